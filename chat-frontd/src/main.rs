@@ -1,0 +1,2 @@
+//! chat-frontd
+fn main() {}

@@ -1,0 +1,206 @@
+//! What the journal holds: every attempt to change the state, with all in it that is not deterministic.
+//!
+//! An entry says what was tried, never what came of it: [`crate::state::State::apply`] decides that, the same
+//! way on every machine and at every replay. Encoded entries stay readable for ever, so variants and
+//! fields are only ever added behind the existing ones, under a new format number in the journal.
+
+use std::net::IpAddr;
+
+use chat_shared::rpc::{ConnectionSerial, LifeId, Progress, StreamOffset};
+use serde::{Deserialize, Serialize};
+
+/// Entries that became durable together. Applied in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// When the batch was put together.
+    pub stamp: Stamp,
+    /// Not empty.
+    pub entries: Vec<Entry>,
+}
+
+/// The clocks of the host at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Milliseconds since 1970-01-01T00:00:00Z. May jump either way.
+    pub wall_ms: i64,
+    /// Milliseconds since the host was booted, sleep included (`CLOCK_BOOTTIME`). Never goes back in a boot.
+    pub boot_ms: u64,
+    /// Which boot `boot_ms` belongs to.
+    pub boot_id: [u8; 16],
+}
+
+/// One attempt to change the state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// The limits from here on.
+    Configure(Limits),
+    /// A worker says hello for the first time.
+    BeginLife {
+        /// Random.
+        secret: [u8; 16],
+        /// The worker's process, as the kernel names it.
+        pid: u32,
+    },
+    /// A worker is gone, and with it its clients' connections.
+    EndLife {
+        /// Which.
+        life: LifeId,
+    },
+    /// What the account file says that the state does not.
+    ChangeAccounts(Vec<AccountChange>),
+    /// The account file now holds these accounts' secrets.
+    Filed(Vec<FiledSecret>),
+    /// A client's line that may change the state.
+    Request {
+        /// Which line.
+        name: RequestName,
+        /// The last request of this connection whose answer the worker has.
+        answered: StreamOffset,
+        /// How far the reader has come.
+        progress: Progress,
+        /// What is tried.
+        action: Action,
+    },
+    /// A reader has come further.
+    Progress {
+        /// Whose queue.
+        connection: ConnectionId,
+        /// How far.
+        progress: Progress,
+    },
+    /// A client's connection has ended, or its session if it had one.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// How far its reader came.
+        progress: Progress,
+    },
+}
+
+/// A client's connection among those of all workers there ever were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConnectionId {
+    /// The worker that holds it.
+    pub life: LifeId,
+    /// Its number in that worker.
+    pub serial: ConnectionSerial,
+}
+
+/// Names a request for ever: where its line ends in its connection's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RequestName {
+    /// Whose line.
+    pub connection: ConnectionId,
+    /// Where it ends.
+    pub offset: StreamOffset,
+}
+
+/// What a client's line tries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Make an account. The name is well-formed.
+    Register {
+        /// Its name.
+        name: String,
+        /// Its secret, ready-made.
+        secret: String,
+    },
+    /// Log in; the password was right.
+    LogIn {
+        /// Whose.
+        account: AccountId,
+        /// From where.
+        address: IpAddr,
+        /// The version of the secret that the password was right for.
+        secret_version: u32,
+        /// A stronger secret for the same password, where the old one is of a weaker kind.
+        new_secret: Option<String>,
+    },
+    /// A try to log in; the password was wrong.
+    FailedLogIn {
+        /// Whose.
+        account: AccountId,
+        /// From where.
+        address: IpAddr,
+    },
+    /// A message to some accounts.
+    Send {
+        /// Names as typed.
+        recipients: Vec<String>,
+        /// Without control characters.
+        text: String,
+    },
+    /// A message to every account but the sender.
+    Broadcast {
+        /// Without control characters.
+        text: String,
+    },
+    /// End the session.
+    LogOut,
+}
+
+/// Number of an account, counted from 0 in the order in which they were made; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountId(pub u32);
+
+/// A difference between the account file and the state, seen by a reader of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountChange {
+    /// The file gives this name this secret: make or enable the account, change its secret.
+    Set {
+        /// The name.
+        name: String,
+        /// A PHC string or 40 hex digits of SHA-1.
+        secret: String,
+    },
+    /// The file no longer has a line for this name.
+    Disable {
+        /// The name.
+        name: String,
+    },
+}
+
+/// A secret that is known to stand in the account file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FiledSecret {
+    /// Whose.
+    pub account: AccountId,
+    /// Which of its secrets.
+    pub secret_version: u32,
+}
+
+/// What the state refuses to grow beyond. Part of the journal, because it decides answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// How long a block lasts after the third wrong password, and how long a wrong one is remembered.
+    pub block_time_ms: u64,
+    /// Accounts there may be.
+    pub accounts: u32,
+    /// Messages that may wait in one queue, broadcasts not counted.
+    pub queue_messages: u32,
+    /// Bytes of text that may wait in one queue, broadcasts not counted.
+    pub queue_bytes: u64,
+    /// The part of a queue that one sender may fill, in percent.
+    pub sender_share_percent: u32,
+    /// Broadcasts that may wait for somebody.
+    pub broadcast_messages: u32,
+    /// Bytes of text of broadcasts that may wait for somebody.
+    pub broadcast_bytes: u64,
+    /// Broadcasts one sender may make in a minute, after as many at once.
+    pub broadcasts_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            block_time_ms: 60_000,
+            accounts: 10_000_000,
+            queue_messages: 100_000,
+            queue_bytes: 64 * 1024 * 1024,
+            sender_share_percent: 50,
+            broadcast_messages: 100_000,
+            broadcast_bytes: 64 * 1024 * 1024,
+            broadcasts_per_minute: 60_000,
+        }
+    }
+}

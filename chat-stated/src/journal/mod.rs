@@ -1,0 +1,49 @@
+//! The ordered, durable journal: batches of entries go in, and come out durable and in one order.
+//!
+//! Nothing is applied, and so nothing answered, before it came out of here.
+
+use crate::entry::Batch;
+
+/// Where a batch stands in the journal: 1, 2, 3, ... without gaps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+/// What comes out of a journal.
+#[derive(Debug)]
+pub enum JournalEvent {
+    /// Durable, in this place of the order. Batches come out by rising position. With several hosts, the
+    /// batches of the others come out here too: whose answers are whose is told by the life in an entry.
+    Committed {
+        /// Its place.
+        position: Position,
+        /// The batch as it went in.
+        batch: Batch,
+        /// What it takes in the journal.
+        bytes: usize,
+    },
+    /// The disk has no room. Nothing of the batch is in the journal; what came before it is.
+    NoRoom {
+        /// The batch as it went in.
+        batch: Batch,
+    },
+    /// The journal cannot say any more what is durable. The process has to end.
+    Failed {
+        /// What was tried and what went wrong, for people.
+        error: String,
+    },
+}
+
+/// Takes what comes out of a journal. Called from the journal's own thread; must not block.
+pub type JournalSink = Box<dyn FnMut(JournalEvent) + Send>;
+
+/// An ordered, durable log of batches.
+///
+/// `submit` never waits for the disk. What was submitted while a commit was under way is committed
+/// together, as batches of their own positions.
+pub trait Journal: Send {
+    /// Puts a batch behind all that were submitted before.
+    fn submit(&mut self, batch: Batch);
+
+    /// Allows the journal to forget everything up to and including this position: a checkpoint has it.
+    fn forget_through(&mut self, position: Position);
+}

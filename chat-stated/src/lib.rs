@@ -1,0 +1,4 @@
+//! The state daemon: a deterministic state machine over an ordered, durable journal.
+
+pub mod entry;
+pub mod journal;

@@ -1,0 +1,2 @@
+//! chat-stated
+fn main() {}

@@ -1,0 +1,49 @@
+//! Making what a client typed safe to show to another person.
+
+use std::borrow::Cow;
+
+/// The text as it is stored: bytes that are not UTF-8 and control characters (C0, DEL, C1) become U+FFFD.
+/// Everything else, inner spaces and bidirectional controls too, stays as typed.
+pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(bytes);
+    if is_clean(&text) {
+        return text;
+    }
+    Cow::Owned(
+        text.chars()
+            .map(|character| {
+                if character.is_control() {
+                    char::REPLACEMENT_CHARACTER
+                } else {
+                    character
+                }
+            })
+            .collect(),
+    )
+}
+
+/// Whether a text holds no control character, as [`clean`] leaves it.
+pub fn is_clean(text: &str) -> bool {
+    // C1 controls are encoded as 0xC2 0x80..=0x9F, so most texts are decided by bytes alone.
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return true;
+    }
+    !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_and_broken_utf8_are_replaced() {
+        assert_eq!(clean(b"hi  there"), "hi  there");
+        assert_eq!(clean(b"\x1b[31mred\x07"), "\u{fffd}[31mred\u{fffd}");
+        assert_eq!(
+            clean("a\u{9b}b\u{7f}\t".as_bytes()),
+            "a\u{fffd}b\u{fffd}\u{fffd}"
+        );
+        assert_eq!(clean(b"\xff\xfea"), "\u{fffd}\u{fffd}a");
+        assert_eq!(clean("שלום \u{202e}x 👋".as_bytes()), "שלום \u{202e}x 👋");
+    }
+}

@@ -1,0 +1,66 @@
+//! The words of the line protocol, each spelled once.
+
+/// Words that have a meaning somewhere in the protocol. No new account may be named like one, in any
+/// case, because a person reading a dialogue could not tell the two apart.
+pub const RESERVED: &[&str] = &[
+    "ack",
+    "args",
+    "blocked",
+    "broadcast",
+    "busy",
+    "command",
+    "connected",
+    "done",
+    "error",
+    "fetch",
+    "fetching",
+    "full",
+    "goodbye",
+    "ids",
+    "last",
+    "length",
+    "logout",
+    "off",
+    "on",
+    "password",
+    "push",
+    "quota",
+    "register",
+    "registered",
+    "send",
+    "sent",
+    "timeout",
+    "username",
+    "welcome",
+    "who",
+    "y",
+];
+
+/// Ends what the server sends after a login or an answer.
+pub const DONE: &str = "DONE";
+/// The server waits for a user name.
+pub const USERNAME: &str = "username";
+/// The server waits for a password.
+pub const PASSWORD: &str = "password";
+/// No such account: answer `y` to make one.
+pub const REGISTER: &str = "register";
+/// The account was made.
+pub const REGISTERED: &str = "registered";
+/// The user is logged in already.
+pub const CONNECTED: &str = "connected";
+/// Followed by `:` and the seconds left of a block.
+pub const BLOCKED: &str = "blocked";
+/// The password was right.
+pub const WELCOME: &str = "welcome";
+/// Followed by `:` and the unknown recipients, if any.
+pub const SENT: &str = "sent";
+/// Answer to `send` that names the unknown recipients, after a `:`.
+pub const SEND: &str = "send";
+/// Answer to `fetch`.
+pub const FETCHING: &str = "fetching";
+/// Answer to `logout`.
+pub const GOODBYE: &str = "goodbye";
+/// The client was silent for too long.
+pub const TIMEOUT: &str = "timeout";
+/// Starts every refusal: `error:KIND:COMMAND`.
+pub const ERROR: &str = "error";

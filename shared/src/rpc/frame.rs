@@ -1,0 +1,238 @@
+//! Frames: a length, then that many bytes. Pure: bytes in, frames out, no sockets.
+//!
+//! The only module that knows bincode. The encoding of every type is pinned by golden bytes in the tests,
+//! because bincode is complete but no longer maintained.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::{Deserialize, Serialize};
+
+/// Largest payload of a frame, in bytes; a peer that announces more is cut off before anything is allocated.
+pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
+
+const LENGTH_BYTES: usize = 4;
+
+/// Buffers that grew larger than this are given back once they are empty.
+const KEPT_BUFFER_BYTES: usize = 256 * 1024;
+
+const fn encoding() -> Configuration<LittleEndian, Varint, Limit<MAX_FRAME_BYTES>> {
+    bincode::config::standard().with_limit::<MAX_FRAME_BYTES>()
+}
+
+/// What can be wrong with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Longer than [`MAX_FRAME_BYTES`].
+    #[error("a frame of {0} bytes is over the limit of {MAX_FRAME_BYTES}")]
+    TooLong(usize),
+    /// A frame without content.
+    #[error("an empty frame")]
+    Empty,
+    /// The content is not what was expected.
+    #[error("the content of a frame cannot be read")]
+    Malformed,
+    /// Something that should have been encoded is larger than a frame may be.
+    #[error("an item is too large for a frame")]
+    TooLargeToEncode,
+}
+
+/// One value as a payload of its own.
+pub(super) fn encode_one<T: Serialize>(value: &T) -> Result<Vec<u8>, FrameError> {
+    bincode::serde::encode_to_vec(value, encoding()).map_err(|_| FrameError::TooLargeToEncode)
+}
+
+/// A payload that holds exactly one value.
+pub(super) fn decode_one<'de, T: Deserialize<'de>>(payload: &'de [u8]) -> Result<T, FrameError> {
+    let (value, consumed) = bincode::serde::borrow_decode_from_slice(payload, encoding())
+        .map_err(|_| FrameError::Malformed)?;
+    if consumed == payload.len() {
+        Ok(value)
+    } else {
+        Err(FrameError::Malformed)
+    }
+}
+
+/// The items of a frame, in order. The first that cannot be read ends the iteration with an error.
+pub fn decode_items<'de, T: Deserialize<'de>>(
+    payload: &'de [u8],
+) -> impl Iterator<Item = Result<T, FrameError>> {
+    let mut rest = payload;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        match bincode::serde::borrow_decode_from_slice(rest, encoding()) {
+            Ok((item, consumed)) if consumed > 0 => {
+                rest = &rest[consumed..];
+                Some(Ok(item))
+            }
+            _ => {
+                rest = &[];
+                Some(Err(FrameError::Malformed))
+            }
+        }
+    })
+}
+
+/// Collects what is to be written to a peer: items gather in frames, frames in one buffer.
+#[derive(Debug, Default)]
+pub struct FrameWriter {
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that were written to the peer already.
+    written: usize,
+    /// Where the length of the frame stands that items are still added to.
+    open_frame: Option<usize>,
+}
+
+/// A frame is closed once it holds this much, so that the peer can begin with it.
+const FRAME_TARGET_BYTES: usize = 256 * 1024;
+
+impl FrameWriter {
+    /// Adds an item to the frame that is being filled. On an error the item is left out, all else stands.
+    pub fn push<T: Serialize>(&mut self, item: &T) -> Result<(), FrameError> {
+        let start = match self.open_frame {
+            Some(start) if self.buffer.len() - start < FRAME_TARGET_BYTES => start,
+            _ => {
+                self.close_frame();
+                let start = self.buffer.len();
+                self.buffer.extend_from_slice(&[0; LENGTH_BYTES]);
+                start
+            }
+        };
+        let before = self.buffer.len();
+        let result = bincode::serde::encode_into_std_write(item, &mut self.buffer, encoding());
+        let payload_bytes = self.buffer.len() - start - LENGTH_BYTES;
+        if result.is_err() || payload_bytes > MAX_FRAME_BYTES {
+            self.buffer.truncate(before);
+            if before == start + LENGTH_BYTES {
+                self.buffer.truncate(start);
+                self.open_frame = None;
+            } else {
+                self.open_frame = Some(start);
+            }
+            return Err(FrameError::TooLargeToEncode);
+        }
+        self.open_frame = Some(start);
+        Ok(())
+    }
+
+    /// Adds a payload as a frame of its own.
+    pub fn push_frame(&mut self, payload: &[u8]) {
+        self.close_frame();
+        self.buffer
+            .extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        self.buffer.extend_from_slice(payload);
+    }
+
+    fn close_frame(&mut self) {
+        if let Some(start) = self.open_frame.take() {
+            let payload_bytes = (self.buffer.len() - start - LENGTH_BYTES) as u32;
+            self.buffer[start..start + LENGTH_BYTES].copy_from_slice(&payload_bytes.to_le_bytes());
+        }
+    }
+
+    /// What is to be written to the peer now; closes the frame that was being filled.
+    pub fn pending(&mut self) -> &[u8] {
+        self.close_frame();
+        &self.buffer[self.written..]
+    }
+
+    /// How many bytes wait to be written.
+    pub fn pending_bytes(&self) -> usize {
+        self.buffer.len() - self.written
+    }
+
+    /// Says that so many bytes of [`FrameWriter::pending`] were written.
+    pub fn advance(&mut self, bytes: usize) {
+        self.written += bytes;
+        if self.written == self.buffer.len() {
+            self.written = 0;
+            if self.buffer.capacity() > KEPT_BUFFER_BYTES {
+                self.buffer = Vec::new();
+            } else {
+                self.buffer.clear();
+            }
+        } else if self.written > KEPT_BUFFER_BYTES && self.open_frame.is_none() {
+            self.buffer.drain(..self.written);
+            self.written = 0;
+        }
+    }
+}
+
+/// Cuts a stream of bytes into frames.
+#[derive(Debug, Default)]
+pub struct FrameReader {
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that belong to frames already given out.
+    consumed: usize,
+}
+
+impl FrameReader {
+    /// Adds bytes that came from the peer.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.compact();
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Reads once from a peer, straight into the buffer; returns how many bytes came, 0 at the end.
+    pub fn read_from(&mut self, peer: &mut impl std::io::Read) -> std::io::Result<usize> {
+        const READ_BYTES: usize = 64 * 1024;
+        self.compact();
+        let before = self.buffer.len();
+        let wanted = self.missing_bytes().clamp(READ_BYTES, MAX_FRAME_BYTES);
+        self.buffer.resize(before + wanted, 0);
+        let result = peer.read(&mut self.buffer[before..]);
+        self.buffer
+            .truncate(before + *result.as_ref().unwrap_or(&0));
+        result
+    }
+
+    /// The payload of the next whole frame, if it is there.
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        let rest = &self.buffer[self.consumed..];
+        let Some((length, body)) = rest.split_first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > MAX_FRAME_BYTES {
+            return Err(FrameError::TooLong(length));
+        }
+        if length == 0 {
+            return Err(FrameError::Empty);
+        }
+        if body.len() < length {
+            return Ok(None);
+        }
+        let start = self.consumed + LENGTH_BYTES;
+        self.consumed = start + length;
+        Ok(Some(&self.buffer[start..start + length]))
+    }
+
+    /// Whether the stream stopped in the middle of a frame.
+    pub fn is_mid_frame(&self) -> bool {
+        self.consumed < self.buffer.len()
+    }
+
+    fn missing_bytes(&self) -> usize {
+        let rest = &self.buffer[self.consumed..];
+        rest.split_first_chunk::<LENGTH_BYTES>()
+            .map_or(0, |(length, body)| {
+                (u32::from_le_bytes(*length) as usize).saturating_sub(body.len())
+            })
+    }
+
+    fn compact(&mut self) {
+        if self.consumed == 0 {
+            return;
+        }
+        if self.consumed == self.buffer.len() {
+            if self.buffer.capacity() > KEPT_BUFFER_BYTES {
+                self.buffer = Vec::new();
+            } else {
+                self.buffer.clear();
+            }
+        } else {
+            self.buffer.drain(..self.consumed);
+        }
+        self.consumed = 0;
+    }
+}

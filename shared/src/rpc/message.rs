@@ -1,0 +1,278 @@
+//! What workers and the state daemon say to each other once they are attached.
+//!
+//! Strings are borrowed from the frame they came in, so that neither side copies a text it only passes on.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// One life of a worker process: from its first hello to its death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LifeId(pub u64);
+
+/// A client connection within a worker's life; counted up, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConnectionSerial(pub u64);
+
+/// How many bytes a client had sent when the line that is meant was complete. Together with the connection
+/// it names a request: a request that is sent again bears the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StreamOffset(pub u64);
+
+/// Position of a message in the one order of all messages; from 1.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct MessageNumber(pub u64);
+
+/// How far a reader has come. Each number stands for itself and all before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Written to the client's connection, or waiting in the worker to be.
+    pub written: MessageNumber,
+    /// Acknowledged by the client's TCP: no longer counts against the queue's limit.
+    pub received: MessageNumber,
+    /// The reader surely has it: it leaves the queue.
+    pub had: MessageNumber,
+}
+
+/// From a worker to the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromWorker<'a> {
+    /// First item after attaching again: every client connection the worker has. The daemon ends the
+    /// connections of this life that are not named.
+    Resume {
+        /// In no particular order.
+        connections: Vec<ResumedConnection>,
+    },
+    /// A client's line that needs the daemon. Answered by exactly one [`ToWorker::Reply`].
+    #[serde(borrow)]
+    Request(Request<'a>),
+    /// More of the queue, after a reply or push that said there is more. Answered by one [`ToWorker::Page`].
+    Page {
+        /// Whose queue.
+        connection: ConnectionSerial,
+        /// The first message wanted is the one after this.
+        after: MessageNumber,
+        /// The last message wanted.
+        through: MessageNumber,
+    },
+    /// A reader has come further, outside a request.
+    Progress {
+        /// Whose queue.
+        connection: ConnectionSerial,
+        /// How far.
+        progress: Progress,
+    },
+    /// A client connection has ended without a logout. Not answered.
+    Close {
+        /// Which.
+        connection: ConnectionSerial,
+        /// How far its reader came.
+        progress: Progress,
+    },
+}
+
+/// A client connection that outlived the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumedConnection {
+    /// Which.
+    pub connection: ConnectionSerial,
+    /// The last request whose answer arrived.
+    pub answered: StreamOffset,
+    /// How far its reader has come.
+    pub progress: Progress,
+    /// Whether `push` is on.
+    pub push: bool,
+}
+
+/// One client line that needs the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request<'a> {
+    /// Whose line.
+    pub connection: ConnectionSerial,
+    /// Which line.
+    pub offset: StreamOffset,
+    /// The last request whose answer arrived, so that the daemon may forget the answers up to it.
+    pub answered: StreamOffset,
+    /// How far the reader has come.
+    pub progress: Progress,
+    /// What is asked.
+    #[serde(borrow)]
+    pub call: Call<'a>,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Call<'a> {
+    /// A user named himself. Answers: `Password`, `Register`, `Username`, `Connected`, `Blocked`.
+    Name {
+        /// As typed.
+        name: &'a str,
+        /// Where the client comes from.
+        address: IpAddr,
+    },
+    /// Make an account. Answers: `Registered`, `Username`, `Busy`, `Full`.
+    Register {
+        /// As typed.
+        name: &'a str,
+        /// As typed; any bytes but none.
+        password: &'a [u8],
+        /// Where the client comes from.
+        address: IpAddr,
+    },
+    /// A password. Answers: `Welcome`, `Password`, `Locked`, `Connected`, `Busy`, `Full`.
+    LogIn {
+        /// The account.
+        name: &'a str,
+        /// As typed; any bytes but none.
+        password: &'a [u8],
+        /// Where the client comes from.
+        address: IpAddr,
+    },
+    /// A message to some accounts. Answers: `Sent`, `Quota`, `Full`.
+    Send {
+        /// Names as typed; the same one may stand there twice.
+        #[serde(borrow)]
+        recipients: Vec<&'a str>,
+        /// Without control characters.
+        text: &'a str,
+    },
+    /// A message to every account but the sender. Answers: `Sent`, `Quota`, `Full`.
+    Broadcast {
+        /// Without control characters.
+        text: &'a str,
+    },
+    /// Nothing but the messages that wait. Answer: `Fetched`.
+    Fetch,
+    /// Who is online. Answer: `Users`.
+    Who,
+    /// Who is online, or was within so many minutes. Answer: `Users`.
+    Last {
+        /// Saturated at the largest number there is.
+        minutes: u64,
+    },
+    /// Whether messages are to be sent without being asked for. Answer: `Fetched`.
+    Push {
+        /// On or off.
+        on: bool,
+    },
+    /// End the session. Answer: `LoggedOut`, once it has ended.
+    LogOut,
+}
+
+/// From the daemon to a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToWorker<'a> {
+    /// The answer to one request, with what waited for the reader. Replies of one connection come in the
+    /// order of its requests.
+    Reply {
+        /// Whose request.
+        connection: ConnectionSerial,
+        /// Which request.
+        offset: StreamOffset,
+        /// The answer.
+        #[serde(borrow)]
+        answer: Answer<'a>,
+        /// The next messages of the reader's queue, oldest first.
+        #[serde(borrow)]
+        messages: Vec<Message<'a>>,
+        /// The queue as it was goes to here; where `more` is set, the worker asks for the rest with
+        /// [`FromWorker::Page`].
+        through: MessageNumber,
+        /// `messages` is not all there is up to `through`.
+        more: bool,
+    },
+    /// Messages for readers who asked for push.
+    Push {
+        /// Every connection that gets these messages.
+        connections: Vec<ConnectionSerial>,
+        /// Oldest first. May be empty where `more` is set.
+        #[serde(borrow)]
+        messages: Vec<Message<'a>>,
+        /// As in a reply.
+        through: MessageNumber,
+        /// As in a reply; nothing more is pushed until the worker has asked for the rest.
+        more: bool,
+    },
+    /// More of a queue, as asked.
+    Page {
+        /// Whose queue.
+        connection: ConnectionSerial,
+        /// Oldest first.
+        #[serde(borrow)]
+        messages: Vec<Message<'a>>,
+        /// There is more up to the `through` that was asked for.
+        more: bool,
+    },
+    /// The daemon has ended this client's session (its account was disabled). The worker closes the connection.
+    End {
+        /// Which.
+        connection: ConnectionSerial,
+    },
+}
+
+/// The answer to a request. Which call can have which is said at [`Call`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer<'a> {
+    /// The account exists, give its password; or the one given was wrong.
+    Password,
+    /// No such account; it could be registered.
+    Register,
+    /// No new account can have this name, or somebody else registered it first.
+    Username,
+    /// The user is logged in already.
+    Connected,
+    /// The user is blocked from this address. At least 1 second.
+    Blocked {
+        /// Rounded up.
+        seconds_left: u64,
+    },
+    /// The account was made.
+    Registered,
+    /// Logged in.
+    Welcome,
+    /// The last allowed try was wrong: blocked for so long. At least 1 second.
+    Locked {
+        /// Rounded up.
+        seconds_left: u64,
+    },
+    /// Stored. The names that no account has, in the order they were given, each once.
+    Sent {
+        /// Empty if all are known.
+        #[serde(borrow)]
+        unknown: Vec<&'a str>,
+    },
+    /// Names, sorted, one space between.
+    Users {
+        /// May be long.
+        #[serde(borrow)]
+        names: std::borrow::Cow<'a, str>,
+    },
+    /// Done; there is nothing to say but the messages.
+    Fetched,
+    /// The session has ended.
+    LoggedOut,
+    /// A queue is full; nobody got the message.
+    Quota,
+    /// The disk has no room for what this would add.
+    Full,
+    /// Too many logins are before this one.
+    Busy,
+    /// The worker asked for what this connection may not do (not logged in, or logged in already, or an
+    /// offset that was answered and forgotten). A worker without a bug never sees it.
+    Refused,
+}
+
+/// A message as its reader gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message<'a> {
+    /// Grows within a reader's queue.
+    pub number: MessageNumber,
+    /// When the server took it, in seconds since 1970-01-01T00:00:00Z.
+    pub wall_s: i64,
+    /// The account that sent it.
+    pub sender: &'a str,
+    /// Without control characters.
+    pub text: &'a str,
+}
