@@ -1,4 +1,6 @@
 //! The state daemon: a deterministic state machine over an ordered, durable journal.
 
+pub mod account_file;
 pub mod entry;
 pub mod journal;
+pub mod passwords;
