@@ -1,1 +1,5 @@
 //! The front end.
+
+pub mod master;
+pub mod settings;
+pub mod worker;

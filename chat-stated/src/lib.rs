@@ -2,3 +2,6 @@
 
 pub mod entry;
 pub mod journal;
+pub mod server;
+pub mod settings;
+pub mod socket;

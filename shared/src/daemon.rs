@@ -1,5 +1,6 @@
 //! What the two daemons do alike from `main` on: one program is the parent, its children, and the tools to handle them.
 
+use std::ffi::CString;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -74,6 +75,7 @@ pub fn main<D: Daemon>() -> ExitCode {
         eprintln!("{}: cannot list open descriptors: {error}", D::NAME);
         return ExitCode::FAILURE;
     }
+    name_process(D::NAME);
     let daemon = D::parse();
     // All that the daemons write is for their own user alone.
     umask(Mode::from_bits_truncate(0o077));
@@ -94,6 +96,13 @@ pub fn main<D: Daemon>() -> ExitCode {
             eprintln!("{}: {error:#}", D::NAME);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A process that was started by way of `/proc/self/exe` would be called `exe` in lists of processes.
+fn name_process(name: &str) {
+    if let Ok(name) = CString::new(name) {
+        let _ = nix::sys::prctl::set_name(&name);
     }
 }
 
