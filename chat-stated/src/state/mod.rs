@@ -25,7 +25,7 @@ pub use apply::{Decided, Effects, FileLine};
 pub use clock::StateMs;
 pub use lives::{Life, MAX_REQUESTS_IN_FLIGHT};
 pub use read::{Named, QueueSlice, SliceLimits};
-pub use save::{Record, RestoreError};
+pub use save::{Record, Restoration, RestoreError};
 
 use crate::entry::{AccountId, ConnectionId, Limits, RequestName};
 use accounts::Accounts;

@@ -88,34 +88,11 @@ impl State {
     pub fn restore(
         records: impl IntoIterator<Item = (u8, u64, Vec<u8>)>,
     ) -> Result<Self, RestoreError> {
-        let mut state = Self::default();
-        let mut accounts: Vec<(u64, AccountRecord)> = Vec::new();
-        let mut pages: Vec<(PageNumber, Vec<StoredMessage>)> = Vec::new();
+        let mut restoration = Restoration::default();
         for (table, key, bytes) in records {
-            let unreadable = RestoreError::Unreadable { table, key };
-            match table {
-                HEADER_TABLE => {
-                    let header: Header = decode(&bytes).ok_or(unreadable)?;
-                    state.limits = header.limits;
-                    state.clock = header.clock;
-                    state.failures = Failures::restore(header.failures);
-                    state.lives = header.lives;
-                    state.last_message = header.last_message;
-                }
-                ACCOUNT_TABLE => accounts.push((key, decode(&bytes).ok_or(unreadable)?)),
-                PAGE_TABLE => pages.push((key, decode(&bytes).ok_or(unreadable)?)),
-                _ => return Err(unreadable),
-            }
+            restoration.add(table, key, &bytes)?;
         }
-        accounts.sort_unstable_by_key(|(id, _)| *id);
-        for (expected, (id, account)) in (0..).zip(accounts) {
-            if id != expected {
-                return Err(RestoreError::Contradiction("an account is missing"));
-            }
-            state.accounts.add(account);
-        }
-        state.restore_messages(pages)?;
-        Ok(state)
+        restoration.finish()
     }
 
     fn restore_messages(
@@ -195,6 +172,48 @@ impl State {
             self.records().map(|(_, record)| record.cursor).collect();
         cursors.sort_unstable();
         cursors
+    }
+}
+
+/// A state in the making, from the records of a checkpoint in any order.
+#[derive(Debug, Default)]
+pub struct Restoration {
+    state: State,
+    accounts: Vec<(u64, AccountRecord)>,
+    pages: Vec<(PageNumber, Vec<StoredMessage>)>,
+}
+
+impl Restoration {
+    /// Takes one record.
+    pub fn add(&mut self, table: u8, key: u64, bytes: &[u8]) -> Result<(), RestoreError> {
+        let unreadable = RestoreError::Unreadable { table, key };
+        match table {
+            HEADER_TABLE => {
+                let header: Header = decode(bytes).ok_or(unreadable)?;
+                self.state.limits = header.limits;
+                self.state.clock = header.clock;
+                self.state.failures = Failures::restore(header.failures);
+                self.state.lives = header.lives;
+                self.state.last_message = header.last_message;
+            }
+            ACCOUNT_TABLE => self.accounts.push((key, decode(bytes).ok_or(unreadable)?)),
+            PAGE_TABLE => self.pages.push((key, decode(bytes).ok_or(unreadable)?)),
+            _ => return Err(unreadable),
+        }
+        Ok(())
+    }
+
+    /// The state, once every record was taken.
+    pub fn finish(mut self) -> Result<State, RestoreError> {
+        self.accounts.sort_unstable_by_key(|(id, _)| *id);
+        for (expected, (id, account)) in (0..).zip(self.accounts) {
+            if id != expected {
+                return Err(RestoreError::Contradiction("an account is missing"));
+            }
+            self.state.accounts.add(account);
+        }
+        self.state.restore_messages(self.pages)?;
+        Ok(self.state)
     }
 }
 
