@@ -26,8 +26,26 @@ const CHECKPOINT: DatabaseKind = DatabaseKind {
     ],
 };
 
-/// How many rows are looked at for leftovers in one transaction.
-const SWEPT_ROWS_AT_ONCE: usize = 2_048;
+/// How much goes into one transaction: little enough that the journal's syncs never wait long for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SliceLimits {
+    /// Changes added, or superseded records deleted.
+    pub(super) changes: usize,
+    /// Bytes of content added; a change that is larger is a slice of its own.
+    pub(super) bytes: usize,
+    /// Rows looked at for leftovers; more than any record can have.
+    pub(super) swept_rows: usize,
+}
+
+impl Default for SliceLimits {
+    fn default() -> Self {
+        Self {
+            changes: 1_024,
+            bytes: 256 * 1024,
+            swept_rows: 2_048,
+        }
+    }
+}
 
 /// The checkpoint's file, open for writing.
 #[derive(Debug)]
@@ -36,6 +54,7 @@ pub struct CheckpointStore {
     current: Header,
     /// Where to go on looking for rows that belong to no checkpoint, if there may be any.
     leftovers_after: Option<RecordKey>,
+    limits: SliceLimits,
 }
 
 /// A checkpoint whose records were all handed over and found right.
@@ -110,6 +129,7 @@ impl CheckpointStore {
                 database,
                 current,
                 leftovers_after: has_leftovers.then_some(START_OF_SWEEP),
+                limits: SliceLimits::default(),
             },
         })
     }
@@ -121,6 +141,15 @@ impl CheckpointStore {
 
     pub(super) fn current(&self) -> Header {
         self.current
+    }
+
+    pub(super) fn limits(&self) -> SliceLimits {
+        self.limits
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_limits(&mut self, limits: SliceLimits) {
+        self.limits = limits;
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -189,11 +218,11 @@ impl CheckpointStore {
         let Some(after) = self.leftovers_after else {
             return Ok(false);
         };
-        let current = self.current.generation;
+        let (current, limit) = (self.current.generation, self.limits.swept_rows);
         self.leftovers_after = self
             .database
             .in_transaction("delete old records of", |rows| {
-                let (leftovers, last) = find_leftovers(rows, after, current)?;
+                let (leftovers, last) = find_leftovers(rows, after, current, limit)?;
                 let mut delete = rows.prepare_cached(
                     "DELETE FROM record WHERE kind = ?1 AND key = ?2 AND generation = ?3",
                 )?;
@@ -301,17 +330,18 @@ fn find_leftovers(
     rows: &Connection,
     after: RecordKey,
     current: u64,
+    limit: usize,
 ) -> rusqlite::Result<(Vec<RowKey>, Option<RecordKey>)> {
     let seen: Vec<(RowKey, bool)> = rows
         .prepare_cached(
             "SELECT kind, key, generation, value IS NULL FROM record WHERE (kind, key) > (?1, ?2) \
              ORDER BY kind, key, generation DESC LIMIT ?3",
         )?
-        .query_map((after.0, after.1, SWEPT_ROWS_AT_ONCE as i64), |row| {
+        .query_map((after.0, after.1, limit as i64), |row| {
             Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    let is_full = seen.len() == SWEPT_ROWS_AT_ONCE;
+    let is_full = seen.len() == limit;
     let complete = if is_full {
         &seen[..end_of_last_whole_record(&seen)]
     } else {

@@ -7,13 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
 use super::format::Header;
-use super::store::{CheckpointStore, Superseded};
+use super::store::{CheckpointStore, SliceLimits, Superseded};
 use super::{Change, Checkpoint, CheckpointEvent, CheckpointSink};
 use crate::database::StorageError;
-
-/// How much goes into one transaction: little enough that the journal's syncs never wait long for it.
-const SLICE_CHANGES: usize = 1_024;
-const SLICE_BYTES: usize = 256 * 1024;
 
 /// The thread that writes checkpoints. When it is dropped, a checkpoint that is not written yet is given up.
 #[derive(Debug)]
@@ -193,7 +189,7 @@ impl CheckpointWriting {
                 }
             }
             Stage::Add { next } => {
-                let slice = slice_of(&self.checkpoint.changes[next..]);
+                let slice = slice_of(&self.checkpoint.changes[next..], store.limits());
                 store.add_slice(slice, &mut self.header, &mut self.superseded)?;
                 let next = next + slice.len();
                 self.stage = if next < self.checkpoint.changes.len() {
@@ -211,7 +207,7 @@ impl CheckpointWriting {
                 }));
             }
             Stage::Delete { next } => {
-                let end = self.superseded.len().min(next + SLICE_CHANGES);
+                let end = self.superseded.len().min(next + store.limits().changes);
                 store.delete_slice(&self.superseded[next..end])?;
                 self.stage = if end < self.superseded.len() {
                     Stage::Delete { next: end }
@@ -226,13 +222,13 @@ impl CheckpointWriting {
 }
 
 /// The changes that go into the next transaction: at least one, if there are any.
-fn slice_of(changes: &[Change]) -> &[Change] {
+fn slice_of(changes: &[Change], limits: SliceLimits) -> &[Change] {
     let mut bytes = 0;
     let fitting = changes
         .iter()
-        .take(SLICE_CHANGES)
+        .take(limits.changes)
         .take_while(|change| {
-            let fits = bytes < SLICE_BYTES;
+            let fits = bytes < limits.bytes;
             bytes += change.value.as_ref().map_or(0, Vec::len);
             fits
         })

@@ -247,6 +247,15 @@ impl Database {
         }
     }
 
+    /// Lets the file grow by no more than so many pages, as a full disk would.
+    #[cfg(test)]
+    pub(crate) fn limit_further_pages(&self, pages: i64) {
+        let count: i64 = self.pragma("page_count").unwrap();
+        let _: i64 = self
+            .pragma(&format!("max_page_count={}", count + pages))
+            .unwrap();
+    }
+
     /// Returns how many frames of the log are not in the database.
     fn wal_checkpoint(&self, mode: &str) -> Result<u64, StorageError> {
         let frames = || -> rusqlite::Result<i64> {

@@ -87,8 +87,8 @@ impl RecoveredJournal {
     }
 
     #[cfg(test)]
-    pub(super) fn limit_further_pages(&self, pages: i64) {
-        self.store.limit_further_pages(pages);
+    pub(super) fn database(&self) -> &Database {
+        self.store.database()
     }
 }
 

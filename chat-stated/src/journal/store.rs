@@ -199,19 +199,8 @@ impl BatchStore {
         StorageError::sqlite(action, self.database.file())
     }
 
-    /// Lets the file have no more pages than it has and these.
     #[cfg(test)]
-    pub(super) fn limit_further_pages(&self, pages: i64) {
-        let connection = &self.database.connection;
-        let count: i64 = connection
-            .query_row("PRAGMA page_count", (), |row| row.get(0))
-            .unwrap();
-        connection
-            .query_row(
-                &format!("PRAGMA max_page_count={}", count + pages),
-                (),
-                |_| Ok(()),
-            )
-            .unwrap();
+    pub(super) fn database(&self) -> &Database {
+        &self.database
     }
 }

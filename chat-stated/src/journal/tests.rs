@@ -190,7 +190,7 @@ fn forgetting_keeps_the_rest_and_gives_space_back() {
 fn a_full_disk_refuses_batches_and_service_goes_on_when_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path(), 0).unwrap();
-    journal.limit_further_pages(10);
+    journal.database().limit_further_pages(10);
     let (mut journal, events) = start(journal);
     journal.submit(batch(1, 1000));
     await_committed(&events, 1);
