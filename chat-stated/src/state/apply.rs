@@ -222,13 +222,17 @@ impl State {
         if let Some(seconds_left) = self.failures.block_seconds_left(&source, now) {
             return (Decision::Locked { seconds_left }, None);
         }
-        if record.session.is_some() {
+        let is_right = !record.disabled && record.secret_version == secret_version;
+        let is_connected = record.session.is_some();
+        if is_right {
+            self.failures.clear(&source);
+        }
+        if is_connected {
             return (Decision::Connected, None);
         }
-        if record.disabled || record.secret_version != secret_version {
+        if !is_right {
             return (Decision::Password, None);
         }
-        self.failures.clear(&source);
         self.accounts.log_in(id, connection);
         if let Some(connection) = self.lives.connection_mut(connection) {
             connection.account = Some(id);
