@@ -1,5 +1,6 @@
 //! Deciding what comes of an entry.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chat_shared::rpc::{LifeId, MessageNumber, Progress, StreamOffset};
@@ -276,12 +277,14 @@ impl State {
         effects: &mut Effects,
     ) -> Decision {
         let mut unknown: Vec<String> = Vec::new();
+        // A line holds thousands of names: each must cost the same.
+        let mut unknown_seen: HashSet<&str> = HashSet::new();
         let mut readers: Vec<AccountId> = Vec::with_capacity(recipients.len());
         for name in recipients {
             match self.accounts.id_of(name) {
                 Some(id) => readers.push(id),
-                None if unknown.contains(name) => {}
-                None => unknown.push(name.clone()),
+                None if unknown_seen.insert(name) => unknown.push(name.clone()),
+                None => {}
             }
         }
         readers.sort_unstable();

@@ -89,6 +89,7 @@ impl State {
         records: impl IntoIterator<Item = (u8, u64, Vec<u8>)>,
     ) -> Result<Self, RestoreError> {
         let mut state = Self::default();
+        let mut has_header = false;
         let mut accounts: Vec<(u64, AccountRecord)> = Vec::new();
         let mut pages: Vec<(PageNumber, Vec<StoredMessage>)> = Vec::new();
         for (table, key, bytes) in records {
@@ -101,11 +102,16 @@ impl State {
                     state.failures = Failures::restore(header.failures);
                     state.lives = header.lives;
                     state.last_message = header.last_message;
+                    has_header = true;
                 }
                 ACCOUNT_TABLE => accounts.push((key, decode(&bytes).ok_or(unreadable)?)),
                 PAGE_TABLE => pages.push((key, decode(&bytes).ok_or(unreadable)?)),
                 _ => return Err(unreadable),
             }
+        }
+        let is_new = accounts.is_empty() && pages.is_empty();
+        if !has_header && !is_new {
+            return Err(RestoreError::Contradiction("the header is missing"));
         }
         accounts.sort_unstable_by_key(|(id, _)| *id);
         for (expected, (id, account)) in (0..).zip(accounts) {
@@ -123,9 +129,9 @@ impl State {
         pages: Vec<(PageNumber, Vec<StoredMessage>)>,
     ) -> Result<(), RestoreError> {
         let mut messages: Vec<(PageNumber, StoredMessage)> = Vec::new();
-        let mut page_numbers = Vec::with_capacity(pages.len());
+        let mut written = Vec::with_capacity(pages.len());
         for (page, on_page) in pages {
-            page_numbers.push(page);
+            written.push((page, on_page.len()));
             messages.extend(on_page.into_iter().map(|message| (page, message)));
         }
         messages.sort_unstable_by_key(|(_, message)| message.number);
@@ -136,13 +142,11 @@ impl State {
                 keys_by_page.entry(page).or_default().push(stored);
             }
         }
-        for page in page_numbers {
-            match keys_by_page.remove(&page) {
-                Some(keys) => self.messages.add_page(page, keys),
-                None => self.messages.add_read_page(page),
-            }
-        }
         self.messages.forget_new();
+        for (page, written) in written {
+            let keys = keys_by_page.remove(&page).unwrap_or_default();
+            self.messages.add_page(page, keys, written);
+        }
         self.accounts.restore_received();
         Ok(())
     }
@@ -154,6 +158,11 @@ impl State {
         cursors: &[MessageNumber],
     ) -> Result<Option<(MessageNumber, usize)>, RestoreError> {
         let number = message.number;
+        if number > self.last_message {
+            return Err(RestoreError::Contradiction(
+                "a message is newer than the newest",
+            ));
+        }
         let sender = message.sender;
         let text_bytes = message.text.len();
         let waits_for = |reader| {

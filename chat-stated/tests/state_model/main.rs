@@ -143,7 +143,7 @@ fn run(steps: &[(Step, u64)]) -> Run {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 384,
+        cases: 256,
         ..ProptestConfig::default()
     })]
 
