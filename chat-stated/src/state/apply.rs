@@ -83,12 +83,12 @@ impl State {
             Entry::Progress {
                 connection,
                 progress,
-            } => self.progress(connection, progress),
+            } => self.progress_on(connection, progress),
             Entry::Close {
                 connection,
                 progress,
             } => {
-                self.progress(connection, progress);
+                self.progress_on(connection, progress);
                 self.end_session(connection);
                 self.lives.close(connection);
             }
@@ -121,8 +121,11 @@ impl State {
             });
             return;
         }
-        self.progress(request.connection, progress);
-        let (decision, after) = self.decide(request.connection, action, wall_s, effects);
+        let logged_in = connection.account;
+        if let Some(reader) = logged_in {
+            self.progress(reader, progress);
+        }
+        let (decision, after) = self.decide(request.connection, logged_in, action, wall_s, effects);
         if let Some(connection) = self.lives.connection_mut(request.connection) {
             connection.keep(request.offset, decision.clone());
         }
@@ -136,11 +139,12 @@ impl State {
     fn decide(
         &mut self,
         connection: ConnectionId,
+        logged_in: Option<AccountId>,
         action: Action,
         wall_s: i64,
         effects: &mut Effects,
     ) -> (Decision, Option<FileLine>) {
-        match (action, self.account_on(connection)) {
+        match (action, logged_in) {
             (Action::Register { name, secret }, None) => self.register(&name, &secret),
             (
                 Action::LogIn {
@@ -361,10 +365,13 @@ impl State {
         self.last_message
     }
 
-    fn progress(&mut self, connection: ConnectionId, progress: Progress) {
-        let Some(id) = self.account_on(connection) else {
-            return;
-        };
+    fn progress_on(&mut self, connection: ConnectionId, progress: Progress) {
+        if let Some(reader) = self.account_on(connection) {
+            self.progress(reader, progress);
+        }
+    }
+
+    fn progress(&mut self, id: AccountId, progress: Progress) {
         let Some(record) = self.record(id) else {
             return;
         };
