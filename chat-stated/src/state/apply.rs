@@ -1,5 +1,6 @@
 //! Deciding what comes of an entry.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chat_shared::rpc::{LifeId, MessageNumber, Progress, StreamOffset};
@@ -82,12 +83,12 @@ impl State {
             Entry::Progress {
                 connection,
                 progress,
-            } => self.progress(connection, progress),
+            } => self.progress_on(connection, progress),
             Entry::Close {
                 connection,
                 progress,
             } => {
-                self.progress(connection, progress);
+                self.progress_on(connection, progress);
                 self.end_session(connection);
                 self.lives.close(connection);
             }
@@ -120,8 +121,11 @@ impl State {
             });
             return;
         }
-        self.progress(request.connection, progress);
-        let (decision, after) = self.decide(request.connection, action, wall_s, effects);
+        let logged_in = connection.account;
+        if let Some(reader) = logged_in {
+            self.progress(reader, progress);
+        }
+        let (decision, after) = self.decide(request.connection, logged_in, action, wall_s, effects);
         if let Some(connection) = self.lives.connection_mut(request.connection) {
             connection.keep(request.offset, decision.clone());
         }
@@ -135,11 +139,12 @@ impl State {
     fn decide(
         &mut self,
         connection: ConnectionId,
+        logged_in: Option<AccountId>,
         action: Action,
         wall_s: i64,
         effects: &mut Effects,
     ) -> (Decision, Option<FileLine>) {
-        match (action, self.account_on(connection)) {
+        match (action, logged_in) {
             (Action::Register { name, secret }, None) => self.register(&name, &secret),
             (
                 Action::LogIn {
@@ -222,13 +227,17 @@ impl State {
         if let Some(seconds_left) = self.failures.block_seconds_left(&source, now) {
             return (Decision::Locked { seconds_left }, None);
         }
-        if record.session.is_some() {
+        let is_right = !record.disabled && record.secret_version == secret_version;
+        let is_connected = record.session.is_some();
+        if is_right {
+            self.failures.clear(&source);
+        }
+        if is_connected {
             return (Decision::Connected, None);
         }
-        if record.disabled || record.secret_version != secret_version {
+        if !is_right {
             return (Decision::Password, None);
         }
-        self.failures.clear(&source);
         self.accounts.log_in(id, connection);
         if let Some(connection) = self.lives.connection_mut(connection) {
             connection.account = Some(id);
@@ -272,12 +281,14 @@ impl State {
         effects: &mut Effects,
     ) -> Decision {
         let mut unknown: Vec<String> = Vec::new();
+        // A line holds thousands of names: each must cost the same.
+        let mut unknown_seen: HashSet<&str> = HashSet::new();
         let mut readers: Vec<AccountId> = Vec::with_capacity(recipients.len());
         for name in recipients {
             match self.accounts.id_of(name) {
                 Some(id) => readers.push(id),
-                None if unknown.contains(name) => {}
-                None => unknown.push(name.clone()),
+                None if unknown_seen.insert(name) => unknown.push(name.clone()),
+                None => {}
             }
         }
         readers.sort_unstable();
@@ -354,10 +365,13 @@ impl State {
         self.last_message
     }
 
-    fn progress(&mut self, connection: ConnectionId, progress: Progress) {
-        let Some(id) = self.account_on(connection) else {
-            return;
-        };
+    fn progress_on(&mut self, connection: ConnectionId, progress: Progress) {
+        if let Some(reader) = self.account_on(connection) {
+            self.progress(reader, progress);
+        }
+    }
+
+    fn progress(&mut self, id: AccountId, progress: Progress) {
         let Some(record) = self.record(id) else {
             return;
         };

@@ -20,6 +20,8 @@ const PAGE_MESSAGES: usize = 256;
 const PAGE_BYTES: usize = 64 * 1024;
 /// A page of which less than this part still waits is given up, and what waits moves to a new one.
 const PAGE_WORTH_KEEPING: usize = 4;
+/// Messages that may have been read since the last checkpoint before their traces are cleared away.
+const UNPAGED_SLACK: usize = 64 * 1024;
 
 /// Who a message is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,11 +50,21 @@ struct Slot {
     page: Option<PageNumber>,
 }
 
-/// The messages of a page that may still wait.
+/// A page of the checkpoint.
 #[derive(Debug, Default)]
 struct Page {
+    /// Those of its messages that may still wait.
     keys: Vec<(MessageNumber, MessageKey)>,
+    /// How many of its messages wait.
     waiting: usize,
+    /// How many messages it takes room for.
+    written: usize,
+}
+
+impl Page {
+    fn is_worth_keeping(&self) -> bool {
+        self.waiting > 0 && self.waiting * PAGE_WORTH_KEEPING >= self.written
+    }
 }
 
 /// All messages that wait, and which of them the checkpoint has.
@@ -90,7 +102,18 @@ impl Messages {
             self.broadcast_bytes += bytes;
         }
         self.unpaged.push((number, key));
+        if self.unpaged.len() > 2 * self.slots.len() + UNPAGED_SLACK {
+            self.drop_read_from_unpaged();
+        }
         key
+    }
+
+    fn drop_read_from_unpaged(&mut self) {
+        self.unpaged.retain(|(number, key)| {
+            self.slots
+                .get(*key)
+                .is_some_and(|slot| slot.message.number == *number && slot.page.is_none())
+        });
     }
 
     pub(super) fn get(&self, key: MessageKey) -> &StoredMessage {
@@ -134,7 +157,7 @@ impl Messages {
             && let Some(page) = self.pages.get_mut(&page_number)
         {
             page.waiting -= 1;
-            if page.waiting * PAGE_WORTH_KEEPING < page.keys.len() {
+            if !page.is_worth_keeping() {
                 self.give_up_page(page_number);
             }
         }
@@ -204,12 +227,8 @@ impl Messages {
         mut write: impl FnMut(PageNumber, &[&StoredMessage]) -> Result<(), E>,
         mut remove: impl FnMut(PageNumber),
     ) -> Result<(), E> {
-        let mut unpaged = std::mem::take(&mut self.unpaged);
-        unpaged.retain(|(number, key)| {
-            self.slots
-                .get(*key)
-                .is_some_and(|slot| slot.message.number == *number && slot.page.is_none())
-        });
+        self.drop_read_from_unpaged();
+        let unpaged = std::mem::take(&mut self.unpaged);
         let mut rest = unpaged.as_slice();
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -227,7 +246,7 @@ impl Messages {
             let messages: Vec<&StoredMessage> =
                 keys.iter().map(|(_, key)| self.get(*key)).collect();
             write(self.last_page, &messages)?;
-            self.add_page(self.last_page, keys.to_vec());
+            self.add_page(self.last_page, keys.to_vec(), keys.len());
             rest = later;
         }
         for page_number in std::mem::take(&mut self.given_up_pages) {
@@ -236,28 +255,55 @@ impl Messages {
         Ok(())
     }
 
-    /// Says which page of the checkpoint holds these messages.
+    /// Says which page of the checkpoint holds these messages, all that wait of the `written` ones on it.
     pub(super) fn add_page(
         &mut self,
         page_number: PageNumber,
         keys: Vec<(MessageNumber, MessageKey)>,
+        written: usize,
     ) {
         self.last_page = self.last_page.max(page_number);
         for (_, key) in &keys {
             self.slots[*key].page = Some(page_number);
         }
-        let waiting = keys.len();
-        self.pages.insert(page_number, Page { keys, waiting });
+        let page = Page {
+            waiting: keys.len(),
+            keys,
+            written,
+        };
+        let is_worth_keeping = page.is_worth_keeping();
+        self.pages.insert(page_number, page);
+        if !is_worth_keeping {
+            self.give_up_page(page_number);
+        }
     }
 
-    /// A page of the checkpoint of which nothing waits any more.
-    pub(super) fn add_read_page(&mut self, page_number: PageNumber) {
-        self.last_page = self.last_page.max(page_number);
-        self.given_up_pages.push(page_number);
-    }
-
-    /// After a restore: what stands on pages is not new.
+    /// In a restore, before the pages are added: what was stored so far stands on pages already.
     pub(super) fn forget_new(&mut self) {
         self.unpaged.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_leaves_no_trace_even_if_no_checkpoint_is_taken() {
+        let mut messages = Messages::default();
+        for number in 1..=3 * UNPAGED_SLACK as u64 {
+            let message = StoredMessage {
+                number: MessageNumber(number),
+                sender: AccountId(0),
+                wall_s: 0,
+                text: "".into(),
+                readers: Readers::AllButSender,
+            };
+            let key = messages.store(message, 1);
+            messages.read_by_one(key);
+        }
+        assert!(messages.unpaged.len() <= UNPAGED_SLACK + 2);
+        assert!(messages.broadcasts.is_empty());
+        assert_eq!(messages.waiting(), 0);
     }
 }

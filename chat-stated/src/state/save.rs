@@ -100,9 +100,9 @@ impl State {
         pages: Vec<(PageNumber, Vec<StoredMessage>)>,
     ) -> Result<(), RestoreError> {
         let mut messages: Vec<(PageNumber, StoredMessage)> = Vec::new();
-        let mut page_numbers = Vec::with_capacity(pages.len());
+        let mut written = Vec::with_capacity(pages.len());
         for (page, on_page) in pages {
-            page_numbers.push(page);
+            written.push((page, on_page.len()));
             messages.extend(on_page.into_iter().map(|message| (page, message)));
         }
         messages.sort_unstable_by_key(|(_, message)| message.number);
@@ -113,13 +113,11 @@ impl State {
                 keys_by_page.entry(page).or_default().push(stored);
             }
         }
-        for page in page_numbers {
-            match keys_by_page.remove(&page) {
-                Some(keys) => self.messages.add_page(page, keys),
-                None => self.messages.add_read_page(page),
-            }
-        }
         self.messages.forget_new();
+        for (page, written) in written {
+            let keys = keys_by_page.remove(&page).unwrap_or_default();
+            self.messages.add_page(page, keys, written);
+        }
         self.accounts.restore_received();
         Ok(())
     }
@@ -131,6 +129,11 @@ impl State {
         cursors: &[MessageNumber],
     ) -> Result<Option<(MessageNumber, usize)>, RestoreError> {
         let number = message.number;
+        if number > self.last_message {
+            return Err(RestoreError::Contradiction(
+                "a message is newer than the newest",
+            ));
+        }
         let sender = message.sender;
         let text_bytes = message.text.len();
         let waits_for = |reader| {
@@ -179,6 +182,7 @@ impl State {
 #[derive(Debug, Default)]
 pub struct Restoration {
     state: State,
+    has_header: bool,
     accounts: Vec<(u64, AccountRecord)>,
     pages: Vec<(PageNumber, Vec<StoredMessage>)>,
 }
@@ -195,6 +199,7 @@ impl Restoration {
                 self.state.failures = Failures::restore(header.failures);
                 self.state.lives = header.lives;
                 self.state.last_message = header.last_message;
+                self.has_header = true;
             }
             ACCOUNT_TABLE => self.accounts.push((key, decode(bytes).ok_or(unreadable)?)),
             PAGE_TABLE => self.pages.push((key, decode(bytes).ok_or(unreadable)?)),
@@ -205,6 +210,10 @@ impl Restoration {
 
     /// The state, once every record was taken.
     pub fn finish(mut self) -> Result<State, RestoreError> {
+        let is_new = self.accounts.is_empty() && self.pages.is_empty();
+        if !self.has_header && !is_new {
+            return Err(RestoreError::Contradiction("the header is missing"));
+        }
         self.accounts.sort_unstable_by_key(|(id, _)| *id);
         for (expected, (id, account)) in (0..).zip(self.accounts) {
             if id != expected {
