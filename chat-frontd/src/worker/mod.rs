@@ -23,6 +23,12 @@ pub fn run(mut setup: WorkerSetup) -> anyhow::Result<()> {
     for listener in setup.listeners {
         std::thread::spawn(move || serve(&listener));
     }
+    let mut signals = signal_hook::iterator::Signals::new([1, 15])?;
+    std::thread::spawn(move || {
+        if signals.forever().any(|signal| signal == 15) {
+            std::process::exit(0);
+        }
+    });
     report_ready(&setup.parent)?;
     setup.parent.read_to_end(&mut Vec::new())?;
     Ok(())

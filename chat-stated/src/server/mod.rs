@@ -23,6 +23,12 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
     if state.is_file() {
         anyhow::bail!("{} is damaged", state.display());
     }
+    let mut signals = signal_hook::iterator::Signals::new([1, 15])?;
+    std::thread::spawn(move || {
+        if signals.forever().any(|signal| signal == 15) {
+            std::process::exit(0);
+        }
+    });
     report_ready(&setup.parent)?;
     setup.parent.read_to_end(&mut Vec::new())?;
     Ok(())
