@@ -239,15 +239,21 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
     );
     let result = supervisor.run();
 
-    for file in listening.files.iter().chain([&run_dir.status_file()]) {
-        if let Err(error) = std::fs::remove_file(file) {
-            log::warn!("cannot remove {}: {error}", file.display());
-        }
+    if pid_file.is_in_place() {
+        remove_files(listening.files.iter().chain([&run_dir.status_file()]));
     }
     log::info!("stopped");
     // Last of all: who finds the pid file gone finds everything gone.
     drop(pid_file);
     result
+}
+
+fn remove_files<'a>(files: impl Iterator<Item = &'a PathBuf>) {
+    for file in files {
+        if let Err(error) = std::fs::remove_file(file) {
+            log::warn!("cannot remove {}: {error}", file.display());
+        }
+    }
 }
 
 fn acquire_pid_file(run_dir: &RunDir) -> anyhow::Result<PidFile> {

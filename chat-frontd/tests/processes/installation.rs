@@ -10,33 +10,35 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chat_shared::pid_file::is_locked;
 use chat_shared::process_identity::ProcessIdentity;
 use chat_shared::status_file::Status;
 use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getsid};
 
 /// Far beyond what anything here takes, even on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub const STATED: &str = "chat-stated";
-pub const FRONTD: &str = "chat-frontd";
+pub(crate) const STATED: &str = "chat-stated";
+pub(crate) const FRONTD: &str = "chat-frontd";
 
-pub struct Installation {
+pub(crate) struct Installation {
     _dir: tempfile::TempDir,
     /// Has a space in its name, as directories may.
-    pub run_dir: PathBuf,
-    pub listen: String,
+    pub(crate) run_dir: PathBuf,
+    pub(crate) listen: String,
 }
 
 /// What a script said, and whether it succeeded.
 #[derive(Debug)]
-pub struct Said {
-    pub status: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Installation {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = dir.path().join("a run");
         Self {
@@ -46,24 +48,24 @@ impl Installation {
         }
     }
 
-    pub fn started() -> Self {
+    pub(crate) fn started() -> Self {
         let installation = Self::new();
         installation.script("start").expect_status(0);
         installation
     }
 
-    pub fn script(&self, name: &str) -> Said {
+    pub(crate) fn script(&self, name: &str) -> Said {
         self.run(self.command(repository().join("scripts").join(name)))
     }
 
-    pub fn program(&self, name: &str, flags: &[&str]) -> Said {
+    pub(crate) fn program(&self, name: &str, flags: &[&str]) -> Said {
         let mut command = self.command(bin_dir().join(name));
         command.args(flags);
         self.run(command)
     }
 
     /// `program` with this installation's environment, called from a directory that has nothing to do with it.
-    pub fn command(&self, program: impl AsRef<Path>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command
             .current_dir("/")
@@ -78,7 +80,7 @@ impl Installation {
     }
 
     /// Runs `command` to its end, and to the end of what it says: until nobody holds its output any more.
-    pub fn run(&self, mut command: Command) -> Said {
+    pub(crate) fn run(&self, mut command: Command) -> Said {
         let (sender, receiver) = mpsc::channel();
         let shown = format!("{command:?}");
         command.stdin(Stdio::null());
@@ -88,43 +90,62 @@ impl Installation {
         Said::from(output.unwrap())
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.run_dir.join(name)
     }
 
-    pub fn status(&self, daemon: &str) -> Option<Status> {
+    pub(crate) fn status(&self, daemon: &str) -> Option<Status> {
         Status::read(&self.file(&format!("{daemon}.status")))
     }
 
     /// The daemon's own process.
-    pub fn parent(&self, daemon: &str) -> ProcessIdentity {
+    pub(crate) fn parent(&self, daemon: &str) -> ProcessIdentity {
         ProcessIdentity::of(self.status(daemon).unwrap().pid).unwrap()
     }
 
     /// The daemon's children that live.
-    pub fn children(&self, daemon: &str) -> Vec<ProcessIdentity> {
+    pub(crate) fn children(&self, daemon: &str) -> Vec<ProcessIdentity> {
         let children = self.status(daemon).unwrap().children;
         children.iter().filter_map(|child| child.process).collect()
     }
 
     /// All processes of both daemons.
-    pub fn all_processes(&self) -> Vec<ProcessIdentity> {
+    pub(crate) fn all_processes(&self) -> Vec<ProcessIdentity> {
         let of = |daemon| [vec![self.parent(daemon)], self.children(daemon)].concat();
         [of(STATED), of(FRONTD)].concat()
     }
 
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.status(FRONTD).unwrap().addresses[0].clone()
     }
 
     /// Names a new user as a client; the answer is the server's.
-    pub fn ask(&self) -> String {
+    pub(crate) fn ask(&self) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(b"nobody-yet\n").unwrap();
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         line
+    }
+}
+
+impl Installation {
+    /// That none of `processes` lives, and no lock, socket or pid file is left.
+    #[track_caller]
+    pub(crate) fn expect_nothing_left(&self, processes: &[ProcessIdentity]) {
+        let left: Vec<_> = processes.iter().filter(|p| p.is_alive()).collect();
+        assert!(left.is_empty(), "{left:?}");
+        for name in [STATED, FRONTD] {
+            for kind in ["pid", "lock"] {
+                let file = self.file(&format!("{name}.{kind}"));
+                assert!(!is_locked(&file).unwrap(), "{file:?}");
+            }
+            for kind in ["pid", "sock", "status"] {
+                let file = self.file(&format!("{name}.{kind}"));
+                assert!(!file.exists(), "{file:?}");
+            }
+        }
     }
 }
 
@@ -138,19 +159,19 @@ impl Drop for Installation {
 
 impl Said {
     #[track_caller]
-    pub fn expect_status(&self, status: i32) -> &Self {
+    pub(crate) fn expect_status(&self, status: i32) -> &Self {
         assert_eq!(self.status, status, "{self:#?}");
         self
     }
 
     #[track_caller]
-    pub fn expect_out(&self, text: &str) -> &Self {
+    pub(crate) fn expect_out(&self, text: &str) -> &Self {
         assert!(self.out.contains(text), "no {text:?} in {self:#?}");
         self
     }
 
     #[track_caller]
-    pub fn expect_err(&self, text: &str) -> &Self {
+    pub(crate) fn expect_err(&self, text: &str) -> &Self {
         assert!(self.err.contains(text), "no {text:?} in {self:#?}");
         self
     }
@@ -167,17 +188,30 @@ impl From<Output> for Said {
     }
 }
 
-pub fn kill(process: ProcessIdentity, signal: Signal) {
+pub(crate) fn kill(process: ProcessIdentity, signal: Signal) {
     process.signal(signal).unwrap();
 }
 
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "it never came to this: {what}");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+pub(crate) fn session_of(process: &ProcessIdentity) -> i32 {
+    getsid(Some(Pid::from_raw(process.pid))).unwrap().as_raw()
+}
+
+/// What the descriptors of `process` stand for.
+pub(crate) fn open_files(process: &ProcessIdentity) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{}/fd", process.pid)).unwrap();
+    entries
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .map(|target| target.display().to_string())
+        .collect()
 }
 
 fn repository() -> &'static Path {

@@ -88,7 +88,7 @@ impl Supervisor {
             }
         }
         match self.fleet.failure() {
-            Some(reason) => bail!("{reason}"),
+            Some(reason) => bail!("{} does not start: {reason}", self.starter.role),
             None => Ok(()),
         }
     }
