@@ -24,6 +24,9 @@ use crate::{descriptor_limit, detach, inherited_fd, log_format};
 /// How long a new daemon waits for the children of one that was killed; they end at once unless something holds them.
 const ORPHAN_WAIT: Duration = Duration::from_secs(5);
 
+/// The exit status of `--status` when it cannot tell, as for service scripts.
+const STATUS_UNKNOWN: u8 = 4;
+
 /// A program whose process watches over children that do the work. Its fields are its flags.
 pub trait Daemon: Parser {
     /// The program's name.
@@ -79,7 +82,8 @@ pub fn main<D: Daemon>() -> ExitCode {
     let daemon = D::parse();
     // All that the daemons write is for their own user alone.
     umask(Mode::from_bits_truncate(0o077));
-    let result = match daemon.process().role() {
+    let role = daemon.process().role();
+    let result = match role {
         Role::Child => return run_as_child(daemon),
         Role::Detached => return run_detached(&daemon),
         Role::Foreground => return run_in_foreground(&daemon),
@@ -94,7 +98,10 @@ pub fn main<D: Daemon>() -> ExitCode {
         Ok(health) => ExitCode::from(health.exit_status()),
         Err(error) => {
             eprintln!("{}: {error:#}", D::NAME);
-            ExitCode::FAILURE
+            match role {
+                Role::Status => ExitCode::from(STATUS_UNKNOWN),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -216,7 +223,8 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
     let signals = Signals::catch().context("cannot catch signals")?;
     let listening = daemon.listen()?;
     let starter = ChildStarter {
-        title: format!("{}: {}", D::NAME, D::CHILD_ROLE),
+        program: D::NAME,
+        role: D::CHILD_ROLE,
         is_numbered: daemon.child_count() > 1,
         life_lock,
         listeners: listening.sockets,
@@ -231,15 +239,21 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
     );
     let result = supervisor.run();
 
-    for file in listening.files.iter().chain([&run_dir.status_file()]) {
-        if let Err(error) = std::fs::remove_file(file) {
-            log::warn!("cannot remove {}: {error}", file.display());
-        }
+    if pid_file.is_in_place() {
+        remove_files(listening.files.iter().chain([&run_dir.status_file()]));
     }
     log::info!("stopped");
     // Last of all: who finds the pid file gone finds everything gone.
     drop(pid_file);
     result
+}
+
+fn remove_files<'a>(files: impl Iterator<Item = &'a PathBuf>) {
+    for file in files {
+        if let Err(error) = std::fs::remove_file(file) {
+            log::warn!("cannot remove {}: {error}", file.display());
+        }
+    }
 }
 
 fn acquire_pid_file(run_dir: &RunDir) -> anyhow::Result<PidFile> {

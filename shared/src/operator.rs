@@ -238,7 +238,11 @@ fn for_people(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
     use super::*;
+    use crate::pid_file::lock_file;
 
     #[test]
     fn sizes_are_written_for_people() {
@@ -246,6 +250,31 @@ mod tests {
         assert_eq!(for_people(1536), "1.5 KiB");
         assert_eq!(for_people(5 << 40), "5.0 TiB");
         assert_eq!(for_people(5 << 50), "5120.0 TiB");
+    }
+
+    #[test]
+    fn a_child_that_outlives_its_parent_and_hangs_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::new(dir.path(), "chat-x");
+        let lock = lock_file(&run_dir.life_lock(), Duration::ZERO).unwrap();
+        let mut command = Command::new("sleep");
+        let mut orphan = command.arg("600").stdin(lock).spawn().unwrap();
+        drop(command);
+        let child = ChildStatus {
+            process: ProcessIdentity::of(orphan.id().cast_signed()),
+            ..ChildStatus::default()
+        };
+        let status = Status {
+            boot_id: boot_id(),
+            children: vec![child],
+            ..Status::default()
+        };
+        status.write(&run_dir.status_file()).unwrap();
+        let mut out = Vec::new();
+        stop(&run_dir, &mut out).unwrap();
+        assert_eq!(orphan.wait().unwrap().signal(), Some(9));
+        let said = String::from_utf8(out).unwrap();
+        assert_eq!(said, "chat-x: what an earlier one left behind is stopped\n");
     }
 
     #[test]

@@ -27,8 +27,7 @@ pub enum LockError {
 /// The pid file of this process, locked until it is dropped, and then removed.
 #[derive(Debug)]
 pub struct PidFile {
-    /// Open for its lock only.
-    _file: File,
+    file: File,
     path: PathBuf,
     after_crash: bool,
 }
@@ -42,7 +41,7 @@ impl PidFile {
         file.rewind()?;
         writeln!(file, "{}", std::process::id())?;
         Ok(Self {
-            _file: file,
+            file,
             path: path.to_owned(),
             after_crash,
         })
@@ -52,10 +51,19 @@ impl PidFile {
     pub fn is_after_crash(&self) -> bool {
         self.after_crash
     }
+
+    /// Whether this file still stands under its name. If the directory was cleared meanwhile, what is there now may belong
+    /// to another process.
+    pub fn is_in_place(&self) -> bool {
+        is_still_at(&self.file, &self.path).unwrap_or(false)
+    }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
+        if !self.is_in_place() {
+            return;
+        }
         // Removed while it is still locked; closing it unlocks it.
         if let Err(error) = fs::remove_file(&self.path) {
             log::warn!("cannot remove {}: {error}", self.path.display());
@@ -178,6 +186,18 @@ mod tests {
         thread::sleep(Duration::from_millis(20));
         drop(looker);
         waiting.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_another_put_in_its_place_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        let file = PidFile::acquire(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "2\n").unwrap();
+        assert!(!file.is_in_place());
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), b"2\n");
     }
 
     #[test]

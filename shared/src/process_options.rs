@@ -34,7 +34,7 @@ pub struct ProcessOptions {
     #[arg(long, group = "action")]
     pub reload: bool,
 
-    /// Say how the daemon that runs in DIR is: exit status 0 all is served, 1 not all, 3 not running
+    /// Say how the daemon that runs in DIR is: exit status 0 all is served, 1 not all, 3 not running, 4 unknown
     #[arg(long, group = "action")]
     pub status: bool,
 

@@ -88,7 +88,7 @@ impl Supervisor {
             }
         }
         match self.fleet.failure() {
-            Some(reason) => bail!("{reason}"),
+            Some(reason) => bail!("{} does not start: {reason}", self.starter.role),
             None => Ok(()),
         }
     }
@@ -115,9 +115,11 @@ impl Supervisor {
     }
 
     fn start(&mut self, index: usize) {
-        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let number = child_number(index);
         match self.starter.start(number) {
             Ok((process, link)) => {
+                let name = self.starter.child_name(number);
+                log::info!("{name}: begins as process {}", process.pid);
                 self.links[index] = Some(link);
                 self.fleet.started(index, process, moment(self.epoch));
             }
@@ -129,10 +131,10 @@ impl Supervisor {
     }
 
     fn ended(&mut self, index: usize, reason: String) {
-        let (title, number) = (&self.starter.title, index + 1);
+        let name = self.starter.child_name(child_number(index));
         match self.fleet.phase() {
-            Phase::Stopping => log::info!("{title} {number}: {reason}"),
-            _ => log::warn!("{title} {number}: {reason}"),
+            Phase::Stopping => log::info!("{name}: {reason}"),
+            _ => log::warn!("{name}: {reason}"),
         }
         self.fleet.ended(index, reason, moment(self.epoch));
     }
@@ -239,6 +241,11 @@ fn signal(process: ProcessIdentity, signal: Signal) {
     if let Err(error) = nix::sys::signal::kill(Pid::from_raw(process.pid), signal) {
         log::warn!("cannot send {signal} to process {}: {error}", process.pid);
     }
+}
+
+/// Children are counted from 1, for people.
+fn child_number(index: usize) -> u32 {
+    u32::try_from(index + 1).unwrap_or(u32::MAX)
 }
 
 fn moment(epoch: Instant) -> Moment {

@@ -43,9 +43,11 @@ pub fn own_binary(
 /// How the children of this supervisor are started.
 #[derive(Debug)]
 pub struct ChildStarter {
-    /// What they are called in lists of processes, such as `chat-frontd: worker`.
-    pub title: String,
-    /// Whether there may be more than one, so that each needs its number in its title.
+    /// The daemon.
+    pub program: &'static str,
+    /// What a child is called.
+    pub role: &'static str,
+    /// Whether there may be more than one, so that each needs its number in its name.
     pub is_numbered: bool,
     /// Held by each for as long as it lives.
     pub life_lock: File,
@@ -54,6 +56,14 @@ pub struct ChildStarter {
 }
 
 impl ChildStarter {
+    /// What the child of this number is called.
+    pub fn child_name(&self, number: u32) -> String {
+        match self.is_numbered {
+            true => format!("{} {number}", self.role),
+            false => self.role.to_owned(),
+        }
+    }
+
     /// Starts the child of this number; it has its parent's flags and standard error.
     pub fn start(&self, number: u32) -> io::Result<(ProcessIdentity, ChildLink)> {
         let (link, child_end) = ChildLink::pair()?;
@@ -64,10 +74,7 @@ impl ChildStarter {
         for (listener, fd) in self.listeners.iter().zip(FIRST_LISTENER_FD..) {
             descriptors.push((listener.try_clone()?, fd));
         }
-        let title = match self.is_numbered {
-            true => format!("{} {number}", self.title),
-            false => self.title.clone(),
-        };
+        let title = format!("{}: {}", self.program, self.child_name(number));
         let flags = [
             format!("--child-number={number}"),
             format!("--child-listeners={}", self.listeners.len()),
