@@ -31,8 +31,8 @@ pub struct PoolSettings {
     pub cost: HashingCost,
     /// Jobs that may wait, those under way not counted.
     pub max_waiting: usize,
-    /// Jobs of one source that may wait. At the default cost and one thread, 1,024 wait 36 s: who comes
-    /// then is better told to come again.
+    /// Jobs of one source that may wait. At the default cost and one thread, 1,024 wait 12 to 36 s: who
+    /// comes then is better told to come again.
     pub max_waiting_per_source: usize,
 }
 

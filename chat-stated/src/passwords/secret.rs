@@ -1,6 +1,6 @@
 //! What an account keeps of its password: an argon2id PHC string, or, from older files, SHA-1 in hex.
 
-use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Version};
 use sha1::{Digest, Sha1};
 use thiserror::Error;
@@ -37,8 +37,8 @@ pub enum SecretFormError {
     /// A version of argon2 other than the one that brought argon2id. No version stands for the first, 16.
     #[error("is of argon2 version {0}: only 19 is known")]
     Version(u32),
-    /// m, t or p is missing.
-    #[error("lacks the parameter {0}")]
+    /// m, t or p is missing or no number.
+    #[error("lacks a number for the parameter {0}")]
     NoParameter(&'static str),
     /// Another parameter than m, t and p.
     #[error("has another parameter than m, t and p")]
@@ -57,7 +57,7 @@ pub enum SecretFormError {
 /// Why a password could not be hashed. Says nothing about whether it is right.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HashingError {
-    /// Let through by [`check_form`] nowhere.
+    /// The secret is none; [`check_form`] would have said so.
     #[error("cannot verify a password: the account's secret {0}")]
     Secret(#[from] SecretFormError),
     /// The system has no memory for it.
@@ -71,7 +71,7 @@ pub enum HashingError {
     Argon2(String),
 }
 
-/// Memory for argon2, kept from one hash to the next so that it is not mapped anew for each.
+/// Memory for argon2, kept from one hash to the next: mapping it anew for each takes half as long again.
 #[derive(Default)]
 pub struct HashingMemory {
     blocks: Vec<Block>,
@@ -220,18 +220,21 @@ impl Secret {
 }
 
 fn cost_of(params: &ParamsString) -> Result<HashingCost, SecretFormError> {
-    for (name, _) in params.iter() {
-        if !matches!(name.as_str(), "m" | "t" | "p") {
-            return Err(SecretFormError::UnknownParameter);
-        }
+    let (mut memory_kib, mut iterations, mut lanes) = (None, None, None);
+    for (name, value) in params.iter() {
+        let parameter = match name.as_str() {
+            "m" => &mut memory_kib,
+            "t" => &mut iterations,
+            "p" => &mut lanes,
+            _ => return Err(SecretFormError::UnknownParameter),
+        };
+        *parameter = value.decimal().ok();
     }
-    let number = |name: &'static str| {
-        let ident = Ident::new(name).map_err(|_| SecretFormError::NoParameter(name))?;
-        params
-            .get_decimal(ident)
-            .ok_or(SecretFormError::NoParameter(name))
-    };
-    Ok(HashingCost::new(number("m")?, number("t")?, number("p")?)?)
+    Ok(HashingCost::new(
+        memory_kib.ok_or(SecretFormError::NoParameter("m"))?,
+        iterations.ok_or(SecretFormError::NoParameter("t"))?,
+        lanes.ok_or(SecretFormError::NoParameter("p"))?,
+    )?)
 }
 
 fn hex_value(digit: u8) -> Result<u8, SecretFormError> {
@@ -338,8 +341,8 @@ mod tests {
             (other("scrypt"), "another algorithm"),
             (REFERENCE.replace("v=19", "v=18"), "version 18"),
             (REFERENCE.replace("$v=19", ""), "version 16"),
-            (with("m=256,t=2"), "lacks the parameter p"),
-            (with("m=256,t=x,p=1"), "lacks the parameter t"),
+            (with("m=256,t=2"), "for the parameter p"),
+            (with("m=256,t=x,p=1"), "for the parameter t"),
             (with("m=256,t=2,p=1,keyid=Zm9v"), "another parameter"),
             (with("m=1048577,t=1,p=1"), "memory of 1048577"),
             (with("m=4294967295,t=1,p=1"), "memory"),
