@@ -1,2 +1,74 @@
-//! chat-client
-fn main() {}
+//! `chat-client`: talks the line protocol of chatserv with a server, for people at terminals and for scripts.
+
+mod arguments;
+mod connection;
+mod conversation;
+mod display;
+mod event_loop;
+mod exit_status;
+mod keys;
+mod line_editor;
+mod line_splitter;
+mod person;
+mod report;
+mod safe_text;
+mod signals;
+mod terminal;
+mod wording;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::connection::Connection;
+use crate::conversation::{Conversation, Options};
+use crate::display::Display;
+use crate::event_loop::EventLoop;
+use crate::exit_status::ExitStatus;
+use crate::person::{KeyInput, LineInput, Person};
+use crate::terminal::TerminalMode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(status) => status.into(),
+        Err(message) => {
+            // If even this cannot be written, the status has to tell.
+            let _ = writeln!(io::stderr(), "chat-client: {message}");
+            ExitStatus::Lost.into()
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
+    let connection =
+        Connection::open(&arguments.host, arguments.port, arguments.connect_timeout())?;
+    let (person, display, interactive) =
+        attend().map_err(|error| format!("cannot use the terminal: {error}"))?;
+    let conversation = Conversation::new(Options {
+        interactive,
+        push: interactive && !arguments.no_push,
+        answer_patience: arguments.answer_timeout(),
+    });
+    EventLoop::new(conversation, connection, person, display)
+        .run()
+        .map_err(|error| format!("cannot read the input or write the output: {error}"))
+}
+
+/// Finds out who is there: a person with a terminal that can be edited on, a person otherwise, or a script.
+fn attend() -> io::Result<(Person, Display, bool)> {
+    let interactive = io::stdin().is_terminal();
+    let for_person = interactive && io::stdout().is_terminal();
+    let editable = for_person
+        && std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty());
+    let person = if editable {
+        Person::Keys(Box::new(KeyInput::new()?))
+    } else if interactive {
+        Person::Lines(Box::new(LineInput::new(Some(TerminalMode::of_stdin()?))))
+    } else {
+        Person::Lines(Box::new(LineInput::new(None)))
+    };
+    Ok((person, Display::new(for_person), interactive))
+}

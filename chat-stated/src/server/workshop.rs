@@ -78,10 +78,13 @@ impl Workshop {
                 source,
                 job,
             } => {
-                if self.passwords.submit(source, ticket, job).is_err() {
-                    log::warn!("too many passwords wait to be hashed; refused one from {source}");
-                    core.password_refused(ticket);
-                }
+                let refused = match self.passwords.submit(source, ticket, job) {
+                    Ok(None) => return None,
+                    Ok(Some(pushed_out)) => pushed_out,
+                    Err(_) => ticket,
+                };
+                log::warn!("too many passwords wait to be hashed: refused one");
+                core.password_refused(refused);
             }
             Action::CancelHash { ticket } => {
                 self.passwords.cancel(ticket);

@@ -64,3 +64,26 @@ pub const GOODBYE: &str = "goodbye";
 pub const TIMEOUT: &str = "timeout";
 /// Starts every refusal: `error:KIND:COMMAND`.
 pub const ERROR: &str = "error";
+
+/// Answers the question whether to make an account.
+pub const YES: &str = "y";
+/// Command: who is online.
+pub const WHO: &str = "who";
+/// Command: who is online or was within some minutes.
+pub const LAST: &str = "last";
+/// Command: a message to every account.
+pub const BROADCAST: &str = "broadcast";
+/// Command: the waiting messages.
+pub const FETCH: &str = "fetch";
+/// Command: leave in good order.
+pub const LOGOUT: &str = "logout";
+/// Command, and with `:` and the mode its answer: messages as they come.
+pub const PUSH: &str = "push";
+/// Command, and with `:` and the mode its answer: messages bear their numbers.
+pub const IDS: &str = "ids";
+/// Argument of `push` and `ids`.
+pub const ON: &str = "on";
+/// Argument of `push`: as they come, and kept until the client speaks again.
+pub const ACK: &str = "ack";
+/// Argument of `push` and `ids`.
+pub const OFF: &str = "off";

@@ -1,0 +1,58 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Log in to a chat server and talk, at a terminal or in a pipe.
+#[derive(Debug, Parser)]
+#[command(name = "chat-client", version, after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Name or address of the server
+    #[arg(default_value = "127.0.0.1", env = "CHAT_HOST")]
+    pub(crate) host: String,
+
+    /// Its port
+    #[arg(default_value_t = 4119, env = "CHAT_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+
+    /// At a terminal: do not ask the server to send messages as they come; an empty line fetches them
+    #[arg(long, env = "CHAT_NO_PUSH", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) no_push: bool,
+
+    /// How long to try each address of the server
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, env = "CHAT_CONNECT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    connect_timeout: u64,
+
+    /// How long to wait for an answer before giving the connection up
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, env = "CHAT_ANSWER_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    answer_timeout: u64,
+}
+
+impl Arguments {
+    /// How long to try each address.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout)
+    }
+
+    /// How long to wait for an answer.
+    pub(crate) fn answer_timeout(&self) -> Duration {
+        Duration::from_secs(self.answer_timeout)
+    }
+}
+
+const AFTER_HELP: &str = "\
+In a pipe, the first two lines are user name and password, the others are commands:
+  printf 'bob\\nsecret\\nsend alice hi\\nlogout\\n' | chat-client HOST PORT
+Messages and the answers to `who` and `last` go to the standard output, as the
+server sends them (UTC); everything else goes to the standard error in plain words.
+A password is never an argument.
+
+Exit status:
+  0  left in good order; in a pipe: and every command was done
+  1  the connection could not be made, was lost, or was given up
+  2  wrong command line
+  3  the server closed the connection because nothing was sent for too long
+  4  blocked after wrong passwords
+  5  ended without a login
+  6  in a pipe: left in good order, but a command was refused or a recipient is unknown";

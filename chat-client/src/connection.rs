@@ -1,0 +1,89 @@
+//! The TCP connection to the server.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+
+/// A server that does not even take a line for so long is gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A server that is gone without a word is noticed after 30 s + 3 x 10 s.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// An open connection. Dropping it closes in order, which tells the server that all it sent was read.
+pub(crate) struct Connection {
+    stream: TcpStream,
+}
+
+impl Connection {
+    /// Tries each address of the host in turn, each for the time-out at most. The error names what was tried.
+    pub(crate) fn open(host: &str, port: u16, timeout: Duration) -> Result<Connection, String> {
+        // `[::1]` is how people write an IPv6 address beside a port.
+        let host = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host);
+        let addresses = (host, port)
+            .to_socket_addrs()
+            .map_err(|error| format!("cannot find the host {host}: {error}"))?;
+        let mut failures = Vec::new();
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, timeout).and_then(Connection::prepare) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => failures.push(format!("{address}: {}", reason(&error))),
+            }
+        }
+        Err(format!(
+            "cannot connect to {host} port {port} ({}); is the server running there?",
+            failures.join("; ")
+        ))
+    }
+
+    fn prepare(stream: TcpStream) -> io::Result<Connection> {
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE_IDLE)
+            .with_interval(KEEPALIVE_INTERVAL)
+            .with_retries(KEEPALIVE_PROBES);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Connection { stream })
+    }
+
+    /// Sends a whole line.
+    pub(crate) fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        self.stream.write_all(line)
+    }
+
+    /// Reads what is there; 0 bytes when the server has closed.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+
+    /// Closes so that the server takes nothing it sent for read: what could not be shown stays queued.
+    pub(crate) fn abort(self) {
+        // Without it the connection ends in order, and at worst a message that was not shown is gone.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// The error in words without the number that the system gives it.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        io::ErrorKind::ConnectionReset => "the server broke it off".into(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".into(),
+        io::ErrorKind::BrokenPipe => "the server has closed it".into(),
+        _ => error.to_string(),
+    }
+}

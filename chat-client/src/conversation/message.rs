@@ -1,0 +1,78 @@
+//! A message line of the server.
+
+use jiff::Timestamp;
+
+/// A message as the server sent it, made safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// When the server took it.
+    pub(crate) time: Timestamp,
+    /// Its number, while `ids` is on.
+    pub(crate) number: Option<u64>,
+    /// Who wrote it.
+    pub(crate) sender: String,
+    /// What.
+    pub(crate) text: String,
+    /// The whole line.
+    pub(crate) line: String,
+}
+
+impl Message {
+    /// Reads `[time] sender: text` or `[time] #number sender: text`; anything else is no message. No answer
+    /// of the server is mistaken for one, as no name holds a bracket.
+    pub(crate) fn parse(line: &str) -> Option<Message> {
+        let (time, rest) = line.strip_prefix('[')?.split_once("] ")?;
+        let time: Timestamp = time.parse().ok()?;
+        let (first, after_first) = rest.split_once(' ')?;
+        let number = first
+            .strip_prefix('#')
+            .and_then(|digits| digits.parse().ok());
+        let (sender, text) = match number {
+            Some(_) => after_first.split_once(' ')?,
+            None => (first, after_first),
+        };
+        Some(Message {
+            time,
+            number,
+            sender: sender.strip_suffix(':')?.to_owned(),
+            text: text.to_owned(),
+            line: line.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_with_and_without_numbers() {
+        let plain = Message::parse("[2026-11-22T11:18:31Z] bob: hi:  there").expect("a message");
+        assert_eq!(
+            (plain.sender.as_str(), plain.text.as_str()),
+            ("bob", "hi:  there")
+        );
+        assert_eq!(plain.number, None);
+        let numbered = Message::parse("[2026-11-22T11:18:31Z] #7 bob: hi").expect("a message");
+        assert_eq!(
+            (numbered.number, numbered.sender.as_str()),
+            (Some(7), "bob")
+        );
+        // An older account file may hold such a name.
+        let odd = Message::parse("[2026-11-22T11:18:31Z] #7: hi").expect("a message");
+        assert_eq!((odd.number, odd.sender.as_str()), (None, "#7"));
+    }
+
+    #[test]
+    fn anything_else_is_no_message() {
+        for line in [
+            "",
+            "[",
+            "[x] bob: hi",
+            "[2026-11-22T11:18:31Z] bob",
+            "[2026-11-22T11:18:31Z] bob hi there",
+        ] {
+            assert_eq!(Message::parse(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The dialogue with the server, without I/O: lines of the server and of the person go in, things to show
+//! and lines to send come out. Times are given.
+//!
+//! One command is on its way at a time, and it is sent only after all that came before was shown: so a message
+//! leaves the server's queue only once its reader has seen it.
+
+mod chat;
+pub(crate) mod command;
+mod login;
+pub(crate) mod message;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chat_shared::protocol::{DEFAULT_MAX_LINE_BYTES, words};
+
+use self::chat::Chat;
+use self::login::Login;
+use crate::exit_status::ExitStatus;
+use crate::report::Report;
+use crate::safe_text::safe;
+
+/// Longest line that may be sent, line end not counted.
+pub(crate) const MAX_LINE_BYTES: usize = DEFAULT_MAX_LINE_BYTES - 1;
+/// How long the answer to `logout` is awaited.
+const LOGOUT_PATIENCE: Duration = Duration::from_secs(10);
+/// Names kept for completion.
+const MAX_KNOWN_NAMES: usize = 1000;
+
+/// What the conversation is to do by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// A person answers: what is refused is asked again. In a pipe, a login that is refused is the end, as
+    /// the lines that follow are meant for the chat.
+    pub(crate) interactive: bool,
+    /// Have messages come by themselves after the login.
+    pub(crate) push: bool,
+    /// How long an answer of the server is awaited.
+    pub(crate) answer_patience: Duration,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input<'a> {
+    /// The server sent a line.
+    ServerLine(&'a [u8]),
+    /// The server is gone; why, if it was not by closing in order.
+    ServerClosed(Option<String>),
+    /// The person answered the question.
+    Line(&'a [u8]),
+    /// The person answered with a line of so many bytes, which is too many.
+    LineTooLong(usize),
+    /// The person wants to leave, or the input has ended.
+    Leave,
+    /// Only time went by.
+    Tick,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// To be told.
+    Show(Report),
+    /// To be sent, line end included, once all before it was shown.
+    Send(Vec<u8>),
+    /// Nothing more comes.
+    End(ExitStatus),
+}
+
+/// What the person is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// A user name.
+    Name,
+    /// Whether to make an account.
+    MakeAccount,
+    /// The password of an account.
+    Password,
+    /// The password of a new account.
+    NewPassword,
+    /// The same again.
+    RepeatPassword,
+    /// A command of the chat.
+    Command,
+}
+
+impl Question {
+    /// Whether the answer must not be seen.
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(
+            self,
+            Question::Password | Question::NewPassword | Question::RepeatPassword
+        )
+    }
+}
+
+enum Stage {
+    Login(Login),
+    Chat(Chat),
+    Over,
+}
+
+/// The state of a dialogue.
+pub(crate) struct Conversation {
+    options: Options,
+    stage: Stage,
+    effects: Vec<Effect>,
+    now: Duration,
+    /// When the server's silence counts as death, while it owes something.
+    answer_due: Option<Duration>,
+    known_names: BTreeSet<String>,
+    /// A command of a script failed.
+    something_refused: bool,
+}
+
+impl Conversation {
+    /// Begins with the question for a name. Times are counted from here.
+    pub(crate) fn new(options: Options) -> Conversation {
+        Conversation {
+            options,
+            stage: Stage::Login(Login::new()),
+            effects: Vec::new(),
+            now: Duration::ZERO,
+            answer_due: None,
+            known_names: BTreeSet::new(),
+            something_refused: false,
+        }
+    }
+
+    /// Takes what happened at this time since the beginning, and gives what is to be done.
+    pub(crate) fn handle(&mut self, input: Input<'_>, now: Duration) -> Vec<Effect> {
+        self.now = now;
+        match input {
+            Input::ServerLine(line) => {
+                self.answer_due = None;
+                self.server_line(&safe(line));
+            }
+            Input::ServerClosed(reason) => self.server_closed(reason),
+            Input::Line(line) if line.len() > MAX_LINE_BYTES => self.line_too_long(line.len()),
+            Input::Line(line) => self.person_line(line),
+            Input::LineTooLong(bytes) => self.line_too_long(bytes),
+            Input::Leave => self.leave(),
+            Input::Tick => self.tick(),
+        }
+        self.watch_the_answer();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// What the person is asked for now; none while the server is awaited.
+    pub(crate) fn question(&self) -> Option<Question> {
+        match &self.stage {
+            Stage::Login(login) => login.question(),
+            Stage::Chat(chat) => chat.question(),
+            Stage::Over => None,
+        }
+    }
+
+    /// When a [`Input::Tick`] is wanted at the latest.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let acknowledge_due = match &self.stage {
+            Stage::Chat(chat) => chat.acknowledge_due(),
+            _ => None,
+        };
+        self.answer_due.into_iter().chain(acknowledge_due).min()
+    }
+
+    /// What may stand where the cursor is, for completion: commands first, names after them.
+    pub(crate) fn completions(&self, before_cursor: &str) -> Vec<String> {
+        let start = before_cursor
+            .rfind([' ', '('])
+            .map_or(0, |position| position + 1);
+        let (earlier, word) = before_cursor.split_at(start);
+        if self.question() != Some(Question::Command) {
+            return Vec::new();
+        }
+        let mut candidates: Vec<String> = if earlier.is_empty() {
+            command::USAGES
+                .iter()
+                .map(|usage| usage.word.to_owned())
+                .collect()
+        } else if earlier.starts_with(words::SEND) {
+            self.known_names.iter().cloned().collect()
+        } else {
+            Vec::new()
+        };
+        candidates.retain(|candidate| candidate.starts_with(word));
+        candidates.dedup();
+        candidates
+    }
+
+    fn server_line(&mut self, line: &str) {
+        match &self.stage {
+            Stage::Login(_) => self.login_line(line),
+            Stage::Chat(_) => self.chat_line(line),
+            Stage::Over => {}
+        }
+    }
+
+    fn person_line(&mut self, line: &[u8]) {
+        match &self.stage {
+            Stage::Login(_) => self.login_answer(line),
+            Stage::Chat(_) => self.chat_command(line),
+            Stage::Over => {}
+        }
+    }
+
+    fn line_too_long(&mut self, bytes: usize) {
+        self.show(Report::TooLong {
+            bytes,
+            max_bytes: MAX_LINE_BYTES,
+        });
+        self.something_refused = true;
+        if matches!(self.stage, Stage::Login(_)) && !self.options.interactive {
+            self.end(ExitStatus::NotLoggedIn);
+        }
+    }
+
+    fn leave(&mut self) {
+        match &self.stage {
+            Stage::Login(login) => {
+                let status = if login.has_just_registered() {
+                    ExitStatus::Good
+                } else {
+                    self.show(Report::InputEnded);
+                    ExitStatus::NotLoggedIn
+                };
+                self.end(status);
+            }
+            Stage::Chat(_) => self.leave_chat(),
+            Stage::Over => {}
+        }
+    }
+
+    fn server_closed(&mut self, reason: Option<String>) {
+        match &self.stage {
+            Stage::Over => {}
+            Stage::Chat(chat) if chat.timeout_was_announced() => self.time_out(),
+            _ => {
+                self.show(Report::Lost(reason));
+                self.end(ExitStatus::Lost);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.answer_due.is_some_and(|due| due <= self.now) {
+            let patience = self.patience();
+            self.show(Report::NoAnswer {
+                seconds: patience.as_secs(),
+            });
+            self.end(ExitStatus::Lost);
+        }
+        self.acknowledge_if_due();
+    }
+
+    fn watch_the_answer(&mut self) {
+        let owes = match &self.stage {
+            Stage::Login(login) => login.question().is_none(),
+            Stage::Chat(chat) => chat.awaits_an_answer(),
+            Stage::Over => false,
+        };
+        if !owes {
+            self.answer_due = None;
+        } else if self.answer_due.is_none() {
+            self.answer_due = Some(self.now + self.patience());
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match &self.stage {
+            Stage::Chat(chat) if chat.is_leaving() => {
+                LOGOUT_PATIENCE.min(self.options.answer_patience)
+            }
+            _ => self.options.answer_patience,
+        }
+    }
+
+    fn time_out(&mut self) {
+        self.show(Report::TimedOut);
+        self.end(ExitStatus::TimedOut);
+    }
+
+    fn show(&mut self, report: Report) {
+        match &report {
+            Report::Message(message) => self.remember_name(&message.sender.clone()),
+            Report::Online { names, .. } => {
+                for name in names.clone() {
+                    self.remember_name(&name);
+                }
+            }
+            _ => {}
+        }
+        self.effects.push(Effect::Show(report));
+    }
+
+    fn remember_name(&mut self, name: &str) {
+        if self.known_names.len() < MAX_KNOWN_NAMES {
+            self.known_names.insert(name.to_owned());
+        }
+    }
+
+    fn send(&mut self, line: &[u8]) {
+        let mut bytes = Vec::with_capacity(line.len() + 1);
+        bytes.extend_from_slice(line);
+        bytes.push(b'\n');
+        self.effects.push(Effect::Send(bytes));
+        self.answer_due = None;
+    }
+
+    fn end(&mut self, status: ExitStatus) {
+        self.stage = Stage::Over;
+        self.effects.push(Effect::End(status));
+    }
+}
+
+/// `error:kind:command`, taken apart.
+fn parse_error(line: &str) -> Option<Report> {
+    let (kind, command) = line
+        .strip_prefix(words::ERROR)?
+        .strip_prefix(':')?
+        .split_once(':')?;
+    Some(Report::Refused {
+        kind: kind.to_owned(),
+        command: command.to_owned(),
+    })
+}

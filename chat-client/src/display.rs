@@ -1,0 +1,104 @@
+//! Where what is told goes, and in which form.
+
+use std::io::{self, Write};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::line_editor::CLEAR_ROW;
+use crate::report::Report;
+use crate::wording::{message_for_person, words_for};
+
+/// Collects what is told, and writes it at once.
+pub(crate) struct Display {
+    for_person: bool,
+    zone: TimeZone,
+    out: String,
+    /// The last row on the screen holds a prompt, which must go before anything is shown.
+    prompt_is_shown: bool,
+}
+
+impl Display {
+    /// For a person, all goes to the standard output, times are local and texts isolated. Otherwise, data goes to the
+    /// standard output as the server sent it, and words to the standard error.
+    pub(crate) fn new(for_person: bool) -> Display {
+        Display {
+            for_person,
+            zone: TimeZone::system(),
+            out: String::new(),
+            prompt_is_shown: false,
+        }
+    }
+
+    /// Adds a report.
+    pub(crate) fn show(&mut self, report: &Report) -> io::Result<()> {
+        let line = match report {
+            Report::Message(message) if self.for_person => {
+                message_for_person(message, Timestamp::now(), &self.zone)
+            }
+            Report::Message(message) => message.line.clone(),
+            Report::Answer(line) if !self.for_person => line.clone(),
+            Report::Online { names, .. } if !self.for_person => names.join(" "),
+            _ if self.for_person => words_for(report),
+            _ => {
+                // In the order in which it happened, for whoever sees both.
+                self.flush()?;
+                return writeln!(io::stderr(), "{}", words_for(report));
+            }
+        };
+        self.add_line(&line);
+        Ok(())
+    }
+
+    /// Shows a prompt that stands alone, for a terminal that is not edited on.
+    pub(crate) fn show_plain_prompt(&mut self, prompt: &str) -> io::Result<()> {
+        self.flush()?;
+        let mut stderr = io::stderr();
+        stderr.write_all(prompt.as_bytes())?;
+        stderr.flush()
+    }
+
+    /// Shows the row with the prompt and the line being typed.
+    pub(crate) fn show_row(&mut self, row: &str) -> io::Result<()> {
+        self.out.push_str(row);
+        self.prompt_is_shown = true;
+        self.flush()
+    }
+
+    /// The row stays as it is, with this after it, and what follows stands below it.
+    pub(crate) fn leave_row(&mut self, rest: &str) {
+        if std::mem::take(&mut self.prompt_is_shown) {
+            self.out.push_str(rest);
+            self.out.push('\n');
+        }
+    }
+
+    /// Clears the whole screen.
+    pub(crate) fn clear_screen(&mut self) {
+        self.out.push_str("\x1b[H\x1b[2J");
+        self.prompt_is_shown = false;
+    }
+
+    /// Whether the row with the prompt is on the screen.
+    pub(crate) fn prompt_is_shown(&self) -> bool {
+        self.prompt_is_shown
+    }
+
+    /// Writes what was collected. After this it has been shown.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(self.out.as_bytes())?;
+        self.out.clear();
+        stdout.flush()
+    }
+
+    fn add_line(&mut self, line: &str) {
+        if std::mem::take(&mut self.prompt_is_shown) {
+            self.out.push_str(CLEAR_ROW);
+        }
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+}

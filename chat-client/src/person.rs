@@ -1,0 +1,253 @@
+//! Where the person's lines come from: keys of a terminal, lines of a terminal, or a pipe.
+
+use std::collections::VecDeque;
+use std::io;
+
+use crate::conversation::{MAX_LINE_BYTES, Question};
+use crate::display::Display;
+use crate::keys::{Key, KeyDecoder};
+use crate::line_editor::{Edit, LineEditor};
+use crate::line_splitter::{Line, LineSplitter};
+use crate::terminal::{TerminalMode, columns};
+use crate::wording::prompt;
+
+/// Keys typed ahead that are kept.
+const MAX_WAITING_KEYS: usize = 65_536;
+
+/// What the person did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Line(Line),
+    /// Tab was pressed after this text.
+    Complete(String),
+    Leave,
+}
+
+/// The person, or the script.
+pub(crate) enum Person {
+    /// A terminal, edited on key by key.
+    Keys(Box<KeyInput>),
+    /// A pipe, or a terminal that is read line by line.
+    Lines(Box<LineInput>),
+}
+
+impl Person {
+    /// Whether more is to be read now. A terminal is listened to all the time, for Ctrl-C.
+    pub(crate) fn wants_input(&self, question: Option<Question>) -> bool {
+        match self {
+            Person::Keys(keys) => !keys.ended && keys.waiting.len() < MAX_WAITING_KEYS,
+            Person::Lines(lines) => question.is_some() && !lines.ended,
+        }
+    }
+
+    /// Takes what was read; nothing means that the input has ended.
+    pub(crate) fn give(&mut self, bytes: &[u8]) {
+        match self {
+            Person::Keys(keys) => keys.give(bytes),
+            Person::Lines(lines) => {
+                lines.ended |= bytes.is_empty();
+                lines.splitter.give(bytes);
+            }
+        }
+    }
+
+    /// What the person did next, as far as it was read. Without a question there is only leaving.
+    pub(crate) fn next_act(
+        &mut self,
+        question: Option<Question>,
+        display: &mut Display,
+    ) -> io::Result<Option<Act>> {
+        match self {
+            Person::Keys(keys) => keys.next_act(question, display),
+            Person::Lines(lines) => question.map_or(Ok(None), |_| lines.next_act(display)),
+        }
+    }
+
+    /// Puts in what completes the word before the cursor; true if there was anything to put in.
+    pub(crate) fn complete(&mut self, candidates: &[String]) -> bool {
+        match self {
+            Person::Keys(keys) => keys.editor.complete(candidates),
+            Person::Lines(_) => false,
+        }
+    }
+
+    /// Shows the question, if the person is to see it and does not yet.
+    pub(crate) fn show_question(
+        &mut self,
+        question: Option<Question>,
+        display: &mut Display,
+    ) -> io::Result<()> {
+        match self {
+            Person::Keys(keys) => keys.show_question(question, display),
+            Person::Lines(lines) => lines.show_question(question, display),
+        }
+    }
+
+    /// The window has another size, or the screen may have been written on.
+    pub(crate) fn redraw(&mut self) {
+        if let Person::Keys(keys) = self {
+            keys.changed = true;
+        }
+    }
+}
+
+/// Keys and the line made of them.
+pub(crate) struct KeyInput {
+    mode: TerminalMode,
+    decoder: KeyDecoder,
+    waiting: VecDeque<Key>,
+    editor: LineEditor,
+    changed: bool,
+    ended: bool,
+    end_was_told: bool,
+}
+
+impl KeyInput {
+    /// Listens to the terminal of the standard input.
+    pub(crate) fn new() -> io::Result<KeyInput> {
+        let mode = TerminalMode::of_stdin()?;
+        mode.set_key_by_key()?;
+        Ok(KeyInput {
+            mode,
+            decoder: KeyDecoder::default(),
+            waiting: VecDeque::new(),
+            editor: LineEditor::default(),
+            changed: false,
+            ended: false,
+            end_was_told: false,
+        })
+    }
+
+    fn give(&mut self, bytes: &[u8]) {
+        // A terminal that is gone reads as the end.
+        self.ended |= bytes.is_empty();
+        for &byte in bytes {
+            self.waiting.extend(self.decoder.take(byte));
+        }
+    }
+
+    fn next_act(
+        &mut self,
+        question: Option<Question>,
+        display: &mut Display,
+    ) -> io::Result<Option<Act>> {
+        let Some(question) = question else {
+            return Ok(self.interrupt_or_end());
+        };
+        while let Some(key) = self.waiting.pop_front() {
+            let secret = question.is_secret();
+            match self.editor.key(key, secret) {
+                Edit::Changed => self.changed = true,
+                Edit::Submitted(line) => {
+                    let echoed = if secret { "" } else { &line };
+                    self.finish_row(prompt(question), echoed, display)?;
+                    return Ok(Some(Act::Line(Line::Whole(line.into_bytes()))));
+                }
+                Edit::Cleared => display.leave_row("^C"),
+                Edit::Leave => {
+                    display.leave_row("");
+                    return Ok(Some(Act::Leave));
+                }
+                Edit::Complete(before_cursor) => {
+                    self.changed = true;
+                    return Ok(Some(Act::Complete(before_cursor)));
+                }
+                Edit::ClearScreen => display.clear_screen(),
+                Edit::Suspend => {
+                    display.leave_row("");
+                    display.flush()?;
+                    self.mode.suspend()?;
+                }
+            }
+        }
+        Ok(self.interrupt_or_end())
+    }
+
+    /// While the server is awaited, Ctrl-C clears what was typed ahead, or leaves if there is nothing.
+    fn interrupt_or_end(&mut self) -> Option<Act> {
+        let interrupt = self.waiting.iter().position(|&key| key == Key::Interrupt);
+        if let Some(position) = interrupt {
+            self.waiting.drain(..=position);
+        }
+        let ended_now = self.ended && !std::mem::replace(&mut self.end_was_told, self.ended);
+        (interrupt == Some(0) || ended_now).then_some(Act::Leave)
+    }
+
+    /// Leaves prompt and line on the screen in full: while it was typed, only a row of it was seen.
+    fn finish_row(&self, prompt: &str, line: &str, display: &mut Display) -> io::Result<()> {
+        display.show_row(&format!("{}{prompt}{line}", crate::line_editor::CLEAR_ROW))?;
+        display.leave_row("");
+        Ok(())
+    }
+
+    fn show_question(
+        &mut self,
+        question: Option<Question>,
+        display: &mut Display,
+    ) -> io::Result<()> {
+        let Some(question) = question else {
+            return display.flush();
+        };
+        if self.changed || !display.prompt_is_shown() {
+            let row = self
+                .editor
+                .draw(prompt(question), question.is_secret(), columns());
+            display.show_row(&row)?;
+            self.changed = false;
+        }
+        Ok(())
+    }
+}
+
+/// Lines as they are.
+pub(crate) struct LineInput {
+    splitter: LineSplitter,
+    ended: bool,
+    /// If it is a terminal after all: prompts are shown, and passwords are not.
+    mode: Option<TerminalMode>,
+    /// What was asked last, and not answered yet.
+    asked: Option<Question>,
+}
+
+impl LineInput {
+    /// Reads the standard input, with the mode of its terminal if it is one.
+    pub(crate) fn new(mode: Option<TerminalMode>) -> LineInput {
+        LineInput {
+            splitter: LineSplitter::new(MAX_LINE_BYTES),
+            ended: false,
+            mode,
+            asked: None,
+        }
+    }
+
+    fn next_act(&mut self, display: &mut Display) -> io::Result<Option<Act>> {
+        let act = match self.splitter.take() {
+            Some(line) => Act::Line(line),
+            None if !self.ended => return Ok(None),
+            // A last line without its end counts as well.
+            None => self.splitter.take_rest().map_or(Act::Leave, Act::Line),
+        };
+        let asked = self.asked.take();
+        if asked.is_some_and(Question::is_secret) {
+            // The line end was not shown either.
+            display.show_plain_prompt("\n")?;
+        }
+        Ok(Some(act))
+    }
+
+    fn show_question(
+        &mut self,
+        question: Option<Question>,
+        display: &mut Display,
+    ) -> io::Result<()> {
+        let (Some(mode), Some(question)) = (&self.mode, question) else {
+            return display.flush();
+        };
+        if self.asked.is_none() {
+            mode.set_line_by_line(!question.is_secret())?;
+            display.show_plain_prompt(prompt(question))?;
+            self.asked = Some(question);
+        }
+        display.flush()
+    }
+}

@@ -1,0 +1,72 @@
+//! Making what the server sent safe to show: this client trusts no server.
+
+use chat_shared::protocol::text::clean;
+
+const FIRST_STRONG_ISOLATE: char = '\u{2068}';
+const POP_ISOLATE: char = '\u{2069}';
+
+/// The bytes of a line as text that moves no cursor and starts no line: controls, line separators and broken
+/// UTF-8 become U+FFFD.
+pub(crate) fn safe(bytes: &[u8]) -> String {
+    clean(bytes).replace(['\u{2028}', '\u{2029}'], "\u{fffd}")
+}
+
+/// The text between isolates that it cannot leave: the writing direction of what stands around it stays.
+pub(crate) fn isolated(text: &str) -> String {
+    let mut result = String::with_capacity(text.len() + 6);
+    let mut open: usize = 0;
+    result.push(FIRST_STRONG_ISOLATE);
+    for character in text.chars() {
+        match character {
+            '\u{2066}' | '\u{2067}' | FIRST_STRONG_ISOLATE => open += 1,
+            POP_ISOLATE if open == 0 => {
+                // It would close the isolate around the text.
+                result.push(char::REPLACEMENT_CHARACTER);
+                continue;
+            }
+            POP_ISOLATE => open -= 1,
+            _ => {}
+        }
+        result.push(character);
+    }
+    result.extend(std::iter::repeat_n(POP_ISOLATE, open + 1));
+    result
+}
+
+/// The same for a name or the like, which needs nothing when it is ASCII, as nearly all are.
+pub(crate) fn isolated_if_needed(text: &str) -> String {
+    if text.is_ascii() {
+        text.to_owned()
+    } else {
+        isolated(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_and_separators_are_replaced() {
+        assert_eq!(safe(b"\x1b]0;x\x07\xff"), "\u{fffd}]0;x\u{fffd}\u{fffd}");
+        assert_eq!(
+            safe("a\u{9b}2Jb\u{2028}c\rd".as_bytes()),
+            "a\u{fffd}2Jb\u{fffd}c\u{fffd}d"
+        );
+        assert_eq!(safe("é 👋".as_bytes()), "é 👋");
+    }
+
+    #[test]
+    fn a_text_cannot_leave_its_isolate() {
+        assert_eq!(isolated("hi"), "\u{2068}hi\u{2069}");
+        assert_eq!(
+            isolated("\u{2069}\u{202e}x"),
+            "\u{2068}\u{fffd}\u{202e}x\u{2069}"
+        );
+        assert_eq!(isolated("\u{2067}x"), "\u{2068}\u{2067}x\u{2069}\u{2069}");
+        assert_eq!(
+            isolated("\u{2067}x\u{2069}y"),
+            "\u{2068}\u{2067}x\u{2069}y\u{2069}"
+        );
+    }
+}

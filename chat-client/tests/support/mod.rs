@@ -1,0 +1,191 @@
+//! A server that plays a fixed dialogue, and the client run against it.
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// No step of a test takes so long, however busy the machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A step of the server.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Wait for exactly this line.
+    Expect(String),
+    /// Send this line.
+    Say(String),
+    /// Send these bytes.
+    SayBytes(Vec<u8>),
+    /// Break the connection off with a reset.
+    Reset,
+    /// Wait until the client has closed, without more lines from it.
+    ExpectEnd,
+    /// Wait until the client has broken the connection off, without more lines from it.
+    ExpectReset,
+    /// Wait until the test calls `cue`.
+    Cue,
+}
+
+/// Reads a dialogue as transcripts write it: `> line` the client sends, `< line` the server sends, `! reset`,
+/// `! end`, `! broken`,
+/// `! cue`. At its end the server closes in order.
+pub(crate) fn dialogue(text: &str) -> Vec<Step> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| match line.split_at(1) {
+            (">", rest) => Step::Expect(rest.strip_prefix(' ').unwrap_or(rest).into()),
+            ("<", rest) => Step::Say(rest.strip_prefix(' ').unwrap_or(rest).into()),
+            ("!", " reset") => Step::Reset,
+            ("!", " end") => Step::ExpectEnd,
+            ("!", " cue") => Step::Cue,
+            ("!", " broken") => Step::ExpectReset,
+            _ => panic!("no step: {line}"),
+        })
+        .collect()
+}
+
+/// A server for one connection. What it did not expect is its thread's panic.
+pub(crate) struct FakeServer {
+    pub(crate) address: SocketAddr,
+    thread: JoinHandle<()>,
+    cues: Sender<()>,
+}
+
+impl FakeServer {
+    /// Plays the steps; byte by byte if wanted.
+    pub(crate) fn play(steps: Vec<Step>, byte_by_byte: bool) -> FakeServer {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (cues, cued) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a client");
+            serve(&stream, &steps, &cued, byte_by_byte);
+        });
+        FakeServer {
+            address,
+            thread,
+            cues,
+        }
+    }
+
+    /// Lets the server go on from its next `! cue`.
+    pub(crate) fn cue(&self) {
+        self.cues.send(()).expect("a server");
+    }
+
+    /// Passes on what went wrong in the server.
+    pub(crate) fn finish(self) {
+        if let Err(panic) = self.thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+fn serve(stream: &TcpStream, steps: &[Step], cued: &Receiver<()>, byte_by_byte: bool) {
+    stream.set_nodelay(true).expect("an option");
+    stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+    let mut reader = BufReader::new(stream);
+    let mut next_line = || {
+        let mut line = String::new();
+        reader.read_line(&mut line).map(|_| line)
+    };
+    for step in steps {
+        match step {
+            Step::Expect(expected) => {
+                assert_eq!(next_line().expect("a line"), format!("{expected}\n"));
+            }
+            Step::Say(line) => say(stream, format!("{line}\n").as_bytes(), byte_by_byte),
+            Step::SayBytes(bytes) => say(stream, bytes, byte_by_byte),
+            Step::Cue => cued.recv_timeout(PATIENCE).expect("a cue"),
+            Step::Reset => {
+                socket2::SockRef::from(stream)
+                    .set_linger(Some(Duration::ZERO))
+                    .expect("an option");
+                return;
+            }
+            Step::ExpectEnd => assert_eq!(next_line().expect("an end"), "", "the client closes"),
+            Step::ExpectReset => {
+                let error = next_line().expect_err("a reset");
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            }
+        }
+    }
+}
+
+fn say(mut stream: &TcpStream, bytes: &[u8], byte_by_byte: bool) {
+    let piece_bytes = if byte_by_byte { 1 } else { bytes.len().max(1) };
+    for piece in bytes.chunks(piece_bytes) {
+        // A client that has left already does not hear the rest.
+        if stream.write_all(piece).is_err() {
+            return;
+        }
+    }
+}
+
+/// The program, with nothing of this environment that it would heed.
+pub(crate) fn client() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
+    for name in [
+        "CHAT_HOST",
+        "CHAT_PORT",
+        "CHAT_NO_PUSH",
+        "CHAT_CONNECT_TIMEOUT",
+        "CHAT_ANSWER_TIMEOUT",
+    ] {
+        command.env_remove(name);
+    }
+    command.env("TZ", "XXX-2").env("TERM", "xterm");
+    command
+}
+
+/// What a run of the client gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        Run {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
+
+/// Runs the client to its end with this input in a pipe.
+pub(crate) fn run_with_input(mut command: Command, input: &[u8]) -> Run {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the client");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.to_vec();
+    // In a thread, as the client reads only what it can use.
+    let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+    let run = child.wait_with_output().expect("an end").into();
+    writer.join().expect("the writer");
+    run
+}
+
+/// Plays a dialogue with a client whose input is a pipe.
+pub(crate) fn run_script(input: &str, steps: &[Step], byte_by_byte: bool) -> Run {
+    let server = FakeServer::play(steps.to_vec(), byte_by_byte);
+    let mut command = client();
+    command.args([
+        server.address.ip().to_string(),
+        server.address.port().to_string(),
+    ]);
+    let run = run_with_input(command, input.as_bytes());
+    server.finish();
+    run
+}

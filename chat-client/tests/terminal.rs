@@ -1,0 +1,285 @@
+//! The client at a terminal: a pseudo-terminal here, read as bytes.
+
+#[allow(dead_code)]
+mod support;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Instant;
+
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::{FakeServer, PATIENCE, client, dialogue};
+
+/// A client at a terminal of 80 columns, and all that appeared on it.
+struct Terminal {
+    child: Child,
+    keyboard: File,
+    output: Receiver<Vec<u8>>,
+    /// What appeared since the last wait, and everything.
+    unread: String,
+    everything: String,
+    server: FakeServer,
+}
+
+impl Terminal {
+    fn start(steps: &str, arguments: &[&str], term: &str) -> Terminal {
+        let server = FakeServer::play(dialogue(steps), false);
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let pty = openpty(Some(&size), None).expect("a pseudo-terminal");
+        let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
+        let child = client()
+            .args(["127.0.0.1", &server.address.port().to_string()])
+            .args(arguments)
+            .env("TERM", term)
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .expect("the client");
+        let keyboard = File::from(pty.master);
+        let mut master = keyboard.try_clone().expect("a descriptor");
+        let (sender, output) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // The end of the terminal reads as an error.
+            while let Ok(length @ 1..) = master.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Terminal {
+            child,
+            keyboard,
+            output,
+            unread: String::new(),
+            everything: String::new(),
+            server,
+        }
+    }
+
+    /// Waits until this appears after what was waited for before.
+    fn wait_for(&mut self, text: &str) -> &mut Terminal {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(position) = self.unread.find(text) {
+                self.unread.drain(..position + text.len());
+                return self;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let bytes = self.output.recv_timeout(left).unwrap_or_else(|_| {
+                panic!("{text:?} did not appear; what did: {:?}", self.everything)
+            });
+            self.appeared(&bytes);
+        }
+    }
+
+    fn appeared(&mut self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        self.unread.push_str(&text);
+        self.everything.push_str(&text);
+    }
+
+    fn press(&mut self, keys: &str) -> &mut Terminal {
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("a keyboard");
+        self
+    }
+
+    /// Waits for the end; gives the exit status and everything that appeared.
+    fn end(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("an end").code();
+        self.server.finish();
+        // The reader ends with the terminal, whose other side only the client held.
+        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+            self.appeared(&bytes);
+        }
+        (status, self.everything)
+    }
+}
+
+const LOGIN: &str = "> bob\n < password\n > hunter2\n < welcome\n < DONE\n";
+const PUSH: &str = "> push ack\n < push:ack\n < DONE\n";
+const LOGOUT: &str = "> logout\n < goodbye\n ! end\n";
+
+fn log_in(terminal: &mut Terminal) {
+    terminal.wait_for("User name: ").press("bob\r");
+    terminal.wait_for("Password: ").press("hunter2\r");
+    terminal.wait_for("Welcome, bob.").wait_for("> ");
+}
+
+#[test]
+fn prompts_and_a_password_that_is_not_shown() {
+    for term in ["xterm", "dumb"] {
+        let mut terminal = Terminal::start(&format!("{LOGIN}{PUSH}{LOGOUT}"), &[], term);
+        terminal.wait_for("User name: ").press("\r");
+        terminal
+            .wait_for("An empty answer")
+            .wait_for("User name: ")
+            .press("bob\r");
+        terminal
+            .wait_for("Password: ")
+            .press("hunter2\r")
+            .wait_for("\r\nWelcome, bob.");
+        terminal.wait_for("> ").press("quit\r").wait_for("Goodbye.");
+        let (status, _) = terminal.end();
+        assert_eq!(status, Some(0), "{term}");
+    }
+}
+
+#[test]
+fn no_key_of_a_password_appears() {
+    for term in ["xterm", "dumb"] {
+        let mut terminal = Terminal::start(
+            "> bob\n < register\n > y\n < password\n > hunter2\n > hunter2\n < registered
+            > bob\n < password\n > hunter2\n < password\n ! end",
+            &[],
+            term,
+        );
+        terminal.wait_for("User name: ").press("bob\r");
+        terminal
+            .wait_for("No account has this name. Make one? [y/N] ")
+            .press("y\r");
+        terminal.wait_for("Password: ").press("hunter2\r");
+        terminal
+            .wait_for("Repeat the password: ")
+            .press("hunter2\r");
+        terminal.wait_for("The account bob has been made.");
+        terminal
+            .wait_for("not the password")
+            .wait_for("Password: ")
+            .press("hunter");
+        // Taken back, and the end.
+        terminal.press("\x15\x04");
+        let (status, everything) = terminal.end();
+        assert_eq!(status, Some(5), "{term}");
+        assert!(everything.contains("not the password"));
+        assert!(!everything.contains("hunt"), "{everything:?}");
+    }
+}
+
+#[test]
+fn a_message_does_not_tear_the_line_being_typed() {
+    let mut terminal = Terminal::start(
+        &format!(
+            "{LOGIN}> who\n < bob\n < DONE\n ! cue\n < [2020-01-01T23:30:00Z] eve: hi
+            > send eve hello\n < sent:\n < DONE\n {LOGOUT}"
+        ),
+        &["--no-push"],
+        "xterm",
+    );
+    log_in(&mut terminal);
+    // What is typed ahead of the prompt counts too.
+    terminal
+        .press("who\rsend eve hel")
+        .wait_for("Online: bob\r\n")
+        .wait_for("> send eve hel");
+    terminal.server.cue();
+    // Local time, two hours east, and dated, as it is not of today; then the line as it was.
+    terminal.wait_for("\r\u{1b}[K[2020-01-02 01:30] eve: \u{2068}hi\u{2069}\r\n");
+    terminal.wait_for("\r\u{1b}[K> send eve hel");
+    terminal
+        .press("lo\r")
+        .wait_for("> send eve hello\r\nSent.\r\n");
+    terminal.press("\x04").wait_for("Goodbye.");
+    assert_eq!(terminal.end().0, Some(0));
+}
+
+#[test]
+fn what_was_pushed_is_acknowledged_once_it_was_shown() {
+    let mut terminal = Terminal::start(
+        &format!(
+            "{LOGIN}{PUSH}! cue\n < [2020-01-01T23:30:00Z] eve: hi\n > fetch\n < fetching\n < DONE\n < timeout"
+        ),
+        &[],
+        "xterm",
+    );
+    log_in(&mut terminal);
+    terminal.server.cue();
+    terminal
+        .wait_for("eve: \u{2068}hi")
+        .wait_for("nothing was sent for too long");
+    assert_eq!(terminal.end().0, Some(3));
+}
+
+#[test]
+fn interrupt_clears_the_line_and_then_leaves() {
+    let mut terminal = Terminal::start(&format!("{LOGIN}{LOGOUT}"), &["--no-push"], "xterm");
+    log_in(&mut terminal);
+    terminal
+        .press("abc")
+        .wait_for("> abc")
+        .press("\x03")
+        .wait_for("^C\r\n")
+        .wait_for("> ");
+    terminal.press("\x03").wait_for("Goodbye.");
+    assert_eq!(terminal.end().0, Some(0));
+}
+
+#[test]
+fn termination_logs_out_in_good_order() {
+    let mut terminal = Terminal::start(&format!("{LOGIN}{LOGOUT}"), &["--no-push"], "xterm");
+    log_in(&mut terminal);
+    let pid = Pid::from_raw(i32::try_from(terminal.child.id()).expect("a pid"));
+    kill(pid, Signal::SIGTERM).expect("a signal");
+    terminal.wait_for("Goodbye.");
+    assert_eq!(terminal.end().0, Some(0));
+}
+
+#[test]
+fn a_server_that_times_out_or_goes_is_told_at_the_prompt() {
+    for (end, words, status) in [
+        ("< timeout", "as nothing was sent for too long", 3),
+        (
+            "! reset",
+            "The connection is lost: the server broke it off.",
+            1,
+        ),
+        ("", "The connection has ended before its time.", 1),
+    ] {
+        let mut terminal = Terminal::start(&format!("{LOGIN}{end}"), &["--no-push"], "xterm");
+        terminal.wait_for("User name: ").press("bob\r");
+        terminal
+            .wait_for("Password: ")
+            .press("hunter2\r")
+            .wait_for(words);
+        assert_eq!(terminal.end().0, Some(status), "{end}");
+    }
+}
+
+#[test]
+fn tab_completes_and_up_recalls() {
+    let mut terminal = Terminal::start(
+        &format!(
+            "{LOGIN}> who\n < alice bob\n < DONE\n > who\n < alice bob\n < DONE\n > send alice x\n < sent:\n < DONE\n{LOGOUT}"
+        ),
+        &["--no-push"],
+        "xterm",
+    );
+    log_in(&mut terminal);
+    terminal
+        .press("who\r")
+        .wait_for("Online: alice, bob")
+        .wait_for("> ");
+    terminal
+        .press("\x1b[A\r")
+        .wait_for("Online: alice, bob")
+        .wait_for("> ");
+    terminal
+        .press("se\tal\tx\r")
+        .wait_for("> send alice x\r\n")
+        .wait_for("Sent.");
+    terminal.press("\x04").wait_for("Goodbye.");
+    assert_eq!(terminal.end().0, Some(0));
+}
