@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use support::dialogue::Dialogue;
+use support::document;
 use support::replay::{FORMS, Form, replay};
 
 fn own_directory() -> PathBuf {
@@ -130,28 +131,17 @@ fn every_file_has_its_tests() {
     }
 }
 
-/// The directory is that of `CHAT_TRANSCRIPTS`, or else `given/` here: the first dialogues there ever were.
-#[test]
-fn another_directory() {
-    let directory = std::env::var_os("CHAT_TRANSCRIPTS")
-        .map_or_else(|| own_directory().join("given"), PathBuf::from);
-    let files = chat_files(&directory);
-    assert!(!files.is_empty(), "{}: no .chat files", directory.display());
-    let jobs: Vec<_> = files
-        .iter()
-        .flat_map(|file| FORMS.map(|form| (file.as_str(), form)))
-        .collect();
+/// Replays many at a time; fails with the reports of all that went wrong.
+fn replay_all(dialogues: &[Dialogue], accounts: &Path) {
     let reports: Vec<_> = std::thread::scope(|scope| {
-        let running: Vec<_> = jobs
+        let running: Vec<_> = dialogues
             .iter()
-            .map(|(file, form)| {
-                let directory = &directory;
+            .flat_map(|dialogue| FORMS.map(|form| (dialogue, form)))
+            .map(|(dialogue, form)| {
                 scope.spawn(move || {
-                    let result = replay_file(directory, file, *form);
-                    println!(
-                        "{file} ({form:?}): {}",
-                        if result.is_ok() { "ok" } else { "FAILED" }
-                    );
+                    let result = replay(dialogue, accounts, form);
+                    let outcome = if result.is_ok() { "ok" } else { "FAILED" };
+                    eprintln!("{} ({form:?}): {outcome}", dialogue.name);
                     result
                 })
             })
@@ -163,4 +153,31 @@ fn another_directory() {
             .collect()
     });
     assert!(reports.is_empty(), "{}", reports.join("\n==========\n"));
+}
+
+/// The directory is that of `CHAT_TRANSCRIPTS`, or else `given/` here: the first dialogues there ever were.
+#[test]
+fn another_directory() {
+    let directory = std::env::var_os("CHAT_TRANSCRIPTS")
+        .map_or_else(|| own_directory().join("given"), PathBuf::from);
+    let dialogues: Vec<_> = chat_files(&directory)
+        .iter()
+        .map(|file| Dialogue::read(&directory.join(file)).unwrap())
+        .collect();
+    assert!(
+        !dialogues.is_empty(),
+        "{}: no .chat files",
+        directory.display()
+    );
+    replay_all(&dialogues, &directory.join("user_pass.txt"));
+}
+
+/// What `docs/protocol.md` shows is what one sees.
+#[test]
+fn examples_of_the_protocol_document() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let dialogues = document::examples("docs/protocol.md", &text).unwrap();
+    assert!(dialogues.len() > 4, "only {}", dialogues.len());
+    replay_all(&dialogues, &own_directory().join("user_pass.txt"));
 }

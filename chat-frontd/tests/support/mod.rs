@@ -3,6 +3,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod dialogue;
+pub(crate) mod document;
 pub(crate) mod escape;
 pub(crate) mod installation;
 pub(crate) mod pattern;
