@@ -98,6 +98,7 @@ dialogues! {
     every_form register_passwords,
     every_form register_refused,
     every_form register_taken,
+    as_written reset_after_speaking,
     every_form reset_keeps_messages,
     as_written restart,
     every_form send_group,

@@ -1,5 +1,6 @@
 //! One client's end of a connection.
 
+use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -19,6 +20,35 @@ pub(crate) enum Received {
     Broken(Vec<u8>),
     /// Nothing more than these bytes until the time was over.
     Nothing(Vec<u8>),
+}
+
+/// For people: lines as they are, but long ones and control characters shortened.
+impl fmt::Display for Received {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, left) = match self {
+            Self::Line(line) => return formatter.write_str(&shortened(line)),
+            Self::Closed(left) => ("the server closed", left),
+            Self::Broken(left) => ("the connection broke", left),
+            Self::Nothing(left) => ("nothing came", left),
+        };
+        if left.is_empty() {
+            return write!(formatter, "({what})");
+        }
+        let left = shortened(left);
+        write!(formatter, "({what} after the unfinished line {left})")
+    }
+}
+
+fn shortened(line: &[u8]) -> String {
+    const MOST: usize = 300;
+    let text = std::str::from_utf8(line).map_or_else(
+        |_| line.escape_ascii().to_string(),
+        |line| line.escape_debug().to_string(),
+    );
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], line.len()),
+        None => text,
+    }
 }
 
 /// Connected.

@@ -1,6 +1,7 @@
 //! Replays written dialogues against a real installation.
 //! `tests/transcripts/README.md` describes how a dialogue is written.
 
+pub(crate) mod account_file;
 pub(crate) mod connection;
 pub(crate) mod dialogue;
 pub(crate) mod document;

@@ -1,13 +1,12 @@
 //! Does the steps of a dialogue, and tells where it went another way.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use super::account_file;
 use super::connection::{Connection, Received};
 use super::dialogue::{
     ClientName, ClientStep, Dialogue, InstallationStep, Line, Open, Step, Victim,
@@ -257,8 +256,8 @@ impl Replay<'_> {
     fn receive(&mut self, client: ClientName, limit: Duration) -> Result<Received, String> {
         let received = self.connection(client)?.receive_within(limit);
         self.so_far.push(match &received {
-            Received::Line(line) => format!("{client}< {}", shown(line)),
-            other => format!("{client}  {}", told(other)),
+            Received::Line(_) => format!("{client}< {received}"),
+            _ => format!("{client}  {received}"),
         });
         Ok(received)
     }
@@ -271,9 +270,8 @@ impl Replay<'_> {
             return Ok(());
         }
         Err(format!(
-            "  expected: {}\n  received: {}",
-            pattern.written(),
-            told(&received)
+            "  expected: {}\n  received: {received}",
+            pattern.written()
         ))
     }
 
@@ -291,9 +289,8 @@ impl Replay<'_> {
             let Some(place) = place else {
                 let expected: Vec<_> = awaited.iter().map(|pattern| pattern.written()).collect();
                 return Err(format!(
-                    "  expected one of: {}\n  received: {}",
-                    expected.join("\n                   "),
-                    told(&received)
+                    "  expected one of: {}\n  received: {received}",
+                    expected.join("\n                   ")
                 ));
             };
             awaited.remove(place);
@@ -313,8 +310,7 @@ impl Replay<'_> {
             return Ok(());
         }
         Err(format!(
-            "  expected: the end of the connection\n  received: {}",
-            told(&received)
+            "  expected: the end of the connection\n  received: {received}"
         ))
     }
 
@@ -323,14 +319,12 @@ impl Replay<'_> {
         if received == Received::Nothing(Vec::new()) {
             return Ok(());
         }
-        Err(format!(
-            "  expected: nothing\n  received: {}",
-            told(&received)
-        ))
+        Err(format!("  expected: nothing\n  received: {received}"))
     }
 
     fn change_installation(&mut self, step: &InstallationStep) -> Result<(), String> {
         let installation = self.installation;
+        let accounts = installation.accounts();
         match step {
             InstallationStep::Stop => installation.script("stop"),
             InstallationStep::Start => installation.script("start"),
@@ -348,13 +342,9 @@ impl Replay<'_> {
                 processes::signal(installation.state_daemon()?, Signal::SIGCONT);
                 Ok(())
             }
-            InstallationStep::AppendToAccounts(bytes) => append(&installation.accounts(), bytes),
-            InstallationStep::RemoveFromAccounts(name) => {
-                remove_lines(&installation.accounts(), name)
-            }
-            InstallationStep::AccountsHave(pattern) => {
-                await_line(&installation.accounts(), pattern)
-            }
+            InstallationStep::AppendToAccounts(bytes) => account_file::append(&accounts, bytes),
+            InstallationStep::RemoveFromAccounts(name) => account_file::remove(&accounts, name),
+            InstallationStep::AccountsHave(pattern) => account_file::await_line(&accounts, pattern),
         }
     }
 
@@ -406,65 +396,4 @@ fn any_order_group(lines: &[Line]) -> Vec<&Pattern> {
             _ => None,
         })
         .collect()
-}
-
-fn append(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    fs::OpenOptions::new()
-        .append(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes))
-        .map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn remove_lines(path: &Path, name: &str) -> Result<(), String> {
-    let describe = |error| format!("{}: {error}", path.display());
-    let text = fs::read(path).map_err(describe)?;
-    let start = format!("{name},");
-    let kept: Vec<_> = text
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter(|line| !line.starts_with(start.as_bytes()))
-        .collect();
-    if kept.concat().len() == text.len() {
-        return Err(format!("{}: no line of {name}", path.display()));
-    }
-    fs::write(path, kept.concat()).map_err(describe)
-}
-
-fn await_line(path: &Path, pattern: &Pattern) -> Result<(), String> {
-    wait_for(
-        &format!("a line {} in the account file", pattern.written()),
-        || {
-            let text = fs::read(path).ok()?;
-            text.split(|byte| *byte == b'\n')
-                .any(|line| pattern.matches(line, &mut SeenNumbers::default()))
-                .then_some(())
-        },
-    )
-}
-
-/// A line for people: long runs and control characters shortened.
-fn shown(line: &[u8]) -> String {
-    const MOST: usize = 300;
-    let text: String = line.escape_ascii().to_string();
-    let text = std::str::from_utf8(line).map_or(text, |line| line.escape_debug().to_string());
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], line.len()),
-        None => text,
-    }
-}
-
-fn told(received: &Received) -> String {
-    match received {
-        Received::Line(line) => shown(line),
-        Received::Closed(left) => format!("(the server closed{})", after(left)),
-        Received::Broken(left) => format!("(the connection broke{})", after(left)),
-        Received::Nothing(left) => format!("(nothing came{})", after(left)),
-    }
-}
-
-fn after(left: &[u8]) -> String {
-    if left.is_empty() {
-        return String::new();
-    }
-    format!(" after the unfinished line {}", shown(left))
 }
