@@ -42,10 +42,11 @@ impl Arguments {
 }
 
 const AFTER_HELP: &str = "\
-In a pipe, the first lines are the user name and the password, the others commands:
+In a pipe, the first two lines are user name and password, the others are commands:
   printf 'bob\\nsecret\\nsend alice hi\\nlogout\\n' | chat-client HOST PORT
-Messages and the answers to `who` and `last` go to the standard output as the server sends them (UTC),
-everything else in plain words to the standard error. A password is never an argument.
+Messages and the answers to `who` and `last` go to the standard output, as the
+server sends them (UTC); everything else goes to the standard error in plain words.
+A password is never an argument.
 
 Exit status:
   0  left in good order; in a pipe: and every command was done

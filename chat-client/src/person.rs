@@ -59,7 +59,7 @@ impl Person {
     ) -> io::Result<Option<Act>> {
         match self {
             Person::Keys(keys) => keys.next_act(question, display),
-            Person::Lines(lines) => Ok(question.and_then(|_| lines.next_act())),
+            Person::Lines(lines) => question.map_or(Ok(None), |_| lines.next_act(display)),
         }
     }
 
@@ -220,16 +220,19 @@ impl LineInput {
         }
     }
 
-    fn next_act(&mut self) -> Option<Act> {
-        if let Some(line) = self.splitter.take() {
-            self.asked = None;
-            return Some(Act::Line(line));
+    fn next_act(&mut self, display: &mut Display) -> io::Result<Option<Act>> {
+        let act = match self.splitter.take() {
+            Some(line) => Act::Line(line),
+            None if !self.ended => return Ok(None),
+            // A last line without its end counts as well.
+            None => self.splitter.take_rest().map_or(Act::Leave, Act::Line),
+        };
+        let asked = self.asked.take();
+        if asked.is_some_and(Question::is_secret) {
+            // The line end was not shown either.
+            display.show_plain_prompt("\n")?;
         }
-        if !self.ended {
-            return None;
-        }
-        // A last line without its end counts as well.
-        Some(self.splitter.take_rest().map_or(Act::Leave, Act::Line))
+        Ok(Some(act))
     }
 
     fn show_question(

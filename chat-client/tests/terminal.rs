@@ -20,7 +20,9 @@ struct Terminal {
     child: Child,
     keyboard: File,
     output: Receiver<Vec<u8>>,
-    screen: String,
+    /// What appeared since the last wait, and everything.
+    unread: String,
+    everything: String,
     server: FakeServer,
 }
 
@@ -60,7 +62,8 @@ impl Terminal {
             child,
             keyboard,
             output,
-            screen: String::new(),
+            unread: String::new(),
+            everything: String::new(),
             server,
         }
     }
@@ -69,17 +72,22 @@ impl Terminal {
     fn wait_for(&mut self, text: &str) -> &mut Terminal {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(position) = self.screen.find(text) {
-                self.screen.drain(..position + text.len());
+            if let Some(position) = self.unread.find(text) {
+                self.unread.drain(..position + text.len());
                 return self;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let bytes = self
-                .output
-                .recv_timeout(left)
-                .unwrap_or_else(|_| panic!("{text:?} did not appear; what did: {:?}", self.screen));
-            self.screen.push_str(&String::from_utf8_lossy(&bytes));
+            let bytes = self.output.recv_timeout(left).unwrap_or_else(|_| {
+                panic!("{text:?} did not appear; what did: {:?}", self.everything)
+            });
+            self.appeared(&bytes);
         }
+    }
+
+    fn appeared(&mut self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        self.unread.push_str(&text);
+        self.everything.push_str(&text);
     }
 
     fn press(&mut self, keys: &str) -> &mut Terminal {
@@ -89,17 +97,15 @@ impl Terminal {
         self
     }
 
-    /// Waits for the end; gives the exit status and what was on the screen since the last wait.
+    /// Waits for the end; gives the exit status and everything that appeared.
     fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().expect("an end").code();
         self.server.finish();
-        while let Ok(bytes) = self
-            .output
-            .recv_timeout(std::time::Duration::from_millis(50))
-        {
-            self.screen.push_str(&String::from_utf8_lossy(&bytes));
+        // The reader ends with the terminal, whose other side only the client held.
+        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+            self.everything.push_str(&String::from_utf8_lossy(&bytes));
         }
-        (status, self.screen)
+        (status, self.everything)
     }
 }
 
@@ -125,7 +131,7 @@ fn prompts_and_a_password_that_is_not_shown() {
         terminal
             .wait_for("Password: ")
             .press("hunter2\r")
-            .wait_for("Welcome, bob.");
+            .wait_for("\r\nWelcome, bob.");
         terminal.wait_for("> ").press("quit\r").wait_for("Goodbye.");
         let (status, _) = terminal.end();
         assert_eq!(status, Some(0), "{term}");
@@ -145,12 +151,10 @@ fn no_key_of_a_password_appears() {
         terminal
             .wait_for("No account has this name. Make one? [y/N] ")
             .press("y\r");
-        // From here on everything is kept, up to the end.
         terminal.wait_for("Password: ").press("hunter2\r");
-        let mut since = String::new();
-        terminal.wait_for("Repeat the password: ");
-        since.push_str(&terminal.screen);
-        terminal.press("hunter2\r");
+        terminal
+            .wait_for("Repeat the password: ")
+            .press("hunter2\r");
         terminal.wait_for("The account bob has been made.");
         terminal
             .wait_for("not the password")
@@ -158,9 +162,10 @@ fn no_key_of_a_password_appears() {
             .press("hunter");
         // Taken back, and the end.
         terminal.press("\x15\x04");
-        let (_, rest) = terminal.end();
-        since.push_str(&rest);
-        assert!(!since.contains("hunter"), "{since:?}");
+        let (status, everything) = terminal.end();
+        assert_eq!(status, Some(5), "{term}");
+        assert!(everything.contains("not the password"));
+        assert!(!everything.contains("hunt"), "{everything:?}");
     }
 }
 

@@ -35,14 +35,25 @@ impl Play {
         Play::new(true, false)
     }
 
-    /// Logged in as bob, nothing waiting, the log empty.
-    fn in_chat(mut self) -> Play {
+    /// Has named bob and sent his password.
+    fn logging_in(mut self) -> Play {
         self.person_says("bob").server_says("password");
-        self.person_says("pw")
-            .server_says("welcome")
-            .server_says("DONE");
-        self.log.clear();
+        self.person_says("pw");
         self
+    }
+
+    /// Logged in as bob, nothing waiting, the log empty.
+    fn in_chat(self) -> Play {
+        let mut play = self.logging_in();
+        play.server_says("welcome").server_says("DONE");
+        if play.conversation.options.push {
+            play.is_asked(None)
+                .server_says("push:ack")
+                .server_says("DONE");
+            assert_eq!(play.log.last().expect("a command"), "-> push ack");
+        }
+        play.is_asked(ASKED).log.clear();
+        play
     }
 
     fn handle(&mut self, input: Input<'_>) -> &mut Play {
@@ -414,11 +425,8 @@ fn leaving_without_goodbye_is_a_lost_connection() {
 
 #[test]
 fn leaving_while_messages_of_the_login_come() {
-    let mut play = Play::new(true, true);
-    play.person_says("bob")
-        .server_says("password")
-        .person_says("pw")
-        .server_says("welcome");
+    let mut play = Play::new(true, true).logging_in();
+    play.server_says("welcome");
     play.log.clear();
     play.handle(Input::Leave)
         .server_says("DONE")
@@ -465,17 +473,7 @@ fn a_line_too_long_is_not_sent() {
 
 #[test]
 fn what_was_pushed_is_acknowledged_only_after_it_was_shown() {
-    let mut play = Play::new(true, true);
-    play.person_says("bob")
-        .server_says("password")
-        .person_says("pw");
-    play.server_says("welcome")
-        .server_says("DONE")
-        .is_asked(None);
-    play.server_says("push:ack")
-        .server_says("DONE")
-        .is_asked(ASKED);
-    play.log.clear();
+    let mut play = Play::new(true, true).in_chat();
     play.server_says("[2026-11-22T11:18:31Z] eve: 1")
         .server_says("[2026-11-22T11:18:32Z] eve: 2");
     play.is_asked(ASKED).came_out(&[
@@ -501,14 +499,7 @@ fn what_was_pushed_is_acknowledged_only_after_it_was_shown() {
 
 #[test]
 fn a_command_of_the_person_acknowledges_too() {
-    let mut play = Play::new(true, true);
-    play.person_says("bob")
-        .server_says("password")
-        .person_says("pw");
-    play.server_says("welcome")
-        .server_says("DONE")
-        .server_says("push:ack")
-        .server_says("DONE");
+    let mut play = Play::new(true, true).in_chat();
     play.server_says("[2026-11-22T11:18:31Z] eve: 1")
         .person_says("who");
     play.server_says("bob").server_says("DONE");
@@ -527,10 +518,7 @@ fn a_command_of_the_person_acknowledges_too() {
 
 #[test]
 fn a_server_without_push_is_lived_with() {
-    let mut play = Play::new(true, true);
-    play.person_says("bob")
-        .server_says("password")
-        .person_says("pw");
+    let mut play = Play::new(true, true).logging_in();
     play.server_says("welcome").server_says("DONE");
     play.log.clear();
     play.server_says("error:command:push")
