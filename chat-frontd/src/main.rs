@@ -1,2 +1,94 @@
-//! chat-frontd
-fn main() {}
+//! The program chat-frontd: a master, and its workers that serve the clients.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chat_frontd::master::listen::{listen_on_all, reachable};
+use chat_frontd::master::probe::probe;
+use chat_frontd::settings::Settings;
+use chat_frontd::worker::{self, WorkerSetup};
+use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
+use chat_shared::operator::{Health, report_sizes};
+use chat_shared::process_options::ProcessOptions;
+use chat_shared::status_file::Status;
+
+#[derive(clap::Parser)]
+#[command(name = "chat-frontd", version)]
+struct FrontEnd {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+fn main() -> ExitCode {
+    daemon::main::<FrontEnd>()
+}
+
+impl Daemon for FrontEnd {
+    const NAME: &'static str = "chat-frontd";
+    const CHILD_ROLE: &'static str = "worker";
+
+    fn process(&self) -> &ProcessOptions {
+        &self.settings.process
+    }
+
+    fn child_count(&self) -> u32 {
+        self.settings.workers
+    }
+
+    fn listen(&self) -> anyhow::Result<Listening> {
+        let listeners = listen_on_all(&self.settings.listen)?;
+        let mut listening = Listening::default();
+        for listener in listeners {
+            let address = listener.local_addr().context("cannot tell the address")?;
+            listening.addresses.push(address.to_string());
+            listening.sockets.push(OwnedFd::from(listener));
+        }
+        Ok(listening)
+    }
+
+    fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()> {
+        let limit = inheritance.descriptor_limit;
+        let asked = self.settings.max_clients;
+        let settings = self.settings.within_descriptor_limit(limit);
+        if settings.max_clients < asked {
+            let clients = settings.max_clients;
+            log::warn!(
+                "at most {clients} clients: the system allows {limit} descriptors a process"
+            );
+        }
+        let sockets = inheritance.sockets.into_iter();
+        worker::run(WorkerSetup {
+            listeners: sockets.map(TcpListener::from).collect(),
+            parent: inheritance.parent,
+            settings,
+        })
+    }
+
+    fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {
+        let mut health = Health::Whole;
+        for address in &status.addresses {
+            let socket_address: SocketAddr = address
+                .parse()
+                .with_context(|| format!("the status file names {address}, which is no address"))?;
+            match probe(reachable(socket_address)) {
+                Ok(took) => writeln!(
+                    out,
+                    "  listens on {address}, a client was served in {took:.1?}"
+                )?,
+                Err(error) => {
+                    health = Health::Partial;
+                    writeln!(
+                        out,
+                        "  listens on {address}, but a client was not served: {error}"
+                    )?;
+                }
+            }
+        }
+        let log = self.settings.process.run_dir_of(Self::NAME).log_file();
+        report_sizes(&[&log], out)?;
+        Ok(health)
+    }
+}

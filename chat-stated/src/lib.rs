@@ -1,4 +1,14 @@
 //! The state daemon: a deterministic state machine over an ordered, durable journal.
 
+pub mod account_file;
+pub mod checkpoint;
+pub mod core;
+pub mod database;
 pub mod entry;
 pub mod journal;
+pub mod passwords;
+pub mod server;
+pub mod settings;
+pub mod socket;
+pub mod state;
+pub mod state_lock;

@@ -1,2 +1,70 @@
-//! chat-stated
-fn main() {}
+//! The program chat-stated: a supervisor, and its one child that holds the state.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
+use chat_shared::operator::{Health, report_sizes};
+use chat_shared::process_options::ProcessOptions;
+use chat_shared::status_file::Status;
+use chat_stated::server::{self, DaemonSetup};
+use chat_stated::settings::Settings;
+use chat_stated::socket;
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "chat-stated", version)]
+struct StateDaemon {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+fn main() -> ExitCode {
+    daemon::main::<StateDaemon>()
+}
+
+impl Daemon for StateDaemon {
+    const NAME: &'static str = "chat-stated";
+    const CHILD_ROLE: &'static str = "state";
+
+    fn process(&self) -> &ProcessOptions {
+        &self.settings.process
+    }
+
+    fn child_count(&self) -> u32 {
+        1
+    }
+
+    fn listen(&self) -> anyhow::Result<Listening> {
+        let path = self.settings.socket_path();
+        let listener = socket::listen(&path)?;
+        Ok(Listening {
+            sockets: vec![OwnedFd::from(listener)],
+            addresses: vec![path.display().to_string()],
+            files: vec![path],
+        })
+    }
+
+    fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()> {
+        let mut sockets = inheritance.sockets.into_iter();
+        let listener = sockets.next().context("the parent handed on no socket")?;
+        server::run(DaemonSetup {
+            listener: UnixListener::from(listener),
+            parent: inheritance.parent,
+            settings: self.settings,
+        })
+    }
+
+    fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {
+        for address in &status.addresses {
+            writeln!(out, "  listens on {address}")?;
+        }
+        let (state, accounts) = (self.settings.state_dir(), self.settings.account_file());
+        let log = self.settings.process.run_dir_of(Self::NAME).log_file();
+        report_sizes(&[&state, &accounts, &log], out)?;
+        Ok(Health::Whole)
+    }
+}

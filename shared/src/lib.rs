@@ -1,5 +1,18 @@
 //! What more than one program of chatserv needs: the RPC between workers and state daemon, the
 //! words and rules of the line protocol, and how processes are supervised.
 
+pub mod child_link;
+pub mod daemon;
+pub mod descriptor_limit;
+pub mod detach;
+pub mod inherited_fd;
+pub mod log_format;
+pub mod operator;
+pub mod pid_file;
+pub mod process_identity;
+pub mod process_options;
 pub mod protocol;
 pub mod rpc;
+pub mod run_dir;
+pub mod status_file;
+pub mod supervisor;

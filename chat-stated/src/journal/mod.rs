@@ -2,7 +2,21 @@
 //!
 //! Nothing is applied, and so nothing answered, before it came out of here.
 
+mod durable_mark;
+pub mod format;
+mod local;
+mod recovery;
+mod store;
+
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod tests;
+
 use crate::entry::Batch;
+
+pub use local::LocalJournal;
+pub use recovery::{RecoveredJournal, StoredBatch};
 
 /// Where a batch stands in the journal: 1, 2, 3, ... without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

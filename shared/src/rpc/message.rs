@@ -28,7 +28,7 @@ pub struct MessageNumber(pub u64);
 /// How far a reader has come. Each number stands for itself and all before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Written to the client's connection, or waiting in the worker to be.
+    /// Handed to the kernel for the client's connection.
     pub written: MessageNumber,
     /// Acknowledged by the client's TCP: no longer counts against the queue's limit.
     pub received: MessageNumber,
@@ -82,6 +82,9 @@ pub struct ResumedConnection {
     pub answered: StreamOffset,
     /// How far its reader has come.
     pub progress: Progress,
+    /// The last message that the worker took for it: written, or waiting in the worker to be. The next one
+    /// sent is the one after this.
+    pub taken: MessageNumber,
     /// Whether `push` is on.
     pub push: bool,
 }
@@ -178,7 +181,7 @@ pub enum ToWorker<'a> {
         #[serde(borrow)]
         messages: Vec<Message<'a>>,
         /// The queue as it was goes to here; where `more` is set, the worker asks for the rest with
-        /// [`FromWorker::Page`].
+        /// [`FromWorker::Page`]. 0 where nobody is logged in.
         through: MessageNumber,
         /// `messages` is not all there is up to `through`.
         more: bool,

@@ -1,0 +1,143 @@
+//! Opening the listening sockets.
+//!
+//! All workers share them: with a socket of its own for each worker (SO_REUSEPORT), the connections that wait
+//! in the queue of one that dies would be reset.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+
+use anyhow::{Context, anyhow, bail};
+use nix::errno::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::address::ListenAddress;
+
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
+
+/// Opens the sockets of all `addresses`.
+pub fn listen_on_all(addresses: &[ListenAddress]) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        listeners.extend(listen_on(address)?);
+    }
+    Ok(listeners)
+}
+
+/// Opens one socket for each address that the host of `address` has. Where it has several, one will do.
+fn listen_on(address: &ListenAddress) -> anyhow::Result<Vec<TcpListener>> {
+    let mut resolved: Vec<SocketAddr> = (address.host.as_str(), address.port)
+        .to_socket_addrs()
+        .with_context(|| format!("cannot listen on {address}: cannot find the host's address"))?
+        .collect();
+    resolved.sort_unstable();
+    resolved.dedup();
+    let mut listeners = Vec::new();
+    let mut refused = None;
+    for socket_address in resolved {
+        match open(socket_address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if is_family_missing(&error) => {
+                refused = Some((socket_address, error));
+            }
+            Err(error) => return Err(explain(address, &error)),
+        }
+    }
+    match refused {
+        Some((_, error)) if listeners.is_empty() => Err(explain(address, &error)),
+        None if listeners.is_empty() => bail!("cannot listen on {address}: it has no address"),
+        Some((skipped, error)) => {
+            log::warn!("not listening on {skipped}: {error}");
+            Ok(listeners)
+        }
+        None => Ok(listeners),
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // Connections of an earlier run that linger must not keep the port.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // So that [::] and 0.0.0.0 may both be listed.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    // For all who share it: whoever comes second to a connection must not wait for the next.
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Whether the host has no such addresses at all, IPv6 say.
+fn is_family_missing(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
+}
+
+fn explain(address: &ListenAddress, error: &io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "address in use (another chat-frontd running? see scripts/status; \
+             or choose another with --listen, CHAT_LISTEN)"
+        }
+        ErrorKind::PermissionDenied => "permission denied (ports below 1024 are for root)",
+        ErrorKind::AddrNotAvailable => "this host has no such address",
+        _ => return anyhow!("cannot listen on {address}: {error}"),
+    };
+    anyhow!("cannot listen on {address}: {advice}")
+}
+
+/// Where a client on this host reaches what listens on `address`.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_free_ports_work() {
+        let address = "localhost:0".parse().unwrap();
+        let listeners = listen_on_all(&[address]).unwrap();
+        assert!(!listeners.is_empty());
+        assert_ne!(listeners[0].local_addr().unwrap().port(), 0);
+    }
+
+    #[test]
+    fn a_port_in_use_is_explained() {
+        let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let taken = first.local_addr().unwrap().to_string();
+        let error = listen_on_all(&[taken.parse().unwrap()]).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("cannot listen on {taken}: address in use")),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_address_of_another_host_is_explained() {
+        // Reserved for documentation, so no host has it.
+        let error = listen_on_all(&["192.0.2.1:0".parse().unwrap()]).unwrap_err();
+        assert!(error.to_string().ends_with("this host has no such address"));
+    }
+
+    #[test]
+    fn all_addresses_are_reached_over_loopback() {
+        let reached = |text: &str| reachable(text.parse().unwrap()).to_string();
+        assert_eq!(reached("0.0.0.0:1"), "127.0.0.1:1");
+        assert_eq!(reached("[::]:1"), "[::1]:1");
+        assert_eq!(reached("10.1.2.3:1"), "10.1.2.3:1");
+    }
+}

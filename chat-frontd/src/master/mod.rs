@@ -1,0 +1,6 @@
+//! What the parent of the workers does beside supervising them: it opens the sockets that they share, and looks, when
+//! asked, whether clients are served. It reads no client's byte.
+
+pub mod address;
+pub mod listen;
+pub mod probe;

@@ -1,0 +1,87 @@
+//! Looking, as a client would, whether clients are served.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// How long the server has for its answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A name that nobody is likely to have. Naming oneself changes nothing.
+const NAME_LINE: &[u8] = b"-\n";
+
+/// Longest answer to a name, with room to spare.
+const MAX_ANSWER_BYTES: usize = 256;
+
+/// Connects to `address`, gives a name, and returns the time it took the server to answer. Its answer needs a worker and the
+/// state daemon.
+pub fn probe(address: SocketAddr) -> io::Result<Duration> {
+    let start = Instant::now();
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(NAME_LINE)?;
+    let answer = read_line(&mut stream, start + PATIENCE)?;
+    let took = start.elapsed();
+    // The answer is here; how the farewell goes does not matter.
+    let _ = stream.shutdown(Shutdown::Write);
+    if answer.starts_with(b"error:") {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        return Err(io::Error::other(format!("the server answered {text}")));
+    }
+    Ok(took)
+}
+
+fn read_line(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    while line.len() < MAX_ANSWER_BYTES {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        stream.set_read_timeout(Some(left))?;
+        let mut byte = [0];
+        match stream.read(&mut byte) {
+            Ok(0) => {
+                let text = "the server closed without an answer";
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
+            }
+            Ok(_) if byte == *b"\n" => return Ok(line),
+            Ok(_) => line.push(byte[0]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let text = format!("no answer within {PATIENCE:?}");
+    Err(io::Error::new(ErrorKind::TimedOut, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    fn probe_server(answer: &'static [u8]) -> io::Result<Duration> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = [0; NAME_LINE.len()];
+            stream.read_exact(&mut line).unwrap();
+            stream.write_all(answer).unwrap();
+        });
+        let result = probe(address);
+        server.join().unwrap();
+        result
+    }
+
+    #[test]
+    fn only_an_answer_counts() {
+        probe_server(b"register\n").unwrap();
+        let silent = probe_server(b"").unwrap_err();
+        assert_eq!(silent.kind(), ErrorKind::UnexpectedEof);
+        let busy = probe_server(b"error:busy:\n").unwrap_err();
+        assert_eq!(busy.to_string(), "the server answered error:busy:");
+    }
+}

@@ -1,0 +1,89 @@
+//! The dialogue after `welcome`.
+
+use chat_shared::protocol::words;
+use chat_shared::rpc::Answer;
+
+use super::command::{self, Command, CommandError, PushMode};
+use super::line_buffer::Line;
+use super::slot::{Question, Setting, Slot};
+use super::{Ending, Session, refusal};
+
+impl Session {
+    pub(super) fn take_chat_line(&mut self, line: &Line) {
+        let word = command::command_word(&line.bytes);
+        let slot = |question| Slot::new(line.end, word.clone(), question);
+        if line.is_too_long {
+            return self.ask(slot(Question::Fetch).answered_with(refusal("length", &word)));
+        }
+        let slot = match command::parse(&line.bytes) {
+            Ok(Command::LogOut) => return self.begin_ending(Ending::LogOut),
+            Ok(Command::Who) => slot(Question::Who),
+            Ok(Command::Last { minutes }) => slot(Question::Last { minutes }),
+            Ok(Command::Send { recipients, text }) => slot(Question::Send { recipients, text }),
+            Ok(Command::Broadcast { text }) => slot(Question::Broadcast { text }),
+            Ok(Command::Fetch) => slot(Question::Fetch).answered_with(words::FETCHING.to_owned()),
+            Ok(Command::Push(mode)) => {
+                let on = mode != PushMode::Off;
+                let mut slot = slot(Question::Push { on }).answered_with(push_answer(mode));
+                slot.setting = Some(Setting::Push(mode));
+                slot
+            }
+            Ok(Command::Ids(has_ids)) => {
+                let answer = if has_ids { "ids:on" } else { "ids:off" };
+                let mut slot = slot(Question::Fetch).answered_with(answer.to_owned());
+                slot.setting = Some(Setting::Ids(has_ids));
+                slot
+            }
+            Err(CommandError::Unknown { word }) => {
+                slot(Question::Fetch).answered_with(refusal("command", &word))
+            }
+            Err(CommandError::Arguments { word }) => {
+                slot(Question::Fetch).answered_with(refusal("args", word))
+            }
+        };
+        self.ask(slot);
+    }
+
+    /// What the daemon said to a line: the line to be shown.
+    pub(super) fn understand(&mut self, index: usize, answer: &Answer<'_>) -> Option<String> {
+        let slot = &mut self.slots[index];
+        match &slot.question {
+            question @ (Question::Name { .. }
+            | Question::Register { .. }
+            | Question::LogIn { .. }) => {
+                let question = question.clone();
+                return self.understand_login(&question, answer);
+            }
+            Question::LogOut => {
+                if let Some(ending) = self.ending {
+                    self.finish(ending);
+                }
+                return None;
+            }
+            _ => {}
+        }
+        match answer {
+            Answer::Fetched => slot.answer.take(),
+            Answer::Users { names } => Some(names.to_string()),
+            Answer::Sent { unknown } if unknown.is_empty() => Some(format!("{}:", words::SENT)),
+            Answer::Sent { unknown } => Some(format!("{}:{}", words::SEND, unknown.join(","))),
+            Answer::Quota => Some(refusal("quota", &slot.word)),
+            Answer::Full => Some(refusal("full", &slot.word)),
+            Answer::Busy => Some(refusal("busy", &slot.word)),
+            // A worker and a daemon of one build never disagree on what may be asked.
+            other => {
+                log::error!("the state daemon gave {other:?} to `{}`", slot.word);
+                Some(refusal("args", &slot.word))
+            }
+        }
+    }
+}
+
+fn push_answer(mode: PushMode) -> String {
+    match mode {
+        PushMode::On => "push:on",
+        PushMode::Ack => "push:ack",
+        PushMode::Off => "push:off",
+    }
+    .to_owned()
+}

@@ -1,0 +1,240 @@
+//! What a line in the chat means.
+
+use chat_shared::protocol::text;
+
+/// A line in the chat, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Who,
+    Last {
+        minutes: u64,
+    },
+    Send {
+        recipients: Vec<String>,
+        text: String,
+    },
+    Broadcast {
+        text: String,
+    },
+    Fetch,
+    LogOut,
+    Push(PushMode),
+    Ids(bool),
+}
+
+/// Whether messages are sent without being asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PushMode {
+    #[default]
+    Off,
+    /// A connection that stays whole for a second is taken for a sign that the reader has them.
+    On,
+    /// Only what the client says next is.
+    Ack,
+}
+
+/// A line in the chat that cannot be carried out. The word is fit to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommandError {
+    /// There is no such command.
+    Unknown { word: String },
+    /// The command exists, but not with these arguments.
+    Arguments { word: &'static str },
+}
+
+/// The first word of a line, fit to be shown.
+pub(crate) fn command_word(line: &[u8]) -> String {
+    text::clean(split_word(line).0).into_owned()
+}
+
+/// Understands a line without its end. Spaces before the command are ignored.
+pub(crate) fn parse(line: &[u8]) -> Result<Command, CommandError> {
+    let (word, rest) = split_word(line);
+    match word {
+        b"who" => without_arguments("who", rest, Command::Who),
+        b"last" => parse_last(rest),
+        b"send" => parse_send(rest).ok_or(CommandError::Arguments { word: "send" }),
+        b"broadcast" => match rest {
+            b"" => Err(CommandError::Arguments { word: "broadcast" }),
+            rest => Ok(Command::Broadcast {
+                text: text::clean(rest).into_owned(),
+            }),
+        },
+        b"fetch" => without_arguments("fetch", rest, Command::Fetch),
+        b"logout" => without_arguments("logout", rest, Command::LogOut),
+        b"push" => match rest.trim_ascii() {
+            b"on" => Ok(Command::Push(PushMode::On)),
+            b"ack" => Ok(Command::Push(PushMode::Ack)),
+            b"off" => Ok(Command::Push(PushMode::Off)),
+            _ => Err(CommandError::Arguments { word: "push" }),
+        },
+        b"ids" => match rest.trim_ascii() {
+            b"on" => Ok(Command::Ids(true)),
+            b"off" => Ok(Command::Ids(false)),
+            _ => Err(CommandError::Arguments { word: "ids" }),
+        },
+        word => Err(CommandError::Unknown {
+            word: text::clean(word).into_owned(),
+        }),
+    }
+}
+
+/// The first word, and what comes after the one space behind it.
+fn split_word(line: &[u8]) -> (&[u8], &[u8]) {
+    let line = skip_spaces(line);
+    match line.iter().position(|byte| *byte == b' ') {
+        Some(at) => (&line[..at], &line[at + 1..]),
+        None => (line, b""),
+    }
+}
+
+fn skip_spaces(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| *byte != b' ');
+    &bytes[start.unwrap_or(bytes.len())..]
+}
+
+fn without_arguments(
+    word: &'static str,
+    rest: &[u8],
+    command: Command,
+) -> Result<Command, CommandError> {
+    if skip_spaces(rest).is_empty() {
+        Ok(command)
+    } else {
+        Err(CommandError::Arguments { word })
+    }
+}
+
+fn parse_last(rest: &[u8]) -> Result<Command, CommandError> {
+    let digits = skip_spaces(rest);
+    let end = digits.iter().rposition(|byte| *byte != b' ');
+    let digits = &digits[..end.map_or(0, |last| last + 1)];
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(CommandError::Arguments { word: "last" });
+    }
+    let minutes = digits.iter().fold(0_u64, |minutes, digit| {
+        minutes
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    });
+    Ok(Command::Last { minutes })
+}
+
+fn parse_send(rest: &[u8]) -> Option<Command> {
+    let rest = skip_spaces(rest);
+    let (recipients, text) = if let Some(group) = rest.strip_prefix(b"(") {
+        let end = group.iter().position(|byte| *byte == b')')?;
+        (&group[..end], group[end + 1..].strip_prefix(b" ")?)
+    } else {
+        split_word(rest)
+    };
+    let recipients: Vec<String> = recipients
+        .split(|byte| *byte == b' ')
+        .filter(|name| !name.is_empty())
+        .map(|name| text::clean(name).into_owned())
+        .collect();
+    if recipients.is_empty() || text.is_empty() {
+        return None;
+    }
+    Some(Command::Send {
+        recipients,
+        text: text::clean(text).into_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send(recipients: &[&str], text: &str) -> Result<Command, CommandError> {
+        Ok(Command::Send {
+            recipients: recipients.iter().map(|name| (*name).to_owned()).collect(),
+            text: text.to_owned(),
+        })
+    }
+
+    #[test]
+    fn every_command_as_it_is_meant() {
+        assert_eq!(parse(b"who"), Ok(Command::Who));
+        assert_eq!(parse(b"  who  "), Ok(Command::Who));
+        assert_eq!(parse(b"last 0"), Ok(Command::Last { minutes: 0 }));
+        assert_eq!(parse(b"last 090 "), Ok(Command::Last { minutes: 90 }));
+        let endless = parse(b"last 99999999999999999999999");
+        assert_eq!(endless, Ok(Command::Last { minutes: u64::MAX }));
+        assert_eq!(parse(b"send bob hi there"), send(&["bob"], "hi there"));
+        assert_eq!(parse(b"send  bob  hi  "), send(&["bob"], " hi  "));
+        let group = send(&["a", "b", "a"], "hi  all");
+        assert_eq!(parse(b"send ( a  b a) hi  all"), group);
+        assert_eq!(parse(b"send bob ) x"), send(&["bob"], ") x"));
+        let broadcast = Command::Broadcast {
+            text: "hey  you".into(),
+        };
+        assert_eq!(parse(b"broadcast hey  you"), Ok(broadcast));
+        assert_eq!(parse(b"fetch"), Ok(Command::Fetch));
+        assert_eq!(parse(b"logout"), Ok(Command::LogOut));
+        assert_eq!(parse(b"push on"), Ok(Command::Push(PushMode::On)));
+        assert_eq!(parse(b"push ack"), Ok(Command::Push(PushMode::Ack)));
+        assert_eq!(parse(b"push off"), Ok(Command::Push(PushMode::Off)));
+        assert_eq!(parse(b"ids on"), Ok(Command::Ids(true)));
+        assert_eq!(parse(b"ids off"), Ok(Command::Ids(false)));
+    }
+
+    #[test]
+    fn wrong_arguments_are_named_by_their_command() {
+        for (line, word) in [
+            ("who is there", "who"),
+            ("last", "last"),
+            ("last x", "last"),
+            ("last -1", "last"),
+            ("last +1", "last"),
+            ("last 1.5", "last"),
+            ("last 5 6", "last"),
+            ("send", "send"),
+            ("send ", "send"),
+            ("send windows", "send"),
+            ("send windows ", "send"),
+            ("send () hi", "send"),
+            ("send (  ) hi", "send"),
+            ("send (windows", "send"),
+            ("send (windows hi", "send"),
+            ("send (windows)", "send"),
+            ("send (windows) ", "send"),
+            ("send (windows)hi", "send"),
+            ("broadcast", "broadcast"),
+            ("broadcast ", "broadcast"),
+            ("fetch it", "fetch"),
+            ("logout now", "logout"),
+            ("push", "push"),
+            ("push maybe", "push"),
+            ("push on off", "push"),
+            ("ids", "ids"),
+            ("ids yes", "ids"),
+        ] {
+            let error = Err(CommandError::Arguments { word });
+            assert_eq!(parse(line.as_bytes()), error, "{line}");
+        }
+    }
+
+    #[test]
+    fn unknown_commands_are_repeated_clean() {
+        for (line, word) in [
+            (&b"dance"[..], "dance"),
+            (b"dance with me", "dance"),
+            (b"", ""),
+            (b"   ", ""),
+            (b"WHO", "WHO"),
+            (b"\x1b[2J", "\u{fffd}[2J"),
+            (b"\xffx", "\u{fffd}x"),
+            (b"who\t", "who\u{fffd}"),
+        ] {
+            let word = word.to_owned();
+            assert_eq!(parse(line), Err(CommandError::Unknown { word }));
+        }
+    }
+
+    #[test]
+    fn control_characters_of_texts_and_names_are_replaced() {
+        let clean = send(&["b\u{fffd}b"], "\u{fffd}[0m\u{fffd}");
+        assert_eq!(parse(b"send b\x07b \x1b[0m\t"), clean);
+    }
+}

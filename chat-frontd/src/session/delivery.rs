@@ -1,0 +1,178 @@
+//! Which messages a reader surely has: the second promise of the protocol, without sockets or clocks.
+//!
+//! A message is *written* when it is handed to the kernel, *received* when the peer's TCP has acknowledged all of it, and
+//! *had* when the peer was heard of after that. "After" is told by byte counts: what had come in, read or
+//! not, when the acknowledgement was seen, was perhaps sent before it and proves nothing.
+
+use std::collections::VecDeque;
+
+use chat_shared::rpc::{MessageNumber, Progress};
+
+/// While push is on, a connection that stays whole for so long after the acknowledgement is enough.
+pub(crate) const WHOLE_MS: u64 = 1_000;
+
+/// Follows the messages of one connection from the session to the reader.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    progress: Progress,
+    /// Where each message ends in the output stream, and its number: not acknowledged yet.
+    unacknowledged: VecDeque<(u64, MessageNumber)>,
+    /// Acknowledged, not had yet.
+    unheard: VecDeque<Acknowledged>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Acknowledged {
+    through: MessageNumber,
+    /// How much of the input stream had come in when it was seen.
+    input_total: u64,
+    seen_ms: u64,
+}
+
+impl Delivery {
+    /// How far the reader is known to be.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// A message was put into the output stream; it ends at this position.
+    pub(crate) fn sent(&mut self, end: u64, number: MessageNumber) {
+        self.unacknowledged.push_back((end, number));
+    }
+
+    /// The kernel has taken the output stream up to this position.
+    pub(crate) fn written(&mut self, position: u64) {
+        let taken = self
+            .unacknowledged
+            .partition_point(|(end, _)| *end <= position);
+        if taken > 0 {
+            let (_, number) = self.unacknowledged[taken - 1];
+            self.progress.written = self.progress.written.max(number);
+        }
+    }
+
+    /// Whether there is anything that an acknowledgement would be news for.
+    pub(crate) fn awaits_acknowledgement(&self) -> bool {
+        !self.unacknowledged.is_empty()
+    }
+
+    /// The peer's TCP was seen to have the output stream up to `position`, when `input_total` bytes of its
+    /// own stream had come in.
+    pub(crate) fn acknowledged(&mut self, position: u64, input_total: u64, now_ms: u64) {
+        let mut through = None;
+        while let Some((end, number)) = self.unacknowledged.front().copied()
+            && end <= position
+        {
+            through = Some(number);
+            self.unacknowledged.pop_front();
+        }
+        if let Some(through) = through {
+            self.progress.received = through;
+            self.unheard.push_back(Acknowledged {
+                through,
+                input_total,
+                seen_ms: now_ms,
+            });
+        }
+    }
+
+    /// So much of the peer's stream has come in.
+    pub(crate) fn heard(&mut self, input_total: u64) {
+        self.have_while(|acknowledged| acknowledged.input_total < input_total);
+    }
+
+    /// The connection is whole at this time; counts only while push is on.
+    pub(crate) fn stayed_whole(&mut self, now_ms: u64) {
+        self.have_while(|acknowledged| acknowledged.seen_ms + WHOLE_MS <= now_ms);
+    }
+
+    /// When [`Delivery::stayed_whole`] would be news.
+    pub(crate) fn whole_at_ms(&self) -> Option<u64> {
+        self.unheard
+            .front()
+            .map(|acknowledged| acknowledged.seen_ms + WHOLE_MS)
+    }
+
+    /// The connection ends in good order: what was acknowledged, the reader has.
+    pub(crate) fn ended_in_order(&mut self) {
+        self.have_while(|_| true);
+    }
+
+    fn have_while(&mut self, is_had: impl Fn(&Acknowledged) -> bool) {
+        while let Some(acknowledged) = self.unheard.front().copied()
+            && is_had(&acknowledged)
+        {
+            self.progress.had = acknowledged.through;
+            self.unheard.pop_front();
+        }
+        if self.unheard.is_empty() && self.unheard.capacity() > 16 {
+            self.unheard = VecDeque::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery() -> Delivery {
+        let mut delivery = Delivery::default();
+        delivery.sent(10, MessageNumber(4));
+        delivery.sent(20, MessageNumber(7));
+        delivery
+    }
+
+    fn had(delivery: &Delivery) -> u64 {
+        delivery.progress().had.0
+    }
+
+    #[test]
+    fn acknowledgement_of_every_byte_and_then_speech() {
+        let mut delivery = delivery();
+        delivery.written(20);
+        assert_eq!(delivery.progress().written, MessageNumber(7));
+        delivery.acknowledged(19, 100, 0);
+        assert_eq!(delivery.progress().received, MessageNumber(4));
+        delivery.heard(100);
+        assert_eq!(
+            had(&delivery),
+            0,
+            "sent before the acknowledgement was seen"
+        );
+        delivery.heard(101);
+        assert_eq!(had(&delivery), 4);
+        delivery.acknowledged(20, 101, 0);
+        delivery.heard(102);
+        assert_eq!(had(&delivery), 7);
+        assert!(!delivery.awaits_acknowledgement());
+    }
+
+    #[test]
+    fn speech_alone_is_not_enough() {
+        let mut delivery = delivery();
+        delivery.written(20);
+        delivery.heard(1_000);
+        delivery.ended_in_order();
+        assert_eq!(had(&delivery), 0);
+    }
+
+    #[test]
+    fn while_push_is_on_a_second_is_enough() {
+        let mut delivery = delivery();
+        delivery.acknowledged(20, 0, 500);
+        assert_eq!(delivery.whole_at_ms(), Some(1_500));
+        delivery.stayed_whole(1_499);
+        assert_eq!(had(&delivery), 0);
+        delivery.stayed_whole(1_500);
+        assert_eq!(had(&delivery), 7);
+        assert_eq!(delivery.whole_at_ms(), None);
+    }
+
+    #[test]
+    fn an_end_in_good_order_is_enough() {
+        let mut delivery = delivery();
+        delivery.acknowledged(10, 0, 0);
+        delivery.ended_in_order();
+        assert_eq!(had(&delivery), 4);
+    }
+}

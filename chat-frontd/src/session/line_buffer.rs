@@ -1,0 +1,176 @@
+//! Cutting what a client sends into lines.
+
+use chat_shared::rpc::StreamOffset;
+
+/// A piece of a client's stream that is to be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Without its end; of a line over the limit, as much as came before the limit.
+    pub(crate) bytes: Vec<u8>,
+    /// How many bytes the client had sent when it was complete, or over the limit.
+    pub(crate) end: StreamOffset,
+    /// Over the limit; what is left of it is skipped.
+    pub(crate) is_too_long: bool,
+}
+
+/// Holds what has come of a client's stream and was not taken as a line yet.
+#[derive(Debug)]
+pub(crate) struct LineBuffer {
+    max_line_bytes: usize,
+    bytes: Vec<u8>,
+    /// How much of `bytes` was taken already.
+    taken: usize,
+    /// How much after `taken` is known to have no line end.
+    searched: usize,
+    /// How many bytes of the stream were taken.
+    stream_taken: u64,
+    /// In the middle of a line over the limit.
+    is_skipping: bool,
+}
+
+impl LineBuffer {
+    pub(crate) fn new(max_line_bytes: usize) -> Self {
+        Self {
+            max_line_bytes,
+            bytes: Vec::new(),
+            taken: 0,
+            searched: 0,
+            stream_taken: 0,
+            is_skipping: false,
+        }
+    }
+
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.taken);
+        self.taken = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// How many bytes have come, taken or not.
+    pub(crate) fn stream_total(&self) -> u64 {
+        self.stream_taken + (self.bytes.len() - self.taken) as u64
+    }
+
+    /// The next line, if it is complete or over the limit.
+    pub(crate) fn next_line(&mut self) -> Option<Line> {
+        if self.is_skipping && !self.skip_to_line_end() {
+            return None;
+        }
+        let rest = &self.bytes[self.taken..];
+        let end = rest[self.searched..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map(|at| self.searched + at);
+        match end {
+            Some(at) if at < self.max_line_bytes => {
+                let content = &rest[..at];
+                let content = content.strip_suffix(b"\r").unwrap_or(content).to_vec();
+                Some(self.take(content, at + 1, false))
+            }
+            _ if rest.len() >= self.max_line_bytes => {
+                let content = rest[..self.max_line_bytes].to_vec();
+                self.is_skipping = true;
+                Some(self.take(content, self.max_line_bytes, true))
+            }
+            _ => {
+                self.searched = rest.len();
+                self.give_back_memory();
+                None
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: Vec<u8>, length: usize, is_too_long: bool) -> Line {
+        self.consume(length);
+        Line {
+            bytes,
+            end: StreamOffset(self.stream_taken),
+            is_too_long,
+        }
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.taken += length;
+        self.stream_taken += length as u64;
+        self.searched = 0;
+    }
+
+    /// Skips what is there of a line over the limit; whether its end was found.
+    fn skip_to_line_end(&mut self) -> bool {
+        let rest = &self.bytes[self.taken..];
+        match rest.iter().position(|byte| *byte == b'\n') {
+            Some(at) => {
+                self.consume(at + 1);
+                self.is_skipping = false;
+                true
+            }
+            None => {
+                self.consume(rest.len());
+                self.give_back_memory();
+                false
+            }
+        }
+    }
+
+    fn give_back_memory(&mut self) {
+        if self.taken == self.bytes.len() {
+            self.bytes = Vec::new();
+            self.taken = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(chunks: &[&[u8]]) -> Vec<(String, u64, bool)> {
+        let mut buffer = LineBuffer::new(8);
+        let mut lines = Vec::new();
+        for chunk in chunks {
+            buffer.extend(chunk);
+            while let Some(line) = buffer.next_line() {
+                let text = String::from_utf8_lossy(&line.bytes).into_owned();
+                lines.push((text, line.end.0, line.is_too_long));
+            }
+        }
+        lines
+    }
+
+    fn byte_by_byte(stream: &[u8]) -> Vec<(String, u64, bool)> {
+        lines(&stream.chunks(1).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn lines_are_the_same_however_they_come() {
+        let stream = b"one\r\n\ntwo\r\r\n1234567\n12345678\n123456789012345\nlast\nunfinished";
+        let whole = lines(&[stream]);
+        assert_eq!(
+            whole,
+            [
+                ("one".into(), 5, false),
+                ("".into(), 6, false),
+                ("two\r".into(), 12, false),
+                ("1234567".into(), 20, false),
+                ("12345678".into(), 28, true),
+                ("12345678".into(), 37, true),
+                ("last".into(), 50, false),
+            ]
+        );
+        assert_eq!(byte_by_byte(stream), whole);
+        for cut in 0..stream.len() {
+            assert_eq!(lines(&[&stream[..cut], &stream[cut..]]), whole);
+        }
+    }
+
+    #[test]
+    fn an_endless_line_takes_no_memory() {
+        let mut buffer = LineBuffer::new(8);
+        for _ in 0..1_000 {
+            buffer.extend(&[b'x'; 1_000]);
+            while buffer.next_line().is_some() {}
+            assert!(buffer.bytes.capacity() <= 1_000);
+        }
+        assert_eq!(buffer.stream_total(), 1_000_000);
+    }
+}

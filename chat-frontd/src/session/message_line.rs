@@ -1,0 +1,75 @@
+//! Messages as lines for their reader.
+
+use std::io::Write;
+
+use chat_shared::rpc::Message;
+use jiff::Timestamp;
+
+/// Writes message lines. Many messages bear the same second, so the last one's text is kept.
+#[derive(Debug, Default)]
+pub(crate) struct MessageLines {
+    last: Option<(i64, String)>,
+}
+
+impl MessageLines {
+    /// Appends `[time] sender: text`, or with `has_id` `[time] #number sender: text`, and the line end.
+    pub(crate) fn append(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>, has_id: bool) {
+        let time = self.time(message.wall_s);
+        buffer.reserve(time.len() + message.sender.len() + message.text.len() + 32);
+        buffer.push(b'[');
+        buffer.extend_from_slice(time.as_bytes());
+        buffer.extend_from_slice(b"] ");
+        if has_id {
+            // Writing to a vector cannot fail.
+            let _ = write!(buffer, "#{} ", message.number.0);
+        }
+        buffer.extend_from_slice(message.sender.as_bytes());
+        buffer.extend_from_slice(b": ");
+        buffer.extend_from_slice(message.text.as_bytes());
+        buffer.push(b'\n');
+    }
+
+    fn time(&mut self, wall_s: i64) -> &str {
+        let is_known = self.last.as_ref().is_some_and(|(last, _)| *last == wall_s);
+        if !is_known {
+            // A clock far outside the calendar shows as its nearest end.
+            let nearest = if wall_s < 0 {
+                Timestamp::MIN
+            } else {
+                Timestamp::MAX
+            };
+            let time = Timestamp::from_second(wall_s).unwrap_or(nearest);
+            self.last = Some((wall_s, format!("{time:.0}")));
+        }
+        self.last.as_ref().map_or("", |(_, text)| text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_shared::rpc::MessageNumber;
+
+    use super::*;
+
+    fn line(wall_s: i64, has_id: bool) -> String {
+        let message = Message {
+            number: MessageNumber(12),
+            wall_s,
+            sender: "bob",
+            text: "hi  there",
+        };
+        let mut buffer = Vec::new();
+        MessageLines::default().append(&mut buffer, &message, has_id);
+        String::from_utf8(buffer).unwrap()
+    }
+
+    #[test]
+    fn lines_bear_the_time_in_rfc_3339() {
+        assert_eq!(
+            line(1_795_346_311, false),
+            "[2026-11-22T11:18:31Z] bob: hi  there\n"
+        );
+        assert_eq!(line(0, true), "[1970-01-01T00:00:00Z] #12 bob: hi  there\n");
+        assert!(line(i64::MAX, false).starts_with("[9999-12-30T22:00:00Z] "));
+    }
+}

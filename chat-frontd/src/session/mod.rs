@@ -1,0 +1,491 @@
+//! One client's dialogue: bytes and daemon's words in, bytes and questions out. Knows no socket and no clock.
+
+mod chat;
+mod command;
+mod delivery;
+mod line_buffer;
+mod login;
+mod message_line;
+mod output;
+mod slot;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use chat_shared::protocol::words;
+use chat_shared::rpc::{
+    Answer, ConnectionSerial, Message, MessageNumber, Progress, Request, ResumedConnection,
+    StreamOffset,
+};
+
+pub(crate) use command::PushMode;
+pub(crate) use delivery::Delivery;
+pub(crate) use message_line::MessageLines;
+pub(crate) use output::Output;
+
+use line_buffer::{Line, LineBuffer};
+use slot::{Question, Setting, Slot, Stage};
+
+/// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
+const MAX_SLOTS: usize = 64;
+
+/// What a session refuses to go beyond.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionLimits {
+    /// A line, its end included.
+    pub(crate) max_line_bytes: usize,
+    /// What waits for a client before no more of its lines are taken.
+    pub(crate) max_unread_bytes: usize,
+}
+
+/// Where in the dialogue a client is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Name,
+    OfferRegistration {
+        name: String,
+    },
+    NewPassword {
+        name: String,
+        first: Option<Vec<u8>>,
+    },
+    Password {
+        name: String,
+    },
+    Chat,
+    /// The last line was written, or waits to be.
+    Over,
+}
+
+/// Why a dialogue is coming to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The client said `logout`.
+    LogOut,
+    /// The client was silent for too long.
+    TimeOut,
+    /// The client will send nothing more, or the worker will take nothing more.
+    EndOfInput,
+}
+
+/// A part of the reader's queue, as it came from the daemon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueuePart<'a> {
+    pub(crate) messages: &'a [Message<'a>],
+    pub(crate) through: MessageNumber,
+    pub(crate) more: bool,
+}
+
+/// One client's dialogue.
+#[derive(Debug)]
+pub(crate) struct Session {
+    serial: ConnectionSerial,
+    address: IpAddr,
+    limits: SessionLimits,
+    input: LineBuffer,
+    is_input_over: bool,
+    step: Step,
+    slots: VecDeque<Slot>,
+    pub(crate) output: Output,
+    pub(crate) delivery: Delivery,
+    has_ids: bool,
+    push: PushMode,
+    /// The last message of the queue that was put into the output.
+    taken: MessageNumber,
+    /// More was pushed than fitted: the rest up to here has to be asked for.
+    pushed_through: Option<MessageNumber>,
+    /// A part of the queue was asked for, up to here.
+    page_asked: Option<MessageNumber>,
+    answered: StreamOffset,
+    /// The daemon knows of this connection.
+    has_asked: bool,
+    /// The daemon has been away for long: what did not reach it is refused.
+    is_daemon_lost: bool,
+    ending: Option<Ending>,
+    idle_since_ms: u64,
+}
+
+impl Session {
+    pub(crate) fn new(
+        serial: ConnectionSerial,
+        address: IpAddr,
+        limits: SessionLimits,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            serial,
+            address,
+            limits,
+            input: LineBuffer::new(limits.max_line_bytes),
+            is_input_over: false,
+            step: Step::Name,
+            slots: VecDeque::new(),
+            output: Output::default(),
+            delivery: Delivery::default(),
+            has_ids: false,
+            push: PushMode::Off,
+            taken: MessageNumber::default(),
+            pushed_through: None,
+            page_asked: None,
+            answered: StreamOffset(0),
+            has_asked: false,
+            is_daemon_lost: false,
+            ending: None,
+            idle_since_ms: now_ms,
+        }
+    }
+
+    /// Bytes came from the client.
+    pub(crate) fn received(&mut self, bytes: &[u8]) {
+        self.input.extend(bytes);
+        self.delivery.heard(self.input.stream_total());
+    }
+
+    /// How many bytes came from the client.
+    pub(crate) fn input_total(&self) -> u64 {
+        self.input.stream_total()
+    }
+
+    /// Nothing more will come: whole lines are still answered, and then the dialogue ends.
+    pub(crate) fn end_input(&mut self) {
+        self.is_input_over = true;
+    }
+
+    /// Whether more of the client's bytes can be taken now.
+    pub(crate) fn wants_input(&self) -> bool {
+        !self.is_input_over && self.can_take_line()
+    }
+
+    fn can_take_line(&self) -> bool {
+        let max_slots = if self.step == Step::Chat {
+            MAX_SLOTS
+        } else {
+            1
+        };
+        self.ending.is_none()
+            && self.step != Step::Over
+            && self.slots.len() < max_slots
+            && self.output.pending().len() <= self.limits.max_unread_bytes
+    }
+
+    /// Takes the lines that can be taken now.
+    pub(crate) fn advance(&mut self, now_ms: u64) {
+        while self.can_take_line() {
+            let Some(line) = self.input.next_line() else {
+                if self.is_input_over && self.slots.is_empty() {
+                    self.begin_ending(Ending::EndOfInput);
+                }
+                return;
+            };
+            self.idle_since_ms = now_ms;
+            self.take_line(line);
+            self.show_answers(now_ms);
+        }
+    }
+
+    fn take_line(&mut self, line: Line) {
+        if self.step == Step::Chat {
+            self.take_chat_line(&line);
+        } else if line.is_too_long {
+            self.output.line(&refusal("length", ""));
+            self.step = Step::Over;
+        } else {
+            self.take_login_line(line);
+        }
+    }
+
+    fn ask(&mut self, mut slot: Slot) {
+        if self.is_daemon_lost {
+            refuse_busy(&mut slot);
+        }
+        self.slots.push_back(slot);
+    }
+
+    /// The next question for the daemon, which it is taken to have been asked by this.
+    pub(crate) fn next_request(&mut self) -> Option<Request<'_>> {
+        let progress = self.delivery.progress();
+        let slot = self
+            .slots
+            .iter_mut()
+            .find(|slot| slot.stage == Stage::Unasked)?;
+        slot.stage = Stage::Asked;
+        self.has_asked = true;
+        Some(Request {
+            connection: self.serial,
+            offset: slot.offset,
+            answered: self.answered,
+            progress,
+            call: slot.question.to_call(self.address),
+        })
+    }
+
+    /// The next part of the queue to be asked for: after which message, and up to which. It is taken to have
+    /// been asked for by this.
+    pub(crate) fn next_page(&mut self) -> Option<(MessageNumber, MessageNumber)> {
+        if self.output.pending().len() > self.limits.max_unread_bytes {
+            return None;
+        }
+        if self.page_asked.is_some() {
+            return None;
+        }
+        let for_answer = match self.slots.front() {
+            Some(Slot {
+                stage: Stage::Answered { through, .. },
+                ..
+            }) => Some(*through),
+            _ => None,
+        };
+        let through = for_answer.max(self.pushed_through)?;
+        if through <= self.taken {
+            return None;
+        }
+        self.page_asked = Some(through);
+        Some((self.taken, through))
+    }
+
+    /// The daemon answered a line.
+    pub(crate) fn reply(
+        &mut self,
+        offset: StreamOffset,
+        answer: &Answer<'_>,
+        part: QueuePart<'_>,
+        lines: &mut MessageLines,
+        now_ms: u64,
+    ) {
+        let Some(index) = self
+            .slots
+            .iter()
+            .position(|slot| slot.offset == offset && slot.stage == Stage::Asked)
+        else {
+            return log::error!(
+                "the state daemon answered what nobody asked (offset {})",
+                offset.0
+            );
+        };
+        self.answered = self.answered.max(offset);
+        let text = self.understand(index, answer);
+        let slot = &mut self.slots[index];
+        slot.answer = text;
+        slot.stage = Stage::Answered {
+            through: if part.more {
+                part.through
+            } else {
+                MessageNumber::default()
+            },
+            is_shown: false,
+        };
+        if index == 0 {
+            self.show_front_answer();
+            self.add_part(part, lines);
+        } else if !part.messages.is_empty() {
+            // The daemon sends none while the rest of an earlier answer's is to be asked for.
+            log::error!("messages came before an earlier answer was complete");
+        }
+        self.show_answers(now_ms);
+    }
+
+    /// Messages came that were not asked for.
+    pub(crate) fn pushed(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
+        if self.step == Step::Chat {
+            self.add_part(part, lines);
+            if part.more {
+                self.pushed_through = Some(part.through);
+            }
+        }
+    }
+
+    /// A part of the queue came that was asked for.
+    pub(crate) fn page(
+        &mut self,
+        messages: &[Message<'_>],
+        more: bool,
+        lines: &mut MessageLines,
+        now_ms: u64,
+    ) {
+        let Some(through) = self.page_asked.take() else {
+            return log::error!("the state daemon sent a page that nobody asked for");
+        };
+        let part = QueuePart {
+            messages,
+            through,
+            more,
+        };
+        self.add_part(part, lines);
+        if self.pushed_through <= Some(self.taken) {
+            self.pushed_through = None;
+        }
+        self.show_answers(now_ms);
+    }
+
+    fn add_part(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
+        self.add_messages(part.messages, lines);
+        if !part.more {
+            self.taken = self.taken.max(part.through);
+        }
+    }
+
+    fn add_messages(&mut self, messages: &[Message<'_>], lines: &mut MessageLines) {
+        for message in messages {
+            if message.number <= self.taken {
+                continue;
+            }
+            lines.append(self.output.buffer(), message, self.has_ids);
+            self.taken = message.number;
+            self.delivery
+                .sent(self.output.end_position(), message.number);
+        }
+    }
+
+    /// Shows all answers that are there, in the order of their lines.
+    fn show_answers(&mut self, now_ms: u64) {
+        while matches!(self.slots.front(), Some(slot) if slot.stage.is_answered()) {
+            self.show_front_answer();
+            let taken = self.taken;
+            if !self
+                .slots
+                .front()
+                .is_some_and(|slot| slot.is_complete(taken))
+            {
+                return;
+            }
+            self.slots.pop_front();
+            if self.step == Step::Chat {
+                self.output.line(words::DONE);
+            }
+            self.idle_since_ms = now_ms;
+        }
+    }
+
+    fn show_front_answer(&mut self) {
+        let Some(slot) = self.slots.front_mut() else {
+            return;
+        };
+        if let Stage::Answered { is_shown, .. } = &mut slot.stage
+            && !std::mem::replace(is_shown, true)
+        {
+            match slot.setting {
+                Some(Setting::Push(mode)) => self.push = mode,
+                Some(Setting::Ids(has_ids)) => self.has_ids = has_ids,
+                None => {}
+            }
+            if let Some(line) = &slot.answer {
+                self.output.line(line);
+            }
+        }
+    }
+
+    /// The daemon ended the session.
+    pub(crate) fn cut_off(&mut self) {
+        self.slots.clear();
+        self.step = Step::Over;
+    }
+
+    /// Nothing more of the client is taken; what was asked is answered first.
+    pub(crate) fn begin_ending(&mut self, ending: Ending) {
+        if self.ending.is_none() {
+            self.ending = Some(ending);
+        }
+    }
+
+    /// Whether all is answered and the dialogue can be concluded, once the client has what was written.
+    pub(crate) fn can_conclude(&self) -> bool {
+        self.ending.is_some() && self.slots.is_empty() && self.step != Step::Over
+    }
+
+    /// Ends the dialogue in good order: what the client's TCP acknowledged, its reader has.
+    pub(crate) fn conclude(&mut self) {
+        let Some(ending) = self.ending else {
+            return;
+        };
+        self.delivery.ended_in_order();
+        if self.step == Step::Chat {
+            let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);
+            self.ask(Slot::new(offset, "logout".to_owned(), Question::LogOut));
+        } else {
+            self.finish(ending);
+        }
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        if let Some(word) = words_for(ending) {
+            self.output.line(word);
+        }
+        self.step = Step::Over;
+    }
+
+    /// Whether nothing more will be said, and the connection is to be closed once all is written.
+    pub(crate) fn is_over(&self) -> bool {
+        self.step == Step::Over
+    }
+
+    /// Since when the client has owed a line; `None` while it is owed an answer.
+    pub(crate) fn idle_since_ms(&self) -> Option<u64> {
+        (self.slots.is_empty() && self.ending.is_none()).then_some(self.idle_since_ms)
+    }
+
+    /// Whether `push on` holds, in which silence can be a sign of having read.
+    pub(crate) fn counts_silence(&self) -> bool {
+        self.push == PushMode::On
+    }
+
+    /// How far the reader is.
+    pub(crate) fn progress(&self) -> Progress {
+        self.delivery.progress()
+    }
+
+    /// Whether the daemon has to be told when this connection ends.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.has_asked
+    }
+
+    /// The daemon came back: what it may not have decided is asked again, under the same names.
+    pub(crate) fn resume(&mut self) -> Option<ResumedConnection> {
+        self.is_daemon_lost = false;
+        for slot in &mut self.slots {
+            if slot.stage == Stage::Asked {
+                slot.stage = Stage::Unasked;
+            }
+        }
+        self.page_asked = None;
+        self.has_asked.then_some(ResumedConnection {
+            connection: self.serial,
+            answered: self.answered,
+            progress: self.delivery.progress(),
+            taken: self.taken,
+            push: self.push != PushMode::Off,
+        })
+    }
+
+    /// The daemon has been away for long: refuses what certainly did not reach it.
+    pub(crate) fn daemon_is_lost(&mut self, now_ms: u64) {
+        self.is_daemon_lost = true;
+        for slot in &mut self.slots {
+            if slot.stage == Stage::Unasked {
+                refuse_busy(slot);
+            }
+        }
+        self.show_answers(now_ms);
+    }
+}
+
+fn words_for(ending: Ending) -> Option<&'static str> {
+    match ending {
+        Ending::LogOut => Some(words::GOODBYE),
+        Ending::TimeOut => Some(words::TIMEOUT),
+        Ending::EndOfInput => None,
+    }
+}
+
+fn refusal(kind: &str, word: &str) -> String {
+    format!("{}:{kind}:{word}", words::ERROR)
+}
+
+/// Refuses what did not reach the daemon, but a logout: that is done when the daemon is back.
+fn refuse_busy(slot: &mut Slot) {
+    if slot.question != Question::LogOut {
+        slot.refuse(refusal("busy", &slot.word));
+    }
+}

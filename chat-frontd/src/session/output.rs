@@ -1,0 +1,56 @@
+//! What is to be written to a client.
+
+/// A buffer that exists only while it holds bytes, and knows where it is in the whole output stream.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    bytes: Vec<u8>,
+    /// How much of `bytes` the kernel has taken.
+    written: usize,
+    /// How much of the stream the kernel had taken before `bytes`.
+    before: u64,
+}
+
+/// A buffer is moved together when so much of it was written.
+const COMPACT_BYTES: usize = 64 * 1024;
+
+impl Output {
+    /// Adds a line, and its end.
+    pub(crate) fn line(&mut self, line: &str) {
+        self.bytes.extend_from_slice(line.as_bytes());
+        self.bytes.push(b'\n');
+    }
+
+    /// Where more is added.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// What waits to be written.
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// The kernel has taken so many bytes of [`Output::pending`].
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.written += bytes;
+        if self.written == self.bytes.len() {
+            self.before += self.written as u64;
+            self.written = 0;
+            self.bytes = Vec::new();
+        } else if self.written >= COMPACT_BYTES {
+            self.before += self.written as u64;
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    /// Length of the stream so far, written or not.
+    pub(crate) fn end_position(&self) -> u64 {
+        self.before + self.bytes.len() as u64
+    }
+
+    /// How much of the stream the kernel has taken.
+    pub(crate) fn written_position(&self) -> u64 {
+        self.before + self.written as u64
+    }
+}

@@ -1,0 +1,144 @@
+//! A client's line that is not wholly answered yet.
+
+use std::net::IpAddr;
+
+use chat_shared::rpc::{Call, MessageNumber, StreamOffset};
+
+use super::command::PushMode;
+
+/// What is asked of the state daemon for a line, kept so that it can be asked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Name {
+        name: String,
+    },
+    Register {
+        name: String,
+        password: Vec<u8>,
+    },
+    LogIn {
+        name: String,
+        password: Vec<u8>,
+    },
+    Send {
+        recipients: Vec<String>,
+        text: String,
+    },
+    Broadcast {
+        text: String,
+    },
+    Fetch,
+    Who,
+    Last {
+        minutes: u64,
+    },
+    Push {
+        on: bool,
+    },
+    LogOut,
+}
+
+impl Question {
+    pub(super) fn to_call(&self, address: IpAddr) -> Call<'_> {
+        match self {
+            Self::Name { name } => Call::Name { name, address },
+            Self::Register { name, password } => Call::Register {
+                name,
+                password,
+                address,
+            },
+            Self::LogIn { name, password } => Call::LogIn {
+                name,
+                password,
+                address,
+            },
+            Self::Send { recipients, text } => Call::Send {
+                recipients: recipients.iter().map(String::as_str).collect(),
+                text,
+            },
+            Self::Broadcast { text } => Call::Broadcast { text },
+            Self::Fetch => Call::Fetch,
+            Self::Who => Call::Who,
+            Self::Last { minutes } => Call::Last { minutes: *minutes },
+            Self::Push { on } => Call::Push { on: *on },
+            Self::LogOut => Call::LogOut,
+        }
+    }
+}
+
+/// How far a line's answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The state daemon was not asked.
+    Unasked,
+    /// Asked; may have reached it.
+    Asked,
+    /// Answered, by the daemon or without it.
+    Answered {
+        /// The answer is complete once the queue was taken up to here.
+        through: MessageNumber,
+        /// The answer's line stands in the output.
+        is_shown: bool,
+    },
+}
+
+impl Stage {
+    pub(super) fn is_answered(self) -> bool {
+        matches!(self, Self::Answered { .. })
+    }
+}
+
+/// What a line changes about the dialogue, once it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Setting {
+    Push(PushMode),
+    Ids(bool),
+}
+
+/// A line on its way to being answered.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) offset: StreamOffset,
+    /// The command's word, for refusals; empty before login.
+    pub(super) word: String,
+    pub(super) question: Question,
+    /// The answer's line, where the daemon does not decide it.
+    pub(super) answer: Option<String>,
+    pub(super) setting: Option<Setting>,
+    pub(super) stage: Stage,
+}
+
+impl Slot {
+    pub(super) fn new(offset: StreamOffset, word: String, question: Question) -> Self {
+        Self {
+            offset,
+            word,
+            question,
+            answer: None,
+            setting: None,
+            stage: Stage::Unasked,
+        }
+    }
+
+    /// The same, with an answer that is clear already.
+    pub(super) fn answered_with(self, answer: String) -> Self {
+        Self {
+            answer: Some(answer),
+            ..self
+        }
+    }
+
+    pub(super) fn refuse(&mut self, answer: String) {
+        self.answer = Some(answer);
+        self.setting = None;
+        self.stage = Stage::Answered {
+            through: MessageNumber::default(),
+            is_shown: false,
+        };
+    }
+
+    /// Whether its answer is complete when the queue was taken up to `taken`.
+    pub(super) fn is_complete(&self, taken: MessageNumber) -> bool {
+        matches!(self.stage, Stage::Answered { through, .. } if through <= taken)
+    }
+}

@@ -1,0 +1,150 @@
+//! The flags of the front end.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use chat_shared::process_options::ProcessOptions;
+use chat_shared::protocol::DEFAULT_MAX_LINE_BYTES;
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+
+use crate::master::address::ListenAddress;
+
+/// Most workers there may be.
+const MAX_WORKERS: u32 = 64;
+
+/// Descriptors of a worker that are no client's: log, sockets, event queue, and some to spare.
+const DESCRIPTORS_BESIDE_CLIENTS: u64 = 128;
+
+/// The front end of chatserv: serves TCP clients and asks chat-stated
+///
+/// Runs in the foreground unless told otherwise. SIGTERM has the workers finish what was asked and stop; SIGHUP has
+/// them read their files again.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "chat-frontd", version)]
+pub struct Settings {
+    /// Where and how the process runs.
+    #[command(flatten)]
+    pub process: ProcessOptions,
+
+    /// Where clients connect: HOST:PORT, [IPV6]:PORT; may be given several times, or with commas between
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "CHAT_LISTEN",
+        default_value = "127.0.0.1:4119",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<ListenAddress>,
+
+    /// Worker processes, 1 to 64
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_WORKERS",
+        default_value_t = cores(),
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_WORKERS))
+    )]
+    pub workers: u32,
+
+    /// Seconds without a line from a client after which it is sent away
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "TIME_OUT",
+        default_value_t = 1800,
+        value_parser = clap::value_parser!(u64).range(1..=MAX_TIME_OUT_S)
+    )]
+    pub time_out: u64,
+
+    /// Longest line of a client, its line end included
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = DEFAULT_MAX_LINE_BYTES,
+        value_parser = RangedU64ValueParser::<usize>::new().range(64..=65_536)
+    )]
+    pub max_line_bytes: usize,
+
+    /// Clients that one worker serves at a time; fewer if it may not have as many descriptors
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 18_000,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000)
+    )]
+    pub max_clients: usize,
+
+    /// What a client may leave unread before no more of its lines are read
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 262_144,
+        value_parser = RangedU64ValueParser::<usize>::new().range(4096..=1 << 30)
+    )]
+    pub max_unread_bytes: usize,
+}
+
+/// Ten years: far below what milliseconds in 64 bits can hold.
+const MAX_TIME_OUT_S: u64 = 10 * 365 * 24 * 60 * 60;
+
+impl Settings {
+    /// The socket of the state daemon.
+    pub fn state_socket_path(&self) -> PathBuf {
+        self.process.run_dir.join("chat-stated.sock")
+    }
+
+    /// The same, with no more clients than `descriptor_limit` allows.
+    pub fn within_descriptor_limit(self, descriptor_limit: u64) -> Self {
+        let room = descriptor_limit.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS);
+        let room = usize::try_from(room).unwrap_or(usize::MAX).max(1);
+        Self {
+            max_clients: self.max_clients.min(room),
+            ..self
+        }
+    }
+}
+
+fn cores() -> u32 {
+    let cores = available_parallelism().map_or(1, |count| count.get());
+    u32::try_from(cores).map_or(MAX_WORKERS, |cores| cores.min(MAX_WORKERS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(flags: &[&str]) -> Result<Settings, clap::Error> {
+        Settings::try_parse_from(["chat-frontd"].iter().chain(flags))
+    }
+
+    #[test]
+    fn addresses_may_be_repeated_and_separated_by_commas() {
+        let settings = parse(&["--listen=a:1,[::1]:2", "--listen", "10.0.0.1:3"]).unwrap();
+        let shown: Vec<String> = settings.listen.iter().map(|a| a.to_string()).collect();
+        assert_eq!(shown, ["a:1", "[::1]:2", "10.0.0.1:3"]);
+    }
+
+    #[test]
+    fn senseless_values_are_refused() {
+        for flag in [
+            "--workers=0",
+            "--workers=65",
+            "--time-out=0",
+            "--listen=",
+            "--listen=localhost",
+            "--max-clients=0",
+        ] {
+            assert!(parse(&[flag]).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn clients_are_bounded_by_descriptors() {
+        let settings = parse(&["--max-clients=18000"]).unwrap();
+        let of = |limit| settings.clone().within_descriptor_limit(limit).max_clients;
+        assert_eq!(of(20_000), 18_000);
+        assert_eq!(of(1024), 1024 - 128);
+        assert_eq!(of(0), 1);
+    }
+}

@@ -1,0 +1,29 @@
+//! A worker: one thread, one event loop, many clients, one connection to the state daemon.
+
+mod client;
+mod daemon_link;
+mod event_loop;
+mod tcp_queues;
+mod timers;
+
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+
+use crate::settings::Settings;
+use event_loop::EventLoop;
+
+/// What a worker is started with.
+#[derive(Debug)]
+pub struct WorkerSetup {
+    /// Where clients connect; shared by all workers.
+    pub listeners: Vec<TcpListener>,
+    /// The master: is told when clients can be served; its end is the worker's end.
+    pub parent: UnixStream,
+    /// The flags.
+    pub settings: Settings,
+}
+
+/// Serves clients until SIGTERM, or until the master is gone. An error means that this worker cannot go on.
+pub fn run(setup: WorkerSetup) -> anyhow::Result<()> {
+    EventLoop::new(setup)?.run()
+}

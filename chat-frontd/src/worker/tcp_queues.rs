@@ -1,0 +1,53 @@
+//! How much of a connection's bytes lies in the kernel.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+mod requests {
+    use nix::libc::{FIONREAD, TIOCOUTQ, c_int};
+
+    // For a TCP socket TIOCOUTQ is SIOCOUTQ, and FIONREAD is SIOCINQ (tcp(7)).
+    nix::ioctl_read_bad!(bytes_unacknowledged, TIOCOUTQ, c_int);
+    nix::ioctl_read_bad!(bytes_unread, FIONREAD, c_int);
+}
+
+/// Bytes that were written and that the peer's TCP has not acknowledged.
+pub(super) fn unacknowledged_bytes(socket: &impl AsFd) -> io::Result<u64> {
+    let mut bytes = 0;
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and both requests write one int,
+    // for which `bytes` has the room.
+    unsafe { requests::bytes_unacknowledged(socket.as_fd().as_raw_fd(), &mut bytes) }?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// Bytes that have come in and were not read.
+pub(super) fn unread_bytes(socket: &impl AsFd) -> io::Result<u64> {
+    let mut bytes = 0;
+    // SAFETY: as above.
+    unsafe { requests::bytes_unread(socket.as_fd().as_raw_fd(), &mut bytes) }?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn bytes_are_unread_at_one_side_and_then_acknowledged_at_the_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        near.write_all(b"12345").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while unread_bytes(&far).unwrap() < 5 || unacknowledged_bytes(&near).unwrap() > 0 {
+            assert!(Instant::now() < deadline);
+        }
+        far.read_exact(&mut [0; 5]).unwrap();
+        assert_eq!(unread_bytes(&far).unwrap(), 0);
+    }
+}

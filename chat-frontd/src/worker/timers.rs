@@ -1,0 +1,91 @@
+//! What is to be done for clients at a later time.
+
+use std::collections::{BTreeSet, HashMap};
+
+/// Names a client among those of this worker; used again once the client is gone.
+pub(super) type ClientKey = usize;
+
+/// Why a client is to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Reason {
+    /// It may have been silent for too long.
+    Idle,
+    /// Its TCP may have acknowledged messages, or it stayed whole since.
+    Delivery,
+    /// It had time enough to take its last lines.
+    Closing,
+}
+
+/// At most one time for each client and reason.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    due: BTreeSet<(u64, ClientKey, Reason)>,
+    due_of: HashMap<(ClientKey, Reason), u64>,
+}
+
+impl Timers {
+    /// Sets a time, in place of the one that was set before.
+    pub(super) fn set(&mut self, client: ClientKey, reason: Reason, due_ms: u64) {
+        if let Some(old) = self.due_of.insert((client, reason), due_ms) {
+            self.due.remove(&(old, client, reason));
+        }
+        self.due.insert((due_ms, client, reason));
+    }
+
+    /// Sets a time unless an earlier one is set.
+    pub(super) fn set_by(&mut self, client: ClientKey, reason: Reason, due_ms: u64) {
+        let is_earlier = self
+            .due_of
+            .get(&(client, reason))
+            .is_none_or(|set_ms| due_ms < *set_ms);
+        if is_earlier {
+            self.set(client, reason, due_ms);
+        }
+    }
+
+    pub(super) fn forget(&mut self, client: ClientKey) {
+        for reason in [Reason::Idle, Reason::Delivery, Reason::Closing] {
+            if let Some(due_ms) = self.due_of.remove(&(client, reason)) {
+                self.due.remove(&(due_ms, client, reason));
+            }
+        }
+    }
+
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        self.due.first().map(|(due_ms, _, _)| *due_ms)
+    }
+
+    /// Takes out one that is due.
+    pub(super) fn pop_due(&mut self, now_ms: u64) -> Option<(ClientKey, Reason)> {
+        let (due_ms, client, reason) = *self.due.first()?;
+        if due_ms > now_ms {
+            return None;
+        }
+        self.due.pop_first();
+        self.due_of.remove(&(client, reason));
+        Some((client, reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_due_once_at_its_last_time() {
+        let mut timers = Timers::default();
+        timers.set(1, Reason::Idle, 50);
+        timers.set(2, Reason::Idle, 20);
+        timers.set(1, Reason::Idle, 30);
+        timers.set_by(1, Reason::Idle, 40);
+        timers.set_by(2, Reason::Delivery, 10);
+        timers.set(3, Reason::Closing, 5);
+        timers.forget(3);
+        assert_eq!(timers.next_ms(), Some(10));
+        assert_eq!(timers.pop_due(9), None);
+        assert_eq!(timers.pop_due(30), Some((2, Reason::Delivery)));
+        assert_eq!(timers.pop_due(30), Some((2, Reason::Idle)));
+        assert_eq!(timers.pop_due(30), Some((1, Reason::Idle)));
+        assert_eq!(timers.pop_due(u64::MAX), None);
+    }
+}

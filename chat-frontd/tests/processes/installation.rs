@@ -1,0 +1,247 @@
+//! An installation of its own for a test: a run directory, a free port, the scripts and the programs of this build.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chat_shared::pid_file::is_locked;
+use chat_shared::process_identity::ProcessIdentity;
+use chat_shared::status_file::Status;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getsid};
+
+/// Far beyond what anything here takes, even on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const STATED: &str = "chat-stated";
+pub(crate) const FRONTD: &str = "chat-frontd";
+
+pub(crate) struct Installation {
+    _dir: tempfile::TempDir,
+    /// Has a space in its name, as directories may.
+    pub(crate) run_dir: PathBuf,
+    pub(crate) listen: String,
+}
+
+/// What a script said, and whether it succeeded.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Installation {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = dir.path().join("a run");
+        Self {
+            _dir: dir,
+            run_dir,
+            listen: "127.0.0.1:0".to_owned(),
+        }
+    }
+
+    pub(crate) fn started() -> Self {
+        let installation = Self::new();
+        installation.script("start").expect_status(0);
+        installation
+    }
+
+    pub(crate) fn script(&self, name: &str) -> Said {
+        self.run(self.command(repository().join("scripts").join(name)))
+    }
+
+    pub(crate) fn program(&self, name: &str, flags: &[&str]) -> Said {
+        let mut command = self.command(bin_dir().join(name));
+        command.args(flags);
+        self.run(command)
+    }
+
+    /// `program` with this installation's environment, called from a directory that has nothing to do with it.
+    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command
+            .current_dir("/")
+            .env("CHAT_BIN_DIR", bin_dir())
+            .env("CHAT_RUN_DIR", &self.run_dir)
+            .env("CHAT_LISTEN", &self.listen)
+            .env("CHAT_WORKERS", "2")
+            .env_remove("CHAT_LOG")
+            .env_remove("TIME_OUT")
+            .env_remove("BLOCK_TIME");
+        command
+    }
+
+    /// Runs `command` to its end, and to the end of what it says: until nobody holds its output any more.
+    pub(crate) fn run(&self, mut command: Command) -> Said {
+        let (sender, receiver) = mpsc::channel();
+        let shown = format!("{command:?}");
+        command.stdin(Stdio::null());
+        thread::spawn(move || sender.send(command.output()));
+        let output = receiver.recv_timeout(PATIENCE);
+        let output = output.unwrap_or_else(|_| panic!("{shown} does not return"));
+        Said::from(output.unwrap())
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.run_dir.join(name)
+    }
+
+    pub(crate) fn status(&self, daemon: &str) -> Option<Status> {
+        Status::read(&self.file(&format!("{daemon}.status")))
+    }
+
+    /// The daemon's own process.
+    pub(crate) fn parent(&self, daemon: &str) -> ProcessIdentity {
+        ProcessIdentity::of(self.status(daemon).unwrap().pid).unwrap()
+    }
+
+    /// The daemon's children that live.
+    pub(crate) fn children(&self, daemon: &str) -> Vec<ProcessIdentity> {
+        let children = self.status(daemon).unwrap().children;
+        children.iter().filter_map(|child| child.process).collect()
+    }
+
+    /// All processes of both daemons.
+    pub(crate) fn all_processes(&self) -> Vec<ProcessIdentity> {
+        let of = |daemon| [vec![self.parent(daemon)], self.children(daemon)].concat();
+        [of(STATED), of(FRONTD)].concat()
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.status(FRONTD).unwrap().addresses[0].clone()
+    }
+
+    /// Names a new user as a client; the answer is the server's.
+    pub(crate) fn ask(&self) -> String {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(b"nobody-yet\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    }
+}
+
+impl Installation {
+    /// That none of `processes` lives, and no lock, socket or pid file is left.
+    #[track_caller]
+    pub(crate) fn expect_nothing_left(&self, processes: &[ProcessIdentity]) {
+        let left: Vec<_> = processes.iter().filter(|p| p.is_alive()).collect();
+        assert!(left.is_empty(), "{left:?}");
+        for name in [STATED, FRONTD] {
+            for kind in ["pid", "lock"] {
+                let file = self.file(&format!("{name}.{kind}"));
+                assert!(!is_locked(&file).unwrap(), "{file:?}");
+            }
+            for kind in ["pid", "sock", "status"] {
+                let file = self.file(&format!("{name}.{kind}"));
+                assert!(!file.exists(), "{file:?}");
+            }
+        }
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        // Also after a failed test nothing is to be left running.
+        let stop = repository().join("scripts/stop");
+        let _ = self.command(stop).stdin(Stdio::null()).output();
+    }
+}
+
+impl Said {
+    #[track_caller]
+    pub(crate) fn expect_status(&self, status: i32) -> &Self {
+        assert_eq!(self.status, status, "{self:#?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_out(&self, text: &str) -> &Self {
+        assert!(self.out.contains(text), "no {text:?} in {self:#?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_err(&self, text: &str) -> &Self {
+        assert!(self.err.contains(text), "no {text:?} in {self:#?}");
+        self
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+}
+
+pub(crate) fn kill(process: ProcessIdentity, signal: Signal) {
+    process.signal(signal).unwrap();
+}
+
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never came to this: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub(crate) fn session_of(process: &ProcessIdentity) -> i32 {
+    getsid(Some(Pid::from_raw(process.pid))).unwrap().as_raw()
+}
+
+/// What the descriptors of `process` stand for.
+pub(crate) fn open_files(process: &ProcessIdentity) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{}/fd", process.pid)).unwrap();
+    entries
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .map(|target| target.display().to_string())
+        .collect()
+}
+
+fn repository() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().expect("the crate stands in the workspace")
+}
+
+/// The directory of all programs, those of the other crates built like this one.
+fn bin_dir() -> &'static Path {
+    static BIN_DIR: OnceLock<PathBuf> = OnceLock::new();
+    BIN_DIR.get_or_init(|| {
+        let own = Path::new(env!("CARGO_BIN_EXE_chat-frontd"));
+        let dir = own.parent().expect("a program stands in a directory");
+        let target = dir.parent().expect("a profile stands in the target");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(repository());
+        cargo.args(["build", "--quiet", "--locked"]);
+        cargo.args([
+            "-p",
+            "chat-stated",
+            "-p",
+            "chat-frontd",
+            "-p",
+            "chat-client",
+        ]);
+        cargo.arg("--target-dir").arg(target);
+        if dir.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success());
+        fs::canonicalize(dir).unwrap()
+    })
+}

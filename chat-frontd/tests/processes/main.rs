@@ -1,0 +1,325 @@
+//! The promises of the scripts and of supervision, with real processes.
+
+#[cfg(test)]
+mod installation;
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use chat_shared::process_identity::ProcessIdentity;
+use installation::{FRONTD, Installation, STATED, kill, wait_until};
+use nix::sys::signal::Signal;
+
+#[test]
+fn start_returns_through_a_pipe_and_the_daemons_keep_nothing_of_the_starter() {
+    let installation = Installation::new();
+    let dir = tempfile::tempdir().unwrap();
+    let mine = dir.path().join("of the starter");
+    // The script's output is a pipe that is read to its end; 7 and 9 are descriptors that nobody expects.
+    let mut command = installation.command("/bin/sh");
+    command.args(["-c", "exec 7>&1 9>\"$0\"; \"$1\" | cat"]);
+    command.arg(&mine).arg(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../scripts/start")
+            .as_os_str(),
+    );
+    let said = installation.run(command);
+    said.expect_status(0).expect_out("  nc 127.0.0.1 ");
+    said.expect_out("chat-client 127.0.0.1 ");
+
+    let own_session = nix::unistd::getsid(None).unwrap().as_raw();
+    for process in installation.all_processes() {
+        assert_ne!(installation::session_of(&process), own_session);
+        for file in installation::open_files(&process) {
+            let is_foreign = file.starts_with("pipe:") || Path::new(&file) == mine;
+            assert!(!is_foreign, "process {} holds {file}", process.pid);
+        }
+    }
+}
+
+#[test]
+fn starting_twice_and_stopping_twice_harms_nothing() {
+    let installation = Installation::started();
+    let before = installation.all_processes();
+    let again = installation.script("start");
+    again.expect_status(0).expect_out("running already");
+    again.expect_out("  nc 127.0.0.1 ");
+    for daemon in [STATED, FRONTD] {
+        let pid = installation.parent(daemon).pid;
+        let said = installation.program(daemon, &["--detach"]);
+        said.expect_status(1)
+            .expect_err("already running in ")
+            .expect_err(&format!("as process {pid}"));
+        let said = installation.program(daemon, &[]);
+        said.expect_status(1)
+            .expect_err(&format!("as process {pid}"));
+    }
+    assert_eq!(installation.all_processes(), before);
+
+    let said = installation.script("stop");
+    said.expect_status(0).expect_out("chat-stated: stopped");
+    installation.expect_nothing_left(&before);
+    let said = installation.script("stop");
+    said.expect_status(0).expect_out("chat-stated: not running");
+    said.expect_out("chat-frontd: not running");
+    assert_eq!(said.err, "");
+}
+
+#[test]
+fn status_tells_by_its_exit_status_whether_clients_are_served() {
+    let installation = Installation::new();
+    installation.script("status").expect_status(3);
+    installation.script("reload").expect_status(1);
+    installation.script("start").expect_status(0);
+    let said = installation.script("status");
+    said.expect_status(0).expect_out("a client was served");
+    said.expect_out("worker 2: serving")
+        .expect_out("state 1: serving");
+    installation.program(FRONTD, &["--stop"]).expect_status(0);
+    installation.script("status").expect_status(1);
+    installation.script("stop").expect_status(0);
+    installation.script("status").expect_status(3);
+}
+
+#[test]
+fn files_are_for_their_owner_alone_and_the_account_file_is_never_replaced() {
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    let accounts = installation.file("user_pass.txt");
+    fs::write(&accounts, "# mine\n").unwrap();
+    installation.script("start").expect_status(0);
+    assert_eq!(fs::read_to_string(&accounts).unwrap(), "# mine\n");
+    for name in ["chat-stated.sock", "chat-stated.log", "chat-frontd.pid"] {
+        let mode = fs::metadata(installation.file(name)).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o077, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_killed_worker_is_replaced_and_the_others_stay() {
+    let installation = Installation::started();
+    let before = installation.children(FRONTD);
+    kill(before[0], Signal::SIGKILL);
+    wait_until("a new worker serves", || {
+        let status = installation.status(FRONTD).unwrap();
+        let child = &status.children[0];
+        child.restarts == 1 && child.phase.word() == "serving"
+    });
+    let after = installation.children(FRONTD);
+    assert_ne!(after[0], before[0]);
+    assert_eq!(after[1], before[1]);
+    assert!(!before[0].is_alive());
+    installation
+        .script("status")
+        .expect_status(0)
+        .expect_out("1 restarts")
+        .expect_out("killed by signal 9 (SIGKILL)");
+}
+
+#[test]
+fn a_killed_state_process_is_replaced_and_who_connects_meanwhile_waits() {
+    let installation = Installation::started();
+    let before = installation.children(STATED);
+    let workers = installation.children(FRONTD);
+    kill(before[0], Signal::SIGKILL);
+    for _ in 0..20 {
+        UnixStream::connect(installation.file("chat-stated.sock")).unwrap();
+    }
+    wait_until("a new process serves", || {
+        let status = installation.status(STATED).unwrap();
+        let child = &status.children[0];
+        child.restarts == 1 && child.phase.word() == "serving"
+    });
+    assert_ne!(installation.children(STATED), before);
+    assert_eq!(installation.children(FRONTD), workers);
+    assert_eq!(installation.ask(), "register\n");
+}
+
+#[test]
+fn killed_parents_take_their_children_along_and_start_mends_it() {
+    let installation = Installation::started();
+    let before = installation.all_processes();
+    kill(installation.parent(FRONTD), Signal::SIGKILL);
+    kill(installation.parent(STATED), Signal::SIGKILL);
+    // Without waiting: the new ones have to deal with what is just ending.
+    installation.script("start").expect_status(0);
+    wait_until("the old ones are gone", || {
+        before.iter().all(|process| !process.is_alive())
+    });
+    assert_eq!(installation.ask(), "register\n");
+    installation.script("status").expect_status(0);
+}
+
+#[test]
+fn stop_ends_what_a_killed_parent_left_behind() {
+    let installation = Installation::started();
+    let before = installation.all_processes();
+    for daemon in [STATED, FRONTD] {
+        // Stopped, so that they cannot end by themselves before the script looks.
+        kill(installation.children(daemon)[0], Signal::SIGSTOP);
+        kill(installation.parent(daemon), Signal::SIGKILL);
+    }
+    installation.script("stop").expect_status(0);
+    let left = before.iter().filter(|process| process.is_alive()).count();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_stale_pid_file_is_neither_believed_nor_obeyed() {
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
+    let pid = stranger.id();
+    for daemon in [STATED, FRONTD] {
+        fs::write(
+            installation.file(&format!("{daemon}.pid")),
+            format!("{pid}\n"),
+        )
+        .unwrap();
+    }
+    installation.script("status").expect_status(3);
+    installation.script("stop").expect_status(0);
+    installation.script("start").expect_status(0);
+    installation.script("stop").expect_status(0);
+    let is_alive = stranger.try_wait().unwrap().is_none();
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert!(is_alive);
+}
+
+#[test]
+fn a_port_in_use_fails_the_start_and_leaves_nothing_behind() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut installation = Installation::new();
+    installation.listen = taken.local_addr().unwrap().to_string();
+    let words = format!(
+        "chat-frontd: cannot listen on {}: address in use",
+        installation.listen
+    );
+    installation
+        .script("start")
+        .expect_status(1)
+        .expect_err(&words);
+    installation.expect_nothing_left(&[]);
+    let log = fs::read_to_string(installation.file("chat-frontd.log")).unwrap();
+    assert!(log.contains("cannot listen on"), "{log}");
+
+    // What ran before is not harmed.
+    installation.program(STATED, &["--detach"]).expect_status(0);
+    let state = installation.children(STATED);
+    installation.script("start").expect_status(1);
+    assert_eq!(installation.children(STATED), state);
+    drop(taken);
+    installation.script("start").expect_status(0);
+    assert_eq!(installation.children(STATED), state);
+}
+
+#[test]
+fn a_run_directory_that_cannot_be_used_is_named() {
+    let mut installation = Installation::new();
+    let file = installation.run_dir.clone();
+    fs::write(&file, "a file, not a directory").unwrap();
+    for run_dir in [file.clone(), file.join("below")] {
+        installation.run_dir = run_dir.clone();
+        let name = run_dir.to_str().unwrap();
+        let said = installation.script("start");
+        said.expect_status(1)
+            .expect_err("cannot make the run directory");
+        for daemon in [STATED, FRONTD] {
+            let said = installation.program(daemon, &["--detach"]);
+            said.expect_status(1).expect_err(name);
+            let said = installation.program(daemon, &[]);
+            said.expect_status(1).expect_err(name);
+        }
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"a file, not a directory");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_named() {
+    let installation = Installation::new();
+    fs::create_dir_all(installation.file("chat-frontd.log")).unwrap();
+    installation
+        .script("start")
+        .expect_status(1)
+        .expect_err("chat-frontd: cannot write to the log");
+    installation.expect_nothing_left(&[]);
+}
+
+#[test]
+fn a_state_process_that_cannot_start_fails_the_start_with_its_own_words() {
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    fs::write(installation.file("state"), "a file, not a directory").unwrap();
+    let said = installation.script("start");
+    said.expect_status(1).expect_err("chat-stated: ");
+    let words = said.err.lines().next().unwrap();
+    let words = words
+        .strip_prefix("chat-stated: state does not start: ")
+        .unwrap();
+    let log = fs::read_to_string(installation.file("chat-stated.log")).unwrap();
+    // Three times by the child, as the reason of its end, and at last by the supervisor.
+    assert!(log.matches(words).count() >= 4, "{words:?} in {log}");
+    installation.expect_nothing_left(&[]);
+}
+
+#[test]
+fn reload_reaches_the_children_and_ends_none() {
+    let installation = Installation::started();
+    let before = installation.all_processes();
+    installation.script("reload").expect_status(0);
+    installation.script("reload").expect_status(0);
+    assert_eq!(installation.ask(), "register\n");
+    assert_eq!(installation.all_processes(), before);
+    installation.script("restart").expect_status(0);
+    let after = installation.all_processes();
+    assert!(after.iter().all(|process| !before.contains(process)));
+}
+
+#[test]
+fn in_the_foreground_a_daemon_ends_in_order_when_told_to() {
+    let installation = Installation::new();
+    for (daemon, signal) in [(STATED, Signal::SIGTERM), (FRONTD, Signal::SIGINT)] {
+        let program = Path::new(env!("CARGO_BIN_EXE_chat-frontd")).with_file_name(daemon);
+        installation.program(daemon, &["--status"]).expect_status(3);
+        let mut command = installation.command(program);
+        let log = fs::File::create(installation.run_dir.with_file_name(daemon)).unwrap();
+        let mut child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        wait_until("it serves", || {
+            installation
+                .status(daemon)
+                .is_some_and(|status| status.phase.word() == "serving")
+        });
+        let children = installation.children(daemon);
+        kill(ProcessIdentity::of(child.id() as i32).unwrap(), signal);
+        assert!(child.wait().unwrap().success());
+        assert!(children.iter().all(|process| !process.is_alive()));
+    }
+    installation.expect_nothing_left(&[]);
+}
+
+#[test]
+fn of_several_starts_at_once_all_find_it_running() {
+    let installation = Installation::new();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                installation.script("start").expect_status(0);
+            });
+        }
+    });
+    let said = installation.script("status");
+    said.expect_status(0);
+}
+
+#[test]
+fn two_installations_live_side_by_side() {
+    let (one, other) = (Installation::started(), Installation::started());
+    assert_ne!(one.address(), other.address());
+    one.script("stop").expect_status(0);
+    other.script("status").expect_status(0);
+}

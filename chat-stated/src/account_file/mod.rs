@@ -1,0 +1,9 @@
+//! The account file, `user_pass.txt`: where operators see, add and change accounts, and where the daemon
+//! appends those that were registered. The state decides; the file follows, and its changes become entries.
+
+pub mod append;
+pub mod create;
+pub mod difference;
+pub mod format;
+pub mod read;
+pub mod writer;

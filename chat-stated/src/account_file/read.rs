@@ -1,0 +1,121 @@
+//! Reads the account file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Largest file that is read, in bytes: some ten million accounts.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// An account file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountFile {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Its permission bits show it to others than its owner.
+    pub readable_by_others: bool,
+}
+
+/// Why it was not read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// There is none.
+    #[error("cannot read the account file {}: it is missing", .0.display())]
+    Missing(PathBuf),
+    /// A directory, device or pipe.
+    #[error("cannot read the account file {}: it is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// Over the limit.
+    #[error("cannot read the account file {}: it has more than {max_bytes} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        max_bytes: u64,
+    },
+    /// The system refused.
+    #[error("cannot read the account file {}: {error}", path.display())]
+    System {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        error: io::Error,
+    },
+}
+
+/// Reads a file of at most `max_bytes`.
+pub fn read(path: &Path, max_bytes: u64) -> Result<AccountFile, ReadError> {
+    let system = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),
+        _ => ReadError::System {
+            path: path.to_owned(),
+            error,
+        },
+    };
+    // Looked at before it is opened, since opening a pipe waits for its writer.
+    if !path.metadata().map_err(system)?.is_file() {
+        return Err(ReadError::NotAFile(path.to_owned()));
+    }
+    let file = File::open(path).map_err(system)?;
+    let metadata = file.metadata().map_err(system)?;
+    let mut bytes = Vec::new();
+    if metadata.len() <= max_bytes {
+        file.take(max_bytes + 1)
+            .read_to_end(&mut bytes)
+            .map_err(system)?;
+    }
+    if metadata.len().max(bytes.len() as u64) > max_bytes {
+        return Err(ReadError::TooLarge {
+            path: path.to_owned(),
+            max_bytes,
+        });
+    }
+    Ok(AccountFile {
+        bytes,
+        readable_by_others: metadata.permissions().mode() & 0o044 != 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use super::*;
+
+    #[test]
+    fn reads_a_file_up_to_the_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("user_pass.txt");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap().bytes, b"12345");
+        let error = read(&path, 4).unwrap_err();
+        assert!(
+            matches!(error, ReadError::TooLarge { max_bytes: 4, .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn tells_who_else_can_read_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("user_pass.txt");
+        fs::write(&path, "").unwrap();
+        for (mode, expected) in [(0o600, false), (0o644, true), (0o640, true), (0o604, true)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let file = read(&path, MAX_FILE_BYTES).unwrap();
+            assert_eq!(file.readable_by_others, expected, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn missing_is_an_error_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = read(&directory.path().join("none"), 5).unwrap_err();
+        assert!(matches!(error, ReadError::Missing(_)), "{error}");
+        let error = read(directory.path(), 5).unwrap_err();
+        assert!(matches!(error, ReadError::NotAFile(_)), "{error}");
+    }
+}

@@ -1,0 +1,76 @@
+//! The applied state on disk: records by table and key, as they were at one position of the journal.
+//!
+//! A checkpoint is the changes since the one before. It is written in slices, beside the current one, by a
+//! thread of its own; one small transaction then makes it current, and what it superseded is deleted in
+//! slices. A crash at any point leaves either the old or the new one, whole.
+//!
+//! Every row bears a checksum over its table, key, generation and content. The header holds their number
+//! and sum, so that a missing row is noticed too.
+
+mod format;
+mod reader;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use crate::journal::Position;
+
+pub use reader::CheckpointReader;
+pub use store::{CheckpointStore, Loaded};
+pub use writer::CheckpointWriter;
+
+/// One record that is to be set or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which kind of record.
+    pub table: u8,
+    /// Which of its kind.
+    pub key: u64,
+    /// Its new content; `None` removes it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// What makes the checkpoint at a position out of the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last batch whose effects are in it.
+    pub position: Position,
+    /// Of two changes of one record the later holds.
+    pub changes: Vec<Change>,
+}
+
+/// A record of the current checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Which kind of record.
+    pub table: u8,
+    /// Which of its kind.
+    pub key: u64,
+    /// Its content.
+    pub value: &'a [u8],
+}
+
+/// What comes of a checkpoint that was to be written.
+#[derive(Debug)]
+pub enum CheckpointEvent {
+    /// It is durable and current: the journal may forget what it holds.
+    Written {
+        /// Its position.
+        position: Position,
+    },
+    /// The disk has no room. The checkpoint before is still the current one. The changes come back: the next
+    /// checkpoint has to begin with them.
+    NoRoom {
+        /// As it was given.
+        checkpoint: Checkpoint,
+    },
+    /// The disk refuses. The process has to end; the checkpoint that is current stays so.
+    Failed {
+        /// What was tried and what went wrong, for people.
+        error: String,
+    },
+}
+
+/// Takes what comes of checkpoints. Called from the writer's own thread; must not block.
+pub type CheckpointSink = Box<dyn FnMut(CheckpointEvent) + Send>;

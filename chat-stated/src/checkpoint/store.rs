@@ -1,0 +1,449 @@
+//! The rows of the checkpoint's file, and loading them.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::format::{self, Header, row_checksum};
+use super::{Change, CheckpointReader, Record};
+use crate::database::{Database, DatabaseKind, StorageError, make_directory};
+use crate::journal::Position;
+
+const CHECKPOINT: DatabaseKind = DatabaseKind {
+    file_name: "checkpoint.db",
+    application_id: i32::from_be_bytes(*b"chtC"),
+    version: format::FORMAT,
+    tables: &[
+        (
+            "header",
+            "CREATE TABLE header (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT",
+        ),
+        (
+            "record",
+            "CREATE TABLE record (kind INTEGER NOT NULL, key INTEGER NOT NULL, generation INTEGER NOT NULL, \
+             checksum INTEGER NOT NULL, value BLOB, PRIMARY KEY (kind, key, generation DESC)) STRICT, WITHOUT ROWID",
+        ),
+    ],
+};
+
+/// How much goes into one transaction: little enough that the journal's syncs never wait long for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SliceLimits {
+    /// Changes added, or superseded records deleted.
+    pub(super) changes: usize,
+    /// Bytes of content added; a change that is larger is a slice of its own.
+    pub(super) bytes: usize,
+    /// Rows looked at for leftovers; more than any record can have.
+    pub(super) swept_rows: usize,
+}
+
+impl Default for SliceLimits {
+    fn default() -> Self {
+        Self {
+            changes: 1_024,
+            bytes: 256 * 1024,
+            swept_rows: 2_048,
+        }
+    }
+}
+
+/// The checkpoint's file, open for writing.
+#[derive(Debug)]
+pub struct CheckpointStore {
+    database: Database,
+    current: Header,
+    /// Where to go on looking for rows that belong to no checkpoint, if there may be any.
+    leftovers_after: Option<RecordKey>,
+    limits: SliceLimits,
+}
+
+/// A checkpoint whose records were all handed over and found right.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The last batch whose effects are in it; 0 for a new, empty one.
+    pub position: Position,
+    /// For the writer and its readers.
+    pub store: CheckpointStore,
+}
+
+/// A record that a row of a checkpoint being written supersedes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Superseded {
+    pub(super) table: u8,
+    pub(super) key: u64,
+}
+
+struct Row<'a> {
+    table: u8,
+    key: u64,
+    generation: u64,
+    checksum: u64,
+    value: Option<&'a [u8]>,
+}
+
+impl<'a> Row<'a> {
+    fn read(row: &'a rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let number = |index| row.get::<_, i64>(index).map(|number| number as u64);
+        Ok(Self {
+            table: row.get(0)?,
+            key: number(1)?,
+            generation: number(2)?,
+            checksum: number(3)?,
+            value: row.get_ref(4)?.as_blob_or_null()?,
+        })
+    }
+
+    fn is_right(&self) -> bool {
+        self.checksum == row_checksum(self.table, self.key, self.generation, self.value)
+    }
+}
+
+impl CheckpointStore {
+    /// Opens the checkpoint in a state directory, makes an empty one if there is none, and hands over its
+    /// records by table and key (keys from 2^63 on come before the others).
+    ///
+    /// An error can come after records were handed over: they must not be served then. What `load` returns as
+    /// an error is what is wrong with the record.
+    pub fn open(
+        dir: &Path,
+        load: impl FnMut(Record<'_>) -> Result<(), String>,
+    ) -> Result<Loaded, StorageError> {
+        make_directory(dir)?;
+        let database = match Database::open(dir, &CHECKPOINT)? {
+            Some(database) => database,
+            None => Database::create(dir, &CHECKPOINT, |rows| {
+                let content = Header::default().encode();
+                rows.execute(
+                    "INSERT INTO header (id, content) VALUES (0, ?1)",
+                    [&content[..]],
+                )
+                .map(|_| ())
+            })?,
+        };
+        let current = read_header(&database)?;
+        let has_leftovers = Load { current, load }.run(&database)?;
+        database.write_back_whole_wal()?;
+        Ok(Loaded {
+            position: current.position,
+            store: Self {
+                database,
+                current,
+                leftovers_after: has_leftovers.then_some(START_OF_SWEEP),
+                limits: SliceLimits::default(),
+            },
+        })
+    }
+
+    /// Another connection, for reading single records while the writer works.
+    pub fn reader(&self) -> Result<CheckpointReader, StorageError> {
+        self.database.reopen().map(CheckpointReader::new)
+    }
+
+    pub(super) fn current(&self) -> Header {
+        self.current
+    }
+
+    pub(super) fn limits(&self) -> SliceLimits {
+        self.limits
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_limits(&mut self, limits: SliceLimits) {
+        self.limits = limits;
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Adds a slice of changes beside the current checkpoint, and their effect to the header that is to become
+    /// current. What they supersede is added to `superseded`.
+    pub(super) fn add_slice(
+        &mut self,
+        changes: &[Change],
+        header: &mut Header,
+        superseded: &mut Vec<Superseded>,
+    ) -> Result<(), StorageError> {
+        let (mut new_header, known) = (*header, superseded.len());
+        let result = self.database.in_transaction("write to", |rows| {
+            for change in changes {
+                if add_change(rows, change, &mut new_header)? {
+                    superseded.push(Superseded {
+                        table: change.table,
+                        key: change.key,
+                    });
+                }
+            }
+            Ok(())
+        });
+        match result {
+            Ok(()) => *header = new_header,
+            Err(_) => superseded.truncate(known),
+        }
+        result
+    }
+
+    /// Makes the checkpoint current that this header describes.
+    pub(super) fn activate(&mut self, header: Header) -> Result<(), StorageError> {
+        self.database.in_transaction("write to", |rows| {
+            rows.prepare_cached("UPDATE header SET content = ?1 WHERE id = 0")?
+                .execute([&header.encode()[..]])
+        })?;
+        self.current = header;
+        Ok(())
+    }
+
+    /// Deletes a slice of what the current checkpoint superseded.
+    pub(super) fn delete_slice(&mut self, superseded: &[Superseded]) -> Result<(), StorageError> {
+        let generation = self.current.generation as i64;
+        self.database
+            .in_transaction("delete old records of", |rows| {
+                let mut delete = rows.prepare_cached(
+                    "DELETE FROM record WHERE kind = ?1 AND key = ?2 AND (generation < ?3 OR value IS NULL)",
+                )?;
+                for record in superseded {
+                    delete.execute((record.table, record.key as i64, generation))?;
+                }
+                Ok(())
+            })
+    }
+
+    /// Says that rows may be left that belong to no checkpoint.
+    pub(super) fn note_leftovers(&mut self) {
+        self.leftovers_after = Some(START_OF_SWEEP);
+    }
+
+    /// Deletes leftovers from a slice of the rows; says whether there is more to look at.
+    pub(super) fn sweep_slice(&mut self) -> Result<bool, StorageError> {
+        let Some(after) = self.leftovers_after else {
+            return Ok(false);
+        };
+        let (current, limit) = (self.current.generation, self.limits.swept_rows);
+        self.leftovers_after = self
+            .database
+            .in_transaction("delete old records of", |rows| {
+                let (leftovers, last) = find_leftovers(rows, after, current, limit)?;
+                let mut delete = rows.prepare_cached(
+                    "DELETE FROM record WHERE kind = ?1 AND key = ?2 AND generation = ?3",
+                )?;
+                for row in leftovers {
+                    delete.execute(row)?;
+                }
+                Ok(last)
+            })?;
+        Ok(self.leftovers_after.is_some())
+    }
+}
+
+/// Before every row: kinds are not negative.
+const START_OF_SWEEP: RecordKey = (-1, 0);
+
+pub(super) fn read_header(database: &Database) -> Result<Header, StorageError> {
+    let content: Option<Vec<u8>> = database
+        .connection
+        .prepare_cached("SELECT content FROM header WHERE id = 0")
+        .and_then(|mut select| select.query_row((), |row| row.get(0)).optional())
+        .map_err(StorageError::sqlite("read", database.file()))?;
+    content
+        .and_then(|content| Header::decode(&content))
+        .ok_or_else(|| {
+            let what = "it is missing, or its checksum does not match its content";
+            StorageError::damaged(database.file(), "the header's row", what)
+        })
+}
+
+/// Reads the record that is current at a generation.
+pub(super) fn read_record(
+    database: &Database,
+    table: u8,
+    key: u64,
+    generation: u64,
+) -> Result<Option<Vec<u8>>, StorageError> {
+    let read = || -> rusqlite::Result<Option<(bool, Option<Vec<u8>>)>> {
+        database
+            .connection
+            .prepare_cached(
+                "SELECT kind, key, generation, checksum, value FROM record \
+                 WHERE kind = ?1 AND key = ?2 AND generation <= ?3 ORDER BY generation DESC LIMIT 1",
+            )?
+            .query_row((table, key as i64, generation as i64), |row| {
+                let row = Row::read(row)?;
+                Ok((row.is_right(), row.value.map(<[u8]>::to_vec)))
+            })
+            .optional()
+    };
+    match read().map_err(StorageError::sqlite("read", database.file()))? {
+        None => Ok(None),
+        Some((true, value)) => Ok(value),
+        Some((false, _)) => Err(wrong_checksum(database, table, key)),
+    }
+}
+
+fn wrong_checksum(database: &Database, table: u8, key: u64) -> StorageError {
+    let place = format!("record {key} of table {table}");
+    let what = "its checksum does not match its content";
+    StorageError::damaged(database.file(), place, what)
+}
+
+/// Adds one row; says whether it supersedes another.
+fn add_change(rows: &Connection, change: &Change, header: &mut Header) -> rusqlite::Result<bool> {
+    let key = change.key as i64;
+    let previous: Option<(u64, bool)> = rows
+        .prepare_cached(
+            "SELECT checksum, value IS NULL FROM record WHERE kind = ?1 AND key = ?2 \
+             ORDER BY generation DESC LIMIT 1",
+        )?
+        .query_row((change.table, key), |row| {
+            Ok((row.get::<_, i64>(0)? as u64, row.get(1)?))
+        })
+        .optional()?;
+    if let Some((checksum, false)) = previous {
+        header.remove(checksum);
+    }
+    let value = change.value.as_deref();
+    if value.is_none() && previous.is_none() {
+        return Ok(false);
+    }
+    let checksum = row_checksum(change.table, change.key, header.generation, value);
+    if value.is_some() {
+        header.add(checksum);
+    }
+    rows.prepare_cached(
+        "INSERT OR REPLACE INTO record (kind, key, generation, checksum, value) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute((
+        change.table,
+        key,
+        header.generation as i64,
+        checksum as i64,
+        value,
+    ))?;
+    Ok(previous.is_some())
+}
+
+/// Table and key as they are stored, and the same with the generation.
+type RecordKey = (i64, i64);
+type RowKey = (i64, i64, i64);
+
+/// Rows of no checkpoint among the next ones, and where to go on, if there is more.
+fn find_leftovers(
+    rows: &Connection,
+    after: RecordKey,
+    current: u64,
+    limit: usize,
+) -> rusqlite::Result<(Vec<RowKey>, Option<RecordKey>)> {
+    let seen: Vec<(RowKey, bool)> = rows
+        .prepare_cached(
+            "SELECT kind, key, generation, value IS NULL FROM record WHERE (kind, key) > (?1, ?2) \
+             ORDER BY kind, key, generation DESC LIMIT ?3",
+        )?
+        .query_map((after.0, after.1, limit as i64), |row| {
+            Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let is_full = seen.len() == limit;
+    let complete = if is_full {
+        &seen[..end_of_last_whole_record(&seen)]
+    } else {
+        &seen[..]
+    };
+    let mut leftovers = Vec::new();
+    for record in complete.chunk_by(|(one, _), (other, _)| (one.0, one.1) == (other.0, other.1)) {
+        let mut has_current = false;
+        for &(row, is_removal) in record {
+            let is_pending = row.2 as u64 > current;
+            if is_pending || has_current || is_removal {
+                leftovers.push(row);
+            }
+            has_current |= !is_pending;
+        }
+    }
+    let last = complete.last().map(|(row, _)| (row.0, row.1));
+    Ok((leftovers, last.filter(|_| is_full)))
+}
+
+/// Where the rows of the last record begin, which may go on in the next slice. No record has as many rows as a
+/// slice holds.
+fn end_of_last_whole_record(seen: &[(RowKey, bool)]) -> usize {
+    let is_of_last = |row: &RowKey| {
+        seen.last()
+            .is_some_and(|(last, _)| (last.0, last.1) == (row.0, row.1))
+    };
+    seen.iter()
+        .rposition(|(row, _)| !is_of_last(row))
+        .map_or(seen.len(), |index| index + 1)
+}
+
+struct Load<F> {
+    current: Header,
+    load: F,
+}
+
+impl<F: FnMut(Record<'_>) -> Result<(), String>> Load<F> {
+    /// Reads all rows; says whether some belong to no checkpoint.
+    fn run(&mut self, database: &Database) -> Result<bool, StorageError> {
+        let error = |error| StorageError::sqlite("read", database.file())(error);
+        let mut select = database
+            .connection
+            .prepare(
+                "SELECT kind, key, generation, checksum, value FROM record \
+                 ORDER BY kind, key, generation DESC",
+            )
+            .map_err(error)?;
+        let mut rows = select.query(()).map_err(error)?;
+        let mut found = Header {
+            records: 0,
+            sum: 0,
+            ..self.current
+        };
+        let mut last = None;
+        let mut has_leftovers = false;
+        while let Some(row) = rows.next().map_err(error)? {
+            let row = Row::read(row).map_err(error)?;
+            if row.generation > self.current.generation || last == Some((row.table, row.key)) {
+                has_leftovers = true;
+                continue;
+            }
+            last = Some((row.table, row.key));
+            if !row.is_right() {
+                return Err(wrong_checksum(database, row.table, row.key));
+            }
+            match row.value {
+                None => has_leftovers = true,
+                Some(value) => self.take(database, &row, value, &mut found)?,
+            }
+        }
+        self.check(database, found)?;
+        Ok(has_leftovers)
+    }
+
+    fn take(
+        &mut self,
+        database: &Database,
+        row: &Row<'_>,
+        value: &[u8],
+        found: &mut Header,
+    ) -> Result<(), StorageError> {
+        found.add(row.checksum);
+        (self.load)(Record {
+            table: row.table,
+            key: row.key,
+            value,
+        })
+        .map_err(|what| {
+            let place = format!("record {} of table {}", row.key, row.table);
+            StorageError::damaged(database.file(), place, what)
+        })
+    }
+
+    fn check(&self, database: &Database, found: Header) -> Result<(), StorageError> {
+        if found == self.current {
+            return Ok(());
+        }
+        let what = format!(
+            "there are {} that add up to {:016x}, there should be {} that add up to {:016x}",
+            found.records, found.sum, self.current.records, self.current.sum
+        );
+        Err(StorageError::damaged(database.file(), "its records", what))
+    }
+}

@@ -1,0 +1,340 @@
+//! The checkpoint store as a whole, against a plain map.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::store::SliceLimits;
+use super::writer::CheckpointWriting;
+use super::*;
+use crate::database::StorageError;
+
+type Model = BTreeMap<(u8, u64), Vec<u8>>;
+
+fn open(dir: &Path) -> Result<(Loaded, Model), StorageError> {
+    let mut records = Model::new();
+    let loaded = CheckpointStore::open(dir, |record| {
+        records.insert((record.table, record.key), record.value.to_vec());
+        Ok(())
+    })?;
+    Ok((loaded, records))
+}
+
+fn set(table: u8, key: u64, value: &[u8]) -> Change {
+    Change {
+        table,
+        key,
+        value: Some(value.to_vec()),
+    }
+}
+
+fn unset(table: u8, key: u64) -> Change {
+    Change {
+        table,
+        key,
+        value: None,
+    }
+}
+
+/// Writes a checkpoint, but for no more than so many slices; says whether it became current.
+fn write_slices(
+    store: &mut CheckpointStore,
+    position: u64,
+    changes: Vec<Change>,
+    slices: usize,
+) -> bool {
+    let position = Position(position);
+    let mut writing = CheckpointWriting::new(store, Checkpoint { position, changes });
+    let mut is_written = false;
+    for _ in 0..slices {
+        if writing.is_done() {
+            break;
+        }
+        match writing.step(store).unwrap() {
+            Some(CheckpointEvent::Written { position: written }) => {
+                assert_eq!(written, position);
+                is_written = true;
+            }
+            None => {}
+            event => panic!("{event:?}"),
+        }
+    }
+    is_written
+}
+
+fn write_whole(store: &mut CheckpointStore, position: u64, changes: Vec<Change>) {
+    assert!(write_slices(store, position, changes, usize::MAX));
+}
+
+fn apply(model: &mut Model, changes: &[Change]) {
+    for change in changes {
+        let key = (change.table, change.key);
+        match &change.value {
+            Some(value) => model.insert(key, value.clone()),
+            None => model.remove(&key),
+        };
+    }
+}
+
+fn row_count(store: &CheckpointStore) -> usize {
+    let count: i64 = store
+        .database()
+        .connection
+        .query_row("SELECT count(*) FROM record", (), |row| row.get(0))
+        .unwrap();
+    count as usize
+}
+
+/// A directory in memory where there is one, for tests that sync thousands of times.
+fn quick_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+#[test]
+fn records_come_back_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let (loaded, records) = open(dir.path()).unwrap();
+    assert_eq!((loaded.position, records.len()), (Position(0), 0));
+    let mut store = loaded.store;
+    write_whole(&mut store, 7, vec![set(1, 5, b"five"), set(1, 6, b"six")]);
+    write_whole(&mut store, 9, vec![unset(1, 5), set(2, u64::MAX, b"")]);
+    drop(store);
+    let (loaded, records) = open(dir.path()).unwrap();
+    assert_eq!(loaded.position, Position(9));
+    let wanted = [((1, 6), b"six".to_vec()), ((2, u64::MAX), vec![])];
+    assert_eq!(records, Model::from(wanted));
+}
+
+const TINY_SLICES: SliceLimits = SliceLimits {
+    changes: 3,
+    bytes: 40,
+    swept_rows: 5,
+};
+
+fn some_changes() -> impl Strategy<Value = Vec<Change>> {
+    let value = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..30));
+    let change =
+        (0..3u8, 0..12u64, value).prop_map(|(table, key, value)| Change { table, key, value });
+    proptest::collection::vec(change, 0..20)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whenever the process dies, the next one finds the old checkpoint or the new one, whole.
+    #[test]
+    fn a_crash_after_any_slice_leaves_the_old_or_the_new_checkpoint(
+        checkpoints in proptest::collection::vec((some_changes(), 0..30usize), 1..12),
+    ) {
+        let dir = quick_directory();
+        let mut model = Model::new();
+        let mut current = Position(0);
+        for (index, (changes, slices)) in checkpoints.into_iter().enumerate() {
+            let (loaded, records) = open(dir.path()).unwrap();
+            prop_assert_eq!(&records, &model);
+            prop_assert_eq!(loaded.position, current);
+            let mut store = loaded.store;
+            store.set_limits(TINY_SLICES);
+            let position = index as u64 + 1;
+            if write_slices(&mut store, position, changes.clone(), slices) {
+                apply(&mut model, &changes);
+                current = Position(position);
+            }
+            let reader = store.reader().unwrap();
+            for (table, key) in (0..3).flat_map(|table| (0..12).map(move |key| (table, key))) {
+                prop_assert_eq!(reader.read(table, key).unwrap(), model.get(&(table, key)).cloned());
+            }
+        }
+        let mut store = open(dir.path()).unwrap().0.store;
+        store.set_limits(TINY_SLICES);
+        write_whole(&mut store, 1000, vec![]);
+        prop_assert_eq!(row_count(&store), model.len(), "rows of no checkpoint are left");
+        let (_, records) = open(dir.path()).unwrap();
+        prop_assert_eq!(records, model);
+    }
+}
+
+#[test]
+fn a_missing_row_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).unwrap().0.store;
+    write_whole(&mut store, 7, vec![set(1, 5, b"five"), set(1, 6, b"six")]);
+    let delete = "DELETE FROM record WHERE key = 5";
+    store.database().connection.execute_batch(delete).unwrap();
+    drop(store);
+    let error = open(dir.path()).unwrap_err();
+    assert!(matches!(error, StorageError::Damaged { .. }));
+    assert!(error.to_string().contains("there should be 2"), "{error}");
+}
+
+#[test]
+fn a_record_that_is_handed_back_by_its_loader_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).unwrap().0.store;
+    write_whole(&mut store, 7, vec![set(1, 5, b"five")]);
+    drop(store);
+    let error = CheckpointStore::open(dir.path(), |_| Err("it is odd".into())).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("record 5 of table 1: it is odd"), "{error}");
+}
+
+#[test]
+fn every_flipped_byte_is_named_or_harmless() {
+    let dir = quick_directory();
+    let mut store = open(dir.path()).unwrap().0.store;
+    let changes: Vec<_> = (0..20).map(|key| set(1, key, &[key as u8; 30])).collect();
+    write_whole(&mut store, 7, changes.clone());
+    drop(store);
+    let mut model = Model::new();
+    apply(&mut model, &changes);
+    drop(open(dir.path()).unwrap());
+    let file = dir.path().join("checkpoint.db");
+    let original = fs::read(&file).unwrap();
+    let mut named = 0;
+    for offset in 0..original.len() {
+        let mut flipped = original.clone();
+        flipped[offset] ^= if offset % 2 == 0 { 0xff } else { 0x01 };
+        fs::write(&file, flipped).unwrap();
+        match open(dir.path()) {
+            Ok((_, records)) => assert_eq!(records, model, "byte {offset}"),
+            Err(StorageError::Damaged { .. } | StorageError::Version { .. }) => named += 1,
+            Err(error) => panic!("byte {offset}: {error}"),
+        }
+    }
+    assert!(named > 20 * 30, "{named}");
+}
+
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn start(store: CheckpointStore) -> (CheckpointWriter, Receiver<CheckpointEvent>) {
+    let (events, receiver) = channel();
+    let sink = Box::new(move |event| {
+        let _ = events.send(event);
+    });
+    (CheckpointWriter::start(store, sink).unwrap(), receiver)
+}
+
+#[test]
+fn without_room_the_changes_come_back_and_go_into_the_next_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).unwrap().0.store;
+    write_whole(&mut store, 7, vec![set(1, 5, b"five")]);
+    store.database().limit_further_pages(20);
+    let (mut writer, events) = start(store);
+    let mut changes: Vec<_> = (0..50).map(|key| set(2, key, &[1; 10_000])).collect();
+    changes.push(set(1, 5, b"changed"));
+    let refused = Checkpoint {
+        position: Position(8),
+        changes,
+    };
+    writer.write(refused.clone());
+    let mut checkpoint = match events.recv_timeout(PATIENCE).unwrap() {
+        CheckpointEvent::NoRoom { checkpoint } => checkpoint,
+        event => panic!("{event:?}"),
+    };
+    assert_eq!(checkpoint, refused);
+    let removals = (1..50).map(|key| unset(2, key));
+    checkpoint
+        .changes
+        .retain(|change| change.table == 1 || change.key == 0);
+    checkpoint.changes.extend(removals);
+    checkpoint.position = Position(9);
+    writer.write(checkpoint);
+    match events.recv_timeout(PATIENCE).unwrap() {
+        CheckpointEvent::Written { position } => assert_eq!(position, Position(9)),
+        event => panic!("{event:?}"),
+    }
+    drop(writer);
+    let (loaded, records) = open(dir.path()).unwrap();
+    assert_eq!(loaded.position, Position(9));
+    let wanted = [((1, 5), b"changed".to_vec()), ((2, 0), vec![1; 10_000])];
+    assert_eq!(records, Model::from(wanted));
+}
+
+#[test]
+fn a_reader_sees_the_old_or_the_new_content_while_the_writer_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).unwrap().0.store;
+    write_whole(&mut store, 1, vec![set(1, 5, b"1")]);
+    let reader = store.reader().unwrap();
+    let (mut writer, events) = start(store);
+    for position in 2..=30u64 {
+        let mut changes: Vec<_> = (10..200).map(|key| set(1, key, &[7; 2_000])).collect();
+        changes.push(set(1, 5, position.to_string().as_bytes()));
+        writer.write(Checkpoint {
+            position: Position(position),
+            changes,
+        });
+        loop {
+            let content = reader.read(1, 5).unwrap().unwrap();
+            let number: u64 = String::from_utf8(content).unwrap().parse().unwrap();
+            assert!(
+                number == position - 1 || number == position,
+                "{number} {position}"
+            );
+            if let Ok(event) = events.try_recv() {
+                assert!(
+                    matches!(event, CheckpointEvent::Written { .. }),
+                    "{event:?}"
+                );
+                break;
+            }
+        }
+        assert_eq!(
+            reader.read(1, 5).unwrap().unwrap(),
+            position.to_string().as_bytes()
+        );
+    }
+}
+
+#[test]
+fn space_of_removed_records_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, events) = start(open(dir.path()).unwrap().0.store);
+    let written = |writer: &mut CheckpointWriter, position, changes| {
+        writer.write(Checkpoint { position, changes });
+        let event = events.recv_timeout(PATIENCE).unwrap();
+        assert!(
+            matches!(event, CheckpointEvent::Written { .. }),
+            "{event:?}"
+        );
+    };
+    let keys = 0..2_000;
+    let add = keys.clone().map(|key| set(1, key, &[7; 10_000])).collect();
+    written(&mut writer, Position(1), add);
+    let file = dir.path().join("checkpoint.db");
+    let remove = keys.map(|key| unset(1, key)).collect();
+    written(&mut writer, Position(2), remove);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while fs::metadata(&file).unwrap().len() > 6 * 1024 * 1024 {
+        assert!(std::time::Instant::now() < deadline, "no space given back");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_writer_that_is_dropped_gives_up_and_leaves_the_checkpoint_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path()).unwrap().0.store;
+    write_whole(&mut store, 1, vec![set(1, 5, b"1")]);
+    let (mut writer, events) = start(store);
+    writer.write(Checkpoint {
+        position: Position(2),
+        changes: (0..20_000).map(|key| set(1, key, &[7; 500])).collect(),
+    });
+    drop(writer);
+    let (loaded, records) = open(dir.path()).unwrap();
+    match events.try_recv() {
+        Ok(CheckpointEvent::Written { position }) => {
+            assert_eq!((loaded.position, records.len()), (position, 20_000));
+        }
+        _ => assert_eq!((loaded.position, records.len()), (Position(1), 1)),
+    }
+}

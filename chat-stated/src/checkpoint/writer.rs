@@ -1,0 +1,237 @@
+//! Writing checkpoints, slice by slice, in a thread of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+
+use super::format::Header;
+use super::store::{CheckpointStore, SliceLimits, Superseded};
+use super::{Change, Checkpoint, CheckpointEvent, CheckpointSink};
+use crate::database::StorageError;
+
+/// The thread that writes checkpoints. When it is dropped, a checkpoint that is not written yet is given up.
+#[derive(Debug)]
+pub struct CheckpointWriter {
+    checkpoints: Option<Sender<Checkpoint>>,
+    is_ending: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CheckpointWriter {
+    /// Starts the thread. What comes of checkpoints goes to `sink`.
+    pub fn start(store: CheckpointStore, sink: CheckpointSink) -> io::Result<Self> {
+        let (checkpoints, receiver) = channel();
+        let is_ending = Arc::new(AtomicBool::new(false));
+        let mut work = WriterThread {
+            store,
+            sink,
+            is_ending: is_ending.clone(),
+        };
+        let thread = Builder::new()
+            .name("checkpoint".into())
+            .spawn(move || work.run_to_end(&receiver))?;
+        Ok(Self {
+            checkpoints: Some(checkpoints),
+            is_ending,
+            thread: Some(thread),
+        })
+    }
+
+    /// Has a checkpoint written. Give no other before the event of this one.
+    pub fn write(&mut self, checkpoint: Checkpoint) {
+        // The thread only ends before this one after it has told its sink that it failed.
+        if let Some(checkpoints) = &self.checkpoints {
+            let _ = checkpoints.send(checkpoint);
+        }
+    }
+}
+
+impl Drop for CheckpointWriter {
+    fn drop(&mut self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+        self.checkpoints = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the checkpoint's thread has panicked");
+        }
+    }
+}
+
+struct WriterThread {
+    store: CheckpointStore,
+    sink: CheckpointSink,
+    is_ending: Arc<AtomicBool>,
+}
+
+impl WriterThread {
+    fn run_to_end(&mut self, checkpoints: &Receiver<Checkpoint>) {
+        if let Err(error) = self.run(checkpoints) {
+            (self.sink)(CheckpointEvent::Failed {
+                error: error.to_string(),
+            });
+        }
+    }
+
+    fn run(&mut self, checkpoints: &Receiver<Checkpoint>) -> Result<(), StorageError> {
+        self.tidy()?;
+        while let Ok(checkpoint) = checkpoints.recv() {
+            let mut writing = CheckpointWriting::new(&self.store, checkpoint);
+            while !writing.is_done() {
+                if self.is_ending.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                let Some(event) = writing.step(&mut self.store)? else {
+                    continue;
+                };
+                (self.sink)(event);
+            }
+            self.tidy()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes leftovers and gives space back, as far as there is room to do so.
+    fn tidy(&mut self) -> Result<(), StorageError> {
+        loop {
+            let result = match self.store.sweep_slice() {
+                Ok(false) => self.store.database().give_back_space(),
+                result => result,
+            };
+            let has_more = match result {
+                Err(error) if error.is_no_room() => false,
+                result => result?,
+            };
+            if !has_more || self.is_ending.load(Ordering::Relaxed) {
+                return self.store.database().write_back_wal();
+            }
+            self.store.database().write_back_long_wal()?;
+        }
+    }
+}
+
+/// A checkpoint on its way to the disk. Each step is one transaction; after any of them the process may die.
+#[derive(Debug)]
+pub(super) struct CheckpointWriting {
+    checkpoint: Checkpoint,
+    header: Header,
+    superseded: Vec<Superseded>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Rows that an earlier attempt left have to go first: they would become current with this one.
+    Sweep,
+    Add {
+        next: usize,
+    },
+    Activate,
+    Delete {
+        next: usize,
+    },
+    Done,
+}
+
+impl CheckpointWriting {
+    pub(super) fn new(store: &CheckpointStore, checkpoint: Checkpoint) -> Self {
+        let current = store.current();
+        Self {
+            header: Header {
+                generation: current.generation + 1,
+                position: checkpoint.position,
+                ..current
+            },
+            checkpoint,
+            superseded: Vec::new(),
+            stage: Stage::Sweep,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// Does one slice; returns what there is to tell.
+    pub(super) fn step(
+        &mut self,
+        store: &mut CheckpointStore,
+    ) -> Result<Option<CheckpointEvent>, StorageError> {
+        match self.advance(store) {
+            Err(error) if error.is_no_room() => {
+                store.note_leftovers();
+                let is_current = matches!(self.stage, Stage::Delete { .. });
+                self.stage = Stage::Done;
+                let checkpoint = Checkpoint {
+                    position: self.header.position,
+                    changes: std::mem::take(&mut self.checkpoint.changes),
+                };
+                Ok((!is_current).then_some(CheckpointEvent::NoRoom { checkpoint }))
+            }
+            result => {
+                let event = result?;
+                store.database().write_back_long_wal()?;
+                Ok(event)
+            }
+        }
+    }
+
+    fn advance(
+        &mut self,
+        store: &mut CheckpointStore,
+    ) -> Result<Option<CheckpointEvent>, StorageError> {
+        match self.stage {
+            Stage::Sweep => {
+                if !store.sweep_slice()? {
+                    self.stage = Stage::Add { next: 0 };
+                }
+            }
+            Stage::Add { next } => {
+                let slice = slice_of(&self.checkpoint.changes[next..], store.limits());
+                store.add_slice(slice, &mut self.header, &mut self.superseded)?;
+                let next = next + slice.len();
+                self.stage = if next < self.checkpoint.changes.len() {
+                    Stage::Add { next }
+                } else {
+                    Stage::Activate
+                };
+            }
+            Stage::Activate => {
+                store.activate(self.header)?;
+                self.checkpoint.changes = Vec::new();
+                self.stage = Stage::Delete { next: 0 };
+                return Ok(Some(CheckpointEvent::Written {
+                    position: self.header.position,
+                }));
+            }
+            Stage::Delete { next } => {
+                let end = self.superseded.len().min(next + store.limits().changes);
+                store.delete_slice(&self.superseded[next..end])?;
+                self.stage = if end < self.superseded.len() {
+                    Stage::Delete { next: end }
+                } else {
+                    Stage::Done
+                };
+            }
+            Stage::Done => {}
+        }
+        Ok(None)
+    }
+}
+
+/// The changes that go into the next transaction: at least one, if there are any.
+fn slice_of(changes: &[Change], limits: SliceLimits) -> &[Change] {
+    let mut bytes = 0;
+    let fitting = changes
+        .iter()
+        .take(limits.changes)
+        .take_while(|change| {
+            let fits = bytes < limits.bytes;
+            bytes += change.value.as_ref().map_or(0, Vec::len);
+            fits
+        })
+        .count();
+    &changes[..fitting]
+}

@@ -1,0 +1,271 @@
+//! Keeping account file and state in step.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use chat_shared::rpc::Answer;
+
+use super::{Action, Core, FileRequest};
+use crate::account_file::append::AppendError;
+use crate::account_file::create::CreateError;
+use crate::account_file::difference::{self, KnownAccount, difference};
+use crate::account_file::format;
+use crate::account_file::read::ReadError;
+use crate::account_file::writer::AccountFileContent;
+use crate::entry::{Entry, FiledSecret, RequestName};
+use crate::state::{AccountRecord, Decision, FileLine, Filed};
+
+/// Changes that go into one entry.
+const CHANGES_PER_ENTRY: usize = 1_000;
+/// How often a line that could not be written is tried again, and how long in between.
+const MAX_TRIES: u32 = 5;
+const RETRY_MS: u64 = 1_000;
+
+/// Lines on their way to the account file.
+#[derive(Debug, Default)]
+pub(super) struct Filing {
+    last_ticket: u64,
+    waiting: BTreeMap<u64, Waiting>,
+    /// The file is being made anew; these wait for that.
+    creating: Option<(u64, Vec<u64>)>,
+    /// The file was read once, and what followed from it is decided.
+    was_read: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    lines: String,
+    filed: Vec<FiledSecret>,
+    /// To be told once the lines are on disk.
+    then: Option<(RequestName, Decision)>,
+    tries: u32,
+    retry_at_ms: Option<u64>,
+}
+
+impl Filing {
+    /// Whether the file was taken in and lacks nothing.
+    pub(super) fn is_settled(&self) -> bool {
+        self.was_read && self.waiting.is_empty()
+    }
+
+    pub(super) fn next_retry_ms(&self) -> Option<u64> {
+        self.waiting
+            .values()
+            .filter_map(|waiting| waiting.retry_at_ms)
+            .min()
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+}
+
+impl Core {
+    /// Has the account file read; to be called once at the start, and when an operator asks for it.
+    pub fn read_account_file(&mut self) {
+        let ticket = self.filing.ticket();
+        self.actions
+            .push(Action::File(FileRequest::Read { ticket }));
+    }
+
+    /// The account file was read, or could not be.
+    pub fn account_file_read(&mut self, result: Result<AccountFileContent, ReadError>) {
+        self.filing.was_read = true;
+        let content = match result {
+            Ok(content) => content,
+            Err(error) => return log::error!("{error}; the accounts stay as they are"),
+        };
+        for unreadable in &content.parsed.unreadable {
+            log::warn!(
+                "account file: line {} skipped: {}",
+                unreadable.line,
+                unreadable.reason
+            );
+        }
+        let further = content.parsed.unreadable_total - content.parsed.unreadable.len();
+        if further > 0 {
+            log::warn!("account file: {further} more lines skipped");
+        }
+        if content.readable_by_others {
+            log::warn!("account file: others can read it; chmod 600 is safer");
+        }
+        let known = self.state.records().map(|(id, record)| known(id, record));
+        let difference = difference(&content.parsed.accounts, known);
+        log::info!(
+            "account file: {} accounts, {} changes, {} lines to be added",
+            content.parsed.accounts.len(),
+            difference.changes.len(),
+            difference.appends.len()
+        );
+        for changes in difference.changes.chunks(CHANGES_PER_ENTRY) {
+            self.batches.push(Entry::ChangeAccounts(changes.to_vec()));
+        }
+        if !difference.filed.is_empty() {
+            self.batches.push(Entry::Filed(difference.filed));
+        }
+        if !difference.appends.is_empty() {
+            self.append_missing(&difference.appends);
+        }
+    }
+
+    fn append_missing(&mut self, missing: &[difference::MissingLine]) {
+        let lines = missing
+            .iter()
+            .map(|line| format::line(&line.name, &line.secret))
+            .collect();
+        let filed = missing.iter().map(|line| line.filed.clone()).collect();
+        self.append(Waiting {
+            lines,
+            filed,
+            then: None,
+            tries: 0,
+            retry_at_ms: None,
+        });
+    }
+
+    /// Writes a line, and then tells a decision.
+    pub(super) fn file_line(&mut self, line: FileLine, request: RequestName, decision: Decision) {
+        self.append(Waiting {
+            lines: format::line(&line.name, &line.secret),
+            filed: vec![line.filed],
+            then: Some((request, decision)),
+            tries: 0,
+            retry_at_ms: None,
+        });
+    }
+
+    fn append(&mut self, waiting: Waiting) {
+        let ticket = self.filing.ticket();
+        let lines = waiting.lines.clone();
+        self.filing.waiting.insert(ticket, waiting);
+        self.actions
+            .push(Action::File(FileRequest::Append { ticket, lines }));
+    }
+
+    /// These lines stand in the file.
+    pub fn lines_filed(&mut self, tickets: &[u64]) {
+        let mut filed = Vec::new();
+        for ticket in tickets {
+            let Some(waiting) = self.filing.waiting.remove(ticket) else {
+                continue;
+            };
+            filed.extend(waiting.filed);
+            if let Some((request, decision)) = waiting.then {
+                self.answer_request(request, decision.to_answer());
+            }
+        }
+        if !filed.is_empty() {
+            self.batches.push(Entry::Filed(filed));
+        }
+    }
+
+    /// These lines are not in the file: they are tried again, for a while.
+    pub fn lines_not_filed(&mut self, tickets: &[u64], error: &AppendError) {
+        log::error!("{error}");
+        for ticket in tickets {
+            self.retry_line_later(*ticket);
+        }
+    }
+
+    /// Too many lines wait for the file.
+    pub fn lines_refused(&mut self, ticket: u64) {
+        self.retry_line_later(ticket);
+    }
+
+    fn retry_line_later(&mut self, ticket: u64) {
+        let Some(waiting) = self.filing.waiting.get_mut(&ticket) else {
+            return;
+        };
+        waiting.tries += 1;
+        let is_last_try = waiting.tries >= MAX_TRIES;
+        if !is_last_try {
+            waiting.retry_at_ms = Some(self.stamp.boot_ms + RETRY_MS);
+        }
+        // A login does not hang on the file; who registers is told that there was no room.
+        let told = match &waiting.then {
+            Some((_, Decision::Registered)) if !is_last_try => None,
+            _ => waiting.then.take(),
+        };
+        if is_last_try {
+            log::error!(
+                "gave up adding a line to the account file: the next scripts/reload or start adds it"
+            );
+            self.filing.waiting.remove(&ticket);
+        }
+        match told {
+            Some((request, Decision::Registered)) => self.answer_request(request, Answer::Full),
+            Some((request, decision)) => self.answer_request(request, decision.to_answer()),
+            None => {}
+        }
+    }
+
+    pub(super) fn retry_lines(&mut self) {
+        let now_ms = self.stamp.boot_ms;
+        for (ticket, waiting) in &mut self.filing.waiting {
+            if waiting
+                .retry_at_ms
+                .is_some_and(|retry_at_ms| retry_at_ms <= now_ms)
+            {
+                waiting.retry_at_ms = None;
+                self.actions.push(Action::File(FileRequest::Append {
+                    ticket: *ticket,
+                    lines: waiting.lines.clone(),
+                }));
+            }
+        }
+    }
+
+    /// There is no account file: makes one of all accounts that are not disabled.
+    pub fn account_file_missing(&mut self, tickets: Vec<u64>) {
+        if let Some((_, waiting)) = &mut self.filing.creating {
+            waiting.extend(tickets);
+            return;
+        }
+        log::error!("the account file is gone; writing a new one with every account");
+        let mut lines = String::new();
+        for (_, record) in self.state.records().filter(|(_, record)| !record.disabled) {
+            // Writing to a string cannot fail.
+            let _ = write!(lines, "{}", format::line(&record.name, &record.secret));
+        }
+        let ticket = self.filing.ticket();
+        self.filing.creating = Some((ticket, tickets));
+        self.actions
+            .push(Action::File(FileRequest::Create { ticket, lines }));
+    }
+
+    /// The end of making a new account file.
+    pub fn account_file_created(&mut self, result: Result<(), CreateError>) {
+        let Some((_, tickets)) = self.filing.creating.take() else {
+            return;
+        };
+        if let Err(error) = result {
+            log::error!("{error}");
+        }
+        // Lines whose accounts came after the file was put together are not in it, so all are appended;
+        // a line that stands there twice does no harm.
+        for ticket in tickets {
+            if let Some(waiting) = self.filing.waiting.get_mut(&ticket) {
+                waiting.retry_at_ms = Some(self.stamp.boot_ms);
+                waiting.tries += 1;
+            }
+        }
+        self.retry_lines();
+    }
+}
+
+fn known(id: crate::entry::AccountId, record: &AccountRecord) -> KnownAccount<'_> {
+    KnownAccount {
+        id,
+        name: &record.name,
+        secret: &record.secret,
+        secret_version: record.secret_version,
+        filed: match &record.filed {
+            Filed::Yes => difference::Filed::Yes,
+            Filed::No { previous } => difference::Filed::No {
+                previous: previous.as_deref(),
+            },
+        },
+        disabled: record.disabled,
+    }
+}

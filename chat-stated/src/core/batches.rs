@@ -1,0 +1,223 @@
+//! Entries on their way to the journal, and the questions that must not overtake them.
+
+use std::collections::VecDeque;
+
+use chat_shared::rpc::{ConnectionSerial, StreamOffset};
+
+use super::{Action, Core, LinkId};
+use crate::entry::{Action as Attempt, Batch, Entry};
+use crate::journal::Position;
+
+/// A batch is closed once it has so many entries.
+const MAX_BATCH_ENTRIES: usize = 8_192;
+/// A batch is closed once its entries hold about so much.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+/// While more than this waits for the journal, workers are not read.
+const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
+/// How long what the disk had no room for waits to be tried again.
+const RETRY_MS: u64 = 1_000;
+
+/// A request that changes nothing, waiting for the entries before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WaitingRead {
+    pub(super) link: LinkId,
+    pub(super) serial: ConnectionSerial,
+    pub(super) offset: StreamOffset,
+    pub(super) read: Read,
+}
+
+/// A question about the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    Fetch,
+    Who,
+    Last { minutes: u64 },
+    Push { on: bool },
+    Refuse,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    sequence: u64,
+    entries: Vec<Entry>,
+    bytes: usize,
+    reads: Reads,
+}
+
+/// Questions, each with the number of entries of the batch that come before it.
+type Reads = VecDeque<(usize, WaitingRead)>;
+
+/// Batches that are being filled, and the one the journal has.
+#[derive(Debug, Default)]
+pub(super) struct Batches {
+    last_sequence: u64,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    in_flight: Option<(u64, Reads)>,
+    /// What cannot be refused and had no room, and when it is tried again.
+    retries: Vec<Entry>,
+    retry_at_ms: Option<u64>,
+}
+
+impl Batches {
+    /// Adds an entry; gives the number of its batch.
+    pub(super) fn push(&mut self, entry: Entry) -> u64 {
+        let is_full = self.waiting.back().is_none_or(|batch| {
+            batch.entries.len() >= MAX_BATCH_ENTRIES || batch.bytes >= MAX_BATCH_BYTES
+        });
+        if is_full {
+            self.last_sequence += 1;
+            self.waiting.push_back(Waiting {
+                sequence: self.last_sequence,
+                ..Waiting::default()
+            });
+        }
+        let bytes = approximate_bytes(&entry);
+        self.waiting_bytes += bytes;
+        if let Some(batch) = self.waiting.back_mut() {
+            batch.entries.push(entry);
+            batch.bytes += bytes;
+        }
+        self.last_sequence
+    }
+
+    /// Whether a batch of this number is not decided yet.
+    pub(super) fn is_undecided(&self, sequence: u64) -> bool {
+        self.in_flight
+            .as_ref()
+            .is_some_and(|(in_flight, _)| sequence >= *in_flight)
+            || self
+                .waiting
+                .front()
+                .is_some_and(|batch| sequence >= batch.sequence)
+    }
+
+    /// Puts a question behind everything that is undecided. There must be something.
+    pub(super) fn push_read(&mut self, read: WaitingRead) {
+        if let Some(batch) = self.waiting.back_mut() {
+            batch.reads.push_back((batch.entries.len(), read));
+        } else if let Some((_, reads)) = &mut self.in_flight {
+            reads.push_back((usize::MAX, read));
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.in_flight.is_none()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting_bytes >= MAX_WAITING_BYTES
+    }
+
+    pub(super) fn next_retry_ms(&self) -> Option<u64> {
+        self.retry_at_ms
+    }
+
+    fn take_ready(&mut self) -> Option<Vec<Entry>> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let batch = self.waiting.pop_front()?;
+        self.waiting_bytes -= batch.bytes;
+        self.in_flight = Some((batch.sequence, batch.reads));
+        Some(batch.entries)
+    }
+
+    fn take_decided(&mut self) -> Reads {
+        self.in_flight
+            .take()
+            .map_or_else(Reads::new, |(_, reads)| reads)
+    }
+}
+
+impl Core {
+    /// Whether so much waits for the journal that workers should not be read for now.
+    pub fn is_full(&self) -> bool {
+        self.batches.is_full()
+    }
+
+    pub(super) fn submit_ready_batch(&mut self) {
+        if let Some(entries) = self.batches.take_ready() {
+            self.actions.push(Action::Submit(Batch {
+                stamp: self.stamp,
+                entries,
+            }));
+        }
+    }
+
+    /// A batch is durable: applies its entries, and answers.
+    pub fn committed(&mut self, position: Position, batch: Batch, bytes: usize) {
+        self.checkpoints
+            .count(position, bytes as u64, batch.entries.len() as u64);
+        let mut reads = self.batches.take_decided();
+        self.state.advance_clock(&batch.stamp);
+        let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
+        for (index, entry) in batch.entries.into_iter().enumerate() {
+            self.answer_reads_before(&mut reads, index);
+            self.state.apply(entry, wall_s, &mut self.effects);
+            self.tell_decisions();
+        }
+        self.answer_reads_before(&mut reads, usize::MAX);
+        self.tell_lives_begun();
+        self.tell_cut_off();
+    }
+
+    /// The disk had no room for a batch: what adds to it is refused, the rest waits.
+    pub fn no_room(&mut self, batch: Batch) {
+        let mut reads = self.batches.take_decided();
+        for (index, entry) in batch.entries.into_iter().enumerate() {
+            self.answer_reads_before(&mut reads, index);
+            match entry {
+                Entry::Request { name, action, .. } if action != Attempt::LogOut => {
+                    self.refuse_for_full_disk(name);
+                }
+                entry => self.batches.retries.push(entry),
+            }
+        }
+        self.answer_reads_before(&mut reads, usize::MAX);
+        if !self.batches.retries.is_empty() {
+            self.batches.retry_at_ms = Some(self.stamp.boot_ms + RETRY_MS);
+        }
+    }
+
+    pub(super) fn retry_what_had_no_room(&mut self) {
+        if self
+            .batches
+            .retry_at_ms
+            .is_some_and(|retry_at_ms| retry_at_ms <= self.stamp.boot_ms)
+        {
+            self.batches.retry_at_ms = None;
+            for entry in std::mem::take(&mut self.batches.retries) {
+                self.batches.push(entry);
+            }
+        }
+    }
+
+    fn answer_reads_before(&mut self, reads: &mut Reads, index: usize) {
+        while reads.front().is_some_and(|(before, _)| *before <= index) {
+            if let Some((_, read)) = reads.pop_front() {
+                self.answer_read(read);
+            }
+        }
+    }
+}
+
+/// What an entry takes in memory and in the journal, roughly; for limits only.
+fn approximate_bytes(entry: &Entry) -> usize {
+    const SMALL: usize = 64;
+    match entry {
+        Entry::Request { action, .. } => {
+            SMALL
+                + match action {
+                    Attempt::Send { recipients, text } => {
+                        recipients.iter().map(|name| name.len() + 24).sum::<usize>() + text.len()
+                    }
+                    Attempt::Broadcast { text } => text.len(),
+                    _ => SMALL,
+                }
+        }
+        Entry::ChangeAccounts(changes) => changes.len() * 4 * SMALL,
+        Entry::Filed(secrets) => SMALL + secrets.len() * 8,
+        _ => SMALL,
+    }
+}

@@ -1,0 +1,286 @@
+//! Answers and messages on their way to workers.
+
+use chat_shared::rpc::{Answer, ConnectionSerial, Message, MessageNumber, StreamOffset, ToWorker};
+
+use super::Core;
+use super::link::{Client, Link, LinkId};
+use crate::entry::AccountId;
+use crate::state::{Named, SliceLimits, State};
+
+/// Messages that go with one answer, push or page.
+const SLICE: SliceLimits = SliceLimits {
+    messages: 1_024,
+    text_bytes: 128 * 1024,
+};
+
+/// What may be pushed to a client beyond what its worker said to be written.
+const PUSH_WINDOW_BYTES: usize = 128 * 1024;
+
+/// What a message costs beside its text, for the push window.
+const MESSAGE_OVERHEAD_BYTES: usize = 48;
+
+impl From<Named> for Answer<'_> {
+    fn from(named: Named) -> Self {
+        match named {
+            Named::Password => Answer::Password,
+            Named::Register => Answer::Register,
+            Named::Username => Answer::Username,
+            Named::Connected => Answer::Connected,
+            Named::Blocked { seconds_left } => Answer::Blocked { seconds_left },
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn send(&mut self, link: LinkId, item: &ToWorker<'_>) {
+        if let Some(link) = self.links.get_mut(&link)
+            && let Err(error) = link.output.push(item)
+        {
+            log::error!("cannot send to process {}: {error}", link.pid);
+        }
+    }
+
+    /// Tells what was decided about requests, save what has to wait for the account file.
+    pub(super) fn tell_decisions(&mut self) {
+        for decided in std::mem::take(&mut self.effects.decided) {
+            match decided.after {
+                Some(line) => self.file_line(line, decided.request, decided.decision),
+                None => self.answer_request(decided.request, decided.decision.to_answer()),
+            }
+        }
+    }
+
+    /// Answers a client's line; with it goes what waits in the client's queue.
+    pub(super) fn answer(
+        &mut self,
+        link: LinkId,
+        serial: ConnectionSerial,
+        offset: StreamOffset,
+        answer: Answer<'_>,
+    ) {
+        let through = self.newest();
+        let Some(link) = self.links.get_mut(&link) else {
+            return;
+        };
+        let account = link
+            .connection(serial)
+            .and_then(|connection| self.state.account_on(connection));
+        let Some(client) = link.clients.get_mut(&serial) else {
+            return;
+        };
+        let (messages, more, through) = match account {
+            Some(account) => {
+                let (messages, more) = next_slice(&self.state, account, client, through);
+                (messages, more, through)
+            }
+            None => (Vec::new(), false, MessageNumber::default()),
+        };
+        let reply = ToWorker::Reply {
+            connection: serial,
+            offset,
+            answer,
+            messages,
+            through,
+            more,
+        };
+        if let Err(error) = link.output.push(&reply) {
+            log::error!("cannot answer process {}: {error}", link.pid);
+        }
+    }
+
+    /// Gives a worker the part of a queue it asks for.
+    pub(super) fn send_page(
+        &mut self,
+        link_id: LinkId,
+        serial: ConnectionSerial,
+        after: MessageNumber,
+        through: MessageNumber,
+    ) {
+        let Some(link) = self.links.get_mut(&link_id) else {
+            return;
+        };
+        let account = link
+            .connection(serial)
+            .and_then(|connection| self.state.account_on(connection));
+        let Some(client) = link.clients.get_mut(&serial) else {
+            return;
+        };
+        let slice = account.map(|account| self.state.read_queue(account, after, through, SLICE));
+        let (messages, more) =
+            slice.map_or((Vec::new(), false), |slice| (slice.messages, slice.more));
+        let is_caught_up = !more
+            && client
+                .promised_through
+                .is_none_or(|promised| promised <= through);
+        if is_caught_up {
+            client.promised_through = None;
+            client.sent_through = client.sent_through.max(through);
+            client.pushed_bytes = Default::default();
+        }
+        let page = ToWorker::Page {
+            connection: serial,
+            messages,
+            more,
+        };
+        if let Err(error) = link.output.push(&page) {
+            log::error!("cannot send a page to process {}: {error}", link.pid);
+        }
+        if is_caught_up && link.pushed.contains(&serial) {
+            self.push_to(link_id, serial);
+        }
+    }
+
+    /// After a turn: readers who asked for push get what has come for them.
+    pub(super) fn push_new_messages(&mut self) {
+        let reached = std::mem::take(&mut self.effects.reached);
+        if std::mem::take(&mut self.effects.broadcast) {
+            self.push_to_all();
+            return;
+        }
+        for account in reached {
+            let Some(session) = self.state.record(account).and_then(|record| record.session) else {
+                continue;
+            };
+            if let Some(link) = self.attached.get(&session.life).copied() {
+                self.push_to(link, session.serial);
+            }
+        }
+    }
+
+    fn push_to_all(&mut self) {
+        let through = self.newest();
+        for link in self.links.values_mut() {
+            let mut gathered = Gathered::default();
+            for serial in link.pushed.clone() {
+                let Some((messages, more)) = next_push(&self.state, link, serial, through) else {
+                    continue;
+                };
+                gathered.add(link, serial, messages, through, more);
+            }
+            gathered.send(link, through);
+        }
+    }
+
+    /// Pushes to one client what it has not been sent, if it asked for push and the window allows.
+    pub(super) fn push_to(&mut self, link: LinkId, serial: ConnectionSerial) {
+        let through = self.newest();
+        let Some(link) = self.links.get_mut(&link) else {
+            return;
+        };
+        if !link.pushed.contains(&serial) {
+            return;
+        }
+        if let Some((messages, more)) = next_push(&self.state, link, serial, through) {
+            push(link, vec![serial], messages, through, more);
+        }
+    }
+}
+
+/// Several clients' equal pushes, one behind the other, as one.
+#[derive(Default)]
+struct Gathered<'a> {
+    connections: Vec<ConnectionSerial>,
+    messages: Vec<Message<'a>>,
+}
+
+impl<'a> Gathered<'a> {
+    fn add(
+        &mut self,
+        link: &mut Link,
+        serial: ConnectionSerial,
+        messages: Vec<Message<'a>>,
+        through: MessageNumber,
+        more: bool,
+    ) {
+        if more {
+            push(link, vec![serial], messages, through, more);
+            return;
+        }
+        let is_same = self.messages.len() == messages.len()
+            && self.messages.first().map(|first| first.number)
+                == messages.first().map(|first| first.number)
+            && self.messages.last().map(|last| last.number)
+                == messages.last().map(|last| last.number)
+            && self.messages == messages;
+        if !is_same {
+            let earlier = std::mem::replace(
+                self,
+                Self {
+                    connections: Vec::new(),
+                    messages,
+                },
+            );
+            earlier.send(link, through);
+        }
+        self.connections.push(serial);
+    }
+
+    fn send(self, link: &mut Link, through: MessageNumber) {
+        if !self.connections.is_empty() {
+            push(link, self.connections, self.messages, through, false);
+        }
+    }
+}
+
+fn push(
+    link: &mut Link,
+    connections: Vec<ConnectionSerial>,
+    messages: Vec<Message<'_>>,
+    through: MessageNumber,
+    more: bool,
+) {
+    let item = ToWorker::Push {
+        connections,
+        messages,
+        through,
+        more,
+    };
+    if let Err(error) = link.output.push(&item) {
+        log::error!("cannot push to process {}: {error}", link.pid);
+    }
+}
+
+/// What a client has not been sent yet, as far as it fits; the client is then told to ask for the rest.
+fn next_slice<'a>(
+    state: &'a State,
+    account: AccountId,
+    client: &mut Client,
+    through: MessageNumber,
+) -> (Vec<Message<'a>>, bool) {
+    if client.promised_through.is_some() {
+        client.promised_through = Some(through);
+        return (Vec::new(), true);
+    }
+    let slice = state.read_queue(account, client.sent_through, through, SLICE);
+    if slice.more {
+        client.promised_through = Some(through);
+    }
+    client.sent_through = through;
+    (slice.messages, slice.more)
+}
+
+/// What there is to be pushed to a client now; `None` if nothing, or if it has to ask for it.
+fn next_push<'a>(
+    state: &'a State,
+    link: &mut Link,
+    serial: ConnectionSerial,
+    through: MessageNumber,
+) -> Option<(Vec<Message<'a>>, bool)> {
+    let account = state.account_on(link.connection(serial)?)?;
+    let client = link.clients.get_mut(&serial)?;
+    if client.promised_through.is_some() || client.sent_through >= through {
+        return None;
+    }
+    if client.pushed_bytes.total() >= PUSH_WINDOW_BYTES {
+        client.promised_through = Some(through);
+        client.sent_through = through;
+        return Some((Vec::new(), true));
+    }
+    let (messages, more) = next_slice(state, account, client, through);
+    let bytes: usize = messages
+        .iter()
+        .map(|message| message.text.len() + MESSAGE_OVERHEAD_BYTES)
+        .sum();
+    client.pushed_bytes.add(bytes);
+    (!messages.is_empty() || more).then_some((messages, more))
+}

@@ -1,0 +1,234 @@
+//! Passwords: proving them before anything is journalled.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use chat_shared::protocol::name;
+use chat_shared::rpc::{Answer, ConnectionSerial};
+
+use super::link::LinkId;
+use super::requests::Asked;
+use super::{Action, Core};
+use crate::entry::{AccountId, Action as Attempt, RequestName};
+use crate::passwords::password::Password;
+use crate::passwords::pool::{PasswordJob, PasswordResult};
+use crate::passwords::remembered::RememberedPasswords;
+
+/// Passwords that are being hashed, and what is remembered of right ones.
+pub(super) struct Logins {
+    remembered: RememberedPasswords,
+    last_ticket: u64,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    asked: Asked,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Register {
+        name: String,
+    },
+    LogIn {
+        account: AccountId,
+        secret_version: u32,
+        address: IpAddr,
+        password: Password,
+    },
+}
+
+impl Logins {
+    pub(super) fn new(remembered: RememberedPasswords) -> Self {
+        Self {
+            remembered,
+            last_ticket: 0,
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn forget_link(&mut self, link: LinkId, actions: &mut Vec<Action>) {
+        self.forget(|asked| asked.link == link, actions);
+    }
+
+    pub(super) fn forget_client(
+        &mut self,
+        link: LinkId,
+        serial: ConnectionSerial,
+        actions: &mut Vec<Action>,
+    ) {
+        self.forget(
+            |asked| asked.link == link && asked.serial == serial,
+            actions,
+        );
+    }
+
+    fn forget(&mut self, is_meant: impl Fn(&Asked) -> bool, actions: &mut Vec<Action>) {
+        self.waiting.retain(|ticket, waiting| {
+            let is_forgotten = is_meant(&waiting.asked);
+            if is_forgotten {
+                actions.push(Action::CancelHash { ticket: *ticket });
+            }
+            !is_forgotten
+        });
+    }
+}
+
+impl Core {
+    pub(super) fn take_registration(
+        &mut self,
+        asked: Asked,
+        name: &str,
+        password: &[u8],
+        address: IpAddr,
+    ) {
+        if self.answer_again(asked) {
+            return;
+        }
+        if password.is_empty() {
+            return self.answer(asked.link, asked.serial, asked.offset, Answer::Refused);
+        }
+        if !name::may_be_registered(name) || self.state.account(name).is_some() {
+            return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
+        }
+        let what = What::Register {
+            name: name.to_owned(),
+        };
+        let job = PasswordJob::Hash {
+            password: password.into(),
+        };
+        self.hash(asked, what, address, job);
+    }
+
+    pub(super) fn take_password(
+        &mut self,
+        asked: Asked,
+        name: &str,
+        password: &[u8],
+        address: IpAddr,
+    ) {
+        if self.answer_again(asked) {
+            return;
+        }
+        let Some((account, record)) = self.state.account(name) else {
+            return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
+        };
+        if let Some(seconds_left) = self.state.block_seconds_left(account, address, &self.stamp) {
+            let locked = Answer::Locked { seconds_left };
+            return self.answer(asked.link, asked.serial, asked.offset, locked);
+        }
+        let secret_version = record.secret_version;
+        if self
+            .logins
+            .remembered
+            .matches(account, secret_version, password)
+        {
+            return self.attempt(
+                asked,
+                Attempt::LogIn {
+                    account,
+                    address,
+                    secret_version,
+                    new_secret: None,
+                },
+            );
+        }
+        let job = PasswordJob::Verify {
+            secret: record.secret.to_string(),
+            password: password.into(),
+        };
+        let what = What::LogIn {
+            account,
+            secret_version,
+            address,
+            password: password.into(),
+        };
+        self.hash(asked, what, address, job);
+    }
+
+    /// Answers a request that was decided before its worker lost us.
+    fn answer_again(&mut self, asked: Asked) -> bool {
+        let name = self
+            .links
+            .get(&asked.link)
+            .and_then(|link| link.connection(asked.serial))
+            .map(|connection| RequestName {
+                connection,
+                offset: asked.offset,
+            });
+        let Some(decision) = name.and_then(|name| self.state.decision(&name)).cloned() else {
+            return false;
+        };
+        self.answer(asked.link, asked.serial, asked.offset, decision.to_answer());
+        true
+    }
+
+    fn hash(&mut self, asked: Asked, what: What, source: IpAddr, job: PasswordJob) {
+        self.logins.last_ticket += 1;
+        let ticket = self.logins.last_ticket;
+        self.logins.waiting.insert(ticket, Waiting { asked, what });
+        self.actions.push(Action::Hash {
+            ticket,
+            source,
+            job,
+        });
+    }
+
+    /// Too many passwords wait already.
+    pub fn password_refused(&mut self, ticket: u64) {
+        if let Some(Waiting { asked, .. }) = self.logins.waiting.remove(&ticket) {
+            self.answer(asked.link, asked.serial, asked.offset, Answer::Busy);
+        }
+    }
+
+    /// A password was hashed or compared.
+    pub fn password_done(&mut self, ticket: u64, result: PasswordResult) {
+        let Some(Waiting { asked, what }) = self.logins.waiting.remove(&ticket) else {
+            return;
+        };
+        match (what, result) {
+            (What::Register { name }, PasswordResult::Hashed(secret)) => {
+                self.attempt(asked, Attempt::Register { name, secret });
+            }
+            (
+                What::LogIn {
+                    account,
+                    secret_version,
+                    address,
+                    password,
+                },
+                PasswordResult::Verified { right, new_secret },
+            ) => {
+                if !right {
+                    self.attempt(asked, Attempt::FailedLogIn { account, address });
+                    return;
+                }
+                // A stronger secret becomes the next version if the login is granted.
+                let version = secret_version + u32::from(new_secret.is_some());
+                self.logins
+                    .remembered
+                    .remember(account, version, password.as_bytes());
+                self.attempt(
+                    asked,
+                    Attempt::LogIn {
+                        account,
+                        address,
+                        secret_version,
+                        new_secret,
+                    },
+                );
+            }
+            (_, PasswordResult::Failed(error)) => {
+                log::error!("cannot check a password: {error}");
+                self.answer(asked.link, asked.serial, asked.offset, Answer::Busy);
+            }
+            (_, result) => unreachable!("a password job was answered with {result:?}"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What the daemon does with what comes in, without sockets, disks, threads or clocks of its own.
+//!
+//! Frames of workers, committed batches, hashed passwords and the time go in; frames for workers and
+//! [`Action`]s come out. The loop in [`crate::server`] carries them; a simulation can carry them as well.
+
+mod account_file;
+mod batches;
+mod checkpoints;
+mod delivery;
+mod link;
+mod lives;
+mod logins;
+mod requests;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use chat_shared::rpc::LifeId;
+
+pub use link::LinkId;
+
+use crate::entry::{Batch, Limits, Stamp};
+use crate::journal::Position;
+use crate::passwords::pool::PasswordJob;
+use crate::passwords::remembered::RememberedPasswords;
+use crate::state::{Effects, Record, State};
+use account_file::Filing;
+use batches::Batches;
+use checkpoints::Checkpoints;
+use link::Link;
+use lives::Orphans;
+use logins::Logins;
+
+/// What the core wants to have done. Each is answered by the method named with it.
+#[derive(Debug)]
+pub enum Action {
+    /// Put a batch into the journal; see [`Core::committed`] and [`Core::no_room`].
+    Submit(Batch),
+    /// Hash or compare a password; see [`Core::password_done`] and [`Core::password_refused`].
+    Hash {
+        /// Names the job.
+        ticket: u64,
+        /// Who asked, for fairness.
+        source: IpAddr,
+        /// What to do.
+        job: PasswordJob,
+    },
+    /// Nobody waits for this job any more. Not answered.
+    CancelHash {
+        /// As in `Hash`.
+        ticket: u64,
+    },
+    /// Do something with the account file.
+    File(FileRequest),
+    /// Write a checkpoint; see [`Core::checkpoint_written`] and [`Core::checkpoint_no_room`].
+    Checkpoint {
+        /// All up to here is in it.
+        position: Position,
+        /// What differs from the one before.
+        records: Vec<Record>,
+    },
+    /// The journal may forget what the checkpoint has. Not answered.
+    ForgetJournal(Position),
+    /// Close a worker's connection, once what waits for it is written. Not answered.
+    CloseLink(LinkId),
+}
+
+/// What is to be done with the account file, one after the other.
+#[derive(Debug)]
+pub enum FileRequest {
+    /// Add lines; see [`Core::lines_filed`], [`Core::lines_not_filed`], [`Core::lines_refused`] and
+    /// [`Core::account_file_missing`].
+    Append {
+        /// Names the lines.
+        ticket: u64,
+        /// Whole lines.
+        lines: String,
+    },
+    /// Make the file, where there is none; see [`Core::account_file_created`].
+    Create {
+        /// Names the request.
+        ticket: u64,
+        /// Whole lines.
+        lines: String,
+    },
+    /// Read it; see [`Core::account_file_read`].
+    Read {
+        /// Names the request.
+        ticket: u64,
+    },
+}
+
+/// How the daemon is set up; not part of the state.
+#[derive(Clone, Copy, Debug)]
+pub struct CoreSettings {
+    /// Journalled when they differ from those in force.
+    pub limits: Limits,
+    /// How long the sessions of a worker that has not come back are kept after a start.
+    pub orphan_grace_ms: u64,
+    /// Workers that may be attached at once.
+    pub max_links: usize,
+    /// A checkpoint is due when the journal has grown by so much.
+    pub checkpoint_every_bytes: u64,
+    /// A checkpoint is due after so many entries.
+    pub checkpoint_every_entries: u64,
+}
+
+impl Default for CoreSettings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            orphan_grace_ms: 2_000,
+            max_links: 256,
+            checkpoint_every_bytes: 16 * 1024 * 1024,
+            checkpoint_every_entries: 200_000,
+        }
+    }
+}
+
+/// The daemon's logic.
+pub struct Core {
+    settings: CoreSettings,
+    state: State,
+    /// The time of this turn.
+    stamp: Stamp,
+    links: BTreeMap<LinkId, Link>,
+    attached: BTreeMap<LifeId, LinkId>,
+    orphans: Orphans,
+    batches: Batches,
+    logins: Logins,
+    filing: Filing,
+    checkpoints: Checkpoints,
+    effects: Effects,
+    actions: Vec<Action>,
+}
+
+impl Core {
+    /// Goes on from a state that was recovered up to a position of the journal.
+    pub fn new(
+        settings: CoreSettings,
+        state: State,
+        position: Position,
+        remembered: RememberedPasswords,
+        stamp: Stamp,
+    ) -> Self {
+        let mut core = Self {
+            settings,
+            orphans: Orphans::of(&state, stamp.boot_ms + settings.orphan_grace_ms),
+            state,
+            stamp,
+            links: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            batches: Batches::default(),
+            logins: Logins::new(remembered),
+            filing: Filing::default(),
+            checkpoints: Checkpoints::at(position),
+            effects: Effects::default(),
+            actions: Vec::new(),
+        };
+        core.configure(settings.limits);
+        core.read_account_file();
+        core
+    }
+
+    /// The state as applied so far.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Begins a turn of the loop: what comes in from here on came now.
+    pub fn begin_turn(&mut self, stamp: Stamp) {
+        self.stamp = stamp;
+        self.end_overdue_orphans();
+        self.close_silent_links();
+        self.retry_what_had_no_room();
+        self.retry_lines();
+    }
+
+    /// Ends a turn: sends what became ready, and gives what has to be done outside.
+    pub fn end_turn(&mut self) -> Vec<Action> {
+        self.push_new_messages();
+        self.submit_ready_batch();
+        self.begin_due_checkpoint();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When the core wants a turn even if nothing comes in, in boot time.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        [
+            self.orphans.next_deadline_ms(),
+            self.next_silent_link_ms(),
+            self.batches.next_retry_ms(),
+            self.filing.next_retry_ms(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Changes the limits, from the next batch on.
+    fn configure(&mut self, limits: Limits) {
+        if *self.state.limits() != limits {
+            self.batches.push(crate::entry::Entry::Configure(limits));
+        }
+    }
+
+    /// Whether the account file was taken in and workers can be served.
+    pub fn is_ready(&self) -> bool {
+        self.filing.is_settled() && self.batches.is_idle()
+    }
+
+    /// Whether everything that came in was decided and answered.
+    pub fn is_idle(&self) -> bool {
+        self.batches.is_idle() && self.filing.is_settled() && self.logins.is_idle()
+    }
+}

@@ -1,0 +1,275 @@
+//! What attached workers say.
+
+use chat_shared::protocol::text;
+use chat_shared::rpc::{
+    Answer, Call, ConnectionSerial, FromWorker, MessageNumber, Progress, Request, StreamOffset,
+    decode_items,
+};
+
+use super::Core;
+use super::batches::{Read, WaitingRead};
+use super::link::{LinkId, Stage};
+use crate::entry::{Action as Attempt, Entry, RequestName};
+
+/// A worker's client and one of its lines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) link: LinkId,
+    pub(super) serial: ConnectionSerial,
+    pub(super) offset: StreamOffset,
+    pub(super) answered: StreamOffset,
+    pub(super) progress: Progress,
+}
+
+impl Core {
+    /// A frame of an attached worker.
+    pub fn received(&mut self, link: LinkId, payload: &[u8]) {
+        for item in decode_items::<FromWorker<'_>>(payload) {
+            let attached = self
+                .links
+                .get(&link)
+                .is_some_and(|link| matches!(link.stage, Stage::Attached(_)));
+            if !attached {
+                self.close_link(link, "it spoke before it was attached");
+                return;
+            }
+            match item {
+                Ok(item) => self.take_item(link, item),
+                Err(error) => {
+                    self.close_link(link, &error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_item(&mut self, link: LinkId, item: FromWorker<'_>) {
+        match item {
+            FromWorker::Resume { connections } => self.resume_connections(link, &connections),
+            FromWorker::Request(request) => self.take_request(link, request),
+            FromWorker::Page {
+                connection,
+                after,
+                through,
+            } => self.send_page(link, connection, after, through),
+            FromWorker::Progress {
+                connection,
+                progress,
+            } => self.take_progress(link, connection, progress),
+            FromWorker::Close {
+                connection,
+                progress,
+            } => self.close_client(link, connection, progress),
+        }
+    }
+
+    fn take_request(&mut self, link: LinkId, request: Request<'_>) {
+        let asked = Asked {
+            link,
+            serial: request.connection,
+            offset: request.offset,
+            answered: request.answered,
+            progress: request.progress,
+        };
+        self.note_progress(link, request.connection, request.progress);
+        match request.call {
+            Call::Name { name, address } => {
+                let named = self.state.look_up(name, address, &self.stamp);
+                self.answer(asked.link, asked.serial, asked.offset, named.into());
+            }
+            Call::Register {
+                name,
+                password,
+                address,
+            } => self.take_registration(asked, name, password, address),
+            Call::LogIn {
+                name,
+                password,
+                address,
+            } => self.take_password(asked, name, password, address),
+            Call::Send { recipients, text } => {
+                let is_clean = recipients.iter().all(|name| is_name_like(name));
+                if text.is_empty() || recipients.is_empty() || !text::is_clean(text) || !is_clean {
+                    return self.read(asked, Read::Refuse);
+                }
+                let recipients = recipients.into_iter().map(str::to_owned).collect();
+                let text = text.to_owned();
+                self.attempt(asked, Attempt::Send { recipients, text });
+            }
+            Call::Broadcast { text } => {
+                if text.is_empty() || !text::is_clean(text) {
+                    return self.read(asked, Read::Refuse);
+                }
+                let text = text.to_owned();
+                self.attempt(asked, Attempt::Broadcast { text });
+            }
+            Call::Fetch => self.read(asked, Read::Fetch),
+            Call::Who => self.read(asked, Read::Who),
+            Call::Last { minutes } => self.read(asked, Read::Last { minutes }),
+            Call::Push { on } => self.read(asked, Read::Push { on }),
+            Call::LogOut => self.attempt(asked, Attempt::LogOut),
+        }
+    }
+
+    /// Puts a request that may change the state on its way to the journal.
+    pub(super) fn attempt(&mut self, asked: Asked, action: Attempt) {
+        let Some(connection) = self
+            .links
+            .get(&asked.link)
+            .and_then(|link| link.connection(asked.serial))
+        else {
+            return;
+        };
+        let entry = Entry::Request {
+            name: RequestName {
+                connection,
+                offset: asked.offset,
+            },
+            answered: asked.answered,
+            progress: asked.progress,
+            action,
+        };
+        self.push_entry_of(asked.link, asked.serial, entry);
+    }
+
+    fn push_entry_of(&mut self, link: LinkId, serial: ConnectionSerial, entry: Entry) {
+        let sequence = self.batches.push(entry);
+        if let Some(link) = self.links.get_mut(&link) {
+            link.clients.entry(serial).or_default().last_batch = Some(sequence);
+        }
+    }
+
+    /// Answers a question at once, or when the entries of the same client before it are decided.
+    fn read(&mut self, asked: Asked, read: Read) {
+        let must_wait = self
+            .links
+            .get(&asked.link)
+            .and_then(|link| link.clients.get(&asked.serial)?.last_batch)
+            .is_some_and(|batch| self.batches.is_undecided(batch));
+        self.keep_progress(asked);
+        let read = WaitingRead {
+            link: asked.link,
+            serial: asked.serial,
+            offset: asked.offset,
+            read,
+        };
+        if must_wait {
+            self.batches.push_read(read);
+        } else {
+            self.answer_read(read);
+        }
+    }
+
+    /// Journals how far a reader came, if that is news. Nobody waits for it.
+    fn keep_progress(&mut self, asked: Asked) {
+        self.take_progress(asked.link, asked.serial, asked.progress);
+    }
+
+    pub(super) fn answer_read(&mut self, waiting: WaitingRead) {
+        let WaitingRead {
+            link,
+            serial,
+            offset,
+            read,
+        } = waiting;
+        let Some(found) = self.links.get_mut(&link) else {
+            return;
+        };
+        let is_logged_in = found
+            .connection(serial)
+            .is_some_and(|connection| self.state.account_on(connection).is_some());
+        if !is_logged_in {
+            return self.answer(link, serial, offset, Answer::Refused);
+        }
+        let answer = match read {
+            Read::Fetch => Answer::Fetched,
+            Read::Who => Answer::Users {
+                names: self.state.online().into(),
+            },
+            Read::Last { minutes } => Answer::Users {
+                names: self.state.online_within(minutes, &self.stamp).into(),
+            },
+            Read::Push { on } => {
+                if on {
+                    found.pushed.insert(serial);
+                } else {
+                    found.pushed.remove(&serial);
+                }
+                Answer::Fetched
+            }
+            Read::Refuse => Answer::Refused,
+        };
+        self.answer(link, serial, offset, answer);
+    }
+
+    /// Takes what a worker says of how far its reader came, for what is decided here and not journalled.
+    fn note_progress(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
+        if let Some(link) = self.links.get_mut(&link) {
+            let client = link.clients.entry(serial).or_default();
+            let sent_through = client.sent_through;
+            client.pushed_bytes.written(progress.written, sent_through);
+        }
+    }
+
+    fn take_progress(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
+        self.note_progress(link, serial, progress);
+        let Some(found) = self.links.get_mut(&link) else {
+            return;
+        };
+        let Some(connection) = found.connection(serial) else {
+            return;
+        };
+        let client = found.clients.entry(serial).or_default();
+        let is_news =
+            progress.had > client.progress.had || progress.received > client.progress.received;
+        client.progress = progress;
+        if is_news {
+            let entry = Entry::Progress {
+                connection,
+                progress,
+            };
+            self.push_entry_of(link, serial, entry);
+        }
+    }
+
+    fn close_client(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
+        let Some(found) = self.links.get_mut(&link) else {
+            return;
+        };
+        found.pushed.remove(&serial);
+        let closed = found.clients.remove(&serial);
+        let connection = found.connection(serial);
+        self.logins.forget_client(link, serial, &mut self.actions);
+        let may_be_known = closed.is_some_and(|client| client.last_batch.is_some());
+        if let Some(connection) = connection
+            && (may_be_known || self.state.knows(connection))
+        {
+            self.batches.push(Entry::Close {
+                connection,
+                progress,
+            });
+        }
+    }
+
+    /// The disk has no room for a request.
+    pub(super) fn refuse_for_full_disk(&mut self, request: RequestName) {
+        log::error!("the disk is full: refused a request that would add to it");
+        self.answer_request(request, Answer::Full);
+    }
+
+    pub(super) fn answer_request(&mut self, request: RequestName, answer: Answer<'_>) {
+        if let Some(link) = self.attached.get(&request.connection.life).copied() {
+            self.answer(link, request.connection.serial, request.offset, answer);
+        }
+    }
+
+    /// The last message there is.
+    pub(super) fn newest(&self) -> MessageNumber {
+        self.state.last_message()
+    }
+}
+
+/// Whether something can be taken for a recipient's name: it must not break the answer that repeats it.
+fn is_name_like(name: &str) -> bool {
+    !name.is_empty() && !name.contains([' ', ',']) && text::is_clean(name)
+}

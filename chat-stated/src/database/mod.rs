@@ -1,0 +1,388 @@
+//! A SQLite file of the state directory: made whole or not at all, checked before it is used.
+//!
+//! SQLite itself notices neither a flipped bit in what is stored nor one in the middle of its write-ahead
+//! log. So the log is scanned before SQLite opens it, the file's shape is checked against what it must be,
+//! and the rows bear checksums of their owners ([`crate::journal`], [`crate::checkpoint`]).
+
+mod error;
+mod header;
+mod wal_scan;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{BufReader, ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+pub use error::StorageError;
+use header::{HEADER_BYTES, HeaderError, WantedHeader};
+
+const PAGE_BYTES: u64 = 4096;
+
+/// A write-ahead log is written back to its database once this much of it is not, so that no single
+/// write-back takes long.
+const WAL_BYTES_BEFORE_WRITE_BACK: u64 = 4 * 1024 * 1024;
+
+/// Unused pages that stay in a file to be used again, and how many are given back at a time.
+const KEPT_UNUSED_PAGES: u64 = 4 * 1024 * 1024 / PAGE_BYTES;
+const PAGES_GIVEN_BACK_AT_ONCE: u64 = 1024 * 1024 / PAGE_BYTES;
+
+/// How long a statement waits for another connection to the same file.
+const BUSY_TIMEOUT_MS: u64 = 5_000;
+
+/// What tells one kind of database from another.
+#[derive(Debug)]
+pub(crate) struct DatabaseKind {
+    /// Name of the file in the state directory.
+    pub(crate) file_name: &'static str,
+    /// SQLite's `application_id`.
+    pub(crate) application_id: i32,
+    /// Number of the format, in SQLite's `user_version`.
+    pub(crate) version: i32,
+    /// Names and definitions of the tables, by name.
+    pub(crate) tables: &'static [(&'static str, &'static str)],
+}
+
+impl DatabaseKind {
+    pub(crate) fn path(&self, dir: &Path) -> PathBuf {
+        dir.join(self.file_name)
+    }
+}
+
+/// An open file of the state directory.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) connection: Connection,
+    file: PathBuf,
+}
+
+/// Makes the state directory if need be, for its owner only.
+pub(crate) fn make_directory(dir: &Path) -> Result<(), StorageError> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(StorageError::io("create", dir)(error)),
+    }
+    dir.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or(Ok(()), sync_directory)
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(dir: &Path) -> Result<(), StorageError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(StorageError::io("sync", dir))
+}
+
+impl Database {
+    /// Makes a new file under a passing name, and gives it its own once it is whole and durable.
+    pub(crate) fn create(
+        dir: &Path,
+        kind: &DatabaseKind,
+        fill: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Self, StorageError> {
+        let file = kind.path(dir);
+        let passing = with_suffix(&file, ".new");
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            remove_if_there(&with_suffix(&passing, suffix))?;
+        }
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&passing)
+            .map_err(StorageError::io("create", &passing))?;
+        write_new(&passing, kind, fill).map_err(StorageError::sqlite("create", &passing))?;
+        sync_file(&passing)?;
+        fs::rename(&passing, &file).map_err(StorageError::io("name", &file))?;
+        sync_directory(dir)?;
+        let connection = connect(&file).map_err(StorageError::sqlite("open", &file))?;
+        Ok(Self { connection, file })
+    }
+
+    /// Opens a file after checking everything about it but the rows. Nothing if it is not there.
+    pub(crate) fn open(dir: &Path, kind: &DatabaseKind) -> Result<Option<Self>, StorageError> {
+        let file = kind.path(dir);
+        let wal = with_suffix(&file, "-wal");
+        if !is_there(&file)? {
+            if is_there(&wal)? {
+                let what = format!("it is missing, but {} is there", wal.display());
+                return Err(StorageError::damaged(&file, "the file", what));
+            }
+            return Ok(None);
+        }
+        if is_there(&wal)? {
+            scan_wal(&wal)?;
+            // A process that died may have left what it never synced; what is served must be durable.
+            sync_file(&wal)?;
+        }
+        sync_file(&file)?;
+        check_header(&file, kind)?;
+        let connection = connect(&file).map_err(StorageError::sqlite("open", &file))?;
+        let database = Self { connection, file };
+        database.check(kind)?;
+        Ok(Some(database))
+    }
+
+    /// Another connection to a file that was opened and checked before.
+    pub(crate) fn reopen(&self) -> Result<Self, StorageError> {
+        let file = self.file.clone();
+        let connection = connect(&file).map_err(StorageError::sqlite("open", &file))?;
+        Ok(Self { connection, file })
+    }
+
+    /// Where the file is.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn check(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
+        self.check_tables(kind)?;
+        let verdict: String = self.pragma("integrity_check(1)")?;
+        if verdict == "ok" {
+            Ok(())
+        } else {
+            Err(StorageError::damaged(&self.file, "its pages", verdict))
+        }
+    }
+
+    fn check_tables(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
+        let read = || -> rusqlite::Result<Vec<(String, String)>> {
+            self.connection
+                .prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")?
+                .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        };
+        let found = read().map_err(StorageError::sqlite("read", &self.file))?;
+        let wanted = kind.tables.iter().copied();
+        let is_right = found.len() == kind.tables.len()
+            && found
+                .iter()
+                .map(|(name, sql)| (&name[..], &sql[..]))
+                .eq(wanted);
+        if is_right {
+            return Ok(());
+        }
+        let what = "they are not those of this kind of file";
+        Err(StorageError::damaged(&self.file, "its tables", what))
+    }
+
+    fn pragma<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<T, StorageError> {
+        self.connection
+            .query_row(&format!("PRAGMA {name}"), (), |row| row.get(0))
+            .map_err(StorageError::sqlite("read", &self.file))
+    }
+
+    /// Writes the log back to the database if it has grown long. A full disk puts that off.
+    pub(crate) fn write_back_long_wal(&self) -> Result<(), StorageError> {
+        if self.wal_checkpoint("NOOP")? * PAGE_BYTES >= WAL_BYTES_BEFORE_WRITE_BACK {
+            self.write_back("PASSIVE")?;
+        }
+        Ok(())
+    }
+
+    /// Writes all of the log back to the database and empties it. A full disk puts that off.
+    pub(crate) fn write_back_whole_wal(&self) -> Result<(), StorageError> {
+        self.write_back("TRUNCATE")
+    }
+
+    /// Writes what can be of the log back to the database, so that its file shrinks. A full disk puts that off.
+    pub(crate) fn write_back_wal(&self) -> Result<(), StorageError> {
+        self.write_back("PASSIVE")
+    }
+
+    fn write_back(&self, mode: &str) -> Result<(), StorageError> {
+        match self.wal_checkpoint(mode) {
+            Err(error) if error.is_no_room() => Ok(()),
+            result => result.map(|_| ()),
+        }
+    }
+
+    /// Begins a transaction that may write.
+    pub(crate) fn begin(&self) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute(())
+            .map(|_| ())
+    }
+
+    /// Makes what was done since [`Database::begin`] durable.
+    pub(crate) fn commit(&self) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("COMMIT")?
+            .execute(())
+            .map(|_| ())
+    }
+
+    /// Undoes what was done since [`Database::begin`]; SQLite may have done so itself.
+    pub(crate) fn roll_back(&self) -> Result<(), StorageError> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.connection
+            .execute_batch("ROLLBACK")
+            .map_err(StorageError::sqlite("roll back", &self.file))
+    }
+
+    /// Runs a transaction. If it fails nothing of it is done.
+    pub(crate) fn in_transaction<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StorageError> {
+        let result = self
+            .begin()
+            .and_then(|()| work(&self.connection))
+            .and_then(|value| self.commit().map(|()| value));
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let error = StorageError::sqlite(action, &self.file)(error);
+                self.roll_back()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets the file grow by no more than so many pages, as a full disk would.
+    #[cfg(test)]
+    pub(crate) fn limit_further_pages(&self, pages: i64) {
+        let count: i64 = self.pragma("page_count").unwrap();
+        let _: i64 = self
+            .pragma(&format!("max_page_count={}", count + pages))
+            .unwrap();
+    }
+
+    /// Returns how many frames of the log are not in the database.
+    fn wal_checkpoint(&self, mode: &str) -> Result<u64, StorageError> {
+        let frames = || -> rusqlite::Result<i64> {
+            self.connection
+                .prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?
+                .query_row((), |row| {
+                    let (in_log, written_back): (i64, i64) = (row.get(1)?, row.get(2)?);
+                    Ok(in_log - written_back)
+                })
+        };
+        let frames = frames().map_err(StorageError::sqlite("write back the log of", &self.file))?;
+        Ok(frames.max(0) as u64)
+    }
+
+    /// Gives a slice of unused pages back to the file system; says whether there is more to give.
+    pub(crate) fn give_back_space(&self) -> Result<bool, StorageError> {
+        let unused = self.pragma::<i64>("freelist_count")?.max(0) as u64;
+        let surplus = unused.saturating_sub(KEPT_UNUSED_PAGES);
+        if surplus == 0 {
+            return Ok(false);
+        }
+        let slice = surplus.min(PAGES_GIVEN_BACK_AT_ONCE);
+        let give_back = || -> rusqlite::Result<()> {
+            let sql = format!("PRAGMA incremental_vacuum({slice})");
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut steps = statement.query(())?;
+            while steps.next()?.is_some() {}
+            Ok(())
+        };
+        give_back().map_err(StorageError::sqlite("shorten", &self.file))?;
+        Ok(surplus > slice)
+    }
+}
+
+fn write_new(
+    file: &Path,
+    kind: &DatabaseKind,
+    fill: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut connection = Connection::open_with_flags(file, flags())?;
+    connection.execute_batch(&format!(
+        "PRAGMA page_size={PAGE_BYTES}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=FULL"
+    ))?;
+    connection.query_row("PRAGMA journal_mode=WAL", (), |_| Ok(()))?;
+    let transaction = connection.transaction()?;
+    for (_, definition) in kind.tables {
+        transaction.execute_batch(definition)?;
+    }
+    transaction.pragma_update(None, "application_id", kind.application_id)?;
+    transaction.pragma_update(None, "user_version", kind.version)?;
+    fill(&transaction)?;
+    transaction.commit()?;
+    connection.close().map_err(|(_, error)| error)
+}
+
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(file, flags())?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
+    // Nothing is written back by a process that ends because it no longer knows what is durable.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch(
+        "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF; \
+         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192",
+    )?;
+    connection.query_row("PRAGMA wal_autocheckpoint=0", (), |_| Ok(()))?;
+    Ok(connection)
+}
+
+fn check_header(file: &Path, kind: &DatabaseKind) -> Result<(), StorageError> {
+    let mut header = [0; HEADER_BYTES];
+    let result = File::open(file).and_then(|mut file| file.read_exact(&mut header));
+    match result {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            return Err(StorageError::damaged(file, "the header", "it is cut off"));
+        }
+        result => result.map_err(StorageError::io("read", file))?,
+    }
+    let wanted = WantedHeader {
+        page_bytes: PAGE_BYTES as u16,
+        application_id: kind.application_id,
+        version: kind.version,
+    };
+    wanted.check(&header).map_err(|error| match error {
+        HeaderError::Version(found) => StorageError::Version {
+            file: file.to_owned(),
+            found: found.into(),
+            known: kind.version.into(),
+        },
+        error => StorageError::damaged(file, "the header", error.to_string()),
+    })
+}
+
+fn scan_wal(wal: &Path) -> Result<(), StorageError> {
+    let file = File::open(wal).map_err(StorageError::io("open", wal))?;
+    wal_scan::scan(BufReader::with_capacity(256 * 1024, file))
+        .map_err(StorageError::io("read", wal))?
+        .map(|_| ())
+        .map_err(|damage| StorageError::damaged(wal, "the log", damage.to_string()))
+}
+
+fn sync_file(file: &Path) -> Result<(), StorageError> {
+    OpenOptions::new()
+        .write(true)
+        .open(file)
+        .and_then(|file| file.sync_all())
+        .map_err(StorageError::io("sync", file))
+}
+
+pub(crate) fn is_there(file: &Path) -> Result<bool, StorageError> {
+    fs::exists(file).map_err(StorageError::io("look for", file))
+}
+
+fn remove_if_there(file: &Path) -> Result<(), StorageError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(StorageError::io("remove", file)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

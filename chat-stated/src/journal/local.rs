@@ -1,0 +1,229 @@
+//! The journal on this host's disk: SQLite, and a thread that commits in groups.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
+use std::thread::{Builder, JoinHandle};
+
+use super::store::BatchStore;
+use super::{Journal, JournalEvent, JournalSink, Position};
+use crate::database::StorageError;
+use crate::entry::Batch;
+
+/// How much is committed in one transaction: a group is closed once it has reached one of these.
+const GROUP_BATCHES: usize = 256;
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+enum Command {
+    Submit(Batch),
+    ForgetThrough(Position),
+}
+
+/// A [`Journal`] in the state directory. Bounds nothing that is submitted: whoever submits bounds what is
+/// under way. When it is dropped, what was submitted is committed first.
+#[derive(Debug)]
+pub struct LocalJournal {
+    commands: Option<Sender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LocalJournal {
+    pub(super) fn start(store: BatchStore, sink: JournalSink) -> io::Result<Self> {
+        let (commands, receiver) = channel();
+        let mut committer = Committer {
+            forget_through: store.forgotten_through(),
+            store,
+            commands: receiver,
+            sink,
+            has_housekeeping: true,
+        };
+        let thread = Builder::new()
+            .name("journal".into())
+            .spawn(move || committer.run_to_end())?;
+        Ok(Self {
+            commands: Some(commands),
+            thread: Some(thread),
+        })
+    }
+
+    fn send(&self, command: Command) {
+        // The thread only ends before its commands after it has told its sink that it failed.
+        if let Some(commands) = &self.commands {
+            let _ = commands.send(command);
+        }
+    }
+}
+
+impl Journal for LocalJournal {
+    fn submit(&mut self, batch: Batch) {
+        self.send(Command::Submit(batch));
+    }
+
+    fn forget_through(&mut self, position: Position) {
+        self.send(Command::ForgetThrough(position));
+    }
+}
+
+impl Drop for LocalJournal {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the journal's thread has panicked");
+        }
+    }
+}
+
+/// What the journal's thread does.
+struct Committer {
+    store: BatchStore,
+    commands: Receiver<Command>,
+    sink: JournalSink,
+    forget_through: Position,
+    /// Whether there may be something to forget or to give back.
+    has_housekeeping: bool,
+}
+
+impl Committer {
+    fn run_to_end(&mut self) {
+        let result = self.run().and_then(|()| self.store.write_back_whole_wal());
+        if let Err(error) = result {
+            (self.sink)(JournalEvent::Failed {
+                error: error.to_string(),
+            });
+        }
+    }
+
+    fn run(&mut self) -> Result<(), StorageError> {
+        while let Some(command) = self.next_command()? {
+            match command {
+                Command::ForgetThrough(position) => self.allow_forgetting(position),
+                Command::Submit(batch) => {
+                    self.commit_group(batch)?;
+                    self.forget_slice()?;
+                    self.store.write_back_long_wal()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next command; does housekeeping while there is none. Nothing at the end.
+    fn next_command(&mut self) -> Result<Option<Command>, StorageError> {
+        while self.has_housekeeping {
+            match self.commands.try_recv() {
+                Ok(command) => return Ok(Some(command)),
+                Err(TryRecvError::Disconnected) => return Ok(None),
+                Err(TryRecvError::Empty) => self.keep_house()?,
+            }
+        }
+        match self.commands.recv() {
+            Ok(command) => Ok(Some(command)),
+            Err(RecvError) => Ok(None),
+        }
+    }
+
+    fn allow_forgetting(&mut self, position: Position) {
+        self.forget_through = self.forget_through.max(position);
+        self.has_housekeeping = true;
+    }
+
+    /// Commits a batch and all that wait behind it, as far as a group goes.
+    fn commit_group(&mut self, first: Batch) -> Result<(), StorageError> {
+        let mut group = vec![(first, 0)];
+        match self.write_group(&mut group) {
+            Ok(mut position) => {
+                for (batch, bytes) in group {
+                    (self.sink)(JournalEvent::Committed {
+                        position,
+                        batch,
+                        bytes,
+                    });
+                    position.0 += 1;
+                }
+                Ok(())
+            }
+            Err(error) if error.is_no_room() => {
+                self.store.roll_back()?;
+                for (batch, _) in group {
+                    (self.sink)(JournalEvent::NoRoom { batch });
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a group that holds its first batch, and fills it meanwhile; sets the bytes each takes. Returns
+    /// the position of the first.
+    fn write_group(&mut self, group: &mut Vec<(Batch, usize)>) -> Result<Position, StorageError> {
+        let mut group_bytes = 0;
+        self.store.begin()?;
+        while let Some((batch, bytes)) = group.last_mut() {
+            *bytes = self.store.append(batch)?;
+            group_bytes += *bytes;
+            if group.len() >= GROUP_BATCHES || group_bytes >= GROUP_BYTES {
+                break;
+            }
+            match self.waiting_batch() {
+                Some(batch) => group.push((batch, 0)),
+                None => break,
+            }
+        }
+        self.store.commit()
+    }
+
+    fn waiting_batch(&mut self) -> Option<Batch> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Submit(batch)) => return Some(batch),
+                Ok(Command::ForgetThrough(position)) => self.allow_forgetting(position),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn is_forgetting(&self) -> bool {
+        self.forget_through > self.store.forgotten_through()
+    }
+
+    fn forget_slice(&mut self) -> Result<(), StorageError> {
+        if !self.is_forgetting() {
+            return Ok(());
+        }
+        let before = self.store.forgotten_through();
+        if !put_off_without_room(self.store.forget_slice(self.forget_through))?
+            || self.store.forgotten_through() == before
+        {
+            // Tried again when the next checkpoint is there.
+            self.forget_through = before;
+        }
+        Ok(())
+    }
+
+    /// Does one slice of what can wait until nobody does.
+    fn keep_house(&mut self) -> Result<(), StorageError> {
+        if self.is_forgetting() {
+            self.forget_slice()?;
+            return self.store.write_back_long_wal();
+        }
+        self.has_housekeeping = match self.store.give_back_space() {
+            Err(error) if error.is_no_room() => false,
+            result => result?,
+        };
+        if self.has_housekeeping {
+            self.store.write_back_long_wal()
+        } else {
+            self.store.write_back_wal()
+        }
+    }
+}
+
+/// Whether it was done, where a full disk is no failure.
+fn put_off_without_room(result: Result<(), StorageError>) -> Result<bool, StorageError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_no_room() => Ok(false),
+        Err(error) => Err(error),
+    }
+}

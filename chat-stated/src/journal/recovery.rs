@@ -1,0 +1,235 @@
+//! Opening the local journal: every check there is, then the batches in order.
+
+use std::path::Path;
+
+use rusqlite::OptionalExtension;
+
+use super::durable_mark::{self, MarkContent};
+use super::format::{self, Anchor, Digest, FormatError};
+use super::local::LocalJournal;
+use super::store::{BatchStore, JOURNAL};
+use super::{JournalSink, Position};
+use crate::database::{Database, StorageError, make_directory};
+use crate::entry::Batch;
+
+/// What to do about a journal that is not there, or that something is missing from.
+const ADVICE_LOST: &str = "Batches that were acknowledged may be lost. Stop the server, keep a copy of the state \
+     directory, and restore the state directory from a backup; or, to go on from the last checkpoint without them, \
+     move journal.db, journal.db-wal, journal.db-shm and journal.mark away";
+
+/// A batch that came out of the journal again.
+#[derive(Debug)]
+pub struct StoredBatch {
+    /// Its place.
+    pub position: Position,
+    /// As it went in.
+    pub batch: Batch,
+    /// What it takes in the journal.
+    pub bytes: usize,
+}
+
+/// A journal that was checked and read to its end, and waits to be started.
+#[derive(Debug)]
+pub struct RecoveredJournal {
+    store: BatchStore,
+    last: Position,
+}
+
+impl LocalJournal {
+    /// Opens the journal in a state directory and hands over what stands in it after `from`, the position of the
+    /// checkpoint, in order. Holds one batch in memory at a time. A new journal, which goes on after `from`,
+    /// is made if there is none and nothing says that there was one.
+    ///
+    /// An error can come after batches were handed over: they must not be served then. What `replay` returns as
+    /// an error is what is wrong with the batch.
+    pub fn open(
+        dir: &Path,
+        from: Position,
+        replay: impl FnMut(StoredBatch) -> Result<(), String>,
+    ) -> Result<RecoveredJournal, StorageError> {
+        make_directory(dir)?;
+        let mark = durable_mark::read(dir)?;
+        let (database, anchor, last) = match Database::open(dir, &JOURNAL)? {
+            Some(database) => {
+                let anchor = read_anchor(&database)?;
+                let last = Replay { from, replay }.run(&database, anchor)?;
+                (database, anchor, last)
+            }
+            None if mark == MarkContent::Missing => {
+                let anchor = Anchor {
+                    position: from,
+                    digest: Digest::START,
+                };
+                (create(dir, anchor)?, anchor, anchor)
+            }
+            None => {
+                let what = "it is missing, but its mark is there";
+                return Err(lost(&JOURNAL.path(dir), "the file", what.into()));
+            }
+        };
+        check_end(database.file(), last.position, from, mark)?;
+        database.write_back_whole_wal()?;
+        let store = BatchStore::new(dir, database, anchor, last)?;
+        let last = last.position;
+        Ok(RecoveredJournal { store, last })
+    }
+}
+
+impl RecoveredJournal {
+    /// The position of the last batch in it.
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
+    /// Starts the journal's thread. What comes out goes to `sink`.
+    pub fn start(self, sink: JournalSink) -> std::io::Result<LocalJournal> {
+        LocalJournal::start(self.store, sink)
+    }
+
+    #[cfg(test)]
+    pub(super) fn database(&self) -> &Database {
+        self.store.database()
+    }
+}
+
+fn create(dir: &Path, anchor: Anchor) -> Result<Database, StorageError> {
+    Database::create(dir, &JOURNAL, |rows| {
+        rows.execute(
+            "INSERT INTO anchor (id, content) VALUES (0, ?1)",
+            [&anchor.encode()[..]],
+        )
+        .map(|_| ())
+    })
+}
+
+fn read_anchor(database: &Database) -> Result<Anchor, StorageError> {
+    let content: Option<Vec<u8>> = database
+        .connection
+        .query_row("SELECT content FROM anchor WHERE id = 0", (), |row| {
+            row.get(0)
+        })
+        .optional()
+        .map_err(StorageError::sqlite("read", database.file()))?;
+    content
+        .and_then(|content| Anchor::decode(&content))
+        .ok_or_else(|| {
+            let what = "it is missing, or its checksum does not match its content";
+            StorageError::damaged(database.file(), "the anchor", what)
+        })
+}
+
+/// Whether the journal reaches as far as it did once.
+fn check_end(
+    file: &Path,
+    last: Position,
+    from: Position,
+    mark: MarkContent,
+) -> Result<(), StorageError> {
+    let reaches = |wanted: Position, whose: &str| {
+        if last >= wanted {
+            return Ok(());
+        }
+        let what = format!(
+            "it ends with batch {}, and {whose} says that there was batch {}",
+            last.0, wanted.0
+        );
+        Err(lost(file, "the end", what))
+    };
+    reaches(from, "the checkpoint")?;
+    match mark {
+        MarkContent::Through(position) => reaches(position, "journal.mark"),
+        MarkContent::Unreadable => {
+            log::warn!(
+                "journal.mark cannot be read: whether the journal is whole at its end is not known"
+            );
+            Ok(())
+        }
+        MarkContent::Missing => Ok(()),
+    }
+}
+
+fn lost(file: &Path, place: &str, what: String) -> StorageError {
+    StorageError::Damaged {
+        file: file.to_owned(),
+        place: place.into(),
+        what,
+        advice: ADVICE_LOST,
+    }
+}
+
+struct Replay<F> {
+    from: Position,
+    replay: F,
+}
+
+impl<F: FnMut(StoredBatch) -> Result<(), String>> Replay<F> {
+    /// Reads all rows; returns the last.
+    fn run(&mut self, database: &Database, anchor: Anchor) -> Result<Anchor, StorageError> {
+        let file = database.file();
+        if anchor.position > self.from {
+            let what = format!(
+                "it begins after batch {}, and the checkpoint ends with batch {}",
+                anchor.position.0, self.from.0
+            );
+            return Err(lost(file, "the beginning", what));
+        }
+        let error = |error| StorageError::sqlite("read", file)(error);
+        let mut select = database
+            .connection
+            .prepare("SELECT position, digest, body FROM batch ORDER BY position")
+            .map_err(error)?;
+        let mut rows = select.query(()).map_err(error)?;
+        let mut last = anchor;
+        while let Some(row) = rows.next().map_err(error)? {
+            last = self.take(file, row, last)?;
+        }
+        Ok(last)
+    }
+
+    fn take(
+        &mut self,
+        file: &Path,
+        row: &rusqlite::Row<'_>,
+        previous: Anchor,
+    ) -> Result<Anchor, StorageError> {
+        let error = |error| StorageError::sqlite("read", file)(error);
+        let position = Position(row.get::<_, i64>(0).map_err(error)? as u64);
+        let digest = row.get_ref(1).map_err(error)?;
+        let body = row.get_ref(2).map_err(error)?;
+        let expected = Position(previous.position.0 + 1);
+        let place = format!("batch {}", expected.0);
+        if position != expected {
+            let what = format!("it is missing; batch {} comes next", position.0);
+            return Err(StorageError::damaged(file, place, what));
+        }
+        let damaged = |what: String| StorageError::damaged(file, &place[..], what);
+        let (Ok(digest), Ok(body)) = (digest.as_blob(), body.as_blob()) else {
+            return Err(damaged("it is not made of bytes".into()));
+        };
+        let found = Digest::of(position, previous.digest, body);
+        if Digest::from_bytes(digest) != Some(found) {
+            return Err(damaged(FormatError::Digest.to_string()));
+        }
+        if position > self.from {
+            let batch = format::decode(body).map_err(|error| match error {
+                FormatError::Unknown(format) => StorageError::Version {
+                    file: file.to_owned(),
+                    found: format.into(),
+                    known: format::FORMAT.into(),
+                },
+                error => damaged(error.to_string()),
+            })?;
+            let bytes = body.len();
+            (self.replay)(StoredBatch {
+                position,
+                batch,
+                bytes,
+            })
+            .map_err(damaged)?;
+        }
+        Ok(Anchor {
+            position,
+            digest: found,
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! The rows of the local journal: one a batch, and one that says what the first of them follows.
+
+use std::path::Path;
+
+use rusqlite::OptionalExtension;
+
+use super::Position;
+use super::durable_mark::DurableMark;
+use super::format::{self, Anchor, Digest};
+use crate::database::{Database, DatabaseKind, StorageError};
+use crate::entry::Batch;
+
+/// The journal's file.
+pub(super) const JOURNAL: DatabaseKind = DatabaseKind {
+    file_name: "journal.db",
+    application_id: i32::from_be_bytes(*b"chtJ"),
+    version: format::FORMAT as i32,
+    tables: &[
+        (
+            "anchor",
+            "CREATE TABLE anchor (id INTEGER PRIMARY KEY, content BLOB NOT NULL) STRICT",
+        ),
+        (
+            "batch",
+            "CREATE TABLE batch (position INTEGER PRIMARY KEY, digest BLOB NOT NULL, body BLOB NOT NULL) STRICT",
+        ),
+    ],
+};
+
+/// How much is forgotten in one transaction.
+const FORGOTTEN_BATCHES_AT_ONCE: u64 = 256;
+const FORGOTTEN_BYTES_AT_ONCE: u64 = 1024 * 1024;
+
+/// The journal's rows, open for writing.
+#[derive(Debug)]
+pub(super) struct BatchStore {
+    database: Database,
+    mark: DurableMark,
+    /// The last batch that was forgotten.
+    anchor: Anchor,
+    /// The last batch that is durable.
+    durable: Anchor,
+    /// The last batch that was added, durable or not yet.
+    last: Anchor,
+    body: Vec<u8>,
+}
+
+/// Buffers that grew larger than this are given back.
+const KEPT_BUFFER_BYTES: usize = 1024 * 1024;
+
+impl BatchStore {
+    pub(super) fn new(
+        dir: &Path,
+        database: Database,
+        anchor: Anchor,
+        last: Anchor,
+    ) -> Result<Self, StorageError> {
+        let mark = DurableMark::begin(dir, last.position)?;
+        Ok(Self {
+            database,
+            mark,
+            anchor,
+            durable: last,
+            last,
+            body: Vec::new(),
+        })
+    }
+
+    pub(super) fn begin(&self) -> Result<(), StorageError> {
+        self.database
+            .begin()
+            .map_err(self.error("begin a transaction in"))
+    }
+
+    /// Adds a batch to the transaction; returns the bytes of its body. One that is too large for its format
+    /// finds no room either.
+    pub(super) fn append(&mut self, batch: &Batch) -> Result<usize, StorageError> {
+        self.body.clear();
+        format::encode(batch, &mut self.body).map_err(|error| {
+            log::error!(
+                "a batch of {} entries is refused: {error}",
+                batch.entries.len()
+            );
+            StorageError::NoRoom {
+                action: "write to",
+                file: self.database.file().to_owned(),
+            }
+        })?;
+        let bytes = self.body.len();
+        let position = Position(self.last.position.0 + 1);
+        let digest = Digest::of(position, self.last.digest, &self.body);
+        self.database
+            .connection
+            .prepare_cached("INSERT INTO batch (position, digest, body) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| {
+                insert.execute((position.0 as i64, digest.as_bytes(), &self.body[..]))
+            })
+            .map_err(self.error("write to"))?;
+        self.last = Anchor { position, digest };
+        if self.body.capacity() > KEPT_BUFFER_BYTES {
+            self.body = Vec::new();
+        }
+        Ok(bytes)
+    }
+
+    /// Makes what was added durable; returns the position of the first batch of it.
+    pub(super) fn commit(&mut self) -> Result<Position, StorageError> {
+        self.database.commit().map_err(self.error("write to"))?;
+        let first = Position(self.durable.position.0 + 1);
+        self.durable = self.last;
+        self.mark.advance(self.durable.position)?;
+        Ok(first)
+    }
+
+    /// Takes back what was added since the last commit.
+    pub(super) fn roll_back(&mut self) -> Result<(), StorageError> {
+        self.last = self.durable;
+        self.database.roll_back()
+    }
+
+    /// The last position that is forgotten.
+    pub(super) fn forgotten_through(&self) -> Position {
+        self.anchor.position
+    }
+
+    /// Forgets a slice of what is allowed; the last durable batch stays behind as the anchor.
+    pub(super) fn forget_slice(&mut self, through: Position) -> Result<(), StorageError> {
+        let through = through.min(self.durable.position);
+        let Some(anchor) = self.end_of_slice(through).map_err(self.error("read"))? else {
+            return Ok(());
+        };
+        self.database.in_transaction("forget batches of", |rows| {
+            rows.prepare_cached("DELETE FROM batch WHERE position <= ?1")?
+                .execute([anchor.position.0 as i64])?;
+            rows.prepare_cached("UPDATE anchor SET content = ?1 WHERE id = 0")?
+                .execute([&anchor.encode()[..]])
+        })?;
+        self.anchor = anchor;
+        Ok(())
+    }
+
+    fn end_of_slice(&self, through: Position) -> rusqlite::Result<Option<Anchor>> {
+        let mut select = self.database.connection.prepare_cached(
+            "SELECT position, length(body) FROM batch WHERE position > ?1 AND position <= ?2 \
+             ORDER BY position LIMIT ?3",
+        )?;
+        let mut rows = select.query([
+            self.anchor.position.0 as i64,
+            through.0 as i64,
+            FORGOTTEN_BATCHES_AT_ONCE as i64,
+        ])?;
+        let mut end = None;
+        let mut bytes = 0;
+        while let Some(row) = rows.next()? {
+            end = Some(row.get::<_, i64>(0)?);
+            bytes += row.get::<_, i64>(1)? as u64;
+            if bytes >= FORGOTTEN_BYTES_AT_ONCE {
+                break;
+            }
+        }
+        let Some(end) = end else {
+            return Ok(None);
+        };
+        self.database
+            .connection
+            .prepare_cached("SELECT digest FROM batch WHERE position = ?1")?
+            .query_row([end], |row| {
+                let digest = Digest::from_bytes(row.get_ref(0)?.as_blob()?);
+                Ok(digest.map(|digest| Anchor {
+                    position: Position(end as u64),
+                    digest,
+                }))
+            })
+            .optional()
+            .map(Option::flatten)
+    }
+
+    /// Writes a long log back to the database.
+    pub(super) fn write_back_long_wal(&self) -> Result<(), StorageError> {
+        self.database.write_back_long_wal()
+    }
+
+    /// Writes all of the log back to the database.
+    pub(super) fn write_back_whole_wal(&self) -> Result<(), StorageError> {
+        self.database.write_back_whole_wal()
+    }
+
+    /// Writes what can be of the log back to the database.
+    pub(super) fn write_back_wal(&self) -> Result<(), StorageError> {
+        self.database.write_back_wal()
+    }
+
+    /// Gives a slice of unused space back; says whether there is more to give.
+    pub(super) fn give_back_space(&self) -> Result<bool, StorageError> {
+        self.database.give_back_space()
+    }
+
+    fn error(&self, action: &'static str) -> impl FnOnce(rusqlite::Error) -> StorageError {
+        StorageError::sqlite(action, self.database.file())
+    }
+
+    #[cfg(test)]
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+}

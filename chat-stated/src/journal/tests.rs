@@ -1,0 +1,225 @@
+//! The local journal as a whole: what went in comes out again, or the file is named as damaged.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use super::*;
+use crate::database::StorageError;
+use crate::entry::{Entry, Stamp};
+
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
+    use crate::entry::{Action, ConnectionId, RequestName};
+    use chat_shared::rpc::{ConnectionSerial, LifeId, Progress, StreamOffset};
+    let connection = ConnectionId {
+        life: LifeId(1),
+        serial: ConnectionSerial(number),
+    };
+    Batch {
+        stamp: Stamp {
+            wall_ms: number as i64,
+            boot_ms: number,
+            boot_id: [7; 16],
+        },
+        entries: vec![Entry::Request {
+            name: RequestName {
+                connection,
+                offset: StreamOffset(number),
+            },
+            answered: StreamOffset(0),
+            progress: Progress::default(),
+            action: Action::Broadcast {
+                text: "x".repeat(text_bytes),
+            },
+        }],
+    }
+}
+
+pub(super) fn open(
+    dir: &Path,
+    from: u64,
+) -> Result<(RecoveredJournal, Vec<StoredBatch>), StorageError> {
+    let mut batches = Vec::new();
+    let journal = LocalJournal::open(dir, Position(from), |batch| {
+        batches.push(batch);
+        Ok(())
+    })?;
+    Ok((journal, batches))
+}
+
+pub(super) fn start(journal: RecoveredJournal) -> (LocalJournal, Receiver<JournalEvent>) {
+    let (events, receiver) = channel();
+    let sink = Box::new(move |event| {
+        let _ = events.send(event);
+    });
+    (journal.start(sink).unwrap(), receiver)
+}
+
+pub(super) fn await_committed(
+    events: &Receiver<JournalEvent>,
+    count: usize,
+) -> Vec<(Position, Batch)> {
+    (0..count)
+        .map(|_| match events.recv_timeout(PATIENCE).unwrap() {
+            JournalEvent::Committed {
+                position, batch, ..
+            } => (position, batch),
+            event => panic!("{event:?}"),
+        })
+        .collect()
+}
+
+/// Puts batches into a journal one by one and closes it in good order.
+pub(super) fn write(
+    dir: &Path,
+    from: u64,
+    numbers: std::ops::RangeInclusive<u64>,
+    text_bytes: usize,
+) {
+    let (mut journal, events) = start(open(dir, from).unwrap().0);
+    for number in numbers {
+        journal.submit(batch(number, text_bytes));
+        await_committed(&events, 1);
+    }
+}
+
+/// What is left of a journal whose process is killed now.
+pub(super) fn copy_as_if_killed(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for name in ["journal.mark", "journal.db", "journal.db-wal"] {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
+pub(super) fn expect_batches(
+    found: &[StoredBatch],
+    numbers: std::ops::RangeInclusive<u64>,
+    text_bytes: usize,
+) {
+    let wanted = numbers.map(|number| (number, batch(number, text_bytes)));
+    assert!(
+        found
+            .iter()
+            .map(|found| (found.position.0, found.batch.clone()))
+            .eq(wanted),
+        "{:?}",
+        found.iter().map(|found| found.position).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn what_went_in_comes_out_in_order_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
+    for number in 1..=1000 {
+        journal.submit(batch(number, 100));
+    }
+    let committed = await_committed(&events, 1000);
+    for (index, (position, out)) in committed.into_iter().enumerate() {
+        assert_eq!(position, Position(index as u64 + 1));
+        assert_eq!(out, batch(position.0, 100));
+    }
+    drop(journal);
+    let (journal, found) = open(dir.path(), 0).unwrap();
+    assert_eq!(journal.last(), Position(1000));
+    expect_batches(&found, 1..=1000, 100);
+    let (_, found) = open(dir.path(), 990).unwrap();
+    expect_batches(&found, 991..=1000, 100);
+}
+
+#[test]
+fn a_journal_that_was_killed_holds_all_that_was_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
+    for number in 1..=40 {
+        journal.submit(batch(number, 2000));
+        await_committed(&events, 1);
+        if number % 8 == 0 {
+            let killed = tempfile::tempdir().unwrap();
+            copy_as_if_killed(dir.path(), killed.path());
+            let (_, found) = open(killed.path(), 0).unwrap();
+            expect_batches(&found, 1..=number, 2000);
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_is_handed_back_by_replay_ends_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 0, 1..=2, 10);
+    let result = LocalJournal::open(dir.path(), Position(0), |_| Err("it is odd".into()));
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("batch 1: it is odd"), "{error}");
+}
+
+#[test]
+fn forgetting_keeps_the_rest_and_gives_space_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
+    for number in 1..=200 {
+        journal.submit(batch(number, 100_000));
+    }
+    await_committed(&events, 200);
+    journal.forget_through(Position(198));
+    drop(journal);
+    // Closing does not wait for what can be done at the next start.
+    let (journal, found) = open(dir.path(), 198).unwrap();
+    expect_batches(&found, 199..=200, 100_000);
+    let (mut journal, events) = start(journal);
+    journal.forget_through(Position(198));
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let file = dir.path().join("journal.db");
+    while fs::metadata(&file).unwrap().len() > 6 * 1024 * 1024 {
+        assert!(std::time::Instant::now() < deadline, "no space given back");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    journal.submit(batch(201, 100_000));
+    await_committed(&events, 1);
+    drop(journal);
+    let (_, found) = open(dir.path(), 198).unwrap();
+    expect_batches(&found, 199..=201, 100_000);
+    let error = open(dir.path(), 197).unwrap_err().to_string();
+    assert!(error.contains("it begins after batch 198"), "{error}");
+}
+
+#[test]
+fn a_full_disk_refuses_batches_and_service_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(dir.path(), 0).unwrap();
+    journal.database().limit_further_pages(10);
+    let (mut journal, events) = start(journal);
+    journal.submit(batch(1, 1000));
+    await_committed(&events, 1);
+    journal.submit(batch(2, 100_000));
+    match events.recv_timeout(PATIENCE).unwrap() {
+        JournalEvent::NoRoom { batch: refused } => assert_eq!(refused, batch(2, 100_000)),
+        event => panic!("{event:?}"),
+    }
+    journal.submit(batch(2, 2000));
+    assert_eq!(await_committed(&events, 1), [(Position(2), batch(2, 2000))]);
+    drop(journal);
+    let (_, found) = open(dir.path(), 1).unwrap();
+    expect_batches(&found, 2..=2, 2000);
+}
+
+#[test]
+fn files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let (mut journal, events) = start(open(&state, 0).unwrap().0);
+    journal.submit(batch(1, 10));
+    await_committed(&events, 1);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state), 0o700);
+    let files: Vec<_> = fs::read_dir(&state).unwrap().collect();
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}

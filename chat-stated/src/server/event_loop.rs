@@ -1,0 +1,416 @@
+//! The loop: waits for workers, threads, signals and time; carries what comes to the core, and back.
+
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use chat_shared::child_link::report_ready;
+use chat_shared::rpc::LifeId;
+use mio::event::Event;
+use mio::net::{UnixListener, UnixStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::{Pid, geteuid};
+use signal_hook::consts::{SIGHUP, SIGTERM};
+use slab::Slab;
+
+use super::DaemonSetup;
+use super::finished::{Finished, Reporter};
+use super::host_clock::HostClock;
+use super::recovery::Recovered;
+use super::socket::{Socket, Written};
+use super::workshop::Workshop;
+use crate::account_file::writer::FileOutcome;
+use crate::checkpoint::CheckpointEvent;
+use crate::core::{Core, CoreSettings, LinkId};
+use crate::journal::JournalEvent;
+use crate::passwords::remembered::RememberedPasswords;
+
+const WAKER: Token = Token(0);
+const LISTENER: Token = Token(1);
+const PARENT: Token = Token(2);
+const TERMINATE: Token = Token(3);
+const RELOAD: Token = Token(4);
+/// Tokens from here on are workers' connections.
+const FIRST_LINK: usize = 16;
+
+/// How often it is looked whether workers that have not come back still live.
+const ORPHAN_CHECK: Duration = Duration::from_millis(20);
+/// Accounts whose right password is remembered.
+const REMEMBERED_PASSWORDS: usize = 1_000_000;
+/// After SIGTERM, what was asked must be answered within this.
+const STOP_TIME: Duration = Duration::from_secs(5);
+
+pub(super) struct EventLoop {
+    poll: Poll,
+    listener: UnixListener,
+    parent: UnixStream,
+    terminate: UnixStream,
+    reload: UnixStream,
+    clock: HostClock,
+    core: Core,
+    sockets: Slab<Socket>,
+    workshop: Workshop,
+    finished: Receiver<Finished>,
+    is_serving: bool,
+    stop_by: Option<Instant>,
+}
+
+impl EventLoop {
+    pub(super) fn new(setup: DaemonSetup, recovered: Recovered) -> anyhow::Result<Self> {
+        let poll = Poll::new().context("cannot make an event queue")?;
+        let waker = Waker::new(poll.registry(), WAKER).context("cannot make a waker")?;
+        let (reporter, finished) = Reporter::new(waker);
+        let clock = HostClock::new()?;
+        let settings = CoreSettings {
+            limits: setup.settings.limits(),
+            ..CoreSettings::default()
+        };
+        let remembered =
+            RememberedPasswords::new(REMEMBERED_PASSWORDS).context("cannot draw a random key")?;
+        let (bytes, entries) = (recovered.replayed_bytes, recovered.replayed_entries);
+        let (workshop, state, position) = Workshop::start(recovered, &setup.settings, &reporter)?;
+        let mut core = Core::new(settings, state, position, remembered, clock.stamp());
+        core.count_replayed(bytes, entries);
+        setup.listener.set_nonblocking(true)?;
+        setup.parent.set_nonblocking(true)?;
+        let mut parent = UnixStream::from_std(setup.parent);
+        let mut terminate = signal_pipe(SIGTERM)?;
+        let mut reload = signal_pipe(SIGHUP)?;
+        for (source, token) in [
+            (&mut parent, PARENT),
+            (&mut terminate, TERMINATE),
+            (&mut reload, RELOAD),
+        ] {
+            poll.registry()
+                .register(source, token, Interest::READABLE)?;
+        }
+        Ok(Self {
+            poll,
+            listener: UnixListener::from_std(setup.listener),
+            parent,
+            terminate,
+            reload,
+            clock,
+            core,
+            sockets: Slab::new(),
+            workshop,
+            finished,
+            is_serving: false,
+            stop_by: None,
+        })
+    }
+
+    pub(super) fn run(mut self) -> anyhow::Result<()> {
+        let mut events = Events::with_capacity(1_024);
+        loop {
+            self.turn()?;
+            if self.is_done() {
+                log::info!("stopped");
+                return Ok(());
+            }
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => {
+                    return Err(error).context("cannot wait for events");
+                }
+                _ => {}
+            }
+            self.core.begin_turn(self.clock.stamp());
+            for event in &events {
+                self.take_event(event)?;
+            }
+        }
+    }
+
+    /// Everything that can be done without waiting.
+    fn turn(&mut self) -> anyhow::Result<()> {
+        self.bury_orphans();
+        self.read_workers();
+        while let Ok(finished) = self.finished.try_recv() {
+            self.take_finished(finished)?;
+        }
+        for action in self.core.end_turn() {
+            if let Some(link) = self.workshop.perform(action, &mut self.core)
+                && let Some(socket) = self.sockets.get_mut(link)
+            {
+                socket.closing_since = Some(Instant::now());
+            }
+        }
+        self.write_workers();
+        self.serve_when_ready()
+    }
+
+    fn serve_when_ready(&mut self) -> anyhow::Result<()> {
+        if self.is_serving || !self.core.is_ready() {
+            return Ok(());
+        }
+        self.is_serving = true;
+        self.poll
+            .registry()
+            .register(&mut self.listener, LISTENER, Interest::READABLE)
+            .context("cannot wait for workers")?;
+        self.accept();
+        log::info!("serving {} accounts", self.core.state().account_count());
+        let parent =
+            std::os::unix::net::UnixStream::from(self.parent.as_fd().try_clone_to_owned()?);
+        report_ready(&parent).context("cannot tell the supervisor that the state is ready")
+    }
+
+    fn take_event(&mut self, event: &Event) -> anyhow::Result<()> {
+        match event.token() {
+            WAKER => {}
+            LISTENER => self.accept(),
+            PARENT => {
+                if is_at_end(&mut self.parent) {
+                    bail!("the supervisor is gone");
+                }
+            }
+            TERMINATE => {
+                is_at_end(&mut self.terminate);
+                log::info!("stopping");
+                self.stop_by = Some(Instant::now() + STOP_TIME);
+            }
+            RELOAD => {
+                is_at_end(&mut self.reload);
+                log::info!("reading the account file again");
+                self.core.read_account_file();
+            }
+            Token(token) => {
+                if let Some(socket) = self.sockets.get_mut(token - FIRST_LINK)
+                    && (event.is_readable() || event.is_read_closed() || event.is_error())
+                {
+                    socket.is_readable = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.open_link(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return log::error!("cannot accept a worker: {error}"),
+            }
+        }
+    }
+
+    fn open_link(&mut self, mut stream: UnixStream) {
+        let peer = match getsockopt(&stream, PeerCredentials) {
+            Ok(peer) => peer,
+            Err(error) => return log::error!("cannot tell who a worker is: {error}"),
+        };
+        let own_user = geteuid();
+        if peer.uid() != own_user.as_raw() && peer.uid() != 0 {
+            return log::warn!("refused process {} of user {}", peer.pid(), peer.uid());
+        }
+        let entry = self.sockets.vacant_entry();
+        let link = entry.key();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) =
+            self.poll
+                .registry()
+                .register(&mut stream, Token(link + FIRST_LINK), interest)
+        {
+            return log::error!("cannot wait for a worker: {error}");
+        }
+        entry.insert(Socket::new(stream));
+        self.core.link_opened(link, peer.pid().unsigned_abs());
+    }
+
+    fn read_workers(&mut self) {
+        if self.core.is_full() || self.stop_by.is_some() {
+            return;
+        }
+        let readable: Vec<LinkId> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| socket.is_readable)
+            .map(|(link, _)| link)
+            .collect();
+        for link in readable {
+            self.read_worker(link);
+        }
+    }
+
+    fn read_worker(&mut self, link: LinkId) {
+        let socket = &mut self.sockets[link];
+        match socket.reader.read_from(&mut socket.stream) {
+            Ok(0) => return self.close_link(link),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                socket.is_readable = false;
+                return;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => return,
+            Err(_) => return self.close_link(link),
+        }
+        if socket.closing_since.is_some() {
+            return;
+        }
+        loop {
+            match socket.reader.next_frame() {
+                Ok(Some(payload)) if self.core.expects_hello(link) => {
+                    let mut secret = [0; 16];
+                    if let Err(error) = getrandom::fill(&mut secret) {
+                        log::error!("cannot draw a worker's secret: {error}");
+                        return self.close_link(link);
+                    }
+                    self.core.hello(link, payload, secret);
+                }
+                Ok(Some(payload)) => self.core.received(link, payload),
+                Ok(None) => return,
+                Err(error) => {
+                    log::warn!("a worker sent what is not a frame: {error}");
+                    return self.close_link(link);
+                }
+            }
+        }
+    }
+
+    fn write_workers(&mut self) {
+        for link in self.core.links_with_output() {
+            let (Some(socket), Some(output)) = (self.sockets.get_mut(link), self.core.output(link))
+            else {
+                continue;
+            };
+            if socket.write(output) == Written::PeerGone {
+                self.close_link(link);
+            }
+        }
+        let done: Vec<LinkId> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| socket.closing_since.is_some())
+            .map(|(link, _)| link)
+            .filter(|link| {
+                let is_written = self
+                    .core
+                    .output(*link)
+                    .is_none_or(|output| output.pending_bytes() == 0);
+                is_written || self.sockets[*link].is_overdue()
+            })
+            .collect();
+        for link in done {
+            self.close_link(link);
+        }
+    }
+
+    fn close_link(&mut self, link: LinkId) {
+        if let Some(mut socket) = self.sockets.try_remove(link) {
+            // Closing takes it out of the event queue in any case.
+            let _ = self.poll.registry().deregister(&mut socket.stream);
+            self.core.link_closed(link);
+        }
+    }
+
+    fn take_finished(&mut self, finished: Finished) -> anyhow::Result<()> {
+        match finished {
+            Finished::Journal(JournalEvent::Committed {
+                position,
+                batch,
+                bytes,
+            }) => self.core.committed(position, batch, bytes),
+            Finished::Journal(JournalEvent::NoRoom { batch }) => self.core.no_room(batch),
+            Finished::Journal(JournalEvent::Failed { error }) => bail!("{error}"),
+            Finished::Checkpoint(CheckpointEvent::Written { position }) => {
+                self.core.checkpoint_written(position);
+            }
+            Finished::Checkpoint(CheckpointEvent::NoRoom { checkpoint }) => {
+                self.core.checkpoint_no_room(checkpoint.changes);
+            }
+            Finished::Checkpoint(CheckpointEvent::Failed { error }) => bail!("{error}"),
+            Finished::Password(outcome) => {
+                self.core.password_done(outcome.ticket, outcome.result);
+            }
+            Finished::AccountFile(outcome) => self.take_file_outcome(outcome),
+        }
+        Ok(())
+    }
+
+    fn take_file_outcome(&mut self, outcome: FileOutcome) {
+        match outcome {
+            FileOutcome::Appended { tickets } => self.core.lines_filed(&tickets),
+            FileOutcome::Missing { tickets } => self.core.account_file_missing(tickets),
+            FileOutcome::Failed { tickets, error } => {
+                self.core.lines_not_filed(&tickets, &error);
+            }
+            FileOutcome::Created { result, .. } => self.core.account_file_created(result),
+            FileOutcome::Read { result, .. } => self.core.account_file_read(result),
+        }
+    }
+
+    /// Workers that died with or after the daemon before us need not be waited for.
+    fn bury_orphans(&mut self) {
+        for (life, pid) in self.core.orphans() {
+            if is_dead(pid) {
+                self.core.orphan_died(life);
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stop_by
+            .is_some_and(|stop_by| self.core.is_idle() || Instant::now() >= stop_by)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let has_more_to_read = self.stop_by.is_none()
+            && !self.core.is_full()
+            && self.sockets.iter().any(|(_, socket)| socket.is_readable);
+        if has_more_to_read {
+            return Some(Duration::ZERO);
+        }
+        let now_ms = self.clock.stamp().boot_ms;
+        let deadline = self
+            .core
+            .next_deadline_ms()
+            .map(|deadline_ms| Duration::from_millis(deadline_ms.saturating_sub(now_ms)));
+        let stop = self
+            .stop_by
+            .map(|stop_by| stop_by.saturating_duration_since(Instant::now()));
+        let has_orphans: Vec<(LifeId, u32)> = self.core.orphans();
+        let orphans = (!has_orphans.is_empty()).then_some(ORPHAN_CHECK);
+        let closing = self
+            .sockets
+            .iter()
+            .any(|(_, socket)| socket.closing_since.is_some())
+            .then_some(ORPHAN_CHECK);
+        [deadline, stop, orphans, closing]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// A stream that becomes readable when the signal comes.
+fn signal_pipe(signal: i32) -> anyhow::Result<UnixStream> {
+    let (read, write) = UnixStream::pair().context("cannot make a pipe for signals")?;
+    signal_hook::low_level::pipe::register(signal, std::os::fd::OwnedFd::from(write))
+        .with_context(|| format!("cannot catch signal {signal}"))?;
+    Ok(read)
+}
+
+/// Reads all there is; whether the other side is gone.
+fn is_at_end(stream: &mut UnixStream) -> bool {
+    let mut bytes = [0; 256];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+}
+
+fn is_dead(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
+}

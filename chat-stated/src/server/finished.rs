@@ -1,0 +1,44 @@
+//! What the daemon's other threads report to its loop.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use mio::Waker;
+
+use crate::account_file::writer::FileOutcome;
+use crate::checkpoint::CheckpointEvent;
+use crate::journal::JournalEvent;
+use crate::passwords::pool::PasswordOutcome;
+
+/// Work that another thread has done.
+#[derive(Debug)]
+pub(super) enum Finished {
+    Journal(JournalEvent),
+    Checkpoint(CheckpointEvent),
+    Password(PasswordOutcome),
+    AccountFile(FileOutcome),
+}
+
+/// Given to the threads: takes what they have done, and wakes the loop.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    sender: Sender<Finished>,
+    waker: Arc<Waker>,
+}
+
+impl Reporter {
+    pub(super) fn new(waker: Waker) -> (Self, Receiver<Finished>) {
+        let (sender, receiver) = channel();
+        let waker = Arc::new(waker);
+        (Self { sender, waker }, receiver)
+    }
+
+    pub(super) fn report(&self, finished: Finished) {
+        // The loop is gone only when the process ends; nobody is left then to be told.
+        if self.sender.send(finished).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
+            log::error!("cannot wake the loop: {error}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The clocks of this host.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::entry::Stamp;
+
+const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Reads the clocks of this host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HostClock {
+    boot_id: [u8; 16],
+}
+
+impl HostClock {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(BOOT_ID_FILE)
+            .with_context(|| format!("cannot read {BOOT_ID_FILE}"))?;
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+        let boot_id = u128::from_str_radix(&digits, 16)
+            .with_context(|| format!("{BOOT_ID_FILE} does not hold a boot id: {text:?}"))?
+            .to_be_bytes();
+        Ok(Self { boot_id })
+    }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        let wall_ms = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(after) => after.as_millis() as i64,
+            Err(before) => -(before.duration().as_millis() as i64),
+        };
+        Stamp {
+            wall_ms,
+            boot_ms: boot_ms(),
+            boot_id: self.boot_id,
+        }
+    }
+}
+
+fn boot_ms() -> u64 {
+    let time =
+        clock_gettime(ClockId::CLOCK_BOOTTIME).expect("Linux has had this clock since 2.6.39");
+    time.tv_sec() as u64 * 1_000 + time.tv_nsec() as u64 / 1_000_000
+}

@@ -1,0 +1,66 @@
+//! A worker's connection as the loop sees it: bytes in, bytes out.
+
+use std::io::{ErrorKind, Write};
+use std::time::Instant;
+
+use chat_shared::rpc::{FrameReader, FrameWriter};
+use mio::net::UnixStream;
+
+/// A worker that does not take what is sent to it is cut off beyond this.
+pub(super) const MAX_UNREAD_BYTES: usize = 256 * 1024 * 1024;
+
+/// How long a connection that is being closed may take to take what is left.
+const CLOSING_MS: u128 = 1_000;
+
+pub(super) struct Socket {
+    pub(super) stream: UnixStream,
+    pub(super) reader: FrameReader,
+    /// There may be something to be read.
+    pub(super) is_readable: bool,
+    /// To be closed once everything is written.
+    pub(super) closing_since: Option<Instant>,
+}
+
+/// What became of a try to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    All,
+    Some,
+    PeerGone,
+}
+
+impl Socket {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            reader: FrameReader::default(),
+            is_readable: true,
+            closing_since: None,
+        }
+    }
+
+    pub(super) fn write(&mut self, output: &mut FrameWriter) -> Written {
+        while output.pending_bytes() > 0 {
+            match self.stream.write(output.pending()) {
+                Ok(0) => return Written::PeerGone,
+                Ok(bytes) => output.advance(bytes),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return if output.pending_bytes() > MAX_UNREAD_BYTES {
+                        log::error!("a worker does not read what is sent to it; cut off");
+                        Written::PeerGone
+                    } else {
+                        Written::Some
+                    };
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Written::PeerGone,
+            }
+        }
+        Written::All
+    }
+
+    pub(super) fn is_overdue(&self) -> bool {
+        self.closing_since
+            .is_some_and(|since| since.elapsed().as_millis() > CLOSING_MS)
+    }
+}

@@ -1,0 +1,120 @@
+//! The threads that wait for disks and hashes, so that the loop does not.
+
+use std::num::NonZeroUsize;
+
+use anyhow::Context;
+
+use super::finished::{Finished, Reporter};
+use super::recovery::Recovered;
+use crate::account_file::writer::AccountFileWriter;
+use crate::checkpoint::{Checkpoint, CheckpointWriter};
+use crate::core::{Action, Core, FileRequest, LinkId};
+use crate::journal::{Journal, Position};
+use crate::passwords::cost::HashingCost;
+use crate::passwords::pool::{PasswordPool, PoolSettings};
+use crate::settings::Settings;
+use crate::state::State;
+
+/// Does what the core wants to have done outside.
+pub(super) struct Workshop {
+    journal: Box<dyn Journal>,
+    checkpoints: CheckpointWriter,
+    passwords: PasswordPool,
+    account_file: AccountFileWriter,
+}
+
+impl Workshop {
+    /// Starts the threads; gives back what was recovered, but the files.
+    pub(super) fn start(
+        recovered: Recovered,
+        settings: &Settings,
+        reporter: &Reporter,
+    ) -> anyhow::Result<(Self, State, Position)> {
+        let report = reporter.clone();
+        let journal = recovered
+            .journal
+            .start(Box::new(move |event| {
+                report.report(Finished::Journal(event))
+            }))
+            .context("cannot start the journal's thread")?;
+        let report = reporter.clone();
+        let checkpoints = CheckpointWriter::start(
+            recovered.checkpoint,
+            Box::new(move |event| report.report(Finished::Checkpoint(event))),
+        )
+        .context("cannot start the checkpoint's thread")?;
+        let report = reporter.clone();
+        let passwords = PasswordPool::start(
+            PoolSettings {
+                threads: hashing_threads(),
+                cost: HashingCost::new(settings.argon2_memory_kib, settings.argon2_iterations, 1)
+                    .context("the flags for argon2 are not usable")?,
+                ..PoolSettings::default()
+            },
+            Box::new(move |outcome| report.report(Finished::Password(outcome))),
+        )
+        .context("cannot start the threads that hash passwords")?;
+        let report = reporter.clone();
+        let account_file = AccountFileWriter::start(
+            settings.account_file(),
+            Box::new(move |outcome| report.report(Finished::AccountFile(outcome))),
+        )
+        .context("cannot start the account file's thread")?;
+        let workshop = Self {
+            journal: Box::new(journal),
+            checkpoints,
+            passwords,
+            account_file,
+        };
+        Ok((workshop, recovered.state, recovered.position))
+    }
+
+    /// Begins what the core wants; gives back the connection it wants to have closed.
+    pub(super) fn perform(&mut self, action: Action, core: &mut Core) -> Option<LinkId> {
+        match action {
+            Action::Submit(batch) => self.journal.submit(batch),
+            Action::Hash {
+                ticket,
+                source,
+                job,
+            } => {
+                let refused = match self.passwords.submit(source, ticket, job) {
+                    Ok(None) => return None,
+                    Ok(Some(pushed_out)) => pushed_out,
+                    Err(_) => ticket,
+                };
+                log::warn!("too many passwords wait to be hashed: refused one");
+                core.password_refused(refused);
+            }
+            Action::CancelHash { ticket } => {
+                self.passwords.cancel(ticket);
+            }
+            Action::File(request) => self.use_account_file(request, core),
+            Action::Checkpoint { position, records } => self.checkpoints.write(Checkpoint {
+                position,
+                changes: records,
+            }),
+            Action::ForgetJournal(position) => self.journal.forget_through(position),
+            Action::CloseLink(link) => return Some(link),
+        }
+        None
+    }
+
+    fn use_account_file(&mut self, request: FileRequest, core: &mut Core) {
+        match request {
+            FileRequest::Append { ticket, lines } => {
+                if self.account_file.append(ticket, lines).is_err() {
+                    core.lines_refused(ticket);
+                }
+            }
+            FileRequest::Create { ticket, lines } => self.account_file.create(ticket, lines),
+            FileRequest::Read { ticket } => self.account_file.read(ticket),
+        }
+    }
+}
+
+/// One fewer than there are cores, so that hashing leaves one to everybody else; at least one.
+fn hashing_threads() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
+}

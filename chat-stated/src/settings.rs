@@ -1,0 +1,158 @@
+//! The flags of the state daemon.
+
+use std::path::PathBuf;
+
+use chat_shared::process_options::ProcessOptions;
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+
+use crate::entry::Limits;
+
+/// The state daemon of chatserv: accounts, sessions and message queues
+///
+/// Runs in the foreground unless told otherwise. It serves the workers of chat-frontd over a Unix socket in the run
+/// directory. SIGTERM stops it in order; SIGHUP has it read the account file again.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "chat-stated", version)]
+pub struct Settings {
+    /// Where and how the process runs.
+    #[command(flatten)]
+    pub process: ProcessOptions,
+
+    /// Seconds for which a user is blocked from an address after three wrong passwords
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "BLOCK_TIME",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=MAX_BLOCK_TIME_S)
+    )]
+    pub block_time: u64,
+
+    /// Accounts there may be
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().accounts)]
+    pub max_accounts: u32,
+
+    /// Messages that may wait for one user, broadcasts not counted
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().queue_messages)]
+    pub queue_messages: u32,
+
+    /// Bytes of text that may wait for one user, broadcasts not counted
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().queue_bytes)]
+    pub queue_bytes: u64,
+
+    /// Part of a user's queue that one sender may fill
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t = Limits::default().sender_share_percent,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=100)
+    )]
+    pub sender_share_percent: u32,
+
+    /// Broadcasts that may wait for somebody
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().broadcast_messages)]
+    pub broadcast_messages: u32,
+
+    /// Bytes of text of broadcasts that may wait for somebody
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().broadcast_bytes)]
+    pub broadcast_bytes: u64,
+
+    /// Broadcasts that one sender may make in a minute
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().broadcasts_per_minute)]
+    pub broadcasts_per_minute: u32,
+
+    /// Memory that the hash of a new password takes (argon2id)
+    #[arg(
+        long,
+        value_name = "KIB",
+        default_value_t = 19_456,
+        value_parser = RangedU64ValueParser::<u32>::new().range(8..=4 * 1024 * 1024)
+    )]
+    pub argon2_memory_kib: u32,
+
+    /// Passes over that memory (argon2id)
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 2,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1000)
+    )]
+    pub argon2_iterations: u32,
+}
+
+/// Ten years: far below what milliseconds in 64 bits can hold.
+const MAX_BLOCK_TIME_S: u64 = 10 * 365 * 24 * 60 * 60;
+
+impl Settings {
+    /// The socket that workers connect to.
+    pub fn socket_path(&self) -> PathBuf {
+        self.process.run_dir.join("chat-stated.sock")
+    }
+
+    /// The directory of the journal and the checkpoint.
+    pub fn state_dir(&self) -> PathBuf {
+        self.process.run_dir.join("state")
+    }
+
+    /// The account file.
+    pub fn account_file(&self) -> PathBuf {
+        self.process.run_dir.join("user_pass.txt")
+    }
+
+    /// What the state refuses to grow beyond.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            block_time_ms: self.block_time * 1000,
+            accounts: self.max_accounts,
+            queue_messages: self.queue_messages,
+            queue_bytes: self.queue_bytes,
+            sender_share_percent: self.sender_share_percent,
+            broadcast_messages: self.broadcast_messages,
+            broadcast_bytes: self.broadcast_bytes,
+            broadcasts_per_minute: self.broadcasts_per_minute,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(flags: &[&str]) -> Result<Settings, clap::Error> {
+        Settings::try_parse_from(["chat-stated", "--run-dir=/r"].iter().chain(flags))
+    }
+
+    #[test]
+    fn the_limits_are_the_default_ones() {
+        let settings = parse(&["--block-time=60"]).unwrap();
+        assert_eq!(settings.limits(), Limits::default());
+        assert_eq!(settings.socket_path(), PathBuf::from("/r/chat-stated.sock"));
+    }
+
+    #[test]
+    fn flags_become_limits_in_the_unit_of_the_state() {
+        let settings = parse(&["--block-time=4", "--queue-messages=7"]).unwrap();
+        assert_eq!(settings.limits().block_time_ms, 4000);
+        assert_eq!(settings.limits().queue_messages, 7);
+    }
+
+    #[test]
+    fn senseless_values_are_refused() {
+        for flag in [
+            "--block-time=0",
+            "--block-time=18446744073709551615",
+            "--sender-share-percent=101",
+            "--argon2-iterations=0",
+        ] {
+            assert!(parse(&[flag]).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_done_with_a_running_daemon_is_one_thing() {
+        assert!(parse(&["--stop", "--status"]).is_err());
+        assert!(parse(&["--detach", "--stop"]).is_err());
+        assert!(parse(&["--detach", "--log-file=x"]).is_ok());
+    }
+}

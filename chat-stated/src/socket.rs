@@ -1,0 +1,67 @@
+//! The Unix socket on which the state daemon can be reached. It outlives the process that serves it.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+/// Longest path of a socket, in bytes; the system's own limit.
+const MAX_PATH_BYTES: usize = 107;
+
+/// Makes the socket at `path`, in place of one that an earlier daemon may have left. No other daemon may be using it.
+pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
+    let shown = path.display();
+    let length = path.as_os_str().len();
+    if length > MAX_PATH_BYTES {
+        bail!(
+            "the path of the socket {shown} has {length} bytes, the system allows \
+             {MAX_PATH_BYTES}: use a shorter --run-dir"
+        );
+    }
+    remove_stale(path)?;
+    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {shown}"))?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))
+        .with_context(|| format!("cannot set the mode of {shown}"))?;
+    Ok(listener)
+}
+
+fn remove_stale(path: &Path) -> anyhow::Result<()> {
+    let shown = path.display();
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot look at {shown}")),
+        Ok(found) if found.file_type().is_socket() => {
+            fs::remove_file(path).with_context(|| format!("cannot remove the stale {shown}"))
+        }
+        Ok(_) => bail!("{shown} is in the way and is no socket: move it elsewhere"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_socket_is_replaced_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        drop(listen(&path).unwrap());
+        drop(listen(&path).unwrap());
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "mine").unwrap();
+        let error = listen(&path).unwrap_err().to_string();
+        assert!(error.contains("is no socket"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_path_too_long_says_how_long() {
+        let error = listen(Path::new(&"x".repeat(200))).unwrap_err().to_string();
+        assert!(error.contains("200 bytes"), "{error}");
+    }
+}

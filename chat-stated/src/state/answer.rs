@@ -1,0 +1,57 @@
+//! What the state decided about a request, in a form that can be kept and given again.
+
+use chat_shared::rpc::Answer;
+use serde::{Deserialize, Serialize};
+
+/// The decision about one request. [`Answer`] says what each means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    /// As [`Answer::Password`].
+    Password,
+    /// As [`Answer::Username`].
+    Username,
+    /// As [`Answer::Connected`].
+    Connected,
+    /// As [`Answer::Registered`].
+    Registered,
+    /// As [`Answer::Welcome`].
+    Welcome,
+    /// As [`Answer::Locked`].
+    Locked {
+        /// Rounded up, at least 1.
+        seconds_left: u64,
+    },
+    /// As [`Answer::Sent`].
+    Sent {
+        /// The unknown names, each once.
+        unknown: Vec<String>,
+    },
+    /// As [`Answer::LoggedOut`].
+    LoggedOut,
+    /// As [`Answer::Quota`].
+    Quota,
+    /// As [`Answer::Refused`].
+    Refused,
+}
+
+impl Decision {
+    /// The answer as the worker gets it.
+    pub fn to_answer(&self) -> Answer<'_> {
+        match self {
+            Self::Password => Answer::Password,
+            Self::Username => Answer::Username,
+            Self::Connected => Answer::Connected,
+            Self::Registered => Answer::Registered,
+            Self::Welcome => Answer::Welcome,
+            Self::Locked { seconds_left } => Answer::Locked {
+                seconds_left: *seconds_left,
+            },
+            Self::Sent { unknown } => Answer::Sent {
+                unknown: unknown.iter().map(String::as_str).collect(),
+            },
+            Self::LoggedOut => Answer::LoggedOut,
+            Self::Quota => Answer::Quota,
+            Self::Refused => Answer::Refused,
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! Deciding what comes of an entry.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chat_shared::rpc::{LifeId, MessageNumber, Progress, StreamOffset};
+
+use super::State;
+use super::accounts::{AccountRecord, Filed};
+use super::answer::Decision;
+use super::failures::Failure;
+use super::lives::Repeat;
+use super::messages::{Readers, StoredMessage};
+use super::rate::Allowance;
+use crate::entry::{
+    AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Stamp,
+};
+
+/// What has to happen outside because of applied entries. Never part of the state.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Decisions to be answered, in the order in which they were made.
+    pub decided: Vec<Decided>,
+    /// Lives that began, by their secrets.
+    pub lives_begun: Vec<(LifeId, [u8; 16])>,
+    /// Accounts whose queue a message came into, but by broadcast; one may stand there twice.
+    pub reached: Vec<AccountId>,
+    /// A broadcast came.
+    pub broadcast: bool,
+    /// Connections whose session ended because their account was disabled.
+    pub cut_off: Vec<ConnectionId>,
+}
+
+/// A decision about a request.
+#[derive(Debug)]
+pub struct Decided {
+    /// Which request.
+    pub request: RequestName,
+    /// What was decided.
+    pub decision: Decision,
+    /// The decision must not be told before this line stands in the account file.
+    pub after: Option<FileLine>,
+}
+
+/// A line the account file is to get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLine {
+    /// Whose.
+    pub filed: FiledSecret,
+    /// The account's name.
+    pub name: Arc<str>,
+    /// Its newest secret.
+    pub secret: Arc<str>,
+}
+
+impl State {
+    /// Lets the time pass up to a batch's stamp. To be called before the batch's entries are applied.
+    pub fn advance_clock(&mut self, stamp: &Stamp) {
+        self.clock.advance(stamp);
+    }
+
+    /// Takes in one entry; `wall_s` is its batch's wall time in seconds.
+    pub fn apply(&mut self, entry: Entry, wall_s: i64, effects: &mut Effects) {
+        match entry {
+            Entry::Configure(limits) => self.limits = limits,
+            Entry::BeginLife { secret, pid } => {
+                let life = self.lives.begin(secret, pid);
+                effects.lives_begun.push((life, secret));
+            }
+            Entry::EndLife { life } => self.end_life(life),
+            Entry::ChangeAccounts(changes) => {
+                for change in changes {
+                    self.change_account(change, effects);
+                }
+            }
+            Entry::Filed(secrets) => self.mark_filed(&secrets),
+            Entry::Request {
+                name,
+                answered,
+                progress,
+                action,
+            } => self.apply_request(name, answered, progress, action, wall_s, effects),
+            Entry::Progress {
+                connection,
+                progress,
+            } => self.progress_on(connection, progress),
+            Entry::Close {
+                connection,
+                progress,
+            } => {
+                self.progress_on(connection, progress);
+                self.end_session(connection);
+                self.lives.close(connection);
+            }
+        }
+    }
+
+    fn apply_request(
+        &mut self,
+        request: RequestName,
+        answered: StreamOffset,
+        progress: Progress,
+        action: Action,
+        wall_s: i64,
+        effects: &mut Effects,
+    ) {
+        let Some(connection) = self.lives.connection_or_new(request.connection) else {
+            return;
+        };
+        connection.forget_through(answered);
+        let repeated = match connection.repeat(request.offset) {
+            Repeat::New => None,
+            Repeat::Decided(decision) => Some(decision.clone()),
+            Repeat::Unanswerable => Some(Decision::Refused),
+        };
+        if let Some(decision) = repeated {
+            effects.decided.push(Decided {
+                request,
+                decision,
+                after: None,
+            });
+            return;
+        }
+        let logged_in = connection.account;
+        if let Some(reader) = logged_in {
+            self.progress(reader, progress);
+        }
+        let (decision, after) = self.decide(request.connection, logged_in, action, wall_s, effects);
+        if let Some(connection) = self.lives.connection_mut(request.connection) {
+            connection.keep(request.offset, decision.clone());
+        }
+        effects.decided.push(Decided {
+            request,
+            decision,
+            after,
+        });
+    }
+
+    fn decide(
+        &mut self,
+        connection: ConnectionId,
+        logged_in: Option<AccountId>,
+        action: Action,
+        wall_s: i64,
+        effects: &mut Effects,
+    ) -> (Decision, Option<FileLine>) {
+        match (action, logged_in) {
+            (Action::Register { name, secret }, None) => self.register(&name, &secret),
+            (
+                Action::LogIn {
+                    account,
+                    address,
+                    secret_version,
+                    new_secret,
+                },
+                None,
+            ) => self.log_in(connection, account, address, secret_version, new_secret),
+            (Action::FailedLogIn { account, address }, None) => {
+                (self.fail_log_in(account, address), None)
+            }
+            (Action::Send { recipients, text }, Some(sender)) => {
+                (self.send(sender, &recipients, text, wall_s, effects), None)
+            }
+            (Action::Broadcast { text }, Some(sender)) => {
+                (self.broadcast(sender, text, wall_s, effects), None)
+            }
+            (Action::LogOut, Some(_)) => {
+                self.end_session(connection);
+                (Decision::LoggedOut, None)
+            }
+            _ => (Decision::Refused, None),
+        }
+    }
+
+    fn register(&mut self, name: &str, secret: &str) -> (Decision, Option<FileLine>) {
+        if self.accounts.id_of(name).is_some()
+            || self.accounts.len() >= self.limits.accounts as usize
+        {
+            return (Decision::Username, None);
+        }
+        let id = self.add_account(name, secret, Filed::No { previous: None });
+        (Decision::Registered, self.file_line(id))
+    }
+
+    fn add_account(&mut self, name: &str, secret: &str, filed: Filed) -> AccountId {
+        let id = self.accounts.add(AccountRecord {
+            name: name.into(),
+            secret: secret.into(),
+            secret_version: 0,
+            filed,
+            disabled: false,
+            last_seen: None,
+            cursor: self.last_message,
+            received: self.last_message,
+            broadcasts: Allowance::default(),
+            session: None,
+        });
+        self.accounts.change(id);
+        id
+    }
+
+    fn file_line(&self, id: AccountId) -> Option<FileLine> {
+        let record = self.record(id)?;
+        Some(FileLine {
+            filed: FiledSecret {
+                account: id,
+                secret_version: record.secret_version,
+            },
+            name: record.name.clone(),
+            secret: record.secret.clone(),
+        })
+    }
+
+    fn log_in(
+        &mut self,
+        connection: ConnectionId,
+        id: AccountId,
+        address: std::net::IpAddr,
+        secret_version: u32,
+        new_secret: Option<String>,
+    ) -> (Decision, Option<FileLine>) {
+        let now = self.clock.now();
+        let source = Self::source(id, address);
+        let Some(record) = self.record(id) else {
+            return (Decision::Refused, None);
+        };
+        if let Some(seconds_left) = self.failures.block_seconds_left(&source, now) {
+            return (Decision::Locked { seconds_left }, None);
+        }
+        let is_right = !record.disabled && record.secret_version == secret_version;
+        let is_connected = record.session.is_some();
+        if is_right {
+            self.failures.clear(&source);
+        }
+        if is_connected {
+            return (Decision::Connected, None);
+        }
+        if !is_right {
+            return (Decision::Password, None);
+        }
+        self.accounts.log_in(id, connection);
+        if let Some(connection) = self.lives.connection_mut(connection) {
+            connection.account = Some(id);
+        }
+        let line = new_secret.and_then(|secret| {
+            self.replace_secret(id, &secret);
+            self.file_line(id)
+        });
+        (Decision::Welcome, line)
+    }
+
+    fn replace_secret(&mut self, id: AccountId, secret: &str) {
+        let record = &mut self.accounts.change(id).record;
+        let previous = match std::mem::replace(&mut record.filed, Filed::Yes) {
+            Filed::Yes => Some(record.secret.clone()),
+            Filed::No { previous } => previous,
+        };
+        record.filed = Filed::No { previous };
+        record.secret = secret.into();
+        record.secret_version += 1;
+    }
+
+    fn fail_log_in(&mut self, id: AccountId, address: std::net::IpAddr) -> Decision {
+        if self.record(id).is_none() {
+            return Decision::Refused;
+        }
+        let source = Self::source(id, address);
+        let now = self.clock.now();
+        match self.failures.record(source, now, self.limits.block_time_ms) {
+            Failure::Counted => Decision::Password,
+            Failure::Blocked { seconds_left } => Decision::Locked { seconds_left },
+        }
+    }
+
+    fn send(
+        &mut self,
+        sender: AccountId,
+        recipients: &[String],
+        text: String,
+        wall_s: i64,
+        effects: &mut Effects,
+    ) -> Decision {
+        let mut unknown: Vec<String> = Vec::new();
+        // A line holds thousands of names: each must cost the same.
+        let mut unknown_seen: HashSet<&str> = HashSet::new();
+        let mut readers: Vec<AccountId> = Vec::with_capacity(recipients.len());
+        for name in recipients {
+            match self.accounts.id_of(name) {
+                Some(id) => readers.push(id),
+                None if unknown_seen.insert(name) => unknown.push(name.clone()),
+                None => {}
+            }
+        }
+        readers.sort_unstable();
+        readers.dedup();
+        if readers.is_empty() {
+            return Decision::Sent { unknown };
+        }
+        let all_have_room = readers.iter().all(|reader| {
+            self.accounts
+                .get(*reader)
+                .is_some_and(|account| account.queue.has_room(sender, text.len(), &self.limits))
+        });
+        if !all_have_room {
+            return Decision::Quota;
+        }
+        let number = self.next_message();
+        let text_bytes = text.len();
+        let message = StoredMessage {
+            number,
+            sender,
+            wall_s,
+            text: text.into_boxed_str(),
+            readers: match readers.as_slice() {
+                [reader] => Readers::One(*reader),
+                several => Readers::Some(several.into()),
+            },
+        };
+        let key = self.messages.store(message, readers.len() as u32);
+        for reader in &readers {
+            self.accounts
+                .queue_mut(*reader)
+                .push(number, key, sender, text_bytes);
+        }
+        effects.reached.append(&mut readers);
+        Decision::Sent { unknown }
+    }
+
+    fn broadcast(
+        &mut self,
+        sender: AccountId,
+        text: String,
+        wall_s: i64,
+        effects: &mut Effects,
+    ) -> Decision {
+        let now = self.clock.now();
+        let text_bytes = text.len() as u64;
+        let budget_holds = self.messages.broadcasts_waiting() < self.limits.broadcast_messages
+            && self.messages.broadcast_bytes() + text_bytes <= self.limits.broadcast_bytes;
+        let per_minute = self.limits.broadcasts_per_minute;
+        let allowance = &mut self.accounts.change(sender).record.broadcasts;
+        if !budget_holds || !allowance.take(now, per_minute) {
+            return Decision::Quota;
+        }
+        let readers = self.accounts.len() as u32 - 1;
+        let number = self.next_message();
+        if readers > 0 {
+            let message = StoredMessage {
+                number,
+                sender,
+                wall_s,
+                text: text.into_boxed_str(),
+                readers: Readers::AllButSender,
+            };
+            self.messages.store(message, readers);
+            effects.broadcast = true;
+        }
+        Decision::Sent {
+            unknown: Vec::new(),
+        }
+    }
+
+    fn next_message(&mut self) -> MessageNumber {
+        self.last_message = MessageNumber(self.last_message.0 + 1);
+        self.last_message
+    }
+
+    fn progress_on(&mut self, connection: ConnectionId, progress: Progress) {
+        if let Some(reader) = self.account_on(connection) {
+            self.progress(reader, progress);
+        }
+    }
+
+    fn progress(&mut self, id: AccountId, progress: Progress) {
+        let Some(record) = self.record(id) else {
+            return;
+        };
+        // A worker that says too much must not make messages vanish that are yet to come.
+        let received = progress.received.max(progress.had).min(self.last_message);
+        let had = progress.had.min(self.last_message);
+        let cursor = record.cursor;
+        if received <= record.received && had <= cursor {
+            return;
+        }
+        let account = self.accounts.change(id);
+        account.record.received = account.record.received.max(received);
+        account.queue.receive_through(received);
+        if had <= cursor {
+            return;
+        }
+        account.record.cursor = had;
+        while let Some(key) = account.queue.pop_through(had) {
+            self.messages.read_by_one(key);
+        }
+        self.messages.broadcasts_read_by(id, cursor, had);
+    }
+
+    fn end_session(&mut self, connection: ConnectionId) {
+        let now = self.clock.now();
+        if let Some(ended) = self.lives.connection_mut(connection)
+            && let Some(account) = ended.account.take()
+        {
+            self.accounts.log_out(account, now);
+        }
+    }
+
+    fn end_life(&mut self, life: LifeId) {
+        let now = self.clock.now();
+        if let Some(ended) = self.lives.end(life) {
+            for account in ended
+                .connections
+                .values()
+                .filter_map(|connection| connection.account)
+            {
+                self.accounts.log_out(account, now);
+            }
+        }
+    }
+
+    fn change_account(&mut self, change: AccountChange, effects: &mut Effects) {
+        match change {
+            AccountChange::Set { name, secret } => match self.accounts.id_of(&name) {
+                None => {
+                    if self.accounts.len() < self.limits.accounts as usize {
+                        self.add_account(&name, &secret, Filed::Yes);
+                    }
+                }
+                Some(id) => {
+                    let record = &mut self.accounts.change(id).record;
+                    if *record.secret != *secret {
+                        record.secret = secret.as_str().into();
+                        record.secret_version += 1;
+                    }
+                    record.filed = Filed::Yes;
+                    record.disabled = false;
+                }
+            },
+            AccountChange::Disable { name } => {
+                let Some(id) = self.accounts.id_of(&name) else {
+                    return;
+                };
+                let record = &mut self.accounts.change(id).record;
+                record.disabled = true;
+                if let Some(session) = record.session {
+                    self.end_session(session);
+                    effects.cut_off.push(session);
+                }
+            }
+        }
+    }
+
+    fn mark_filed(&mut self, secrets: &[FiledSecret]) {
+        for secret in secrets {
+            let is_newest = self
+                .record(secret.account)
+                .is_some_and(|record| record.secret_version == secret.secret_version);
+            if is_newest {
+                self.accounts.change(secret.account).record.filed = Filed::Yes;
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The state's own time: it follows the stamps of the entries, and never runs back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::Stamp;
+
+/// Milliseconds of the state's own time. Only differences mean anything.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct StateMs(pub u64);
+
+impl StateMs {
+    /// So much later.
+    pub fn plus(self, duration_ms: u64) -> Self {
+        Self(self.0.saturating_add(duration_ms))
+    }
+
+    /// How long after `earlier`; 0 if before it.
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Turns stamps into the state's time. Within a boot it follows the boot clock, which no one can set;
+/// across boots the wall clock, as far as that went forward.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Clock {
+    last: Option<Stamp>,
+    now: StateMs,
+}
+
+impl Clock {
+    pub(super) fn now(&self) -> StateMs {
+        self.now
+    }
+
+    /// What the time is at a stamp, without going there.
+    pub(super) fn time_at(&self, stamp: &Stamp) -> StateMs {
+        let elapsed_ms = match &self.last {
+            None => 0,
+            Some(last) if last.boot_id == stamp.boot_id => {
+                stamp.boot_ms.saturating_sub(last.boot_ms)
+            }
+            Some(last) => stamp.wall_ms.saturating_sub(last.wall_ms).max(0) as u64,
+        };
+        self.now.plus(elapsed_ms)
+    }
+
+    pub(super) fn advance(&mut self, stamp: &Stamp) {
+        self.now = self.time_at(stamp);
+        let boot_ms = match &self.last {
+            // A stamp older than the last one must not let the time between them pass twice.
+            Some(last) if last.boot_id == stamp.boot_id => last.boot_ms.max(stamp.boot_ms),
+            _ => stamp.boot_ms,
+        };
+        self.last = Some(Stamp { boot_ms, ..*stamp });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(boot: u8, boot_ms: u64, wall_ms: i64) -> Stamp {
+        Stamp {
+            wall_ms,
+            boot_ms,
+            boot_id: [boot; 16],
+        }
+    }
+
+    #[test]
+    fn within_a_boot_the_wall_clock_does_not_matter() {
+        let mut clock = Clock::default();
+        clock.advance(&stamp(1, 1_000, 50_000));
+        clock.advance(&stamp(1, 1_500, -999_999));
+        clock.advance(&stamp(1, 1_400, i64::MAX));
+        clock.advance(&stamp(1, 2_000, 0));
+        assert_eq!(clock.now(), StateMs(1_000));
+    }
+
+    #[test]
+    fn across_boots_time_follows_the_wall_clock_forward_only() {
+        let mut clock = Clock::default();
+        clock.advance(&stamp(1, 1_000_000, 50_000));
+        clock.advance(&stamp(2, 10, 53_000));
+        assert_eq!(clock.now(), StateMs(3_000));
+        clock.advance(&stamp(3, 10, 1_000));
+        assert_eq!(clock.now(), StateMs(3_000));
+        clock.advance(&stamp(4, 10, i64::MIN));
+        assert_eq!(clock.now(), StateMs(3_000));
+        clock.advance(&stamp(5, 10, i64::MAX));
+        assert!(clock.now() > StateMs(3_000));
+    }
+}

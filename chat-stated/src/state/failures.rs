@@ -1,0 +1,221 @@
+//! Wrong passwords and the blocks that follow from them, per account and address.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::StateMs;
+use crate::entry::AccountId;
+
+/// The wrong password that starts a block.
+const TRIES: usize = 3;
+
+/// Who tried, and from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct Source {
+    pub(super) account: AccountId,
+    pub(super) address: IpAddr,
+}
+
+/// What one source did of late.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Record {
+    /// Times of wrong passwords, oldest first, fewer than [`TRIES`].
+    Failed(Vec<StateMs>),
+    /// No password counts before this.
+    BlockedUntil(StateMs),
+}
+
+/// What came of a wrong password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// More tries are left.
+    Counted,
+    /// This was the last try, or a block holds already.
+    Blocked {
+        /// Rounded up, at least 1.
+        seconds_left: u64,
+    },
+}
+
+/// All that is remembered of wrong passwords. Bounded by what can be tried within a block's time: what is
+/// older is forgotten whenever a new one comes in.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failures {
+    records: HashMap<Source, Record>,
+    /// When each record means nothing any more.
+    expiries: BTreeSet<(StateMs, Source)>,
+    expiry_of: HashMap<Source, StateMs>,
+}
+
+impl Failures {
+    /// Seconds of the block that holds for this source, rounded up.
+    pub(super) fn block_seconds_left(&self, source: &Source, now: StateMs) -> Option<u64> {
+        match self.records.get(source) {
+            Some(Record::BlockedUntil(until)) if *until > now => {
+                Some(until.since(now).div_ceil(1_000))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes in a wrong password.
+    pub(super) fn record(&mut self, source: Source, now: StateMs, block_time_ms: u64) -> Failure {
+        self.forget_expired(now);
+        if let Some(seconds_left) = self.block_seconds_left(&source, now) {
+            return Failure::Blocked { seconds_left };
+        }
+        let mut times = match self.records.remove(&source) {
+            Some(Record::Failed(times)) => times,
+            _ => Vec::with_capacity(TRIES),
+        };
+        times.retain(|time| now.since(*time) < block_time_ms);
+        times.push(now);
+        let expiry = now.plus(block_time_ms);
+        if times.len() < TRIES {
+            self.set(source, Record::Failed(times), expiry);
+            return Failure::Counted;
+        }
+        self.set(source, Record::BlockedUntil(expiry), expiry);
+        Failure::Blocked {
+            seconds_left: block_time_ms.div_ceil(1_000).max(1),
+        }
+    }
+
+    /// A right password clears what came before it.
+    pub(super) fn clear(&mut self, source: &Source) {
+        if self.records.remove(source).is_some()
+            && let Some(expiry) = self.expiry_of.remove(source)
+        {
+            self.expiries.remove(&(expiry, *source));
+        }
+    }
+
+    fn set(&mut self, source: Source, record: Record, expiry: StateMs) {
+        if let Some(old) = self.expiry_of.insert(source, expiry) {
+            self.expiries.remove(&(old, source));
+        }
+        self.expiries.insert((expiry, source));
+        self.records.insert(source, record);
+    }
+
+    fn forget_expired(&mut self, now: StateMs) {
+        while let Some((expiry, source)) = self.expiries.first().copied()
+            && expiry <= now
+        {
+            self.clear(&source);
+        }
+    }
+
+    /// Everything, for a checkpoint.
+    pub(super) fn save(&self) -> SavedFailures {
+        SavedFailures(
+            self.expiries
+                .iter()
+                .map(|(expiry, source)| (*source, self.records[source].clone(), *expiry))
+                .collect(),
+        )
+    }
+
+    /// What [`Failures::save`] gave.
+    pub(super) fn restore(saved: SavedFailures) -> Self {
+        let mut failures = Self::default();
+        for (source, record, expiry) in saved.0 {
+            failures.set(source, record, expiry);
+        }
+        failures
+    }
+}
+
+/// [`Failures`] as a checkpoint holds them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SavedFailures(Vec<(Source, Record, StateMs)>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(host: u8) -> Source {
+        Source {
+            account: AccountId(7),
+            address: IpAddr::from([10, 0, 0, host]),
+        }
+    }
+
+    #[test]
+    fn the_third_failure_blocks_for_the_block_time() {
+        let mut failures = Failures::default();
+        assert_eq!(
+            failures.record(source(1), StateMs(0), 4_000),
+            Failure::Counted
+        );
+        assert_eq!(
+            failures.record(source(1), StateMs(10), 4_000),
+            Failure::Counted
+        );
+        assert_eq!(
+            failures.record(source(2), StateMs(15), 4_000),
+            Failure::Counted
+        );
+        let blocked = Failure::Blocked { seconds_left: 4 };
+        assert_eq!(failures.record(source(1), StateMs(20), 4_000), blocked);
+        assert_eq!(
+            failures.block_seconds_left(&source(1), StateMs(20)),
+            Some(4)
+        );
+        assert_eq!(
+            failures.block_seconds_left(&source(1), StateMs(4_019)),
+            Some(1)
+        );
+        assert_eq!(
+            failures.block_seconds_left(&source(1), StateMs(4_020)),
+            None
+        );
+        assert_eq!(failures.block_seconds_left(&source(2), StateMs(20)), None);
+    }
+
+    #[test]
+    fn tries_during_a_block_do_not_prolong_it() {
+        let mut failures = Failures::default();
+        for time in 0..3 {
+            failures.record(source(1), StateMs(time), 4_000);
+        }
+        let again = failures.record(source(1), StateMs(3_000), 4_000);
+        assert_eq!(again, Failure::Blocked { seconds_left: 2 });
+    }
+
+    #[test]
+    fn old_failures_and_ended_blocks_are_forgotten() {
+        let mut failures = Failures::default();
+        failures.record(source(1), StateMs(0), 4_000);
+        failures.record(source(1), StateMs(3_000), 4_000);
+        assert_eq!(
+            failures.record(source(1), StateMs(4_000), 4_000),
+            Failure::Counted
+        );
+        for time in 4_001..4_010 {
+            failures.record(source(1), StateMs(time), 4_000);
+        }
+        assert_eq!(
+            failures.record(source(1), StateMs(9_000), 4_000),
+            Failure::Counted
+        );
+        failures.record(source(2), StateMs(20_000), 4_000);
+        assert_eq!(failures.records.len(), 1);
+        assert_eq!(failures.expiries.len(), 1);
+        assert_eq!(failures.expiry_of.len(), 1);
+    }
+
+    #[test]
+    fn a_right_password_clears() {
+        let mut failures = Failures::default();
+        failures.record(source(1), StateMs(0), 4_000);
+        failures.record(source(1), StateMs(1), 4_000);
+        failures.clear(&source(1));
+        assert_eq!(
+            failures.record(source(1), StateMs(2), 4_000),
+            Failure::Counted
+        );
+    }
+}

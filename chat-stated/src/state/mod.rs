@@ -1,0 +1,132 @@
+//! The state machine: what all that was ever journalled has come to.
+//!
+//! Pure and deterministic: no clock, no I/O, no randomness. The same entries in the same order give the same
+//! state and the same decisions, on any machine and at every replay.
+
+mod accounts;
+mod answer;
+mod apply;
+mod clock;
+mod failures;
+mod lives;
+mod messages;
+mod queue;
+mod rate;
+mod read;
+mod save;
+
+use std::net::IpAddr;
+
+use chat_shared::rpc::{LifeId, MessageNumber};
+
+pub use accounts::{AccountRecord, Filed};
+pub use answer::Decision;
+pub use apply::{Decided, Effects, FileLine};
+pub use clock::StateMs;
+pub use lives::{Life, MAX_REQUESTS_IN_FLIGHT};
+pub use read::{Named, QueueSlice, SliceLimits};
+pub use save::{Record, Restoration, RestoreError};
+
+use crate::entry::{AccountId, ConnectionId, Limits, RequestName};
+use accounts::Accounts;
+use clock::Clock;
+use failures::{Failures, Source};
+use lives::Lives;
+use messages::Messages;
+
+/// Accounts, blocks, sessions, queues: everything that is promised to be kept.
+#[derive(Debug, Default)]
+pub struct State {
+    limits: Limits,
+    clock: Clock,
+    accounts: Accounts,
+    failures: Failures,
+    lives: Lives,
+    messages: Messages,
+    last_message: MessageNumber,
+}
+
+impl State {
+    /// The limits that hold now.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The number of the newest message.
+    pub fn last_message(&self) -> MessageNumber {
+        self.last_message
+    }
+
+    /// How many accounts there are, disabled ones included.
+    pub fn account_count(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// How many messages somebody still has to read.
+    pub fn waiting_messages(&self) -> usize {
+        self.messages.waiting()
+    }
+
+    /// The account of this name.
+    pub fn account(&self, name: &str) -> Option<(AccountId, &AccountRecord)> {
+        let id = self.accounts.id_of(name)?;
+        Some((id, self.record(id)?))
+    }
+
+    /// The account of this number.
+    pub fn record(&self, id: AccountId) -> Option<&AccountRecord> {
+        Some(&self.accounts.get(id)?.record)
+    }
+
+    /// All accounts, in the order in which they were made.
+    pub fn records(&self) -> impl Iterator<Item = (AccountId, &AccountRecord)> {
+        self.accounts
+            .iter()
+            .map(|(id, account)| (id, &account.record))
+    }
+
+    /// The lives that have not ended.
+    pub fn lives(&self) -> impl Iterator<Item = (LifeId, &Life)> {
+        self.lives.iter()
+    }
+
+    /// A life that has not ended.
+    pub fn life(&self, life: LifeId) -> Option<&Life> {
+        self.lives.get(life)
+    }
+
+    /// The connections of a life that the state knows of.
+    pub fn connections(&self, life: LifeId) -> impl Iterator<Item = ConnectionId> {
+        self.lives
+            .get(life)
+            .into_iter()
+            .flat_map(move |found| found.connections.keys())
+            .map(move |serial| ConnectionId {
+                life,
+                serial: *serial,
+            })
+    }
+
+    /// Whether the state knows of a connection: it did something that was journalled, and has not ended.
+    pub fn knows(&self, connection: ConnectionId) -> bool {
+        self.lives.connection(connection).is_some()
+    }
+
+    /// Who is logged in on a connection.
+    pub fn account_on(&self, connection: ConnectionId) -> Option<AccountId> {
+        self.lives.connection(connection)?.account
+    }
+
+    /// The decision about a request that was applied before, if it is still kept.
+    pub fn decision(&self, request: &RequestName) -> Option<&Decision> {
+        let connection = self.lives.connection(request.connection)?;
+        match connection.repeat(request.offset) {
+            lives::Repeat::Decided(decision) => Some(decision),
+            _ => None,
+        }
+    }
+
+    fn source(account: AccountId, address: IpAddr) -> Source {
+        Source { account, address }
+    }
+}

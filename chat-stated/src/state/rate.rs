@@ -1,0 +1,54 @@
+//! How often somebody may do something.
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::StateMs;
+
+const MS_PER_MINUTE: u64 = 60_000;
+
+/// A token bucket: so many at once, refilled evenly over a minute. Counted in sixty-thousandths, so that
+/// every millisecond refills a whole number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Allowance(Option<Used>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Used {
+    left: u64,
+    at: StateMs,
+}
+
+impl Allowance {
+    /// Takes one, if one is left.
+    pub(super) fn take(&mut self, now: StateMs, per_minute: u32) -> bool {
+        let full = u64::from(per_minute) * MS_PER_MINUTE;
+        let left = self.0.map_or(full, |used| {
+            let refilled = now.since(used.at).saturating_mul(u64::from(per_minute));
+            used.left.saturating_add(refilled).min(full)
+        });
+        match left.checked_sub(MS_PER_MINUTE) {
+            Some(left) => {
+                self.0 = Some(Used { left, at: now });
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_at_once_then_evenly() {
+        let mut allowance = Allowance::default();
+        for _ in 0..3 {
+            assert!(allowance.take(StateMs(0), 3));
+        }
+        assert!(!allowance.take(StateMs(19_999), 3));
+        assert!(allowance.take(StateMs(20_000), 3));
+        assert!(!allowance.take(StateMs(20_000), 3));
+        assert!(allowance.take(StateMs(10_000_000), 3));
+        assert!(!Allowance::default().take(StateMs(0), 0));
+    }
+}

@@ -1,0 +1,191 @@
+//! The state machine against a plain model of the protocol: random entries, every observation compared after
+//! each; states restored from checkpoints at random points go on beside the first one.
+
+mod model;
+mod observe;
+mod steps;
+
+use std::collections::BTreeMap;
+
+use chat_stated::entry::Stamp;
+use chat_stated::state::{Effects, Record, State};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use model::Model;
+use steps::Step;
+
+/// A state and its checkpoint.
+#[derive(Default)]
+struct Running {
+    state: State,
+    records: BTreeMap<(u8, u64), Vec<u8>>,
+}
+
+impl Running {
+    fn checkpoint(&mut self) -> Vec<Record> {
+        let changes = self.state.take_changes();
+        for change in &changes {
+            let key = (change.table, change.key);
+            match &change.value {
+                Some(value) => self.records.insert(key, value.clone()),
+                None => self.records.remove(&key),
+            };
+        }
+        changes
+    }
+
+    fn restored(&self) -> Self {
+        let records = self.records.clone();
+        let rows = records
+            .iter()
+            .map(|((table, key), value)| (*table, *key, value.clone()));
+        Self {
+            state: State::restore(rows).expect("its own records can be read"),
+            records,
+        }
+    }
+
+    /// One record for what is small, one an account; all others hold messages, and at least one that waits.
+    fn assert_bounded(&self) {
+        let pages = self.records.len() - 1 - self.state.account_count();
+        assert!(pages <= self.state.waiting_messages());
+    }
+}
+
+/// The model, a state, another that gets the same, and one that was restored from each checkpoint on.
+struct Run {
+    model: Model,
+    first: Running,
+    twin: Running,
+    restored: Option<Running>,
+    stamp: Stamp,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self {
+            model: Model::default(),
+            first: Running::default(),
+            twin: Running::default(),
+            restored: None,
+            stamp: Stamp {
+                wall_ms: 1_800_000_000_000,
+                boot_ms: 50_000,
+                boot_id: [1; 16],
+            },
+        }
+    }
+
+    fn states(&mut self) -> impl Iterator<Item = &mut State> {
+        [&mut self.first, &mut self.twin]
+            .into_iter()
+            .chain(&mut self.restored)
+            .map(|running| &mut running.state)
+    }
+
+    fn take(&mut self, step: &Step, seed: u64) {
+        self.stamp = steps::stamp_after(step, &self.stamp);
+        let stamp = self.stamp;
+        self.model.advance(&stamp);
+        for state in self.states() {
+            state.advance_clock(&stamp);
+        }
+        if let Some(entry) = steps::entry_of(step, &self.model) {
+            let wall_s = stamp.wall_ms.div_euclid(1_000);
+            let expected = self.model.apply(&entry, wall_s);
+            for state in self.states() {
+                let mut effects = Effects::default();
+                state.apply(entry.clone(), wall_s, &mut effects);
+                assert_eq!(observe::outcome(&effects), expected, "of {entry:?}");
+            }
+        }
+        if matches!(step, Step::Checkpoint) {
+            self.checkpoint();
+        }
+        observe::compare(&self.first.state, &self.model, &stamp, seed);
+        if let Some(restored) = &self.restored {
+            observe::compare(&restored.state, &self.model, &stamp, seed);
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        let changes = self.first.checkpoint();
+        assert_eq!(
+            changes,
+            self.twin.checkpoint(),
+            "the same entries, the same records"
+        );
+        self.first.assert_bounded();
+        let source = match self.restored.take() {
+            Some(mut restored) => {
+                restored.checkpoint();
+                restored.assert_bounded();
+                restored
+            }
+            None => self.first.restored(),
+        };
+        self.restored = Some(source.restored());
+    }
+}
+
+fn run(steps: &[(Step, u64)]) -> Run {
+    let mut run = Run::new();
+    for step in steps::opening() {
+        run.take(&step, 0);
+    }
+    for (step, seed) in steps {
+        run.take(step, *seed);
+    }
+    run
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_state_does_what_the_model_does(
+        steps in prop::collection::vec((steps::step(), any::<u64>()), 1..150)
+    ) {
+        run(&steps);
+    }
+}
+
+/// A property that the random steps never come to would hold for any state.
+#[test]
+fn the_random_steps_come_to_every_decision() {
+    let mut runner = TestRunner::deterministic();
+    let sequences = prop::collection::vec((steps::step(), any::<u64>()), 100..150);
+    let mut seen = BTreeMap::<String, usize>::new();
+    for _ in 0..64 {
+        let sequence = sequences.new_tree(&mut runner).expect("no filters");
+        let model = run(&sequence.current()).model;
+        for connection in model.connections() {
+            let connection = model.connection(connection).expect("it was just named");
+            for decision in connection.decided.values().flatten() {
+                let name = format!("{decision:?}");
+                let kind = name.split([' ', '{']).next().unwrap_or_default();
+                *seen.entry(kind.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    for kind in [
+        "Password",
+        "Username",
+        "Connected",
+        "Registered",
+        "Welcome",
+        "Locked",
+        "Sent",
+        "LoggedOut",
+        "Quota",
+        "Refused",
+    ] {
+        let count = seen.get(kind).copied().unwrap_or(0);
+        assert!(count >= 10, "{kind}: {count} times, of all {seen:?}");
+    }
+}

@@ -1,0 +1,211 @@
+//! Everything that can be asked of a state, held against the model.
+
+use std::collections::BTreeSet;
+
+use chat_shared::rpc::{MessageNumber, StreamOffset};
+use chat_stated::entry::{AccountId, ConnectionId, RequestName, Stamp};
+use chat_stated::state::{Decided, Decision, Effects, SliceLimits, State};
+
+use super::model::{Model, Outcome, Waiting};
+use super::steps::{LIVES, NAMES, SERIALS, address};
+
+/// What an entry led to, in the model's words. Accounts in `reached` may stand there twice.
+pub(super) fn outcome(effects: &Effects) -> Outcome {
+    let line_of = |decided: &Decided| {
+        let line = decided.after.as_ref()?;
+        Some((
+            line.name.to_string(),
+            line.filed.secret_version,
+            line.secret.to_string(),
+        ))
+    };
+    Outcome {
+        decided: effects
+            .decided
+            .iter()
+            .map(|decided| (decided.request, decided.decision.clone()))
+            .collect(),
+        file_line: effects.decided.iter().find_map(line_of),
+        lives_begun: effects.lives_begun.iter().map(|(life, _)| life.0).collect(),
+        reached: effects.reached.iter().map(|id| id.0).collect(),
+        broadcast: effects.broadcast,
+        cut_off: effects.cut_off.clone(),
+    }
+}
+
+/// Panics with what differs.
+pub(super) fn compare(state: &State, model: &Model, stamp: &Stamp, seed: u64) {
+    assert_eq!(state.limits(), &model.limits);
+    assert_eq!(state.last_message(), MessageNumber(model.last_message));
+    assert_eq!(state.account_count(), model.accounts.len());
+    assert_eq!(state.waiting_messages(), model.waiting_messages());
+    for id in 0..model.accounts.len() {
+        compare_account(state, model, id);
+        compare_queue(state, model, id, seed);
+    }
+    compare_lives(state, model);
+    for later_ms in [0, 999, 4_000, 61_000] {
+        let stamp = Stamp {
+            boot_ms: stamp.boot_ms + later_ms,
+            ..*stamp
+        };
+        compare_time(state, model, &stamp);
+    }
+}
+
+fn compare_account(state: &State, model: &Model, id: usize) {
+    let account = &model.accounts[id];
+    let (found, record) = state.account(&account.name).expect("the account exists");
+    assert_eq!(found, AccountId(id as u32));
+    assert_eq!(*record.name, *account.name);
+    assert_eq!(*record.secret, *account.secret);
+    assert_eq!(record.secret_version, account.version);
+    assert_eq!(record.filed, account.filed);
+    assert_eq!(record.disabled, account.disabled);
+    assert_eq!(record.session, account.session);
+    let direct = account.queue.iter().filter(|message| !message.broadcast);
+    assert_eq!(state.queue_len(found), direct.count());
+}
+
+fn compare_queue(state: &State, model: &Model, id: usize, seed: u64) {
+    let all = SliceLimits {
+        messages: usize::MAX,
+        text_bytes: usize::MAX,
+    };
+    compare_slice(state, model, id, (0, u64::MAX), all);
+    let mut after = seed % (model.last_message + 3);
+    let through = seed / 7 % (model.last_message + 3);
+    let limits = SliceLimits {
+        messages: (seed / 11 % 4) as usize,
+        text_bytes: [0, 1, 10, 100_000][(seed / 13 % 4) as usize],
+    };
+    while let Some(last) = compare_slice(state, model, id, (after, through), limits) {
+        after = last;
+    }
+}
+
+/// Returns the last number of the slice, if there is more behind it.
+fn compare_slice(
+    state: &State,
+    model: &Model,
+    id: usize,
+    (after, through): (u64, u64),
+    limits: SliceLimits,
+) -> Option<u64> {
+    let slice = state.read_queue(
+        AccountId(id as u32),
+        MessageNumber(after),
+        MessageNumber(through),
+        limits,
+    );
+    let asked: Vec<&Waiting> = model.accounts[id]
+        .queue
+        .iter()
+        .filter(|message| message.number > after && message.number <= through)
+        .collect();
+    let mut text_bytes = 0;
+    let fitting = asked
+        .iter()
+        .take(limits.messages)
+        .take_while(|message| {
+            let fits = text_bytes < limits.text_bytes;
+            text_bytes += message.text.len();
+            fits
+        })
+        .count();
+    let expected: Vec<_> = asked[..fitting]
+        .iter()
+        .map(|message| {
+            let sender = model.accounts[message.sender].name.as_str();
+            (
+                message.number,
+                message.wall_s,
+                sender,
+                message.text.as_str(),
+            )
+        })
+        .collect();
+    let got: Vec<_> = slice
+        .messages
+        .iter()
+        .map(|message| {
+            (
+                message.number.0,
+                message.wall_s,
+                message.sender,
+                message.text,
+            )
+        })
+        .collect();
+    assert_eq!(
+        got, expected,
+        "queue of account {id} in ({after}, {through}]"
+    );
+    assert_eq!(slice.more, fitting < asked.len());
+    let (last, ..) = got.last()?;
+    slice.more.then_some(*last)
+}
+
+fn compare_lives(state: &State, model: &Model) {
+    let lives: Vec<u64> = state.lives().map(|(life, _)| life.0).collect();
+    assert!(lives.iter().eq(model.lives.keys()));
+    let mut known = BTreeSet::new();
+    for (life, found) in state.lives() {
+        assert_eq!((found.secret, found.pid), ([7; 16], 42));
+        known.extend(state.connections(life));
+    }
+    assert!(known.iter().copied().eq(model.connections()));
+    for life in 1..=LIVES {
+        for serial in 0..SERIALS {
+            let id = ConnectionId {
+                life: chat_shared::rpc::LifeId(life),
+                serial: chat_shared::rpc::ConnectionSerial(serial),
+            };
+            compare_connection(state, model, id);
+        }
+    }
+}
+
+fn compare_connection(state: &State, model: &Model, id: ConnectionId) {
+    let Some(connection) = model.connection(id) else {
+        assert!(!state.knows(id));
+        assert_eq!(state.account_on(id), None);
+        return;
+    };
+    assert!(state.knows(id));
+    let account = connection.account.map(|account| AccountId(account as u32));
+    assert_eq!(state.account_on(id), account);
+    for (offset, decision) in &connection.decided {
+        let request = RequestName {
+            connection: id,
+            offset: StreamOffset(*offset),
+        };
+        let kept: Option<&Decision> = state.decision(&request);
+        assert_eq!(kept, decision.as_ref());
+    }
+}
+
+fn compare_time(state: &State, model: &Model, stamp: &Stamp) {
+    assert_eq!(state.online(), model.online(None));
+    for minutes in [0, 1, 5, u64::MAX] {
+        assert_eq!(
+            state.online_within(minutes, stamp),
+            model.online(Some((minutes, stamp))),
+            "within {minutes} minutes"
+        );
+    }
+    for host in 1..3 {
+        for name in NAMES {
+            assert_eq!(
+                state.look_up(name, address(host), stamp),
+                model.look_up(name, address(host), stamp),
+            );
+        }
+        for id in 0..model.accounts.len() {
+            assert_eq!(
+                state.block_seconds_left(AccountId(id as u32), address(host), stamp),
+                model.block_seconds_left(id, address(host), model.time_at(stamp)),
+            );
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! Random steps, small enough to be shrunk, and what entry each comes to in a given state of the model.
+
+use std::net::IpAddr;
+
+use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_stated::entry::{
+    AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, Limits, RequestName, Stamp,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::model::Model;
+
+pub(super) const NAMES: [&str; 7] = ["ann", "bob", "cy", "dan", "eve", "no-one", "\u{e9}lan"];
+pub(super) const LIVES: u64 = 5;
+pub(super) const SERIALS: u64 = 4;
+
+pub(super) fn address(host: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, host])
+}
+
+/// A number of a message, told from where the newest one is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Mark {
+    Nothing,
+    Behind(u64),
+    Beyond(u64),
+}
+
+impl Mark {
+    pub(super) fn number(self, last: u64) -> MessageNumber {
+        MessageNumber(match self {
+            Mark::Nothing => 0,
+            Mark::Behind(by) => last.saturating_sub(by),
+            Mark::Beyond(by) => last.saturating_add(by),
+        })
+    }
+}
+
+/// A connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pick {
+    This {
+        life: u64,
+        serial: u64,
+    },
+    /// One of those that may do what is tried, as far as being logged in goes.
+    Fitting(usize),
+}
+
+impl Pick {
+    fn connection(self, model: &Model, logged_in: bool) -> ConnectionId {
+        let id = |life, serial| ConnectionId {
+            life: LifeId(life),
+            serial: ConnectionSerial(serial),
+        };
+        let fits = |connection: &ConnectionId| {
+            let account = model
+                .connection(*connection)
+                .and_then(|found| found.account);
+            account.is_some() == logged_in
+        };
+        match self {
+            Pick::This { life, serial } => id(life, serial),
+            Pick::Fitting(index) => {
+                let all: Vec<ConnectionId> = model
+                    .lives
+                    .keys()
+                    .flat_map(|life| (0..SERIALS).map(|serial| id(*life, serial)))
+                    .filter(fits)
+                    .collect();
+                let found = all.get(index % all.len().max(1)).copied();
+                found.unwrap_or(id(1, 0))
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Try {
+    Register(usize),
+    LogIn {
+        name: usize,
+        host: u8,
+        stale: bool,
+        upgrade: bool,
+    },
+    FailedLogIn {
+        name: usize,
+        host: u8,
+    },
+    Send {
+        names: Vec<usize>,
+        bytes: usize,
+    },
+    Broadcast {
+        bytes: usize,
+    },
+    LogOut,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Request {
+        connection: Pick,
+        /// `Some`: a request of before, so many decisions back.
+        again: Option<usize>,
+        /// How many of the newest decisions the worker does not have; `None`: it says nothing.
+        unanswered: Option<usize>,
+        progress: (Mark, Mark),
+        action: Try,
+    },
+    Progress {
+        connection: Pick,
+        progress: (Mark, Mark),
+    },
+    Close {
+        connection: Pick,
+        progress: (Mark, Mark),
+    },
+    BeginLife,
+    EndLife(u64),
+    ChangeAccounts(Vec<(usize, Option<u8>)>),
+    Filed {
+        name: usize,
+        stale: bool,
+    },
+    Configure(Limits),
+    Pass {
+        boot_ms: u64,
+        wall_ms: i64,
+    },
+    Boot {
+        wall_ms: i64,
+    },
+    Checkpoint,
+}
+
+fn marks() -> impl Strategy<Value = Mark> {
+    prop_oneof![
+        1 => Just(Mark::Nothing),
+        8 => (0u64..8).prop_map(Mark::Behind),
+        1 => select(vec![1, 5, 1_000_000, u64::MAX]).prop_map(Mark::Beyond),
+    ]
+}
+
+fn progress() -> impl Strategy<Value = (Mark, Mark)> {
+    (marks(), marks())
+}
+
+fn connection() -> impl Strategy<Value = Pick> {
+    prop_oneof![
+        1 => (1..=LIVES, 0..SERIALS).prop_map(|(life, serial)| Pick::This { life, serial }),
+        6 => (0usize..LIVES as usize * SERIALS as usize).prop_map(Pick::Fitting),
+    ]
+}
+
+fn name() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => 0usize..3, 1 => 0..NAMES.len()]
+}
+
+fn host() -> impl Strategy<Value = u8> {
+    prop_oneof![4 => Just(1u8), 1 => Just(2u8)]
+}
+
+fn text_bytes() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => 0usize..12, 1 => 12usize..80, 1 => 30_000usize..40_000]
+}
+
+fn tries() -> impl Strategy<Value = Try> {
+    prop_oneof![
+        2 => name().prop_map(Try::Register),
+        6 => (name(), host(), prop::bool::weighted(0.15), prop::bool::weighted(0.2)).prop_map(
+            |(name, host, stale, upgrade)| Try::LogIn { name, host, stale, upgrade }
+        ),
+        4 => (name(), host()).prop_map(|(name, host)| Try::FailedLogIn { name, host }),
+        16 => (prop::collection::vec(name(), 1..5), text_bytes())
+            .prop_map(|(names, bytes)| Try::Send { names, bytes }),
+        5 => text_bytes().prop_map(|bytes| Try::Broadcast { bytes }),
+        1 => Just(Try::LogOut),
+    ]
+}
+
+pub(super) fn limits() -> impl Strategy<Value = Limits> {
+    (
+        (4u32..8, 0u32..9, select(vec![0u64, 20, 90_000, 10_000_000])),
+        (select(vec![0u32, 25, 50, 100]), 0u32..5),
+        (
+            select(vec![0u64, 20, 90_000, 10_000_000]),
+            select(vec![0u32, 1, 3, 60_000]),
+        ),
+    )
+        .prop_map(
+            |((accounts, queue_messages, queue_bytes), (share, broadcasts), (bytes, rate))| {
+                Limits {
+                    block_time_ms: 4_000,
+                    accounts,
+                    queue_messages,
+                    queue_bytes,
+                    sender_share_percent: share,
+                    broadcast_messages: broadcasts,
+                    broadcast_bytes: bytes,
+                    broadcasts_per_minute: rate,
+                }
+            },
+        )
+}
+
+/// Limits that no sequence of steps reaches, but for the block time.
+pub(super) fn wide_limits() -> Limits {
+    Limits {
+        block_time_ms: 4_000,
+        sender_share_percent: 100,
+        ..Limits::default()
+    }
+}
+
+const TEN_YEARS_MS: i64 = 10 * 365 * 86_400_000;
+
+fn wall_jumps() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        4 => 0i64..5_000,
+        1 => -5_000i64..0,
+        1 => select(vec![TEN_YEARS_MS, -TEN_YEARS_MS]),
+    ]
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        40 => (
+            connection(),
+            prop::option::weighted(0.1, 0usize..3),
+            prop::option::of(0usize..3),
+            progress(),
+            tries(),
+        )
+            .prop_map(|(connection, again, unanswered, progress, action)| Step::Request {
+                connection, again, unanswered, progress, action,
+            }),
+        8 => (connection(), progress())
+            .prop_map(|(connection, progress)| Step::Progress { connection, progress }),
+        2 => (connection(), progress())
+            .prop_map(|(connection, progress)| Step::Close { connection, progress }),
+        1 => Just(Step::BeginLife),
+        1 => (1..=LIVES).prop_map(Step::EndLife),
+        2 => prop::collection::vec((name(), prop::option::weighted(0.7, 0u8..3)), 1..3)
+            .prop_map(Step::ChangeAccounts),
+        1 => (name(), any::<bool>()).prop_map(|(name, stale)| Step::Filed { name, stale }),
+        1 => prop_oneof![limits(), Just(wide_limits())].prop_map(Step::Configure),
+        6 => (0u64..1_500, wall_jumps())
+            .prop_map(|(boot_ms, wall_ms)| Step::Pass { boot_ms, wall_ms }),
+        1 => wall_jumps().prop_map(|wall_ms| Step::Boot { wall_ms }),
+        3 => Just(Step::Checkpoint),
+    ]
+}
+
+/// Two lives and three accounts, two of them logged in: most sequences get somewhere from there.
+pub(super) fn opening() -> Vec<Step> {
+    let quiet = (Mark::Nothing, Mark::Nothing);
+    let request = |(life, serial), action| Step::Request {
+        connection: Pick::This { life, serial },
+        again: None,
+        unanswered: None,
+        progress: quiet,
+        action,
+    };
+    let log_in = |name| Try::LogIn {
+        name,
+        host: 1,
+        stale: false,
+        upgrade: false,
+    };
+    vec![
+        Step::Configure(wide_limits()),
+        Step::BeginLife,
+        Step::BeginLife,
+        request((1, 0), Try::Register(0)),
+        request((1, 1), Try::Register(1)),
+        request((2, 0), Try::Register(2)),
+        request((1, 0), log_in(0)),
+        request((2, 0), log_in(1)),
+    ]
+}
+
+/// What a step is to the state: an entry, or time that passes.
+pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
+    let progress = |(received, had): (Mark, Mark)| Progress {
+        written: MessageNumber(0),
+        received: received.number(model.last_message),
+        had: had.number(model.last_message),
+    };
+    Some(match step {
+        Step::Request {
+            connection,
+            again,
+            unanswered,
+            progress: marks,
+            action,
+        } => {
+            let needs_login = matches!(
+                action,
+                Try::Send { .. } | Try::Broadcast { .. } | Try::LogOut
+            );
+            let connection = connection.connection(model, needs_login);
+            let offsets: Vec<u64> = model
+                .connection(connection)
+                .map(|found| found.decided.keys().copied().collect())
+                .unwrap_or_default();
+            let back = |count: usize| offsets.iter().rev().nth(count).copied();
+            let next = back(0).unwrap_or(0) + 10;
+            Entry::Request {
+                name: RequestName {
+                    connection,
+                    offset: StreamOffset(again.and_then(back).unwrap_or(next)),
+                },
+                answered: StreamOffset(unanswered.and_then(back).unwrap_or(0)),
+                progress: progress(*marks),
+                action: action_of(action, model),
+            }
+        }
+        Step::Progress {
+            connection,
+            progress: marks,
+        } => Entry::Progress {
+            connection: connection.connection(model, true),
+            progress: progress(*marks),
+        },
+        Step::Close {
+            connection,
+            progress: marks,
+        } => Entry::Close {
+            connection: connection.connection(model, true),
+            progress: progress(*marks),
+        },
+        Step::BeginLife => Entry::BeginLife {
+            secret: [7; 16],
+            pid: 42,
+        },
+        Step::EndLife(life) => Entry::EndLife {
+            life: LifeId(*life),
+        },
+        Step::ChangeAccounts(changes) => {
+            Entry::ChangeAccounts(changes.iter().map(change_of).collect())
+        }
+        Step::Filed { name, stale } => {
+            let (account, version) = newest_secret(*name, model);
+            Entry::Filed(vec![FiledSecret {
+                account,
+                secret_version: version.wrapping_sub(u32::from(*stale)),
+            }])
+        }
+        Step::Configure(limits) => Entry::Configure(*limits),
+        Step::Pass { .. } | Step::Boot { .. } | Step::Checkpoint => return None,
+    })
+}
+
+pub(super) fn stamp_after(step: &Step, stamp: &Stamp) -> Stamp {
+    match step {
+        Step::Pass { boot_ms, wall_ms } => Stamp {
+            boot_ms: stamp.boot_ms + boot_ms,
+            wall_ms: stamp.wall_ms + wall_ms,
+            ..*stamp
+        },
+        Step::Boot { wall_ms } => Stamp {
+            boot_ms: 3,
+            wall_ms: stamp.wall_ms + wall_ms,
+            boot_id: [stamp.boot_id[0].wrapping_add(1); 16],
+        },
+        _ => *stamp,
+    }
+}
+
+fn change_of((name, secret): &(usize, Option<u8>)) -> AccountChange {
+    let name = NAMES[*name].to_owned();
+    match secret {
+        Some(secret) => AccountChange::Set {
+            name,
+            secret: format!("filed-{secret}"),
+        },
+        None => AccountChange::Disable { name },
+    }
+}
+
+fn newest_secret(name: usize, model: &Model) -> (AccountId, u32) {
+    match model.id_of(NAMES[name]) {
+        Some(id) => (AccountId(id as u32), model.accounts[id].version),
+        None => (AccountId(99), 0),
+    }
+}
+
+fn action_of(action: &Try, model: &Model) -> Action {
+    let text_of = |bytes: usize| "x".repeat(bytes);
+    match action {
+        Try::Register(name) => Action::Register {
+            name: NAMES[*name].to_owned(),
+            secret: format!("registered-{name}"),
+        },
+        Try::LogIn {
+            name,
+            host,
+            stale,
+            upgrade,
+        } => {
+            let (account, version) = newest_secret(*name, model);
+            Action::LogIn {
+                account,
+                address: address(*host),
+                secret_version: version.wrapping_sub(u32::from(*stale)),
+                new_secret: upgrade.then(|| format!("upgraded-{version}")),
+            }
+        }
+        Try::FailedLogIn { name, host } => Action::FailedLogIn {
+            account: newest_secret(*name, model).0,
+            address: address(*host),
+        },
+        Try::Send { names, bytes } => Action::Send {
+            recipients: names.iter().map(|name| NAMES[*name].to_owned()).collect(),
+            text: text_of(*bytes),
+        },
+        Try::Broadcast { bytes } => Action::Broadcast {
+            text: text_of(*bytes),
+        },
+        Try::LogOut => Action::LogOut,
+    }
+}

@@ -1,0 +1,108 @@
+//! Accounts, their secrets and the account file.
+
+use chat_stated::entry::{Action, Entry, FiledSecret};
+use chat_stated::state::{Decision, Filed, Named};
+
+use super::world::{HERE, SENT, World, connection, register_action};
+
+#[test]
+fn a_name_is_registered_once_and_told_after_its_line_is_filed() {
+    let mut world = World::new();
+    assert_eq!(world.look_up("ann"), Named::Register);
+    assert_eq!(
+        world.request(1, register_action("ann")),
+        Decision::Registered
+    );
+    let line = world.last_effects.decided[0].after.clone();
+    let line = line.expect("a new account gets a line");
+    assert_eq!((&*line.name, &*line.secret), ("ann", "secret of ann"));
+    let (_, record) = world.state.account("ann").expect("registered");
+    assert_eq!(record.filed, Filed::No { previous: None });
+    assert_eq!(world.request(2, register_action("ann")), Decision::Username);
+    assert!(world.last_effects.decided[0].after.is_none());
+    world.apply(Entry::Filed(vec![line.filed]));
+    let (_, record) = world.state.account("ann").expect("registered");
+    assert_eq!(record.filed, Filed::Yes);
+    assert_eq!(world.look_up("ann"), Named::Password);
+}
+
+#[test]
+fn a_name_of_an_older_file_may_log_in_but_not_be_registered() {
+    let world = World::with_accounts(&["\u{e9}lan"]);
+    assert_eq!(world.look_up("\u{e9}lan"), Named::Password);
+    for name in ["\u{e9}t\u{e9}", "who", "Done", ""] {
+        assert_eq!(world.look_up(name), Named::Username, "{name}");
+    }
+}
+
+#[test]
+fn there_are_no_more_accounts_than_the_limit() {
+    let mut world = World::with_accounts(&["ann"]);
+    world.configure(|limits| limits.accounts = 2);
+    assert_eq!(
+        world.request(1, register_action("bob")),
+        Decision::Registered
+    );
+    assert_eq!(world.request(1, register_action("cy")), Decision::Username);
+    world.set_account("cy", "filed");
+    assert_eq!(world.state.account_count(), 2);
+}
+
+#[test]
+fn disabling_cuts_off_and_keeps_the_queue() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.send(0, &["bob"], "before");
+    world.disable("bob");
+    assert_eq!(world.last_effects.cut_off, [connection(1, 1)]);
+    assert_eq!(world.state.account_on(connection(1, 1)), None);
+    assert_eq!(world.send(1, &["ann"], "still here"), Decision::Refused);
+    assert_eq!(world.look_up("bob"), Named::Username);
+    assert_eq!(world.log_in(2, "bob"), Decision::Password);
+    assert_eq!(world.send(0, &["bob"], "meanwhile"), SENT);
+    world.set_account("bob", "bob");
+    assert_eq!(world.queue("bob"), ["before", "meanwhile"]);
+    assert_eq!(world.log_in(2, "bob"), Decision::Welcome);
+}
+
+#[test]
+fn a_password_proven_for_an_older_secret_is_wrong_and_no_failure() {
+    let mut world = World::with_accounts(&["ann"]);
+    let outdated = world.log_in_action("ann", HERE);
+    world.set_account("ann", "another");
+    for serial in 1..6 {
+        let decision = world.request(serial, outdated.clone());
+        assert_eq!(decision, Decision::Password);
+    }
+    assert_eq!(world.log_in(6, "ann"), Decision::Welcome);
+}
+
+#[test]
+fn a_filed_secret_that_is_not_the_newest_does_not_count_as_filed() {
+    let mut world = World::with_accounts(&["ann"]);
+    let account = world.id("ann");
+    let Action::LogIn { secret_version, .. } = world.log_in_action("ann", HERE) else {
+        unreachable!("it is a login");
+    };
+    let upgrade = Action::LogIn {
+        account,
+        address: HERE,
+        secret_version,
+        new_secret: Some("stronger".into()),
+    };
+    assert_eq!(world.request(1, upgrade), Decision::Welcome);
+    let line = world.last_effects.decided[0].after.clone();
+    assert_eq!(line.map(|line| line.secret), Some("stronger".into()));
+    let filed = |secret_version| {
+        Entry::Filed(vec![FiledSecret {
+            account,
+            secret_version,
+        }])
+    };
+    world.apply(filed(secret_version));
+    let previous = Some("ann".into());
+    let record = world.state.record(account).expect("it exists");
+    assert_eq!(record.filed, Filed::No { previous });
+    world.apply(filed(secret_version + 1));
+    let record = world.state.record(account).expect("it exists");
+    assert_eq!((&record.filed, &*record.secret), (&Filed::Yes, "stronger"));
+}

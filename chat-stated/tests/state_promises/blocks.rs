@@ -1,0 +1,158 @@
+//! Wrong passwords, and the blocks that follow.
+
+use chat_shared::rpc::LifeId;
+use chat_stated::entry::{Action, Entry};
+use chat_stated::state::{Decision, Named};
+
+use super::world::{ELSEWHERE, HERE, TEN_YEARS_MS, World};
+
+const LOCKED: Decision = Decision::Locked { seconds_left: 60 };
+
+#[test]
+fn the_third_failure_blocks_over_all_connections() {
+    let mut world = World::with_accounts(&["ann"]);
+    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
+    assert_eq!(world.fail(2, "ann", HERE), Decision::Password);
+    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.fail(3, "ann", HERE), LOCKED);
+    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 60 });
+}
+
+#[test]
+fn failures_count_over_the_lives_of_workers() {
+    let mut world = World::with_accounts(&["ann"]);
+    world.fail(1, "ann", HERE);
+    world.fail(2, "ann", HERE);
+    world.apply(Entry::EndLife { life: LifeId(1) });
+    world.begin_life();
+    let account = world.id("ann");
+    let third = Action::FailedLogIn {
+        account,
+        address: HERE,
+    };
+    assert_eq!(world.request_at((2, 1, 10), 0, third), Some(LOCKED));
+}
+
+#[test]
+fn a_block_is_of_one_user_from_one_address() {
+    let mut world = World::with_accounts(&["ann", "bob"]);
+    world.block("ann");
+    assert_eq!(world.look_up("bob"), Named::Password);
+    let from_elsewhere = world.state.look_up("ann", ELSEWHERE, &world.stamp);
+    assert_eq!(from_elsewhere, Named::Password);
+    let action = world.log_in_action("ann", ELSEWHERE);
+    assert_eq!(world.request(5, action), Decision::Welcome);
+}
+
+#[test]
+fn a_block_holds_for_right_passwords_and_is_not_prolonged_by_wrong_ones() {
+    let mut world = World::with_accounts(&["ann"]);
+    world.block("ann");
+    world.pass_ms(59_001);
+    let locked = Decision::Locked { seconds_left: 1 };
+    assert_eq!(world.log_in(1, "ann"), locked);
+    assert_eq!(world.fail(1, "ann", HERE), locked);
+    world.pass_ms(998);
+    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 1 });
+    world.pass_ms(1);
+    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.log_in(1, "ann"), Decision::Welcome);
+}
+
+#[test]
+fn a_block_is_said_before_connected() {
+    let mut world = World::with_online(&["ann"]);
+    assert_eq!(world.look_up("ann"), Named::Connected);
+    world.block("ann");
+    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 60 });
+    assert_eq!(world.log_in(1, "ann"), LOCKED);
+    assert_eq!(world.state.online(), "ann", "the session goes on");
+}
+
+#[test]
+fn a_right_password_clears_the_failures_of_its_address_only() {
+    let mut world = World::with_accounts(&["ann"]);
+    for address in [HERE, ELSEWHERE, HERE, ELSEWHERE] {
+        assert_eq!(world.fail(1, "ann", address), Decision::Password);
+    }
+    assert_eq!(world.log_in(1, "ann"), Decision::Welcome);
+    assert_eq!(world.fail(2, "ann", HERE), Decision::Password);
+    assert_eq!(world.fail(2, "ann", ELSEWHERE), LOCKED);
+}
+
+#[test]
+fn a_right_password_clears_even_if_the_user_is_connected() {
+    let mut world = World::with_online(&["ann"]);
+    world.fail(1, "ann", HERE);
+    world.fail(1, "ann", HERE);
+    assert_eq!(world.log_in(1, "ann"), Decision::Connected);
+    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
+}
+
+#[test]
+fn a_password_that_was_right_once_clears_nothing() {
+    let mut world = World::with_accounts(&["ann"]);
+    world.fail(1, "ann", HERE);
+    world.fail(1, "ann", HERE);
+    let outdated = world.log_in_action("ann", HERE);
+    world.set_account("ann", "another");
+    assert_eq!(world.request(1, outdated), Decision::Password);
+    assert_eq!(world.fail(1, "ann", HERE), LOCKED);
+}
+
+#[test]
+fn failures_older_than_the_block_time_are_forgotten() {
+    let mut world = World::with_accounts(&["ann"]);
+    world.fail(1, "ann", HERE);
+    world.pass_ms(30_000);
+    world.fail(1, "ann", HERE);
+    world.pass_ms(30_000);
+    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
+    assert_eq!(world.fail(1, "ann", HERE), LOCKED);
+}
+
+#[test]
+fn the_end_of_a_block_clears_the_failures_before_it() {
+    let mut world = World::with_accounts(&["ann"]);
+    world.block("ann");
+    world.pass_ms(60_000);
+    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
+    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
+    assert_eq!(world.fail(1, "ann", HERE), LOCKED);
+}
+
+#[test]
+fn wall_clock_jumps_of_ten_years_change_no_block_within_a_boot() {
+    let mut world = World::with_accounts(&["ann"]);
+    world.block("ann");
+    for jump_ms in [TEN_YEARS_MS, -2 * TEN_YEARS_MS, TEN_YEARS_MS] {
+        world.jump_wall_ms(jump_ms);
+        assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 60 });
+    }
+    world.pass_ms(60_000);
+    assert_eq!(world.look_up("ann"), Named::Password);
+}
+
+#[test]
+fn across_boots_a_block_lasts_by_wall_time_and_never_longer_than_it_was() {
+    let mut world = World::with_accounts(&["ann"]);
+    world.block("ann");
+    world.boot_after_wall_ms(20_000);
+    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 40 });
+    world.boot_after_wall_ms(-TEN_YEARS_MS);
+    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 40 });
+    world.boot_after_wall_ms(TEN_YEARS_MS);
+    assert_eq!(world.look_up("ann"), Named::Password);
+}
+
+#[test]
+fn failures_and_blocks_outlive_the_process() {
+    let mut world = World::with_accounts(&["ann", "bob"]);
+    world.block("ann");
+    world.fail(1, "bob", HERE);
+    world.fail(1, "bob", HERE);
+    world.restart();
+    world.pass_ms(10_000);
+    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 50 });
+    assert_eq!(world.fail(1, "bob", HERE), LOCKED);
+}

@@ -1,0 +1,9 @@
+//! What the state promises, one promise a test, each in the words of its name.
+
+mod accounts;
+mod blocks;
+mod checkpoints;
+mod queues;
+mod requests;
+mod sessions;
+mod world;

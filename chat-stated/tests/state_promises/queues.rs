@@ -1,0 +1,192 @@
+//! What reaches whom, in which order, and when it is refused.
+
+use chat_shared::rpc::MessageNumber;
+use chat_stated::state::Decision;
+
+use super::world::{ALL, SENT, TEN_YEARS_MS, World, sent_but_for};
+
+#[test]
+fn a_broadcast_reaches_accounts_that_are_offline_but_not_the_sender_nor_those_made_later() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.set_account("offline", "offline");
+    assert_eq!(world.broadcast(0, "to all"), SENT);
+    world.set_account("later", "later");
+    assert_eq!(world.queue("ann"), [""; 0]);
+    assert_eq!(world.queue("bob"), ["to all"]);
+    assert_eq!(world.queue("offline"), ["to all"]);
+    assert_eq!(world.queue("later"), [""; 0]);
+    world.restart();
+    assert_eq!(world.queue("offline"), ["to all"]);
+    assert_eq!(world.queue("later"), [""; 0]);
+}
+
+#[test]
+fn a_message_to_a_name_made_later_does_not_wait_for_it() {
+    let mut world = World::with_online(&["ann"]);
+    assert_eq!(world.send(0, &["bob"], "early"), sent_but_for(&["bob"]));
+    world.set_account("bob", "bob");
+    assert_eq!(world.queue("bob"), [""; 0]);
+}
+
+#[test]
+fn a_name_given_twice_gets_the_message_once_and_the_sender_may_be_one() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    assert_eq!(world.send(0, &["bob", "ann", "bob", "ann"], "once"), SENT);
+    assert_eq!(world.queue("bob"), ["once"]);
+    assert_eq!(world.queue("ann"), ["once"]);
+    assert_eq!(world.state.waiting_messages(), 1);
+}
+
+#[test]
+fn unknown_names_are_told_in_their_order_each_once_and_the_known_get_the_message() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    let names = ["zoe", "bob", "cy", "zoe", "abe", "cy"];
+    assert_eq!(
+        world.send(0, &names, "hi"),
+        sent_but_for(&["zoe", "cy", "abe"])
+    );
+    assert_eq!(world.queue("bob"), ["hi"]);
+}
+
+#[test]
+fn messages_stand_in_the_order_in_which_they_were_taken() {
+    let mut world = World::with_online(&["ann", "bob", "cy"]);
+    world.send(0, &["cy"], "1");
+    world.broadcast(1, "2");
+    world.send(1, &["cy", "ann"], "3");
+    world.broadcast(0, "4");
+    assert_eq!(world.queue("cy"), ["1", "2", "3", "4"]);
+    assert_eq!(world.queue("ann"), ["2", "3"]);
+    assert_eq!(world.queue("bob"), ["4"]);
+}
+
+#[test]
+fn a_message_has_the_wall_time_at_which_it_was_taken() {
+    let mut world = World::with_online(&["ann"]);
+    world.jump_wall_ms(-TEN_YEARS_MS);
+    world.send(0, &["ann"], "long ago");
+    let account = world.id("ann");
+    let end = MessageNumber(u64::MAX);
+    let slice = world.state.read_queue(account, MessageNumber(0), end, ALL);
+    let wall_s = world.stamp.wall_ms.div_euclid(1_000);
+    assert_eq!(slice.messages[0].wall_s, wall_s);
+    assert_eq!(slice.messages[0].sender, "ann");
+}
+
+#[test]
+fn when_one_queue_is_full_nobody_gets_the_message() {
+    let mut world = World::with_online(&["ann", "bob", "cy"]);
+    world.configure(|limits| {
+        limits.queue_messages = 2;
+        limits.sender_share_percent = 100;
+    });
+    world.send(0, &["cy"], "1");
+    world.send(0, &["cy"], "2");
+    assert_eq!(world.send(1, &["bob", "cy"], "3"), Decision::Quota);
+    assert_eq!(world.queue("bob"), [""; 0]);
+    assert_eq!(world.send(1, &["bob"], "4"), SENT);
+}
+
+#[test]
+fn one_sender_cannot_fill_a_queue_for_the_others() {
+    let mut world = World::with_online(&["ann", "bob", "cy"]);
+    world.configure(|limits| {
+        limits.queue_messages = 4;
+        limits.sender_share_percent = 50;
+    });
+    assert_eq!(world.send(0, &["cy"], "1"), SENT);
+    assert_eq!(world.send(0, &["cy"], "2"), SENT);
+    assert_eq!(world.send(0, &["cy"], "3"), Decision::Quota);
+    assert_eq!(world.send(1, &["cy"], "4"), SENT);
+}
+
+#[test]
+fn what_tcp_received_does_not_count_until_the_connection_ends() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.configure(|limits| {
+        limits.queue_messages = 1;
+        limits.sender_share_percent = 100;
+    });
+    assert_eq!(world.send(0, &["bob"], "1"), SENT);
+    assert_eq!(world.send(0, &["bob"], "2"), Decision::Quota);
+    world.progress(1, 1, 0);
+    assert_eq!(world.send(0, &["bob"], "2"), SENT);
+    world.progress(1, 2, 1);
+    world.restart();
+    assert_eq!(world.send(0, &["bob"], "3"), SENT);
+    world.progress(1, 3, 1);
+    world.close(1);
+    assert_eq!(
+        world.queue("bob"),
+        ["2", "3"],
+        "a dead connection loses nothing"
+    );
+    assert_eq!(world.send(0, &["bob"], "4"), Decision::Quota);
+    world.log_in(2, "bob");
+    world.progress(2, 3, 3);
+    assert_eq!(world.send(0, &["bob"], "4"), SENT);
+}
+
+#[test]
+fn broadcasts_have_a_budget_of_their_own() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.configure(|limits| {
+        limits.queue_messages = 0;
+        limits.broadcast_messages = 2;
+        limits.broadcast_bytes = 10;
+    });
+    assert_eq!(world.broadcast(0, "12345"), SENT);
+    assert_eq!(world.broadcast(0, "123456"), Decision::Quota);
+    assert_eq!(world.broadcast(1, "12345"), SENT);
+    assert_eq!(world.broadcast(0, ""), Decision::Quota);
+    world.progress(1, 1, 1);
+    assert_eq!(
+        world.broadcast(0, "12345"),
+        SENT,
+        "nobody waits for the first"
+    );
+}
+
+#[test]
+fn one_sender_makes_so_many_broadcasts_a_minute() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.configure(|limits| limits.broadcasts_per_minute = 2);
+    assert_eq!(world.broadcast(0, "1"), SENT);
+    assert_eq!(world.broadcast(0, "2"), SENT);
+    assert_eq!(world.broadcast(0, "3"), Decision::Quota);
+    assert_eq!(world.broadcast(1, "4"), SENT);
+    world.restart();
+    assert_eq!(world.broadcast(0, "5"), Decision::Quota);
+    world.pass_ms(30_000);
+    assert_eq!(world.broadcast(0, "6"), SENT);
+    assert_eq!(world.broadcast(0, "7"), Decision::Quota);
+}
+
+#[test]
+fn the_cursor_never_goes_beyond_what_exists_nor_back() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.send(0, &["bob"], "1");
+    world.progress(1, u64::MAX, u64::MAX);
+    world.send(0, &["bob"], "2");
+    world.broadcast(0, "3");
+    assert_eq!(world.queue("bob"), ["2", "3"]);
+    world.progress(1, 3, 3);
+    world.progress(1, 1, 1);
+    assert_eq!(world.queue("bob"), [""; 0]);
+    world.send(0, &["bob"], "4");
+    assert_eq!(world.queue("bob"), ["4"]);
+}
+
+#[test]
+fn a_message_leaves_one_queue_when_that_reader_has_it_and_memory_when_all_have() {
+    let mut world = World::with_online(&["ann", "bob", "cy"]);
+    world.send(0, &["bob", "cy"], "1");
+    world.broadcast(0, "2");
+    world.progress(1, 2, 2);
+    assert_eq!(world.queue("cy"), ["1", "2"]);
+    assert_eq!(world.state.waiting_messages(), 2);
+    world.progress(2, 2, 1);
+    assert_eq!(world.state.waiting_messages(), 1);
+    world.progress(2, 2, 2);
+    assert_eq!(world.state.waiting_messages(), 0);
+}

@@ -1,0 +1,112 @@
+//! Who is logged in, where, and for how long.
+
+use chat_shared::rpc::LifeId;
+use chat_stated::entry::{Action, Entry};
+use chat_stated::state::{Decision, Named};
+
+use super::world::{ELSEWHERE, HERE, SENT, World, connection, register_action};
+
+#[test]
+fn who_is_logged_in_anywhere_is_connected() {
+    let mut world = World::with_online(&["ann"]);
+    world.begin_life();
+    let action = world.log_in_action("ann", ELSEWHERE);
+    let decision = world.request_at((2, 0, 10), 0, action);
+    assert_eq!(decision, Some(Decision::Connected));
+    world.log_out(0);
+    assert_eq!(world.look_up("ann"), Named::Password);
+}
+
+#[test]
+fn a_connection_has_one_session_at_most() {
+    let mut world = World::with_online(&["ann"]);
+    world.set_account("bob", "bob");
+    assert_eq!(world.log_in(0, "bob"), Decision::Refused);
+    assert_eq!(world.fail(0, "bob", HERE), Decision::Refused);
+    assert_eq!(world.request(0, register_action("cy")), Decision::Refused);
+    assert_eq!(world.state.online(), "ann");
+}
+
+#[test]
+fn nobody_acts_without_a_session() {
+    let mut world = World::with_accounts(&["ann"]);
+    assert_eq!(world.send(1, &["ann"], "hello"), Decision::Refused);
+    assert_eq!(world.broadcast(1, "hello"), Decision::Refused);
+    assert_eq!(world.request(1, Action::LogOut), Decision::Refused);
+    world.progress(1, 5, 5);
+    assert!(world.queue("ann").is_empty());
+}
+
+#[test]
+fn the_end_of_a_life_logs_out_its_users_and_no_others() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.set_account("cy", "cy");
+    world.begin_life();
+    let action = world.log_in_action("cy", HERE);
+    assert_eq!(
+        world.request_at((2, 0, 10), 0, action),
+        Some(Decision::Welcome)
+    );
+    world.apply(Entry::EndLife { life: LifeId(1) });
+    assert_eq!(world.state.online(), "cy");
+    assert_eq!(world.state.connections(LifeId(1)).count(), 0);
+    assert!(world.state.life(LifeId(1)).is_none());
+}
+
+#[test]
+fn a_life_that_ended_cannot_act_and_is_never_given_out_again() {
+    let mut world = World::with_online(&["ann"]);
+    world.send(0, &["ann"], "kept");
+    world.apply(Entry::EndLife { life: LifeId(1) });
+    world.restart();
+    let action = world.log_in_action("ann", HERE);
+    assert_eq!(world.request_at((1, 5, 1_000), 0, action), None);
+    world.progress(0, 1, 1);
+    world.close(0);
+    assert_eq!(world.queue("ann"), ["kept"]);
+    assert_eq!(world.state.online(), "");
+    world.begin_life();
+    assert_eq!(world.last_effects.lives_begun, [(LifeId(2), [9; 16])]);
+}
+
+#[test]
+fn closing_a_connection_logs_its_user_out_and_forgets_it() {
+    let mut world = World::with_online(&["ann"]);
+    world.close(0);
+    assert_eq!(world.look_up("ann"), Named::Password);
+    assert!(!world.state.knows(connection(1, 0)));
+}
+
+#[test]
+fn sessions_outlive_the_process() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.restart();
+    assert_eq!(world.state.online(), "ann bob");
+    assert_eq!(world.look_up("ann"), Named::Connected);
+    assert_eq!(world.send(0, &["bob"], "hello"), SENT);
+}
+
+#[test]
+fn users_online_are_sorted() {
+    let world = World::with_online(&["cy", "ann", "bob"]);
+    assert_eq!(world.state.online(), "ann bob cy");
+    assert_eq!(world.last_minutes(0), "ann bob cy");
+}
+
+#[test]
+fn last_counts_from_the_end_of_the_session() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.set_account("never", "never");
+    world.pass_ms(600_000);
+    world.log_out(0);
+    world.pass_ms(120_000);
+    assert_eq!(world.last_minutes(1), "bob");
+    assert_eq!(world.last_minutes(2), "ann bob");
+    assert_eq!(world.last_minutes(u64::MAX), "ann bob");
+    world.restart();
+    world.pass_ms(1);
+    assert_eq!(world.last_minutes(2), "bob");
+    assert_eq!(world.last_minutes(3), "ann bob");
+    assert_eq!(world.log_in(5, "ann"), Decision::Welcome);
+    assert_eq!(world.last_minutes(0), "ann bob");
+}

@@ -1,0 +1,285 @@
+//! A state with one worker life, driven in the words of the tests.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_stated::entry::{
+    AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Stamp,
+};
+use chat_stated::state::{Decision, Effects, Named, SliceLimits, State};
+
+pub(super) const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+pub(super) const TEN_YEARS_MS: i64 = 10 * 365 * 86_400_000;
+pub(super) const ALL: SliceLimits = SliceLimits {
+    messages: usize::MAX,
+    text_bytes: usize::MAX,
+};
+pub(super) const SENT: Decision = Decision::Sent {
+    unknown: Vec::new(),
+};
+
+/// A state with one life, and the clock and offsets that its requests need.
+pub(super) struct World {
+    pub(super) state: State,
+    pub(super) stamp: Stamp,
+    pub(super) offset: u64,
+    pub(super) records: BTreeMap<(u8, u64), Vec<u8>>,
+    pub(super) last_effects: Effects,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let mut world = Self {
+            state: State::default(),
+            stamp: Stamp {
+                wall_ms: 1_800_000_000_000,
+                boot_ms: 100_000,
+                boot_id: [1; 16],
+            },
+            offset: 0,
+            records: BTreeMap::new(),
+            last_effects: Effects::default(),
+        };
+        world.pass_ms(0);
+        world.begin_life();
+        world
+    }
+
+    /// With these accounts, each with its name as secret and filed.
+    pub(super) fn with_accounts(names: &[&str]) -> Self {
+        let mut world = Self::new();
+        for name in names {
+            world.set_account(name, name);
+        }
+        world
+    }
+
+    /// With these accounts, each logged in on the connection of its place, from 0.
+    pub(super) fn with_online(names: &[&str]) -> Self {
+        let mut world = Self::with_accounts(names);
+        for (serial, name) in (0..).zip(names) {
+            assert_eq!(world.log_in(serial, name), Decision::Welcome);
+        }
+        world
+    }
+
+    pub(super) fn apply(&mut self, entry: Entry) {
+        self.last_effects = Effects::default();
+        let wall_s = self.stamp.wall_ms.div_euclid(1_000);
+        self.state.apply(entry, wall_s, &mut self.last_effects);
+    }
+
+    pub(super) fn begin_life(&mut self) {
+        self.apply(Entry::BeginLife {
+            secret: [9; 16],
+            pid: 7,
+        });
+    }
+
+    pub(super) fn configure(&mut self, change: impl FnOnce(&mut Limits)) {
+        let mut limits = *self.state.limits();
+        change(&mut limits);
+        self.apply(Entry::Configure(limits));
+    }
+
+    pub(super) fn set_account(&mut self, name: &str, secret: &str) {
+        self.apply(Entry::ChangeAccounts(vec![AccountChange::Set {
+            name: name.into(),
+            secret: secret.into(),
+        }]));
+    }
+
+    pub(super) fn disable(&mut self, name: &str) {
+        self.apply(Entry::ChangeAccounts(vec![AccountChange::Disable {
+            name: name.into(),
+        }]));
+    }
+
+    pub(super) fn pass_ms(&mut self, boot_ms: u64) {
+        self.stamp.boot_ms += boot_ms;
+        self.stamp.wall_ms += boot_ms as i64;
+        self.state.advance_clock(&self.stamp);
+    }
+
+    pub(super) fn jump_wall_ms(&mut self, wall_ms: i64) {
+        self.stamp.wall_ms += wall_ms;
+        self.state.advance_clock(&self.stamp);
+    }
+
+    pub(super) fn boot_after_wall_ms(&mut self, wall_ms: i64) {
+        self.stamp.boot_id[0] += 1;
+        self.stamp.boot_ms = 1;
+        self.jump_wall_ms(wall_ms);
+    }
+
+    pub(super) fn id(&self, name: &str) -> AccountId {
+        self.state.account(name).expect("the account exists").0
+    }
+
+    /// Repeats a request, or makes one; returns the decision, `None` if there is no answer at all.
+    pub(super) fn request_at(
+        &mut self,
+        (life, serial, offset): (u64, u64, u64),
+        answered: u64,
+        action: Action,
+    ) -> Option<Decision> {
+        self.apply(Entry::Request {
+            name: RequestName {
+                connection: connection(life, serial),
+                offset: StreamOffset(offset),
+            },
+            answered: StreamOffset(answered),
+            progress: Progress::default(),
+            action,
+        });
+        assert!(self.last_effects.decided.len() <= 1);
+        let decided = self.last_effects.decided.first()?;
+        Some(decided.decision.clone())
+    }
+
+    /// The next request of a worker that has the answers of all before.
+    pub(super) fn request(&mut self, serial: u64, action: Action) -> Decision {
+        let answered = self.offset;
+        self.offset += 10;
+        self.request_at((1, serial, self.offset), answered, action)
+            .expect("the life has not ended")
+    }
+
+    pub(super) fn log_in_action(&self, name: &str, address: IpAddr) -> Action {
+        let (account, record) = self.state.account(name).expect("the account exists");
+        Action::LogIn {
+            account,
+            address,
+            secret_version: record.secret_version,
+            new_secret: None,
+        }
+    }
+
+    pub(super) fn log_in(&mut self, serial: u64, name: &str) -> Decision {
+        let action = self.log_in_action(name, HERE);
+        self.request(serial, action)
+    }
+
+    pub(super) fn fail(&mut self, serial: u64, name: &str, address: IpAddr) -> Decision {
+        let account = self.id(name);
+        self.request(serial, Action::FailedLogIn { account, address })
+    }
+
+    /// Fails three times from here, each on a connection of its own.
+    pub(super) fn block(&mut self, name: &str) {
+        for serial in 100..103 {
+            self.fail(serial, name, HERE);
+        }
+    }
+
+    pub(super) fn send(&mut self, serial: u64, recipients: &[&str], text: &str) -> Decision {
+        self.request(serial, send_action(recipients, text))
+    }
+
+    pub(super) fn broadcast(&mut self, serial: u64, text: &str) -> Decision {
+        self.request(serial, Action::Broadcast { text: text.into() })
+    }
+
+    pub(super) fn log_out(&mut self, serial: u64) {
+        assert_eq!(self.request(serial, Action::LogOut), Decision::LoggedOut);
+    }
+
+    pub(super) fn close(&mut self, serial: u64) {
+        self.apply(Entry::Close {
+            connection: connection(1, serial),
+            progress: Progress::default(),
+        });
+    }
+
+    pub(super) fn progress(&mut self, serial: u64, received: u64, had: u64) {
+        self.apply(Entry::Progress {
+            connection: connection(1, serial),
+            progress: Progress {
+                written: MessageNumber(received.max(had)),
+                received: MessageNumber(received),
+                had: MessageNumber(had),
+            },
+        });
+    }
+
+    pub(super) fn queue(&self, name: &str) -> Vec<&str> {
+        let everything = (MessageNumber(0), MessageNumber(u64::MAX));
+        self.state
+            .read_queue(self.id(name), everything.0, everything.1, ALL)
+            .messages
+            .iter()
+            .map(|message| message.text)
+            .collect()
+    }
+
+    pub(super) fn look_up(&self, name: &str) -> Named {
+        self.state.look_up(name, HERE, &self.stamp)
+    }
+
+    pub(super) fn last_minutes(&self, minutes: u64) -> String {
+        self.state.online_within(minutes, &self.stamp)
+    }
+
+    pub(super) fn checkpoint(&mut self) {
+        for change in self.state.take_changes() {
+            let key = (change.table, change.key);
+            match change.value {
+                Some(value) => self.records.insert(key, value),
+                None => self.records.remove(&key),
+            };
+        }
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.checkpoint();
+        self.state = restore(&self.records);
+    }
+
+    /// Records that hold neither what is small nor an account.
+    pub(super) fn pages(&self) -> usize {
+        self.records.len() - 1 - self.state.account_count()
+    }
+
+    pub(super) fn page_bytes(&self) -> usize {
+        self.records
+            .range((2, 0)..)
+            .map(|(_, value)| value.len())
+            .sum()
+    }
+}
+
+pub(super) fn restore(records: &BTreeMap<(u8, u64), Vec<u8>>) -> State {
+    let rows = records
+        .iter()
+        .map(|((table, key), value)| (*table, *key, value.clone()));
+    State::restore(rows).expect("its own records can be read")
+}
+
+pub(super) fn connection(life: u64, serial: u64) -> ConnectionId {
+    ConnectionId {
+        life: LifeId(life),
+        serial: ConnectionSerial(serial),
+    }
+}
+
+pub(super) fn send_action(recipients: &[&str], text: &str) -> Action {
+    Action::Send {
+        recipients: recipients.iter().map(|name| (*name).to_owned()).collect(),
+        text: text.to_owned(),
+    }
+}
+
+pub(super) fn register_action(name: &str) -> Action {
+    Action::Register {
+        name: name.into(),
+        secret: format!("secret of {name}"),
+    }
+}
+
+pub(super) fn sent_but_for(unknown: &[&str]) -> Decision {
+    Decision::Sent {
+        unknown: unknown.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}

@@ -1,0 +1,44 @@
+# Read by the other scripts, not run: where things are, and how a daemon's program is called.
+# shellcheck shell=sh
+
+scripts=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(dirname -- "$scripts")
+
+# A variable that is set to nothing stands for its default.
+for variable in CHAT_RUN_DIR CHAT_LISTEN CHAT_WORKERS CHAT_LOG CHAT_BIN_DIR TIME_OUT BLOCK_TIME; do
+    eval "[ -n \"\${$variable:-}\" ] || unset $variable"
+done
+
+CHAT_RUN_DIR=${CHAT_RUN_DIR:-$root/run}
+export CHAT_RUN_DIR
+
+# With CHAT_BIN_DIR the programs there are used as they are, and nothing is built.
+bin_dir=${CHAT_BIN_DIR:-${CARGO_TARGET_DIR:-$root/target}/release}
+
+# Prints an error and ends.
+fail() {
+    printf '%s: %s\n' "scripts/$(basename -- "$0")" "$1" >&2
+    exit 1
+}
+
+# daemon NAME FLAG: has the program do something with the daemon of the run directory. If the program is not built (any
+# more), the running daemon's own binary does it.
+daemon() {
+    if [ -x "$bin_dir/$1" ]; then
+        "$bin_dir/$1" "$2"
+        return
+    fi
+    pid=$(cat "$CHAT_RUN_DIR/$1.pid" 2>/dev/null) || pid=
+    case $(readlink "/proc/${pid:-none}/exe" 2>/dev/null) in
+    */"$1" | */"$1 (deleted)")
+        "/proc/$pid/exe" "$2"
+        return
+        ;;
+    esac
+    echo "$1: not running"
+    case $2 in
+    --stop) return 0 ;;
+    --status) return 3 ;;
+    *) return 1 ;;
+    esac
+}

@@ -1,0 +1,282 @@
+//! What the two daemons do alike from `main` on: one program is the parent, its children, and the tools to handle them.
+
+use std::ffi::CString;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+use nix::sys::stat::{Mode, umask};
+
+use crate::child_link::{report_failure, report_ready};
+use crate::operator::{self, Health};
+use crate::pid_file::{LockError, PidFile, holder, lock_file};
+use crate::process_options::{ProcessOptions, Role};
+use crate::run_dir::RunDir;
+use crate::status_file::Status;
+use crate::supervisor::{ChildStarter, Inheritance, Signals, Supervisor};
+use crate::{descriptor_limit, detach, inherited_fd, log_format};
+
+/// How long a new daemon waits for the children of one that was killed; they end at once unless something holds them.
+const ORPHAN_WAIT: Duration = Duration::from_secs(5);
+
+/// The exit status of `--status` when it cannot tell, as for service scripts.
+const STATUS_UNKNOWN: u8 = 4;
+
+/// A program whose process watches over children that do the work. Its fields are its flags.
+pub trait Daemon: Parser {
+    /// The program's name.
+    const NAME: &'static str;
+    /// What a child is called.
+    const CHILD_ROLE: &'static str;
+
+    /// The flags that all daemons have.
+    fn process(&self) -> &ProcessOptions;
+
+    /// How many children there are to be, from 1.
+    fn child_count(&self) -> u32;
+
+    /// Opens what the children listen on. No other process of this run directory does so at the same time.
+    fn listen(&self) -> anyhow::Result<Listening>;
+
+    /// Does a child's work until it is told to end.
+    fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()>;
+
+    /// Looks whether the daemon that says this of itself does its work, and writes what there is to say of that.
+    fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health>;
+}
+
+/// What a daemon listens on.
+#[derive(Debug, Default)]
+pub struct Listening {
+    /// Handed to each child, in this order.
+    pub sockets: Vec<OwnedFd>,
+    /// The same for people.
+    pub addresses: Vec<String>,
+    /// Files that are to be removed when the daemon ends.
+    pub files: Vec<PathBuf>,
+}
+
+/// What a child is given.
+#[derive(Debug)]
+pub struct ChildInheritance {
+    /// Ends when the parent does.
+    pub parent: UnixStream,
+    /// As opened by [`Daemon::listen`].
+    pub sockets: Vec<OwnedFd>,
+    /// Descriptors that this process may have open.
+    pub descriptor_limit: u64,
+}
+
+/// The `main` of a daemon.
+pub fn main<D: Daemon>() -> ExitCode {
+    if let Err(error) = inherited_fd::adopt_all() {
+        eprintln!("{}: cannot list open descriptors: {error}", D::NAME);
+        return ExitCode::FAILURE;
+    }
+    name_process(D::NAME);
+    let daemon = D::parse();
+    // All that the daemons write is for their own user alone.
+    umask(Mode::from_bits_truncate(0o077));
+    let role = daemon.process().role();
+    let result = match role {
+        Role::Child => return run_as_child(daemon),
+        Role::Detached => return run_detached(&daemon),
+        Role::Foreground => return run_in_foreground(&daemon),
+        Role::Launch => launch(&daemon).map(|()| Health::Whole),
+        Role::Stop => operator::stop(&run_dir(&daemon), &mut io::stdout()).map(|()| Health::Whole),
+        Role::Reload => {
+            operator::reload(&run_dir(&daemon), &mut io::stdout()).map(|()| Health::Whole)
+        }
+        Role::Status => tell_status(&daemon, &mut io::stdout()),
+    };
+    match result {
+        Ok(health) => ExitCode::from(health.exit_status()),
+        Err(error) => {
+            eprintln!("{}: {error:#}", D::NAME);
+            match role {
+                Role::Status => ExitCode::from(STATUS_UNKNOWN),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+/// A process that was started by way of `/proc/self/exe` would be called `exe` in lists of processes.
+fn name_process(name: &str) {
+    if let Ok(name) = CString::new(name) {
+        let _ = nix::sys::prctl::set_name(&name);
+    }
+}
+
+fn run_dir<D: Daemon>(daemon: &D) -> RunDir {
+    daemon.process().run_dir_of(D::NAME)
+}
+
+fn launch<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
+    let run_dir = run_dir(daemon);
+    run_dir.create()?;
+    let log_file = daemon.process().log_file.clone();
+    detach::launch(&run_dir, &log_file.unwrap_or_else(|| run_dir.log_file()))
+}
+
+fn tell_status<D: Daemon>(daemon: &D, out: &mut impl Write) -> anyhow::Result<Health> {
+    let (health, status) = operator::report(&run_dir(daemon), D::CHILD_ROLE, out)?;
+    let Some(status) = status else {
+        return Ok(health);
+    };
+    let seen = daemon.look(&status, out)?;
+    Ok(match (health, seen) {
+        (Health::Whole, Health::Whole) => Health::Whole,
+        _ => Health::Partial,
+    })
+}
+
+fn run_in_foreground<D: Daemon>(daemon: &D) -> ExitCode {
+    exit_code(supervise(daemon, Box::new(|| ())), D::NAME, None)
+}
+
+fn run_detached<D: Daemon>(daemon: &D) -> ExitCode {
+    let link = match inherited_fd::take(inherited_fd::LINK_FD) {
+        Ok(link) => UnixStream::from(link),
+        Err(error) => {
+            eprintln!("{}: --detached is for --detach only: {error}", D::NAME);
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = (|| {
+        detach::leave_session().context("cannot begin a session")?;
+        let launcher = link.try_clone()?;
+        let on_ready = move || {
+            if let Err(error) = report_ready(&launcher) {
+                log::debug!("whoever started this no longer waits: {error}");
+            }
+        };
+        supervise(daemon, Box::new(on_ready))
+    })();
+    exit_code(result, D::NAME, Some(&link))
+}
+
+fn run_as_child<D: Daemon>(daemon: D) -> ExitCode {
+    let inheritance = match Inheritance::take(daemon.process().child_listeners) {
+        Ok(inheritance) => inheritance,
+        Err(error) => {
+            let name = D::NAME;
+            eprintln!("{name}: --child-number is for the daemon's own use: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let Inheritance {
+        parent,
+        listeners,
+        // Dropped when this returns, which is when the process ends.
+        life_lock: _life_lock,
+    } = inheritance;
+    let link = parent.try_clone();
+    let result = (|| {
+        start_log(&daemon)?;
+        let limit = descriptor_limit::raise().context("cannot raise the descriptor limit")?;
+        daemon.run_child(ChildInheritance {
+            parent,
+            sockets: listeners,
+            descriptor_limit: limit,
+        })
+    })();
+    exit_code(result, D::NAME, link.ok().as_ref())
+}
+
+fn start_log<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
+    log_format::start(D::NAME, daemon.process().log_level).context("cannot start the log")
+}
+
+/// Tells the log, and whoever started this process, of a failure.
+fn exit_code(result: anyhow::Result<()>, name: &str, starter: Option<&UnixStream>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    let text = format!("{error:#}");
+    if log::max_level() == log::LevelFilter::Off {
+        eprintln!("{name}: {text}");
+    }
+    log::error!("{text}");
+    if let Some(Err(error)) = starter.map(|starter| report_failure(starter, &text)) {
+        log::debug!("whoever started this no longer waits: {error}");
+    }
+    ExitCode::FAILURE
+}
+
+/// Be the daemon, until told to end.
+fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Result<()> {
+    start_log(daemon)?;
+    let run_dir = run_dir(daemon);
+    run_dir.create()?;
+    let pid_file = acquire_pid_file(&run_dir)?;
+    let life_lock = lock_file(&run_dir.life_lock(), ORPHAN_WAIT)
+        .map_err(|error| anyhow!(orphans_error(&error, &run_dir)))?;
+    if pid_file.is_after_crash() {
+        log::warn!("the one before ended without warning; cleaning up after it");
+    }
+    let signals = Signals::catch().context("cannot catch signals")?;
+    let listening = daemon.listen()?;
+    let starter = ChildStarter {
+        program: D::NAME,
+        role: D::CHILD_ROLE,
+        is_numbered: daemon.child_count() > 1,
+        life_lock,
+        listeners: listening.sockets,
+    };
+    let supervisor = Supervisor::new(
+        starter,
+        daemon.child_count(),
+        signals,
+        run_dir.status_file(),
+        listening.addresses,
+        on_ready,
+    );
+    let result = supervisor.run();
+
+    if pid_file.is_in_place() {
+        remove_files(listening.files.iter().chain([&run_dir.status_file()]));
+    }
+    log::info!("stopped");
+    // Last of all: who finds the pid file gone finds everything gone.
+    drop(pid_file);
+    result
+}
+
+fn remove_files<'a>(files: impl Iterator<Item = &'a PathBuf>) {
+    for file in files {
+        if let Err(error) = std::fs::remove_file(file) {
+            log::warn!("cannot remove {}: {error}", file.display());
+        }
+    }
+}
+
+fn acquire_pid_file(run_dir: &RunDir) -> anyhow::Result<PidFile> {
+    let path = run_dir.pid_file();
+    PidFile::acquire(&path).map_err(|error| match error {
+        LockError::Held => {
+            let pid = holder(&path).ok().flatten().unwrap_or(0);
+            let dir = run_dir.path().display();
+            anyhow!("already running in {dir} as process {pid} (see scripts/status)")
+        }
+        LockError::Io(error) => {
+            anyhow!("cannot write the pid file {}: {error}", path.display())
+        }
+    })
+}
+
+fn orphans_error(error: &LockError, run_dir: &RunDir) -> String {
+    let path = run_dir.life_lock();
+    let path = path.display();
+    match error {
+        LockError::Held => {
+            format!("processes of an earlier one still hold {path} (scripts/stop ends them)")
+        }
+        LockError::Io(error) => format!("cannot lock {path}: {error}"),
+    }
+}

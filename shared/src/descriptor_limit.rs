@@ -1,0 +1,23 @@
+//! How many descriptors this process may have open.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Raises the limit as far as this process may, and returns it.
+pub fn raise() -> nix::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(hard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_the_one_that_holds_afterwards() {
+        let limit = raise().unwrap();
+        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (limit, limit));
+    }
+}

@@ -1,0 +1,53 @@
+//! The log lines of both daemons: `2026-11-22T11:18:31.123Z INFO chat-frontd[1234]: text` on standard error.
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::panic::PanicHookInfo;
+
+use log::LevelFilter;
+
+/// Sends this process's log, and the text of a panic, to standard error.
+pub fn start(program: &'static str, level: LevelFilter) -> Result<(), log::SetLoggerError> {
+    let pid = std::process::id();
+    env_logger::Builder::new()
+        .filter_level(level)
+        .format(move |out, record| {
+            let text = record.args().to_string();
+            let (time, level) = (out.timestamp_millis(), record.level());
+            writeln!(out, "{time} {level} {program}[{pid}]: {}", one_line(&text))
+        })
+        .try_init()?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+fn log_panic(info: &PanicHookInfo<'_>) {
+    log::error!("internal error, this process ends: {info}");
+}
+
+/// `text` with its control characters written out, so that no text can pass for a log line of its own.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    Cow::Owned(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(one_line("käse"), "käse");
+        assert_eq!(one_line("a\nb\u{1b}[0m"), "a\\nb\\u{1b}[0m");
+    }
+}

@@ -1,0 +1,292 @@
+//! What a person does to a running daemon from outside: stop it, have it read its files again, ask how it is.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::pid_file::{holder, is_locked};
+use crate::process_identity::{ProcessIdentity, boot_id};
+use crate::run_dir::RunDir;
+use crate::status_file::{ChildStatus, Phase, Status};
+
+/// How long a daemon and its children have to end; the daemon itself kills its children sooner.
+const STOP_WAIT: Duration = Duration::from_secs(10);
+/// Children without a parent end by themselves, at once. After this long they are killed.
+const ORPHAN_WAIT: Duration = Duration::from_secs(2);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+
+/// How well a daemon does its work. The exit status of `--status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// All of it is done.
+    Whole,
+    /// Some of it is not done.
+    Partial,
+    /// It does not run.
+    NotRunning,
+}
+
+impl Health {
+    /// 0, 1 or 3, as for service scripts.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Whole => 0,
+            Self::Partial => 1,
+            Self::NotRunning => 3,
+        }
+    }
+}
+
+/// Stops the daemon of `run_dir` and returns once all its processes are gone and its locks are free.
+pub fn stop(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
+    let program = run_dir.program();
+    let known = known_processes(run_dir);
+    let Some(pid) = running_pid(run_dir)? else {
+        let had_orphans = is_locked(&run_dir.life_lock())?;
+        end_orphans(run_dir, &known)?;
+        match had_orphans {
+            true => writeln!(out, "{program}: what an earlier one left behind is stopped")?,
+            false => writeln!(out, "{program}: not running")?,
+        }
+        return Ok(());
+    };
+    let daemon = ProcessIdentity::of(pid);
+    send(pid, Signal::SIGTERM)?;
+    let is_gone = || -> io::Result<bool> {
+        let is_alive = daemon.is_some_and(|process| process.is_alive());
+        Ok(!is_alive && !is_locked(&run_dir.pid_file())?)
+    };
+    if !wait_until(STOP_WAIT, is_gone)? {
+        let left = list(daemon.iter().chain(&known).filter(|p| p.is_alive()));
+        bail!("still there after {STOP_WAIT:?}: {left}");
+    }
+    end_orphans(run_dir, &known)?;
+    writeln!(out, "{program}: stopped")?;
+    Ok(())
+}
+
+/// Waits for children that outlived their parent, and kills those that do not end.
+fn end_orphans(run_dir: &RunDir, known: &[ProcessIdentity]) -> anyhow::Result<()> {
+    let is_free = || is_locked(&run_dir.life_lock()).map(|locked| !locked);
+    if wait_until(ORPHAN_WAIT, is_free)? {
+        return Ok(());
+    }
+    for process in known {
+        process.signal(Signal::SIGKILL)?;
+    }
+    if !wait_until(ORPHAN_WAIT, is_free)? {
+        let left = list(known.iter().filter(|process| process.is_alive()));
+        let lock = run_dir.life_lock();
+        bail!("{} is still held ({left})", lock.display());
+    }
+    Ok(())
+}
+
+/// The children that the status file names, as far as it is of this boot.
+fn known_processes(run_dir: &RunDir) -> Vec<ProcessIdentity> {
+    match Status::read(&run_dir.status_file()) {
+        Some(status) if status.boot_id == boot_id() => {
+            status.children.iter().filter_map(|c| c.process).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn list<'a>(processes: impl Iterator<Item = &'a ProcessIdentity>) -> String {
+    let pids: Vec<String> = processes.map(|p| format!("process {}", p.pid)).collect();
+    match pids.is_empty() {
+        true => "by a process that is not known".to_owned(),
+        false => pids.join(", "),
+    }
+}
+
+/// Has the daemon of `run_dir` read its files again.
+pub fn reload(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
+    match running_pid(run_dir)? {
+        Some(pid) => {
+            send(pid, Signal::SIGHUP)?;
+            writeln!(out, "{}: told to reload", run_dir.program())?;
+            Ok(())
+        }
+        None => bail!("not running"),
+    }
+}
+
+fn running_pid(run_dir: &RunDir) -> anyhow::Result<Option<i32>> {
+    let path = run_dir.pid_file();
+    let pid = holder(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    if pid == Some(0) {
+        bail!("{} is locked but names no process", path.display());
+    }
+    Ok(pid)
+}
+
+fn send(pid: i32, signal: Signal) -> anyhow::Result<()> {
+    match kill(Pid::from_raw(pid), signal) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot send {signal} to process {pid}")),
+    }
+}
+
+fn wait_until(patience: Duration, mut done: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if done()? {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        thread::sleep(LOOK_AGAIN_AFTER);
+    }
+}
+
+/// Writes, for people, how the daemon of `run_dir` and its children are. `role` is what a child is called.
+/// Also returns what the daemon says of itself, if it runs.
+pub fn report(
+    run_dir: &RunDir,
+    role: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<(Health, Option<Status>)> {
+    let program = run_dir.program();
+    let Some(pid) = running_pid(run_dir)? else {
+        writeln!(out, "{program}: not running")?;
+        return Ok((Health::NotRunning, None));
+    };
+    let Some(status) = Status::read(&run_dir.status_file()).filter(|status| status.pid == pid)
+    else {
+        writeln!(out, "{program}: starting, process {pid}")?;
+        return Ok((Health::Partial, None));
+    };
+    let Status { phase, since, .. } = &status;
+    let phase = phase.word();
+    writeln!(out, "{program}: {phase}, process {pid}, since {since:.0}")?;
+    for (child, number) in status.children.iter().zip(1..) {
+        writeln!(out, "  {role} {number}: {}", describe_child(child))?;
+    }
+    let serving = |child: &ChildStatus| {
+        child.phase == Phase::Serving && child.process.is_some_and(|process| process.is_alive())
+    };
+    let is_whole = status.phase == Phase::Serving && status.children.iter().all(serving);
+    let health = match is_whole {
+        true => Health::Whole,
+        false => Health::Partial,
+    };
+    Ok((health, Some(status)))
+}
+
+fn describe_child(child: &ChildStatus) -> String {
+    let mut text = format!("{} since {:.0}", child.phase.word(), child.since);
+    match child.process {
+        Some(process) if process.is_alive() => text += &format!(", process {}", process.pid),
+        Some(process) => text += &format!(", process {} is gone", process.pid),
+        None => {}
+    }
+    if let Some(at) = child.next_start {
+        text += &format!(", started again at {at:.0}");
+    }
+    text += &format!(", {} restarts", child.restarts);
+    if let Some(end) = &child.last_end {
+        text += &format!(", last end {:.0}: {}", end.at, end.reason);
+    }
+    text
+}
+
+/// Writes how large the files and directories at `paths` are, those that exist.
+pub fn report_sizes(paths: &[&Path], out: &mut impl Write) -> io::Result<()> {
+    for path in paths {
+        if path.exists() {
+            let (path, size) = (path.display(), bytes_below(path));
+            writeln!(out, "  {path}: {}", for_people(size))?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes in the file or directory at `path`, one level deep: no daemon keeps anything deeper.
+fn bytes_below(path: &Path) -> u64 {
+    match path.read_dir() {
+        Ok(entries) => entries
+            .filter_map(|entry| entry.ok()?.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum(),
+        Err(_) => path.metadata().map_or(0, |metadata| metadata.len()),
+    }
+}
+
+fn for_people(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut size = bytes as f64;
+    let mut unit = "bytes";
+    for larger in UNITS {
+        if size < 1024.0 {
+            break;
+        }
+        (size, unit) = (size / 1024.0, larger);
+    }
+    match unit {
+        "bytes" => format!("{bytes} bytes"),
+        _ => format!("{size:.1} {unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+    use crate::pid_file::lock_file;
+
+    #[test]
+    fn sizes_are_written_for_people() {
+        assert_eq!(for_people(1023), "1023 bytes");
+        assert_eq!(for_people(1536), "1.5 KiB");
+        assert_eq!(for_people(5 << 40), "5.0 TiB");
+        assert_eq!(for_people(5 << 50), "5120.0 TiB");
+    }
+
+    #[test]
+    fn a_child_that_outlives_its_parent_and_hangs_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::new(dir.path(), "chat-x");
+        let lock = lock_file(&run_dir.life_lock(), Duration::ZERO).unwrap();
+        let mut command = Command::new("sleep");
+        let mut orphan = command.arg("600").stdin(lock).spawn().unwrap();
+        drop(command);
+        let child = ChildStatus {
+            process: ProcessIdentity::of(orphan.id().cast_signed()),
+            ..ChildStatus::default()
+        };
+        let status = Status {
+            boot_id: boot_id(),
+            children: vec![child],
+            ..Status::default()
+        };
+        status.write(&run_dir.status_file()).unwrap();
+        let mut out = Vec::new();
+        stop(&run_dir, &mut out).unwrap();
+        assert_eq!(orphan.wait().unwrap().signal(), Some(9));
+        let said = String::from_utf8(out).unwrap();
+        assert_eq!(said, "chat-x: what an earlier one left behind is stopped\n");
+    }
+
+    #[test]
+    fn without_a_daemon_there_is_nothing_to_stop_and_nothing_to_reload() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::new(&dir.path().join("not there"), "chat-x");
+        let mut out = Vec::new();
+        stop(&run_dir, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "chat-x: not running\n");
+        let error = reload(&run_dir, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "not running");
+        let (health, status) = report(&run_dir, "child", &mut Vec::new()).unwrap();
+        assert_eq!((health, status), (Health::NotRunning, None));
+    }
+}

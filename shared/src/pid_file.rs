@@ -1,0 +1,214 @@
+//! A file that says which process runs here, and a lock on it that ends with that process, whatever way it ends.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+/// Somebody who only looks whether a lock is held has it for a moment; one who wants it tries for this long.
+const LOOKER_WAIT: Duration = Duration::from_millis(100);
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
+
+/// Why a lock cannot be had.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Another process holds it.
+    #[error("held by another process")]
+    Held,
+    /// The file cannot be opened, written or locked.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The pid file of this process, locked until it is dropped, and then removed.
+#[derive(Debug)]
+pub struct PidFile {
+    file: File,
+    path: PathBuf,
+    after_crash: bool,
+}
+
+impl PidFile {
+    /// Locks the file at `path` and writes this process's number into it.
+    pub fn acquire(path: &Path) -> Result<Self, LockError> {
+        let mut file = lock_file(path, LOOKER_WAIT)?;
+        let after_crash = file.metadata()?.len() > 0;
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            after_crash,
+        })
+    }
+
+    /// Whether the process that had this file before ended without removing it.
+    pub fn is_after_crash(&self) -> bool {
+        self.after_crash
+    }
+
+    /// Whether this file still stands under its name. If the directory was cleared meanwhile, what is there now may belong
+    /// to another process.
+    pub fn is_in_place(&self) -> bool {
+        is_still_at(&self.file, &self.path).unwrap_or(false)
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if !self.is_in_place() {
+            return;
+        }
+        // Removed while it is still locked; closing it unlocks it.
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Creates the file at `path` if need be and locks it, trying for as long as `patience`.
+pub fn lock_file(path: &Path, patience: Duration) -> Result<File, LockError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        match file.try_lock() {
+            // Between opening and locking, whoever held it may have removed it: a lock on a file without a name locks nobody out.
+            Ok(()) if is_still_at(&file, path)? => return Ok(file),
+            Ok(()) => continue,
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(LockError::Held);
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(TRY_AGAIN_AFTER),
+        }
+    }
+}
+
+fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
+    let opened = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a process holds a lock on the file at `path`. There may be no such file.
+pub fn is_locked(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(file) => is_file_locked(&file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_file_locked(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The number of the process that holds the pid file at `path`, if one does.
+///
+/// The number is 0 while that process has not yet written it.
+pub fn holder(path: &Path) -> io::Result<Option<i32>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let deadline = Instant::now() + LOOKER_WAIT;
+    while is_file_locked(&file)? {
+        let mut text = String::new();
+        file.rewind()?;
+        file.read_to_string(&mut text)?;
+        match text.trim().parse() {
+            Ok(pid) => return Ok(Some(pid)),
+            Err(_) if Instant::now() >= deadline => return Ok(Some(0)),
+            Err(_) => thread::sleep(TRY_AGAIN_AFTER),
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_refused_and_told_who_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        assert_eq!(holder(&path).unwrap(), None);
+        let first = PidFile::acquire(&path).unwrap();
+        assert!(!first.is_after_crash());
+        assert!(matches!(PidFile::acquire(&path), Err(LockError::Held)));
+        assert_eq!(holder(&path).unwrap(), Some(std::process::id() as i32));
+        drop(first);
+        assert!(!path.exists());
+        assert_eq!(holder(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn a_stale_file_holds_nobody_up_whatever_its_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        // A living process that has nothing to do with the file, and more digits than this process's number has.
+        fs::write(&path, "1\n   and more than a number\n").unwrap();
+        assert_eq!(holder(&path).unwrap(), None);
+        let file = PidFile::acquire(&path).unwrap();
+        assert!(file.is_after_crash());
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{}\n", std::process::id()));
+    }
+
+    #[test]
+    fn looking_does_not_make_an_acquirer_fail() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        fs::write(&path, "1\n").unwrap();
+        let looker = File::open(&path).unwrap();
+        looker.try_lock_shared().unwrap();
+        let waiting = thread::spawn(move || PidFile::acquire(&path).map(drop));
+        thread::sleep(Duration::from_millis(20));
+        drop(looker);
+        waiting.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_another_put_in_its_place_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        let file = PidFile::acquire(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "2\n").unwrap();
+        assert!(!file.is_in_place());
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), b"2\n");
+    }
+
+    #[test]
+    fn a_file_removed_before_it_was_locked_is_not_the_one_that_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        let file = lock_file(&path, Duration::ZERO).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(!is_still_at(&file, &path).unwrap());
+        let other = lock_file(&path, Duration::ZERO).unwrap();
+        assert!(is_still_at(&other, &path).unwrap());
+        assert!(is_locked(&path).unwrap());
+    }
+}

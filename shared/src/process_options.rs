@@ -1,0 +1,100 @@
+//! The flags that both daemons have: where they run, how they log, and what is to be done with a running one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use log::LevelFilter;
+
+use crate::run_dir::RunDir;
+
+/// Flags of a daemon's process, as opposed to those of its work.
+#[derive(Args, Clone, Debug)]
+pub struct ProcessOptions {
+    /// Directory of the pid files, the socket, the logs, the state and the account file
+    #[arg(long, value_name = "DIR", env = "CHAT_RUN_DIR", default_value = "run")]
+    pub run_dir: PathBuf,
+
+    /// What is logged: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", env = "CHAT_LOG", default_value = "info")]
+    pub log_level: LevelFilter,
+
+    /// Run in the background: return once the daemon can serve (0) or has failed (1)
+    #[arg(long, group = "action")]
+    pub detach: bool,
+
+    /// With --detach, append the log to this file [default: DIR/PROGRAM.log]
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+
+    /// Stop the daemon that runs in DIR, and wait until all its processes are gone
+    #[arg(long, group = "action")]
+    pub stop: bool,
+
+    /// Tell the daemon that runs in DIR to read its files again
+    #[arg(long, group = "action")]
+    pub reload: bool,
+
+    /// Say how the daemon that runs in DIR is: exit status 0 all is served, 1 not all, 3 not running, 4 unknown
+    #[arg(long, group = "action")]
+    pub status: bool,
+
+    /// This process was started by --detach.
+    #[arg(long, hide = true)]
+    pub detached: bool,
+
+    /// This process is a child, the one of this number.
+    #[arg(long, hide = true, value_name = "NUMBER")]
+    pub child_number: Option<u32>,
+
+    /// How many listening sockets the child was given.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "COUNT",
+        default_value_t = 0,
+        requires = "child_number"
+    )]
+    pub child_listeners: u32,
+}
+
+/// What a process is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Be one of the daemon's children.
+    Child,
+    /// Be the daemon, started by a [`Role::Launch`].
+    Detached,
+    /// Be the daemon, in the foreground.
+    Foreground,
+    /// Start the daemon in the background.
+    Launch,
+    /// Stop the running daemon.
+    Stop,
+    /// Have the running daemon read its files again.
+    Reload,
+    /// Tell how the running daemon is.
+    Status,
+}
+
+impl ProcessOptions {
+    /// What this process is to do. A child is started with its parent's own flags, so what is said of itself comes first.
+    pub fn role(&self) -> Role {
+        match self {
+            Self {
+                child_number: Some(_),
+                ..
+            } => Role::Child,
+            Self { detached: true, .. } => Role::Detached,
+            Self { detach: true, .. } => Role::Launch,
+            Self { stop: true, .. } => Role::Stop,
+            Self { reload: true, .. } => Role::Reload,
+            Self { status: true, .. } => Role::Status,
+            _ => Role::Foreground,
+        }
+    }
+
+    /// The run directory, as `program` uses it.
+    pub fn run_dir_of(&self, program: &'static str) -> RunDir {
+        RunDir::new(&self.run_dir, program)
+    }
+}

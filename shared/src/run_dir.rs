@@ -1,0 +1,70 @@
+//! The directory in which an installation keeps all it needs to run, and what the files in it are called.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// The files of one daemon in the run directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    program: &'static str,
+}
+
+impl RunDir {
+    /// Those of `program` in the directory at `path`.
+    pub fn new(path: &Path, program: &'static str) -> Self {
+        Self {
+            path: path.to_owned(),
+            program,
+        }
+    }
+
+    /// Makes the directory, for its owner only, if it is not there.
+    pub fn create(&self) -> anyhow::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.path)
+            .with_context(|| {
+                let path = self.path.display();
+                format!("cannot make the run directory {path} (see --run-dir, CHAT_RUN_DIR)")
+            })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The daemon.
+    pub fn program(&self) -> &'static str {
+        self.program
+    }
+
+    /// Names the running daemon; locked by it.
+    pub fn pid_file(&self) -> PathBuf {
+        self.file("pid")
+    }
+
+    /// Locked for as long as the daemon or one of its children lives. Never removed.
+    pub fn life_lock(&self) -> PathBuf {
+        self.file("lock")
+    }
+
+    /// What the daemon says of itself and its children.
+    pub fn status_file(&self) -> PathBuf {
+        self.file("status")
+    }
+
+    /// Where the log goes unless told otherwise.
+    pub fn log_file(&self) -> PathBuf {
+        self.file("log")
+    }
+
+    fn file(&self, kind: &str) -> PathBuf {
+        self.path.join(format!("{}.{kind}", self.program))
+    }
+}

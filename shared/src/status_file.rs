@@ -1,0 +1,270 @@
+//! What a daemon says of itself and its children in its status file, for whoever looks from outside.
+//!
+//! The file has one `key=value` a line. It is replaced as a whole, so a reader sees either the old or the new one.
+//! It may be out of date if its daemon was killed: whether that runs, its pid file's lock tells.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::log_format::one_line;
+use crate::process_identity::ProcessIdentity;
+
+/// More children than any daemon has; a bound for what is read from a file.
+const MAX_CHILDREN: u32 = 1024;
+
+/// How far a daemon or a child is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Cannot serve yet.
+    #[default]
+    Starting,
+    /// Serves.
+    Serving,
+    /// Is about to end.
+    Stopping,
+    /// A child only: its last life failed, the next has not begun.
+    Waiting,
+}
+
+impl Phase {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Starting, "starting"),
+        (Self::Serving, "serving"),
+        (Self::Stopping, "stopping"),
+        (Self::Waiting, "waiting"),
+    ];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        let entry = Self::ALL.iter().find(|(phase, _)| *phase == self);
+        entry.map_or("starting", |(_, word)| word)
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        let entry = Self::ALL.iter().find(|(_, known)| *known == word)?;
+        Some(entry.0)
+    }
+}
+
+/// A daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Its process number.
+    pub pid: i32,
+    /// The boot of the host that all process numbers belong to.
+    pub boot_id: String,
+    /// When it was started.
+    pub since: Timestamp,
+    /// How far it is.
+    pub phase: Phase,
+    /// Where it listens, each as people write it.
+    pub addresses: Vec<String>,
+    /// In the order of their numbers, which count from 1.
+    pub children: Vec<ChildStatus>,
+}
+
+/// A child of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ChildStatus {
+    /// Its process, if it has one now.
+    pub process: Option<ProcessIdentity>,
+    /// How far it is.
+    pub phase: Phase,
+    /// Since when it is in this phase.
+    pub since: Timestamp,
+    /// Lives that it began after its first.
+    pub restarts: u64,
+    /// How its last life ended, if one did.
+    pub last_end: Option<LifeEnd>,
+    /// When its next life begins, in the phase [`Phase::Waiting`].
+    pub next_start: Option<Timestamp>,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LifeEnd {
+    /// In words, such as `killed by signal 9 (SIGKILL)`.
+    pub reason: String,
+    /// When its end was noticed.
+    pub at: Timestamp,
+}
+
+impl Status {
+    /// The content of the file.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        let mut line = |key: &str, value: &str| {
+            text.push_str(&format!("{key}={}\n", one_line(value)));
+        };
+        line("pid", &self.pid.to_string());
+        line("boot_id", &self.boot_id);
+        line("since", &self.since.to_string());
+        line("phase", self.phase.word());
+        for (address, number) in self.addresses.iter().zip(1..) {
+            line(&format!("address.{number}"), address);
+        }
+        for (child, number) in self.children.iter().zip(1..) {
+            child.render(number, &mut line);
+        }
+        text
+    }
+
+    /// Reads the content of the file. Lines with unknown keys are passed over.
+    pub fn parse(text: &str) -> Option<Self> {
+        let values: BTreeMap<&str, &str> = text.lines().filter_map(|l| l.split_once('=')).collect();
+        let numbered = |prefix: &'static str, suffix: &'static str| {
+            let key = move |number| format!("{prefix}.{number}{suffix}");
+            (1..MAX_CHILDREN).map_while({
+                let values = &values;
+                move |number| Some((number, *values.get(key(number).as_str())?))
+            })
+        };
+        Some(Self {
+            pid: values.get("pid")?.parse().ok()?,
+            boot_id: (*values.get("boot_id")?).to_owned(),
+            since: values.get("since")?.parse().ok()?,
+            phase: Phase::from_word(values.get("phase")?)?,
+            addresses: numbered("address", "").map(|(_, a)| a.to_owned()).collect(),
+            children: numbered("child", ".phase")
+                .map(|(number, _)| ChildStatus::parse(number, &values))
+                .collect::<Option<_>>()?,
+        })
+    }
+
+    /// Puts this status in place of the file at `path`.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let new = path.with_extension("status.new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(self.render().as_bytes())?;
+        fs::rename(&new, path)
+    }
+
+    /// The status in the file at `path`, if there is one that can be read as such.
+    pub fn read(path: &Path) -> Option<Self> {
+        Self::parse(&fs::read_to_string(path).ok()?)
+    }
+}
+
+impl ChildStatus {
+    fn render(&self, number: u32, line: &mut impl FnMut(&str, &str)) {
+        let mut field = |key: &str, value: &str| line(&format!("child.{number}.{key}"), value);
+        field("phase", self.phase.word());
+        field("since", &self.since.to_string());
+        field("restarts", &self.restarts.to_string());
+        if let Some(process) = self.process {
+            field("pid", &process.pid.to_string());
+            field("start_ticks", &process.start_ticks.to_string());
+        }
+        if let Some(end) = &self.last_end {
+            field("last_end", &end.reason);
+            field("last_end_at", &end.at.to_string());
+        }
+        if let Some(at) = self.next_start {
+            field("next_start", &at.to_string());
+        }
+    }
+
+    fn parse(number: u32, values: &BTreeMap<&str, &str>) -> Option<Self> {
+        let field = |key: &str| values.get(format!("child.{number}.{key}").as_str());
+        let process = field("pid")
+            .zip(field("start_ticks"))
+            .and_then(|(pid, ticks)| {
+                Some(ProcessIdentity {
+                    pid: pid.parse().ok()?,
+                    start_ticks: ticks.parse().ok()?,
+                })
+            });
+        let last_end = field("last_end")
+            .zip(field("last_end_at"))
+            .and_then(|(reason, at)| {
+                Some(LifeEnd {
+                    reason: (*reason).to_owned(),
+                    at: at.parse().ok()?,
+                })
+            });
+        Some(Self {
+            process,
+            phase: Phase::from_word(field("phase")?)?,
+            since: field("since")?.parse().ok()?,
+            restarts: field("restarts")?.parse().ok()?,
+            last_end,
+            next_start: field("next_start").and_then(|at| at.parse().ok()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Status {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let process = ProcessIdentity {
+            pid: 12,
+            start_ticks: 345,
+        };
+        let dead = ChildStatus {
+            phase: Phase::Waiting,
+            restarts: 3,
+            last_end: Some(LifeEnd {
+                reason: "exited with status 1".to_owned(),
+                at: at(7),
+            }),
+            next_start: Some(at(9)),
+            ..ChildStatus::default()
+        };
+        let living = ChildStatus {
+            process: Some(process),
+            phase: Phase::Serving,
+            since: at(5),
+            ..ChildStatus::default()
+        };
+        Status {
+            pid: 11,
+            boot_id: "b".to_owned(),
+            since: at(1_700_000_000),
+            phase: Phase::Serving,
+            addresses: vec!["127.0.0.1:4119".to_owned(), "[::1]:4119".to_owned()],
+            children: vec![living, dead],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.status");
+        assert_eq!(Status::read(&path), None);
+        example().write(&path).unwrap();
+        assert_eq!(Status::read(&path), Some(example()));
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn a_value_cannot_add_lines() {
+        let mut status = example();
+        status.addresses = vec!["a\npid=99".to_owned()];
+        assert_eq!(Status::parse(&status.render()).unwrap().pid, 11);
+    }
+
+    #[test]
+    fn a_damaged_file_is_no_status() {
+        let text = example().render();
+        for cut in 0..text.len() {
+            // Whatever is left, reading it does not panic.
+            let _ = Status::parse(&text[..cut]);
+        }
+        assert_eq!(Status::parse(&text.replace("serving", "dancing")), None);
+        assert_eq!(Status::parse(""), None);
+    }
+}

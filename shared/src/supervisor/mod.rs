@@ -1,0 +1,262 @@
+//! The parent of a daemon's children: starts them, replaces those that die, passes signals on, ends them.
+//!
+//! [`fleet`] decides, this loop does. A child tells over its [`ChildLink`] that it is ready; that the parent is
+//! gone, it learns from the same socket pair.
+
+mod backoff;
+mod fleet;
+mod signals;
+mod spawn;
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::child_link::ChildLink;
+use crate::process_identity::{ProcessIdentity, boot_id};
+use crate::status_file::{Phase, Status};
+use fleet::{Action, Fleet, Moment};
+pub use signals::Signals;
+pub use spawn::{ChildStarter, Inheritance, own_binary};
+
+/// Running children, and what is known of them.
+pub struct Supervisor {
+    starter: ChildStarter,
+    fleet: Fleet,
+    /// By index of the child; none while it has no life.
+    links: Vec<Option<ChildLink>>,
+    signals: Signals,
+    status_path: PathBuf,
+    status: Status,
+    epoch: Instant,
+    on_ready: Option<Box<dyn FnOnce()>>,
+}
+
+impl Supervisor {
+    /// A supervisor of `count` children that listens, as the status says, on `addresses`. `on_ready` is called once, when
+    /// all of them have become ready.
+    pub fn new(
+        starter: ChildStarter,
+        count: u32,
+        signals: Signals,
+        status_path: PathBuf,
+        addresses: Vec<String>,
+        on_ready: Box<dyn FnOnce()>,
+    ) -> Self {
+        let epoch = Instant::now();
+        let status = Status {
+            pid: std::process::id().cast_signed(),
+            boot_id: boot_id(),
+            since: now_for_people(),
+            addresses,
+            ..Status::default()
+        };
+        Self {
+            starter,
+            fleet: Fleet::new(count as usize, moment(epoch)),
+            links: (0..count).map(|_| None).collect(),
+            signals,
+            status_path,
+            status,
+            epoch,
+            on_ready: Some(on_ready),
+        }
+    }
+
+    /// Runs until it is asked to end and all children have ended. Fails if they cannot be brought to serve at all.
+    pub fn run(mut self) -> anyhow::Result<()> {
+        while !self.fleet.is_finished() {
+            let now = moment(self.epoch);
+            self.fleet.at(now);
+            while let Some(action) = self.fleet.next_action() {
+                self.perform(action);
+            }
+            self.publish();
+            if !self.fleet.is_finished() {
+                self.wait().context("cannot wait for the children")?;
+                self.take_signals();
+                self.read_links();
+                self.reap();
+            }
+        }
+        match self.fleet.failure() {
+            Some(reason) => bail!("{} does not start: {reason}", self.starter.role),
+            None => Ok(()),
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Start(index) => self.start(index),
+            Action::Terminate(process) => signal(process, Signal::SIGTERM),
+            Action::Reload(process) => signal(process, Signal::SIGHUP),
+            Action::Kill(process) => {
+                let pid = process.pid;
+                log::warn!("process {pid} has not ended in time; killing it");
+                signal(process, Signal::SIGKILL);
+            }
+            Action::AnnounceReady => {
+                log::info!("ready, listening on {}", self.status.addresses.join(", "));
+                // Whoever waits for this may look at the status next.
+                self.publish();
+                if let Some(on_ready) = self.on_ready.take() {
+                    on_ready();
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        let number = child_number(index);
+        match self.starter.start(number) {
+            Ok((process, link)) => {
+                let name = self.starter.child_name(number);
+                log::info!("{name}: begins as process {}", process.pid);
+                self.links[index] = Some(link);
+                self.fleet.started(index, process, moment(self.epoch));
+            }
+            Err(error) => {
+                let reason = format!("cannot start a process: {error}");
+                self.ended(index, reason);
+            }
+        }
+    }
+
+    fn ended(&mut self, index: usize, reason: String) {
+        let name = self.starter.child_name(child_number(index));
+        match self.fleet.phase() {
+            Phase::Stopping => log::info!("{name}: {reason}"),
+            _ => log::warn!("{name}: {reason}"),
+        }
+        self.fleet.ended(index, reason, moment(self.epoch));
+    }
+
+    /// Waits for a signal, a word of a child, or the time at which something is due.
+    fn wait(&self) -> nix::Result<()> {
+        let timeout = match self.fleet.next_due_ms() {
+            Some(due_ms) => {
+                let wait_ms = due_ms.saturating_sub(moment(self.epoch).clock_ms);
+                PollTimeout::try_from(wait_ms.min(60_000)).unwrap_or(PollTimeout::MAX)
+            }
+            None => PollTimeout::NONE,
+        };
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let open_links = self.links.iter().flatten().filter(|l| !l.has_ended());
+        fds.extend(open_links.map(|link| PollFd::new(link.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take_signals(&mut self) {
+        self.signals.drain();
+        if self.signals.take_stop() {
+            log::info!("stopping");
+            self.fleet.stop(moment(self.epoch));
+        }
+        if self.signals.take_reload() {
+            log::info!("reloading");
+            self.fleet.reload();
+        }
+    }
+
+    fn read_links(&mut self) {
+        for index in 0..self.links.len() {
+            self.read_link(index);
+        }
+    }
+
+    fn read_link(&mut self, index: usize) {
+        let Some(link) = &mut self.links[index] else {
+            return;
+        };
+        if let Err(error) = link.read_available() {
+            log::debug!("reading from child {}: {error}", index + 1);
+        }
+        if link.is_ready() {
+            self.fleet.ready(index, moment(self.epoch));
+        }
+    }
+
+    /// Takes in the end of every process that has ended.
+    fn reap(&mut self) {
+        loop {
+            match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, status)) => {
+                    self.reaped(pid, format!("exited with status {status}"));
+                }
+                Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                    let number = signal as i32;
+                    self.reaped(pid, format!("killed by signal {number} ({signal})"));
+                }
+                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return,
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => {
+                    log::error!("cannot wait for ended processes: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn reaped(&mut self, pid: Pid, how: String) {
+        let Some(index) = self.fleet.index_of(pid.as_raw()) else {
+            return;
+        };
+        // It may have become ready, or said why it fails, just before it ended.
+        self.read_link(index);
+        let last_words = self.links[index].take().and_then(|link| link.failure());
+        self.ended(index, last_words.unwrap_or(how));
+    }
+
+    /// Writes the status if it has changed.
+    fn publish(&mut self) {
+        let status = Status {
+            phase: self.fleet.phase(),
+            children: self.fleet.children().cloned().collect(),
+            ..self.status.clone()
+        };
+        if status == self.status {
+            return;
+        }
+        if let Err(error) = status.write(&self.status_path) {
+            let path = self.status_path.display();
+            log::warn!("cannot write the status file {path}: {error}");
+        }
+        self.status = status;
+    }
+}
+
+fn signal(process: ProcessIdentity, signal: Signal) {
+    // Not yet waited for, so its number is still its own.
+    if let Err(error) = nix::sys::signal::kill(Pid::from_raw(process.pid), signal) {
+        log::warn!("cannot send {signal} to process {}: {error}", process.pid);
+    }
+}
+
+/// Children are counted from 1, for people.
+fn child_number(index: usize) -> u32 {
+    u32::try_from(index + 1).unwrap_or(u32::MAX)
+}
+
+fn moment(epoch: Instant) -> Moment {
+    Moment {
+        clock_ms: u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX),
+        wall: now_for_people(),
+    }
+}
+
+/// To the millisecond: more would only be noise in a status.
+fn now_for_people() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
