@@ -14,6 +14,11 @@ impl CheckpointReader {
         Self { database }
     }
 
+    #[cfg(test)]
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// The content of a record in the checkpoint that is current now, if it is in it.
     pub fn read(&self, table: u8, key: u64) -> Result<Option<Vec<u8>>, StorageError> {
         // One transaction, so that no other checkpoint becomes current between header and record.

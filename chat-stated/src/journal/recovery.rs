@@ -56,6 +56,12 @@ impl LocalJournal {
                 (database, anchor, last)
             }
             None if mark == MarkContent::Missing => {
+                if from > Position(0) {
+                    log::warn!(
+                        "there is no journal: a new one goes on after batch {}",
+                        from.0
+                    );
+                }
                 let anchor = Anchor {
                     position: from,
                     digest: Digest::START,

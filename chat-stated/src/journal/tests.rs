@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::database::StorageError;
+use crate::database::testing::PATIENCE;
 use crate::entry::{Entry, Stamp};
-
-/// Long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
     use crate::entry::{Action, ConnectionId, RequestName};
@@ -222,4 +220,26 @@ fn files_are_for_their_owner_only() {
         let path = file.unwrap().path();
         assert_eq!(mode(&path), 0o600, "{}", path.display());
     }
+}
+
+#[test]
+fn what_was_submitted_is_committed_before_the_journal_closes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, _events) = start(open(dir.path(), 0).unwrap().0);
+    for number in 1..=300 {
+        journal.submit(batch(number, 10));
+    }
+    drop(journal);
+    expect_batches(&open(dir.path(), 0).unwrap().1, 1..=300, 10);
+}
+
+#[test]
+fn a_batch_over_the_limit_is_refused_and_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
+    journal.submit(batch(1, format::MAX_BODY_BYTES));
+    let event = events.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(event, JournalEvent::NoRoom { .. }));
+    journal.submit(batch(1, 10));
+    assert_eq!(await_committed(&events, 1), [(Position(1), batch(1, 10))]);
 }
