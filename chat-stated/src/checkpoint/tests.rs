@@ -98,6 +98,7 @@ fn records_come_back_after_reopening() {
     let mut store = loaded.store;
     write_whole(&mut store, 7, vec![set(1, 5, b"five"), set(1, 6, b"six")]);
     write_whole(&mut store, 9, vec![unset(1, 5), set(2, u64::MAX, b"")]);
+    assert_eq!(row_count(&store), 2);
     drop(store);
     let (loaded, records) = open(dir.path()).unwrap();
     assert_eq!(loaded.position, Position(9));

@@ -223,3 +223,24 @@ fn what_cannot_be_written_ends_the_journal() {
     drop(journal);
     assert!(events.recv().is_err(), "something came after the failure");
 }
+
+/// Reading would not stumble over it, but later writing would overwrite what is in use.
+#[test]
+fn damage_among_unused_pages_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 0, 1..=5, 50_000);
+    change_database(dir.path(), "DELETE FROM batch WHERE position > 3");
+    fs::remove_file(dir.path().join("journal.mark")).unwrap();
+    expect_batches(&open(dir.path(), 0).unwrap().1, 1..=3, 50_000);
+    fs::remove_file(dir.path().join("journal.mark")).unwrap();
+    let file = dir.path().join("journal.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let first_unused = u32::from_be_bytes([bytes[32], bytes[33], bytes[34], bytes[35]]) as usize;
+    assert!(first_unused > 0);
+    // The first page after the list's own head and count.
+    let entry = (first_unused - 1) * 4096 + 8;
+    bytes[entry..entry + 4].copy_from_slice(&4u32.to_be_bytes());
+    fs::write(&file, bytes).unwrap();
+    let error = damage(open(dir.path(), 0));
+    assert!(error.contains("its pages"), "{error}");
+}
