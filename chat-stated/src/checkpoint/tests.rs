@@ -145,6 +145,8 @@ proptest! {
             for (table, key) in (0..3).flat_map(|table| (0..12).map(move |key| (table, key))) {
                 prop_assert_eq!(reader.read(table, key).unwrap(), model.get(&(table, key)).cloned());
             }
+            let page: Vec<_> = [5, 3, 99].map(|key| model.get(&(1, key)).cloned()).into();
+            prop_assert_eq!(reader.read_page(1, &[5, 3, 99]).unwrap(), page);
         }
         let mut store = open(dir.path()).unwrap().0.store;
         store.set_limits(TINY_SLICES);

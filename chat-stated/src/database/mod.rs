@@ -375,7 +375,7 @@ fn sync_file(file: &Path) -> Result<(), StorageError> {
         .map_err(StorageError::io("sync", file))
 }
 
-pub(crate) fn is_there(file: &Path) -> Result<bool, StorageError> {
+fn is_there(file: &Path) -> Result<bool, StorageError> {
     fs::exists(file).map_err(StorageError::io("look for", file))
 }
 
