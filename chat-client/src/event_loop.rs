@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGWINCH};
 
 use crate::connection::{Connection, reason};
 use crate::conversation::{Conversation, Effect, Input};
@@ -78,7 +78,7 @@ impl EventLoop {
 
     fn run_to_the_end(&mut self) -> io::Result<ExitStatus> {
         let mut signals = Signals {
-            leave: SignalPipe::of(&[SIGINT, SIGTERM, SIGHUP])?,
+            leave: SignalPipe::of(&[SIGINT, SIGTERM])?,
             redraw: SignalPipe::of(&[SIGWINCH, SIGCONT])?,
         };
         let mut buffer = vec![0; READ_BYTES];

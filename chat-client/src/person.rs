@@ -99,7 +99,6 @@ pub(crate) struct KeyInput {
     editor: LineEditor,
     changed: bool,
     ended: bool,
-    end_was_told: bool,
 }
 
 impl KeyInput {
@@ -114,12 +113,11 @@ impl KeyInput {
             editor: LineEditor::default(),
             changed: false,
             ended: false,
-            end_was_told: false,
         })
     }
 
     fn give(&mut self, bytes: &[u8]) {
-        // A terminal that is gone reads as the end.
+        // Ctrl-D is a key: only a terminal that is gone reads as the end.
         self.ended |= bytes.is_empty();
         for &byte in bytes {
             self.waiting.extend(self.decoder.take(byte));
@@ -132,7 +130,7 @@ impl KeyInput {
         display: &mut Display,
     ) -> io::Result<Option<Act>> {
         let Some(question) = question else {
-            return Ok(self.interrupt_or_end());
+            return self.interrupt();
         };
         while let Some(key) = self.waiting.pop_front() {
             let secret = question.is_secret();
@@ -160,17 +158,20 @@ impl KeyInput {
                 }
             }
         }
-        Ok(self.interrupt_or_end())
+        self.interrupt()
     }
 
     /// While the server is awaited, Ctrl-C clears what was typed ahead, or leaves if there is nothing.
-    fn interrupt_or_end(&mut self) -> Option<Act> {
+    fn interrupt(&mut self) -> io::Result<Option<Act>> {
+        if self.ended {
+            // Not a logout in good order: what comes now can no longer be shown, and has to stay queued.
+            return Err(io::Error::other("the terminal is gone"));
+        }
         let interrupt = self.waiting.iter().position(|&key| key == Key::Interrupt);
         if let Some(position) = interrupt {
             self.waiting.drain(..=position);
         }
-        let ended_now = self.ended && !std::mem::replace(&mut self.end_was_told, self.ended);
-        (interrupt == Some(0) || ended_now).then_some(Act::Leave)
+        Ok((interrupt == Some(0)).then_some(Act::Leave))
     }
 
     /// Leaves prompt and line on the screen in full: while it was typed, only a row of it was seen.

@@ -3,19 +3,22 @@
 #[allow(dead_code)]
 mod support;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Instant;
 
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::{FakeServer, PATIENCE, client, dialogue};
 
-/// A client at a terminal of 80 columns, and all that appeared on it.
+/// A client at a terminal, and all that appeared on it.
 struct Terminal {
     child: Child,
     keyboard: File,
@@ -29,24 +32,7 @@ struct Terminal {
 impl Terminal {
     fn start(steps: &str, arguments: &[&str], term: &str) -> Terminal {
         let server = FakeServer::play(dialogue(steps), false);
-        let size = Winsize {
-            ws_row: 24,
-            ws_col: 80,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        let pty = openpty(Some(&size), None).expect("a pseudo-terminal");
-        let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
-        let child = client()
-            .args(["127.0.0.1", &server.address.port().to_string()])
-            .args(arguments)
-            .env("TERM", term)
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .expect("the client");
-        let keyboard = File::from(pty.master);
+        let (child, keyboard) = start_client(&server, arguments, term);
         let mut master = keyboard.try_clone().expect("a descriptor");
         let (sender, output) = mpsc::channel();
         thread::spawn(move || {
@@ -103,10 +89,36 @@ impl Terminal {
         self.server.finish();
         // The reader ends with the terminal, whose other side only the client held.
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
-            self.appeared(&bytes);
+            self.everything.push_str(&String::from_utf8_lossy(&bytes));
         }
         (status, self.everything)
     }
+}
+
+/// The client at one end of a pseudo-terminal, and the other end.
+fn start_client(server: &FakeServer, arguments: &[&str], term: &str) -> (Child, File) {
+    // Not inherited by the clients of other tests, else it would outlive this one.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags).expect("a pseudo-terminal");
+    grantpt(&master).expect("its other end");
+    unlockpt(&master).expect("its other end");
+    let slave = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlag::O_NOCTTY.bits())
+        .open(ptsname_r(&master).expect("a name"))
+        .expect("its other end");
+    let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
+    let child = client()
+        .args(["127.0.0.1", &server.address.port().to_string()])
+        .args(arguments)
+        .env("TERM", term)
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .expect("the client");
+    (child, File::from(OwnedFd::from(master)))
 }
 
 const LOGIN: &str = "> bob\n < password\n > hunter2\n < welcome\n < DONE\n";
@@ -160,6 +172,10 @@ fn no_key_of_a_password_appears() {
             .wait_for("not the password")
             .wait_for("Password: ")
             .press("hunter");
+        if term == "xterm" {
+            // The row was drawn again.
+            terminal.wait_for("Password: ");
+        }
         // Taken back, and the end.
         terminal.press("\x15\x04");
         let (status, everything) = terminal.end();
@@ -256,6 +272,22 @@ fn a_server_that_times_out_or_goes_is_told_at_the_prompt() {
             .wait_for(words);
         assert_eq!(terminal.end().0, Some(status), "{end}");
     }
+}
+
+#[test]
+fn a_terminal_that_is_gone_breaks_the_connection_off() {
+    let server = FakeServer::play(dialogue(&format!("{LOGIN}! broken")), false);
+    let (mut child, mut terminal) = start_client(&server, &["--no-push"], "xterm");
+    terminal.write_all(b"bob\rhunter2\r").expect("a keyboard");
+    let mut screen = String::new();
+    while !screen.contains("Welcome") {
+        let mut buffer = [0; 4096];
+        let length = terminal.read(&mut buffer).expect("a screen");
+        screen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    drop(terminal);
+    assert_eq!(child.wait().expect("an end").code(), Some(1));
+    server.finish();
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(super) struct Client {
     pub(super) session: Session,
     /// There may be something to be read.
     pub(super) is_readable: bool,
+    /// The event queue said that nothing more will come.
+    pub(super) is_read_closed: bool,
     /// The kernel may take something.
     pub(super) is_writable: bool,
     /// The event queue said that the connection is broken.
@@ -51,6 +53,7 @@ impl Client {
             stream,
             session,
             is_readable: true,
+            is_read_closed: false,
             is_writable: true,
             is_broken: false,
             is_listed: false,
@@ -99,8 +102,8 @@ impl Client {
             }
             Ok(_) if is_discarding => {}
             Ok(bytes) => {
-                // A short read has emptied the kernel's queue; more will be told of.
-                self.is_readable = bytes == READ_BYTES;
+                // A short read has emptied the kernel's queue, and more will be told of; but the end was.
+                self.is_readable = bytes == READ_BYTES || self.is_read_closed;
                 self.session.received(&scratch[..bytes]);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,

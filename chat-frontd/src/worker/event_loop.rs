@@ -185,6 +185,7 @@ impl EventLoop {
             Token(token) => {
                 let key = token - FIRST_CLIENT;
                 if let Some(client) = self.clients.get_mut(key) {
+                    client.is_read_closed |= event.is_read_closed();
                     client.is_readable |= event.is_readable() || event.is_read_closed();
                     client.is_writable |= event.is_writable();
                     client.is_broken |= event.is_error();

@@ -8,6 +8,7 @@
 //! and sum, so that a missing row is noticed too.
 
 mod format;
+mod load;
 mod reader;
 mod store;
 #[cfg(test)]
@@ -16,8 +17,9 @@ mod writer;
 
 use crate::journal::Position;
 
+pub use load::Loaded;
 pub use reader::CheckpointReader;
-pub use store::{CheckpointStore, Loaded};
+pub use store::CheckpointStore;
 pub use writer::CheckpointWriter;
 
 /// One record that is to be set or removed.

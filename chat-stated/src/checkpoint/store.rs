@@ -1,15 +1,13 @@
-//! The rows of the checkpoint's file, and loading them.
-
-use std::path::Path;
+//! The rows of the checkpoint's file: adding, activating, deleting and sweeping them, a slice at a time.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::format::{self, Header, row_checksum};
-use super::{Change, CheckpointReader, Record};
-use crate::database::{Database, DatabaseKind, StorageError, make_directory};
-use crate::journal::Position;
+use super::{Change, CheckpointReader};
+use crate::database::{Database, DatabaseKind, StorageError};
 
-const CHECKPOINT: DatabaseKind = DatabaseKind {
+/// The checkpoint's file.
+pub(super) const CHECKPOINT: DatabaseKind = DatabaseKind {
     file_name: "checkpoint.db",
     application_id: i32::from_be_bytes(*b"chtC"),
     version: format::FORMAT,
@@ -57,15 +55,6 @@ pub struct CheckpointStore {
     limits: SliceLimits,
 }
 
-/// A checkpoint whose records were all handed over and found right.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The last batch whose effects are in it; 0 for a new, empty one.
-    pub position: Position,
-    /// For the writer and its readers.
-    pub store: CheckpointStore,
-}
-
 /// A record that a row of a checkpoint being written supersedes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Superseded {
@@ -73,16 +62,17 @@ pub(super) struct Superseded {
     pub(super) key: u64,
 }
 
-struct Row<'a> {
-    table: u8,
-    key: u64,
-    generation: u64,
-    checksum: u64,
-    value: Option<&'a [u8]>,
+/// A row as it is stored.
+pub(super) struct Row<'a> {
+    pub(super) table: u8,
+    pub(super) key: u64,
+    pub(super) generation: u64,
+    pub(super) checksum: u64,
+    pub(super) value: Option<&'a [u8]>,
 }
 
 impl<'a> Row<'a> {
-    fn read(row: &'a rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &'a rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         let number = |index| row.get::<_, i64>(index).map(|number| number as u64);
         Ok(Self {
             table: row.get(0)?,
@@ -93,45 +83,19 @@ impl<'a> Row<'a> {
         })
     }
 
-    fn is_right(&self) -> bool {
+    pub(super) fn is_right(&self) -> bool {
         self.checksum == row_checksum(self.table, self.key, self.generation, self.value)
     }
 }
 
 impl CheckpointStore {
-    /// Opens the checkpoint in a state directory, makes an empty one if there is none, and hands over its
-    /// records by table and key (keys from 2^63 on come before the others).
-    ///
-    /// An error can come after records were handed over: they must not be served then. What `load` returns as
-    /// an error is what is wrong with the record.
-    pub fn open(
-        dir: &Path,
-        load: impl FnMut(Record<'_>) -> Result<(), String>,
-    ) -> Result<Loaded, StorageError> {
-        make_directory(dir)?;
-        let database = match Database::open(dir, &CHECKPOINT)? {
-            Some(database) => database,
-            None => Database::create(dir, &CHECKPOINT, |rows| {
-                let content = Header::default().encode();
-                rows.execute(
-                    "INSERT INTO header (id, content) VALUES (0, ?1)",
-                    [&content[..]],
-                )
-                .map(|_| ())
-            })?,
-        };
-        let current = read_header(&database)?;
-        let has_leftovers = Load { current, load }.run(&database)?;
-        database.write_back_whole_wal()?;
-        Ok(Loaded {
-            position: current.position,
-            store: Self {
-                database,
-                current,
-                leftovers_after: has_leftovers.then_some(START_OF_SWEEP),
-                limits: SliceLimits::default(),
-            },
-        })
+    pub(super) fn new(database: Database, current: Header, has_leftovers: bool) -> Self {
+        Self {
+            database,
+            current,
+            leftovers_after: has_leftovers.then_some(START_OF_SWEEP),
+            limits: SliceLimits::default(),
+        }
     }
 
     /// Another connection, for reading single records while the writer works.
@@ -279,7 +243,7 @@ pub(super) fn read_record(
     }
 }
 
-fn wrong_checksum(database: &Database, table: u8, key: u64) -> StorageError {
+pub(super) fn wrong_checksum(database: &Database, table: u8, key: u64) -> StorageError {
     let place = format!("record {key} of table {table}");
     let what = "its checksum does not match its content";
     StorageError::damaged(database.file(), place, what)
@@ -372,78 +336,4 @@ fn end_of_last_whole_record(seen: &[(RowKey, bool)]) -> usize {
     seen.iter()
         .rposition(|(row, _)| !is_of_last(row))
         .map_or(seen.len(), |index| index + 1)
-}
-
-struct Load<F> {
-    current: Header,
-    load: F,
-}
-
-impl<F: FnMut(Record<'_>) -> Result<(), String>> Load<F> {
-    /// Reads all rows; says whether some belong to no checkpoint.
-    fn run(&mut self, database: &Database) -> Result<bool, StorageError> {
-        let error = |error| StorageError::sqlite("read", database.file())(error);
-        let mut select = database
-            .connection
-            .prepare(
-                "SELECT kind, key, generation, checksum, value FROM record \
-                 ORDER BY kind, key, generation DESC",
-            )
-            .map_err(error)?;
-        let mut rows = select.query(()).map_err(error)?;
-        let mut found = Header {
-            records: 0,
-            sum: 0,
-            ..self.current
-        };
-        let mut last = None;
-        let mut has_leftovers = false;
-        while let Some(row) = rows.next().map_err(error)? {
-            let row = Row::read(row).map_err(error)?;
-            if row.generation > self.current.generation || last == Some((row.table, row.key)) {
-                has_leftovers = true;
-                continue;
-            }
-            last = Some((row.table, row.key));
-            if !row.is_right() {
-                return Err(wrong_checksum(database, row.table, row.key));
-            }
-            match row.value {
-                None => has_leftovers = true,
-                Some(value) => self.take(database, &row, value, &mut found)?,
-            }
-        }
-        self.check(database, found)?;
-        Ok(has_leftovers)
-    }
-
-    fn take(
-        &mut self,
-        database: &Database,
-        row: &Row<'_>,
-        value: &[u8],
-        found: &mut Header,
-    ) -> Result<(), StorageError> {
-        found.add(row.checksum);
-        (self.load)(Record {
-            table: row.table,
-            key: row.key,
-            value,
-        })
-        .map_err(|what| {
-            let place = format!("record {} of table {}", row.key, row.table);
-            StorageError::damaged(database.file(), place, what)
-        })
-    }
-
-    fn check(&self, database: &Database, found: Header) -> Result<(), StorageError> {
-        if found == self.current {
-            return Ok(());
-        }
-        let what = format!(
-            "there are {} that add up to {:016x}, there should be {} that add up to {:016x}",
-            found.records, found.sum, self.current.records, self.current.sum
-        );
-        Err(StorageError::damaged(database.file(), "its records", what))
-    }
 }

@@ -12,6 +12,7 @@ use super::store::SliceLimits;
 use super::writer::CheckpointWriting;
 use super::*;
 use crate::database::StorageError;
+use crate::database::testing::{PATIENCE, flips, quick_directory};
 
 type Model = BTreeMap<(u8, u64), Vec<u8>>;
 
@@ -89,13 +90,6 @@ fn row_count(store: &CheckpointStore) -> usize {
     count as usize
 }
 
-/// A directory in memory where there is one, for tests that sync thousands of times.
-fn quick_directory() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap()
-}
-
 #[test]
 fn records_come_back_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,6 +98,7 @@ fn records_come_back_after_reopening() {
     let mut store = loaded.store;
     write_whole(&mut store, 7, vec![set(1, 5, b"five"), set(1, 6, b"six")]);
     write_whole(&mut store, 9, vec![unset(1, 5), set(2, u64::MAX, b"")]);
+    assert_eq!(row_count(&store), 2);
     drop(store);
     let (loaded, records) = open(dir.path()).unwrap();
     assert_eq!(loaded.position, Position(9));
@@ -125,7 +120,7 @@ fn some_changes() -> impl Strategy<Value = Vec<Change>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     /// Whenever the process dies, the next one finds the old checkpoint or the new one, whole.
     #[test]
@@ -150,6 +145,8 @@ proptest! {
             for (table, key) in (0..3).flat_map(|table| (0..12).map(move |key| (table, key))) {
                 prop_assert_eq!(reader.read(table, key).unwrap(), model.get(&(table, key)).cloned());
             }
+            let page: Vec<_> = [5, 3, 99].map(|key| model.get(&(1, key)).cloned()).into();
+            prop_assert_eq!(reader.read_page(1, &[5, 3, 99]).unwrap(), page);
         }
         let mut store = open(dir.path()).unwrap().0.store;
         store.set_limits(TINY_SLICES);
@@ -197,9 +194,7 @@ fn every_flipped_byte_is_named_or_harmless() {
     let file = dir.path().join("checkpoint.db");
     let original = fs::read(&file).unwrap();
     let mut named = 0;
-    for offset in 0..original.len() {
-        let mut flipped = original.clone();
-        flipped[offset] ^= if offset % 2 == 0 { 0xff } else { 0x01 };
+    for (offset, flipped) in flips(&original, 0..) {
         fs::write(&file, flipped).unwrap();
         match open(dir.path()) {
             Ok((_, records)) => assert_eq!(records, model, "byte {offset}"),
@@ -209,9 +204,6 @@ fn every_flipped_byte_is_named_or_harmless() {
     }
     assert!(named > 20 * 30, "{named}");
 }
-
-/// Long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(store: CheckpointStore) -> (CheckpointWriter, Receiver<CheckpointEvent>) {
     let (events, receiver) = channel();
@@ -337,4 +329,25 @@ fn a_writer_that_is_dropped_gives_up_and_leaves_the_checkpoint_before() {
         }
         _ => assert_eq!((loaded.position, records.len()), (Position(1), 1)),
     }
+}
+
+#[test]
+fn what_cannot_be_written_ends_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap().0.store;
+    let other = store.reader().unwrap();
+    let (mut writer, events) = start(store);
+    other
+        .database()
+        .connection
+        .execute_batch("DROP TABLE record")
+        .unwrap();
+    writer.write(Checkpoint {
+        position: Position(1),
+        changes: vec![set(1, 1, b"")],
+    });
+    let CheckpointEvent::Failed { error } = events.recv_timeout(PATIENCE).unwrap() else {
+        panic!("not failed");
+    };
+    assert!(error.contains("checkpoint.db"), "{error}");
 }

@@ -68,9 +68,12 @@ impl Core {
         let Some(client) = link.clients.get_mut(&serial) else {
             return;
         };
-        let (messages, more) = match account {
-            Some(account) => next_slice(&self.state, account, client, through),
-            None => (Vec::new(), false),
+        let (messages, more, through) = match account {
+            Some(account) => {
+                let (messages, more) = next_slice(&self.state, account, client, through);
+                (messages, more, through)
+            }
+            None => (Vec::new(), false, MessageNumber::default()),
         };
         let reply = ToWorker::Reply {
             connection: serial,

@@ -6,6 +6,8 @@
 
 mod error;
 mod header;
+#[cfg(test)]
+pub(crate) mod testing;
 mod wal_scan;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -21,9 +23,9 @@ use header::{HEADER_BYTES, HeaderError, WantedHeader};
 
 const PAGE_BYTES: u64 = 4096;
 
-/// A write-ahead log is written back to its database once this much of it is not, so that no single
-/// write-back takes long.
-const WAL_BYTES_BEFORE_WRITE_BACK: u64 = 4 * 1024 * 1024;
+/// A write-ahead log is written back to its database once this much of it is not. No commit waits longer than
+/// for one write-back: a few milliseconds. Larger ones bring no more commits a second.
+const WAL_BYTES_BEFORE_WRITE_BACK: u64 = 1024 * 1024;
 
 /// Unused pages that stay in a file to be used again, and how many are given back at a time.
 const KEPT_UNUSED_PAGES: u64 = 4 * 1024 * 1024 / PAGE_BYTES;
@@ -270,9 +272,10 @@ impl Database {
         Ok(frames.max(0) as u64)
     }
 
-    /// Gives a slice of unused pages back to the file system; says whether there is more to give.
+    /// Gives a slice of unused pages back to the file system; says whether there were any. The file shrinks when
+    /// its log is written back.
     pub(crate) fn give_back_space(&self) -> Result<bool, StorageError> {
-        let unused = self.pragma::<i64>("freelist_count")?.max(0) as u64;
+        let unused = self.unused_pages()?;
         let surplus = unused.saturating_sub(KEPT_UNUSED_PAGES);
         if surplus == 0 {
             return Ok(false);
@@ -286,7 +289,11 @@ impl Database {
             Ok(())
         };
         give_back().map_err(StorageError::sqlite("shorten", &self.file))?;
-        Ok(surplus > slice)
+        Ok(self.unused_pages()? < unused)
+    }
+
+    fn unused_pages(&self) -> Result<u64, StorageError> {
+        Ok(self.pragma::<i64>("freelist_count")?.max(0) as u64)
     }
 }
 
@@ -368,7 +375,7 @@ fn sync_file(file: &Path) -> Result<(), StorageError> {
         .map_err(StorageError::io("sync", file))
 }
 
-pub(crate) fn is_there(file: &Path) -> Result<bool, StorageError> {
+fn is_there(file: &Path) -> Result<bool, StorageError> {
     fs::exists(file).map_err(StorageError::io("look for", file))
 }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::tests::{await_committed, batch, copy_as_if_killed, expect_batches, open, start, write};
-use super::{Journal, Position};
+use super::{Journal, JournalEvent, Position};
 use crate::database::StorageError;
+use crate::database::testing::{PATIENCE, flips, quick_directory};
 
 fn damage(result: Result<impl Sized, StorageError>) -> String {
     match result.map(|_| ()) {
@@ -114,12 +115,10 @@ fn flip_bytes(dir: &Path, name: &str, offsets: impl Iterator<Item = usize>) -> u
     let originals = names.map(|name| fs::read(dir.join(name)).unwrap());
     let flipped = names.iter().position(|other| *other == name).unwrap();
     let mut named = 0;
-    for offset in offsets.take_while(|offset| *offset < originals[flipped].len()) {
+    for (offset, bytes) in flips(&originals[flipped], offsets) {
         for (name, original) in names.iter().zip(&originals) {
             fs::write(dir.join(name), original).unwrap();
         }
-        let mut bytes = originals[flipped].clone();
-        bytes[offset] ^= if offset % 2 == 0 { 0xff } else { 0x01 };
         fs::write(dir.join(name), bytes).unwrap();
         match open(dir, 2) {
             Ok((_, found)) => expect_batches(&found, 3..=9, 700),
@@ -128,13 +127,6 @@ fn flip_bytes(dir: &Path, name: &str, offsets: impl Iterator<Item = usize>) -> u
         }
     }
     named
-}
-
-/// A directory in memory where there is one: thousands of openings sync thousands of times.
-fn quick_directory() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap()
 }
 
 #[test]
@@ -154,6 +146,13 @@ fn every_flipped_byte_of_the_mark_is_harmless() {
 
 #[test]
 fn flipped_bytes_of_the_log_are_named_or_harmless() {
+    let killed = killed_with_a_log();
+    let named = flip_bytes(killed.path(), "journal.db-wal", (0..).step_by(11));
+    assert!(named > 0);
+}
+
+/// A journal of nine batches, all of them still in its log only.
+fn killed_with_a_log() -> tempfile::TempDir {
     let dir = quick_directory();
     let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
     for number in 1..=9 {
@@ -162,6 +161,86 @@ fn flipped_bytes_of_the_log_are_named_or_harmless() {
     }
     let killed = quick_directory();
     copy_as_if_killed(dir.path(), killed.path());
-    let named = flip_bytes(killed.path(), "journal.db-wal", (0..).step_by(11));
-    assert!(named > 0);
+    killed
+}
+
+#[test]
+fn damage_in_the_middle_of_the_log_is_named_without_the_mark_too() {
+    let dir = killed_with_a_log();
+    fs::remove_file(dir.path().join("journal.mark")).unwrap();
+    let log = dir.path().join("journal.db-wal");
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&log, bytes).unwrap();
+    let error = damage(open(dir.path(), 0));
+    assert!(
+        error.contains("journal.db-wal is damaged: the log: frame"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_torn_end_of_the_log_takes_nothing_but_the_end() {
+    let dir = killed_with_a_log();
+    let names = ["journal.db", "journal.db-wal"];
+    let [database, log] = names.map(|name| fs::read(dir.path().join(name)).unwrap());
+    // A power cut may leave the mark as it was long ago, and no part of the log that was not synced.
+    let mut lengths = std::collections::BTreeSet::new();
+    for end in (0..=log.len()).step_by(997).chain([log.len()]) {
+        let _ = fs::remove_file(dir.path().join("journal.mark"));
+        fs::write(dir.path().join(names[0]), &database).unwrap();
+        fs::write(dir.path().join(names[1]), &log[..end]).unwrap();
+        let (journal, found) = open(dir.path(), 0).unwrap();
+        expect_batches(&found, 1..=journal.last().0, 700);
+        lengths.insert(found.len());
+    }
+    assert!(lengths.into_iter().eq(0..=9));
+}
+
+#[test]
+fn a_mark_that_cannot_be_read_stops_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 0, 1..=5, 10);
+    fs::write(dir.path().join("journal.mark"), "torn").unwrap();
+    expect_batches(&open(dir.path(), 0).unwrap().1, 1..=5, 10);
+}
+
+#[test]
+fn what_cannot_be_written_ends_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
+    change_database(dir.path(), "DROP TABLE batch");
+    journal.submit(batch(1, 10));
+    let JournalEvent::Failed { error } = events.recv_timeout(PATIENCE).unwrap() else {
+        panic!("not failed");
+    };
+    assert!(
+        error.contains("cannot write to") && error.contains("journal.db"),
+        "{error}"
+    );
+    journal.submit(batch(2, 10));
+    drop(journal);
+    assert!(events.recv().is_err(), "something came after the failure");
+}
+
+/// Reading would not stumble over it, but later writing would overwrite what is in use.
+#[test]
+fn damage_among_unused_pages_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 0, 1..=5, 50_000);
+    change_database(dir.path(), "DELETE FROM batch WHERE position > 3");
+    fs::remove_file(dir.path().join("journal.mark")).unwrap();
+    expect_batches(&open(dir.path(), 0).unwrap().1, 1..=3, 50_000);
+    fs::remove_file(dir.path().join("journal.mark")).unwrap();
+    let file = dir.path().join("journal.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let first_unused = u32::from_be_bytes([bytes[32], bytes[33], bytes[34], bytes[35]]) as usize;
+    assert!(first_unused > 0);
+    // The first page after the list's own head and count.
+    let entry = (first_unused - 1) * 4096 + 8;
+    bytes[entry..entry + 4].copy_from_slice(&4u32.to_be_bytes());
+    fs::write(&file, bytes).unwrap();
+    let error = damage(open(dir.path(), 0));
+    assert!(error.contains("its pages"), "{error}");
 }

@@ -35,6 +35,7 @@ impl LocalJournal {
             commands: receiver,
             sink,
             has_housekeeping: true,
+            has_freed: false,
         };
         let thread = Builder::new()
             .name("journal".into())
@@ -80,8 +81,10 @@ struct Committer {
     commands: Receiver<Command>,
     sink: JournalSink,
     forget_through: Position,
-    /// Whether there may be something to forget or to give back.
+    /// Whether there may be something to forget, or space to give back.
     has_housekeeping: bool,
+    /// Whether housekeeping has freed space since the log was last written back for it.
+    has_freed: bool,
 }
 
 impl Committer {
@@ -204,6 +207,7 @@ impl Committer {
     /// Does one slice of what can wait until nobody does.
     fn keep_house(&mut self) -> Result<(), StorageError> {
         if self.is_forgetting() {
+            self.has_freed = true;
             self.forget_slice()?;
             return self.store.write_back_long_wal();
         }
@@ -211,11 +215,15 @@ impl Committer {
             Err(error) if error.is_no_room() => false,
             result => result?,
         };
+        self.has_freed |= self.has_housekeeping;
         if self.has_housekeeping {
-            self.store.write_back_long_wal()
-        } else {
-            self.store.write_back_wal()
+            return self.store.write_back_long_wal();
         }
+        // The file shrinks when its log is written back.
+        if std::mem::take(&mut self.has_freed) {
+            self.store.write_back_wal()?;
+        }
+        Ok(())
     }
 }
 

@@ -56,6 +56,12 @@ impl LocalJournal {
                 (database, anchor, last)
             }
             None if mark == MarkContent::Missing => {
+                if from > Position(0) {
+                    log::warn!(
+                        "there is no journal: a new one goes on after batch {}",
+                        from.0
+                    );
+                }
                 let anchor = Anchor {
                     position: from,
                     digest: Digest::START,
@@ -168,10 +174,10 @@ impl<F: FnMut(StoredBatch) -> Result<(), String>> Replay<F> {
         let file = database.file();
         if anchor.position > self.from {
             let what = format!(
-                "it begins after batch {}, and the checkpoint ends with batch {}",
+                "it begins after batch {}, and checkpoint.db, older than it was or missing, ends with batch {}",
                 anchor.position.0, self.from.0
             );
-            return Err(lost(file, "the beginning", what));
+            return Err(StorageError::damaged(file, "the beginning", what));
         }
         let error = |error| StorageError::sqlite("read", file)(error);
         let mut select = database

@@ -190,7 +190,7 @@ impl BatchStore {
         self.database.write_back_wal()
     }
 
-    /// Gives a slice of unused space back; says whether there is more to give.
+    /// Gives a slice of unused space back; says whether there was any.
     pub(super) fn give_back_space(&self) -> Result<bool, StorageError> {
         self.database.give_back_space()
     }

@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::database::StorageError;
+use crate::database::testing::PATIENCE;
 use crate::entry::{Entry, Stamp};
-
-/// Long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
     use crate::entry::{Action, ConnectionId, RequestName};
@@ -222,4 +220,92 @@ fn files_are_for_their_owner_only() {
         let path = file.unwrap().path();
         assert_eq!(mode(&path), 0o600, "{}", path.display());
     }
+}
+
+#[test]
+fn what_was_submitted_is_committed_before_the_journal_closes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, _events) = start(open(dir.path(), 0).unwrap().0);
+    for number in 1..=300 {
+        journal.submit(batch(number, 10));
+    }
+    drop(journal);
+    expect_batches(&open(dir.path(), 0).unwrap().1, 1..=300, 10);
+}
+
+#[test]
+fn a_batch_over_the_limit_is_refused_and_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
+    journal.submit(batch(1, format::MAX_BODY_BYTES));
+    let event = events.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(event, JournalEvent::NoRoom { .. }));
+    journal.submit(batch(1, 10));
+    assert_eq!(await_committed(&events, 1), [(Position(1), batch(1, 10))]);
+}
+
+/// A journal whose thread waits after its first commit until it is told to go on, so that all that is
+/// submitted meanwhile is one group.
+fn start_with_a_pause(
+    journal: RecoveredJournal,
+) -> (
+    LocalJournal,
+    Receiver<JournalEvent>,
+    std::sync::mpsc::Sender<()>,
+) {
+    let (events, receiver) = channel();
+    let (go_on, pause) = channel();
+    let sink = Box::new(move |event| {
+        let _ = events.send(event);
+        let _ = pause.recv();
+    });
+    (journal.start(sink).unwrap(), receiver, go_on)
+}
+
+#[test]
+fn a_group_without_room_leaves_nothing_of_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(dir.path(), 0).unwrap();
+    journal.database().limit_further_pages(10);
+    let (mut journal, events, go_on) = start_with_a_pause(journal);
+    journal.submit(batch(1, 1000));
+    await_committed(&events, 1);
+    let refused = [batch(20, 10), batch(30, 100_000), batch(40, 10)];
+    for batch in refused.clone() {
+        journal.submit(batch);
+    }
+    drop(go_on);
+    for wanted in &refused[..2] {
+        match events.recv_timeout(PATIENCE).unwrap() {
+            JournalEvent::NoRoom { batch } => assert_eq!(batch, *wanted),
+            event => panic!("{event:?}"),
+        }
+    }
+    let committed = await_committed(&events, 1);
+    assert_eq!(committed, [(Position(2), refused[2].clone())]);
+    journal.submit(batch(3, 2000));
+    await_committed(&events, 1);
+    drop(journal);
+    let (_, found) = open(dir.path(), 0).unwrap();
+    let batches: Vec<_> = found.into_iter().map(|found| found.batch).collect();
+    assert_eq!(batches, [batch(1, 1000), batch(40, 10), batch(3, 2000)]);
+}
+
+#[test]
+fn what_waits_while_a_commit_is_under_way_is_one_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, events, go_on) = start_with_a_pause(open(dir.path(), 0).unwrap().0);
+    journal.submit(batch(1, 10));
+    await_committed(&events, 1);
+    for number in 2..=101 {
+        journal.submit(batch(number, 10));
+    }
+    go_on.send(()).unwrap();
+    // The first event of the group is there, the others wait for the sink: all of them are durable.
+    await_committed(&events, 1);
+    let killed = tempfile::tempdir().unwrap();
+    copy_as_if_killed(dir.path(), killed.path());
+    expect_batches(&open(killed.path(), 0).unwrap().1, 1..=101, 10);
+    drop(go_on);
+    await_committed(&events, 99);
 }

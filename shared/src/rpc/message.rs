@@ -181,7 +181,7 @@ pub enum ToWorker<'a> {
         #[serde(borrow)]
         messages: Vec<Message<'a>>,
         /// The queue as it was goes to here; where `more` is set, the worker asks for the rest with
-        /// [`FromWorker::Page`].
+        /// [`FromWorker::Page`]. 0 where nobody is logged in.
         through: MessageNumber,
         /// `messages` is not all there is up to `through`.
         more: bool,
