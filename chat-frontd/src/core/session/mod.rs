@@ -24,7 +24,7 @@ use chat_shared::rpc::{
 pub(crate) use command::PushMode;
 pub(crate) use delivery::Delivery;
 pub(crate) use message_line::MessageLines;
-pub(crate) use output::Output;
+pub use output::Output;
 
 use line_buffer::{Line, LineBuffer};
 use slot::{Question, Setting, Slot, Stage};
@@ -34,11 +34,11 @@ const MAX_SLOTS: usize = 64;
 
 /// What a session refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionLimits {
+pub struct SessionLimits {
     /// A line, its end included.
-    pub(crate) max_line_bytes: usize,
+    pub max_line_bytes: usize,
     /// What waits for a client before no more of its lines are taken.
-    pub(crate) max_unread_bytes: usize,
+    pub max_unread_bytes: usize,
 }
 
 /// Where in the dialogue a client is.
@@ -388,6 +388,11 @@ impl Session {
         if self.ending.is_none() {
             self.ending = Some(ending);
         }
+    }
+
+    /// Whether nothing more of the client is taken.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some()
     }
 
     /// Whether all is answered and the dialogue can be concluded, once the client has what was written.
