@@ -10,6 +10,8 @@ mod output;
 mod slot;
 
 #[cfg(test)]
+mod interruption_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
@@ -210,7 +212,7 @@ impl Session {
         let slot = self
             .slots
             .iter_mut()
-            .find(|slot| slot.stage == Stage::Unasked)?;
+            .find(|slot| matches!(slot.stage, Stage::Unasked | Stage::AskAgain))?;
         slot.stage = Stage::Asked;
         self.has_asked = true;
         Some(Request {
@@ -289,7 +291,7 @@ impl Session {
 
     /// Messages came that were not asked for.
     pub(crate) fn pushed(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
-        if self.step == Step::Chat {
+        if self.takes_messages() {
             self.add_part(part, lines);
             if part.more {
                 self.pushed_through = Some(part.through);
@@ -308,6 +310,9 @@ impl Session {
         let Some(through) = self.page_asked.take() else {
             return log::error!("the state daemon sent a page that nobody asked for");
         };
+        if !self.takes_messages() {
+            return;
+        }
         let part = QueuePart {
             messages,
             through,
@@ -406,12 +411,22 @@ impl Session {
             return;
         };
         self.delivery.ended_in_order();
+        self.pushed_through = None;
         if self.step == Step::Chat {
             let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);
             self.ask(Slot::new(offset, "logout".to_owned(), Question::LogOut));
         } else {
             self.finish(ending);
         }
+    }
+
+    /// Once the dialogue is concluded it is settled what the reader has: what comes then is for the next login.
+    fn takes_messages(&self) -> bool {
+        let is_concluded = self
+            .slots
+            .back()
+            .is_some_and(|slot| slot.question == Question::LogOut);
+        self.step == Step::Chat && !is_concluded
     }
 
     fn finish(&mut self, ending: Ending) {
@@ -451,7 +466,7 @@ impl Session {
         self.is_daemon_lost = false;
         for slot in &mut self.slots {
             if slot.stage == Stage::Asked {
-                slot.stage = Stage::Unasked;
+                slot.stage = Stage::AskAgain;
             }
         }
         self.page_asked = None;
