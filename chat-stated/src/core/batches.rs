@@ -102,7 +102,7 @@ impl Batches {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.in_flight.is_none()
+        self.waiting.is_empty() && self.in_flight.is_none() && self.retries.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -153,7 +153,7 @@ impl Core {
     }
 
     /// Answers a request that was decided before its worker lost us.
-    fn answer_again(&mut self, asked: Asked) -> bool {
+    pub(super) fn answer_again(&mut self, asked: Asked) -> bool {
         let name = self
             .links
             .get(&asked.link)

@@ -111,8 +111,12 @@ impl Core {
         }
     }
 
-    /// Puts a request that may change the state on its way to the journal.
+    /// Puts a request that may change the state on its way to the journal. One that was decided before its worker
+    /// lost us is answered again instead: another entry for it could be refused for want of room.
     pub(super) fn attempt(&mut self, asked: Asked, action: Attempt) {
+        if self.answer_again(asked) {
+            return;
+        }
         let Some(connection) = self
             .links
             .get(&asked.link)

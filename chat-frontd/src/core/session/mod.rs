@@ -271,8 +271,11 @@ impl Session {
         let text = self.understand(index, answer);
         let slot = &mut self.slots[index];
         slot.answer = text;
+        // A daemon that came back sends messages with the answer though an earlier answer is not complete
+        // here; they are asked for again when it is this one's turn.
+        let has_rest = part.more || (index != 0 && !part.messages.is_empty());
         slot.stage = Stage::Answered {
-            through: if part.more {
+            through: if has_rest {
                 part.through
             } else {
                 MessageNumber::default()
@@ -282,9 +285,6 @@ impl Session {
         if index == 0 {
             self.show_front_answer();
             self.add_part(part, lines);
-        } else if !part.messages.is_empty() {
-            // The daemon sends none while the rest of an earlier answer's is to be asked for.
-            log::error!("messages came before an earlier answer was complete");
         }
         self.show_answers(now_ms);
     }
