@@ -210,7 +210,7 @@ impl Session {
         let slot = self
             .slots
             .iter_mut()
-            .find(|slot| slot.stage == Stage::Unasked)?;
+            .find(|slot| slot.stage.is_to_be_asked())?;
         slot.stage = Stage::Asked;
         self.has_asked = true;
         Some(Request {
@@ -228,7 +228,7 @@ impl Session {
         if self.output.pending().len() > self.limits.max_unread_bytes {
             return None;
         }
-        if self.page_asked.is_some() {
+        if self.page_asked.is_some() || self.step != Step::Chat || self.is_logging_out() {
             return None;
         }
         let for_answer = match self.slots.front() {
@@ -266,6 +266,7 @@ impl Session {
             );
         };
         self.answered = self.answered.max(offset);
+        let part = self.without_leap(part);
         let text = self.understand(index, answer);
         let slot = &mut self.slots[index];
         slot.answer = text;
@@ -280,20 +281,41 @@ impl Session {
         if index == 0 {
             self.show_front_answer();
             self.add_part(part, lines);
-        } else if !part.messages.is_empty() {
-            // The daemon sends none while the rest of an earlier answer's is to be asked for.
-            log::error!("messages came before an earlier answer was complete");
         }
         self.show_answers(now_ms);
     }
 
     /// Messages came that were not asked for.
     pub(crate) fn pushed(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
-        if self.step == Step::Chat {
-            self.add_part(part, lines);
-            if part.more {
-                self.pushed_through = Some(part.through);
-            }
+        // After the logout was asked, what is written could not be reported any more, and would come again.
+        if self.step != Step::Chat || self.is_logging_out() {
+            return;
+        }
+        let part = self.without_leap(part);
+        self.add_part(part, lines);
+        if part.more {
+            self.pushed_through = self.pushed_through.max(Some(part.through));
+        }
+    }
+
+    fn is_logging_out(&self) -> bool {
+        matches!(self.slots.front(), Some(slot) if slot.question == Question::LogOut)
+    }
+
+    /// A daemon that came back sends what is new behind what it had promised before it died. While something
+    /// promised is still to be asked for, nothing else is taken: it would be out of order. It is asked for, too.
+    fn without_leap<'a>(&self, part: QueuePart<'a>) -> QueuePart<'a> {
+        let promised = self.slots.iter().filter_map(|slot| match slot.stage {
+            Stage::Answered { through, .. } => Some(through),
+            _ => None,
+        });
+        if promised.max().max(self.pushed_through) <= Some(self.taken) {
+            return part;
+        }
+        QueuePart {
+            messages: &[],
+            more: true,
+            ..part
         }
     }
 
@@ -308,6 +330,9 @@ impl Session {
         let Some(through) = self.page_asked.take() else {
             return log::error!("the state daemon sent a page that nobody asked for");
         };
+        if self.step != Step::Chat || self.is_logging_out() {
+            return;
+        }
         let part = QueuePart {
             messages,
             through,
@@ -446,7 +471,7 @@ impl Session {
         self.is_daemon_lost = false;
         for slot in &mut self.slots {
             if slot.stage == Stage::Asked {
-                slot.stage = Stage::Unasked;
+                slot.stage = Stage::AskedBefore;
             }
         }
         self.page_asked = None;
@@ -455,8 +480,24 @@ impl Session {
             answered: self.answered,
             progress: self.delivery.progress(),
             taken: self.taken,
-            push: self.push != PushMode::Off,
+            push: self.last_answered_push() != PushMode::Off,
         })
+    }
+
+    /// What the daemon last knew of `push`; the client may not have been shown it yet.
+    fn last_answered_push(&self) -> PushMode {
+        let answered = self
+            .slots
+            .iter()
+            .rev()
+            .filter(|slot| slot.stage.is_answered());
+        answered
+            .filter_map(|slot| match slot.setting {
+                Some(Setting::Push(mode)) => Some(mode),
+                _ => None,
+            })
+            .next()
+            .unwrap_or(self.push)
     }
 
     /// The daemon has been away for long: refuses what certainly did not reach it.
