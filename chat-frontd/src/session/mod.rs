@@ -156,7 +156,7 @@ impl Session {
 
     /// Whether more of the client's bytes can be taken now.
     pub(crate) fn wants_input(&self) -> bool {
-        !self.is_input_over && self.can_take_line()
+        !self.is_input_over && self.can_take_line() && self.input.needs_more()
     }
 
     fn can_take_line(&self) -> bool {

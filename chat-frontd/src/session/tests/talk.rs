@@ -13,6 +13,9 @@ pub(super) const LIMITS: SessionLimits = SessionLimits {
     max_unread_bytes: 512,
 };
 
+/// What is read at once.
+const READ_BYTES: usize = 256;
+
 /// What a message of 1970 begins with.
 pub(super) const TIME: &str = "[1970-01-01T00:00:00Z]";
 
@@ -191,7 +194,7 @@ impl Talk {
             return;
         }
         self.observe();
-        let count = most_bytes.min(self.unread.len());
+        let count = most_bytes.min(READ_BYTES).min(self.unread.len());
         let bytes: Vec<u8> = self.unread.drain(..count).collect();
         if !bytes.is_empty() {
             self.session.received(&bytes);
@@ -284,6 +287,8 @@ impl Talk {
         // A slot's answer and one slice of messages, of which each is shorter than a line and a header.
         const SLOT_BYTES: usize = 4 * 128;
         assert!(self.session.slots.len() <= MAX_SLOTS);
+        let input = self.session.input.held_bytes();
+        assert!(input <= READ_BYTES + self.session.limits.max_line_bytes);
         let output = self.session.output.pending().len();
         assert!(output <= self.session.limits.max_unread_bytes + MAX_SLOTS * SLOT_BYTES);
     }
