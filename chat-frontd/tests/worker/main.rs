@@ -1,5 +1,8 @@
 //! What a worker does with clients that misbehave or are many: its memory and its time, which dialogues cannot show.
 
+// A failed step fails the test.
+#![allow(clippy::unwrap_used)]
+
 #[path = "../support/connection.rs"]
 #[allow(dead_code)]
 mod connection;
