@@ -316,7 +316,8 @@ impl World {
         }
     }
 
-    fn client_aborts(&mut self) { eprintln!("{} abort", self.now_ms);
+    fn client_aborts(&mut self) {
+        eprintln!("{} abort", self.now_ms);
         let index = self.rng.usize(..self.clients.len());
         if let Some(talk) = self.clients[index].talk.take() {
             self.oracle.closed(talk.tcp, self.now_ms);
@@ -438,7 +439,8 @@ impl World {
         let Some(mut daemon) = self.daemon.take() else {
             return;
         };
-        self.report.daemon_deaths += 1; eprintln!("{} daemon dies", self.now_ms);
+        self.report.daemon_deaths += 1;
+        eprintln!("{} daemon dies", self.now_ms);
         let mut links = std::mem::take(&mut daemon.links);
         daemon.die(&mut self.disk, &mut self.rng);
         for worker in self.workers.iter_mut().flatten() {
@@ -461,7 +463,12 @@ impl World {
         let Some(worker) = self.workers[index].take() else {
             return;
         };
-        self.report.worker_deaths += 1; eprintln!("{} worker {index} dies tcps {:?}", self.now_ms, worker.tcps());
+        self.report.worker_deaths += 1;
+        eprintln!(
+            "{} worker {index} dies tcps {:?}",
+            self.now_ms,
+            worker.tcps()
+        );
         for id in worker.tcps() {
             if let Some(tcp) = self.tcps.get_mut(&id) {
                 tcp.is_let_go_by_worker = true;

@@ -158,7 +158,7 @@ impl Session {
 
     /// Whether more of the client's bytes can be taken now.
     pub(crate) fn wants_input(&self) -> bool {
-        !self.is_input_over && self.can_take_line()
+        !self.is_input_over && self.can_take_line() && self.input.needs_more()
     }
 
     fn can_take_line(&self) -> bool {
@@ -212,7 +212,7 @@ impl Session {
         let slot = self
             .slots
             .iter_mut()
-            .find(|slot| matches!(slot.stage, Stage::Unasked | Stage::AskAgain))?;
+            .find(|slot| slot.stage.is_to_be_asked())?;
         slot.stage = Stage::Asked;
         self.has_asked = true;
         Some(Request {
@@ -230,7 +230,7 @@ impl Session {
         if self.output.pending().len() > self.limits.max_unread_bytes {
             return None;
         }
-        if self.page_asked.is_some() {
+        if self.page_asked.is_some() || self.step != Step::Chat || self.is_logging_out() {
             return None;
         }
         let for_answer = match self.slots.front() {
@@ -268,14 +268,12 @@ impl Session {
             );
         };
         self.answered = self.answered.max(offset);
+        let part = self.without_leap(part);
         let text = self.understand(index, answer);
         let slot = &mut self.slots[index];
         slot.answer = text;
-        // A daemon that came back sends messages with the answer though an earlier answer is not complete
-        // here; they are asked for again when it is this one's turn.
-        let has_rest = part.more || (index != 0 && !part.messages.is_empty());
         slot.stage = Stage::Answered {
-            through: if has_rest {
+            through: if part.more {
                 part.through
             } else {
                 MessageNumber::default()
@@ -291,11 +289,35 @@ impl Session {
 
     /// Messages came that were not asked for.
     pub(crate) fn pushed(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
-        if self.takes_messages() {
-            self.add_part(part, lines);
-            if part.more {
-                self.pushed_through = Some(part.through);
-            }
+        // After the logout was asked, what is written could not be reported any more, and would come again.
+        if self.step != Step::Chat || self.is_logging_out() {
+            return;
+        }
+        let part = self.without_leap(part);
+        self.add_part(part, lines);
+        if part.more {
+            self.pushed_through = self.pushed_through.max(Some(part.through));
+        }
+    }
+
+    fn is_logging_out(&self) -> bool {
+        matches!(self.slots.front(), Some(slot) if slot.question == Question::LogOut)
+    }
+
+    /// A daemon that came back sends what is new behind what it had promised before it died. While something
+    /// promised is still to be asked for, nothing else is taken: it would be out of order. It is asked for, too.
+    fn without_leap<'a>(&self, part: QueuePart<'a>) -> QueuePart<'a> {
+        let promised = self.slots.iter().filter_map(|slot| match slot.stage {
+            Stage::Answered { through, .. } => Some(through),
+            _ => None,
+        });
+        if promised.max().max(self.pushed_through) <= Some(self.taken) {
+            return part;
+        }
+        QueuePart {
+            messages: &[],
+            more: true,
+            ..part
         }
     }
 
@@ -310,7 +332,7 @@ impl Session {
         let Some(through) = self.page_asked.take() else {
             return log::error!("the state daemon sent a page that nobody asked for");
         };
-        if !self.takes_messages() {
+        if self.step != Step::Chat || self.is_logging_out() {
             return;
         }
         let part = QueuePart {
@@ -420,15 +442,6 @@ impl Session {
         }
     }
 
-    /// Once the dialogue is concluded it is settled what the reader has: what comes then is for the next login.
-    fn takes_messages(&self) -> bool {
-        let is_concluded = self
-            .slots
-            .back()
-            .is_some_and(|slot| slot.question == Question::LogOut);
-        self.step == Step::Chat && !is_concluded
-    }
-
     fn finish(&mut self, ending: Ending) {
         if let Some(word) = words_for(ending) {
             self.output.line(word);
@@ -466,7 +479,7 @@ impl Session {
         self.is_daemon_lost = false;
         for slot in &mut self.slots {
             if slot.stage == Stage::Asked {
-                slot.stage = Stage::AskAgain;
+                slot.stage = Stage::AskedBefore;
             }
         }
         self.page_asked = None;
@@ -475,8 +488,24 @@ impl Session {
             answered: self.answered,
             progress: self.delivery.progress(),
             taken: self.taken,
-            push: self.push != PushMode::Off,
+            push: self.last_answered_push() != PushMode::Off,
         })
+    }
+
+    /// What the daemon last knew of `push`; the client may not have been shown it yet.
+    fn last_answered_push(&self) -> PushMode {
+        let answered = self
+            .slots
+            .iter()
+            .rev()
+            .filter(|slot| slot.stage.is_answered());
+        answered
+            .filter_map(|slot| match slot.setting {
+                Some(Setting::Push(mode)) => Some(mode),
+                _ => None,
+            })
+            .next()
+            .unwrap_or(self.push)
     }
 
     /// The daemon has been away for long: refuses what certainly did not reach it.
