@@ -241,3 +241,18 @@ fn pages_are_asked_for_again() {
     assert_eq!(read, 40);
     assert_eq!(worker.ask(&mut bob, Call::Fetch).messages, NO_MESSAGES);
 }
+
+#[test]
+fn a_worker_that_took_more_than_there_is_still_gets_what_comes() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    daemon.kill_child();
+    let resumed = ResumedConnection {
+        taken: MessageNumber(u64::MAX),
+        ..ann.resumed()
+    };
+    worker.come_back(&daemon, vec![resumed]);
+    let sent = worker.ask(&mut ann, send("ann", "new"));
+    assert_eq!(texts(&sent.messages), ["new"]);
+}
