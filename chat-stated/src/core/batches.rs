@@ -160,6 +160,7 @@ impl Core {
         self.answer_reads_before(&mut reads, usize::MAX);
         self.tell_lives_begun();
         self.tell_cut_off();
+        self.orphans.forget_ended(&self.state);
     }
 
     /// The disk had no room for a batch: what adds to it is refused, the rest waits.

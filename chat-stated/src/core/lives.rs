@@ -36,6 +36,11 @@ impl Orphans {
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         self.until_ms.filter(|_| !self.lives.is_empty())
     }
+
+    /// Drops what the state no longer has: it cannot attach in any case.
+    pub(super) fn forget_ended(&mut self, state: &State) {
+        self.ending.retain(|life| state.life(*life).is_some());
+    }
 }
 
 impl Core {
@@ -221,6 +226,7 @@ impl Core {
 
     /// The connections a worker still has: the others of its life have ended.
     pub(super) fn resume_connections(&mut self, link: LinkId, connections: &[ResumedConnection]) {
+        let newest = self.newest();
         let Some(found) = self.links.get_mut(&link) else {
             return;
         };
@@ -230,7 +236,7 @@ impl Core {
         for resumed in connections {
             let client = Client {
                 progress: resumed.progress,
-                sent_through: resumed.taken,
+                sent_through: resumed.taken.min(newest),
                 ..Client::default()
             };
             found.clients.insert(resumed.connection, client);
@@ -282,7 +288,9 @@ impl Core {
     }
 
     pub(super) fn close_link(&mut self, link: LinkId, why: &str) {
-        if let Some(closing) = self.links.get_mut(&link) {
+        if let Some(closing) = self.links.get_mut(&link)
+            && closing.stage != Stage::Closing
+        {
             log::warn!("closing the connection of process {}: {why}", closing.pid);
             if let Some(life) = closing.life() {
                 self.attached.remove(&life);
@@ -292,5 +300,29 @@ impl Core {
             closing.stage = Stage::Closing;
             self.actions.push(Action::CloseLink(link));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Effects;
+
+    #[test]
+    fn a_life_that_is_ending_is_kept_in_mind_until_the_state_has_ended_it() {
+        let mut state = State::default();
+        let (secret, pid) = ([0; 16], 1);
+        let mut effects = Effects::default();
+        state.apply(Entry::BeginLife { secret, pid }, 0, &mut effects);
+        let (life, _) = effects.lives_begun[0];
+        let mut orphans = Orphans {
+            ending: vec![life],
+            ..Orphans::default()
+        };
+        orphans.forget_ended(&state);
+        assert_eq!(orphans.ending, [life]);
+        state.apply(Entry::EndLife { life }, 0, &mut effects);
+        orphans.forget_ended(&state);
+        assert_eq!(orphans.ending, []);
     }
 }
