@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chat_shared::process_identity::ProcessIdentity;
-use installation::{FRONTD, Installation, STATED, kill, wait_until};
+use installation::{FRONTD, Installation, STATED, kill, repository, wait_until};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -237,6 +237,38 @@ fn a_run_directory_that_cannot_be_used_is_named() {
         }
     }
     assert_eq!(fs::read(&file).unwrap(), b"a file, not a directory");
+}
+
+#[test]
+fn a_start_without_the_account_file_disables_nobody() {
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    let accounts = installation.file("user_pass.txt");
+    fs::write(&accounts, format!("ann,{}\n", "0".repeat(40))).unwrap();
+    installation.script("start").expect_status(0);
+    assert_eq!(installation.ask_as("ann"), "password\n");
+    installation.script("stop").expect_status(0);
+    fs::remove_file(&accounts).unwrap();
+    installation.script("start").expect_status(0);
+    assert_eq!(installation.ask_as("ann"), "password\n");
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_keeps_nothing_from_being_stopped() {
+    let installation = Installation::started();
+    let processes = installation.all_processes();
+    for (script, status) in [
+        ("start", 0),
+        ("status", 0),
+        ("reload", 0),
+        ("stop", 0),
+        ("start", 1),
+    ] {
+        let mut command = installation.command(repository().join("scripts").join(script));
+        command.env("TIME_OUT", "soon").env("BLOCK_TIME", "later");
+        installation.run(command).expect_status(status);
+    }
+    installation.expect_nothing_left(&processes);
 }
 
 #[test]
