@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use chat_shared::process_options::Role;
 use clap::Subcommand;
 
 use super::ask::ask;
@@ -43,6 +44,12 @@ pub enum StorageCommand {
 impl StorageCommand {
     /// Does it, and says so on standard output; what goes wrong, on standard error.
     pub fn run(&self, settings: &Settings) -> ExitCode {
+        if settings.process.role() != Role::Foreground {
+            eprintln!(
+                "chat-stated: a command and --detach, --stop, --reload or --status are not for one call"
+            );
+            return ExitCode::from(UNKNOWN);
+        }
         let mut out = io::stdout();
         let (result, failed) = match self {
             Self::Backup { force, file } => (back_up(settings, file, *force, &mut out), DAMAGED),

@@ -18,13 +18,14 @@ use crate::checkpoint::{Record, create_checkpoint};
 use crate::database::{StorageError, sync_directory};
 use crate::journal::{StoredRow, create_journal};
 use crate::settings::Settings;
+use crate::state_lock::LOCK_FILE;
 use crate::stored_state::StoredBackup;
 
 /// Where a backup is put that is to be restored, in the run directory.
 pub const TO_RESTORE: &str = "restore.backup";
 const RESTORING: &str = "restoring.backup";
 
-/// All that a state directory can hold, but its lock.
+/// What a restore makes in the state directory, whole or not.
 const STATE_FILES: [&str; 9] = [
     "journal.mark",
     "journal.db",
@@ -59,13 +60,15 @@ pub fn restore_if_asked(settings: &Settings) -> anyhow::Result<()> {
 /// Whether there is something that a restore would destroy.
 fn refuse_if_used(settings: &Settings, backup: &StoredBackup) -> anyhow::Result<()> {
     let state_dir = settings.state_dir();
-    for name in STATE_FILES {
-        if is_there(&state_dir.join(name))? {
+    let shown = state_dir.display();
+    let context = || format!("cannot restore: cannot look into {shown}");
+    for found in fs::read_dir(&state_dir).with_context(context)? {
+        let name = found.with_context(context)?.file_name();
+        if name != LOCK_FILE {
             bail!(
-                "cannot restore {TO_RESTORE}: there is a state in {} already ({name}). Move {} away to restore the \
-                 backup, or {TO_RESTORE} away to go on with that state",
-                state_dir.display(),
-                state_dir.display()
+                "cannot restore {TO_RESTORE}: there is a state in {shown} already ({}). Move {shown} away to restore \
+                 the backup, or {TO_RESTORE} away to go on with that state",
+                name.display()
             );
         }
     }

@@ -114,6 +114,9 @@ fn what_runs_or_is_not_there_cannot_be_looked_at() {
     let running = installation.run(&["check"]);
     assert_eq!(running.status.code(), Some(2), "{running:?}");
     assert!(text(&running.stderr).contains("is running"), "{running:?}");
+    let both = installation.run(&["--stop", "check"]);
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
+    assert!(text(&both.stderr).contains("not for one call"), "{both:?}");
     let empty = Installation::empty().run(&["check"]);
     assert_eq!(empty.status.code(), Some(2), "{empty:?}");
     let missing = installation.run(&["check", "/nowhere/at/all"]);

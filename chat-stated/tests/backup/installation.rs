@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_shared::status_file::Status;
 use chat_stated::stored_state::StoredBackup;
@@ -103,13 +103,28 @@ impl Installation {
         assert!(stopped.status.success(), "{}", self.said(&stopped));
     }
 
+    /// kill -9 of the process that holds the state; returns when the next one is named.
+    pub(crate) fn kill_child(&self) {
+        let child = self.child();
+        kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+        let end = Instant::now() + PATIENCE;
+        while self.child() == child {
+            assert!(Instant::now() < end, "no other process came");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn child(&self) -> i32 {
+        let status = Status::read(&self.path("chat-stated.status")).unwrap();
+        status.children[0].process.map_or(0, |process| process.pid)
+    }
+
     /// kill -9 of the supervisor and its child, the child first.
     pub(crate) fn kill_all(&self) {
         let status = Status::read(&self.path("chat-stated.status")).unwrap();
-        let child = status.children[0].process.unwrap().pid;
         for (pid, signal) in [
             (status.pid, Signal::SIGSTOP),
-            (child, Signal::SIGKILL),
+            (self.child(), Signal::SIGKILL),
             (status.pid, Signal::SIGKILL),
         ] {
             kill(Pid::from_raw(pid), signal).unwrap();

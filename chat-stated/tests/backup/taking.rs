@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use chat_shared::rpc::MessageNumber;
-use chat_stated::journal::Position;
+use chat_stated::checkpoint::CheckpointSnapshot;
+use chat_stated::database::StorageError;
+use chat_stated::journal::{JournalSnapshot, Position};
 use chat_stated::state::{SliceLimits, State};
 
 use super::installation::{Installation, PATIENCE, text};
@@ -68,6 +70,39 @@ fn every_backup_under_traffic_has_all_that_was_answered_before_once_and_in_order
             assert!(began.elapsed() < PATIENCE, "no checkpoint came in the way");
         }
     });
+}
+
+/// As if the tool that takes a backup were stopped in the middle of it.
+#[test]
+fn a_backup_that_hangs_holds_up_neither_the_daemon_nor_its_next_life() {
+    let installation = Installation::with_accounts(&["alice", "bob"]);
+    installation.start();
+    let mut worker = Worker::attach(&installation);
+    worker.log_in(1, "alice");
+    worker.send(1, "bob", "one");
+    let state_dir = installation.path("state");
+    let journal = JournalSnapshot::of_running(&state_dir).unwrap();
+    let checkpoint = CheckpointSnapshot::of_running(&state_dir).unwrap();
+    let last = journal.last();
+    worker.send(1, "bob", "two");
+    drop(worker);
+    installation.kill_child();
+    let mut worker = Worker::attach(&installation);
+    let bobs: Vec<String> = worker.log_in(1, "bob").into_iter().map(|m| m.1).collect();
+    assert_eq!(bobs, ["one", "two"]);
+    // Nothing of it came into what was held.
+    let mut end = Position(0);
+    journal
+        .read_after(Position(0), |row| {
+            end = row.position;
+            Ok::<(), StorageError>(())
+        })
+        .unwrap();
+    assert_eq!((end, journal.last()), (last, last));
+    assert_eq!(checkpoint.position(), Position(0));
+    drop((journal, checkpoint));
+    installation.stop();
+    assert_eq!(installation.run(&["check"]).status.code(), Some(0));
 }
 
 #[test]
