@@ -87,9 +87,8 @@ fn check_databases(
     let checkpoint = match sort(StoredCheckpoint::read(state_dir))? {
         Ok(Some(checkpoint)) => checkpoint,
         missing_or_damaged => {
-            let missing = "checkpoint.db is missing: restore the state directory from a backup";
-            let what = missing_or_damaged.err().unwrap_or_else(|| missing.into());
-            damage.push(what);
+            let what = missing_or_damaged.err();
+            damage.push(what.unwrap_or_else(|| missing("checkpoint.db")));
             return check_journal_alone(state_dir, damage, out);
         }
     };
@@ -103,9 +102,7 @@ fn check_databases(
             describe_journal(&stored, out)?;
             describe_state(&stored, out)?;
         }
-        Ok(None) => {
-            damage.push("journal.db is missing: restore the state directory from a backup".into())
-        }
+        Ok(None) => damage.push(missing("journal.db")),
         Err(what) => damage.push(what),
     }
     Ok(())
@@ -124,9 +121,7 @@ fn check_journal_alone(
                 last.0
             )?;
         }
-        Ok(None) => {
-            damage.push("journal.db is missing: restore the state directory from a backup".into())
-        }
+        Ok(None) => damage.push(missing("journal.db")),
         Err(what) => damage.push(what),
     }
     Ok(())
@@ -181,6 +176,10 @@ fn describe_accounts(name: &str, bytes: &[u8], out: &mut impl Write) -> anyhow::
         )?,
     }
     Ok(())
+}
+
+fn missing(name: &str) -> String {
+    format!("{name} is missing: restore the state directory from a backup")
 }
 
 /// Tells damage, as text, from what keeps us from looking.

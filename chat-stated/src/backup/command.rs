@@ -13,12 +13,16 @@ use super::ask::ask;
 use super::check::{Verdict, check_backup, check_installation, describe_backup};
 use super::take::{Source, take};
 use crate::journal::Position;
+use crate::passwords::thread_priority::set_nice;
 use crate::settings::Settings;
 
 /// What is damaged was found.
 const DAMAGED: u8 = 1;
 /// It could not be looked at.
 const UNKNOWN: u8 = 2;
+
+/// As for passwords' threads: gives way to the daemon and everybody else.
+const BACKUP_NICE: i32 = 10;
 
 /// What is done with stored state instead of serving it.
 #[derive(Subcommand, Clone, Debug)]
@@ -87,6 +91,8 @@ fn back_up(
     may_replace: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<Verdict> {
+    // Whoever chats goes first; if that cannot be had, the backup is still worth it.
+    let _ = set_nice(BACKUP_NICE);
     let context = || {
         format!(
             "no backup of {} was made",

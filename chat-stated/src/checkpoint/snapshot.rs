@@ -70,8 +70,7 @@ pub fn create_checkpoint<E: From<StorageError>>(
         position,
         ..Header::default()
     };
-    let mut failure = None;
-    let made = Database::create(dir, &CHECKPOINT, |rows| {
+    Database::create_from(dir, &CHECKPOINT, |rows| {
         let mut insert = rows.prepare(
             "INSERT INTO record (kind, key, generation, checksum, value) VALUES (?1, ?2, 1, ?3, ?4)",
         )?;
@@ -89,18 +88,10 @@ pub fn create_checkpoint<E: From<StorageError>>(
                 .map(|_| ())
                 .map_err(|error| StorageError::sqlite("write to", &file)(error).into())
         });
-        if let Err(error) = filled {
-            failure = Some(error);
-            return Err(rusqlite::Error::StatementChangedRows(0));
-        }
         rows.execute(
             "INSERT INTO header (id, content) VALUES (0, ?1)",
             [&header.encode()[..]],
-        )
-        .map(|_| ())
-    });
-    match (failure, made) {
-        (Some(error), _) => Err(error),
-        (None, made) => made.map(|_| ()).map_err(E::from),
-    }
+        )?;
+        Ok(filled)
+    })
 }

@@ -5,6 +5,7 @@
 //! and the rows bear checksums of their owners ([`crate::journal`], [`crate::checkpoint`]).
 
 mod error;
+mod fill;
 mod header;
 mod live;
 #[cfg(test)]

@@ -156,27 +156,18 @@ pub fn create_journal<E: From<StorageError>>(
     fill: impl FnOnce(&mut dyn FnMut(StoredRow<'_>) -> Result<(), E>) -> Result<(), E>,
 ) -> Result<(), E> {
     let file = JOURNAL.path(dir);
-    let mut failure = None;
-    let made = Database::create(dir, &JOURNAL, |rows| {
+    Database::create_from(dir, &JOURNAL, |rows| {
         rows.execute(
             "INSERT INTO anchor (id, content) VALUES (0, ?1)",
             [&anchor.encode()[..]],
         )?;
         let mut insert =
             rows.prepare("INSERT INTO batch (position, digest, body) VALUES (?1, ?2, ?3)")?;
-        let filled = fill(&mut |row| {
+        Ok(fill(&mut |row| {
             insert
                 .execute((row.position.0 as i64, row.digest.as_bytes(), row.body))
                 .map(|_| ())
                 .map_err(|error| StorageError::sqlite("write to", &file)(error).into())
-        });
-        filled.map_err(|error| {
-            failure = Some(error);
-            rusqlite::Error::StatementChangedRows(0)
-        })
-    });
-    match (failure, made) {
-        (Some(error), _) => Err(error),
-        (None, made) => made.map(|_| ()).map_err(E::from),
-    }
+        }))
+    })
 }
