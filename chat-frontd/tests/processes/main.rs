@@ -283,23 +283,30 @@ fn reload_reaches_the_children_and_ends_none() {
 #[test]
 fn in_the_foreground_a_daemon_ends_in_order_when_told_to() {
     let installation = Installation::new();
-    for (daemon, signal) in [(STATED, Signal::SIGTERM), (FRONTD, Signal::SIGINT)] {
+    let start = |daemon: &str| {
         let program = Path::new(env!("CARGO_BIN_EXE_chat-frontd")).with_file_name(daemon);
         installation.program(daemon, &["--status"]).expect_status(3);
         let mut command = installation.command(program);
         let log = fs::File::create(installation.run_dir.with_file_name(daemon)).unwrap();
-        let mut child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
         wait_until("it serves", || {
             installation
                 .status(daemon)
                 .is_some_and(|status| status.phase.word() == "serving")
         });
+        child
+    };
+    let end = |daemon: &str, mut child: std::process::Child, signal: Signal| {
         let children = installation.children(daemon);
         kill(ProcessIdentity::of(child.id() as i32).unwrap(), signal);
         assert!(child.wait().unwrap().success());
         assert!(children.iter().all(|process| !process.is_alive()));
-    }
-    installation.expect_nothing_left(&[]);
+    };
+    let stated = start(STATED);
+    // A worker serves only once it has the state daemon.
+    let frontd = start(FRONTD);
+    end(FRONTD, frontd, Signal::SIGINT);
+    end(STATED, stated, Signal::SIGTERM);
 }
 
 #[test]

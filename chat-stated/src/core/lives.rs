@@ -1,6 +1,6 @@
 //! Workers coming, coming back, and going.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use chat_shared::rpc::{
     FrameWriter, Greeting, Hello, HelloError, LifeCredential, LifeId, Refusal, ResumedConnection,
@@ -18,21 +18,23 @@ const HELLO_MS: u64 = 5_000;
 /// Lives that were there at the start and whose workers have not come back.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
-    until_ms: BTreeMap<LifeId, u64>,
+    lives: BTreeSet<LifeId>,
+    /// How long they are waited for; `None` while no worker can come back yet.
+    until_ms: Option<u64>,
     /// Ended in the journal's eyes soon; must not attach any more.
     ending: Vec<LifeId>,
 }
 
 impl Orphans {
-    pub(super) fn of(state: &State, until_ms: u64) -> Self {
+    pub(super) fn of(state: &State) -> Self {
         Self {
-            until_ms: state.lives().map(|(life, _)| (life, until_ms)).collect(),
-            ending: Vec::new(),
+            lives: state.lives().map(|(life, _)| life).collect(),
+            ..Self::default()
         }
     }
 
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
-        self.until_ms.values().min().copied()
+        self.until_ms.filter(|_| !self.lives.is_empty())
     }
 }
 
@@ -76,15 +78,15 @@ impl Core {
     /// The processes of the workers that have not come back since the start.
     pub fn orphans(&self) -> Vec<(LifeId, u32)> {
         self.orphans
-            .until_ms
-            .keys()
+            .lives
+            .iter()
             .filter_map(|life| Some((*life, self.state.life(*life)?.pid)))
             .collect()
     }
 
     /// A worker that has not come back is known to be dead.
     pub fn orphan_died(&mut self, life: LifeId) {
-        if self.orphans.until_ms.remove(&life).is_some() {
+        if self.orphans.lives.remove(&life) {
             log::info!(
                 "the worker of life {} did not outlive the state daemon",
                 life.0
@@ -93,17 +95,20 @@ impl Core {
         }
     }
 
+    /// Workers can come back from now on: those that have not done so within the grace are given up.
+    pub fn serving_began(&mut self) {
+        self.orphans.until_ms = Some(self.stamp.boot_ms + self.settings.orphan_grace_ms);
+    }
+
     pub(super) fn end_overdue_orphans(&mut self) {
-        let now_ms = self.stamp.boot_ms;
-        let overdue: Vec<LifeId> = self
+        let is_overdue = self
             .orphans
             .until_ms
-            .iter()
-            .filter(|(_, until_ms)| **until_ms <= now_ms)
-            .map(|(life, _)| *life)
-            .collect();
-        for life in overdue {
-            self.orphans.until_ms.remove(&life);
+            .is_some_and(|until_ms| until_ms <= self.stamp.boot_ms);
+        if !is_overdue {
+            return;
+        }
+        for life in std::mem::take(&mut self.orphans.lives) {
             log::warn!("the worker of life {} did not come back in time", life.0);
             self.end_life(life);
         }
@@ -210,7 +215,7 @@ impl Core {
         let is_free = !self.attached.contains_key(&credential.life)
             && !self.orphans.ending.contains(&credential.life);
         if is_right && is_free {
-            self.orphans.until_ms.remove(&credential.life);
+            self.orphans.lives.remove(&credential.life);
             self.attach(link, credential);
         } else {
             self.refuse_link(link, Refusal::LifeEnded);

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn lines_are_the_same_however_they_come() {
-        let stream = b"one\r\n\ntwo\r\r\n1234567\n12345678\n123456789012345\nlast\nunfinished";
+        let stream = b"one\r\n\ntwo\r\r\n1234567\n12345678\n123456789012345\nlast\nunended";
         let whole = lines(&[stream]);
         assert_eq!(
             whole,

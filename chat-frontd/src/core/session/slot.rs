@@ -71,6 +71,8 @@ impl Question {
 pub(super) enum Stage {
     /// The state daemon was not asked.
     Unasked,
+    /// To be asked again, after the daemon came back; may have reached it before.
+    AskAgain,
     /// Asked; may have reached it.
     Asked,
     /// Answered, by the daemon or without it.

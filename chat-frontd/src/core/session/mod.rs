@@ -10,6 +10,8 @@ mod output;
 mod slot;
 
 #[cfg(test)]
+mod interruption_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
@@ -24,7 +26,7 @@ use chat_shared::rpc::{
 pub(crate) use command::PushMode;
 pub(crate) use delivery::Delivery;
 pub(crate) use message_line::MessageLines;
-pub(crate) use output::Output;
+pub use output::Output;
 
 use line_buffer::{Line, LineBuffer};
 use slot::{Question, Setting, Slot, Stage};
@@ -34,11 +36,11 @@ const MAX_SLOTS: usize = 64;
 
 /// What a session refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionLimits {
+pub struct SessionLimits {
     /// A line, its end included.
-    pub(crate) max_line_bytes: usize,
+    pub max_line_bytes: usize,
     /// What waits for a client before no more of its lines are taken.
-    pub(crate) max_unread_bytes: usize,
+    pub max_unread_bytes: usize,
 }
 
 /// Where in the dialogue a client is.
@@ -210,7 +212,7 @@ impl Session {
         let slot = self
             .slots
             .iter_mut()
-            .find(|slot| slot.stage == Stage::Unasked)?;
+            .find(|slot| matches!(slot.stage, Stage::Unasked | Stage::AskAgain))?;
         slot.stage = Stage::Asked;
         self.has_asked = true;
         Some(Request {
@@ -289,7 +291,7 @@ impl Session {
 
     /// Messages came that were not asked for.
     pub(crate) fn pushed(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
-        if self.step == Step::Chat {
+        if self.takes_messages() {
             self.add_part(part, lines);
             if part.more {
                 self.pushed_through = Some(part.through);
@@ -308,6 +310,9 @@ impl Session {
         let Some(through) = self.page_asked.take() else {
             return log::error!("the state daemon sent a page that nobody asked for");
         };
+        if !self.takes_messages() {
+            return;
+        }
         let part = QueuePart {
             messages,
             through,
@@ -390,6 +395,11 @@ impl Session {
         }
     }
 
+    /// Whether nothing more of the client is taken.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// Whether all is answered and the dialogue can be concluded, once the client has what was written.
     pub(crate) fn can_conclude(&self) -> bool {
         self.ending.is_some() && self.slots.is_empty() && self.step != Step::Over
@@ -401,12 +411,22 @@ impl Session {
             return;
         };
         self.delivery.ended_in_order();
+        self.pushed_through = None;
         if self.step == Step::Chat {
             let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);
             self.ask(Slot::new(offset, "logout".to_owned(), Question::LogOut));
         } else {
             self.finish(ending);
         }
+    }
+
+    /// Once the dialogue is concluded it is settled what the reader has: what comes then is for the next login.
+    fn takes_messages(&self) -> bool {
+        let is_concluded = self
+            .slots
+            .back()
+            .is_some_and(|slot| slot.question == Question::LogOut);
+        self.step == Step::Chat && !is_concluded
     }
 
     fn finish(&mut self, ending: Ending) {
@@ -446,7 +466,7 @@ impl Session {
         self.is_daemon_lost = false;
         for slot in &mut self.slots {
             if slot.stage == Stage::Asked {
-                slot.stage = Stage::Unasked;
+                slot.stage = Stage::AskAgain;
             }
         }
         self.page_asked = None;
