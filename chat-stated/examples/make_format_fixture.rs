@@ -208,7 +208,7 @@ fn log_in(account: u32) -> Action {
     Action::LogIn {
         account: AccountId(account),
         address: ADDRESS,
-        secret_version: 0,
+        password_version: 0,
         new_secret: None,
     }
 }
