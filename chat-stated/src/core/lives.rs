@@ -151,6 +151,9 @@ impl Core {
 
     /// The first frame of a worker. `secret` is random; it is used if the worker gets a new life.
     pub fn hello(&mut self, link: LinkId, payload: &[u8], secret: [u8; 16]) {
+        if self.answer_operator(link, payload) {
+            return;
+        }
         match Hello::decode(payload) {
             Ok(Hello { resume: None }) => self.begin_life(link, secret),
             Ok(Hello {

@@ -10,6 +10,7 @@ mod delivery;
 mod link;
 mod lives;
 mod logins;
+mod operators;
 mod requests;
 
 #[cfg(test)]

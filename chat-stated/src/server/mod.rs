@@ -11,6 +11,7 @@ mod workshop;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use crate::backup::restore;
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
 use event_loop::EventLoop;
@@ -35,6 +36,7 @@ pub struct DaemonSetup {
 pub fn run(setup: DaemonSetup) -> anyhow::Result<()> {
     let state_dir = setup.settings.state_dir();
     let _lock = StateLock::acquire(&state_dir, LOCK_WAIT)?;
+    restore::restore_if_asked(&setup.settings)?;
     let recovered = recovery::recover(&state_dir)?;
     EventLoop::new(setup, recovered)?.run()
 }

@@ -7,7 +7,8 @@ use anyhow::Context;
 
 use crate::checkpoint::CheckpointStore;
 use crate::journal::{LocalJournal, Position, RecoveredJournal};
-use crate::state::{Effects, Restoration, State};
+use crate::state::{Restoration, State};
+use crate::stored_state::replay;
 
 /// Everything that was on disk.
 pub(super) struct Recovered {
@@ -20,8 +21,7 @@ pub(super) struct Recovered {
     pub(super) replayed_entries: u64,
 }
 
-/// Loads the checkpoint, and applies what the journal has after it. What that had for effects outside was
-/// told, or will be asked for again.
+/// Loads the checkpoint, and applies what the journal has after it.
 pub(super) fn recover(state_dir: &Path) -> anyhow::Result<Recovered> {
     let began = Instant::now();
     let mut restoration = Restoration::default();
@@ -35,16 +35,10 @@ pub(super) fn recover(state_dir: &Path) -> anyhow::Result<Recovered> {
         .finish()
         .with_context(|| format!("cannot load the state from {}", state_dir.display()))?;
     let (mut replayed_bytes, mut replayed_entries) = (0, 0);
-    let mut effects = Effects::default();
     let journal = LocalJournal::open(state_dir, loaded.position, |stored| {
         replayed_bytes += stored.bytes as u64;
         replayed_entries += stored.batch.entries.len() as u64;
-        let wall_s = stored.batch.stamp.wall_ms.div_euclid(1_000);
-        state.advance_clock(&stored.batch.stamp);
-        for entry in stored.batch.entries {
-            state.apply(entry, wall_s, &mut effects);
-        }
-        effects = Effects::default();
+        replay(&mut state, stored.batch);
         Ok(())
     })
     .context("cannot replay the journal")?;
