@@ -92,13 +92,16 @@ impl Batches {
                 .is_some_and(|batch| sequence >= batch.sequence)
     }
 
-    /// Puts a question behind everything that is undecided. There must be something.
-    pub(super) fn push_read(&mut self, read: WaitingRead) {
+    /// Puts a question behind everything that is undecided. Gives the number of the batch with which it is
+    /// answered: what the same client asks later must not be answered before that.
+    pub(super) fn push_read(&mut self, read: WaitingRead) -> Option<u64> {
         if let Some(batch) = self.waiting.back_mut() {
             batch.reads.push_back((batch.entries.len(), read));
-        } else if let Some((_, reads)) = &mut self.in_flight {
-            reads.push_back((usize::MAX, read));
+            return Some(batch.sequence);
         }
+        let (sequence, reads) = self.in_flight.as_mut()?;
+        reads.push_back((usize::MAX, read));
+        Some(*sequence)
     }
 
     pub(super) fn is_idle(&self) -> bool {

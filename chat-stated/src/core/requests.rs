@@ -160,10 +160,12 @@ impl Core {
             offset: asked.offset,
             read,
         };
-        if must_wait {
-            self.batches.push_read(read);
-        } else {
-            self.answer_read(read);
+        if !must_wait {
+            return self.answer_read(read);
+        }
+        let sequence = self.batches.push_read(read);
+        if let Some(link) = self.links.get_mut(&asked.link) {
+            link.clients.entry(asked.serial).or_default().last_batch = sequence;
         }
     }
 
