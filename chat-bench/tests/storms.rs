@@ -19,7 +19,10 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// The directory of the programs that were built with this test.
 fn programs() -> PathBuf {
     let dir = PathBuf::from(env!("CARGO_BIN_EXE_chat-bench"));
-    let dir = dir.parent().unwrap().to_owned();
+    let dir = dir
+        .parent()
+        .expect("a program is in a directory")
+        .to_owned();
     for program in ["chat-stated", "chat-frontd"] {
         assert!(
             dir.join(program).is_file(),
@@ -33,13 +36,12 @@ fn programs() -> PathBuf {
 fn storm(flags: &str) -> Report {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let programs = programs();
-    let programs = ["--programs", programs.to_str().unwrap()];
+    let programs = ["--programs", programs.to_str().expect("a path of UTF-8")];
     let flags = ["crash"]
         .into_iter()
         .chain(flags.split(' '))
         .chain(programs);
-    let report = run(&Arguments::parse_from(flags).options).unwrap();
-    println!("{}\n{}", report.json(), report.text());
+    let report = run(&Arguments::parse_from(flags).options).expect("the storm goes on to its end");
     assert!(report.is_success(), "{}", report.text());
     report
 }
