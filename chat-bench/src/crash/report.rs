@@ -382,3 +382,87 @@ fn quoted(text: &str) -> String {
     quoted.push('"');
     quoted
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use clap::Parser;
+
+    use super::super::ledger::Counts;
+    use super::super::measured::Measured;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn report(kills_in_traffic: u64, counts: Counts) -> Report {
+        let options = Arguments::parse_from(["crash", "--kills=4", "--messages=10"]).options;
+        let mut measured = Measured::default();
+        for kill in 0..4 {
+            measured.killed(Victim::Worker, kill < kills_in_traffic, Instant::now());
+        }
+        let outcome = Outcome {
+            numbers: Some(counts.received),
+            counts,
+            measured,
+            took: Duration::from_secs(1),
+            findings: vec!["a \"quoted\"\nfinding".to_owned()],
+        };
+        Report::new(&options, 5, outcome)
+    }
+
+    fn enough() -> Counts {
+        Counts {
+            asked: 10,
+            acknowledged: 10,
+            received: 10,
+            ..Counts::default()
+        }
+    }
+
+    #[test]
+    fn a_storm_in_which_all_promises_were_kept_is_a_success() {
+        let report = report(4, enough());
+        assert!(report.is_success(), "{:?}", report.failures());
+        let json = report.json();
+        assert!(json.starts_with(r#"{"bench":"crash","result":"pass","seed":5,"#));
+        assert!(
+            json.contains(r#""lost":0,"#) && !json.contains('\n'),
+            "{json}"
+        );
+        assert!(json.ends_with(r#""failures":[],"findings":["a \"quoted\"\u000afinding"]}"#));
+    }
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let broken = |change: fn(&mut Counts)| {
+            let mut counts = enough();
+            change(&mut counts);
+            report(4, counts).failures().len()
+        };
+        assert_eq!(broken(|counts| counts.lost = 1), 1);
+        assert_eq!(broken(|counts| counts.doubled = 1), 1);
+        assert_eq!(broken(|counts| counts.out_of_order = 1), 1);
+        assert_eq!(broken(|counts| counts.foreign = 1), 1);
+        let mut closed = report(4, enough());
+        closed.outcome.measured.closed_unexpectedly = 1;
+        closed.outcome.measured.surprises = 1;
+        assert_eq!(failures(&closed.options, &closed.outcome).len(), 1);
+        closed.outcome.numbers = Some(11);
+        assert_eq!(failures(&closed.options, &closed.outcome).len(), 2);
+    }
+
+    #[test]
+    fn too_little_traffic_is_a_failure() {
+        assert!(!report(0, enough()).is_success());
+        let few = Counts {
+            acknowledged: 9,
+            ..enough()
+        };
+        assert!(!report(4, few).is_success());
+    }
+}
