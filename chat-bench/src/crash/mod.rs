@@ -3,6 +3,7 @@
 //! It checks promises 1 to 4 of the protocol: what was acknowledged is received once and in order, and only the clients
 //! of a worker that was killed are cut off.
 
+mod hearing;
 pub mod kills;
 pub mod ledger;
 pub mod measured;

@@ -1,19 +1,18 @@
-//! All clients of the storm: what each does next, and what it makes of what it hears.
+//! All clients of the storm, and what each does next.
 
 use std::time::{Duration, Instant};
 
 use super::ledger::{Counts, Ledger};
 use super::measured::Measured;
-use super::person::{Drain, Link, Mode, Person, Role};
-use crate::crowd::{Audience, Closed, Crowd};
-use crate::dialogue::{Command, Heard};
+use super::person::{Drain, Excuse, Link, Mode, Person, Role};
+use crate::crowd::Crowd;
+use crate::dialogue::Command;
 use crate::installation::Accounts;
-use crate::message_line::MessageLine;
 use crate::payload::{Label, Payload};
 use crate::random::Random;
 
 /// After a connection that failed, or a login that was refused.
-const RETRY: Duration = Duration::from_millis(20);
+pub(super) const RETRY: Duration = Duration::from_millis(20);
 /// How often a reader fetches, in the mean.
 const FETCH_INTERVAL: Duration = Duration::from_millis(40);
 /// How often a reader leaves in good order and comes back, in the mean.
@@ -33,11 +32,11 @@ pub(super) enum Phase {
 }
 
 pub(super) struct People {
-    persons: Vec<Person>,
+    pub(super) persons: Vec<Person>,
     /// One for each pair.
-    ledgers: Vec<Ledger>,
-    names: Vec<String>,
-    payload: Payload,
+    pub(super) ledgers: Vec<Ledger>,
+    pub(super) names: Vec<String>,
+    pub(super) payload: Payload,
     random: Random,
     window: usize,
     pub(super) phase: Phase,
@@ -51,7 +50,7 @@ pub(super) struct People {
     has_just_sent: bool,
     /// When something last went forward.
     pub(super) progress_at: Instant,
-    findings: Vec<String>,
+    pub(super) findings: Vec<String>,
 }
 
 impl People {
@@ -164,8 +163,12 @@ impl People {
     /// A worker is about to be killed: its connections may close, and those of which it is not known.
     pub(super) fn excuse_worker(&mut self, pid: i32) {
         for person in &mut self.persons {
-            if person.has_connection() && person.worker.is_none_or(|worker| worker == pid) {
-                person.is_excused = true;
+            match person.worker {
+                Some(worker) if worker == pid => person.excuse = Some(Excuse::Killed),
+                None if person.has_connection() => {
+                    person.excuse.get_or_insert(Excuse::Perhaps);
+                }
+                _ => {}
             }
         }
     }
@@ -173,7 +176,7 @@ impl People {
     /// All workers are about to end.
     pub(super) fn excuse_everybody(&mut self) {
         for person in &mut self.persons {
-            person.is_excused = person.has_connection();
+            person.excuse = Some(Excuse::Killed);
         }
         self.is_excusing = true;
     }
@@ -204,8 +207,9 @@ impl People {
         {
             return;
         }
+        let excuse = self.is_excusing.then_some(Excuse::Perhaps);
         match crowd.connect(client) {
-            Ok(()) => self.persons[client].begin_connection(self.is_excusing),
+            Ok(()) => self.persons[client].begin_connection(excuse),
             Err(_) => self.persons[client].end_connection(now, RETRY),
         }
     }
@@ -308,197 +312,6 @@ impl People {
         };
         person.ask(command, line, output, now);
     }
-
-    /// A line that belongs to the login.
-    fn hear_login(&mut self, client: usize, heard: &Heard<'_>, output: &mut Vec<u8>, now: Instant) {
-        let person = &mut self.persons[client];
-        match heard {
-            Heard::PasswordWanted => {
-                if let Some(since) = person.connected_since.take() {
-                    let longest = &mut self.measured.longest_connected;
-                    *longest = (now - since).max(*longest);
-                }
-                append_line(output, Accounts::PASSWORD);
-            }
-            Heard::Connected => {
-                self.measured.told_connected += 1;
-                person.connected_since.get_or_insert(now);
-                person.link = Link::Refused {
-                    retry_at: now + RETRY,
-                };
-            }
-            Heard::NotNow => {
-                self.measured.told_busy += 1;
-                person.link = Link::Refused {
-                    retry_at: now + RETRY,
-                };
-            }
-            Heard::Welcome => {
-                if let Role::Reader { is_after_break, .. } = person.role {
-                    self.ledgers[client / 2].begin_session(is_after_break);
-                }
-            }
-            _ => self.caught_up(client, output, now),
-        }
-    }
-
-    fn caught_up(&mut self, client: usize, output: &mut Vec<u8>, now: Instant) {
-        self.progress_at = now;
-        self.measured.logins += 1;
-        let person = &mut self.persons[client];
-        if let Some(cut_off_at) = person.cut_off_at.take() {
-            self.measured.logged_in_again(cut_off_at, now);
-        }
-        let Role::Reader { mode, drain, .. } = person.role else {
-            return;
-        };
-        self.ledgers[client / 2].caught_up();
-        person.ask(Command::Mode, b"ids on\n", output, now);
-        match mode {
-            _ if drain != Drain::No => {}
-            Mode::Fetch => {}
-            Mode::PushOn => person.ask(Command::Mode, b"push on\n", output, now),
-            Mode::PushAck => person.ask(Command::Mode, b"push ack\n", output, now),
-        }
-    }
-
-    fn hear_message(&mut self, client: usize, message: MessageLine<'_>, now: Instant) {
-        self.progress_at = now;
-        let Role::Reader { has_news, .. } = &mut self.persons[client].role else {
-            let text = String::from_utf8_lossy(message.text).into_owned();
-            return self.find(client, format!("a sender was sent {text:?}"));
-        };
-        *has_news = true;
-        let ledger = &mut self.ledgers[client / 2];
-        let is_from_partner = message.sender == self.names[client - 1].as_bytes();
-        match self.payload.recognise(message.text, client as u32) {
-            Some(label) if is_from_partner && label.sender == client as u32 - 1 => {
-                ledger.receive(label.sequence, message.number);
-            }
-            _ => ledger.receive_foreign(&String::from_utf8_lossy(message.text)),
-        }
-    }
-
-    fn hear_answer(&mut self, client: usize, command: Command, answer: &[u8], now: Instant) {
-        let person = &mut self.persons[client];
-        if let Some(asked_at) = person.asked_at.pop_front() {
-            self.measured.answered(asked_at, now);
-        }
-        let is_right = match (&mut person.role, command) {
-            (Role::Sender { unanswered, .. }, Command::Send) => {
-                let ledger = &mut self.ledgers[client / 2];
-                match (answer, unanswered.pop_front()) {
-                    (b"sent:", Some(sequence)) => {
-                        ledger.acknowledge(sequence);
-                        self.acknowledged += 1;
-                        self.progress_at = now;
-                        true
-                    }
-                    (
-                        b"error:busy:send" | b"error:quota:send" | b"error:full:send",
-                        Some(sequence),
-                    ) => {
-                        ledger.refuse(sequence);
-                        true
-                    }
-                    _ => false,
-                }
-            }
-            (_, Command::Fetch) => answer == b"fetching" || answer == b"error:busy:fetch",
-            (_, Command::Mode) => matches!(answer, b"ids:on" | b"push:on" | b"push:ack"),
-            (_, Command::LogOut | Command::Send) => false,
-        };
-        if !is_right {
-            let answer = String::from_utf8_lossy(answer).into_owned();
-            self.find(client, format!("{command:?} was answered {answer:?}"));
-        }
-        if let Role::Reader { drain, .. } = &mut self.persons[client].role
-            && (*drain, answer) == (Drain::Fetch, b"fetching")
-        {
-            *drain = Drain::LogOut;
-        }
-    }
-
-    fn hear_goodbye(&mut self, client: usize, now: Instant) {
-        self.progress_at = now;
-        self.measured.logouts += 1;
-        let person = &mut self.persons[client];
-        person.has_left = true;
-        if let Role::Reader {
-            is_after_break,
-            drain,
-            ..
-        } = &mut person.role
-        {
-            *is_after_break = false;
-            *drain = match *drain {
-                Drain::LogOut => Drain::Leave,
-                Drain::Leave => Drain::Done,
-                other => other,
-            };
-        }
-    }
-
-    fn find(&mut self, client: usize, finding: String) {
-        self.measured.surprises += 1;
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings
-                .push(format!("{}: {finding}", self.names[client]));
-        }
-    }
-}
-
-impl Audience for People {
-    fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
-        self.persons[client].link = Link::Open;
-        append_line(output, &self.names[client]);
-    }
-
-    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
-        let now = Instant::now();
-        match self.persons[client].dialogue.hear(line) {
-            Heard::Message(message) => self.hear_message(client, message, now),
-            Heard::Answer(command, answer) => self.hear_answer(client, command, answer, now),
-            Heard::Done(_) => {}
-            Heard::Goodbye => self.hear_goodbye(client, now),
-            Heard::Unexpected(line) => {
-                let line = String::from_utf8_lossy(line).into_owned();
-                self.find(client, format!("was sent {line:?}"));
-            }
-            heard => self.hear_login(client, &heard, output, now),
-        }
-    }
-
-    fn closed(&mut self, client: usize, how: Closed) {
-        let now = Instant::now();
-        let person = &mut self.persons[client];
-        if how == Closed::NeverOpened {
-            self.measured.connects_refused += 1;
-            return person.end_connection(now, RETRY);
-        }
-        let was_logged_in = person.dialogue.is_chatting() || person.dialogue.is_in_backlog();
-        let is_known = person.worker.is_some();
-        if let Role::Reader { is_after_break, .. } = &mut person.role {
-            *is_after_break |= was_logged_in && !person.has_left;
-        }
-        let (has_left, is_excused) = (person.has_left, person.is_excused);
-        if !has_left {
-            person.cut_off_at.get_or_insert(now);
-        }
-        person.end_connection(now, Duration::ZERO);
-        match (has_left, is_excused, is_known) {
-            (true, ..) => {}
-            (false, true, true) => self.measured.closed_by_kill += 1,
-            (false, true, false) => self.measured.closed_unknown += 1,
-            (false, false, _) => {
-                self.measured.closed_unexpectedly += 1;
-                self.find(
-                    client,
-                    format!("the connection ended unexpectedly: {how:?}"),
-                );
-            }
-        }
-    }
 }
 
 fn label(sender: usize, sequence: u32) -> Label {
@@ -510,7 +323,7 @@ fn label(sender: usize, sequence: u32) -> Label {
     }
 }
 
-fn append_line(output: &mut Vec<u8>, line: &str) {
+pub(super) fn append_line(output: &mut Vec<u8>, line: &str) {
     output.extend_from_slice(line.as_bytes());
     output.push(b'\n');
 }

@@ -69,6 +69,15 @@ pub(super) enum Link {
     Refused { retry_at: Instant },
 }
 
+/// Why a connection may close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Excuse {
+    /// Its worker was killed, or that worker's parent.
+    Killed,
+    /// A worker was killed when it was not known which one has this connection.
+    Perhaps,
+}
+
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) dialogue: Dialogue,
@@ -82,8 +91,8 @@ pub(super) struct Person {
     pub(super) connected_since: Option<Instant>,
     /// The worker that has its connection, once that is known.
     pub(super) worker: Option<i32>,
-    /// Its connection may close: its worker was killed, or perhaps was.
-    pub(super) is_excused: bool,
+    /// Why its connection may close, if it may.
+    pub(super) excuse: Option<Excuse>,
     /// It was told `goodbye`.
     pub(super) has_left: bool,
 }
@@ -98,7 +107,7 @@ impl Person {
             cut_off_at: None,
             connected_since: None,
             worker: None,
-            is_excused: false,
+            excuse: None,
             has_left: false,
         }
     }
@@ -166,12 +175,12 @@ impl Person {
     }
 
     /// A connection is being made.
-    pub(super) fn begin_connection(&mut self, is_excused: bool) {
+    pub(super) fn begin_connection(&mut self, excuse: Option<Excuse>) {
         self.dialogue.restart();
         self.asked_at.clear();
         self.link = Link::Connecting;
         self.worker = None;
-        self.is_excused = is_excused;
+        self.excuse = excuse;
         self.has_left = false;
     }
 

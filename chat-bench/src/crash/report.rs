@@ -175,7 +175,7 @@ impl Report {
         } = &self.options;
         format!(
             "# The last storm\n\n\
-             Written by `chat-bench crash` ([what the storm does](reliability.md)).\n\n\
+             Written by `scripts/storm`; what is done and checked, `chat-bench crash --help` says.\n\n\
              - when: {}\n\
              - machine: {}\n\
              - command: `chat-bench crash --seed {} --kills {kills} --messages {messages} --pairs {pairs} \
