@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chat_shared::child_link::report_ready;
+use chat_shared::process_identity::has_ended;
 use chat_shared::rpc::LifeId;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use nix::errno::Errno;
-use nix::sys::signal::kill;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::geteuid;
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use slab::Slab;
 
@@ -413,5 +412,5 @@ fn is_at_end(stream: &mut UnixStream) -> bool {
 }
 
 fn is_dead(pid: u32) -> bool {
-    i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
+    i32::try_from(pid).is_ok_and(has_ended)
 }
