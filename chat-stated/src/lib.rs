@@ -4,6 +4,7 @@ pub mod account_file;
 pub mod checkpoint;
 pub mod core;
 pub mod database;
+pub mod disk_reserve;
 pub mod entry;
 pub mod journal;
 pub mod passwords;
