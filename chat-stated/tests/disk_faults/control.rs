@@ -110,10 +110,6 @@ impl Control {
         self.set(HAS_BUDGET, [1]);
     }
 
-    pub(crate) fn budget(&self) -> i64 {
-        self.get(BUDGET)
-    }
-
     pub(crate) fn seen(&self) -> i64 {
         self.get(SEEN)
     }

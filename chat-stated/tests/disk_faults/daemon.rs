@@ -28,12 +28,17 @@ pub(crate) struct Daemon {
     child: Child,
 }
 
+/// A directory in memory where there is one.
+pub(crate) fn quick_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 impl Installation {
     /// With these accounts; each has the password `x`.
     pub(crate) fn new(accounts: &[&str]) -> Self {
-        let dir = tempfile::tempdir_in("/dev/shm")
-            .or_else(|_| tempfile::tempdir())
-            .unwrap();
+        let dir = quick_directory();
         fs::create_dir(dir.path().join("run")).unwrap();
         let lines: String = accounts
             .iter()
@@ -97,6 +102,15 @@ impl Installation {
     pub(crate) fn connect(&self) -> std::io::Result<UnixStream> {
         UnixStream::connect(self.run_dir().join("chat-stated.sock"))
     }
+
+    /// Kills the process that holds the state, if there is one at the moment.
+    pub(crate) fn kill_state_process(&self, supervisor: u32) {
+        let children = format!("/proc/{supervisor}/task/{supervisor}/children");
+        let children = fs::read_to_string(children).unwrap_or_default();
+        if let Some(process) = children.split_whitespace().next() {
+            signal(process.parse().unwrap(), "KILL");
+        }
+    }
 }
 
 impl Daemon {
@@ -110,19 +124,9 @@ impl Daemon {
         self.child.wait().unwrap().success()
     }
 
-    /// The process that holds the state.
-    pub(crate) fn state_process(&self) -> Option<u32> {
-        let supervisor = self.child.id();
-        let children =
-            fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).ok()?;
-        children.split_whitespace().next()?.parse().ok()
-    }
-
-    /// Kills the process that holds the state.
-    pub(crate) fn kill_state_process(&self) {
-        if let Some(process) = self.state_process() {
-            signal(process, "KILL");
-        }
+    /// The supervisor's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 

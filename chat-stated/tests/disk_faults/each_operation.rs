@@ -1,11 +1,9 @@
 //! Each operation of a run fails, in each way, once and for ever: what was acknowledged is there afterwards, and no
 //! answer is wrong.
 
-use std::panic::catch_unwind;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::cases::{are_all_wanted, try_each};
 use crate::control::{Failure, Fault, Kind};
 use crate::daemon::{Installation, PATIENCE};
 use crate::run::{ACCOUNTS, Told, run};
@@ -33,7 +31,7 @@ fn count(kind: Kind) -> i64 {
     let mut worker = Worker::new(&installation, &mut daemon);
     run(&mut worker, ROUNDS, &mut told, &mut |_| ()).unwrap();
     assert!(daemon.stop());
-    told.check_disk(&installation.run_dir(), &told);
+    told.check_disk(&installation.run_dir());
     installation.control.seen()
 }
 
@@ -64,7 +62,7 @@ fn run_with(fault: Fault) {
     }
     drop(daemon);
     installation.control.end_faults();
-    told.check_disk(&installation.run_dir(), &told);
+    told.check_disk(&installation.run_dir());
 }
 
 /// The log says what could not be done, with which file, and why.
@@ -86,7 +84,7 @@ fn expect_clear_word(installation: &Installation, fault: Fault) {
     }
 }
 
-/// Runs all cases, or of each kind, way and duration as many as `sample` says, in two threads.
+/// Runs all cases, or of each kind, way and duration as many as `sample` says.
 fn run_all(sample: Option<usize>) {
     let mut faults = Vec::new();
     for kind in Kind::ALL {
@@ -108,28 +106,10 @@ fn run_all(sample: Option<usize>) {
             }
         }
     }
-    let began = Instant::now();
-    let next = AtomicUsize::new(0);
-    let wrong = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if catch_unwind(|| run_with(*fault)).is_err() {
-                        println!("^ with {fault:?}");
-                        wrong.lock().unwrap().push(*fault);
-                    }
-                }
-            });
-        }
-    });
-    println!("{} faults in {:?}", faults.len(), began.elapsed());
-    let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
+    try_each(&faults, |fault| run_with(*fault));
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_whichever_operation_fails() {
-    let all = std::env::var_os("CHAT_DISK_FAULTS").is_some();
-    run_all((!all).then_some(4));
+    run_all((!are_all_wanted()).then_some(4));
 }

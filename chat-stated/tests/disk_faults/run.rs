@@ -7,7 +7,7 @@ use chat_shared::rpc::{Answer, MessageNumber};
 use chat_stated::account_file::difference::{Filed as InFile, KnownAccount, difference};
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::read::{MAX_FILE_BYTES, read};
-use chat_stated::server::recovery::{Recovered, recover};
+use chat_stated::server::recovery::recover;
 use chat_stated::state::{Filed, SliceLimits, State};
 
 use crate::worker::{Ask, Gone, Reply, Worker};
@@ -40,7 +40,6 @@ pub(crate) struct Told {
     /// The reader has said that he has these.
     pub(crate) read: HashSet<String>,
     registered: bool,
-    upgraded: bool,
 }
 
 /// Told of every answer, and of everything that is about to be asked.
@@ -55,7 +54,6 @@ pub(crate) fn run(
 ) -> Result<(), Gone> {
     let reply = worker.ask(ALICE, Ask::LogIn("alice", "x"))?;
     expect(&reply, &[Answer::Welcome, Answer::Full]);
-    told.upgraded = reply.is(&Answer::Welcome);
     let reply = worker.ask(CAROL, Ask::Register(NEW_ACCOUNT))?;
     expect(&reply, &[Answer::Registered, Answer::Full]);
     told.registered = reply.is(&Answer::Registered);
@@ -141,10 +139,7 @@ fn send(
 fn read_queue(worker: &mut Worker<'_>, told: &mut Told, observe: Observer<'_>) -> Result<(), Gone> {
     let reply = worker.ask(BOB, Ask::Fetch)?;
     expect(&reply, &[Answer::Fetched]);
-    told.check_queue(
-        reply.messages.iter().map(|(_, text)| &text[..]),
-        &HashSet::new(),
-    );
+    told.check_queue(reply.messages.iter().map(|(_, text)| &text[..]));
     // Whatever was in front of the last is read, too.
     if let Some((number, last)) = reply.messages.last() {
         let end = told.sent.iter().position(|(text, _)| text == last).unwrap();
@@ -160,75 +155,54 @@ fn read_queue(worker: &mut Worker<'_>, told: &mut Told, observe: Observer<'_>) -
 }
 
 impl Told {
-    /// Whether a queue has what it must have, once and in order. `leeway` may be missing.
-    pub(crate) fn check_queue<'a>(
-        &self,
-        queue: impl Iterator<Item = &'a str>,
-        leeway: &HashSet<String>,
-    ) {
+    /// Whether a queue has what it must have, once and in order.
+    pub(crate) fn check_queue<'a>(&self, queue: impl Iterator<Item = &'a str>) {
         let mut next = 0;
         for found in queue {
             let place = self.sent.iter().position(|(text, _)| text == found);
             let place = place.unwrap_or_else(|| panic!("never sent: {found:?}"));
             assert!(place >= next, "twice, or out of order: {found:?}");
             assert_ne!(self.sent[place].1, Fate::Refused, "was refused: {found:?}");
-            self.expect_no_loss(&self.sent[next..place], leeway);
+            self.expect_no_loss(&self.sent[next..place]);
             next = place + 1;
         }
-        self.expect_no_loss(&self.sent[next..], leeway);
+        self.expect_no_loss(&self.sent[next..]);
     }
 
-    fn expect_no_loss(&self, missing: &[(String, Fate)], leeway: &HashSet<String>) {
+    fn expect_no_loss(&self, missing: &[(String, Fate)]) {
         for (text, fate) in missing {
-            let may_be_missing =
-                *fate != Fate::Accepted || self.read.contains(text) || leeway.contains(text);
+            let may_be_missing = *fate != Fate::Accepted || self.read.contains(text);
             assert!(may_be_missing, "lost: {text:?}");
         }
     }
 
-    /// Recovers what is in a run directory as the daemon would, and compares it with what was told. `later` is what
-    /// was about to be told: it may be there already.
-    pub(crate) fn check_disk(&self, run_dir: &Path, later: &Self) {
-        let state_dir = run_dir.join("state");
-        if !self.registered && self.sent.is_empty() && !state_dir.join("journal.db").exists() {
+    /// Recovers what is in a run directory as the daemon would, and compares it with what was told.
+    pub(crate) fn check_disk(&self, run_dir: &Path) {
+        let recovered = recover(&run_dir.join("state")).unwrap_or_else(|error| panic!("{error:#}"));
+        self.check_state(&recovered.state);
+        self.check_accounts(run_dir, &recovered.state);
+    }
+
+    /// Compares a state with what was told.
+    pub(crate) fn check_state(&self, state: &State) {
+        let Some((reader, _)) = state.account(READER) else {
+            assert!(!self.registered && self.sent.is_empty(), "{READER} is gone");
             return;
-        }
-        let recovered = recover(&state_dir).unwrap_or_else(|error| panic!("{error:#}"));
-        let Recovered { state, .. } = &recovered;
-        let merged = Self {
-            sent: later
-                .sent
-                .iter()
-                .enumerate()
-                .map(|(index, (text, _))| {
-                    let fate = self.sent.get(index).map_or(Fate::Open, |(_, fate)| *fate);
-                    (text.clone(), fate)
-                })
-                .collect(),
-            ..self.clone()
         };
-        if let Some((bob, _)) = state.account(READER) {
-            let all = SliceLimits {
-                messages: usize::MAX,
-                text_bytes: usize::MAX,
-            };
-            let newest = state.last_message();
-            let queue = state.read_queue(bob, MessageNumber(0), newest, all);
-            merged.check_queue(
-                queue.messages.iter().map(|message| message.text),
-                &later.read,
-            );
-        } else {
-            assert!(!self.upgraded && self.sent.is_empty(), "{READER} is gone");
+        let all = SliceLimits {
+            messages: usize::MAX,
+            text_bytes: usize::MAX,
+        };
+        let newest = state.last_message();
+        let queue = state.read_queue(reader, MessageNumber(0), newest, all);
+        self.check_queue(queue.messages.iter().map(|message| message.text));
+        if self.registered {
+            let (_, account) = state.account(NEW_ACCOUNT).expect("a registered account");
+            assert!(account.secret.starts_with("$argon2id$") && !account.disabled);
         }
-        self.check_accounts(run_dir, state);
     }
 
     fn check_accounts(&self, run_dir: &Path, state: &State) {
-        if self.registered {
-            let (_, account) = state.account(NEW_ACCOUNT).expect("a registered account");
-            assert!(account.secret.starts_with("$argon2id$"));
-        }
         let file = read(&run_dir.join("user_pass.txt"), MAX_FILE_BYTES).unwrap();
         let in_file = parse(&file.bytes).accounts;
         let known: Vec<_> = state

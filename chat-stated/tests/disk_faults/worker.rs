@@ -52,7 +52,6 @@ pub(crate) enum Ask {
 pub(crate) struct Reply {
     pub(crate) answer: String,
     pub(crate) messages: Vec<(MessageNumber, String)>,
-    pub(crate) through: MessageNumber,
 }
 
 impl Reply {
@@ -96,10 +95,6 @@ impl<'a> Worker<'a> {
             asked: BTreeMap::new(),
             patience_with_fault: PATIENCE,
         }
-    }
-
-    pub(crate) fn daemon(&self) -> &Daemon {
-        self.daemon
     }
 
     /// Asks one thing and waits for the answer.
@@ -263,8 +258,8 @@ impl<'a> Worker<'a> {
                     offset,
                     answer,
                     messages,
-                    through,
                     more,
+                    ..
                 } = item.unwrap()
                 else {
                     panic!("not a reply");
@@ -285,7 +280,6 @@ impl<'a> Worker<'a> {
                     Reply {
                         answer: format!("{answer:?}"),
                         messages,
-                        through,
                     },
                 );
             }
