@@ -24,14 +24,16 @@ fail() {
 # daemon NAME FLAG: has the program do something with the daemon of the run directory. If the program is not built (any
 # more), the running daemon's own binary does it.
 daemon() {
+    # What is wrong with a setting must not keep a running daemon from being stopped.
+    unset_settings="env -u CHAT_LISTEN -u CHAT_WORKERS -u CHAT_LOG -u TIME_OUT -u BLOCK_TIME"
     if [ -x "$bin_dir/$1" ]; then
-        "$bin_dir/$1" "$2"
+        $unset_settings "$bin_dir/$1" "$2"
         return
     fi
     pid=$(cat "$CHAT_RUN_DIR/$1.pid" 2>/dev/null) || pid=
     case $(readlink "/proc/${pid:-none}/exe" 2>/dev/null) in
     */"$1" | */"$1 (deleted)")
-        "/proc/$pid/exe" "$2"
+        $unset_settings "/proc/$pid/exe" "$2"
         return
         ;;
     esac

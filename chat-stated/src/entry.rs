@@ -111,8 +111,8 @@ pub enum Action {
         account: AccountId,
         /// From where.
         address: IpAddr,
-        /// The version of the secret that the password was right for.
-        secret_version: u32,
+        /// Which of the account's passwords it was.
+        password_version: u32,
         /// A stronger secret for the same password, where the old one is of a weaker kind.
         new_secret: Option<String>,
     },

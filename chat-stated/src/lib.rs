@@ -1,6 +1,7 @@
 //! The state daemon: a deterministic state machine over an ordered, durable journal.
 
 pub mod account_file;
+pub mod backup;
 pub mod checkpoint;
 pub mod core;
 pub mod database;
@@ -13,3 +14,4 @@ pub mod settings;
 pub mod socket;
 pub mod state;
 pub mod state_lock;
+pub mod stored_state;

@@ -10,6 +10,7 @@ use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_shared::operator::{Health, report_sizes};
 use chat_shared::process_options::ProcessOptions;
 use chat_shared::status_file::Status;
+use chat_stated::backup::command::StorageCommand;
 use chat_stated::server::{self, DaemonSetup};
 use chat_stated::settings::Settings;
 use chat_stated::socket;
@@ -18,6 +19,9 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "chat-stated", version)]
 struct StateDaemon {
+    #[command(subcommand)]
+    storage: Option<StorageCommand>,
+
     #[command(flatten)]
     settings: Settings,
 }
@@ -29,6 +33,11 @@ fn main() -> ExitCode {
 impl Daemon for StateDaemon {
     const NAME: &'static str = "chat-stated";
     const CHILD_ROLE: &'static str = "state";
+
+    fn run_subcommand(&self) -> Option<ExitCode> {
+        let command = self.storage.as_ref()?;
+        Some(command.run(&self.settings))
+    }
 
     fn process(&self) -> &ProcessOptions {
         &self.settings.process

@@ -8,6 +8,7 @@ use clap::builder::RangedU64ValueParser;
 
 use crate::disk_reserve::DiskReserve;
 use crate::entry::Limits;
+use crate::passwords::cost::{MAX_ITERATIONS, MAX_MEMORY_KIB};
 
 /// The state daemon of chatserv: accounts, sessions and message queues
 ///
@@ -68,7 +69,7 @@ pub struct Settings {
         long,
         value_name = "KIB",
         default_value_t = 19_456,
-        value_parser = RangedU64ValueParser::<u32>::new().range(8..=4 * 1024 * 1024)
+        value_parser = RangedU64ValueParser::<u32>::new().range(8..=u64::from(MAX_MEMORY_KIB))
     )]
     pub argon2_memory_kib: u32,
 
@@ -77,7 +78,7 @@ pub struct Settings {
         long,
         value_name = "COUNT",
         default_value_t = 2,
-        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1000)
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_ITERATIONS))
     )]
     pub argon2_iterations: u32,
 
@@ -168,6 +169,8 @@ mod tests {
             "--block-time=18446744073709551615",
             "--sender-share-percent=101",
             "--argon2-iterations=0",
+            "--argon2-iterations=101",
+            "--argon2-memory-kib=1048577",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");
         }

@@ -11,7 +11,8 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::database::{StorageError, make_directory};
 
-const FILE_NAME: &str = "lock";
+/// The file in the state directory that is locked.
+pub const LOCK_FILE: &str = "lock";
 const RETRY_MS: u64 = 5;
 
 /// Held as long as it lives; the system lets go of it when the process ends, however it ends.
@@ -40,7 +41,7 @@ impl StateLock {
     /// Locks a state directory, which is made if need be. Tries for `wait`, because a predecessor may just be ending.
     pub fn acquire(dir: &Path, wait: Duration) -> Result<Self, StateLockError> {
         make_directory(dir)?;
-        let path = dir.join(FILE_NAME);
+        let path = dir.join(LOCK_FILE);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

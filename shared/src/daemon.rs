@@ -34,6 +34,11 @@ pub trait Daemon: Parser {
     /// What a child is called.
     const CHILD_ROLE: &'static str;
 
+    /// Does what a subcommand asks for, if there is one, instead of being the daemon.
+    fn run_subcommand(&self) -> Option<ExitCode> {
+        None
+    }
+
     /// The flags that all daemons have.
     fn process(&self) -> &ProcessOptions;
 
@@ -82,6 +87,9 @@ pub fn main<D: Daemon>() -> ExitCode {
     let daemon = D::parse();
     // All that the daemons write is for their own user alone.
     umask(Mode::from_bits_truncate(0o077));
+    if let Some(done) = daemon.run_subcommand() {
+        return done;
+    }
     let role = daemon.process().role();
     let result = match role {
         Role::Child => return run_as_child(daemon),

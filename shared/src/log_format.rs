@@ -21,8 +21,10 @@ pub fn start(program: &'static str, level: LevelFilter) -> Result<(), log::SetLo
     Ok(())
 }
 
+/// A broken invariant in any thread is the end of the process: its parent starts it anew.
 fn log_panic(info: &PanicHookInfo<'_>) {
     log::error!("internal error, this process ends: {info}");
+    std::process::abort();
 }
 
 /// `text` with its control characters written out, so that no text can pass for a log line of its own.

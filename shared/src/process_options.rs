@@ -11,7 +11,13 @@ use crate::run_dir::RunDir;
 #[derive(Args, Clone, Debug)]
 pub struct ProcessOptions {
     /// Directory of the pid files, the socket, the logs, the state and the account file
-    #[arg(long, value_name = "DIR", env = "CHAT_RUN_DIR", default_value = "run")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "CHAT_RUN_DIR",
+        default_value = "run",
+        global = true
+    )]
     pub run_dir: PathBuf,
 
     /// What is logged: off, error, warn, info, debug or trace

@@ -1,10 +1,9 @@
 //! A worker: one thread, one event loop, many clients, one connection to the state daemon.
 
-mod client;
-mod daemon_link;
+mod client_socket;
+mod daemon_socket;
 mod event_loop;
 mod tcp_queues;
-mod timers;
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;

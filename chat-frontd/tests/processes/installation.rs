@@ -121,9 +121,14 @@ impl Installation {
 
     /// Names a new user as a client; the answer is the server's.
     pub(crate) fn ask(&self) -> String {
+        self.ask_as("nobody-yet")
+    }
+
+    /// Names a user as a client; the answer is the server's.
+    pub(crate) fn ask_as(&self, name: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(b"nobody-yet\n").unwrap();
+        stream.write_all(format!("{name}\n").as_bytes()).unwrap();
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         line
@@ -214,7 +219,7 @@ pub(crate) fn open_files(process: &ProcessIdentity) -> Vec<String> {
         .collect()
 }
 
-fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().expect("the crate stands in the workspace")
 }

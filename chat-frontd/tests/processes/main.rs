@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chat_shared::process_identity::ProcessIdentity;
-use installation::{FRONTD, Installation, STATED, kill, wait_until};
+use installation::{FRONTD, Installation, STATED, kill, repository, wait_until};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -240,6 +240,38 @@ fn a_run_directory_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn a_start_without_the_account_file_disables_nobody() {
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    let accounts = installation.file("user_pass.txt");
+    fs::write(&accounts, format!("ann,{}\n", "0".repeat(40))).unwrap();
+    installation.script("start").expect_status(0);
+    assert_eq!(installation.ask_as("ann"), "password\n");
+    installation.script("stop").expect_status(0);
+    fs::remove_file(&accounts).unwrap();
+    installation.script("start").expect_status(0);
+    assert_eq!(installation.ask_as("ann"), "password\n");
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_keeps_nothing_from_being_stopped() {
+    let installation = Installation::started();
+    let processes = installation.all_processes();
+    for (script, status) in [
+        ("start", 0),
+        ("status", 0),
+        ("reload", 0),
+        ("stop", 0),
+        ("start", 1),
+    ] {
+        let mut command = installation.command(repository().join("scripts").join(script));
+        command.env("TIME_OUT", "soon").env("BLOCK_TIME", "later");
+        installation.run(command).expect_status(status);
+    }
+    installation.expect_nothing_left(&processes);
+}
+
+#[test]
 fn a_log_that_cannot_be_written_is_named() {
     let installation = Installation::new();
     fs::create_dir_all(installation.file("chat-frontd.log")).unwrap();
@@ -283,23 +315,30 @@ fn reload_reaches_the_children_and_ends_none() {
 #[test]
 fn in_the_foreground_a_daemon_ends_in_order_when_told_to() {
     let installation = Installation::new();
-    for (daemon, signal) in [(STATED, Signal::SIGTERM), (FRONTD, Signal::SIGINT)] {
+    let start = |daemon: &str| {
         let program = Path::new(env!("CARGO_BIN_EXE_chat-frontd")).with_file_name(daemon);
         installation.program(daemon, &["--status"]).expect_status(3);
         let mut command = installation.command(program);
         let log = fs::File::create(installation.run_dir.with_file_name(daemon)).unwrap();
-        let mut child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
         wait_until("it serves", || {
             installation
                 .status(daemon)
                 .is_some_and(|status| status.phase.word() == "serving")
         });
+        child
+    };
+    let end = |daemon: &str, mut child: std::process::Child, signal: Signal| {
         let children = installation.children(daemon);
         kill(ProcessIdentity::of(child.id() as i32).unwrap(), signal);
         assert!(child.wait().unwrap().success());
         assert!(children.iter().all(|process| !process.is_alive()));
-    }
-    installation.expect_nothing_left(&[]);
+    };
+    let stated = start(STATED);
+    // A worker serves only once it has the state daemon.
+    let frontd = start(FRONTD);
+    end(FRONTD, frontd, Signal::SIGINT);
+    end(STATED, stated, Signal::SIGTERM);
 }
 
 #[test]

@@ -79,6 +79,15 @@ impl Connection {
         })
     }
 
+    /// Without what was received and not taken.
+    #[allow(
+        dead_code,
+        reason = "not every test program that has this module uses it"
+    )]
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// This end's address.
     pub(crate) fn local_address(&self) -> Result<SocketAddr, String> {
         self.stream.local_addr().map_err(|error| error.to_string())

@@ -56,14 +56,14 @@ impl CheckpointStore {
     }
 }
 
-struct Load<F> {
-    current: Header,
-    load: F,
+pub(super) struct Load<F> {
+    pub(super) current: Header,
+    pub(super) load: F,
 }
 
 impl<F: FnMut(Record<'_>) -> Result<(), String>> Load<F> {
     /// Reads all rows; says whether some belong to no checkpoint.
-    fn run(&mut self, database: &Database) -> Result<bool, StorageError> {
+    pub(super) fn run(&mut self, database: &Database) -> Result<bool, StorageError> {
         let error = |error| StorageError::sqlite("read", database.file())(error);
         let mut select = database
             .connection

@@ -10,6 +10,7 @@
 mod format;
 mod load;
 mod reader;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::journal::Position;
 
 pub use load::Loaded;
 pub use reader::CheckpointReader;
+pub use snapshot::{CheckpointSnapshot, RECORD_FORMAT, create_checkpoint};
 pub use store::CheckpointStore;
 pub use writer::CheckpointWriter;
 

@@ -1,6 +1,6 @@
 //! Keeping account file and state in step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use chat_shared::rpc::Answer;
@@ -12,7 +12,7 @@ use crate::account_file::difference::{self, KnownAccount, difference};
 use crate::account_file::format;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
-use crate::entry::{Entry, FiledSecret, RequestName};
+use crate::entry::{AccountId, Entry, FiledSecret, RequestName};
 use crate::state::{AccountRecord, Decision, FileLine, Filed};
 
 /// Changes that go into one entry.
@@ -55,6 +55,14 @@ impl Filing {
             .min()
     }
 
+    fn on_their_way(&self) -> BTreeSet<(AccountId, u32)> {
+        self.waiting
+            .values()
+            .flat_map(|waiting| &waiting.filed)
+            .map(|filed| (filed.account, filed.secret_version))
+            .collect()
+    }
+
     fn ticket(&mut self) -> u64 {
         self.last_ticket += 1;
         self.last_ticket
@@ -91,7 +99,12 @@ impl Core {
             log::warn!("account file: others can read it; chmod 600 is safer");
         }
         let known = self.state.records().map(|(id, record)| known(id, record));
-        let difference = difference(&content.parsed.accounts, known);
+        let mut difference = difference(&content.parsed.accounts, known);
+        // A line that is on its way already may have come too late for this reading.
+        let on_their_way = self.filing.on_their_way();
+        difference.appends.retain(|line| {
+            !on_their_way.contains(&(line.filed.account, line.filed.secret_version))
+        });
         log::info!(
             "account file: {} accounts, {} changes, {} lines to be added",
             content.parsed.accounts.len(),
@@ -244,20 +257,24 @@ impl Core {
         };
         if let Err(error) = result {
             log::error!("{error}");
+            // At once would be again and again for as long as whatever is in the way stays there.
+            for ticket in tickets {
+                self.retry_line_later(ticket);
+            }
+            return;
         }
         // Lines whose accounts came after the file was put together are not in it, so all are appended;
         // a line that stands there twice does no harm.
         for ticket in tickets {
             if let Some(waiting) = self.filing.waiting.get_mut(&ticket) {
                 waiting.retry_at_ms = Some(self.stamp.boot_ms);
-                waiting.tries += 1;
             }
         }
         self.retry_lines();
     }
 }
 
-fn known(id: crate::entry::AccountId, record: &AccountRecord) -> KnownAccount<'_> {
+fn known(id: AccountId, record: &AccountRecord) -> KnownAccount<'_> {
     KnownAccount {
         id,
         name: &record.name,

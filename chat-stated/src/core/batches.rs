@@ -197,6 +197,7 @@ impl Core {
         self.answer_reads_before(&mut reads, usize::MAX);
         self.tell_lives_begun();
         self.tell_cut_off();
+        self.orphans.forget_ended(&self.state);
     }
 
     fn answer_reads_before(&mut self, reads: &mut Reads, index: usize) {

@@ -27,6 +27,11 @@ impl Checkpoints {
         }
     }
 
+    /// The last position that was applied.
+    pub(super) fn applied(&self) -> Position {
+        self.applied
+    }
+
     pub(super) fn count(&mut self, position: Position, bytes: u64, entries: u64) {
         self.applied = position;
         self.bytes += bytes;

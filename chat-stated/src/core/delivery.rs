@@ -96,6 +96,8 @@ impl Core {
         after: MessageNumber,
         through: MessageNumber,
     ) {
+        // What is yet to come must not be taken for sent.
+        let through = through.min(self.newest());
         let Some(link) = self.links.get_mut(&link_id) else {
             return;
         };

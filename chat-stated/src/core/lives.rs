@@ -1,6 +1,6 @@
 //! Workers coming, coming back, and going.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use chat_shared::rpc::{
     FrameWriter, Greeting, Hello, HelloError, LifeCredential, LifeId, Refusal, ResumedConnection,
@@ -18,21 +18,28 @@ const HELLO_MS: u64 = 5_000;
 /// Lives that were there at the start and whose workers have not come back.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
-    until_ms: BTreeMap<LifeId, u64>,
+    lives: BTreeSet<LifeId>,
+    /// How long they are waited for; `None` while no worker can come back yet.
+    until_ms: Option<u64>,
     /// Ended in the journal's eyes soon; must not attach any more.
     ending: Vec<LifeId>,
 }
 
 impl Orphans {
-    pub(super) fn of(state: &State, until_ms: u64) -> Self {
+    pub(super) fn of(state: &State) -> Self {
         Self {
-            until_ms: state.lives().map(|(life, _)| (life, until_ms)).collect(),
-            ending: Vec::new(),
+            lives: state.lives().map(|(life, _)| life).collect(),
+            ..Self::default()
         }
     }
 
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
-        self.until_ms.values().min().copied()
+        self.until_ms.filter(|_| !self.lives.is_empty())
+    }
+
+    /// Drops what the state no longer has: it cannot attach in any case.
+    pub(super) fn forget_ended(&mut self, state: &State) {
+        self.ending.retain(|life| state.life(*life).is_some());
     }
 }
 
@@ -76,15 +83,15 @@ impl Core {
     /// The processes of the workers that have not come back since the start.
     pub fn orphans(&self) -> Vec<(LifeId, u32)> {
         self.orphans
-            .until_ms
-            .keys()
+            .lives
+            .iter()
             .filter_map(|life| Some((*life, self.state.life(*life)?.pid)))
             .collect()
     }
 
     /// A worker that has not come back is known to be dead.
     pub fn orphan_died(&mut self, life: LifeId) {
-        if self.orphans.until_ms.remove(&life).is_some() {
+        if self.orphans.lives.remove(&life) {
             log::info!(
                 "the worker of life {} did not outlive the state daemon",
                 life.0
@@ -93,17 +100,20 @@ impl Core {
         }
     }
 
+    /// Workers can come back from now on: those that have not done so within the grace are given up.
+    pub fn serving_began(&mut self) {
+        self.orphans.until_ms = Some(self.stamp.boot_ms + self.settings.orphan_grace_ms);
+    }
+
     pub(super) fn end_overdue_orphans(&mut self) {
-        let now_ms = self.stamp.boot_ms;
-        let overdue: Vec<LifeId> = self
+        let is_overdue = self
             .orphans
             .until_ms
-            .iter()
-            .filter(|(_, until_ms)| **until_ms <= now_ms)
-            .map(|(life, _)| *life)
-            .collect();
-        for life in overdue {
-            self.orphans.until_ms.remove(&life);
+            .is_some_and(|until_ms| until_ms <= self.stamp.boot_ms);
+        if !is_overdue {
+            return;
+        }
+        for life in std::mem::take(&mut self.orphans.lives) {
             log::warn!("the worker of life {} did not come back in time", life.0);
             self.end_life(life);
         }
@@ -141,6 +151,9 @@ impl Core {
 
     /// The first frame of a worker. `secret` is random; it is used if the worker gets a new life.
     pub fn hello(&mut self, link: LinkId, payload: &[u8], secret: [u8; 16]) {
+        if self.answer_operator(link, payload) {
+            return;
+        }
         match Hello::decode(payload) {
             Ok(Hello { resume: None }) => self.begin_life(link, secret),
             Ok(Hello {
@@ -207,7 +220,7 @@ impl Core {
         let is_free = !self.attached.contains_key(&credential.life)
             && !self.orphans.ending.contains(&credential.life);
         if is_right && is_free {
-            self.orphans.until_ms.remove(&credential.life);
+            self.orphans.lives.remove(&credential.life);
             self.attach(link, credential);
         } else {
             self.refuse_link(link, Refusal::LifeEnded);
@@ -216,6 +229,7 @@ impl Core {
 
     /// The connections a worker still has: the others of its life have ended.
     pub(super) fn resume_connections(&mut self, link: LinkId, connections: &[ResumedConnection]) {
+        let newest = self.newest();
         let Some(found) = self.links.get_mut(&link) else {
             return;
         };
@@ -225,7 +239,7 @@ impl Core {
         for resumed in connections {
             let client = Client {
                 progress: resumed.progress,
-                sent_through: resumed.taken,
+                sent_through: resumed.taken.min(newest),
                 ..Client::default()
             };
             found.clients.insert(resumed.connection, client);
@@ -277,7 +291,9 @@ impl Core {
     }
 
     pub(super) fn close_link(&mut self, link: LinkId, why: &str) {
-        if let Some(closing) = self.links.get_mut(&link) {
+        if let Some(closing) = self.links.get_mut(&link)
+            && closing.stage != Stage::Closing
+        {
             log::warn!("closing the connection of process {}: {why}", closing.pid);
             if let Some(life) = closing.life() {
                 self.attached.remove(&life);
@@ -287,5 +303,29 @@ impl Core {
             closing.stage = Stage::Closing;
             self.actions.push(Action::CloseLink(link));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Effects;
+
+    #[test]
+    fn a_life_that_is_ending_is_kept_in_mind_until_the_state_has_ended_it() {
+        let mut state = State::default();
+        let (secret, pid) = ([0; 16], 1);
+        let mut effects = Effects::default();
+        state.apply(Entry::BeginLife { secret, pid }, 0, &mut effects);
+        let (life, _) = effects.lives_begun[0];
+        let mut orphans = Orphans {
+            ending: vec![life],
+            ..Orphans::default()
+        };
+        orphans.forget_ended(&state);
+        assert_eq!(orphans.ending, [life]);
+        state.apply(Entry::EndLife { life }, 0, &mut effects);
+        orphans.forget_ended(&state);
+        assert_eq!(orphans.ending, []);
     }
 }

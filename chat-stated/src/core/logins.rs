@@ -34,7 +34,7 @@ enum What {
     },
     LogIn {
         account: AccountId,
-        secret_version: u32,
+        password_version: u32,
         address: IpAddr,
         password: Password,
     },
@@ -123,18 +123,18 @@ impl Core {
             let locked = Answer::Locked { seconds_left };
             return self.answer(asked.link, asked.serial, asked.offset, locked);
         }
-        let secret_version = record.secret_version;
+        let password_version = record.password_version;
         if self
             .logins
             .remembered
-            .matches(account, secret_version, password)
+            .matches(account, password_version, password)
         {
             return self.attempt(
                 asked,
                 Attempt::LogIn {
                     account,
                     address,
-                    secret_version,
+                    password_version,
                     new_secret: None,
                 },
             );
@@ -145,7 +145,7 @@ impl Core {
         };
         let what = What::LogIn {
             account,
-            secret_version,
+            password_version,
             address,
             password: password.into(),
         };
@@ -153,7 +153,7 @@ impl Core {
     }
 
     /// Answers a request that was decided before its worker lost us.
-    fn answer_again(&mut self, asked: Asked) -> bool {
+    pub(super) fn answer_again(&mut self, asked: Asked) -> bool {
         let name = self
             .links
             .get(&asked.link)
@@ -199,7 +199,7 @@ impl Core {
             (
                 What::LogIn {
                     account,
-                    secret_version,
+                    password_version,
                     address,
                     password,
                 },
@@ -209,17 +209,15 @@ impl Core {
                     self.attempt(asked, Attempt::FailedLogIn { account, address });
                     return;
                 }
-                // A stronger secret becomes the next version if the login is granted.
-                let version = secret_version + u32::from(new_secret.is_some());
                 self.logins
                     .remembered
-                    .remember(account, version, password.as_bytes());
+                    .remember(account, password_version, password.as_bytes());
                 self.attempt(
                     asked,
                     Attempt::LogIn {
                         account,
                         address,
-                        secret_version,
+                        password_version,
                         new_secret,
                     },
                 );

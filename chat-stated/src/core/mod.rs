@@ -10,8 +10,12 @@ mod delivery;
 mod link;
 mod lives;
 mod logins;
+mod operators;
 mod requests;
 mod space;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -101,7 +105,7 @@ pub enum FileRequest {
 pub struct CoreSettings {
     /// Journalled when they differ from those in force.
     pub limits: Limits,
-    /// How long the sessions of a worker that has not come back are kept after a start.
+    /// How long the sessions of a worker that has not come back are kept once it could have.
     pub orphan_grace_ms: u64,
     /// Workers that may be attached at once.
     pub max_links: usize,
@@ -152,7 +156,7 @@ impl Core {
     ) -> Self {
         let mut core = Self {
             settings,
-            orphans: Orphans::of(&state, stamp.boot_ms + settings.orphan_grace_ms),
+            orphans: Orphans::of(&state),
             state,
             stamp,
             links: BTreeMap::new(),

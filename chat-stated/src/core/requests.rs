@@ -11,6 +11,9 @@ use super::batches::{Read, WaitingRead};
 use super::link::{LinkId, Stage};
 use crate::entry::{Action as Attempt, Entry, RequestName};
 
+/// Longest text of a message; far longer than a line of a client may be.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
 /// A worker's client and one of its lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -89,7 +92,7 @@ impl Core {
             } => self.take_password(asked, name, password, address),
             Call::Send { recipients, text } => {
                 let is_clean = recipients.iter().all(|name| is_name_like(name));
-                if text.is_empty() || recipients.is_empty() || !text::is_clean(text) || !is_clean {
+                if recipients.is_empty() || !is_text(text) || !is_clean {
                     return self.read(asked, Read::Refuse);
                 }
                 let recipients = recipients.into_iter().map(str::to_owned).collect();
@@ -97,7 +100,7 @@ impl Core {
                 self.attempt(asked, Attempt::Send { recipients, text });
             }
             Call::Broadcast { text } => {
-                if text.is_empty() || !text::is_clean(text) {
+                if !is_text(text) {
                     return self.read(asked, Read::Refuse);
                 }
                 let text = text.to_owned();
@@ -111,8 +114,12 @@ impl Core {
         }
     }
 
-    /// Puts a request that may change the state on its way to the journal.
+    /// Puts a request that may change the state on its way to the journal. One that was decided before its worker
+    /// lost us is answered again instead: another entry for it could be refused for want of room.
     pub(super) fn attempt(&mut self, asked: Asked, action: Attempt) {
+        if self.answer_again(asked) {
+            return;
+        }
         let Some(connection) = self
             .links
             .get(&asked.link)
@@ -287,6 +294,11 @@ impl Core {
     pub(super) fn newest(&self) -> MessageNumber {
         self.state.last_message()
     }
+}
+
+/// Whether something can be stored as a message, and read again with others in one frame.
+fn is_text(text: &str) -> bool {
+    (1..=MAX_TEXT_BYTES).contains(&text.len()) && text::is_clean(text)
 }
 
 /// Whether something can be taken for a recipient's name: it must not break the answer that repeats it.

@@ -66,6 +66,8 @@ fn waits_for_room(entry: &Entry, has_reserve: bool) -> bool {
             Attempt::LogOut => true,
             action => has_reserve && !adds(action),
         },
+        // The next one says it again, and so does the end of the session; nobody is to wait behind it.
+        Entry::Progress { .. } => has_reserve,
         Entry::ChangeAccounts(_) => has_reserve,
         _ => true,
     }
@@ -91,7 +93,7 @@ impl Core {
                 if let Some(refusal) = self.refusal_of(name) {
                     self.keep_or_answer(&mut sorting, refusal);
                 }
-            } else {
+            } else if let Entry::ChangeAccounts(_) = entry {
                 self.space.has_missed_accounts = true;
             }
         }

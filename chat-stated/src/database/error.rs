@@ -65,7 +65,23 @@ pub enum StorageError {
 pub(crate) const RESTORE: &str = "Stop the server, keep a copy of the state directory, check the disk, and restore \
      the state directory from a backup";
 
+/// What to do about a damaged backup.
+const OTHER_BACKUP: &str = "Use another backup, or another copy of this one";
+
 impl StorageError {
+    pub(crate) fn damaged_backup(
+        file: &Path,
+        place: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self::Damaged {
+            file: file.to_owned(),
+            place: place.into(),
+            what: what.into(),
+            advice: OTHER_BACKUP,
+        }
+    }
+
     pub(crate) fn damaged(file: &Path, place: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Damaged {
             file: file.to_owned(),

@@ -6,7 +6,9 @@
 
 pub(crate) mod disk_failure;
 mod error;
+mod fill;
 mod header;
+mod live;
 pub(crate) mod rewrite;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -198,9 +200,19 @@ impl Database {
         Ok(())
     }
 
-    /// Writes all of the log back to the database and empties it. A full disk puts that off.
+    /// Writes all of the log back to the database and empties it. A full disk puts that off, and so does a backup that
+    /// is reading: nobody waits for it.
     pub(crate) fn write_back_whole_wal(&self) -> Result<(), StorageError> {
-        self.write_back("TRUNCATE")
+        self.set_busy_timeout(0)?;
+        let result = self.write_back("TRUNCATE");
+        self.set_busy_timeout(BUSY_TIMEOUT_MS)?;
+        result
+    }
+
+    fn set_busy_timeout(&self, timeout_ms: u64) -> Result<(), StorageError> {
+        self.connection
+            .busy_timeout(std::time::Duration::from_millis(timeout_ms))
+            .map_err(StorageError::sqlite("open", &self.file))
     }
 
     /// Writes what can be of the log back to the database, so that its file shrinks. A full disk puts that off.

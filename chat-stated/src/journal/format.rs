@@ -219,7 +219,7 @@ mod tests {
                 request(Action::LogIn {
                     account,
                     address,
-                    secret_version: 2,
+                    password_version: 2,
                     new_secret: None,
                 }),
                 "010503fc70110100fb9001fb8f01fb2c01fb2b01fb2a010105007f0000010200",
@@ -228,7 +228,7 @@ mod tests {
                 request(Action::LogIn {
                     account,
                     address: IpAddr::V6(Ipv6Addr::LOCALHOST),
-                    secret_version: 2,
+                    password_version: 2,
                     new_secret: Some("n".into()),
                 }),
                 "010503fc70110100fb9001fb8f01fb2c01fb2b01fb2a01010501000000000000000000000000000000010201016e",

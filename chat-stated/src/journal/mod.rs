@@ -6,6 +6,7 @@ mod durable_mark;
 pub mod format;
 mod local;
 mod recovery;
+mod snapshot;
 mod store;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::entry::Batch;
 
 pub use local::LocalJournal;
 pub use recovery::{RecoveredJournal, StoredBatch};
+pub use snapshot::{JournalSnapshot, StoredRow, check_journal, create_journal};
 
 /// Where a batch stands in the journal: 1, 2, 3, ... without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

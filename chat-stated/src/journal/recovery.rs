@@ -115,7 +115,7 @@ fn create(dir: &Path, anchor: Anchor) -> Result<Database, StorageError> {
     })
 }
 
-fn read_anchor(database: &Database) -> Result<Anchor, StorageError> {
+pub(super) fn read_anchor(database: &Database) -> Result<Anchor, StorageError> {
     let content: Option<Vec<u8>> = database
         .connection
         .query_row("SELECT content FROM anchor WHERE id = 0", (), |row| {
@@ -132,7 +132,7 @@ fn read_anchor(database: &Database) -> Result<Anchor, StorageError> {
 }
 
 /// Whether the journal reaches as far as it did once.
-fn check_end(
+pub(super) fn check_end(
     file: &Path,
     last: Position,
     from: Position,
@@ -170,14 +170,18 @@ fn lost(file: &Path, place: &str, what: String) -> StorageError {
     }
 }
 
-struct Replay<F> {
-    from: Position,
-    replay: F,
+pub(super) struct Replay<F> {
+    pub(super) from: Position,
+    pub(super) replay: F,
 }
 
 impl<F: FnMut(StoredBatch) -> Result<(), String>> Replay<F> {
     /// Reads all rows; returns the last.
-    fn run(&mut self, database: &Database, anchor: Anchor) -> Result<Anchor, StorageError> {
+    pub(super) fn run(
+        &mut self,
+        database: &Database,
+        anchor: Anchor,
+    ) -> Result<Anchor, StorageError> {
         let file = database.file();
         if anchor.position > self.from {
             let what = format!(

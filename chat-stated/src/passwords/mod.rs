@@ -6,4 +6,4 @@ pub mod pool;
 mod queue;
 pub mod remembered;
 pub mod secret;
-mod thread_priority;
+pub(crate) mod thread_priority;

@@ -39,22 +39,22 @@ impl RememberedPasswords {
     }
 
     /// Notes that this password is right for this version of the account's secret.
-    pub fn remember(&mut self, account: AccountId, secret_version: u32, password: &[u8]) {
+    pub fn remember(&mut self, account: AccountId, password_version: u32, password: &[u8]) {
         let Some(place) = self.place(account) else {
             return;
         };
         if place >= self.places.len() {
             self.places.resize(place + 1, None);
         }
-        let keyed_hash = self.keyed_hash(account, secret_version, password);
+        let keyed_hash = self.keyed_hash(account, password_version, password);
         self.places[place] = Some((account, keyed_hash.finalize().into_bytes().into()));
     }
 
     /// Whether this password is known to be right. `false` says nothing about the password.
-    pub fn matches(&self, account: AccountId, secret_version: u32, password: &[u8]) -> bool {
+    pub fn matches(&self, account: AccountId, password_version: u32, password: &[u8]) -> bool {
         match self.place(account).and_then(|place| self.places.get(place)) {
             Some(Some((owner, tag))) if *owner == account => self
-                .keyed_hash(account, secret_version, password)
+                .keyed_hash(account, password_version, password)
                 .verify(tag.into())
                 .is_ok(),
             _ => false,
@@ -78,12 +78,12 @@ impl RememberedPasswords {
     }
 
     /// The password stands last, so that no two inputs run together to the same bytes.
-    fn keyed_hash(&self, account: AccountId, secret_version: u32, password: &[u8]) -> KeyedHash {
+    fn keyed_hash(&self, account: AccountId, password_version: u32, password: &[u8]) -> KeyedHash {
         let keyed_hash =
             KeyedHash::new_from_slice(self.key.as_ref()).expect("a key of 32 bytes is allowed");
         keyed_hash
             .chain_update(account.0.to_le_bytes())
-            .chain_update(secret_version.to_le_bytes())
+            .chain_update(password_version.to_le_bytes())
             .chain_update(password)
     }
 }

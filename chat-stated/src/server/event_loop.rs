@@ -157,6 +157,7 @@ impl EventLoop {
             return Ok(());
         }
         self.is_serving = true;
+        self.core.serving_began();
         self.poll
             .registry()
             .register(&mut self.listener, LISTENER, Interest::READABLE)

@@ -12,6 +12,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use crate::account_file::rewrite::rewrite;
+use crate::backup::restore;
 use crate::database::disk_failure;
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
@@ -37,6 +38,7 @@ pub struct DaemonSetup {
 pub fn run(setup: DaemonSetup) -> anyhow::Result<()> {
     let state_dir = setup.settings.state_dir();
     let _lock = StateLock::acquire(&state_dir, LOCK_WAIT)?;
+    restore::restore_if_asked(&setup.settings)?;
     if disk_failure::is_noted(&state_dir)? {
         rewrite(&setup.settings.account_file())?;
     }

@@ -8,7 +8,8 @@ use anyhow::Context;
 use crate::checkpoint::CheckpointStore;
 use crate::database::{StorageError, disk_failure};
 use crate::journal::{LocalJournal, Position, RecoveredJournal};
-use crate::state::{Effects, Restoration, State};
+use crate::state::{Restoration, State};
+use crate::stored_state::replay;
 
 /// Everything that was on disk.
 pub struct Recovered {
@@ -77,16 +78,10 @@ fn load_and_replay(state_dir: &Path) -> anyhow::Result<Recovered> {
         .finish()
         .with_context(|| format!("cannot load the state from {}", state_dir.display()))?;
     let (mut replayed_bytes, mut replayed_entries) = (0, 0);
-    let mut effects = Effects::default();
     let journal = LocalJournal::open(state_dir, loaded.position, |stored| {
         replayed_bytes += stored.bytes as u64;
         replayed_entries += stored.batch.entries.len() as u64;
-        let wall_s = stored.batch.stamp.wall_ms.div_euclid(1_000);
-        state.advance_clock(&stored.batch.stamp);
-        for entry in stored.batch.entries {
-            state.apply(entry, wall_s, &mut effects);
-        }
-        effects = Effects::default();
+        replay(&mut state, stored.batch);
         Ok(())
     })
     .context("cannot replay the journal")?;

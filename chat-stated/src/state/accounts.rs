@@ -32,6 +32,8 @@ pub struct AccountRecord {
     pub secret: Arc<str>,
     /// Counts the changes of the secret.
     pub secret_version: u32,
+    /// Counts the changes of the password; a stronger secret for the same one is none.
+    pub password_version: u32,
     /// Whether the account file has the secret.
     pub filed: Filed,
     /// The account file lost its lines: nobody can log in.

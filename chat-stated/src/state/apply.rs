@@ -150,11 +150,11 @@ impl State {
                 Action::LogIn {
                     account,
                     address,
-                    secret_version,
+                    password_version,
                     new_secret,
                 },
                 None,
-            ) => self.log_in(connection, account, address, secret_version, new_secret),
+            ) => self.log_in(connection, account, address, password_version, new_secret),
             (Action::FailedLogIn { account, address }, None) => {
                 (self.fail_log_in(account, address), None)
             }
@@ -187,6 +187,7 @@ impl State {
             name: name.into(),
             secret: secret.into(),
             secret_version: 0,
+            password_version: 0,
             filed,
             disabled: false,
             last_seen: None,
@@ -216,7 +217,7 @@ impl State {
         connection: ConnectionId,
         id: AccountId,
         address: std::net::IpAddr,
-        secret_version: u32,
+        password_version: u32,
         new_secret: Option<String>,
     ) -> (Decision, Option<FileLine>) {
         let now = self.clock.now();
@@ -227,7 +228,7 @@ impl State {
         if let Some(seconds_left) = self.failures.block_seconds_left(&source, now) {
             return (Decision::Locked { seconds_left }, None);
         }
-        let is_right = !record.disabled && record.secret_version == secret_version;
+        let is_right = !record.disabled && record.password_version == password_version;
         let is_connected = record.session.is_some();
         if is_right {
             self.failures.clear(&source);
@@ -430,6 +431,7 @@ impl State {
                     if *record.secret != *secret {
                         record.secret = secret.as_str().into();
                         record.secret_version += 1;
+                        record.password_version += 1;
                     }
                     record.filed = Filed::Yes;
                     record.disabled = false;

@@ -29,6 +29,7 @@ pub(super) struct Account {
     pub(super) name: String,
     pub(super) secret: String,
     pub(super) version: u32,
+    pub(super) password_version: u32,
     pub(super) filed: Filed,
     pub(super) disabled: bool,
     pub(super) session: Option<ConnectionId>,
@@ -274,14 +275,14 @@ impl Model {
                 Action::LogIn {
                     account,
                     address,
-                    secret_version,
+                    password_version,
                     new_secret,
                 },
                 None,
             ) => self.log_in(
                 connection,
                 (*account, *address),
-                *secret_version,
+                *password_version,
                 new_secret.as_ref(),
                 outcome,
             ),
@@ -307,6 +308,7 @@ impl Model {
             name: name.to_owned(),
             secret: secret.to_owned(),
             version: 0,
+            password_version: 0,
             filed,
             disabled: false,
             session: None,
@@ -329,7 +331,7 @@ impl Model {
         &mut self,
         connection: ConnectionId,
         (account, address): (AccountId, IpAddr),
-        secret_version: u32,
+        password_version: u32,
         new_secret: Option<&String>,
         outcome: &mut Outcome,
     ) -> Decision {
@@ -341,7 +343,7 @@ impl Model {
             return Decision::Locked { seconds_left };
         }
         let account = &mut self.accounts[id];
-        let is_right = account.version == secret_version && !account.disabled;
+        let is_right = account.password_version == password_version && !account.disabled;
         if is_right {
             self.failures_ms.remove(&(id, address));
         }
@@ -553,6 +555,7 @@ impl Model {
                     if account.secret != *secret {
                         account.secret.clone_from(secret);
                         account.version += 1;
+                        account.password_version += 1;
                     }
                     account.filed = Filed::Yes;
                     account.disabled = false;

@@ -60,6 +60,7 @@ fn compare_account(state: &State, model: &Model, id: usize) {
     assert_eq!(*record.name, *account.name);
     assert_eq!(*record.secret, *account.secret);
     assert_eq!(record.secret_version, account.version);
+    assert_eq!(record.password_version, account.password_version);
     assert_eq!(record.filed, account.filed);
     assert_eq!(record.disabled, account.disabled);
     assert_eq!(record.session, account.session);

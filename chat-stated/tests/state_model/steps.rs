@@ -402,10 +402,14 @@ fn action_of(action: &Try, model: &Model) -> Action {
             upgrade,
         } => {
             let (account, version) = newest_secret(*name, model);
+            let password_version = model
+                .accounts
+                .get(account.0 as usize)
+                .map_or(0, |account| account.password_version);
             Action::LogIn {
                 account,
                 address: address(*host),
-                secret_version: version.wrapping_sub(u32::from(*stale)),
+                password_version: password_version.wrapping_sub(u32::from(*stale)),
                 new_secret: upgrade.then(|| format!("upgraded-{version}")),
             }
         }

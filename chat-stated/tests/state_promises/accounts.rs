@@ -80,15 +80,15 @@ fn a_password_proven_for_an_older_secret_is_wrong_and_no_failure() {
 fn a_filed_secret_that_is_not_the_newest_does_not_count_as_filed() {
     let mut world = World::with_accounts(&["ann"]);
     let account = world.id("ann");
-    let Action::LogIn { secret_version, .. } = world.log_in_action("ann", HERE) else {
-        unreachable!("it is a login");
-    };
-    let upgrade = Action::LogIn {
-        account,
-        address: HERE,
-        secret_version,
-        new_secret: Some("stronger".into()),
-    };
+    let secret_version = world
+        .state
+        .record(account)
+        .expect("it exists")
+        .secret_version;
+    let mut upgrade = world.log_in_action("ann", HERE);
+    if let Action::LogIn { new_secret, .. } = &mut upgrade {
+        *new_secret = Some("stronger".into());
+    }
     assert_eq!(world.request(1, upgrade), Decision::Welcome);
     let line = world.last_effects.decided[0].after.clone();
     assert_eq!(line.map(|line| line.secret), Some("stronger".into()));
@@ -105,4 +105,17 @@ fn a_filed_secret_that_is_not_the_newest_does_not_count_as_filed() {
     world.apply(filed(secret_version + 1));
     let record = world.state.record(account).expect("it exists");
     assert_eq!((&record.filed, &*record.secret), (&Filed::Yes, "stronger"));
+}
+
+#[test]
+fn a_password_proven_before_its_secret_became_stronger_still_logs_in() {
+    let mut world = World::with_accounts(&["ann"]);
+    let mut upgrade = world.log_in_action("ann", HERE);
+    let proven_before = upgrade.clone();
+    if let Action::LogIn { new_secret, .. } = &mut upgrade {
+        *new_secret = Some("stronger".into());
+    }
+    assert_eq!(world.request(1, upgrade), Decision::Welcome);
+    assert_eq!(world.request(1, Action::LogOut), Decision::LoggedOut);
+    assert_eq!(world.request(2, proven_before), Decision::Welcome);
 }

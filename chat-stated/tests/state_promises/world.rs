@@ -152,7 +152,7 @@ impl World {
         Action::LogIn {
             account,
             address,
-            secret_version: record.secret_version,
+            password_version: record.password_version,
             new_secret: None,
         }
     }

@@ -64,7 +64,8 @@ pub enum FromWorker<'a> {
         /// How far.
         progress: Progress,
     },
-    /// A client connection has ended without a logout. Not answered.
+    /// A client connection has ended, logged out or not: the daemon may forget it. Said of every connection that
+    /// ever had a request. Not answered.
     Close {
         /// Which.
         connection: ConnectionSerial,
@@ -124,7 +125,8 @@ pub enum Call<'a> {
         /// Where the client comes from.
         address: IpAddr,
     },
-    /// A password. Answers: `Welcome`, `Password`, `Locked`, `Connected`, `Busy`, `Full`.
+    /// A password. Answers: `Welcome`, `Password`, `Locked`, `Connected`, `Busy`, `Full`; `Username` if there is
+    /// no such account.
     LogIn {
         /// The account.
         name: &'a str,

@@ -51,6 +51,17 @@ impl LineBuffer {
         self.stream_taken + (self.bytes.len() - self.taken) as u64
     }
 
+    /// Whether nothing of what came can be a line: only then is it time for more, or the buffer would grow.
+    pub(crate) fn needs_more(&self) -> bool {
+        self.taken + self.searched == self.bytes.len()
+    }
+
+    /// Bytes that are held.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The next line, if it is complete or over the limit.
     pub(crate) fn next_line(&mut self) -> Option<Line> {
         if self.is_skipping && !self.skip_to_line_end() {
@@ -143,7 +154,7 @@ mod tests {
 
     #[test]
     fn lines_are_the_same_however_they_come() {
-        let stream = b"one\r\n\ntwo\r\r\n1234567\n12345678\n123456789012345\nlast\nunfinished";
+        let stream = b"one\r\n\ntwo\r\r\n1234567\n12345678\n123456789012345\nlast\nunfini";
         let whole = lines(&[stream]);
         assert_eq!(
             whole,

@@ -73,6 +73,8 @@ pub(super) enum Stage {
     Unasked,
     /// Asked; may have reached it.
     Asked,
+    /// Asked of a daemon that died; it may have been done, and is to be asked again.
+    AskedBefore,
     /// Answered, by the daemon or without it.
     Answered {
         /// The answer is complete once the queue was taken up to here.
@@ -83,6 +85,10 @@ pub(super) enum Stage {
 }
 
 impl Stage {
+    pub(super) fn is_to_be_asked(self) -> bool {
+        matches!(self, Self::Unasked | Self::AskedBefore)
+    }
+
     pub(super) fn is_answered(self) -> bool {
         matches!(self, Self::Answered { .. })
     }

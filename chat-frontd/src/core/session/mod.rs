@@ -10,6 +10,8 @@ mod output;
 mod slot;
 
 #[cfg(test)]
+mod interruption_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
@@ -24,7 +26,7 @@ use chat_shared::rpc::{
 pub(crate) use command::PushMode;
 pub(crate) use delivery::Delivery;
 pub(crate) use message_line::MessageLines;
-pub(crate) use output::Output;
+pub use output::Output;
 
 use line_buffer::{Line, LineBuffer};
 use slot::{Question, Setting, Slot, Stage};
@@ -34,11 +36,11 @@ const MAX_SLOTS: usize = 64;
 
 /// What a session refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionLimits {
+pub struct SessionLimits {
     /// A line, its end included.
-    pub(crate) max_line_bytes: usize,
+    pub max_line_bytes: usize,
     /// What waits for a client before no more of its lines are taken.
-    pub(crate) max_unread_bytes: usize,
+    pub max_unread_bytes: usize,
 }
 
 /// Where in the dialogue a client is.
@@ -156,7 +158,7 @@ impl Session {
 
     /// Whether more of the client's bytes can be taken now.
     pub(crate) fn wants_input(&self) -> bool {
-        !self.is_input_over && self.can_take_line()
+        !self.is_input_over && self.can_take_line() && self.input.needs_more()
     }
 
     fn can_take_line(&self) -> bool {
@@ -210,7 +212,7 @@ impl Session {
         let slot = self
             .slots
             .iter_mut()
-            .find(|slot| slot.stage == Stage::Unasked)?;
+            .find(|slot| slot.stage.is_to_be_asked())?;
         slot.stage = Stage::Asked;
         self.has_asked = true;
         Some(Request {
@@ -228,7 +230,7 @@ impl Session {
         if self.output.pending().len() > self.limits.max_unread_bytes {
             return None;
         }
-        if self.page_asked.is_some() {
+        if self.page_asked.is_some() || self.step != Step::Chat || self.is_logging_out() {
             return None;
         }
         let for_answer = match self.slots.front() {
@@ -266,6 +268,7 @@ impl Session {
             );
         };
         self.answered = self.answered.max(offset);
+        let part = self.without_leap(part);
         let text = self.understand(index, answer);
         let slot = &mut self.slots[index];
         slot.answer = text;
@@ -280,20 +283,41 @@ impl Session {
         if index == 0 {
             self.show_front_answer();
             self.add_part(part, lines);
-        } else if !part.messages.is_empty() {
-            // The daemon sends none while the rest of an earlier answer's is to be asked for.
-            log::error!("messages came before an earlier answer was complete");
         }
         self.show_answers(now_ms);
     }
 
     /// Messages came that were not asked for.
     pub(crate) fn pushed(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
-        if self.step == Step::Chat {
-            self.add_part(part, lines);
-            if part.more {
-                self.pushed_through = Some(part.through);
-            }
+        // After the logout was asked, what is written could not be reported any more, and would come again.
+        if self.step != Step::Chat || self.is_logging_out() {
+            return;
+        }
+        let part = self.without_leap(part);
+        self.add_part(part, lines);
+        if part.more {
+            self.pushed_through = self.pushed_through.max(Some(part.through));
+        }
+    }
+
+    fn is_logging_out(&self) -> bool {
+        matches!(self.slots.front(), Some(slot) if slot.question == Question::LogOut)
+    }
+
+    /// A daemon that came back sends what is new behind what it had promised before it died. While something
+    /// promised is still to be asked for, nothing else is taken: it would be out of order. It is asked for, too.
+    fn without_leap<'a>(&self, part: QueuePart<'a>) -> QueuePart<'a> {
+        let promised = self.slots.iter().filter_map(|slot| match slot.stage {
+            Stage::Answered { through, .. } => Some(through),
+            _ => None,
+        });
+        if promised.max().max(self.pushed_through) <= Some(self.taken) {
+            return part;
+        }
+        QueuePart {
+            messages: &[],
+            more: true,
+            ..part
         }
     }
 
@@ -308,6 +332,9 @@ impl Session {
         let Some(through) = self.page_asked.take() else {
             return log::error!("the state daemon sent a page that nobody asked for");
         };
+        if self.step != Step::Chat || self.is_logging_out() {
+            return;
+        }
         let part = QueuePart {
             messages,
             through,
@@ -390,6 +417,11 @@ impl Session {
         }
     }
 
+    /// Whether nothing more of the client is taken.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     /// Whether all is answered and the dialogue can be concluded, once the client has what was written.
     pub(crate) fn can_conclude(&self) -> bool {
         self.ending.is_some() && self.slots.is_empty() && self.step != Step::Over
@@ -401,6 +433,7 @@ impl Session {
             return;
         };
         self.delivery.ended_in_order();
+        self.pushed_through = None;
         if self.step == Step::Chat {
             let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);
             self.ask(Slot::new(offset, "logout".to_owned(), Question::LogOut));
@@ -446,7 +479,7 @@ impl Session {
         self.is_daemon_lost = false;
         for slot in &mut self.slots {
             if slot.stage == Stage::Asked {
-                slot.stage = Stage::Unasked;
+                slot.stage = Stage::AskedBefore;
             }
         }
         self.page_asked = None;
@@ -455,8 +488,24 @@ impl Session {
             answered: self.answered,
             progress: self.delivery.progress(),
             taken: self.taken,
-            push: self.push != PushMode::Off,
+            push: self.last_answered_push() != PushMode::Off,
         })
+    }
+
+    /// What the daemon last knew of `push`; the client may not have been shown it yet.
+    fn last_answered_push(&self) -> PushMode {
+        let answered = self
+            .slots
+            .iter()
+            .rev()
+            .filter(|slot| slot.stage.is_answered());
+        answered
+            .filter_map(|slot| match slot.setting {
+                Some(Setting::Push(mode)) => Some(mode),
+                _ => None,
+            })
+            .next()
+            .unwrap_or(self.push)
     }
 
     /// The daemon has been away for long: refuses what certainly did not reach it.

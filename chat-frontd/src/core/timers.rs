@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 /// Names a client among those of this worker; used again once the client is gone.
-pub(super) type ClientKey = usize;
+pub type ClientKey = usize;
 
 /// Why a client is to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     /// It may have been silent for too long.
     Idle,
     /// Its TCP may have acknowledged messages, or it stayed whole since.
@@ -18,22 +18,22 @@ pub(super) enum Reason {
 
 /// At most one time for each client and reason.
 #[derive(Debug, Default)]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     due: BTreeSet<(u64, ClientKey, Reason)>,
     due_of: HashMap<(ClientKey, Reason), u64>,
 }
 
 impl Timers {
     /// Sets a time, in place of the one that was set before.
-    pub(super) fn set(&mut self, client: ClientKey, reason: Reason, due_ms: u64) {
+    pub(crate) fn set(&mut self, client: ClientKey, reason: Reason, due_ms: u64) {
         if let Some(old) = self.due_of.insert((client, reason), due_ms) {
             self.due.remove(&(old, client, reason));
         }
         self.due.insert((due_ms, client, reason));
     }
 
-    /// Sets a time unless an earlier one is set.
-    pub(super) fn set_by(&mut self, client: ClientKey, reason: Reason, due_ms: u64) {
+    /// Sets a time unless an earlier one is set; whether it was set.
+    pub(crate) fn set_by(&mut self, client: ClientKey, reason: Reason, due_ms: u64) -> bool {
         let is_earlier = self
             .due_of
             .get(&(client, reason))
@@ -41,9 +41,10 @@ impl Timers {
         if is_earlier {
             self.set(client, reason, due_ms);
         }
+        is_earlier
     }
 
-    pub(super) fn forget(&mut self, client: ClientKey) {
+    pub(crate) fn forget(&mut self, client: ClientKey) {
         for reason in [Reason::Idle, Reason::Delivery, Reason::Closing] {
             if let Some(due_ms) = self.due_of.remove(&(client, reason)) {
                 self.due.remove(&(due_ms, client, reason));
@@ -51,12 +52,12 @@ impl Timers {
         }
     }
 
-    pub(super) fn next_ms(&self) -> Option<u64> {
+    pub(crate) fn next_ms(&self) -> Option<u64> {
         self.due.first().map(|(due_ms, _, _)| *due_ms)
     }
 
     /// Takes out one that is due.
-    pub(super) fn pop_due(&mut self, now_ms: u64) -> Option<(ClientKey, Reason)> {
+    pub(crate) fn pop_due(&mut self, now_ms: u64) -> Option<(ClientKey, Reason)> {
         let (due_ms, client, reason) = *self.due.first()?;
         if due_ms > now_ms {
             return None;

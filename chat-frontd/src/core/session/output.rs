@@ -2,7 +2,7 @@
 
 /// A buffer that exists only while it holds bytes, and knows where it is in the whole output stream.
 #[derive(Debug, Default)]
-pub(crate) struct Output {
+pub struct Output {
     bytes: Vec<u8>,
     /// How much of `bytes` the kernel has taken.
     written: usize,
@@ -26,12 +26,12 @@ impl Output {
     }
 
     /// What waits to be written.
-    pub(crate) fn pending(&self) -> &[u8] {
+    pub fn pending(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
 
     /// The kernel has taken so many bytes of [`Output::pending`].
-    pub(crate) fn advance(&mut self, bytes: usize) {
+    pub fn advance(&mut self, bytes: usize) {
         self.written += bytes;
         if self.written == self.bytes.len() {
             self.before += self.written as u64;

@@ -1,0 +1,145 @@
+//! The worker's side of the RPC: saying hello, coming back, and knowing how long the daemon has been away.
+
+use anyhow::{Context, bail};
+use chat_shared::rpc::{FrameReader, FrameWriter, FromWorker, Greeting, Hello, LifeCredential};
+
+/// While more than this waits to be written, clients' requests are kept back.
+const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
+/// When the daemon has been away for so long, clients are told.
+const LOST_MS: u64 = 10_000;
+
+/// How far the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Away,
+    /// Connected; the daemon has not greeted.
+    Greeting,
+    Attached,
+}
+
+/// What the daemon said.
+#[derive(Debug)]
+pub(super) enum Told<'a> {
+    /// It greeted: this worker has a life, and had the same one before if `is_again`.
+    Attached { is_again: bool },
+    /// A frame of items.
+    Items(&'a [u8]),
+}
+
+/// What is known of the connection to the daemon.
+#[derive(Debug)]
+pub(super) struct Link {
+    stage: Stage,
+    reader: FrameReader,
+    writer: FrameWriter,
+    credential: Option<LifeCredential>,
+    /// Since when it has not been attached.
+    away_since_ms: Option<u64>,
+    is_told_lost: bool,
+}
+
+impl Link {
+    pub(super) fn new(now_ms: u64) -> Self {
+        Self {
+            stage: Stage::Away,
+            reader: FrameReader::default(),
+            writer: FrameWriter::default(),
+            credential: None,
+            away_since_ms: Some(now_ms),
+            is_told_lost: false,
+        }
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        self.stage == Stage::Attached
+    }
+
+    /// Whether requests can be taken now.
+    pub(super) fn has_room(&self) -> bool {
+        self.is_attached() && self.writer.pending_bytes() < MAX_WAITING_BYTES
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        self.writer.pending_bytes() > 0
+    }
+
+    pub(super) fn output(&mut self) -> &mut FrameWriter {
+        &mut self.writer
+    }
+
+    /// Whether clients were told that the daemon has been away for long.
+    pub(super) fn is_told_lost(&self) -> bool {
+        self.is_told_lost
+    }
+
+    /// Whether clients have to be told now.
+    pub(super) fn tell_if_lost(&mut self, now_ms: u64) -> bool {
+        let is_lost = self
+            .away_since_ms
+            .is_some_and(|since_ms| since_ms + LOST_MS <= now_ms);
+        is_lost && !std::mem::replace(&mut self.is_told_lost, true)
+    }
+
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        if self.is_told_lost {
+            return None;
+        }
+        self.away_since_ms.map(|since_ms| since_ms + LOST_MS)
+    }
+
+    pub(super) fn connected(&mut self) -> anyhow::Result<()> {
+        self.stage = Stage::Greeting;
+        self.reader = FrameReader::default();
+        self.writer = FrameWriter::default();
+        let hello = Hello {
+            resume: self.credential,
+        };
+        self.writer.push_frame(&hello.encode()?);
+        Ok(())
+    }
+
+    pub(super) fn lost(&mut self, now_ms: u64) {
+        if self.is_attached() {
+            log::warn!("the state daemon is away; clients wait");
+        }
+        self.stage = Stage::Away;
+        self.writer = FrameWriter::default();
+        self.away_since_ms.get_or_insert(now_ms);
+    }
+
+    /// Adds what is to be said; the daemon must be attached.
+    pub(super) fn push(&mut self, item: &FromWorker<'_>) {
+        if let Err(error) = self.writer.push(item) {
+            log::error!("cannot send to the state daemon: {error}");
+        }
+    }
+
+    pub(super) fn received(&mut self, bytes: &[u8]) {
+        self.reader.extend(bytes);
+    }
+
+    /// The next that the daemon said, if it is there in whole.
+    pub(super) fn next_told(&mut self) -> anyhow::Result<Option<Told<'_>>> {
+        let payload = self
+            .reader
+            .next_frame()
+            .context("the state daemon sent what is not a frame")?;
+        let Some(payload) = payload else {
+            return Ok(None);
+        };
+        if self.stage == Stage::Attached {
+            return Ok(Some(Told::Items(payload)));
+        }
+        match Greeting::decode(payload).context("cannot read the state daemon's greeting")? {
+            Greeting::Attached(credential) => {
+                log::info!("attached to the state daemon (life {})", credential.life.0);
+                self.stage = Stage::Attached;
+                self.away_since_ms = None;
+                self.is_told_lost = false;
+                let is_again = self.credential.replace(credential).is_some();
+                Ok(Some(Told::Attached { is_again }))
+            }
+            Greeting::Refused(refusal) => bail!("the state daemon refused this worker: {refusal}"),
+        }
+    }
+}

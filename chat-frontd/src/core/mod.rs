@@ -1,0 +1,433 @@
+//! What a worker does with what comes in, without sockets, clocks or signals of its own.
+//!
+//! Bytes of clients and of the state daemon, acknowledgements and the time go in; bytes for both and
+//! [`Action`]s come out. The loop in [`crate::worker`] carries them; a simulation can carry them as well.
+
+mod client;
+mod delivery_checks;
+mod link;
+mod session;
+mod timers;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use anyhow::Context;
+use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker};
+use slab::Slab;
+
+pub use session::{Output, SessionLimits};
+pub use timers::ClientKey;
+
+use client::Client;
+use link::{Link, Told};
+use session::{Ending, MessageLines, Session};
+use timers::{Reason, Timers};
+
+/// How long a client may take to close its side once ours is closed; and when the worker is to stop.
+const CLOSING_MS: u64 = 5_000;
+const STOPPING_CLOSING_MS: u64 = 300;
+/// After it was told to stop, a worker lets go of its clients within this.
+const STOP_MS: u64 = 6_000;
+
+/// What the core wants to have done with a client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Everything is written: close our sending side, and go on reading.
+    Shut(ClientKey),
+    /// Close it; the core has forgotten it.
+    Close(ClientKey),
+}
+
+/// How a worker is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct CoreSettings {
+    /// What a client may send and leave unread.
+    pub limits: SessionLimits,
+    /// How long a client may be silent.
+    pub time_out_ms: u64,
+}
+
+/// The worker's logic.
+#[derive(Debug)]
+pub struct Core {
+    settings: CoreSettings,
+    now_ms: u64,
+    link: Link,
+    clients: Slab<Client>,
+    keys: HashMap<ConnectionSerial, ClientKey>,
+    last_serial: u64,
+    /// Clients to be served in this turn.
+    listed: Vec<ClientKey>,
+    /// Clients whose requests the link had no room for.
+    kept_back: Vec<ClientKey>,
+    timers: Timers,
+    lines: MessageLines,
+    wanted_observations: Vec<ClientKey>,
+    stop_by_ms: Option<u64>,
+    actions: Vec<Action>,
+}
+
+impl Core {
+    /// A worker without clients, that the daemon does not know yet.
+    pub fn new(settings: CoreSettings, now_ms: u64) -> Self {
+        Self {
+            settings,
+            now_ms,
+            link: Link::new(now_ms),
+            clients: Slab::new(),
+            keys: HashMap::new(),
+            last_serial: 0,
+            listed: Vec::new(),
+            kept_back: Vec::new(),
+            timers: Timers::default(),
+            lines: MessageLines::default(),
+            wanted_observations: Vec::new(),
+            stop_by_ms: None,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Begins a turn of the loop: what comes in from here on came now.
+    pub fn begin_turn(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.tell_if_daemon_is_lost();
+        while let Some((key, reason)) = self.timers.pop_due(now_ms) {
+            match reason {
+                Reason::Idle => self.check_idle(key),
+                Reason::Delivery => self.check_delivery(key),
+                Reason::Closing => self.close(key),
+            }
+        }
+        if self.link.has_room() {
+            for key in std::mem::take(&mut self.kept_back) {
+                self.list(key);
+            }
+        }
+    }
+
+    /// A client that is to be served now: see [`Core::serve`].
+    pub fn next_listed(&mut self) -> Option<ClientKey> {
+        let key = self.listed.pop()?;
+        if let Some(client) = self.clients.get_mut(key) {
+            client.is_listed = false;
+        }
+        Some(key)
+    }
+
+    /// Whether a client waits to be served without anything coming in.
+    pub fn has_listed(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// What the core wants to have done since this was last called.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When the core wants a turn even if nothing comes in.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        [self.timers.next_ms(), self.link.next_ms(), self.stop_by_ms]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// How many clients there are.
+    pub fn client_count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// A client connected.
+    pub fn open(&mut self, address: IpAddr) -> ClientKey {
+        self.last_serial += 1;
+        let serial = ConnectionSerial(self.last_serial);
+        let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
+        if self.link.is_told_lost() {
+            session.daemon_is_lost(self.now_ms);
+        }
+        let key = self.clients.insert(Client::new(serial, session));
+        self.keys.insert(serial, key);
+        self.timers
+            .set(key, Reason::Idle, self.now_ms + self.settings.time_out_ms);
+        self.list(key);
+        key
+    }
+
+    /// Whether more of a client's bytes can be taken now. What is over is still read, to be thrown away.
+    pub fn wants_input(&self, key: ClientKey) -> bool {
+        self.clients.get(key).is_some_and(|client| {
+            !client.has_ended && (client.session.is_over() || client.session.wants_input())
+        })
+    }
+
+    /// Whether it would be news how much of its messages a client's TCP has acknowledged. If so, it is to be
+    /// told, by [`Core::observed`], before every [`Core::received`].
+    pub fn wants_observation(&self, key: ClientKey) -> bool {
+        self.clients
+            .get(key)
+            .is_some_and(|client| client.session.delivery.awaits_acknowledgement())
+    }
+
+    /// Whether an observation could let the dialogue be concluded now.
+    pub fn wants_observation_now(&self, key: ClientKey) -> bool {
+        self.clients.get(key).is_some_and(|client| {
+            client.session.can_conclude()
+                && client.session.output.pending().is_empty()
+                && client.session.delivery.awaits_acknowledgement()
+        })
+    }
+
+    /// So much that was written to a client its TCP has not acknowledged; so much has come in that was not given
+    /// to [`Core::received`].
+    pub fn observed(&mut self, key: ClientKey, unacknowledged_bytes: u64, unread_bytes: u64) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.observed(unacknowledged_bytes, unread_bytes, self.now_ms);
+        }
+    }
+
+    /// Bytes came from a client.
+    pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
+        if let Some(client) = self.clients.get_mut(key)
+            && !client.session.is_over()
+        {
+            client.session.received(bytes);
+            self.list(key);
+        }
+    }
+
+    /// A client has closed its sending side.
+    pub fn ended(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.has_ended = true;
+            client.session.end_input();
+            self.list(key);
+        }
+    }
+
+    /// A client's connection is broken, and closed.
+    pub fn broke(&mut self, key: ClientKey) {
+        self.forget(key);
+    }
+
+    /// What waits to be written to a client.
+    pub fn output(&mut self, key: ClientKey) -> Option<&mut Output> {
+        Some(&mut self.clients.get_mut(key)?.session.output)
+    }
+
+    /// The kernel took some of a client's [`Core::output`].
+    pub fn wrote(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key) {
+            let position = client.session.output.written_position();
+            client.session.delivery.written(position);
+        }
+    }
+
+    /// Does for a client all that can be done now.
+    pub fn serve(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        client.session.advance(self.now_ms);
+        self.ask(key);
+        self.conclude_if_possible(key);
+        self.follow_delivery(key);
+        self.close_if_over(key);
+    }
+
+    /// Lets all clients go, in good order: what was asked is answered first.
+    pub fn stop(&mut self) {
+        self.stop_by_ms.get_or_insert(self.now_ms + STOP_MS);
+        for (key, client) in &mut self.clients {
+            client.session.end_input();
+            if client.is_shut {
+                self.timers
+                    .set_by(key, Reason::Closing, self.now_ms + STOPPING_CLOSING_MS);
+            }
+        }
+        self.list_all();
+    }
+
+    /// Whether all clients are let go of and the daemon was told, or the time for that is over.
+    pub fn has_stopped(&self) -> bool {
+        self.stop_by_ms.is_some_and(|stop_by_ms| {
+            let is_settled = self.clients.is_empty() && !self.link.has_output();
+            is_settled || stop_by_ms <= self.now_ms
+        })
+    }
+
+    /// The connection to the daemon is there: what is to be said to it waits in [`Core::link_output`].
+    pub fn daemon_connected(&mut self) -> anyhow::Result<()> {
+        self.link.connected()
+    }
+
+    /// The connection to the daemon is gone.
+    pub fn daemon_lost(&mut self) {
+        self.link.lost(self.now_ms);
+    }
+
+    /// What waits to be written to the daemon.
+    pub fn link_output(&mut self) -> &mut FrameWriter {
+        self.link.output()
+    }
+
+    /// Whether the daemon serves this worker now.
+    pub fn is_attached(&self) -> bool {
+        self.link.is_attached()
+    }
+
+    /// Bytes came from the daemon. An error means that this worker must end.
+    pub fn daemon_received(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.link.received(bytes);
+        while let Some(told) = self.link.next_told()? {
+            match told {
+                Told::Attached { is_again } => self.attached(is_again),
+                Told::Items(payload) => {
+                    let mut reached = Vec::new();
+                    client::take_items(
+                        payload,
+                        &mut self.clients,
+                        &self.keys,
+                        &mut self.lines,
+                        self.now_ms,
+                        &mut reached,
+                    )
+                    .context("the state daemon sent what cannot be read")?;
+                    for key in reached {
+                        self.list(key);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The daemon is there, for the first time or again.
+    fn attached(&mut self, is_again: bool) {
+        let mut connections = Vec::new();
+        for (_, client) in &mut self.clients {
+            connections.extend(client.session.resume());
+            client.reported = client.session.progress();
+        }
+        if is_again {
+            self.link.push(&FromWorker::Resume { connections });
+        }
+        self.list_all();
+    }
+
+    fn tell_if_daemon_is_lost(&mut self) {
+        if !self.link.tell_if_lost(self.now_ms) {
+            return;
+        }
+        log::error!(
+            "the state daemon has been away for 10 seconds; refusing what did not reach it"
+        );
+        for (_, client) in &mut self.clients {
+            client.session.daemon_is_lost(self.now_ms);
+        }
+        self.list_all();
+    }
+
+    /// Puts a client among those to be served in this turn.
+    pub fn list(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key)
+            && !std::mem::replace(&mut client.is_listed, true)
+        {
+            self.listed.push(key);
+        }
+    }
+
+    fn list_all(&mut self) {
+        let keys: Vec<ClientKey> = self.clients.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.list(key);
+        }
+    }
+
+    /// Sends a client's questions to the daemon, if they can be taken.
+    fn ask(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        while self.link.has_room() {
+            let Some(request) = client.session.next_request() else {
+                break;
+            };
+            client.reported = request.progress;
+            self.link.push(&FromWorker::Request(request));
+        }
+        if !self.link.has_room() {
+            if !std::mem::replace(&mut client.is_kept_back, true) {
+                self.kept_back.push(key);
+            }
+            return;
+        }
+        client.is_kept_back = false;
+        if let Some((after, through)) = client.session.next_page() {
+            self.link.push(&FromWorker::Page {
+                connection: client.serial,
+                after,
+                through,
+            });
+        }
+    }
+
+    fn check_idle(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        let since_ms = client.session.idle_since_ms().unwrap_or(self.now_ms);
+        let due_ms = since_ms + self.settings.time_out_ms;
+        if due_ms > self.now_ms {
+            return self.timers.set(key, Reason::Idle, due_ms);
+        }
+        client.session.begin_ending(Ending::TimeOut);
+        self.list(key);
+    }
+
+    fn close_if_over(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        if !client.session.is_over() {
+            return;
+        }
+        let patience_ms = if self.stop_by_ms.is_some() {
+            STOPPING_CLOSING_MS
+        } else {
+            CLOSING_MS
+        };
+        self.timers
+            .set_by(key, Reason::Closing, self.now_ms + patience_ms);
+        if !client.session.output.pending().is_empty() {
+            return;
+        }
+        if !std::mem::replace(&mut client.is_shut, true) {
+            self.actions.push(Action::Shut(key));
+        }
+        if client.has_ended {
+            self.close(key);
+        }
+    }
+
+    fn close(&mut self, key: ClientKey) {
+        if self.forget(key) {
+            self.actions.push(Action::Close(key));
+        }
+    }
+
+    fn forget(&mut self, key: ClientKey) -> bool {
+        let Some(client) = self.clients.try_remove(key) else {
+            return false;
+        };
+        self.keys.remove(&client.serial);
+        self.timers.forget(key);
+        if client.session.has_asked() && self.link.is_attached() {
+            self.link.push(&FromWorker::Close {
+                connection: client.serial,
+                progress: client.session.progress(),
+            });
+        }
+        true
+    }
+}

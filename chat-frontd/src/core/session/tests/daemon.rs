@@ -1,0 +1,459 @@
+//! A state daemon for one client connection, so small that one sees that it is right. What is durable outlives
+//! [`Daemon::die`]; all else is forgotten by it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chat_shared::protocol::name;
+use chat_shared::rpc::{
+    Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageNumber, Progress,
+    Request, ResumedConnection, StreamOffset, ToWorker, decode_items,
+};
+use serde::Serialize;
+
+pub(super) const SERIAL: ConnectionSerial = ConnectionSerial(7);
+
+/// An item as it travels.
+pub(super) type Frame = Vec<u8>;
+
+pub(super) fn frame<T: Serialize>(item: &T) -> Frame {
+    let mut writer = FrameWriter::default();
+    writer.push(item).unwrap();
+    writer.pending()[4..].to_vec()
+}
+
+/// What was decided about a request, once and for all.
+#[derive(Clone, Debug)]
+enum Decision {
+    Plain(Answer<'static>),
+    Sent { unknown: Vec<String> },
+}
+
+#[derive(Clone, Debug, Default)]
+struct Account {
+    password: Vec<u8>,
+    /// Logged in on the connection, or, for the tests, elsewhere.
+    is_online: bool,
+    failures: u32,
+    cursor: MessageNumber,
+}
+
+#[derive(Clone, Debug)]
+struct Stored {
+    sender: String,
+    text: String,
+    readers: BTreeSet<String>,
+}
+
+/// What is forgotten when the daemon dies.
+#[derive(Debug, Default)]
+struct Volatile {
+    sent_through: MessageNumber,
+    /// The worker was told to ask for more, up to here.
+    promised_through: Option<MessageNumber>,
+    is_pushed: bool,
+    last_offset: Option<StreamOffset>,
+}
+
+#[derive(Debug)]
+pub(super) struct Daemon {
+    accounts: BTreeMap<String, Account>,
+    /// The number of a message is its index and one.
+    messages: Vec<Stored>,
+    decided: BTreeMap<StreamOffset, Decision>,
+    decisions: u64,
+    /// Who is logged in on the connection.
+    user: Option<String>,
+    volatile: Volatile,
+    /// Messages in one reply, push or page.
+    pub(super) slice_messages: usize,
+    /// bob writes to foobar after every so many decisions.
+    pub(super) bob_writes_every: Option<u64>,
+    /// The next new requests get these answers, and nothing is done.
+    pub(super) refusals: VecDeque<Answer<'static>>,
+    /// How far the reader was said to be last.
+    pub(super) progress: Progress,
+    /// On the way to the worker.
+    pub(super) out: VecDeque<Frame>,
+}
+
+impl Daemon {
+    /// With the accounts foobar, bob and carol.
+    pub(super) fn new() -> Self {
+        let account = |password: &str| Account {
+            password: password.into(),
+            ..Account::default()
+        };
+        let accounts = [("foobar", "passpass"), ("bob", "secret"), ("carol", "blue")];
+        Self {
+            accounts: accounts
+                .map(|(name, password)| (name.to_owned(), account(password)))
+                .into(),
+            messages: Vec::new(),
+            decided: BTreeMap::new(),
+            decisions: 0,
+            user: None,
+            volatile: Volatile::default(),
+            slice_messages: 2,
+            bob_writes_every: None,
+            refusals: VecDeque::new(),
+            progress: Progress::default(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Takes one item, and answers it.
+    pub(super) fn take(&mut self, frame: &[u8]) {
+        for item in decode_items::<FromWorker<'_>>(frame) {
+            match item.unwrap() {
+                FromWorker::Request(request) => self.take_request(&request),
+                FromWorker::Page { after, through, .. } => self.send_page(after, through),
+                FromWorker::Resume { connections } => self.resume(connections.first()),
+                FromWorker::Progress { progress, .. } | FromWorker::Close { progress, .. } => {
+                    self.note(progress);
+                }
+            }
+        }
+    }
+
+    pub(super) fn die(&mut self) {
+        self.volatile = Volatile::default();
+        self.out.clear();
+    }
+
+    /// The connection is another one from now on.
+    pub(super) fn forget_connection(&mut self) {
+        self.die();
+        self.decided.clear();
+        self.user = None;
+    }
+
+    fn resume(&mut self, resumed: Option<&ResumedConnection>) {
+        let Some(resumed) = resumed else { return };
+        self.volatile.sent_through = resumed.taken;
+        self.volatile.is_pushed = resumed.push;
+        self.note(resumed.progress);
+        self.push();
+    }
+
+    fn take_request(&mut self, request: &Request<'_>) {
+        assert_eq!(request.connection, SERIAL);
+        assert!(
+            Some(request.offset) > self.volatile.last_offset,
+            "out of order"
+        );
+        assert!(request.offset > request.answered, "answered already");
+        self.volatile.last_offset = Some(request.offset);
+        self.note(request.progress);
+        self.decided.retain(|offset, _| *offset > request.answered);
+        match self.decided.get(&request.offset).cloned() {
+            Some(decision) => self.reply(request.offset, &decision),
+            None => self.take_new_request(request),
+        }
+        self.push();
+    }
+
+    fn take_new_request(&mut self, request: &Request<'_>) {
+        let is_durable = !matches!(
+            request.call,
+            Call::Name { .. } | Call::Fetch | Call::Who | Call::Last { .. } | Call::Push { .. }
+        );
+        let decision = match self.refusals.pop_front() {
+            Some(refusal) => Decision::Plain(refusal),
+            None => self.decide(&request.call),
+        };
+        if is_durable {
+            self.decided.insert(request.offset, decision.clone());
+            self.decisions += 1;
+        }
+        self.reply(request.offset, &decision);
+        if is_durable
+            && self
+                .bob_writes_every
+                .is_some_and(|every| self.decisions.is_multiple_of(every))
+        {
+            self.store("bob", ["foobar"], &format!("from bob {}", self.decisions));
+        }
+    }
+
+    fn decide(&mut self, call: &Call<'_>) -> Decision {
+        let is_for_chat = !matches!(
+            call,
+            Call::Name { .. } | Call::Register { .. } | Call::LogIn { .. }
+        );
+        if is_for_chat != self.user.is_some() {
+            return Decision::Plain(Answer::Refused);
+        }
+        let sender = self.user.clone().unwrap_or_default();
+        Decision::Plain(match call {
+            Call::Name { name, .. } => self.look_up(name),
+            Call::Register { name, password, .. } => self.register(name, password),
+            Call::LogIn { name, password, .. } => self.log_in(name, password),
+            Call::Send { recipients, text } => return self.send(&sender, recipients, text),
+            Call::Broadcast { text } => {
+                let readers: Vec<_> = self.accounts.keys().cloned().collect();
+                let readers = readers.iter().filter(|name| **name != sender);
+                self.store(&sender, readers.map(String::as_str), text);
+                Answer::Sent {
+                    unknown: Vec::new(),
+                }
+            }
+            Call::Fetch => Answer::Fetched,
+            Call::Push { on } => {
+                self.volatile.is_pushed = *on;
+                Answer::Fetched
+            }
+            Call::Who | Call::Last { .. } => Answer::Users {
+                names: self.online().into(),
+            },
+            Call::LogOut => {
+                self.account(&sender).is_online = false;
+                self.user = None;
+                Answer::LoggedOut
+            }
+        })
+    }
+
+    fn look_up(&self, name: &str) -> Answer<'static> {
+        match self.accounts.get(name) {
+            Some(account) if account.failures >= 3 => Answer::Blocked { seconds_left: 59 },
+            Some(account) if account.is_online => Answer::Connected,
+            Some(_) => Answer::Password,
+            None if name::may_be_registered(name) => Answer::Register,
+            None => Answer::Username,
+        }
+    }
+
+    fn register(&mut self, name: &str, password: &[u8]) -> Answer<'static> {
+        if self.accounts.contains_key(name) {
+            return Answer::Username;
+        }
+        let account = Account {
+            password: password.to_owned(),
+            ..Account::default()
+        };
+        self.accounts.insert(name.to_owned(), account);
+        Answer::Registered
+    }
+
+    fn log_in(&mut self, name: &str, password: &[u8]) -> Answer<'static> {
+        let account = self.account(name);
+        if account.is_online {
+            return Answer::Connected;
+        }
+        if account.password != password {
+            account.failures += 1;
+            return match account.failures {
+                3.. => Answer::Locked { seconds_left: 60 },
+                _ => Answer::Password,
+            };
+        }
+        account.failures = 0;
+        account.is_online = true;
+        self.user = Some(name.to_owned());
+        Answer::Welcome
+    }
+
+    fn send(&mut self, sender: &str, recipients: &[&str], text: &str) -> Decision {
+        let is_known = |name: &&str| self.accounts.contains_key(*name);
+        let (known, strangers): (Vec<&str>, Vec<&str>) =
+            recipients.iter().partition(|n| is_known(n));
+        let mut unknown: Vec<String> = Vec::new();
+        for name in strangers {
+            if !unknown.iter().any(|other| other == name) {
+                unknown.push(name.to_owned());
+            }
+        }
+        self.store(sender, known, text);
+        Decision::Sent { unknown }
+    }
+
+    fn store<'a>(&mut self, sender: &str, readers: impl IntoIterator<Item = &'a str>, text: &str) {
+        self.messages.push(Stored {
+            sender: sender.to_owned(),
+            text: text.to_owned(),
+            readers: readers.into_iter().map(str::to_owned).collect(),
+        });
+    }
+
+    /// Somebody else sends this to foobar.
+    pub(super) fn bob_writes(&mut self, text: &str) {
+        self.store("bob", ["foobar"], text);
+        self.push();
+    }
+
+    /// The same, before the daemon came to pushing it.
+    pub(super) fn store_quietly(&mut self, text: &str) {
+        self.store("bob", ["foobar"], text);
+    }
+
+    /// A user logs in, or out, somewhere else.
+    pub(super) fn set_online(&mut self, name: &str, is_online: bool) {
+        self.account(name).is_online = is_online;
+    }
+
+    pub(super) fn add_account(&mut self, name: &str) {
+        self.accounts.insert(name.to_owned(), Account::default());
+    }
+
+    fn account(&mut self, name: &str) -> &mut Account {
+        self.accounts.get_mut(name).unwrap()
+    }
+
+    pub(super) fn is_online(&self, name: &str) -> bool {
+        self.accounts[name].is_online
+    }
+
+    fn online(&self) -> String {
+        let online = self
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.is_online);
+        let names: Vec<&str> = online.map(|(name, _)| name.as_str()).collect();
+        names.join(" ")
+    }
+
+    fn newest(&self) -> MessageNumber {
+        MessageNumber(self.messages.len() as u64)
+    }
+
+    fn note(&mut self, progress: Progress) {
+        self.progress = progress;
+        if let Some(user) = self.user.clone() {
+            let account = self.account(&user);
+            account.cursor = account.cursor.max(progress.had);
+        }
+    }
+
+    /// Numbers and texts of what stands in a reader's queue.
+    pub(super) fn queue(&self, reader: &str) -> Vec<(u64, &str)> {
+        self.read(reader, MessageNumber(0), self.newest())
+            .map(|message| (message.number.0, message.text))
+            .collect()
+    }
+
+    /// Texts of all that was ever sent to a reader.
+    pub(super) fn all_to(&self, reader: &str) -> Vec<String> {
+        let messages = self.messages.iter();
+        messages
+            .filter(|message| message.readers.contains(reader))
+            .map(|message| message.text.clone())
+            .collect()
+    }
+
+    /// How many messages were stored with this text.
+    pub(super) fn count_stored(&self, text: &str) -> usize {
+        self.messages
+            .iter()
+            .filter(|message| message.text == text)
+            .count()
+    }
+
+    fn read(
+        &self,
+        reader: &str,
+        after: MessageNumber,
+        through: MessageNumber,
+    ) -> impl Iterator<Item = Message<'_>> {
+        let after = after.max(self.accounts[reader].cursor);
+        (1..).map(MessageNumber).zip(&self.messages).filter_map({
+            let reader = reader.to_owned();
+            move |(number, stored)| {
+                let is_wanted =
+                    after < number && number <= through && stored.readers.contains(&reader);
+                is_wanted.then_some(Message {
+                    number,
+                    wall_s: 0,
+                    sender: &stored.sender,
+                    text: &stored.text,
+                })
+            }
+        })
+    }
+
+    /// The first messages of the user's queue after and through these, and whether there are more.
+    fn slice(&self, after: MessageNumber, through: MessageNumber) -> (Vec<Message<'_>>, bool) {
+        let Some(user) = &self.user else {
+            return (Vec::new(), false);
+        };
+        let mut messages: Vec<_> = self.read(user, after, through).collect();
+        let more = messages.len() > self.slice_messages;
+        messages.truncate(self.slice_messages);
+        (messages, more)
+    }
+
+    /// What goes with an answer or a push, and whether the worker is to ask for more.
+    fn next_slice(&self) -> (Vec<Message<'_>>, bool) {
+        if self.volatile.promised_through.is_some() {
+            return (Vec::new(), true);
+        }
+        self.slice(self.volatile.sent_through, self.newest())
+    }
+
+    fn sent_slice(&mut self, more: bool) {
+        self.volatile.sent_through = self.newest();
+        self.volatile.promised_through = more.then_some(self.newest());
+    }
+
+    fn reply(&mut self, offset: StreamOffset, decision: &Decision) {
+        let answer = match decision {
+            Decision::Plain(answer) => answer.clone(),
+            Decision::Sent { unknown } => Answer::Sent {
+                unknown: unknown.iter().map(String::as_str).collect(),
+            },
+        };
+        let is_online = self.user.is_some();
+        let (messages, more) = self.next_slice();
+        let frame = frame(&ToWorker::Reply {
+            connection: SERIAL,
+            offset,
+            answer,
+            messages,
+            through: if is_online {
+                self.newest()
+            } else {
+                MessageNumber(0)
+            },
+            more: more && is_online,
+        });
+        self.out.push_back(frame);
+        if is_online {
+            self.sent_slice(more);
+        }
+    }
+
+    fn push(&mut self) {
+        let is_due = self.volatile.is_pushed
+            && self.user.is_some()
+            && self.volatile.promised_through.is_none();
+        if !is_due {
+            return;
+        }
+        let (messages, more) = self.next_slice();
+        if !messages.is_empty() {
+            let frame = frame(&ToWorker::Push {
+                connections: vec![SERIAL],
+                messages,
+                through: self.newest(),
+                more,
+            });
+            self.out.push_back(frame);
+            self.sent_slice(more);
+        }
+    }
+
+    fn send_page(&mut self, after: MessageNumber, through: MessageNumber) {
+        let (messages, more) = self.slice(after, through);
+        let frame = frame(&ToWorker::Page {
+            connection: SERIAL,
+            messages,
+            more,
+        });
+        self.out.push_back(frame);
+        let promised = self.volatile.promised_through;
+        if !more && promised.is_none_or(|promised| promised <= through) {
+            self.volatile.promised_through = None;
+            self.volatile.sent_through = self.volatile.sent_through.max(through);
+            self.push();
+        }
+    }
+}

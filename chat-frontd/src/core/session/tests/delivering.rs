@@ -1,0 +1,212 @@
+//! When messages are written, received and had, what is pushed when, and how much a client may leave unread.
+
+use chat_shared::rpc::{MessageNumber, Progress};
+
+use super::talk::{TIME, Talk};
+use crate::core::session::delivery::WHOLE_MS;
+
+fn progress(written: u64, received: u64, had: u64) -> Progress {
+    Progress {
+        written: MessageNumber(written),
+        received: MessageNumber(received),
+        had: MessageNumber(had),
+    }
+}
+
+#[test]
+fn a_message_is_written_then_received_then_had() {
+    let mut talk = Talk::logged_in();
+    talk.daemon.bob_writes("hi");
+    talk.is_reading = false;
+    talk.ask("fetch\n");
+    assert_eq!(talk.session.progress(), progress(0, 0, 0));
+    let message_end = "fetching\n".len() + TIME.len() + " bob: hi\n".len();
+    talk.write_some(message_end - 1);
+    talk.observe();
+    assert_eq!(talk.session.progress(), progress(0, 0, 0));
+    talk.write_some(1);
+    assert_eq!(talk.session.progress(), progress(1, 0, 0));
+    talk.observe();
+    assert_eq!(talk.session.progress(), progress(1, 1, 0));
+    talk.session.delivery.heard(talk.session.input_total());
+    assert_eq!(talk.session.progress(), progress(1, 1, 0));
+    talk.say("who\n");
+    talk.serve(usize::MAX);
+    assert_eq!(talk.session.progress(), progress(1, 1, 1));
+    assert!(talk.daemon_takes());
+    assert_eq!(talk.daemon.progress, progress(1, 1, 1));
+    assert_eq!(talk.daemon.queue("foobar"), []);
+}
+
+#[test]
+fn what_was_said_before_the_acknowledgement_was_seen_proves_nothing() {
+    let mut talk = Talk::logged_in();
+    talk.daemon.bob_writes("hi");
+    talk.is_reading = false;
+    talk.ask("fetch\n");
+    talk.write_some(usize::MAX);
+    talk.say("not read yet when it was looked: ");
+    talk.observe();
+    talk.serve(usize::MAX);
+    assert_eq!(talk.session.progress(), progress(1, 1, 0));
+    talk.say("x");
+    talk.serve(usize::MAX);
+    assert_eq!(talk.session.progress(), progress(1, 1, 1));
+}
+
+#[test]
+fn half_a_line_is_speech_too() {
+    let mut talk = Talk::logged_in();
+    talk.daemon.bob_writes("hi");
+    talk.ask("fetch\n");
+    talk.observe();
+    talk.ask("w");
+    assert_eq!(talk.session.progress(), progress(1, 1, 1));
+}
+
+/// A second after a message was acknowledged, as the worker does it.
+fn a_second_later(mode: &str) -> Progress {
+    let mut talk = Talk::logged_in();
+    talk.ask(format!("push {mode}\n"));
+    talk.daemon.bob_writes("hi");
+    talk.ask(if mode == "off" { "fetch\n" } else { "" });
+    talk.observe();
+    if talk.session.counts_silence() {
+        let whole_at_ms = talk.session.delivery.whole_at_ms();
+        assert_eq!(whole_at_ms, Some(talk.now_ms + WHOLE_MS));
+        talk.session.delivery.stayed_whole(talk.now_ms + WHOLE_MS);
+    }
+    talk.session.progress()
+}
+
+#[test]
+fn a_second_is_enough_with_push_on_only() {
+    assert_eq!(a_second_later("on"), progress(1, 1, 1));
+    assert_eq!(a_second_later("ack"), progress(1, 1, 0));
+    assert_eq!(a_second_later("off"), progress(1, 1, 0));
+}
+
+#[test]
+fn push_holds_once_it_is_answered_and_not_before() {
+    for mode in ["on", "ack"] {
+        let mut talk = Talk::logged_in();
+        talk.say(format!("push {mode}\n"));
+        talk.serve(usize::MAX);
+        assert!(!talk.session.counts_silence());
+        talk.settle();
+        assert_eq!(talk.session.counts_silence(), mode == "on");
+        talk.daemon.bob_writes("hi");
+        talk.settle();
+        assert_eq!(talk.heard(), format!("push:{mode}\nDONE\n{TIME} bob: hi\n"));
+        assert_eq!(talk.ask("who\n"), "foobar\nDONE\n");
+        assert_eq!(talk.ask("push off\n"), "push:off\nDONE\n");
+        talk.daemon.bob_writes("later");
+        assert_eq!(talk.ask(""), "");
+        assert_eq!(
+            talk.ask("fetch\n"),
+            format!("fetching\n{TIME} bob: later\nDONE\n")
+        );
+    }
+}
+
+#[test]
+fn ids_hold_from_the_answer_for_what_was_sent_with_it() {
+    let mut talk = Talk::logged_in();
+    for text in ["1", "2", "3", "4", "5"] {
+        talk.daemon.bob_writes(text);
+    }
+    // The fetch is not complete when `ids on` is answered by the daemon: its pages bear no numbers.
+    let heard = talk.ask("fetch\nids on\n");
+    let plain: String = (1..=5).map(|n| format!("{TIME} bob: {n}\n")).collect();
+    assert_eq!(heard, format!("fetching\n{plain}DONE\nids:on\nDONE\n"));
+    talk.daemon.bob_writes("6");
+    assert_eq!(
+        talk.ask("ids off\n"),
+        format!("ids:off\n{TIME} bob: 6\nDONE\n")
+    );
+    talk.daemon.bob_writes("7");
+    assert_eq!(
+        talk.ask("ids on\n"),
+        format!("ids:on\n{TIME} #7 bob: 7\nDONE\n")
+    );
+}
+
+#[test]
+fn pushes_come_between_answers_in_order() {
+    let mut talk = Talk::logged_in();
+    talk.ask("push on\n");
+    talk.say("who\nfetch\n");
+    talk.serve(usize::MAX);
+    talk.daemon.bob_writes("1");
+    talk.settle();
+    talk.daemon.bob_writes("2");
+    talk.settle();
+    let line = |text: &str| format!("{TIME} bob: {text}\n");
+    assert_eq!(
+        talk.heard(),
+        format!("{}foobar\nDONE\nfetching\nDONE\n{}", line("1"), line("2"))
+    );
+}
+
+#[test]
+fn more_than_a_slice_that_is_pushed_is_asked_for_page_by_page() {
+    let mut talk = Talk::logged_in();
+    talk.ask("push on\n");
+    for number in 1..=7 {
+        talk.daemon.store_quietly(&number.to_string());
+    }
+    talk.daemon.bob_writes("8");
+    // More comes while the rest is asked for, and a line is answered meanwhile.
+    talk.say("who\n");
+    talk.serve(usize::MAX);
+    talk.daemon.bob_writes("9");
+    talk.settle();
+    let heard = talk.heard();
+    let messages: Vec<&str> = heard.lines().filter(|line| line.starts_with('[')).collect();
+    let expected: Vec<String> = (1..=9).map(|n| format!("{TIME} bob: {n}")).collect();
+    assert_eq!(messages, expected);
+    let answers: Vec<&str> = heard
+        .lines()
+        .filter(|line| !line.starts_with('['))
+        .collect();
+    assert_eq!(answers, ["foobar", "DONE"]);
+}
+
+#[test]
+fn who_reads_nothing_has_no_more_lines_taken_until_he_reads() {
+    let mut talk = Talk::logged_in();
+    talk.is_reading = false;
+    let lines = 1_000;
+    for _ in 0..lines {
+        talk.say("who\n");
+    }
+    for _ in 0..100 {
+        // Sixteen bytes at a time: four lines.
+        talk.serve(16);
+        while talk.daemon_takes() || talk.daemon_is_heard() {}
+    }
+    assert!(!talk.session.wants_input());
+    let pending = talk.session.output.pending().len();
+    assert!((512..1_024).contains(&pending), "{pending}");
+    assert!(talk.unread_bytes() > 3_000, "{}", talk.unread_bytes());
+    talk.is_reading = true;
+    talk.settle();
+    assert_eq!(talk.heard(), "foobar\nDONE\n".repeat(lines));
+    assert!(talk.session.wants_input());
+}
+
+#[test]
+fn who_reads_nothing_has_no_more_pages_asked_for_until_he_reads() {
+    let mut talk = Talk::logged_in();
+    for number in 1..=200 {
+        talk.daemon.bob_writes(&number.to_string());
+    }
+    talk.is_reading = false;
+    talk.say("fetch\n");
+    talk.settle();
+    let pending = talk.session.output.pending().len();
+    assert!((512..1_024).contains(&pending), "{pending}");
+    talk.is_reading = true;
+    talk.settle();
+    assert_eq!(talk.heard().lines().count(), 202);
+}

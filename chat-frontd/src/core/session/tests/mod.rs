@@ -1,0 +1,12 @@
+//! Whole dialogues against a daemon of the tests.
+
+mod daemon;
+mod talk;
+
+mod delivering;
+mod endings;
+mod idle;
+mod lost;
+mod random;
+mod resumed;
+mod sentences;

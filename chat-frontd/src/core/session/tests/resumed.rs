@@ -1,0 +1,164 @@
+//! The daemon died and came back: what was asked is asked again under its name, and nothing is lost or doubled.
+
+use super::talk::{TIME, Talk};
+
+/// Logged in, with so many messages of bob's waiting, of which the first slice has come with `fetch`.
+fn in_the_middle_of_a_fetch(count: usize) -> Talk {
+    let mut talk = Talk::logged_in();
+    for number in 1..=count {
+        talk.daemon.bob_writes(&number.to_string());
+    }
+    talk.say("fetch\n");
+    talk.serve(usize::MAX);
+    assert!(talk.daemon_takes() && talk.daemon_is_heard());
+    talk
+}
+
+fn lines(texts: &[u32]) -> String {
+    let line = |text| format!("{TIME} bob: {text}\n");
+    texts.iter().map(line).collect()
+}
+
+#[test]
+fn an_answer_that_was_lost_comes_once() {
+    let mut talk = Talk::logged_in();
+    talk.say("send bob one\nsend bob two\nwho\n");
+    talk.serve(usize::MAX);
+    while talk.daemon_takes() {}
+    assert!(talk.daemon_is_heard());
+    talk.daemon_dies();
+    talk.daemon_returns();
+    assert_eq!(talk.ask(""), "sent:\nDONE\nsent:\nDONE\nfoobar\nDONE\n");
+    assert_eq!(talk.daemon.queue("bob"), [(1, "one"), (2, "two")]);
+}
+
+#[test]
+fn what_was_written_is_not_written_again() {
+    let mut talk = in_the_middle_of_a_fetch(5);
+    talk.serve(0);
+    talk.daemon_dies();
+    talk.daemon_returns();
+    let expected = format!("fetching\n{}DONE\n", lines(&[1, 2, 3, 4, 5]));
+    assert_eq!(talk.ask(""), expected);
+    assert_eq!(talk.ask("fetch\n"), "fetching\nDONE\n");
+}
+
+#[test]
+fn messages_that_come_with_a_later_answer_while_a_page_is_owed_are_not_lost() {
+    for slice_messages in [1, 2, 10] {
+        let mut talk = in_the_middle_of_a_fetch(5);
+        talk.say("who\n");
+        talk.serve(usize::MAX);
+        talk.daemon_dies();
+        talk.daemon.slice_messages = slice_messages;
+        talk.daemon.bob_writes("6");
+        talk.daemon_returns();
+        // `who` is asked again before the rest of the fetch is: its answer brings messages.
+        let heard = talk.ask("fetch\n");
+        let fetched = format!("fetching\n{}DONE\n", lines(&[1, 2, 3, 4, 5]));
+        let online = format!("foobar\n{}DONE\n", lines(&[6]));
+        assert_eq!(heard, format!("{fetched}{online}fetching\nDONE\n"));
+    }
+}
+
+#[test]
+fn messages_pushed_at_the_return_while_a_page_is_owed_complete_the_answer() {
+    for (count, slice_messages) in [(3, 2), (3, 10), (7, 2), (7, 10)] {
+        let mut talk = Talk::logged_in();
+        talk.ask("push ack\n");
+        for number in 1..=count {
+            talk.daemon.store_quietly(&number.to_string());
+        }
+        talk.say("fetch\n");
+        talk.serve(usize::MAX);
+        assert!(talk.daemon_takes() && talk.daemon_is_heard());
+        talk.daemon_dies();
+        talk.daemon.slice_messages = slice_messages;
+        talk.daemon_returns();
+        // The push arrives before the rest can be asked for.
+        assert!(talk.daemon_takes() && talk.daemon_is_heard());
+        let texts: Vec<u32> = (1..=count).collect();
+        let expected = format!("fetching\n{}DONE\n", lines(&texts));
+        assert_eq!(talk.ask(""), expected);
+        assert_eq!(talk.ask("who\n"), "foobar\nDONE\n");
+        talk.daemon.bob_writes("8");
+        assert_eq!(talk.ask(""), lines(&[8]));
+    }
+}
+
+#[test]
+fn what_was_pushed_while_the_client_read_nothing_comes_once_and_in_order() {
+    for slice_messages in [2, 100] {
+        let mut talk = Talk::logged_in();
+        talk.ask("push on\n");
+        talk.is_reading = false;
+        for number in 1..=40 {
+            talk.daemon.bob_writes(&number.to_string());
+            talk.settle();
+        }
+        for number in 41..=50 {
+            talk.daemon.store_quietly(&number.to_string());
+        }
+        talk.say("who\n");
+        talk.daemon_dies();
+        talk.daemon.slice_messages = slice_messages;
+        talk.daemon_returns();
+        talk.settle();
+        talk.is_reading = true;
+        let heard = talk.ask("");
+        let (messages, answers): (Vec<_>, Vec<_>) = heard
+            .split_inclusive('\n')
+            .partition(|line| line.starts_with(TIME));
+        assert_eq!(messages.concat(), lines(&(1..=50).collect::<Vec<_>>()));
+        assert_eq!(answers.concat(), "foobar\nDONE\n");
+    }
+}
+
+#[test]
+fn push_holds_as_it_was_answered_by_the_daemon() {
+    for (mode, other) in [("on", "off"), ("off", "on"), ("ack", "off")] {
+        let mut talk = Talk::logged_in();
+        talk.ask(format!("push {other}\n"));
+        // The answer to `push` has come, but stands behind one that is not complete.
+        for number in 1..=3 {
+            talk.daemon.store_quietly(&number.to_string());
+        }
+        talk.say(format!("fetch\npush {mode}\n"));
+        talk.serve(usize::MAX);
+        while talk.daemon_takes() {}
+        assert!(talk.daemon_is_heard());
+        assert!(talk.daemon_is_heard());
+        talk.daemon_dies();
+        talk.daemon_returns();
+        talk.settle();
+        let heard = talk.heard();
+        assert!(heard.ends_with(&format!("push:{mode}\nDONE\n")), "{heard}");
+        talk.daemon.bob_writes("new");
+        let is_pushed = !talk.ask("").is_empty();
+        assert_eq!(is_pushed, mode != "off");
+    }
+}
+
+#[test]
+fn a_connection_that_never_asked_is_not_resumed() {
+    let mut talk = Talk::new();
+    talk.say("foo");
+    talk.serve(usize::MAX);
+    assert_eq!(talk.session.resume(), None);
+}
+
+#[test]
+fn a_logout_that_was_asked_is_asked_again() {
+    for has_reached_it in [false, true] {
+        let mut talk = Talk::logged_in();
+        talk.say("logout\n");
+        talk.serve(usize::MAX);
+        if has_reached_it {
+            assert!(talk.daemon_takes());
+        }
+        talk.daemon_dies();
+        assert!(!talk.session.is_over());
+        talk.daemon_returns();
+        assert_eq!(talk.ask(""), "goodbye\n");
+    }
+}

@@ -1,0 +1,474 @@
+//! What the protocol says of names, passwords and the chat, sentence by sentence, in each form a client may send it.
+
+use chat_shared::rpc::Answer;
+
+use super::daemon::Daemon;
+use super::talk::{LIMITS, TIME, Talk};
+use crate::core::session::SessionLimits;
+
+/// How a client's bytes come.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Whole,
+    LineByLine,
+    ByteByByte,
+    /// With CR LF for LF.
+    WithCarriageReturns,
+}
+
+fn replay(daemon: Daemon, sent: &[u8], form: Form) -> (String, Talk) {
+    let limits = SessionLimits {
+        max_unread_bytes: 1 << 20,
+        ..LIMITS
+    };
+    let mut talk = Talk::with(daemon, limits);
+    match form {
+        Form::Whole => talk.say(sent),
+        Form::LineByLine => {
+            for line in sent.split_inclusive(|byte| *byte == b'\n') {
+                talk.say(line);
+                talk.settle();
+            }
+        }
+        Form::ByteByByte => {
+            for byte in sent {
+                talk.say([*byte]);
+                talk.settle();
+            }
+        }
+        Form::WithCarriageReturns => {
+            let lines = sent.split_inclusive(|byte| *byte == b'\n');
+            for line in lines {
+                match line.strip_suffix(b"\n") {
+                    Some(line) => talk.say([line, b"\r\n"].concat()),
+                    None => talk.say(line),
+                }
+            }
+        }
+    }
+    talk.settle();
+    (talk.heard(), talk)
+}
+
+const FORMS: [Form; 4] = [
+    Form::Whole,
+    Form::LineByLine,
+    Form::ByteByByte,
+    Form::WithCarriageReturns,
+];
+
+/// In every form, `sent` is answered by these lines, and the server then closes or does not.
+#[track_caller]
+fn expect(prepare: impl Fn(&mut Daemon), sent: impl AsRef<[u8]>, answers: &[&str], is_over: bool) {
+    let expected: String = answers.iter().map(|line| format!("{line}\n")).collect();
+    for form in FORMS {
+        let mut daemon = Daemon::new();
+        prepare(&mut daemon);
+        let (heard, talk) = replay(daemon, sent.as_ref(), form);
+        assert_eq!(heard, expected, "{form:?}");
+        assert_eq!(talk.session.is_over(), is_over, "{form:?}");
+    }
+}
+
+fn usual(_: &mut Daemon) {}
+
+/// The same after a login as foobar.
+#[track_caller]
+fn expect_chat(sent: impl AsRef<[u8]>, answers: &[&str]) {
+    let sent = [b"foobar\npasspass\n", sent.as_ref()].concat();
+    let answers = [&["password", "welcome", "DONE"], answers].concat();
+    expect(usual, sent, &answers, answers.ends_with(&["goodbye"]));
+}
+
+#[test]
+fn a_known_name_is_asked_for_its_password() {
+    expect(usual, "foobar\n", &["password"], false);
+}
+
+#[test]
+fn an_unknown_name_is_offered_registration() {
+    expect(
+        usual,
+        "dave\ny\npw\npw\ndave\npw\n",
+        &[
+            "register",
+            "password",
+            "registered",
+            "password",
+            "welcome",
+            "DONE",
+        ],
+        false,
+    );
+}
+
+#[test]
+fn new_passwords_that_differ_or_are_empty_are_asked_for_again() {
+    expect(
+        usual,
+        "dave\ny\none\ntwo\n\n\none\n\n\none\none\none\n",
+        &[
+            "register",
+            "password",
+            "password",
+            "password",
+            "password",
+            "password",
+            "registered",
+        ],
+        false,
+    );
+}
+
+#[test]
+fn any_answer_but_y_is_no_registration() {
+    for no in ["n", "", "Y", "yes", " y", "y "] {
+        let sent = format!("dave\n{no}\nfoobar\n");
+        expect(usual, sent, &["register", "username", "password"], false);
+    }
+}
+
+#[test]
+fn a_name_taken_meanwhile_is_no_account_of_this_client() {
+    for form in FORMS {
+        let (heard, mut talk) = replay(Daemon::new(), b"dave\ny\npw\n", form);
+        assert_eq!(heard, "register\npassword\n");
+        talk.daemon.add_account("dave");
+        assert_eq!(talk.ask("pw\nfoobar\n"), "username\npassword\n");
+    }
+}
+
+#[test]
+fn names_that_no_account_can_have_are_refused() {
+    expect(
+        usual,
+        "\nWHO\nDone\ntwo words\na,b\n\x1b[2J\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\nfoobar\n",
+        &[
+            "username", "username", "username", "username", "username", "username", "username",
+            "password",
+        ],
+        false,
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_no_name() {
+    expect(
+        usual,
+        b"\xff\xfe\nfoobar\n",
+        &["username", "password"],
+        false,
+    );
+}
+
+#[test]
+fn who_is_logged_in_elsewhere_is_connected_already() {
+    let online = |daemon: &mut Daemon| daemon.set_online("foobar", true);
+    expect(
+        online,
+        "foobar\nfoobar\nbob\n",
+        &["connected", "connected", "password"],
+        false,
+    );
+}
+
+#[test]
+fn a_login_elsewhere_since_the_name_leads_back_to_the_name() {
+    for form in FORMS {
+        let (_, mut talk) = replay(Daemon::new(), b"foobar\n", form);
+        talk.daemon.set_online("foobar", true);
+        assert_eq!(
+            talk.ask("passpass\nbob\nsecret\n"),
+            "connected\npassword\nwelcome\nDONE\n"
+        );
+    }
+}
+
+#[test]
+fn the_third_wrong_password_is_told_the_seconds_and_closed() {
+    expect(
+        usual,
+        "foobar\n1\n\n2\n3\npasspass\nfetch\n",
+        &["password", "password", "password", "password", "60"],
+        true,
+    );
+}
+
+#[test]
+fn who_is_blocked_is_told_for_how_long_and_closed() {
+    let blocked = |daemon: &mut Daemon| {
+        let (_, mut talk) = replay(Daemon::new(), b"foobar\n1\n2\n3\n", Form::Whole);
+        std::mem::swap(daemon, &mut talk.daemon);
+        daemon.forget_connection();
+    };
+    expect(blocked, "foobar\npasspass\n", &["blocked:59"], true);
+}
+
+#[test]
+fn a_password_is_any_bytes_and_its_spaces_count() {
+    expect(
+        usual,
+        b"dave\ny\n \xff\x00\t\n \xff\x00\t\ndave\n\xff\x00\t\n \xff\x00\t\n",
+        &[
+            "register",
+            "password",
+            "registered",
+            "password",
+            "password",
+            "welcome",
+            "DONE",
+        ],
+        false,
+    );
+}
+
+#[test]
+fn waiting_messages_come_after_welcome_oldest_first_however_many() {
+    for count in 0..9 {
+        let texts: Vec<String> = (0..count).map(|n| format!("text {n}")).collect();
+        let waiting = |daemon: &mut Daemon| texts.iter().for_each(|text| daemon.bob_writes(text));
+        let lines: Vec<String> = texts
+            .iter()
+            .map(|text| format!("{TIME} bob: {text}"))
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let answers = [
+            &["password", "welcome"],
+            &lines[..],
+            &["DONE", "fetching", "DONE"],
+        ];
+        expect(
+            waiting,
+            "foobar\npasspass\nfetch\n",
+            &answers.concat(),
+            false,
+        );
+    }
+}
+
+#[test]
+fn each_command_gets_its_line_and_done() {
+    expect_chat(
+        "who\nlast 5\nsend bob hi\nsend (bob carol bob) hi\nbroadcast hi\nfetch\n",
+        &[
+            "foobar", "DONE", "foobar", "DONE", "sent:", "DONE", "sent:", "DONE", "sent:", "DONE",
+            "fetching", "DONE",
+        ],
+    );
+}
+
+#[test]
+fn no_done_follows_goodbye_and_nothing_behind_it_is_done() {
+    expect_chat("who\nlogout\nsend bob no\n", &["foobar", "DONE", "goodbye"]);
+    let (_, talk) = replay(
+        Daemon::new(),
+        b"foobar\npasspass\nlogout\nsend bob no\n",
+        Form::Whole,
+    );
+    assert_eq!(talk.daemon.count_stored("no"), 0);
+    assert!(!talk.daemon.is_online("foobar"));
+}
+
+#[test]
+fn unknown_names_are_told_and_the_known_ones_get_it() {
+    expect_chat(
+        "send (bob x y x) hi\nsend z hi\n",
+        &["send:x,y", "DONE", "send:z", "DONE"],
+    );
+    let (_, talk) = replay(
+        Daemon::new(),
+        b"foobar\npasspass\nsend (bob x) hi\n",
+        Form::Whole,
+    );
+    assert_eq!(talk.daemon.queue("bob"), [(1, "hi")]);
+}
+
+#[test]
+fn a_message_to_oneself_comes_between_its_answer_and_done() {
+    let line = format!("{TIME} foobar:  a  b ");
+    expect_chat("send foobar  a  b \n", &["sent:", &line, "DONE"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_command_is_told_by_its_word() {
+    expect_chat(
+        "dance now\n\nwho is\nsend\nsend bob\nsend () x\nsend (bob x\nlast x\npush\nids maybe\nbroadcast\n",
+        &[
+            "error:command:dance",
+            "DONE",
+            "error:command:",
+            "DONE",
+            "error:args:who",
+            "DONE",
+            "error:args:send",
+            "DONE",
+            "error:args:send",
+            "DONE",
+            "error:args:send",
+            "DONE",
+            "error:args:send",
+            "DONE",
+            "error:args:last",
+            "DONE",
+            "error:args:push",
+            "DONE",
+            "error:args:ids",
+            "DONE",
+            "error:args:broadcast",
+            "DONE",
+        ],
+    );
+}
+
+#[test]
+fn what_a_client_sent_is_repeated_and_stored_clean() {
+    let line = format!("{TIME} foobar: \u{fffd}[0m \u{fffd} \u{202e}");
+    expect_chat(
+        "\x1b[2J\nsend foobar \x1b[0m \u{9b} \u{202e}\nsend b\x07 hi\n",
+        &[
+            "error:command:\u{fffd}[2J",
+            "DONE",
+            "sent:",
+            &line,
+            "DONE",
+            "send:b\u{fffd}",
+            "DONE",
+        ],
+    );
+    let broken = format!("{TIME} foobar: a\u{fffd}");
+    expect_chat(b"send foobar a\xff\n", &["sent:", &broken, "DONE"]);
+}
+
+#[test]
+fn a_line_over_the_limit_is_skipped_in_the_chat() {
+    let long = "x".repeat(500);
+    expect_chat(
+        format!("send bob {long}\nwho\n{long}\nfetch\n"),
+        &[
+            "error:length:send",
+            "DONE",
+            "foobar",
+            "DONE",
+            &format!("error:length:{}", "x".repeat(64)),
+            "DONE",
+            "fetching",
+            "DONE",
+        ],
+    );
+}
+
+#[test]
+fn a_line_over_the_limit_closes_before_login() {
+    let long = "x".repeat(64);
+    expect(usual, format!("{long}\nfoobar\n"), &["error:length:"], true);
+    let sent = format!("foobar\n{long}\npasspass\n");
+    expect(usual, sent, &["password", "error:length:"], true);
+    let sent = format!("dave\ny\n{long}\n");
+    expect(
+        usual,
+        sent,
+        &["register", "password", "error:length:"],
+        true,
+    );
+}
+
+#[test]
+fn the_limit_counts_the_end_of_a_line() {
+    let fits = "x".repeat(63 - "send bob ".len());
+    for (sent, answer) in [
+        (format!("send bob {fits}\n"), "sent:"),
+        (format!("send bob {fits}x\n"), "error:length:send"),
+        (format!("send bob {fits}\r\n"), "error:length:send"),
+    ] {
+        let mut talk = Talk::logged_in();
+        assert_eq!(talk.ask(&sent), format!("{answer}\nDONE\n"));
+    }
+}
+
+#[test]
+fn refusals_of_the_daemon_are_named_by_the_command() {
+    let refused = |answer: &Answer<'static>| {
+        let answer = answer.clone();
+        move |daemon: &mut Daemon| {
+            daemon.refusals = [Answer::Password, Answer::Welcome].into();
+            daemon.refusals.push_back(answer.clone());
+        }
+    };
+    for (answer, line) in [
+        (Answer::Quota, "error:quota:send"),
+        (Answer::Full, "error:full:send"),
+        (Answer::Busy, "error:busy:send"),
+    ] {
+        let answers = ["password", "welcome", "DONE", line, "DONE"];
+        expect(
+            refused(&answer),
+            "foobar\npasspass\nsend bob hi\n",
+            &answers,
+            false,
+        );
+    }
+}
+
+#[test]
+fn too_many_logins_lead_back_to_where_one_was() {
+    let busy_after = |usual_answers: &'static [Answer<'static>]| {
+        move |daemon: &mut Daemon| {
+            daemon.refusals = usual_answers.iter().cloned().collect();
+            daemon.refusals.push_back(Answer::Busy);
+        }
+    };
+    expect(
+        busy_after(&[]),
+        "foobar\nfoobar\n",
+        &["error:busy:", "password"],
+        false,
+    );
+    expect(
+        busy_after(&[Answer::Password]),
+        "foobar\npasspass\npasspass\n",
+        &["password", "error:busy:", "welcome", "DONE"],
+        false,
+    );
+    expect(
+        busy_after(&[Answer::Register]),
+        "dave\ny\npw\npw\ndave\n",
+        &["register", "password", "error:busy:", "register"],
+        false,
+    );
+}
+
+#[test]
+fn ids_are_shown_from_the_answer_on() {
+    let line = |id: &str, text: &str| format!("{TIME} {id}foobar: {text}");
+    expect_chat(
+        "send foobar 1\nids on\nsend foobar 2\nids off\nsend foobar 3\n",
+        &[
+            "sent:",
+            &line("", "1"),
+            "DONE",
+            "ids:on",
+            "DONE",
+            "sent:",
+            &line("#2 ", "2"),
+            "DONE",
+            "ids:off",
+            "DONE",
+            "sent:",
+            &line("", "3"),
+            "DONE",
+        ],
+    );
+}
+
+#[test]
+fn an_unfinished_line_is_dropped_and_whole_ones_are_answered_after_a_fin() {
+    for form in FORMS {
+        let (_, mut talk) = replay(Daemon::new(), b"foobar\npasspass\n", form);
+        talk.say("who\nsend bob hi\nsend bob unfinished");
+        talk.finish();
+        talk.settle();
+        assert_eq!(talk.heard(), "foobar\nDONE\nsent:\nDONE\n");
+        assert!(talk.session.is_over());
+        assert_eq!(talk.daemon.queue("bob"), [(1, "hi")]);
+    }
+}

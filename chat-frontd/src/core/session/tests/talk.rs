@@ -1,0 +1,295 @@
+//! A client, its session and the daemon, with everything between them that can be late: what the worker does,
+//! without sockets.
+
+use std::collections::VecDeque;
+
+use chat_shared::rpc::{FromWorker, ToWorker, decode_items};
+
+use super::daemon::{Daemon, Frame, SERIAL, frame};
+use crate::core::session::{Ending, MAX_SLOTS, MessageLines, QueuePart, Session, SessionLimits};
+
+pub(super) const LIMITS: SessionLimits = SessionLimits {
+    max_line_bytes: 64,
+    max_unread_bytes: 512,
+};
+
+/// What is read at once.
+const READ_BYTES: usize = 256;
+
+/// What a message of 1970 begins with.
+pub(super) const TIME: &str = "[1970-01-01T00:00:00Z]";
+
+pub(super) struct Talk {
+    pub(super) session: Session,
+    pub(super) daemon: Daemon,
+    pub(super) now_ms: u64,
+    lines: MessageLines,
+    /// On the way to the daemon.
+    pub(super) asked: VecDeque<Frame>,
+    pub(super) is_attached: bool,
+    /// Sent by the client and not read yet.
+    unread: VecDeque<u8>,
+    has_finished: bool,
+    /// Whether the client's TCP takes, and acknowledges, what is written.
+    pub(super) is_reading: bool,
+    /// Whether a logout waits for the client no longer.
+    pub(super) is_patience_over: bool,
+    received: Vec<u8>,
+    shown: usize,
+}
+
+impl Talk {
+    pub(super) fn new() -> Self {
+        Self::with(Daemon::new(), LIMITS)
+    }
+
+    pub(super) fn with(daemon: Daemon, limits: SessionLimits) -> Self {
+        let address = [127, 0, 0, 1].into();
+        Self {
+            session: Session::new(SERIAL, address, limits, 0),
+            daemon,
+            now_ms: 0,
+            lines: MessageLines::default(),
+            asked: VecDeque::new(),
+            is_attached: true,
+            unread: VecDeque::new(),
+            has_finished: false,
+            is_reading: true,
+            is_patience_over: false,
+            received: Vec::new(),
+            shown: 0,
+        }
+    }
+
+    /// Logged in as foobar.
+    pub(super) fn logged_in() -> Self {
+        let mut talk = Self::new();
+        assert_eq!(talk.ask("foobar\npasspass\n"), "password\nwelcome\nDONE\n");
+        talk
+    }
+
+    pub(super) fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.unread.extend(bytes.as_ref());
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.has_finished = true;
+    }
+
+    /// Says this and waits for all there is to be answered.
+    pub(super) fn ask(&mut self, bytes: impl AsRef<[u8]>) -> String {
+        self.say(bytes);
+        self.settle();
+        self.heard()
+    }
+
+    /// What was received since this was asked last.
+    pub(super) fn heard(&mut self) -> String {
+        let heard = String::from_utf8(self.received[self.shown..].to_vec()).unwrap();
+        self.shown = self.received.len();
+        heard
+    }
+
+    pub(super) fn received(&self) -> &[u8] {
+        &self.received
+    }
+
+    pub(super) fn unread_bytes(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// All that can happen without time passing.
+    pub(super) fn settle(&mut self) {
+        const MOST_TURNS: usize = 10_000;
+        for _ in 0..MOST_TURNS {
+            let before = (self.unread.len(), self.received.len());
+            self.serve(usize::MAX);
+            let mut is_busy = before != (self.unread.len(), self.received.len());
+            while self.daemon_takes() || self.daemon_is_heard() {
+                is_busy = true;
+            }
+            if !is_busy {
+                return;
+            }
+        }
+        panic!("worker and daemon go on for ever");
+    }
+
+    /// The daemon takes one item; whether there was one.
+    pub(super) fn daemon_takes(&mut self) -> bool {
+        let item = self.asked.pop_front();
+        if let Some(item) = &item {
+            self.daemon.take(item);
+        }
+        item.is_some()
+    }
+
+    /// One item of the daemon's arrives; whether there was one.
+    pub(super) fn daemon_is_heard(&mut self) -> bool {
+        let Some(item) = self.daemon.out.pop_front() else {
+            return false;
+        };
+        for item in decode_items::<ToWorker<'_>>(&item) {
+            self.take(item.unwrap());
+        }
+        self.check_bounds();
+        true
+    }
+
+    fn take(&mut self, item: ToWorker<'_>) {
+        let Self { session, lines, .. } = self;
+        match item {
+            ToWorker::Reply {
+                offset,
+                answer,
+                messages,
+                through,
+                more,
+                ..
+            } => {
+                let messages = &messages;
+                let part = QueuePart {
+                    messages,
+                    through,
+                    more,
+                };
+                session.reply(offset, &answer, part, lines, self.now_ms);
+            }
+            ToWorker::Push {
+                messages,
+                through,
+                more,
+                ..
+            } => {
+                let messages = &messages;
+                let part = QueuePart {
+                    messages,
+                    through,
+                    more,
+                };
+                session.pushed(part, lines);
+            }
+            ToWorker::Page { messages, more, .. } => {
+                session.page(&messages, more, lines, self.now_ms);
+            }
+            ToWorker::End { .. } => session.cut_off(),
+        }
+    }
+
+    /// One turn of the worker for this client, which reads so many bytes at most.
+    pub(super) fn serve(&mut self, most_bytes: usize) {
+        self.read(most_bytes);
+        self.session.advance(self.now_ms);
+        self.request();
+        self.write();
+        self.session.advance(self.now_ms);
+        self.request();
+        self.conclude_if_possible();
+        self.write();
+        self.check_bounds();
+    }
+
+    fn read(&mut self, most_bytes: usize) {
+        if !self.session.wants_input() {
+            return;
+        }
+        self.observe();
+        let count = most_bytes.min(READ_BYTES).min(self.unread.len());
+        let bytes: Vec<u8> = self.unread.drain(..count).collect();
+        if !bytes.is_empty() {
+            self.session.received(&bytes);
+        } else if self.has_finished && self.unread.is_empty() {
+            self.session.end_input();
+        }
+    }
+
+    /// Looks what the client's TCP has acknowledged: all that was written.
+    pub(super) fn observe(&mut self) {
+        let position = self.session.output.written_position();
+        let input_total = self.session.input_total() + self.unread.len() as u64;
+        let delivery = &mut self.session.delivery;
+        delivery.acknowledged(position, input_total, self.now_ms);
+    }
+
+    pub(super) fn request(&mut self) {
+        if !self.is_attached {
+            return;
+        }
+        while let Some(request) = self.session.next_request() {
+            self.asked.push_back(frame(&FromWorker::Request(request)));
+        }
+        if let Some((after, through)) = self.session.next_page() {
+            let page = FromWorker::Page {
+                connection: SERIAL,
+                after,
+                through,
+            };
+            self.asked.push_back(frame(&page));
+        }
+    }
+
+    fn write(&mut self) {
+        if self.is_reading {
+            self.write_some(usize::MAX);
+        }
+    }
+
+    /// The client's TCP takes so many bytes at most.
+    pub(super) fn write_some(&mut self, most_bytes: usize) {
+        let pending = self.session.output.pending();
+        let count = most_bytes.min(pending.len());
+        self.received.extend_from_slice(&pending[..count]);
+        self.session.output.advance(count);
+        let position = self.session.output.written_position();
+        self.session.delivery.written(position);
+    }
+
+    fn conclude_if_possible(&mut self) {
+        if !self.session.can_conclude() {
+            return;
+        }
+        self.observe();
+        let has_all = self.session.output.pending().is_empty()
+            && !self.session.delivery.awaits_acknowledgement();
+        if has_all || self.is_patience_over {
+            self.session.conclude();
+            self.request();
+        }
+    }
+
+    pub(super) fn time_out(&mut self) {
+        self.session.begin_ending(Ending::TimeOut);
+        self.settle();
+    }
+
+    /// What was on the way, in both directions, is lost.
+    pub(super) fn daemon_dies(&mut self) {
+        self.daemon.die();
+        self.asked.clear();
+        self.is_attached = false;
+    }
+
+    /// The link is there again. What is to be asked again was not asked yet.
+    pub(super) fn daemon_returns(&mut self) {
+        self.is_attached = true;
+        let connections = self.session.resume().into_iter().collect();
+        self.asked
+            .push_back(frame(&FromWorker::Resume { connections }));
+    }
+
+    /// Ten seconds have passed since it went.
+    pub(super) fn daemon_is_lost(&mut self) {
+        self.session.daemon_is_lost(self.now_ms);
+    }
+
+    /// What a session holds stays within what its limits say.
+    fn check_bounds(&self) {
+        // A slot's answer and one slice of messages, of which each is shorter than a line and a header.
+        const SLOT_BYTES: usize = 4 * 128;
+        assert!(self.session.slots.len() <= MAX_SLOTS);
+        let input = self.session.input.held_bytes();
+        assert!(input <= READ_BYTES + self.session.limits.max_line_bytes);
+        let output = self.session.output.pending().len();
+        assert!(output <= self.session.limits.max_unread_bytes + MAX_SLOTS * SLOT_BYTES);
+    }
+}

@@ -1,0 +1,147 @@
+//! A client's socket: what is to be read and written there.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+
+use super::tcp_queues;
+use crate::core::{ClientKey, Core};
+
+/// Bytes read from a client at once.
+pub(super) const READ_BYTES: usize = 16 * 1024;
+
+/// What became of a client's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alive {
+    Yes,
+    /// Reset, timed out, or otherwise not to be used any more.
+    No,
+}
+
+pub(super) struct ClientSocket {
+    pub(super) stream: TcpStream,
+    /// There may be something to be read.
+    is_readable: bool,
+    /// The event queue said that nothing more will come.
+    is_read_closed: bool,
+    /// The end was read.
+    has_ended: bool,
+    /// The kernel may take something.
+    is_writable: bool,
+    /// The event queue said that the connection is broken.
+    is_broken: bool,
+}
+
+impl ClientSocket {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            is_readable: true,
+            is_read_closed: false,
+            has_ended: false,
+            is_writable: true,
+            is_broken: false,
+        }
+    }
+
+    pub(super) fn take_event(&mut self, event: &Event) {
+        self.is_read_closed |= event.is_read_closed();
+        self.is_readable |= event.is_readable() || event.is_read_closed();
+        self.is_writable |= event.is_writable();
+        self.is_broken |= event.is_error();
+    }
+
+    /// Tells the core how much of what was sent is acknowledged.
+    pub(super) fn observe(&self, key: ClientKey, core: &mut Core) {
+        if let (Ok(unacknowledged), Ok(unread)) = (
+            tcp_queues::unacknowledged_bytes(&self.stream),
+            tcp_queues::unread_bytes(&self.stream),
+        ) {
+            core.observed(key, unacknowledged, unread);
+        }
+    }
+
+    /// Whether something can be read, and the core takes it.
+    pub(super) fn can_read(&self, key: ClientKey, core: &Core) -> bool {
+        self.is_readable && !self.has_ended && core.wants_input(key)
+    }
+
+    /// Reads once, if the core takes more; what it does not take stays in the kernel.
+    pub(super) fn read(
+        &mut self,
+        key: ClientKey,
+        core: &mut Core,
+        scratch: &mut [u8; READ_BYTES],
+    ) -> Alive {
+        if self.is_broken {
+            return Alive::No;
+        }
+        if !self.can_read(key, core) {
+            return Alive::Yes;
+        }
+        if core.wants_observation(key) {
+            self.observe(key, core);
+        }
+        match self.stream.read(scratch) {
+            Ok(0) => {
+                self.has_ended = true;
+                core.ended(key);
+            }
+            Ok(bytes) => {
+                // A short read has emptied the kernel's queue, and more will be told of; but the end was.
+                self.is_readable = bytes == READ_BYTES || self.is_read_closed;
+                core.received(key, &scratch[..bytes]);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Alive::No,
+        }
+        Alive::Yes
+    }
+
+    /// Writes what the kernel takes.
+    pub(super) fn write(&mut self, key: ClientKey, core: &mut Core) -> Alive {
+        let Some(output) = core.output(key) else {
+            return Alive::Yes;
+        };
+        let mut has_written = false;
+        while self.is_writable && !output.pending().is_empty() {
+            match self.stream.write(output.pending()) {
+                Ok(bytes) if bytes > 0 => {
+                    output.advance(bytes);
+                    has_written = true;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => return Alive::No,
+            }
+        }
+        if has_written {
+            core.wrote(key);
+        }
+        Alive::Yes
+    }
+
+    pub(super) fn shut(&self) -> Alive {
+        match self.stream.shutdown(Shutdown::Write) {
+            Ok(()) => Alive::Yes,
+            Err(_) => Alive::No,
+        }
+    }
+}
+
+/// Sets a new client's socket up: a dead peer is found in about a minute and a half; small answers leave at once.
+pub(super) fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_nodelay(true)
+}

@@ -1,0 +1,282 @@
+//! What a worker does with clients that misbehave or are many: its memory and its time, which dialogues cannot show.
+
+// A failed step fails the test.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/connection.rs"]
+#[allow(dead_code)]
+mod connection;
+#[path = "../processes/installation.rs"]
+#[allow(dead_code)]
+mod installation;
+#[path = "../support/processes.rs"]
+#[allow(dead_code)]
+mod processes;
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use chat_shared::process_identity::ProcessIdentity;
+use connection::{Connection, Received};
+use installation::{FRONTD, Installation, STATED};
+
+const ACCOUNTS: &str = "foobar,53649f6e45138ef119c955d04bf042562f6e2946\n\
+                        windows,3cbf2c628de96e8e46ab4e44d4ddf2c4d1eccddb\n";
+
+/// An installation with one worker.
+struct Server {
+    _installation: Installation,
+    worker: ProcessIdentity,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(flags: &[&str]) -> Self {
+        let installation = Installation::new();
+        fs::create_dir(&installation.run_dir).unwrap();
+        fs::write(installation.file("user_pass.txt"), ACCOUNTS).unwrap();
+        installation.program(STATED, &["--detach"]).expect_status(0);
+        let flags = [&["--detach", "--workers=1"], flags].concat();
+        installation.program(FRONTD, &flags).expect_status(0);
+        Self {
+            worker: installation.children(FRONTD)[0],
+            address: installation.address().parse().unwrap(),
+            _installation: installation,
+        }
+    }
+
+    fn connect(&self) -> Connection {
+        Connection::open(self.address, None).unwrap()
+    }
+
+    fn log_in(&self, name: &str, password: &str) -> Connection {
+        let mut client = self.connect();
+        client
+            .send(format!("{name}\n{password}\n").as_bytes())
+            .unwrap();
+        for line in ["password", "welcome"] {
+            expect(&mut client, line);
+        }
+        client
+    }
+
+    /// Somebody new is answered.
+    fn serves(&self) {
+        let mut client = self.connect();
+        client.send(b"nobody-yet\n").unwrap();
+        expect(&mut client, "register");
+    }
+
+    /// Resident memory of the worker.
+    fn memory_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/statm", self.worker.pid);
+        let pages = fs::read_to_string(path).unwrap();
+        let resident: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
+        resident * 4096
+    }
+
+    fn processor_time(&self) -> Duration {
+        const TICKS_A_SECOND: u64 = 100;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.worker.pid)).unwrap();
+        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split(' ').collect();
+        let ticks = fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap();
+        Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND)
+    }
+
+    /// With nothing to do the worker waits; one that spins takes all the time it is given.
+    #[track_caller]
+    fn expect_rest(&self) {
+        // What was begun may still come to its end.
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let before = self.processor_time();
+            std::thread::sleep(Duration::from_secs(1));
+            let taken = self.processor_time() - before;
+            if taken <= Duration::from_millis(50) {
+                return;
+            }
+            assert!(Instant::now() < end, "the worker takes {taken:?} a second");
+        }
+    }
+}
+
+#[track_caller]
+fn expect(client: &mut Connection, line: &str) {
+    assert_eq!(client.receive(), Received::Line(line.into()));
+}
+
+/// Sends a line again and again and reads none of the answers, until the server takes no more for a while.
+fn flood(mut stream: &TcpStream, line: &[u8], most_bytes: usize) {
+    stream
+        .set_write_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let lines = line.repeat(64 * 1024 / line.len());
+    let mut sent = 0;
+    while sent < most_bytes {
+        match stream.write(&lines[sent % line.len()..]) {
+            Ok(bytes) => sent += bytes,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn lines_that_wait_for_the_ones_before_them_take_little_memory() {
+    let server = Server::start(&[]);
+    server.serves();
+    let before = server.memory_bytes();
+    let clients: Vec<TcpStream> = (0..10)
+        .map(|_| TcpStream::connect(server.address).unwrap())
+        .collect();
+    std::thread::scope(|scope| {
+        for client in &clients {
+            // One is asked of the daemon after the other.
+            scope.spawn(|| flood(client, b"WHO\n", 4 << 20));
+        }
+    });
+    server.serves();
+    let grown = server.memory_bytes().saturating_sub(before);
+    assert!(grown < 6 << 20, "{grown} bytes for {}", clients.len());
+}
+
+#[test]
+fn clients_that_never_read_take_little_memory_and_no_time() {
+    let server = Server::start(&[]);
+    let clients = [("foobar", "passpass"), ("windows", "withglass")].map(|(name, password)| {
+        let mut client = server.log_in(name, password);
+        expect(&mut client, "DONE");
+        client.into_stream()
+    });
+    let before = server.memory_bytes();
+    let mut line = vec![b'x'; 8_000];
+    line.push(b'\n');
+    for client in &clients {
+        flood(client, &line, 1 << 30);
+    }
+    server.serves();
+    let grown = server.memory_bytes().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes for two clients");
+    server.expect_rest();
+    for client in &clients {
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+    server.expect_rest();
+    server.serves();
+}
+
+#[test]
+fn a_line_without_end_takes_no_memory() {
+    let server = Server::start(&[]);
+    let mut client = server.log_in("foobar", "passpass");
+    expect(&mut client, "DONE");
+    let before = server.memory_bytes();
+    let piece = [b'x'; 64 * 1024];
+    for _ in 0..512 {
+        client.send(&piece).unwrap();
+    }
+    server.serves();
+    let grown = server.memory_bytes().saturating_sub(before);
+    assert!(grown < 4 << 20, "{grown} bytes");
+    client.send(b"\nwho\n").unwrap();
+    let Received::Line(refusal) = client.receive() else {
+        panic!("no answer");
+    };
+    assert!(refusal.starts_with(b"error:length:xxx"));
+    for line in ["DONE", "foobar", "DONE"] {
+        expect(&mut client, line);
+    }
+}
+
+#[test]
+fn a_thousand_idle_clients_take_little_memory_and_no_time() {
+    chat_shared::descriptor_limit::raise().unwrap();
+    let server = Server::start(&[]);
+    server.serves();
+    let before = server.memory_bytes();
+    let clients: Vec<Connection> = (0..1_000).map(|_| server.connect()).collect();
+    server.serves();
+    let grown = server.memory_bytes().saturating_sub(before);
+    assert!(grown < 4 << 20, "{grown} bytes for {}", clients.len());
+    server.expect_rest();
+}
+
+#[test]
+fn half_closed_clients_take_no_time() {
+    let server = Server::start(&[]);
+    let clients: Vec<Connection> = (0..200)
+        .map(|number: usize| {
+            let mut client = server.connect();
+            client.send(&b"WHO\nfoobar\nhalf"[..number % 15]).unwrap();
+            client.finish().unwrap();
+            client
+        })
+        .collect();
+    server.serves();
+    server.expect_rest();
+    drop(clients);
+    server.serves();
+}
+
+#[test]
+fn a_full_worker_serves_the_next_one_when_one_leaves() {
+    let server = Server::start(&["--max-clients=2"]);
+    let mut first = server.connect();
+    let mut second = server.connect();
+    for client in [&mut first, &mut second] {
+        client.send(b"WHO\n").unwrap();
+        expect(client, "username");
+    }
+    let mut third = server.connect();
+    let mut fourth = server.connect();
+    third.send(b"WHO\n").unwrap();
+    fourth.send(b"WHO\n").unwrap();
+    let waiting = third.receive_within(Duration::from_millis(300));
+    assert_eq!(waiting, Received::Nothing(Vec::new()));
+    server.expect_rest();
+    drop(first);
+    expect(&mut third, "username");
+    second.reset().unwrap();
+    expect(&mut fourth, "username");
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
+    const MESSAGES: usize = 60;
+    let server = Server::start(&[]);
+    let mut sender = server.log_in("windows", "withglass");
+    expect(&mut sender, "DONE");
+    let text = "x".repeat(8_000);
+    for number in 0..MESSAGES {
+        sender
+            .send(format!("send foobar {number} {text}\n").as_bytes())
+            .unwrap();
+        expect(&mut sender, "sent:");
+        expect(&mut sender, "DONE");
+    }
+    let mut reader = server.log_in("foobar", "passpass");
+    for _ in 0..MESSAGES / 3 {
+        assert!(matches!(reader.receive(), Received::Line(_)));
+    }
+    reader.reset().unwrap();
+    let mut reader = processes::wait_for("the reader is offline", || {
+        let mut reader = server.connect();
+        reader.send(b"foobar\n").unwrap();
+        (reader.receive() == Received::Line(b"password".to_vec())).then_some(reader)
+    })
+    .unwrap();
+    reader.send(b"passpass\n").unwrap();
+    expect(&mut reader, "welcome");
+    for number in 0..MESSAGES {
+        let Received::Line(line) = reader.receive() else {
+            panic!("message {number} is lost");
+        };
+        let line = String::from_utf8(line).unwrap();
+        assert!(line.ends_with(&format!("windows: {number} {text}")));
+    }
+    expect(&mut reader, "DONE");
+}

@@ -1,0 +1,251 @@
+//! The state daemon's process: its real core, with the threads beside it simulated.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chat_shared::rpc::FrameReader;
+use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId};
+use chat_stated::entry::{Batch, Limits, Stamp};
+use chat_stated::journal::Position;
+use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
+use chat_stated::passwords::remembered::RememberedPasswords;
+use chat_stated::state::Record;
+use fastrand::Rng;
+
+use crate::account_file;
+use crate::disk::Disk;
+use crate::pipe::Pipe;
+
+/// How long a block lasts in the simulation.
+pub(crate) const BLOCK_TIME_MS: u64 = 4_000;
+
+/// A worker's connection.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    pub(crate) to_daemon: Pipe,
+    pub(crate) to_worker: Pipe,
+    /// Either side is gone; what is under way to the other still arrives.
+    pub(crate) is_closed: bool,
+    reader: FrameReader,
+    is_open_in_core: bool,
+    pid: u32,
+}
+
+impl Link {
+    pub(crate) fn new(pid: u32) -> Self {
+        Self {
+            pid,
+            ..Self::default()
+        }
+    }
+}
+
+/// Work under way outside the core.
+#[derive(Debug)]
+enum Work {
+    Commit(Batch),
+    Checkpoint(Position, Vec<Record>),
+    Hash(u64, PasswordJob),
+    File(FileRequest),
+}
+
+pub(crate) struct Daemon {
+    pub(crate) core: Core,
+    /// By the worker's number in the world and its connections' count.
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    work: VecDeque<Work>,
+    /// What the file requests see, in the order of the requests.
+    was_ready: bool,
+}
+
+impl Daemon {
+    /// Starts from what is on the disk.
+    pub(crate) fn start(disk: &Disk, stamp: Stamp) -> Result<Self, String> {
+        let (state, position) = disk.recover()?;
+        let settings = CoreSettings {
+            limits: Limits {
+                block_time_ms: BLOCK_TIME_MS,
+                queue_messages: 60,
+                sender_share_percent: 60,
+                broadcast_messages: 40,
+                ..Limits::default()
+            },
+            checkpoint_every_entries: 40,
+            ..CoreSettings::default()
+        };
+        let remembered = RememberedPasswords::new(100).map_err(|error| error.to_string())?;
+        Ok(Self {
+            core: Core::new(settings, state, position, remembered, stamp),
+            links: BTreeMap::new(),
+            work: VecDeque::new(),
+            was_ready: false,
+        })
+    }
+
+    /// Whether workers' connections are accepted.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        self.was_ready |= self.core.is_ready();
+        self.was_ready
+    }
+
+    /// One turn of its loop: reads some of what came, in pieces.
+    pub(crate) fn turn(&mut self, stamp: Stamp, disk: &mut Disk, rng: &mut Rng) {
+        self.core.begin_turn(stamp);
+        if self.is_ready() {
+            let ids: Vec<LinkId> = self.links.keys().copied().collect();
+            for id in ids {
+                self.read_link(id, rng);
+            }
+        }
+        for action in self.core.end_turn() {
+            match action {
+                Action::Submit(batch) => self.work.push_back(Work::Commit(batch)),
+                Action::Checkpoint { position, records } => {
+                    self.work.push_back(Work::Checkpoint(position, records));
+                }
+                Action::Hash { ticket, job, .. } => {
+                    if rng.u8(..20) == 0 {
+                        self.core.password_refused(ticket);
+                    } else {
+                        self.work.push_back(Work::Hash(ticket, job));
+                    }
+                }
+                Action::CancelHash { .. } => {}
+                Action::File(request) => self.work.push_back(Work::File(request)),
+                Action::ForgetJournal(position) => disk.forget_journal(position),
+                Action::CloseLink(link) => {
+                    if let Some(link) = self.links.get_mut(&link) {
+                        link.is_closed = true;
+                    }
+                }
+            }
+        }
+        self.write_links();
+    }
+
+    fn read_link(&mut self, id: LinkId, rng: &mut Rng) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        if !link.is_open_in_core {
+            link.is_open_in_core = true;
+            self.core.link_opened(id, link.pid);
+        }
+        let bytes = link.to_daemon.read(rng.usize(..600));
+        link.reader.extend(&bytes);
+        while let Ok(Some(payload)) = link.reader.next_frame() {
+            if self.core.expects_hello(id) {
+                let mut secret = [0; 16];
+                rng.fill(&mut secret);
+                self.core.hello(id, payload, secret);
+            } else {
+                self.core.received(id, payload);
+            }
+        }
+        if link.is_closed && link.to_daemon.len() == 0 {
+            self.links.remove(&id);
+            self.core.link_closed(id);
+        }
+    }
+
+    fn write_links(&mut self) {
+        for id in self.core.links_with_output() {
+            if let (Some(output), Some(link)) = (self.core.output(id), self.links.get_mut(&id)) {
+                let pending = output.pending().to_vec();
+                output.advance(pending.len());
+                link.to_worker.write(&pending);
+            }
+        }
+    }
+
+    /// Whether there is work to be finished.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.work.is_empty()
+    }
+
+    /// Finishes some work that is under way: commits among themselves in order, and so the file's requests.
+    pub(crate) fn finish_work(&mut self, disk: &mut Disk, rng: &mut Rng, is_kind: bool) {
+        if self.work.is_empty() {
+            return;
+        }
+        let wanted = rng.usize(..self.work.len());
+        let kind = std::mem::discriminant(&self.work[wanted]);
+        let first = self
+            .work
+            .iter()
+            .position(|work| std::mem::discriminant(work) == kind);
+        let Some(work) = first.and_then(|first| self.work.remove(first)) else {
+            return;
+        };
+        match work {
+            Work::Commit(batch) if !is_kind && rng.u8(..40) == 0 => self.core.no_room(batch),
+            Work::Commit(batch) => {
+                let position = disk.commit(&batch);
+                self.core.committed(position, batch, 500);
+            }
+            Work::Checkpoint(_, records) if !is_kind && rng.u8(..10) == 0 => {
+                self.core.checkpoint_no_room(records);
+            }
+            Work::Checkpoint(position, records) => {
+                disk.write_checkpoint(position, &records);
+                self.core.checkpoint_written(position);
+            }
+            Work::Hash(ticket, job) => self.core.password_done(ticket, hash(&job, rng)),
+            Work::File(request) => self.finish_file_request(request, disk),
+        }
+    }
+
+    fn finish_file_request(&mut self, request: FileRequest, disk: &mut Disk) {
+        match request {
+            FileRequest::Append { ticket, lines } => {
+                if disk.account_file.last().is_some_and(|last| *last != b'\n') {
+                    disk.account_file.push(b'\n');
+                }
+                disk.account_file.extend_from_slice(lines.as_bytes());
+                self.core.lines_filed(&[ticket]);
+            }
+            FileRequest::Create { lines, .. } => {
+                disk.account_file = lines.into_bytes();
+                self.core.account_file_created(Ok(()));
+            }
+            FileRequest::Read { .. } => {
+                let content = account_file::read(&disk.account_file);
+                self.core.account_file_read(Ok(content));
+            }
+        }
+    }
+
+    /// Dies: of what was being written some is durable, some is torn, some is gone.
+    pub(crate) fn die(mut self, disk: &mut Disk, rng: &mut Rng) {
+        while let Some(work) = self.work.pop_front() {
+            match work {
+                // A commit that had reached the disk, though nobody was told; the next ones had not begun.
+                Work::Commit(batch) if rng.bool() => {
+                    disk.commit(&batch);
+                }
+                Work::Checkpoint(position, records) if rng.bool() => {
+                    disk.write_checkpoint(position, &records);
+                }
+                Work::File(FileRequest::Append { lines, .. }) if rng.bool() => {
+                    let torn = rng.usize(..=lines.len());
+                    disk.account_file
+                        .extend_from_slice(&lines.as_bytes()[..torn]);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn hash(job: &PasswordJob, rng: &mut Rng) -> PasswordResult {
+    match job {
+        PasswordJob::Hash { password } => {
+            PasswordResult::Hashed(account_file::secret(rng.u32(..), password.as_bytes()))
+        }
+        PasswordJob::Verify { secret, password } => {
+            let right = account_file::is_right(secret, password.as_bytes());
+            let new_secret = (right && rng.u8(..4) == 0)
+                .then(|| account_file::secret(rng.u32(..), password.as_bytes()));
+            PasswordResult::Verified { right, new_secret }
+        }
+    }
+}

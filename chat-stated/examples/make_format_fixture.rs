@@ -1,0 +1,248 @@
+//! Writes one small example of everything that is stored or said in a format of its own, for `tests/fixtures/`.
+//!
+//! Run it once for each new version of a format, into a new directory, and never change an old one:
+//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v1`
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+
+use anyhow::{Context, ensure};
+use chat_shared::rpc::{
+    ConnectionSerial, Greeting, Hello, LifeCredential, LifeId, MessageNumber, OperatorHello,
+    Progress, Refusal, Standing, StreamOffset, VERSION,
+};
+use chat_stated::backup::take::{Source, take};
+use chat_stated::checkpoint::{Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter};
+use chat_stated::entry::{
+    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, FiledSecret, Limits, RequestName,
+    Stamp,
+};
+use chat_stated::journal::{Journal, JournalEvent, LocalJournal, Position};
+use chat_stated::state::State;
+use chat_stated::stored_state::replay;
+
+const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
+const WALL_MS: i64 = 1_795_000_000_000;
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const CREDENTIAL: LifeCredential = LifeCredential {
+    life: LifeId(1),
+    secret: [7; 16],
+};
+
+fn main() -> anyhow::Result<()> {
+    let dir = std::env::args_os().nth(1).map(PathBuf::from);
+    let dir = dir.context("name the directory to write to")?;
+    ensure!(
+        fs::read_dir(&dir).map_or(true, |mut files| files.next().is_none()),
+        "{} is not empty",
+        dir.display()
+    );
+    fs::create_dir_all(&dir)?;
+    write_state(&dir)?;
+    let accounts = "# accounts of the fixture\n".to_owned() + &lines();
+    fs::write(dir.join("user_pass.txt"), accounts)?;
+    let source = Source {
+        state_dir: dir.clone(),
+        account_file: dir.join("user_pass.txt"),
+    };
+    take(
+        &source,
+        &dir.join("chat.backup"),
+        false,
+        Position(6),
+        WALL_MS,
+    )?;
+    for name in ["journal.db", "checkpoint.db"] {
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(dir.join(format!("{name}{suffix}")));
+        }
+    }
+    write_frames(&dir)
+}
+
+fn lines() -> String {
+    let names = ["alice", "bob", "carol", "dave"];
+    names.map(|name| format!("{name},{SECRET}\n")).concat()
+}
+
+/// Four batches that a checkpoint has, of which the journal forgot some, and two after it.
+fn write_state(dir: &Path) -> anyhow::Result<()> {
+    let store = CheckpointStore::open(dir, |_| Ok(()))?.store;
+    let (sender, events) = channel();
+    let mut journal = LocalJournal::open(dir, Position(0), |_| Ok(()))?.start(Box::new({
+        move |event| {
+            let _ = sender.send(event);
+        }
+    }))?;
+    let mut state = State::default();
+    let commit = |batch, journal: &mut LocalJournal, state: &mut State| {
+        journal.submit(batch);
+        match events.recv()? {
+            JournalEvent::Committed { batch, .. } => replay(state, batch),
+            other => anyhow::bail!("{other:?}"),
+        }
+        Ok(())
+    };
+    for batch in batches_before() {
+        commit(batch, &mut journal, &mut state)?;
+    }
+    write_checkpoint(store, &mut state)?;
+    // Forgotten along with the next commit.
+    journal.forget_through(Position(2));
+    for batch in batches_after() {
+        commit(batch, &mut journal, &mut state)?;
+    }
+    ensure!(
+        state.waiting_messages() == 3,
+        "{}",
+        state.waiting_messages()
+    );
+    Ok(())
+}
+
+fn write_checkpoint(store: CheckpointStore, state: &mut State) -> anyhow::Result<()> {
+    let (sender, events) = channel();
+    let mut writer = CheckpointWriter::start(
+        store,
+        Box::new(move |event| {
+            let _ = sender.send(event);
+        }),
+    )?;
+    writer.write(Checkpoint {
+        position: Position(4),
+        changes: state.take_changes(),
+    });
+    match events.recv()? {
+        CheckpointEvent::Written { .. } => Ok(()),
+        other => anyhow::bail!("{other:?}"),
+    }
+}
+
+fn batches_before() -> Vec<Batch> {
+    let filed = |account| FiledSecret {
+        account: AccountId(account),
+        secret_version: 0,
+    };
+    vec![
+        batch(vec![
+            Entry::Configure(Limits::default()),
+            Entry::BeginLife {
+                secret: CREDENTIAL.secret,
+                pid: 1,
+            },
+        ]),
+        batch(vec![
+            Entry::ChangeAccounts(["alice", "bob", "carol"].map(account).to_vec()),
+            Entry::Filed([0, 1, 2].map(filed).to_vec()),
+        ]),
+        batch(vec![
+            request(1, 1, log_in(0)),
+            request(1, 2, send(&["bob"], "first")),
+            request(
+                1,
+                3,
+                Action::Broadcast {
+                    text: "to all".into(),
+                },
+            ),
+        ]),
+        batch(vec![
+            request(2, 1, failed(2)),
+            request(2, 2, failed(2)),
+            request(2, 3, failed(2)),
+        ]),
+    ]
+}
+
+fn batches_after() -> Vec<Batch> {
+    vec![
+        batch(vec![request(1, 4, send(&["bob", "carol"], "after it"))]),
+        batch(vec![request(
+            3,
+            1,
+            Action::Register {
+                name: "dave".into(),
+                secret: SECRET.into(),
+            },
+        )]),
+    ]
+}
+
+fn batch(entries: Vec<Entry>) -> Batch {
+    let stamp = Stamp {
+        wall_ms: WALL_MS,
+        boot_ms: 1_000_000,
+        boot_id: *b"fixture boot id ",
+    };
+    Batch { stamp, entries }
+}
+
+fn account(name: &str) -> AccountChange {
+    AccountChange::Set {
+        name: name.into(),
+        secret: SECRET.into(),
+    }
+}
+
+fn request(serial: u64, offset: u64, action: Action) -> Entry {
+    Entry::Request {
+        name: RequestName {
+            connection: ConnectionId {
+                life: CREDENTIAL.life,
+                serial: ConnectionSerial(serial),
+            },
+            offset: StreamOffset(offset),
+        },
+        answered: StreamOffset(offset - 1),
+        progress: Progress {
+            written: MessageNumber(0),
+            ..Progress::default()
+        },
+        action,
+    }
+}
+
+fn log_in(account: u32) -> Action {
+    Action::LogIn {
+        account: AccountId(account),
+        address: ADDRESS,
+        password_version: 0,
+        new_secret: None,
+    }
+}
+
+fn failed(account: u32) -> Action {
+    Action::FailedLogIn {
+        account: AccountId(account),
+        address: ADDRESS,
+    }
+}
+
+fn send(recipients: &[&str], text: &str) -> Action {
+    Action::Send {
+        recipients: recipients.iter().map(|name| (*name).into()).collect(),
+        text: text.into(),
+    }
+}
+
+/// The first frames of either side, without their lengths.
+fn write_frames(dir: &Path) -> anyhow::Result<()> {
+    let resume = Some(CREDENTIAL);
+    let refused = Greeting::Refused(Refusal::Version {
+        daemon_version: VERSION,
+    });
+    let frames = [
+        ("hello.frame", Hello { resume: None }.encode()?),
+        ("hello_resume.frame", Hello { resume }.encode()?),
+        ("attached.frame", Greeting::Attached(CREDENTIAL).encode()?),
+        ("refused.frame", refused.encode()?),
+        ("operator_hello.frame", OperatorHello.encode()),
+        ("standing.frame", Standing { position: 6 }.encode()),
+    ];
+    for (name, payload) in frames {
+        fs::write(dir.join(name), payload)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Checking what is stored: the files of a stopped installation, or a backup.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chat_shared::pid_file::is_locked;
+
+use super::shown_time;
+use crate::account_file::format::parse;
+use crate::account_file::read::{MAX_FILE_BYTES, ReadError, read};
+use crate::database::StorageError;
+use crate::journal::check_journal;
+use crate::settings::Settings;
+use crate::state_lock::StateLock;
+use crate::stored_state::{StoredBackup, StoredCheckpoint, StoredState};
+
+/// What a check came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is as it was written.
+    Whole,
+    /// What is damaged, where, and what to do; one for each file.
+    Damaged(Vec<String>),
+}
+
+/// Checks a backup and writes what was looked at. An error means that it could not be looked at.
+pub fn check_backup(file: &Path, out: &mut impl Write) -> anyhow::Result<Verdict> {
+    writeln!(out, "checking the backup {}", file.display())?;
+    let backup = match sort(StoredBackup::read(file))? {
+        Ok(backup) => backup,
+        Err(damage) => return Ok(Verdict::Damaged(vec![damage])),
+    };
+    describe_backup(&backup, out)?;
+    Ok(Verdict::Whole)
+}
+
+/// Writes what a backup holds.
+pub(super) fn describe_backup(backup: &StoredBackup, out: &mut impl Write) -> anyhow::Result<()> {
+    let taken = shown_time(backup.head.taken_wall_ms);
+    writeln!(out, "  taken {taken}")?;
+    let stored = &backup.stored;
+    writeln!(
+        out,
+        "  checkpoint: {} records, through batch {}",
+        stored.records, stored.checkpoint.0
+    )?;
+    describe_journal(stored, out)?;
+    describe_state(stored, out)?;
+    describe_accounts("account file", &backup.account_file, out)
+}
+
+/// Checks the files of an installation that does not run, and writes what was looked at. Changes nothing. An error
+/// means that they could not be looked at.
+pub fn check_installation(settings: &Settings, out: &mut impl Write) -> anyhow::Result<Verdict> {
+    let state_dir = settings.state_dir();
+    let pid_file = settings.process.run_dir_of("chat-stated").pid_file();
+    let shown = state_dir.display();
+    let is_running = is_locked(&pid_file)
+        .with_context(|| format!("cannot look whether {} is locked", pid_file.display()))?;
+    if is_running {
+        bail!(
+            "the daemon is running: its files change all the time. Check a backup of it (chat-stated backup FILE; \
+             chat-stated check FILE), or stop it first"
+        );
+    }
+    if !state_dir.is_dir() {
+        bail!("there is no state in {shown} (see --run-dir, CHAT_RUN_DIR)");
+    }
+    let _lock = StateLock::acquire(&state_dir, Duration::ZERO)?;
+    writeln!(out, "checking {shown}")?;
+    let mut damage = Vec::new();
+    check_databases(&state_dir, &mut damage, out)?;
+    check_account_file(&settings.account_file(), &mut damage, out)?;
+    Ok(match damage.is_empty() {
+        true => Verdict::Whole,
+        false => Verdict::Damaged(damage),
+    })
+}
+
+fn check_databases(
+    state_dir: &Path,
+    damage: &mut Vec<String>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let checkpoint = match sort(StoredCheckpoint::read(state_dir))? {
+        Ok(Some(checkpoint)) => checkpoint,
+        missing_or_damaged => {
+            let what = missing_or_damaged.err();
+            damage.push(what.unwrap_or_else(|| missing("checkpoint.db")));
+            return check_journal_alone(state_dir, damage, out);
+        }
+    };
+    writeln!(
+        out,
+        "  checkpoint.db: {} records, through batch {}",
+        checkpoint.records, checkpoint.position.0
+    )?;
+    match sort(checkpoint.with_journal(state_dir))? {
+        Ok(Some(stored)) => {
+            describe_journal(&stored, out)?;
+            describe_state(&stored, out)?;
+        }
+        Ok(None) => damage.push(missing("journal.db")),
+        Err(what) => damage.push(what),
+    }
+    Ok(())
+}
+
+fn check_journal_alone(
+    state_dir: &Path,
+    damage: &mut Vec<String>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    match sort(check_journal(state_dir, None, |_| Ok(())))? {
+        Ok(Some((last, batches))) => {
+            writeln!(
+                out,
+                "  journal.db: {batches} batches, through batch {}",
+                last.0
+            )?;
+        }
+        Ok(None) => damage.push(missing("journal.db")),
+        Err(what) => damage.push(what),
+    }
+    Ok(())
+}
+
+fn check_account_file(
+    path: &Path,
+    damage: &mut Vec<String>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    match read(path, MAX_FILE_BYTES) {
+        Ok(file) => describe_accounts(&path.display().to_string(), &file.bytes, out),
+        Err(error @ ReadError::System { .. }) => Err(error.into()),
+        Err(error) => {
+            damage.push(format!(
+                "{error}. The state has every account: a start without the file makes it anew when it is next written"
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn describe_journal(stored: &StoredState, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "  journal: {} batches, through batch {} ({} entries after the checkpoint)",
+        stored.batches, stored.last.0, stored.entries
+    )
+}
+
+fn describe_state(stored: &StoredState, out: &mut impl Write) -> std::io::Result<()> {
+    let (accounts, messages) = (
+        stored.state.account_count(),
+        stored.state.waiting_messages(),
+    );
+    writeln!(
+        out,
+        "  state: {accounts} accounts, {messages} waiting messages"
+    )
+}
+
+fn describe_accounts(name: &str, bytes: &[u8], out: &mut impl Write) -> anyhow::Result<()> {
+    let parsed = parse(bytes);
+    let accounts = parsed.accounts.len();
+    write!(out, "  {name}: {accounts} accounts")?;
+    match parsed.unreadable.first() {
+        None => writeln!(out)?,
+        Some(first) => writeln!(
+            out,
+            "; {} lines cannot be read and are skipped (the first is line {}: it {})",
+            parsed.unreadable_total, first.line, first.reason
+        )?,
+    }
+    Ok(())
+}
+
+fn missing(name: &str) -> String {
+    format!("{name} is missing: restore the state directory from a backup")
+}
+
+/// Tells damage, as text, from what keeps us from looking.
+fn sort<T>(result: Result<T, StorageError>) -> Result<Result<T, String>, StorageError> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error @ StorageError::Damaged { .. }) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,215 @@
+//! Writing a backup beside the daemon, from snapshots of its files. Why that is consistent is said in [`super`].
+
+use std::fs::{self, File, Permissions};
+use std::io::BufWriter;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use chat_shared::pid_file::{LockError, lock_file};
+
+use super::format::{BackupWriter, Counts, FormatError, Head, Item};
+use super::read::format_error;
+use crate::account_file::read::{MAX_FILE_BYTES, read};
+use crate::checkpoint::{CheckpointSnapshot, RECORD_FORMAT};
+use crate::database::{StorageError, sync_directory};
+use crate::journal::format::{Anchor, Digest};
+use crate::journal::{JournalSnapshot, Position};
+use crate::stored_state::StoredBackup;
+
+/// Bytes of the account file that go into one frame.
+const ACCOUNT_FILE_CHUNK_BYTES: usize = 1024 * 1024;
+const BUFFER_BYTES: usize = 1024 * 1024;
+/// As long as an append of the daemon waits.
+const ACCOUNT_FILE_LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// What is backed up.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The directory of journal and checkpoint.
+    pub state_dir: PathBuf,
+    /// The account file.
+    pub account_file: PathBuf,
+}
+
+/// Writes a backup, reads it back, and gives it its name once it is whole and durable. It has to reach the batch
+/// `at_least`. `taken_wall_ms` is the time it bears. A file of that name is replaced only if that is allowed.
+pub fn take(
+    source: &Source,
+    file: &Path,
+    may_replace: bool,
+    at_least: Position,
+    taken_wall_ms: i64,
+) -> anyhow::Result<StoredBackup> {
+    refuse_to_replace(file, may_replace)?;
+    let new = new_path(file)?;
+    let out = lock_file(&new, Duration::ZERO).map_err(|error| match error {
+        LockError::Held => anyhow!("another backup to {} is under way", file.display()),
+        LockError::Io(error) => anyhow!("cannot create {}: {error}", new.display()),
+    })?;
+    let result = write_and_check(source, &out, &new, at_least, taken_wall_ms).and_then(|backup| {
+        refuse_to_replace(file, may_replace)?;
+        fs::rename(&new, file).with_context(|| format!("cannot name {}", file.display()))?;
+        sync_directory(&directory_of(file))?;
+        Ok(backup)
+    });
+    if result.is_err() {
+        // What failed is said; that a useless file is left as well would only hide it.
+        let _ = fs::remove_file(&new);
+    }
+    result
+}
+
+fn refuse_to_replace(file: &Path, may_replace: bool) -> anyhow::Result<()> {
+    let shown = file.display();
+    match fs::symlink_metadata(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot look at {shown}")),
+        Ok(found) if !found.is_file() => bail!("{shown} is there and is no regular file"),
+        Ok(_) if may_replace => Ok(()),
+        Ok(_) => bail!("{shown} is there already: name another file, or replace it with --force"),
+    }
+}
+
+fn write_and_check(
+    source: &Source,
+    out: &File,
+    new: &Path,
+    at_least: Position,
+    taken_wall_ms: i64,
+) -> anyhow::Result<StoredBackup> {
+    let prepare = || -> std::io::Result<()> {
+        out.set_len(0)?;
+        out.set_permissions(Permissions::from_mode(0o600))
+    };
+    prepare().map_err(StorageError::io("write", new))?;
+    let (head, counts) = write(source, out, new, taken_wall_ms)?;
+    out.sync_all().map_err(StorageError::io("sync", new))?;
+    if head.last < at_least {
+        bail!(
+            "{} ends with batch {}, and the daemon has come to batch {}: it uses another directory",
+            source.state_dir.display(),
+            head.last.0,
+            at_least.0
+        );
+    }
+    // A backup that was never read is a hope.
+    let backup = StoredBackup::read(new)?;
+    let read = (backup.head, backup.account_file.len() as u64);
+    if read != (head, counts.account_file_bytes) {
+        bail!("{} was not read back as it was written", new.display());
+    }
+    Ok(backup)
+}
+
+fn write(
+    source: &Source,
+    out: &File,
+    new: &Path,
+    taken_wall_ms: i64,
+) -> anyhow::Result<(Head, Counts)> {
+    let error = |error| format_error("write", new)(error);
+    let journal = JournalSnapshot::of_running(&source.state_dir)?;
+    let checkpoint = CheckpointSnapshot::of_running(&source.state_dir)?;
+    let head = head_of(&journal, checkpoint.position(), taken_wall_ms)?;
+    let out = BufWriter::with_capacity(BUFFER_BYTES, out);
+    let mut writer = BackupWriter::new(out, &head).map_err(error)?;
+    journal.read_after(head.checkpoint, |row| {
+        let item = Item::Batch {
+            position: row.position,
+            digest: row.digest,
+            body: row.body,
+        };
+        writer.add(&item).map_err(error)
+    })?;
+    // Let go of as soon as can be: what the daemon journals meanwhile stays in the log.
+    drop(journal);
+    add_records(&checkpoint, &mut writer, new)?;
+    drop(checkpoint);
+    for bytes in read_locked(&source.account_file)?.chunks(ACCOUNT_FILE_CHUNK_BYTES) {
+        writer.add(&Item::AccountFile(bytes)).map_err(error)?;
+    }
+    let (_, counts) = writer.finish().map_err(error)?;
+    Ok((head, counts))
+}
+
+fn head_of(
+    journal: &JournalSnapshot,
+    checkpoint: Position,
+    taken_wall_ms: i64,
+) -> Result<Head, StorageError> {
+    let anchor = if checkpoint <= journal.last() {
+        journal.anchor_at(checkpoint)?
+    } else {
+        // The checkpoint is newer than the journal's snapshot: a journal of none begins behind it.
+        Anchor {
+            position: checkpoint,
+            digest: Digest::START,
+        }
+    };
+    Ok(Head {
+        taken_wall_ms,
+        record_format: RECORD_FORMAT,
+        checkpoint,
+        anchor,
+        last: checkpoint.max(journal.last()),
+    })
+}
+
+fn add_records(
+    checkpoint: &CheckpointSnapshot,
+    writer: &mut BackupWriter<impl std::io::Write>,
+    new: &Path,
+) -> Result<(), StorageError> {
+    let mut failure: Option<FormatError> = None;
+    let result = checkpoint.read(|record| {
+        let item = Item::Record {
+            table: record.table,
+            key: record.key,
+            value: record.value,
+        };
+        writer.add(&item).map_err(|error| {
+            let what = error.to_string();
+            failure = Some(error);
+            what
+        })
+    });
+    match failure {
+        Some(error) => Err(format_error("write", new)(error)),
+        None => result,
+    }
+}
+
+/// Reads the account file while nobody appends to it.
+fn read_locked(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let deadline = std::time::Instant::now() + ACCOUNT_FILE_LOCK_WAIT;
+    // If it cannot be opened, the reader says why.
+    let lock = File::open(path).ok();
+    while let Some(file) = &lock {
+        match file.try_lock_shared() {
+            Ok(()) => break,
+            Err(fs::TryLockError::WouldBlock) if std::time::Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => bail!("cannot lock {}: {error} (see lslocks)", path.display()),
+        }
+    }
+    Ok(read(path, MAX_FILE_BYTES)?.bytes)
+}
+
+fn new_path(file: &Path) -> anyhow::Result<PathBuf> {
+    let mut name = file
+        .file_name()
+        .with_context(|| format!("{} names no file", file.display()))?
+        .to_owned();
+    name.push(".new");
+    Ok(file.with_file_name(name))
+}
+
+fn directory_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

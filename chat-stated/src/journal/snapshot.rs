@@ -1,0 +1,173 @@
+//! The journal as it was at one moment, for a backup and for whoever only checks it.
+
+use std::path::Path;
+
+use super::Position;
+use super::durable_mark::{self, MarkContent};
+use super::format::{Anchor, Digest};
+use super::recovery::{Replay, StoredBatch, check_end, read_anchor};
+use super::store::JOURNAL;
+use crate::database::{Database, StorageError};
+
+/// A journal that does not change while this is there.
+#[derive(Debug)]
+pub struct JournalSnapshot {
+    database: Database,
+    anchor: Anchor,
+    last: Position,
+}
+
+/// A batch as it is stored. Whether its digest is right is for the reader to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredRow<'a> {
+    /// Its place.
+    pub position: Position,
+    /// Over place, predecessor and body.
+    pub digest: Digest,
+    /// The batch, encoded.
+    pub body: &'a [u8],
+}
+
+impl JournalSnapshot {
+    /// The journal of a daemon that goes on meanwhile. Until it is dropped, what that writes stays in the log of its
+    /// file.
+    pub fn of_running(dir: &Path) -> Result<Self, StorageError> {
+        let database = Database::open_beside(dir, &JOURNAL)?;
+        let anchor = read_anchor(&database)?;
+        let last: Option<i64> = database
+            .connection
+            .query_row("SELECT max(position) FROM batch", (), |row| row.get(0))
+            .map_err(StorageError::sqlite("read", database.file()))?;
+        let last = last.map_or(anchor.position, |last| Position(last as u64));
+        Ok(Self {
+            database,
+            anchor,
+            last,
+        })
+    }
+
+    /// The last batch in it, or that was ever in it.
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
+    /// Place and digest of a batch that is in it, or was forgotten last.
+    pub fn anchor_at(&self, position: Position) -> Result<Anchor, StorageError> {
+        if position == self.anchor.position {
+            return Ok(self.anchor);
+        }
+        let file = self.database.file();
+        let digest = self
+            .database
+            .connection
+            .query_row(
+                "SELECT digest FROM batch WHERE position = ?1",
+                [position.0 as i64],
+                |row| Ok(Digest::from_bytes(row.get_ref(0)?.as_blob()?)),
+            )
+            .map_err(StorageError::sqlite("read", file))?;
+        match digest {
+            Some(digest) => Ok(Anchor { position, digest }),
+            None => {
+                let place = format!("batch {}", position.0);
+                Err(StorageError::damaged(file, place, "its digest is cut off"))
+            }
+        }
+    }
+
+    /// Hands over what stands after a position, in order.
+    pub fn read_after<E: From<StorageError>>(
+        &self,
+        position: Position,
+        mut take: impl FnMut(StoredRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let file = self.database.file();
+        let error = |error| StorageError::sqlite("read", file)(error);
+        let mut select = self
+            .database
+            .connection
+            .prepare(
+                "SELECT position, digest, body FROM batch WHERE position > ?1 ORDER BY position",
+            )
+            .map_err(error)?;
+        let mut rows = select.query([position.0 as i64]).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            let position: i64 = row.get(0).map_err(error)?;
+            let blob = |column| {
+                let value = row.get_ref(column).map_err(error)?;
+                value.as_blob().map_err(|wrong| {
+                    StorageError::damaged(file, format!("batch {position}"), wrong.to_string())
+                })
+            };
+            let digest = Digest::from_bytes(blob(1)?).ok_or_else(|| {
+                let place = format!("batch {position}");
+                StorageError::damaged(file, place, "its digest is cut off")
+            })?;
+            take(StoredRow {
+                position: Position(position as u64),
+                digest,
+                body: blob(2)?,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks the journal in a directory that no daemon uses: pages, chain, end. Hands over what stands after `from`, the
+/// position of the checkpoint; without one, of a damaged checkpoint, nothing. Returns the last position and the
+/// number of batches; nothing if there is no file and nothing says that there was one.
+pub fn check_journal(
+    dir: &Path,
+    from: Option<Position>,
+    replay: impl FnMut(StoredBatch) -> Result<(), String>,
+) -> Result<Option<(Position, u64)>, StorageError> {
+    let mark = durable_mark::read(dir)?;
+    let Some(database) = Database::open(dir, &JOURNAL)? else {
+        return match mark {
+            MarkContent::Missing => Ok(None),
+            _ => {
+                let what = "it is missing, but its mark is there";
+                Err(StorageError::damaged(&JOURNAL.path(dir), "the file", what))
+            }
+        };
+    };
+    let anchor = read_anchor(&database)?;
+    let replayed_from = from.unwrap_or(Position(u64::MAX));
+    let last = Replay {
+        from: replayed_from,
+        replay,
+    }
+    .run(&database, anchor)?;
+    check_end(
+        database.file(),
+        last.position,
+        from.unwrap_or(anchor.position),
+        mark,
+    )?;
+    let batches = last.position.0 - anchor.position.0;
+    Ok(Some((last.position, batches)))
+}
+
+/// Makes the file of a journal, durably and in place of any other, that goes on after `anchor` with the rows that `fill`
+/// gives, in order. It ends early with its own error, and then no file was made.
+pub fn create_journal<E: From<StorageError>>(
+    dir: &Path,
+    anchor: Anchor,
+    fill: impl FnOnce(&mut dyn FnMut(StoredRow<'_>) -> Result<(), E>) -> Result<(), E>,
+) -> Result<(), E> {
+    let file = JOURNAL.path(dir);
+    Database::create_from(dir, &JOURNAL, |rows| {
+        rows.execute(
+            "INSERT INTO anchor (id, content) VALUES (0, ?1)",
+            [&anchor.encode()[..]],
+        )?;
+        let mut insert =
+            rows.prepare("INSERT INTO batch (position, digest, body) VALUES (?1, ?2, ?3)")?;
+        Ok(fill(&mut |row| {
+            insert
+                .execute((row.position.0 as i64, row.digest.as_bytes(), row.body))
+                .map(|_| ())
+                .map_err(|error| StorageError::sqlite("write to", &file)(error).into())
+        }))
+    })
+}

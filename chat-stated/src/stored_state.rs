@@ -1,0 +1,151 @@
+//! The state as it is stored, in a state directory that no daemon uses or in a backup, read for whoever checks it.
+
+use std::path::Path;
+
+use crate::backup::format::{Head, Item};
+use crate::backup::read::read_backup;
+use crate::checkpoint::CheckpointSnapshot;
+use crate::database::StorageError;
+use crate::entry::Batch;
+use crate::journal::{Position, check_journal, format};
+use crate::state::{Effects, Restoration, State};
+
+/// Everything that was stored, and found to be right.
+#[derive(Debug)]
+pub struct StoredState {
+    /// What it has come to.
+    pub state: State,
+    /// The last batch whose effects are in the checkpoint.
+    pub checkpoint: Position,
+    /// The last batch.
+    pub last: Position,
+    /// Records of the checkpoint.
+    pub records: u64,
+    /// Batches in the journal; those that the checkpoint has already are counted too.
+    pub batches: u64,
+    /// Entries in the batches after the checkpoint.
+    pub entries: u64,
+}
+
+/// A backup that was read to its end.
+#[derive(Debug)]
+pub struct StoredBackup {
+    /// What it says of itself.
+    pub head: Head,
+    /// The state in it.
+    pub stored: StoredState,
+    /// The account file in it.
+    pub account_file: Vec<u8>,
+}
+
+/// Applies a batch that was stored. What it had for effects outside was told, or will be asked for again.
+pub fn replay(state: &mut State, batch: Batch) {
+    let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
+    state.advance_clock(&batch.stamp);
+    let mut effects = Effects::default();
+    for entry in batch.entries {
+        state.apply(entry, wall_s, &mut effects);
+    }
+}
+
+/// What the checkpoint in a directory has come to, alone.
+#[derive(Debug)]
+pub struct StoredCheckpoint {
+    state: State,
+    /// The last batch whose effects are in it.
+    pub position: Position,
+    /// Its records.
+    pub records: u64,
+}
+
+impl StoredCheckpoint {
+    /// Reads and checks the checkpoint in a directory that no daemon uses. Nothing if there is no file.
+    pub fn read(state_dir: &Path) -> Result<Option<Self>, StorageError> {
+        let Some(snapshot) = CheckpointSnapshot::of_stopped(state_dir)? else {
+            return Ok(None);
+        };
+        let mut restoration = Restoration::default();
+        snapshot.read(|record| {
+            restoration
+                .add(record.table, record.key, record.value)
+                .map_err(|error| error.to_string())
+        })?;
+        let state = restoration.finish().map_err(|error| {
+            StorageError::damaged(
+                &state_dir.join("checkpoint.db"),
+                "its records",
+                error.to_string(),
+            )
+        })?;
+        Ok(Some(Self {
+            state,
+            position: snapshot.position(),
+            records: snapshot.records(),
+        }))
+    }
+
+    /// Reads and checks the journal beside it. Nothing if there is no file.
+    pub fn with_journal(self, state_dir: &Path) -> Result<Option<StoredState>, StorageError> {
+        let (mut state, mut entries) = (self.state, 0);
+        let checked = check_journal(state_dir, Some(self.position), |stored| {
+            entries += stored.batch.entries.len() as u64;
+            replay(&mut state, stored.batch);
+            Ok(())
+        })?;
+        Ok(checked.map(|(last, batches)| StoredState {
+            state,
+            checkpoint: self.position,
+            last,
+            records: self.records,
+            batches,
+            entries,
+        }))
+    }
+}
+
+impl StoredBackup {
+    /// Reads and checks a backup. Reads it twice, because its records come behind its batches.
+    pub fn read(file: &Path) -> Result<Self, StorageError> {
+        let damaged = |what: String| StorageError::damaged_backup(file, "its records", what);
+        let mut restoration = Restoration::default();
+        let mut account_file = Vec::new();
+        let (head, counts) = read_backup(file, |item| {
+            match item {
+                Item::Record { table, key, value } => restoration
+                    .add(table, key, value)
+                    .map_err(|error| damaged(error.to_string()))?,
+                Item::AccountFile(bytes) => account_file.extend_from_slice(bytes),
+                _ => {}
+            }
+            Ok::<(), StorageError>(())
+        })?;
+        let mut state = restoration
+            .finish()
+            .map_err(|error| damaged(error.to_string()))?;
+        let mut entries = 0;
+        read_backup(file, |item| {
+            let Item::Batch { position, body, .. } = item else {
+                return Ok(());
+            };
+            let batch = format::decode(body).map_err(|error| {
+                let place = format!("batch {}", position.0);
+                StorageError::damaged_backup(file, place, error.to_string())
+            })?;
+            entries += batch.entries.len() as u64;
+            replay(&mut state, batch);
+            Ok::<(), StorageError>(())
+        })?;
+        Ok(Self {
+            head,
+            stored: StoredState {
+                state,
+                checkpoint: head.checkpoint,
+                last: head.last,
+                records: counts.records,
+                batches: counts.batches,
+                entries,
+            },
+            account_file,
+        })
+    }
+}

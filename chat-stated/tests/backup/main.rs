@@ -1,0 +1,10 @@
+//! Backup, restore and check with the real program, and the formats that must stay readable.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod checking;
+mod formats;
+mod installation;
+mod restoring;
+mod taking;
+mod worker;

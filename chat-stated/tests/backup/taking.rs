@@ -1,0 +1,170 @@
+//! Taking a backup of a daemon that goes on meanwhile.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use chat_shared::rpc::MessageNumber;
+use chat_stated::checkpoint::CheckpointSnapshot;
+use chat_stated::database::StorageError;
+use chat_stated::journal::{JournalSnapshot, Position};
+use chat_stated::state::{SliceLimits, State};
+
+use super::installation::{Installation, PATIENCE, text};
+use super::worker::Worker;
+
+const ALL: SliceLimits = SliceLimits {
+    messages: usize::MAX,
+    text_bytes: usize::MAX,
+};
+
+/// Enough for a checkpoint.
+const MESSAGES: u64 = 2_500;
+const PADDING_BYTES: usize = 8_000;
+
+/// The numbers that the messages of [`send_numbered`] in a queue begin with.
+fn numbers_in_queue(state: &State, name: &str) -> Vec<u64> {
+    let (account, _) = state.account(name).unwrap();
+    let through = MessageNumber(u64::MAX);
+    state
+        .read_queue(account, MessageNumber(0), through, ALL)
+        .messages
+        .iter()
+        .map(|message| message.text[..8].parse().unwrap())
+        .collect()
+}
+
+fn send_numbered(installation: &Installation, acknowledged: &AtomicU64) {
+    let mut worker = Worker::attach(installation);
+    worker.log_in(1, "alice");
+    let padding = "x".repeat(PADDING_BYTES);
+    for number in 0..MESSAGES {
+        worker.send(1, "bob", &format!("{number:08}{padding}"));
+        acknowledged.store(number + 1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn every_backup_under_traffic_has_all_that_was_answered_before_once_and_in_order() {
+    let installation = Installation::with_accounts(&["alice", "bob"]);
+    installation.start();
+    let acknowledged = AtomicU64::new(0);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let traffic = scope.spawn(|| send_numbered(&installation, &acknowledged));
+        let mut count = 0;
+        loop {
+            let is_last = traffic.is_finished();
+            let answered_before = acknowledged.load(Ordering::SeqCst);
+            let file = installation.path(&format!("{count}.backup"));
+            let backup = installation.back_up(&file);
+            let numbers = numbers_in_queue(&backup.stored.state, "bob");
+            assert!(numbers.len() as u64 >= answered_before, "backup {count}");
+            assert!(numbers.iter().copied().eq(0..numbers.len() as u64));
+            fs::remove_file(file).unwrap();
+            count += 1;
+            if is_last && backup.head.checkpoint > Position(0) {
+                break assert_eq!(answered_before, MESSAGES);
+            }
+            assert!(began.elapsed() < PATIENCE, "no checkpoint came in the way");
+        }
+    });
+}
+
+/// As if the tool that takes a backup were stopped in the middle of it.
+#[test]
+fn a_backup_that_hangs_holds_up_neither_the_daemon_nor_its_next_life() {
+    let installation = Installation::with_accounts(&["alice", "bob"]);
+    installation.start();
+    let mut worker = Worker::attach(&installation);
+    worker.log_in(1, "alice");
+    worker.send(1, "bob", "one");
+    let state_dir = installation.path("state");
+    let journal = JournalSnapshot::of_running(&state_dir).unwrap();
+    let checkpoint = CheckpointSnapshot::of_running(&state_dir).unwrap();
+    let last = journal.last();
+    worker.send(1, "bob", "two");
+    drop(worker);
+    installation.kill_child();
+    let mut worker = Worker::attach(&installation);
+    let bobs: Vec<String> = worker.log_in(1, "bob").into_iter().map(|m| m.1).collect();
+    assert_eq!(bobs, ["one", "two"]);
+    // Nothing of it came into what was held.
+    let mut end = Position(0);
+    journal
+        .read_after(Position(0), |row| {
+            end = row.position;
+            Ok::<(), StorageError>(())
+        })
+        .unwrap();
+    assert_eq!((end, journal.last()), (last, last));
+    assert_eq!(checkpoint.position(), Position(0));
+    drop((journal, checkpoint));
+    installation.stop();
+    assert_eq!(installation.run(&["check"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_backup_is_for_its_owner_only_and_replaces_nothing_unasked() {
+    let installation = Installation::with_accounts(&["alice"]);
+    installation.start();
+    let file = installation.path("b.backup");
+    installation.back_up(&file);
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!installation.path("b.backup.new").exists());
+    let before = fs::read(&file).unwrap();
+    let name = file.to_str().unwrap();
+    let refused = installation.run(&["backup", name]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("--force"), "{refused:?}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+    // What a killed one left is no hindrance.
+    fs::write(installation.path("b.backup.new"), "half").unwrap();
+    let forced = installation.run(&["backup", "--force", name]);
+    assert!(forced.status.success(), "{forced:?}");
+    assert_ne!(fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn a_backup_holds_the_account_file_as_it_is() {
+    let installation = Installation::with_accounts(&["alice"]);
+    let accounts = installation.path("user_pass.txt");
+    let content = format!(
+        "# a comment\n{}rubbish",
+        fs::read_to_string(&accounts).unwrap()
+    );
+    fs::write(&accounts, &content).unwrap();
+    installation.start();
+    let backup = installation.back_up(&installation.path("b.backup"));
+    assert_eq!(text(&backup.account_file), content);
+}
+
+#[test]
+fn without_a_daemon_there_is_no_backup_and_nothing_is_left_behind() {
+    let installation = Installation::with_accounts(&["alice"]);
+    let file = installation.path("b.backup");
+    let refused = installation.run(&["backup", file.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stderr);
+    assert!(said.contains("is it running?"), "{said}");
+    assert!(!file.exists() && !installation.path("b.backup.new").exists());
+}
+
+#[test]
+fn files_that_are_not_the_daemons_are_not_backed_up() {
+    use chat_stated::backup::take::{Source, take};
+    let installation = Installation::with_accounts(&["alice"]);
+    installation.start();
+    installation.stop();
+    let source = Source {
+        state_dir: installation.path("state"),
+        account_file: installation.path("user_pass.txt"),
+    };
+    let file = installation.path("b.backup");
+    let error = take(&source, &file, false, Position(1_000_000), 0).unwrap_err();
+    assert!(error.to_string().contains("another directory"), "{error}");
+    assert!(!file.exists() && !installation.path("b.backup.new").exists());
+    take(&source, &file, false, Position(1), 0).unwrap();
+}

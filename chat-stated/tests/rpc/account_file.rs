@@ -1,0 +1,186 @@
+//! The account file and the accounts, in step.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use chat_shared::rpc::{Answer, Call, ConnectionSerial, ToWorker};
+use nix::sys::signal::Signal;
+
+use super::daemon::{Daemon, PASSWORD, SHA1_SECRET, account_lines, wait_for};
+use super::worker::{SENT, Worker, log_in, register, send, texts};
+
+#[test]
+fn registered_is_said_only_once_the_file_has_the_line() {
+    const CLIENTS: u64 = 50;
+    let daemon = Daemon::with_file(Some("# nobody yet"), &[]);
+    let mut worker = Worker::attach(&daemon);
+    let user_names: Vec<String> = (1..=CLIENTS).map(|number| format!("u{number}")).collect();
+    let mut requests = Vec::new();
+    for user in &user_names {
+        requests.push(worker.client().request(register(user, PASSWORD)));
+    }
+    worker.request(requests);
+    for _ in 0..CLIENTS {
+        let reply = worker.next_reply();
+        assert_eq!(reply.answer, Answer::Registered);
+        let ConnectionSerial(number) = reply.connection;
+        assert_eq!(daemon.account_lines(&format!("u{number}")).len(), 1);
+    }
+    let content = fs::read_to_string(daemon.account_file()).unwrap();
+    assert!(content.starts_with("# nobody yet\nu"), "{content}");
+}
+
+#[test]
+fn without_a_file_there_are_no_accounts_and_the_first_one_makes_it() {
+    let daemon = Daemon::with_file(None, &[]);
+    let mut worker = Worker::attach(&daemon);
+    assert!(!daemon.account_file().exists());
+    let mut client = worker.client();
+    let answer = worker.answer(&mut client, register("ann", PASSWORD));
+    assert_eq!(answer, Answer::Registered);
+    assert!(!daemon.account_lines("ann").is_empty());
+    let mode = fs::metadata(daemon.account_file()).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_that_vanished_is_made_anew_with_every_account() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    fs::remove_file(daemon.account_file()).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for_log("the accounts stay as they are");
+    assert_eq!(worker.look_up("ann"), Answer::Password);
+    let mut client = worker.client();
+    let answer = worker.answer(&mut client, register("carl", PASSWORD));
+    assert_eq!(answer, Answer::Registered);
+    for user in ["ann", "bob", "carl"] {
+        assert!(!daemon.account_lines(user).is_empty(), "{user}");
+        worker.log_in(user);
+    }
+}
+
+#[test]
+fn what_was_changed_in_the_file_is_taken_in_on_sighup() {
+    let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let bob = worker.log_in("bob");
+    assert_eq!(worker.answer(&mut ann, send("bob", "kept")), SENT);
+    // Carl's password is another one now: "abc".
+    let changed = "carl,a9993e364706816aba3e25717850c26c9cd0d89d\n";
+    let without_bob = account_lines(&["ann", "dora"]) + changed;
+    fs::write(daemon.account_file(), without_bob).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    let connection = bob.serial;
+    assert_eq!(worker.next_item(), Some(ToWorker::End { connection }));
+    assert_eq!(worker.look_up("bob"), Answer::Username);
+    assert_eq!(worker.look_up("dora"), Answer::Password);
+    assert_eq!(worker.who(&mut ann), "ann");
+    let mut carl = worker.client();
+    let answer = worker.answer(&mut carl, log_in("carl", PASSWORD));
+    assert_eq!(answer, Answer::Password);
+    let answer = worker.answer(&mut carl, log_in("carl", b"abc"));
+    assert_eq!(answer, Answer::Welcome);
+    let mut disabled = worker.client();
+    let answer = worker.answer(&mut disabled, log_in("bob", PASSWORD));
+    assert_eq!(answer, Answer::Password);
+    let answer = worker.answer(&mut disabled, register("bob", PASSWORD));
+    assert_eq!(answer, Answer::Username);
+    // A disabled account keeps its queue, and gets what is sent to it.
+    assert_eq!(worker.answer(&mut ann, send("bob", "while away")), SENT);
+    let with_bob = account_lines(&["ann", "bob", "carl", "dora"]);
+    fs::write(daemon.account_file(), with_bob).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    worker.wait_for_answer("bob", &Answer::Password);
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages), ["kept", "while away"]);
+}
+
+#[test]
+fn lines_that_cannot_be_read_are_named_and_the_others_taken() {
+    let mut content = account_lines(&["ann"]);
+    content.push_str("no comma\nbob,not a secret\n");
+    content.push_str(&account_lines(&["carl"]));
+    let daemon = Daemon::with_file(Some(&content), &[]);
+    let mut worker = Worker::attach(&daemon);
+    for user in ["ann", "carl"] {
+        assert_eq!(worker.look_up(user), Answer::Password);
+    }
+    assert_eq!(worker.look_up("bob"), Answer::Register);
+    for line in ["line 2 skipped", "line 3 skipped"] {
+        assert!(daemon.log().contains(line), "{line}");
+    }
+    let kept = fs::read_to_string(daemon.account_file()).unwrap();
+    assert_eq!(kept, content);
+}
+
+#[test]
+fn an_old_secret_works_and_is_replaced_at_the_first_login() {
+    let daemon = Daemon::with_file(Some(&format!("ann,{SHA1_SECRET}")), &[]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
+    assert_eq!(answer, Answer::Password);
+    assert_eq!(daemon.account_lines("ann").len(), 1);
+    for _ in 0..2 {
+        let ann = worker.log_in("ann");
+        let lines = daemon.account_lines("ann");
+        let [old, new] = &lines[..] else {
+            panic!("{lines:?}");
+        };
+        assert_eq!(*old, format!("ann,{SHA1_SECRET}"));
+        assert!(new.starts_with("ann,$argon2id$"), "{new}");
+        worker.log_out(ann);
+    }
+}
+
+/// With a file that cannot be written: logins go on, registrations are refused after some tries, and an
+/// account that was made all the same gets its line later.
+fn goes_on_without_its_file(break_file: impl FnOnce(&Daemon), mend_file: impl FnOnce(&Daemon)) {
+    let accounts = format!("ann,{SHA1_SECRET}\n");
+    let mut daemon = Daemon::with_file(Some(&accounts), &[]);
+    let mut worker = Worker::attach(&daemon);
+    break_file(&daemon);
+    let mut ann = worker.log_in("ann");
+    let mut client = worker.client();
+    let mut answer = worker.answer(&mut client, register("bob", PASSWORD));
+    assert_eq!(answer, Answer::Full);
+    answer = worker.answer(&mut ann, Call::Fetch);
+    assert_eq!(answer, Answer::Fetched);
+    mend_file(&daemon);
+    fs::write(daemon.account_file(), &accounts).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    wait_for("the line", || {
+        (!daemon.account_lines("bob").is_empty()).then_some(())
+    });
+    assert!(daemon.stop().success());
+    daemon.start_again();
+    let mut worker = Worker::attach(&daemon);
+    worker.log_in("bob");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_or_made() {
+    // Both wait for seconds, so they wait together.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            goes_on_without_its_file(
+                |daemon| {
+                    fs::remove_file(daemon.account_file()).unwrap();
+                    fs::create_dir(daemon.account_file()).unwrap();
+                },
+                |daemon| fs::remove_dir(daemon.account_file()).unwrap(),
+            );
+        });
+        scope.spawn(|| {
+            goes_on_without_its_file(
+                |daemon| {
+                    fs::remove_file(daemon.account_file()).unwrap();
+                    symlink("nowhere/at/all", daemon.account_file()).unwrap();
+                },
+                |daemon| fs::remove_file(daemon.account_file()).unwrap(),
+            );
+        });
+    });
+}

@@ -1,0 +1,265 @@
+//! Naming a user, registering one, logging in and out.
+
+use std::thread::available_parallelism;
+
+use chat_shared::rpc::{Answer, Call, Message, MessageNumber};
+
+use super::daemon::{Daemon, PASSWORD};
+use super::worker::{
+    ELSEWHERE, HERE, SENT, Worker, log_in, log_in_from, name, register, send, users,
+};
+
+const BLOCK_TIME_S: u64 = 1_000;
+
+fn with_long_blocks(names: &[&str]) -> Daemon {
+    Daemon::with_flags(names, &[&format!("--block-time={BLOCK_TIME_S}")])
+}
+
+#[test]
+fn a_name_is_answered_with_what_can_be_done_with_it() {
+    let daemon = with_long_blocks(&["ann", "bob", "änne"]);
+    let mut worker = Worker::attach(&daemon);
+    worker.log_in("bob");
+    let too_long = "x".repeat(33);
+    for (user, answer) in [
+        ("ann", Answer::Password),
+        ("änne", Answer::Password),
+        ("bob", Answer::Connected),
+        ("carl", Answer::Register),
+        ("", Answer::Username),
+        ("Done", Answer::Username),
+        ("örn", Answer::Username),
+        ("c\u{1b}", Answer::Username),
+        (&too_long, Answer::Username),
+    ] {
+        assert_eq!(worker.look_up(user), answer, "{user}");
+    }
+}
+
+#[test]
+fn who_is_registered_can_log_in_with_any_bytes_for_a_password() {
+    let daemon = Daemon::with_accounts(&[]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    let password = b"\xff\0 \n\x1b";
+    assert_eq!(worker.answer(&mut client, name("ann")), Answer::Register);
+    let answer = worker.answer(&mut client, register("ann", password));
+    assert_eq!(answer, Answer::Registered);
+    assert_eq!(worker.answer(&mut client, name("ann")), Answer::Password);
+    let wrong = &password[..password.len() - 1];
+    let answer = worker.answer(&mut client, log_in("ann", wrong));
+    assert_eq!(answer, Answer::Password);
+    let answer = worker.answer(&mut client, log_in("ann", password));
+    assert_eq!(answer, Answer::Welcome);
+}
+
+#[test]
+fn a_name_that_is_taken_or_none_is_not_registered() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    for user in ["ann", "", "goodbye", "a b", "a,b", "x\u{7f}"] {
+        let answer = worker.answer(&mut client, register(user, PASSWORD));
+        assert_eq!(answer, Answer::Username, "{user:?}");
+    }
+    let answer = worker.answer(&mut client, register("carl", b""));
+    assert_eq!(answer, Answer::Refused);
+    assert_eq!(worker.look_up("carl"), Answer::Register);
+}
+
+#[test]
+fn no_more_accounts_are_registered_than_there_may_be() {
+    let daemon = Daemon::with_flags(&["ann"], &["--max-accounts=2"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    let answer = worker.answer(&mut client, register("bob", PASSWORD));
+    assert_eq!(answer, Answer::Registered);
+    let answer = worker.answer(&mut client, register("carl", PASSWORD));
+    assert_eq!(answer, Answer::Username);
+    assert_eq!(daemon.account_lines("carl"), [""; 0]);
+}
+
+#[test]
+fn the_third_wrong_password_blocks_the_user_from_that_address_only() {
+    let daemon = with_long_blocks(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    for _ in 0..2 {
+        let mut client = worker.client();
+        let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
+        assert_eq!(answer, Answer::Password);
+        worker.close(&client);
+    }
+    let mut client = worker.client();
+    let seconds_left = BLOCK_TIME_S;
+    let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
+    assert_eq!(answer, Answer::Locked { seconds_left });
+    for password in [PASSWORD, b"wrong"] {
+        match worker.answer(&mut client, log_in("ann", password)) {
+            Answer::Locked { seconds_left } => assert!((1..=BLOCK_TIME_S).contains(&seconds_left)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut elsewhere = worker.client();
+    let answer = worker.answer(&mut elsewhere, log_in_from(ELSEWHERE, "ann", PASSWORD));
+    assert_eq!(answer, Answer::Welcome);
+    // A block is looked at before `Connected`.
+    match worker.look_up("ann") {
+        Answer::Blocked { seconds_left } => assert!((1..=BLOCK_TIME_S).contains(&seconds_left)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_block_ends() {
+    let daemon = Daemon::with_flags(&["ann"], &["--block-time=1"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    // On a slow machine the first failures may be forgotten before the third.
+    let is_locked = |answer| matches!(answer, Answer::Locked { seconds_left: 1 });
+    while !is_locked(worker.answer(&mut client, log_in("ann", b"wrong"))) {}
+    worker.wait_for_answer("ann", &Answer::Password);
+    worker.log_in("ann");
+}
+
+#[test]
+fn a_right_password_clears_failures() {
+    let daemon = with_long_blocks(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    for _ in 0..3 {
+        let mut client = worker.client();
+        for _ in 0..2 {
+            let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
+            assert_eq!(answer, Answer::Password);
+        }
+        let answer = worker.answer(&mut client, log_in("ann", PASSWORD));
+        assert_eq!(answer, Answer::Welcome);
+        worker.log_out(client);
+    }
+}
+
+#[test]
+fn who_is_logged_in_elsewhere_is_connected() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let ann = worker.log_in("ann");
+    let mut other_worker = Worker::attach(&daemon);
+    let mut second = other_worker.client();
+    let answer = other_worker.answer(&mut second, log_in("ann", PASSWORD));
+    assert_eq!(answer, Answer::Connected);
+    let answer = other_worker.answer(&mut second, log_in("ann", b"wrong"));
+    assert_eq!(answer, Answer::Password);
+    worker.log_out(ann);
+    let answer = other_worker.answer(&mut second, log_in("ann", PASSWORD));
+    assert_eq!(answer, Answer::Welcome);
+}
+
+#[test]
+fn one_connection_is_logged_in_once() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    for user in ["ann", "bob"] {
+        let answer = worker.answer(&mut ann, log_in(user, PASSWORD));
+        assert_eq!(answer, Answer::Refused);
+        let answer = worker.answer(&mut ann, log_in(user, b"wrong"));
+        assert_eq!(answer, Answer::Refused);
+    }
+    let answer = worker.answer(&mut ann, register("carl", PASSWORD));
+    assert_eq!(answer, Answer::Refused);
+    assert_eq!(worker.who(&mut ann), "ann");
+    assert_eq!(worker.look_up("carl"), Answer::Register);
+}
+
+#[test]
+fn a_password_for_no_account_is_answered_with_username() {
+    let daemon = Daemon::with_accounts(&[]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    let answer = worker.answer(&mut client, log_in("nobody", PASSWORD));
+    assert_eq!(answer, Answer::Username);
+}
+
+#[test]
+fn who_is_not_logged_in_is_refused_everything_else() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    assert_eq!(worker.answer(&mut ann, send("ann", "secret")), SENT);
+    let stranger = worker.client();
+    let mut logged_out = ann;
+    let answer = worker.answer(&mut logged_out, Call::LogOut);
+    assert_eq!(answer, Answer::LoggedOut);
+    for mut client in [stranger, logged_out] {
+        for call in [
+            send("ann", "text"),
+            Call::Broadcast { text: "text" },
+            Call::Fetch,
+            Call::Who,
+            Call::Last { minutes: 5 },
+            Call::Push { on: true },
+            Call::LogOut,
+        ] {
+            let reply = worker.ask(&mut client, call);
+            assert_eq!(reply.answer, Answer::Refused);
+            assert_eq!(reply.messages, [] as [Message<'_>; 0]);
+            assert_eq!((reply.through, reply.more), (MessageNumber(0), false));
+        }
+    }
+}
+
+#[test]
+fn a_closed_connection_is_logged_out_and_nothing_is_answered() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut bob = worker.log_in("bob");
+    let ann = worker.log_in("ann");
+    worker.close(&ann);
+    // Had there been an answer to it, it would come before this one.
+    assert_eq!(worker.ask(&mut bob, Call::Fetch).connection, bob.serial);
+    worker.wait_for_answer("ann", &Answer::Password);
+    assert_eq!(worker.who(&mut bob), "bob");
+}
+
+#[test]
+fn last_names_those_online_and_those_seen_since() {
+    let daemon = Daemon::with_accounts(&["ann", "bob", "carl", "dora"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut carl = worker.log_in("carl");
+    let bob = worker.log_in("bob");
+    worker.log_in("ann");
+    worker.log_out(bob);
+    assert_eq!(worker.who(&mut carl), "ann carl");
+    for minutes in [1_000, u64::MAX] {
+        let answer = worker.answer(&mut carl, Call::Last { minutes });
+        assert_eq!(users(answer), "ann bob carl");
+    }
+}
+
+#[test]
+fn who_comes_when_too_many_passwords_wait_is_told_busy() {
+    const MAX_WAITING_PER_SOURCE: usize = 1_024;
+    // One hash takes longer than the test.
+    let slow = ["--argon2-memory-kib=65536", "--argon2-iterations=64"];
+    let daemon = Daemon::with_flags(&["ann"], &slow);
+    let mut worker = Worker::attach(&daemon);
+    let at_work = available_parallelism().map_or(1, usize::from);
+    let user_names: Vec<String> = (0..MAX_WAITING_PER_SOURCE + at_work)
+        .map(|number| format!("user{number}"))
+        .collect();
+    let mut requests = Vec::new();
+    for user in &user_names {
+        requests.push(worker.client().request(register(user, PASSWORD)));
+    }
+    let mut last = worker.client();
+    requests.push(last.request(log_in_from(HERE, "ann", PASSWORD)));
+    worker.request(requests);
+    loop {
+        let reply = worker.next_reply();
+        assert_eq!(reply.answer, Answer::Busy);
+        if reply.connection == last.serial {
+            break;
+        }
+    }
+    // Nobody else waits for it.
+    assert_eq!(worker.look_up("ann"), Answer::Password);
+}

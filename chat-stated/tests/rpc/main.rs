@@ -1,0 +1,19 @@
+//! What a worker of the front end can say to a running `chat-stated` over its socket, and what it is told.
+
+#![allow(clippy::unwrap_used)]
+
+mod account_file;
+mod bad_frames;
+mod daemon;
+mod greeting;
+mod logins;
+mod orphans;
+mod pages;
+mod pipelining;
+mod process_ends;
+mod push;
+mod queues;
+mod races;
+mod resuming;
+mod sending;
+mod worker;

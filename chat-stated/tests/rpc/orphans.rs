@@ -1,0 +1,74 @@
+//! Workers that did not come back after the daemon's process died.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use chat_shared::rpc::{Answer, Refusal};
+use nix::sys::signal::Signal;
+
+use super::daemon::{Daemon, send_signal, wait_for_end};
+use super::worker::Worker;
+
+/// Where the worker in a process of its own finds the daemon.
+const SOCKET_VARIABLE: &str = "CHAT_TEST_WORKER_SOCKET";
+
+#[test]
+fn a_worker_that_does_not_come_back_in_time_is_logged_out() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    worker.log_in("ann");
+    daemon.kill_child();
+    // Its process lives: it is this one.
+    let mut other_worker = Worker::attach(&daemon);
+    other_worker.wait_for_answer("ann", &Answer::Password);
+    let life = worker.credential.life.0;
+    daemon.wait_for_log(&format!("life {life} did not come back in time"));
+    let resumed = Worker::resume(&daemon, worker.credential);
+    assert_eq!(resumed.err(), Some(Refusal::LifeEnded));
+    other_worker.log_in("ann");
+}
+
+#[test]
+fn a_worker_whose_process_died_too_is_logged_out_at_once() {
+    if let Some(socket) = std::env::var_os(SOCKET_VARIABLE) {
+        return log_in_and_wait(socket.as_ref());
+    }
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut other_worker = Worker::attach(&daemon);
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("orphans::a_worker_whose_process_died_too_is_logged_out_at_once")
+        .env(SOCKET_VARIABLE, daemon.socket())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(process.stdout.take().unwrap()).lines();
+    let life = said
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.split_once("logged in on life ")?.1.to_owned()))
+        .unwrap();
+    assert_eq!(other_worker.look_up("ann"), Answer::Connected);
+
+    // The daemon must not see its worker die, or it would end the life itself.
+    let child = daemon.child();
+    send_signal(child, Signal::SIGSTOP);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    send_signal(child, Signal::SIGKILL);
+    wait_for_end(child);
+    let mut other_worker = Worker::attach(&daemon);
+    other_worker.wait_for_answer("ann", &Answer::Password);
+    // Not by the time that workers are given to come back.
+    daemon.wait_for_log(&format!("life {life} did not outlive the state daemon"));
+}
+
+/// The worker in a process of its own: waits to be killed, or for the end of the test.
+#[allow(clippy::print_stdout)]
+fn log_in_and_wait(socket: &Path) {
+    let mut worker = Worker::attach_at(socket);
+    worker.log_in("ann");
+    println!("logged in on life {}", worker.credential.life.0);
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}

@@ -1,0 +1,127 @@
+//! Queues too long for one answer.
+
+use chat_shared::rpc::{Answer, Call, Message, MessageNumber};
+
+use super::daemon::Daemon;
+use super::worker::{Client, SENT, Worker, send, texts};
+
+/// All that belongs to a reply, asked for page by page as a worker does.
+fn read_all(
+    worker: &mut Worker,
+    client: &Client,
+    mut messages: Vec<Message<'static>>,
+    mut more: bool,
+    through: MessageNumber,
+) -> Vec<Message<'static>> {
+    while more {
+        let last = messages.last().map_or(MessageNumber(0), |last| last.number);
+        let (page, page_more) = worker.page(client, last, through);
+        assert!(!page.is_empty(), "a page that says more has something");
+        messages.extend(page);
+        more = page_more;
+    }
+    messages
+}
+
+/// Sends texts to one reader, as many at a time as may be in flight.
+fn send_all(worker: &mut Worker, sender: &mut Client, reader: &str, sent: &[String]) {
+    for chunk in sent.chunks(1_000) {
+        let requests: Vec<_> = chunk
+            .iter()
+            .map(|text| sender.request(send(reader, text)))
+            .collect();
+        worker.request(requests);
+        for _ in chunk {
+            let reply = worker.next_reply();
+            assert_eq!(reply.answer, SENT);
+            sender.answered = reply.offset;
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_messages_are_read_in_order_and_each_once() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let sent: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    send_all(&mut worker, &mut ann, "bob", &sent);
+
+    let (mut bob, welcome) = worker.log_in_reading("bob");
+    assert!(welcome.more && welcome.messages.len() < sent.len());
+    // What comes while bob reads is not part of what he was welcomed with.
+    assert_eq!(worker.answer(&mut ann, send("bob", "meanwhile")), SENT);
+    let fetched = worker.ask(&mut bob, Call::Fetch);
+    assert_eq!(fetched.messages, [] as [Message<'_>; 0]);
+    assert!(fetched.more && fetched.through > welcome.through);
+    let read = read_all(
+        &mut worker,
+        &bob,
+        welcome.messages,
+        welcome.more,
+        welcome.through,
+    );
+    assert_eq!(texts(&read), sent);
+    assert!(read.is_sorted_by(|one, next| one.number < next.number));
+    assert_eq!(read.last().unwrap().number, welcome.through);
+    let rest = worker.page(&bob, welcome.through, fetched.through);
+    assert_eq!((texts(&rest.0), rest.1), (vec!["meanwhile"], false));
+    assert_eq!(worker.answer(&mut ann, send("bob", "at last")), SENT);
+    bob.has(fetched.through);
+    let fetched = worker.ask(&mut bob, Call::Fetch);
+    assert_eq!(texts(&fetched.messages), ["at last"]);
+    worker.log_out(bob);
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages), ["at last"]);
+}
+
+#[test]
+fn long_texts_fill_a_page_sooner() {
+    const COUNT: usize = 300;
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let sent: Vec<String> = (0..COUNT).map(|number| format!("{number:08000}")).collect();
+    send_all(&mut worker, &mut ann, "bob", &sent);
+    let text = "to all";
+    assert_eq!(worker.answer(&mut ann, Call::Broadcast { text }), SENT);
+    let (bob, welcome) = worker.log_in_reading("bob");
+    assert!(welcome.more && welcome.messages.len() < 100);
+    let (mut read, more) = (welcome.messages, welcome.more);
+    read = read_all(&mut worker, &bob, read, more, welcome.through);
+    assert_eq!(texts(&read[..COUNT]), sent);
+    assert_eq!(texts(&read[COUNT..]), [text]);
+}
+
+#[test]
+fn a_page_is_of_ones_own_queue_and_nobody_elses() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    assert_eq!(worker.answer(&mut ann, send("ann", "for ann")), SENT);
+    let (mut bob, _) = worker.log_in_reading("bob");
+    let everything = (MessageNumber(0), MessageNumber(u64::MAX));
+    let (messages, more) = worker.page(&bob, everything.0, everything.1);
+    assert_eq!((texts(&messages), more), (vec![], false));
+    let (messages, _) = worker.page(&ann, everything.0, everything.1);
+    assert_eq!(texts(&messages), ["for ann"]);
+
+    let mut stranger = worker.client();
+    assert_eq!(worker.answer(&mut stranger, Call::Who), Answer::Refused);
+    let (messages, more) = worker.page(&stranger, everything.0, everything.1);
+    assert_eq!((texts(&messages), more), (vec![], false));
+    // The connection of the same number in another worker is another one.
+    let mut other_worker = Worker::attach(&daemon);
+    let mut same_number = other_worker.client();
+    assert_eq!(same_number.serial, ann.serial);
+    let answer = other_worker.answer(&mut same_number, Call::Fetch);
+    assert_eq!(answer, Answer::Refused);
+    let (messages, more) = other_worker.page(&same_number, everything.0, everything.1);
+    assert_eq!((texts(&messages), more), (vec![], false));
+    // It was no way to get at later ones either.
+    assert_eq!(worker.answer(&mut ann, send("bob", "for bob")), SENT);
+    assert_eq!(
+        texts(&worker.ask(&mut bob, Call::Fetch).messages),
+        ["for bob"]
+    );
+}

@@ -1,0 +1,173 @@
+//! Many requests at once, and requests that come twice.
+
+use chat_shared::rpc::{Answer, Call, Message, StreamOffset};
+
+use super::daemon::{Daemon, PASSWORD};
+use super::worker::{SENT, Worker, register, send, texts, users};
+
+const NO_MESSAGES: [Message<'static>; 0] = [];
+
+#[test]
+fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    worker.log_in("bob");
+    let mut ann = worker.log_in("ann");
+    const ROUNDS: usize = 50;
+    let rounds: Vec<String> = (0..ROUNDS).map(|round| round.to_string()).collect();
+    let mut requests = Vec::new();
+    for text in &rounds {
+        requests.extend([
+            ann.request(Call::Fetch),
+            ann.request(send("bob", text)),
+            ann.request(Call::Who),
+            ann.request(send("ann", text)),
+            ann.request(Call::Last { minutes: 0 }),
+            ann.request(Call::Fetch),
+        ]);
+    }
+    let offsets: Vec<StreamOffset> = requests.iter().map(|request| request.offset).collect();
+    worker.request(requests);
+    let mut answered = Vec::new();
+    for text in &rounds {
+        let mut next = || {
+            let reply = worker.next_reply();
+            answered.push(reply.offset);
+            reply
+        };
+        let fetched = next();
+        assert_eq!(fetched.answer, Answer::Fetched);
+        assert_eq!(fetched.messages, NO_MESSAGES);
+        let sent = next();
+        assert_eq!(sent.answer, SENT);
+        assert_eq!(sent.messages, NO_MESSAGES);
+        let who = next();
+        assert_eq!(users(who.answer), "ann bob");
+        assert_eq!(
+            who.messages, NO_MESSAGES,
+            "not before the answer to its send"
+        );
+        let sent = next();
+        assert_eq!(sent.answer, SENT);
+        assert_eq!(texts(&sent.messages), [text]);
+        assert_eq!(next().messages, NO_MESSAGES);
+        assert_eq!(next().answer, Answer::Fetched);
+    }
+    assert_eq!(answered, offsets);
+}
+
+#[test]
+fn logging_out_behind_other_requests_waits_for_them() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let requests = [
+        ann.request(send("bob", "1")),
+        ann.request(Call::Who),
+        ann.request(Call::LogOut),
+        ann.request(Call::Who),
+    ];
+    worker.request(requests);
+    assert_eq!(worker.next_reply().answer, SENT);
+    assert_eq!(users(worker.next_reply().answer), "ann");
+    assert_eq!(worker.next_reply().answer, Answer::LoggedOut);
+    assert_eq!(worker.next_reply().answer, Answer::Refused);
+}
+
+#[test]
+fn thousands_of_requests_of_many_connections_in_one_write() {
+    const CLIENTS: usize = 40;
+    const EACH: usize = 100;
+    let user_names: Vec<String> = (0..CLIENTS).map(|number| format!("u{number}")).collect();
+    let names: Vec<&str> = user_names.iter().map(String::as_str).collect();
+    let daemon = Daemon::with_accounts(&names);
+    let mut worker = Worker::attach(&daemon);
+    let mut clients: Vec<_> = names.iter().map(|name| worker.log_in(name)).collect();
+    let mut requests = Vec::new();
+    for _ in 0..EACH {
+        for (client, name) in clients.iter_mut().zip(&names) {
+            requests.push(client.request(send("u0", name)));
+        }
+    }
+    let mut due: Vec<_> = clients
+        .iter()
+        .map(|client| {
+            let of_client = requests
+                .iter()
+                .filter(|request| request.connection == client.serial);
+            of_client.map(|request| request.offset).collect::<Vec<_>>()
+        })
+        .collect();
+    worker.request(requests);
+    let mut received = 0;
+    for _ in 0..CLIENTS * EACH {
+        let reply = worker.next_reply();
+        assert_eq!(reply.answer, SENT);
+        let client = clients
+            .iter()
+            .position(|client| client.serial == reply.connection);
+        assert_eq!(due[client.unwrap()].remove(0), reply.offset);
+        received += reply.messages.len();
+    }
+    received += worker.ask(&mut clients[0], Call::Fetch).messages.len();
+    assert_eq!(received, CLIENTS * EACH);
+}
+
+#[test]
+fn a_request_that_comes_again_gets_its_first_answer_and_is_not_done_again() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let request = ann.request(send("bob", "once"));
+    worker.request([request.clone(), request.clone()]);
+    assert_eq!(worker.next_reply().answer, SENT);
+    assert_eq!(worker.next_reply().answer, SENT);
+    worker.request([request.clone()]);
+    assert_eq!(worker.next_reply().answer, SENT);
+    // Another text under the same name is not another message.
+    let mut other = request.clone();
+    other.call = send("nobody", "twice");
+    worker.request([other]);
+    assert_eq!(worker.next_reply().answer, SENT);
+    // Once its answer has arrived, its name is used up.
+    ann.answered = request.offset;
+    assert_eq!(worker.answer(&mut ann, Call::Fetch), Answer::Fetched);
+    assert_eq!(worker.answer(&mut ann, send("bob", "next")), SENT);
+    worker.request([request]);
+    assert_eq!(worker.next_reply().answer, Answer::Refused);
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages), ["once", "next"]);
+}
+
+#[test]
+fn a_registration_that_comes_again_is_registered_again_and_not_taken() {
+    let daemon = Daemon::with_accounts(&[]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    let request = client.request(register("ann", PASSWORD));
+    worker.request([request.clone()]);
+    assert_eq!(worker.next_reply().answer, Answer::Registered);
+    worker.request([request]);
+    assert_eq!(worker.next_reply().answer, Answer::Registered);
+    assert_eq!(daemon.account_lines("ann").len(), 1);
+}
+
+#[test]
+fn more_unconfirmed_requests_than_may_be_in_flight_are_refused() {
+    const MAX_IN_FLIGHT: usize = 1_024;
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    // Logging in is the first of them.
+    let mut ann = worker.log_in("ann");
+    ann.answered = StreamOffset(0);
+    let requests: Vec<_> = (0..MAX_IN_FLIGHT)
+        .map(|_| ann.request(send("bob", "text")))
+        .collect();
+    worker.request(requests);
+    for _ in 1..MAX_IN_FLIGHT {
+        assert_eq!(worker.next_reply().answer, SENT);
+    }
+    assert_eq!(worker.next_reply().answer, Answer::Refused);
+    ann.answered = ann.offset;
+    assert_eq!(worker.answer(&mut ann, send("bob", "last")), SENT);
+}

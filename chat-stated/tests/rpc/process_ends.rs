@@ -1,0 +1,131 @@
+//! The daemon told to stop, killed, and started again.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+
+use chat_shared::rpc::{Answer, Call, FromWorker, ToWorker};
+use nix::sys::signal::Signal;
+
+use super::daemon::{Daemon, PASSWORD, wait_for_end};
+use super::worker::{SENT, Worker, log_in, name, register, send, texts, users};
+
+#[test]
+fn the_socket_is_for_its_own_user_only() {
+    let mut daemon = Daemon::with_accounts(&[]);
+    Worker::attach(&daemon);
+    let metadata = fs::metadata(daemon.socket()).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+    assert!(daemon.stop().success());
+    assert!(!daemon.socket().exists());
+}
+
+#[test]
+fn sigterm_waits_for_what_is_in_flight() {
+    // Long enough not to be done before the signal comes, and far shorter than the daemon waits.
+    let flags = ["--argon2-memory-kib=65536", "--argon2-iterations=3"];
+    let mut daemon = Daemon::with_flags(&["ann"], &flags);
+    let mut worker = Worker::attach(&daemon);
+    let mut registering = worker.client();
+    let mut naming = worker.client();
+    let requests = [
+        registering.request(register("bob", PASSWORD)),
+        naming.request(name("ann")),
+    ];
+    worker.request(requests);
+    // Answered out of turn, so the registration before it was taken.
+    let mut answers = vec![worker.next_reply().answer];
+    assert!(daemon.stop().success());
+    while let Some(ToWorker::Reply { answer, .. }) = worker.next_item() {
+        answers.push(answer);
+    }
+    assert_eq!(answers, [Answer::Password, Answer::Registered]);
+    assert_eq!(daemon.account_lines("bob").len(), 1);
+}
+
+#[test]
+fn a_restart_keeps_queues_blocks_and_when_users_were_seen() {
+    let mut daemon = Daemon::with_flags(&["ann", "bob", "carl"], &["--block-time=1000"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let mut bob = worker.log_in("bob");
+    let read = worker.ask(&mut bob, send("bob", "read")).through;
+    bob.has(read);
+    worker.answer(&mut ann, send("bob", "direct"));
+    let text = "to all";
+    assert_eq!(worker.answer(&mut ann, Call::Broadcast { text }), SENT);
+    let mut failing = worker.client();
+    for _ in 0..3 {
+        worker.answer(&mut failing, log_in("carl", b"wrong"));
+    }
+    worker.log_out(bob);
+    worker.log_out(ann);
+
+    // Once in order, once without warning.
+    for is_in_order in [true, false] {
+        if is_in_order {
+            assert!(daemon.stop().success());
+        } else {
+            daemon.kill_supervisor();
+        }
+        daemon.start_again();
+        worker.come_back(&daemon, Vec::new());
+        assert!(matches!(
+            worker.look_up("carl"),
+            Answer::Blocked {
+                seconds_left: 1..=1_000
+            }
+        ));
+        let (mut bob, welcome) = worker.log_in_reading("bob");
+        assert_eq!(texts(&welcome.messages), ["direct", text]);
+        let answer = worker.answer(&mut bob, Call::Last { minutes: 1_000 });
+        assert_eq!(users(answer), "ann bob");
+        worker.log_out(bob);
+    }
+}
+
+#[test]
+fn the_state_ends_with_its_supervisor() {
+    let mut daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    worker.log_in("ann");
+    let child = daemon.child();
+    daemon.kill_supervisor();
+    wait_for_end(child);
+    assert_eq!(worker.next_item(), None);
+    assert!(UnixStream::connect(daemon.socket()).is_err());
+    daemon.start_again();
+    assert_eq!(Worker::attach(&daemon).look_up("nobody"), Answer::Register);
+}
+
+#[test]
+fn a_second_daemon_in_the_same_directory_leaves_the_first_alone() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let output = daemon.start_another().wait_with_output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(worker.look_up("ann"), Answer::Password);
+    Worker::attach(&daemon);
+}
+
+#[test]
+fn nothing_is_lost_that_was_answered_before_a_kill() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    for round in 0..5 {
+        let text = round.to_string();
+        assert_eq!(worker.answer(&mut ann, send("bob", &text)), SENT);
+        daemon.kill_child();
+        worker.come_back(&daemon, vec![ann.resumed()]);
+    }
+    // SIGHUP and a worker's end in between harm nothing either.
+    daemon.signal(Signal::SIGHUP);
+    worker.say([FromWorker::Close {
+        connection: ann.serial,
+        progress: ann.progress,
+    }]);
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages), ["0", "1", "2", "3", "4"]);
+}

@@ -1,0 +1,99 @@
+//! When a message leaves its queue.
+
+use chat_shared::rpc::{Answer, Call, FromWorker, Message, MessageNumber};
+
+use super::daemon::Daemon;
+use super::worker::{SENT, Worker, everything_up_to, send, texts};
+
+const NO_MESSAGES: [Message<'static>; 0] = [];
+
+#[test]
+fn a_message_stays_until_its_reader_surely_has_it() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let first = worker.ask(&mut ann, send("ann", "1"));
+    worker.ask(&mut ann, send("ann", "2"));
+    ann.progress.written = MessageNumber(u64::MAX);
+    ann.progress.received = first.through;
+    assert_eq!(worker.answer(&mut ann, Call::Fetch), Answer::Fetched);
+    worker.close(&ann);
+    worker.wait_for_answer("ann", &Answer::Password);
+
+    let (mut ann, welcome) = worker.log_in_reading("ann");
+    assert_eq!(texts(&welcome.messages), ["1", "2"]);
+    ann.progress.had = first.through;
+    worker.close(&ann);
+    worker.wait_for_answer("ann", &Answer::Password);
+    let (ann, welcome) = worker.log_in_reading("ann");
+    assert_eq!(texts(&welcome.messages), ["2"]);
+    worker.say([FromWorker::Progress {
+        connection: ann.serial,
+        progress: everything_up_to(welcome.through),
+    }]);
+    worker.log_out(ann);
+    let (_, welcome) = worker.log_in_reading("ann");
+    assert_eq!(welcome.messages, NO_MESSAGES);
+}
+
+#[test]
+fn nothing_is_sent_twice_on_one_connection() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    assert_eq!(worker.ask(&mut ann, send("ann", "1")).messages.len(), 1);
+    assert_eq!(worker.ask(&mut ann, Call::Fetch).messages, NO_MESSAGES);
+    assert_eq!(worker.ask(&mut ann, Call::Who).messages, NO_MESSAGES);
+    let reply = worker.ask(&mut ann, Call::LogOut);
+    assert_eq!(reply.messages, NO_MESSAGES);
+}
+
+#[test]
+fn progress_beyond_what_there_is_takes_nothing_that_is_to_come() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let mut bob = worker.log_in("bob");
+    assert_eq!(worker.answer(&mut ann, send("bob", "1")), SENT);
+    let all = everything_up_to(MessageNumber(u64::MAX));
+    worker.say([FromWorker::Progress {
+        connection: bob.serial,
+        progress: all,
+    }]);
+    bob.progress = all;
+    assert_eq!(worker.answer(&mut bob, Call::Fetch), Answer::Fetched);
+    assert_eq!(worker.answer(&mut ann, send("bob", "2")), SENT);
+    let fetched = worker.ask(&mut bob, Call::Fetch);
+    assert_eq!(texts(&fetched.messages), ["2"]);
+    worker.close(&bob);
+    worker.wait_for_answer("bob", &Answer::Password);
+    assert_eq!(worker.answer(&mut ann, send("bob", "3")), SENT);
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages).last(), Some(&"3"));
+}
+
+#[test]
+fn progress_of_a_connection_that_is_not_there_is_nothing() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let newest = worker.ask(&mut ann, send("ann", "1")).through;
+    let mut other_worker = Worker::attach(&daemon);
+    let stranger = other_worker.client();
+    assert_eq!(stranger.serial, ann.serial);
+    other_worker.say([
+        FromWorker::Progress {
+            connection: stranger.serial,
+            progress: everything_up_to(newest),
+        },
+        FromWorker::Close {
+            connection: stranger.serial,
+            progress: everything_up_to(newest),
+        },
+    ]);
+    assert_eq!(other_worker.look_up("ann"), Answer::Connected);
+    worker.close(&ann);
+    worker.wait_for_answer("ann", &Answer::Password);
+    let (_, welcome) = worker.log_in_reading("ann");
+    assert_eq!(texts(&welcome.messages), ["1"]);
+}

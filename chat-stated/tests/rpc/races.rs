@@ -1,0 +1,85 @@
+//! Two workers that want the same thing at once.
+
+use chat_shared::rpc::Answer;
+
+use super::daemon::{Daemon, PASSWORD};
+use super::worker::{Worker, log_in, register};
+
+const ROUNDS: usize = 20;
+
+/// The two answers, sorted by whether they are `expected`.
+fn sorted(answers: [Answer<'static>; 2], expected: &Answer<'_>) -> [Answer<'static>; 2] {
+    let [first, second] = answers;
+    if first == *expected {
+        [first, second]
+    } else {
+        [second, first]
+    }
+}
+
+#[test]
+fn one_login_is_welcome_to_one_of_two_workers() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut workers = [Worker::attach(&daemon), Worker::attach(&daemon)];
+    for _ in 0..ROUNDS {
+        let mut clients = workers.each_mut().map(Worker::client);
+        for (worker, client) in workers.iter_mut().zip(&mut clients) {
+            worker.request([client.request(log_in("ann", PASSWORD))]);
+        }
+        let answers = workers.each_mut().map(|worker| worker.next_reply().answer);
+        assert_eq!(
+            sorted(answers, &Answer::Welcome),
+            [Answer::Welcome, Answer::Connected]
+        );
+        for (worker, client) in workers.iter_mut().zip(&clients) {
+            worker.close(client);
+        }
+        workers[0].wait_for_answer("ann", &Answer::Password);
+    }
+}
+
+#[test]
+fn one_login_is_welcome_to_one_of_two_clients() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    for _ in 0..ROUNDS {
+        let mut clients = [worker.client(), worker.client()];
+        let requests = clients
+            .each_mut()
+            .map(|client| client.request(log_in("ann", PASSWORD)));
+        worker.request(requests);
+        let answers = [worker.next_reply().answer, worker.next_reply().answer];
+        assert_eq!(
+            sorted(answers, &Answer::Welcome),
+            [Answer::Welcome, Answer::Connected]
+        );
+        for client in &clients {
+            worker.close(client);
+        }
+        worker.wait_for_answer("ann", &Answer::Password);
+    }
+}
+
+#[test]
+fn one_name_is_registered_once_whoever_asks() {
+    let daemon = Daemon::with_accounts(&[]);
+    let mut workers = [Worker::attach(&daemon), Worker::attach(&daemon)];
+    for round in 0..ROUNDS {
+        let user = format!("user{round}");
+        let passwords = [b"first", b"other"];
+        let mut clients = workers.each_mut().map(Worker::client);
+        for ((worker, client), password) in workers.iter_mut().zip(&mut clients).zip(passwords) {
+            worker.request([client.request(register(&user, password))]);
+        }
+        let answers = workers.each_mut().map(|worker| worker.next_reply().answer);
+        let winner = usize::from(answers[1] == Answer::Registered);
+        assert_eq!(
+            sorted(answers, &Answer::Registered),
+            [Answer::Registered, Answer::Username]
+        );
+        assert_eq!(daemon.account_lines(&user).len(), 1);
+        let client = &mut clients[winner];
+        let answer = workers[winner].answer(client, log_in(&user, passwords[winner]));
+        assert_eq!(answer, Answer::Welcome, "the secret is the winner's");
+    }
+}

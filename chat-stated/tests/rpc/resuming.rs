@@ -1,0 +1,258 @@
+//! The daemon's process dies, and its workers come back.
+
+use chat_shared::rpc::{Answer, Call, FromWorker, Message, MessageNumber, ResumedConnection};
+
+use super::daemon::{Daemon, PASSWORD};
+use super::push::{Scene, with_push};
+use super::worker::{SENT, Worker, everything_up_to, log_in, register, send, texts};
+
+const NO_MESSAGES: [Message<'static>; 0] = [];
+
+#[test]
+fn sessions_of_named_connections_go_on_and_others_are_logged_out() {
+    let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    worker.log_in("bob");
+    let mut other_worker = Worker::attach(&daemon);
+    let mut carl = other_worker.log_in("carl");
+    for _ in 0..3 {
+        daemon.kill_child();
+        worker.come_back(&daemon, vec![ann.resumed()]);
+        other_worker.come_back(&daemon, vec![carl.resumed()]);
+        worker.wait_for_answer("bob", &Answer::Password);
+        assert_eq!(worker.who(&mut ann), "ann carl");
+        assert_eq!(other_worker.look_up("ann"), Answer::Connected);
+        let sent = other_worker.answer(&mut carl, send("ann", "still here"));
+        assert_eq!(sent, SENT);
+        let fetched = worker.ask(&mut ann, Call::Fetch);
+        assert_eq!(texts(&fetched.messages), ["still here"]);
+        ann.has(fetched.through);
+    }
+}
+
+#[test]
+fn what_was_not_answered_is_answered_when_it_comes_again_and_done_once() {
+    const ROUNDS: usize = 5;
+    const EACH: usize = 200;
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let mut bob = worker.log_in("bob");
+    for round in 0..ROUNDS {
+        let sent: Vec<String> = (0..EACH)
+            .map(|number| format!("{round}.{number}"))
+            .collect();
+        let requests: Vec<_> = sent
+            .iter()
+            .map(|text| ann.request(send("bob", text)))
+            .collect();
+        for some in requests.chunks(20) {
+            worker.request(some.to_vec());
+        }
+        // In each round another number of them was surely done, and an unknown one besides.
+        let answered = round * 30;
+        for _ in 0..answered {
+            let reply = worker.next_reply();
+            assert_eq!(reply.answer, SENT);
+            ann.answered = reply.offset;
+        }
+        daemon.kill_child();
+        worker.come_back(&daemon, vec![ann.resumed(), bob.resumed()]);
+        worker.request(requests[answered..].to_vec());
+        for request in &requests[answered..] {
+            let reply = worker.next_reply();
+            assert_eq!((reply.offset, reply.answer), (request.offset, SENT));
+        }
+        ann.answered = ann.offset;
+        let fetched = worker.ask(&mut bob, Call::Fetch);
+        assert_eq!(texts(&fetched.messages), sent);
+        bob.has(fetched.through);
+    }
+}
+
+#[test]
+fn a_login_and_a_registration_are_finished_when_they_come_again() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    for round in 0..5 {
+        let user = format!("user{round}");
+        let mut registering = worker.client();
+        let registration = registering.request(register(&user, PASSWORD));
+        let mut ann = worker.client();
+        let login = ann.request(log_in("ann", PASSWORD));
+        worker.request([registration.clone(), login.clone()]);
+        if round == 4 {
+            // Once with both surely decided.
+            let answers = [worker.next_reply().answer, worker.next_reply().answer];
+            assert!(answers.contains(&Answer::Welcome), "{answers:?}");
+        }
+        daemon.kill_child();
+        worker.come_back(&daemon, vec![registering.resumed(), ann.resumed()]);
+        worker.request([registration]);
+        assert_eq!(worker.next_reply().answer, Answer::Registered);
+        assert!(!daemon.account_lines(&user).is_empty());
+        worker.request([login]);
+        assert_eq!(worker.next_reply().answer, Answer::Welcome);
+        assert_eq!(worker.who(&mut ann), "ann");
+        worker.log_out(ann);
+    }
+}
+
+#[test]
+fn a_wrong_password_that_comes_again_is_counted_once() {
+    let daemon = Daemon::with_flags(&["ann"], &["--block-time=1000"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    let first = client.request(log_in("ann", b"wrong"));
+    worker.request([first.clone()]);
+    assert_eq!(worker.next_reply().answer, Answer::Password);
+    daemon.kill_child();
+    worker.come_back(&daemon, vec![client.resumed()]);
+    worker.request([first.clone(), first]);
+    assert_eq!(worker.next_reply().answer, Answer::Password);
+    assert_eq!(worker.next_reply().answer, Answer::Password);
+    let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
+    assert_eq!(answer, Answer::Password);
+    let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
+    let seconds_left = 1_000;
+    assert_eq!(answer, Answer::Locked { seconds_left });
+}
+
+#[test]
+fn a_logout_that_comes_again_is_answered_again() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let logout = ann.request(Call::LogOut);
+    worker.request([logout.clone()]);
+    assert_eq!(worker.next_reply().answer, Answer::LoggedOut);
+    daemon.kill_child();
+    worker.come_back(&daemon, vec![ann.resumed()]);
+    worker.request([logout]);
+    assert_eq!(worker.next_reply().answer, Answer::LoggedOut);
+    assert_eq!(worker.look_up("ann"), Answer::Password);
+}
+
+#[test]
+fn a_client_that_had_only_named_a_user_goes_on() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut client = worker.client();
+    let naming = client.request(super::worker::name("ann"));
+    worker.request([naming.clone()]);
+    assert_eq!(worker.next_reply().answer, Answer::Password);
+    daemon.kill_child();
+    worker.come_back(&daemon, vec![client.resumed()]);
+    worker.request([naming]);
+    assert_eq!(worker.next_reply().answer, Answer::Password);
+    let answer = worker.answer(&mut client, log_in("ann", PASSWORD));
+    assert_eq!(answer, Answer::Welcome);
+}
+
+#[test]
+fn delivery_goes_on_after_what_the_worker_took() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    for text in ["1", "2", "3"] {
+        assert_eq!(worker.answer(&mut ann, send("bob", text)), SENT);
+    }
+    let (mut bob, welcome) = worker.log_in_reading("bob");
+    let [first, second, _] = welcome.messages[..] else {
+        panic!("{welcome:?}");
+    };
+    bob.progress = everything_up_to(first.number);
+    daemon.kill_child();
+    let resumed = ResumedConnection {
+        taken: second.number,
+        ..bob.resumed()
+    };
+    worker.come_back(&daemon, vec![ann.resumed(), resumed]);
+    let fetched = worker.ask(&mut bob, Call::Fetch);
+    assert_eq!(texts(&fetched.messages), ["3"]);
+    // Only what his reader surely has is gone.
+    worker.close(&bob);
+    worker.wait_for_answer("bob", &Answer::Password);
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages), ["2", "3"]);
+}
+
+#[test]
+fn push_goes_on_and_what_came_meanwhile_is_pushed() {
+    let Scene {
+        daemon,
+        mut worker,
+        mut ann,
+        mut readers_worker,
+        mut bob,
+    } = with_push();
+    daemon.kill_child();
+    worker.come_back(&daemon, vec![ann.resumed()]);
+    assert_eq!(worker.answer(&mut ann, send("bob", "1")), SENT);
+    let resumed = ResumedConnection {
+        push: true,
+        ..bob.resumed()
+    };
+    readers_worker.come_back(&daemon, vec![resumed]);
+    let (connections, messages, through, more) = readers_worker.next_push();
+    assert_eq!((texts(&messages), more), (vec!["1"], false));
+    assert_eq!(connections, [bob.serial]);
+    assert_eq!(worker.answer(&mut ann, send("bob", "2")), SENT);
+    assert_eq!(texts(&readers_worker.next_push().1), ["2"]);
+    bob.has(through);
+    assert_eq!(
+        readers_worker.ask(&mut bob, Call::Fetch).messages,
+        NO_MESSAGES
+    );
+}
+
+#[test]
+fn pages_are_asked_for_again() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let text = "x".repeat(8_000);
+    for _ in 0..40 {
+        assert_eq!(worker.answer(&mut ann, send("bob", &text)), SENT);
+    }
+    let (mut bob, welcome) = worker.log_in_reading("bob");
+    assert!(welcome.more);
+    let taken = welcome.messages.last().unwrap().number;
+    worker.say([FromWorker::Page {
+        connection: bob.serial,
+        after: taken,
+        through: welcome.through,
+    }]);
+    daemon.kill_child();
+    let resumed = ResumedConnection {
+        taken,
+        ..bob.resumed()
+    };
+    worker.come_back(&daemon, vec![ann.resumed(), resumed]);
+    let mut read = welcome.messages.len();
+    let (mut after, mut more) = (taken, true);
+    while more {
+        let (messages, page_more) = worker.page(&bob, after, welcome.through);
+        read += messages.len();
+        after = messages.last().map_or(MessageNumber(0), |last| last.number);
+        more = page_more;
+    }
+    assert_eq!(read, 40);
+    assert_eq!(worker.ask(&mut bob, Call::Fetch).messages, NO_MESSAGES);
+}
+
+#[test]
+fn a_worker_that_took_more_than_there_is_still_gets_what_comes() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    daemon.kill_child();
+    let resumed = ResumedConnection {
+        taken: MessageNumber(u64::MAX),
+        ..ann.resumed()
+    };
+    worker.come_back(&daemon, vec![resumed]);
+    let sent = worker.ask(&mut ann, send("ann", "new"));
+    assert_eq!(texts(&sent.messages), ["new"]);
+}

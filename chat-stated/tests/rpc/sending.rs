@@ -1,0 +1,174 @@
+//! Messages to some and to all.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chat_shared::rpc::{Answer, Call, Message};
+
+use super::daemon::Daemon;
+use super::worker::{SENT, Worker, send, send_group, texts};
+
+#[test]
+fn a_message_waits_for_its_reader_with_sender_time_and_number() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let wall_s = || {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        since_epoch.as_secs().cast_signed()
+    };
+    let before = wall_s();
+    let text = " two  spaces, \u{202e} and a long one: ";
+    assert_eq!(worker.answer(&mut ann, send("bob", text)), SENT);
+    assert_eq!(worker.answer(&mut ann, send("bob", "second")), SENT);
+    let (_, welcome) = worker.log_in_reading("bob");
+    let [first, second] = welcome.messages[..] else {
+        panic!("{welcome:?}");
+    };
+    assert_eq!((first.sender, first.text), ("ann", text));
+    assert!((before..=wall_s()).contains(&first.wall_s));
+    assert_eq!(second.text, "second");
+    assert!(first.number < second.number && second.number <= welcome.through);
+    assert!(!welcome.more);
+}
+
+#[test]
+fn unknown_names_are_told_in_their_order_and_the_known_get_it_once() {
+    let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let recipients = ["zoe", "bob", "carl", "Bob", "zoe", "carl", "b\u{202e}"];
+    let answer = worker.answer(&mut ann, send_group(&recipients, "hello"));
+    let unknown = vec!["zoe", "Bob", "b\u{202e}"];
+    assert_eq!(answer, Answer::Sent { unknown });
+    for reader in ["bob", "carl"] {
+        let (_, welcome) = worker.log_in_reading(reader);
+        assert_eq!(texts(&welcome.messages), ["hello"]);
+    }
+    assert_eq!(
+        worker.answer(&mut ann, send("nobody", "hello")),
+        Answer::Sent {
+            unknown: vec!["nobody"]
+        }
+    );
+}
+
+#[test]
+fn what_a_worker_should_have_cleaned_is_refused() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let too_long = "x".repeat(1024 * 1024 + 1);
+    for text in [
+        too_long.as_str(),
+        "",
+        "a\nb",
+        "\u{1b}[31m",
+        "\u{7f}",
+        "\u{85}",
+        "tab\t",
+        "\0",
+    ] {
+        let answer = worker.answer(&mut ann, send("bob", text));
+        assert_eq!(answer, Answer::Refused, "{text:?}");
+        let answer = worker.answer(&mut ann, Call::Broadcast { text });
+        assert_eq!(answer, Answer::Refused, "{text:?}");
+    }
+    for name in ["", "a b", "a,b", "a\nb", "\u{9b}"] {
+        let answer = worker.answer(&mut ann, send_group(&["bob", name], "text"));
+        assert_eq!(answer, Answer::Refused, "{name:?}");
+    }
+    let answer = worker.answer(&mut ann, send_group(&[], "text"));
+    assert_eq!(answer, Answer::Refused);
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(welcome.messages, [] as [Message<'_>; 0]);
+}
+
+#[test]
+fn a_broadcast_reaches_every_account_but_the_sender_and_later_ones() {
+    let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let mut bob = worker.log_in("bob");
+    let text = "to all";
+    assert_eq!(worker.answer(&mut ann, Call::Broadcast { text }), SENT);
+    let fetched = worker.ask(&mut bob, Call::Fetch);
+    assert_eq!(texts(&fetched.messages), [text]);
+    assert_eq!(fetched.messages[0].sender, "ann");
+    let (_, welcome) = worker.log_in_reading("carl");
+    assert_eq!(texts(&welcome.messages), [text]);
+    let fetched = worker.ask(&mut ann, Call::Fetch);
+    assert_eq!(fetched.messages, [] as [Message<'_>; 0]);
+    let mut stranger = worker.client();
+    let registered = worker.answer(&mut stranger, super::worker::register("dora", b"password"));
+    assert_eq!(registered, Answer::Registered);
+    let (_, welcome) = worker.log_in_reading("dora");
+    assert_eq!(welcome.messages, [] as [Message<'_>; 0]);
+}
+
+#[test]
+fn a_full_queue_refuses_and_nobody_gets_the_message() {
+    let flags = ["--queue-messages=4", "--sender-share-percent=50"];
+    let daemon = Daemon::with_flags(&["ann", "bob", "carl", "dora"], &flags);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let mut bob = worker.log_in("bob");
+    for text in ["1", "2"] {
+        assert_eq!(worker.answer(&mut ann, send("carl", text)), SENT);
+    }
+    // Ann has had her share of it, Bob has not.
+    let group = ["carl", "dora"];
+    let answer = worker.answer(&mut ann, send_group(&group, "too much"));
+    assert_eq!(answer, Answer::Quota);
+    for text in ["3", "4"] {
+        assert_eq!(worker.answer(&mut bob, send("carl", text)), SENT);
+    }
+    let (mut carl, welcome) = worker.log_in_reading("carl");
+    assert_eq!(texts(&welcome.messages), ["1", "2", "3", "4"]);
+    assert_eq!(worker.answer(&mut carl, send("carl", "too")), Answer::Quota);
+    let (_, welcome) = worker.log_in_reading("dora");
+    assert_eq!(welcome.messages, [] as [Message<'_>; 0]);
+    // What TCP acknowledged does not count.
+    carl.progress.received = welcome.through;
+    assert_eq!(worker.answer(&mut carl, Call::Fetch), Answer::Fetched);
+    assert_eq!(worker.answer(&mut ann, send("carl", "5")), SENT);
+}
+
+#[test]
+fn a_queue_has_a_limit_of_bytes_too() {
+    let flags = ["--queue-bytes=20", "--sender-share-percent=100"];
+    let daemon = Daemon::with_flags(&["ann", "bob"], &flags);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let answer = worker.answer(&mut ann, send("bob", &"x".repeat(21)));
+    assert_eq!(answer, Answer::Quota);
+    assert_eq!(worker.answer(&mut ann, send("bob", &"x".repeat(20))), SENT);
+    assert_eq!(worker.answer(&mut ann, send("bob", "x")), Answer::Quota);
+}
+
+#[test]
+fn broadcasts_have_budgets_of_their_own() {
+    for flag in [
+        "--broadcasts-per-minute=1",
+        "--broadcast-messages=1",
+        "--broadcast-bytes=11",
+    ] {
+        let daemon = Daemon::with_flags(&["ann", "bob"], &[flag]);
+        let mut worker = Worker::attach(&daemon);
+        let mut ann = worker.log_in("ann");
+        let text = "ten bytes!";
+        let answer = worker.answer(&mut ann, Call::Broadcast { text });
+        assert_eq!(answer, SENT, "{flag}");
+        let answer = worker.answer(&mut ann, Call::Broadcast { text });
+        assert_eq!(answer, Answer::Quota, "{flag}");
+        assert_eq!(worker.answer(&mut ann, send("bob", "direct")), SENT);
+        let (mut bob, welcome) = worker.log_in_reading("bob");
+        assert_eq!(texts(&welcome.messages), [text, "direct"]);
+        bob.has(welcome.through);
+        worker.ask(&mut bob, Call::Fetch);
+        // Its readers have it: the budget of what waits is free again, that of the minute is not.
+        worker.who(&mut bob);
+        let is_rate = flag.contains("per-minute");
+        let answer = worker.answer(&mut ann, Call::Broadcast { text });
+        assert_eq!(answer == Answer::Quota, is_rate, "{flag}: {answer:?}");
+    }
+}
