@@ -112,9 +112,11 @@ impl Batches {
         self.waiting_bytes >= MAX_WAITING_BYTES
     }
 
-    /// Whether what waits has to wait for room on the disk.
-    pub(super) fn is_held(&self) -> bool {
-        self.held_until_ms.is_some()
+    /// Whether what waits has to wait for room on the disk, and tells nothing of accounts.
+    pub(super) fn holds_but_small_things(&self) -> bool {
+        let tells_of_accounts = |entry: &Entry| matches!(entry, Entry::ChangeAccounts(_));
+        let mut entries = self.waiting.iter().flat_map(|batch| &batch.entries);
+        self.held_until_ms.is_some() && !entries.any(tells_of_accounts)
     }
 
     pub(super) fn next_retry_ms(&self) -> Option<u64> {

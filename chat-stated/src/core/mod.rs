@@ -220,7 +220,9 @@ impl Core {
     /// Whether the account file was taken in and workers can be served. A disk that is full stops nobody from
     /// reading.
     pub fn is_ready(&self) -> bool {
-        self.filing.is_settled() && (self.batches.is_idle() || self.batches.is_held())
+        self.filing.is_settled()
+            && !self.space.has_missed_accounts()
+            && (self.batches.is_idle() || self.batches.holds_but_small_things())
     }
 
     /// Whether everything that came in was decided and answered.

@@ -37,6 +37,10 @@ impl Space {
         self.room == Room::Enough
     }
 
+    pub(super) fn has_missed_accounts(&self) -> bool {
+        self.has_missed_accounts
+    }
+
     pub(super) fn next_try_ms(&self) -> Option<u64> {
         match self.room {
             Room::Low { try_at_ms } => try_at_ms,

@@ -30,7 +30,7 @@ const READ_AFTER_MESSAGES: usize = 100;
 
 /// Sends one message to bob, who reads from time to time; says whether it was accepted.
 fn send(worker: &mut Worker<'_>, told: &mut Told) -> bool {
-    if told.sent.len() % READ_AFTER_MESSAGES == 0 {
+    if told.sent.len().is_multiple_of(READ_AFTER_MESSAGES) {
         read(worker, told);
     }
     let text = format!("message {} {}", told.sent.len(), "x".repeat(800));
