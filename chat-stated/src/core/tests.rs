@@ -50,6 +50,7 @@ fn settle(core: &mut Core) -> Vec<FileRequest> {
             match action {
                 Action::Submit(batch) => core.committed(Position(1), batch, 0),
                 Action::File(request) => requests.push(request),
+                Action::TakeReserve => core.reserve_taken(Ok(())),
                 other => panic!("{other:?}"),
             }
         }

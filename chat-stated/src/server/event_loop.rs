@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -23,9 +24,12 @@ use super::host_clock::HostClock;
 use super::recovery::Recovered;
 use super::socket::{Socket, Written};
 use super::workshop::Workshop;
+use crate::account_file::read::ReadError;
 use crate::account_file::writer::FileOutcome;
 use crate::checkpoint::CheckpointEvent;
 use crate::core::{Core, CoreSettings, LinkId};
+use crate::database::disk_failure;
+use crate::disk_reserve::ReserveOutcome;
 use crate::journal::JournalEvent;
 use crate::passwords::remembered::RememberedPasswords;
 
@@ -54,6 +58,7 @@ pub(super) struct EventLoop {
     core: Core,
     sockets: Slab<Socket>,
     workshop: Workshop,
+    state_dir: PathBuf,
     finished: Receiver<Finished>,
     is_serving: bool,
     stop_by: Option<Instant>,
@@ -67,6 +72,7 @@ impl EventLoop {
         let clock = HostClock::new()?;
         let settings = CoreSettings {
             limits: setup.settings.limits(),
+            checkpoint_every_entries: setup.settings.checkpoint_every_entries,
             ..CoreSettings::default()
         };
         let remembered =
@@ -98,6 +104,7 @@ impl EventLoop {
             core,
             sockets: Slab::new(),
             workshop,
+            state_dir: setup.settings.state_dir(),
             finished,
             is_serving: false,
             stop_by: None,
@@ -330,21 +337,34 @@ impl EventLoop {
             Finished::Password(outcome) => {
                 self.core.password_done(outcome.ticket, outcome.result);
             }
-            Finished::AccountFile(outcome) => self.take_file_outcome(outcome),
+            Finished::AccountFile(outcome) => self.take_file_outcome(outcome)?,
+            Finished::Reserve(ReserveOutcome::GivenUp) => self.core.reserve_given_up(),
+            Finished::Reserve(ReserveOutcome::Taken(result)) => self.core.reserve_taken(result),
         }
         Ok(())
     }
 
-    fn take_file_outcome(&mut self, outcome: FileOutcome) {
+    fn take_file_outcome(&mut self, outcome: FileOutcome) -> anyhow::Result<()> {
         match outcome {
             FileOutcome::Appended { tickets } => self.core.lines_filed(&tickets),
             FileOutcome::Missing { tickets } => self.core.account_file_missing(tickets),
             FileOutcome::Failed { tickets, error } => {
+                if error.is_disk_failure() {
+                    disk_failure::note(&self.state_dir);
+                }
                 self.core.lines_not_filed(&tickets, &error);
             }
             FileOutcome::Created { result, .. } => self.core.account_file_created(result),
+            FileOutcome::Read {
+                result: Err(error @ ReadError::Sync { .. }),
+                ..
+            } => {
+                disk_failure::note(&self.state_dir);
+                bail!("{error}");
+            }
             FileOutcome::Read { result, .. } => self.core.account_file_read(result),
         }
+        Ok(())
     }
 
     /// Workers that died with or after the daemon before us need not be waited for.
