@@ -158,7 +158,9 @@ impl Worker {
     }
 
     fn observe(&mut self, key: ClientKey, tcps: &BTreeMap<TcpId, Tcp>) {
-        if let Some(tcp) = self.sockets.get(&key).and_then(|tcp| tcps.get(tcp)) {
+        if let Some(tcp) = self.sockets.get(&key).and_then(|tcp| tcps.get(tcp))
+            && !tcp.is_reset
+        {
             let unread = tcp.at_worker.len() as u64;
             self.core.observed(key, tcp.unacknowledged_bytes(), unread);
         }

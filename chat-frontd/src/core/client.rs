@@ -57,6 +57,9 @@ impl Client {
         self.session
             .delivery
             .acknowledged(position, input_total, now_ms);
+        if self.session.counts_silence() {
+            self.session.delivery.stayed_whole(now_ms);
+        }
         if self.session.progress().received > received_before {
             self.check_after_ms = 0;
         }

@@ -35,9 +35,6 @@ impl Core {
             return;
         };
         let session = &mut client.session;
-        if session.counts_silence() {
-            session.delivery.stayed_whole(self.now_ms);
-        }
         let next_ms = if session.is_over() {
             None
         } else if session.can_conclude() {

@@ -161,12 +161,17 @@ impl Core {
         })
     }
 
-    /// Whether it would be news how much of its messages a client's TCP has acknowledged. If so, it is to be
-    /// told, by [`Core::observed`], before every [`Core::received`].
+    /// Whether it would be news how much of its messages a client's TCP has acknowledged, or that the connection is
+    /// still whole. If so, it is to be told, by [`Core::observed`], before every [`Core::received`].
     pub fn wants_observation(&self, key: ClientKey) -> bool {
-        self.clients
-            .get(key)
-            .is_some_and(|client| client.session.delivery.awaits_acknowledgement())
+        self.clients.get(key).is_some_and(|client| {
+            let delivery = &client.session.delivery;
+            let is_silence_due = client.session.counts_silence()
+                && delivery
+                    .whole_at_ms()
+                    .is_some_and(|whole_at_ms| whole_at_ms <= self.now_ms);
+            delivery.awaits_acknowledgement() || is_silence_due
+        })
     }
 
     /// Whether an observation could let the dialogue be concluded now.
@@ -178,8 +183,8 @@ impl Core {
         })
     }
 
-    /// So much that was written to a client its TCP has not acknowledged; so much has come in that was not given
-    /// to [`Core::received`].
+    /// The connection is whole; so much that was written to a client its TCP has not acknowledged; so much has come in
+    /// that was not given to [`Core::received`].
     pub fn observed(&mut self, key: ClientKey, unacknowledged_bytes: u64, unread_bytes: u64) {
         if let Some(client) = self.clients.get_mut(key) {
             client.observed(unacknowledged_bytes, unread_bytes, self.now_ms);

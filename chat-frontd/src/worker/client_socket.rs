@@ -55,9 +55,13 @@ impl ClientSocket {
         self.is_broken |= event.is_error();
     }
 
-    /// Tells the core how much of what was sent is acknowledged.
-    pub(super) fn observe(&self, key: ClientKey, core: &mut Core) {
-        if let (Ok(unacknowledged), Ok(unread)) = (
+    /// Tells the core how much of what was sent is acknowledged; nothing, if the connection is broken: that is
+    /// found when it is next served.
+    pub(super) fn observe(&mut self, key: ClientKey, core: &mut Core) {
+        if !matches!(self.stream.take_error(), Ok(None)) {
+            self.is_broken = true;
+            core.list(key);
+        } else if let (Ok(unacknowledged), Ok(unread)) = (
             tcp_queues::unacknowledged_bytes(&self.stream),
             tcp_queues::unread_bytes(&self.stream),
         ) {

@@ -293,7 +293,7 @@ impl EventLoop {
     }
 
     fn observe(&mut self, key: ClientKey) {
-        if let Some(Some(socket)) = self.sockets.get(key) {
+        if let Some(Some(socket)) = self.sockets.get_mut(key) {
             socket.observe(key, &mut self.core);
         }
     }
