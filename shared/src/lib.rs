@@ -16,3 +16,4 @@ pub mod rpc;
 pub mod run_dir;
 pub mod status_file;
 pub mod supervisor;
+pub mod wake_stream;

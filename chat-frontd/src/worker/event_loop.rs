@@ -1,12 +1,13 @@
 //! The loop: waits for clients, the state daemon, signals and time, and moves bytes.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chat_shared::child_link::report_ready;
+use chat_shared::wake_stream;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::{Events, Interest, Poll, Token};
@@ -54,8 +55,8 @@ impl EventLoop {
         let registry = poll.registry();
         setup.parent.set_nonblocking(true)?;
         let mut parent = UnixStream::from_std(setup.parent);
-        let mut terminate = signal_pipe(SIGTERM)?;
-        let mut reload = signal_pipe(SIGHUP)?;
+        let mut terminate = UnixStream::from_std(wake_stream::for_signal(SIGTERM)?);
+        let mut reload = UnixStream::from_std(wake_stream::for_signal(SIGHUP)?);
         for (source, token) in [
             (&mut parent, PARENT),
             (&mut terminate, TERMINATE),
@@ -143,16 +144,16 @@ impl EventLoop {
         match event.token() {
             DAEMON => self.daemon.read(&mut self.core)?,
             PARENT => {
-                if is_at_end(&mut self.parent) {
+                if wake_stream::drain(&mut self.parent) {
                     bail!("the master is gone");
                 }
             }
             TERMINATE => {
-                is_at_end(&mut self.terminate);
+                wake_stream::drain(&mut self.terminate);
                 self.begin_stopping();
             }
             RELOAD => {
-                is_at_end(&mut self.reload);
+                wake_stream::drain(&mut self.reload);
             }
             Token(token) if token < FIRST_CLIENT => self.accept_from_ms = Some(self.now_ms),
             Token(token) => {
@@ -326,26 +327,5 @@ impl EventLoop {
             let now_ms = self.began.elapsed().as_millis() as u64;
             Duration::from_millis((due_ms + 1).saturating_sub(now_ms))
         })
-    }
-}
-
-/// A stream that becomes readable when the signal comes.
-fn signal_pipe(signal: i32) -> anyhow::Result<UnixStream> {
-    let (read, write) = UnixStream::pair().context("cannot make a pipe for signals")?;
-    signal_hook::low_level::pipe::register(signal, OwnedFd::from(write))
-        .with_context(|| format!("cannot catch signal {signal}"))?;
-    Ok(read)
-}
-
-/// Reads all there is; whether the other side is gone.
-fn is_at_end(stream: &mut UnixStream) -> bool {
-    let mut bytes = [0; 256];
-    loop {
-        match stream.read(&mut bytes) {
-            Ok(0) => return true,
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return error.kind() != ErrorKind::WouldBlock,
-        }
     }
 }

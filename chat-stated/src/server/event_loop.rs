@@ -1,6 +1,6 @@
 //! The loop: waits for workers, threads, signals and time; carries what comes to the core, and back.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use chat_shared::child_link::report_ready;
 use chat_shared::process_identity::has_ended;
 use chat_shared::rpc::LifeId;
+use chat_shared::wake_stream;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -84,8 +85,8 @@ impl EventLoop {
         setup.listener.set_nonblocking(true)?;
         setup.parent.set_nonblocking(true)?;
         let mut parent = UnixStream::from_std(setup.parent);
-        let mut terminate = signal_pipe(SIGTERM)?;
-        let mut reload = signal_pipe(SIGHUP)?;
+        let mut terminate = UnixStream::from_std(wake_stream::for_signal(SIGTERM)?);
+        let mut reload = UnixStream::from_std(wake_stream::for_signal(SIGHUP)?);
         for (source, token) in [
             (&mut parent, PARENT),
             (&mut terminate, TERMINATE),
@@ -173,17 +174,17 @@ impl EventLoop {
             WAKER => {}
             LISTENER => self.accept(),
             PARENT => {
-                if is_at_end(&mut self.parent) {
+                if wake_stream::drain(&mut self.parent) {
                     bail!("the supervisor is gone");
                 }
             }
             TERMINATE => {
-                is_at_end(&mut self.terminate);
+                wake_stream::drain(&mut self.terminate);
                 log::info!("stopping");
                 self.stop_by = Some(Instant::now() + STOP_TIME);
             }
             RELOAD => {
-                is_at_end(&mut self.reload);
+                wake_stream::drain(&mut self.reload);
                 log::info!("reading the account file again");
                 self.core.read_account_file();
             }
@@ -407,27 +408,6 @@ impl EventLoop {
             .into_iter()
             .flatten()
             .min()
-    }
-}
-
-/// A stream that becomes readable when the signal comes.
-fn signal_pipe(signal: i32) -> anyhow::Result<UnixStream> {
-    let (read, write) = UnixStream::pair().context("cannot make a pipe for signals")?;
-    signal_hook::low_level::pipe::register(signal, std::os::fd::OwnedFd::from(write))
-        .with_context(|| format!("cannot catch signal {signal}"))?;
-    Ok(read)
-}
-
-/// Reads all there is; whether the other side is gone.
-fn is_at_end(stream: &mut UnixStream) -> bool {
-    let mut bytes = [0; 256];
-    loop {
-        match stream.read(&mut bytes) {
-            Ok(0) => return true,
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return error.kind() != ErrorKind::WouldBlock,
-        }
     }
 }
 
