@@ -113,10 +113,8 @@ impl ClientSocket {
         let mut has_written = false;
         while self.is_writable && !output.pending().is_empty() {
             crash_point::reach("worker:before-answer");
-            match self
-                .stream
-                .write(crash_point::cut("worker:in-delivery", output.pending()))
-            {
+            let bytes = crash_point::cut("worker:in-delivery", output.pending());
+            match self.stream.write(bytes) {
                 Ok(bytes) if bytes > 0 => {
                     crash_point::cut_written();
                     crash_point::reach("worker:after-answer");

@@ -76,7 +76,8 @@ impl DaemonSocket {
         let output = core.link_output();
         while output.pending_bytes() > 0 {
             crash_point::reach("worker:before-write");
-            match stream.write(crash_point::cut("worker:in-write", output.pending())) {
+            let bytes = crash_point::cut("worker:in-write", output.pending());
+            match stream.write(bytes) {
                 Ok(bytes) if bytes > 0 => {
                     crash_point::cut_written();
                     crash_point::reach("worker:before-fsync");
