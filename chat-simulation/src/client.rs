@@ -194,13 +194,6 @@ impl Client {
             };
             let line: Vec<u8> = talk.input.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line[..end]).into_owned();
-            if std::env::var("SIM").is_ok() {
-                eprintln!(
-                    "{now_ms} {} tcp {:?} < {line}",
-                    self.name,
-                    self.talk.as_ref().map(|t| t.tcp)
-                );
-            }
             news.extend(
                 self.take_line(&line, oracle, now_ms, block_time_ms)
                     .map_err(|error| format!("{} read {line:?}: {error}", self.name))?,
@@ -267,9 +260,6 @@ impl Client {
 
 impl Talk {
     fn line(&mut self, line: &str) {
-        if std::env::var("SIM").is_ok() {
-            eprintln!("tcp {} > {line}", self.tcp);
-        }
         self.output.extend_from_slice(line.as_bytes());
         self.output.push(b'\n');
     }

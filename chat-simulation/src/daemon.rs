@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chat_shared::rpc::FrameReader;
 use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId};
+use chat_stated::database::StorageError;
 use chat_stated::entry::{Batch, Limits, Stamp};
 use chat_stated::journal::Position;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
@@ -46,6 +47,7 @@ enum Work {
     Checkpoint(Position, Vec<Record>),
     Hash(u64, PasswordJob),
     File(FileRequest),
+    Reserve { is_taken: bool },
 }
 
 pub(crate) struct Daemon {
@@ -111,6 +113,8 @@ impl Daemon {
                 }
                 Action::CancelHash { .. } => {}
                 Action::File(request) => self.work.push_back(Work::File(request)),
+                Action::GiveUpReserve => self.work.push_back(Work::Reserve { is_taken: false }),
+                Action::TakeReserve => self.work.push_back(Work::Reserve { is_taken: true }),
                 Action::ForgetJournal(position) => disk.forget_journal(position),
                 Action::CloseLink(link) => {
                     if let Some(link) = self.links.get_mut(&link) {
@@ -191,6 +195,14 @@ impl Daemon {
             }
             Work::Hash(ticket, job) => self.core.password_done(ticket, hash(&job, rng)),
             Work::File(request) => self.finish_file_request(request, disk),
+            Work::Reserve { is_taken: false } => self.core.reserve_given_up(),
+            Work::Reserve { is_taken: true } if !is_kind && rng.bool() => {
+                self.core.reserve_taken(Err(StorageError::NoRoom {
+                    action: "hold back space in",
+                    file: "reserve".into(),
+                }));
+            }
+            Work::Reserve { is_taken: true } => self.core.reserve_taken(Ok(())),
         }
     }
 

@@ -317,7 +317,6 @@ impl World {
     }
 
     fn client_aborts(&mut self) {
-        eprintln!("{} abort", self.now_ms);
         let index = self.rng.usize(..self.clients.len());
         if let Some(talk) = self.clients[index].talk.take() {
             self.oracle.closed(talk.tcp, self.now_ms);
@@ -330,7 +329,7 @@ impl World {
 
     fn network_delivers(&mut self) {
         for (id, tcp) in &mut self.tcps {
-            if self.rng.bool() {
+            if tcp.is_reset || self.rng.bool() {
                 continue;
             }
             let bytes = tcp.to_worker.read(self.rng.usize(..150));
@@ -440,7 +439,6 @@ impl World {
             return;
         };
         self.report.daemon_deaths += 1;
-        eprintln!("{} daemon dies", self.now_ms);
         let mut links = std::mem::take(&mut daemon.links);
         daemon.die(&mut self.disk, &mut self.rng);
         for worker in self.workers.iter_mut().flatten() {
@@ -464,11 +462,6 @@ impl World {
             return;
         };
         self.report.worker_deaths += 1;
-        eprintln!(
-            "{} worker {index} dies tcps {:?}",
-            self.now_ms,
-            worker.tcps()
-        );
         for id in worker.tcps() {
             if let Some(tcp) = self.tcps.get_mut(&id) {
                 tcp.is_let_go_by_worker = true;

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod checkpoint;
 pub mod core;
 pub mod database;
+pub mod disk_reserve;
 pub mod entry;
 pub mod journal;
 pub mod passwords;

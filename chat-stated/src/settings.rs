@@ -6,6 +6,7 @@ use chat_shared::process_options::ProcessOptions;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
+use crate::disk_reserve::DiskReserve;
 use crate::entry::Limits;
 use crate::passwords::cost::{MAX_ITERATIONS, MAX_MEMORY_KIB};
 
@@ -80,6 +81,24 @@ pub struct Settings {
         value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_ITERATIONS))
     )]
     pub argon2_iterations: u32,
+
+    /// Entries in the journal after which they are put into a checkpoint
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 200_000,
+        value_parser = RangedU64ValueParser::<u64>::new().range(1..)
+    )]
+    pub checkpoint_every_entries: u64,
+
+    /// Space held back on the disk, so that logins, logouts and reading go on when it is full
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 32,
+        value_parser = RangedU64ValueParser::<u64>::new().range(1..=1024 * 1024)
+    )]
+    pub disk_reserve: u64,
 }
 
 /// Ten years: far below what milliseconds in 64 bits can hold.
@@ -94,6 +113,11 @@ impl Settings {
     /// The directory of the journal and the checkpoint.
     pub fn state_dir(&self) -> PathBuf {
         self.process.run_dir.join("state")
+    }
+
+    /// The space that is held back.
+    pub fn disk_reserve(&self) -> DiskReserve {
+        DiskReserve::new(&self.state_dir(), self.disk_reserve * 1024 * 1024)
     }
 
     /// The account file.

@@ -54,7 +54,10 @@ impl StateLock {
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(mut held) => {
-                    name_holder(&mut held).map_err(StorageError::io("write", &path))?;
+                    // Only for people; a full disk must not stop a start that would help itself.
+                    if let Err(error) = name_holder(&mut held) {
+                        log::warn!("cannot write {}: {error}", path.display());
+                    }
                     return Ok(Self { _file: held });
                 }
                 Err((refused, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file = refused,

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -37,15 +38,34 @@ impl ProcessIdentity {
     }
 }
 
+/// Whether no process of this number lives, for certain: it is gone, or has ended and was not yet waited for. One of
+/// which nothing can be found out may live.
+pub fn has_ended(pid: i32) -> bool {
+    if kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH) {
+        return true;
+    }
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| fields_from_state(&stat).is_some_and(|mut fields| is_end(fields.next())))
+}
+
 /// The start time in a line of `/proc/PID/stat`, or nothing if the process has ended.
 fn start_ticks_of_living(stat: &str) -> Option<u64> {
-    // The second field is a name in parentheses, which may itself hold spaces and parentheses.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
+    let mut fields = fields_from_state(stat)?;
+    if is_end(fields.next()) {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+/// The fields from the third on.
+fn fields_from_state(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    // The second field is a name in parentheses, which may itself hold spaces and parentheses.
+    let (_, rest) = stat.rsplit_once(')')?;
+    Some(rest.split_ascii_whitespace())
+}
+
+fn is_end(state: Option<&str>) -> bool {
+    matches!(state, Some("Z" | "X"))
 }
 
 /// The kernel's name for the time since the host was booted; empty if it has none.
@@ -78,7 +98,10 @@ mod tests {
             assert!(std::time::Instant::now() < deadline);
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        assert!(has_ended(pid));
         child.wait().unwrap();
+        assert!(has_ended(pid));
+        assert!(!has_ended(std::process::id() as i32));
     }
 
     #[test]

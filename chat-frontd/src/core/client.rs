@@ -22,6 +22,8 @@ pub(super) struct Client {
     pub(super) is_shut: bool,
     /// Since when the dialogue only has to be concluded.
     pub(super) concluding_since_ms: Option<u64>,
+    /// How long was waited last to look again whether the dialogue can be concluded.
+    pub(super) concluding_check_after_ms: u64,
     /// What the daemon was told last of the reader's progress.
     pub(super) reported: Progress,
     /// How long until it is looked again whether messages were acknowledged; 0 if that is not waited for.
@@ -38,6 +40,7 @@ impl Client {
             has_ended: false,
             is_shut: false,
             concluding_since_ms: None,
+            concluding_check_after_ms: 0,
             reported: Progress::default(),
             check_after_ms: 0,
         }

@@ -9,7 +9,8 @@ use super::timers::{ClientKey, Reason};
 const FIRST_CHECK_MS: u64 = 50;
 const MAX_CHECK_MS: u64 = 2_000;
 /// The same where a logout waits for it.
-const CONCLUDING_CHECK_MS: u64 = 2;
+const FIRST_CONCLUDING_CHECK_MS: u64 = 1;
+const MAX_CONCLUDING_CHECK_MS: u64 = 50;
 /// How long a logout waits for what was sent to be acknowledged.
 const CONCLUDE_MS: u64 = 5_000;
 
@@ -40,7 +41,10 @@ impl Core {
         let next_ms = if session.is_over() {
             None
         } else if session.can_conclude() {
-            Some(self.now_ms + CONCLUDING_CHECK_MS)
+            let after_ms = client.concluding_check_after_ms * 2;
+            let after_ms = after_ms.clamp(FIRST_CONCLUDING_CHECK_MS, MAX_CONCLUDING_CHECK_MS);
+            client.concluding_check_after_ms = after_ms;
+            Some(self.now_ms + after_ms)
         } else if session.delivery.awaits_acknowledgement() {
             Some(self.now_ms + client.check_after_ms.max(FIRST_CHECK_MS))
         } else if session.counts_silence() {

@@ -50,6 +50,23 @@ pub enum AppendError {
     },
 }
 
+impl AppendError {
+    /// Whether more room on the disk would have helped.
+    pub fn is_no_room(&self) -> bool {
+        matches!(self, Self::System { error, .. } if is_no_room(error))
+    }
+
+    /// Whether what is on the disk is not known.
+    pub fn is_disk_failure(&self) -> bool {
+        matches!(self, Self::System { action: "write", error, .. } if !is_no_room(error))
+    }
+}
+
+fn is_no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
 /// Appends whole lines, all or none, and returns when they are on disk. A file that was replaced
 /// meanwhile gets them too.
 pub fn append(path: &Path, lines: &[u8]) -> Result<(), AppendError> {
@@ -78,7 +95,7 @@ fn append_with(
     Err(AppendError::Unsteady(path.to_owned()))
 }
 
-fn open(path: &Path) -> Result<File, AppendError> {
+pub(super) fn open(path: &Path) -> Result<File, AppendError> {
     let file = match OpenOptions::new().read(true).append(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -95,7 +112,11 @@ fn open(path: &Path) -> Result<File, AppendError> {
     Ok(file)
 }
 
-fn lock(mut file: File, path: &Path, wait: Duration) -> Result<Flock<File>, AppendError> {
+pub(super) fn lock(
+    mut file: File,
+    path: &Path,
+    wait: Duration,
+) -> Result<Flock<File>, AppendError> {
     let deadline = Instant::now() + wait;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -125,7 +146,7 @@ fn is_at(file: &File, path: &Path) -> Result<bool, AppendError> {
     }
 }
 
-fn system(path: &Path, action: &'static str, error: io::Error) -> AppendError {
+pub(super) fn system(path: &Path, action: &'static str, error: io::Error) -> AppendError {
     AppendError::System {
         path: path.to_owned(),
         action,

@@ -77,7 +77,8 @@ fn write_new(new_path: &Path, lines: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
+/// Makes the name of a file durable.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());

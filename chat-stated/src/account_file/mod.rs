@@ -6,4 +6,5 @@ pub mod create;
 pub mod difference;
 pub mod format;
 pub mod read;
+pub mod rewrite;
 pub mod writer;

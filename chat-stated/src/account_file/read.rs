@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::create::sync_directory;
+
 /// Largest file that is read, in bytes: some ten million accounts.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -36,6 +38,14 @@ pub enum ReadError {
         /// The limit.
         max_bytes: u64,
     },
+    /// What was read may not be on the disk.
+    #[error("cannot sync the account file {}: {error}", path.display())]
+    Sync {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        error: io::Error,
+    },
     /// The system refused.
     #[error("cannot read the account file {}: {error}", path.display())]
     System {
@@ -60,6 +70,13 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<AccountFile, ReadError> {
         return Err(ReadError::NotAFile(path.to_owned()));
     }
     let file = File::open(path).map_err(system)?;
+    // What is read is taken for granted from here on: a process that died may have left what it never synced.
+    file.sync_all()
+        .and_then(|()| sync_directory(path))
+        .map_err(|error| ReadError::Sync {
+            path: path.to_owned(),
+            error,
+        })?;
     let metadata = file.metadata().map_err(system)?;
     let mut bytes = Vec::new();
     if metadata.len() <= max_bytes {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Record;
 use super::format::Header;
 use super::store::{CHECKPOINT, CheckpointStore, Row, read_header, wrong_checksum};
+use crate::database::rewrite::rewrite;
 use crate::database::{Database, StorageError, make_directory};
 use crate::journal::Position;
 
@@ -18,6 +19,12 @@ pub struct Loaded {
 }
 
 impl CheckpointStore {
+    /// Writes the checkpoint in a state directory, if there is one, to a fresh file. Its records are checked when it
+    /// is opened.
+    pub fn rewrite(dir: &Path) -> Result<(), StorageError> {
+        rewrite(dir, &CHECKPOINT)
+    }
+
     /// Opens the checkpoint in a state directory, makes an empty one if there is none, and hands over its
     /// records by table and key (keys from 2^63 on come before the others).
     ///

@@ -69,6 +69,7 @@ struct WriterThread {
 impl WriterThread {
     fn run_to_end(&mut self, checkpoints: &Receiver<Checkpoint>) {
         if let Err(error) = self.run(checkpoints) {
+            self.store.database().note_failure(&error);
             (self.sink)(CheckpointEvent::Failed {
                 error: error.to_string(),
             });
@@ -161,6 +162,7 @@ impl CheckpointWriting {
     ) -> Result<Option<CheckpointEvent>, StorageError> {
         match self.advance(store) {
             Err(error) if error.is_no_room() => {
+                log::error!("{error}");
                 store.note_leftovers();
                 let is_current = matches!(self.stage, Stage::Delete { .. });
                 self.stage = Stage::Done;

@@ -14,8 +14,6 @@ const MAX_BATCH_ENTRIES: usize = 8_192;
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 /// While more than this waits for the journal, workers are not read.
 const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
-/// How long what the disk had no room for waits to be tried again.
-const RETRY_MS: u64 = 1_000;
 
 /// A request that changes nothing, waiting for the entries before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +29,15 @@ pub(super) struct WaitingRead {
 pub(super) enum Read {
     Fetch,
     Who,
-    Last { minutes: u64 },
-    Push { on: bool },
+    Last {
+        minutes: u64,
+    },
+    Push {
+        on: bool,
+    },
     Refuse,
+    /// A request that found no room on the disk.
+    Full,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +49,7 @@ struct Waiting {
 }
 
 /// Questions, each with the number of entries of the batch that come before it.
-type Reads = VecDeque<(usize, WaitingRead)>;
+pub(super) type Reads = VecDeque<(usize, WaitingRead)>;
 
 /// Batches that are being filled, and the one the journal has.
 #[derive(Debug, Default)]
@@ -54,9 +58,8 @@ pub(super) struct Batches {
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     in_flight: Option<(u64, Reads)>,
-    /// What cannot be refused and had no room, and when it is tried again.
-    retries: Vec<Entry>,
-    retry_at_ms: Option<u64>,
+    /// The first of those that wait had no room on the disk, and is not tried again before this.
+    held_until_ms: Option<u64>,
 }
 
 impl Batches {
@@ -92,41 +95,77 @@ impl Batches {
                 .is_some_and(|batch| sequence >= batch.sequence)
     }
 
-    /// Puts a question behind everything that is undecided. There must be something.
-    pub(super) fn push_read(&mut self, read: WaitingRead) {
+    /// Puts a question behind everything that is undecided. Gives the number of the batch with which it is
+    /// answered: what the same client asks later must not be answered before that.
+    pub(super) fn push_read(&mut self, read: WaitingRead) -> Option<u64> {
         if let Some(batch) = self.waiting.back_mut() {
             batch.reads.push_back((batch.entries.len(), read));
-        } else if let Some((_, reads)) = &mut self.in_flight {
-            reads.push_back((usize::MAX, read));
+            return Some(batch.sequence);
         }
+        let (sequence, reads) = self.in_flight.as_mut()?;
+        reads.push_back((usize::MAX, read));
+        Some(*sequence)
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.in_flight.is_none() && self.retries.is_empty()
+        self.waiting.is_empty() && self.in_flight.is_none()
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.waiting_bytes >= MAX_WAITING_BYTES
     }
 
-    pub(super) fn next_retry_ms(&self) -> Option<u64> {
-        self.retry_at_ms
+    /// Whether what waits has to wait for room on the disk, and tells nothing of accounts.
+    pub(super) fn holds_but_small_things(&self) -> bool {
+        let tells_of_accounts = |entry: &Entry| matches!(entry, Entry::ChangeAccounts(_));
+        let mut entries = self.waiting.iter().flat_map(|batch| &batch.entries);
+        self.held_until_ms.is_some() && !entries.any(tells_of_accounts)
     }
 
-    fn take_ready(&mut self) -> Option<Vec<Entry>> {
-        if self.in_flight.is_some() {
+    pub(super) fn next_retry_ms(&self) -> Option<u64> {
+        self.held_until_ms.filter(|until_ms| *until_ms < u64::MAX)
+    }
+
+    /// Lets go on what waits for room on the disk.
+    pub(super) fn release(&mut self) {
+        self.held_until_ms = None;
+    }
+
+    /// Puts entries that had no room, and the questions among them, in front of all that waits. Nothing goes on before
+    /// that time.
+    pub(super) fn put_back(
+        &mut self,
+        sequence: u64,
+        entries: Vec<Entry>,
+        reads: Reads,
+        held_until_ms: u64,
+    ) {
+        let bytes = entries.iter().map(approximate_bytes).sum();
+        self.waiting_bytes += bytes;
+        self.held_until_ms = Some(held_until_ms);
+        self.waiting.push_front(Waiting {
+            sequence,
+            entries,
+            bytes,
+            reads,
+        });
+    }
+
+    fn take_ready(&mut self, now_ms: u64) -> Option<Vec<Entry>> {
+        let is_held = self.held_until_ms.is_some_and(|until_ms| until_ms > now_ms);
+        if self.in_flight.is_some() || is_held {
             return None;
         }
+        self.held_until_ms = None;
         let batch = self.waiting.pop_front()?;
         self.waiting_bytes -= batch.bytes;
         self.in_flight = Some((batch.sequence, batch.reads));
         Some(batch.entries)
     }
 
-    fn take_decided(&mut self) -> Reads {
-        self.in_flight
-            .take()
-            .map_or_else(Reads::new, |(_, reads)| reads)
+    /// The number of the batch that the journal had, and its questions.
+    pub(super) fn take_decided(&mut self) -> Option<(u64, Reads)> {
+        self.in_flight.take()
     }
 }
 
@@ -137,7 +176,7 @@ impl Core {
     }
 
     pub(super) fn submit_ready_batch(&mut self) {
-        if let Some(entries) = self.batches.take_ready() {
+        if let Some(entries) = self.batches.take_ready(self.stamp.boot_ms) {
             self.actions.push(Action::Submit(Batch {
                 stamp: self.stamp,
                 entries,
@@ -149,7 +188,10 @@ impl Core {
     pub fn committed(&mut self, position: Position, batch: Batch, bytes: usize) {
         self.checkpoints
             .count(position, bytes as u64, batch.entries.len() as u64);
-        let mut reads = self.batches.take_decided();
+        let mut reads = self
+            .batches
+            .take_decided()
+            .map_or_else(Reads::new, |(_, reads)| reads);
         self.state.advance_clock(&batch.stamp);
         let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
         for (index, entry) in batch.entries.into_iter().enumerate() {
@@ -161,37 +203,6 @@ impl Core {
         self.tell_lives_begun();
         self.tell_cut_off();
         self.orphans.forget_ended(&self.state);
-    }
-
-    /// The disk had no room for a batch: what adds to it is refused, the rest waits.
-    pub fn no_room(&mut self, batch: Batch) {
-        let mut reads = self.batches.take_decided();
-        for (index, entry) in batch.entries.into_iter().enumerate() {
-            self.answer_reads_before(&mut reads, index);
-            match entry {
-                Entry::Request { name, action, .. } if action != Attempt::LogOut => {
-                    self.refuse_for_full_disk(name);
-                }
-                entry => self.batches.retries.push(entry),
-            }
-        }
-        self.answer_reads_before(&mut reads, usize::MAX);
-        if !self.batches.retries.is_empty() {
-            self.batches.retry_at_ms = Some(self.stamp.boot_ms + RETRY_MS);
-        }
-    }
-
-    pub(super) fn retry_what_had_no_room(&mut self) {
-        if self
-            .batches
-            .retry_at_ms
-            .is_some_and(|retry_at_ms| retry_at_ms <= self.stamp.boot_ms)
-        {
-            self.batches.retry_at_ms = None;
-            for entry in std::mem::take(&mut self.batches.retries) {
-                self.batches.push(entry);
-            }
-        }
     }
 
     fn answer_reads_before(&mut self, reads: &mut Reads, index: usize) {

@@ -54,6 +54,14 @@ impl Core {
         }
     }
 
+    /// A checkpoint lets the journal forget, and so makes room for what is small.
+    pub(super) fn begin_checkpoint_for_room(&mut self) {
+        let has_news = self.checkpoints.entries > 0 || !self.checkpoints.left_over.is_empty();
+        if has_news && !self.checkpoints.in_progress {
+            self.begin_checkpoint();
+        }
+    }
+
     fn begin_checkpoint(&mut self) {
         let mut records = std::mem::take(&mut self.checkpoints.left_over);
         records.extend(self.state.take_changes());
@@ -74,10 +82,8 @@ impl Core {
 
     /// The disk had no room for a checkpoint; `records` are what it was to hold.
     pub fn checkpoint_no_room(&mut self, records: Vec<Record>) {
-        log::error!(
-            "the disk has no room for a checkpoint; trying again when the journal has grown"
-        );
         self.checkpoints.in_progress = false;
         self.checkpoints.left_over = records;
+        self.disk_is_full();
     }
 }

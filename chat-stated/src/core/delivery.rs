@@ -85,6 +85,7 @@ impl Core {
         };
         if let Err(error) = link.output.push(&reply) {
             log::error!("cannot answer process {}: {error}", link.pid);
+            refuse_oversized(link, serial, offset, through);
         }
     }
 
@@ -175,6 +176,30 @@ impl Core {
         if let Some((messages, more)) = next_push(&self.state, link, serial, through) {
             push(link, vec![serial], messages, through, more);
         }
+    }
+}
+
+/// Answers what cannot be answered in one frame, such as half a million names. The messages that were to go with
+/// it are to be asked for.
+fn refuse_oversized(
+    link: &mut Link,
+    serial: ConnectionSerial,
+    offset: StreamOffset,
+    through: MessageNumber,
+) {
+    if let Some(client) = link.clients.get_mut(&serial) {
+        client.promised_through = Some(through);
+    }
+    let refusal = ToWorker::Reply {
+        connection: serial,
+        offset,
+        answer: Answer::Busy,
+        messages: Vec::new(),
+        through,
+        more: true,
+    };
+    if let Err(error) = link.output.push(&refusal) {
+        log::error!("cannot refuse process {} either: {error}", link.pid);
     }
 }
 

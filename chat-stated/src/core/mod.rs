@@ -12,6 +12,7 @@ mod lives;
 mod logins;
 mod operators;
 mod requests;
+mod space;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use checkpoints::Checkpoints;
 use link::Link;
 use lives::Orphans;
 use logins::Logins;
+use space::Space;
 
 /// What the core wants to have done. Each is answered by the method named with it.
 #[derive(Debug)]
@@ -65,6 +67,10 @@ pub enum Action {
     },
     /// The journal may forget what the checkpoint has. Not answered.
     ForgetJournal(Position),
+    /// Give up the space that is held back on the disk; see [`Core::reserve_given_up`].
+    GiveUpReserve,
+    /// Hold back space on the disk; see [`Core::reserve_taken`].
+    TakeReserve,
     /// Close a worker's connection, once what waits for it is written. Not answered.
     CloseLink(LinkId),
 }
@@ -134,6 +140,7 @@ pub struct Core {
     logins: Logins,
     filing: Filing,
     checkpoints: Checkpoints,
+    space: Space,
     effects: Effects,
     actions: Vec<Action>,
 }
@@ -158,8 +165,9 @@ impl Core {
             logins: Logins::new(remembered),
             filing: Filing::default(),
             checkpoints: Checkpoints::at(position),
+            space: Space::default(),
             effects: Effects::default(),
-            actions: Vec::new(),
+            actions: vec![Action::TakeReserve],
         };
         core.configure(settings.limits);
         core.read_account_file();
@@ -176,7 +184,7 @@ impl Core {
         self.stamp = stamp;
         self.end_overdue_orphans();
         self.close_silent_links();
-        self.retry_what_had_no_room();
+        self.try_to_take_reserve();
         self.retry_lines();
     }
 
@@ -195,6 +203,7 @@ impl Core {
             self.next_silent_link_ms(),
             self.batches.next_retry_ms(),
             self.filing.next_retry_ms(),
+            self.space.next_try_ms(),
         ]
         .into_iter()
         .flatten()
@@ -208,9 +217,12 @@ impl Core {
         }
     }
 
-    /// Whether the account file was taken in and workers can be served.
+    /// Whether the account file was taken in and workers can be served. A disk that is full stops nobody from
+    /// reading.
     pub fn is_ready(&self) -> bool {
-        self.filing.is_settled() && self.batches.is_idle()
+        self.filing.is_settled()
+            && !self.space.has_missed_accounts()
+            && (self.batches.is_idle() || self.batches.holds_but_small_things())
     }
 
     /// Whether everything that came in was decided and answered.

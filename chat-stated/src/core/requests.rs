@@ -127,6 +127,9 @@ impl Core {
         else {
             return;
         };
+        if self.space.refuses(&action) {
+            return self.read(asked, Read::Full);
+        }
         let entry = Entry::Request {
             name: RequestName {
                 connection,
@@ -160,10 +163,12 @@ impl Core {
             offset: asked.offset,
             read,
         };
-        if must_wait {
-            self.batches.push_read(read);
-        } else {
-            self.answer_read(read);
+        if !must_wait {
+            return self.answer_read(read);
+        }
+        let sequence = self.batches.push_read(read);
+        if let Some(link) = self.links.get_mut(&asked.link) {
+            link.clients.entry(asked.serial).or_default().last_batch = sequence;
         }
     }
 
@@ -182,6 +187,9 @@ impl Core {
         let Some(found) = self.links.get_mut(&link) else {
             return;
         };
+        if read == Read::Full {
+            return self.refuse_for_full_disk(link, serial, offset);
+        }
         let is_logged_in = found
             .connection(serial)
             .is_some_and(|connection| self.state.account_on(connection).is_some());
@@ -204,7 +212,7 @@ impl Core {
                 }
                 Answer::Fetched
             }
-            Read::Refuse => Answer::Refused,
+            Read::Refuse | Read::Full => Answer::Refused,
         };
         self.answer(link, serial, offset, answer);
     }
@@ -258,10 +266,24 @@ impl Core {
         }
     }
 
-    /// The disk has no room for a request.
-    pub(super) fn refuse_for_full_disk(&mut self, request: RequestName) {
-        log::error!("the disk is full: refused a request that would add to it");
-        self.answer_request(request, Answer::Full);
+    /// The disk has no room for a request. If it was done before its worker lost us, and is asked for again, it
+    /// still is.
+    fn refuse_for_full_disk(
+        &mut self,
+        link: LinkId,
+        serial: ConnectionSerial,
+        offset: StreamOffset,
+    ) {
+        let decision = self
+            .links
+            .get(&link)
+            .and_then(|link| link.connection(serial))
+            .and_then(|connection| self.state.decision(&RequestName { connection, offset }))
+            .cloned();
+        let answer = decision
+            .as_ref()
+            .map_or(Answer::Full, |decision| decision.to_answer());
+        self.answer(link, serial, offset, answer);
     }
 
     pub(super) fn answer_request(&mut self, request: RequestName, answer: Answer<'_>) {

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use chat_shared::rpc::{ConnectionSerial, Hello, StreamOffset};
+use chat_shared::rpc::{
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Hello, LifeCredential,
+    Request, ResumedConnection, StreamOffset, ToWorker, decode_items,
+};
 
 use super::*;
 use crate::account_file::create::CreateError;
@@ -47,6 +50,7 @@ fn settle(core: &mut Core) -> Vec<FileRequest> {
             match action {
                 Action::Submit(batch) => core.committed(Position(1), batch, 0),
                 Action::File(request) => requests.push(request),
+                Action::TakeReserve => core.reserve_taken(Ok(())),
                 other => panic!("{other:?}"),
             }
         }
@@ -133,4 +137,180 @@ fn workers_are_waited_for_from_when_they_can_come_back() {
     assert_eq!(core.orphans().len(), 0);
     settle(&mut core);
     assert_eq!(core.state.lives().count(), 0);
+}
+
+/// A worker with one client that is logged in, by the account `ann`.
+struct Attached {
+    core: Core,
+    connection: ConnectionId,
+    position: u64,
+}
+
+impl Attached {
+    fn new() -> Self {
+        let mut core = core_of(State::default());
+        read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
+        core.link_opened(0, 1);
+        core.hello(0, &Hello { resume: None }.encode().unwrap(), [7; 16]);
+        settle(&mut core);
+        let life = core.state.lives().next().unwrap().0;
+        let connection = ConnectionId {
+            life,
+            serial: ConnectionSerial(1),
+        };
+        let (account, _) = core.state.account("ann").unwrap();
+        let mut attached = Self {
+            core,
+            connection,
+            position: 10,
+        };
+        attached.core.batches.push(Entry::Request {
+            name: RequestName {
+                connection,
+                offset: StreamOffset(1),
+            },
+            answered: StreamOffset(0),
+            progress: Default::default(),
+            action: Attempt::LogIn {
+                account,
+                address: [127, 0, 0, 1].into(),
+                password_version: 0,
+                new_secret: None,
+            },
+        });
+        settle(&mut attached.core);
+        attached
+    }
+
+    /// The daemon died and is started again from what is durable; the worker attaches again.
+    fn resumed(self) -> Self {
+        let records = {
+            let mut state = self.core.state;
+            state.take_changes()
+        };
+        let records = records
+            .into_iter()
+            .filter_map(|record| Some((record.table, record.key, record.value?)));
+        let mut core = core_of(State::restore(records).unwrap());
+        read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
+        settle(&mut core);
+        core.link_opened(0, 1);
+        let resume = Some(LifeCredential {
+            life: self.connection.life,
+            secret: [7; 16],
+        });
+        core.hello(0, &Hello { resume }.encode().unwrap(), [8; 16]);
+        let mut resumed = Self { core, ..self };
+        let connections = vec![ResumedConnection {
+            connection: ConnectionSerial(1),
+            answered: StreamOffset(1),
+            progress: Default::default(),
+            taken: Default::default(),
+            push: false,
+        }];
+        resumed.say(&FromWorker::Resume { connections });
+        resumed
+    }
+
+    fn say(&mut self, item: &FromWorker<'_>) {
+        let mut writer = FrameWriter::default();
+        writer.push(item).unwrap();
+        let frame = writer.pending().to_vec();
+        self.core.received(0, &frame[4..]);
+    }
+
+    fn ask(&mut self, offset: u64, call: Call<'_>) {
+        let request = Request {
+            connection: ConnectionSerial(1),
+            offset: StreamOffset(offset),
+            answered: StreamOffset(1),
+            progress: Default::default(),
+            call,
+        };
+        self.say(&FromWorker::Request(request));
+    }
+
+    fn submitted(&mut self) -> Option<Batch> {
+        self.core
+            .end_turn()
+            .into_iter()
+            .find_map(|action| match action {
+                Action::Submit(batch) => Some(batch),
+                _ => None,
+            })
+    }
+
+    fn commit(&mut self, batch: Batch) {
+        self.position += 1;
+        self.core.committed(Position(self.position), batch, 0);
+    }
+
+    /// Which lines were answered since this was last called, and whether for want of room.
+    fn answered(&mut self) -> Vec<(u64, bool)> {
+        let output = self.core.output(0).unwrap();
+        let bytes = output.pending().to_vec();
+        output.advance(bytes.len());
+        let mut reader = FrameReader::default();
+        reader.extend(&bytes);
+        let mut answered = Vec::new();
+        while let Some(payload) = reader.next_frame().unwrap() {
+            for item in decode_items::<ToWorker<'_>>(payload) {
+                if let Ok(ToWorker::Reply { offset, answer, .. }) = item {
+                    answered.push((offset.0, answer == Answer::Full));
+                }
+            }
+        }
+        answered
+    }
+}
+
+const SEND: fn() -> Call<'static> = || Call::Send {
+    recipients: vec!["ann"],
+    text: "hello",
+};
+
+#[test]
+fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
+    let mut worker = Attached::new();
+    worker.answered();
+    worker.ask(10, SEND());
+    let first = worker.submitted().unwrap();
+    // Somebody else's entry begins the next batch, and the question is put behind that.
+    worker.core.batches.push(Entry::Filed(Vec::new()));
+    worker.ask(20, Call::Who);
+    worker.commit(first);
+    worker.ask(30, Call::Fetch);
+    let second = worker.submitted().unwrap();
+    worker.commit(second);
+    assert_eq!(worker.answered(), [(10, false), (20, false), (30, false)]);
+}
+
+#[test]
+fn what_was_decided_is_not_refused_for_want_of_room_when_it_is_asked_again() {
+    let mut worker = Attached::new();
+    worker.ask(10, SEND());
+    let batch = worker.submitted().unwrap();
+    worker.commit(batch);
+    let mut worker = worker.resumed();
+    worker.answered();
+    worker.ask(10, SEND());
+    assert!(worker.submitted().is_none());
+    assert_eq!(worker.answered(), [(10, false)]);
+}
+
+#[test]
+fn what_had_no_room_is_refused_again_though_later_requests_were_decided() {
+    let mut worker = Attached::new();
+    worker.ask(10, SEND());
+    let refused = worker.submitted().unwrap();
+    worker.core.no_room(refused);
+    worker.ask(20, SEND());
+    let batch = worker.submitted().unwrap();
+    worker.commit(batch);
+    let mut worker = worker.resumed();
+    worker.answered();
+    worker.ask(10, SEND());
+    worker.ask(20, SEND());
+    assert!(worker.submitted().is_none());
+    assert_eq!(worker.answered(), [(10, true), (20, false)]);
 }

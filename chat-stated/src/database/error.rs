@@ -92,10 +92,16 @@ impl StorageError {
     }
 
     pub(crate) fn io(action: &'static str, file: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            file: file.to_owned(),
-            source,
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoRoom {
+                action,
+                file: file.to_owned(),
+            },
+            _ => Self::Io {
+                action,
+                file: file.to_owned(),
+                source,
+            },
         }
     }
 
@@ -117,6 +123,11 @@ impl StorageError {
                 source,
             },
         }
+    }
+
+    /// Whether the system refused for another reason than a full disk, so that what is on the disk is not known.
+    pub fn is_disk_failure(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Sqlite { .. })
     }
 
     /// Whether more room on the disk would have helped.

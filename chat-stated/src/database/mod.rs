@@ -4,10 +4,12 @@
 //! log. So the log is scanned before SQLite opens it, the file's shape is checked against what it must be,
 //! and the rows bear checksums of their owners ([`crate::journal`], [`crate::checkpoint`]).
 
+pub(crate) mod disk_failure;
 mod error;
 mod fill;
 mod header;
 mod live;
+pub(crate) mod rewrite;
 #[cfg(test)]
 pub(crate) mod testing;
 mod wal_scan;
@@ -109,6 +111,7 @@ impl Database {
 
     /// Opens a file after checking everything about it but the rows. Nothing if it is not there.
     pub(crate) fn open(dir: &Path, kind: &DatabaseKind) -> Result<Option<Self>, StorageError> {
+        rewrite::finish(dir, kind)?;
         let file = kind.path(dir);
         let wal = with_suffix(&file, "-wal");
         if !is_there(&file)? {
@@ -141,6 +144,15 @@ impl Database {
     /// Where the file is.
     pub(crate) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Leaves word for the next process if the disk failed.
+    pub(crate) fn note_failure(&self, error: &StorageError) {
+        if error.is_disk_failure()
+            && let Some(dir) = self.file.parent()
+        {
+            disk_failure::note(dir);
+        }
     }
 
     fn check(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
@@ -318,7 +330,7 @@ fn write_new(
     connection.execute_batch(&format!(
         "PRAGMA page_size={PAGE_BYTES}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=FULL"
     ))?;
-    connection.query_row("PRAGMA journal_mode=WAL", (), |_| Ok(()))?;
+    use_wal(&connection)?;
     let transaction = connection.transaction()?;
     for (_, definition) in kind.tables {
         transaction.execute_batch(definition)?;
@@ -327,7 +339,24 @@ fn write_new(
     transaction.pragma_update(None, "user_version", kind.version)?;
     fill(&transaction)?;
     transaction.commit()?;
+    // Closing would do so as well, but says nothing if it fails, and leaves a log that the new name does not lead to.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
     connection.close().map_err(|(_, error)| error)
+}
+
+/// Has the file keep a write-ahead log. SQLite takes it for an answer, not for an error, if it cannot; and if the disk
+/// fails, it says so only after that answer.
+fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let mut pragma = connection.prepare("PRAGMA journal_mode=WAL")?;
+    let modes: Vec<String> = pragma
+        .query_map((), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if modes == ["wal"] {
+        return Ok(());
+    }
+    let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+    let what = format!("its journal mode cannot be changed from {modes:?} to wal");
+    Err(rusqlite::Error::SqliteFailure(error, Some(what)))
 }
 
 fn flags() -> OpenFlags {

@@ -87,11 +87,17 @@ impl DurableMark {
         })
     }
 
-    /// Says that all up to `position` is durable.
+    /// Says that all up to `position` is durable. A full disk (there are some on which writing over what is there
+    /// takes room) leaves an older position, which is true as well.
     pub(super) fn advance(&mut self, position: Position) -> Result<(), StorageError> {
-        self.file
+        let result = self
+            .file
             .write_all_at(&encode(position), SLOT_OFFSETS[self.next_slot])
-            .map_err(StorageError::io("write", &self.path))?;
+            .map_err(StorageError::io("write", &self.path));
+        match result {
+            Err(error) if error.is_no_room() => log::debug!("{error}"),
+            result => result?,
+        }
         self.next_slot = (self.next_slot + 1) % SLOT_OFFSETS.len();
         Ok(())
     }

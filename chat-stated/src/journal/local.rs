@@ -93,6 +93,7 @@ impl Committer {
     fn run_to_end(&mut self) {
         let result = self.run().and_then(|()| self.store.write_back_whole_wal());
         if let Err(error) = result {
+            self.store.note_failure(&error);
             (self.sink)(JournalEvent::Failed {
                 error: error.to_string(),
             });
@@ -150,6 +151,7 @@ impl Committer {
                 Ok(())
             }
             Err(error) if error.is_no_room() => {
+                log::error!("{error}");
                 self.store.roll_back()?;
                 for (batch, _) in group {
                     (self.sink)(JournalEvent::NoRoom { batch });

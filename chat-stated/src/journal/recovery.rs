@@ -9,6 +9,7 @@ use super::format::{self, Anchor, Digest, FormatError};
 use super::local::LocalJournal;
 use super::store::{BatchStore, JOURNAL};
 use super::{JournalSink, Position};
+use crate::database::rewrite::rewrite;
 use crate::database::{Database, StorageError, make_directory};
 use crate::entry::Batch;
 
@@ -36,6 +37,12 @@ pub struct RecoveredJournal {
 }
 
 impl LocalJournal {
+    /// Writes the journal in a state directory, if there is one, to a fresh file. Its batches are checked when it is
+    /// opened.
+    pub fn rewrite(dir: &Path) -> Result<(), StorageError> {
+        rewrite(dir, &JOURNAL)
+    }
+
     /// Opens the journal in a state directory and hands over what stands in it after `from`, the position of the
     /// checkpoint, in order. Holds one batch in memory at a time. A new journal, which goes on after `from`,
     /// is made if there is none and nothing says that there was one.

@@ -199,6 +199,11 @@ impl BatchStore {
         self.database.give_back_space()
     }
 
+    /// Leaves word for the next process if the disk failed.
+    pub(super) fn note_failure(&self, error: &StorageError) {
+        self.database.note_failure(error);
+    }
+
     fn error(&self, action: &'static str) -> impl FnOnce(rusqlite::Error) -> StorageError {
         StorageError::sqlite(action, self.database.file())
     }

@@ -2,20 +2,20 @@
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chat_shared::child_link::report_ready;
 use chat_shared::crash_point;
+use chat_shared::process_identity::has_ended;
 use chat_shared::rpc::LifeId;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use nix::errno::Errno;
-use nix::sys::signal::kill;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::geteuid;
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use slab::Slab;
 
@@ -25,9 +25,12 @@ use super::host_clock::HostClock;
 use super::recovery::Recovered;
 use super::socket::{Socket, Written};
 use super::workshop::Workshop;
+use crate::account_file::read::ReadError;
 use crate::account_file::writer::FileOutcome;
 use crate::checkpoint::CheckpointEvent;
 use crate::core::{Core, CoreSettings, LinkId};
+use crate::database::disk_failure;
+use crate::disk_reserve::ReserveOutcome;
 use crate::journal::JournalEvent;
 use crate::passwords::remembered::RememberedPasswords;
 
@@ -56,6 +59,7 @@ pub(super) struct EventLoop {
     core: Core,
     sockets: Slab<Socket>,
     workshop: Workshop,
+    state_dir: PathBuf,
     finished: Receiver<Finished>,
     is_serving: bool,
     stop_by: Option<Instant>,
@@ -69,6 +73,7 @@ impl EventLoop {
         let clock = HostClock::new()?;
         let settings = CoreSettings {
             limits: setup.settings.limits(),
+            checkpoint_every_entries: setup.settings.checkpoint_every_entries,
             ..CoreSettings::default()
         };
         let remembered =
@@ -100,6 +105,7 @@ impl EventLoop {
             core,
             sockets: Slab::new(),
             workshop,
+            state_dir: setup.settings.state_dir(),
             finished,
             is_serving: false,
             stop_by: None,
@@ -335,21 +341,34 @@ impl EventLoop {
             Finished::Password(outcome) => {
                 self.core.password_done(outcome.ticket, outcome.result);
             }
-            Finished::AccountFile(outcome) => self.take_file_outcome(outcome),
+            Finished::AccountFile(outcome) => self.take_file_outcome(outcome)?,
+            Finished::Reserve(ReserveOutcome::GivenUp) => self.core.reserve_given_up(),
+            Finished::Reserve(ReserveOutcome::Taken(result)) => self.core.reserve_taken(result),
         }
         Ok(())
     }
 
-    fn take_file_outcome(&mut self, outcome: FileOutcome) {
+    fn take_file_outcome(&mut self, outcome: FileOutcome) -> anyhow::Result<()> {
         match outcome {
             FileOutcome::Appended { tickets } => self.core.lines_filed(&tickets),
             FileOutcome::Missing { tickets } => self.core.account_file_missing(tickets),
             FileOutcome::Failed { tickets, error } => {
+                if error.is_disk_failure() {
+                    disk_failure::note(&self.state_dir);
+                }
                 self.core.lines_not_filed(&tickets, &error);
             }
             FileOutcome::Created { result, .. } => self.core.account_file_created(result),
+            FileOutcome::Read {
+                result: Err(error @ ReadError::Sync { .. }),
+                ..
+            } => {
+                disk_failure::note(&self.state_dir);
+                bail!("{error}");
+            }
             FileOutcome::Read { result, .. } => self.core.account_file_read(result),
         }
+        Ok(())
     }
 
     /// Workers that died with or after the daemon before us need not be waited for.
@@ -417,5 +436,5 @@ fn is_at_end(stream: &mut UnixStream) -> bool {
 }
 
 fn is_dead(pid: u32) -> bool {
-    i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
+    i32::try_from(pid).is_ok_and(has_ended)
 }

@@ -7,6 +7,7 @@ use mio::Waker;
 
 use crate::account_file::writer::FileOutcome;
 use crate::checkpoint::CheckpointEvent;
+use crate::disk_reserve::ReserveOutcome;
 use crate::journal::JournalEvent;
 use crate::passwords::pool::PasswordOutcome;
 
@@ -17,6 +18,7 @@ pub(super) enum Finished {
     Checkpoint(CheckpointEvent),
     Password(PasswordOutcome),
     AccountFile(FileOutcome),
+    Reserve(ReserveOutcome),
 }
 
 /// Given to the threads: takes what they have done, and wakes the loop.

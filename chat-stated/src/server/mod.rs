@@ -4,14 +4,16 @@
 mod event_loop;
 mod finished;
 mod host_clock;
-mod recovery;
+pub mod recovery;
 mod socket;
 mod workshop;
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use crate::account_file::rewrite::rewrite;
 use crate::backup::restore;
+use crate::database::disk_failure;
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
 use event_loop::EventLoop;
@@ -37,6 +39,17 @@ pub fn run(setup: DaemonSetup) -> anyhow::Result<()> {
     let state_dir = setup.settings.state_dir();
     let _lock = StateLock::acquire(&state_dir, LOCK_WAIT)?;
     restore::restore_if_asked(&setup.settings)?;
-    let recovered = recovery::recover(&state_dir)?;
+    if disk_failure::is_noted(&state_dir)? {
+        rewrite(&setup.settings.account_file())?;
+    }
+    let recovered = match recovery::recover(&state_dir) {
+        // A start takes some room, too; what is held back is taken again if there is more than that.
+        Err(error) if recovery::may_lack_room(&error) => {
+            log::error!("{error:#}; trying again without the reserve");
+            setup.settings.disk_reserve().give_up()?;
+            recovery::recover(&state_dir)?
+        }
+        result => result?,
+    };
     EventLoop::new(setup, recovered)?.run()
 }

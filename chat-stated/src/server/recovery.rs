@@ -6,23 +6,66 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::checkpoint::CheckpointStore;
+use crate::database::{StorageError, disk_failure};
 use crate::journal::{LocalJournal, Position, RecoveredJournal};
 use crate::state::{Restoration, State};
 use crate::stored_state::replay;
 
 /// Everything that was on disk.
-pub(super) struct Recovered {
-    pub(super) state: State,
-    pub(super) position: Position,
-    pub(super) journal: RecoveredJournal,
-    pub(super) checkpoint: CheckpointStore,
+pub struct Recovered {
+    /// The state as it was last.
+    pub state: State,
+    /// The last batch that is in it.
+    pub position: Position,
+    /// To be started.
+    pub journal: RecoveredJournal,
+    /// To be written to.
+    pub checkpoint: CheckpointStore,
     /// What the journal held beyond the checkpoint.
-    pub(super) replayed_bytes: u64,
-    pub(super) replayed_entries: u64,
+    pub replayed_bytes: u64,
+    /// The same in entries.
+    pub replayed_entries: u64,
 }
 
-/// Loads the checkpoint, and applies what the journal has after it.
-pub(super) fn recover(state_dir: &Path) -> anyhow::Result<Recovered> {
+/// Loads the checkpoint, and applies what the journal has after it. If the disk failed the process before, everything
+/// is written to fresh files first.
+pub fn recover(state_dir: &Path) -> anyhow::Result<Recovered> {
+    let result = recover_from_whole_files(state_dir);
+    if let Err(error) = &result
+        && error
+            .downcast_ref::<StorageError>()
+            .is_some_and(StorageError::is_disk_failure)
+    {
+        disk_failure::note(state_dir);
+    }
+    result
+}
+
+/// Whether more room on the disk may help. SQLite does not always say that it is the room that it lacks.
+pub(super) fn may_lack_room(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<StorageError>(),
+        Some(StorageError::NoRoom { .. } | StorageError::Sqlite { .. })
+    )
+}
+
+fn recover_from_whole_files(state_dir: &Path) -> anyhow::Result<Recovered> {
+    if !disk_failure::is_noted(state_dir)? {
+        return load_and_replay(state_dir);
+    }
+    log::warn!(
+        "the disk failed before: writing {} to fresh files",
+        state_dir.display()
+    );
+    CheckpointStore::rewrite(state_dir).context("cannot write the checkpoint to a fresh file")?;
+    LocalJournal::rewrite(state_dir).context("cannot write the journal to a fresh file")?;
+    let recovered = load_and_replay(state_dir)?;
+    disk_failure::clear(state_dir)?;
+    Ok(recovered)
+}
+
+/// What the journal had for effects outside was told, or will be asked for again.
+fn load_and_replay(state_dir: &Path) -> anyhow::Result<Recovered> {
     let began = Instant::now();
     let mut restoration = Restoration::default();
     let loaded = CheckpointStore::open(state_dir, |record| {

@@ -9,6 +9,7 @@ use super::recovery::Recovered;
 use crate::account_file::writer::AccountFileWriter;
 use crate::checkpoint::{Checkpoint, CheckpointWriter};
 use crate::core::{Action, Core, FileRequest, LinkId};
+use crate::disk_reserve::ReserveKeeper;
 use crate::journal::{Journal, Position};
 use crate::passwords::cost::HashingCost;
 use crate::passwords::pool::{PasswordPool, PoolSettings};
@@ -21,6 +22,7 @@ pub(super) struct Workshop {
     checkpoints: CheckpointWriter,
     passwords: PasswordPool,
     account_file: AccountFileWriter,
+    reserve: ReserveKeeper,
 }
 
 impl Workshop {
@@ -60,11 +62,18 @@ impl Workshop {
             Box::new(move |outcome| report.report(Finished::AccountFile(outcome))),
         )
         .context("cannot start the account file's thread")?;
+        let report = reporter.clone();
+        let reserve = ReserveKeeper::start(
+            settings.disk_reserve(),
+            Box::new(move |outcome| report.report(Finished::Reserve(outcome))),
+        )
+        .context("cannot start the thread of the disk reserve")?;
         let workshop = Self {
             journal: Box::new(journal),
             checkpoints,
             passwords,
             account_file,
+            reserve,
         };
         Ok((workshop, recovered.state, recovered.position))
     }
@@ -95,6 +104,8 @@ impl Workshop {
                 changes: records,
             }),
             Action::ForgetJournal(position) => self.journal.forget_through(position),
+            Action::GiveUpReserve => self.reserve.give_up(),
+            Action::TakeReserve => self.reserve.take(),
             Action::CloseLink(link) => return Some(link),
         }
         None

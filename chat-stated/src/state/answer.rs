@@ -32,6 +32,8 @@ pub enum Decision {
     Quota,
     /// As [`Answer::Refused`].
     Refused,
+    /// As [`Answer::Full`]: the disk had no room for it, and later requests were decided since.
+    Full,
 }
 
 impl Decision {
@@ -52,6 +54,7 @@ impl Decision {
             Self::LoggedOut => Answer::LoggedOut,
             Self::Quota => Answer::Quota,
             Self::Refused => Answer::Refused,
+            Self::Full => Answer::Full,
         }
     }
 }

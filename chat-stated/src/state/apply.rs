@@ -111,6 +111,7 @@ impl State {
         let repeated = match connection.repeat(request.offset) {
             Repeat::New => None,
             Repeat::Decided(decision) => Some(decision.clone()),
+            Repeat::PassedOver => Some(Decision::Full),
             Repeat::Unanswerable => Some(Decision::Refused),
         };
         if let Some(decision) = repeated {

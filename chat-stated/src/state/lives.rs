@@ -29,6 +29,8 @@ pub(super) struct Connection {
     pub(super) account: Option<AccountId>,
     /// The last request that was decided.
     last_decided: Option<StreamOffset>,
+    /// The last request whose answer the worker is known to have.
+    answered: StreamOffset,
     /// Decisions the worker may not have, by rising offset.
     decisions: VecDeque<(StreamOffset, Decision)>,
 }
@@ -39,6 +41,8 @@ pub(super) enum Repeat<'a> {
     New,
     /// Decided, and this was it.
     Decided(&'a Decision),
+    /// Never decided, though later ones were: the disk had no room for it.
+    PassedOver,
     /// Decided, and forgotten because the worker said it had the answer; or too many are in flight.
     Unanswerable,
 }
@@ -54,6 +58,7 @@ impl Connection {
         }
         match self.decisions.binary_search_by_key(&offset, |(at, _)| *at) {
             Ok(index) => Repeat::Decided(&self.decisions[index].1),
+            Err(_) if offset > self.answered => Repeat::PassedOver,
             Err(_) => Repeat::Unanswerable,
         }
     }
@@ -64,6 +69,7 @@ impl Connection {
     }
 
     pub(super) fn forget_through(&mut self, answered: StreamOffset) {
+        self.answered = self.answered.max(answered);
         while self
             .decisions
             .front()

@@ -122,7 +122,8 @@ impl State {
         let connection = self.lives.connection(request.connection)?;
         match connection.repeat(request.offset) {
             lives::Repeat::Decided(decision) => Some(decision),
-            _ => None,
+            lives::Repeat::PassedOver => Some(&Decision::Full),
+            lives::Repeat::New | lives::Repeat::Unanswerable => None,
         }
     }
 

@@ -16,7 +16,9 @@ pub struct ConnectionSerial(pub u64);
 
 /// How many bytes a client had sent when the line that is meant was complete. Together with the connection
 /// it names a request: a request that is sent again bears the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct StreamOffset(pub u64);
 
 /// Position of a message in the one order of all messages; from 1.

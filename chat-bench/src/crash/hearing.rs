@@ -1,0 +1,205 @@
+//! What the clients make of what they hear, and of the ends of their connections.
+
+use std::time::{Duration, Instant};
+
+use super::people::{People, RETRY, append_line};
+use super::person::{Drain, Excuse, Link, Mode, Role};
+use crate::crowd::{Audience, Closed};
+use crate::dialogue::{Command, Heard};
+use crate::installation::Accounts;
+use crate::message_line::MessageLine;
+
+/// Findings kept in words.
+const MAX_FINDINGS: usize = 20;
+
+impl People {
+    /// A line that belongs to the login.
+    fn hear_login(&mut self, client: usize, heard: &Heard<'_>, output: &mut Vec<u8>, now: Instant) {
+        let person = &mut self.persons[client];
+        match heard {
+            Heard::PasswordWanted => {
+                if let Some(since) = person.connected_since.take() {
+                    let longest = &mut self.measured.longest_connected;
+                    *longest = (now - since).max(*longest);
+                }
+                append_line(output, Accounts::PASSWORD);
+            }
+            Heard::Connected => {
+                self.measured.told_connected += 1;
+                person.connected_since.get_or_insert(now);
+                person.link = Link::Refused {
+                    retry_at: now + RETRY,
+                };
+            }
+            Heard::NotNow => {
+                self.measured.told_busy += 1;
+                person.link = Link::Refused {
+                    retry_at: now + RETRY,
+                };
+            }
+            Heard::Welcome => {
+                if let Role::Reader { is_after_break, .. } = person.role {
+                    self.ledgers[client / 2].begin_session(is_after_break);
+                }
+            }
+            _ => self.caught_up(client, output, now),
+        }
+    }
+
+    fn caught_up(&mut self, client: usize, output: &mut Vec<u8>, now: Instant) {
+        self.progress_at = now;
+        self.measured.logins += 1;
+        let person = &mut self.persons[client];
+        if let Some(cut_off_at) = person.cut_off_at.take() {
+            self.measured.logged_in_again(cut_off_at, now);
+        }
+        let Role::Reader { mode, drain, .. } = person.role else {
+            return;
+        };
+        self.ledgers[client / 2].caught_up();
+        person.ask(Command::Mode, b"ids on\n", output, now);
+        match mode {
+            _ if drain != Drain::No => {}
+            Mode::Fetch => {}
+            Mode::PushOn => person.ask(Command::Mode, b"push on\n", output, now),
+            Mode::PushAck => person.ask(Command::Mode, b"push ack\n", output, now),
+        }
+    }
+
+    fn hear_message(&mut self, client: usize, message: MessageLine<'_>, now: Instant) {
+        self.progress_at = now;
+        let Role::Reader { has_news, .. } = &mut self.persons[client].role else {
+            let text = String::from_utf8_lossy(message.text).into_owned();
+            return self.find(client, format!("a sender was sent {text:?}"));
+        };
+        *has_news = true;
+        let ledger = &mut self.ledgers[client / 2];
+        let is_from_partner = message.sender == self.names[client - 1].as_bytes();
+        match self.payload.recognise(message.text, client as u32) {
+            Some(label) if is_from_partner && label.sender == client as u32 - 1 => {
+                ledger.receive(label.sequence, message.number);
+            }
+            _ => ledger.receive_foreign(&String::from_utf8_lossy(message.text)),
+        }
+    }
+
+    fn hear_answer(&mut self, client: usize, command: Command, answer: &[u8], now: Instant) {
+        let person = &mut self.persons[client];
+        if let Some(asked_at) = person.asked_at.pop_front() {
+            self.measured.answered(asked_at, now);
+        }
+        let is_right = match (&mut person.role, command) {
+            (Role::Sender { unanswered, .. }, Command::Send) => {
+                let ledger = &mut self.ledgers[client / 2];
+                match (answer, unanswered.pop_front()) {
+                    (b"sent:", Some(sequence)) => {
+                        ledger.acknowledge(sequence);
+                        self.acknowledged += 1;
+                        self.progress_at = now;
+                        true
+                    }
+                    (
+                        b"error:busy:send" | b"error:quota:send" | b"error:full:send",
+                        Some(sequence),
+                    ) => {
+                        ledger.refuse(sequence);
+                        true
+                    }
+                    _ => false,
+                }
+            }
+            (_, Command::Fetch) => answer == b"fetching" || answer == b"error:busy:fetch",
+            (_, Command::Mode) => matches!(answer, b"ids:on" | b"push:on" | b"push:ack"),
+            (_, Command::LogOut | Command::Send) => false,
+        };
+        if !is_right {
+            let answer = String::from_utf8_lossy(answer).into_owned();
+            self.find(client, format!("{command:?} was answered {answer:?}"));
+        }
+        if let Role::Reader { drain, .. } = &mut self.persons[client].role
+            && (*drain, answer) == (Drain::Fetch, b"fetching")
+        {
+            *drain = Drain::LogOut;
+        }
+    }
+
+    fn hear_goodbye(&mut self, client: usize, now: Instant) {
+        self.progress_at = now;
+        self.measured.logouts += 1;
+        let person = &mut self.persons[client];
+        person.has_left = true;
+        if let Role::Reader {
+            is_after_break,
+            drain,
+            ..
+        } = &mut person.role
+        {
+            *is_after_break = false;
+            *drain = match *drain {
+                Drain::LogOut => Drain::Leave,
+                Drain::Leave => Drain::Done,
+                other => other,
+            };
+        }
+    }
+
+    fn find(&mut self, client: usize, finding: String) {
+        self.measured.surprises += 1;
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings
+                .push(format!("{}: {finding}", self.names[client]));
+        }
+    }
+}
+
+impl Audience for People {
+    fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
+        self.persons[client].link = Link::Open;
+        append_line(output, &self.names[client]);
+    }
+
+    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
+        let now = Instant::now();
+        match self.persons[client].dialogue.hear(line) {
+            Heard::Message(message) => self.hear_message(client, message, now),
+            Heard::Answer(command, answer) => self.hear_answer(client, command, answer, now),
+            Heard::Done(_) => {}
+            Heard::Goodbye => self.hear_goodbye(client, now),
+            Heard::Unexpected(line) => {
+                let line = String::from_utf8_lossy(line).into_owned();
+                self.find(client, format!("was sent {line:?}"));
+            }
+            heard => self.hear_login(client, &heard, output, now),
+        }
+    }
+
+    fn closed(&mut self, client: usize, how: Closed) {
+        let now = Instant::now();
+        let person = &mut self.persons[client];
+        if how == Closed::NeverOpened {
+            self.measured.connects_refused += 1;
+            return person.end_connection(now, RETRY);
+        }
+        let was_logged_in = person.dialogue.is_chatting() || person.dialogue.is_in_backlog();
+        if let Role::Reader { is_after_break, .. } = &mut person.role {
+            *is_after_break |= was_logged_in && !person.has_left;
+        }
+        let (has_left, excuse) = (person.has_left, person.excuse);
+        if !has_left {
+            person.cut_off_at.get_or_insert(now);
+        }
+        person.end_connection(now, Duration::ZERO);
+        match (has_left, excuse) {
+            (true, _) => {}
+            (false, Some(Excuse::Killed)) => self.measured.closed_by_kill += 1,
+            (false, Some(Excuse::Perhaps)) => self.measured.closed_unknown += 1,
+            (false, None) => {
+                self.measured.closed_unexpectedly += 1;
+                self.find(
+                    client,
+                    format!("the connection ended unexpectedly: {how:?}"),
+                );
+            }
+        }
+    }
+}

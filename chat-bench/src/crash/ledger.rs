@@ -1,0 +1,399 @@
+//! What became of each message from one sender to one reader, and whether the promises were kept.
+
+/// Findings that are kept in words; more are only counted.
+const MAX_FINDINGS: usize = 20;
+
+/// What was counted about a pair, or about all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// `send` lines written.
+    pub asked: u64,
+    /// Answered `sent:`.
+    pub acknowledged: u64,
+    /// Answered with a refusal.
+    pub refused: u64,
+    /// Different messages that were received.
+    pub received: u64,
+    /// Acknowledged and never received.
+    pub lost: u64,
+    /// Received again where that is not allowed, with a number that was there before, or in spite of a refusal.
+    pub doubled: u64,
+    /// Received after a later one, or with a number smaller than the one before.
+    pub out_of_order: u64,
+    /// Received again after a broken connection, as promise 2 allows.
+    pub repeated: u64,
+    /// Texts that nobody sent to this reader.
+    pub foreign: u64,
+    /// Never answered, since the connection broke, and received.
+    pub unanswered_received: u64,
+    /// Never answered, and not received.
+    pub unanswered_gone: u64,
+}
+
+impl Counts {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.asked += other.asked;
+        self.acknowledged += other.acknowledged;
+        self.refused += other.refused;
+        self.received += other.received;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        self.out_of_order += other.out_of_order;
+        self.repeated += other.repeated;
+        self.foreign += other.foreign;
+        self.unanswered_received += other.unanswered_received;
+        self.unanswered_gone += other.unanswered_gone;
+    }
+}
+
+/// What the sender knows of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Unanswered,
+    Acknowledged,
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    fate: Fate,
+    is_received: bool,
+}
+
+/// Whether messages that the reader has seen may come again. They are then the last ones it has seen, in their order, before
+/// anything new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeats {
+    Forbidden,
+    Possible,
+    /// They have begun; this one has to be the next.
+    Going {
+        next: u32,
+    },
+}
+
+/// The messages of one pair, numbered from 0 by their sender.
+#[derive(Debug)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+    /// The latest that was received.
+    last: Option<u32>,
+    last_number: u64,
+    repeats: Repeats,
+    /// Sessions of the reader so far.
+    sessions: u32,
+    counts: Counts,
+    findings: Vec<String>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            last: None,
+            last_number: 0,
+            repeats: Repeats::Forbidden,
+            sessions: 0,
+            counts: Counts::default(),
+            findings: Vec::new(),
+        }
+    }
+}
+
+impl Ledger {
+    /// The sender writes one more; its sequence number.
+    pub fn ask(&mut self) -> u32 {
+        self.entries.push(Entry {
+            fate: Fate::Unanswered,
+            is_received: false,
+        });
+        self.counts.asked += 1;
+        // A run of four thousand million messages of one pair is out of reach.
+        (self.entries.len() - 1) as u32
+    }
+
+    /// The sender was told `sent:`.
+    pub fn acknowledge(&mut self, sequence: u32) {
+        self.counts.acknowledged += 1;
+        self.entries[sequence as usize].fate = Fate::Acknowledged;
+    }
+
+    /// The sender was told that nothing was done.
+    pub fn refuse(&mut self, sequence: u32) {
+        self.counts.refused += 1;
+        self.entries[sequence as usize].fate = Fate::Refused;
+    }
+
+    /// The reader's session begins; what it has seen may come again if the one before did not end well.
+    pub fn begin_session(&mut self, is_after_break: bool) {
+        self.sessions += 1;
+        self.repeats = if is_after_break {
+            Repeats::Possible
+        } else {
+            Repeats::Forbidden
+        };
+    }
+
+    /// What waited at the login has come.
+    pub fn caught_up(&mut self) {
+        self.end_repeats();
+    }
+
+    /// The reader received a message; `number` is what stands in the line with `ids on`.
+    pub fn receive(&mut self, sequence: u32, number: Option<u64>) {
+        if let Some(number) = number {
+            self.check_number(sequence, number);
+        }
+        let Some(entry) = self.entries.get_mut(sequence as usize) else {
+            self.receive_foreign("a message that was not sent yet");
+            return;
+        };
+        if entry.is_received {
+            return self.receive_again(sequence, number);
+        }
+        entry.is_received = true;
+        self.end_repeats();
+        self.counts.received += 1;
+        if let Some(last) = self.last.filter(|last| *last > sequence) {
+            self.counts.out_of_order += 1;
+            self.find(format!("message {sequence} came after {last}"));
+        }
+        self.last = self.last.max(Some(sequence));
+    }
+
+    /// The reader received a text that is none of its sender's.
+    pub fn receive_foreign(&mut self, what: &str) {
+        self.counts.foreign += 1;
+        self.find(format!("the reader was sent {what}"));
+    }
+
+    /// Messages the sender was told are sent, or whose fate is unknown, that have not been received.
+    pub fn is_complete(&self) -> bool {
+        let is_missing = |entry: &Entry| entry.fate == Fate::Acknowledged && !entry.is_received;
+        !self.entries.iter().any(is_missing)
+    }
+
+    /// All that can come has come: the counts, and the first findings in words.
+    pub fn close(mut self) -> (Counts, Vec<String>) {
+        for (sequence, entry) in std::mem::take(&mut self.entries).iter().enumerate() {
+            match (entry.fate, entry.is_received) {
+                (Fate::Acknowledged, false) => {
+                    self.counts.lost += 1;
+                    self.find(format!("message {sequence} was acknowledged and is lost"));
+                }
+                (Fate::Refused, true) => {
+                    self.counts.doubled += 1;
+                    self.find(format!("message {sequence} was refused and came"));
+                }
+                (Fate::Unanswered, true) => self.counts.unanswered_received += 1,
+                (Fate::Unanswered, false) => self.counts.unanswered_gone += 1,
+                (Fate::Acknowledged, true) | (Fate::Refused, false) => {}
+            }
+        }
+        (self.counts, self.findings)
+    }
+
+    fn check_number(&mut self, sequence: u32, number: u64) {
+        if number == self.last_number {
+            self.counts.doubled += 1;
+            self.find(format!("number {number} came twice, now with {sequence}"));
+        } else if number < self.last_number {
+            self.counts.out_of_order += 1;
+            let last = self.last_number;
+            self.find(format!(
+                "message {sequence} has number {number}, after {last}"
+            ));
+        }
+        self.last_number = self.last_number.max(number);
+    }
+
+    fn receive_again(&mut self, sequence: u32, number: Option<u64>) {
+        let is_allowed = match self.repeats {
+            Repeats::Forbidden => false,
+            Repeats::Possible => true,
+            Repeats::Going { next } => next == sequence,
+        };
+        if !is_allowed {
+            self.counts.doubled += 1;
+            let repeats = self.repeats;
+            self.find(format!(
+                "message {sequence} came again, number {number:?} (repeats: {repeats:?}, session {}, last {:?})",
+                self.sessions, self.last
+            ));
+            return;
+        }
+        self.counts.repeated += 1;
+        let later = (sequence + 1..).zip(self.entries.iter().skip(sequence as usize + 1));
+        let mut received = later.filter(|(_, entry)| entry.is_received);
+        self.repeats = match received.next() {
+            Some((next, _)) => Repeats::Going { next },
+            None => Repeats::Forbidden,
+        };
+    }
+
+    /// Nothing more may be repeated; what began to be has to have been repeated to its end.
+    fn end_repeats(&mut self) {
+        if let Repeats::Going { next } = self.repeats {
+            self.counts.out_of_order += 1;
+            self.find(format!("earlier messages came again, but not {next}"));
+        }
+        self.repeats = Repeats::Forbidden;
+    }
+
+    fn find(&mut self, finding: String) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger_of(messages: u32) -> Ledger {
+        let mut ledger = Ledger::default();
+        for sequence in 0..messages {
+            assert_eq!(ledger.ask(), sequence);
+            ledger.acknowledge(sequence);
+        }
+        ledger.begin_session(false);
+        ledger.caught_up();
+        ledger
+    }
+
+    fn receive_all(ledger: &mut Ledger, sequences: &[u32]) {
+        for sequence in sequences {
+            ledger.receive(*sequence, None);
+        }
+    }
+
+    fn begin_after_break(ledger: &mut Ledger, waiting: &[u32]) {
+        ledger.begin_session(true);
+        receive_all(ledger, waiting);
+        ledger.caught_up();
+    }
+
+    fn violations(ledger: Ledger) -> (u64, u64, u64) {
+        let (counts, findings) = ledger.close();
+        let violations = (counts.lost, counts.doubled, counts.out_of_order);
+        assert_eq!(violations == (0, 0, 0), findings.is_empty(), "{findings:?}");
+        violations
+    }
+
+    #[test]
+    fn all_in_order_once_is_well() {
+        let mut ledger = ledger_of(3);
+        assert!(!ledger.is_complete());
+        receive_all(&mut ledger, &[0, 1, 2]);
+        assert!(ledger.is_complete());
+        assert_eq!(violations(ledger), (0, 0, 0));
+    }
+
+    #[test]
+    fn an_acknowledged_message_that_never_came_is_lost() {
+        let mut ledger = ledger_of(3);
+        receive_all(&mut ledger, &[0, 2]);
+        assert_eq!(violations(ledger), (1, 0, 0));
+    }
+
+    #[test]
+    fn an_unanswered_message_may_have_come_or_not_but_a_refused_one_may_not() {
+        let mut ledger = Ledger::default();
+        for _ in 0..3 {
+            ledger.ask();
+        }
+        ledger.refuse(2);
+        receive_all(&mut ledger, &[1, 2]);
+        let (counts, findings) = ledger.close();
+        assert_eq!((counts.unanswered_received, counts.unanswered_gone), (1, 1));
+        assert_eq!((counts.doubled, findings.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_message_twice_in_a_session_is_doubled() {
+        let mut ledger = ledger_of(3);
+        receive_all(&mut ledger, &[0, 1, 1, 2]);
+        assert_eq!(violations(ledger), (0, 1, 0));
+    }
+
+    #[test]
+    fn a_message_again_after_a_good_end_is_doubled() {
+        let mut ledger = ledger_of(2);
+        receive_all(&mut ledger, &[0, 1]);
+        ledger.begin_session(false);
+        ledger.receive(1, None);
+        ledger.caught_up();
+        assert_eq!(violations(ledger), (0, 1, 0));
+    }
+
+    #[test]
+    fn the_last_ones_may_come_again_after_a_break() {
+        let mut ledger = ledger_of(5);
+        receive_all(&mut ledger, &[0, 1, 2]);
+        begin_after_break(&mut ledger, &[1, 2, 3]);
+        begin_after_break(&mut ledger, &[3, 4]);
+        begin_after_break(&mut ledger, &[]);
+        assert_eq!(ledger.counts.repeated, 3);
+        assert_eq!(violations(ledger), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_came_again_must_be_all_of_the_last_ones() {
+        let mut skipped = ledger_of(5);
+        receive_all(&mut skipped, &[0, 1, 2, 3]);
+        begin_after_break(&mut skipped, &[1, 3, 4]);
+        assert_ne!(violations(skipped), (0, 0, 0));
+        let mut cut = ledger_of(5);
+        receive_all(&mut cut, &[0, 1, 2]);
+        begin_after_break(&mut cut, &[1]);
+        receive_all(&mut cut, &[3, 4]);
+        assert_eq!(violations(cut), (0, 0, 1));
+    }
+
+    #[test]
+    fn what_came_again_twice_is_doubled() {
+        let mut ledger = ledger_of(2);
+        receive_all(&mut ledger, &[0, 1]);
+        begin_after_break(&mut ledger, &[1, 1]);
+        assert_eq!(violations(ledger), (0, 1, 0));
+    }
+
+    #[test]
+    fn messages_that_never_were_are_passed_over_in_repeats() {
+        let mut ledger = Ledger::default();
+        for _ in 0..4 {
+            ledger.ask();
+        }
+        ledger.acknowledge(0);
+        ledger.acknowledge(3);
+        receive_all(&mut ledger, &[0, 3]);
+        begin_after_break(&mut ledger, &[0, 3]);
+        assert_eq!(violations(ledger), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_late_message_is_out_of_order() {
+        let mut ledger = ledger_of(3);
+        receive_all(&mut ledger, &[0, 2, 1]);
+        assert_eq!(violations(ledger), (0, 0, 1));
+    }
+
+    #[test]
+    fn numbers_grow_and_are_never_the_same() {
+        let mut ledger = ledger_of(3);
+        for (sequence, number) in [(0, 5), (1, 5), (2, 4)] {
+            ledger.receive(sequence, Some(number));
+        }
+        assert_eq!(violations(ledger), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_message_nobody_sent_is_foreign() {
+        let mut ledger = ledger_of(1);
+        receive_all(&mut ledger, &[0, 1]);
+        let (counts, _) = ledger.close();
+        assert_eq!(counts.foreign, 1);
+    }
+}

@@ -1,0 +1,329 @@
+//! All clients of the storm, and what each does next.
+
+use std::time::{Duration, Instant};
+
+use super::ledger::{Counts, Ledger};
+use super::measured::Measured;
+use super::person::{Drain, Excuse, Link, Mode, Person, Role};
+use crate::crowd::Crowd;
+use crate::dialogue::Command;
+use crate::installation::Accounts;
+use crate::payload::{Label, Payload};
+use crate::random::Random;
+
+/// After a connection that failed, or a login that was refused.
+pub(super) const RETRY: Duration = Duration::from_millis(20);
+/// How often a reader fetches, in the mean.
+const FETCH_INTERVAL: Duration = Duration::from_millis(40);
+/// How often a reader leaves in good order and comes back, in the mean.
+const LEAVE_INTERVAL: Duration = Duration::from_secs(4);
+/// Findings kept in words.
+const MAX_FINDINGS: usize = 20;
+
+/// What the clients do beside answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// They log in and read.
+    Quiet,
+    /// They send as much as the budget allows.
+    Sending,
+    /// Readers empty their queues and leave.
+    Draining,
+}
+
+pub(super) struct People {
+    pub(super) persons: Vec<Person>,
+    /// One for each pair.
+    pub(super) ledgers: Vec<Ledger>,
+    pub(super) names: Vec<String>,
+    pub(super) payload: Payload,
+    random: Random,
+    window: usize,
+    pub(super) phase: Phase,
+    /// Messages that may be sent by now.
+    pub(super) budget: u64,
+    pub(super) asked: u64,
+    pub(super) acknowledged: u64,
+    pub(super) measured: Measured,
+    /// New connections may close: they may have been taken by a process that is about to end.
+    pub(super) is_excusing: bool,
+    has_just_sent: bool,
+    /// When something last went forward.
+    pub(super) progress_at: Instant,
+    pub(super) findings: Vec<String>,
+}
+
+impl People {
+    pub(super) fn new(
+        accounts: &Accounts,
+        pairs: usize,
+        window: usize,
+        payload: Payload,
+        mut random: Random,
+        now: Instant,
+    ) -> Self {
+        let modes = [Mode::Fetch, Mode::PushOn, Mode::PushAck];
+        let mut persons = Vec::with_capacity(pairs * 2);
+        for pair in 0..pairs {
+            let leave_at = now + random.interval(LEAVE_INTERVAL);
+            let reader = Person::reader(modes[pair % modes.len()], leave_at, now);
+            persons.push(Person::new(Person::sender(), now));
+            persons.push(Person::new(reader, now));
+        }
+        Self {
+            names: (0..persons.len())
+                .map(|number| accounts.name(number))
+                .collect(),
+            persons,
+            ledgers: (0..pairs).map(|_| Ledger::default()).collect(),
+            payload,
+            random,
+            window,
+            phase: Phase::Quiet,
+            budget: 0,
+            asked: 0,
+            acknowledged: 0,
+            measured: Measured::default(),
+            is_excusing: false,
+            has_just_sent: false,
+            progress_at: now,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Has everybody do what is due.
+    pub(super) fn tend(&mut self, crowd: &mut Crowd, now: Instant) {
+        // Beginning anywhere, so that nobody is always the first to get a share of the budget.
+        let begin = self.random.index(self.persons.len());
+        for step in 0..self.persons.len() {
+            let client = (begin + step) % self.persons.len();
+            match self.persons[client].link {
+                Link::Away { retry_at } if retry_at <= now => self.connect(client, crowd, now),
+                Link::Refused { retry_at } if retry_at <= now => self.try_again(client, crowd),
+                Link::Open if self.persons[client].dialogue.is_chatting() => {
+                    self.act(client, crowd, now);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether something was sent since this was asked last.
+    pub(super) fn take_has_just_sent(&mut self) -> bool {
+        std::mem::take(&mut self.has_just_sent)
+    }
+
+    /// Messages on their way.
+    pub(super) fn unanswered(&self) -> usize {
+        self.persons.iter().map(Person::unanswered).sum()
+    }
+
+    pub(super) fn is_everybody_idle(&self) -> bool {
+        self.persons.iter().all(Person::is_idle)
+    }
+
+    pub(super) fn has_everybody_settled(&self) -> bool {
+        self.persons.iter().all(Person::has_settled)
+    }
+
+    pub(super) fn has_everybody_drained(&self) -> bool {
+        self.persons.iter().all(Person::has_drained)
+    }
+
+    /// Begins to empty the queues.
+    pub(super) fn begin_to_drain(&mut self) {
+        self.phase = Phase::Draining;
+        for person in &mut self.persons {
+            if let Role::Reader { drain, .. } = &mut person.role {
+                *drain = Drain::Fetch;
+            }
+        }
+    }
+
+    /// Notes which worker has which connection, where that is not known.
+    pub(super) fn learn_workers(
+        &mut self,
+        crowd: &Crowd,
+        owners: &std::collections::HashMap<u16, i32>,
+    ) {
+        for (client, person) in self.persons.iter_mut().enumerate() {
+            if person.worker.is_none() && person.has_connection() {
+                let port = crowd.local_port(client);
+                person.worker = port.and_then(|port| owners.get(&port).copied());
+            }
+        }
+    }
+
+    /// Whether there is a connection whose worker is not known.
+    pub(super) fn has_unknown_workers(&self) -> bool {
+        let is_unknown = |person: &Person| person.has_connection() && person.worker.is_none();
+        self.persons.iter().any(is_unknown)
+    }
+
+    /// A worker is about to be killed: its connections may close, and those of which it is not known.
+    pub(super) fn excuse_worker(&mut self, pid: i32) {
+        for person in &mut self.persons {
+            match person.worker {
+                Some(worker) if worker == pid => person.excuse = Some(Excuse::Killed),
+                None if person.has_connection() => {
+                    person.excuse.get_or_insert(Excuse::Perhaps);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// All workers are about to end.
+    pub(super) fn excuse_everybody(&mut self) {
+        for person in &mut self.persons {
+            person.excuse = Some(Excuse::Killed);
+        }
+        self.is_excusing = true;
+    }
+
+    /// Sums up; the findings in words.
+    pub(super) fn close(self) -> (Counts, Measured, Vec<String>) {
+        let mut counts = Counts::default();
+        let mut findings = self.findings;
+        for (pair, ledger) in self.ledgers.into_iter().enumerate() {
+            let (of_pair, found) = ledger.close();
+            counts.add(&of_pair);
+            let reader = &self.names[pair * 2 + 1];
+            findings.extend(found.iter().map(|finding| format!("{reader}: {finding}")));
+        }
+        findings.truncate(MAX_FINDINGS);
+        (counts, self.measured, findings)
+    }
+
+    /// How many acknowledged messages some readers still miss, in pairs.
+    pub(super) fn incomplete_pairs(&self) -> usize {
+        let ledgers = self.ledgers.iter();
+        ledgers.filter(|ledger| !ledger.is_complete()).count()
+    }
+
+    fn connect(&mut self, client: usize, crowd: &mut Crowd, now: Instant) {
+        if self.persons[client].has_drained()
+            && matches!(self.persons[client].role, Role::Reader { .. })
+        {
+            return;
+        }
+        let excuse = self.is_excusing.then_some(Excuse::Perhaps);
+        match crowd.connect(client) {
+            Ok(()) => self.persons[client].begin_connection(excuse),
+            Err(_) => self.persons[client].end_connection(now, RETRY),
+        }
+    }
+
+    /// Sends the refused line of the login again.
+    fn try_again(&mut self, client: usize, crowd: &mut Crowd) {
+        let person = &mut self.persons[client];
+        person.link = Link::Open;
+        if let Some(output) = crowd.output(client) {
+            let line = if person.dialogue.is_at_password() {
+                Accounts::PASSWORD
+            } else {
+                &self.names[client]
+            };
+            append_line(output, line);
+        }
+    }
+
+    /// What somebody who is logged in does unasked.
+    fn act(&mut self, client: usize, crowd: &mut Crowd, now: Instant) {
+        if matches!(self.persons[client].role, Role::Sender { .. }) {
+            self.send_burst(client, crowd, now);
+        } else {
+            self.read(client, crowd, now);
+        }
+    }
+
+    fn send_burst(&mut self, client: usize, crowd: &mut Crowd, now: Instant) {
+        let person = &mut self.persons[client];
+        let Role::Sender { next_burst, .. } = &mut person.role else {
+            return;
+        };
+        let burst = *next_burst;
+        let is_allowed = self.phase == Phase::Sending
+            && self.asked + burst as u64 <= self.budget
+            && person.dialogue.asked() + burst <= self.window;
+        if !is_allowed {
+            return;
+        }
+        *next_burst = 1 + self.random.index(self.window.div_ceil(2));
+        let Some(output) = crowd.output(client) else {
+            return;
+        };
+        for _ in 0..burst {
+            let sequence = self.ledgers[client / 2].ask();
+            let label = label(client, sequence);
+            output.extend_from_slice(b"send ");
+            output.extend_from_slice(self.names[client + 1].as_bytes());
+            output.push(b' ');
+            self.payload.append(output, label);
+            person.ask(Command::Send, b"\n", output, now);
+            if let Role::Sender { unanswered, .. } = &mut person.role {
+                unanswered.push_back(sequence);
+            }
+        }
+        self.asked += burst as u64;
+        self.has_just_sent = true;
+    }
+
+    fn read(&mut self, client: usize, crowd: &mut Crowd, now: Instant) {
+        let person = &mut self.persons[client];
+        let is_idle = person.is_idle();
+        let Role::Reader {
+            mode,
+            fetch_at,
+            has_news,
+            leave_at,
+            drain,
+            ..
+        } = &mut person.role
+        else {
+            return;
+        };
+        let wants_fetch = match mode {
+            Mode::Fetch => true,
+            Mode::PushOn => false,
+            Mode::PushAck => *has_news,
+        };
+        let command = match *drain {
+            Drain::No if *leave_at <= now && is_idle => {
+                *leave_at = now + self.random.interval(LEAVE_INTERVAL);
+                Command::LogOut
+            }
+            Drain::No if wants_fetch && *fetch_at <= now && is_idle => {
+                *fetch_at = now + self.random.interval(FETCH_INTERVAL);
+                *has_news = false;
+                Command::Fetch
+            }
+            Drain::Fetch if is_idle => Command::Fetch,
+            Drain::LogOut | Drain::Leave if is_idle => Command::LogOut,
+            _ => return,
+        };
+        let Some(output) = crowd.output(client) else {
+            return;
+        };
+        let line: &[u8] = if command == Command::Fetch {
+            b"fetch\n"
+        } else {
+            b"logout\n"
+        };
+        person.ask(command, line, output, now);
+    }
+}
+
+fn label(sender: usize, sequence: u32) -> Label {
+    Label {
+        // Their number is bounded by the options.
+        sender: sender as u32,
+        reader: sender as u32 + 1,
+        sequence,
+    }
+}
+
+pub(super) fn append_line(output: &mut Vec<u8>, line: &str) {
+    output.extend_from_slice(line.as_bytes());
+    output.push(b'\n');
+}

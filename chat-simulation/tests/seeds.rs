@@ -1,0 +1,38 @@
+//! Worlds of crashes: nothing acknowledged is lost, doubled or out of order in any of them.
+
+use chat_simulation::{Report, run};
+
+const SEEDS: u64 = 256;
+const STEPS: usize = 3_000;
+
+#[test]
+fn every_promise_holds_in_every_world() {
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let reports: Vec<Report> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|thread| {
+                scope.spawn(move || {
+                    (thread..SEEDS)
+                        .step_by(threads as usize)
+                        .map(|seed| run(seed, STEPS).unwrap_or_else(|broken| panic!("{broken}")))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("a promise was broken: see above"))
+            .collect()
+    });
+    // A world in which nothing happens proves nothing.
+    let sum = |count: fn(&Report) -> usize| reports.iter().map(count).sum::<usize>();
+    assert!(sum(|report| report.acknowledged) > 100_000);
+    assert!(sum(|report| report.daemon_deaths) > 1_000);
+    assert!(sum(|report| report.worker_deaths) > 1_000);
+    assert!(sum(|report| report.logins) > 10_000);
+}
+
+#[test]
+fn a_seed_gives_the_same_world_again() {
+    assert_eq!(run(42, 1_000), run(42, 1_000));
+}

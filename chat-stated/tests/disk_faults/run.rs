@@ -1,0 +1,235 @@
+//! A fixed run of a few clients, what it was told, and whether the disk agrees with that.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use chat_shared::rpc::{Answer, MessageNumber};
+use chat_stated::account_file::difference::{Filed as InFile, KnownAccount, difference};
+use chat_stated::account_file::format::parse;
+use chat_stated::account_file::read::{MAX_FILE_BYTES, read};
+use chat_stated::server::recovery::recover;
+use chat_stated::state::{Filed, SliceLimits, State};
+
+use crate::worker::{Ask, Gone, Reply, Worker};
+
+/// Accounts that are there from the beginning.
+pub(crate) const ACCOUNTS: [&str; 3] = ["alice", "bob", "dave"];
+/// Registered in the run.
+const NEW_ACCOUNT: &str = "carol";
+const READER: &str = "bob";
+
+const ALICE: u64 = 1;
+const BOB: u64 = 2;
+const CAROL: u64 = 3;
+const DAVE: u64 = 4;
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing was answered: it may be there or not.
+    Open,
+    Accepted,
+    Refused,
+}
+
+/// What the clients were told up to a moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// Messages to [`READER`], in the order in which they were sent.
+    pub(crate) sent: Vec<(String, Fate)>,
+    /// The reader has said that he has these.
+    pub(crate) read: HashSet<String>,
+    registered: bool,
+}
+
+/// Told of every answer, and of everything that is about to be asked.
+pub(crate) type Observer<'a> = &'a mut dyn FnMut(&Told);
+
+/// Logs in, registers, sends `rounds` times, reads some, logs out.
+pub(crate) fn run(
+    worker: &mut Worker<'_>,
+    rounds: usize,
+    told: &mut Told,
+    observe: Observer<'_>,
+) -> Result<(), Gone> {
+    let reply = worker.ask(ALICE, Ask::LogIn("alice", "x"))?;
+    expect(&reply, &[Answer::Welcome, Answer::Full]);
+    let reply = worker.ask(CAROL, Ask::Register(NEW_ACCOUNT))?;
+    expect(&reply, &[Answer::Registered, Answer::Full]);
+    told.registered = reply.is(&Answer::Registered);
+    observe(told);
+    log_in_at_last(worker, ALICE, "alice")?;
+    log_in_at_last(worker, BOB, READER)?;
+    for round in 0..rounds {
+        if round % 5 == 4 {
+            read_queue(worker, told, observe)?;
+            let wrong = worker.ask(DAVE, Ask::LogIn("dave", "wrong"))?;
+            let is_wrong = wrong.answer.starts_with("Password")
+                || wrong.answer.starts_with("Locked")
+                || wrong.is(&Answer::Full);
+            assert!(is_wrong, "{}", wrong.answer);
+        }
+        send(worker, round, told, observe)?;
+    }
+    for (client, name) in [(ALICE, "alice"), (BOB, READER)] {
+        let reply = worker.ask(client, Ask::LogOut)?;
+        expect(&reply, &[Answer::LoggedOut]);
+        let _ = name;
+    }
+    Ok(())
+}
+
+fn expect(reply: &Reply, answers: &[Answer<'_>]) {
+    assert!(
+        answers.iter().any(|answer| reply.is(answer)),
+        "answered {}",
+        reply.answer
+    );
+}
+
+/// A disk that is full for a moment may refuse once.
+fn log_in_at_last(worker: &mut Worker<'_>, client: u64, name: &'static str) -> Result<(), Gone> {
+    let reply = worker.ask(client, Ask::LogIn(name, "x"))?;
+    if reply.is(&Answer::Welcome) || reply.is(&Answer::Refused) && client == ALICE {
+        return Ok(());
+    }
+    expect(&reply, &[Answer::Full]);
+    let reply = worker.ask(client, Ask::LogIn(name, "x"))?;
+    if reply.is(&Answer::Full) {
+        Err(Gone)
+    } else {
+        Ok(())
+    }
+}
+
+fn send(
+    worker: &mut Worker<'_>,
+    round: usize,
+    told: &mut Told,
+    observe: Observer<'_>,
+) -> Result<(), Gone> {
+    let text = |part: usize| format!("message {round}.{part} {}", "x".repeat(round * 37 % 600));
+    let asks: Vec<Ask> = match round % 3 {
+        0 => vec![Ask::Send(vec![READER], text(0))],
+        1 => vec![Ask::Broadcast(text(0))],
+        _ => (0..4)
+            .map(|part| Ask::Send(vec![READER, "dave"], text(part)))
+            .collect(),
+    };
+    let first = told.sent.len();
+    for ask in &asks {
+        if let Ask::Send(_, text) | Ask::Broadcast(text) = ask {
+            told.sent.push((text.clone(), Fate::Open));
+        }
+    }
+    observe(told);
+    let replies = worker.ask_all(ALICE, asks)?;
+    for (index, reply) in replies.iter().enumerate() {
+        told.sent[first + index].1 = if reply.is_sent() {
+            Fate::Accepted
+        } else {
+            expect(reply, &[Answer::Full]);
+            Fate::Refused
+        };
+    }
+    observe(told);
+    Ok(())
+}
+
+fn read_queue(worker: &mut Worker<'_>, told: &mut Told, observe: Observer<'_>) -> Result<(), Gone> {
+    let reply = worker.ask(BOB, Ask::Fetch)?;
+    expect(&reply, &[Answer::Fetched]);
+    told.check_queue(reply.messages.iter().map(|(_, text)| &text[..]));
+    // Whatever was in front of the last is read, too.
+    if let Some((number, last)) = reply.messages.last() {
+        let end = told.sent.iter().position(|(text, _)| text == last).unwrap();
+        let read: Vec<String> = told.sent[..=end]
+            .iter()
+            .map(|(text, _)| text.clone())
+            .collect();
+        told.read.extend(read);
+        worker.has_read(BOB, *number);
+        observe(told);
+    }
+    Ok(())
+}
+
+impl Told {
+    /// Whether a queue has what it must have, once and in order.
+    pub(crate) fn check_queue<'a>(&self, queue: impl Iterator<Item = &'a str>) {
+        let mut next = 0;
+        for found in queue {
+            let place = self.sent.iter().position(|(text, _)| text == found);
+            let place = place.unwrap_or_else(|| panic!("never sent: {found:?}"));
+            assert!(place >= next, "twice, or out of order: {found:?}");
+            assert_ne!(self.sent[place].1, Fate::Refused, "was refused: {found:?}");
+            self.expect_no_loss(&self.sent[next..place]);
+            next = place + 1;
+        }
+        self.expect_no_loss(&self.sent[next..]);
+    }
+
+    fn expect_no_loss(&self, missing: &[(String, Fate)]) {
+        for (text, fate) in missing {
+            let may_be_missing = *fate != Fate::Accepted || self.read.contains(text);
+            assert!(may_be_missing, "lost: {text:?}");
+        }
+    }
+
+    /// Recovers what is in a run directory as the daemon would, and compares it with what was told.
+    pub(crate) fn check_disk(&self, run_dir: &Path) {
+        let recovered = recover(&run_dir.join("state")).unwrap_or_else(|error| panic!("{error:#}"));
+        self.check_state(&recovered.state);
+        self.check_accounts(run_dir, &recovered.state);
+    }
+
+    /// Compares a state with what was told.
+    pub(crate) fn check_state(&self, state: &State) {
+        let Some((reader, _)) = state.account(READER) else {
+            assert!(!self.registered && self.sent.is_empty(), "{READER} is gone");
+            return;
+        };
+        let all = SliceLimits {
+            messages: usize::MAX,
+            text_bytes: usize::MAX,
+        };
+        let newest = state.last_message();
+        let queue = state.read_queue(reader, MessageNumber(0), newest, all);
+        self.check_queue(queue.messages.iter().map(|message| message.text));
+        if self.registered {
+            let (_, account) = state.account(NEW_ACCOUNT).expect("a registered account");
+            assert!(account.secret.starts_with("$argon2id$") && !account.disabled);
+        }
+    }
+
+    fn check_accounts(&self, run_dir: &Path, state: &State) {
+        let file = read(&run_dir.join("user_pass.txt"), MAX_FILE_BYTES).unwrap();
+        let in_file = parse(&file.bytes).accounts;
+        let known: Vec<_> = state
+            .records()
+            .map(|(id, record)| KnownAccount {
+                id,
+                name: &record.name,
+                secret: &record.secret,
+                secret_version: record.secret_version,
+                filed: match &record.filed {
+                    Filed::Yes => InFile::Yes,
+                    Filed::No { previous } => InFile::No {
+                        previous: previous.as_deref(),
+                    },
+                },
+                disabled: record.disabled,
+            })
+            .collect();
+        // Nobody but the daemon changed the file.
+        if !known.is_empty() {
+            assert_eq!(difference(&in_file, known).changes, []);
+        }
+        if self.registered {
+            assert!(
+                in_file.iter().any(|(name, _)| name == NEW_ACCOUNT),
+                "not filed"
+            );
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! A front-end worker as far as these tests need one: it asks, and asks again under the same name after the daemon
+//! has come back.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use chat_shared::rpc::{
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
+    LifeCredential, MessageNumber, Progress, Request, ResumedConnection, StreamOffset, ToWorker,
+    decode_items,
+};
+
+use crate::daemon::{Daemon, Installation, PATIENCE};
+
+pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The daemon did not come back in time, or has given the worker's life up.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+/// When waiting for an answer ends.
+struct Deadline {
+    without_fault: Instant,
+    with_fault: Option<Instant>,
+}
+
+impl Deadline {
+    fn new() -> Self {
+        Self {
+            without_fault: Instant::now() + PATIENCE,
+            with_fault: None,
+        }
+    }
+}
+
+/// A request that names are owned of.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    Register(&'static str),
+    LogIn(&'static str, &'static str),
+    Send(Vec<&'static str>, String),
+    Broadcast(String),
+    Fetch,
+    LogOut,
+}
+
+/// An answer, and what came with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) answer: String,
+    pub(crate) messages: Vec<(MessageNumber, String)>,
+}
+
+impl Reply {
+    pub(crate) fn is(&self, answer: &Answer<'_>) -> bool {
+        self.answer == format!("{answer:?}")
+    }
+
+    pub(crate) fn is_sent(&self) -> bool {
+        self.is(&Answer::Sent {
+            unknown: Vec::new(),
+        })
+    }
+}
+
+#[derive(Default)]
+struct Client {
+    offset: u64,
+    answered: u64,
+    progress: Progress,
+}
+
+pub(crate) struct Worker<'a> {
+    installation: &'a Installation,
+    daemon: &'a mut Daemon,
+    link: Option<(UnixStream, FrameReader)>,
+    life: Option<LifeCredential>,
+    clients: BTreeMap<u64, Client>,
+    asked: BTreeMap<(u64, u64), Ask>,
+    /// How long to wait for a daemon whose disk has begun to fail; as long as for any other if there is hope.
+    pub(crate) patience_with_fault: Duration,
+}
+
+impl<'a> Worker<'a> {
+    pub(crate) fn new(installation: &'a Installation, daemon: &'a mut Daemon) -> Self {
+        Self {
+            installation,
+            daemon,
+            link: None,
+            life: None,
+            clients: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            patience_with_fault: PATIENCE,
+        }
+    }
+
+    /// Asks one thing and waits for the answer.
+    pub(crate) fn ask(&mut self, client: u64, ask: Ask) -> Result<Reply, Gone> {
+        let replies = self.ask_all(client, vec![ask])?;
+        Ok(replies.into_iter().next().expect("one was asked"))
+    }
+
+    /// Asks several things at once and waits for all answers, in order.
+    pub(crate) fn ask_all(&mut self, client: u64, asks: Vec<Ask>) -> Result<Vec<Reply>, Gone> {
+        let state = self.clients.entry(client).or_default();
+        for ask in asks {
+            state.offset += 10;
+            self.asked.insert((client, state.offset), ask);
+        }
+        let wanted: Vec<_> = self.asked.keys().copied().collect();
+        let mut replies = BTreeMap::new();
+        let mut deadline = Deadline::new();
+        if self.link.is_some() {
+            // A link that has broken meanwhile is noticed when it is read.
+            let _ = self.send_asked();
+        }
+        while replies.len() < wanted.len() {
+            if self.link.is_none() {
+                self.attach(&mut deadline)?;
+                let _ = self.send_asked();
+            }
+            if self.read_replies(&mut replies).is_err() {
+                self.link = None;
+            }
+            self.check(&mut deadline)?;
+        }
+        self.asked.clear();
+        Ok(replies.into_values().collect())
+    }
+
+    /// The reader surely has everything up to this number.
+    pub(crate) fn has_read(&mut self, client: u64, through: MessageNumber) {
+        self.clients.entry(client).or_default().progress = Progress {
+            written: through,
+            received: through,
+            had: through,
+        };
+    }
+
+    fn attach(&mut self, deadline: &mut Deadline) -> Result<(), Gone> {
+        loop {
+            self.check(deadline)?;
+            let Ok(mut stream) = self.installation.connect() else {
+                std::thread::sleep(Duration::from_millis(2));
+                continue;
+            };
+            stream
+                .set_read_timeout(Some(Duration::from_millis(50)))
+                .unwrap();
+            let hello = Hello { resume: self.life }.encode().unwrap();
+            let mut output = FrameWriter::default();
+            output.push_frame(&hello);
+            if stream.write_all(output.pending()).is_err() {
+                continue;
+            }
+            let mut reader = FrameReader::default();
+            let greeting = loop {
+                if let Some(frame) = reader.next_frame().unwrap() {
+                    break Some(Greeting::decode(frame).unwrap());
+                }
+                self.check(deadline)?;
+                if read_some(&mut stream, &mut reader).is_err() {
+                    break None;
+                }
+            };
+            match greeting {
+                None => continue,
+                Some(Greeting::Refused(_)) => return Err(Gone),
+                Some(Greeting::Attached(life)) => self.life = Some(life),
+            }
+            let connections = self
+                .clients
+                .iter()
+                .map(|(serial, client)| ResumedConnection {
+                    connection: ConnectionSerial(*serial),
+                    answered: StreamOffset(client.answered),
+                    progress: client.progress,
+                    taken: client.progress.written,
+                    push: false,
+                });
+            let resume = FromWorker::Resume {
+                connections: connections.collect(),
+            };
+            let mut output = FrameWriter::default();
+            output.push(&resume).unwrap();
+            let _ = stream.write_all(output.pending());
+            self.link = Some((stream, reader));
+            return Ok(());
+        }
+    }
+
+    /// Whether there is still something to wait for.
+    fn check(&mut self, deadline: &mut Deadline) -> Result<(), Gone> {
+        if deadline.with_fault.is_none() && self.installation.control.failed() > 0 {
+            deadline.with_fault = Some(Instant::now() + self.patience_with_fault);
+        }
+        let is_over = [Some(deadline.without_fault), deadline.with_fault]
+            .into_iter()
+            .flatten()
+            .any(|end| Instant::now() > end);
+        if is_over || self.daemon.has_ended() {
+            Err(Gone)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn send_asked(&mut self) -> std::io::Result<()> {
+        let mut output = FrameWriter::default();
+        for ((serial, offset), ask) in &self.asked {
+            let client = &self.clients[serial];
+            let call = match ask {
+                Ask::Register(name) => Call::Register {
+                    name,
+                    password: b"x",
+                    address: HERE,
+                },
+                Ask::LogIn(name, password) => Call::LogIn {
+                    name,
+                    password: password.as_bytes(),
+                    address: HERE,
+                },
+                Ask::Send(recipients, text) => Call::Send {
+                    recipients: recipients.clone(),
+                    text,
+                },
+                Ask::Broadcast(text) => Call::Broadcast { text },
+                Ask::Fetch => Call::Fetch,
+                Ask::LogOut => Call::LogOut,
+            };
+            let request = Request {
+                connection: ConnectionSerial(*serial),
+                offset: StreamOffset(*offset),
+                answered: StreamOffset(client.answered),
+                progress: client.progress,
+                call,
+            };
+            output.push(&FromWorker::Request(request)).unwrap();
+        }
+        match &mut self.link {
+            Some((stream, _)) => stream.write_all(output.pending()),
+            None => Ok(()),
+        }
+    }
+
+    fn read_replies(&mut self, replies: &mut BTreeMap<(u64, u64), Reply>) -> std::io::Result<()> {
+        let Some((stream, reader)) = &mut self.link else {
+            return Ok(());
+        };
+        read_some(stream, reader)?;
+        while let Some(frame) = reader.next_frame().unwrap() {
+            for item in decode_items::<ToWorker<'_>>(frame) {
+                let ToWorker::Reply {
+                    connection,
+                    offset,
+                    answer,
+                    messages,
+                    more,
+                    ..
+                } = item.unwrap()
+                else {
+                    panic!("not a reply");
+                };
+                assert!(!more, "more than these tests ever send");
+                let name = (connection.0, offset.0);
+                if self.asked.remove(&name).is_none() {
+                    continue;
+                }
+                let client = self.clients.get_mut(&name.0).unwrap();
+                client.answered = client.answered.max(offset.0);
+                let messages: Vec<_> = messages
+                    .iter()
+                    .map(|message| (message.number, message.text.to_owned()))
+                    .collect();
+                replies.insert(
+                    name,
+                    Reply {
+                        answer: format!("{answer:?}"),
+                        messages,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads what has come, if anything; an error is the end of the link.
+fn read_some(stream: &mut UnixStream, reader: &mut FrameReader) -> std::io::Result<()> {
+    let mut bytes = [0; 64 * 1024];
+    match stream.read(&mut bytes) {
+        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+        Ok(count) => {
+            reader.extend(&bytes[..count]);
+            Ok(())
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
