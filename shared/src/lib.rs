@@ -2,6 +2,7 @@
 //! words and rules of the line protocol, and how processes are supervised.
 
 pub mod child_link;
+pub mod crash_point;
 pub mod daemon;
 pub mod descriptor_limit;
 pub mod detach;

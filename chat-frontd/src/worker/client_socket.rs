@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
+use chat_shared::crash_point;
 use mio::event::Event;
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
@@ -98,6 +99,7 @@ impl ClientSocket {
             Ok(bytes) => {
                 // A short read has emptied the kernel's queue, and more will be told of; but the end was.
                 self.is_readable = bytes == READ_BYTES || self.is_read_closed;
+                crash_point::reach("worker:before-acknowledgement");
                 core.received(key, &scratch[..bytes]);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
@@ -114,8 +116,12 @@ impl ClientSocket {
         };
         let mut has_written = false;
         while self.is_writable && !output.pending().is_empty() {
-            match self.stream.write(output.pending()) {
+            crash_point::reach("worker:before-answer");
+            let bytes = crash_point::cut("worker:in-delivery", output.pending());
+            match self.stream.write(bytes) {
                 Ok(bytes) if bytes > 0 => {
+                    crash_point::cut_written();
+                    crash_point::reach("worker:after-answer");
                     output.advance(bytes);
                     has_written = true;
                 }

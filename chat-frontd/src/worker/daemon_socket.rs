@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
+use chat_shared::crash_point;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
@@ -74,8 +75,14 @@ impl DaemonSocket {
         };
         let output = core.link_output();
         while output.pending_bytes() > 0 {
-            match stream.write(output.pending()) {
-                Ok(bytes) if bytes > 0 => output.advance(bytes),
+            crash_point::reach("worker:before-write");
+            let bytes = crash_point::cut("worker:in-write", output.pending());
+            match stream.write(bytes) {
+                Ok(bytes) if bytes > 0 => {
+                    crash_point::cut_written();
+                    crash_point::reach("worker:before-fsync");
+                    output.advance(bytes);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // What it said before it went is still to be read; that then finds the end.

@@ -73,6 +73,8 @@ impl Installation {
             .env("CHAT_RUN_DIR", &self.run_dir)
             .env("CHAT_LISTEN", &self.listen)
             .env("CHAT_WORKERS", "2")
+            // Only programs that are built for the crash matrix look at it.
+            .env("CHAT_CRASH_FILE", self.file("crash-point"))
             .env_remove("CHAT_LOG")
             .env_remove("TIME_OUT")
             .env_remove("BLOCK_TIME");
@@ -242,6 +244,9 @@ fn bin_dir() -> &'static Path {
             "-p",
             "chat-client",
         ]);
+        if cfg!(feature = "crash-points") {
+            cargo.arg("--features=chat-stated/crash-points,chat-frontd/crash-points");
+        }
         cargo.arg("--target-dir").arg(target);
         if dir.ends_with("release") {
             cargo.arg("--release");

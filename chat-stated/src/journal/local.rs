@@ -4,6 +4,8 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
 use std::thread::{Builder, JoinHandle};
 
+use chat_shared::crash_point;
+
 use super::store::BatchStore;
 use super::{Journal, JournalEvent, JournalSink, Position};
 use crate::database::StorageError;
@@ -137,6 +139,7 @@ impl Committer {
         let mut group = vec![(first, 0)];
         match self.write_group(&mut group) {
             Ok(mut position) => {
+                crash_point::reach("state:before-answer");
                 for (batch, bytes) in group {
                     (self.sink)(JournalEvent::Committed {
                         position,

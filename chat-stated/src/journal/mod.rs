@@ -2,6 +2,7 @@
 //!
 //! Nothing is applied, and so nothing answered, before it came out of here.
 
+mod crash_points;
 mod durable_mark;
 pub mod format;
 mod local;

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::OptionalExtension;
 
 use super::Position;
+use super::crash_points;
 use super::durable_mark::DurableMark;
 use super::format::{self, Anchor, Digest};
 use crate::database::{Database, DatabaseKind, StorageError};
@@ -67,6 +68,7 @@ impl BatchStore {
     }
 
     pub(super) fn begin(&self) -> Result<(), StorageError> {
+        crash_points::before_write(&self.database);
         self.database
             .begin()
             .map_err(self.error("begin a transaction in"))
@@ -105,7 +107,9 @@ impl BatchStore {
 
     /// Makes what was added durable; returns the position of the first batch of it.
     pub(super) fn commit(&mut self) -> Result<Position, StorageError> {
+        crash_points::in_write(&self.database);
         self.database.commit().map_err(self.error("write to"))?;
+        crash_points::before_fsync(&self.database);
         let first = Position(self.durable.position.0 + 1);
         self.durable = self.last;
         self.mark.advance(self.durable.position)?;

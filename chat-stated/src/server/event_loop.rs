@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chat_shared::child_link::report_ready;
+use chat_shared::crash_point;
 use chat_shared::process_identity::has_ended;
 use chat_shared::rpc::LifeId;
 use chat_shared::wake_stream;
@@ -273,7 +274,10 @@ impl EventLoop {
                     }
                     self.core.hello(link, payload, secret);
                 }
-                Ok(Some(payload)) => self.core.received(link, payload),
+                Ok(Some(payload)) => {
+                    crash_point::reach("state:before-acknowledgement");
+                    self.core.received(link, payload);
+                }
                 Ok(None) => return,
                 Err(error) => {
                     log::warn!("a worker sent what is not a frame: {error}");

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::time::Instant;
 
+use chat_shared::crash_point;
 use chat_shared::rpc::{FrameReader, FrameWriter};
 use mio::net::UnixStream;
 
@@ -41,9 +42,14 @@ impl Socket {
 
     pub(super) fn write(&mut self, output: &mut FrameWriter) -> Written {
         while output.pending_bytes() > 0 {
-            match self.stream.write(output.pending()) {
+            let bytes = crash_point::cut("state:in-delivery", output.pending());
+            match self.stream.write(bytes) {
                 Ok(0) => return Written::PeerGone,
-                Ok(bytes) => output.advance(bytes),
+                Ok(bytes) => {
+                    crash_point::cut_written();
+                    crash_point::reach("state:after-answer");
+                    output.advance(bytes);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return if output.pending_bytes() > MAX_UNREAD_BYTES {
                         log::error!("a worker does not read what is sent to it; cut off");

@@ -1,0 +1,186 @@
+//! The crash matrix: each process of an installation is killed at each moment of a message's way, and nothing that
+//! was acknowledged is lost, doubled or out of order. Real processes, killed to the instruction: see
+//! `chat_shared::crash_point`.
+
+// A failed step fails the test.
+#![allow(clippy::unwrap_used)]
+
+mod checks;
+mod client;
+#[path = "../support/connection.rs"]
+#[allow(dead_code)]
+mod connection;
+#[path = "../processes/installation.rs"]
+#[allow(dead_code)]
+mod installation;
+#[path = "../support/processes.rs"]
+#[allow(dead_code)]
+mod processes;
+mod server;
+
+use client::{Client, Sender};
+use server::Server;
+
+/// Who is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victim {
+    StateDaemon,
+    Worker,
+    FrontMaster,
+    StateSupervisor,
+}
+
+/// When: as the victim sees it, and as its child sees it where the victim is a parent. What the state daemon writes is
+/// the journal; what a worker writes is the request to the daemon, which before the fsync waits there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    BeforeTheWrite,
+    InTheWrite,
+    BeforeTheFsync,
+    BeforeTheAnswer,
+    AfterTheAnswer,
+    InADelivery,
+    BeforeItsAcknowledgement,
+}
+
+/// How the recipient reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Fetch,
+    Push,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    victim: Victim,
+    moment: Moment,
+    reading: Reading,
+}
+
+impl Victim {
+    fn is_parent(self) -> bool {
+        matches!(self, Self::FrontMaster | Self::StateSupervisor)
+    }
+}
+
+impl Cell {
+    /// What the programs call this moment.
+    fn point(self) -> String {
+        let process = match self.victim {
+            Victim::StateDaemon | Victim::StateSupervisor => "state",
+            Victim::Worker | Victim::FrontMaster => "worker",
+        };
+        let moment = match self.moment {
+            Moment::BeforeTheWrite => "before-write",
+            Moment::InTheWrite => "in-write",
+            Moment::BeforeTheFsync => "before-fsync",
+            Moment::BeforeTheAnswer => "before-answer",
+            Moment::AfterTheAnswer => "after-answer",
+            Moment::InADelivery => "in-delivery",
+            Moment::BeforeItsAcknowledgement => "before-acknowledgement",
+        };
+        format!("{process}:{moment}")
+    }
+
+    /// Whether it is the reader's command that leads to the moment, or the sender's.
+    fn is_of_reader(self) -> bool {
+        match self.moment {
+            Moment::InADelivery => self.reading == Reading::Fetch,
+            moment => moment == Moment::BeforeItsAcknowledgement,
+        }
+    }
+
+    fn run(self) {
+        let server = Server::start();
+        let mut alice = Sender::new(Client::log_in(&server, "alice", &[]));
+        let commands: &[_] = match self.reading {
+            Reading::Fetch => &["ids on"],
+            Reading::Push => &["ids on", "push on"],
+        };
+        let mut bob = Client::log_in(&server, "bob", commands);
+        send(&mut alice, 3);
+        bob.fetch();
+        send(&mut alice, 3);
+        if self.reading == Reading::Push {
+            bob.await_messages(6);
+        } else if self.moment == Moment::BeforeItsAcknowledgement {
+            bob.fetch();
+        }
+
+        // In the middle of what waits, or the one that is pushed at once.
+        let mark = if self.is_of_reader() { "m5.1" } else { "m7.1" };
+        let armed = server.arm(&self.point(), self.victim, mark);
+        if self.is_of_reader() {
+            bob.begin("fetch");
+        } else {
+            alice.begin_send();
+        }
+        armed.expect_death();
+        if self.victim.is_parent() {
+            server.mend();
+        }
+        if self.is_of_reader() {
+            bob.finish_fetch();
+        } else {
+            alice.finish_send();
+            checks::check_interrupted_send(self, &alice);
+        }
+
+        send(&mut alice, 3);
+        bob.fetch();
+        checks::check_connections(self, &alice, &bob);
+        bob.log_out();
+        let bob_again = Client::log_in(&server, "bob", &[]);
+        assert_eq!(bob_again.seen, [], "read in good order, and still there");
+        let carol = Client::log_in(&server, "carol", &[]);
+        checks::check_queue(self, &alice, &carol);
+        checks::check_reader(&carol, &bob);
+    }
+}
+
+fn send(sender: &mut Sender, count: usize) {
+    for _ in 0..count {
+        sender.begin_send();
+        sender.finish_send();
+    }
+}
+
+/// A module for each victim, with a test for each moment.
+macro_rules! matrix {
+    ($($module:ident $victim:ident,)*) => {
+        $(mod $module {
+            use super::*;
+            matrix!(@cells $victim Fetch
+                before_the_write BeforeTheWrite,
+                in_the_write InTheWrite,
+                before_the_fsync BeforeTheFsync,
+                before_the_answer BeforeTheAnswer,
+                after_the_answer AfterTheAnswer,
+                in_a_delivery InADelivery,
+                before_its_acknowledgement BeforeItsAcknowledgement,
+            );
+            matrix!(@cells $victim Push
+                in_a_delivery_that_is_pushed InADelivery,
+                before_the_acknowledgement_of_what_was_pushed BeforeItsAcknowledgement,
+            );
+        })*
+    };
+    (@cells $victim:ident $reading:ident $($test:ident $moment:ident,)*) => {
+        $(#[test]
+        fn $test() {
+            let cell = Cell {
+                victim: Victim::$victim,
+                moment: Moment::$moment,
+                reading: Reading::$reading,
+            };
+            cell.run();
+        })*
+    };
+}
+
+matrix! {
+    state_daemon_dies StateDaemon,
+    worker_dies Worker,
+    front_master_dies FrontMaster,
+    state_supervisor_dies StateSupervisor,
+}

@@ -1,0 +1,90 @@
+//! An installation in which a process can be killed at a named moment.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use chat_shared::process_identity::ProcessIdentity;
+
+use crate::Victim;
+use crate::installation::{FRONTD, Installation, STATED, wait_until};
+
+/// The password of all is `secret`.
+const SECRET: &str = "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
+
+pub(crate) struct Server {
+    installation: Installation,
+    pub(crate) address: SocketAddr,
+}
+
+/// A moment that will come.
+pub(crate) struct Armed {
+    candidates: Vec<ProcessIdentity>,
+    reached: PathBuf,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let mut installation = Installation::new();
+        let address = own_address();
+        installation.listen = address.to_string();
+        fs::create_dir(&installation.run_dir).unwrap();
+        let accounts = ["alice", "bob", "carol"].map(|name| format!("{name},{SECRET}\n"));
+        fs::write(installation.file("user_pass.txt"), accounts.concat()).unwrap();
+        installation.script("start").expect_status(0);
+        Self {
+            installation,
+            address,
+        }
+    }
+
+    /// The next time this point is reached, with this mark where it matters, the victim dies.
+    pub(crate) fn arm(&self, point: &str, victim: Victim, mark: &str) -> Armed {
+        let candidates = match victim {
+            Victim::StateDaemon => self.installation.children(STATED),
+            Victim::Worker => self.installation.children(FRONTD),
+            Victim::FrontMaster => vec![self.installation.parent(FRONTD)],
+            Victim::StateSupervisor => vec![self.installation.parent(STATED)],
+        };
+        let whom = if victim.is_parent() { "parent" } else { "self" };
+        let file = self.installation.file("crash-point");
+        // There in whole or not at all.
+        let passing = self.installation.file("crash-point.arming");
+        fs::write(&passing, format!("{point} {whom} {mark}")).unwrap();
+        fs::rename(passing, file).unwrap();
+        Armed {
+            candidates,
+            reached: self.installation.file("crash-point.reached"),
+        }
+    }
+
+    /// What a person does who finds a parent dead.
+    pub(crate) fn mend(&self) {
+        self.installation.script("start").expect_status(0);
+    }
+}
+
+impl Armed {
+    /// That the moment comes, and one of those who were to die at it does.
+    pub(crate) fn expect_death(self) {
+        let mut pid = None;
+        wait_until("the moment is reached", || {
+            pid = fs::read_to_string(&self.reached).ok();
+            pid.is_some()
+        });
+        let pid: i32 = pid.unwrap().parse().unwrap();
+        let victim = self.candidates.iter().find(|process| process.pid == pid);
+        let victim = victim.unwrap_or_else(|| panic!("{pid} was not among {:?}", self.candidates));
+        wait_until("the victim is dead", || !victim.is_alive());
+    }
+}
+
+/// An address that no other test has, so that no client comes to another's server while its own is down.
+fn own_address() -> SocketAddr {
+    static LAST: AtomicU8 = AtomicU8::new(0);
+    const FIRST_PORT: u16 = 12_000;
+    let [first, second, ..] = std::process::id().to_le_bytes();
+    let host = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    SocketAddr::from(([127, 77, first, host], FIRST_PORT + u16::from(second)))
+}
