@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_shared::rpc::{Call, Message};
+use chat_shared::rpc::{Answer, Call, Message};
 
 use super::*;
 

@@ -1,0 +1,190 @@
+//! What the daemon says to a session: answers, and messages with them, unasked, or page by page.
+
+use chat_shared::protocol::words;
+use chat_shared::rpc::{Answer, Message, MessageNumber, StreamOffset};
+
+use super::message_line::MessageLines;
+use super::slot::{Question, Setting, Slot, Stage};
+use super::{QueuePart, Session, Step};
+
+impl Session {
+    /// The next part of the queue to be asked for: after which message, and up to which. It is taken to have
+    /// been asked for by this.
+    pub(crate) fn next_page(&mut self) -> Option<(MessageNumber, MessageNumber)> {
+        if self.output.pending().len() > self.limits.max_unread_bytes {
+            return None;
+        }
+        if self.page_asked.is_some() || self.step != Step::Chat || self.is_logging_out() {
+            return None;
+        }
+        let for_answer = match self.slots.front() {
+            Some(Slot {
+                stage: Stage::Answered { through, .. },
+                ..
+            }) => Some(*through),
+            _ => None,
+        };
+        let through = for_answer.max(self.pushed_through)?;
+        if through <= self.taken {
+            return None;
+        }
+        self.page_asked = Some(through);
+        Some((self.taken, through))
+    }
+
+    /// The daemon answered a line.
+    pub(crate) fn reply(
+        &mut self,
+        offset: StreamOffset,
+        answer: &Answer<'_>,
+        part: QueuePart<'_>,
+        lines: &mut MessageLines,
+        now_ms: u64,
+    ) {
+        let Some(index) = self
+            .slots
+            .iter()
+            .position(|slot| slot.offset == offset && slot.stage == Stage::Asked)
+        else {
+            return log::error!(
+                "the state daemon answered what nobody asked (offset {})",
+                offset.0
+            );
+        };
+        self.answered = self.answered.max(offset);
+        let part = self.without_leap(part);
+        let text = self.understand(index, answer);
+        let slot = &mut self.slots[index];
+        slot.answer = text;
+        slot.stage = Stage::Answered {
+            through: if part.more {
+                part.through
+            } else {
+                MessageNumber::default()
+            },
+            is_shown: false,
+        };
+        if index == 0 {
+            self.show_front_answer();
+            self.add_part(part, lines);
+        }
+        self.show_answers(now_ms);
+    }
+
+    /// Messages came that were not asked for.
+    pub(crate) fn pushed(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
+        // After the logout was asked, what is written could not be reported any more, and would come again.
+        if self.step != Step::Chat || self.is_logging_out() {
+            return;
+        }
+        let part = self.without_leap(part);
+        self.add_part(part, lines);
+        if part.more {
+            self.pushed_through = self.pushed_through.max(Some(part.through));
+        }
+    }
+
+    pub(super) fn is_logging_out(&self) -> bool {
+        matches!(self.slots.front(), Some(slot) if slot.question == Question::LogOut)
+    }
+
+    /// A daemon that came back sends what is new behind what it had promised before it died. While something
+    /// promised is still to be asked for, nothing else is taken: it would be out of order. It is asked for, too.
+    fn without_leap<'a>(&self, part: QueuePart<'a>) -> QueuePart<'a> {
+        let promised = self.slots.iter().filter_map(|slot| match slot.stage {
+            Stage::Answered { through, .. } => Some(through),
+            _ => None,
+        });
+        if promised.max().max(self.pushed_through) <= Some(self.taken) {
+            return part;
+        }
+        QueuePart {
+            messages: &[],
+            more: true,
+            ..part
+        }
+    }
+
+    /// A part of the queue came that was asked for.
+    pub(crate) fn page(
+        &mut self,
+        messages: &[Message<'_>],
+        more: bool,
+        lines: &mut MessageLines,
+        now_ms: u64,
+    ) {
+        let Some(through) = self.page_asked.take() else {
+            return log::error!("the state daemon sent a page that nobody asked for");
+        };
+        if self.step != Step::Chat || self.is_logging_out() {
+            return;
+        }
+        let part = QueuePart {
+            messages,
+            through,
+            more,
+        };
+        self.add_part(part, lines);
+        if self.pushed_through <= Some(self.taken) {
+            self.pushed_through = None;
+        }
+        self.show_answers(now_ms);
+    }
+
+    fn add_part(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
+        self.add_messages(part.messages, lines);
+        if !part.more {
+            self.taken = self.taken.max(part.through);
+        }
+    }
+
+    fn add_messages(&mut self, messages: &[Message<'_>], lines: &mut MessageLines) {
+        for message in messages {
+            if message.number <= self.taken {
+                continue;
+            }
+            lines.append(self.output.buffer(), message, self.has_ids);
+            self.taken = message.number;
+            self.delivery
+                .sent(self.output.end_position(), message.number);
+        }
+    }
+
+    /// Shows all answers that are there, in the order of their lines.
+    pub(super) fn show_answers(&mut self, now_ms: u64) {
+        while matches!(self.slots.front(), Some(slot) if slot.stage.is_answered()) {
+            self.show_front_answer();
+            let taken = self.taken;
+            if !self
+                .slots
+                .front()
+                .is_some_and(|slot| slot.is_complete(taken))
+            {
+                return;
+            }
+            self.slots.pop_front();
+            if self.step == Step::Chat {
+                self.output.line(words::DONE);
+            }
+            self.idle_since_ms = now_ms;
+        }
+    }
+
+    fn show_front_answer(&mut self) {
+        let Some(slot) = self.slots.front_mut() else {
+            return;
+        };
+        if let Stage::Answered { is_shown, .. } = &mut slot.stage
+            && !std::mem::replace(is_shown, true)
+        {
+            match slot.setting {
+                Some(Setting::Push(mode)) => self.push = mode,
+                Some(Setting::Ids(has_ids)) => self.has_ids = has_ids,
+                None => {}
+            }
+            if let Some(line) = &slot.answer {
+                self.output.line(line);
+            }
+        }
+    }
+}
