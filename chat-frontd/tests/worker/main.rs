@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use chat_shared::process_identity::ProcessIdentity;
 use connection::{Connection, Received};
 use installation::{FRONTD, Installation, STATED};
+use nix::sys::signal::Signal;
 
 const ACCOUNTS: &str = "foobar,53649f6e45138ef119c955d04bf042562f6e2946\n\
                         windows,3cbf2c628de96e8e46ab4e44d4ddf2c4d1eccddb\n";
@@ -277,6 +278,46 @@ fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
         };
         let line = String::from_utf8(line).unwrap();
         assert!(line.ends_with(&format!("windows: {number} {text}")));
+    }
+    expect(&mut reader, "DONE");
+}
+
+#[test]
+fn a_state_daemon_that_stands_still_is_waited_for_without_a_false_answer() {
+    const LINES: usize = 300;
+    // Longer than a daemon that is away may be before clients are refused: this one may have had the lines.
+    const STANDSTILL: Duration = Duration::from_secs(12);
+    let server = Server::start(&[]);
+    let mut sender = server.log_in("foobar", "passpass");
+    expect(&mut sender, "DONE");
+    let state = server._installation.children(STATED)[0];
+    processes::signal(state.pid, Signal::SIGSTOP);
+    let lines: String = (0..LINES).map(|n| format!("send windows m{n}\n")).collect();
+    sender.send(lines.as_bytes()).unwrap();
+    let mut newcomer = server.connect();
+    newcomer.send(b"nobody-yet\n").unwrap();
+    let before = server.memory_bytes();
+    let _others: Vec<Connection> = (0..50).map(|_| server.connect()).collect();
+    let nothing = || Received::Nothing(Vec::new());
+    assert_eq!(sender.receive_within(STANDSTILL), nothing());
+    assert_eq!(newcomer.receive_within(Duration::from_millis(1)), nothing());
+    let grown = server.memory_bytes().saturating_sub(before);
+    assert!(grown < 4 << 20, "the worker grew by {grown} bytes");
+    processes::signal(state.pid, Signal::SIGCONT);
+    expect(&mut newcomer, "register");
+    for _ in 0..LINES {
+        expect(&mut sender, "sent:");
+        expect(&mut sender, "DONE");
+    }
+    let mut reader = server.log_in("windows", "withglass");
+    for n in 0..LINES {
+        match reader.receive() {
+            Received::Line(line) => {
+                let line = String::from_utf8(line).unwrap();
+                assert!(line.ends_with(&format!("foobar: m{n}")), "{line}");
+            }
+            other => panic!("{other:?} in the place of m{n}"),
+        }
     }
     expect(&mut reader, "DONE");
 }
