@@ -70,13 +70,13 @@ pub(crate) fn words_for(report: &Report) -> String {
         Report::Help => help(),
         Report::Goodbye => "Goodbye.".into(),
         Report::TimedOut => {
-            "The server closed the connection, as nothing was sent for too long. You are logged out.".into()
+            "The server closed the connection, as nothing was sent for too long. You are offline.".into()
         }
         Report::Lost(None) => {
-            "The connection has ended before its time. You are logged out; what was not acknowledged may not have been done.".into()
+            "The connection has ended before its time. You are offline; what was not acknowledged may not have been done.".into()
         }
         Report::Lost(Some(reason)) => format!(
-            "The connection is lost: {reason}. You are logged out; what was not acknowledged may not have been done."
+            "The connection is lost: {reason}. You are offline; what was not acknowledged may not have been done."
         ),
         Report::NoAnswer { seconds } => format!(
             "The server has not answered for {}. Closing the connection; the last command may or may not have been done.",

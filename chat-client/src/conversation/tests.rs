@@ -544,7 +544,7 @@ fn a_message_may_come_before_the_answer() {
 #[test]
 fn time_out_at_every_step() {
     let told =
-        "* The server closed the connection, as nothing was sent for too long. You are logged out.";
+        "* The server closed the connection, as nothing was sent for too long. You are offline.";
     Play::person()
         .server_says("timeout")
         .came_out(&[told, "= 3"]);
@@ -580,7 +580,7 @@ fn users_of_an_older_account_file_may_be_called_like_words() {
 #[test]
 fn a_lost_connection_is_told_at_every_step() {
     let reason = || Some("the server broke it off".to_owned());
-    let told = "* The connection is lost: the server broke it off. You are logged out; what was not acknowledged may not have been done.";
+    let told = "* The connection is lost: the server broke it off. You are offline; what was not acknowledged may not have been done.";
     Play::person()
         .handle(Input::ServerClosed(reason()))
         .came_out(&[told, "= 1"]);

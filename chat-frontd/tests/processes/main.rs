@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use chat_shared::process_identity::ProcessIdentity;
 use installation::{FRONTD, Installation, STATED, kill, repository, wait_until};
@@ -152,6 +153,26 @@ fn killed_parents_take_their_children_along_and_start_mends_it() {
     });
     assert_eq!(installation.ask(), "register\n");
     installation.script("status").expect_status(0);
+}
+
+#[test]
+fn a_state_daemon_that_dies_while_the_front_end_starts_is_started_again() {
+    let installation = Installation::started();
+    installation.program(FRONTD, &["--stop"]).expect_status(0);
+    let state = installation.parent(STATED);
+    let child = installation.children(STATED)[0];
+    // It runs, but serves nobody: the front end starts, and waits for it.
+    kill(child, Signal::SIGSTOP);
+    thread::scope(|scope| {
+        let start = scope.spawn(|| installation.script("start"));
+        wait_until("the front end is starting", || {
+            installation.status(FRONTD).is_some()
+        });
+        kill(state, Signal::SIGKILL);
+        kill(child, Signal::SIGKILL);
+        start.join().unwrap().expect_status(0);
+    });
+    assert_eq!(installation.ask(), "register\n");
 }
 
 #[test]
