@@ -4,8 +4,10 @@ use jiff::{Timestamp, Unit};
 
 /// A page for the documentation: when and where it was, by which command, the text, the JSON line.
 pub fn page(title: &str, command: &str, text: &str, json: &str) -> String {
+    let program = command.split(" --").next().unwrap_or(command);
     format!(
         "# {title}\n\n\
+         What is done and checked, `{program} --help` says.\n\n\
          - when: {}\n\
          - machine: {}\n\
          - command: `{command}`\n\n\

@@ -175,6 +175,7 @@ impl Soak {
         };
         soak.turn_until("the clients are not all logged in", Pairs::are_ready)?;
         soak.began_at = Instant::now();
+        soak.sample(soak.began_at);
         Ok(soak)
     }
 
@@ -240,7 +241,7 @@ impl Soak {
         let deadline = Instant::now() + SETTLE_PATIENCE;
         loop {
             let footprint = self.footprint();
-            if growth::is_settled(&footprint) || Instant::now() >= deadline {
+            if self.growth.is_settled(&footprint) || Instant::now() >= deadline {
                 return footprint;
             }
             std::thread::sleep(Duration::from_millis(100));

@@ -145,9 +145,12 @@ impl Report {
     }
 }
 
-/// What is looked at in a footprint, in bytes.
-fn measures() -> Vec<(String, Box<dyn Fn(&Footprint) -> u64>)> {
-    let mut measures: Vec<(String, Box<dyn Fn(&Footprint) -> u64>)> = Vec::new();
+/// Its name, and how it is found in a footprint.
+type Measure = (String, Box<dyn Fn(&Footprint) -> u64>);
+
+/// What is looked at, in bytes.
+fn measures() -> Vec<Measure> {
+    let mut measures: Vec<Measure> = Vec::new();
     for role in Role::ALL {
         measures.push((
             format!("{}_rss", role.word()),

@@ -244,12 +244,12 @@ mod tests {
             let flags = ["startup"].into_iter().chain(flags.split(' '));
             let options = Arguments::parse_from(flags).options;
             let mut sent = vec![[0_u32; SENDERS]; options.users];
-            for sender in 0..SENDERS {
-                for number in 0..options.share(sender) {
-                    let (user, sequence) = options.route(sender, number);
-                    assert_eq!(sequence, sent[user][sender]);
-                    sent[user][sender] += 1;
-                }
+            let sends = (0..SENDERS)
+                .flat_map(|sender| (0..options.share(sender)).map(move |number| (sender, number)));
+            for (sender, number) in sends {
+                let (user, sequence) = options.route(sender, number);
+                assert_eq!(sequence, sent[user][sender]);
+                sent[user][sender] += 1;
             }
             assert_eq!(
                 sent.iter()
