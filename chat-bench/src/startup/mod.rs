@@ -22,6 +22,9 @@ use crate::payload::Payload;
 const SENDERS: usize = 8;
 /// How long nothing at all may come.
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
+/// How long the server may take to give disk back once everything is read, and what counts as an end of that.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(20);
+const STEADY: Duration = Duration::from_secs(1);
 const TURN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Queues messages for users who are not there, stops and starts the server: how long until it serves?
@@ -175,6 +178,7 @@ fn measure(
     rest.run(&mut crowd)?;
     let came = first.received + rest.received;
     ensure!(came == options.queued, "{came} messages came of all");
+    let reading_took = reading_began_at.elapsed();
     Ok(Outcome {
         queueing_took,
         queued,
@@ -185,9 +189,25 @@ fn measure(
         first_caught_up: first.caught_up_at - began_at,
         first_messages: first.received,
         started,
-        reading_took: reading_began_at.elapsed(),
-        read: footprint(),
+        reading_took,
+        read: once_steady(footprint),
     })
+}
+
+/// The footprint once the state directory has not changed for a while: space is given back when there is nothing else
+/// to do.
+fn once_steady(footprint: impl Fn() -> Footprint) -> Footprint {
+    let deadline = Instant::now() + SETTLE_PATIENCE;
+    let (mut last, mut changed_at) = (footprint(), Instant::now());
+    while changed_at.elapsed() < STEADY && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+        let now = footprint();
+        if now.state_dir_bytes != last.state_dir_bytes {
+            changed_at = Instant::now();
+        }
+        last = now;
+    }
+    last
 }
 
 /// Something that is done with a crowd, bit by bit.

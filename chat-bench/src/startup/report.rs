@@ -31,7 +31,7 @@ pub struct Outcome {
     pub started: Footprint,
     /// Until all others had theirs.
     pub reading_took: Duration,
-    /// After that.
+    /// After that, once the state directory no longer changed.
     pub read: Footprint,
 }
 
