@@ -208,14 +208,16 @@ impl Installation {
         Ok(kept)
     }
 
-    fn stop(&self) -> anyhow::Result<()> {
+    /// Stops both daemons; returns when their processes are gone.
+    pub fn stop(&self) -> anyhow::Result<()> {
         for daemon in [Daemon::Front, Daemon::State] {
             self.run(daemon, "--stop")?;
         }
         Ok(())
     }
 
-    fn start(&self, daemon: Daemon) -> anyhow::Result<()> {
+    /// Starts a daemon; returns when it serves.
+    pub fn start(&self, daemon: Daemon) -> anyhow::Result<()> {
         let child = self.begin_start(daemon)?;
         await_success(child, daemon.program()).with_context(|| {
             let said = fs::read_to_string(self.start_log()).unwrap_or_default();

@@ -3,9 +3,15 @@
 pub mod crash;
 pub mod crowd;
 pub mod dialogue;
+pub mod footprint;
 pub mod histogram;
 pub mod installation;
+pub mod json_object;
+pub mod machine;
 pub mod message_line;
 pub mod payload;
 pub mod random;
+pub mod soak;
 pub mod socket_owner;
+pub mod startup;
+pub mod strict_client;

@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{Timestamp, Unit};
-
 use super::Options;
 use super::kills::Victim;
 use super::storm::Outcome;
+use crate::json_object::JsonObject;
+use crate::machine::page;
 
 /// Of the kills, at least so many in a hundred have to hit while messages are on their way.
 const LEAST_KILLS_IN_TRAFFIC_PERCENT: u64 = 25;
@@ -173,20 +173,12 @@ impl Report {
             kill,
             ..
         } = &self.options;
-        format!(
-            "# The last storm\n\n\
-             Written by `scripts/storm`; what is done and checked, `chat-bench crash --help` says.\n\n\
-             - when: {}\n\
-             - machine: {}\n\
-             - command: `chat-bench crash --seed {} --kills {kills} --messages {messages} --pairs {pairs} \
-             --kill-interval-ms {kill_interval_ms} --kill {kill}`\n\n\
-             ```\n{}```\n\n```json\n{}\n```\n",
-            Timestamp::now().round(Unit::Second).unwrap_or_default(),
-            machine(),
-            self.seed,
-            self.text(),
-            self.json()
-        )
+        let command = format!(
+            "chat-bench crash --seed {} --kills {kills} --messages {messages} --pairs {pairs} \
+             --kill-interval-ms {kill_interval_ms} --kill {kill}",
+            self.seed
+        );
+        page("The last storm", &command, &self.text(), &self.json())
     }
 
     fn figures(&self) -> Vec<(String, u64)> {
@@ -308,24 +300,6 @@ fn failures(options: &Options, outcome: &Outcome) -> Vec<String> {
     failures
 }
 
-/// Processors, memory and kernel, as far as they are known.
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, key: &str| {
-        let line = text.lines().find(|line| line.starts_with(key));
-        let value = line.and_then(|line| line.split_once(':'));
-        value.map_or("unknown".to_owned(), |(_, value)| value.trim().to_owned())
-    };
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let processor = field(&read("/proc/cpuinfo"), "model name");
-    let memory = field(&read("/proc/meminfo"), "MemTotal");
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!(
-        "{cores} cores ({processor}), memory {memory}, Linux {}",
-        kernel.trim()
-    )
-}
-
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -336,51 +310,6 @@ fn us(duration: Duration) -> u64 {
 
 fn milliseconds(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
-}
-
-/// A JSON object of numbers and texts.
-#[derive(Default)]
-struct JsonObject {
-    fields: Vec<String>,
-}
-
-impl JsonObject {
-    fn number(&mut self, key: &str, value: u64) {
-        self.fields.push(format!("{}:{value}", quoted(key)));
-    }
-
-    fn text(&mut self, key: &str, value: &str) {
-        self.fields
-            .push(format!("{}:{}", quoted(key), quoted(value)));
-    }
-
-    fn texts(&mut self, key: &str, values: &[String]) {
-        let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
-        self.fields
-            .push(format!("{}:[{}]", quoted(key), values.join(",")));
-    }
-
-    fn finish(self) -> String {
-        format!("{{{}}}", self.fields.join(","))
-    }
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => {
-                quoted.push('\\');
-                quoted.push(character);
-            }
-            _ if character.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
-            }
-            _ => quoted.push(character),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

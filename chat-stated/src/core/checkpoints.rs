@@ -48,7 +48,8 @@ impl Core {
 
     pub(super) fn begin_due_checkpoint(&mut self) {
         let is_due = self.checkpoints.bytes >= self.settings.checkpoint_every_bytes
-            || self.checkpoints.entries >= self.settings.checkpoint_every_entries;
+            || self.checkpoints.entries >= self.settings.checkpoint_every_entries
+            || self.state.given_up_pages() >= self.settings.checkpoint_every_given_up_pages;
         if is_due && !self.checkpoints.in_progress {
             self.begin_checkpoint();
         }

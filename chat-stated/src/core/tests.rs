@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Hello, LifeCredential,
-    Request, ResumedConnection, StreamOffset, ToWorker, decode_items,
+    Progress, Request, ResumedConnection, StreamOffset, ToWorker, decode_items,
 };
 
 use super::*;
@@ -313,4 +313,60 @@ fn what_had_no_room_is_refused_again_though_later_requests_were_decided() {
     worker.ask(20, SEND());
     assert!(worker.submitted().is_none());
     assert_eq!(worker.answered(), [(10, true), (20, false)]);
+}
+
+/// Says what the core wants to be done, with all that is submitted committed; checkpoints alone are not done.
+fn checkpoints_begun(core: &mut Core) -> usize {
+    let mut begun = 0;
+    loop {
+        let actions = core.end_turn();
+        if actions.is_empty() {
+            return begun;
+        }
+        for action in actions {
+            match action {
+                Action::Submit(batch) => core.committed(Position(20), batch, 0),
+                Action::Checkpoint { .. } => begun += 1,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn when_messages_that_the_checkpoint_holds_were_read_the_next_one_is_due() {
+    let Attached {
+        mut core,
+        connection,
+        ..
+    } = Attached::new();
+    core.settings.checkpoint_every_given_up_pages = 1;
+    core.batches.push(Entry::Request {
+        name: RequestName {
+            connection,
+            offset: StreamOffset(2),
+        },
+        answered: StreamOffset(1),
+        progress: Default::default(),
+        action: Attempt::Send {
+            recipients: vec!["ann".to_owned()],
+            text: "to herself".to_owned(),
+        },
+    });
+    assert_eq!(checkpoints_begun(&mut core), 0);
+    // A checkpoint that holds it was written.
+    core.state.take_changes();
+    assert_eq!(core.state.waiting_messages(), 1);
+    assert_eq!(checkpoints_begun(&mut core), 0, "it waits still");
+    let last = core.state.last_message();
+    core.batches.push(Entry::Progress {
+        connection,
+        progress: Progress {
+            written: last,
+            received: last,
+            had: last,
+        },
+    });
+    assert_eq!(checkpoints_begun(&mut core), 1);
+    assert_eq!(core.state.given_up_pages(), 0);
 }

@@ -255,6 +255,11 @@ impl Messages {
         Ok(())
     }
 
+    /// Pages of the checkpoint that hold little or nothing that waits, and go with the next checkpoint.
+    pub(super) fn given_up_pages(&self) -> usize {
+        self.given_up_pages.len()
+    }
+
     /// Says which page of the checkpoint holds these messages, all that wait of the `written` ones on it.
     pub(super) fn add_page(
         &mut self,
@@ -276,6 +281,11 @@ impl Messages {
         if !is_worth_keeping {
             self.give_up_page(page_number);
         }
+    }
+
+    /// Makes room for so many messages at once.
+    pub(super) fn reserve(&mut self, messages: usize) {
+        self.slots.reserve(messages);
     }
 
     /// In a restore, before the pages are added: what was stored so far stands on pages already.

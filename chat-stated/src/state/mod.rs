@@ -67,6 +67,11 @@ impl State {
         self.messages.waiting()
     }
 
+    /// Pages of the checkpoint, of 64 KiB at most, that the next one will give back because their messages were read.
+    pub fn given_up_pages(&self) -> usize {
+        self.messages.given_up_pages()
+    }
+
     /// The account of this name.
     pub fn account(&self, name: &str) -> Option<(AccountId, &AccountRecord)> {
         let id = self.accounts.id_of(name)?;

@@ -97,26 +97,24 @@ impl State {
 
     fn restore_messages(
         &mut self,
-        pages: Vec<(PageNumber, Vec<StoredMessage>)>,
+        pages: &[RestoredPage],
+        mut messages: Vec<(PageIndex, StoredMessage)>,
     ) -> Result<(), RestoreError> {
-        let mut messages: Vec<(PageNumber, StoredMessage)> = Vec::new();
-        let mut written = Vec::with_capacity(pages.len());
-        for (page, on_page) in pages {
-            written.push((page, on_page.len()));
-            messages.extend(on_page.into_iter().map(|message| (page, message)));
-        }
         messages.sort_unstable_by_key(|(_, message)| message.number);
         let cursors = self.sorted_cursors();
-        let mut keys_by_page = std::collections::BTreeMap::<_, Vec<_>>::new();
+        let mut keys_by_page: Vec<Vec<_>> = pages
+            .iter()
+            .map(|page| Vec::with_capacity(page.written))
+            .collect();
+        self.messages.reserve(messages.len());
         for (page, message) in messages {
             if let Some(stored) = self.restore_message(message, &cursors)? {
-                keys_by_page.entry(page).or_default().push(stored);
+                keys_by_page[page].push(stored);
             }
         }
         self.messages.forget_new();
-        for (page, written) in written {
-            let keys = keys_by_page.remove(&page).unwrap_or_default();
-            self.messages.add_page(page, keys, written);
+        for (page, keys) in pages.iter().zip(keys_by_page) {
+            self.messages.add_page(page.number, keys, page.written);
         }
         self.accounts.restore_received();
         Ok(())
@@ -149,7 +147,18 @@ impl State {
                     (unread > 0).then(|| (number, self.messages.store(message, unread as u32)))
                 );
             }
-            Readers::One(reader) => vec![*reader],
+            // By far the most: nothing is allocated for them.
+            Readers::One(reader) => {
+                let reader = *reader;
+                if !waits_for(reader)? {
+                    return Ok(None);
+                }
+                let key = self.messages.store(message, 1);
+                self.accounts
+                    .queue_mut(reader)
+                    .push(number, key, sender, text_bytes);
+                return Ok(Some((number, key)));
+            }
             Readers::Some(readers) => readers.to_vec(),
         };
         let mut waiting = Vec::with_capacity(readers.len());
@@ -184,7 +193,18 @@ pub struct Restoration {
     state: State,
     has_header: bool,
     accounts: Vec<(u64, AccountRecord)>,
-    pages: Vec<(PageNumber, Vec<StoredMessage>)>,
+    pages: Vec<RestoredPage>,
+    messages: Vec<(PageIndex, StoredMessage)>,
+}
+
+/// Where a page stands among those of a [`Restoration`].
+type PageIndex = usize;
+
+#[derive(Debug)]
+struct RestoredPage {
+    number: PageNumber,
+    /// How many messages were on it.
+    written: usize,
 }
 
 impl Restoration {
@@ -202,7 +222,16 @@ impl Restoration {
                 self.has_header = true;
             }
             ACCOUNT_TABLE => self.accounts.push((key, decode(bytes).ok_or(unreadable)?)),
-            PAGE_TABLE => self.pages.push((key, decode(bytes).ok_or(unreadable)?)),
+            PAGE_TABLE => {
+                let on_page: Vec<StoredMessage> = decode(bytes).ok_or(unreadable)?;
+                let index = self.pages.len();
+                self.pages.push(RestoredPage {
+                    number: key,
+                    written: on_page.len(),
+                });
+                self.messages
+                    .extend(on_page.into_iter().map(|message| (index, message)));
+            }
             _ => return Err(unreadable),
         }
         Ok(())
@@ -221,7 +250,7 @@ impl Restoration {
             }
             self.state.accounts.add(account);
         }
-        self.state.restore_messages(self.pages)?;
+        self.state.restore_messages(&self.pages, self.messages)?;
         Ok(self.state)
     }
 }

@@ -1,0 +1,36 @@
+//! What a run was measured on, and the page that says so.
+
+use jiff::{Timestamp, Unit};
+
+/// A page for the documentation: when and where it was, by which command, the text, the JSON line.
+pub fn page(title: &str, command: &str, text: &str, json: &str) -> String {
+    let program = command.split(" --").next().unwrap_or(command);
+    format!(
+        "# {title}\n\n\
+         What is done and checked, `{program} --help` says.\n\n\
+         - when: {}\n\
+         - machine: {}\n\
+         - command: `{command}`\n\n\
+         ```\n{text}```\n\n```json\n{json}\n```\n",
+        Timestamp::now().round(Unit::Second).unwrap_or_default(),
+        machine(),
+    )
+}
+
+/// Processors, memory and kernel, as far as they are known.
+pub fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key));
+        let value = line.and_then(|line| line.split_once(':'));
+        value.map_or("unknown".to_owned(), |(_, value)| value.trim().to_owned())
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let processor = field(&read("/proc/cpuinfo"), "model name");
+    let memory = field(&read("/proc/meminfo"), "MemTotal");
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!(
+        "{cores} cores ({processor}), memory {memory}, Linux {}",
+        kernel.trim()
+    )
+}

@@ -1,0 +1,134 @@
+//! A client of a server that nothing happens to: whatever is out of the ordinary is an error.
+
+use anyhow::bail;
+
+use crate::crowd::Closed;
+use crate::dialogue::{Command, Dialogue, Heard};
+use crate::installation::Accounts;
+use crate::message_line::MessageLine;
+
+/// One client; it logs in by itself once it is connected.
+#[derive(Debug)]
+pub struct StrictClient {
+    name: String,
+    dialogue: Dialogue,
+    is_over: bool,
+}
+
+/// What is of interest after the login began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Nothing.
+    None,
+    /// A message.
+    Message(MessageLine<'a>),
+    /// All that waited at the login has come.
+    CaughtUp,
+    /// A command was done; what it was answered is what it should be.
+    Done(Command),
+}
+
+impl StrictClient {
+    /// A client of this name, whose password is [`Accounts::PASSWORD`].
+    pub fn new(name: String) -> Self {
+        Self {
+            name,
+            dialogue: Dialogue::default(),
+            is_over: false,
+        }
+    }
+
+    /// Its connection is made.
+    pub fn opened(&self, output: &mut Vec<u8>) {
+        append_line(output, &self.name);
+    }
+
+    /// Appends a command and remembers to hear its answer.
+    pub fn ask(&mut self, command: Command, line: &str, output: &mut Vec<u8>) {
+        append_line(output, line);
+        self.dialogue.ask(command);
+    }
+
+    /// Remembers a `send` that the caller has written.
+    pub fn asked_to_send(&mut self) {
+        self.dialogue.ask(Command::Send);
+    }
+
+    /// Commands that are not done.
+    pub fn asked(&self) -> usize {
+        self.dialogue.asked()
+    }
+
+    /// A line came.
+    pub fn hear<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> anyhow::Result<Event<'a>> {
+        Ok(match self.dialogue.hear(line) {
+            Heard::PasswordWanted => {
+                append_line(output, Accounts::PASSWORD);
+                Event::None
+            }
+            Heard::Welcome => Event::None,
+            Heard::Goodbye => {
+                self.is_over = true;
+                Event::None
+            }
+            Heard::Message(message) => Event::Message(message),
+            Heard::CaughtUp => Event::CaughtUp,
+            Heard::Answer(Command::Send, b"sent:") => Event::None,
+            Heard::Answer(Command::Mode, answer) if answer.starts_with(b"push:") => Event::None,
+            Heard::Done(command) => Event::Done(command),
+            Heard::Answer(_, line) | Heard::Unexpected(line) => {
+                bail!("{} was told {:?}", self.name, String::from_utf8_lossy(line))
+            }
+            Heard::Connected => bail!("{} was told that it is connected already", self.name),
+            Heard::NotNow => bail!("{} was told that the server is busy", self.name),
+        })
+    }
+
+    /// The connection is gone: it should be so after `goodbye` alone.
+    pub fn closed(&self, how: Closed) -> anyhow::Result<()> {
+        if !self.is_over || how != Closed::End {
+            bail!("the connection of {} ended: {how:?}", self.name);
+        }
+        Ok(())
+    }
+}
+
+fn append_line(output: &mut Vec<u8>, line: &str) {
+    output.extend_from_slice(line.as_bytes());
+    output.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_logs_in_and_takes_nothing_out_of_the_ordinary() {
+        let mut client = StrictClient::new("bob".into());
+        let mut output = Vec::new();
+        client.opened(&mut output);
+        assert_eq!(client.hear(b"password", &mut output).unwrap(), Event::None);
+        assert_eq!(output, b"bob\nload\n");
+        client.hear(b"welcome", &mut output).unwrap();
+        assert_eq!(client.hear(b"DONE", &mut output).unwrap(), Event::CaughtUp);
+        client.asked_to_send();
+        client.hear(b"sent:", &mut output).unwrap();
+        client.hear(b"DONE", &mut output).unwrap();
+        assert!(client.closed(Closed::End).is_err());
+        client.asked_to_send();
+        assert!(client.hear(b"error:quota:send", &mut output).is_err());
+    }
+
+    #[test]
+    fn after_goodbye_the_end_is_in_order() {
+        let mut client = StrictClient::new("bob".into());
+        let mut output = Vec::new();
+        for line in ["password", "welcome", "DONE"] {
+            client.hear(line.as_bytes(), &mut output).unwrap();
+        }
+        client.ask(Command::LogOut, "logout", &mut output);
+        client.hear(b"goodbye", &mut output).unwrap();
+        assert!(client.closed(Closed::Broken).is_err());
+        client.closed(Closed::End).unwrap();
+    }
+}
