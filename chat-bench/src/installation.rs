@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -340,7 +341,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 fn free_address() -> anyhow::Result<SocketAddr> {
     const FIRST: u32 = 12_000;
     const COUNT: u32 = 20_000;
-    let begin = std::process::id().wrapping_mul(89) % COUNT;
+    // Installations that one process makes at the same time would else choose the same one.
+    static CHOSEN: AtomicU32 = AtomicU32::new(0);
+    let chosen = CHOSEN.fetch_add(1, Ordering::Relaxed);
+    let begin = std::process::id()
+        .wrapping_mul(89)
+        .wrapping_add(chosen.wrapping_mul(1_009))
+        % COUNT;
     (0..1_000)
         .filter_map(|step| u16::try_from(FIRST + (begin + step * 7) % COUNT).ok())
         .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
