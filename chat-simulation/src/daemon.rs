@@ -181,7 +181,7 @@ impl Daemon {
             return;
         };
         match work {
-            Work::Commit(batch) if !is_kind && rng.u8(..40) == 0 => self.core.no_room(batch),
+            Work::Commit(batch) if !is_kind && rng.u16(..400) == 0 => self.core.no_room(batch),
             Work::Commit(batch) => {
                 let position = disk.commit(&batch);
                 self.core.committed(position, batch, 500);
