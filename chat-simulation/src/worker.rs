@@ -100,6 +100,7 @@ impl Worker {
         while let Some(key) = self.core.next_listed() {
             self.serve(key, tcps, rng);
         }
+        self.perform_actions(tcps);
         if let (Some(daemon), Some(link)) = (daemon, self.link)
             && let Some(link) = daemon.links.get_mut(&link)
         {
@@ -200,6 +201,10 @@ impl Worker {
         }
         self.core.serve(key);
         self.write_client(key, tcps, rng);
+        self.perform_actions(tcps);
+    }
+
+    fn perform_actions(&mut self, tcps: &mut BTreeMap<TcpId, Tcp>) {
         for action in self.core.take_actions() {
             match action {
                 Action::Shut(key) => {

@@ -219,7 +219,19 @@ impl World {
                 }
             }
         }
-        Err("nothing moves: somebody could not log in and read what waits".to_owned())
+        let stuck: Vec<String> = self
+            .clients
+            .iter()
+            .filter(|client| !client.is_drained)
+            .map(|client| {
+                let tcp = client
+                    .talk
+                    .as_ref()
+                    .and_then(|talk| self.tcps.get(&talk.tcp));
+                format!("{} {:?} {tcp:?}", client.name, client.talk)
+            })
+            .collect();
+        Err(format!("nothing moves: {}", stuck.join("; ")))
     }
 
     fn client_speaks(&mut self, index: usize) {

@@ -136,6 +136,8 @@ impl EventLoop {
         for key in more_to_read {
             self.core.list(key);
         }
+        // Time alone may have closed somebody, without anybody being served.
+        self.perform_actions();
         self.daemon.write(&mut self.core);
         Ok(())
     }

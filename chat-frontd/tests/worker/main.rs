@@ -321,3 +321,20 @@ fn a_state_daemon_that_stands_still_is_waited_for_without_a_false_answer() {
     }
     expect(&mut reader, "DONE");
 }
+
+#[test]
+fn who_does_not_hang_up_after_the_goodbye_is_hung_up_on_though_nothing_else_happens() {
+    let server = Server::start(&[]);
+    let descriptors = || {
+        fs::read_dir(format!("/proc/{}/fd", server.worker.pid))
+            .unwrap()
+            .count()
+    };
+    let mut client = server.log_in("foobar", "passpass");
+    expect(&mut client, "DONE");
+    let with_client = descriptors();
+    client.send(b"logout\n").unwrap();
+    expect(&mut client, "goodbye");
+    assert_eq!(client.receive(), Received::Closed(Vec::new()));
+    installation::wait_until("the worker lets go of it", || descriptors() < with_client);
+}
