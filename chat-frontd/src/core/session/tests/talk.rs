@@ -103,8 +103,11 @@ impl Talk {
         const MOST_TURNS: usize = 10_000;
         for _ in 0..MOST_TURNS {
             let before = (self.unread.len(), self.received.len());
+            let wanted_input = self.session.wants_input();
             self.serve(usize::MAX);
-            let mut is_busy = before != (self.unread.len(), self.received.len());
+            // As the loop does: who takes more after having been served is served again.
+            let mut is_busy = before != (self.unread.len(), self.received.len())
+                || (!wanted_input && self.session.wants_input());
             while self.daemon_takes() || self.daemon_is_heard() {
                 is_busy = true;
             }
