@@ -144,6 +144,8 @@ struct Attached {
     core: Core,
     connection: ConnectionId,
     position: u64,
+    /// Of the checkpoints so far.
+    records: Vec<Record>,
 }
 
 impl Attached {
@@ -163,6 +165,7 @@ impl Attached {
             core,
             connection,
             position: 10,
+            records: Vec::new(),
         };
         attached.core.batches.push(Entry::Request {
             name: RequestName {
@@ -184,13 +187,14 @@ impl Attached {
 
     /// The daemon died and is started again from what is durable; the worker attaches again.
     fn resumed(self) -> Self {
-        let records = {
-            let mut state = self.core.state;
-            state.take_changes()
-        };
+        let mut state = self.core.state;
+        let mut records = std::collections::BTreeMap::new();
+        for record in self.records.into_iter().chain(state.take_changes()) {
+            records.insert((record.table, record.key), record.value);
+        }
         let records = records
             .into_iter()
-            .filter_map(|record| Some((record.table, record.key, record.value?)));
+            .filter_map(|((table, key), value)| Some((table, key, value?)));
         let mut core = core_of(State::restore(records).unwrap());
         read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
         settle(&mut core);
@@ -200,7 +204,12 @@ impl Attached {
             secret: [7; 16],
         });
         core.hello(0, &Hello { resume }.encode().unwrap(), [8; 16]);
-        let mut resumed = Self { core, ..self };
+        let mut resumed = Self {
+            core,
+            connection: self.connection,
+            position: self.position,
+            records: Vec::new(),
+        };
         let connections = vec![ResumedConnection {
             connection: ConnectionSerial(1),
             answered: StreamOffset(1),
@@ -231,13 +240,15 @@ impl Attached {
     }
 
     fn submitted(&mut self) -> Option<Batch> {
-        self.core
-            .end_turn()
-            .into_iter()
-            .find_map(|action| match action {
-                Action::Submit(batch) => Some(batch),
-                _ => None,
-            })
+        let mut submitted = None;
+        for action in self.core.end_turn() {
+            match action {
+                Action::Submit(batch) => submitted = Some(batch),
+                Action::Checkpoint { records, .. } => self.records.extend(records),
+                _ => {}
+            }
+        }
+        submitted
     }
 
     fn commit(&mut self, batch: Batch) {
@@ -304,6 +315,8 @@ fn what_had_no_room_is_refused_again_though_later_requests_were_decided() {
     worker.ask(10, SEND());
     let refused = worker.submitted().unwrap();
     worker.core.no_room(refused);
+    worker.core.reserve_given_up();
+    worker.core.reserve_taken(Ok(()));
     worker.ask(20, SEND());
     let batch = worker.submitted().unwrap();
     worker.commit(batch);
