@@ -116,6 +116,8 @@ fn a_life_that_ended_is_never_revived() {
     drop(worker);
     let resumed = Worker::resume(&daemon, credential);
     assert_eq!(resumed.err(), Some(Refusal::LifeEnded));
+    // Its end is durable before a later life's beginning.
+    drop(Worker::attach(&daemon));
     daemon.kill_child();
     let resumed = Worker::resume(&daemon, credential);
     assert_eq!(resumed.err(), Some(Refusal::LifeEnded));
