@@ -30,7 +30,8 @@ pub(crate) fn check_interrupted_send(cell: Cell, alice: &Sender) {
     let attempts = attempts_at_interrupted(alice);
     match (cell.victim, cell.moment) {
         (Victim::StateDaemon | Victim::StateSupervisor, _) => assert_eq!(attempts, 1),
-        (Victim::Worker, Moment::AfterTheAnswer) => assert_eq!(attempts, 1),
+        // A death resets the connection, which may be seen before the answer that was written.
+        (Victim::Worker, Moment::AfterTheAnswer) => assert!((1..=2).contains(&attempts)),
         // The answer to the sender may be on its way, or wait behind what is pushed.
         (Victim::Worker, Moment::InADelivery) | (Victim::FrontMaster, _) => {}
         (Victim::Worker, _) => assert_eq!(attempts, 2),
