@@ -156,7 +156,7 @@ impl Core {
             .get(&asked.link)
             .and_then(|link| link.clients.get(&asked.serial)?.last_batch)
             .is_some_and(|batch| self.batches.is_undecided(batch));
-        self.keep_progress(asked);
+        self.journal_progress(asked.link, asked.serial, asked.progress);
         let read = WaitingRead {
             link: asked.link,
             serial: asked.serial,
@@ -170,11 +170,6 @@ impl Core {
         if let Some(link) = self.links.get_mut(&asked.link) {
             link.clients.entry(asked.serial).or_default().last_batch = sequence;
         }
-    }
-
-    /// Journals how far a reader came, if that is news. Nobody waits for it.
-    fn keep_progress(&mut self, asked: Asked) {
-        self.take_progress(asked.link, asked.serial, asked.progress);
     }
 
     pub(super) fn answer_read(&mut self, waiting: WaitingRead) {
@@ -228,6 +223,11 @@ impl Core {
 
     fn take_progress(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
         self.note_progress(link, serial, progress);
+        self.journal_progress(link, serial, progress);
+    }
+
+    /// Journals how far a reader came, if that is news. Nobody waits for it.
+    fn journal_progress(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
         let Some(found) = self.links.get_mut(&link) else {
             return;
         };
