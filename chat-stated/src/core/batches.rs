@@ -222,7 +222,7 @@ fn approximate_bytes(entry: &Entry) -> usize {
             SMALL
                 + match action {
                     Attempt::Send { recipients, text } => {
-                        recipients.iter().map(|name| name.len() + 24).sum::<usize>() + text.len()
+                        recipients.len() + text.len()
                     }
                     Attempt::Broadcast { text } => text.len(),
                     _ => SMALL,

@@ -276,7 +276,7 @@ impl Attached {
 }
 
 const SEND: fn() -> Call<'static> = || Call::Send {
-    recipients: vec!["ann"],
+    recipients: "ann",
     text: "hello",
 };
 
@@ -362,7 +362,7 @@ fn when_messages_that_the_checkpoint_holds_were_read_the_next_one_is_due() {
         answered: StreamOffset(1),
         progress: Default::default(),
         action: Attempt::Send {
-            recipients: vec!["ann".to_owned()],
+            recipients: "ann".to_owned(),
             text: "to herself".to_owned(),
         },
     });

@@ -41,7 +41,7 @@ impl Deadline {
 pub(crate) enum Ask {
     Register(&'static str),
     LogIn(&'static str, &'static str),
-    Send(Vec<&'static str>, String),
+    Send(&'static str, String),
     Broadcast(String),
     Fetch,
     LogOut,
@@ -224,7 +224,7 @@ impl<'a> Worker<'a> {
                     address: HERE,
                 },
                 Ask::Send(recipients, text) => Call::Send {
-                    recipients: recipients.clone(),
+                    recipients,
                     text,
                 },
                 Ask::Broadcast(text) => Call::Broadcast { text },
