@@ -304,5 +304,7 @@ fn is_text(text: &str) -> bool {
 /// Whether something can be taken for recipients' names, one space between: they must not break the answer that
 /// repeats them.
 fn are_names_like(names: &str) -> bool {
-    names.split(' ').all(|name| !name.is_empty()) && !names.contains(',') && text::is_clean(names)
+    let bytes = names.as_bytes();
+    let has_empty = bytes.split(|byte| *byte == b' ').any(<[u8]>::is_empty);
+    !has_empty && !bytes.contains(&b',') && text::is_clean(names)
 }

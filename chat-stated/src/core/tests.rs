@@ -297,6 +297,25 @@ fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
 }
 
 #[test]
+fn the_journal_has_the_next_batch_before_the_last_one_is_applied() {
+    let mut worker = Attached::new();
+    worker.answered();
+    worker.ask(10, SEND());
+    let first = worker.submitted().unwrap();
+    worker.ask(20, SEND());
+    worker.ask(30, Call::Fetch);
+    assert!(worker.submitted().is_none(), "one at a time");
+    let second = worker.core.next_batch().unwrap();
+    worker.ask(40, Call::Who);
+    assert_eq!(worker.answered(), [], "the first is not applied yet");
+    worker.commit(first);
+    assert_eq!(worker.answered(), [(10, false)]);
+    worker.commit(second);
+    assert_eq!(worker.answered(), [(20, false), (30, false), (40, false)]);
+    assert!(worker.core.is_idle());
+}
+
+#[test]
 fn what_was_decided_is_not_refused_for_want_of_room_when_it_is_asked_again() {
     let mut worker = Attached::new();
     worker.ask(10, SEND());
