@@ -170,6 +170,11 @@ pub fn report(
     for (child, number) in status.children.iter().zip(1..) {
         writeln!(out, "  {role} {number}: {}", describe_child(child))?;
     }
+    if !status.refused.is_empty() {
+        let refused = status.refused.iter();
+        let refused: Vec<String> = refused.map(|(kind, n)| format!("{kind} {n}")).collect();
+        writeln!(out, "  refused since then: {}", refused.join(", "))?;
+    }
     let serving = |child: &ChildStatus| {
         child.phase == Phase::Serving && child.process.is_some_and(|process| process.is_alive())
     };

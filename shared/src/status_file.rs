@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::log_format::one_line;
 use crate::process_identity::ProcessIdentity;
+use crate::refusals::Refusals;
 
 /// More children than any daemon has; a bound for what is read from a file.
 const MAX_CHILDREN: u32 = 1024;
@@ -66,6 +67,8 @@ pub struct Status {
     pub addresses: Vec<String>,
     /// In the order of their numbers, which count from 1.
     pub children: Vec<ChildStatus>,
+    /// How often what was refused since it was started.
+    pub refused: Refusals,
 }
 
 /// A child of a daemon.
@@ -111,6 +114,9 @@ impl Status {
         for (child, number) in self.children.iter().zip(1..) {
             child.render(number, &mut line);
         }
+        for (kind, count) in self.refused.iter() {
+            line(&format!("refused.{kind}"), &count.to_string());
+        }
         text
     }
 
@@ -124,6 +130,8 @@ impl Status {
                 move |number| Some((number, *values.get(key(number).as_str())?))
             })
         };
+        let refused = text.lines().filter_map(|l| l.strip_prefix("refused."));
+        let refused: String = refused.flat_map(|line| [line, "\n"]).collect();
         Some(Self {
             pid: values.get("pid")?.parse().ok()?,
             boot_id: (*values.get("boot_id")?).to_owned(),
@@ -133,6 +141,7 @@ impl Status {
             children: numbered("child", ".phase")
                 .map(|(number, _)| ChildStatus::parse(number, &values))
                 .collect::<Option<_>>()?,
+            refused: Refusals::parse(&refused),
         })
     }
 
@@ -236,6 +245,7 @@ mod tests {
             phase: Phase::Serving,
             addresses: vec!["127.0.0.1:4119".to_owned(), "[::1]:4119".to_owned()],
             children: vec![living, dead],
+            refused: Refusals::parse("login-failed=3\nquota=1"),
         }
     }
 

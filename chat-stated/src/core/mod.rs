@@ -4,6 +4,7 @@
 //! [`Action`]s come out. The loop in [`crate::server`] carries them; a simulation can carry them as well.
 
 mod account_file;
+mod admission;
 mod batches;
 mod checkpoints;
 mod delivery;
@@ -12,6 +13,7 @@ mod lives;
 mod logins;
 mod operators;
 mod requests;
+mod sources;
 mod space;
 
 #[cfg(test)]
@@ -21,8 +23,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chat_shared::rpc::LifeId;
+use chat_shared::security_log::SecurityLog;
 
 pub use link::LinkId;
+pub use sources::SourceLimits;
 
 use crate::entry::{Batch, Limits, Stamp};
 use crate::journal::Position;
@@ -35,6 +39,7 @@ use checkpoints::Checkpoints;
 use link::Link;
 use lives::Orphans;
 use logins::Logins;
+use sources::Sources;
 use space::Space;
 
 /// What the core wants to have done. Each is answered by the method named with it.
@@ -101,10 +106,12 @@ pub enum FileRequest {
 }
 
 /// How the daemon is set up; not part of the state.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CoreSettings {
     /// Journalled when they differ from those in force.
     pub limits: Limits,
+    /// What clients' sources may have and do.
+    pub sources: SourceLimits,
     /// How long the sessions of a worker that has not come back are kept once it could have.
     pub orphan_grace_ms: u64,
     /// Workers that may be attached at once.
@@ -125,6 +132,7 @@ impl Default for CoreSettings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            sources: SourceLimits::default(),
             orphan_grace_ms: 2_000,
             max_links: 256,
             checkpoint_every_bytes: 16 * 1024 * 1024,
@@ -149,6 +157,8 @@ pub struct Core {
     filing: Filing,
     checkpoints: Checkpoints,
     space: Space,
+    sources: Sources,
+    security: SecurityLog,
     effects: Effects,
     actions: Vec<Action>,
 }
@@ -162,7 +172,10 @@ impl Core {
         remembered: RememberedPasswords,
         stamp: Stamp,
     ) -> Self {
+        let limits = settings.limits;
         let mut core = Self {
+            sources: Sources::new(settings.sources.clone()),
+            security: SecurityLog::default(),
             settings,
             orphans: Orphans::of(&state),
             state,
@@ -177,7 +190,7 @@ impl Core {
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };
-        core.configure(settings.limits);
+        core.configure(limits);
         core.read_account_file();
         core
     }
