@@ -40,10 +40,7 @@ impl Timers {
 
     /// Sets a time unless an earlier one is set; whether it was set.
     pub(crate) fn set_by(&mut self, client: ClientKey, reason: Reason, due_ms: u64) -> bool {
-        let set_ms = self
-            .due_of
-            .get(client)
-            .and_then(|due| due[reason as usize]);
+        let set_ms = self.due_of.get(client).and_then(|due| due[reason as usize]);
         let is_earlier = set_ms.is_none_or(|set_ms| due_ms < set_ms);
         if is_earlier {
             self.set(client, reason, due_ms);

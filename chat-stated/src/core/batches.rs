@@ -237,9 +237,7 @@ fn approximate_bytes(entry: &Entry) -> usize {
         Entry::Request { action, .. } => {
             SMALL
                 + match action {
-                    Attempt::Send { recipients, text } => {
-                        recipients.len() + text.len()
-                    }
+                    Attempt::Send { recipients, text } => recipients.len() + text.len(),
                     Attempt::Broadcast { text } => text.len(),
                     _ => SMALL,
                 }

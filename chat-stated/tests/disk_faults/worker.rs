@@ -223,10 +223,7 @@ impl<'a> Worker<'a> {
                     password: password.as_bytes(),
                     address: HERE,
                 },
-                Ask::Send(recipients, text) => Call::Send {
-                    recipients,
-                    text,
-                },
+                Ask::Send(recipients, text) => Call::Send { recipients, text },
                 Ask::Broadcast(text) => Call::Broadcast { text },
                 Ask::Fetch => Call::Fetch,
                 Ask::LogOut => Call::LogOut,

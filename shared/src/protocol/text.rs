@@ -32,9 +32,9 @@ pub fn is_clean(text: &str) -> bool {
 fn is_printable_ascii(bytes: &[u8]) -> bool {
     // Without leaving a chunk early, so that the compiler looks at many bytes at once.
     bytes.chunks(64).all(|chunk| {
-        chunk
-            .iter()
-            .fold(true, |printable, byte| printable & matches!(byte, 0x20..0x7f))
+        chunk.iter().fold(true, |printable, byte| {
+            printable & matches!(byte, 0x20..0x7f)
+        })
     })
 }
 

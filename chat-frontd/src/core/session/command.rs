@@ -20,13 +20,9 @@ const COMMANDS: [&str; 8] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Who,
-    Last {
-        minutes: u64,
-    },
+    Last { minutes: u64 },
     Send(Letter),
-    Broadcast {
-        text: String,
-    },
+    Broadcast { text: String },
     Fetch,
     LogOut,
     Push(PushMode),

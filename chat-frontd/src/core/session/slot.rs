@@ -10,29 +10,15 @@ use super::command::{Letter, PushMode};
 /// What is asked of the state daemon for a line, kept so that it can be asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    Name {
-        name: String,
-    },
-    Register {
-        name: String,
-        password: Vec<u8>,
-    },
-    LogIn {
-        name: String,
-        password: Vec<u8>,
-    },
+    Name { name: String },
+    Register { name: String, password: Vec<u8> },
+    LogIn { name: String, password: Vec<u8> },
     Send(Letter),
-    Broadcast {
-        text: String,
-    },
+    Broadcast { text: String },
     Fetch,
     Who,
-    Last {
-        minutes: u64,
-    },
-    Push {
-        on: bool,
-    },
+    Last { minutes: u64 },
+    Push { on: bool },
     LogOut,
 }
 

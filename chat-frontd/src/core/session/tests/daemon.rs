@@ -255,8 +255,7 @@ impl Daemon {
 
     fn send(&mut self, sender: &str, recipients: &str, text: &str) -> Decision {
         let is_known = |name: &&str| self.accounts.contains_key(*name);
-        let (known, strangers): (Vec<&str>, Vec<&str>) =
-            recipients.split(' ').partition(is_known);
+        let (known, strangers): (Vec<&str>, Vec<&str>) = recipients.split(' ').partition(is_known);
         let mut unknown: Vec<String> = Vec::new();
         for name in strangers {
             if !unknown.iter().any(|other| other == name) {
