@@ -197,7 +197,7 @@ fn over_tls_it_is_the_same() {
         "timeout_confirms.chat",
     ];
     let read = |file: &&str| Dialogue::read(&own_directory().join(file)).unwrap();
-    let dialogues: Vec<Dialogue> = FILES.iter().map(|file| read(&file)).collect();
+    let dialogues: Vec<Dialogue> = FILES.iter().map(read).collect();
     let accounts = own_directory().join("user_pass.txt");
     replay_all(&dialogues, &accounts, Transport::Tls);
 }

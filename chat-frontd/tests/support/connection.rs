@@ -69,7 +69,7 @@ impl Connection {
     }
 
     fn try_open(server: SocketAddr, source: Option<IpAddr>) -> std::io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
         if let Some(source) = source {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
