@@ -177,7 +177,8 @@ fn explain_certificate(error: &CertificateError, host: &str) -> String {
             }
         }
         CertificateError::NotValidForName => format!("the certificate is not for {host}"),
-        CertificateError::UnknownIssuer => {
+        // The second: one of the same issuer's name is trusted, but with another key. Self-signed ones may all bear one name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "the certificate is not trusted: nobody whom this system trusts made it. If it is the right one, \
              give it, or its CA's, with --ca FILE"
                 .to_owned()
