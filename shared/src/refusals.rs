@@ -50,7 +50,9 @@ impl Refusals {
 
     /// Kinds and counts, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.counts.iter().map(|(kind, count)| (kind.as_str(), *count))
+        self.counts
+            .iter()
+            .map(|(kind, count)| (kind.as_str(), *count))
     }
 
     /// As text, one `kind=count` a line.

@@ -27,6 +27,10 @@ pub(super) struct Client {
     pub(super) reported: Progress,
     /// How long until it is looked again whether messages were acknowledged; 0 if that is not waited for.
     pub(super) check_after_ms: u64,
+    /// The daemon was told of it at least once.
+    pub(super) is_told: bool,
+    /// What the core last took into account of what is held for it.
+    pub(super) held_bytes: usize,
 }
 
 impl Client {
@@ -42,6 +46,8 @@ impl Client {
             concluding_check_after_ms: 0,
             reported: Progress::default(),
             check_after_ms: 0,
+            is_told: false,
+            held_bytes: 0,
         }
     }
 
@@ -65,7 +71,7 @@ impl Client {
     }
 }
 
-/// Takes what the daemon sent to the clients it is for; those go to `reached`.
+/// Takes what the daemon sent to the clients it is for; those go to `reached`, and to `turned_away` who is no client yet.
 pub(super) fn take_items(
     payload: &[u8],
     clients: &mut Slab<Client>,
@@ -73,6 +79,7 @@ pub(super) fn take_items(
     lines: &mut MessageLines,
     now_ms: u64,
     reached: &mut Vec<ClientKey>,
+    turned_away: &mut Vec<ConnectionSerial>,
 ) -> Result<(), FrameError> {
     // A client that has left meanwhile is passed over.
     let mut at = |connection, act: &mut dyn FnMut(&mut Session)| {
@@ -125,6 +132,10 @@ pub(super) fn take_items(
                 session.page(&messages, more, lines, now_ms);
             }),
             ToWorker::End { connection } => at(connection, &mut Session::cut_off),
+            ToWorker::TurnAway { connection } if keys.contains_key(&connection) => {
+                at(connection, &mut Session::turn_away);
+            }
+            ToWorker::TurnAway { connection } => turned_away.push(connection),
         }
     }
     Ok(())

@@ -6,22 +6,25 @@
 mod client;
 mod delivery_checks;
 mod link;
+mod newcomers;
 mod session;
 mod timers;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use anyhow::Context;
 use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker};
+use chat_shared::security_log::SecurityLog;
 use slab::Slab;
 
+pub use newcomers::NewcomerRules;
 pub use session::{Output, SessionLimits};
 pub use timers::ClientKey;
 
 use client::Client;
 use link::{Link, Told};
-use session::{Ending, MessageLines, Session};
+use newcomers::Newcomers;
+use session::{Ending, MessageLines};
 use timers::{Reason, Timers};
 
 /// How long a client may take to close its side once ours is closed; and when the worker is to stop.
@@ -37,15 +40,21 @@ pub enum Action {
     Shut(ClientKey),
     /// Close it; the core has forgotten it.
     Close(ClientKey),
+    /// Close a connection that is no client yet; the core has forgotten it.
+    HangUp(ConnectionSerial),
 }
 
 /// How a worker is set up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CoreSettings {
     /// What a client may send and leave unread.
     pub limits: SessionLimits,
     /// How long a client may be silent.
     pub time_out_ms: u64,
+    /// What holds for sources that are not trusted.
+    pub newcomers: NewcomerRules,
+    /// What may be held for all clients together; who holds the most is let go of then.
+    pub max_held_bytes: usize,
 }
 
 /// Serials are our own, in order: no peer can choose them to collide.
@@ -69,6 +78,9 @@ pub struct Core {
     wanted_observations: Vec<ClientKey>,
     stop_by_ms: Option<u64>,
     actions: Vec<Action>,
+    newcomers: Newcomers,
+    security: SecurityLog,
+    held_bytes: usize,
 }
 
 impl Core {
@@ -88,6 +100,9 @@ impl Core {
             wanted_observations: Vec::new(),
             stop_by_ms: None,
             actions: Vec::new(),
+            newcomers: Newcomers::default(),
+            security: SecurityLog::default(),
+            held_bytes: 0,
         }
     }
 
@@ -100,8 +115,11 @@ impl Core {
                 Reason::Idle => self.check_idle(key),
                 Reason::Delivery => self.check_delivery(key),
                 Reason::Closing => self.close(key),
+                Reason::Login => self.check_login(key),
+                Reason::Pace => self.list(key),
             }
         }
+        self.relieve_memory();
         if self.link.has_room() {
             for key in std::mem::take(&mut self.kept_back) {
                 self.list(key);
@@ -139,22 +157,6 @@ impl Core {
     /// How many clients there are.
     pub fn client_count(&self) -> usize {
         self.clients.len()
-    }
-
-    /// A client connected.
-    pub fn open(&mut self, address: IpAddr) -> ClientKey {
-        self.last_serial += 1;
-        let serial = ConnectionSerial(self.last_serial);
-        let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
-        if self.link.is_told_lost() {
-            session.daemon_is_lost(self.now_ms);
-        }
-        let key = self.clients.insert(Client::new(serial, session));
-        self.keys.insert(serial, key);
-        self.timers
-            .set(key, Reason::Idle, self.now_ms + self.settings.time_out_ms);
-        self.list(key);
-        key
     }
 
     /// Whether more of a client's bytes can be taken now. What is over is still read, to be thrown away.
@@ -238,6 +240,7 @@ impl Core {
             let position = client.session.output.written_position();
             client.session.delivery.written(position);
         }
+        self.measure(key);
     }
 
     /// Does for a client all that can be done now.
@@ -246,9 +249,17 @@ impl Core {
             return;
         };
         client.session.advance(self.now_ms);
+        if let Some(until_ms) = client.session.paced_until_ms() {
+            self.timers.set_by(key, Reason::Pace, until_ms);
+        }
+        if let Some(event) = client.session.take_event() {
+            let address = client.session.address();
+            self.note(event, Some(address));
+        }
         self.ask(key);
         self.conclude_if_possible(key);
         self.follow_delivery(key);
+        self.measure(key);
         self.close_if_over(key);
     }
 
@@ -256,6 +267,7 @@ impl Core {
     pub fn stop(&mut self) {
         self.stop_by_ms.get_or_insert(self.now_ms + STOP_MS);
         for (key, client) in &mut self.clients {
+            client.session.hurry();
             client.session.end_input();
             if client.is_shut {
                 self.timers
@@ -300,7 +312,7 @@ impl Core {
             match told {
                 Told::Attached { is_again } => self.attached(is_again),
                 Told::Items(payload) => {
-                    let mut reached = Vec::new();
+                    let (mut reached, mut turned_away) = (Vec::new(), Vec::new());
                     client::take_items(
                         payload,
                         &mut self.clients,
@@ -308,10 +320,14 @@ impl Core {
                         &mut self.lines,
                         self.now_ms,
                         &mut reached,
+                        &mut turned_away,
                     )
                     .context("the state daemon sent what cannot be read")?;
                     for key in reached {
                         self.list(key);
+                    }
+                    for connection in turned_away {
+                        self.turn_newcomer_away(connection);
                     }
                 }
             }
@@ -329,6 +345,7 @@ impl Core {
         if is_again {
             self.link.push(&FromWorker::Resume { connections });
         }
+        self.tell_of_all();
         self.list_all();
     }
 
@@ -409,7 +426,7 @@ impl Core {
         if !client.session.is_over() {
             return;
         }
-        let patience_ms = if self.stop_by_ms.is_some() {
+        let patience_ms = if self.stop_by_ms.is_some() || client.session.is_turned_away() {
             STOPPING_CLOSING_MS
         } else {
             CLOSING_MS
@@ -439,7 +456,8 @@ impl Core {
         };
         self.keys.remove(&client.serial);
         self.timers.forget(key);
-        if client.session.has_asked() && self.link.is_attached() {
+        self.held_bytes -= client.held_bytes;
+        if client.is_told && self.link.is_attached() {
             self.link.push(&FromWorker::Close {
                 connection: client.serial,
                 progress: client.session.progress(),

@@ -14,6 +14,10 @@ pub(crate) enum Reason {
     Delivery,
     /// It had time enough to take its last lines.
     Closing,
+    /// Its login was to be done.
+    Login,
+    /// Its lines may be taken again.
+    Pace,
 }
 
 /// At most one time for each client and reason.
@@ -24,7 +28,7 @@ pub(crate) struct Timers {
     due_of: Vec<[Option<u64>; REASONS]>,
 }
 
-const REASONS: usize = 3;
+const REASONS: usize = 5;
 
 impl Timers {
     /// Sets a time, in place of the one that was set before.
@@ -49,7 +53,13 @@ impl Timers {
     }
 
     pub(crate) fn forget(&mut self, client: ClientKey) {
-        for reason in [Reason::Idle, Reason::Delivery, Reason::Closing] {
+        for reason in [
+            Reason::Idle,
+            Reason::Delivery,
+            Reason::Closing,
+            Reason::Login,
+            Reason::Pace,
+        ] {
             let due = self.due_of.get_mut(client);
             if let Some(due_ms) = due.and_then(|due| due[reason as usize].take()) {
                 self.due.remove(&(due_ms, client, reason));

@@ -3,8 +3,10 @@
 mod client_socket;
 mod daemon_socket;
 mod event_loop;
+mod full;
 mod handshake_failures;
 mod handshakes;
+mod proxied;
 mod records_in_flight;
 mod tcp_queues;
 mod tls_layer;
