@@ -178,7 +178,7 @@ fn who_holds_the_most_memory_is_let_go_of_and_the_others_go_on() {
         ("CHAT_LINES_PER_SECOND", "100000"),
         ("CHAT_LINE_BURST", "100000"),
     ]);
-    let mut other = server.log_in(source(2), "windows", "notsecret");
+    let mut other = server.log_in(source(2), "windows", "withglass");
     let mut greedy = server.log_in(source(3), "foobar", "passpass");
     let line = format!("{}\n", "x".repeat(4_000)).repeat(16);
     // It never reads: its answers repeat what it sends, and fill the kernel's buffers first.

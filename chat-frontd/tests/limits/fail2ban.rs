@@ -60,7 +60,7 @@ fn the_filter_finds_those_who_guess_and_nobody_else() {
         STATED,
         "event=login-throttled source=127.0.0.2 user=windows",
     );
-    let mut good = server.log_in(source(3), "windows", "notsecret");
+    let mut good = server.log_in(source(3), "windows", "withglass");
     for _ in 0..10 {
         good.send(b"send windows hi\nsend foobar x\n").unwrap();
     }

@@ -10,7 +10,7 @@ use chat_shared::status_file::Status;
 use crate::connection::{Connection, Received};
 use crate::installation::{FRONTD, Installation, STATED, wait_until};
 
-/// Passwords `passpass` and `notsecret`.
+/// Passwords `passpass` and `withglass`.
 pub(crate) const ACCOUNTS: &str = "foobar,53649f6e45138ef119c955d04bf042562f6e2946\n\
                                    windows,3cbf2c628de96e8e46ab4e44d4ddf2c4d1eccddb\n";
 
