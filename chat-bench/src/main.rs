@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chat_bench::{crash, soak, startup};
+use chat_bench::{crash, outage, soak, startup};
 use clap::{Parser, Subcommand};
 
 /// Puts chatserv under load, and tells what came of it: one line of JSON, and lines for people
@@ -19,6 +19,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Work {
     Crash(crash::Options),
+    Outage(outage::Options),
     Soak(soak::Options),
     Startup(startup::Options),
 }
@@ -57,6 +58,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
     }
     let (told, page_file) = match work {
         Work::Crash(options) => told!(crash::run, options),
+        Work::Outage(options) => told!(outage::run, options),
         Work::Soak(options) => told!(soak::run, options),
         Work::Startup(options) => told!(startup::run, options),
     };
