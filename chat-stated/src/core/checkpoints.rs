@@ -78,6 +78,7 @@ impl Core {
     /// A checkpoint is durable.
     pub fn checkpoint_written(&mut self, position: Position) {
         self.checkpoints.in_progress = false;
+        self.begin_dropping_texts();
         self.actions.push(Action::ForgetJournal(position));
     }
 

@@ -10,7 +10,7 @@ use super::accounts::{AccountRecord, Filed};
 use super::answer::Decision;
 use super::failures::Failure;
 use super::lives::Repeat;
-use super::messages::{Readers, StoredMessage};
+use super::messages::{Readers, StoredMessage, Text};
 use super::rate::Allowance;
 use crate::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Stamp,
@@ -312,7 +312,7 @@ impl State {
             number,
             sender,
             wall_s,
-            text: text.into_boxed_str(),
+            text: Text::Resident(text.into_boxed_str()),
             readers: match readers.as_slice() {
                 [reader] => Readers::One(*reader),
                 several => Readers::Some(several.into()),
@@ -351,7 +351,7 @@ impl State {
                 number,
                 sender,
                 wall_s,
-                text: text.into_boxed_str(),
+                text: Text::Resident(text.into_boxed_str()),
                 readers: Readers::AllButSender,
             };
             self.messages.store(message, readers);
