@@ -160,11 +160,11 @@ impl World {
         }
         match self.rng.u8(..20) {
             0..5 => self.client_aborts(),
-            5..10 => self.daemon_dies(),
+            5..10 => self.daemon_dies()?,
             10..15 => self.worker_dies(),
             15 => self.wall_clock_jumps(),
-            16 => self.everything_dies(),
-            17 => self.host_boots(),
+            16 => self.everything_dies()?,
+            17 => self.host_boots()?,
             _ => self.account_file_is_read_again(),
         }
         Ok(())
@@ -189,7 +189,7 @@ impl World {
             self.daemon_turns()?;
         }
         if self.rng.bool() {
-            self.work_finishes();
+            self.work_finishes()?;
         }
         self.time_passes();
         Ok(())
@@ -395,7 +395,8 @@ impl World {
         }
         daemon.turn(stamp, &mut self.disk, &mut self.rng);
         if daemon.is_ready() {
-            self.oracle.check(daemon.core.state(), self.now_ms)?;
+            self.oracle
+                .check(daemon.core.state(), &self.disk, self.now_ms)?;
         }
         self.check_sessions()
     }
@@ -420,12 +421,13 @@ impl World {
         Ok(())
     }
 
-    fn work_finishes(&mut self) {
+    fn work_finishes(&mut self) -> Result<(), String> {
         if let Some(daemon) = &mut self.daemon
             && daemon.has_work()
         {
-            daemon.finish_work(&mut self.disk, &mut self.rng, self.is_draining);
+            daemon.finish_work(&mut self.disk, &mut self.rng, self.is_draining)?;
         }
+        Ok(())
     }
 
     fn time_passes(&mut self) {
@@ -446,13 +448,13 @@ impl World {
         self.wall_offset_ms += jump_ms;
     }
 
-    fn daemon_dies(&mut self) {
+    fn daemon_dies(&mut self) -> Result<(), String> {
         let Some(mut daemon) = self.daemon.take() else {
-            return;
+            return Ok(());
         };
         self.report.daemon_deaths += 1;
         let mut links = std::mem::take(&mut daemon.links);
-        daemon.die(&mut self.disk, &mut self.rng);
+        daemon.die(&mut self.disk, &mut self.rng)?;
         for worker in self.workers.iter_mut().flatten() {
             let last_words = worker.link().and_then(|id| links.remove(&id));
             let mut arrives = Pipe::default();
@@ -462,6 +464,7 @@ impl World {
             }
             worker.daemon_died(arrives);
         }
+        Ok(())
     }
 
     fn worker_dies(&mut self) {
@@ -487,19 +490,21 @@ impl World {
         }
     }
 
-    fn everything_dies(&mut self) {
-        self.daemon_dies();
+    fn everything_dies(&mut self) -> Result<(), String> {
+        self.daemon_dies()?;
         for index in 0..WORKERS {
             self.end_worker(index);
         }
+        Ok(())
     }
 
-    fn host_boots(&mut self) {
-        self.everything_dies();
+    fn host_boots(&mut self) -> Result<(), String> {
+        self.everything_dies()?;
         self.boot = self.boot.wrapping_add(1);
         self.wall_offset_ms += self.now_ms as i64;
         // Clients follow real time; only what the daemon's host calls boot time begins anew.
         self.oracle.forget_blocks();
+        Ok(())
     }
 
     fn account_file_is_read_again(&mut self) {

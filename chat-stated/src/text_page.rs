@@ -45,8 +45,7 @@ pub enum TextError<E> {
 
 /// A page as it is stored.
 pub fn encode(texts: &[(MessageNumber, &str)]) -> Vec<u8> {
-    bincode::serde::encode_to_vec(texts, ENCODING)
-        .expect("texts can always be encoded into memory")
+    bincode::serde::encode_to_vec(texts, ENCODING).expect("texts can always be encoded into memory")
 }
 
 /// A page as it was stored; nothing if it cannot be read.

@@ -12,18 +12,20 @@
 
 mod format;
 mod load;
+mod memory;
 mod reader;
 mod snapshot;
 mod store;
-mod text_reader;
 #[cfg(test)]
 mod tests;
+mod text_reader;
 mod writer;
 
 use crate::journal::Position;
 use crate::text_page::Content;
 
 pub use load::{Loaded, RecordSink};
+pub use memory::MemoryCheckpoint;
 pub use reader::CheckpointReader;
 pub use snapshot::{CheckpointSnapshot, RECORD_FORMAT, create_checkpoint};
 pub use store::{CheckpointStore, damaged_checkpoint};

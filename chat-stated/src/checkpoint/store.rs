@@ -136,7 +136,13 @@ impl CheckpointStore {
         let (mut new_header, known) = (*header, superseded.len());
         let contents = changes
             .iter()
-            .map(|change| change.value.as_ref().map(|value| self.encode(value)).transpose())
+            .map(|change| {
+                change
+                    .value
+                    .as_ref()
+                    .map(|value| self.encode(value))
+                    .transpose()
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let result = self.database.in_transaction("write to", |rows| {
             for (change, content) in changes.iter().zip(&contents) {
@@ -281,7 +287,6 @@ fn text_error(database: &Database, error: TextError<StorageError>) -> StorageErr
         }
     }
 }
-
 
 /// The checkpoint in a directory does not hold what it must.
 pub fn damaged_checkpoint(dir: &Path, what: impl Display) -> StorageError {

@@ -18,6 +18,8 @@ const KEPT_NUMERATOR: u64 = 3;
 const KEPT_DENOMINATOR: u64 = 4;
 /// Messages looked at in one turn when texts are dropped: well below a millisecond.
 const DROPPED_IN_ONE_TURN: usize = 4_096;
+/// Pages that may wait for clients that are gone before they are cleared away.
+const TIDY_SLACK: usize = 1_024;
 
 /// No text was read from the checkpoint.
 static NO_TEXTS: Texts = Texts::new();
@@ -38,6 +40,8 @@ pub(super) struct TextReads {
     last_ticket: u64,
     under_way: BTreeMap<u64, (AskedPage, Vec<TextPlace>)>,
     waiting: VecDeque<(u64, AskedPage)>,
+    /// How many of those waited when it was last looked.
+    waiting_clients: usize,
     is_dropping: bool,
 }
 
@@ -81,7 +85,22 @@ impl Core {
             self.send(page.link, &nothing);
         }
         self.text_reads.waiting.push_back((ticket, page));
+        if self.text_reads.waiting.len() >= 2 * self.text_reads.waiting_clients + TIDY_SLACK {
+            self.forget_who_waits_no_longer();
+        }
         self.begin_text_reads();
+    }
+
+    /// Pages of clients that are gone are passed over in any case; here they are cleared away.
+    fn forget_who_waits_no_longer(&mut self) {
+        let links = &self.links;
+        self.text_reads.waiting.retain(|(ticket, page)| {
+            links
+                .get(&page.link)
+                .and_then(|link| link.clients.get(&page.serial))
+                .is_some_and(|client| client.parked_page == Some(*ticket))
+        });
+        self.text_reads.waiting_clients = self.text_reads.waiting.len();
     }
 
     /// Whether the client is there and waits for this page still; if so, it waits no longer.
@@ -89,7 +108,12 @@ impl Core {
         self.links
             .get_mut(&page.link)
             .and_then(|link| link.clients.get_mut(&page.serial))
-            .is_some_and(|client| client.parked_page.take_if(|parked| *parked == ticket).is_some())
+            .is_some_and(|client| {
+                client
+                    .parked_page
+                    .take_if(|parked| *parked == ticket)
+                    .is_some()
+            })
     }
 
     fn begin_text_reads(&mut self) {
@@ -143,11 +167,10 @@ impl Core {
             return Ok(());
         };
         if self.unpark_page(ticket, &page) {
-            let missing = self
-                .missing_texts(page)
-                .into_iter()
-                .find(|place| places.contains(place) && !texts.contains_key(&place.number));
-            if let Some(place) = missing {
+            let not_found = |place: &TextPlace| !texts.contains_key(&place.number);
+            if let Some(place) = places.iter().find(|place| not_found(place))
+                && self.missing_texts(page).contains(place)
+            {
                 return Err(MissingTexts { page: place.page });
             }
             self.send_or_read_page(page, texts);

@@ -49,7 +49,10 @@ pub(super) fn may_lack_room(error: &anyhow::Error) -> bool {
     )
 }
 
-fn recover_from_whole_files(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result<Recovered> {
+fn recover_from_whole_files(
+    state_dir: &Path,
+    resident_text_bytes: u64,
+) -> anyhow::Result<Recovered> {
     if !disk_failure::is_noted(state_dir)? {
         return load_and_replay(state_dir, resident_text_bytes);
     }
@@ -68,8 +71,8 @@ fn recover_from_whole_files(state_dir: &Path, resident_text_bytes: u64) -> anyho
 fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result<Recovered> {
     let began = Instant::now();
     let mut restoration = Restoration::within(resident_text_bytes);
-    let loaded = CheckpointStore::open_into(state_dir, &mut restoration)
-        .context("cannot load the state")?;
+    let loaded =
+        CheckpointStore::open_into(state_dir, &mut restoration).context("cannot load the state")?;
     let mut state = restoration
         .finish()
         .with_context(|| format!("cannot load the state from {}", state_dir.display()))?;

@@ -132,7 +132,8 @@ impl State {
         };
         let mut text_bytes = 0;
         for message in self.queue_part(account, found, after, through) {
-            let is_full = slice.messages.len() >= limits.messages || text_bytes >= limits.text_bytes;
+            let is_full =
+                slice.messages.len() >= limits.messages || text_bytes >= limits.text_bytes;
             let text = match &message.text {
                 Text::Resident(text) => Some(text),
                 Text::OnPage { .. } => texts.get(&message.number),

@@ -10,7 +10,7 @@ use super::accounts::AccountRecord;
 use super::failures::Failures;
 use super::messages::{PageNumber, Readers, StoredMessage, Text};
 use super::save::{ACCOUNT_TABLE, HEADER_TABLE, Header, Listed, PAGE_TABLE, decode};
-use crate::checkpoint::{RecordSink, Record};
+use crate::checkpoint::{Record, RecordSink};
 use crate::text_page::{self, TEXT_TABLE};
 
 /// Why a checkpoint cannot be made into a state.
@@ -262,9 +262,12 @@ impl Restoration {
         let texts = text_page::decode(bytes).ok_or(unreadable)?;
         let messages = &mut self.messages[page.messages.clone()];
         let is_right = texts.len() == messages.len()
-            && texts.iter().zip(messages.iter()).all(|((number, text), (_, message))| {
-                *number == message.number && text.len() == message.text.len()
-            });
+            && texts
+                .iter()
+                .zip(messages.iter())
+                .all(|((number, text), (_, message))| {
+                    *number == message.number && text.len() == message.text.len()
+                });
         if !is_right {
             return Err(RestoreError::Contradiction(
                 "a page of texts is not that of its messages",
@@ -297,7 +300,9 @@ impl Restoration {
             return Err(RestoreError::Contradiction("a page of texts is missing"));
         }
         if self.page_indexes.contains_key(&0) || self.page_indexes.len() < self.pages.len() {
-            return Err(RestoreError::Contradiction("a page has no number of its own"));
+            return Err(RestoreError::Contradiction(
+                "a page has no number of its own",
+            ));
         }
         self.accounts.sort_unstable_by_key(|(id, _)| *id);
         for (expected, (id, account)) in (0..).zip(self.accounts) {
@@ -319,10 +324,15 @@ impl RecordSink for Restoration {
             return true;
         };
         let page = &mut self.pages[*index];
-        let all_bytes = self.messages.iter().map(|(_, message)| message.text.len() as u64);
-        let unwanted = self
-            .unwanted_text_bytes
-            .get_or_insert_with(|| all_bytes.sum::<u64>().saturating_sub(self.resident_text_bytes));
+        let all_bytes = self
+            .messages
+            .iter()
+            .map(|(_, message)| message.text.len() as u64);
+        let unwanted = self.unwanted_text_bytes.get_or_insert_with(|| {
+            all_bytes
+                .sum::<u64>()
+                .saturating_sub(self.resident_text_bytes)
+        });
         if *unwanted == 0 {
             return true;
         }
