@@ -68,6 +68,8 @@ pub(crate) struct Daemon {
     work: VecDeque<Work>,
     /// What the file requests see, in the order of the requests.
     was_ready: bool,
+    /// Texts that were read from the checkpoint.
+    pub(crate) texts_read: usize,
 }
 
 impl Daemon {
@@ -92,6 +94,7 @@ impl Daemon {
             links: BTreeMap::new(),
             work: VecDeque::new(),
             was_ready: false,
+            texts_read: 0,
         })
     }
 
@@ -217,6 +220,7 @@ impl Daemon {
             Work::Written(position) => self.core.checkpoint_written(position),
             Work::ReadTexts(ticket, places) => {
                 let texts = disk.read_texts(&places)?;
+                self.texts_read += texts.len();
                 self.work.push_back(Work::TextsRead(ticket, texts));
             }
             Work::TextsRead(ticket, texts) => self

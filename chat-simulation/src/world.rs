@@ -37,6 +37,8 @@ pub struct Report {
     pub worker_deaths: usize,
     /// Logins.
     pub logins: usize,
+    /// Texts that the daemon read from its checkpoint.
+    pub texts_read: usize,
 }
 
 /// A promise that was broken.
@@ -454,6 +456,7 @@ impl World {
         };
         self.report.daemon_deaths += 1;
         let mut links = std::mem::take(&mut daemon.links);
+        self.report.texts_read += daemon.texts_read;
         daemon.die(&mut self.disk, &mut self.rng)?;
         for worker in self.workers.iter_mut().flatten() {
             let last_words = worker.link().and_then(|id| links.remove(&id));

@@ -30,6 +30,7 @@ fn every_promise_holds_in_every_world() {
     assert!(sum(|report| report.daemon_deaths) > 1_000);
     assert!(sum(|report| report.worker_deaths) > 1_000);
     assert!(sum(|report| report.logins) > 10_000);
+    assert!(sum(|report| report.texts_read) > 10_000);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The core where the world around it is slow or refuses, without that world.
 
+mod texts;
+
 use std::path::PathBuf;
 
 use chat_shared::rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Hello, LifeCredential,
-    Progress, Request, ResumedConnection, StreamOffset, ToWorker, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
+    LifeCredential, Message, Progress, Request, ResumedConnection, StreamOffset, ToWorker,
+    decode_items,
 };
 
 use super::*;

@@ -50,6 +50,11 @@ impl TextReads {
         self.under_way.is_empty() && self.waiting.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn is_dropping(&self) -> bool {
         self.is_dropping
     }
