@@ -32,6 +32,10 @@ impl Checkpoints {
         self.applied
     }
 
+    pub(super) fn is_in_progress(&self) -> bool {
+        self.in_progress
+    }
+
     pub(super) fn count(&mut self, position: Position, bytes: u64, entries: u64) {
         self.applied = position;
         self.bytes += bytes;

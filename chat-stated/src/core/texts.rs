@@ -12,12 +12,15 @@ use crate::text_page::{TextPlace, Texts};
 /// Readings of the checkpoint under way at once. What each brings is bounded by a slice of a queue.
 const MAX_READS: usize = 16;
 /// Pages of texts that one reading goes through.
-const MAX_PAGES: usize = 64;
+const MAX_PAGES: usize = 256;
 /// Texts are dropped until this part of what may be in memory is left, so that it is not done for every message.
 const KEPT_NUMERATOR: u64 = 3;
 const KEPT_DENOMINATOR: u64 = 4;
 /// Messages looked at in one turn when texts are dropped: well below a millisecond.
 const DROPPED_IN_ONE_TURN: usize = 4_096;
+/// So much text, or as much again as may be in memory, may wait for the checkpoint that is being written before workers
+/// are not read.
+const MIN_UNWRITTEN_BYTES: u64 = 16 * 1024 * 1024;
 /// Pages that may wait for clients that are gone before they are cleared away.
 const TIDY_SLACK: usize = 1_024;
 
@@ -189,6 +192,13 @@ impl Core {
         self.state.checkpoint_is_current();
         self.text_reads.is_dropping =
             self.state.resident_text_bytes() > self.settings.resident_text_bytes;
+    }
+
+    /// Whether texts come in faster than the checkpoint can take them.
+    pub(super) fn has_too_many_texts(&self) -> bool {
+        let budget_bytes = self.settings.resident_text_bytes;
+        let max_bytes = budget_bytes.saturating_add(budget_bytes.max(MIN_UNWRITTEN_BYTES));
+        self.checkpoints.is_in_progress() && self.state.resident_text_bytes() > max_bytes
     }
 
     pub(super) fn drop_texts(&mut self) {

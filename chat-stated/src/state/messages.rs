@@ -19,8 +19,8 @@ pub(super) type PageNumber = u64;
 
 /// Messages put on one page of the checkpoint.
 const PAGE_MESSAGES: usize = 256;
-/// Bytes of text after which a page is full.
-const PAGE_BYTES: usize = 64 * 1024;
+/// Bytes of text after which a page is full: whoever reads one text from the disk reads its page.
+const PAGE_BYTES: usize = 16 * 1024;
 /// A page of which less than this part still waits is given up, and what waits moves to a new one.
 const PAGE_WORTH_KEEPING: usize = 4;
 /// Messages that may have been read since the last checkpoint before their traces are cleared away.
@@ -33,6 +33,17 @@ pub(super) enum Readers {
     Some(Box<[AccountId]>),
     /// Every account there was, but the sender.
     AllButSender,
+}
+
+impl Readers {
+    /// The first one who is named.
+    fn first(&self) -> Option<AccountId> {
+        match self {
+            Self::One(reader) => Some(*reader),
+            Self::Some(readers) => readers.first().copied(),
+            Self::AllButSender => None,
+        }
+    }
 }
 
 /// The text of a message.
@@ -273,7 +284,9 @@ impl Messages {
         mut remove: impl FnMut(PageNumber),
     ) {
         self.drop_read_from_unpaged();
-        let unpaged = std::mem::take(&mut self.unpaged);
+        let mut unpaged = std::mem::take(&mut self.unpaged);
+        // What one reader waits for is read, and leaves, together.
+        unpaged.sort_by_cached_key(|(number, key)| (self.get(*key).readers.first(), *number));
         let mut rest = unpaged.as_slice();
         while !rest.is_empty() {
             let mut bytes = 0;

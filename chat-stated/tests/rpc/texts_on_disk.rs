@@ -120,7 +120,7 @@ fn memory_is_bounded_whatever_waits() {
     let mut ann = worker.log_in("ann");
     let sent = numbered(100, 16_000);
     let before_kib = resident_kib(daemon.child());
-    const TIMES: usize = 60;
+    const TIMES: usize = 100;
     for _ in 0..TIMES {
         send_all(&mut worker, &mut ann, "bob", &sent);
     }

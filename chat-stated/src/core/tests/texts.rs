@@ -392,3 +392,24 @@ fn texts_are_dropped_bit_by_bit_and_at_once() {
     let resident = reader.core().state.resident_text_bytes();
     assert!((25_000..=30_000).contains(&resident), "{resident}");
 }
+
+#[test]
+fn workers_are_not_read_while_the_checkpoint_cannot_keep_up() {
+    let mut reader = Reader::of(&[]);
+    let text: &'static str = "x".repeat(1024 * 1024).leak();
+    reader.core().settings.limits.queue_bytes = u64::MAX;
+    reader.core().settings.limits.sender_share_percent = 100;
+    let limits = reader.core().settings.limits;
+    reader.core().configure(limits);
+    for _ in 0..17 {
+        reader.send(text);
+    }
+    assert!(!reader.core().is_full(), "no checkpoint would make it less");
+    if reader.unwritten.is_none() {
+        reader.begin_checkpoint();
+    }
+    assert!(reader.core().is_full());
+    reader.end_checkpoint();
+    assert!(!reader.core().is_full());
+    assert_eq!(reader.core().state.resident_text_bytes(), 0);
+}
