@@ -190,8 +190,12 @@ impl Core {
     /// A checkpoint became current: texts that it has may be dropped, if there are too many.
     pub(super) fn begin_dropping_texts(&mut self) {
         self.state.checkpoint_is_current();
-        self.text_reads.is_dropping =
-            self.state.resident_text_bytes() > self.settings.resident_text_bytes;
+        self.text_reads.is_dropping = self.has_texts_to_drop();
+    }
+
+    /// Whether more texts are in memory than should be.
+    pub(super) fn has_texts_to_drop(&self) -> bool {
+        self.state.resident_text_bytes() > self.settings.resident_text_bytes
     }
 
     /// Whether texts come in faster than the checkpoint can take them.

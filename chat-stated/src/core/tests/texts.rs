@@ -56,7 +56,7 @@ impl Reader {
 
     fn send(&mut self, text: &'static str) {
         self.offset += 1;
-        let recipients = vec!["ann"];
+        let recipients = "ann";
         self.attached
             .ask(self.offset, Call::Send { recipients, text });
         assert!(self.turn().is_empty());
@@ -368,7 +368,7 @@ fn texts_are_dropped_bit_by_bit_and_at_once() {
             answered: StreamOffset(99 + number),
             progress: Progress::default(),
             action: Attempt::Send {
-                recipients: vec!["ann".to_owned()],
+                recipients: "ann".to_owned(),
                 text: "ten bytes!".to_owned(),
             },
         });
