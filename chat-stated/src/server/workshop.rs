@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::finished::{Finished, Reporter};
 use super::recovery::Recovered;
 use crate::account_file::writer::AccountFileWriter;
-use crate::checkpoint::{Checkpoint, CheckpointWriter};
+use crate::checkpoint::{Checkpoint, CheckpointWriter, TextReader};
 use crate::core::{Action, Core, FileRequest, LinkId};
 use crate::disk_reserve::ReserveKeeper;
 use crate::entry::Batch;
@@ -21,6 +21,7 @@ use crate::state::State;
 pub(super) struct Workshop {
     journal: Box<dyn Journal>,
     checkpoints: CheckpointWriter,
+    texts: TextReader,
     passwords: PasswordPool,
     account_file: AccountFileWriter,
     reserve: ReserveKeeper,
@@ -40,6 +41,12 @@ impl Workshop {
                 report.report(Finished::Journal(event))
             }))
             .context("cannot start the journal's thread")?;
+        let report = reporter.clone();
+        let texts = TextReader::start(
+            recovered.checkpoint.reader()?,
+            Box::new(move |event| report.report(Finished::Texts(event))),
+        )
+        .context("cannot start the thread that reads texts")?;
         let report = reporter.clone();
         let checkpoints = CheckpointWriter::start(
             recovered.checkpoint,
@@ -72,6 +79,7 @@ impl Workshop {
         let workshop = Self {
             journal: Box::new(journal),
             checkpoints,
+            texts,
             passwords,
             account_file,
             reserve,
@@ -109,6 +117,7 @@ impl Workshop {
                 position,
                 changes: records,
             }),
+            Action::ReadTexts { ticket, places } => self.texts.read(ticket, places),
             Action::ForgetJournal(position) => self.journal.forget_through(position),
             Action::GiveUpReserve => self.reserve.give_up(),
             Action::TakeReserve => self.reserve.take(),
