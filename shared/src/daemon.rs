@@ -14,6 +14,7 @@ use nix::sys::stat::{Mode, umask};
 
 use crate::child_link::{report_failure, report_ready};
 use crate::flag_source::source_of_value;
+use crate::handouts::Handouts;
 use crate::operator::{self, Health};
 use crate::pid_file::{LockError, PidFile, holder, lock_file};
 use crate::process_options::{ProcessOptions, Role};
@@ -68,6 +69,8 @@ pub struct Listening {
     pub addresses: Vec<String>,
     /// Files that are to be removed when the daemon ends.
     pub files: Vec<PathBuf>,
+    /// What children are given beside the sockets, if anything.
+    pub handouts: Option<Box<dyn Handouts>>,
 }
 
 /// What a child is given.
@@ -284,7 +287,8 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
         run_dir.status_file(),
         listening.addresses,
         on_ready,
-    );
+    )
+    .with_handouts(listening.handouts);
     let result = supervisor.run();
 
     if pid_file.is_in_place() {

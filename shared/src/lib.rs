@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod descriptor_limit;
 pub mod detach;
 mod flag_source;
+pub mod handouts;
 pub mod inherited_fd;
 pub mod log_format;
 pub mod operator;

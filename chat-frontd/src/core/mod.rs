@@ -213,6 +213,15 @@ impl Core {
         }
     }
 
+    /// A client's connection has ended, but the client did not say so: what it sent is answered, and what was sent to it
+    /// and not confirmed stays in its queue.
+    pub fn ended_without_farewell(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.session.doubt_end();
+        }
+        self.ended(key);
+    }
+
     /// A client's connection is broken, and closed.
     pub fn broke(&mut self, key: ClientKey) {
         self.forget(key);

@@ -75,6 +75,7 @@ impl Installation {
             .env("CHAT_WORKERS", "2")
             // Only programs that are built for the crash matrix look at it.
             .env("CHAT_CRASH_FILE", self.file("crash-point"))
+            .env_remove("CHAT_LISTEN_TLS")
             .env_remove("CHAT_LOG")
             .env_remove("TIME_OUT")
             .env_remove("BLOCK_TIME");

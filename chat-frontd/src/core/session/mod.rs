@@ -91,6 +91,8 @@ pub(crate) struct Session {
     limits: SessionLimits,
     input: LineBuffer,
     is_input_over: bool,
+    /// Somebody else than the client may have ended the input.
+    is_end_doubtful: bool,
     step: Step,
     slots: VecDeque<Slot>,
     /// What the texts in `slots` hold.
@@ -131,6 +133,7 @@ impl Session {
             limits,
             input: LineBuffer::new(limits.max_line_bytes),
             is_input_over: false,
+            is_end_doubtful: false,
             step: Step::Name,
             slots: VecDeque::new(),
             slot_text_bytes: 0,
@@ -165,6 +168,11 @@ impl Session {
     /// Nothing more will come: whole lines are still answered, and then the dialogue ends.
     pub(crate) fn end_input(&mut self) {
         self.is_input_over = true;
+    }
+
+    /// The end of the input, which comes now, proves nothing of what the client has.
+    pub(crate) fn doubt_end(&mut self) {
+        self.is_end_doubtful = true;
     }
 
     /// Whether more of the client's bytes can be taken now.
@@ -267,7 +275,9 @@ impl Session {
         let Some(ending) = self.ending else {
             return;
         };
-        self.delivery.ended_in_order();
+        if !(self.is_end_doubtful && ending == Ending::EndOfInput) {
+            self.delivery.ended_in_order();
+        }
         self.pushed_through = None;
         if self.step == Step::Chat {
             let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);
