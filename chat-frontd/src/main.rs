@@ -13,6 +13,7 @@ use chat_frontd::worker::{self, WorkerSetup};
 use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_shared::operator::{Health, report_sizes};
 use chat_shared::process_options::ProcessOptions;
+use chat_shared::sandbox::{ChildUser, Users};
 use chat_shared::status_file::Status;
 
 #[derive(clap::Parser)]
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 impl Daemon for FrontEnd {
     const NAME: &'static str = "chat-frontd";
     const CHILD_ROLE: &'static str = "worker";
+    const CHILD_USER: ChildUser = ChildUser::Worker;
 
     fn process(&self) -> &ProcessOptions {
         &self.settings.process
@@ -38,7 +40,7 @@ impl Daemon for FrontEnd {
         self.settings.workers
     }
 
-    fn listen(&self) -> anyhow::Result<Listening> {
+    fn listen(&self, _users: Option<Users>) -> anyhow::Result<Listening> {
         let listeners = listen_on_all(&self.settings.listen)?;
         let mut listening = Listening::default();
         for listener in listeners {
@@ -60,11 +62,12 @@ impl Daemon for FrontEnd {
             );
         }
         let sockets = inheritance.sockets.into_iter();
-        worker::run(WorkerSetup {
+        let setup = WorkerSetup {
             listeners: sockets.map(TcpListener::from).collect(),
             parent: inheritance.parent,
             settings,
-        })
+        };
+        worker::run(setup, inheritance.sandbox)
     }
 
     fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {

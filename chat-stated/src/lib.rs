@@ -2,6 +2,7 @@
 
 pub mod account_file;
 pub mod backup;
+pub mod belongings;
 pub mod checkpoint;
 pub mod core;
 pub mod database;

@@ -79,6 +79,8 @@ pub struct ChildStatus {
     pub since: Timestamp,
     /// Lives that it began after its first.
     pub restarts: u64,
+    /// What it gave up before it serves, in its own words; empty if it has not said.
+    pub sandbox: String,
     /// How its last life ended, if one did.
     pub last_end: Option<LifeEnd>,
     /// When its next life begins, in the phase [`Phase::Waiting`].
@@ -165,6 +167,9 @@ impl ChildStatus {
             field("pid", &process.pid.to_string());
             field("start_ticks", &process.start_ticks.to_string());
         }
+        if !self.sandbox.is_empty() {
+            field("sandbox", &self.sandbox);
+        }
         if let Some(end) = &self.last_end {
             field("last_end", &end.reason);
             field("last_end_at", &end.at.to_string());
@@ -197,6 +202,7 @@ impl ChildStatus {
             phase: Phase::from_word(field("phase")?)?,
             since: field("since")?.parse().ok()?,
             restarts: field("restarts")?.parse().ok()?,
+            sandbox: field("sandbox").map_or_else(String::new, |said| (*said).to_owned()),
             last_end,
             next_start: field("next_start").and_then(|at| at.parse().ok()),
         })
@@ -227,6 +233,7 @@ mod tests {
             process: Some(process),
             phase: Phase::Serving,
             since: at(5),
+            sandbox: "no files".to_owned(),
             ..ChildStatus::default()
         };
         Status {

@@ -30,6 +30,7 @@ impl Workshop {
     pub(super) fn start(
         recovered: Recovered,
         settings: &Settings,
+        hashing_threads: NonZeroUsize,
         reporter: &Reporter,
     ) -> anyhow::Result<(Self, State, Position)> {
         let report = reporter.clone();
@@ -48,7 +49,7 @@ impl Workshop {
         let report = reporter.clone();
         let passwords = PasswordPool::start(
             PoolSettings {
-                threads: hashing_threads(),
+                threads: hashing_threads,
                 cost: HashingCost::new(settings.argon2_memory_kib, settings.argon2_iterations, 1)
                     .context("the flags for argon2 are not usable")?,
                 ..PoolSettings::default()
@@ -122,10 +123,4 @@ impl Workshop {
             FileRequest::Read { ticket } => self.account_file.read(ticket),
         }
     }
-}
-
-/// One fewer than there are cores, so that hashing leaves one to everybody else; at least one.
-fn hashing_threads() -> NonZeroUsize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
 }

@@ -25,7 +25,7 @@ use crate::process_identity::{ProcessIdentity, boot_id};
 use crate::status_file::{Phase, Status};
 use fleet::{Action, Fleet, Moment};
 pub use signals::Signals;
-pub use spawn::{ChildStarter, Inheritance, own_binary};
+pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
 
 /// Running children, and what is known of them.
 pub struct Supervisor {
@@ -116,6 +116,9 @@ impl Supervisor {
 
     fn start(&mut self, index: usize) {
         let number = child_number(index);
+        if let Err(error) = self.starter.hand_over() {
+            return self.ended(index, error.to_string());
+        }
         match self.starter.start(number) {
             Ok((process, link)) => {
                 let name = self.starter.child_name(number);
@@ -165,6 +168,10 @@ impl Supervisor {
         }
         if self.signals.take_reload() {
             log::info!("reloading");
+            // What an operator has put there belongs to him.
+            if let Err(error) = self.starter.hand_over() {
+                log::error!("{error}");
+            }
             self.fleet.reload();
         }
     }
@@ -182,6 +189,10 @@ impl Supervisor {
         if let Err(error) = link.read_available() {
             log::debug!("reading from child {}: {error}", index + 1);
         }
+        let said = link.note();
+        if !said.is_empty() {
+            self.fleet.noted(index, said);
+        }
         if link.is_ready() {
             self.fleet.ready(index, moment(self.epoch));
         }
@@ -195,8 +206,7 @@ impl Supervisor {
                     self.reaped(pid, format!("exited with status {status}"));
                 }
                 Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                    let number = signal as i32;
-                    self.reaped(pid, format!("killed by signal {number} ({signal})"));
+                    self.reaped(pid, describe_signal(signal));
                 }
                 Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return,
                 Ok(_) | Err(Errno::EINTR) => {}
@@ -234,6 +244,15 @@ impl Supervisor {
         }
         self.status = status;
     }
+}
+
+fn describe_signal(signal: Signal) -> String {
+    let number = signal as i32;
+    let meaning = match signal {
+        Signal::SIGSYS => ": it made a system call that the sandbox does not allow",
+        _ => "",
+    };
+    format!("killed by signal {number} ({signal}){meaning}")
 }
 
 fn signal(process: ProcessIdentity, signal: Signal) {
