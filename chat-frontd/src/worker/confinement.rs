@@ -12,14 +12,23 @@ const BASE_BYTES: u64 = 512 * 1024 * 1024;
 /// What a client takes beside the texts that wait for it, with as much to spare.
 const BYTES_A_CLIENT: u64 = 64 * 1024;
 
-/// Gives up all files, all processes, all networks but the connections that are there or come in, and the way to the
-/// state daemon. To be called when all else is open.
+/// Gives up all that is not needed. To be called when all else is open.
 pub fn confine(sandbox: &mut Sandbox, settings: &Settings) -> Result<(), SandboxError> {
+    restrict_resources(sandbox, settings)?;
+    restrict_system_calls(sandbox)
+}
+
+/// Gives up all files, all processes, and all networks but the connections that are there or come in.
+pub fn restrict_resources(sandbox: &mut Sandbox, settings: &Settings) -> Result<(), SandboxError> {
     sandbox.restrict_files(&FileAccess {
         directories: &[],
         sockets: &[&settings.process.run_dir],
     })?;
-    sandbox.limit(&limits(settings))?;
+    sandbox.limit(&limits(settings))
+}
+
+/// Gives up all system calls but those of the loop.
+pub fn restrict_system_calls(sandbox: &mut Sandbox) -> Result<(), SandboxError> {
     sandbox.restrict_system_calls(&system_calls())
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Installation {
     /// Has a space in its name, as directories may.
     pub(crate) run_dir: PathBuf,
     pub(crate) listen: String,
+    settings: Vec<(String, String)>,
 }
 
 /// What a script said, and whether it succeeded.
@@ -45,7 +46,14 @@ impl Installation {
             _dir: dir,
             run_dir,
             listen: "127.0.0.1:0".to_owned(),
+            settings: Vec::new(),
         }
+    }
+
+    /// The same with another variable set.
+    pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
+        self.settings.push((variable.to_owned(), value.to_owned()));
+        self
     }
 
     pub(crate) fn started() -> Self {
@@ -78,6 +86,11 @@ impl Installation {
             .env_remove("CHAT_LOG")
             .env_remove("TIME_OUT")
             .env_remove("BLOCK_TIME");
+        if cfg!(feature = "crash-points") {
+            // They are armed by a file, which whoever has given up all files cannot see.
+            command.env("CHAT_SANDBOX", "off");
+        }
+        command.envs(self.settings.iter().cloned());
         command
     }
 
@@ -98,6 +111,11 @@ impl Installation {
 
     pub(crate) fn status(&self, daemon: &str) -> Option<Status> {
         Status::read(&self.file(&format!("{daemon}.status")))
+    }
+
+    /// All that a daemon has logged.
+    pub(crate) fn log(&self, daemon: &str) -> String {
+        fs::read_to_string(self.file(&format!("{daemon}.log"))).unwrap_or_default()
     }
 
     /// The daemon's own process.

@@ -83,10 +83,20 @@ pub fn restrict_files(sandbox: &mut Sandbox, settings: &Settings) -> Result<(), 
 
 /// Gives up the rest, for all threads there are. More are not started.
 pub fn restrict_the_rest(sandbox: &mut Sandbox) -> Result<(), SandboxError> {
+    restrict_resources(sandbox)?;
+    restrict_system_calls(sandbox)
+}
+
+/// Gives up all processes, and more memory than the host has.
+pub fn restrict_resources(sandbox: &mut Sandbox) -> Result<(), SandboxError> {
     sandbox.limit(&Limits {
         memory_bytes: physical_memory_bytes(),
         descriptors: DESCRIPTORS,
-    })?;
+    })
+}
+
+/// Gives up all system calls but those of the loop and its threads.
+pub fn restrict_system_calls(sandbox: &mut Sandbox) -> Result<(), SandboxError> {
     sandbox.restrict_system_calls(&system_calls())
 }
 
