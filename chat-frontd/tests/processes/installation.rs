@@ -14,7 +14,7 @@ use chat_shared::pid_file::is_locked;
 use chat_shared::process_identity::ProcessIdentity;
 use chat_shared::status_file::Status;
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getsid};
+use nix::unistd::{Pid, geteuid, getsid};
 
 /// Far beyond what anything here takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,6 +54,15 @@ impl Installation {
     pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
         self.settings.push((variable.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same, so that this process sees what descriptors the children have: what has given up its privileges is hidden
+    /// from its own user, though not from root.
+    pub(crate) fn observable(self) -> Self {
+        match geteuid().is_root() {
+            true => self,
+            false => self.with("CHAT_SANDBOX", "off"),
+        }
     }
 
     pub(crate) fn started() -> Self {

@@ -20,7 +20,7 @@ use nix::unistd::geteuid;
 
 #[test]
 fn start_returns_through_a_pipe_and_the_daemons_keep_nothing_of_the_starter() {
-    let installation = Installation::new();
+    let installation = Installation::new().observable();
     let dir = tempfile::tempdir().unwrap();
     let mine = dir.path().join("of the starter");
     // The script's output is a pipe that is read to its end; 7 and 9 are descriptors that nobody expects.

@@ -35,7 +35,7 @@ struct Server {
 
 impl Server {
     fn start(flags: &[&str]) -> Self {
-        let installation = Installation::new();
+        let installation = Installation::new().observable();
         fs::create_dir(&installation.run_dir).unwrap();
         fs::write(installation.file("user_pass.txt"), ACCOUNTS).unwrap();
         installation.program(STATED, &["--detach"]).expect_status(0);
