@@ -8,6 +8,7 @@ pub mod core;
 pub mod database;
 pub mod disk_reserve;
 pub mod entry;
+pub mod exposure;
 pub mod journal;
 pub mod passwords;
 pub mod server;

@@ -19,6 +19,7 @@ use chat_shared::sandbox::Sandbox;
 use crate::account_file::rewrite::rewrite;
 use crate::backup::restore;
 use crate::database::disk_failure;
+use crate::exposure::{close_directory_to_others, close_to_others};
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
 use event_loop::EventLoop;
@@ -56,6 +57,9 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
     };
     let state_dir = setup.settings.state_dir();
     let _lock = StateLock::acquire(&state_dir, LOCK_WAIT)?;
+    let on_exposure = setup.settings.on_exposure();
+    close_directory_to_others(&state_dir, on_exposure)?;
+    close_to_others(&setup.settings.account_file(), on_exposure)?;
     confinement::restrict_files(&mut setup.sandbox, &setup.settings)?;
     restore::restore_if_asked(&setup.settings)?;
     if disk_failure::is_noted(&state_dir)? {

@@ -11,7 +11,6 @@ use crate::checkpoint::{Checkpoint, CheckpointWriter};
 use crate::core::{Action, Core, FileRequest, LinkId};
 use crate::disk_reserve::ReserveKeeper;
 use crate::journal::{Journal, Position};
-use crate::passwords::cost::HashingCost;
 use crate::passwords::pool::{PasswordPool, PoolSettings};
 use crate::settings::Settings;
 use crate::state::State;
@@ -50,8 +49,7 @@ impl Workshop {
         let passwords = PasswordPool::start(
             PoolSettings {
                 threads: hashing_threads,
-                cost: HashingCost::new(settings.argon2_memory_kib, settings.argon2_iterations, 1)
-                    .context("the flags for argon2 are not usable")?,
+                cost: settings.hashing_cost()?,
                 ..PoolSettings::default()
             },
             Box::new(move |outcome| report.report(Finished::Password(outcome))),
@@ -60,6 +58,7 @@ impl Workshop {
         let report = reporter.clone();
         let account_file = AccountFileWriter::start(
             settings.account_file(),
+            settings.on_exposure(),
             Box::new(move |outcome| report.report(Finished::AccountFile(outcome))),
         )
         .context("cannot start the account file's thread")?;
