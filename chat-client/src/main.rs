@@ -9,6 +9,7 @@ mod exit_status;
 mod keys;
 mod line_editor;
 mod line_splitter;
+mod password_file;
 mod person;
 mod report;
 mod safe_text;
@@ -43,6 +44,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
+    let password = arguments.password_file.as_deref();
+    let password = password.map(password_file::read).transpose()?;
     let connection =
         Connection::open(&arguments.host, arguments.port, arguments.connect_timeout())?;
     let (person, display, interactive) =
@@ -51,6 +54,7 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
         interactive,
         push: interactive && !arguments.no_push,
         answer_patience: arguments.answer_timeout(),
+        password,
     });
     EventLoop::new(conversation, connection, person, display)
         .run()

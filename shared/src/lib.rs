@@ -9,6 +9,7 @@ pub mod detach;
 pub mod inherited_fd;
 pub mod log_format;
 pub mod operator;
+pub mod password;
 pub mod pid_file;
 pub mod pidfd;
 pub mod process_identity;

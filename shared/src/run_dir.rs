@@ -1,10 +1,24 @@
 //! The directory in which an installation keeps all it needs to run, and what the files in it are called.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use nix::unistd::geteuid;
+
+/// Whether an operator made this file: root, whoever runs this, or the owner of the directory it is in. A child that was
+/// taken over can make files in the run directory too, and what they say must not be obeyed.
+pub fn is_operators(file: &File, path: &Path) -> io::Result<bool> {
+    let owner = file.metadata()?.uid();
+    if owner == 0 || owner == geteuid().as_raw() {
+        return Ok(true);
+    }
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    let directory = directory.unwrap_or(Path::new("."));
+    Ok(directory.metadata()?.uid() == owner)
+}
 
 /// The files of one daemon in the run directory.
 #[derive(Clone, Debug)]
@@ -66,5 +80,27 @@ impl RunDir {
 
     fn file(&self, kind: &str) -> PathBuf {
         self.path.join(format!("{}.{kind}", self.program))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, lchown};
+
+    use super::*;
+
+    #[test]
+    fn what_a_child_made_is_not_the_operators() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.pid");
+        std::fs::write(&path, "1").unwrap();
+        let is_operators = || super::is_operators(&File::open(&path).unwrap(), &path).unwrap();
+        assert!(is_operators());
+        if geteuid().is_root() {
+            lchown(&path, Some(64_190), None).unwrap();
+            assert!(!is_operators());
+            chown(directory.path(), Some(64_190), None).unwrap();
+            assert!(is_operators());
+        }
     }
 }

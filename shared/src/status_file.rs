@@ -4,8 +4,8 @@
 //! It may be out of date if its daemon was killed: whether that runs, its pid file's lock tells.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::log_format::one_line;
 use crate::process_identity::ProcessIdentity;
+use crate::run_dir::is_operators;
 
 /// More children than any daemon has; a bound for what is read from a file.
 const MAX_CHILDREN: u32 = 1024;
@@ -153,7 +154,13 @@ impl Status {
 
     /// The status in the file at `path`, if there is one that can be read as such.
     pub fn read(path: &Path) -> Option<Self> {
-        Self::parse(&fs::read_to_string(path).ok()?)
+        let mut file = File::open(path).ok()?;
+        if !is_operators(&file, path).ok()? {
+            return None;
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        Self::parse(&text)
     }
 }
 

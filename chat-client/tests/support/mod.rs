@@ -135,6 +135,7 @@ pub(crate) fn client() -> Command {
         "CHAT_NO_PUSH",
         "CHAT_CONNECT_TIMEOUT",
         "CHAT_ANSWER_TIMEOUT",
+        "CHAT_PASSWORD_FILE",
     ] {
         command.env_remove(name);
     }

@@ -291,6 +291,9 @@ impl EventLoop {
                 Ok(Some(payload)) => {
                     crash_point::reach("state:before-acknowledgement");
                     self.core.received(link, payload);
+                    if self.core.take_saw_password() {
+                        socket.reader.wipe_given_out();
+                    }
                 }
                 Ok(None) => return,
                 Err(error) => {

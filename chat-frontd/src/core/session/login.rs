@@ -23,7 +23,7 @@ impl Session {
                 }
             }
             Step::NewPassword { name, first: None } => {
-                let first = Some(line.bytes);
+                let first = Some(line.bytes.into());
                 self.step = Step::NewPassword { name, first };
             }
             Step::NewPassword {
@@ -36,7 +36,7 @@ impl Session {
             }
             Step::Password { name } => {
                 self.step = Step::Password { name: name.clone() };
-                let password = line.bytes;
+                let password = line.bytes.into();
                 let question = Question::LogIn { name, password };
                 self.ask(Slot::new(line.end, String::new(), question));
             }
@@ -52,7 +52,7 @@ impl Session {
         }
         let question = Question::Register {
             name,
-            password: line.bytes,
+            password: line.bytes.into(),
         };
         self.ask(Slot::new(line.end, String::new(), question));
     }

@@ -18,6 +18,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use chat_shared::password::Password;
 use chat_shared::protocol::words;
 use chat_shared::rpc::{
     ConnectionSerial, Message, MessageNumber, Progress, Request, ResumedConnection, StreamOffset,
@@ -52,7 +53,7 @@ enum Step {
     },
     NewPassword {
         name: String,
-        first: Option<Vec<u8>>,
+        first: Option<Password>,
     },
     Password {
         name: String,
@@ -146,6 +147,11 @@ impl Session {
         self.delivery.heard(self.input.stream_total());
     }
 
+    /// Whether what comes from the client may be a password.
+    pub(crate) fn expects_secret(&self) -> bool {
+        self.step != Step::Chat
+    }
+
     /// How many bytes came from the client.
     pub(crate) fn input_total(&self) -> u64 {
         self.input.stream_total()
@@ -190,6 +196,7 @@ impl Session {
 
     fn take_line(&mut self, line: Line) {
         if self.step == Step::Chat {
+            self.input.keeps_secrets(false);
             self.take_chat_line(&line);
         } else if line.is_too_long {
             self.output.line(&refusal("length", ""));

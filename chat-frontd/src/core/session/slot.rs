@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use chat_shared::password::Password;
 use chat_shared::rpc::{Call, MessageNumber, StreamOffset};
 
 use super::command::PushMode;
@@ -14,11 +15,11 @@ pub(super) enum Question {
     },
     Register {
         name: String,
-        password: Vec<u8>,
+        password: Password,
     },
     LogIn {
         name: String,
-        password: Vec<u8>,
+        password: Password,
     },
     Send {
         recipients: Vec<String>,
