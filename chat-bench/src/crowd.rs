@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
@@ -30,6 +31,13 @@ pub trait Audience {
     fn opened(&mut self, client: usize, output: &mut Vec<u8>);
     /// A line came, here without its end.
     fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>);
+    /// Whole lines came at once, here with their ends. Who knows how long the lines are need not look for ends.
+    fn lines(&mut self, client: usize, mut lines: &[u8], output: &mut Vec<u8>) {
+        while let Some(end) = memchr::memchr(b'\n', lines) {
+            self.line(client, &lines[..end], output);
+            lines = &lines[end + 1..];
+        }
+    }
     /// The connection is gone; a beginning of a line that had come is dropped.
     fn closed(&mut self, client: usize, how: Closed);
 }
@@ -135,14 +143,15 @@ impl Crowd {
             Err(error) => return Err(error),
         }
         for event in &events {
-            self.happened(event.token().0, audience);
+            self.happened(event, audience);
         }
         self.events = events;
         self.write(audience);
         Ok(())
     }
 
-    fn happened(&mut self, client: usize, audience: &mut impl Audience) {
+    fn happened(&mut self, event: &Event, audience: &mut impl Audience) {
+        let client = event.token().0;
         let Some(connection) = &mut self.connections[client] else {
             return;
         };
@@ -158,7 +167,8 @@ impl Crowd {
             audience.opened(client, &mut connection.output);
         }
         // What came before a failure to write is heard first.
-        if let Err(how) = connection.read(client, &mut self.scratch, audience) {
+        let is_ending = event.is_read_closed() || event.is_error();
+        if let Err(how) = connection.read(client, is_ending, &mut self.scratch, audience) {
             return self.close(client, how, audience);
         }
         if !connection.is_unwritten && connection.has_output() {
@@ -198,9 +208,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Reads until there is no more. With an end (`is_ending`) no event will follow, so that is read too.
     fn read(
         &mut self,
         client: usize,
+        is_ending: bool,
         scratch: &mut [u8],
         audience: &mut impl Audience,
     ) -> Result<(), Closed> {
@@ -217,13 +229,17 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return Err(Closed::Broken),
             };
-            let mut rest = &scratch[..held + read];
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                audience.line(client, &rest[..end], &mut self.output);
-                rest = &rest[end + 1..];
+            let came = &scratch[..held + read];
+            let whole = memchr::memrchr(b'\n', came).map_or(0, |end| end + 1);
+            if whole > 0 {
+                audience.lines(client, &came[..whole], &mut self.output);
             }
             self.partial.clear();
-            self.partial.extend_from_slice(rest);
+            self.partial.extend_from_slice(&came[whole..]);
+            // A read that was not filled has emptied the socket; what comes later is told of.
+            if held + read < scratch.len() && !is_ending {
+                return Ok(());
+            }
         }
     }
 }

@@ -20,10 +20,6 @@ use tempfile::TempDir;
 /// How long a start, a stop or a reload may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The least that argon2 can do, so that logging in thousands of clients measures the server and not the hash.
-const HASH_MEMORY_KIB: u32 = 8;
-const HASH_ITERATIONS: u32 = 1;
-
 /// One of the two daemons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Daemon {
@@ -52,6 +48,45 @@ pub struct Processes {
     pub children: Vec<ProcessIdentity>,
 }
 
+/// What the hash of a password costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hashing {
+    /// The least that argon2 can do, so that logging in thousands of clients measures the server and not the hash.
+    #[default]
+    Least,
+    /// What the server takes unless it is told otherwise.
+    Standard,
+}
+
+impl Hashing {
+    /// Memory in KiB and passes over it.
+    fn cost(self) -> (u32, u32) {
+        match self {
+            Self::Least => (8, 1),
+            Self::Standard => (19_456, 2),
+        }
+    }
+
+    fn flags(self) -> [String; 2] {
+        let (memory_kib, iterations) = self.cost();
+        [
+            format!("--argon2-memory-kib={memory_kib}"),
+            format!("--argon2-iterations={iterations}"),
+        ]
+    }
+}
+
+/// What is special about an installation of one's own.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Where its directory is made [default: where temporary files are].
+    pub parent_dir: Option<PathBuf>,
+    /// Flags of the state daemon besides.
+    pub state_flags: Vec<String>,
+    /// The cost of passwords.
+    pub hashing: Hashing,
+}
+
 /// Accounts that clients log in with. They all have the same password.
 #[derive(Clone, Debug)]
 pub struct Accounts {
@@ -71,8 +106,9 @@ impl Accounts {
     }
 
     /// Their lines in the account file.
-    fn lines(&self) -> anyhow::Result<String> {
-        let cost = HashingCost::new(HASH_MEMORY_KIB, HASH_ITERATIONS, 1)?;
+    fn lines(&self, hashing: Hashing) -> anyhow::Result<String> {
+        let (memory_kib, iterations) = hashing.cost();
+        let cost = HashingCost::new(memory_kib, iterations, 1)?;
         let secret = hash(
             Self::PASSWORD.as_bytes(),
             cost,
@@ -90,6 +126,7 @@ pub struct Installation {
     programs: PathBuf,
     address: SocketAddr,
     workers: usize,
+    plan: Plan,
     /// Present if it is ours: then it is stopped and removed in the end.
     own_dir: Option<TempDir>,
 }
@@ -97,15 +134,32 @@ pub struct Installation {
 impl Installation {
     /// Makes one in a temporary directory, with these accounts, and starts it.
     pub fn create(programs: &Path, workers: usize, accounts: &Accounts) -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("chat-bench-").tempdir()?;
+        Self::create_as(Plan::default(), programs, workers, accounts)
+    }
+
+    /// The same, with what is special about it.
+    pub fn create_as(
+        plan: Plan,
+        programs: &Path,
+        workers: usize,
+        accounts: &Accounts,
+    ) -> anyhow::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("chat-bench-");
+        let dir = match &plan.parent_dir {
+            Some(parent) => builder.tempdir_in(parent),
+            None => builder.tempdir(),
+        }
+        .context("cannot make a directory for the installation")?;
+        let lines = accounts.lines(plan.hashing)?;
         let installation = Self {
             run_dir: dir.path().to_owned(),
             programs: programs.to_owned(),
             address: free_address()?,
             workers,
+            plan,
             own_dir: Some(dir),
         };
-        let lines = accounts.lines()?;
         let path = installation.run_dir.join("user_pass.txt");
         let mut file = OpenOptions::new()
             .write(true)
@@ -138,6 +192,7 @@ impl Installation {
             programs: programs.to_owned(),
             address,
             workers: status.children.len().max(1),
+            plan: Plan::default(),
             own_dir: None,
         };
         installation.add_accounts(accounts)?;
@@ -178,8 +233,8 @@ impl Installation {
         command.arg("--detach");
         match daemon {
             Daemon::State => command
-                .arg(format!("--argon2-memory-kib={HASH_MEMORY_KIB}"))
-                .arg(format!("--argon2-iterations={HASH_ITERATIONS}")),
+                .args(self.plan.hashing.flags())
+                .args(&self.plan.state_flags),
             Daemon::Front => command
                 .arg(format!("--listen={}", self.address))
                 .arg(format!("--workers={}", self.workers)),
@@ -261,7 +316,7 @@ impl Installation {
             .with_context(context)?;
         file.lock().with_context(context)?;
         // An empty line harms nobody, and ends a last line that has no end.
-        let lines = format!("\n{}", accounts.lines()?);
+        let lines = format!("\n{}", accounts.lines(Hashing::Least)?);
         file.write_all(lines.as_bytes()).with_context(context)?;
         file.unlock().with_context(context)?;
         self.run(Daemon::State, "--reload")?;

@@ -25,8 +25,13 @@ pub fn machine() -> String {
         let value = line.and_then(|line| line.split_once(':'));
         value.map_or("unknown".to_owned(), |(_, value)| value.trim().to_owned())
     };
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let processor = field(&read("/proc/cpuinfo"), "model name");
+    // All there are: this process may be kept to one.
+    let processors = read("/proc/cpuinfo");
+    let cores = processors
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
+    let processor = field(&processors, "model name");
     let memory = field(&read("/proc/meminfo"), "MemTotal");
     let kernel = read("/proc/sys/kernel/osrelease");
     format!(

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chat_bench::speed::measurement::{Measurement, append};
+use chat_bench::speed::relay;
 use chat_bench::{crash, soak, startup};
 use clap::{Parser, Subcommand};
 
@@ -21,6 +23,7 @@ enum Work {
     Crash(crash::Options),
     Soak(soak::Options),
     Startup(startup::Options),
+    Relay(relay::Options),
 }
 
 /// What a run leaves to be told.
@@ -59,6 +62,9 @@ fn run(work: &Work) -> anyhow::Result<bool> {
         Work::Crash(options) => told!(crash::run, options),
         Work::Soak(options) => told!(soak::run, options),
         Work::Startup(options) => told!(startup::run, options),
+        Work::Relay(options) => {
+            return show(&relay::run(options)?, options.setup.results.as_deref());
+        }
     };
     tell(&told, page_file)?;
     Ok(told.is_success)
@@ -72,4 +78,15 @@ fn tell(told: &Told, page_file: Option<&Path>) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write the report to {}", path.display()))?;
     }
     Ok(())
+}
+
+fn show(measurements: &[Measurement], results: Option<&Path>) -> anyhow::Result<bool> {
+    let mut out = std::io::stdout().lock();
+    for measurement in measurements {
+        writeln!(out, "{}\n{}", measurement.json()?, measurement.text())?;
+    }
+    if let Some(path) = results {
+        append(path, measurements)?;
+    }
+    Ok(true)
 }

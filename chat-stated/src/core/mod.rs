@@ -113,6 +113,9 @@ pub struct CoreSettings {
     pub checkpoint_every_bytes: u64,
     /// A checkpoint is due after so many entries.
     pub checkpoint_every_entries: u64,
+    /// A checkpoint begins no sooner after the one before, unless several are due: what is read within this never
+    /// has to be written into one.
+    pub checkpoint_interval_ms: u64,
     /// A checkpoint is due when it would give back so many pages of messages. One that was read takes next to nothing in
     /// the journal, so that nothing else would tell that the disk can shrink.
     pub checkpoint_every_given_up_pages: usize,
@@ -126,6 +129,7 @@ impl Default for CoreSettings {
             max_links: 256,
             checkpoint_every_bytes: 16 * 1024 * 1024,
             checkpoint_every_entries: 200_000,
+            checkpoint_interval_ms: 2_000,
             checkpoint_every_given_up_pages: 256,
         }
     }

@@ -275,7 +275,7 @@ impl Attached {
 }
 
 const SEND: fn() -> Call<'static> = || Call::Send {
-    recipients: vec!["ann"],
+    recipients: "ann",
     text: "hello",
 };
 
@@ -293,6 +293,25 @@ fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
     let second = worker.submitted().unwrap();
     worker.commit(second);
     assert_eq!(worker.answered(), [(10, false), (20, false), (30, false)]);
+}
+
+#[test]
+fn the_journal_has_the_next_batch_before_the_last_one_is_applied() {
+    let mut worker = Attached::new();
+    worker.answered();
+    worker.ask(10, SEND());
+    let first = worker.submitted().unwrap();
+    worker.ask(20, SEND());
+    worker.ask(30, Call::Fetch);
+    assert!(worker.submitted().is_none(), "one at a time");
+    let second = worker.core.next_batch().unwrap();
+    worker.ask(40, Call::Who);
+    assert_eq!(worker.answered(), [], "the first is not applied yet");
+    worker.commit(first);
+    assert_eq!(worker.answered(), [(10, false)]);
+    worker.commit(second);
+    assert_eq!(worker.answered(), [(20, false), (30, false), (40, false)]);
+    assert!(worker.core.is_idle());
 }
 
 #[test]
@@ -361,7 +380,7 @@ fn when_messages_that_the_checkpoint_holds_were_read_the_next_one_is_due() {
         answered: StreamOffset(1),
         progress: Default::default(),
         action: Attempt::Send {
-            recipients: vec!["ann".to_owned()],
+            recipients: "ann".to_owned(),
             text: "to herself".to_owned(),
         },
     });

@@ -346,7 +346,12 @@ impl EventLoop {
                 position,
                 batch,
                 bytes,
-            }) => self.core.committed(position, batch, bytes),
+            }) => {
+                if let Some(next) = self.core.next_batch() {
+                    self.workshop.submit(next);
+                }
+                self.core.committed(position, batch, bytes);
+            }
             Finished::Journal(JournalEvent::NoRoom { batch }) => self.core.no_room(batch),
             Finished::Journal(JournalEvent::Failed { error }) => bail!("{error}"),
             Finished::Checkpoint(CheckpointEvent::Written { position }) => {

@@ -10,6 +10,7 @@ use crate::account_file::writer::AccountFileWriter;
 use crate::checkpoint::{Checkpoint, CheckpointWriter};
 use crate::core::{Action, Core, FileRequest, LinkId};
 use crate::disk_reserve::ReserveKeeper;
+use crate::entry::Batch;
 use crate::journal::{Journal, Position};
 use crate::passwords::pool::{PasswordPool, PoolSettings};
 use crate::settings::Settings;
@@ -76,6 +77,11 @@ impl Workshop {
             reserve,
         };
         Ok((workshop, recovered.state, recovered.position))
+    }
+
+    /// Puts a batch into the journal.
+    pub(super) fn submit(&mut self, batch: Batch) {
+        self.journal.submit(batch);
     }
 
     /// Begins what the core wants; gives back the connection it wants to have closed.

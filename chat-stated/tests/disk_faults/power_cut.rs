@@ -9,7 +9,7 @@ use crate::run::{ACCOUNTS, Told, run};
 use crate::trace::{self, Cut, Disk, Event};
 use crate::worker::Worker;
 
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 80;
 /// Observations after which the process that holds the state is killed.
 const KILLED_AT: [usize; 3] = [3, 30, 61];
 

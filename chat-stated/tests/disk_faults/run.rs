@@ -17,6 +17,7 @@ pub(crate) const ACCOUNTS: [&str; 3] = ["alice", "bob", "dave"];
 /// Registered in the run.
 const NEW_ACCOUNT: &str = "carol";
 const READER: &str = "bob";
+const READER_AND_DAVE: &str = "bob dave";
 
 const ALICE: u64 = 1;
 const BOB: u64 = 2;
@@ -110,10 +111,10 @@ fn send(
 ) -> Result<(), Gone> {
     let text = |part: usize| format!("message {round}.{part} {}", "x".repeat(round * 37 % 600));
     let asks: Vec<Ask> = match round % 3 {
-        0 => vec![Ask::Send(vec![READER], text(0))],
+        0 => vec![Ask::Send(READER, text(0))],
         1 => vec![Ask::Broadcast(text(0))],
         _ => (0..4)
-            .map(|part| Ask::Send(vec![READER, "dave"], text(part)))
+            .map(|part| Ask::Send(READER_AND_DAVE, text(part)))
             .collect(),
     };
     let first = told.sent.len();

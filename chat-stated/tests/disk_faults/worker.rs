@@ -41,7 +41,7 @@ impl Deadline {
 pub(crate) enum Ask {
     Register(&'static str),
     LogIn(&'static str, &'static str),
-    Send(Vec<&'static str>, String),
+    Send(&'static str, String),
     Broadcast(String),
     Fetch,
     LogOut,
@@ -223,10 +223,7 @@ impl<'a> Worker<'a> {
                     password: password.as_bytes(),
                     address: HERE,
                 },
-                Ask::Send(recipients, text) => Call::Send {
-                    recipients: recipients.clone(),
-                    text,
-                },
+                Ask::Send(recipients, text) => Call::Send { recipients, text },
                 Ask::Broadcast(text) => Call::Broadcast { text },
                 Ask::Fetch => Call::Fetch,
                 Ask::LogOut => Call::LogOut,

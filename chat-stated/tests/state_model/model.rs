@@ -423,19 +423,19 @@ impl Model {
     fn send(
         &mut self,
         sender: usize,
-        recipients: &[String],
+        recipients: &str,
         text: &str,
         wall_s: i64,
         outcome: &mut Outcome,
     ) -> Decision {
         let mut unknown: Vec<String> = Vec::new();
         let mut readers = BTreeSet::new();
-        for name in recipients {
+        for name in recipients.split(' ') {
             match self.id_of(name) {
                 Some(id) => {
                     readers.insert(id);
                 }
-                None if !unknown.contains(name) => unknown.push(name.clone()),
+                None if !unknown.iter().any(|other| other == name) => unknown.push(name.to_owned()),
                 None => {}
             }
         }

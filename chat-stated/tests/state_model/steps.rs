@@ -418,7 +418,11 @@ fn action_of(action: &Try, model: &Model) -> Action {
             address: address(*host),
         },
         Try::Send { names, bytes } => Action::Send {
-            recipients: names.iter().map(|name| NAMES[*name].to_owned()).collect(),
+            recipients: names
+                .iter()
+                .map(|name| NAMES[*name])
+                .collect::<Vec<_>>()
+                .join(" "),
             text: text_of(*bytes),
         },
         Try::Broadcast { bytes } => Action::Broadcast {

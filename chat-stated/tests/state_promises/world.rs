@@ -266,7 +266,7 @@ pub(super) fn connection(life: u64, serial: u64) -> ConnectionId {
 
 pub(super) fn send_action(recipients: &[&str], text: &str) -> Action {
     Action::Send {
-        recipients: recipients.iter().map(|name| (*name).to_owned()).collect(),
+        recipients: recipients.join(" "),
         text: text.to_owned(),
     }
 }

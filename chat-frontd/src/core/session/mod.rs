@@ -92,12 +92,16 @@ pub(crate) struct Session {
     is_input_over: bool,
     step: Step,
     slots: VecDeque<Slot>,
+    /// No slot before this one is to be asked.
+    next_to_ask: usize,
     pub(crate) output: Output,
     pub(crate) delivery: Delivery,
     has_ids: bool,
     push: PushMode,
     /// The last message of the queue that was put into the output.
     taken: MessageNumber,
+    /// The answers that were begun are complete once the queue was taken up to here.
+    promised_through: MessageNumber,
     /// More was pushed than fitted: the rest up to here has to be asked for.
     pushed_through: Option<MessageNumber>,
     /// A part of the queue was asked for, up to here.
@@ -126,11 +130,13 @@ impl Session {
             is_input_over: false,
             step: Step::Name,
             slots: VecDeque::new(),
+            next_to_ask: 0,
             output: Output::default(),
             delivery: Delivery::default(),
             has_ids: false,
             push: PushMode::Off,
             taken: MessageNumber::default(),
+            promised_through: MessageNumber::default(),
             pushed_through: None,
             page_asked: None,
             answered: StreamOffset(0),
@@ -189,15 +195,14 @@ impl Session {
                 return;
             };
             self.idle_since_ms = now_ms;
-            self.take_line(line);
+            self.take_line(&line);
             self.show_answers(now_ms);
         }
     }
 
-    fn take_line(&mut self, line: Line) {
+    fn take_line(&mut self, line: &Line) {
         if self.step == Step::Chat {
-            self.input.keeps_secrets(false);
-            self.take_chat_line(&line);
+            self.take_chat_line(line);
         } else if line.is_too_long {
             self.output.line(&refusal("length", ""));
             self.step = Step::Over;
@@ -216,10 +221,10 @@ impl Session {
     /// The next question for the daemon, which it is taken to have been asked by this.
     pub(crate) fn next_request(&mut self) -> Option<Request<'_>> {
         let progress = self.delivery.progress();
-        let slot = self
-            .slots
-            .iter_mut()
-            .find(|slot| slot.stage.is_to_be_asked())?;
+        let next = (self.next_to_ask..self.slots.len())
+            .find(|index| self.slots[*index].stage.is_to_be_asked());
+        self.next_to_ask = next.map_or(self.slots.len(), |index| index + 1);
+        let slot = &mut self.slots[next?];
         slot.stage = Stage::Asked;
         self.has_asked = true;
         Some(Request {
@@ -234,6 +239,7 @@ impl Session {
     /// The daemon ended the session.
     pub(crate) fn cut_off(&mut self) {
         self.slots.clear();
+        self.next_to_ask = 0;
         self.step = Step::Over;
     }
 
@@ -263,7 +269,7 @@ impl Session {
         self.pushed_through = None;
         if self.step == Step::Chat {
             let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);
-            self.ask(Slot::new(offset, "logout".to_owned(), Question::LogOut));
+            self.ask(Slot::new(offset, words::LOGOUT.into(), Question::LogOut));
         } else {
             self.finish(ending);
         }
@@ -304,6 +310,7 @@ impl Session {
     /// The daemon came back: what it may not have decided is asked again, under the same names.
     pub(crate) fn resume(&mut self) -> Option<ResumedConnection> {
         self.is_daemon_lost = false;
+        self.next_to_ask = 0;
         for slot in &mut self.slots {
             if slot.stage == Stage::Asked {
                 slot.stage = Stage::AskedBefore;

@@ -1,0 +1,165 @@
+//! What clients and servers say to each other: ours, or IRC.
+
+/// A line protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Ours, with `push on`.
+    Chatserv,
+    /// RFC 1459, as far as a relay needs it.
+    Irc,
+}
+
+/// The channel that clients of IRC meet in.
+const CHANNEL: &str = "#bench";
+
+/// The password of every account of ours.
+const PASSWORD: &str = crate::installation::Accounts::PASSWORD;
+
+/// What our server answers to each message that it took.
+const TAKEN: &[u8] = b"sent:\nDONE\n";
+
+/// What a line means to who enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing yet.
+    Going,
+    /// The client is in and may be sent to.
+    In,
+    /// The server asks whether the client lives.
+    Ping,
+    /// The server does not let the client in.
+    Refused,
+}
+
+impl Dialect {
+    /// All that a client says to get in, in one piece. With `meets`, it enters the channel too, where there are any.
+    pub fn enter(self, name: &str, meets: bool) -> Vec<u8> {
+        match self {
+            Self::Chatserv => format!("{name}\n{PASSWORD}\npush on\n"),
+            Self::Irc if meets => {
+                format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\nJOIN {CHANNEL}\r\n")
+            }
+            Self::Irc => format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"),
+        }
+        .into_bytes()
+    }
+
+    /// What a line means to a client that enters, which has heard `push:on` if `was_switched`.
+    pub fn hear_entry(self, line: &[u8], meets: bool, was_switched: &mut bool) -> Entry {
+        match self {
+            Self::Chatserv => match line {
+                b"push:on" => {
+                    *was_switched = true;
+                    Entry::Going
+                }
+                b"DONE" if *was_switched => Entry::In,
+                b"password" | b"welcome" | b"DONE" => Entry::Going,
+                _ if line.first() == Some(&b'[') => Entry::Going,
+                _ => Entry::Refused,
+            },
+            Self::Irc if line.starts_with(b"PING ") => Entry::Ping,
+            Self::Irc if line.starts_with(b"ERROR ") => Entry::Refused,
+            Self::Irc => {
+                let number = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+                match number {
+                    b"366" if meets => Entry::In,
+                    // The end of the message of the day, or that there is none.
+                    b"376" | b"422" if !meets => Entry::In,
+                    // The name is in use or wrong, or the channel is closed or full.
+                    b"432" | b"433" | b"471" | b"473" | b"474" | b"475" => Entry::Refused,
+                    _ => Entry::Going,
+                }
+            }
+        }
+    }
+
+    /// The line that sends a text to a client.
+    pub fn send(self, reader: &str, text: &str) -> Vec<u8> {
+        match self {
+            Self::Chatserv => format!("send {reader} {text}\n"),
+            Self::Irc => format!("PRIVMSG {reader} :{text}\r\n"),
+        }
+        .into_bytes()
+    }
+
+    /// The line that sends a text to all who are there.
+    pub fn send_to_all(self, text: &str) -> Vec<u8> {
+        match self {
+            Self::Chatserv => format!("broadcast {text}\n").into_bytes(),
+            Self::Irc => self.send(CHANNEL, text),
+        }
+    }
+
+    /// What the server answers to a message that it took; nothing where it does not answer.
+    pub fn taken(self) -> &'static [u8] {
+        match self {
+            Self::Chatserv => TAKEN,
+            Self::Irc => b"",
+        }
+    }
+
+    /// Whether a line brings a message.
+    pub fn is_delivery(self, line: &[u8]) -> bool {
+        match self {
+            Self::Chatserv => line.first() == Some(&b'['),
+            Self::Irc => {
+                line.first() == Some(&b':') && memchr::memmem::find(line, b" PRIVMSG ").is_some()
+            }
+        }
+    }
+
+    /// Whether a line that is neither a message nor an answer may come: our server says nothing unasked.
+    pub fn may_say(self, line: &[u8]) -> bool {
+        self == Self::Irc && !line.starts_with(b"ERROR ")
+    }
+
+    /// The answer to a line that asks whether the client lives.
+    pub fn pong(self, line: &[u8]) -> Option<Vec<u8>> {
+        let token = line.strip_prefix(b"PING ")?;
+        let token = token.strip_suffix(b"\r").unwrap_or(token);
+        (self == Self::Irc).then(|| [b"PONG ", token, b"\r\n"].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(dialect: Dialect, meets: bool, lines: &[&str]) -> Vec<Entry> {
+        let mut was_switched = false;
+        lines
+            .iter()
+            .map(|line| dialect.hear_entry(line.as_bytes(), meets, &mut was_switched))
+            .collect()
+    }
+
+    #[test]
+    fn who_is_in_can_be_sent_to() {
+        use Entry::{Going, In, Ping, Refused};
+        let lines = ["password", "welcome", "DONE", "push:on", "DONE"];
+        let entries = enter(Dialect::Chatserv, false, &lines);
+        assert_eq!(entries, [Going, Going, Going, Going, In]);
+        assert_eq!(enter(Dialect::Chatserv, false, &["connected"]), [Refused]);
+        let lines = [
+            "PING :1",
+            ":s 001 a :hi\r",
+            ":s 422 a :no",
+            ":s 366 a #bench :",
+        ];
+        assert_eq!(enter(Dialect::Irc, false, &lines)[..3], [Ping, Going, In]);
+        assert_eq!(enter(Dialect::Irc, true, &lines), [Ping, Going, Going, In]);
+        assert_eq!(
+            enter(Dialect::Irc, true, &[":s 433 * a :in use"]),
+            [Refused]
+        );
+    }
+
+    #[test]
+    fn a_ping_is_answered_with_its_own_token() {
+        assert_eq!(
+            Dialect::Irc.pong(b"PING :x\r"),
+            Some(b"PONG :x\r\n".to_vec())
+        );
+        assert_eq!(Dialect::Irc.pong(b":a PRIVMSG b :PING :x\r"), None);
+    }
+}

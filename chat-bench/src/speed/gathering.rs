@@ -1,0 +1,97 @@
+//! Bringing clients in, before something is measured.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail};
+
+use super::dialect::{Dialect, Entry};
+use crate::crowd::{Audience, Closed, Crowd};
+
+/// Clients that come in at the same time: fewer than logins may wait at our state daemon.
+const AT_ONCE: usize = 32;
+/// How long nobody at all may come in.
+const STALL_PATIENCE: Duration = Duration::from_secs(60);
+const TURN_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Clients that come in.
+struct Gathering<'a> {
+    dialect: Dialect,
+    meets: bool,
+    names: &'a [String],
+    was_switched: Vec<bool>,
+    is_in: Vec<bool>,
+    arrived: usize,
+    failure: Option<anyhow::Error>,
+}
+
+/// Has a client of each name come in, numbered as the names are. With `meets`, they meet in a channel, where there are any.
+pub fn gather(
+    crowd: &mut Crowd,
+    dialect: Dialect,
+    names: &[String],
+    meets: bool,
+) -> anyhow::Result<()> {
+    let mut gathering = Gathering {
+        dialect,
+        meets,
+        names,
+        was_switched: vec![false; names.len()],
+        is_in: vec![false; names.len()],
+        arrived: 0,
+        failure: None,
+    };
+    let (mut next, mut arrived) = (0, 0);
+    let mut arrived_at = Instant::now();
+    while gathering.arrived < names.len() {
+        while next < names.len() && next < gathering.arrived + AT_ONCE {
+            crowd.connect(next)?;
+            next += 1;
+        }
+        crowd.turn(TURN_TIMEOUT, &mut gathering)?;
+        if let Some(error) = gathering.failure.take() {
+            return Err(error);
+        }
+        if gathering.arrived > arrived {
+            (arrived, arrived_at) = (gathering.arrived, Instant::now());
+        } else if arrived_at.elapsed() > STALL_PATIENCE {
+            bail!("{arrived} of {} clients came in, then nobody", names.len());
+        }
+    }
+    Ok(())
+}
+
+impl Audience for Gathering<'_> {
+    fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
+        output.extend_from_slice(&self.dialect.enter(&self.names[client], self.meets));
+    }
+
+    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some(pong) = self.dialect.pong(line) {
+            output.extend_from_slice(&pong);
+            return;
+        }
+        if self.is_in[client] {
+            return;
+        }
+        let switched = &mut self.was_switched[client];
+        match self.dialect.hear_entry(line, self.meets, switched) {
+            Entry::Going | Entry::Ping => {}
+            Entry::In => {
+                self.is_in[client] = true;
+                self.arrived += 1;
+            }
+            Entry::Refused => {
+                let (name, line) = (&self.names[client], String::from_utf8_lossy(line));
+                self.failure
+                    .get_or_insert(anyhow!("{name} does not get in: the server says {line:?}"));
+            }
+        }
+    }
+
+    fn closed(&mut self, client: usize, how: Closed) {
+        let name = &self.names[client];
+        self.failure
+            .get_or_insert(anyhow!("{name} does not get in: {how:?}"));
+    }
+}
