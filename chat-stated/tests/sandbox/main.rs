@@ -1,5 +1,7 @@
 //! A state process that was taken over tries every way out, from inside the sandbox that it has.
 
+#![allow(clippy::unwrap_used)]
+
 #[cfg(test)]
 #[path = "../../../shared/tests/support/ways_out.rs"]
 mod ways_out;
