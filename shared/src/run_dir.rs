@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 
 /// Whether an operator made this file: root, whoever runs this, or the owner of the directory it is in. A child that was
@@ -36,16 +37,23 @@ impl RunDir {
         }
     }
 
-    /// Makes the directory, for its owner only, if it is not there.
+    /// Makes the directory, for its owner only, if it is not there, and those above it. Root's can be passed by others,
+    /// because children of his have users of their own.
     pub fn create(&self) -> anyhow::Result<()> {
-        DirBuilder::new()
+        let (mode, mask) = match geteuid().is_root() {
+            true => (0o711, 0o066),
+            false => (0o700, 0o077),
+        };
+        let before = umask(Mode::from_bits_truncate(mask));
+        let made = DirBuilder::new()
             .recursive(true)
-            .mode(0o700)
-            .create(&self.path)
-            .with_context(|| {
-                let path = self.path.display();
-                format!("cannot make the run directory {path} (see --run-dir, CHAT_RUN_DIR)")
-            })
+            .mode(mode)
+            .create(&self.path);
+        umask(before);
+        made.with_context(|| {
+            let path = self.path.display();
+            format!("cannot make the run directory {path} (see --run-dir, CHAT_RUN_DIR)")
+        })
     }
 
     /// The directory.

@@ -4,6 +4,8 @@
 mod installation;
 #[cfg(test)]
 mod sandbox;
+#[cfg(test)]
+mod secrets;
 
 use std::fs;
 use std::net::TcpListener;

@@ -60,7 +60,9 @@ fn started_as_root_the_children_are_two_users_with_what_is_theirs() {
     if !geteuid().is_root() {
         return;
     }
-    let installation = required();
+    let mut installation = required();
+    // Directories that are made above it can be passed as well.
+    installation.run_dir = installation.run_dir.join("in another/one");
     installation.script("start").expect_status(0);
     let ids = |user: u32| [user.to_string().as_str(); 4].join("\t");
     for (daemon, user) in [(STATED, STATE_USER), (FRONTD, WORKER_USER)] {
