@@ -1,7 +1,8 @@
 # Read by the other scripts, not run: where things are, and how a daemon's program is called.
 # shellcheck shell=sh
 
-scripts=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+# Whoever is called by a link elsewhere finds its own directory all the same.
+scripts=$(dirname -- "$(readlink -f -- "$0")")
 root=$(dirname -- "$scripts")
 
 # A variable that is set to nothing stands for its default.

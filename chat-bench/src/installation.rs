@@ -105,6 +105,11 @@ impl Accounts {
         format!("{}{number}", self.prefix)
     }
 
+    /// All the names, in the order of their numbers.
+    pub fn names(&self) -> Vec<String> {
+        (0..self.count).map(|number| self.name(number)).collect()
+    }
+
     /// Their lines in the account file.
     fn lines(&self, hashing: Hashing) -> anyhow::Result<String> {
         let (memory_kib, iterations) = hashing.cost();
@@ -393,7 +398,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// An address nobody listens at. It lies below the ports that are given to outgoing connections, so that it is still free
 /// when a daemon that was killed listens there again.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     const FIRST: u32 = 12_000;
     const COUNT: u32 = 20_000;
     // Installations that one process makes at the same time would else choose the same one.

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use chat_bench::speed::measurement::{Measurement, append};
-use chat_bench::speed::relay;
-use chat_bench::{crash, soak, startup};
+use chat_bench::speed::setup::Setup;
+use chat_bench::speed::{accounts, fan_out, idle, logins, offline, queued, relay};
+use chat_bench::{crash, outage, soak, startup};
 use clap::{Parser, Subcommand};
 
 /// Puts chatserv under load, and tells what came of it: one line of JSON, and lines for people
@@ -21,9 +22,16 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Work {
     Crash(crash::Options),
+    Outage(outage::Options),
     Soak(soak::Options),
     Startup(startup::Options),
     Relay(relay::Options),
+    FanOut(fan_out::Options),
+    Offline(offline::Options),
+    Idle(idle::Options),
+    Logins(logins::Options),
+    Accounts(accounts::Options),
+    Queued(queued::Options),
 }
 
 /// What a run leaves to be told.
@@ -55,16 +63,26 @@ fn run(work: &Work) -> anyhow::Result<bool> {
                 text: report.text(),
                 page: report.page(),
             };
-            (told, $options.report.as_deref())
+            (told, $options.run.report.as_deref())
         }};
+    }
+    macro_rules! measured {
+        ($run:path, $options:expr) => {
+            return show(&$run($options)?, &$options.setup)
+        };
     }
     let (told, page_file) = match work {
         Work::Crash(options) => told!(crash::run, options),
+        Work::Outage(options) => told!(outage::run, options),
         Work::Soak(options) => told!(soak::run, options),
         Work::Startup(options) => told!(startup::run, options),
-        Work::Relay(options) => {
-            return show(&relay::run(options)?, options.setup.results.as_deref());
-        }
+        Work::Relay(options) => measured!(relay::run, options),
+        Work::FanOut(options) => measured!(fan_out::run, options),
+        Work::Offline(options) => measured!(offline::run, options),
+        Work::Idle(options) => measured!(idle::run, options),
+        Work::Logins(options) => measured!(logins::run, options),
+        Work::Accounts(options) => measured!(accounts::run, options),
+        Work::Queued(options) => measured!(queued::run, options),
     };
     tell(&told, page_file)?;
     Ok(told.is_success)
@@ -80,12 +98,12 @@ fn tell(told: &Told, page_file: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(measurements: &[Measurement], results: Option<&Path>) -> anyhow::Result<bool> {
+fn show(measurements: &[Measurement], setup: &Setup) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
     for measurement in measurements {
         writeln!(out, "{}\n{}", measurement.json()?, measurement.text())?;
     }
-    if let Some(path) = results {
+    if let Some(path) = &setup.results {
         append(path, measurements)?;
     }
     Ok(true)

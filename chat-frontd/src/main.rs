@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use chat_frontd::master::listen::{listen_on_all, reachable};
@@ -31,6 +32,12 @@ impl Daemon for FrontEnd {
     const NAME: &'static str = "chat-frontd";
     const CHILD_ROLE: &'static str = "worker";
     const CHILD_USER: ChildUser = ChildUser::Worker;
+    /// The state daemon, which the workers wait for, is usually started before.
+    const START_PATIENCE: Option<(Duration, &'static str)> = Some((
+        Duration::from_secs(30),
+        "the workers wait for the state daemon; is chat-stated running in the same run directory? \
+         scripts/start starts both",
+    ));
 
     fn process(&self) -> &ProcessOptions {
         &self.settings.process

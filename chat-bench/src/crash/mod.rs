@@ -26,7 +26,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use self::kills::Weights;
 use self::report::Report;
 use self::storm::Storm;
-use crate::installation::{Accounts, Installation, programs_beside_this};
+use crate::installation::{Accounts, Installation};
+use crate::run_options::RunOptions;
 
 /// Pairs of clients under load while processes are killed with -9: is anything lost, doubled, out of order?
 ///
@@ -80,36 +81,14 @@ pub struct Options {
     )]
     pub window: usize,
 
-    /// Length of a message
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value_t = 64,
-        value_parser = RangedU64ValueParser::<usize>::new().range(34..=4_096)
-    )]
-    pub text_bytes: usize,
-
     /// Storm over what runs in this directory, started by scripts/start; accounts are added to its account file, and stay
     /// [default: an installation of its own in a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
 
-    /// Directory of chat-stated and chat-frontd [default: where this program is]
-    #[arg(long, value_name = "DIR", env = "CHAT_BIN_DIR")]
-    pub programs: Option<PathBuf>,
-
-    /// Workers of its own installation
-    #[arg(
-        long,
-        value_name = "COUNT",
-        default_value_t = 2,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=64)
-    )]
-    pub workers: usize,
-
-    /// Writes the report there too, as a page with the text and the JSON line
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
+    /// What it shares with other runs.
+    #[command(flatten)]
+    pub run: RunOptions,
 }
 
 impl Options {
@@ -128,10 +107,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, is_cancelled.clone())?;
     }
-    let programs = match &options.programs {
-        Some(programs) => programs.clone(),
-        None => programs_beside_this()?,
-    };
+    let programs = options.run.programs_dir()?;
     // One more than there are clients, to ask for numbers with.
     let accounts = Accounts {
         prefix: format!("storm-{seed:x}-"),
@@ -139,7 +115,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
     };
     let installation = match &options.run_dir {
         Some(run_dir) => Installation::adopt(run_dir, &programs, &accounts)?,
-        None => Installation::create(&programs, options.workers, &accounts)?,
+        None => Installation::create(&programs, options.run.workers, &accounts)?,
     };
     let prober = accounts.name(options.pairs * 2);
     let outcome = Storm::new(options, seed, &installation, &accounts, is_cancelled)

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Options;
 use super::kills::Victim;
 use super::storm::Outcome;
-use crate::json_object::JsonObject;
 use crate::machine::page;
+use crate::verdict::Verdict;
 
 /// Of the kills, at least so many in a hundred have to hit while messages are on their way.
 const LEAST_KILLS_IN_TRAFFIC_PERCENT: u64 = 25;
@@ -21,7 +21,7 @@ pub struct Report {
     /// What was found.
     pub outcome: Outcome,
     options: Options,
-    failures: Vec<String>,
+    verdict: Verdict,
 }
 
 impl Report {
@@ -31,18 +31,18 @@ impl Report {
             seed,
             outcome,
             options: options.clone(),
-            failures,
+            verdict: Verdict::new("crash", failures),
         }
     }
 
     /// Whether all promises were kept, and there was enough traffic to tell.
     pub fn is_success(&self) -> bool {
-        self.failures.is_empty()
+        self.verdict.is_success()
     }
 
     /// Why it is not, in words.
     pub fn failures(&self) -> &[String] {
-        &self.failures
+        &self.verdict.failures
     }
 
     /// The installation's directory was kept, to look into.
@@ -53,19 +53,16 @@ impl Report {
 
     /// One object, on one line.
     pub fn json(&self) -> String {
-        let mut json = JsonObject::default();
-        json.text("bench", "crash");
-        json.text("result", if self.is_success() { "pass" } else { "fail" });
+        let mut json = self.verdict.begin_json();
         json.number("seed", self.seed);
         for (key, value) in self.figures() {
             json.number(&key, value);
         }
         json.text("killed", &self.options.kill.to_string());
         json.number("pairs", self.options.pairs as u64);
-        json.number("text_bytes", self.options.text_bytes as u64);
-        json.texts("failures", &self.failures);
+        json.number("text_bytes", self.options.run.text_bytes as u64);
         json.texts("findings", &self.outcome.findings);
-        json.finish()
+        self.verdict.finish_json(json)
     }
 
     /// For people, several lines.
@@ -77,17 +74,13 @@ impl Report {
             ..
         } = &self.outcome;
         let mut text = String::new();
-        let result = if self.is_success() {
-            "passed"
-        } else {
-            "FAILED"
-        };
         let mut line = |args: std::fmt::Arguments<'_>| {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{args}");
         };
         line(format_args!(
-            "storm {result}: seed {}, {} pairs, {:.1} s",
+            "{}: seed {}, {} pairs, {:.1} s",
+            self.verdict.begin_text(),
             self.seed,
             self.options.pairs,
             took.as_secs_f64()
@@ -154,7 +147,7 @@ impl Report {
                 milliseconds(measured.longest_relogin_by_kind[kind as usize])
             ));
         }
-        for failure in &self.failures {
+        for failure in &self.verdict.failures {
             line(format_args!("  failure: {failure}"));
         }
         for finding in &self.outcome.findings {
@@ -363,7 +356,7 @@ mod tests {
             json.contains(r#""lost":0,"#) && !json.contains('\n'),
             "{json}"
         );
-        assert!(json.ends_with(r#""failures":[],"findings":["a \"quoted\"\u000afinding"]}"#));
+        assert!(json.ends_with(r#""findings":["a \"quoted\"\u000afinding"],"failures":[]}"#));
     }
 
     #[test]

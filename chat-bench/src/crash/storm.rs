@@ -70,7 +70,7 @@ impl<'a> Storm<'a> {
             accounts,
             options.pairs,
             options.window,
-            Payload::new(seed, options.text_bytes),
+            Payload::new(seed, options.run.text_bytes),
             Random::new(random.number()),
             now,
         );

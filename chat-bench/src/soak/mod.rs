@@ -17,7 +17,8 @@ use self::pairs::Pairs;
 use self::report::{Outcome, Report};
 use crate::crowd::Crowd;
 use crate::footprint::{Footprint, ServerProcesses};
-use crate::installation::{Accounts, Installation, programs_beside_this};
+use crate::installation::{Accounts, Installation};
+use crate::run_options::RunOptions;
 
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long nothing at all may come.
@@ -89,46 +90,21 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Push::On)]
     pub push: Push,
 
-    /// Length of a message
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value_t = 64,
-        value_parser = RangedU64ValueParser::<usize>::new().range(34..=4_096)
-    )]
-    pub text_bytes: usize,
-
-    /// Directory of chat-stated and chat-frontd [default: where this program is]
-    #[arg(long, value_name = "DIR", env = "CHAT_BIN_DIR")]
-    pub programs: Option<PathBuf>,
-
-    /// Workers
-    #[arg(
-        long,
-        value_name = "COUNT",
-        default_value_t = 2,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=64)
-    )]
-    pub workers: usize,
-
-    /// Writes the report there too, as a page with the text and the JSON line
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
+    /// What it shares with other runs.
+    #[command(flatten)]
+    pub run: RunOptions,
 }
 
 /// Sends and reads, and tells what came of it. An error means that a message did not come as it should, or that it could
 /// not go on.
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     chat_shared::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
-    let programs = match &options.programs {
-        Some(programs) => programs.clone(),
-        None => programs_beside_this()?,
-    };
+    let programs = options.run.programs_dir()?;
     let accounts = Accounts {
         prefix: "soak-".into(),
         count: options.pairs * 2,
     };
-    let installation = Installation::create(&programs, options.workers, &accounts)?;
+    let installation = Installation::create(&programs, options.run.workers, &accounts)?;
     let outcome = Soak::begin(options, &installation, &accounts).and_then(Soak::run);
     let kept = installation.end(outcome.is_err())?;
     let outcome = outcome.with_context(|| match kept {

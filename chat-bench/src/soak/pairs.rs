@@ -47,7 +47,7 @@ impl Pairs {
             (each + u64::from((pair as u64) < rest)) as u32
         };
         Self {
-            payload: Payload::new(0, options.text_bytes),
+            payload: Payload::new(0, options.run.text_bytes),
             window: options.window,
             lead: options.lead,
             push_line: format!("push {}", options.push.word()),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Options;
 use super::growth::Growth;
 use crate::footprint::{Footprint, Role, mebibytes};
-use crate::json_object::JsonObject;
 use crate::machine::page;
+use crate::verdict::Verdict;
 
 /// What was measured. Every message came once, in order: else there is none.
 #[derive(Clone, Debug)]
@@ -26,13 +26,13 @@ pub struct Report {
     /// What was found.
     pub outcome: Outcome,
     options: Options,
-    failures: Vec<String>,
+    verdict: Verdict,
 }
 
 impl Report {
     pub(super) fn new(options: &Options, outcome: Outcome) -> Self {
         Self {
-            failures: outcome.growth.failures(&outcome.final_footprint),
+            verdict: Verdict::new("soak", outcome.growth.failures(&outcome.final_footprint)),
             options: options.clone(),
             outcome,
         }
@@ -40,7 +40,7 @@ impl Report {
 
     /// Whether nothing grew with the messages.
     pub fn is_success(&self) -> bool {
-        self.failures.is_empty()
+        self.verdict.is_success()
     }
 
     /// One object, on one line.
@@ -50,14 +50,12 @@ impl Report {
             final_footprint,
             took,
         } = &self.outcome;
-        let mut json = JsonObject::default();
-        json.text("bench", "soak");
-        json.text("result", if self.is_success() { "pass" } else { "fail" });
+        let mut json = self.verdict.begin_json();
         json.number("messages", self.options.messages);
         json.number("pairs", self.options.pairs as u64);
         json.number("window", self.options.window as u64);
         json.text("push", self.options.push.word());
-        json.number("text_bytes", self.options.text_bytes as u64);
+        json.number("text_bytes", self.options.run.text_bytes as u64);
         json.number("took_ms", took.as_millis() as u64);
         json.number("messages_per_second", self.messages_per_second() as u64);
         for (word, of) in measures() {
@@ -67,8 +65,7 @@ impl Report {
             json.number(&format!("{word}_final"), of(final_footprint));
         }
         json.number("samples", growth.samples().len() as u64);
-        json.texts("failures", &self.failures);
-        json.finish()
+        self.verdict.finish_json(json)
     }
 
     /// For people, several lines.
@@ -79,15 +76,11 @@ impl Report {
             took,
         } = &self.outcome;
         let mut text = String::new();
-        let result = if self.is_success() {
-            "passed"
-        } else {
-            "FAILED"
-        };
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "soak {result}: {} messages sent, and read once and in order, by {} pairs in {:.1} s: {:.0} a second",
+            "{}: {} messages sent, and read once and in order, by {} pairs in {:.1} s: {:.0} a second",
+            self.verdict.begin_text(),
             self.options.messages,
             self.options.pairs,
             took.as_secs_f64(),
@@ -114,9 +107,7 @@ impl Report {
             let _ = write!(text, " {:.0}", growth.rate_in_tenth(tenth));
         }
         text.push('\n');
-        for failure in &self.failures {
-            let _ = writeln!(text, "  failure: {failure}");
-        }
+        self.verdict.finish_text(&mut text);
         text
     }
 
@@ -127,15 +118,15 @@ impl Report {
             pairs,
             window,
             lead,
-            text_bytes,
-            workers,
             push,
+            run,
             ..
         } = &self.options;
         let command = format!(
             "chat-bench soak --messages {messages} --pairs {pairs} --window {window} --lead {lead} --push {} \
-             --text-bytes {text_bytes} --workers {workers}",
-            push.word()
+             {}",
+            push.word(),
+            run.flags()
         );
         page("The last soak", &command, &self.text(), &self.json())
     }

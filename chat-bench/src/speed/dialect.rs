@@ -18,11 +18,24 @@ const PASSWORD: &str = crate::installation::Accounts::PASSWORD;
 /// What our server answers to each message that it took.
 const TAKEN: &[u8] = b"sent:\nDONE\n";
 
+/// How far a client comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is known.
+    LoggedIn,
+    /// Messages come to it at once.
+    Listening,
+    /// The same, and it has entered the channel, where there are any.
+    Meeting,
+}
+
 /// What a line means to who enters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// Nothing yet.
     Going,
+    /// The client is known and may enter the channel.
+    Known,
     /// The client is in and may be sent to.
     In,
     /// The server asks whether the client lives.
@@ -32,27 +45,36 @@ pub enum Entry {
 }
 
 impl Dialect {
-    /// All that a client says to get in, in one piece. With `meets`, it enters the channel too, where there are any.
-    pub fn enter(self, name: &str, meets: bool) -> Vec<u8> {
+    /// How many clients may come in at the same time.
+    pub fn arrivals_at_once(self) -> usize {
         match self {
+            // Fewer than logins of one address may wait at the state daemon.
+            Self::Chatserv => 200,
+            // One that listens with room for ten makes the eleventh wait a second.
+            Self::Irc => 8,
+        }
+    }
+
+    /// All that a client says to get in, in one piece; in IRC, the channel comes later.
+    pub fn enter(self, name: &str, presence: Presence) -> Vec<u8> {
+        match self {
+            Self::Chatserv if presence == Presence::LoggedIn => format!("{name}\n{PASSWORD}\n"),
             Self::Chatserv => format!("{name}\n{PASSWORD}\npush on\n"),
-            Self::Irc if meets => {
-                format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\nJOIN {CHANNEL}\r\n")
-            }
             Self::Irc => format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"),
         }
         .into_bytes()
     }
 
     /// What a line means to a client that enters, which has heard `push:on` if `was_switched`.
-    pub fn hear_entry(self, line: &[u8], meets: bool, was_switched: &mut bool) -> Entry {
+    pub fn hear_entry(self, line: &[u8], presence: Presence, was_switched: &mut bool) -> Entry {
+        let meets = presence == Presence::Meeting;
         match self {
             Self::Chatserv => match line {
                 b"push:on" => {
                     *was_switched = true;
                     Entry::Going
                 }
-                b"DONE" if *was_switched => Entry::In,
+                b"DONE" if *was_switched || presence == Presence::LoggedIn => Entry::In,
                 b"password" | b"welcome" | b"DONE" => Entry::Going,
                 _ if line.first() == Some(&b'[') => Entry::Going,
                 _ => Entry::Refused,
@@ -64,12 +86,21 @@ impl Dialect {
                 match number {
                     b"366" if meets => Entry::In,
                     // The end of the message of the day, or that there is none.
-                    b"376" | b"422" if !meets => Entry::In,
+                    b"376" | b"422" if meets => Entry::Known,
+                    b"376" | b"422" => Entry::In,
                     // The name is in use or wrong, or the channel is closed or full.
                     b"432" | b"433" | b"471" | b"473" | b"474" | b"475" => Entry::Refused,
                     _ => Entry::Going,
                 }
             }
+        }
+    }
+
+    /// The line that enters the channel, where there is one.
+    pub fn join(self) -> Vec<u8> {
+        match self {
+            Self::Chatserv => Vec::new(),
+            Self::Irc => format!("JOIN {CHANNEL}\r\n").into_bytes(),
         }
     }
 
@@ -125,31 +156,42 @@ impl Dialect {
 mod tests {
     use super::*;
 
-    fn enter(dialect: Dialect, meets: bool, lines: &[&str]) -> Vec<Entry> {
+    fn enter(dialect: Dialect, presence: Presence, lines: &[&str]) -> Vec<Entry> {
         let mut was_switched = false;
         lines
             .iter()
-            .map(|line| dialect.hear_entry(line.as_bytes(), meets, &mut was_switched))
+            .map(|line| dialect.hear_entry(line.as_bytes(), presence, &mut was_switched))
             .collect()
     }
 
     #[test]
     fn who_is_in_can_be_sent_to() {
-        use Entry::{Going, In, Ping, Refused};
+        use Entry::{Going, In, Known, Ping, Refused};
         let lines = ["password", "welcome", "DONE", "push:on", "DONE"];
-        let entries = enter(Dialect::Chatserv, false, &lines);
+        let entries = enter(Dialect::Chatserv, Presence::Listening, &lines);
         assert_eq!(entries, [Going, Going, Going, Going, In]);
-        assert_eq!(enter(Dialect::Chatserv, false, &["connected"]), [Refused]);
+        let entries = enter(Dialect::Chatserv, Presence::LoggedIn, &lines[..3]);
+        assert_eq!(entries, [Going, Going, In]);
+        assert_eq!(
+            enter(Dialect::Chatserv, Presence::Listening, &["connected"]),
+            [Refused]
+        );
         let lines = [
             "PING :1",
             ":s 001 a :hi\r",
             ":s 422 a :no",
             ":s 366 a #bench :",
         ];
-        assert_eq!(enter(Dialect::Irc, false, &lines)[..3], [Ping, Going, In]);
-        assert_eq!(enter(Dialect::Irc, true, &lines), [Ping, Going, Going, In]);
         assert_eq!(
-            enter(Dialect::Irc, true, &[":s 433 * a :in use"]),
+            enter(Dialect::Irc, Presence::Listening, &lines)[..3],
+            [Ping, Going, In]
+        );
+        assert_eq!(
+            enter(Dialect::Irc, Presence::Meeting, &lines),
+            [Ping, Going, Known, In]
+        );
+        assert_eq!(
+            enter(Dialect::Irc, Presence::Meeting, &[":s 433 * a :in use"]),
             [Refused]
         );
     }

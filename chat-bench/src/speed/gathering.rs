@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 
+pub use super::dialect::Presence;
 use super::dialect::{Dialect, Entry};
 use crate::crowd::{Audience, Closed, Crowd};
 
-/// Clients that come in at the same time: fewer than logins may wait at our state daemon.
-const AT_ONCE: usize = 32;
 /// How long nobody at all may come in.
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
 const TURN_TIMEOUT: Duration = Duration::from_millis(100);
@@ -16,7 +15,7 @@ const TURN_TIMEOUT: Duration = Duration::from_millis(100);
 /// Clients that come in.
 struct Gathering<'a> {
     dialect: Dialect,
-    meets: bool,
+    presence: Presence,
     names: &'a [String],
     was_switched: Vec<bool>,
     is_in: Vec<bool>,
@@ -24,16 +23,16 @@ struct Gathering<'a> {
     failure: Option<anyhow::Error>,
 }
 
-/// Has a client of each name come in, numbered as the names are. With `meets`, they meet in a channel, where there are any.
+/// Has a client of each name come in, numbered as the names are.
 pub fn gather(
     crowd: &mut Crowd,
     dialect: Dialect,
     names: &[String],
-    meets: bool,
+    presence: Presence,
 ) -> anyhow::Result<()> {
     let mut gathering = Gathering {
         dialect,
-        meets,
+        presence,
         names,
         was_switched: vec![false; names.len()],
         is_in: vec![false; names.len()],
@@ -43,7 +42,7 @@ pub fn gather(
     let (mut next, mut arrived) = (0, 0);
     let mut arrived_at = Instant::now();
     while gathering.arrived < names.len() {
-        while next < names.len() && next < gathering.arrived + AT_ONCE {
+        while next < names.len() && next < gathering.arrived + dialect.arrivals_at_once() {
             crowd.connect(next)?;
             next += 1;
         }
@@ -62,7 +61,7 @@ pub fn gather(
 
 impl Audience for Gathering<'_> {
     fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
-        output.extend_from_slice(&self.dialect.enter(&self.names[client], self.meets));
+        output.extend_from_slice(&self.dialect.enter(&self.names[client], self.presence));
     }
 
     fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
@@ -75,8 +74,9 @@ impl Audience for Gathering<'_> {
             return;
         }
         let switched = &mut self.was_switched[client];
-        match self.dialect.hear_entry(line, self.meets, switched) {
+        match self.dialect.hear_entry(line, self.presence, switched) {
             Entry::Going | Entry::Ping => {}
+            Entry::Known => output.extend_from_slice(&self.dialect.join()),
             Entry::In => {
                 self.is_in[client] = true;
                 self.arrived += 1;

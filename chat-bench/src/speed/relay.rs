@@ -1,24 +1,20 @@
 //! `chat-bench relay`: messages from senders to readers in pairs, a fixed number of each pair's on the way at any time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{anyhow, ensure};
 use clap::builder::RangedU64ValueParser;
 
 use super::deliveries::{Answers, Deliveries};
 use super::dialect::Dialect;
-use super::gathering::gather;
+use super::gathering::{Presence, gather};
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::setup::{Setup, Stage};
 use super::target::Target;
+use super::traffic::{Stopwatch, Traffic, flow, flow_until};
 use crate::crowd::{Audience, Closed, Crowd};
 use crate::installation::{Accounts, Plan};
-use crate::process_tree::processor_time;
-
-const TURN_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long nothing at all may be delivered.
-const STALL_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Pairs of a sender and a reader, a fixed number of messages undelivered in each: how many are delivered in a second?
 #[derive(clap::Args, Clone, Debug)]
@@ -96,37 +92,20 @@ fn relay(
     accounts: &Accounts,
     progress: &mut Progress,
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
-    let names: Vec<_> = (0..accounts.count)
-        .map(|number| accounts.name(number))
-        .collect();
+    let names = accounts.names();
     let mut crowd = Crowd::new(target.address, names.len())?;
-    gather(&mut crowd, target.dialect, &names, false)?;
+    gather(&mut crowd, target.dialect, &names, Presence::Listening)?;
     let mut pairs = Pairs::new(options, target.dialect, &names);
     let warm_up = Duration::from_secs(options.warm_up_seconds);
-    pairs.flow(&mut crowd, warm_up, |_, _| ())?;
-    let processes = target.processes();
-    let own = [std::process::id() as i32];
-    let (delivered, used) = (pairs.delivered, processor_time(&processes));
-    let own_used = processor_time(&own);
+    flow(&mut pairs, &mut crowd, warm_up, progress)?;
+    let stopwatch = Stopwatch::start(target.processes(), pairs.done());
     let span = Duration::from_secs(options.seconds);
-    let began_at = Instant::now();
-    pairs.flow(&mut crowd, span, |now, share| progress.show(now, share))?;
-    let took = began_at.elapsed();
-    let (delivered, used) = (
-        pairs.delivered - delivered,
-        processor_time(&processes) - used,
-    );
-    let own_used = processor_time(&own) - own_used;
-    pairs.finish(&mut crowd)?;
-    Ok(vec![
-        ("msgs/s", delivered as f64 / took.as_secs_f64()),
-        (
-            "server CPU s/M",
-            used.as_secs_f64() * 1e6 / delivered as f64,
-        ),
-        ("server busy %", used.div_duration_f64(took) * 100.0),
-        ("load busy %", own_used.div_duration_f64(took) * 100.0),
-    ])
+    flow(&mut pairs, &mut crowd, span, progress)?;
+    let figures = stopwatch.figures("msgs/s", pairs.done());
+    // What is on its way still comes, each message once, and is answered.
+    pairs.is_ending = true;
+    flow_until(&mut pairs, &mut crowd, Pairs::is_whole)?;
+    Ok(figures)
 }
 
 /// Client `2 n` sends to client `2 n + 1`.
@@ -135,6 +114,7 @@ struct Pairs {
     /// Those that may send.
     with_credit: Vec<usize>,
     window: u64,
+    is_ending: bool,
     sent: u64,
     taken: u64,
     delivered: u64,
@@ -168,6 +148,7 @@ impl Pairs {
             pairs: names.iter().skip(1).step_by(2).map(pair).collect(),
             with_credit: (0..options.pairs).collect(),
             window: options.window,
+            is_ending: false,
             sent: 0,
             taken: 0,
             delivered: 0,
@@ -176,72 +157,9 @@ impl Pairs {
         }
     }
 
-    /// Lets messages flow for some time.
-    fn flow(
-        &mut self,
-        crowd: &mut Crowd,
-        span: Duration,
-        mut show: impl FnMut(Instant, f64),
-    ) -> anyhow::Result<()> {
-        let began_at = Instant::now();
-        let (mut delivered, mut delivered_at) = (self.delivered, began_at);
-        loop {
-            self.send(crowd);
-            crowd.turn(TURN_TIMEOUT, self)?;
-            self.check()?;
-            let now = Instant::now();
-            show(now, (now - began_at).div_duration_f64(span));
-            if self.delivered > delivered {
-                (delivered, delivered_at) = (self.delivered, now);
-            } else if now > delivered_at + STALL_PATIENCE {
-                bail!("{delivered} messages were delivered, then no more");
-            }
-            if now >= began_at + span {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Waits for what is on its way: each message that was sent is to come, and to be answered.
-    fn finish(&mut self, crowd: &mut Crowd) -> anyhow::Result<()> {
-        let deadline = Instant::now() + STALL_PATIENCE;
-        while self.delivered < self.sent || (self.is_confirmed && self.taken < self.sent) {
-            crowd.turn(TURN_TIMEOUT, self)?;
-            self.check()?;
-            if Instant::now() > deadline {
-                let Self {
-                    sent,
-                    taken,
-                    delivered,
-                    ..
-                } = self;
-                bail!("of {sent} messages {taken} were acknowledged and {delivered} delivered");
-            }
-        }
-        if self.delivered > self.sent {
-            bail!(
-                "{} messages came, and {} were sent",
-                self.delivered,
-                self.sent
-            );
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, crowd: &mut Crowd) {
-        for number in self.with_credit.drain(..) {
-            let pair = &mut self.pairs[number];
-            if let Some(output) = crowd.output(2 * number) {
-                let bytes = pair.credit as usize * pair.line_bytes;
-                output.extend_from_slice(&pair.lines[..bytes]);
-                self.sent += pair.credit;
-                pair.credit = 0;
-            }
-        }
-    }
-
-    fn check(&mut self) -> anyhow::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
+    /// Whether all that was sent has come, and is acknowledged where the server does that.
+    fn is_whole(&self) -> bool {
+        self.delivered == self.sent && (self.taken == self.sent || !self.is_confirmed)
     }
 
     fn hear(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
@@ -259,10 +177,37 @@ impl Pairs {
             self.with_credit.push(client / 2);
         }
         pair.credit += delivered;
-        if pair.credit > self.window {
-            bail!("more messages came than were sent");
+        ensure!(
+            pair.credit <= self.window,
+            "more messages came than were sent"
+        );
+        Ok(())
+    }
+}
+
+impl Traffic for Pairs {
+    fn begin_more(&mut self, crowd: &mut Crowd) -> anyhow::Result<()> {
+        if self.is_ending {
+            return Ok(());
+        }
+        for number in self.with_credit.drain(..) {
+            let pair = &mut self.pairs[number];
+            if let Some(output) = crowd.output(2 * number) {
+                let bytes = pair.credit as usize * pair.line_bytes;
+                output.extend_from_slice(&pair.lines[..bytes]);
+                self.sent += pair.credit;
+                pair.credit = 0;
+            }
         }
         Ok(())
+    }
+
+    fn done(&self) -> u64 {
+        self.delivered
+    }
+
+    fn check(&mut self) -> anyhow::Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
     }
 }
 

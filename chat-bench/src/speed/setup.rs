@@ -1,6 +1,7 @@
 //! What all measurements of speed are told: which server, how often, on which cores.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 
@@ -99,6 +100,11 @@ impl<'a> Stage<'a> {
         })?
     }
 
+    /// Starts a server again, on its core; how long that took.
+    pub fn restart(&self, target: &Target) -> anyhow::Result<Duration> {
+        self.placement.on_server_core(|| target.restart())?
+    }
+
     /// Does all runs: `run` is given the bar to show its way, and returns its figures.
     pub fn measure<'f>(
         &self,
@@ -119,6 +125,7 @@ impl<'a> Stage<'a> {
         let storage = match self.setup.server {
             ServerKind::Chatserv if self.setup.state_in_memory => "memory",
             ServerKind::Chatserv => "disk",
+            ServerKind::Ngircd | ServerKind::Inspircd => "none",
         };
         Circumstances {
             server: self.setup.server.name().to_owned(),

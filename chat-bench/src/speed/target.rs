@@ -2,25 +2,54 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use anyhow::{bail, ensure};
 use clap::ValueEnum;
 
 use super::dialect::Dialect;
-use crate::installation::{Accounts, Daemon, Installation, Plan};
+use super::peer::{Peer, PeerKind};
+use super::person::Person;
+use crate::installation::{Accounts, Daemon, Installation, Plan, free_address};
 use crate::process_tree::descendants;
+
+/// How long a client that has hung up may be thought to be there.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ServerKind {
     /// Ours, durable
     Chatserv,
+    /// ngIRCd, not durable
+    Ngircd,
+    /// InspIRCd, not durable
+    Inspircd,
 }
 
 impl ServerKind {
+    /// What its clients speak.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Self::Chatserv => Dialect::Chatserv,
+            Self::Ngircd | Self::Inspircd => Dialect::Irc,
+        }
+    }
+
     /// As flags and results call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chatserv => "chatserv",
+            Self::Ngircd => PeerKind::Ngircd.name(),
+            Self::Inspircd => PeerKind::Inspircd.name(),
+        }
+    }
+
+    fn peer(self) -> Option<PeerKind> {
+        match self {
+            Self::Chatserv => None,
+            Self::Ngircd => Some(PeerKind::Ngircd),
+            Self::Inspircd => Some(PeerKind::Inspircd),
         }
     }
 }
@@ -38,6 +67,7 @@ pub struct Target {
 #[derive(Debug)]
 enum ServedBy {
     Ours(Installation),
+    Peer(Peer),
 }
 
 impl Target {
@@ -49,16 +79,21 @@ impl Target {
         accounts: &Accounts,
         plan: Plan,
     ) -> anyhow::Result<Self> {
-        match kind {
-            ServerKind::Chatserv => {
-                let installation = Installation::create_as(plan, programs, workers, accounts)?;
-                Ok(Self {
-                    dialect: Dialect::Chatserv,
-                    address: installation.address(),
-                    served_by: ServedBy::Ours(installation),
-                })
+        let (address, served_by) = match kind.peer() {
+            Some(peer) => {
+                let address = free_address()?;
+                (address, ServedBy::Peer(Peer::start(peer, address)?))
             }
-        }
+            None => {
+                let installation = Installation::create_as(plan, programs, workers, accounts)?;
+                (installation.address(), ServedBy::Ours(installation))
+            }
+        };
+        Ok(Self {
+            dialect: kind.dialect(),
+            address,
+            served_by,
+        })
     }
 
     /// All its processes, as they are now.
@@ -71,13 +106,42 @@ impl Target {
                 let roots: Vec<_> = parents.map(|parent| parent.pid).collect();
                 descendants(&roots)
             }
+            ServedBy::Peer(peer) => descendants(&[peer.pid()]),
         }
+    }
+
+    /// Waits until a client of ours that has hung up is no longer online.
+    pub fn wait_until_left(&self, name: &str) -> anyhow::Result<()> {
+        if self.dialect != Dialect::Chatserv {
+            return Ok(());
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(person) = Person::log_in(self.address, name)? {
+                return person.log_out();
+            }
+            ensure!(Instant::now() < deadline, "{name} stays online");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Stops it and starts it again. How long the start took until it serves.
+    pub fn restart(&self) -> anyhow::Result<Duration> {
+        let ServedBy::Ours(installation) = &self.served_by else {
+            bail!("only our own server is started again");
+        };
+        installation.stop()?;
+        let began_at = Instant::now();
+        installation.start(Daemon::State)?;
+        installation.start(Daemon::Front)?;
+        Ok(began_at.elapsed())
     }
 
     /// Stops it and removes what it left.
     pub fn end(self) -> anyhow::Result<()> {
         match self.served_by {
             ServedBy::Ours(installation) => installation.end(false).map(drop),
+            ServedBy::Peer(peer) => peer.end(),
         }
     }
 }

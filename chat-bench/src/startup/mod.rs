@@ -10,16 +10,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::builder::RangedU64ValueParser;
 
-use self::filling::Filling;
+pub(crate) use self::filling::Filling;
 use self::reading::Reading;
 use self::report::{Outcome, Report};
 use crate::crowd::{Audience, Crowd};
 use crate::footprint::{Footprint, ServerProcesses};
-use crate::installation::{Accounts, Daemon, Installation, programs_beside_this};
+use crate::installation::{Accounts, Daemon, Installation};
 use crate::payload::Payload;
+use crate::run_options::RunOptions;
 
 /// Clients that queue the messages.
-const SENDERS: usize = 8;
+pub(crate) const SENDERS: usize = 8;
 /// How long nothing at all may come.
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
 /// How long the server may take to give disk back once everything is read, and what counts as an end of that.
@@ -59,38 +60,32 @@ pub struct Options {
     )]
     pub window: usize,
 
-    /// Length of a message
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value_t = 64,
-        value_parser = RangedU64ValueParser::<usize>::new().range(34..=4_096)
-    )]
-    pub text_bytes: usize,
-
     /// Fail if the first user is welcome later than that after the start began
     #[arg(long, value_name = "MS")]
     pub within_ms: Option<u64>,
 
-    /// Directory of chat-stated and chat-frontd [default: where this program is]
-    #[arg(long, value_name = "DIR", env = "CHAT_BIN_DIR")]
-    pub programs: Option<PathBuf>,
-
-    /// Workers
-    #[arg(
-        long,
-        value_name = "COUNT",
-        default_value_t = 2,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=64)
-    )]
-    pub workers: usize,
-
-    /// Writes the report there too, as a page with the text and the JSON line
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
+    /// What it shares with other runs.
+    #[command(flatten)]
+    pub run: RunOptions,
 }
 
 impl Options {
+    /// So many messages, and for the rest what is the default.
+    pub(crate) fn of(queued: u64, programs: Option<PathBuf>, workers: usize) -> Self {
+        Self {
+            queued,
+            users: 1_000,
+            window: 1_000,
+            within_ms: None,
+            run: RunOptions {
+                text_bytes: 64,
+                programs,
+                workers,
+                report: None,
+            },
+        }
+    }
+
     /// Where the `number`th message of a sender goes: the user, and its place among those of this sender to him.
     fn route(&self, sender: usize, number: u64) -> (usize, u32) {
         let users = self.users as u64;
@@ -122,15 +117,12 @@ impl Options {
 /// or that it could not go on.
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     chat_shared::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
-    let programs = match &options.programs {
-        Some(programs) => programs.clone(),
-        None => programs_beside_this()?,
-    };
+    let programs = options.run.programs_dir()?;
     let accounts = Accounts {
         prefix: "startup-".into(),
         count: options.users + SENDERS,
     };
-    let installation = Installation::create(&programs, options.workers, &accounts)?;
+    let installation = Installation::create(&programs, options.run.workers, &accounts)?;
     let outcome = measure(options, &installation, &accounts);
     let kept = installation.end(outcome.is_err())?;
     let outcome = outcome.with_context(|| match kept {
@@ -147,7 +139,7 @@ fn measure(
 ) -> anyhow::Result<Outcome> {
     let state_dir = installation.run_dir().join("state");
     let footprint = || Footprint::measure(&ServerProcesses::of(installation), &state_dir);
-    let payload = Payload::new(0, options.text_bytes);
+    let payload = Payload::new(0, options.run.text_bytes);
 
     let began_at = Instant::now();
     let mut crowd = Crowd::new(installation.address(), accounts.count)?;
@@ -211,7 +203,7 @@ fn once_steady(footprint: impl Fn() -> Footprint) -> Footprint {
 }
 
 /// Something that is done with a crowd, bit by bit.
-trait Work: Audience {
+pub(crate) trait Work: Audience {
     /// How much is done; more with every bit.
     fn progress(&self) -> u64;
     fn is_done(&self) -> bool;

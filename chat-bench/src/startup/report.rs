@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Options;
 use crate::footprint::{Footprint, Role, mebibytes};
-use crate::json_object::JsonObject;
 use crate::machine::page;
+use crate::verdict::Verdict;
 
 /// What was measured. Every message came once, in order: else there is none.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct Report {
     /// What was found.
     pub outcome: Outcome,
     options: Options,
-    failures: Vec<String>,
+    verdict: Verdict,
 }
 
 impl Report {
@@ -53,7 +53,7 @@ impl Report {
                 format!("the first user was welcome after {took} ms, later than {limit} ms")
             });
         Self {
-            failures: failures.into_iter().collect(),
+            verdict: Verdict::new("startup", failures.into_iter().collect()),
             options: options.clone(),
             outcome,
         }
@@ -61,18 +61,16 @@ impl Report {
 
     /// Whether it was in time, if there is a limit.
     pub fn is_success(&self) -> bool {
-        self.failures.is_empty()
+        self.verdict.is_success()
     }
 
     /// One object, on one line.
     pub fn json(&self) -> String {
         let outcome = &self.outcome;
-        let mut json = JsonObject::default();
-        json.text("bench", "startup");
-        json.text("result", if self.is_success() { "pass" } else { "fail" });
+        let mut json = self.verdict.begin_json();
         json.number("queued", self.options.queued);
         json.number("users", self.options.users as u64);
-        json.number("text_bytes", self.options.text_bytes as u64);
+        json.number("text_bytes", self.options.run.text_bytes as u64);
         for (key, took) in [
             ("queueing_ms", outcome.queueing_took),
             ("stop_ms", outcome.stop_took),
@@ -92,31 +90,23 @@ impl Report {
             }
             json.number(&format!("state_dir_{when}"), footprint.state_dir_bytes);
         }
-        json.texts("failures", &self.failures);
-        json.finish()
+        self.verdict.finish_json(json)
     }
 
     /// For people, several lines.
     pub fn text(&self) -> String {
         let outcome = &self.outcome;
         let Options {
-            queued,
-            users,
-            text_bytes,
-            ..
+            queued, users, run, ..
         } = &self.options;
-        let result = if self.is_success() {
-            "passed"
-        } else {
-            "FAILED"
-        };
         let ms = |took: Duration| took.as_secs_f64() * 1_000.0;
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "startup {result}: {queued} messages of {text_bytes} bytes waited for {users} users; \
-             each came once, in order"
+            "{}: {queued} messages of {} bytes waited for {users} users; each came once, in order",
+            self.verdict.begin_text(),
+            run.text_bytes
         );
         let _ = writeln!(
             text,
@@ -147,9 +137,7 @@ impl Report {
                 mebibytes(footprint.state_dir_bytes)
             );
         }
-        for failure in &self.failures {
-            let _ = writeln!(text, "  failure: {failure}");
-        }
+        self.verdict.finish_text(&mut text);
         text
     }
 
@@ -159,13 +147,12 @@ impl Report {
             queued,
             users,
             window,
-            text_bytes,
-            workers,
+            run,
             ..
         } = &self.options;
         let command = format!(
-            "chat-bench startup --queued {queued} --users {users} --window {window} --text-bytes {text_bytes} \
-             --workers {workers}"
+            "chat-bench startup --queued {queued} --users {users} --window {window} {}",
+            run.flags()
         );
         page("The last start", &command, &self.text(), &self.json())
     }

@@ -254,7 +254,7 @@ pub(crate) fn repository() -> &'static Path {
 }
 
 /// The directory of all programs, those of the other crates built like this one.
-fn bin_dir() -> &'static Path {
+pub(crate) fn bin_dir() -> &'static Path {
     static BIN_DIR: OnceLock<PathBuf> = OnceLock::new();
     BIN_DIR.get_or_init(|| {
         let own = Path::new(env!("CARGO_BIN_EXE_chat-frontd"));

@@ -1,6 +1,6 @@
 //! The parent of a daemon's children: starts them, replaces those that die, passes signals on, ends them.
 //!
-//! [`fleet`] decides, this loop does. A child tells over its [`ChildLink`] that it is ready; that the parent is
+//! [`Fleet`] decides, this loop does. A child tells over its [`ChildLink`] that it is ready; that the parent is
 //! gone, it learns from the same socket pair.
 
 mod backoff;
@@ -23,7 +23,8 @@ use nix::unistd::Pid;
 use crate::child_link::ChildLink;
 use crate::process_identity::{ProcessIdentity, boot_id};
 use crate::status_file::{Phase, Status};
-use fleet::{Action, Fleet, Moment};
+pub use backoff::LONGEST_WAIT_MS;
+pub use fleet::{Action, Fleet, Moment};
 pub use signals::Signals;
 pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
 

@@ -60,6 +60,11 @@ impl Letter {
         &self.packed[..self.names_bytes]
     }
 
+    /// Length of the text and the names.
+    pub(crate) fn bytes(&self) -> usize {
+        self.packed.len()
+    }
+
     /// Without control characters.
     pub(crate) fn text(&self) -> &str {
         &self.packed[self.names_bytes..]

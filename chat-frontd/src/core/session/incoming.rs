@@ -160,7 +160,9 @@ impl Session {
             {
                 return;
             }
-            self.slots.pop_front();
+            if let Some(slot) = self.slots.pop_front() {
+                self.slot_text_bytes -= slot.question.text_bytes();
+            }
             self.next_to_ask = self.next_to_ask.saturating_sub(1);
             if self.step == Step::Chat {
                 self.output.line(words::DONE);

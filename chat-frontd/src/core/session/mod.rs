@@ -33,7 +33,9 @@ use line_buffer::{Line, LineBuffer};
 use slot::{Question, Setting, Slot, Stage};
 
 /// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
-const MAX_SLOTS: usize = 64;
+const MAX_SLOTS: usize = 512;
+/// While their texts hold more than this, no other line is taken.
+const MAX_SLOT_TEXT_BYTES: usize = 128 * 1024;
 
 /// What a session refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +94,8 @@ pub(crate) struct Session {
     is_input_over: bool,
     step: Step,
     slots: VecDeque<Slot>,
+    /// What the texts in `slots` hold.
+    slot_text_bytes: usize,
     /// No slot before this one is to be asked.
     next_to_ask: usize,
     pub(crate) output: Output,
@@ -130,6 +134,7 @@ impl Session {
             is_input_over: false,
             step: Step::Name,
             slots: VecDeque::new(),
+            slot_text_bytes: 0,
             next_to_ask: 0,
             output: Output::default(),
             delivery: Delivery::default(),
@@ -182,6 +187,7 @@ impl Session {
         self.ending.is_none()
             && self.step != Step::Over
             && self.slots.len() < max_slots
+            && self.slot_text_bytes <= MAX_SLOT_TEXT_BYTES
             && self.output.pending().len() <= self.limits.max_unread_bytes
     }
 
@@ -215,6 +221,7 @@ impl Session {
         if self.is_daemon_lost {
             refuse_busy(&mut slot);
         }
+        self.slot_text_bytes += slot.question.text_bytes();
         self.slots.push_back(slot);
     }
 
@@ -239,6 +246,7 @@ impl Session {
     /// The daemon ended the session.
     pub(crate) fn cut_off(&mut self) {
         self.slots.clear();
+        self.slot_text_bytes = 0;
         self.next_to_ask = 0;
         self.step = Step::Over;
     }

@@ -24,6 +24,15 @@ pub(super) enum Question {
 }
 
 impl Question {
+    /// What is held of a message, with its recipients.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Send(letter) => letter.bytes(),
+            Self::Broadcast { text } => text.len(),
+            _ => 0,
+        }
+    }
+
     pub(super) fn to_call(&self, address: IpAddr) -> Call<'_> {
         match self {
             Self::Name { name } => Call::Name { name, address },

@@ -1,0 +1,196 @@
+//! `chat-bench fan-out`: each message goes to everybody who is there.
+
+use std::time::Duration;
+
+use anyhow::{anyhow, ensure};
+use clap::builder::RangedU64ValueParser;
+
+use super::deliveries::{Answers, Deliveries};
+use super::dialect::Dialect;
+use super::gathering::{Presence, gather};
+use super::measurement::Measurement;
+use super::progress::Progress;
+use super::setup::{Setup, Stage};
+use super::target::Target;
+use super::traffic::{Stopwatch, Traffic, flow, flow_until};
+use crate::crowd::{Audience, Closed, Crowd};
+use crate::installation::{Accounts, Plan};
+
+/// One client sends to all who are online (`broadcast`, or a channel of IRC): how many deliveries are there in a second?
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// What is the same in all measurements.
+    #[command(flatten)]
+    pub setup: Setup,
+
+    /// Clients that get each message
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 1_000,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=15_000)
+    )]
+    pub readers: usize,
+
+    /// Messages that not every reader has got yet
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 64,
+        value_parser = clap::value_parser!(u64).range(1..=1_000)
+    )]
+    pub window: u64,
+
+    /// Length of a message
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 64,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=400)
+    )]
+    pub text_bytes: usize,
+
+    /// How long is measured
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub seconds: u64,
+}
+
+/// Measures it.
+pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
+    let stage = Stage::new(&options.setup)?;
+    let parameters = [
+        ("readers", options.readers as u64),
+        ("window", options.window),
+        ("text_bytes", options.text_bytes as u64),
+        ("workers", options.setup.workers as u64),
+    ];
+    let measurement = stage.measure("fan-out", &parameters, |progress| {
+        let accounts = Accounts {
+            prefix: "fan".into(),
+            count: options.readers + 1,
+        };
+        // One sender may not speak to everybody as often as here, unless it is allowed to.
+        let plan = Plan {
+            state_flags: vec![format!("--broadcasts-per-minute={}", u32::MAX)],
+            ..Plan::default()
+        };
+        let target = stage.start(&accounts, plan)?;
+        let figures = fan_out(options, &target, &accounts, progress)?;
+        target.end()?;
+        Ok(figures)
+    })?;
+    Ok(vec![measurement])
+}
+
+fn fan_out(
+    options: &Options,
+    target: &Target,
+    accounts: &Accounts,
+    progress: &mut Progress,
+) -> anyhow::Result<Vec<(&'static str, f64)>> {
+    let names = accounts.names();
+    let mut crowd = Crowd::new(target.address, names.len())?;
+    gather(&mut crowd, target.dialect, &names, Presence::Meeting)?;
+    let mut hall = Hall::new(options, target.dialect);
+    flow(&mut hall, &mut crowd, Duration::from_secs(1), progress)?;
+    let stopwatch = Stopwatch::start(target.processes(), hall.done());
+    let span = Duration::from_secs(options.seconds);
+    flow(&mut hall, &mut crowd, span, progress)?;
+    let figures = stopwatch.figures("deliveries/s", hall.done());
+    hall.is_ending = true;
+    flow_until(&mut hall, &mut crowd, Hall::is_whole)?;
+    Ok(figures)
+}
+
+/// Client 0 sends to all others.
+struct Hall {
+    line: Vec<u8>,
+    readers: u64,
+    window: u64,
+    is_ending: bool,
+    sent: u64,
+    delivered: u64,
+    deliveries: Vec<Deliveries>,
+    answers: Answers,
+    failure: Option<anyhow::Error>,
+}
+
+impl Hall {
+    fn new(options: &Options, dialect: Dialect) -> Self {
+        Self {
+            line: dialect.send_to_all(&"x".repeat(options.text_bytes)),
+            readers: options.readers as u64,
+            window: options.window,
+            is_ending: false,
+            sent: 0,
+            delivered: 0,
+            deliveries: vec![Deliveries::new(dialect); options.readers],
+            answers: Answers::new(dialect),
+            failure: None,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.delivered == self.sent * self.readers
+    }
+
+    fn hear(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
+        let Some(reader) = client.checked_sub(1) else {
+            self.answers.count(lines, output)?;
+            return Ok(());
+        };
+        self.delivered += self.deliveries[reader].count(lines, output)?;
+        ensure!(
+            self.delivered <= self.sent * self.readers,
+            "more messages came than were sent"
+        );
+        Ok(())
+    }
+}
+
+impl Traffic for Hall {
+    fn begin_more(&mut self, crowd: &mut Crowd) -> anyhow::Result<()> {
+        // Some readers may be ahead of others: what counts is how much all of them still have to get.
+        let is_room = |sent: u64| sent * self.readers < self.delivered + self.window * self.readers;
+        while !self.is_ending && is_room(self.sent) {
+            let Some(output) = crowd.output(0) else {
+                break;
+            };
+            output.extend_from_slice(&self.line);
+            self.sent += 1;
+        }
+        Ok(())
+    }
+
+    fn done(&self) -> u64 {
+        self.delivered
+    }
+
+    fn check(&mut self) -> anyhow::Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Audience for Hall {
+    fn opened(&mut self, _: usize, _: &mut Vec<u8>) {}
+
+    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
+        self.lines(client, line, output);
+    }
+
+    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) {
+        if let Err(error) = self.hear(client, lines, output) {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn closed(&mut self, client: usize, how: Closed) {
+        self.failure
+            .get_or_insert(anyhow!("client {client} was cut off: {how:?}"));
+    }
+}
