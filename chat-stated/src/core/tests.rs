@@ -64,7 +64,6 @@ fn settle(core: &mut Core) -> Vec<FileRequest> {
 fn read_file(core: &mut Core, content: &str) {
     core.account_file_read(Ok(AccountFileContent {
         parsed: parse(content.as_bytes()),
-        readable_by_others: false,
     }));
 }
 

@@ -12,7 +12,6 @@ use crate::core::{Action, Core, FileRequest, LinkId};
 use crate::disk_reserve::ReserveKeeper;
 use crate::entry::Batch;
 use crate::journal::{Journal, Position};
-use crate::passwords::cost::HashingCost;
 use crate::passwords::pool::{PasswordPool, PoolSettings};
 use crate::settings::Settings;
 use crate::state::State;
@@ -32,6 +31,7 @@ impl Workshop {
     pub(super) fn start(
         recovered: Recovered,
         settings: &Settings,
+        hashing_threads: NonZeroUsize,
         reporter: &Reporter,
     ) -> anyhow::Result<(Self, State, Position)> {
         let report = reporter.clone();
@@ -56,9 +56,8 @@ impl Workshop {
         let report = reporter.clone();
         let passwords = PasswordPool::start(
             PoolSettings {
-                threads: hashing_threads(),
-                cost: HashingCost::new(settings.argon2_memory_kib, settings.argon2_iterations, 1)
-                    .context("the flags for argon2 are not usable")?,
+                threads: hashing_threads,
+                cost: settings.hashing_cost()?,
                 ..PoolSettings::default()
             },
             Box::new(move |outcome| report.report(Finished::Password(outcome))),
@@ -67,6 +66,7 @@ impl Workshop {
         let report = reporter.clone();
         let account_file = AccountFileWriter::start(
             settings.account_file(),
+            settings.on_exposure(),
             Box::new(move |outcome| report.report(Finished::AccountFile(outcome))),
         )
         .context("cannot start the account file's thread")?;
@@ -137,10 +137,4 @@ impl Workshop {
             FileRequest::Read { ticket } => self.account_file.read(ticket),
         }
     }
-}
-
-/// One fewer than there are cores, so that hashing leaves one to everybody else; at least one.
-fn hashing_threads() -> NonZeroUsize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
 }
