@@ -1,11 +1,23 @@
 # Read by the other scripts, not run: where things are, and how a daemon's program is called.
 # shellcheck shell=sh
 
-scripts=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+# Whoever is called by a link elsewhere finds its own directory all the same.
+scripts=$(dirname -- "$(readlink -f -- "$0")")
 root=$(dirname -- "$scripts")
 
-# A variable that is set to nothing stands for its default.
-for variable in CHAT_RUN_DIR CHAT_LISTEN CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_WORKERS CHAT_LOG CHAT_BIN_DIR TIME_OUT BLOCK_TIME; do
+# Limits, as docs/operations.md has them.
+limits='CHAT_MAX_ACCOUNTS CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES CHAT_SENDER_SHARE_PERCENT CHAT_BROADCAST_MESSAGES
+    CHAT_BROADCAST_BYTES CHAT_BROADCASTS_PER_MINUTE CHAT_MAX_CONNECTIONS CHAT_MAX_ADDRESS_CONNECTIONS
+    CHAT_MAX_NETWORK_CONNECTIONS CHAT_MAX_UNAUTHENTICATED CHAT_MAX_SOURCE_UNAUTHENTICATED CHAT_LOGINS_PER_MINUTE
+    CHAT_LOGIN_BURST CHAT_REGISTRATIONS_PER_HOUR CHAT_RESIDENT_TEXT_BYTES CHAT_MAX_HANDSHAKES
+    CHAT_HANDSHAKE_TIME_OUT CHAT_MAX_LINE_BYTES CHAT_MAX_CLIENTS CHAT_MAX_UNREAD_BYTES CHAT_MAX_BUFFER_BYTES
+    CHAT_MAX_RECIPIENTS CHAT_LOGIN_TIME_OUT CHAT_LINES_PER_SECOND CHAT_LINE_BURST CHAT_PROXY_FROM
+    CHAT_PROXY_TIME_OUT'
+
+# A variable that is set to nothing stands for its default; but CHAT_TRUSTED: nobody is trusted then.
+for variable in CHAT_RUN_DIR CHAT_LISTEN CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_WORKERS CHAT_LOG CHAT_BIN_DIR TIME_OUT BLOCK_TIME \
+    CHAT_SANDBOX CHAT_STATE_USER CHAT_WORKER_USER CHAT_STRICT_PERMISSIONS \
+    CHAT_ARGON2_MEMORY_KIB CHAT_ARGON2_ITERATIONS CHAT_ARGON2_LANES $limits; do
     eval "[ -n \"\${$variable:-}\" ] || unset $variable"
 done
 
@@ -25,7 +37,12 @@ fail() {
 # more), the running daemon's own binary does it.
 daemon() {
     # What is wrong with a setting must not keep a running daemon from being stopped.
-    unset_settings="env -u CHAT_LISTEN -u CHAT_LISTEN_TLS -u CHAT_TLS_CERT -u CHAT_TLS_KEY -u CHAT_WORKERS -u CHAT_LOG -u TIME_OUT -u BLOCK_TIME"
+    unset_settings="env -u CHAT_LISTEN -u CHAT_LISTEN_TLS -u CHAT_TLS_CERT -u CHAT_TLS_KEY -u CHAT_WORKERS -u CHAT_LOG -u TIME_OUT -u BLOCK_TIME -u CHAT_SANDBOX
+        -u CHAT_STATE_USER -u CHAT_WORKER_USER -u CHAT_STRICT_PERMISSIONS -u CHAT_ARGON2_MEMORY_KIB
+        -u CHAT_ARGON2_ITERATIONS -u CHAT_ARGON2_LANES"
+    for variable in CHAT_TRUSTED $limits; do
+        unset_settings="$unset_settings -u $variable"
+    done
     if [ -x "$bin_dir/$1" ]; then
         $unset_settings "$bin_dir/$1" "$2"
         return

@@ -25,6 +25,13 @@ impl Histogram {
         self.longest = self.longest.max(took);
     }
 
+    /// Counts each.
+    pub fn add_all(&mut self, took: &[Duration]) {
+        for took in took {
+            self.add(*took);
+        }
+    }
+
     /// How many were counted.
     pub fn total(&self) -> u64 {
         self.total

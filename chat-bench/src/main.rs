@@ -8,7 +8,7 @@ use anyhow::Context;
 use chat_bench::speed::measurement::{Measurement, append};
 use chat_bench::speed::setup::Setup;
 use chat_bench::speed::{accounts, fan_out, idle, logins, offline, queued, relay};
-use chat_bench::{crash, soak, startup};
+use chat_bench::{crash, outage, soak, startup};
 use clap::{Parser, Subcommand};
 
 /// Puts chatserv under load, and tells what came of it: one line of JSON, and lines for people
@@ -22,6 +22,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Work {
     Crash(crash::Options),
+    Outage(outage::Options),
     Soak(soak::Options),
     Startup(startup::Options),
     Relay(relay::Options),
@@ -72,6 +73,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
     }
     let (told, page_file) = match work {
         Work::Crash(options) => told!(crash::run, options),
+        Work::Outage(options) => told!(outage::run, options),
         Work::Soak(options) => told!(soak::run, options),
         Work::Startup(options) => told!(startup::run, options),
         Work::Relay(options) => measured!(relay::run, options),

@@ -29,6 +29,10 @@ pub(crate) struct Arguments {
     #[arg(long, env = "CHAT_NO_PUSH", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) no_push: bool,
 
+    /// Take the password of an account from the first line of this file, which only its owner may read
+    #[arg(long, value_name = "FILE", env = "CHAT_PASSWORD_FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+
     /// How long to try each address of the server
     #[arg(long, value_name = "SECONDS", default_value_t = 10, env = "CHAT_CONNECT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     connect_timeout: u64,
@@ -55,7 +59,7 @@ In a pipe, the first two lines are user name and password, the others are comman
   printf 'bob\\nsecret\\nsend alice hi\\nlogout\\n' | chat-client HOST PORT
 Messages and the answers to `who` and `last` go to the standard output, as the
 server sends them (UTC); everything else goes to the standard error in plain words.
-A password is never an argument.
+A password is never an argument. With --password-file it is not a line either.
 
 Exit status:
   0  left in good order; in a pipe: and every command was done

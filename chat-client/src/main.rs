@@ -9,6 +9,7 @@ mod exit_status;
 mod keys;
 mod line_editor;
 mod line_splitter;
+mod password_file;
 mod person;
 mod report;
 mod safe_text;
@@ -47,6 +48,8 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
     if arguments.ca.is_some() && !arguments.tls {
         return Err("--ca is for --tls; without it nothing is checked".to_owned());
     }
+    let password = arguments.password_file.as_deref();
+    let password = password.map(password_file::read).transpose()?;
     let (host, port) = (&arguments.host, arguments.port);
     let mut connection = Connection::open(host, port, arguments.connect_timeout())?;
     if arguments.tls {
@@ -59,6 +62,7 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
         interactive,
         push: interactive && !arguments.no_push,
         answer_patience: arguments.answer_timeout(),
+        password,
     });
     EventLoop::new(conversation, connection, person, display)
         .run()

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use chat_frontd::master::handouts::TlsHandouts;
@@ -15,6 +16,7 @@ use chat_frontd::worker::{self, WorkerSetup};
 use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_shared::operator::{Health, report_sizes};
 use chat_shared::process_options::ProcessOptions;
+use chat_shared::sandbox::{ChildUser, Users};
 use chat_shared::status_file::Status;
 
 #[derive(clap::Parser)]
@@ -31,6 +33,13 @@ fn main() -> ExitCode {
 impl Daemon for FrontEnd {
     const NAME: &'static str = "chat-frontd";
     const CHILD_ROLE: &'static str = "worker";
+    const CHILD_USER: ChildUser = ChildUser::Worker;
+    /// The state daemon, which the workers wait for, is usually started before.
+    const START_PATIENCE: Option<(Duration, &'static str)> = Some((
+        Duration::from_secs(30),
+        "the workers wait for the state daemon; is chat-stated running in the same run directory? \
+         scripts/start starts both",
+    ));
 
     fn process(&self) -> &ProcessOptions {
         &self.settings.process
@@ -40,7 +49,7 @@ impl Daemon for FrontEnd {
         self.settings.workers
     }
 
-    fn listen(&self) -> anyhow::Result<Listening> {
+    fn listen(&self, _users: Option<Users>) -> anyhow::Result<Listening> {
         let plain_addresses = self.settings.plain_addresses()?;
         let plain = listen_on_all(&plain_addresses, "--listen, CHAT_LISTEN")?;
         let tls_addresses = &self.settings.listen_tls;
@@ -75,11 +84,12 @@ impl Daemon for FrontEnd {
             );
         }
         let sockets = inheritance.sockets.into_iter();
-        worker::run(WorkerSetup {
+        let setup = WorkerSetup {
             listeners: sockets.map(TcpListener::from).collect(),
             parent: inheritance.parent,
             settings,
-        })
+        };
+        worker::run(setup, inheritance.sandbox)
     }
 
     fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {

@@ -17,7 +17,7 @@ use crate::master::handouts::IdentityFiles;
 const MAX_WORKERS: u32 = 64;
 
 /// Descriptors of a worker that are no client's: log, sockets, event queue, and some to spare.
-const DESCRIPTORS_BESIDE_CLIENTS: u64 = 128;
+pub(crate) const DESCRIPTORS_BESIDE_CLIENTS: u64 = 128;
 
 /// The front end of chatserv: serves TCP clients and asks chat-stated
 ///

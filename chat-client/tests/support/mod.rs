@@ -139,6 +139,7 @@ pub(crate) fn client() -> Command {
         "SSL_CERT_DIR",
         "CHAT_CONNECT_TIMEOUT",
         "CHAT_ANSWER_TIMEOUT",
+        "CHAT_PASSWORD_FILE",
     ] {
         command.env_remove(name);
     }

@@ -196,6 +196,12 @@ impl Core {
         }
     }
 
+    /// Whether what comes from a client may be a password, of which no copy should stay.
+    pub fn expects_secret(&self, key: ClientKey) -> bool {
+        let client = self.clients.get(key);
+        client.is_some_and(|client| client.session.expects_secret())
+    }
+
     /// Bytes came from a client.
     pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
         if let Some(client) = self.clients.get_mut(key)

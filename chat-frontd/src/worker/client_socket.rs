@@ -8,6 +8,7 @@ use chat_shared::crash_point;
 use mio::event::Event;
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
+use zeroize::Zeroize;
 
 use super::tcp_queues;
 use super::tls_layer::TlsLayer;
@@ -121,7 +122,11 @@ impl ClientSocket {
                 // A short read has emptied the kernel's queue, and more will be told of; but the end was.
                 self.is_readable = bytes == READ_BYTES || self.is_read_closed;
                 crash_point::reach("worker:before-acknowledgement");
+                let is_secret = core.expects_secret(key);
                 core.received(key, &scratch[..bytes]);
+                if is_secret {
+                    scratch[..bytes].zeroize();
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -127,6 +127,15 @@ impl Connection {
         self.stream
     }
 
+    /// To be written to in another way.
+    #[allow(
+        dead_code,
+        reason = "not every test program that has this module uses it"
+    )]
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// This end's address.
     pub(crate) fn local_address(&self) -> Result<SocketAddr, String> {
         self.stream.local_addr().map_err(|error| error.to_string())

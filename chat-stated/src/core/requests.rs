@@ -2,8 +2,7 @@
 
 use chat_shared::protocol::text;
 use chat_shared::rpc::{
-    Answer, Call, ConnectionSerial, FromWorker, MessageNumber, Progress, Request, StreamOffset,
-    decode_items,
+    Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, decode_items,
 };
 use chat_shared::security_log::Event;
 
@@ -305,11 +304,6 @@ impl Core {
             self.note_decided(link, request, &answer);
             self.answer(link, request.connection.serial, request.offset, answer);
         }
-    }
-
-    /// The last message there is.
-    pub(super) fn newest(&self) -> MessageNumber {
-        self.state.last_message()
     }
 }
 

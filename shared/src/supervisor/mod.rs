@@ -1,6 +1,6 @@
 //! The parent of a daemon's children: starts them, replaces those that die, passes signals on, ends them.
 //!
-//! [`fleet`] decides, this loop does. A child tells over its [`ChildLink`] that it is ready; that the parent is
+//! [`Fleet`] decides, this loop does. A child tells over its [`ChildLink`] that it is ready; that the parent is
 //! gone, it learns from the same socket pair.
 
 mod backoff;
@@ -25,9 +25,10 @@ use crate::handouts::Handouts;
 use crate::process_identity::{ProcessIdentity, boot_id};
 use crate::refusals::Refusals;
 use crate::status_file::{Phase, Status};
-use fleet::{Action, Fleet, Moment};
+pub use backoff::LONGEST_WAIT_MS;
+pub use fleet::{Action, Fleet, Moment};
 pub use signals::Signals;
-pub use spawn::{ChildStarter, Inheritance, own_binary};
+pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
 
 /// Running children, and what is known of them.
 pub struct Supervisor {
@@ -129,6 +130,9 @@ impl Supervisor {
 
     fn start(&mut self, index: usize) {
         let number = child_number(index);
+        if let Err(error) = self.starter.hand_over() {
+            return self.ended(index, error.to_string());
+        }
         match self.starter.start(number) {
             Ok((process, mut link)) => {
                 if let Some(handouts) = &self.handouts {
@@ -184,6 +188,10 @@ impl Supervisor {
         }
         if self.signals.take_reload() {
             log::info!("reloading");
+            // What an operator has put there belongs to him.
+            if let Err(error) = self.starter.hand_over() {
+                log::error!("{error}");
+            }
             if let Some(handouts) = &mut self.handouts {
                 handouts.reload();
                 self.hand_out();
@@ -229,6 +237,10 @@ impl Supervisor {
         if let Err(error) = link.read_available() {
             log::debug!("reading from child {}: {error}", index + 1);
         }
+        let said = link.note();
+        if !said.is_empty() {
+            self.fleet.noted(index, said);
+        }
         if link.is_ready() {
             self.fleet.ready(index, moment(self.epoch));
         }
@@ -242,8 +254,7 @@ impl Supervisor {
                     self.reaped(pid, format!("exited with status {status}"));
                 }
                 Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                    let number = signal as i32;
-                    self.reaped(pid, format!("killed by signal {number} ({signal})"));
+                    self.reaped(pid, describe_signal(signal));
                 }
                 Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return,
                 Ok(_) | Err(Errno::EINTR) => {}
@@ -298,6 +309,15 @@ fn awaited_of(link: &ChildLink) -> PollFlags {
         true => PollFlags::POLLIN | PollFlags::POLLOUT,
         false => PollFlags::POLLIN,
     }
+}
+
+fn describe_signal(signal: Signal) -> String {
+    let number = signal as i32;
+    let meaning = match signal {
+        Signal::SIGSYS => ": it made a system call that the sandbox does not allow",
+        _ => "",
+    };
+    format!("killed by signal {number} ({signal}){meaning}")
 }
 
 fn signal(process: ProcessIdentity, signal: Signal) {

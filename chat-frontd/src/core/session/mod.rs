@@ -19,6 +19,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use chat_shared::password::Password;
 use chat_shared::protocol::words;
 use chat_shared::rpc::{
     ConnectionSerial, Message, MessageNumber, Progress, Request, ResumedConnection, StreamOffset,
@@ -59,7 +60,7 @@ enum Step {
     },
     NewPassword {
         name: String,
-        first: Option<Vec<u8>>,
+        first: Option<Password>,
     },
     Password {
         name: String,
@@ -181,6 +182,11 @@ impl Session {
     pub(crate) fn received(&mut self, bytes: &[u8]) {
         self.input.extend(bytes);
         self.delivery.heard(self.input.stream_total());
+    }
+
+    /// Whether what comes from the client may be a password.
+    pub(crate) fn expects_secret(&self) -> bool {
+        self.step != Step::Chat
     }
 
     /// How many bytes came from the client.

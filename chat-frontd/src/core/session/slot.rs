@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use chat_shared::password::Password;
 use chat_shared::rpc::{Call, MessageNumber, StreamOffset};
 
 use super::command::{Letter, PushMode};
@@ -11,8 +12,8 @@ use super::command::{Letter, PushMode};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
     Name { name: String },
-    Register { name: String, password: Vec<u8> },
-    LogIn { name: String, password: Vec<u8> },
+    Register { name: String, password: Password },
+    LogIn { name: String, password: Password },
     Send(Letter),
     Broadcast { text: String },
     Fetch,
