@@ -32,6 +32,9 @@ pub enum ProxyHeader {
     },
 }
 
+/// What a balancer sends that speaks for itself.
+pub const LOCAL_HEADER: [u8; FIXED_BYTES] = *b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+
 /// Why bytes are no header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyHeaderError {
@@ -164,6 +167,7 @@ mod tests {
     #[test]
     fn a_balancer_may_speak_for_itself_or_for_nobody() {
         for bytes in [
+            LOCAL_HEADER.to_vec(),
             header(LOCAL, UNSPECIFIED, &[]),
             header(LOCAL, TCP_OVER_IPV4, &ipv4()),
             header(LOCAL, 0xff, &[1, 2, 3]),

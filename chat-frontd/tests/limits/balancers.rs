@@ -77,6 +77,15 @@ fn a_balancer_may_look_whether_clients_are_served() {
 }
 
 #[test]
+fn a_balancer_may_run_on_the_same_host() {
+    let server = Server::start(&[("CHAT_PROXY_FROM", "127.0.0.0/8")]);
+    let status = server.installation.program(FRONTD, &["--status"]);
+    status.expect_status(0).expect_out("a client was served");
+    let mut client = behind_balancer(&server, [192, 0, 2, 7]);
+    says(&mut client, "foobar", "password");
+}
+
+#[test]
 fn a_balancer_that_sends_no_header_is_not_served() {
     let server = Server::start(&[
         ("CHAT_PROXY_FROM", "127.0.0.9"),
