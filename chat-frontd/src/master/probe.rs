@@ -38,7 +38,12 @@ pub fn probe(address: SocketAddr, is_tls: bool) -> io::Result<Seen> {
 
 fn is_end(error: &io::Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let ends = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];
+    let ends = [
+        BrokenPipe,
+        ConnectionAborted,
+        ConnectionReset,
+        UnexpectedEof,
+    ];
     ends.contains(&error.kind())
 }
 

@@ -7,7 +7,7 @@ use crate::server::{Server, expect, says, source};
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// A header for a client with this address.
-fn header(client: [u8; 4]) -> Vec<u8> {
+pub(crate) fn header(client: [u8; 4]) -> Vec<u8> {
     let mut bytes = SIGNATURE.to_vec();
     bytes.extend([0x21, 0x11, 0, 16]);
     bytes.extend(client);

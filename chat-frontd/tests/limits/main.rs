@@ -3,6 +3,9 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/certificate.rs"]
+#[allow(dead_code)]
+mod certificate;
 #[path = "../support/connection.rs"]
 #[allow(dead_code)]
 mod connection;
@@ -18,3 +21,4 @@ mod connections;
 mod fail2ban;
 mod rates;
 mod server;
+mod tls;

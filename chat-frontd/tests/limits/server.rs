@@ -43,7 +43,8 @@ impl Server {
             command.stdin(Stdio::null());
             installation.run(command).expect_status(0);
         }
-        let address = installation.address().parse().unwrap();
+        let address = installation.address();
+        let address = address.trim_end_matches(" tls").parse().unwrap();
         Self {
             installation,
             address,

@@ -17,6 +17,9 @@ use super::link::LinkId;
 /// until then.
 const MAX_RATED_SOURCES: usize = 65_536;
 
+/// Connections that were turned away and are not closed yet: far beyond what workers can have.
+const MAX_TURNED_AWAY: usize = 1_000_000;
+
 /// What one source, and all of them, may have and do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLimits {
@@ -103,7 +106,10 @@ impl Sources {
     /// Somebody connected. The event says which limit is in the way; nothing of the connection is heard any more then.
     pub(super) fn open(&mut self, key: Key, address: IpAddr) -> Result<(), Event> {
         if let Some(event) = self.limit_in_the_way(address) {
-            self.turned_away.insert(key);
+            // A worker that tells of more is no worker of ours.
+            if self.turned_away.len() < MAX_TURNED_AWAY {
+                self.turned_away.insert(key);
+            }
             return Err(event);
         }
         self.take_in(key, address, false);
