@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use regex::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 use crate::connection::Connection;
 use crate::installation::{FRONTD, STATED, repository};
@@ -14,20 +14,27 @@ fn filter() -> Regex {
     let text = fs::read_to_string(path).unwrap();
     let pattern = text.lines().find_map(|l| l.strip_prefix("failregex = "));
     let address = r"(?P<address>[0-9.]{7,15}|[0-9a-f:]*:[0-9a-f:.]*)";
-    Regex::new(&pattern.unwrap().replace("<ADDR>", address)).unwrap()
+    regex(&pattern.unwrap().replace("<ADDR>", address))
+}
+
+/// Of bytes: what a line says may be anything.
+fn regex(pattern: &str) -> Regex {
+    RegexBuilder::new(pattern).unicode(false).build().unwrap()
 }
 
 /// fail2ban takes the time out of a line before it looks at the rest. It must be there as the filter says.
 fn without_time(line: &str) -> &str {
-    let time = Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z").unwrap();
-    let end = time.find(line).unwrap_or_else(|| panic!("no time: {line}"));
+    let time = regex(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z");
+    let end = time
+        .find(line.as_bytes())
+        .unwrap_or_else(|| panic!("no time: {line}"));
     &line[end.end()..]
 }
 
 fn sources(filter: &Regex, lines: &[String]) -> Vec<String> {
     let found = lines.iter().filter_map(|line| {
-        let found = filter.captures(without_time(line))?;
-        Some(found["address"].to_owned())
+        let found = filter.captures(without_time(line).as_bytes())?;
+        Some(String::from_utf8_lossy(&found["address"]).into_owned())
     });
     found.collect()
 }
