@@ -34,8 +34,8 @@ use slot::{Question, Setting, Slot, Stage};
 
 /// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
 const MAX_SLOTS: usize = 512;
-/// While their texts hold more than this, no other line is taken.
-const MAX_SLOT_TEXT_BYTES: usize = 128 * 1024;
+/// While more than this is held of them, no other line is taken.
+const MAX_HELD_BYTES: usize = 128 * 1024;
 
 /// What a session refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +96,8 @@ pub(crate) struct Session {
     is_end_doubtful: bool,
     step: Step,
     slots: VecDeque<Slot>,
-    /// What the texts in `slots` hold.
-    slot_text_bytes: usize,
+    /// What is held of the lines in `slots`.
+    held_bytes: usize,
     /// No slot before this one is to be asked.
     next_to_ask: usize,
     pub(crate) output: Output,
@@ -137,7 +137,7 @@ impl Session {
             is_end_doubtful: false,
             step: Step::Name,
             slots: VecDeque::new(),
-            slot_text_bytes: 0,
+            held_bytes: 0,
             next_to_ask: 0,
             output: Output::default(),
             delivery: Delivery::default(),
@@ -195,7 +195,7 @@ impl Session {
         self.ending.is_none()
             && self.step != Step::Over
             && self.slots.len() < max_slots
-            && self.slot_text_bytes <= MAX_SLOT_TEXT_BYTES
+            && self.held_bytes <= MAX_HELD_BYTES
             && self.output.pending().len() <= self.limits.max_unread_bytes
     }
 
@@ -229,7 +229,7 @@ impl Session {
         if self.is_daemon_lost {
             refuse_busy(&mut slot);
         }
-        self.slot_text_bytes += slot.question.text_bytes();
+        self.held_bytes += slot.held_bytes;
         self.slots.push_back(slot);
     }
 
@@ -254,7 +254,7 @@ impl Session {
     /// The daemon ended the session.
     pub(crate) fn cut_off(&mut self) {
         self.slots.clear();
-        self.slot_text_bytes = 0;
+        self.held_bytes = 0;
         self.next_to_ask = 0;
         self.step = Step::Over;
     }
