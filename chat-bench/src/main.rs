@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chat_bench::speed::floors::{echo, frames};
 use chat_bench::speed::measurement::{Measurement, append};
-use chat_bench::speed::setup::Setup;
-use chat_bench::speed::{accounts, fan_out, idle, logins, offline, queued, relay};
+use chat_bench::speed::setup::Repetition;
+use chat_bench::speed::{accounts, fan_out, floors, idle, latency, logins, offline, queued, relay};
 use chat_bench::{crash, soak, startup};
 use clap::{Parser, Subcommand};
 
@@ -31,6 +32,14 @@ enum Work {
     Logins(logins::Options),
     Accounts(accounts::Options),
     Queued(queued::Options),
+    Latency(latency::Options),
+    Floors(floors::Options),
+    /// The other end of `floors`
+    #[command(hide = true)]
+    EchoServer(echo::Server),
+    /// The other end of `floors`
+    #[command(hide = true)]
+    FramePeer(frames::Peer),
 }
 
 /// What a run leaves to be told.
@@ -67,7 +76,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
     }
     macro_rules! measured {
         ($run:path, $options:expr) => {
-            return show(&$run($options)?, &$options.setup)
+            return show(&$run($options)?, &$options.setup.repetition)
         };
     }
     let (told, page_file) = match work {
@@ -81,6 +90,10 @@ fn run(work: &Work) -> anyhow::Result<bool> {
         Work::Logins(options) => measured!(logins::run, options),
         Work::Accounts(options) => measured!(accounts::run, options),
         Work::Queued(options) => measured!(queued::run, options),
+        Work::Latency(options) => measured!(latency::run, options),
+        Work::Floors(options) => return show(&floors::run(options)?, &options.repetition),
+        Work::EchoServer(server) => return echo::serve(server).map(|()| true),
+        Work::FramePeer(peer) => return frames::answer(peer).map(|()| true),
     };
     tell(&told, page_file)?;
     Ok(told.is_success)
@@ -96,12 +109,12 @@ fn tell(told: &Told, page_file: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(measurements: &[Measurement], setup: &Setup) -> anyhow::Result<bool> {
+fn show(measurements: &[Measurement], repetition: &Repetition) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
     for measurement in measurements {
         writeln!(out, "{}\n{}", measurement.json()?, measurement.text())?;
     }
-    if let Some(path) = &setup.results {
+    if let Some(path) = &repetition.results {
         append(path, measurements)?;
     }
     Ok(true)

@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
             state_flags: vec![format!("--broadcasts-per-minute={}", u32::MAX)],
             ..Plan::default()
         };
-        let target = stage.start(&accounts, plan)?;
+        let target = stage.start(&options.setup, &accounts, plan)?;
         let figures = fan_out(options, &target, &accounts, progress)?;
         target.end()?;
         Ok(figures)

@@ -48,9 +48,9 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
         ("workers", options.setup.workers as u64),
     ];
     let measurement = stage.measure("logins", &parameters, |progress| {
-        let mut figures = warm(&stage, options.clients, progress)?;
+        let mut figures = warm(&stage, &options.setup, options.clients, progress)?;
         if options.setup.server.dialect() == Dialect::Chatserv {
-            figures.push(cold(&stage, options.cold_clients)?);
+            figures.push(cold(&stage, &options.setup, options.cold_clients)?);
         }
         Ok(figures)
     })?;
@@ -59,11 +59,12 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
 
 fn warm(
     stage: &Stage<'_>,
+    setup: &Setup,
     clients: usize,
     progress: &mut Progress,
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let accounts = accounts(clients);
-    let target = stage.start(&accounts, Plan::default())?;
+    let target = stage.start(setup, &accounts, Plan::default())?;
     let names = accounts.names();
     // The first time the hash is computed, and remembered.
     let mut crowd = Crowd::new(target.address, clients)?;
@@ -80,13 +81,13 @@ fn warm(
     Ok(figures)
 }
 
-fn cold(stage: &Stage<'_>, clients: usize) -> anyhow::Result<(&'static str, f64)> {
+fn cold(stage: &Stage<'_>, setup: &Setup, clients: usize) -> anyhow::Result<(&'static str, f64)> {
     let accounts = accounts(clients);
     let plan = Plan {
         hashing: Hashing::Standard,
         ..Plan::default()
     };
-    let target = stage.start(&accounts, plan)?;
+    let target = stage.start(setup, &accounts, plan)?;
     let mut crowd = Crowd::new(target.address, clients)?;
     let stopwatch = Stopwatch::start(target.processes(), 0);
     gather(

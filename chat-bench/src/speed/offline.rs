@@ -80,7 +80,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
             prefix: "off".into(),
             count: SENDERS + options.users,
         };
-        let target = stage.start(&accounts, Plan::default())?;
+        let target = stage.start(&options.setup, &accounts, Plan::default())?;
         ensure!(
             target.dialect == Dialect::Chatserv,
             "this server keeps no messages for who is offline"

@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
             prefix: "relay".into(),
             count: 2 * options.pairs,
         };
-        let target = stage.start(&accounts, Plan::default())?;
+        let target = stage.start(&options.setup, &accounts, Plan::default())?;
         let figures = relay(options, &target, &accounts, progress)?;
         target.end()?;
         Ok(figures)
