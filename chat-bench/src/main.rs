@@ -8,7 +8,9 @@ use anyhow::Context;
 use chat_bench::speed::floors::{echo, frames};
 use chat_bench::speed::measurement::{Measurement, append};
 use chat_bench::speed::setup::Repetition;
-use chat_bench::speed::{accounts, fan_out, floors, idle, latency, logins, offline, queued, relay};
+use chat_bench::speed::{
+    accounts, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
+};
 use chat_bench::{crash, soak, startup};
 use clap::{Parser, Subcommand};
 
@@ -34,6 +36,7 @@ enum Work {
     Queued(queued::Options),
     Latency(latency::Options),
     Floors(floors::Options),
+    Page(page::Options),
     /// The other end of `floors`
     #[command(hide = true)]
     EchoServer(echo::Server),
@@ -92,6 +95,10 @@ fn run(work: &Work) -> anyhow::Result<bool> {
         Work::Queued(options) => measured!(queued::run, options),
         Work::Latency(options) => measured!(latency::run, options),
         Work::Floors(options) => return show(&floors::run(options)?, &options.repetition),
+        Work::Page(options) => {
+            write!(std::io::stdout(), "{}", page::run(options)?)?;
+            return Ok(true);
+        }
         Work::EchoServer(server) => return echo::serve(server).map(|()| true),
         Work::FramePeer(peer) => return frames::answer(peer).map(|()| true),
     };

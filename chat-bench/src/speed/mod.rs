@@ -11,6 +11,7 @@ pub mod latency;
 pub mod logins;
 pub mod measurement;
 pub mod offline;
+pub mod page;
 pub mod peer;
 pub mod person;
 pub mod placement;
