@@ -75,7 +75,13 @@ fn with_accounts(
     progress.show(Instant::now(), 0.5);
     let names: Vec<_> = (0..ONLINE).map(|number| accounts.name(number)).collect();
     let mut crowd = Crowd::new(target.address, ONLINE)?;
-    gather(&mut crowd, target.dialect, &names, Presence::LoggedIn)?;
+    gather(
+        &mut crowd,
+        &target,
+        &names,
+        0..names.len(),
+        Presence::LoggedIn,
+    )?;
     let asker = accounts.name(ONLINE);
     let mut person = Person::log_in(target.address, &asker)?.context("the asker is there")?;
     let [broadcast, broadcast_cpu] = each(&target, || {

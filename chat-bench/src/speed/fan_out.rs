@@ -95,7 +95,13 @@ fn fan_out(
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let names = accounts.names();
     let mut crowd = Crowd::new(target.address, names.len())?;
-    gather(&mut crowd, target.dialect, &names, Presence::Meeting)?;
+    gather(
+        &mut crowd,
+        target,
+        &names,
+        0..names.len(),
+        Presence::Meeting,
+    )?;
     let mut hall = Hall::new(options, target.dialect);
     flow(&mut hall, &mut crowd, Duration::from_secs(1), progress)?;
     let stopwatch = Stopwatch::start(target.processes(), hall.done());

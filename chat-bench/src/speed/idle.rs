@@ -48,9 +48,9 @@ fn of_clients(stage: &Stage<'_>, setup: &Setup, clients: usize) -> anyhow::Resul
         // What the first client makes the server prepare is not the price of a client.
         let names = accounts.names();
         let mut crowd = Crowd::new(target.address, names.len())?;
-        gather(&mut crowd, target.dialect, &names[..1], Presence::LoggedIn)?;
+        gather(&mut crowd, &target, &names, 0..1, Presence::LoggedIn)?;
         let before = memory(&target.processes());
-        gather(&mut crowd, target.dialect, &names[1..], Presence::LoggedIn)?;
+        gather(&mut crowd, &target, &names, 1..clients, Presence::LoggedIn)?;
         let all = memory(&target.processes());
         target.end()?;
         Ok(figures(before, all, clients))

@@ -177,7 +177,13 @@ fn at_rate(
 ) -> anyhow::Result<Times> {
     let names = accounts.names();
     let mut crowd = Crowd::new(target.address, names.len())?;
-    gather(&mut crowd, target.dialect, &names, Presence::Listening)?;
+    gather(
+        &mut crowd,
+        target,
+        &names,
+        0..names.len(),
+        Presence::Listening,
+    )?;
     let span = WARM_UP + Duration::from_secs(options.seconds);
     let mut schedule = Schedule::new(options, target.dialect, &names, rate);
     loop {

@@ -69,13 +69,25 @@ fn warm(
     // The first time the hash is computed, and remembered.
     let mut crowd = Crowd::new(target.address, clients)?;
     progress.show(Instant::now(), 0.1);
-    gather(&mut crowd, target.dialect, &names, Presence::LoggedIn)?;
+    gather(
+        &mut crowd,
+        &target,
+        &names,
+        0..names.len(),
+        Presence::LoggedIn,
+    )?;
     drop(crowd);
     progress.show(Instant::now(), 0.5);
     target.wait_until_left(&names[0])?;
     let mut crowd = Crowd::new(target.address, clients)?;
     let stopwatch = Stopwatch::start(target.processes(), 0);
-    gather(&mut crowd, target.dialect, &names, Presence::LoggedIn)?;
+    gather(
+        &mut crowd,
+        &target,
+        &names,
+        0..names.len(),
+        Presence::LoggedIn,
+    )?;
     let figures = stopwatch.figures("warm logins/s", clients as u64);
     target.end()?;
     Ok(figures)
@@ -92,8 +104,9 @@ fn cold(stage: &Stage<'_>, setup: &Setup, clients: usize) -> anyhow::Result<(&'s
     let stopwatch = Stopwatch::start(target.processes(), 0);
     gather(
         &mut crowd,
-        target.dialect,
+        &target,
         &accounts.names(),
+        0..clients,
         Presence::LoggedIn,
     )?;
     let figures = stopwatch.figures("cold logins/s", clients as u64);

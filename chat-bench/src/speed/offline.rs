@@ -100,12 +100,7 @@ fn offline(
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let names = accounts.names();
     let mut crowd = Crowd::new(target.address, names.len())?;
-    gather(
-        &mut crowd,
-        target.dialect,
-        &names[..SENDERS],
-        Presence::LoggedIn,
-    )?;
+    gather(&mut crowd, target, &names, 0..SENDERS, Presence::LoggedIn)?;
     let mut senders = Senders::new(options, &names[SENDERS..]);
     let stopwatch = Stopwatch::start(target.processes(), 0);
     flow_until(&mut senders, &mut crowd, |senders| {

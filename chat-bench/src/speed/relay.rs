@@ -94,7 +94,13 @@ fn relay(
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let names = accounts.names();
     let mut crowd = Crowd::new(target.address, names.len())?;
-    gather(&mut crowd, target.dialect, &names, Presence::Listening)?;
+    gather(
+        &mut crowd,
+        target,
+        &names,
+        0..names.len(),
+        Presence::Listening,
+    )?;
     let mut pairs = Pairs::new(options, target.dialect, &names);
     let warm_up = Duration::from_secs(options.warm_up_seconds);
     flow(&mut pairs, &mut crowd, warm_up, progress)?;
