@@ -11,7 +11,7 @@ use chat_bench::speed::setup::Repetition;
 use chat_bench::speed::{
     accounts, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
 };
-use chat_bench::{crash, soak, startup};
+use chat_bench::{crash, hot_paths, soak, startup};
 use clap::{Parser, Subcommand};
 
 /// Puts chatserv under load, and tells what came of it: one line of JSON, and lines for people
@@ -37,6 +37,7 @@ enum Work {
     Latency(latency::Options),
     Floors(floors::Options),
     Page(page::Options),
+    HotPath(hot_paths::Options),
     /// The other end of `floors`
     #[command(hide = true)]
     EchoServer(echo::Server),
@@ -99,6 +100,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
             write!(std::io::stdout(), "{}", page::run(options)?)?;
             return Ok(true);
         }
+        Work::HotPath(options) => return hot_paths::run(options).map(|()| true),
         Work::EchoServer(server) => return echo::serve(server).map(|()| true),
         Work::FramePeer(peer) => return frames::answer(peer).map(|()| true),
     };
