@@ -36,6 +36,13 @@ impl Histogram {
         self.longest = self.longest.max(other.longest);
     }
 
+    /// Counts each.
+    pub fn add_all(&mut self, took: &[Duration]) {
+        for took in took {
+            self.add(*took);
+        }
+    }
+
     /// How many were counted.
     pub fn total(&self) -> u64 {
         self.total

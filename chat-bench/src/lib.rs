@@ -10,6 +10,7 @@ pub mod installation;
 pub mod json_object;
 pub mod machine;
 pub mod message_line;
+pub mod outage;
 pub mod payload;
 pub mod process_tree;
 pub mod random;

@@ -11,7 +11,7 @@ use chat_bench::speed::setup::Repetition;
 use chat_bench::speed::{
     accounts, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
 };
-use chat_bench::{crash, hot_paths, soak, startup};
+use chat_bench::{crash, hot_paths, outage, soak, startup};
 use clap::{Parser, Subcommand};
 
 /// Puts chatserv under load, and tells what came of it: one line of JSON, and lines for people
@@ -25,6 +25,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Work {
     Crash(crash::Options),
+    Outage(outage::Options),
     Soak(soak::Options),
     Startup(startup::Options),
     Relay(relay::Options),
@@ -85,6 +86,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
     }
     let (told, page_file) = match work {
         Work::Crash(options) => told!(crash::run, options),
+        Work::Outage(options) => told!(outage::run, options),
         Work::Soak(options) => told!(soak::run, options),
         Work::Startup(options) => told!(startup::run, options),
         Work::Relay(options) => measured!(relay::run, options),

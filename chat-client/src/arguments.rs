@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -15,6 +16,14 @@ pub(crate) struct Arguments {
     /// Its port
     #[arg(default_value_t = 4119, env = "CHAT_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
+
+    /// Speak TLS, and make sure that the server is the one that was named
+    #[arg(long, env = "CHAT_TLS", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) tls: bool,
+
+    /// With --tls, trust the certificates in this file too (PEM form), beside those that the system trusts
+    #[arg(long, value_name = "FILE", env = "CHAT_CA")]
+    pub(crate) ca: Option<PathBuf>,
 
     /// At a terminal: do not ask the server to send messages as they come; an empty line fetches them
     #[arg(long, env = "CHAT_NO_PUSH", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]

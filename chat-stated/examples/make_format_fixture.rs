@@ -222,7 +222,7 @@ fn failed(account: u32) -> Action {
 
 fn send(recipients: &[&str], text: &str) -> Action {
     Action::Send {
-        recipients: recipients.iter().map(|name| (*name).into()).collect(),
+        recipients: recipients.join(" "),
         text: text.into(),
     }
 }

@@ -125,8 +125,8 @@ pub enum Action {
     },
     /// A message to some accounts.
     Send {
-        /// Names as typed.
-        recipients: Vec<String>,
+        /// Names as typed, one space between.
+        recipients: String,
         /// Without control characters.
         text: String,
     },

@@ -15,3 +15,4 @@ pub mod socket;
 pub mod state;
 pub mod state_lock;
 pub mod stored_state;
+pub mod text_page;

@@ -51,6 +51,7 @@ impl Daemon for StateDaemon {
         let path = self.settings.socket_path();
         let listener = socket::listen(&path)?;
         Ok(Listening {
+            handouts: None,
             sockets: vec![OwnedFd::from(listener)],
             addresses: vec![path.display().to_string()],
             files: vec![path],

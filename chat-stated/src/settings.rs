@@ -6,6 +6,7 @@ use chat_shared::process_options::ProcessOptions;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
+use crate::core::CoreSettings;
 use crate::disk_reserve::DiskReserve;
 use crate::entry::Limits;
 use crate::passwords::cost::{MAX_ITERATIONS, MAX_MEMORY_KIB};
@@ -90,6 +91,15 @@ pub struct Settings {
         value_parser = RangedU64ValueParser::<u64>::new().range(1..)
     )]
     pub checkpoint_every_entries: u64,
+
+    /// Bytes of text of waiting messages that are kept in memory; the others are read from the disk
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "CHAT_RESIDENT_TEXT_BYTES",
+        default_value_t = CoreSettings::default().resident_text_bytes
+    )]
+    pub resident_text_bytes: u64,
 
     /// Space held back on the disk, so that logins, logouts and reading go on when it is full
     #[arg(

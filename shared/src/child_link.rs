@@ -1,11 +1,13 @@
 //! What a started process tells the process that started it, over a socket pair: that it is ready, or why it failed.
 //!
-//! The bytes are `R` for ready, and `E` followed by a text that ends with the stream. Nothing goes the other
-//! way: the child only learns, by the end of the stream, that its parent is gone.
+//! The bytes are `R` for ready, and `E` followed by a text that ends with the stream. The other way go handouts
+//! (see [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+
+use crate::handouts::Outbox;
 
 /// Longest text of a failure that is passed on, in bytes.
 const MAX_FAILURE_BYTES: usize = 4096;
@@ -32,6 +34,7 @@ pub struct ChildLink {
     ready: bool,
     failure: Option<Vec<u8>>,
     ended: bool,
+    outbox: Outbox,
 }
 
 impl ChildLink {
@@ -44,6 +47,7 @@ impl ChildLink {
             ready: false,
             failure: None,
             ended: false,
+            outbox: Outbox::default(),
         };
         Ok((link, child))
     }
@@ -76,6 +80,23 @@ impl ChildLink {
                 None => {}
             }
         }
+    }
+
+    /// Hands something to the child, as soon as it takes it: see [`Self::flush`].
+    pub fn hand_out(&mut self, handout: &[u8]) {
+        self.outbox.put(handout);
+    }
+
+    /// Writes what the child takes without waiting. A child that is gone takes nothing; that is learned elsewhere.
+    pub fn flush(&mut self) {
+        if let Err(error) = self.outbox.write_to(&mut self.stream) {
+            log::debug!("handing something to a child: {error}");
+        }
+    }
+
+    /// Whether [`Self::flush`] is to be called once the child takes more.
+    pub fn has_unsent(&self) -> bool {
+        !self.ended && self.outbox.has_unsent()
     }
 
     /// Whether the child has said that it can serve.

@@ -13,6 +13,8 @@ use clap::Parser;
 use nix::sys::stat::{Mode, umask};
 
 use crate::child_link::{report_failure, report_ready};
+use crate::flag_source::source_of_value;
+use crate::handouts::Handouts;
 use crate::operator::{self, Health};
 use crate::pid_file::{LockError, PidFile, holder, lock_file};
 use crate::process_options::{ProcessOptions, Role};
@@ -33,6 +35,9 @@ pub trait Daemon: Parser {
     const NAME: &'static str;
     /// What a child is called.
     const CHILD_ROLE: &'static str;
+
+    /// How long a start in the background is waited for, if not as long as it takes, and what is likely to be wrong after that.
+    const START_PATIENCE: Option<(Duration, &'static str)> = None;
 
     /// Does what a subcommand asks for, if there is one, instead of being the daemon.
     fn run_subcommand(&self) -> Option<ExitCode> {
@@ -64,6 +69,8 @@ pub struct Listening {
     pub addresses: Vec<String>,
     /// Files that are to be removed when the daemon ends.
     pub files: Vec<PathBuf>,
+    /// What children are given beside the sockets, if anything.
+    pub handouts: Option<Box<dyn Handouts>>,
 }
 
 /// What a child is given.
@@ -84,24 +91,27 @@ pub fn main<D: Daemon>() -> ExitCode {
         return ExitCode::FAILURE;
     }
     name_process(D::NAME);
-    let daemon = D::parse();
+    let daemon: D = match parse() {
+        Ok(daemon) => daemon,
+        Err(done) => return done,
+    };
     // All that the daemons write is for their own user alone.
     umask(Mode::from_bits_truncate(0o077));
     if let Some(done) = daemon.run_subcommand() {
         return done;
     }
     let role = daemon.process().role();
+    let mut said = Vec::new();
     let result = match role {
         Role::Child => return run_as_child(daemon),
         Role::Detached => return run_detached(&daemon),
         Role::Foreground => return run_in_foreground(&daemon),
         Role::Launch => launch(&daemon).map(|()| Health::Whole),
-        Role::Stop => operator::stop(&run_dir(&daemon), &mut io::stdout()).map(|()| Health::Whole),
-        Role::Reload => {
-            operator::reload(&run_dir(&daemon), &mut io::stdout()).map(|()| Health::Whole)
-        }
-        Role::Status => tell_status(&daemon, &mut io::stdout()),
+        Role::Stop => operator::stop(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
+        Role::Reload => operator::reload(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
+        Role::Status => tell_status(&daemon, &mut said),
     };
+    let result = say(&said).and(result);
     match result {
         Ok(health) => ExitCode::from(health.exit_status()),
         Err(error) => {
@@ -111,6 +121,29 @@ pub fn main<D: Daemon>() -> ExitCode {
                 _ => ExitCode::FAILURE,
             }
         }
+    }
+}
+
+/// The flags. An error was said already.
+fn parse<D: Daemon>() -> Result<D, ExitCode> {
+    D::try_parse().map_err(|error| {
+        // Whoever does not read it to its end has read enough.
+        let _ = error.print();
+        let arguments: Vec<_> = std::env::args_os().collect();
+        if let Some(variable) = source_of_value(&error, D::command(), &arguments) {
+            eprintln!("\nThe value comes from the environment variable {variable}.");
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
+    })
+}
+
+/// Writes to standard output. That nobody reads all of it is no failure.
+fn say(text: &[u8]) -> anyhow::Result<()> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -129,7 +162,17 @@ fn launch<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
     let run_dir = run_dir(daemon);
     run_dir.create()?;
     let log_file = daemon.process().log_file.clone();
-    detach::launch(&run_dir, &log_file.unwrap_or_else(|| run_dir.log_file()))
+    let asked = daemon.process().start_patience.map(Duration::from_secs);
+    let (usual, advice) = D::START_PATIENCE.unzip();
+    let patience = asked.or(usual).map(|limit| detach::Patience {
+        limit,
+        advice: advice.unwrap_or("its log tells how far it is"),
+    });
+    detach::launch(
+        &run_dir,
+        &log_file.unwrap_or_else(|| run_dir.log_file()),
+        patience,
+    )
 }
 
 fn tell_status<D: Daemon>(daemon: &D, out: &mut impl Write) -> anyhow::Result<Health> {
@@ -244,7 +287,8 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
         run_dir.status_file(),
         listening.addresses,
         on_ready,
-    );
+    )
+    .with_handouts(listening.handouts);
     let result = supervisor.run();
 
     if pid_file.is_in_place() {

@@ -6,6 +6,8 @@ pub mod crash_point;
 pub mod daemon;
 pub mod descriptor_limit;
 pub mod detach;
+mod flag_source;
+pub mod handouts;
 pub mod inherited_fd;
 pub mod log_format;
 pub mod operator;

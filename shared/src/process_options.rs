@@ -32,6 +32,14 @@ pub struct ProcessOptions {
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
 
+    /// With --detach, give up after so long and stop it again [default: chat-frontd 30, chat-stated waits as long as it takes]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub start_patience: Option<u64>,
+
     /// Stop the daemon that runs in DIR, and wait until all its processes are gone
     #[arg(long, group = "action")]
     pub stop: bool,

@@ -14,7 +14,7 @@ fn push_batch(frames: &mut FrameWriter, text: &str, round: u64) -> anyhow::Resul
     for number in 0..BATCH {
         let offset = StreamOffset((round * BATCH + number) * 75);
         let call = Call::Send {
-            recipients: vec!["somebody"],
+            recipients: "somebody",
             text,
         };
         frames.push(&FromWorker::Request(Request {

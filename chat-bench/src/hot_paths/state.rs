@@ -94,7 +94,7 @@ fn logged_in() -> anyhow::Result<State> {
 
 fn send(number: u64, text: &str) -> Entry {
     let action = Action::Send {
-        recipients: vec!["somebody".into()],
+        recipients: "somebody".into(),
         text: text.into(),
     };
     request(SENDER, 100 + number * 75, action)

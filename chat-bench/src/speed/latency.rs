@@ -12,7 +12,7 @@ use super::gathering::{Presence, gather};
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::relay;
-use super::setup::{Setup, Stage};
+use super::setup::{Flow, Setup, Stage};
 use super::target::Target;
 use crate::crowd::{Audience, Closed, Crowd};
 use crate::histogram::Histogram;
@@ -48,23 +48,9 @@ pub struct Options {
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     pub rate_share: f64,
 
-    /// Length of a message
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value_t = 64,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=400)
-    )]
-    pub text_bytes: usize,
-
-    /// How long is measured
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 5,
-        value_parser = clap::value_parser!(u64).range(1..=3_600)
-    )]
-    pub seconds: u64,
+    /// How long are messages, and how long do they flow.
+    #[command(flatten)]
+    pub flow: Flow,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -88,7 +74,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
     let parameters = [
         ("pairs", options.pairs as u64),
         ("rate", rate),
-        ("text_bytes", options.text_bytes as u64),
+        ("text_bytes", options.flow.text_bytes as u64),
         ("workers", options.setup.workers as u64),
     ];
     let mut all = Times::default();
@@ -114,8 +100,10 @@ fn peak(options: &Options) -> anyhow::Result<f64> {
         setup: options.setup.clone(),
         pairs: options.pairs,
         window: 1,
-        text_bytes: options.text_bytes,
-        seconds: 3,
+        flow: Flow {
+            seconds: 3,
+            ..options.flow
+        },
         warm_up_seconds: 1,
     };
     let measurements = relay::run(&relay)?;
@@ -184,7 +172,7 @@ fn at_rate(
         0..names.len(),
         Presence::Listening,
     )?;
-    let span = WARM_UP + Duration::from_secs(options.seconds);
+    let span = WARM_UP + Duration::from_secs(options.flow.seconds);
     let mut schedule = Schedule::new(options, target.dialect, &names, rate);
     loop {
         let now = schedule.began_at.elapsed();
@@ -231,7 +219,7 @@ struct Pair {
 
 impl Schedule {
     fn new(options: &Options, dialect: Dialect, names: &[String], rate: u64) -> Self {
-        let text = "x".repeat(options.text_bytes);
+        let text = "x".repeat(options.flow.text_bytes);
         let pair = |reader: &String| Pair {
             line: dialect.send(reader, &text),
             deliveries: Deliveries::new(dialect),

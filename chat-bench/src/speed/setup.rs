@@ -64,6 +64,28 @@ pub struct Setup {
     pub state_in_memory: bool,
 }
 
+/// Flags of every measurement in which messages flow for some time.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Flow {
+    /// Length of a message
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 64,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=400)
+    )]
+    pub text_bytes: usize,
+
+    /// How long is measured
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub seconds: u64,
+}
+
 /// Where all the runs of a measurement take place.
 #[derive(Debug)]
 pub struct Stage<'a> {

@@ -1,10 +1,9 @@
 //! A client's dialogue, and what the core keeps beside it.
 
-use std::collections::HashMap;
-
 use chat_shared::rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
 use slab::Slab;
 
+use super::Keys;
 use super::session::{MessageLines, QueuePart, Session};
 use super::timers::ClientKey;
 
@@ -70,7 +69,7 @@ impl Client {
 pub(super) fn take_items(
     payload: &[u8],
     clients: &mut Slab<Client>,
-    keys: &HashMap<ConnectionSerial, ClientKey>,
+    keys: &Keys,
     lines: &mut MessageLines,
     now_ms: u64,
     reached: &mut Vec<ClientKey>,

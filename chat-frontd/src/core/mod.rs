@@ -48,6 +48,9 @@ pub struct CoreSettings {
     pub time_out_ms: u64,
 }
 
+/// Serials are our own, in order: no peer can choose them to collide.
+type Keys = HashMap<ConnectionSerial, ClientKey, foldhash::fast::RandomState>;
+
 /// The worker's logic.
 #[derive(Debug)]
 pub struct Core {
@@ -55,7 +58,7 @@ pub struct Core {
     now_ms: u64,
     link: Link,
     clients: Slab<Client>,
-    keys: HashMap<ConnectionSerial, ClientKey>,
+    keys: Keys,
     last_serial: u64,
     /// Clients to be served in this turn.
     listed: Vec<ClientKey>,
@@ -76,7 +79,7 @@ impl Core {
             now_ms,
             link: Link::new(now_ms),
             clients: Slab::new(),
-            keys: HashMap::new(),
+            keys: Keys::default(),
             last_serial: 0,
             listed: Vec::new(),
             kept_back: Vec::new(),
@@ -208,6 +211,15 @@ impl Core {
             client.session.end_input();
             self.list(key);
         }
+    }
+
+    /// A client's connection has ended, but the client did not say so: what it sent is answered, and what was sent to it
+    /// and not confirmed stays in its queue.
+    pub fn ended_without_farewell(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.session.doubt_end();
+        }
+        self.ended(key);
     }
 
     /// A client's connection is broken, and closed.

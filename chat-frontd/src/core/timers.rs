@@ -1,12 +1,12 @@
 //! What is to be done for clients at a later time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// Names a client among those of this worker; used again once the client is gone.
 pub type ClientKey = usize;
 
 /// Why a client is to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     /// It may have been silent for too long.
     Idle,
@@ -20,13 +20,19 @@ pub(crate) enum Reason {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     due: BTreeSet<(u64, ClientKey, Reason)>,
-    due_of: HashMap<(ClientKey, Reason), u64>,
+    /// By client and reason.
+    due_of: Vec<[Option<u64>; REASONS]>,
 }
+
+const REASONS: usize = 3;
 
 impl Timers {
     /// Sets a time, in place of the one that was set before.
     pub(crate) fn set(&mut self, client: ClientKey, reason: Reason, due_ms: u64) {
-        if let Some(old) = self.due_of.insert((client, reason), due_ms) {
+        if self.due_of.len() <= client {
+            self.due_of.resize(client + 1, [None; REASONS]);
+        }
+        if let Some(old) = self.due_of[client][reason as usize].replace(due_ms) {
             self.due.remove(&(old, client, reason));
         }
         self.due.insert((due_ms, client, reason));
@@ -34,10 +40,8 @@ impl Timers {
 
     /// Sets a time unless an earlier one is set; whether it was set.
     pub(crate) fn set_by(&mut self, client: ClientKey, reason: Reason, due_ms: u64) -> bool {
-        let is_earlier = self
-            .due_of
-            .get(&(client, reason))
-            .is_none_or(|set_ms| due_ms < *set_ms);
+        let set_ms = self.due_of.get(client).and_then(|due| due[reason as usize]);
+        let is_earlier = set_ms.is_none_or(|set_ms| due_ms < set_ms);
         if is_earlier {
             self.set(client, reason, due_ms);
         }
@@ -46,7 +50,8 @@ impl Timers {
 
     pub(crate) fn forget(&mut self, client: ClientKey) {
         for reason in [Reason::Idle, Reason::Delivery, Reason::Closing] {
-            if let Some(due_ms) = self.due_of.remove(&(client, reason)) {
+            let due = self.due_of.get_mut(client);
+            if let Some(due_ms) = due.and_then(|due| due[reason as usize].take()) {
                 self.due.remove(&(due_ms, client, reason));
             }
         }
@@ -63,7 +68,7 @@ impl Timers {
             return None;
         }
         self.due.pop_first();
-        self.due_of.remove(&(client, reason));
+        self.due_of[client][reason as usize] = None;
         Some((client, reason))
     }
 }

@@ -3,7 +3,13 @@
 mod client_socket;
 mod daemon_socket;
 mod event_loop;
+mod handshake_failures;
+mod handshakes;
+mod records_in_flight;
 mod tcp_queues;
+mod tls_layer;
+mod tls_setup;
+mod tls_socket;
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -16,7 +22,7 @@ use event_loop::EventLoop;
 pub struct WorkerSetup {
     /// Where clients connect; shared by all workers.
     pub listeners: Vec<TcpListener>,
-    /// The master: is told when clients can be served; its end is the worker's end.
+    /// The master: is told when clients can be served; hands out what TLS needs; its end is the worker's end.
     pub parent: UnixStream,
     /// The flags.
     pub settings: Settings,

@@ -75,6 +75,7 @@ impl Installation {
             .env("CHAT_WORKERS", "2")
             // Only programs that are built for the crash matrix look at it.
             .env("CHAT_CRASH_FILE", self.file("crash-point"))
+            .env_remove("CHAT_LISTEN_TLS")
             .env_remove("CHAT_LOG")
             .env_remove("TIME_OUT")
             .env_remove("BLOCK_TIME");
@@ -227,7 +228,7 @@ pub(crate) fn repository() -> &'static Path {
 }
 
 /// The directory of all programs, those of the other crates built like this one.
-fn bin_dir() -> &'static Path {
+pub(crate) fn bin_dir() -> &'static Path {
     static BIN_DIR: OnceLock<PathBuf> = OnceLock::new();
     BIN_DIR.get_or_init(|| {
         let own = Path::new(env!("CARGO_BIN_EXE_chat-frontd"));

@@ -1,6 +1,8 @@
 //! The promises of the scripts and of supervision, with real processes.
 
 #[cfg(test)]
+mod calling;
+#[cfg(test)]
 mod installation;
 
 use std::fs;

@@ -58,6 +58,10 @@ pub(super) struct Batches {
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     in_flight: Option<(u64, Reads)>,
+    /// Durable, and about to be applied.
+    committed: Option<(u64, Reads)>,
+    /// Room for the entries of the next batch.
+    spare: Vec<Entry>,
     /// The first of those that wait had no room on the disk, and is not tried again before this.
     held_until_ms: Option<u64>,
 }
@@ -72,6 +76,7 @@ impl Batches {
             self.last_sequence += 1;
             self.waiting.push_back(Waiting {
                 sequence: self.last_sequence,
+                entries: std::mem::take(&mut self.spare),
                 ..Waiting::default()
             });
         }
@@ -86,13 +91,10 @@ impl Batches {
 
     /// Whether a batch of this number is not decided yet.
     pub(super) fn is_undecided(&self, sequence: u64) -> bool {
-        self.in_flight
-            .as_ref()
-            .is_some_and(|(in_flight, _)| sequence >= *in_flight)
-            || self
-                .waiting
-                .front()
-                .is_some_and(|batch| sequence >= batch.sequence)
+        let with_the_journal = self.committed.as_ref().or(self.in_flight.as_ref());
+        let first = with_the_journal.map(|(sequence, _)| *sequence);
+        let first = first.or(self.waiting.front().map(|batch| batch.sequence));
+        first.is_some_and(|first| sequence >= first)
     }
 
     /// Puts a question behind everything that is undecided. Gives the number of the batch with which it is
@@ -108,7 +110,7 @@ impl Batches {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.in_flight.is_none()
+        self.waiting.is_empty() && self.in_flight.is_none() && self.committed.is_none()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -163,16 +165,16 @@ impl Batches {
         Some(batch.entries)
     }
 
-    /// The number of the batch that the journal had, and its questions.
+    /// The number of the batch that the journal had first, and its questions.
     pub(super) fn take_decided(&mut self) -> Option<(u64, Reads)> {
-        self.in_flight.take()
+        self.committed.take().or_else(|| self.in_flight.take())
     }
 }
 
 impl Core {
-    /// Whether so much waits for the journal that workers should not be read for now.
+    /// Whether so much waits for the journal or the checkpoint that workers should not be read for now.
     pub fn is_full(&self) -> bool {
-        self.batches.is_full()
+        self.batches.is_full() || self.has_too_many_texts()
     }
 
     pub(super) fn submit_ready_batch(&mut self) {
@@ -182,6 +184,18 @@ impl Core {
                 entries,
             }));
         }
+    }
+
+    /// A batch is durable and about to be given to [`Core::committed`]: the next one, so that the journal need not wait
+    /// until this one is applied.
+    pub fn next_batch(&mut self) -> Option<Batch> {
+        let batches = &mut self.batches;
+        if batches.committed.is_none() {
+            batches.committed = batches.in_flight.take();
+        }
+        let entries = batches.take_ready(self.stamp.boot_ms)?;
+        let stamp = self.stamp;
+        Some(Batch { stamp, entries })
     }
 
     /// A batch is durable: applies its entries, and answers.
@@ -194,11 +208,13 @@ impl Core {
             .map_or_else(Reads::new, |(_, reads)| reads);
         self.state.advance_clock(&batch.stamp);
         let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
-        for (index, entry) in batch.entries.into_iter().enumerate() {
+        let mut entries = batch.entries;
+        for (index, entry) in entries.drain(..).enumerate() {
             self.answer_reads_before(&mut reads, index);
             self.state.apply(entry, wall_s, &mut self.effects);
             self.tell_decisions();
         }
+        self.batches.spare = entries;
         self.answer_reads_before(&mut reads, usize::MAX);
         self.tell_lives_begun();
         self.tell_cut_off();
@@ -221,9 +237,7 @@ fn approximate_bytes(entry: &Entry) -> usize {
         Entry::Request { action, .. } => {
             SMALL
                 + match action {
-                    Attempt::Send { recipients, text } => {
-                        recipients.iter().map(|name| name.len() + 24).sum::<usize>() + text.len()
-                    }
+                    Attempt::Send { recipients, text } => recipients.len() + text.len(),
                     Attempt::Broadcast { text } => text.len(),
                     _ => SMALL,
                 }

@@ -4,6 +4,9 @@ use super::{Action, Core};
 use crate::journal::Position;
 use crate::state::Record;
 
+/// Checkpoints that may be due at once before one begins though the last was just now: bounds what a start replays.
+const MOST_DUE: u64 = 6;
+
 /// What has come into the journal since the last checkpoint, and the one that is being written.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
@@ -12,6 +15,8 @@ pub(super) struct Checkpoints {
     bytes: u64,
     entries: u64,
     in_progress: bool,
+    /// When the last one was begun, in boot time.
+    begun_ms: u64,
     /// Of a checkpoint that the disk had no room for: they belong into the next one.
     left_over: Vec<Record>,
 }
@@ -23,6 +28,7 @@ impl Checkpoints {
             bytes: 0,
             entries: 0,
             in_progress: false,
+            begun_ms: 0,
             left_over: Vec::new(),
         }
     }
@@ -30,6 +36,10 @@ impl Checkpoints {
     /// The last position that was applied.
     pub(super) fn applied(&self) -> Position {
         self.applied
+    }
+
+    pub(super) fn is_in_progress(&self) -> bool {
+        self.in_progress
     }
 
     pub(super) fn count(&mut self, position: Position, bytes: u64, entries: u64) {
@@ -47,12 +57,21 @@ impl Core {
     }
 
     pub(super) fn begin_due_checkpoint(&mut self) {
-        let is_due = self.checkpoints.bytes >= self.settings.checkpoint_every_bytes
-            || self.checkpoints.entries >= self.settings.checkpoint_every_entries
-            || self.state.given_up_pages() >= self.settings.checkpoint_every_given_up_pages;
-        if is_due && !self.checkpoints.in_progress {
+        if self.checkpoints.in_progress {
+            return;
+        }
+        let next_ms = self.checkpoints.begun_ms + self.settings.checkpoint_interval_ms;
+        let is_soon = self.stamp.boot_ms < next_ms && !self.has_texts_to_drop();
+        if self.is_checkpoint_due(if is_soon { MOST_DUE } else { 1 }) {
             self.begin_checkpoint();
         }
+    }
+
+    fn is_checkpoint_due(&self, times: u64) -> bool {
+        let given_up_pages = self.state.given_up_pages() as u64;
+        self.checkpoints.bytes >= times * self.settings.checkpoint_every_bytes
+            || self.checkpoints.entries >= times * self.settings.checkpoint_every_entries
+            || given_up_pages >= times * self.settings.checkpoint_every_given_up_pages as u64
     }
 
     /// A checkpoint lets the journal forget, and so makes room for what is small.
@@ -67,6 +86,7 @@ impl Core {
         let mut records = std::mem::take(&mut self.checkpoints.left_over);
         records.extend(self.state.take_changes());
         self.checkpoints.in_progress = true;
+        self.checkpoints.begun_ms = self.stamp.boot_ms;
         self.checkpoints.bytes = 0;
         self.checkpoints.entries = 0;
         self.actions.push(Action::Checkpoint {
@@ -78,6 +98,7 @@ impl Core {
     /// A checkpoint is durable.
     pub fn checkpoint_written(&mut self, position: Position) {
         self.checkpoints.in_progress = false;
+        self.begin_dropping_texts();
         self.actions.push(Action::ForgetJournal(position));
     }
 

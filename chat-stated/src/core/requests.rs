@@ -2,8 +2,7 @@
 
 use chat_shared::protocol::text;
 use chat_shared::rpc::{
-    Answer, Call, ConnectionSerial, FromWorker, MessageNumber, Progress, Request, StreamOffset,
-    decode_items,
+    Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, decode_items,
 };
 
 use super::Core;
@@ -91,12 +90,10 @@ impl Core {
                 address,
             } => self.take_password(asked, name, password, address),
             Call::Send { recipients, text } => {
-                let is_clean = recipients.iter().all(|name| is_name_like(name));
-                if recipients.is_empty() || !is_text(text) || !is_clean {
+                if !are_names_like(recipients) || !is_text(text) {
                     return self.read(asked, Read::Refuse);
                 }
-                let recipients = recipients.into_iter().map(str::to_owned).collect();
-                let text = text.to_owned();
+                let (recipients, text) = (recipients.to_owned(), text.to_owned());
                 self.attempt(asked, Attempt::Send { recipients, text });
             }
             Call::Broadcast { text } => {
@@ -291,11 +288,6 @@ impl Core {
             self.answer(link, request.connection.serial, request.offset, answer);
         }
     }
-
-    /// The last message there is.
-    pub(super) fn newest(&self) -> MessageNumber {
-        self.state.last_message()
-    }
 }
 
 /// Whether something can be stored as a message, and read again with others in one frame.
@@ -303,7 +295,10 @@ fn is_text(text: &str) -> bool {
     (1..=MAX_TEXT_BYTES).contains(&text.len()) && text::is_clean(text)
 }
 
-/// Whether something can be taken for a recipient's name: it must not break the answer that repeats it.
-fn is_name_like(name: &str) -> bool {
-    !name.is_empty() && !name.contains([' ', ',']) && text::is_clean(name)
+/// Whether something can be taken for recipients' names, one space between: they must not break the answer that
+/// repeats them.
+fn are_names_like(names: &str) -> bool {
+    let bytes = names.as_bytes();
+    let has_empty = bytes.split(|byte| *byte == b' ').any(<[u8]>::is_empty);
+    !has_empty && !bytes.contains(&b',') && text::is_clean(names)
 }

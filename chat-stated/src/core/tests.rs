@@ -1,16 +1,20 @@
 //! The core where the world around it is slow or refuses, without that world.
 
+mod texts;
+
 use std::path::PathBuf;
 
 use chat_shared::rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Hello, LifeCredential,
-    Progress, Request, ResumedConnection, StreamOffset, ToWorker, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
+    LifeCredential, Message, Progress, Request, ResumedConnection, StreamOffset, ToWorker,
+    decode_items,
 };
 
 use super::*;
 use crate::account_file::create::CreateError;
 use crate::account_file::format::parse;
 use crate::account_file::writer::AccountFileContent;
+use crate::checkpoint::MemoryCheckpoint;
 use crate::entry::{Action as Attempt, ConnectionId, Entry, RequestName};
 
 const START: Stamp = Stamp {
@@ -144,8 +148,7 @@ struct Attached {
     core: Core,
     connection: ConnectionId,
     position: u64,
-    /// Of the checkpoints so far.
-    records: Vec<Record>,
+    checkpoint: MemoryCheckpoint,
 }
 
 impl Attached {
@@ -165,7 +168,7 @@ impl Attached {
             core,
             connection,
             position: 10,
-            records: Vec::new(),
+            checkpoint: MemoryCheckpoint::default(),
         };
         attached.core.batches.push(Entry::Request {
             name: RequestName {
@@ -188,14 +191,9 @@ impl Attached {
     /// The daemon died and is started again from what is durable; the worker attaches again.
     fn resumed(self) -> Self {
         let mut state = self.core.state;
-        let mut records = std::collections::BTreeMap::new();
-        for record in self.records.into_iter().chain(state.take_changes()) {
-            records.insert((record.table, record.key), record.value);
-        }
-        let records = records
-            .into_iter()
-            .filter_map(|((table, key), value)| Some((table, key, value?)));
-        let mut core = core_of(State::restore(records).unwrap());
+        let mut checkpoint = self.checkpoint;
+        checkpoint.write(&state.take_changes()).unwrap();
+        let mut core = core_of(State::restore(checkpoint.records()).unwrap());
         read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
         settle(&mut core);
         core.link_opened(0, 1);
@@ -208,7 +206,7 @@ impl Attached {
             core,
             connection: self.connection,
             position: self.position,
-            records: Vec::new(),
+            checkpoint: MemoryCheckpoint::default(),
         };
         let connections = vec![ResumedConnection {
             connection: ConnectionSerial(1),
@@ -244,7 +242,7 @@ impl Attached {
         for action in self.core.end_turn() {
             match action {
                 Action::Submit(batch) => submitted = Some(batch),
-                Action::Checkpoint { records, .. } => self.records.extend(records),
+                Action::Checkpoint { records, .. } => self.checkpoint.write(&records).unwrap(),
                 _ => {}
             }
         }
@@ -276,7 +274,7 @@ impl Attached {
 }
 
 const SEND: fn() -> Call<'static> = || Call::Send {
-    recipients: vec!["ann"],
+    recipients: "ann",
     text: "hello",
 };
 
@@ -294,6 +292,25 @@ fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
     let second = worker.submitted().unwrap();
     worker.commit(second);
     assert_eq!(worker.answered(), [(10, false), (20, false), (30, false)]);
+}
+
+#[test]
+fn the_journal_has_the_next_batch_before_the_last_one_is_applied() {
+    let mut worker = Attached::new();
+    worker.answered();
+    worker.ask(10, SEND());
+    let first = worker.submitted().unwrap();
+    worker.ask(20, SEND());
+    worker.ask(30, Call::Fetch);
+    assert!(worker.submitted().is_none(), "one at a time");
+    let second = worker.core.next_batch().unwrap();
+    worker.ask(40, Call::Who);
+    assert_eq!(worker.answered(), [], "the first is not applied yet");
+    worker.commit(first);
+    assert_eq!(worker.answered(), [(10, false)]);
+    worker.commit(second);
+    assert_eq!(worker.answered(), [(20, false), (30, false), (40, false)]);
+    assert!(worker.core.is_idle());
 }
 
 #[test]
@@ -362,7 +379,7 @@ fn when_messages_that_the_checkpoint_holds_were_read_the_next_one_is_due() {
         answered: StreamOffset(1),
         progress: Default::default(),
         action: Attempt::Send {
-            recipients: vec!["ann".to_owned()],
+            recipients: "ann".to_owned(),
             text: "to herself".to_owned(),
         },
     });

@@ -25,7 +25,7 @@ use rusqlite::{Connection, OpenFlags};
 pub use error::StorageError;
 use header::{HEADER_BYTES, HeaderError, WantedHeader};
 
-const PAGE_BYTES: u64 = 4096;
+pub(crate) const PAGE_BYTES: u64 = 16 * 1024;
 
 /// A write-ahead log is written back to its database once this much of it is not. No commit waits longer than
 /// for one write-back: a few milliseconds. Larger ones bring no more commits a second.

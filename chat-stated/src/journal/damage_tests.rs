@@ -7,8 +7,8 @@ use rusqlite::Connection;
 
 use super::tests::{await_committed, batch, copy_as_if_killed, expect_batches, open, start, write};
 use super::{Journal, JournalEvent, Position};
-use crate::database::StorageError;
 use crate::database::testing::{PATIENCE, flips, quick_directory};
+use crate::database::{PAGE_BYTES, StorageError};
 
 fn damage(result: Result<impl Sized, StorageError>) -> String {
     match result.map(|_| ()) {
@@ -238,7 +238,7 @@ fn damage_among_unused_pages_is_named() {
     let first_unused = u32::from_be_bytes([bytes[32], bytes[33], bytes[34], bytes[35]]) as usize;
     assert!(first_unused > 0);
     // The first page after the list's own head and count.
-    let entry = (first_unused - 1) * 4096 + 8;
+    let entry = (first_unused - 1) * PAGE_BYTES as usize + 8;
     bytes[entry..entry + 4].copy_from_slice(&4u32.to_be_bytes());
     fs::write(&file, bytes).unwrap();
     let error = damage(open(dir.path(), 0));

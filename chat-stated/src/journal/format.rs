@@ -239,10 +239,10 @@ mod tests {
             ),
             (
                 request(Action::Send {
-                    recipients: vec!["a".into(), "b".into()],
+                    recipients: "a b".into(),
                     text: "hi".into(),
                 }),
-                "010503fc70110100fb9001fb8f01fb2c01fb2b01fb2a01030201610162026869",
+                "010503fc70110100fb9001fb8f01fb2c01fb2b01fb2a010303612062026869",
             ),
             (
                 request(Action::Broadcast {

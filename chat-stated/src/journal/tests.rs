@@ -188,7 +188,7 @@ fn forgetting_keeps_the_rest_and_gives_space_back() {
 fn a_full_disk_refuses_batches_and_service_goes_on_when_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path(), 0).unwrap();
-    journal.database().limit_further_pages(10);
+    journal.database().limit_further_pages(4);
     let (mut journal, events) = start(journal);
     journal.submit(batch(1, 1000));
     await_committed(&events, 1);
@@ -266,7 +266,7 @@ fn start_with_a_pause(
 fn a_group_without_room_leaves_nothing_of_itself() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path(), 0).unwrap();
-    journal.database().limit_further_pages(10);
+    journal.database().limit_further_pages(4);
     let (mut journal, events, go_on) = start_with_a_pause(journal);
     journal.submit(batch(1, 1000));
     await_committed(&events, 1);

@@ -28,7 +28,7 @@ use super::socket::{Socket, Written};
 use super::workshop::Workshop;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::FileOutcome;
-use crate::checkpoint::CheckpointEvent;
+use crate::checkpoint::{CheckpointEvent, TextEvent, damaged_checkpoint};
 use crate::core::{Core, CoreSettings, LinkId};
 use crate::database::disk_failure;
 use crate::disk_reserve::ReserveOutcome;
@@ -75,6 +75,7 @@ impl EventLoop {
         let settings = CoreSettings {
             limits: setup.settings.limits(),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
+            resident_text_bytes: setup.settings.resident_text_bytes,
             ..CoreSettings::default()
         };
         let remembered =
@@ -329,7 +330,12 @@ impl EventLoop {
                 position,
                 batch,
                 bytes,
-            }) => self.core.committed(position, batch, bytes),
+            }) => {
+                if let Some(next) = self.core.next_batch() {
+                    self.workshop.submit(next);
+                }
+                self.core.committed(position, batch, bytes);
+            }
             Finished::Journal(JournalEvent::NoRoom { batch }) => self.core.no_room(batch),
             Finished::Journal(JournalEvent::Failed { error }) => bail!("{error}"),
             Finished::Checkpoint(CheckpointEvent::Written { position }) => {
@@ -339,6 +345,12 @@ impl EventLoop {
                 self.core.checkpoint_no_room(checkpoint.changes);
             }
             Finished::Checkpoint(CheckpointEvent::Failed { error }) => bail!("{error}"),
+            Finished::Texts(TextEvent::Read { ticket, texts }) => {
+                if let Err(error) = self.core.texts_read(ticket, &texts) {
+                    bail!("{}", damaged_checkpoint(&self.state_dir, error));
+                }
+            }
+            Finished::Texts(TextEvent::Failed { error }) => bail!("{error}"),
             Finished::Password(outcome) => {
                 self.core.password_done(outcome.ticket, outcome.result);
             }

@@ -42,12 +42,13 @@ pub fn run(setup: DaemonSetup) -> anyhow::Result<()> {
     if disk_failure::is_noted(&state_dir)? {
         rewrite(&setup.settings.account_file())?;
     }
-    let recovered = match recovery::recover(&state_dir) {
+    let resident_text_bytes = setup.settings.resident_text_bytes;
+    let recovered = match recovery::recover(&state_dir, resident_text_bytes) {
         // A start takes some room, too; what is held back is taken again if there is more than that.
         Err(error) if recovery::may_lack_room(&error) => {
             log::error!("{error:#}; trying again without the reserve");
             setup.settings.disk_reserve().give_up()?;
-            recovery::recover(&state_dir)?
+            recovery::recover(&state_dir, resident_text_bytes)?
         }
         result => result?,
     };

@@ -7,9 +7,10 @@ use anyhow::Context;
 use super::finished::{Finished, Reporter};
 use super::recovery::Recovered;
 use crate::account_file::writer::AccountFileWriter;
-use crate::checkpoint::{Checkpoint, CheckpointWriter};
+use crate::checkpoint::{Checkpoint, CheckpointWriter, TextReader};
 use crate::core::{Action, Core, FileRequest, LinkId};
 use crate::disk_reserve::ReserveKeeper;
+use crate::entry::Batch;
 use crate::journal::{Journal, Position};
 use crate::passwords::cost::HashingCost;
 use crate::passwords::pool::{PasswordPool, PoolSettings};
@@ -20,6 +21,7 @@ use crate::state::State;
 pub(super) struct Workshop {
     journal: Box<dyn Journal>,
     checkpoints: CheckpointWriter,
+    texts: TextReader,
     passwords: PasswordPool,
     account_file: AccountFileWriter,
     reserve: ReserveKeeper,
@@ -39,6 +41,12 @@ impl Workshop {
                 report.report(Finished::Journal(event))
             }))
             .context("cannot start the journal's thread")?;
+        let report = reporter.clone();
+        let texts = TextReader::start(
+            recovered.checkpoint.reader()?,
+            Box::new(move |event| report.report(Finished::Texts(event))),
+        )
+        .context("cannot start the thread that reads texts")?;
         let report = reporter.clone();
         let checkpoints = CheckpointWriter::start(
             recovered.checkpoint,
@@ -71,11 +79,17 @@ impl Workshop {
         let workshop = Self {
             journal: Box::new(journal),
             checkpoints,
+            texts,
             passwords,
             account_file,
             reserve,
         };
         Ok((workshop, recovered.state, recovered.position))
+    }
+
+    /// Puts a batch into the journal.
+    pub(super) fn submit(&mut self, batch: Batch) {
+        self.journal.submit(batch);
     }
 
     /// Begins what the core wants; gives back the connection it wants to have closed.
@@ -103,6 +117,7 @@ impl Workshop {
                 position,
                 changes: records,
             }),
+            Action::ReadTexts { ticket, places } => self.texts.read(ticket, places),
             Action::ForgetJournal(position) => self.journal.forget_through(position),
             Action::GiveUpReserve => self.reserve.give_up(),
             Action::TakeReserve => self.reserve.take(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chat_shared::rpc::MessageNumber;
+use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::clock::StateMs;
@@ -63,7 +64,7 @@ pub(super) struct Account {
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     accounts: Vec<Account>,
-    by_name: HashMap<Arc<str>, AccountId>,
+    by_name: HashMap<Arc<str>, AccountId, RandomState>,
     online: BTreeMap<Arc<str>, AccountId>,
     /// Those not online who once were, by the time their last session ended.
     seen: BTreeSet<(StateMs, AccountId)>,

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use chat_shared::rpc::{LifeId, MessageNumber, Progress, StreamOffset};
+use smallvec::SmallVec;
 
 use super::State;
 use super::accounts::{AccountRecord, Filed};
 use super::answer::Decision;
 use super::failures::Failure;
 use super::lives::Repeat;
-use super::messages::{Readers, StoredMessage};
+use super::messages::{Readers, StoredMessage, Text};
 use super::rate::Allowance;
 use crate::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Stamp,
@@ -277,7 +278,7 @@ impl State {
     fn send(
         &mut self,
         sender: AccountId,
-        recipients: &[String],
+        recipients: &str,
         text: String,
         wall_s: i64,
         effects: &mut Effects,
@@ -285,11 +286,11 @@ impl State {
         let mut unknown: Vec<String> = Vec::new();
         // A line holds thousands of names: each must cost the same.
         let mut unknown_seen: HashSet<&str> = HashSet::new();
-        let mut readers: Vec<AccountId> = Vec::with_capacity(recipients.len());
-        for name in recipients {
+        let mut readers: SmallVec<[AccountId; 8]> = SmallVec::new();
+        for name in recipients.split(' ') {
             match self.accounts.id_of(name) {
                 Some(id) => readers.push(id),
-                None if unknown_seen.insert(name) => unknown.push(name.clone()),
+                None if unknown_seen.insert(name) => unknown.push(name.to_owned()),
                 None => {}
             }
         }
@@ -312,7 +313,7 @@ impl State {
             number,
             sender,
             wall_s,
-            text: text.into_boxed_str(),
+            text: Text::Resident(text.into_boxed_str()),
             readers: match readers.as_slice() {
                 [reader] => Readers::One(*reader),
                 several => Readers::Some(several.into()),
@@ -324,7 +325,7 @@ impl State {
                 .queue_mut(*reader)
                 .push(number, key, sender, text_bytes);
         }
-        effects.reached.append(&mut readers);
+        effects.reached.extend(readers);
         Decision::Sent { unknown }
     }
 
@@ -351,7 +352,7 @@ impl State {
                 number,
                 sender,
                 wall_s,
-                text: text.into_boxed_str(),
+                text: Text::Resident(text.into_boxed_str()),
                 readers: Readers::AllButSender,
             };
             self.messages.store(message, readers);

@@ -121,7 +121,7 @@ impl Worker {
     /// Sends a message, which must be taken.
     pub(crate) fn send(&mut self, client: u64, to: &str, text: &str) {
         let call = Call::Send {
-            recipients: vec![to],
+            recipients: to,
             text,
         };
         let answer = self.answer(client, call);

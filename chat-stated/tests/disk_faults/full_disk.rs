@@ -35,7 +35,7 @@ fn send(worker: &mut Worker<'_>, told: &mut Told) -> bool {
     }
     let text = format!("message {} {}", told.sent.len(), "x".repeat(800));
     told.sent.push((text.clone(), Fate::Open));
-    let reply = worker.ask(ALICE, Ask::Send(vec!["bob"], text)).unwrap();
+    let reply = worker.ask(ALICE, Ask::Send("bob", text)).unwrap();
     let is_sent = reply.is_sent();
     assert!(is_sent || reply.is(&Answer::Full), "{}", reply.answer);
     let fate = if is_sent {

@@ -9,7 +9,7 @@ use crate::run::{ACCOUNTS, Told, run};
 use crate::trace::{self, Cut, Disk, Event};
 use crate::worker::Worker;
 
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 80;
 /// Observations after which the process that holds the state is killed.
 const KILLED_AT: [usize; 3] = [3, 30, 61];
 
@@ -26,6 +26,7 @@ impl Recorded {
         let mut installation = Installation::new(&ACCOUNTS);
         installation.flags = vec![
             "--checkpoint-every-entries=25".into(),
+            "--resident-text-bytes=0".into(),
             "--disk-reserve=1".into(),
         ];
         let accounts = fs::read(installation.run_dir().join("user_pass.txt")).unwrap();

@@ -16,4 +16,5 @@ mod queues;
 mod races;
 mod resuming;
 mod sending;
+mod texts_on_disk;
 mod worker;

@@ -188,7 +188,7 @@ fn a_broadcast_to_many_is_one_push_for_each_worker() {
     }
     // A group of which some have push is reached as well.
     let group: Vec<&str> = names[1..].to_vec();
-    let answer = workers[0].answer(&mut clients[0], send_group(&group, "group"));
+    let answer = workers[0].answer(&mut clients[0], send_group(&group.join(" "), "group"));
     assert_eq!(answer, SENT);
     let mut reached = 0;
     while reached < READERS / 2 {

@@ -401,12 +401,10 @@ pub(crate) fn log_in_from<'a>(address: IpAddr, name: &'a str, password: &'a [u8]
 }
 
 pub(crate) fn send<'a>(recipient: &'a str, text: &'a str) -> Call<'a> {
-    send_group(&[recipient], text)
+    send_group(recipient, text)
 }
 
-pub(crate) fn send_group<'a>(recipients: &[&'a str], text: &'a str) -> Call<'a> {
-    Call::Send {
-        recipients: recipients.to_vec(),
-        text,
-    }
+/// To several, whose names are separated by a space.
+pub(crate) fn send_group<'a>(recipients: &'a str, text: &'a str) -> Call<'a> {
+    Call::Send { recipients, text }
 }

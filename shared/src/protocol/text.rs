@@ -5,10 +5,11 @@ use std::borrow::Cow;
 /// The text as it is stored: bytes that are not UTF-8 and control characters (C0, DEL, C1) become U+FFFD.
 /// Everything else, inner spaces and bidirectional controls too, stays as typed.
 pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(bytes);
-    if is_clean(&text) {
-        return text;
-    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) if is_clean(text) => return Cow::Borrowed(text),
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    };
     Cow::Owned(
         text.chars()
             .map(|character| {
@@ -25,10 +26,16 @@ pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
 /// Whether a text holds no control character, as [`clean`] leaves it.
 pub fn is_clean(text: &str) -> bool {
     // C1 controls are encoded as 0xC2 0x80..=0x9F, so most texts are decided by bytes alone.
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-        return true;
-    }
-    !text.chars().any(char::is_control)
+    is_printable_ascii(text.as_bytes()) || !text.chars().any(char::is_control)
+}
+
+fn is_printable_ascii(bytes: &[u8]) -> bool {
+    // Without leaving a chunk early, so that the compiler looks at many bytes at once.
+    bytes.chunks(64).all(|chunk| {
+        chunk.iter().fold(true, |printable, byte| {
+            printable & matches!(byte, 0x20..0x7f)
+        })
+    })
 }
 
 #[cfg(test)]

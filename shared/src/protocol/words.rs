@@ -54,6 +54,8 @@ pub const BLOCKED: &str = "blocked";
 pub const WELCOME: &str = "welcome";
 /// Followed by `:` and the unknown recipients, if any.
 pub const SENT: &str = "sent";
+/// Answer to a message that everybody got.
+pub const SENT_TO_ALL: &str = "sent:";
 /// Answer to `send` that names the unknown recipients, after a `:`.
 pub const SEND: &str = "send";
 /// Answer to `fetch`.

@@ -139,9 +139,8 @@ pub enum Call<'a> {
     },
     /// A message to some accounts. Answers: `Sent`, `Quota`, `Full`.
     Send {
-        /// Names as typed; the same one may stand there twice.
-        #[serde(borrow)]
-        recipients: Vec<&'a str>,
+        /// Names as typed, one space between; the same one may stand there twice.
+        recipients: &'a str,
         /// Without control characters.
         text: &'a str,
     },

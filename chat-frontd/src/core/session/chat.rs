@@ -1,5 +1,7 @@
 //! The dialogue after `welcome`.
 
+use std::borrow::Cow;
+
 use chat_shared::protocol::words;
 use chat_shared::rpc::Answer;
 
@@ -10,18 +12,19 @@ use super::{Ending, Session, refusal};
 
 impl Session {
     pub(super) fn take_chat_line(&mut self, line: &Line) {
-        let word = command::command_word(&line.bytes);
+        let content = self.input.content(line);
+        let word = command::command_word(content);
         let slot = |question| Slot::new(line.end, word.clone(), question);
         if line.is_too_long {
             return self.ask(slot(Question::Fetch).answered_with(refusal("length", &word)));
         }
-        let slot = match command::parse(&line.bytes) {
+        let slot = match command::parse(content) {
             Ok(Command::LogOut) => return self.begin_ending(Ending::LogOut),
             Ok(Command::Who) => slot(Question::Who),
             Ok(Command::Last { minutes }) => slot(Question::Last { minutes }),
-            Ok(Command::Send { recipients, text }) => slot(Question::Send { recipients, text }),
+            Ok(Command::Send(letter)) => slot(Question::Send(letter)),
             Ok(Command::Broadcast { text }) => slot(Question::Broadcast { text }),
-            Ok(Command::Fetch) => slot(Question::Fetch).answered_with(words::FETCHING.to_owned()),
+            Ok(Command::Fetch) => slot(Question::Fetch).answered_with(words::FETCHING),
             Ok(Command::Push(mode)) => {
                 let on = mode != PushMode::Off;
                 let mut slot = slot(Question::Push { on }).answered_with(push_answer(mode));
@@ -30,7 +33,7 @@ impl Session {
             }
             Ok(Command::Ids(has_ids)) => {
                 let answer = if has_ids { "ids:on" } else { "ids:off" };
-                let mut slot = slot(Question::Fetch).answered_with(answer.to_owned());
+                let mut slot = slot(Question::Fetch).answered_with(answer);
                 slot.setting = Some(Setting::Ids(has_ids));
                 slot
             }
@@ -45,7 +48,11 @@ impl Session {
     }
 
     /// What the daemon said to a line: the line to be shown.
-    pub(super) fn understand(&mut self, index: usize, answer: &Answer<'_>) -> Option<String> {
+    pub(super) fn understand(
+        &mut self,
+        index: usize,
+        answer: &Answer<'_>,
+    ) -> Option<Cow<'static, str>> {
         let slot = &mut self.slots[index];
         match &slot.question {
             question @ (Question::Name { .. }
@@ -64,26 +71,27 @@ impl Session {
         }
         match answer {
             Answer::Fetched => slot.answer.take(),
-            Answer::Users { names } => Some(names.to_string()),
-            Answer::Sent { unknown } if unknown.is_empty() => Some(format!("{}:", words::SENT)),
-            Answer::Sent { unknown } => Some(format!("{}:{}", words::SEND, unknown.join(","))),
-            Answer::Quota => Some(refusal("quota", &slot.word)),
-            Answer::Full => Some(refusal("full", &slot.word)),
-            Answer::Busy => Some(refusal("busy", &slot.word)),
+            Answer::Users { names } => Some(names.to_string().into()),
+            Answer::Sent { unknown } if unknown.is_empty() => Some(words::SENT_TO_ALL.into()),
+            Answer::Sent { unknown } => {
+                Some(format!("{}:{}", words::SEND, unknown.join(",")).into())
+            }
+            Answer::Quota => Some(refusal("quota", &slot.word).into()),
+            Answer::Full => Some(refusal("full", &slot.word).into()),
+            Answer::Busy => Some(refusal("busy", &slot.word).into()),
             // A worker and a daemon of one build never disagree on what may be asked.
             other => {
                 log::error!("the state daemon gave {other:?} to `{}`", slot.word);
-                Some(refusal("args", &slot.word))
+                Some(refusal("args", &slot.word).into())
             }
         }
     }
 }
 
-fn push_answer(mode: PushMode) -> String {
+fn push_answer(mode: PushMode) -> &'static str {
     match mode {
         PushMode::On => "push:on",
         PushMode::Ack => "push:ack",
         PushMode::Off => "push:off",
     }
-    .to_owned()
 }

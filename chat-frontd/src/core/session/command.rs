@@ -1,25 +1,74 @@
 //! What a line in the chat means.
 
-use chat_shared::protocol::text;
+use std::borrow::Cow;
+
+use chat_shared::protocol::{text, words};
+
+/// The commands there are, the most frequent first.
+const COMMANDS: [&str; 8] = [
+    words::SEND,
+    words::FETCH,
+    words::BROADCAST,
+    words::WHO,
+    words::LAST,
+    words::PUSH,
+    words::IDS,
+    words::LOGOUT,
+];
 
 /// A line in the chat, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Who,
-    Last {
-        minutes: u64,
-    },
-    Send {
-        recipients: Vec<String>,
-        text: String,
-    },
-    Broadcast {
-        text: String,
-    },
+    Last { minutes: u64 },
+    Send(Letter),
+    Broadcast { text: String },
     Fetch,
     LogOut,
     Push(PushMode),
     Ids(bool),
+}
+
+/// A message and who is to have it, fit to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Letter {
+    /// The recipients' names, one space between, and the text behind them.
+    packed: Box<str>,
+    names_bytes: usize,
+}
+
+impl Letter {
+    /// `names` are not empty and hold no space.
+    fn new<'a>(names: impl Iterator<Item = &'a [u8]>, text: &[u8], capacity: usize) -> Self {
+        let mut packed = String::with_capacity(capacity);
+        for name in names {
+            if !packed.is_empty() {
+                packed.push(' ');
+            }
+            packed.push_str(&text::clean(name));
+        }
+        let names_bytes = packed.len();
+        packed.push_str(&text::clean(text));
+        Self {
+            packed: packed.into_boxed_str(),
+            names_bytes,
+        }
+    }
+
+    /// Names as typed, one space between; the same one may stand there twice.
+    pub(crate) fn recipients(&self) -> &str {
+        &self.packed[..self.names_bytes]
+    }
+
+    /// Length of the text and the names.
+    pub(crate) fn bytes(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// Without control characters.
+    pub(crate) fn text(&self) -> &str {
+        &self.packed[self.names_bytes..]
+    }
 }
 
 /// Whether messages are sent without being asked for.
@@ -43,8 +92,12 @@ pub(crate) enum CommandError {
 }
 
 /// The first word of a line, fit to be shown.
-pub(crate) fn command_word(line: &[u8]) -> String {
-    text::clean(split_word(line).0).into_owned()
+pub(crate) fn command_word(line: &[u8]) -> Cow<'static, str> {
+    let word = split_word(line).0;
+    match COMMANDS.iter().find(|known| known.as_bytes() == word) {
+        Some(known) => Cow::Borrowed(known),
+        None => Cow::Owned(text::clean(word).into_owned()),
+    }
 }
 
 /// Understands a line without its end. Spaces before the command are ignored.
@@ -128,18 +181,14 @@ fn parse_send(rest: &[u8]) -> Option<Command> {
     } else {
         split_word(rest)
     };
-    let recipients: Vec<String> = recipients
+    let names = recipients
         .split(|byte| *byte == b' ')
-        .filter(|name| !name.is_empty())
-        .map(|name| text::clean(name).into_owned())
-        .collect();
-    if recipients.is_empty() || text.is_empty() {
+        .filter(|name| !name.is_empty());
+    if skip_spaces(recipients).is_empty() || text.is_empty() {
         return None;
     }
-    Some(Command::Send {
-        recipients,
-        text: text::clean(text).into_owned(),
-    })
+    let capacity = recipients.len() + text.len();
+    Some(Command::Send(Letter::new(names, text, capacity)))
 }
 
 #[cfg(test)]
@@ -147,10 +196,8 @@ mod tests {
     use super::*;
 
     fn send(recipients: &[&str], text: &str) -> Result<Command, CommandError> {
-        Ok(Command::Send {
-            recipients: recipients.iter().map(|name| (*name).to_owned()).collect(),
-            text: text.to_owned(),
-        })
+        let names = recipients.iter().map(|name| name.as_bytes());
+        Ok(Command::Send(Letter::new(names, text.as_bytes(), 0)))
     }
 
     #[test]

@@ -54,14 +54,16 @@ impl Session {
         self.answered = self.answered.max(offset);
         let part = self.without_leap(part);
         let text = self.understand(index, answer);
+        let through = if part.more {
+            part.through
+        } else {
+            MessageNumber::default()
+        };
+        self.promised_through = self.promised_through.max(through);
         let slot = &mut self.slots[index];
         slot.answer = text;
         slot.stage = Stage::Answered {
-            through: if part.more {
-                part.through
-            } else {
-                MessageNumber::default()
-            },
+            through,
             is_shown: false,
         };
         if index == 0 {
@@ -91,11 +93,7 @@ impl Session {
     /// A daemon that came back sends what is new behind what it had promised before it died. While something
     /// promised is still to be asked for, nothing else is taken: it would be out of order. It is asked for, too.
     fn without_leap<'a>(&self, part: QueuePart<'a>) -> QueuePart<'a> {
-        let promised = self.slots.iter().filter_map(|slot| match slot.stage {
-            Stage::Answered { through, .. } => Some(through),
-            _ => None,
-        });
-        if promised.max().max(self.pushed_through) <= Some(self.taken) {
+        if Some(self.promised_through).max(self.pushed_through) <= Some(self.taken) {
             return part;
         }
         QueuePart {
@@ -162,7 +160,10 @@ impl Session {
             {
                 return;
             }
-            self.slots.pop_front();
+            if let Some(slot) = self.slots.pop_front() {
+                self.slot_text_bytes -= slot.question.text_bytes();
+            }
+            self.next_to_ask = self.next_to_ask.saturating_sub(1);
             if self.step == Step::Chat {
                 self.output.line(words::DONE);
             }

@@ -122,3 +122,18 @@ fn a_message_that_crosses_with_the_logout_is_left_for_the_next_login() {
     answer(&mut session, &Answer::LoggedOut);
     assert_eq!(written(&mut session), "goodbye\n");
 }
+
+#[test]
+fn lines_wait_for_answers_up_to_a_number_and_up_to_a_size() {
+    let lines_taken = |line: &str| {
+        let mut session = in_chat();
+        while session.wants_input() {
+            say(&mut session, line);
+        }
+        std::iter::from_fn(|| session.next_request().map(|_| ())).count()
+    };
+    assert_eq!(lines_taken("send bob hi"), MAX_SLOTS);
+    let long = format!("send bob {}", "x".repeat(8_000));
+    let most = MAX_SLOT_TEXT_BYTES.div_ceil(8_003);
+    assert_eq!(lines_taken(&long), most);
+}

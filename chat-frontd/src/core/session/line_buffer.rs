@@ -1,12 +1,15 @@
 //! Cutting what a client sends into lines.
 
-use chat_shared::rpc::StreamOffset;
+use std::ops::Range;
 
-/// A piece of a client's stream that is to be answered.
+use chat_shared::rpc::StreamOffset;
+use memchr::memchr;
+
+/// A piece of a client's stream that is to be answered; [`LineBuffer::content`] has what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Without its end; of a line over the limit, as much as came before the limit.
-    pub(crate) bytes: Vec<u8>,
+    /// Where it lies in the buffer, without its end; of a line over the limit, as much as came before the limit.
+    content: Range<usize>,
     /// How many bytes the client had sent when it was complete, or over the limit.
     pub(crate) end: StreamOffset,
     /// Over the limit; what is left of it is skipped.
@@ -68,20 +71,16 @@ impl LineBuffer {
             return None;
         }
         let rest = &self.bytes[self.taken..];
-        let end = rest[self.searched..]
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map(|at| self.searched + at);
+        let end = memchr(b'\n', &rest[self.searched..]).map(|at| self.searched + at);
         match end {
             Some(at) if at < self.max_line_bytes => {
                 let content = &rest[..at];
-                let content = content.strip_suffix(b"\r").unwrap_or(content).to_vec();
-                Some(self.take(content, at + 1, false))
+                let content_bytes = content.strip_suffix(b"\r").unwrap_or(content).len();
+                Some(self.take(content_bytes, at + 1, false))
             }
             _ if rest.len() >= self.max_line_bytes => {
-                let content = rest[..self.max_line_bytes].to_vec();
                 self.is_skipping = true;
-                Some(self.take(content, self.max_line_bytes, true))
+                Some(self.take(self.max_line_bytes, self.max_line_bytes, true))
             }
             _ => {
                 self.searched = rest.len();
@@ -91,10 +90,16 @@ impl LineBuffer {
         }
     }
 
-    fn take(&mut self, bytes: Vec<u8>, length: usize, is_too_long: bool) -> Line {
+    /// What a line says, for as long as no other was asked for and nothing was added.
+    pub(crate) fn content(&self, line: &Line) -> &[u8] {
+        &self.bytes[line.content.clone()]
+    }
+
+    fn take(&mut self, content_bytes: usize, length: usize, is_too_long: bool) -> Line {
+        let content = self.taken..self.taken + content_bytes;
         self.consume(length);
         Line {
-            bytes,
+            content,
             end: StreamOffset(self.stream_taken),
             is_too_long,
         }
@@ -109,7 +114,7 @@ impl LineBuffer {
     /// Skips what is there of a line over the limit; whether its end was found.
     fn skip_to_line_end(&mut self) -> bool {
         let rest = &self.bytes[self.taken..];
-        match rest.iter().position(|byte| *byte == b'\n') {
+        match memchr(b'\n', rest) {
             Some(at) => {
                 self.consume(at + 1);
                 self.is_skipping = false;
@@ -141,7 +146,7 @@ mod tests {
         for chunk in chunks {
             buffer.extend(chunk);
             while let Some(line) = buffer.next_line() {
-                let text = String::from_utf8_lossy(&line.bytes).into_owned();
+                let text = String::from_utf8_lossy(buffer.content(&line)).into_owned();
                 lines.push((text, line.end.0, line.is_too_long));
             }
         }

@@ -1,5 +1,7 @@
 //! The dialogue up to `welcome`.
 
+use std::borrow::Cow;
+
 use chat_shared::protocol::{text, words};
 use chat_shared::rpc::Answer;
 
@@ -8,14 +10,15 @@ use super::slot::{Question, Slot};
 use super::{Session, Step, refusal};
 
 impl Session {
-    pub(super) fn take_login_line(&mut self, line: Line) {
+    pub(super) fn take_login_line(&mut self, line: &Line) {
+        let content = self.input.content(line);
         match std::mem::replace(&mut self.step, Step::Name) {
             Step::Name => {
-                let name = text::clean(&line.bytes).into_owned();
-                self.ask(Slot::new(line.end, String::new(), Question::Name { name }));
+                let name = text::clean(content).into_owned();
+                self.ask(Slot::new(line.end, Cow::default(), Question::Name { name }));
             }
             Step::OfferRegistration { name } => {
-                if line.bytes == b"y" {
+                if content == b"y" {
                     self.output.line(words::PASSWORD);
                     self.step = Step::NewPassword { name, first: None };
                 } else {
@@ -23,38 +26,39 @@ impl Session {
                 }
             }
             Step::NewPassword { name, first: None } => {
-                let first = Some(line.bytes);
+                let first = Some(content.to_vec());
                 self.step = Step::NewPassword { name, first };
             }
             Step::NewPassword {
                 name,
                 first: Some(first),
             } => self.take_second_password(line, name, &first),
-            Step::Password { name } if line.bytes.is_empty() => {
+            Step::Password { name } if content.is_empty() => {
                 self.output.line(words::PASSWORD);
                 self.step = Step::Password { name };
             }
             Step::Password { name } => {
+                let password = content.to_vec();
                 self.step = Step::Password { name: name.clone() };
-                let password = line.bytes;
                 let question = Question::LogIn { name, password };
-                self.ask(Slot::new(line.end, String::new(), question));
+                self.ask(Slot::new(line.end, Cow::default(), question));
             }
             step @ (Step::Chat | Step::Over) => self.step = step,
         }
     }
 
-    fn take_second_password(&mut self, line: Line, name: String, first: &[u8]) {
-        if line.bytes.is_empty() || line.bytes != first {
+    fn take_second_password(&mut self, line: &Line, name: String, first: &[u8]) {
+        let content = self.input.content(line);
+        if content.is_empty() || content != first {
             self.output.line(words::PASSWORD);
             self.step = Step::NewPassword { name, first: None };
             return;
         }
         let question = Question::Register {
             name,
-            password: line.bytes,
+            password: content.to_vec(),
         };
-        self.ask(Slot::new(line.end, String::new(), question));
+        self.ask(Slot::new(line.end, Cow::default(), question));
     }
 
     /// What the daemon said to a line before the chat: the next step, and the line to be shown.
@@ -62,7 +66,7 @@ impl Session {
         &mut self,
         question: &Question,
         answer: &Answer<'_>,
-    ) -> Option<String> {
+    ) -> Option<Cow<'static, str>> {
         let name = match question {
             Question::Name { name }
             | Question::Register { name, .. }
@@ -70,22 +74,23 @@ impl Session {
             _ => String::new(),
         };
         let (line, step) = match answer {
-            Answer::Password => (words::PASSWORD.to_owned(), Step::Password { name }),
-            Answer::Register => (words::REGISTER.to_owned(), Step::OfferRegistration { name }),
-            Answer::Username => (words::USERNAME.to_owned(), Step::Name),
-            Answer::Connected => (words::CONNECTED.to_owned(), Step::Name),
-            Answer::Registered => (words::REGISTERED.to_owned(), Step::Name),
-            Answer::Welcome => (words::WELCOME.to_owned(), Step::Chat),
-            Answer::Blocked { seconds_left } => {
-                (format!("{}:{seconds_left}", words::BLOCKED), Step::Over)
-            }
-            Answer::Locked { seconds_left } => (seconds_left.to_string(), Step::Over),
-            Answer::Full => (refusal("full", ""), self.step.clone()),
-            Answer::Busy => (refusal("busy", ""), self.step.clone()),
+            Answer::Password => (words::PASSWORD.into(), Step::Password { name }),
+            Answer::Register => (words::REGISTER.into(), Step::OfferRegistration { name }),
+            Answer::Username => (words::USERNAME.into(), Step::Name),
+            Answer::Connected => (words::CONNECTED.into(), Step::Name),
+            Answer::Registered => (words::REGISTERED.into(), Step::Name),
+            Answer::Welcome => (words::WELCOME.into(), Step::Chat),
+            Answer::Blocked { seconds_left } => (
+                format!("{}:{seconds_left}", words::BLOCKED).into(),
+                Step::Over,
+            ),
+            Answer::Locked { seconds_left } => (seconds_left.to_string().into(), Step::Over),
+            Answer::Full => (refusal("full", "").into(), self.step.clone()),
+            Answer::Busy => (refusal("busy", "").into(), self.step.clone()),
             // A worker and a daemon of one build never disagree on what may be asked.
             other => {
                 log::error!("the state daemon gave {other:?} to a login");
-                (refusal("busy", ""), self.step.clone())
+                (refusal("busy", "").into(), self.step.clone())
             }
         };
         self.step = step;

@@ -32,7 +32,9 @@ use line_buffer::{Line, LineBuffer};
 use slot::{Question, Setting, Slot, Stage};
 
 /// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
-const MAX_SLOTS: usize = 64;
+const MAX_SLOTS: usize = 512;
+/// While their texts hold more than this, no other line is taken.
+const MAX_SLOT_TEXT_BYTES: usize = 128 * 1024;
 
 /// What a session refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +91,22 @@ pub(crate) struct Session {
     limits: SessionLimits,
     input: LineBuffer,
     is_input_over: bool,
+    /// Somebody else than the client may have ended the input.
+    is_end_doubtful: bool,
     step: Step,
     slots: VecDeque<Slot>,
+    /// What the texts in `slots` hold.
+    slot_text_bytes: usize,
+    /// No slot before this one is to be asked.
+    next_to_ask: usize,
     pub(crate) output: Output,
     pub(crate) delivery: Delivery,
     has_ids: bool,
     push: PushMode,
     /// The last message of the queue that was put into the output.
     taken: MessageNumber,
+    /// The answers that were begun are complete once the queue was taken up to here.
+    promised_through: MessageNumber,
     /// More was pushed than fitted: the rest up to here has to be asked for.
     pushed_through: Option<MessageNumber>,
     /// A part of the queue was asked for, up to here.
@@ -123,13 +133,17 @@ impl Session {
             limits,
             input: LineBuffer::new(limits.max_line_bytes),
             is_input_over: false,
+            is_end_doubtful: false,
             step: Step::Name,
             slots: VecDeque::new(),
+            slot_text_bytes: 0,
+            next_to_ask: 0,
             output: Output::default(),
             delivery: Delivery::default(),
             has_ids: false,
             push: PushMode::Off,
             taken: MessageNumber::default(),
+            promised_through: MessageNumber::default(),
             pushed_through: None,
             page_asked: None,
             answered: StreamOffset(0),
@@ -156,6 +170,11 @@ impl Session {
         self.is_input_over = true;
     }
 
+    /// The end of the input, which comes now, proves nothing of what the client has.
+    pub(crate) fn doubt_end(&mut self) {
+        self.is_end_doubtful = true;
+    }
+
     /// Whether more of the client's bytes can be taken now.
     pub(crate) fn wants_input(&self) -> bool {
         !self.is_input_over && self.can_take_line() && self.input.needs_more()
@@ -170,6 +189,7 @@ impl Session {
         self.ending.is_none()
             && self.step != Step::Over
             && self.slots.len() < max_slots
+            && self.slot_text_bytes <= MAX_SLOT_TEXT_BYTES
             && self.output.pending().len() <= self.limits.max_unread_bytes
     }
 
@@ -183,14 +203,14 @@ impl Session {
                 return;
             };
             self.idle_since_ms = now_ms;
-            self.take_line(line);
+            self.take_line(&line);
             self.show_answers(now_ms);
         }
     }
 
-    fn take_line(&mut self, line: Line) {
+    fn take_line(&mut self, line: &Line) {
         if self.step == Step::Chat {
-            self.take_chat_line(&line);
+            self.take_chat_line(line);
         } else if line.is_too_long {
             self.output.line(&refusal("length", ""));
             self.step = Step::Over;
@@ -203,16 +223,17 @@ impl Session {
         if self.is_daemon_lost {
             refuse_busy(&mut slot);
         }
+        self.slot_text_bytes += slot.question.text_bytes();
         self.slots.push_back(slot);
     }
 
     /// The next question for the daemon, which it is taken to have been asked by this.
     pub(crate) fn next_request(&mut self) -> Option<Request<'_>> {
         let progress = self.delivery.progress();
-        let slot = self
-            .slots
-            .iter_mut()
-            .find(|slot| slot.stage.is_to_be_asked())?;
+        let next = (self.next_to_ask..self.slots.len())
+            .find(|index| self.slots[*index].stage.is_to_be_asked());
+        self.next_to_ask = next.map_or(self.slots.len(), |index| index + 1);
+        let slot = &mut self.slots[next?];
         slot.stage = Stage::Asked;
         self.has_asked = true;
         Some(Request {
@@ -227,6 +248,8 @@ impl Session {
     /// The daemon ended the session.
     pub(crate) fn cut_off(&mut self) {
         self.slots.clear();
+        self.slot_text_bytes = 0;
+        self.next_to_ask = 0;
         self.step = Step::Over;
     }
 
@@ -252,11 +275,13 @@ impl Session {
         let Some(ending) = self.ending else {
             return;
         };
-        self.delivery.ended_in_order();
+        if !(self.is_end_doubtful && ending == Ending::EndOfInput) {
+            self.delivery.ended_in_order();
+        }
         self.pushed_through = None;
         if self.step == Step::Chat {
             let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);
-            self.ask(Slot::new(offset, "logout".to_owned(), Question::LogOut));
+            self.ask(Slot::new(offset, words::LOGOUT.into(), Question::LogOut));
         } else {
             self.finish(ending);
         }
@@ -297,6 +322,7 @@ impl Session {
     /// The daemon came back: what it may not have decided is asked again, under the same names.
     pub(crate) fn resume(&mut self) -> Option<ResumedConnection> {
         self.is_daemon_lost = false;
+        self.next_to_ask = 0;
         for slot in &mut self.slots {
             if slot.stage == Stage::Asked {
                 slot.stage = Stage::AskedBefore;

@@ -8,20 +8,28 @@ pub struct Output {
     written: usize,
     /// How much of the stream the kernel had taken before `bytes`.
     before: u64,
+    /// How much the last buffer came to hold: the next one is made for as much at once.
+    usual_bytes: u32,
 }
 
 /// A buffer is moved together when so much of it was written.
 const COMPACT_BYTES: usize = 64 * 1024;
+/// A buffer is made for at most so much at once.
+const MAX_USUAL_BYTES: usize = 16 * 1024;
 
 impl Output {
     /// Adds a line, and its end.
     pub(crate) fn line(&mut self, line: &str) {
-        self.bytes.extend_from_slice(line.as_bytes());
-        self.bytes.push(b'\n');
+        let buffer = self.buffer();
+        buffer.extend_from_slice(line.as_bytes());
+        buffer.push(b'\n');
     }
 
     /// Where more is added.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve_exact(self.usual_bytes as usize);
+        }
         &mut self.bytes
     }
 
@@ -35,6 +43,7 @@ impl Output {
         self.written += bytes;
         if self.written == self.bytes.len() {
             self.before += self.written as u64;
+            self.usual_bytes = self.written.min(MAX_USUAL_BYTES) as u32;
             self.written = 0;
             self.bytes = Vec::new();
         } else if self.written >= COMPACT_BYTES {

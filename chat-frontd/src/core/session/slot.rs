@@ -1,44 +1,37 @@
 //! A client's line that is not wholly answered yet.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use chat_shared::rpc::{Call, MessageNumber, StreamOffset};
 
-use super::command::PushMode;
+use super::command::{Letter, PushMode};
 
 /// What is asked of the state daemon for a line, kept so that it can be asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    Name {
-        name: String,
-    },
-    Register {
-        name: String,
-        password: Vec<u8>,
-    },
-    LogIn {
-        name: String,
-        password: Vec<u8>,
-    },
-    Send {
-        recipients: Vec<String>,
-        text: String,
-    },
-    Broadcast {
-        text: String,
-    },
+    Name { name: String },
+    Register { name: String, password: Vec<u8> },
+    LogIn { name: String, password: Vec<u8> },
+    Send(Letter),
+    Broadcast { text: String },
     Fetch,
     Who,
-    Last {
-        minutes: u64,
-    },
-    Push {
-        on: bool,
-    },
+    Last { minutes: u64 },
+    Push { on: bool },
     LogOut,
 }
 
 impl Question {
+    /// What is held of a message, with its recipients.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Send(letter) => letter.bytes(),
+            Self::Broadcast { text } => text.len(),
+            _ => 0,
+        }
+    }
+
     pub(super) fn to_call(&self, address: IpAddr) -> Call<'_> {
         match self {
             Self::Name { name } => Call::Name { name, address },
@@ -52,9 +45,9 @@ impl Question {
                 password,
                 address,
             },
-            Self::Send { recipients, text } => Call::Send {
-                recipients: recipients.iter().map(String::as_str).collect(),
-                text,
+            Self::Send(letter) => Call::Send {
+                recipients: letter.recipients(),
+                text: letter.text(),
             },
             Self::Broadcast { text } => Call::Broadcast { text },
             Self::Fetch => Call::Fetch,
@@ -106,16 +99,16 @@ pub(super) enum Setting {
 pub(super) struct Slot {
     pub(super) offset: StreamOffset,
     /// The command's word, for refusals; empty before login.
-    pub(super) word: String,
+    pub(super) word: Cow<'static, str>,
     pub(super) question: Question,
     /// The answer's line, where the daemon does not decide it.
-    pub(super) answer: Option<String>,
+    pub(super) answer: Option<Cow<'static, str>>,
     pub(super) setting: Option<Setting>,
     pub(super) stage: Stage,
 }
 
 impl Slot {
-    pub(super) fn new(offset: StreamOffset, word: String, question: Question) -> Self {
+    pub(super) fn new(offset: StreamOffset, word: Cow<'static, str>, question: Question) -> Self {
         Self {
             offset,
             word,
@@ -127,15 +120,15 @@ impl Slot {
     }
 
     /// The same, with an answer that is clear already.
-    pub(super) fn answered_with(self, answer: String) -> Self {
+    pub(super) fn answered_with(self, answer: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            answer: Some(answer),
+            answer: Some(answer.into()),
             ..self
         }
     }
 
     pub(super) fn refuse(&mut self, answer: String) {
-        self.answer = Some(answer);
+        self.answer = Some(answer.into());
         self.setting = None;
         self.stage = Stage::Answered {
             through: MessageNumber::default(),

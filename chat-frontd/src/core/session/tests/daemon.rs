@@ -253,10 +253,9 @@ impl Daemon {
         Answer::Welcome
     }
 
-    fn send(&mut self, sender: &str, recipients: &[&str], text: &str) -> Decision {
+    fn send(&mut self, sender: &str, recipients: &str, text: &str) -> Decision {
         let is_known = |name: &&str| self.accounts.contains_key(*name);
-        let (known, strangers): (Vec<&str>, Vec<&str>) =
-            recipients.iter().partition(|n| is_known(n));
+        let (known, strangers): (Vec<&str>, Vec<&str>) = recipients.split(' ').partition(is_known);
         let mut unknown: Vec<String> = Vec::new();
         for name in strangers {
             if !unknown.iter().any(|other| other == name) {

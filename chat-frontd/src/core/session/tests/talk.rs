@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use chat_shared::rpc::{FromWorker, ToWorker, decode_items};
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
-use crate::core::session::{Ending, MAX_SLOTS, MessageLines, QueuePart, Session, SessionLimits};
+use crate::core::session::{
+    Ending, MAX_SLOT_TEXT_BYTES, MAX_SLOTS, MessageLines, QueuePart, Session, SessionLimits,
+};
 
 pub(super) const LIMITS: SessionLimits = SessionLimits {
     max_line_bytes: 64,
@@ -290,6 +292,10 @@ impl Talk {
         // A slot's answer and one slice of messages, of which each is shorter than a line and a header.
         const SLOT_BYTES: usize = 4 * 128;
         assert!(self.session.slots.len() <= MAX_SLOTS);
+        let slots = self.session.slots.iter();
+        let text_bytes: usize = slots.map(|slot| slot.question.text_bytes()).sum();
+        assert_eq!(text_bytes, self.session.slot_text_bytes);
+        assert!(text_bytes <= MAX_SLOT_TEXT_BYTES + self.session.limits.max_line_bytes);
         let input = self.session.input.held_bytes();
         assert!(input <= READ_BYTES + self.session.limits.max_line_bytes);
         let output = self.session.output.pending().len();
