@@ -17,6 +17,16 @@ pub fn page(title: &str, command: &str, text: &str, json: &str) -> String {
     )
 }
 
+/// How many processes wanted a processor lately: averages of 1, 5 and 15 minutes, `unknown` if there are none.
+pub fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let averages: Vec<&str> = text.split(' ').take(3).collect();
+    match averages.len() {
+        3 => averages.join(" "),
+        _ => "unknown".to_owned(),
+    }
+}
+
 /// Processors, memory and kernel, as far as they are known.
 pub fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();

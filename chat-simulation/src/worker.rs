@@ -25,6 +25,7 @@ pub(crate) struct Worker {
     last_words: Option<Pipe>,
     sockets: BTreeMap<ClientKey, TcpId>,
     to_accept: Vec<(TcpId, IpAddr)>,
+    is_ready: bool,
 }
 
 impl Worker {
@@ -43,11 +44,17 @@ impl Worker {
             last_words: None,
             sockets: BTreeMap::new(),
             to_accept: Vec::new(),
+            is_ready: false,
         }
     }
 
     pub(crate) fn connect(&mut self, tcp: TcpId, address: IpAddr) {
         self.to_accept.push((tcp, address));
+    }
+
+    /// Whether it has begun to accept clients.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready
     }
 
     pub(crate) fn link(&self) -> Option<LinkId> {
@@ -82,7 +89,8 @@ impl Worker {
         let mut daemon = daemon;
         self.read_daemon(daemon.as_deref_mut(), new_link, rng)
             .map_err(|error| format!("{error:#}"))?;
-        if self.core.is_attached() || rng.u8(..4) == 0 {
+        self.is_ready |= self.core.is_attached();
+        if self.is_ready {
             for (tcp, address) in std::mem::take(&mut self.to_accept) {
                 let key = self.core.open(address);
                 self.sockets.insert(key, tcp);

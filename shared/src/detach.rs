@@ -6,11 +6,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::child_link::ChildLink;
 use crate::inherited_fd::LINK_FD;
@@ -18,11 +21,21 @@ use crate::run_dir::RunDir;
 use crate::supervisor::own_binary;
 
 /// A start may take long, with much to read from disk; this often, the one who waits is told that it goes on.
-const PATIENCE_MS: u16 = 10_000;
+const TELL_EVERY_MS: u64 = 10_000;
 
-/// Starts this program again in a session of its own, with its log appended to `log_path`, and waits until it is ready.
-/// Fails with what it says if it fails. What is said while waiting goes to standard error.
-pub fn launch(run_dir: &RunDir, log_path: &Path) -> anyhow::Result<()> {
+/// How long a start is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// So long.
+    pub limit: Duration,
+    /// What to do when it was not long enough.
+    pub advice: &'static str,
+}
+
+/// Starts this program again in a session of its own, with its log appended to `log_path`, and waits until it is ready,
+/// or stops it again after `patience`. Fails with what it says if it fails. What is said while waiting goes to standard
+/// error.
+pub fn launch(run_dir: &RunDir, log_path: &Path, patience: Option<Patience>) -> anyhow::Result<()> {
     let log = open_log(log_path)?;
     let program = run_dir.program();
     let (mut link, child_end) = ChildLink::pair()?;
@@ -33,9 +46,18 @@ pub fn launch(run_dir: &RunDir, log_path: &Path) -> anyhow::Result<()> {
     // The command still holds the child's end; while it does, the end of the child would not be noticed.
     drop(command);
 
-    wait_for_word(&mut link, program, log_path)?;
+    let give_up_at = patience.map(|patience| Instant::now() + patience.limit);
+    let was_told = wait_for_word(&mut link, program, log_path, give_up_at)?;
     if link.is_ready() {
         return Ok(());
+    }
+    if let (false, Some(Patience { limit, advice })) = (was_told, patience) {
+        stop(&mut child)?;
+        bail!(
+            "not ready after {} s, and stopped again: {advice} (see {})",
+            limit.as_secs(),
+            log_path.display()
+        );
     }
     let status = child.wait()?;
     match link.failure() {
@@ -62,10 +84,27 @@ fn open_log(path: &Path) -> anyhow::Result<File> {
         })
 }
 
-fn wait_for_word(link: &mut ChildLink, program: &str, log_path: &Path) -> anyhow::Result<()> {
+/// Whether there was a word, or the end of the process, before it was time to give up.
+fn wait_for_word(
+    link: &mut ChildLink,
+    program: &str,
+    log_path: &Path,
+    give_up_at: Option<Instant>,
+) -> anyhow::Result<bool> {
     while !link.is_ready() && !link.has_ended() {
+        let mut wait = Duration::from_millis(TELL_EVERY_MS);
+        if let Some(give_up_at) = give_up_at {
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            wait = wait.min(left + Duration::from_millis(1));
+        }
+        let is_last_wait = wait.as_millis() < u128::from(TELL_EVERY_MS);
+        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(link.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::from(PATIENCE_MS)) {
+        match poll(&mut fds, timeout) {
+            Ok(0) if is_last_wait => {}
             Ok(0) => {
                 let log = log_path.display();
                 eprintln!("{program}: still starting (see {log})");
@@ -75,6 +114,15 @@ fn wait_for_word(link: &mut ChildLink, program: &str, log_path: &Path) -> anyhow
             Err(error) => return Err(error.into()),
         }
     }
+    Ok(true)
+}
+
+/// It ends its children first; they are given up on by itself if they do not end.
+fn stop(child: &mut Child) -> anyhow::Result<()> {
+    let pid = Pid::from_raw(child.id().cast_signed());
+    // Not yet waited for, so its number is still its own.
+    kill(pid, Signal::SIGTERM).context("cannot stop what was started")?;
+    child.wait().context("cannot wait for what was started")?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use log::LevelFilter;
 
 use crate::run_dir::RunDir;
+use crate::sandbox::SandboxOptions;
 
 /// Flags of a daemon's process, as opposed to those of its work.
 #[derive(Args, Clone, Debug)]
@@ -24,6 +25,10 @@ pub struct ProcessOptions {
     #[arg(long, value_name = "LEVEL", env = "CHAT_LOG", default_value = "info")]
     pub log_level: LevelFilter,
 
+    /// Whom children run as, and what they give up.
+    #[command(flatten)]
+    pub sandbox: SandboxOptions,
+
     /// Run in the background: return once the daemon can serve (0) or has failed (1)
     #[arg(long, group = "action")]
     pub detach: bool,
@@ -31,6 +36,14 @@ pub struct ProcessOptions {
     /// With --detach, append the log to this file [default: DIR/PROGRAM.log]
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
+
+    /// With --detach, give up after so long and stop it again [default: chat-frontd 30, chat-stated waits as long as it takes]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub start_patience: Option<u64>,
 
     /// Stop the daemon that runs in DIR, and wait until all its processes are gone
     #[arg(long, group = "action")]

@@ -10,7 +10,7 @@ use crate::payload::{Label, Payload};
 use crate::strict_client::{Event, StrictClient};
 
 /// The senders. Their accounts come behind those of the users.
-pub(super) struct Filling<'a> {
+pub(crate) struct Filling<'a> {
     options: &'a Options,
     accounts: &'a Accounts,
     payload: Payload,
@@ -29,7 +29,7 @@ struct Sender {
 }
 
 impl<'a> Filling<'a> {
-    pub(super) fn new(options: &'a Options, accounts: &'a Accounts, payload: Payload) -> Self {
+    pub(crate) fn new(options: &'a Options, accounts: &'a Accounts, payload: Payload) -> Self {
         let sender = |number| Sender {
             client: StrictClient::new(accounts.name(options.users + number)),
             is_ready: false,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::builder::RangedU64ValueParser;
 
-use self::filling::Filling;
+pub(crate) use self::filling::Filling;
 use self::reading::Reading;
 use self::report::{Outcome, Report};
 use crate::crowd::{Audience, Crowd};
@@ -20,7 +20,7 @@ use crate::payload::Payload;
 use crate::run_options::RunOptions;
 
 /// Clients that queue the messages.
-const SENDERS: usize = 8;
+pub(crate) const SENDERS: usize = 8;
 /// How long nothing at all may come.
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
 /// How long the server may take to give disk back once everything is read, and what counts as an end of that.
@@ -203,7 +203,7 @@ fn once_steady(footprint: impl Fn() -> Footprint) -> Footprint {
 }
 
 /// Something that is done with a crowd, bit by bit.
-trait Work: Audience {
+pub(crate) trait Work: Audience {
     /// How much is done; more with every bit.
     fn progress(&self) -> u64;
     fn is_done(&self) -> bool;

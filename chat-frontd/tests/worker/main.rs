@@ -12,101 +12,15 @@ mod installation;
 #[path = "../support/processes.rs"]
 #[allow(dead_code)]
 mod processes;
+mod server;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::time::Duration;
 
-use chat_shared::process_identity::ProcessIdentity;
 use connection::{Connection, Received};
-use installation::{FRONTD, Installation, STATED};
-use nix::sys::signal::Signal;
-
-const ACCOUNTS: &str = "foobar,53649f6e45138ef119c955d04bf042562f6e2946\n\
-                        windows,3cbf2c628de96e8e46ab4e44d4ddf2c4d1eccddb\n";
-
-/// An installation with one worker.
-struct Server {
-    _installation: Installation,
-    worker: ProcessIdentity,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(flags: &[&str]) -> Self {
-        let installation = Installation::new();
-        fs::create_dir(&installation.run_dir).unwrap();
-        fs::write(installation.file("user_pass.txt"), ACCOUNTS).unwrap();
-        installation.program(STATED, &["--detach"]).expect_status(0);
-        let flags = [&["--detach", "--workers=1"], flags].concat();
-        installation.program(FRONTD, &flags).expect_status(0);
-        Self {
-            worker: installation.children(FRONTD)[0],
-            address: installation.address().parse().unwrap(),
-            _installation: installation,
-        }
-    }
-
-    fn connect(&self) -> Connection {
-        Connection::open(self.address, None).unwrap()
-    }
-
-    fn log_in(&self, name: &str, password: &str) -> Connection {
-        let mut client = self.connect();
-        client
-            .send(format!("{name}\n{password}\n").as_bytes())
-            .unwrap();
-        for line in ["password", "welcome"] {
-            expect(&mut client, line);
-        }
-        client
-    }
-
-    /// Somebody new is answered.
-    fn serves(&self) {
-        let mut client = self.connect();
-        client.send(b"nobody-yet\n").unwrap();
-        expect(&mut client, "register");
-    }
-
-    /// Resident memory of the worker.
-    fn memory_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/statm", self.worker.pid);
-        let pages = fs::read_to_string(path).unwrap();
-        let resident: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
-        resident * 4096
-    }
-
-    fn processor_time(&self) -> Duration {
-        const TICKS_A_SECOND: u64 = 100;
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.worker.pid)).unwrap();
-        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split(' ').collect();
-        let ticks = fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap();
-        Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND)
-    }
-
-    /// With nothing to do the worker waits; one that spins takes all the time it is given.
-    #[track_caller]
-    fn expect_rest(&self) {
-        // What was begun may still come to its end.
-        let end = Instant::now() + Duration::from_secs(30);
-        loop {
-            let before = self.processor_time();
-            std::thread::sleep(Duration::from_secs(1));
-            let taken = self.processor_time() - before;
-            if taken <= Duration::from_millis(50) {
-                return;
-            }
-            assert!(Instant::now() < end, "the worker takes {taken:?} a second");
-        }
-    }
-}
-
-#[track_caller]
-fn expect(client: &mut Connection, line: &str) {
-    assert_eq!(client.receive(), Received::Line(line.into()));
-}
+use server::{Server, expect};
 
 /// Sends a line again and again and reads none of the answers, until the server takes no more for a while.
 fn flood(mut stream: &TcpStream, line: &[u8], most_bytes: usize) {
@@ -278,46 +192,6 @@ fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
         };
         let line = String::from_utf8(line).unwrap();
         assert!(line.ends_with(&format!("windows: {number} {text}")));
-    }
-    expect(&mut reader, "DONE");
-}
-
-#[test]
-fn a_state_daemon_that_stands_still_is_waited_for_without_a_false_answer() {
-    const LINES: usize = 300;
-    // Longer than a daemon that is away may be before clients are refused: this one may have had the lines.
-    const STANDSTILL: Duration = Duration::from_secs(12);
-    let server = Server::start(&[]);
-    let mut sender = server.log_in("foobar", "passpass");
-    expect(&mut sender, "DONE");
-    let state = server._installation.children(STATED)[0];
-    processes::signal(state.pid, Signal::SIGSTOP);
-    let lines: String = (0..LINES).map(|n| format!("send windows m{n}\n")).collect();
-    sender.send(lines.as_bytes()).unwrap();
-    let mut newcomer = server.connect();
-    newcomer.send(b"nobody-yet\n").unwrap();
-    let before = server.memory_bytes();
-    let _others: Vec<Connection> = (0..50).map(|_| server.connect()).collect();
-    let nothing = || Received::Nothing(Vec::new());
-    assert_eq!(sender.receive_within(STANDSTILL), nothing());
-    assert_eq!(newcomer.receive_within(Duration::from_millis(1)), nothing());
-    let grown = server.memory_bytes().saturating_sub(before);
-    assert!(grown < 4 << 20, "the worker grew by {grown} bytes");
-    processes::signal(state.pid, Signal::SIGCONT);
-    expect(&mut newcomer, "register");
-    for _ in 0..LINES {
-        expect(&mut sender, "sent:");
-        expect(&mut sender, "DONE");
-    }
-    let mut reader = server.log_in("windows", "withglass");
-    for n in 0..LINES {
-        match reader.receive() {
-            Received::Line(line) => {
-                let line = String::from_utf8(line).unwrap();
-                assert!(line.ends_with(&format!("foobar: m{n}")), "{line}");
-            }
-            other => panic!("{other:?} in the place of m{n}"),
-        }
     }
     expect(&mut reader, "DONE");
 }

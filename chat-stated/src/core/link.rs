@@ -44,6 +44,8 @@ pub(super) struct Client {
     pub(super) sent_through: MessageNumber,
     /// The worker was told of messages up to here that it has to ask for; nothing is sent unasked until then.
     pub(super) promised_through: Option<MessageNumber>,
+    /// The page that waits for its texts to be read.
+    pub(super) parked_page: Option<u64>,
     /// Bytes of text pushed that the worker has not said to be written: before and after the mark.
     pub(super) pushed_bytes: PushedBytes,
 }

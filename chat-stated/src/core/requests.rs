@@ -2,8 +2,7 @@
 
 use chat_shared::protocol::text;
 use chat_shared::rpc::{
-    Answer, Call, ConnectionSerial, FromWorker, MessageNumber, Progress, Request, StreamOffset,
-    decode_items,
+    Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, decode_items,
 };
 
 use super::Core;
@@ -288,11 +287,6 @@ impl Core {
         if let Some(link) = self.attached.get(&request.connection.life).copied() {
             self.answer(link, request.connection.serial, request.offset, answer);
         }
-    }
-
-    /// The last message there is.
-    pub(super) fn newest(&self) -> MessageNumber {
-        self.state.last_message()
     }
 }
 

@@ -2,7 +2,8 @@
 
 /// Wait after the first of several lives in a row that never became ready; doubled after each further one.
 const FIRST_WAIT_MS: u64 = 50;
-const LONGEST_WAIT_MS: u64 = 5_000;
+/// The longest wait, and so the longest that a child which could serve again is kept from it.
+pub const LONGEST_WAIT_MS: u64 = 5_000;
 
 /// Lives that served begin again at once, but only so many in quick succession, and after that one in each interval: a
 /// child that dies as soon as it serves must not take the processor from the others.

@@ -16,7 +16,7 @@ const STOP_WAIT_MS: u64 = 8_000;
 
 /// The time of something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub struct Moment {
     /// For deciding: milliseconds on a clock that never runs back.
     pub clock_ms: u64,
     /// For people.
@@ -25,7 +25,7 @@ pub(super) struct Moment {
 
 /// What the supervisor has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub enum Action {
     /// Begin a life of the child of this index.
     Start(usize),
     /// Ask the child to end (SIGTERM).
@@ -49,7 +49,7 @@ struct Slot {
 
 /// The children of one supervisor.
 #[derive(Debug)]
-pub(super) struct Fleet {
+pub struct Fleet {
     slots: Vec<Slot>,
     actions: VecDeque<Action>,
     was_ready: bool,
@@ -60,7 +60,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// `count` children, none of which lives yet; all are to be started now.
-    pub(super) fn new(count: usize, now: Moment) -> Self {
+    pub fn new(count: usize, now: Moment) -> Self {
         let slot = || Slot {
             status: ChildStatus {
                 phase: Phase::Waiting,
@@ -81,12 +81,12 @@ impl Fleet {
     }
 
     /// The next thing to do.
-    pub(super) fn next_action(&mut self) -> Option<Action> {
+    pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
     /// Time has come to `now`.
-    pub(super) fn at(&mut self, now: Moment) {
+    pub fn at(&mut self, now: Moment) {
         if self.kill_at_ms.is_some_and(|at| at <= now.clock_ms) {
             self.kill_at_ms = None;
             self.order_all_living(Action::Kill);
@@ -100,17 +100,18 @@ impl Fleet {
     }
 
     /// When [`Self::at`] next has something to do, on the clock of [`Moment::clock_ms`].
-    pub(super) fn next_due_ms(&self) -> Option<u64> {
+    pub fn next_due_ms(&self) -> Option<u64> {
         let starts = self.slots.iter().filter_map(|slot| slot.start_at_ms);
         starts.chain(self.kill_at_ms).min()
     }
 
     /// A life of the child of this index has begun.
-    pub(super) fn started(&mut self, index: usize, process: ProcessIdentity, now: Moment) {
+    pub fn started(&mut self, index: usize, process: ProcessIdentity, now: Moment) {
         let status = &mut self.slots[index].status;
         status.restarts += u64::from(status.last_end.is_some());
         status.process = Some(process);
         status.next_start = None;
+        status.sandbox.clear();
         status.enter(Phase::Starting, now);
         if self.is_stopping {
             self.actions.push_back(Action::Terminate(process));
@@ -118,7 +119,7 @@ impl Fleet {
     }
 
     /// The child of this index can serve.
-    pub(super) fn ready(&mut self, index: usize, now: Moment) {
+    pub fn ready(&mut self, index: usize, now: Moment) {
         let slot = &mut self.slots[index];
         let (Phase::Starting, Some(process)) = (slot.status.phase, slot.status.process) else {
             return;
@@ -133,8 +134,13 @@ impl Fleet {
         }
     }
 
+    /// The child of this index says what it has given up.
+    pub(super) fn noted(&mut self, index: usize, said: String) {
+        self.slots[index].status.sandbox = said;
+    }
+
     /// A life of the child of this index has ended, or could not begin.
-    pub(super) fn ended(&mut self, index: usize, reason: String, now: Moment) {
+    pub fn ended(&mut self, index: usize, reason: String, now: Moment) {
         let slot = &mut self.slots[index];
         let served = slot.status.phase == Phase::Serving;
         slot.status.process = None;
@@ -161,7 +167,7 @@ impl Fleet {
     }
 
     /// The supervisor is asked to end.
-    pub(super) fn stop(&mut self, now: Moment) {
+    pub fn stop(&mut self, now: Moment) {
         if self.is_stopping {
             return;
         }
@@ -175,7 +181,7 @@ impl Fleet {
     }
 
     /// The supervisor is asked to have its children read their files again.
-    pub(super) fn reload(&mut self) {
+    pub fn reload(&mut self) {
         for slot in &mut self.slots {
             match (slot.status.phase, slot.status.process) {
                 (Phase::Serving, Some(process)) => {
@@ -199,25 +205,25 @@ impl Fleet {
     }
 
     /// Whether the supervisor is to end: it was asked to, or the start failed, and no child is left.
-    pub(super) fn is_finished(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         let mut living = self.slots.iter().filter_map(|slot| slot.status.process);
         self.is_stopping && living.next().is_none()
     }
 
     /// Why the start as a whole failed, if it did.
-    pub(super) fn failure(&self) -> Option<&str> {
+    pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
 
     /// The index of the child whose process has this number.
-    pub(super) fn index_of(&self, pid: i32) -> Option<usize> {
+    pub fn index_of(&self, pid: i32) -> Option<usize> {
         self.slots
             .iter()
             .position(|slot| slot.status.process.is_some_and(|p| p.pid == pid))
     }
 
     /// How far all of them are, taken together.
-    pub(super) fn phase(&self) -> Phase {
+    pub fn phase(&self) -> Phase {
         match (self.is_stopping, self.was_ready) {
             (true, _) => Phase::Stopping,
             (false, true) => Phase::Serving,
@@ -226,7 +232,7 @@ impl Fleet {
     }
 
     /// What is to be said of each.
-    pub(super) fn children(&self) -> impl Iterator<Item = &ChildStatus> {
+    pub fn children(&self) -> impl Iterator<Item = &ChildStatus> {
         self.slots.iter().map(|slot| &slot.status)
     }
 }

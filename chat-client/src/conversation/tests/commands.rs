@@ -1,0 +1,170 @@
+//! Commands in the chat and their answers, and leaving it.
+
+use super::{ASKED, Play};
+use crate::conversation::{Input, MAX_LINE_BYTES};
+
+#[test]
+fn each_answer_has_its_own_words() {
+    let dialogues = [
+        ("who", "alice bob", "Online: alice, bob"),
+        (
+            "last 5",
+            "bob",
+            "Online now or within the last 5 minutes: bob",
+        ),
+        ("send alice hi", "sent:", "Sent."),
+        (
+            "send nobody hi",
+            "send:nobody",
+            "Not delivered to nobody: no such user.",
+        ),
+        (
+            "send (a alice b c) hi",
+            "send:a,b",
+            "Not delivered to a, b: no such users. The others have it.",
+        ),
+        ("broadcast hi", "sent:", "Sent to everyone."),
+        ("fetch", "fetching", "No new messages."),
+        (
+            "push off",
+            "push:off",
+            "Messages come only when asked for; an empty line fetches.",
+        ),
+        ("ids on", "ids:on", "Messages bear their numbers."),
+        (
+            "dance",
+            "error:command:dance",
+            "There is no command `dance`. `help` shows what there is.",
+        ),
+        (
+            "last x",
+            "error:args:last",
+            "That is not how it works. It is: `last MINUTES`",
+        ),
+        (
+            "who",
+            "error:length:who",
+            "The line is longer than this server takes. Nothing was done.",
+        ),
+        (
+            "send alice x",
+            "error:quota:send",
+            "Not sent: too much is waiting for one of the recipients already. Nobody has it; try again later.",
+        ),
+        (
+            "broadcast x",
+            "error:quota:broadcast",
+            "Not sent: too much has been broadcast lately. Nobody has it; try again later.",
+        ),
+        (
+            "send alice x",
+            "error:full:send",
+            "Not done: the server has no room left on its disk. Try again later.",
+        ),
+        (
+            "who",
+            "error:busy:who",
+            "Not done: the server is too busy at the moment. Try again soon.",
+        ),
+        ("who", "error:new:who", "The server refused `who`: new"),
+        ("whois bob", "whois:bob,1", "whois:bob,1"),
+        (
+            "send alice x",
+            "???",
+            "The server says: \u{2068}???\u{2069}",
+        ),
+    ];
+    let mut play = Play::person().in_chat();
+    for (command, answer, words) in dialogues {
+        play.person_says(command).is_asked(None).server_says(answer);
+        play.server_says("DONE").is_asked(ASKED);
+        play.came_out(&[&format!("-> {command}"), &format!("* {words}")]);
+    }
+}
+
+#[test]
+fn an_empty_line_fetches_and_help_is_local() {
+    let mut play = Play::person().in_chat();
+    play.person_says("  ").server_says("fetching");
+    play.server_says("[2026-11-22T11:18:31Z] eve: hi")
+        .server_says("DONE");
+    play.came_out(&["-> fetch", "* [2026-11-22T11:18:31Z] eve: hi"]);
+    play.person_says("help").is_asked(ASKED);
+    assert!(play.log[0].contains("broadcast TEXT") && play.log.len() == 1);
+}
+
+#[test]
+fn leaving_waits_for_goodbye() {
+    for word in ["quit", "logout"] {
+        let mut play = Play::person().in_chat();
+        play.person_says(word)
+            .is_asked(None)
+            .came_out(&["-> logout"]);
+        play.server_says("[2026-11-22T11:18:31Z] eve: hi");
+        play.server_says("goodbye");
+        play.came_out(&["* [2026-11-22T11:18:31Z] eve: hi", "* Goodbye.", "= 0"]);
+        // Closing after it is part of the good order.
+        play.handle(Input::ServerClosed(None)).came_out(&[]);
+    }
+}
+
+#[test]
+fn leaving_without_goodbye_is_a_lost_connection() {
+    let mut play = Play::person().in_chat();
+    play.handle(Input::Leave).handle(Input::ServerClosed(None));
+    assert_eq!(play.log.last().expect("an end"), "= 1");
+    let mut play = Play::person().in_chat();
+    play.handle(Input::Leave).seconds_pass(11);
+    assert_eq!(play.log.last().expect("an end"), "= 1");
+    let mut play = Play::person().in_chat();
+    play.handle(Input::Leave).handle(Input::Leave);
+    assert_eq!(play.log.last().expect("an end"), "= 1", "asked twice");
+}
+
+#[test]
+fn leaving_while_messages_of_the_login_come() {
+    let mut play = Play::new(true, true).logging_in();
+    play.server_says("welcome");
+    play.log.clear();
+    play.handle(Input::Leave)
+        .server_says("DONE")
+        .server_says("goodbye");
+    play.came_out(&["-> logout", "* Goodbye.", "= 0"]);
+}
+
+#[test]
+fn a_failed_command_shows_in_the_status_of_a_script_only() {
+    for (interactive, status) in [(false, "= 6"), (true, "= 0")] {
+        for (command, answer) in [("send x hi", "send:x"), ("who is", "error:args:who")] {
+            let mut play = Play::new(interactive, false).in_chat();
+            play.person_says(command)
+                .server_says(answer)
+                .server_says("DONE");
+            play.handle(Input::Leave).server_says("goodbye");
+            assert_eq!(play.log.last().expect("an end"), status);
+        }
+    }
+}
+
+#[test]
+fn a_line_too_long_is_not_sent() {
+    let mut play = Play::script().in_chat();
+    let longest = "x".repeat(MAX_LINE_BYTES);
+    play.person_says(&longest)
+        .server_says("error:command:x")
+        .server_says("DONE");
+    assert!(play.log[0].starts_with("-> x"));
+    play.log.clear();
+    play.person_says(&format!("{longest}x"))
+        .is_asked(ASKED)
+        .came_out(&[
+            "* This line is too long: it has 8192 bytes, and 8191 are allowed. Nothing was sent.",
+        ]);
+    play.handle(Input::LineTooLong(9000))
+        .handle(Input::Leave)
+        .server_says("goodbye");
+    assert_eq!(play.log.last().expect("an end"), "= 6");
+    let mut play = Play::script();
+    play.handle(Input::LineTooLong(9000));
+    assert_eq!(play.log.last().expect("an end"), "= 5");
+}

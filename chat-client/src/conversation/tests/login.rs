@@ -1,0 +1,208 @@
+//! Logging in, new accounts, and being refused.
+
+use super::{ASKED, Play};
+use crate::conversation::{Input, Question};
+
+#[test]
+fn login_of_a_person_asks_again_what_was_empty_or_wrong() {
+    Play::person()
+        .is_asked(Some(Question::Name))
+        .person_says("")
+        .came_out(&["* An empty answer is not possible here."])
+        .is_asked(Some(Question::Name))
+        .person_says("bob")
+        .is_asked(None)
+        .server_says("password")
+        .is_asked(Some(Question::Password))
+        .person_says("")
+        .came_out(&["-> bob", "* An empty answer is not possible here."])
+        .person_says("wrong")
+        .server_says("password")
+        .is_asked(Some(Question::Password))
+        .came_out(&["-> wrong", "* This is not the password of the account."])
+        .person_says("right")
+        .server_says("welcome")
+        .server_says("[2026-11-22T11:18:31Z] eve: hi")
+        .is_asked(None)
+        .server_says("DONE")
+        .is_asked(ASKED)
+        .came_out(&[
+            "-> right",
+            "* Welcome, bob. `help` shows the commands.",
+            "* [2026-11-22T11:18:31Z] eve: hi",
+        ]);
+}
+
+#[test]
+fn a_new_account_is_offered_made_and_used() {
+    let mut play = Play::person();
+    play.person_says("new")
+        .server_says("register")
+        .is_asked(Some(Question::MakeAccount))
+        .person_says("what?")
+        .is_asked(Some(Question::MakeAccount))
+        .person_says("Y")
+        .server_says("password")
+        .is_asked(Some(Question::NewPassword))
+        .person_says("one")
+        .is_asked(Some(Question::RepeatPassword))
+        .person_says("two")
+        .is_asked(Some(Question::NewPassword))
+        .came_out(&[
+            "-> new",
+            "-> y",
+            "* The two passwords differ. Once more, please.",
+        ])
+        .person_says("one")
+        .person_says("one")
+        .server_says("registered")
+        .is_asked(None)
+        .server_says("password")
+        .is_asked(None)
+        .server_says("welcome")
+        .came_out(&[
+            "-> one",
+            "-> one",
+            "* The account new has been made.",
+            "-> new",
+            "-> one",
+            "* Welcome, new. `help` shows the commands.",
+        ]);
+}
+
+#[test]
+fn a_new_account_may_be_declined_or_lost_to_another() {
+    let mut play = Play::person();
+    play.person_says("new")
+        .server_says("register")
+        .person_says("");
+    play.server_says("username")
+        .is_asked(Some(Question::Name))
+        .came_out(&["-> new", "-> n"]);
+    play.person_says("new")
+        .server_says("register")
+        .person_says("y");
+    play.server_says("username")
+        .is_asked(Some(Question::Name))
+        .came_out(&[
+            "-> new",
+            "-> y",
+            "* Somebody else has just registered the name new. Choose another one.",
+        ]);
+}
+
+#[test]
+fn a_password_kept_for_a_new_account_goes_nowhere_else() {
+    let mut play = Play::person();
+    play.person_says("new")
+        .server_says("register")
+        .person_says("y")
+        .server_says("password");
+    play.person_says("pw")
+        .person_says("pw")
+        .server_says("registered");
+    play.server_says("connected").is_asked(Some(Question::Name));
+    play.person_says("other")
+        .server_says("password")
+        .is_asked(Some(Question::Password));
+}
+
+#[test]
+fn a_script_makes_an_account_as_with_nc() {
+    let mut play = Play::script();
+    play.person_says("new")
+        .server_says("register")
+        .person_says("y")
+        .server_says("password");
+    play.person_says("pw")
+        .person_says("pw")
+        .server_says("registered");
+    play.is_asked(Some(Question::Name)).came_out(&[
+        "-> new",
+        "-> y",
+        "-> pw",
+        "-> pw",
+        "* The account new has been made.",
+    ]);
+    play.handle(Input::Leave).came_out(&["= 0"]);
+}
+
+#[test]
+fn a_refused_login_ends_a_script_before_its_next_line_is_misread() {
+    type Dialogue = fn(&mut Play);
+    let refusals: [(&str, Dialogue); 7] = [
+        ("no account", |play| {
+            play.person_says("bob")
+                .server_says("register")
+                .person_says("pw");
+        }),
+        ("no account possible", |play| {
+            play.person_says("b b").server_says("username");
+        }),
+        ("logged in elsewhere", |play| {
+            play.person_says("bob").server_says("connected");
+        }),
+        ("wrong password", |play| {
+            play.person_says("bob")
+                .server_says("password")
+                .person_says("x")
+                .server_says("password");
+        }),
+        ("empty name", |play| {
+            play.person_says("");
+        }),
+        ("busy", |play| {
+            play.person_says("bob")
+                .server_says("password")
+                .person_says("x")
+                .server_says("error:busy:");
+        }),
+        ("end of the input", |play| {
+            play.person_says("bob")
+                .server_says("password")
+                .handle(Input::Leave);
+        }),
+    ];
+    for (what, dialogue) in refusals {
+        let mut play = Play::script();
+        dialogue(&mut play);
+        assert_eq!(play.log.last().map(String::as_str), Some("= 5"), "{what}");
+        assert!(!play.log.iter().any(|line| line == "-> pw"), "{what}");
+    }
+}
+
+#[test]
+fn blocks_tell_how_long_they_last() {
+    Play::script()
+        .person_says("bob")
+        .server_says("blocked:43")
+        .came_out(&[
+            "-> bob",
+            "* You are blocked from here for 43 seconds more, because of wrong passwords.",
+            "= 4",
+        ]);
+    Play::person()
+        .person_says("bob")
+        .server_says("password")
+        .person_says("pw")
+        .server_says("1")
+        .came_out(&[
+            "-> bob",
+            "-> pw",
+            "* That was one wrong password too many. You are blocked from here for 1 second.",
+            "= 4",
+        ]);
+}
+
+#[test]
+fn a_busy_server_lets_a_person_try_again() {
+    let mut play = Play::person();
+    play.person_says("bob")
+        .server_says("error:busy:")
+        .is_asked(Some(Question::Name));
+    play.person_says("bob")
+        .server_says("password")
+        .person_says("pw");
+    play.server_says("error:busy:")
+        .is_asked(Some(Question::Password));
+}

@@ -1,0 +1,106 @@
+//! Dialogues, played without any I/O.
+
+mod commands;
+mod endings;
+mod login;
+mod push;
+
+use std::time::Duration;
+
+use super::{Conversation, Effect, Input, Options, Question};
+use crate::wording::words_for;
+
+/// A conversation, and what came out of it as lines: `-> sent`, `* told`, `= status`.
+struct Play {
+    conversation: Conversation,
+    now: Duration,
+    log: Vec<String>,
+}
+
+impl Play {
+    fn new(interactive: bool, push: bool) -> Play {
+        Play {
+            conversation: Conversation::new(Options {
+                interactive,
+                push,
+                answer_patience: Duration::from_secs(100),
+                password: None,
+            }),
+            now: Duration::ZERO,
+            log: Vec::new(),
+        }
+    }
+
+    fn script() -> Play {
+        Play::new(false, false)
+    }
+
+    fn person() -> Play {
+        Play::new(true, false)
+    }
+
+    /// Has named bob and sent his password.
+    fn logging_in(mut self) -> Play {
+        self.person_says("bob").server_says("password");
+        self.person_says("pw");
+        self
+    }
+
+    /// Logged in as bob, nothing waiting, the log empty.
+    fn in_chat(self) -> Play {
+        let mut play = self.logging_in();
+        play.server_says("welcome").server_says("DONE");
+        if play.conversation.options.push {
+            play.is_asked(None)
+                .server_says("push:ack")
+                .server_says("DONE");
+            assert_eq!(play.log.last().expect("a command"), "-> push ack");
+        }
+        play.is_asked(ASKED).log.clear();
+        play
+    }
+
+    fn handle(&mut self, input: Input<'_>) -> &mut Play {
+        for effect in self.conversation.handle(input, self.now) {
+            self.log.push(match effect {
+                Effect::Send(line) => {
+                    let line = String::from_utf8(line).expect("text");
+                    format!("-> {}", line.strip_suffix('\n').expect("a line end"))
+                }
+                Effect::Show(report) => format!("* {}", words_for(&report)),
+                Effect::End(status) => format!("= {}", status.code()),
+            });
+        }
+        self
+    }
+
+    fn server_says(&mut self, line: &str) -> &mut Play {
+        self.handle(Input::ServerLine(line.as_bytes()))
+    }
+
+    fn person_says(&mut self, line: &str) -> &mut Play {
+        assert!(
+            self.conversation.question().is_some(),
+            "asked for nothing: {line}"
+        );
+        self.handle(Input::Line(line.as_bytes()))
+    }
+
+    fn seconds_pass(&mut self, seconds: u64) -> &mut Play {
+        self.now += Duration::from_secs(seconds);
+        self.handle(Input::Tick)
+    }
+
+    fn is_asked(&mut self, question: Option<Question>) -> &mut Play {
+        assert_eq!(self.conversation.question(), question);
+        self
+    }
+
+    /// Compares and forgets what came out so far.
+    fn came_out(&mut self, expected: &[&str]) -> &mut Play {
+        assert_eq!(std::mem::take(&mut self.log), expected);
+        self
+    }
+}
+
+const ASKED: Option<Question> = Some(Question::Command);

@@ -1,0 +1,122 @@
+//! Clients, and the network between them and the workers.
+
+use super::{WORKERS, World};
+use crate::client::News;
+use crate::daemon::BLOCK_TIME_MS;
+use crate::tcp::{Fin, Tcp};
+use crate::worker::TcpId;
+
+impl World {
+    pub(super) fn client_speaks(&mut self, index: usize) {
+        let users: Vec<(String, bool)> = self
+            .clients
+            .iter()
+            .map(|client| (client.name.clone(), self.registered.contains(&client.user)))
+            .collect();
+        let client = &mut self.clients[index];
+        if client.talk.is_none() {
+            let is_over = client.is_drained || (self.is_draining && !client.has_account);
+            let worker = self.rng.usize(..WORKERS);
+            if let (false, Some(worker)) = (is_over, &mut self.workers[worker]) {
+                self.next_tcp += 1;
+                self.tcps.insert(self.next_tcp, Tcp::new());
+                worker.connect(self.next_tcp, client.address);
+                client.connected(self.next_tcp);
+                self.oracle.opened(self.next_tcp, client.user);
+            }
+            return;
+        }
+        client.say(&mut self.oracle, &users, self.now_ms, &mut self.rng);
+        let Some(talk) = &mut client.talk else {
+            return;
+        };
+        let Some(tcp) = self.tcps.get_mut(&talk.tcp) else {
+            return;
+        };
+        if tcp.client_fin != Fin::Open {
+            return;
+        }
+        let count = self.rng.usize(..=talk.output.len());
+        let bytes: Vec<u8> = talk.output.drain(..count).collect();
+        tcp.to_worker.write(&bytes);
+        self.oracle.client_sent(talk.tcp, count);
+        if talk.wants_fin && talk.output.is_empty() {
+            tcp.client_fin = Fin::Sent;
+        }
+    }
+
+    pub(super) fn client_reads(&mut self, index: usize) -> Result<(), String> {
+        let Some(id) = self.clients[index].talk.as_ref().map(|talk| talk.tcp) else {
+            return Ok(());
+        };
+        let Some(tcp) = self.tcps.get_mut(&id) else {
+            return Ok(());
+        };
+        if tcp.is_reset {
+            self.hang_up(index, id);
+            return Ok(());
+        }
+        let bytes = tcp.at_client.read(self.rng.usize(..200));
+        let is_at_end =
+            tcp.worker_fin == Fin::Sent && tcp.to_client.len() == 0 && tcp.at_client.len() == 0;
+        let client = &mut self.clients[index];
+        let news = client.read(&bytes, &mut self.oracle, self.now_ms, BLOCK_TIME_MS)?;
+        for news in news {
+            self.take_news(index, news)?;
+        }
+        if is_at_end {
+            self.hang_up(index, id);
+        }
+        Ok(())
+    }
+
+    fn take_news(&mut self, index: usize, news: News) -> Result<(), String> {
+        let user = self.clients[index].user;
+        match news {
+            News::Registered => {
+                self.registered.insert(user);
+                self.clients[index].has_account = true;
+            }
+            News::LoggedIn => {
+                self.report.logins += 1;
+                // A login shows that the account exists, even if its registration's answer was cut off.
+                self.clients[index].has_account = true;
+                self.registered.insert(user);
+            }
+        }
+        Ok(())
+    }
+
+    /// A client's connection is over for it; it closes its side.
+    fn hang_up(&mut self, index: usize, id: TcpId) {
+        self.oracle.closed(id, self.now_ms);
+        let client = &mut self.clients[index];
+        client.is_drained |= client.is_draining && client.has_left();
+        client.talk = None;
+        if let Some(tcp) = self.tcps.get_mut(&id) {
+            tcp.is_let_go_by_client = true;
+            if tcp.client_fin == Fin::Open {
+                tcp.client_fin = Fin::Sent;
+            }
+        }
+    }
+
+    pub(super) fn network_delivers(&mut self) {
+        for (id, tcp) in &mut self.tcps {
+            if tcp.is_reset || self.rng.bool() {
+                continue;
+            }
+            let bytes = tcp.to_worker.read(self.rng.usize(..150));
+            tcp.at_worker.write(&bytes);
+            let bytes = tcp.to_client.read(self.rng.usize(..300));
+            tcp.at_client.write(&bytes);
+            // An acknowledgement does not overtake what its side had sent before it.
+            if tcp.to_worker.len() == 0 {
+                tcp.acknowledgements -= self.rng.u64(..=tcp.acknowledgements);
+            }
+            tcp.acknowledgements += bytes.len() as u64;
+            self.oracle.arrived(*id, &bytes, self.now_ms);
+        }
+        self.tcps.retain(|_, tcp| !tcp.is_dead());
+    }
+}

@@ -1,0 +1,140 @@
+//! Accounts and logins.
+
+use super::*;
+
+impl Model {
+    pub(super) fn add_account(&mut self, name: &str, secret: &str, filed: Filed) {
+        self.accounts.push(Account {
+            name: name.to_owned(),
+            secret: secret.to_owned(),
+            version: 0,
+            password_version: 0,
+            filed,
+            disabled: false,
+            session: None,
+            queue: Vec::new(),
+            last_seen_ms: None,
+            allowance: None,
+        });
+    }
+
+    pub(super) fn register(&mut self, name: &str, secret: &str, outcome: &mut Outcome) -> Decision {
+        if self.id_of(name).is_some() || self.accounts.len() >= self.limits.accounts as usize {
+            return Decision::Username;
+        }
+        self.add_account(name, secret, Filed::No { previous: None });
+        outcome.file_line = Some((name.to_owned(), 0, secret.to_owned()));
+        Decision::Registered
+    }
+
+    pub(super) fn log_in(
+        &mut self,
+        connection: ConnectionId,
+        (account, address): (AccountId, IpAddr),
+        password_version: u32,
+        new_secret: Option<&String>,
+        outcome: &mut Outcome,
+    ) -> Decision {
+        let id = account.0 as usize;
+        if id >= self.accounts.len() {
+            return Decision::Refused;
+        }
+        if let Some(seconds_left) = self.block_seconds_left(id, address, self.now_ms) {
+            return Decision::Locked { seconds_left };
+        }
+        let account = &mut self.accounts[id];
+        let is_right = account.password_version == password_version && !account.disabled;
+        if is_right {
+            self.failures_ms.remove(&(id, address));
+        }
+        if account.session.is_some() {
+            return Decision::Connected;
+        }
+        if !is_right {
+            return Decision::Password;
+        }
+        account.session = Some(connection);
+        if let Some(secret) = new_secret {
+            if account.filed == Filed::Yes {
+                account.filed = Filed::No {
+                    previous: Some(account.secret.as_str().into()),
+                };
+            }
+            account.secret.clone_from(secret);
+            account.version += 1;
+            outcome.file_line = Some((account.name.clone(), account.version, secret.clone()));
+        }
+        if let Some(connection) = self.connection_mut(connection) {
+            connection.account = Some(id);
+        }
+        Decision::Welcome
+    }
+
+    pub(super) fn failed_log_in(&mut self, account: AccountId, address: IpAddr) -> Decision {
+        let source = (account.0 as usize, address);
+        if source.0 >= self.accounts.len() {
+            return Decision::Refused;
+        }
+        if let Some(seconds_left) = self.block_seconds_left(source.0, address, self.now_ms) {
+            return Decision::Locked { seconds_left };
+        }
+        let block_time_ms = self.limits.block_time_ms;
+        let now_ms = self.now_ms;
+        let failures_ms = self.failures_ms.entry(source).or_default();
+        failures_ms.retain(|failure_ms| now_ms - failure_ms < block_time_ms);
+        failures_ms.push(now_ms);
+        if failures_ms.len() < 3 {
+            return Decision::Password;
+        }
+        failures_ms.clear();
+        self.blocked_until_ms.insert(source, now_ms + block_time_ms);
+        Decision::Locked {
+            seconds_left: block_time_ms.div_ceil(1_000),
+        }
+    }
+
+    pub(super) fn log_out(&mut self, connection: ConnectionId) {
+        let now_ms = self.now_ms;
+        let Some(id) = self
+            .connection_mut(connection)
+            .and_then(|connection| connection.account.take())
+        else {
+            return;
+        };
+        let account = &mut self.accounts[id];
+        account.session = None;
+        account.last_seen_ms = Some(now_ms);
+        for message in &mut account.queue {
+            message.received = false;
+        }
+    }
+
+    pub(super) fn change_account(&mut self, change: &AccountChange, outcome: &mut Outcome) {
+        match change {
+            AccountChange::Set { name, secret } => match self.id_of(name) {
+                None if self.accounts.len() < self.limits.accounts as usize => {
+                    self.add_account(name, secret, Filed::Yes);
+                }
+                None => {}
+                Some(id) => {
+                    let account = &mut self.accounts[id];
+                    if account.secret != *secret {
+                        account.secret.clone_from(secret);
+                        account.version += 1;
+                        account.password_version += 1;
+                    }
+                    account.filed = Filed::Yes;
+                    account.disabled = false;
+                }
+            },
+            AccountChange::Disable { name } => {
+                let Some(id) = self.id_of(name) else { return };
+                self.accounts[id].disabled = true;
+                if let Some(session) = self.accounts[id].session {
+                    self.log_out(session);
+                    outcome.cut_off.push(session);
+                }
+            }
+        }
+    }
+}

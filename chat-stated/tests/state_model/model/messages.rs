@@ -1,0 +1,146 @@
+//! Messages: what is taken, and when one leaves a queue.
+
+use super::*;
+
+impl Model {
+    pub(super) fn has_room(&self, reader: usize, sender: usize, text_bytes: u64) -> bool {
+        let counting: Vec<&Waiting> = self.accounts[reader]
+            .queue
+            .iter()
+            .filter(|message| !message.broadcast && !message.received)
+            .collect();
+        let bytes_of = |messages: &[&Waiting]| -> u64 {
+            messages
+                .iter()
+                .map(|message| message.text.len() as u64)
+                .sum()
+        };
+        let of_sender: Vec<&Waiting> = counting
+            .iter()
+            .copied()
+            .filter(|message| message.sender == sender)
+            .collect();
+        let limits = &self.limits;
+        let percent = u64::from(limits.sender_share_percent);
+        let share_messages = (u64::from(limits.queue_messages) * percent / 100).max(1);
+        let share_bytes = limits.queue_bytes * percent / 100;
+        (counting.len() as u64) < u64::from(limits.queue_messages)
+            && bytes_of(&counting) + text_bytes <= limits.queue_bytes
+            && (of_sender.len() as u64) < share_messages
+            && bytes_of(&of_sender) + text_bytes <= share_bytes
+    }
+
+    pub(super) fn send(
+        &mut self,
+        sender: usize,
+        recipients: &str,
+        text: &str,
+        wall_s: i64,
+        outcome: &mut Outcome,
+    ) -> Decision {
+        let mut unknown: Vec<String> = Vec::new();
+        let mut readers = BTreeSet::new();
+        for name in recipients.split(' ') {
+            match self.id_of(name) {
+                Some(id) => {
+                    readers.insert(id);
+                }
+                None if !unknown.iter().any(|other| other == name) => unknown.push(name.to_owned()),
+                None => {}
+            }
+        }
+        let text_bytes = text.len() as u64;
+        if readers
+            .iter()
+            .any(|reader| !self.has_room(*reader, sender, text_bytes))
+        {
+            return Decision::Quota;
+        }
+        if !readers.is_empty() {
+            self.last_message += 1;
+        }
+        for reader in readers {
+            self.put(reader, sender, text, wall_s, false);
+            outcome.reached.insert(reader as u32);
+        }
+        Decision::Sent { unknown }
+    }
+
+    pub(super) fn put(
+        &mut self,
+        reader: usize,
+        sender: usize,
+        text: &str,
+        wall_s: i64,
+        broadcast: bool,
+    ) {
+        self.accounts[reader].queue.push(Waiting {
+            number: self.last_message,
+            wall_s,
+            sender,
+            text: text.to_owned(),
+            broadcast,
+            received: false,
+        });
+    }
+
+    pub(super) fn broadcast(
+        &mut self,
+        sender: usize,
+        text: &str,
+        wall_s: i64,
+        outcome: &mut Outcome,
+    ) -> Decision {
+        let waiting: BTreeMap<u64, usize> = self
+            .accounts
+            .iter()
+            .flat_map(|account| &account.queue)
+            .filter(|message| message.broadcast)
+            .map(|message| (message.number, message.text.len()))
+            .collect();
+        let bytes = waiting.values().sum::<usize>() + text.len();
+        if waiting.len() >= self.limits.broadcast_messages as usize
+            || bytes as u64 > self.limits.broadcast_bytes
+            || !self.may_broadcast(sender)
+        {
+            return Decision::Quota;
+        }
+        self.last_message += 1;
+        for reader in (0..self.accounts.len()).filter(|reader| *reader != sender) {
+            self.put(reader, sender, text, wall_s, true);
+            outcome.broadcast = true;
+        }
+        Decision::Sent {
+            unknown: Vec::new(),
+        }
+    }
+
+    /// So many broadcasts at once, then evenly over a minute.
+    pub(super) fn may_broadcast(&mut self, sender: usize) -> bool {
+        let per_minute = u64::from(self.limits.broadcasts_per_minute);
+        let full = per_minute * MS_PER_MINUTE;
+        let left = match self.accounts[sender].allowance {
+            None => full,
+            Some((left, at_ms)) => full.min(left + (self.now_ms - at_ms) * per_minute),
+        };
+        if left < MS_PER_MINUTE {
+            return false;
+        }
+        self.accounts[sender].allowance = Some((left - MS_PER_MINUTE, self.now_ms));
+        true
+    }
+
+    pub(super) fn progress(&mut self, connection: ConnectionId, progress: &Progress) {
+        let Some(id) = self
+            .connection(connection)
+            .and_then(|connection| connection.account)
+        else {
+            return;
+        };
+        let queue = &mut self.accounts[id].queue;
+        queue.retain(|message| message.number > progress.had.0);
+        for message in queue {
+            message.received |= message.number <= progress.received.0;
+        }
+    }
+}
