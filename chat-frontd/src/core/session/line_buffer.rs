@@ -43,6 +43,19 @@ impl LineBuffer {
         }
     }
 
+    /// Where a stream stands of which so much came and was taken.
+    pub(crate) fn at(position: StreamOffset, max_line_bytes: usize) -> Self {
+        Self {
+            stream_taken: position.0,
+            ..Self::new(max_line_bytes)
+        }
+    }
+
+    /// Whether nothing came that was not taken, and a new line begins.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && !self.is_skipping
+    }
+
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.taken);
         self.taken = 0;
