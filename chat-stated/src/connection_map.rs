@@ -92,7 +92,7 @@ impl<V> ConnectionMap<V> {
         0
     }
 
-    /// Makes two runs of one that is full; where `serial`, which was to stand at `at`, now is to stand.
+    /// Makes two runs of one that is full; where `serial`, which was to stand at `at`, is to stand now: not before its run.
     fn split(&mut self, run: usize, at: usize, serial: ConnectionSerial) -> (usize, usize) {
         let full = &mut self.runs[run].entries;
         if at == full.len() {
@@ -107,7 +107,7 @@ impl<V> ConnectionMap<V> {
         full.shrink_to_fit();
         let from = entries[0].0;
         self.runs.insert(run + 1, Run { from, entries });
-        if at < half {
+        if at <= half {
             (run, at)
         } else {
             (run + 1, at - half)
@@ -213,6 +213,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn it_holds_what_a_tree_holds(
             begins in vec(0..3_000_u64, 0..1_500),
