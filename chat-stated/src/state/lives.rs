@@ -32,11 +32,21 @@ pub(super) struct Connection {
     /// The last request whose answer the worker is known to have.
     answered: StreamOffset,
     /// Decisions the worker may not have, by rising offset, but the one that `last` is; never empty.
-    earlier: Option<Box<VecDeque<(StreamOffset, Decision)>>>,
+    earlier: Option<Box<VecDeque<(StreamOffset, KeptDecision)>>>,
     account: LoggedIn,
     /// The decision about the last request, if that is plain and the worker may not have it.
     last: Option<PlainDecision>,
 }
+
+/// A decision, in little room if it is plain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum KeptDecision {
+    Plain(PlainDecision),
+    Other(Box<Decision>),
+}
+
+/// Decisions that room is made for when the first is kept beside the last.
+const EARLIER_AT_ONCE: usize = 16;
 
 /// Who is logged in, in four bytes: accounts are limited below the number that means nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,22 +115,27 @@ impl Connection {
         }
         let earlier = self.earlier.as_ref()?;
         let index = earlier.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
-        Some(earlier[index].1.clone())
+        Some(match &earlier[index].1 {
+            KeptDecision::Plain(plain) => (*plain).into(),
+            KeptDecision::Other(decision) => Decision::clone(decision),
+        })
     }
 
     pub(super) fn keep(&mut self, offset: StreamOffset, decision: &Decision) {
         if let Some(before) = self.last.take() {
-            self.keep_apart(self.last_decided, before.into());
+            self.keep_apart(self.last_decided, KeptDecision::Plain(before));
         }
         self.last_decided = offset;
         self.last = PlainDecision::of(decision);
         if self.last.is_none() {
-            self.keep_apart(offset, decision.clone());
+            self.keep_apart(offset, KeptDecision::Other(decision.clone().into()));
         }
     }
 
-    fn keep_apart(&mut self, offset: StreamOffset, decision: Decision) {
-        let earlier = self.earlier.get_or_insert_default();
+    fn keep_apart(&mut self, offset: StreamOffset, decision: KeptDecision) {
+        let earlier = self
+            .earlier
+            .get_or_insert_with(|| VecDeque::with_capacity(EARLIER_AT_ONCE).into());
         earlier.push_back((offset, decision));
     }
 
