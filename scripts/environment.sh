@@ -6,7 +6,9 @@ scripts=$(dirname -- "$(readlink -f -- "$0")")
 root=$(dirname -- "$scripts")
 
 # A variable that is set to nothing stands for its default.
-for variable in CHAT_RUN_DIR CHAT_LISTEN CHAT_WORKERS CHAT_LOG CHAT_BIN_DIR TIME_OUT BLOCK_TIME; do
+for variable in CHAT_RUN_DIR CHAT_LISTEN CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_WORKERS CHAT_LOG CHAT_BIN_DIR TIME_OUT BLOCK_TIME \
+    CHAT_SANDBOX CHAT_STATE_USER CHAT_WORKER_USER CHAT_STRICT_PERMISSIONS \
+    CHAT_ARGON2_MEMORY_KIB CHAT_ARGON2_ITERATIONS CHAT_ARGON2_LANES; do
     eval "[ -n \"\${$variable:-}\" ] || unset $variable"
 done
 
@@ -26,7 +28,9 @@ fail() {
 # more), the running daemon's own binary does it.
 daemon() {
     # What is wrong with a setting must not keep a running daemon from being stopped.
-    unset_settings="env -u CHAT_LISTEN -u CHAT_WORKERS -u CHAT_LOG -u TIME_OUT -u BLOCK_TIME"
+    unset_settings="env -u CHAT_LISTEN -u CHAT_LISTEN_TLS -u CHAT_TLS_CERT -u CHAT_TLS_KEY -u CHAT_WORKERS -u CHAT_LOG -u TIME_OUT -u BLOCK_TIME -u CHAT_SANDBOX
+        -u CHAT_STATE_USER -u CHAT_WORKER_USER -u CHAT_STRICT_PERMISSIONS -u CHAT_ARGON2_MEMORY_KIB
+        -u CHAT_ARGON2_ITERATIONS -u CHAT_ARGON2_LANES"
     if [ -x "$bin_dir/$1" ]; then
         $unset_settings "$bin_dir/$1" "$2"
         return

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -16,9 +17,21 @@ pub(crate) struct Arguments {
     #[arg(default_value_t = 4119, env = "CHAT_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
 
+    /// Speak TLS, and make sure that the server is the one that was named
+    #[arg(long, env = "CHAT_TLS", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub(crate) tls: bool,
+
+    /// With --tls, trust the certificates in this file too (PEM form), beside those that the system trusts
+    #[arg(long, value_name = "FILE", env = "CHAT_CA")]
+    pub(crate) ca: Option<PathBuf>,
+
     /// At a terminal: do not ask the server to send messages as they come; an empty line fetches them
     #[arg(long, env = "CHAT_NO_PUSH", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) no_push: bool,
+
+    /// Take the password of an account from the first line of this file, which only its owner may read
+    #[arg(long, value_name = "FILE", env = "CHAT_PASSWORD_FILE")]
+    pub(crate) password_file: Option<PathBuf>,
 
     /// How long to try each address of the server
     #[arg(long, value_name = "SECONDS", default_value_t = 10, env = "CHAT_CONNECT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -46,7 +59,7 @@ In a pipe, the first two lines are user name and password, the others are comman
   printf 'bob\\nsecret\\nsend alice hi\\nlogout\\n' | chat-client HOST PORT
 Messages and the answers to `who` and `last` go to the standard output, as the
 server sends them (UTC); everything else goes to the standard error in plain words.
-A password is never an argument.
+A password is never an argument. With --password-file it is not a line either.
 
 Exit status:
   0  left in good order; in a pipe: and every command was done

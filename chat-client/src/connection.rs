@@ -1,11 +1,14 @@
-//! The TCP connection to the server.
+//! The connection to the server: TCP, with TLS in it if that is wanted.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+
+use crate::tls::Tls;
 
 /// A server that does not even take a line for so long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -14,19 +17,16 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// An open connection. Dropping it closes in order, which tells the server that all it sent was read.
+/// An open connection.
 pub(crate) struct Connection {
     stream: TcpStream,
+    tls: Option<Box<Tls>>,
 }
 
 impl Connection {
     /// Tries each address of the host in turn, each for the time-out at most. The error names what was tried.
     pub(crate) fn open(host: &str, port: u16, timeout: Duration) -> Result<Connection, String> {
-        // `[::1]` is how people write an IPv6 address beside a port.
-        let host = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(host);
+        let host = without_brackets(host);
         let addresses = (host, port)
             .to_socket_addrs()
             .map_err(|error| format!("cannot find the host {host}: {error}"))?;
@@ -51,17 +51,48 @@ impl Connection {
             .with_interval(KEEPALIVE_INTERVAL)
             .with_retries(KEEPALIVE_PROBES);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-        Ok(Connection { stream })
+        Ok(Connection { stream, tls: None })
+    }
+
+    /// Does the handshake, and makes sure that the server is `host`: a CA that the system trusts says so, or one in the
+    /// file `ca`.
+    pub(crate) fn with_tls(
+        self,
+        host: &str,
+        ca: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<Connection, String> {
+        let mut stream = self.stream;
+        let tls = Tls::connect(&mut stream, without_brackets(host), ca, timeout)?;
+        Ok(Connection {
+            stream,
+            tls: Some(Box::new(tls)),
+        })
     }
 
     /// Sends a whole line.
     pub(crate) fn send(&mut self, line: &[u8]) -> io::Result<()> {
-        self.stream.write_all(line)
+        match &mut self.tls {
+            Some(tls) => tls.send(&mut self.stream, line),
+            None => self.stream.write_all(line),
+        }
     }
 
-    /// Reads what is there; 0 bytes when the server has closed.
+    /// Reads what is there; 0 bytes when the server has closed. [`io::ErrorKind::Interrupted`] if what is there
+    /// says nothing yet. The buffer holds at least a TLS record.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buffer)
+        match &mut self.tls {
+            Some(tls) => tls.read(&mut self.stream, buffer),
+            None => self.stream.read(buffer),
+        }
+    }
+
+    /// Closes in order, which tells the server that all it sent was read.
+    pub(crate) fn close(mut self) {
+        if let Some(tls) = &mut self.tls {
+            // A server that has gone meanwhile has nothing to be told.
+            let _ = tls.say_farewell(&mut self.stream);
+        }
     }
 
     /// Closes so that the server takes nothing it sent for read: what could not be shown stays queued.
@@ -75,6 +106,13 @@ impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
+}
+
+/// `[::1]` is how people write an IPv6 address beside a port.
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host)
 }
 
 /// The error in words without the number that the system gives it.

@@ -68,7 +68,10 @@ impl EventLoop {
     /// then, so that what could not be shown stays queued.
     pub(crate) fn run(mut self) -> io::Result<ExitStatus> {
         match self.run_to_the_end() {
-            Ok(status) => Ok(status),
+            Ok(status) => {
+                self.connection.close();
+                Ok(status)
+            }
             Err(error) => {
                 self.connection.abort();
                 Err(error)

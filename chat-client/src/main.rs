@@ -9,11 +9,13 @@ mod exit_status;
 mod keys;
 mod line_editor;
 mod line_splitter;
+mod password_file;
 mod person;
 mod report;
 mod safe_text;
 mod signals;
 mod terminal;
+mod tls;
 mod wording;
 
 use std::io::{self, IsTerminal, Write};
@@ -43,14 +45,24 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
-    let connection =
-        Connection::open(&arguments.host, arguments.port, arguments.connect_timeout())?;
+    if arguments.ca.is_some() && !arguments.tls {
+        return Err("--ca is for --tls; without it nothing is checked".to_owned());
+    }
+    let password = arguments.password_file.as_deref();
+    let password = password.map(password_file::read).transpose()?;
+    let (host, port) = (&arguments.host, arguments.port);
+    let mut connection = Connection::open(host, port, arguments.connect_timeout())?;
+    if arguments.tls {
+        let ca = arguments.ca.as_deref();
+        connection = connection.with_tls(host, ca, arguments.connect_timeout())?;
+    }
     let (person, display, interactive) =
         attend().map_err(|error| format!("cannot use the terminal: {error}"))?;
     let conversation = Conversation::new(Options {
         interactive,
         push: interactive && !arguments.no_push,
         answer_patience: arguments.answer_timeout(),
+        password,
     });
     EventLoop::new(conversation, connection, person, display)
         .run()

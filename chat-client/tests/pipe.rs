@@ -3,8 +3,10 @@
 #[allow(dead_code)]
 mod support;
 
+use std::fs::Permissions;
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use support::{FakeServer, Run, Step, client, dialogue, run_script, run_with_input};
@@ -350,4 +352,35 @@ fn usage_help_and_version() {
         assert!(help.stdout.contains(text), "{text}");
     }
     assert!(run(&["--version"]).stdout.starts_with("chat-client "));
+}
+
+#[test]
+fn a_password_comes_from_a_file_that_is_its_owners_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "pw of bob\r\nnot this\n").unwrap();
+    let steps =
+        "> bob\n < password\n > pw of bob\n < welcome\n < DONE\n > logout\n < goodbye\n ! end";
+    let attempt = |mode: u32, steps: &str| {
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let server = FakeServer::play(dialogue(steps), false);
+        let mut command = client();
+        command.arg("--password-file").arg(&file);
+        command.arg(server.address.ip().to_string());
+        command.arg(server.address.port().to_string());
+        let run = run_with_input(command, b"bob\nlogout\n");
+        server.finish();
+        run
+    };
+    let run = attempt(0o600, steps);
+    assert_eq!(run.status, Some(0), "{run:?}");
+    // A wrong one is not tried again.
+    let wrong = "> bob\n < password\n > pw of bob\n < password\n ! end";
+    assert_eq!(attempt(0o400, wrong).status, Some(5));
+    std::fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    let mut command = client();
+    command.arg("--password-file").arg(&file);
+    let run = run_with_input(command, b"");
+    assert_eq!(run.status, Some(1));
+    assert!(run.stderr.contains("(mode 0640): chmod 600 it"), "{run:?}");
 }

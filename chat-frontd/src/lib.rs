@@ -3,4 +3,5 @@
 pub mod core;
 pub mod master;
 pub mod settings;
+pub mod tls;
 pub mod worker;

@@ -1,19 +1,22 @@
 //! The program chat-frontd: a master, and its workers that serve the clients.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use chat_frontd::master::handouts::TlsHandouts;
 use chat_frontd::master::listen::{listen_on_all, reachable};
+use chat_frontd::master::listened::Listened;
 use chat_frontd::master::probe::probe;
 use chat_frontd::settings::Settings;
 use chat_frontd::worker::{self, WorkerSetup};
 use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_shared::operator::{Health, report_sizes};
 use chat_shared::process_options::ProcessOptions;
+use chat_shared::sandbox::{ChildUser, Users};
 use chat_shared::status_file::Status;
 
 #[derive(clap::Parser)]
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
 impl Daemon for FrontEnd {
     const NAME: &'static str = "chat-frontd";
     const CHILD_ROLE: &'static str = "worker";
+    const CHILD_USER: ChildUser = ChildUser::Worker;
     /// The state daemon, which the workers wait for, is usually started before.
     const START_PATIENCE: Option<(Duration, &'static str)> = Some((
         Duration::from_secs(30),
@@ -45,11 +49,24 @@ impl Daemon for FrontEnd {
         self.settings.workers
     }
 
-    fn listen(&self) -> anyhow::Result<Listening> {
-        let listeners = listen_on_all(&self.settings.listen)?;
-        let mut listening = Listening::default();
-        for listener in listeners {
+    fn listen(&self, _users: Option<Users>) -> anyhow::Result<Listening> {
+        let plain_addresses = self.settings.plain_addresses()?;
+        let plain = listen_on_all(&plain_addresses, "--listen, CHAT_LISTEN")?;
+        let tls_addresses = &self.settings.listen_tls;
+        let tls = listen_on_all(tls_addresses, "--listen-tls, CHAT_LISTEN_TLS")?;
+        let first_tls_listener = u32::try_from(plain.len())?;
+        let handouts = TlsHandouts::new(first_tls_listener, self.settings.identity_files()?)?;
+        let mut listening = Listening {
+            handouts: Some(Box::new(handouts)),
+            ..Listening::default()
+        };
+        let plain = plain.into_iter().map(|listener| (listener, false));
+        for (listener, is_tls) in plain.chain(tls.into_iter().map(|listener| (listener, true))) {
             let address = listener.local_addr().context("cannot tell the address")?;
+            let address = Listened { address, is_tls };
+            if let Some(warning) = address.warning() {
+                log::warn!("{warning}");
+            }
             listening.addresses.push(address.to_string());
             listening.sockets.push(OwnedFd::from(listener));
         }
@@ -67,29 +84,36 @@ impl Daemon for FrontEnd {
             );
         }
         let sockets = inheritance.sockets.into_iter();
-        worker::run(WorkerSetup {
+        let setup = WorkerSetup {
             listeners: sockets.map(TcpListener::from).collect(),
             parent: inheritance.parent,
             settings,
-        })
+        };
+        worker::run(setup, inheritance.sandbox)
     }
 
     fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {
         let mut health = Health::Whole;
         for address in &status.addresses {
-            let socket_address: SocketAddr = address
+            let listened: Listened = address
                 .parse()
                 .with_context(|| format!("the status file names {address}, which is no address"))?;
-            match probe(reachable(socket_address)) {
-                Ok(took) => writeln!(
-                    out,
-                    "  listens on {address}, a client was served in {took:.1?}"
-                )?,
+            match probe(reachable(listened.address), listened.is_tls) {
+                Ok(seen) => {
+                    let took = seen.took;
+                    writeln!(
+                        out,
+                        "  listens on {listened}, a client was served in {took:.1?}"
+                    )?;
+                    for warning in seen.warnings.iter().chain(&listened.warning()) {
+                        writeln!(out, "  warning: {warning}")?;
+                    }
+                }
                 Err(error) => {
                     health = Health::Partial;
                     writeln!(
                         out,
-                        "  listens on {address}, but a client was not served: {error}"
+                        "  listens on {listened}, but a client was not served: {error}"
                     )?;
                 }
             }

@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
+use anyhow::bail;
 use chat_shared::process_options::ProcessOptions;
 use chat_shared::protocol::DEFAULT_MAX_LINE_BYTES;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
-use crate::master::address::ListenAddress;
+use crate::master::address::{ListenAddress, PlainListen};
+use crate::master::handouts::IdentityFiles;
 
 /// Most workers there may be.
 const MAX_WORKERS: u32 = 64;
 
 /// Descriptors of a worker that are no client's: log, sockets, event queue, and some to spare.
-const DESCRIPTORS_BESIDE_CLIENTS: u64 = 128;
+pub(crate) const DESCRIPTORS_BESIDE_CLIENTS: u64 = 128;
 
 /// The front end of chatserv: serves TCP clients and asks chat-stated
 ///
@@ -27,7 +29,7 @@ pub struct Settings {
     #[command(flatten)]
     pub process: ProcessOptions,
 
-    /// Where clients connect: HOST:PORT, [IPV6]:PORT; may be given several times, or with commas between
+    /// Where clients connect without TLS: HOST:PORT, [IPV6]:PORT; several times, or with commas between; or `none`
     #[arg(
         long,
         value_name = "ADDR",
@@ -35,7 +37,42 @@ pub struct Settings {
         default_value = "127.0.0.1:4119",
         value_delimiter = ','
     )]
-    pub listen: Vec<ListenAddress>,
+    pub listen: Vec<PlainListen>,
+
+    /// Where clients connect with TLS, written in the same way; needs --tls-cert and --tls-key
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "CHAT_LISTEN_TLS",
+        value_delimiter = ','
+    )]
+    pub listen_tls: Vec<ListenAddress>,
+
+    /// The server's certificate, and those between it and its CA behind it, in PEM form; read again on SIGHUP
+    #[arg(long, value_name = "FILE", env = "CHAT_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM form; read again on SIGHUP
+    #[arg(long, value_name = "FILE", env = "CHAT_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+
+    /// TLS handshakes that a worker has under way at a time
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 256,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536)
+    )]
+    pub max_handshakes: usize,
+
+    /// Seconds that a TLS handshake may take
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=600)
+    )]
+    pub handshake_time_out: u64,
 
     /// Worker processes, 1 to 64
     #[arg(
@@ -94,6 +131,40 @@ impl Settings {
         self.process.run_dir.join("chat-stated.sock")
     }
 
+    /// Where clients connect without TLS.
+    pub fn plain_addresses(&self) -> anyhow::Result<Vec<ListenAddress>> {
+        let addresses = self.listen.iter().filter_map(|listen| match listen {
+            PlainListen::At(address) => Some(address.clone()),
+            PlainListen::Nowhere => None,
+        });
+        let addresses: Vec<ListenAddress> = addresses.collect();
+        match (addresses.len(), self.listen.len()) {
+            (0, _) if self.listen_tls.is_empty() => {
+                bail!("there is no address to listen on: set --listen-tls, CHAT_LISTEN_TLS")
+            }
+            (0, _) => Ok(addresses),
+            (count, all) if count == all => Ok(addresses),
+            _ => bail!("--listen, CHAT_LISTEN: `none` stands alone"),
+        }
+    }
+
+    /// Certificate and key, if TLS is spoken.
+    pub fn identity_files(&self) -> anyhow::Result<Option<IdentityFiles>> {
+        if self.listen_tls.is_empty() {
+            return Ok(None);
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Ok(Some(IdentityFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            })),
+            (None, _) => bail!(
+                "TLS needs a certificate: set --tls-cert, CHAT_TLS_CERT (scripts/make-cert makes a first one)"
+            ),
+            (_, None) => bail!("TLS needs the certificate's key: set --tls-key, CHAT_TLS_KEY"),
+        }
+    }
+
     /// The same, with no more clients than `descriptor_limit` allows.
     pub fn within_descriptor_limit(self, descriptor_limit: u64) -> Self {
         let room = descriptor_limit.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS);
@@ -121,8 +192,36 @@ mod tests {
     #[test]
     fn addresses_may_be_repeated_and_separated_by_commas() {
         let settings = parse(&["--listen=a:1,[::1]:2", "--listen", "10.0.0.1:3"]).unwrap();
-        let shown: Vec<String> = settings.listen.iter().map(|a| a.to_string()).collect();
+        let addresses = settings.plain_addresses().unwrap();
+        let shown: Vec<String> = addresses.iter().map(|a| a.to_string()).collect();
         assert_eq!(shown, ["a:1", "[::1]:2", "10.0.0.1:3"]);
+    }
+
+    #[test]
+    fn tls_may_be_all_there_is_and_needs_certificate_and_key() {
+        let tls = ["--listen=none", "--listen-tls=a:1,[::1]:2"];
+        let settings = parse(&tls).unwrap();
+        assert_eq!(settings.plain_addresses().unwrap(), []);
+        assert_eq!(settings.listen_tls.len(), 2);
+        let error = settings.identity_files().unwrap_err().to_string();
+        assert!(error.starts_with("TLS needs a certificate"), "{error}");
+        let settings = parse(&[&tls[..], &["--tls-cert=c"]].concat()).unwrap();
+        let error = settings.identity_files().unwrap_err().to_string();
+        assert!(
+            error.starts_with("TLS needs the certificate's key"),
+            "{error}"
+        );
+        let settings = parse(&[&tls[..], &["--tls-cert=c", "--tls-key=k"]].concat()).unwrap();
+        assert!(settings.identity_files().unwrap().is_some());
+
+        let plain = parse(&["--tls-cert=c"]).unwrap();
+        assert!(plain.identity_files().unwrap().is_none());
+        for flags in [&["--listen=none"][..], &["--listen=none,a:1"]] {
+            assert!(
+                parse(flags).unwrap().plain_addresses().is_err(),
+                "{flags:?}"
+            );
+        }
     }
 
     #[test]
@@ -133,6 +232,7 @@ mod tests {
             "--time-out=0",
             "--listen=",
             "--listen=localhost",
+            "--listen-tls=none",
             "--max-clients=0",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");

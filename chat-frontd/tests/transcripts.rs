@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use support::dialogue::Dialogue;
 use support::document;
+use support::installation::Transport;
 use support::replay::{FORMS, Form, replay};
 
 fn own_directory() -> PathBuf {
@@ -16,7 +17,8 @@ fn own_directory() -> PathBuf {
 
 fn replay_file(directory: &Path, file: &str, form: Form) -> Result<(), String> {
     let dialogue = Dialogue::read(&directory.join(file))?;
-    replay(&dialogue, &directory.join("user_pass.txt"), form)
+    let accounts = directory.join("user_pass.txt");
+    replay(&dialogue, &accounts, form, Transport::Plain)
 }
 
 fn chat_files(directory: &Path) -> BTreeSet<String> {
@@ -133,14 +135,14 @@ fn every_file_has_its_tests() {
 }
 
 /// Replays many at a time; fails with the reports of all that went wrong.
-fn replay_all(dialogues: &[Dialogue], accounts: &Path) {
+fn replay_all(dialogues: &[Dialogue], accounts: &Path, transport: Transport) {
     let reports: Vec<_> = std::thread::scope(|scope| {
         let running: Vec<_> = dialogues
             .iter()
             .flat_map(|dialogue| FORMS.map(|form| (dialogue, form)))
             .map(|(dialogue, form)| {
                 scope.spawn(move || {
-                    let result = replay(dialogue, accounts, form);
+                    let result = replay(dialogue, accounts, form, transport);
                     let outcome = if result.is_ok() { "ok" } else { "FAILED" };
                     eprintln!("{} ({form:?}): {outcome}", dialogue.name);
                     result
@@ -170,7 +172,34 @@ fn another_directory() {
         "{}: no .chat files",
         directory.display()
     );
-    replay_all(&dialogues, &directory.join("user_pass.txt"));
+    replay_all(
+        &dialogues,
+        &directory.join("user_pass.txt"),
+        Transport::Plain,
+    );
+}
+
+/// Under TLS it is byte for byte the same: what is acknowledged and confirmed, too.
+#[test]
+fn over_tls_it_is_the_same() {
+    const FILES: [&str; 12] = [
+        "fin_answered.chat",
+        "fin_at_each_step.chat",
+        "lines_after_close.chat",
+        "logout_keeps_unseen.chat",
+        "many_lines_at_once.chat",
+        "messages_at_login.chat",
+        "push_ack.chat",
+        "push_on.chat",
+        "reset_after_speaking.chat",
+        "reset_keeps_messages.chat",
+        "state_killed_push.chat",
+        "timeout_confirms.chat",
+    ];
+    let read = |file: &&str| Dialogue::read(&own_directory().join(file)).unwrap();
+    let dialogues: Vec<Dialogue> = FILES.iter().map(read).collect();
+    let accounts = own_directory().join("user_pass.txt");
+    replay_all(&dialogues, &accounts, Transport::Tls);
 }
 
 /// What `docs/protocol.md` shows is what one sees.
@@ -180,5 +209,9 @@ fn examples_of_the_protocol_document() {
     let text = std::fs::read_to_string(&path).unwrap();
     let dialogues = document::examples("docs/protocol.md", &text).unwrap();
     assert!(dialogues.len() > 4, "only {}", dialogues.len());
-    replay_all(&dialogues, &own_directory().join("user_pass.txt"));
+    replay_all(
+        &dialogues,
+        &own_directory().join("user_pass.txt"),
+        Transport::Plain,
+    );
 }

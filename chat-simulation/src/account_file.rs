@@ -18,6 +18,5 @@ pub(crate) fn is_right(stored: &str, password: &[u8]) -> bool {
 pub(crate) fn read(bytes: &[u8]) -> AccountFileContent {
     AccountFileContent {
         parsed: parse(bytes),
-        readable_by_others: false,
     }
 }

@@ -10,6 +10,7 @@ use chat_stated::journal::Position;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
 use chat_stated::passwords::remembered::RememberedPasswords;
 use chat_stated::state::Record;
+use chat_stated::text_page::{TextPlace, Texts};
 use fastrand::Rng;
 
 use crate::account_file;
@@ -18,6 +19,9 @@ use crate::pipe::Pipe;
 
 /// How long a block lasts in the simulation.
 pub(crate) const BLOCK_TIME_MS: u64 = 4_000;
+
+/// So little that most of what waits is read from the checkpoint.
+const RESIDENT_TEXT_BYTES: u64 = 40;
 
 /// A worker's connection.
 #[derive(Debug, Default)]
@@ -45,9 +49,16 @@ impl Link {
 enum Work {
     Commit(Batch),
     Checkpoint(Position, Vec<Record>),
+    /// The checkpoint is current; the core has not been told yet.
+    Written(Position),
+    ReadTexts(u64, Vec<TextPlace>),
+    /// Texts were read; the core has not been told yet.
+    TextsRead(u64, Texts),
     Hash(u64, PasswordJob),
     File(FileRequest),
-    Reserve { is_taken: bool },
+    Reserve {
+        is_taken: bool,
+    },
 }
 
 pub(crate) struct Daemon {
@@ -57,12 +68,14 @@ pub(crate) struct Daemon {
     work: VecDeque<Work>,
     /// What the file requests see, in the order of the requests.
     was_ready: bool,
+    /// Texts that were read from the checkpoint.
+    pub(crate) texts_read: usize,
 }
 
 impl Daemon {
     /// Starts from what is on the disk.
     pub(crate) fn start(disk: &Disk, stamp: Stamp) -> Result<Self, String> {
-        let (state, position) = disk.recover()?;
+        let (state, position) = disk.recover(RESIDENT_TEXT_BYTES)?;
         let settings = CoreSettings {
             limits: Limits {
                 block_time_ms: BLOCK_TIME_MS,
@@ -72,6 +85,7 @@ impl Daemon {
                 ..Limits::default()
             },
             checkpoint_every_entries: 40,
+            resident_text_bytes: RESIDENT_TEXT_BYTES,
             ..CoreSettings::default()
         };
         let remembered = RememberedPasswords::new(100).map_err(|error| error.to_string())?;
@@ -80,6 +94,7 @@ impl Daemon {
             links: BTreeMap::new(),
             work: VecDeque::new(),
             was_ready: false,
+            texts_read: 0,
         })
     }
 
@@ -103,6 +118,9 @@ impl Daemon {
                 Action::Submit(batch) => self.work.push_back(Work::Commit(batch)),
                 Action::Checkpoint { position, records } => {
                     self.work.push_back(Work::Checkpoint(position, records));
+                }
+                Action::ReadTexts { ticket, places } => {
+                    self.work.push_back(Work::ReadTexts(ticket, places));
                 }
                 Action::Hash { ticket, job, .. } => {
                     if rng.u8(..20) == 0 {
@@ -167,9 +185,14 @@ impl Daemon {
     }
 
     /// Finishes some work that is under way: commits among themselves in order, and so the file's requests.
-    pub(crate) fn finish_work(&mut self, disk: &mut Disk, rng: &mut Rng, is_kind: bool) {
+    pub(crate) fn finish_work(
+        &mut self,
+        disk: &mut Disk,
+        rng: &mut Rng,
+        is_kind: bool,
+    ) -> Result<(), String> {
         if self.work.is_empty() {
-            return;
+            return Ok(());
         }
         let wanted = rng.usize(..self.work.len());
         let kind = std::mem::discriminant(&self.work[wanted]);
@@ -178,7 +201,7 @@ impl Daemon {
             .iter()
             .position(|work| std::mem::discriminant(work) == kind);
         let Some(work) = first.and_then(|first| self.work.remove(first)) else {
-            return;
+            return Ok(());
         };
         match work {
             Work::Commit(batch) if !is_kind && rng.u16(..400) == 0 => self.core.no_room(batch),
@@ -190,9 +213,20 @@ impl Daemon {
                 self.core.checkpoint_no_room(records);
             }
             Work::Checkpoint(position, records) => {
-                disk.write_checkpoint(position, &records);
-                self.core.checkpoint_written(position);
+                disk.write_checkpoint(position, &records)?;
+                // Its news may come after texts were read from it.
+                self.work.push_front(Work::Written(position));
             }
+            Work::Written(position) => self.core.checkpoint_written(position),
+            Work::ReadTexts(ticket, places) => {
+                let texts = disk.read_texts(&places)?;
+                self.texts_read += texts.len();
+                self.work.push_back(Work::TextsRead(ticket, texts));
+            }
+            Work::TextsRead(ticket, texts) => self
+                .core
+                .texts_read(ticket, &texts)
+                .map_err(|error| error.to_string())?,
             Work::Hash(ticket, job) => self.core.password_done(ticket, hash(&job, rng)),
             Work::File(request) => self.finish_file_request(request, disk),
             Work::Reserve { is_taken: false } => self.core.reserve_given_up(),
@@ -204,6 +238,7 @@ impl Daemon {
             }
             Work::Reserve { is_taken: true } => self.core.reserve_taken(Ok(())),
         }
+        Ok(())
     }
 
     fn finish_file_request(&mut self, request: FileRequest, disk: &mut Disk) {
@@ -227,7 +262,7 @@ impl Daemon {
     }
 
     /// Dies: of what was being written some is durable, some is torn, some is gone.
-    pub(crate) fn die(mut self, disk: &mut Disk, rng: &mut Rng) {
+    pub(crate) fn die(mut self, disk: &mut Disk, rng: &mut Rng) -> Result<(), String> {
         while let Some(work) = self.work.pop_front() {
             match work {
                 // A commit that had reached the disk, though nobody was told; the next ones had not begun.
@@ -235,7 +270,7 @@ impl Daemon {
                     disk.commit(&batch);
                 }
                 Work::Checkpoint(position, records) if rng.bool() => {
-                    disk.write_checkpoint(position, &records);
+                    disk.write_checkpoint(position, &records)?;
                 }
                 Work::File(FileRequest::Append { lines, .. }) if rng.bool() => {
                     let torn = rng.usize(..=lines.len());
@@ -245,6 +280,7 @@ impl Daemon {
                 _ => {}
             }
         }
+        Ok(())
     }
 }
 

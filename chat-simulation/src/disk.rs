@@ -1,17 +1,17 @@
 //! The disk of the daemon's host: what is durable, and what is on its way to be.
 
-use std::collections::BTreeMap;
-
+use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::Batch;
 use chat_stated::journal::Position;
-use chat_stated::state::{Effects, Record, State};
+use chat_stated::state::{Effects, Record, Restoration, State};
+use chat_stated::text_page::{TextPlace, Texts};
 
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     /// Batches that the checkpoint does not have, by rising position.
     journal: Vec<(Position, Batch)>,
     last: Position,
-    checkpoint: BTreeMap<(u8, u64), Vec<u8>>,
+    checkpoint: MemoryCheckpoint,
     checkpoint_at: Position,
     pub(crate) account_file: Vec<u8>,
 }
@@ -25,28 +25,38 @@ impl Disk {
     }
 
     /// Makes a checkpoint current.
-    pub(crate) fn write_checkpoint(&mut self, position: Position, records: &[Record]) {
-        for record in records {
-            let key = (record.table, record.key);
-            match &record.value {
-                Some(value) => self.checkpoint.insert(key, value.clone()),
-                None => self.checkpoint.remove(&key),
-            };
-        }
+    pub(crate) fn write_checkpoint(
+        &mut self,
+        position: Position,
+        records: &[Record],
+    ) -> Result<(), String> {
+        self.checkpoint
+            .write(records)
+            .map_err(|error| error.to_string())?;
         self.checkpoint_at = position;
+        Ok(())
+    }
+
+    /// Texts of the current checkpoint.
+    pub(crate) fn read_texts(&self, places: &[TextPlace]) -> Result<Texts, String> {
+        self.checkpoint
+            .read_texts(places)
+            .map_err(|error| error.to_string())
     }
 
     pub(crate) fn forget_journal(&mut self, through: Position) {
         self.journal.retain(|(position, _)| *position > through);
     }
 
-    /// What a start finds: the state, and the position it stands at.
-    pub(crate) fn recover(&self) -> Result<(State, Position), String> {
-        let records = self
-            .checkpoint
-            .iter()
-            .map(|((table, key), value)| (*table, *key, value.clone()));
-        let mut state = State::restore(records).map_err(|error| error.to_string())?;
+    /// What a start finds: the state, with no more than so many bytes of text in memory, and the position it stands at.
+    pub(crate) fn recover(&self, resident_text_bytes: u64) -> Result<(State, Position), String> {
+        let mut restoration = Restoration::within(resident_text_bytes);
+        for (table, key, value) in self.checkpoint.records() {
+            restoration
+                .add(table, key, &value)
+                .map_err(|error| error.to_string())?;
+        }
+        let mut state = restoration.finish().map_err(|error| error.to_string())?;
         let after = self
             .journal
             .iter()

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use chat_shared::rpc::MessageNumber;
 use chat_stated::state::{SliceLimits, State};
 
+use crate::disk::Disk;
 use crate::worker::{TIME_OUT_MS, TcpId};
 
 /// Number of a message in the simulation; its text is `m` and this.
@@ -215,7 +216,7 @@ impl Oracle {
     }
 
     /// Compares the queues with what they must hold.
-    pub(crate) fn check(&mut self, state: &State, now_ms: u64) -> Result<(), String> {
+    pub(crate) fn check(&mut self, state: &State, disk: &Disk, now_ms: u64) -> Result<(), String> {
         const ALL: SliceLimits = SliceLimits {
             messages: usize::MAX,
             text_bytes: usize::MAX,
@@ -224,7 +225,13 @@ impl Oracle {
             let Some((account, _)) = state.account(&self.names[user]) else {
                 continue;
             };
-            let slice = state.read_queue(account, MessageNumber(0), MessageNumber(u64::MAX), ALL);
+            let (after, through) = (MessageNumber(0), MessageNumber(u64::MAX));
+            let places = state.missing_texts(account, after, through, ALL, usize::MAX);
+            let texts = disk.read_texts(&places)?;
+            let slice = state.read_queue_with(account, after, through, ALL, &texts);
+            if slice.more {
+                return Err("a text is neither in memory nor in the checkpoint".into());
+            }
             let mut waiting = BTreeSet::new();
             let mut last_of: BTreeMap<User, MessageId> = BTreeMap::new();
             for message in &slice.messages {

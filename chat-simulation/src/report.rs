@@ -21,6 +21,8 @@ pub struct Report {
     pub storms: usize,
     /// Logins.
     pub logins: usize,
+    /// Texts that the daemon read from its checkpoint.
+    pub texts_read: usize,
     /// The longest time without service after the last death or storm before it, in simulated milliseconds.
     pub longest_outage_ms: u64,
 }

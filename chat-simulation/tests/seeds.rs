@@ -33,6 +33,7 @@ fn every_promise_holds_in_every_world() {
     assert!(sum(|report| report.failed_starts) > 20);
     assert!(sum(|report| report.storms) > 100);
     assert!(sum(|report| report.logins) > 10_000);
+    assert!(sum(|report| report.texts_read) > 10_000);
 }
 
 #[test]

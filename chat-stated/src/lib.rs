@@ -2,12 +2,14 @@
 
 pub mod account_file;
 pub mod backup;
+pub mod belongings;
 pub mod checkpoint;
 mod connection_map;
 pub mod core;
 pub mod database;
 pub mod disk_reserve;
 pub mod entry;
+pub mod exposure;
 pub mod journal;
 pub mod passwords;
 pub mod server;
@@ -16,3 +18,4 @@ pub mod socket;
 pub mod state;
 pub mod state_lock;
 pub mod stored_state;
+pub mod text_page;

@@ -9,11 +9,13 @@ use anyhow::Context;
 use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_shared::operator::{Health, report_sizes};
 use chat_shared::process_options::ProcessOptions;
+use chat_shared::sandbox::{ChildUser, Users};
 use chat_shared::status_file::Status;
+use chat_shared::supervisor::HandOver;
 use chat_stated::backup::command::StorageCommand;
 use chat_stated::server::{self, DaemonSetup};
 use chat_stated::settings::Settings;
-use chat_stated::socket;
+use chat_stated::{belongings, socket};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
 impl Daemon for StateDaemon {
     const NAME: &'static str = "chat-stated";
     const CHILD_ROLE: &'static str = "state";
+    const CHILD_USER: ChildUser = ChildUser::State;
 
     fn run_subcommand(&self) -> Option<ExitCode> {
         let command = self.storage.as_ref()?;
@@ -47,14 +50,20 @@ impl Daemon for StateDaemon {
         1
     }
 
-    fn listen(&self) -> anyhow::Result<Listening> {
+    fn listen(&self, users: Option<Users>) -> anyhow::Result<Listening> {
         let path = self.settings.socket_path();
-        let listener = socket::listen(&path)?;
+        let listener = socket::listen(&path, users.map(|users| users.worker.gid))?;
         Ok(Listening {
+            handouts: None,
             sockets: vec![OwnedFd::from(listener)],
             addresses: vec![path.display().to_string()],
             files: vec![path],
         })
+    }
+
+    fn hand_over(&self, users: Users) -> Option<HandOver> {
+        let settings = self.settings.clone();
+        Some(Box::new(move || belongings::hand_over(&settings, users)))
     }
 
     fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()> {
@@ -64,6 +73,7 @@ impl Daemon for StateDaemon {
             listener: UnixListener::from(listener),
             parent: inheritance.parent,
             settings: self.settings,
+            sandbox: inheritance.sandbox,
         })
     }
 

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use chat_shared::process_options::ProcessOptions;
-use clap::Parser;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
+use clap::{ArgAction, Parser};
 
+use crate::core::CoreSettings;
 use crate::disk_reserve::DiskReserve;
 use crate::entry::Limits;
-use crate::passwords::cost::{MAX_ITERATIONS, MAX_MEMORY_KIB};
+use crate::exposure::OnExposure;
+use crate::passwords::cost::{HashingCost, MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_KIB};
 
 /// The state daemon of chatserv: accounts, sessions and message queues
 ///
@@ -68,6 +71,7 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "KIB",
+        env = "CHAT_ARGON2_MEMORY_KIB",
         default_value_t = 19_456,
         value_parser = RangedU64ValueParser::<u32>::new().range(8..=u64::from(MAX_MEMORY_KIB))
     )]
@@ -77,10 +81,30 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "COUNT",
+        env = "CHAT_ARGON2_ITERATIONS",
         default_value_t = 2,
         value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_ITERATIONS))
     )]
     pub argon2_iterations: u32,
+
+    /// Parts of that memory that could be filled side by side (argon2id)
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_ARGON2_LANES",
+        default_value_t = 1,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_LANES))
+    )]
+    pub argon2_lanes: u32,
+
+    /// Do not start, and do not read the account file again, if others can get at it or at the state
+    #[arg(
+        long,
+        env = "CHAT_STRICT_PERMISSIONS",
+        value_parser = FalseyValueParser::new(),
+        action = ArgAction::SetTrue
+    )]
+    pub strict_permissions: bool,
 
     /// Entries in the journal after which they are put into a checkpoint
     #[arg(
@@ -90,6 +114,15 @@ pub struct Settings {
         value_parser = RangedU64ValueParser::<u64>::new().range(1..)
     )]
     pub checkpoint_every_entries: u64,
+
+    /// Bytes of text of waiting messages that are kept in memory; the others are read from the disk
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "CHAT_RESIDENT_TEXT_BYTES",
+        default_value_t = CoreSettings::default().resident_text_bytes
+    )]
+    pub resident_text_bytes: u64,
 
     /// Space held back on the disk, so that logins, logouts and reading go on when it is full
     #[arg(
@@ -118,6 +151,24 @@ impl Settings {
     /// The space that is held back.
     pub fn disk_reserve(&self) -> DiskReserve {
         DiskReserve::new(&self.state_dir(), self.disk_reserve * 1024 * 1024)
+    }
+
+    /// What becomes of a file with secrets that others can get at.
+    pub fn on_exposure(&self) -> OnExposure {
+        match self.strict_permissions {
+            true => OnExposure::Refuse,
+            false => OnExposure::Close,
+        }
+    }
+
+    /// How much work the hash of a new password is.
+    pub fn hashing_cost(&self) -> anyhow::Result<HashingCost> {
+        HashingCost::new(
+            self.argon2_memory_kib,
+            self.argon2_iterations,
+            self.argon2_lanes,
+        )
+        .context("the flags --argon2-memory-kib, --argon2-iterations, --argon2-lanes do not fit")
     }
 
     /// The account file.
@@ -171,6 +222,8 @@ mod tests {
             "--argon2-iterations=0",
             "--argon2-iterations=101",
             "--argon2-memory-kib=1048577",
+            "--argon2-lanes=0",
+            "--argon2-lanes=17",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");
         }

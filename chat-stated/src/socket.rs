@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, lchown};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -12,7 +12,8 @@ use anyhow::{Context, bail};
 const MAX_PATH_BYTES: usize = 107;
 
 /// Makes the socket at `path`, in place of one that an earlier daemon may have left. No other daemon may be using it.
-pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
+/// Besides its owner those in `group` can connect, if there is one.
+pub fn listen(path: &Path, group: Option<u32>) -> anyhow::Result<UnixListener> {
     let shown = path.display();
     let length = path.as_os_str().len();
     if length > MAX_PATH_BYTES {
@@ -23,7 +24,15 @@ pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     }
     remove_stale(path)?;
     let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {shown}"))?;
-    fs::set_permissions(path, Permissions::from_mode(0o600))
+    let mode = match group {
+        Some(group) => {
+            lchown(path, None, Some(group))
+                .with_context(|| format!("cannot give {shown} to group {group}"))?;
+            0o660
+        }
+        None => 0o600,
+    };
+    fs::set_permissions(path, Permissions::from_mode(mode))
         .with_context(|| format!("cannot set the mode of {shown}"))?;
     Ok(listener)
 }
@@ -42,26 +51,34 @@ fn remove_stale(path: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use nix::unistd::getegid;
+
     use super::*;
 
     #[test]
     fn a_stale_socket_is_replaced_and_nothing_else_is() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
-        drop(listen(&path).unwrap());
-        drop(listen(&path).unwrap());
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let own_group = getegid().as_raw();
+        for (group, mode) in [(None, 0o600), (Some(own_group), 0o660)] {
+            drop(listen(&path, group).unwrap());
+            let found = fs::metadata(&path).unwrap();
+            assert_eq!(found.permissions().mode() & 0o777, mode);
+            assert_eq!(found.gid(), own_group);
+        }
         fs::remove_file(&path).unwrap();
         fs::write(&path, "mine").unwrap();
-        let error = listen(&path).unwrap_err().to_string();
+        let error = listen(&path, None).unwrap_err().to_string();
         assert!(error.contains("is no socket"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"mine");
     }
 
     #[test]
     fn a_path_too_long_says_how_long() {
-        let error = listen(Path::new(&"x".repeat(200))).unwrap_err().to_string();
+        let error = listen(Path::new(&"x".repeat(200)), None).unwrap_err();
+        let error = error.to_string();
         assert!(error.contains("200 bytes"), "{error}");
     }
 }

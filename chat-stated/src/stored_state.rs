@@ -10,6 +10,9 @@ use crate::entry::Batch;
 use crate::journal::{Position, check_journal, format};
 use crate::state::{Effects, Restoration, State};
 
+/// Bytes of text kept in memory. All are read and checked.
+const RESIDENT_TEXT_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Everything that was stored, and found to be right.
 #[derive(Debug)]
 pub struct StoredState {
@@ -64,7 +67,7 @@ impl StoredCheckpoint {
         let Some(snapshot) = CheckpointSnapshot::of_stopped(state_dir)? else {
             return Ok(None);
         };
-        let mut restoration = Restoration::default();
+        let mut restoration = Restoration::within(RESIDENT_TEXT_BYTES);
         snapshot.read(|record| {
             restoration
                 .add(record.table, record.key, record.value)
@@ -107,7 +110,7 @@ impl StoredBackup {
     /// Reads and checks a backup. Reads it twice, because its records come behind its batches.
     pub fn read(file: &Path) -> Result<Self, StorageError> {
         let damaged = |what: String| StorageError::damaged_backup(file, "its records", what);
-        let mut restoration = Restoration::default();
+        let mut restoration = Restoration::within(RESIDENT_TEXT_BYTES);
         let mut account_file = Vec::new();
         let (head, counts) = read_backup(file, |item| {
             match item {

@@ -1,21 +1,38 @@
 //! What a started process tells the process that started it, over a socket pair: that it is ready, or why it failed.
 //!
-//! The bytes are `R` for ready, and `E` followed by a text that ends with the stream. Nothing goes the other
-//! way: the child only learns, by the end of the stream, that its parent is gone.
+//! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, and `E` followed by a text that
+//! ends with the stream. The other way go handouts (see [`crate::handouts`]); and by the end of the stream the child
+//! learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use crate::handouts::Outbox;
+use crate::log_format::one_line;
+
 /// Longest text of a failure that is passed on, in bytes.
 const MAX_FAILURE_BYTES: usize = 4096;
 
+/// Longest line that is kept of what a child says of itself, in bytes.
+const MAX_NOTE_BYTES: usize = 1024;
+
 const READY: u8 = b'R';
+const NOTE: u8 = b'N';
+const NOTE_END: u8 = b'\n';
 const FAILURE: u8 = b'E';
 
 /// Tells the parent that this process can serve.
 pub fn report_ready(mut parent: &UnixStream) -> io::Result<()> {
     parent.write_all(&[READY])
+}
+
+/// Tells the parent in one line what there is to know of this process.
+pub fn report_note(mut parent: &UnixStream, text: &str) -> io::Result<()> {
+    let mut message = vec![NOTE];
+    message.extend(one_line(text).bytes().take(MAX_NOTE_BYTES));
+    message.push(NOTE_END);
+    parent.write_all(&message)
 }
 
 /// Tells the parent why this process is about to end. Must be the last thing that it says.
@@ -30,8 +47,11 @@ pub fn report_failure(mut parent: &UnixStream, text: &str) -> io::Result<()> {
 pub struct ChildLink {
     stream: UnixStream,
     ready: bool,
+    note: Vec<u8>,
+    is_in_note: bool,
     failure: Option<Vec<u8>>,
     ended: bool,
+    outbox: Outbox,
 }
 
 impl ChildLink {
@@ -42,8 +62,11 @@ impl ChildLink {
         let link = Self {
             stream,
             ready: false,
+            note: Vec::new(),
+            is_in_note: false,
             failure: None,
             ended: false,
+            outbox: Outbox::default(),
         };
         Ok((link, child))
     }
@@ -71,10 +94,48 @@ impl ChildLink {
             match &mut self.failure {
                 Some(text) if text.len() < MAX_FAILURE_BYTES => text.push(byte),
                 Some(_) => {}
+                None if self.is_in_note => self.take_note_byte(byte),
+                None if byte == NOTE => {
+                    self.is_in_note = true;
+                    self.note.clear();
+                }
                 None if byte == READY => self.ready = true,
                 None if byte == FAILURE => self.failure = Some(Vec::new()),
                 None => {}
             }
+        }
+    }
+
+    /// Hands something to the child, as soon as it takes it: see [`Self::flush`].
+    pub fn hand_out(&mut self, handout: &[u8]) {
+        self.outbox.put(handout);
+    }
+
+    /// Writes what the child takes without waiting. A child that is gone takes nothing; that is learned elsewhere.
+    pub fn flush(&mut self) {
+        if let Err(error) = self.outbox.write_to(&mut self.stream) {
+            log::debug!("handing something to a child: {error}");
+        }
+    }
+
+    /// Whether [`Self::flush`] is to be called once the child takes more.
+    pub fn has_unsent(&self) -> bool {
+        !self.ended && self.outbox.has_unsent()
+    }
+
+    fn take_note_byte(&mut self, byte: u8) {
+        if byte == NOTE_END {
+            self.is_in_note = false;
+        } else if self.note.len() < MAX_NOTE_BYTES {
+            self.note.push(byte);
+        }
+    }
+
+    /// What the child has said of itself last; empty if it has not.
+    pub fn note(&self) -> String {
+        match self.is_in_note {
+            true => String::new(),
+            false => String::from_utf8_lossy(&self.note).into_owned(),
         }
     }
 
@@ -119,6 +180,22 @@ mod tests {
         drop(child);
         link.read_available().unwrap();
         assert_eq!(link.failure().unwrap(), "the journal is damaged: RE");
+    }
+
+    #[test]
+    fn a_note_is_a_line_and_is_not_taken_for_anything_else() {
+        let (mut link, child) = ChildLink::pair().unwrap();
+        report_note(&child, &format!("NEVER\nREADY {}", "x".repeat(2000))).unwrap();
+        link.read_available().unwrap();
+        assert!(!link.is_ready());
+        assert!(link.note().starts_with("NEVER"), "{}", link.note());
+        assert_eq!(link.note().len(), MAX_NOTE_BYTES);
+        report_note(&child, "again").unwrap();
+        report_ready(&child).unwrap();
+        drop(child);
+        link.read_available().unwrap();
+        assert_eq!((link.note().as_str(), link.is_ready()), ("again", true));
+        assert_eq!(link.failure(), None);
     }
 
     #[test]

@@ -4,22 +4,27 @@ use std::ffi::CString;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Parser;
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::geteuid;
 
 use crate::child_link::{report_failure, report_ready};
 use crate::flag_source::source_of_value;
+use crate::handouts::Handouts;
 use crate::operator::{self, Health};
 use crate::pid_file::{LockError, PidFile, holder, lock_file};
 use crate::process_options::{ProcessOptions, Role};
 use crate::run_dir::RunDir;
+use crate::sandbox::{
+    ChildUser, Sandbox, SandboxOptions, Separation, Users, closed_directory, make_passable,
+};
 use crate::status_file::Status;
-use crate::supervisor::{ChildStarter, Inheritance, Signals, Supervisor};
+use crate::supervisor::{ChildStarter, HandOver, Inheritance, Signals, Supervisor};
 use crate::{descriptor_limit, detach, inherited_fd, log_format};
 
 /// How long a new daemon waits for the children of one that was killed; they end at once unless something holds them.
@@ -34,6 +39,8 @@ pub trait Daemon: Parser {
     const NAME: &'static str;
     /// What a child is called.
     const CHILD_ROLE: &'static str;
+    /// Whom a child runs as.
+    const CHILD_USER: ChildUser;
 
     /// How long a start in the background is waited for, if not as long as it takes, and what is likely to be wrong after that.
     const START_PATIENCE: Option<(Duration, &'static str)> = None;
@@ -49,8 +56,14 @@ pub trait Daemon: Parser {
     /// How many children there are to be, from 1.
     fn child_count(&self) -> u32;
 
-    /// Opens what the children listen on. No other process of this run directory does so at the same time.
-    fn listen(&self) -> anyhow::Result<Listening>;
+    /// Opens what the children listen on. No other process of this run directory does so at the same time. `users` are those
+    /// of the children, if they have users of their own.
+    fn listen(&self, users: Option<Users>) -> anyhow::Result<Listening>;
+
+    /// What has to be given to the children's users before each life, and before they read their files again; nothing.
+    fn hand_over(&self, _users: Users) -> Option<HandOver> {
+        None
+    }
 
     /// Does a child's work until it is told to end.
     fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()>;
@@ -68,6 +81,8 @@ pub struct Listening {
     pub addresses: Vec<String>,
     /// Files that are to be removed when the daemon ends.
     pub files: Vec<PathBuf>,
+    /// What children are given beside the sockets, if anything.
+    pub handouts: Option<Box<dyn Handouts>>,
 }
 
 /// What a child is given.
@@ -79,6 +94,8 @@ pub struct ChildInheritance {
     pub sockets: Vec<OwnedFd>,
     /// Descriptors that this process may have open.
     pub descriptor_limit: u64,
+    /// User and privileges are given up already.
+    pub sandbox: Sandbox,
 }
 
 /// The `main` of a daemon.
@@ -228,13 +245,28 @@ fn run_as_child<D: Daemon>(daemon: D) -> ExitCode {
     let result = (|| {
         start_log(&daemon)?;
         let limit = descriptor_limit::raise().context("cannot raise the descriptor limit")?;
+        let sandbox = Sandbox::enter(&daemon.process().sandbox, D::CHILD_USER)?;
+        check_way(run_dir(&daemon).path())?;
         daemon.run_child(ChildInheritance {
             parent,
             sockets: listeners,
             descriptor_limit: limit,
+            sandbox,
         })
     })();
     exit_code(result, D::NAME, link.ok().as_ref())
+}
+
+/// Fails if this process, whoever it is now, cannot reach the run directory.
+fn check_way(run_dir: &Path) -> anyhow::Result<()> {
+    let Some(closed) = closed_directory(run_dir) else {
+        return Ok(());
+    };
+    let (run_dir, closed, user) = (run_dir.display(), closed.display(), geteuid());
+    bail!(
+        "the run directory {run_dir} cannot be reached: {closed} is closed to user {user}. Let others pass it (chmod o+x \
+         {closed}), choose another run directory (--run-dir, CHAT_RUN_DIR), or start chatserv as the user it belongs to"
+    )
 }
 
 fn start_log<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
@@ -269,13 +301,15 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
         log::warn!("the one before ended without warning; cleaning up after it");
     }
     let signals = Signals::catch().context("cannot catch signals")?;
-    let listening = daemon.listen()?;
+    let users = separate(&run_dir, &daemon.process().sandbox)?;
+    let listening = daemon.listen(users)?;
     let starter = ChildStarter {
         program: D::NAME,
         role: D::CHILD_ROLE,
         is_numbered: daemon.child_count() > 1,
         life_lock,
         listeners: listening.sockets,
+        hand_over: users.and_then(|users| daemon.hand_over(users)),
     };
     let supervisor = Supervisor::new(
         starter,
@@ -284,7 +318,8 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
         run_dir.status_file(),
         listening.addresses,
         on_ready,
-    );
+    )
+    .with_handouts(listening.handouts);
     let result = supervisor.run();
 
     if pid_file.is_in_place() {
@@ -294,6 +329,22 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
     // Last of all: who finds the pid file gone finds everything gone.
     drop(pid_file);
     result
+}
+
+/// The users of the children, if they have users of their own; then these can reach the run directory, as far as that is
+/// up to its mode.
+fn separate(run_dir: &RunDir, options: &SandboxOptions) -> anyhow::Result<Option<Users>> {
+    match options.separation()? {
+        Separation::Separate(users) => {
+            let path = run_dir.path();
+            make_passable(path).with_context(|| format!("cannot open {}", path.display()))?;
+            Ok(Some(users))
+        }
+        Separation::AsStarted { why, .. } => {
+            log::info!("children run as user {}: {why}", geteuid());
+            Ok(None)
+        }
+    }
 }
 
 fn remove_files<'a>(files: impl Iterator<Item = &'a PathBuf>) {

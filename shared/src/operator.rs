@@ -169,6 +169,9 @@ pub fn report(
     writeln!(out, "{program}: {phase}, process {pid}, since {since:.0}")?;
     for (child, number) in status.children.iter().zip(1..) {
         writeln!(out, "  {role} {number}: {}", describe_child(child))?;
+        if !child.sandbox.is_empty() {
+            writeln!(out, "    sandbox: {}", child.sandbox)?;
+        }
     }
     let serving = |child: &ChildStatus| {
         child.phase == Phase::Serving && child.process.is_some_and(|process| process.is_alive())

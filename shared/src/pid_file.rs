@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use crate::run_dir::is_operators;
+
 /// Somebody who only looks whether a lock is held has it for a moment; one who wants it tries for this long.
 const LOOKER_WAIT: Duration = Duration::from_millis(100);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
@@ -130,6 +132,12 @@ pub fn holder(path: &Path) -> io::Result<Option<i32>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    if !is_operators(&file, path)? {
+        let owner = file.metadata()?.uid();
+        return Err(io::Error::other(format!(
+            "it belongs to user {owner}, so it is not believed: remove it"
+        )));
+    }
     let deadline = Instant::now() + LOOKER_WAIT;
     while is_file_locked(&file)? {
         let mut text = String::new();

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::pidfd;
 
 /// One process among all since the host was booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +42,7 @@ impl ProcessIdentity {
 /// Whether no process of this number lives, for certain: it is gone, or has ended and was not yet waited for. One of
 /// which nothing can be found out may live.
 pub fn has_ended(pid: i32) -> bool {
-    if kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH) {
-        return true;
-    }
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.is_ok_and(|stat| fields_from_state(&stat).is_some_and(|mut fields| is_end(fields.next())))
+    pidfd::has_ended(pid).unwrap_or(false)
 }
 
 /// The start time in a line of `/proc/PID/stat`, or nothing if the process has ended.

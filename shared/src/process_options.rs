@@ -6,6 +6,7 @@ use clap::Args;
 use log::LevelFilter;
 
 use crate::run_dir::RunDir;
+use crate::sandbox::SandboxOptions;
 
 /// Flags of a daemon's process, as opposed to those of its work.
 #[derive(Args, Clone, Debug)]
@@ -23,6 +24,10 @@ pub struct ProcessOptions {
     /// What is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", env = "CHAT_LOG", default_value = "info")]
     pub log_level: LevelFilter,
+
+    /// Whom children run as, and what they give up.
+    #[command(flatten)]
+    pub sandbox: SandboxOptions,
 
     /// Run in the background: return once the daemon can serve (0) or has failed (1)
     #[arg(long, group = "action")]

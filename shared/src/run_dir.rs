@@ -1,10 +1,25 @@
 //! The directory in which an installation keeps all it needs to run, and what the files in it are called.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::geteuid;
+
+/// Whether an operator made this file: root, whoever runs this, or the owner of the directory it is in. A child that was
+/// taken over can make files in the run directory too, and what they say must not be obeyed.
+pub fn is_operators(file: &File, path: &Path) -> io::Result<bool> {
+    let owner = file.metadata()?.uid();
+    if owner == 0 || owner == geteuid().as_raw() {
+        return Ok(true);
+    }
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    let directory = directory.unwrap_or(Path::new("."));
+    Ok(directory.metadata()?.uid() == owner)
+}
 
 /// The files of one daemon in the run directory.
 #[derive(Clone, Debug)]
@@ -22,16 +37,23 @@ impl RunDir {
         }
     }
 
-    /// Makes the directory, for its owner only, if it is not there.
+    /// Makes the directory, for its owner only, if it is not there, and those above it. Root's can be passed by others,
+    /// because children of his have users of their own.
     pub fn create(&self) -> anyhow::Result<()> {
-        DirBuilder::new()
+        let (mode, mask) = match geteuid().is_root() {
+            true => (0o711, 0o066),
+            false => (0o700, 0o077),
+        };
+        let before = umask(Mode::from_bits_truncate(mask));
+        let made = DirBuilder::new()
             .recursive(true)
-            .mode(0o700)
-            .create(&self.path)
-            .with_context(|| {
-                let path = self.path.display();
-                format!("cannot make the run directory {path} (see --run-dir, CHAT_RUN_DIR)")
-            })
+            .mode(mode)
+            .create(&self.path);
+        umask(before);
+        made.with_context(|| {
+            let path = self.path.display();
+            format!("cannot make the run directory {path} (see --run-dir, CHAT_RUN_DIR)")
+        })
     }
 
     /// The directory.
@@ -66,5 +88,27 @@ impl RunDir {
 
     fn file(&self, kind: &str) -> PathBuf {
         self.path.join(format!("{}.{kind}", self.program))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, lchown};
+
+    use super::*;
+
+    #[test]
+    fn what_a_child_made_is_not_the_operators() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.pid");
+        std::fs::write(&path, "1").unwrap();
+        let is_operators = || super::is_operators(&File::open(&path).unwrap(), &path).unwrap();
+        assert!(is_operators());
+        if geteuid().is_root() {
+            lchown(&path, Some(64_190), None).unwrap();
+            assert!(!is_operators());
+            chown(directory.path(), Some(64_190), None).unwrap();
+            assert!(is_operators());
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! It may be out of date if its daemon was killed: whether that runs, its pid file's lock tells.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::log_format::one_line;
 use crate::process_identity::ProcessIdentity;
+use crate::run_dir::is_operators;
 
 /// More children than any daemon has; a bound for what is read from a file.
 const MAX_CHILDREN: u32 = 1024;
@@ -79,6 +80,8 @@ pub struct ChildStatus {
     pub since: Timestamp,
     /// Lives that it began after its first.
     pub restarts: u64,
+    /// What it gave up before it serves, in its own words; empty if it has not said.
+    pub sandbox: String,
     /// How its last life ended, if one did.
     pub last_end: Option<LifeEnd>,
     /// When its next life begins, in the phase [`Phase::Waiting`].
@@ -151,7 +154,13 @@ impl Status {
 
     /// The status in the file at `path`, if there is one that can be read as such.
     pub fn read(path: &Path) -> Option<Self> {
-        Self::parse(&fs::read_to_string(path).ok()?)
+        let mut file = File::open(path).ok()?;
+        if !is_operators(&file, path).ok()? {
+            return None;
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        Self::parse(&text)
     }
 }
 
@@ -164,6 +173,9 @@ impl ChildStatus {
         if let Some(process) = self.process {
             field("pid", &process.pid.to_string());
             field("start_ticks", &process.start_ticks.to_string());
+        }
+        if !self.sandbox.is_empty() {
+            field("sandbox", &self.sandbox);
         }
         if let Some(end) = &self.last_end {
             field("last_end", &end.reason);
@@ -197,6 +209,7 @@ impl ChildStatus {
             phase: Phase::from_word(field("phase")?)?,
             since: field("since")?.parse().ok()?,
             restarts: field("restarts")?.parse().ok()?,
+            sandbox: field("sandbox").map_or_else(String::new, |said| (*said).to_owned()),
             last_end,
             next_start: field("next_start").and_then(|at| at.parse().ok()),
         })
@@ -227,6 +240,7 @@ mod tests {
             process: Some(process),
             phase: Phase::Serving,
             since: at(5),
+            sandbox: "no files".to_owned(),
             ..ChildStatus::default()
         };
         Status {

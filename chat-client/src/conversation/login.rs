@@ -1,5 +1,6 @@
 //! From the name to `welcome`.
 
+use chat_shared::password::Password;
 use chat_shared::protocol::words;
 
 use super::chat::Chat;
@@ -16,8 +17,8 @@ enum Step {
     Declined,
     Agreed,
     NewPassword,
-    RepeatPassword(Vec<u8>),
-    NewPasswordSent(Vec<u8>),
+    RepeatPassword(Password),
+    NewPasswordSent(Password),
     Password,
     PasswordSent,
 }
@@ -27,7 +28,7 @@ pub(super) struct Login {
     step: Step,
     name: Vec<u8>,
     /// The password of the account that was just made: its maker need not type it again.
-    new_password: Option<Vec<u8>>,
+    new_password: Option<Password>,
     just_registered: bool,
 }
 
@@ -85,8 +86,8 @@ impl Conversation {
                 self.send(line);
             }
             Step::MakeAccount => self.answer_whether_to_register(line),
-            Step::NewPassword => login.step = Step::RepeatPassword(line.to_vec()),
-            Step::RepeatPassword(first) if first == line => {
+            Step::NewPassword => login.step = Step::RepeatPassword(line.into()),
+            Step::RepeatPassword(first) if first.as_bytes() == line => {
                 login.step = Step::NewPasswordSent(first);
                 self.send(line);
                 self.send(line);
@@ -144,7 +145,7 @@ impl Conversation {
                 self.refuse(Report::WrongPassword);
             }
             (Step::NewPasswordSent(password), words::REGISTERED) => {
-                let password = std::mem::take(password);
+                let password = password.clone();
                 self.registered(password);
             }
             (Step::PasswordSent, words::WELCOME) => self.welcomed(),
@@ -172,7 +173,7 @@ impl Conversation {
         let Stage::Login(login) = &mut self.stage else {
             return;
         };
-        match login.new_password.take() {
+        match login.new_password.take().or(self.options.password.take()) {
             Some(password) => {
                 login.step = Step::PasswordSent;
                 self.send(&password);
@@ -181,7 +182,7 @@ impl Conversation {
         }
     }
 
-    fn registered(&mut self, password: Vec<u8>) {
+    fn registered(&mut self, password: Password) {
         let name = self.login_name();
         self.show(Report::Registered(name));
         let Stage::Login(login) = &mut self.stage else {

@@ -14,6 +14,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chat_shared::password::Password;
 use chat_shared::protocol::{DEFAULT_MAX_LINE_BYTES, words};
 
 use self::chat::Chat;
@@ -30,7 +31,7 @@ const LOGOUT_PATIENCE: Duration = Duration::from_secs(10);
 const MAX_KNOWN_NAMES: usize = 1000;
 
 /// What the conversation is to do by itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// A person answers: what is refused is asked again. In a pipe, a login that is refused is the end, as
     /// the lines that follow are meant for the chat.
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) push: bool,
     /// How long an answer of the server is awaited.
     pub(crate) answer_patience: Duration,
+    /// Given instead of asking for it, once.
+    pub(crate) password: Option<Password>,
 }
 
 /// What happened.

@@ -133,8 +133,13 @@ pub(crate) fn client() -> Command {
         "CHAT_HOST",
         "CHAT_PORT",
         "CHAT_NO_PUSH",
+        "CHAT_TLS",
+        "CHAT_CA",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
         "CHAT_CONNECT_TIMEOUT",
         "CHAT_ANSWER_TIMEOUT",
+        "CHAT_PASSWORD_FILE",
     ] {
         command.env_remove(name);
     }

@@ -109,6 +109,11 @@ impl Link {
 
     /// Adds what is to be said; the daemon must be attached.
     pub(super) fn push(&mut self, item: &FromWorker<'_>) {
+        if let FromWorker::Request(request) = item
+            && request.call.holds_password()
+        {
+            self.writer.wipe_when_written();
+        }
         if let Err(error) = self.writer.push(item) {
             log::error!("cannot send to the state daemon: {error}");
         }

@@ -194,6 +194,12 @@ impl Core {
         }
     }
 
+    /// Whether what comes from a client may be a password, of which no copy should stay.
+    pub fn expects_secret(&self, key: ClientKey) -> bool {
+        let client = self.clients.awake(key);
+        client.is_some_and(|client| client.session.expects_secret())
+    }
+
     /// Bytes came from a client.
     pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
         if let Some(client) = self.wake(key)
@@ -211,6 +217,15 @@ impl Core {
             client.session.end_input();
             self.list(key);
         }
+    }
+
+    /// A client's connection has ended, but the client did not say so: what it sent is answered, and what was sent to it
+    /// and not confirmed stays in its queue.
+    pub fn ended_without_farewell(&mut self, key: ClientKey) {
+        if let Some(client) = self.wake(key) {
+            client.session.doubt_end();
+        }
+        self.ended(key);
     }
 
     /// A client's connection is broken, and closed.

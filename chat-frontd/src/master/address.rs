@@ -31,6 +31,26 @@ pub enum AddressError {
     NoBrackets,
 }
 
+/// Where to listen without TLS, as people write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlainListen {
+    /// `none`.
+    Nowhere,
+    /// Anything else.
+    At(ListenAddress),
+}
+
+impl FromStr for PlainListen {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        match text.trim() {
+            "none" => Ok(Self::Nowhere),
+            text => text.parse().map(Self::At),
+        }
+    }
+}
+
 impl FromStr for ListenAddress {
     type Err = AddressError;
 

@@ -15,17 +15,20 @@ use super::address::ListenAddress;
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 4096;
 
-/// Opens the sockets of all `addresses`.
-pub fn listen_on_all(addresses: &[ListenAddress]) -> anyhow::Result<Vec<TcpListener>> {
+/// Opens the sockets of all `addresses`, which came from `setting`.
+pub fn listen_on_all(
+    addresses: &[ListenAddress],
+    setting: &str,
+) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in addresses {
-        listeners.extend(listen_on(address)?);
+        listeners.extend(listen_on(address, setting)?);
     }
     Ok(listeners)
 }
 
 /// Opens one socket for each address that the host of `address` has. Where it has several, one will do.
-fn listen_on(address: &ListenAddress) -> anyhow::Result<Vec<TcpListener>> {
+fn listen_on(address: &ListenAddress, setting: &str) -> anyhow::Result<Vec<TcpListener>> {
     let mut resolved: Vec<SocketAddr> = (address.host.as_str(), address.port)
         .to_socket_addrs()
         .with_context(|| format!("cannot listen on {address}: cannot find the host's address"))?
@@ -40,11 +43,11 @@ fn listen_on(address: &ListenAddress) -> anyhow::Result<Vec<TcpListener>> {
             Err(error) if is_family_missing(&error) => {
                 refused = Some((socket_address, error));
             }
-            Err(error) => return Err(explain(address, &error)),
+            Err(error) => return Err(explain(address, setting, &error)),
         }
     }
     match refused {
-        Some((_, error)) if listeners.is_empty() => Err(explain(address, &error)),
+        Some((_, error)) if listeners.is_empty() => Err(explain(address, setting, &error)),
         None if listeners.is_empty() => bail!("cannot listen on {address}: it has no address"),
         Some((skipped, error)) => {
             log::warn!("not listening on {skipped}: {error}");
@@ -79,12 +82,12 @@ fn is_family_missing(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
 }
 
-fn explain(address: &ListenAddress, error: &io::Error) -> anyhow::Error {
+fn explain(address: &ListenAddress, setting: &str, error: &io::Error) -> anyhow::Error {
     let advice = match error.kind() {
-        ErrorKind::AddrInUse => {
+        ErrorKind::AddrInUse => &format!(
             "address in use (another chat-frontd running? see scripts/status; \
-             or choose another with --listen, CHAT_LISTEN)"
-        }
+             or choose another with {setting})"
+        ),
         ErrorKind::PermissionDenied => "permission denied (ports below 1024 are for root)",
         ErrorKind::AddrNotAvailable => "this host has no such address",
         _ => return anyhow!("cannot listen on {address}: {error}"),
@@ -109,7 +112,7 @@ mod tests {
     #[test]
     fn names_and_free_ports_work() {
         let address = "localhost:0".parse().unwrap();
-        let listeners = listen_on_all(&[address]).unwrap();
+        let listeners = listen_on_all(&[address], "--listen").unwrap();
         assert!(!listeners.is_empty());
         assert_ne!(listeners[0].local_addr().unwrap().port(), 0);
     }
@@ -118,7 +121,7 @@ mod tests {
     fn a_port_in_use_is_explained() {
         let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
         let taken = first.local_addr().unwrap().to_string();
-        let error = listen_on_all(&[taken.parse().unwrap()]).unwrap_err();
+        let error = listen_on_all(&[taken.parse().unwrap()], "--listen").unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with(&format!("cannot listen on {taken}: address in use")),
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn an_address_of_another_host_is_explained() {
         // Reserved for documentation, so no host has it.
-        let error = listen_on_all(&["192.0.2.1:0".parse().unwrap()]).unwrap_err();
+        let error = listen_on_all(&["192.0.2.1:0".parse().unwrap()], "--listen").unwrap_err();
         assert!(error.to_string().ends_with("this host has no such address"));
     }
 

@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::tls_probe;
+
 /// How long the server has for its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -13,32 +15,61 @@ const NAME_LINE: &[u8] = b"-\n";
 /// Longest answer to a name, with room to spare.
 const MAX_ANSWER_BYTES: usize = 256;
 
-/// Connects to `address`, gives a name, and returns the time it took the server to answer. Its answer needs a worker and the
-/// state daemon.
-pub fn probe(address: SocketAddr) -> io::Result<Duration> {
+/// What a probe found.
+#[derive(Debug)]
+pub struct Seen {
+    /// How long it took the server to answer.
+    pub took: Duration,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Connects to `address`, with TLS if that is spoken there, gives a name, and waits for the server's answer. That needs a
+/// worker and the state daemon.
+pub fn probe(address: SocketAddr, is_tls: bool) -> io::Result<Seen> {
     let start = Instant::now();
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let deadline = start + PATIENCE;
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(NAME_LINE)?;
-    let answer = read_line(&mut stream, start + PATIENCE)?;
-    let took = start.elapsed();
-    // The answer is here; how the farewell goes does not matter.
-    let _ = stream.shutdown(Shutdown::Write);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut warnings = Vec::new();
+    let (answer, took) = if is_tls {
+        let mut stream = tls_probe::connect(address, stream)?;
+        warnings.extend(tls_probe::certificate_warning(&stream));
+        let answer = ask(&mut stream, deadline, |stream| &stream.sock)?;
+        let took = start.elapsed();
+        tls_probe::farewell(stream);
+        (answer, took)
+    } else {
+        let mut stream = stream;
+        let answer = ask(&mut stream, deadline, |stream| stream)?;
+        let took = start.elapsed();
+        // The answer is here; how the farewell goes does not matter.
+        let _ = stream.shutdown(Shutdown::Write);
+        (answer, took)
+    };
     if answer.starts_with(b"error:") {
         let text = String::from_utf8_lossy(&answer).into_owned();
         return Err(io::Error::other(format!("the server answered {text}")));
     }
-    Ok(took)
+    Ok(Seen { took, warnings })
 }
 
-fn read_line(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
+/// Gives a name; the answer.
+fn ask<S: Read + Write>(
+    stream: &mut S,
+    deadline: Instant,
+    socket: impl Fn(&S) -> &TcpStream,
+) -> io::Result<Vec<u8>> {
+    stream.write_all(NAME_LINE)?;
+    stream.flush()?;
     let mut line = Vec::new();
     while line.len() < MAX_ANSWER_BYTES {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        stream.set_read_timeout(Some(left))?;
+        socket(stream).set_read_timeout(Some(left))?;
         let mut byte = [0];
         match stream.read(&mut byte) {
             Ok(0) => {
@@ -62,7 +93,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    fn probe_server(answer: &'static [u8]) -> io::Result<Duration> {
+    fn probe_server(answer: &'static [u8]) -> io::Result<Seen> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
@@ -71,7 +102,7 @@ mod tests {
             stream.read_exact(&mut line).unwrap();
             stream.write_all(answer).unwrap();
         });
-        let result = probe(address);
+        let result = probe(address, false);
         server.join().unwrap();
         result
     }

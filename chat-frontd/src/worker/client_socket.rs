@@ -8,8 +8,10 @@ use chat_shared::crash_point;
 use mio::event::Event;
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
+use zeroize::Zeroize;
 
 use super::tcp_queues;
+use super::tls_layer::TlsLayer;
 use crate::core::{ClientKey, Core};
 
 /// Bytes read from a client at once.
@@ -26,21 +28,27 @@ pub(super) enum Alive {
 pub(super) struct ClientSocket {
     pub(super) stream: TcpStream,
     /// There may be something to be read.
-    is_readable: bool,
+    pub(super) is_readable: bool,
     /// The event queue said that nothing more will come.
-    is_read_closed: bool,
+    pub(super) is_read_closed: bool,
     /// The end was read.
-    has_ended: bool,
+    pub(super) has_ended: bool,
     /// The kernel may take something.
-    is_writable: bool,
+    pub(super) is_writable: bool,
     /// The event queue said that the connection is broken.
-    is_broken: bool,
+    pub(super) is_broken: bool,
+    /// None if the client speaks plainly.
+    pub(super) tls: Option<Box<TlsLayer>>,
+    /// All is said: our sending side is to be closed when the kernel has it.
+    pub(super) is_to_be_shut: bool,
 }
 
 impl ClientSocket {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream, tls: Option<Box<TlsLayer>>) -> Self {
         Self {
             stream,
+            tls,
+            is_to_be_shut: false,
             is_readable: true,
             is_read_closed: false,
             has_ended: false,
@@ -66,7 +74,18 @@ impl ClientSocket {
             tcp_queues::unacknowledged_bytes(&self.stream),
             tcp_queues::unread_bytes(&self.stream),
         ) {
-            core.observed(key, unacknowledged, unread);
+            match &mut self.tls {
+                None => core.observed(key, unacknowledged, unread),
+                // What is unread has to be decrypted to be counted: reading does it, if reading is possible.
+                Some(_) if unread > 0 && !self.has_ended && core.wants_input(key) => {
+                    self.is_readable = true;
+                    core.list(key);
+                }
+                // Otherwise more is taken for unread than is: what comes then may prove less, never more.
+                Some(tls) => {
+                    core.observed(key, tls.unacknowledged_plaintext(unacknowledged), unread);
+                }
+            }
         }
     }
 
@@ -88,6 +107,9 @@ impl ClientSocket {
         if !self.can_read(key, core) {
             return Alive::Yes;
         }
+        if self.tls.is_some() {
+            return self.read_tls(key, core, scratch);
+        }
         if core.wants_observation(key) {
             self.observe(key, core);
         }
@@ -100,7 +122,11 @@ impl ClientSocket {
                 // A short read has emptied the kernel's queue, and more will be told of; but the end was.
                 self.is_readable = bytes == READ_BYTES || self.is_read_closed;
                 crash_point::reach("worker:before-acknowledgement");
+                let is_secret = core.expects_secret(key);
                 core.received(key, &scratch[..bytes]);
+                if is_secret {
+                    scratch[..bytes].zeroize();
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -111,6 +137,9 @@ impl ClientSocket {
 
     /// Writes what the kernel takes.
     pub(super) fn write(&mut self, key: ClientKey, core: &mut Core) -> Alive {
+        if self.tls.is_some() {
+            return self.write_tls(key, core);
+        }
         let Some(output) = core.output(key) else {
             return Alive::Yes;
         };
@@ -136,7 +165,14 @@ impl ClientSocket {
         Alive::Yes
     }
 
-    pub(super) fn shut(&self) -> Alive {
+    pub(super) fn shut(&mut self) -> Alive {
+        if self.tls.is_some() {
+            return self.shut_tls();
+        }
+        self.shut_now()
+    }
+
+    pub(super) fn shut_now(&self) -> Alive {
         match self.stream.shutdown(Shutdown::Write) {
             Ok(()) => Alive::Yes,
             Err(_) => Alive::No,

@@ -20,6 +20,8 @@ pub(super) struct DaemonSocket {
     token: Token,
     stream: Option<UnixStream>,
     retry_at_ms: u64,
+    /// It was said that the socket is closed to this process.
+    is_told: bool,
     buffer: Box<[u8]>,
 }
 
@@ -30,6 +32,7 @@ impl DaemonSocket {
             token,
             stream: None,
             retry_at_ms: 0,
+            is_told: false,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
         }
     }
@@ -53,7 +56,18 @@ impl DaemonSocket {
         let mut stream = match UnixStream::connect(&self.path) {
             Ok(stream) => stream,
             Err(error) => {
-                log::debug!("cannot connect to {}: {error}", self.path.display());
+                let shown = self.path.display();
+                match error.kind() {
+                    // Waiting does not help; somebody has to look.
+                    ErrorKind::PermissionDenied if !self.is_told => {
+                        self.is_told = true;
+                        log::error!(
+                            "cannot connect to {shown}: {error} (do both daemons run with the same \
+                             CHAT_SANDBOX, CHAT_STATE_USER and CHAT_WORKER_USER?)"
+                        );
+                    }
+                    _ => log::debug!("cannot connect to {shown}: {error}"),
+                }
                 return Ok(());
             }
         };

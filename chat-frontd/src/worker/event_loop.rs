@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chat_shared::child_link::report_ready;
 use chat_shared::wake_stream;
 use mio::event::Event;
@@ -16,6 +16,9 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 use super::WorkerSetup;
 use super::client_socket::{Alive, ClientSocket, READ_BYTES, prepare};
 use super::daemon_socket::DaemonSocket;
+use super::handshakes::{Established, HandshakeLimits, Handshakes};
+use super::tls_layer::TlsLayer;
+use super::tls_setup::TlsSetup;
 use crate::core::{Action, ClientKey, Core, CoreSettings, SessionLimits};
 
 const DAEMON: Token = Token(0);
@@ -25,9 +28,14 @@ const RELOAD: Token = Token(3);
 const FIRST_LISTENER: usize = 8;
 /// Listeners have tokens up to here; clients from here on.
 const FIRST_CLIENT: usize = 1_024;
+/// Far beyond as many clients as there can be.
+const FIRST_HANDSHAKE: usize = 1 << 31;
 
 /// When no more descriptors are to be had, the next try to accept is made after this.
 const ACCEPT_RETRY_MS: u64 = 100;
+
+/// What is waited for at a client's socket.
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 pub(super) struct EventLoop {
     poll: Poll,
@@ -39,6 +47,8 @@ pub(super) struct EventLoop {
     reload: UnixStream,
     daemon: DaemonSocket,
     core: Core,
+    tls: TlsSetup,
+    handshakes: Handshakes,
     /// By the core's keys.
     sockets: Vec<Option<ClientSocket>>,
     scratch: Box<[u8; READ_BYTES]>,
@@ -87,6 +97,14 @@ impl EventLoop {
             reload,
             daemon: DaemonSocket::new(settings.state_socket_path(), DAEMON),
             core: Core::new(core_settings, 0),
+            tls: TlsSetup::default(),
+            handshakes: Handshakes::new(
+                HandshakeLimits {
+                    count: settings.max_handshakes,
+                    time_out_ms: settings.handshake_time_out * 1_000,
+                },
+                FIRST_HANDSHAKE,
+            ),
             sockets: Vec::new(),
             scratch: Box::new([0; READ_BYTES]),
             max_clients: settings.max_clients,
@@ -124,6 +142,9 @@ impl EventLoop {
             .connect_if_due(self.poll.registry(), &mut self.core, self.now_ms)?;
         self.begin_accepting_if_ready()?;
         self.accept();
+        for established in self.handshakes.turn(self.now_ms, &mut self.scratch[..]) {
+            self.open_established(established);
+        }
         for key in self.core.take_wanted_observations() {
             self.observe(key);
         }
@@ -143,13 +164,12 @@ impl EventLoop {
     }
 
     fn take_event(&mut self, event: &Event) -> anyhow::Result<()> {
+        if self.handshakes.take_event(event) {
+            return Ok(());
+        }
         match event.token() {
             DAEMON => self.daemon.read(&mut self.core)?,
-            PARENT => {
-                if wake_stream::drain(&mut self.parent) {
-                    bail!("the master is gone");
-                }
-            }
+            PARENT => self.tls.read(&mut self.parent)?,
             TERMINATE => {
                 wake_stream::drain(&mut self.terminate);
                 self.begin_stopping();
@@ -170,7 +190,7 @@ impl EventLoop {
     }
 
     fn begin_accepting_if_ready(&mut self) -> anyhow::Result<()> {
-        if self.is_ready || !self.core.is_attached() {
+        if self.is_ready || !self.core.is_attached() || !self.tls.is_complete() {
             return Ok(());
         }
         self.is_ready = true;
@@ -197,20 +217,26 @@ impl EventLoop {
         self.accept_from_ms = None;
         for index in 0..self.listeners.len() {
             loop {
-                if self.core.client_count() >= self.max_clients {
+                if !self.has_room() {
                     // Who leaves has the next one accepted.
                     self.accept_from_ms = Some(self.now_ms);
                     return;
                 }
+                if self.tls.config_of(index).is_some()
+                    && let Err(at_ms) = self.handshakes.make_room(self.now_ms)
+                {
+                    self.accept_again_at(at_ms);
+                    break;
+                }
                 match self.listeners[index].accept() {
-                    Ok((stream, peer)) => self.open(stream, peer),
+                    Ok((stream, peer)) => self.accepted(index, stream, peer),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     // The client gave up before we came to it.
                     Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         log::error!("cannot accept a client: {error}");
-                        self.accept_from_ms = Some(self.now_ms + ACCEPT_RETRY_MS);
+                        self.accept_again_at(self.now_ms + ACCEPT_RETRY_MS);
                         break;
                     }
                 }
@@ -219,27 +245,71 @@ impl EventLoop {
     }
 
     fn can_accept(&self) -> bool {
-        self.is_ready && !self.is_stopping && self.core.client_count() < self.max_clients
+        self.is_ready && !self.is_stopping && self.has_room()
     }
 
-    fn open(&mut self, mut stream: TcpStream, peer: SocketAddr) {
+    fn has_room(&self) -> bool {
+        self.core.client_count() + self.handshakes.count() < self.max_clients
+    }
+
+    fn accept_again_at(&mut self, at_ms: u64) {
+        let at_ms = self
+            .accept_from_ms
+            .map_or(at_ms, |from_ms| from_ms.min(at_ms));
+        self.accept_from_ms = Some(at_ms);
+    }
+
+    /// Somebody connected to the listener of this index.
+    fn accepted(&mut self, listener: usize, mut stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = prepare(&stream) {
             return log::debug!("{peer} left at once: {error}");
         }
+        let registry = self.poll.registry();
+        if let Some(config) = self.tls.config_of(listener) {
+            let handshakes = &mut self.handshakes;
+            return handshakes.begin(stream, peer, config, registry, self.now_ms);
+        }
         let key = self.core.open(peer.ip().to_canonical());
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered =
-            self.poll
-                .registry()
-                .register(&mut stream, Token(FIRST_CLIENT + key), interest);
+        let registered = registry.register(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
+        self.opened(key, stream, None, registered);
+    }
+
+    /// A client's handshake is done.
+    fn open_established(&mut self, established: Established) {
+        let Established {
+            mut stream,
+            peer,
+            tls,
+            plain,
+        } = established;
+        let key = self.core.open(peer.ip().to_canonical());
+        let registry = self.poll.registry();
+        let registered = registry.reregister(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
+        let is_over = tls.has_farewell();
+        self.opened(key, stream, Some(tls), registered);
+        if !plain.is_empty() {
+            self.core.received(key, &plain);
+        }
+        if is_over {
+            self.core.ended(key);
+        }
+    }
+
+    fn opened(
+        &mut self,
+        key: ClientKey,
+        stream: TcpStream,
+        tls: Option<Box<TlsLayer>>,
+        registered: std::io::Result<()>,
+    ) {
         if let Err(error) = registered {
-            log::error!("cannot wait for {peer}: {error}");
+            log::error!("cannot wait for a client: {error}");
             return self.core.broke(key);
         }
         if self.sockets.len() <= key {
             self.sockets.resize_with(key + 1, || None);
         }
-        self.sockets[key] = Some(ClientSocket::new(stream));
+        self.sockets[key] = Some(ClientSocket::new(stream, tls));
     }
 
     /// Does for a client what can be done without waiting; whether there is more to be read.
@@ -275,7 +345,7 @@ impl EventLoop {
         for action in self.core.take_actions() {
             match action {
                 Action::Shut(key) => {
-                    if let Some(Some(socket)) = self.sockets.get(key)
+                    if let Some(Some(socket)) = self.sockets.get_mut(key)
                         && socket.shut() == Alive::No
                     {
                         self.sockets[key] = None;
@@ -308,17 +378,19 @@ impl EventLoop {
         );
         self.is_stopping = true;
         self.listeners.clear();
+        self.handshakes.clear();
         self.core.stop();
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.core.has_listed() {
+        if self.core.has_listed() || self.handshakes.has_listed() {
             return Some(Duration::ZERO);
         }
         let accept_ms = self.accept_from_ms.filter(|_| self.can_accept());
         [
             self.core.next_deadline_ms(),
             self.daemon.next_ms(),
+            self.handshakes.next_due_ms(),
             accept_ms,
         ]
         .into_iter()

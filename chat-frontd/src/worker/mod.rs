@@ -1,12 +1,23 @@
 //! A worker: one thread, one event loop, many clients, one connection to the state daemon.
 
 mod client_socket;
+pub mod confinement;
 mod daemon_socket;
 mod event_loop;
+mod handshake_failures;
+mod handshakes;
+mod records_in_flight;
 mod tcp_queues;
+mod tls_layer;
+mod tls_setup;
+mod tls_socket;
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
+
+use anyhow::Context;
+use chat_shared::child_link::report_note;
+use chat_shared::sandbox::Sandbox;
 
 use crate::settings::Settings;
 use event_loop::EventLoop;
@@ -16,13 +27,23 @@ use event_loop::EventLoop;
 pub struct WorkerSetup {
     /// Where clients connect; shared by all workers.
     pub listeners: Vec<TcpListener>,
-    /// The master: is told when clients can be served; its end is the worker's end.
+    /// The master: is told when clients can be served; hands out what TLS needs; its end is the worker's end.
     pub parent: UnixStream,
     /// The flags.
     pub settings: Settings,
 }
 
-/// Serves clients until SIGTERM, or until the master is gone. An error means that this worker cannot go on.
-pub fn run(setup: WorkerSetup) -> anyhow::Result<()> {
-    EventLoop::new(setup)?.run()
+/// Serves clients until SIGTERM, or until the master is gone. An error means that this worker cannot go on. What it does
+/// not need for that is given up first.
+pub fn run(setup: WorkerSetup, mut sandbox: Sandbox) -> anyhow::Result<()> {
+    let parent = setup.parent.try_clone()?;
+    let settings = setup.settings.clone();
+    let event_loop = EventLoop::new(setup)?;
+    // All that had to be opened is open, and nobody is served yet.
+    confinement::confine(&mut sandbox, &settings)?;
+    let said = sandbox.summary();
+    log::info!("sandbox: {said}");
+    report_note(&parent, &said).context("cannot tell the master of the sandbox")?;
+    drop(parent);
+    event_loop.run()
 }

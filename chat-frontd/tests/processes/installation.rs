@@ -14,7 +14,7 @@ use chat_shared::pid_file::is_locked;
 use chat_shared::process_identity::ProcessIdentity;
 use chat_shared::status_file::Status;
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getsid};
+use nix::unistd::{Pid, geteuid, getsid};
 
 /// Far beyond what anything here takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,6 +27,7 @@ pub(crate) struct Installation {
     /// Has a space in its name, as directories may.
     pub(crate) run_dir: PathBuf,
     pub(crate) listen: String,
+    settings: Vec<(String, String)>,
 }
 
 /// What a script said, and whether it succeeded.
@@ -45,6 +46,22 @@ impl Installation {
             _dir: dir,
             run_dir,
             listen: "127.0.0.1:0".to_owned(),
+            settings: Vec::new(),
+        }
+    }
+
+    /// The same with another variable set.
+    pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
+        self.settings.push((variable.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same, so that this process sees what descriptors the children have: what has given up its privileges is hidden
+    /// from its own user, though not from root.
+    pub(crate) fn observable(self) -> Self {
+        match geteuid().is_root() {
+            true => self,
+            false => self.with("CHAT_SANDBOX", "off"),
         }
     }
 
@@ -75,9 +92,15 @@ impl Installation {
             .env("CHAT_WORKERS", "2")
             // Only programs that are built for the crash matrix look at it.
             .env("CHAT_CRASH_FILE", self.file("crash-point"))
+            .env_remove("CHAT_LISTEN_TLS")
             .env_remove("CHAT_LOG")
             .env_remove("TIME_OUT")
             .env_remove("BLOCK_TIME");
+        if cfg!(feature = "crash-points") {
+            // They are armed by a file, which whoever has given up all files cannot see.
+            command.env("CHAT_SANDBOX", "off");
+        }
+        command.envs(self.settings.iter().cloned());
         command
     }
 
@@ -98,6 +121,11 @@ impl Installation {
 
     pub(crate) fn status(&self, daemon: &str) -> Option<Status> {
         Status::read(&self.file(&format!("{daemon}.status")))
+    }
+
+    /// All that a daemon has logged.
+    pub(crate) fn log(&self, daemon: &str) -> String {
+        fs::read_to_string(self.file(&format!("{daemon}.log"))).unwrap_or_default()
     }
 
     /// The daemon's own process.

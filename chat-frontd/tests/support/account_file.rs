@@ -28,7 +28,11 @@ pub(crate) fn remove(path: &Path, name: &str) -> Result<(), String> {
     if kept.concat().len() == text.len() {
         return Err(format!("{}: no line of {name}", path.display()));
     }
-    fs::write(path, kept.concat()).map_err(describe)
+    // As an editor does it, so that a server that reads at this moment sees the old file or the new one.
+    let new = path.with_extension("edited");
+    fs::write(&new, kept.concat())
+        .and_then(|()| fs::rename(&new, path))
+        .map_err(describe)
 }
 
 /// Waits until there is a line like this.

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, Socket, Type};
 
 use super::processes::PATIENCE;
@@ -54,6 +57,7 @@ fn shortened(line: &[u8]) -> String {
 /// Connected.
 pub(crate) struct Connection {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     unread: Vec<u8>,
 }
 
@@ -65,7 +69,7 @@ impl Connection {
     }
 
     fn try_open(server: SocketAddr, source: Option<IpAddr>) -> std::io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
         if let Some(source) = source {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
@@ -75,8 +79,43 @@ impl Connection {
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
             stream,
+            tls: None,
             unread: Vec::new(),
         })
+    }
+
+    /// The same, once TLS is agreed upon with the server `name`.
+    #[allow(
+        dead_code,
+        reason = "not every test program that has this module uses it"
+    )]
+    pub(crate) fn with_tls(self, config: &Arc<ClientConfig>, name: &str) -> Result<Self, String> {
+        let mut stream = self.stream;
+        let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
+        let mut tls =
+            ClientConnection::new(Arc::clone(config), name).map_err(|error| error.to_string())?;
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .map_err(|error| error.to_string())?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut stream)
+                .map_err(|error| format!("no TLS: {error}"))?;
+        }
+        let tls = Some(Box::new(tls));
+        Ok(Self {
+            stream,
+            tls,
+            unread: Vec::new(),
+        })
+    }
+
+    /// What TLS has agreed upon.
+    #[allow(
+        dead_code,
+        reason = "not every test program that has this module uses it"
+    )]
+    pub(crate) fn tls(&self) -> Option<&ClientConnection> {
+        self.tls.as_deref()
     }
 
     /// Without what was received and not taken.
@@ -104,9 +143,14 @@ impl Connection {
 
     /// All at once.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.stream
-            .write_all(bytes)
-            .map_err(|error| format!("cannot send: {error}"))
+        let sent = match &mut self.tls {
+            None => self.stream.write_all(bytes),
+            Some(tls) => {
+                let written = tls.writer().write_all(bytes);
+                written.and_then(|()| flush(tls, &mut self.stream))
+            }
+        };
+        sent.map_err(|error| format!("cannot send: {error}"))
     }
 
     /// Each byte in a packet of its own.
@@ -115,7 +159,11 @@ impl Connection {
     }
 
     /// Says that nothing more is sent.
-    pub(crate) fn finish(&self) -> Result<(), String> {
+    pub(crate) fn finish(&mut self) -> Result<(), String> {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            flush(tls, &mut self.stream).map_err(|error| format!("no farewell: {error}"))?;
+        }
         self.stream
             .shutdown(std::net::Shutdown::Write)
             .map_err(|error| format!("cannot shut the sending side: {error}"))
@@ -133,6 +181,20 @@ impl Connection {
         self.receive_within(PATIENCE)
     }
 
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            return self.stream.read(buffer);
+        };
+        match tls.reader().read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+        tls.read_tls(&mut self.stream)?;
+        tls.process_new_packets().map_err(std::io::Error::other)?;
+        flush(tls, &mut self.stream)?;
+        tls.reader().read(buffer)
+    }
+
     /// Waits for a line, or for the end, but no longer than this.
     pub(crate) fn receive_within(&mut self, limit: Duration) -> Received {
         let end = Instant::now() + limit;
@@ -147,7 +209,7 @@ impl Connection {
             if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
                 return Received::Nothing(self.unread.clone());
             }
-            match self.stream.read(&mut buffer) {
+            match self.read(&mut buffer) {
                 Ok(0) => return Received::Closed(std::mem::take(&mut self.unread)),
                 Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
                 Err(error)
@@ -159,6 +221,13 @@ impl Connection {
             }
         }
     }
+}
+
+fn flush(tls: &mut ClientConnection, stream: &mut TcpStream) -> std::io::Result<()> {
+    while tls.wants_write() {
+        tls.write_tls(stream)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! A whole installation of its own: a temporary run directory, a free port, the scripts of the checkout.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
+use nix::unistd::geteuid;
 use tempfile::TempDir;
 
+use super::certificate::{Certificate, SERVER_NAME};
+use super::connection::Connection;
 use super::processes::{self, PATIENCE, wait_for};
 
 /// How many there may be at a time: each is five processes.
@@ -20,12 +23,25 @@ pub(crate) struct Installation {
     run_dir: TempDir,
     listen: SocketAddr,
     settings: Vec<(String, String)>,
+    /// Clients speak TLS if there is one.
+    certificate: Option<Certificate>,
     _place: Place,
+}
+
+/// How clients connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Plain,
+    Tls,
 }
 
 impl Installation {
     /// Prepares one with these accounts; `settings` are environment variables beyond the usual.
-    pub(crate) fn prepare(accounts: &Path, settings: &[(String, String)]) -> Result<Self, String> {
+    pub(crate) fn prepare(
+        accounts: &Path,
+        settings: &[(String, String)],
+        transport: Transport,
+    ) -> Result<Self, String> {
         let place = Place::take();
         let run_dir = tempfile::Builder::new()
             .prefix("chat-transcript-")
@@ -33,12 +49,34 @@ impl Installation {
             .map_err(|error| format!("cannot make a run directory: {error}"))?;
         fs::copy(accounts, run_dir.path().join("user_pass.txt"))
             .map_err(|error| format!("cannot copy {}: {error}", accounts.display()))?;
+        let listen = free_port()?;
+        let mut settings = settings.to_vec();
+        let certificate = (transport == Transport::Tls).then(|| Certificate::make(run_dir.path()));
+        if let Some(certificate) = &certificate {
+            settings.extend(certificate.settings(&listen.to_string()));
+        }
         Ok(Self {
             run_dir,
-            listen: free_port()?,
-            settings: settings.to_vec(),
+            listen,
+            settings,
+            certificate,
             _place: place,
         })
+    }
+
+    /// A client's connection, if wished from a source address.
+    pub(crate) fn connect(&self, source: Option<IpAddr>) -> Result<Connection, String> {
+        self.secured(Connection::open(self.listen, source)?)
+    }
+
+    /// With TLS, if that is spoken here.
+    pub(crate) fn secured(&self, connection: Connection) -> Result<Connection, String> {
+        match &self.certificate {
+            None => Ok(connection),
+            Some(certificate) => {
+                connection.with_tls(&certificate.client(rustls::ALL_VERSIONS), SERVER_NAME)
+            }
+        }
     }
 
     /// Where clients connect.
@@ -64,6 +102,7 @@ impl Installation {
             .env("CHAT_WORKERS", "2")
             .env("BLOCK_TIME", "4")
             .env("TIME_OUT", "3")
+            .envs(observable())
             .envs(self.settings.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log)
@@ -176,6 +215,12 @@ impl Drop for Installation {
             eprintln!("{error}");
         }
     }
+}
+
+/// What lets this process see whose a connection is: what has given up its privileges is hidden from its own user, though
+/// not from root.
+fn observable() -> Option<(&'static str, &'static str)> {
+    (!geteuid().is_root()).then_some(("CHAT_SANDBOX", "off"))
 }
 
 fn files_below(dir: &Path, depth: usize) -> Vec<PathBuf> {

@@ -2,6 +2,7 @@
 //! `tests/transcripts/README.md` describes how a dialogue is written.
 
 pub(crate) mod account_file;
+pub(crate) mod certificate;
 pub(crate) mod connection;
 pub(crate) mod dialogue;
 pub(crate) mod document;

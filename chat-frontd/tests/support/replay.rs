@@ -11,7 +11,7 @@ use super::connection::{Connection, Received};
 use super::dialogue::{
     ClientName, ClientStep, Dialogue, InstallationStep, Line, Open, Step, Victim,
 };
-use super::installation::Installation;
+use super::installation::{Installation, Transport};
 use super::pattern::{Pattern, SeenNumbers};
 use super::processes::{self, PATIENCE, wait_for};
 
@@ -30,11 +30,16 @@ pub(crate) enum Form {
 pub(crate) const FORMS: [Form; 3] = [Form::AsWritten, Form::ByteByByte, Form::AtOnce];
 
 /// Replays a dialogue on a fresh installation with these accounts. The error is a whole report.
-pub(crate) fn replay(dialogue: &Dialogue, accounts: &Path, form: Form) -> Result<(), String> {
+pub(crate) fn replay(
+    dialogue: &Dialogue,
+    accounts: &Path,
+    form: Form,
+    transport: Transport,
+) -> Result<(), String> {
     if dialogue.as_written_only && form != Form::AsWritten {
         return Ok(());
     }
-    let installation = Installation::prepare(accounts, &dialogue.settings)
+    let installation = Installation::prepare(accounts, &dialogue.settings, transport)
         .map_err(|error| format!("{}: {error}", dialogue.name))?;
     let mut replay = Replay {
         installation: &installation,
@@ -169,10 +174,9 @@ impl Replay<'_> {
     }
 
     fn open(&mut self, how: &Open) -> Result<Connection, String> {
-        let server = self.installation.listen();
         match how {
-            Open::Anyhow => Connection::open(server, None),
-            Open::From(source) => Connection::open(server, Some(*source)),
+            Open::Anyhow => self.installation.connect(None),
+            Open::From(source) => self.installation.connect(Some(*source)),
             Open::ApartFrom(other) => self.open_apart_from(*other),
         }
     }
@@ -202,7 +206,8 @@ impl Replay<'_> {
             None
         });
         processes::signal(avoided, Signal::SIGCONT);
-        found.ok_or_else(|| format!("no other worker than {other}'s accepts"))
+        let found = found.ok_or_else(|| format!("no other worker than {other}'s accepts"))?;
+        self.installation.secured(found)
     }
 
     fn worker_of(&mut self, client: ClientName) -> Result<i32, String> {
@@ -220,9 +225,9 @@ impl Replay<'_> {
         line: &str,
         answer: &Pattern,
     ) -> Result<(), String> {
-        let server = self.installation.listen();
+        let installation = self.installation;
         let connection = wait_for(&format!("{line} gets {}", answer.written()), || {
-            let mut connection = Connection::open(server, None).ok()?;
+            let mut connection = installation.connect(None).ok()?;
             connection.send(format!("{line}\n").as_bytes()).ok()?;
             match connection.receive() {
                 Received::Line(line) if answer.matches(&line, &mut SeenNumbers::default()) => {

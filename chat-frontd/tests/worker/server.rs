@@ -25,7 +25,7 @@ impl Server {
     }
 
     pub(crate) fn start_with_accounts(accounts: &str, flags: &[&str]) -> Self {
-        let installation = Installation::new();
+        let installation = Installation::new().observable();
         fs::create_dir(&installation.run_dir).unwrap();
         fs::write(installation.file("user_pass.txt"), accounts).unwrap();
         installation.program(STATED, &["--detach"]).expect_status(0);

@@ -143,8 +143,7 @@ impl World {
         if self.rng.u16(..1_000) >= self.trouble_per_mille {
             return Ok(());
         }
-        self.trouble();
-        Ok(())
+        self.trouble()
     }
 
     fn life_goes_on(&mut self) -> Result<(), String> {
@@ -172,7 +171,7 @@ impl World {
             self.daemon_turns()?;
         }
         if self.rng.bool() {
-            self.work_finishes();
+            self.work_finishes()?;
         }
         self.time_passes();
         self.check_service()

@@ -14,7 +14,7 @@ impl World {
         for order in self.parent_turns(|world| &mut world.supervisor, is_childless)? {
             match order {
                 Order::Begin(_, pid) => self.state_pid = Some(pid),
-                Order::End(pid) if self.state_pid == Some(pid) => self.daemon_dies(),
+                Order::End(pid) if self.state_pid == Some(pid) => self.daemon_dies()?,
                 Order::Reload(pid) if self.state_pid == Some(pid) => {
                     if let Some(daemon) = &mut self.daemon {
                         daemon.core.read_account_file();
@@ -96,8 +96,7 @@ impl World {
         };
         let sees_its_parent_gone = !self.supervisor.is_alive() && self.rng.u8(..4) > 0;
         if sees_its_parent_gone || self.strikes(self.storms.of_daemon_until_ms) {
-            self.daemon_dies();
-            return Ok(());
+            return self.daemon_dies();
         }
         let stamp = self.stamp();
         let Some(daemon) = &mut self.daemon else {
@@ -114,7 +113,8 @@ impl World {
         daemon.turn(stamp, &mut self.disk, &mut self.rng);
         if daemon.is_ready() {
             self.supervisor.child_is_ready(pid);
-            self.oracle.check(daemon.core.state(), self.now_ms)?;
+            self.oracle
+                .check(daemon.core.state(), &self.disk, self.now_ms)?;
         }
         self.check_sessions()
     }
@@ -164,26 +164,28 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn work_finishes(&mut self) {
+    pub(super) fn work_finishes(&mut self) -> Result<(), String> {
         if let Some(daemon) = &mut self.daemon
             && daemon.has_work()
         {
-            daemon.finish_work(&mut self.disk, &mut self.rng, self.is_draining);
+            daemon.finish_work(&mut self.disk, &mut self.rng, self.is_draining)?;
         }
+        Ok(())
     }
 
-    pub(super) fn daemon_dies(&mut self) {
+    pub(super) fn daemon_dies(&mut self) -> Result<(), String> {
         let Some(pid) = self.state_pid.take() else {
-            return;
+            return Ok(());
         };
         self.supervisor.child_has_ended(pid);
         self.report.daemon_deaths += 1;
         self.calm_since_ms = self.now_ms;
         let Some(mut daemon) = self.daemon.take() else {
-            return;
+            return Ok(());
         };
         let mut links = std::mem::take(&mut daemon.links);
-        daemon.die(&mut self.disk, &mut self.rng);
+        self.report.texts_read += daemon.texts_read;
+        daemon.die(&mut self.disk, &mut self.rng)?;
         for worker in self.workers.iter_mut().flatten() {
             let last_words = worker.link().and_then(|id| links.remove(&id));
             let mut arrives = Pipe::default();
@@ -193,6 +195,7 @@ impl World {
             }
             worker.daemon_died(arrives);
         }
+        Ok(())
     }
 
     pub(super) fn end_worker(&mut self, index: usize) {

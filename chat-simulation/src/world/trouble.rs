@@ -16,19 +16,20 @@ pub(super) struct Storms {
 }
 
 impl World {
-    pub(super) fn trouble(&mut self) {
+    pub(super) fn trouble(&mut self) -> Result<(), String> {
         match self.rng.u8(..48) {
             0..10 => self.client_aborts(),
-            10..20 => self.daemon_dies(),
+            10..20 => self.daemon_dies()?,
             20..30 => self.worker_dies(),
             30..32 => self.wall_clock_jumps(),
-            32..34 => self.everything_dies(),
-            34..36 => self.host_boots(),
+            32..34 => self.everything_dies()?,
+            34..36 => self.host_boots()?,
             36..38 => self.supervisor_dies(),
             38..40 => self.master_dies(),
             40 => self.storm_begins(),
             _ => self.supervisor.reload(),
         }
+        Ok(())
     }
 
     fn client_aborts(&mut self) {
@@ -77,21 +78,23 @@ impl World {
         self.now_ms + self.rng.u64(..OPERATOR_PAUSE_MS)
     }
 
-    fn everything_dies(&mut self) {
+    fn everything_dies(&mut self) -> Result<(), String> {
         self.supervisor_dies();
         self.master_dies();
-        self.daemon_dies();
+        self.daemon_dies()?;
         for index in 0..WORKERS {
             self.end_worker(index);
         }
+        Ok(())
     }
 
-    fn host_boots(&mut self) {
-        self.everything_dies();
+    fn host_boots(&mut self) -> Result<(), String> {
+        self.everything_dies()?;
         self.boot = self.boot.wrapping_add(1);
         self.wall_offset_ms += self.now_ms as i64;
         // Clients follow real time; only what the daemon's host calls boot time begins anew.
         self.oracle.forget_blocks();
+        Ok(())
     }
 
     fn storm_begins(&mut self) {

@@ -59,7 +59,8 @@ pub fn create_with(path: &Path, lines: &[u8]) -> Result<(), CreateError> {
     sync_directory(path).map_err(system("sync its directory"))
 }
 
-fn new_path(path: &Path) -> io::Result<PathBuf> {
+/// Under which name a new file is written before it gets its own.
+pub fn new_path(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut new_name = std::ffi::OsString::from(".");
     new_name.push(name);

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::create::sync_directory;
+use crate::exposure::ExposureError;
 
 /// Largest file that is read, in bytes: some ten million accounts.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -17,8 +17,6 @@ pub const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 pub struct AccountFile {
     /// All of it.
     pub bytes: Vec<u8>,
-    /// Its permission bits show it to others than its owner.
-    pub readable_by_others: bool,
 }
 
 /// Why it was not read.
@@ -38,6 +36,9 @@ pub enum ReadError {
         /// The limit.
         max_bytes: u64,
     },
+    /// Others can get at it.
+    #[error("cannot read the account file: {0}")]
+    Exposed(#[from] ExposureError),
     /// What was read may not be on the disk.
     #[error("cannot sync the account file {}: {error}", path.display())]
     Sync {
@@ -90,15 +91,12 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<AccountFile, ReadError> {
             max_bytes,
         });
     }
-    Ok(AccountFile {
-        bytes,
-        readable_by_others: metadata.permissions().mode() & 0o044 != 0,
-    })
+    Ok(AccountFile { bytes })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
+    use std::fs;
 
     use super::*;
 
@@ -113,18 +111,6 @@ mod tests {
             matches!(error, ReadError::TooLarge { max_bytes: 4, .. }),
             "{error}"
         );
-    }
-
-    #[test]
-    fn tells_who_else_can_read_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("user_pass.txt");
-        fs::write(&path, "").unwrap();
-        for (mode, expected) in [(0o600, false), (0o644, true), (0o640, true), (0o604, true)] {
-            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let file = read(&path, MAX_FILE_BYTES).unwrap();
-            assert_eq!(file.readable_by_others, expected, "{mode:o}");
-        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::append::{AppendError, append};
 use super::create::{CreateError, create_with};
 use super::format::{ParsedAccounts, parse};
 use super::read::{MAX_FILE_BYTES, ReadError, read};
+use crate::exposure::{OnExposure, close_to_others};
 
 /// Lines that may wait to be written, in bytes.
 pub const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
@@ -58,8 +59,6 @@ pub enum FileOutcome {
 pub struct AccountFileContent {
     /// Its accounts.
     pub parsed: ParsedAccounts,
-    /// Its permission bits show it to others than its owner.
-    pub readable_by_others: bool,
 }
 
 /// As much waits to be written as may.
@@ -85,12 +84,14 @@ enum Request {
 }
 
 impl AccountFileWriter {
-    /// Starts the thread. Fails where the system gives none.
-    pub fn start(path: PathBuf, sink: FileSink) -> io::Result<Self> {
+    /// Starts the thread. Fails where the system gives none. `on_exposure` is what becomes of a file that others can get at
+    /// when it is to be read.
+    pub fn start(path: PathBuf, on_exposure: OnExposure, sink: FileSink) -> io::Result<Self> {
         let (sender, requests) = mpsc::channel();
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let thread = Thread {
             path,
+            on_exposure,
             requests,
             waiting_bytes: Arc::clone(&waiting_bytes),
             sink,
@@ -153,6 +154,7 @@ impl Drop for AccountFileWriter {
 
 struct Thread {
     path: PathBuf,
+    on_exposure: OnExposure,
     requests: Receiver<Request>,
     waiting_bytes: Arc<AtomicUsize>,
     sink: FileSink,
@@ -177,7 +179,7 @@ impl Thread {
                 },
                 Request::Read { ticket } => FileOutcome::Read {
                     ticket,
-                    result: read_content(&self.path),
+                    result: read_content(&self.path, self.on_exposure),
                 },
             };
             (self.sink)(outcome);
@@ -214,11 +216,11 @@ fn append_batch(path: &Path, tickets: Vec<u64>, lines: &str) -> FileOutcome {
     }
 }
 
-fn read_content(path: &Path) -> Result<AccountFileContent, ReadError> {
+fn read_content(path: &Path, on_exposure: OnExposure) -> Result<AccountFileContent, ReadError> {
+    close_to_others(path, on_exposure)?;
     let file = read(path, MAX_FILE_BYTES)?;
     Ok(AccountFileContent {
         parsed: parse(&file.bytes),
-        readable_by_others: file.readable_by_others,
     })
 }
 
@@ -257,7 +259,8 @@ mod tests {
                     assert!(held.recv().is_err());
                 }
             };
-            let writer = AccountFileWriter::start(path.clone(), Box::new(sink)).unwrap();
+            let writer =
+                AccountFileWriter::start(path.clone(), OnExposure::Close, Box::new(sink)).unwrap();
             Self {
                 writer,
                 outcomes,

@@ -23,7 +23,8 @@ use crate::stored_state::StoredBackup;
 
 /// Where a backup is put that is to be restored, in the run directory.
 pub const TO_RESTORE: &str = "restore.backup";
-const RESTORING: &str = "restoring.backup";
+/// What it is called while it is being restored.
+pub const RESTORING: &str = "restoring.backup";
 
 /// What a restore makes in the state directory, whole or not.
 const STATE_FILES: [&str; 9] = [

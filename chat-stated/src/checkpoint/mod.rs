@@ -6,22 +6,30 @@
 //!
 //! Every row bears a checksum over its table, key, generation and content. The header holds their number
 //! and sum, so that a missing row is noticed too.
+//!
+//! Pages of texts ([`crate::text_page`]) need not be loaded: of one that is not, the checksum counts at the start, and
+//! the content is held against it whenever it is read.
 
 mod format;
 mod load;
+mod memory;
 mod reader;
 mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text_reader;
 mod writer;
 
 use crate::journal::Position;
+use crate::text_page::Content;
 
-pub use load::Loaded;
+pub use load::{Loaded, RecordSink};
+pub use memory::MemoryCheckpoint;
 pub use reader::CheckpointReader;
 pub use snapshot::{CheckpointSnapshot, RECORD_FORMAT, create_checkpoint};
-pub use store::CheckpointStore;
+pub use store::{CheckpointStore, damaged_checkpoint};
+pub use text_reader::{TextEvent, TextReader, TextSink};
 pub use writer::CheckpointWriter;
 
 /// One record that is to be set or removed.
@@ -32,7 +40,7 @@ pub struct Change {
     /// Which of its kind.
     pub key: u64,
     /// Its new content; `None` removes it.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<Content>,
 }
 
 /// What makes the checkpoint at a position out of the one before.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Record;
 use super::format::{self, Header, row_checksum};
-use super::load::Load;
+use super::load::{Everything, Load};
 use super::store::{CHECKPOINT, read_header};
 use crate::database::{Database, StorageError};
 use crate::journal::Position;
@@ -52,8 +52,9 @@ impl CheckpointSnapshot {
         &self,
         load: impl FnMut(Record<'_>) -> Result<(), String>,
     ) -> Result<(), StorageError> {
-        let current = self.current;
-        Load { current, load }.run(&self.database).map(|_| ())
+        Load::new(self.current, &mut Everything(load))
+            .run(&self.database)
+            .map(|_| ())
     }
 }
 

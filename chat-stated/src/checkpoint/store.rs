@@ -1,10 +1,15 @@
 //! The rows of the checkpoint's file: adding, activating, deleting and sweeping them, a slice at a time.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension};
 
 use super::format::{self, Header, row_checksum};
 use super::{Change, CheckpointReader};
 use crate::database::{Database, DatabaseKind, StorageError};
+use crate::text_page::{self, Content, TEXT_TABLE, TextError, TextPlace, Texts};
 
 /// The checkpoint's file.
 pub(super) const CHECKPOINT: DatabaseKind = DatabaseKind {
@@ -129,9 +134,19 @@ impl CheckpointStore {
         superseded: &mut Vec<Superseded>,
     ) -> Result<(), StorageError> {
         let (mut new_header, known) = (*header, superseded.len());
+        let contents = changes
+            .iter()
+            .map(|change| {
+                change
+                    .value
+                    .as_ref()
+                    .map(|value| self.encode(value))
+                    .transpose()
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let result = self.database.in_transaction("write to", |rows| {
-            for change in changes {
-                if add_change(rows, change, &mut new_header)? {
+            for (change, content) in changes.iter().zip(&contents) {
+                if add_change(rows, change, content.as_deref(), &mut new_header)? {
                     superseded.push(Superseded {
                         table: change.table,
                         key: change.key,
@@ -145,6 +160,14 @@ impl CheckpointStore {
             Err(_) => superseded.truncate(known),
         }
         result
+    }
+
+    /// The content as it is to be stored, with texts from pages of the current checkpoint.
+    fn encode<'a>(&self, content: &'a Content) -> Result<Cow<'a, [u8]>, StorageError> {
+        let generation = self.current.generation;
+        content
+            .encode(|page| read_record(&self.database, TEXT_TABLE, page, generation))
+            .map_err(|error| text_error(&self.database, error))
     }
 
     /// Makes the checkpoint current that this header describes.
@@ -243,6 +266,33 @@ pub(super) fn read_record(
     }
 }
 
+/// Looks texts up in the checkpoint that is current at a generation.
+pub(super) fn find_texts(
+    database: &Database,
+    generation: u64,
+    places: &[TextPlace],
+) -> Result<Texts, StorageError> {
+    text_page::find(places, |page| {
+        read_record(database, TEXT_TABLE, page, generation)
+    })
+    .map_err(|error| text_error(database, error))
+}
+
+fn text_error(database: &Database, error: TextError<StorageError>) -> StorageError {
+    match error {
+        TextError::Read(error) => error,
+        TextError::Damaged { page, what } => {
+            let place = format!("record {page} of table {TEXT_TABLE}");
+            StorageError::damaged(database.file(), place, what)
+        }
+    }
+}
+
+/// The checkpoint in a directory does not hold what it must.
+pub fn damaged_checkpoint(dir: &Path, what: impl Display) -> StorageError {
+    StorageError::damaged(&CHECKPOINT.path(dir), "its records", what.to_string())
+}
+
 pub(super) fn wrong_checksum(database: &Database, table: u8, key: u64) -> StorageError {
     let place = format!("record {key} of table {table}");
     let what = "its checksum does not match its content";
@@ -250,7 +300,12 @@ pub(super) fn wrong_checksum(database: &Database, table: u8, key: u64) -> Storag
 }
 
 /// Adds one row; says whether it supersedes another.
-fn add_change(rows: &Connection, change: &Change, header: &mut Header) -> rusqlite::Result<bool> {
+fn add_change(
+    rows: &Connection,
+    change: &Change,
+    value: Option<&[u8]>,
+    header: &mut Header,
+) -> rusqlite::Result<bool> {
     let key = change.key as i64;
     let previous: Option<(u64, bool)> = rows
         .prepare_cached(
@@ -264,7 +319,6 @@ fn add_change(rows: &Connection, change: &Change, header: &mut Header) -> rusqli
     if let Some((checksum, false)) = previous {
         header.remove(checksum);
     }
-    let value = change.value.as_deref();
     if value.is_none() && previous.is_none() {
         return Ok(false);
     }

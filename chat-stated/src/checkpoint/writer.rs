@@ -10,6 +10,7 @@ use super::format::Header;
 use super::store::{CheckpointStore, SliceLimits, Superseded};
 use super::{Change, Checkpoint, CheckpointEvent, CheckpointSink};
 use crate::database::StorageError;
+use crate::text_page::Content;
 
 /// The thread that writes checkpoints. When it is dropped, a checkpoint that is not written yet is given up.
 #[derive(Debug)]
@@ -231,7 +232,7 @@ fn slice_of(changes: &[Change], limits: SliceLimits) -> &[Change] {
         .take(limits.changes)
         .take_while(|change| {
             let fits = bytes < limits.bytes;
-            bytes += change.value.as_ref().map_or(0, Vec::len);
+            bytes += change.value.as_ref().map_or(0, Content::approximate_len);
             fits
         })
         .count();

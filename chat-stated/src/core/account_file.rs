@@ -95,9 +95,6 @@ impl Core {
         if further > 0 {
             log::warn!("account file: {further} more lines skipped");
         }
-        if content.readable_by_others {
-            log::warn!("account file: others can read it; chmod 600 is safer");
-        }
         let known = self.state.records().map(|(id, record)| known(id, record));
         let mut difference = difference(&content.parsed.accounts, known);
         // A line that is on its way already may have come too late for this reading.

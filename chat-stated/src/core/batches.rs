@@ -172,9 +172,9 @@ impl Batches {
 }
 
 impl Core {
-    /// Whether so much waits for the journal that workers should not be read for now.
+    /// Whether so much waits for the journal or the checkpoint that workers should not be read for now.
     pub fn is_full(&self) -> bool {
-        self.batches.is_full()
+        self.batches.is_full() || self.has_too_many_texts()
     }
 
     pub(super) fn submit_ready_batch(&mut self) {

@@ -38,6 +38,10 @@ impl Checkpoints {
         self.applied
     }
 
+    pub(super) fn is_in_progress(&self) -> bool {
+        self.in_progress
+    }
+
     pub(super) fn count(&mut self, position: Position, bytes: u64, entries: u64) {
         self.applied = position;
         self.bytes += bytes;
@@ -57,7 +61,7 @@ impl Core {
             return;
         }
         let next_ms = self.checkpoints.begun_ms + self.settings.checkpoint_interval_ms;
-        let is_soon = self.stamp.boot_ms < next_ms;
+        let is_soon = self.stamp.boot_ms < next_ms && !self.has_texts_to_drop();
         if self.is_checkpoint_due(if is_soon { MOST_DUE } else { 1 }) {
             self.begin_checkpoint();
         }
@@ -94,6 +98,7 @@ impl Core {
     /// A checkpoint is durable.
     pub fn checkpoint_written(&mut self, position: Position) {
         self.checkpoints.in_progress = false;
+        self.begin_dropping_texts();
         self.actions.push(Action::ForgetJournal(position));
     }
 

@@ -4,11 +4,13 @@ use chat_shared::rpc::{Answer, ConnectionSerial, Message, MessageNumber, StreamO
 
 use super::Core;
 use super::link::{Client, Link, LinkId};
+use super::texts::AskedPage;
 use crate::entry::AccountId;
 use crate::state::{Named, SliceLimits, State};
+use crate::text_page::Texts;
 
 /// Messages that go with one answer, push or page.
-const SLICE: SliceLimits = SliceLimits {
+pub(super) const SLICE: SliceLimits = SliceLimits {
     messages: 1_024,
     text_bytes: 128 * 1024,
 };
@@ -97,20 +99,45 @@ impl Core {
         after: MessageNumber,
         through: MessageNumber,
     ) {
-        // What is yet to come must not be taken for sent.
-        let through = through.min(self.newest());
+        let page = AskedPage {
+            link: link_id,
+            serial,
+            after,
+            // What is yet to come must not be taken for sent.
+            through: through.min(self.newest()),
+        };
+        if !self.send_page_with(page, &Texts::new()) {
+            self.park_page(page);
+        }
+    }
+
+    /// The same with texts that were read from the checkpoint. False if the first one wanted is not there, and nothing
+    /// was sent.
+    pub(super) fn send_page_with(&mut self, page: AskedPage, texts: &Texts) -> bool {
+        let AskedPage {
+            link: link_id,
+            serial,
+            after,
+            through,
+        } = page;
         let Some(link) = self.links.get_mut(&link_id) else {
-            return;
+            return true;
         };
         let account = link
             .connection(serial)
             .and_then(|connection| self.state.account_on(connection));
         let Some(client) = link.clients.get_mut(serial) else {
-            return;
+            return true;
         };
-        let slice = account.map(|account| self.state.read_queue(account, after, through, SLICE));
+        let slice = account.map(|account| {
+            self.state
+                .read_queue_with(account, after, through, SLICE, texts)
+        });
         let (messages, more) =
             slice.map_or((Vec::new(), false), |slice| (slice.messages, slice.more));
+        if messages.is_empty() && more {
+            return false;
+        }
         let is_caught_up = !more
             && client
                 .promised_through()
@@ -129,6 +156,7 @@ impl Core {
         if is_caught_up && link.pushed.contains(&serial) {
             self.push_to(link_id, serial);
         }
+        true
     }
 
     /// After a turn: readers who asked for push get what has come for them.

@@ -54,6 +54,8 @@ pub(super) struct Client {
 struct Flow {
     /// The worker was told of messages up to here that it has to ask for; nothing is sent unasked until then.
     promised_through: Option<MessageNumber>,
+    /// The page that waits for its texts to be read.
+    parked_page: Option<u64>,
     /// Bytes of text pushed that the worker has not said to be written: before and after the mark.
     pushed_bytes: PushedBytes,
 }
@@ -114,7 +116,43 @@ impl Client {
     /// The worker has asked for everything, and nothing is under way.
     pub(super) fn caught_up(&mut self, through: MessageNumber) {
         self.sent_through = self.sent_through.max(through);
-        self.flow = None;
+        if let Some(flow) = &mut self.flow {
+            flow.promised_through = None;
+            flow.pushed_bytes = PushedBytes::default();
+        }
+        self.forget_idle_flow();
+    }
+
+    /// A page waits for its texts; the one that waited before, if any did.
+    pub(super) fn park_page(&mut self, ticket: u64) -> Option<u64> {
+        let flow = self.flow.get_or_insert_default();
+        flow.parked_page.replace(ticket)
+    }
+
+    /// Whether it is this page that waits for its texts.
+    pub(super) fn is_parked(&self, ticket: u64) -> bool {
+        self.flow
+            .as_ref()
+            .is_some_and(|flow| flow.parked_page == Some(ticket))
+    }
+
+    /// The page does not wait any more; whether it did.
+    pub(super) fn unpark_page(&mut self, ticket: u64) -> bool {
+        let is_parked = self.is_parked(ticket);
+        if is_parked && let Some(flow) = &mut self.flow {
+            flow.parked_page = None;
+            self.forget_idle_flow();
+        }
+        is_parked
+    }
+
+    fn forget_idle_flow(&mut self) {
+        let is_idle = |flow: &Flow| {
+            flow.promised_through.is_none()
+                && flow.parked_page.is_none()
+                && flow.pushed_bytes.total() == 0
+        };
+        self.flow.take_if(|flow| is_idle(flow));
     }
 
     pub(super) fn pushed_bytes(&self) -> usize {
@@ -133,9 +171,7 @@ impl Client {
     pub(super) fn written(&mut self, written: MessageNumber) {
         if let Some(flow) = &mut self.flow {
             flow.pushed_bytes.written(written, self.sent_through);
-            if flow.promised_through.is_none() && flow.pushed_bytes.total() == 0 {
-                self.flow = None;
-            }
+            self.forget_idle_flow();
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use chat_shared::password::Password;
 use chat_shared::protocol::name;
 use chat_shared::rpc::{Answer, ConnectionSerial};
 
@@ -10,7 +11,6 @@ use super::link::LinkId;
 use super::requests::Asked;
 use super::{Action, Core};
 use crate::entry::{AccountId, Action as Attempt, RequestName};
-use crate::passwords::password::Password;
 use crate::passwords::pool::{PasswordJob, PasswordResult};
 use crate::passwords::remembered::RememberedPasswords;
 
@@ -18,6 +18,8 @@ use crate::passwords::remembered::RememberedPasswords;
 pub(super) struct Logins {
     remembered: RememberedPasswords,
     last_ticket: u64,
+    /// A password came since this was last asked.
+    saw_password: bool,
     waiting: BTreeMap<u64, Waiting>,
 }
 
@@ -45,6 +47,7 @@ impl Logins {
         Self {
             remembered,
             last_ticket: 0,
+            saw_password: false,
             waiting: BTreeMap::new(),
         }
     }
@@ -81,6 +84,11 @@ impl Logins {
 }
 
 impl Core {
+    /// Whether a password was in what came since this was last asked.
+    pub fn take_saw_password(&mut self) -> bool {
+        std::mem::take(&mut self.logins.saw_password)
+    }
+
     pub(super) fn take_registration(
         &mut self,
         asked: Asked,
@@ -88,6 +96,7 @@ impl Core {
         password: &[u8],
         address: IpAddr,
     ) {
+        self.logins.saw_password = true;
         if self.answer_again(asked) {
             return;
         }
@@ -113,6 +122,7 @@ impl Core {
         password: &[u8],
         address: IpAddr,
     ) {
+        self.logins.saw_password = true;
         if self.answer_again(asked) {
             return;
         }

@@ -13,6 +13,7 @@ mod logins;
 mod operators;
 mod requests;
 mod space;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -20,15 +21,17 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_shared::rpc::LifeId;
+use chat_shared::rpc::{LifeId, MessageNumber};
 
 pub use link::LinkId;
+pub use texts::MissingTexts;
 
 use crate::entry::{Batch, Limits, Stamp};
 use crate::journal::Position;
 use crate::passwords::pool::PasswordJob;
 use crate::passwords::remembered::RememberedPasswords;
 use crate::state::{Effects, Record, State};
+use crate::text_page::TextPlace;
 use account_file::Filing;
 use batches::Batches;
 use checkpoints::Checkpoints;
@@ -36,6 +39,7 @@ use link::Link;
 use lives::Orphans;
 use logins::Logins;
 use space::Space;
+use texts::TextReads;
 
 /// What the core wants to have done. Each is answered by the method named with it.
 #[derive(Debug)]
@@ -67,6 +71,13 @@ pub enum Action {
     },
     /// The journal may forget what the checkpoint has. Not answered.
     ForgetJournal(Position),
+    /// Read texts of messages from the current checkpoint; see [`Core::texts_read`].
+    ReadTexts {
+        /// Names the request.
+        ticket: u64,
+        /// Which.
+        places: Vec<TextPlace>,
+    },
     /// Give up the space that is held back on the disk; see [`Core::reserve_given_up`].
     GiveUpReserve,
     /// Hold back space on the disk; see [`Core::reserve_taken`].
@@ -113,12 +124,14 @@ pub struct CoreSettings {
     pub checkpoint_every_bytes: u64,
     /// A checkpoint is due after so many entries.
     pub checkpoint_every_entries: u64,
-    /// A checkpoint begins no sooner after the one before, unless several are due: what is read within this never
-    /// has to be written into one.
+    /// A checkpoint begins no sooner after the one before, unless several are due or too much text is in memory: what is
+    /// read within this never has to be written into one.
     pub checkpoint_interval_ms: u64,
     /// A checkpoint is due when it would give back so many pages of messages. One that was read takes next to nothing in
     /// the journal, so that nothing else would tell that the disk can shrink.
     pub checkpoint_every_given_up_pages: usize,
+    /// Bytes of text that may be in memory. Texts beyond that are dropped once a checkpoint has them, and read from it.
+    pub resident_text_bytes: u64,
 }
 
 impl Default for CoreSettings {
@@ -130,7 +143,8 @@ impl Default for CoreSettings {
             checkpoint_every_bytes: 16 * 1024 * 1024,
             checkpoint_every_entries: 200_000,
             checkpoint_interval_ms: 2_000,
-            checkpoint_every_given_up_pages: 256,
+            checkpoint_every_given_up_pages: 1_024,
+            resident_text_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -149,6 +163,7 @@ pub struct Core {
     filing: Filing,
     checkpoints: Checkpoints,
     space: Space,
+    text_reads: TextReads,
     effects: Effects,
     actions: Vec<Action>,
 }
@@ -174,6 +189,7 @@ impl Core {
             filing: Filing::default(),
             checkpoints: Checkpoints::at(position),
             space: Space::default(),
+            text_reads: TextReads::default(),
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };
@@ -201,12 +217,15 @@ impl Core {
         self.push_new_messages();
         self.submit_ready_batch();
         self.begin_due_checkpoint();
+        self.drop_texts();
         std::mem::take(&mut self.actions)
     }
 
     /// When the core wants a turn even if nothing comes in, in boot time.
     pub fn next_deadline_ms(&self) -> Option<u64> {
+        let at_once = self.text_reads.is_dropping();
         [
+            at_once.then_some(self.stamp.boot_ms),
             self.orphans.next_deadline_ms(),
             self.next_silent_link_ms(),
             self.batches.next_retry_ms(),
@@ -216,6 +235,11 @@ impl Core {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// The last message there is.
+    fn newest(&self) -> MessageNumber {
+        self.state.last_message()
     }
 
     /// Changes the limits, from the next batch on.
@@ -235,6 +259,9 @@ impl Core {
 
     /// Whether everything that came in was decided and answered.
     pub fn is_idle(&self) -> bool {
-        self.batches.is_idle() && self.filing.is_settled() && self.logins.is_idle()
+        self.batches.is_idle()
+            && self.filing.is_settled()
+            && self.logins.is_idle()
+            && self.text_reads.is_idle()
     }
 }

@@ -4,8 +4,7 @@ use std::num::NonZeroU64;
 
 use chat_shared::protocol::text;
 use chat_shared::rpc::{
-    Answer, Call, ConnectionSerial, FromWorker, MessageNumber, Progress, Request, StreamOffset,
-    decode_items,
+    Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, decode_items,
 };
 
 use super::Core;
@@ -283,11 +282,6 @@ impl Core {
         if let Some(link) = self.attached.get(&request.connection.life).copied() {
             self.answer(link, request.connection.serial, request.offset, answer);
         }
-    }
-
-    /// The last message there is.
-    pub(super) fn newest(&self) -> MessageNumber {
-        self.state.last_message()
     }
 }
 

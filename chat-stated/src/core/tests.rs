@@ -1,16 +1,20 @@
 //! The core where the world around it is slow or refuses, without that world.
 
+mod texts;
+
 use std::path::PathBuf;
 
 use chat_shared::rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Hello, LifeCredential,
-    Progress, Request, ResumedConnection, StreamOffset, ToWorker, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
+    LifeCredential, Message, Progress, Request, ResumedConnection, StreamOffset, ToWorker,
+    decode_items,
 };
 
 use super::*;
 use crate::account_file::create::CreateError;
 use crate::account_file::format::parse;
 use crate::account_file::writer::AccountFileContent;
+use crate::checkpoint::MemoryCheckpoint;
 use crate::entry::{Action as Attempt, ConnectionId, Entry, RequestName};
 
 const START: Stamp = Stamp {
@@ -60,7 +64,6 @@ fn settle(core: &mut Core) -> Vec<FileRequest> {
 fn read_file(core: &mut Core, content: &str) {
     core.account_file_read(Ok(AccountFileContent {
         parsed: parse(content.as_bytes()),
-        readable_by_others: false,
     }));
 }
 
@@ -144,8 +147,7 @@ struct Attached {
     core: Core,
     connection: ConnectionId,
     position: u64,
-    /// Of the checkpoints so far.
-    records: Vec<Record>,
+    checkpoint: MemoryCheckpoint,
 }
 
 impl Attached {
@@ -165,7 +167,7 @@ impl Attached {
             core,
             connection,
             position: 10,
-            records: Vec::new(),
+            checkpoint: MemoryCheckpoint::default(),
         };
         attached.core.batches.push(Entry::Request {
             name: RequestName {
@@ -188,14 +190,9 @@ impl Attached {
     /// The daemon died and is started again from what is durable; the worker attaches again.
     fn resumed(self) -> Self {
         let mut state = self.core.state;
-        let mut records = std::collections::BTreeMap::new();
-        for record in self.records.into_iter().chain(state.take_changes()) {
-            records.insert((record.table, record.key), record.value);
-        }
-        let records = records
-            .into_iter()
-            .filter_map(|((table, key), value)| Some((table, key, value?)));
-        let mut core = core_of(State::restore(records).unwrap());
+        let mut checkpoint = self.checkpoint;
+        checkpoint.write(&state.take_changes()).unwrap();
+        let mut core = core_of(State::restore(checkpoint.records()).unwrap());
         read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
         settle(&mut core);
         core.link_opened(0, 1);
@@ -208,7 +205,7 @@ impl Attached {
             core,
             connection: self.connection,
             position: self.position,
-            records: Vec::new(),
+            checkpoint: MemoryCheckpoint::default(),
         };
         let connections = vec![ResumedConnection {
             connection: ConnectionSerial(1),
@@ -244,7 +241,7 @@ impl Attached {
         for action in self.core.end_turn() {
             match action {
                 Action::Submit(batch) => submitted = Some(batch),
-                Action::Checkpoint { records, .. } => self.records.extend(records),
+                Action::Checkpoint { records, .. } => self.checkpoint.write(&records).unwrap(),
                 _ => {}
             }
         }

@@ -1,7 +1,6 @@
 //! Passwords: what the accounts keep of them, and who hashes them without keeping anybody waiting.
 
 pub mod cost;
-pub mod password;
 pub mod pool;
 mod queue;
 pub mod remembered;

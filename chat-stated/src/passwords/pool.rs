@@ -10,8 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use chat_shared::password::Password;
+
 use super::cost::HashingCost;
-use super::password::Password;
 use super::queue::FairQueue;
 use super::secret::{self, HashingError, HashingMemory};
 use super::thread_priority::set_nice;

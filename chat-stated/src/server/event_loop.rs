@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use chat_shared::child_link::report_ready;
+use chat_shared::child_link::{report_note, report_ready};
 use chat_shared::crash_point;
 use chat_shared::process_identity::has_ended;
 use chat_shared::rpc::LifeId;
@@ -16,19 +16,20 @@ use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use nix::unistd::geteuid;
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use slab::Slab;
 
-use super::DaemonSetup;
+use super::confinement;
 use super::finished::{Finished, Reporter};
 use super::host_clock::HostClock;
+use super::peers::AllowedPeers;
 use super::recovery::Recovered;
 use super::socket::{Socket, Written};
 use super::workshop::Workshop;
+use super::{DaemonSetup, Host};
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::FileOutcome;
-use crate::checkpoint::CheckpointEvent;
+use crate::checkpoint::{CheckpointEvent, TextEvent, damaged_checkpoint};
 use crate::core::{Core, CoreSettings, LinkId};
 use crate::database::disk_failure;
 use crate::disk_reserve::ReserveOutcome;
@@ -53,6 +54,7 @@ const STOP_TIME: Duration = Duration::from_secs(5);
 pub(super) struct EventLoop {
     poll: Poll,
     listener: UnixListener,
+    peers: AllowedPeers,
     parent: UnixStream,
     terminate: UnixStream,
     reload: UnixStream,
@@ -67,24 +69,32 @@ pub(super) struct EventLoop {
 }
 
 impl EventLoop {
-    pub(super) fn new(setup: DaemonSetup, recovered: Recovered) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        mut setup: DaemonSetup,
+        host: Host,
+        recovered: Recovered,
+    ) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot make an event queue")?;
         let waker = Waker::new(poll.registry(), WAKER).context("cannot make a waker")?;
         let (reporter, finished) = Reporter::new(waker);
-        let clock = HostClock::new()?;
+        let clock = host.clock;
         let settings = CoreSettings {
             limits: setup.settings.limits(),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
+            resident_text_bytes: setup.settings.resident_text_bytes,
             ..CoreSettings::default()
         };
         let remembered =
             RememberedPasswords::new(REMEMBERED_PASSWORDS).context("cannot draw a random key")?;
         let (bytes, entries) = (recovered.replayed_bytes, recovered.replayed_entries);
-        let (workshop, state, position) = Workshop::start(recovered, &setup.settings, &reporter)?;
+        let (workshop, state, position) =
+            Workshop::start(recovered, &setup.settings, host.hashing_threads, &reporter)?;
         let mut core = Core::new(settings, state, position, remembered, clock.stamp());
         core.count_replayed(bytes, entries);
         setup.listener.set_nonblocking(true)?;
         setup.parent.set_nonblocking(true)?;
+        let peers = AllowedPeers::new(setup.sandbox.separation().users());
+        let supervisor = setup.parent.try_clone()?;
         let mut parent = UnixStream::from_std(setup.parent);
         let mut terminate = UnixStream::from_std(wake_stream::for_signal(SIGTERM)?);
         let mut reload = UnixStream::from_std(wake_stream::for_signal(SIGHUP)?);
@@ -96,9 +106,15 @@ impl EventLoop {
             poll.registry()
                 .register(source, token, Interest::READABLE)?;
         }
+        // All files are open, all threads are there, and nobody is served yet.
+        confinement::restrict_the_rest(&mut setup.sandbox)?;
+        let said = setup.sandbox.summary();
+        log::info!("sandbox: {said}");
+        report_note(&supervisor, &said).context("cannot tell the supervisor of the sandbox")?;
         Ok(Self {
             poll,
             listener: UnixListener::from_std(setup.listener),
+            peers,
             parent,
             terminate,
             reload,
@@ -216,8 +232,7 @@ impl EventLoop {
             Ok(peer) => peer,
             Err(error) => return log::error!("cannot tell who a worker is: {error}"),
         };
-        let own_user = geteuid();
-        if peer.uid() != own_user.as_raw() && peer.uid() != 0 {
+        if !self.peers.allows(peer.uid()) {
             return log::warn!("refused process {} of user {}", peer.pid(), peer.uid());
         }
         let entry = self.sockets.vacant_entry();
@@ -277,6 +292,9 @@ impl EventLoop {
                 Ok(Some(payload)) => {
                     crash_point::reach("state:before-acknowledgement");
                     self.core.received(link, payload);
+                    if self.core.take_saw_password() {
+                        socket.reader.wipe_given_out();
+                    }
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -344,6 +362,12 @@ impl EventLoop {
                 self.core.checkpoint_no_room(checkpoint.changes);
             }
             Finished::Checkpoint(CheckpointEvent::Failed { error }) => bail!("{error}"),
+            Finished::Texts(TextEvent::Read { ticket, texts }) => {
+                if let Err(error) = self.core.texts_read(ticket, &texts) {
+                    bail!("{}", damaged_checkpoint(&self.state_dir, error));
+                }
+            }
+            Finished::Texts(TextEvent::Failed { error }) => bail!("{error}"),
             Finished::Password(outcome) => {
                 self.core.password_done(outcome.ticket, outcome.result);
             }

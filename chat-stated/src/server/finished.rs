@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use mio::Waker;
 
 use crate::account_file::writer::FileOutcome;
-use crate::checkpoint::CheckpointEvent;
+use crate::checkpoint::{CheckpointEvent, TextEvent};
 use crate::disk_reserve::ReserveOutcome;
 use crate::journal::JournalEvent;
 use crate::passwords::pool::PasswordOutcome;
@@ -16,6 +16,7 @@ use crate::passwords::pool::PasswordOutcome;
 pub(super) enum Finished {
     Journal(JournalEvent),
     Checkpoint(CheckpointEvent),
+    Texts(TextEvent),
     Password(PasswordOutcome),
     AccountFile(FileOutcome),
     Reserve(ReserveOutcome),

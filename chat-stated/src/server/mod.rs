@@ -1,22 +1,29 @@
 //! The daemon's process: carries bytes between workers and the core, and work between the core and the
 //! threads that wait for disks and hashes.
 
+pub mod confinement;
 mod event_loop;
 mod finished;
 mod host_clock;
+mod peers;
 pub mod recovery;
 mod socket;
 mod workshop;
 
+use std::num::NonZeroUsize;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
+
+use chat_shared::sandbox::Sandbox;
 
 use crate::account_file::rewrite::rewrite;
 use crate::backup::restore;
 use crate::database::disk_failure;
+use crate::exposure::{close_directory_to_others, close_to_others};
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
 use event_loop::EventLoop;
+use host_clock::HostClock;
 
 /// How long a predecessor may take to let go of the state directory.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -31,25 +38,48 @@ pub struct DaemonSetup {
     pub parent: UnixStream,
     /// The flags.
     pub settings: Settings,
+    /// What this process has given up so far, and is to give up.
+    pub sandbox: Sandbox,
+}
+
+/// What has to be asked of the host while its files can be read.
+struct Host {
+    clock: HostClock,
+    hashing_threads: NonZeroUsize,
 }
 
 /// Recovers the state and serves it until SIGTERM, or until the supervisor is gone. An error means that the state
 /// cannot be served, or no longer.
-pub fn run(setup: DaemonSetup) -> anyhow::Result<()> {
+pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
+    let host = Host {
+        clock: HostClock::new()?,
+        hashing_threads: hashing_threads(),
+    };
     let state_dir = setup.settings.state_dir();
     let _lock = StateLock::acquire(&state_dir, LOCK_WAIT)?;
+    let on_exposure = setup.settings.on_exposure();
+    close_directory_to_others(&state_dir, on_exposure)?;
+    close_to_others(&setup.settings.account_file(), on_exposure)?;
+    confinement::restrict_files(&mut setup.sandbox, &setup.settings)?;
     restore::restore_if_asked(&setup.settings)?;
     if disk_failure::is_noted(&state_dir)? {
         rewrite(&setup.settings.account_file())?;
     }
-    let recovered = match recovery::recover(&state_dir) {
+    let resident_text_bytes = setup.settings.resident_text_bytes;
+    let recovered = match recovery::recover(&state_dir, resident_text_bytes) {
         // A start takes some room, too; what is held back is taken again if there is more than that.
         Err(error) if recovery::may_lack_room(&error) => {
             log::error!("{error:#}; trying again without the reserve");
             setup.settings.disk_reserve().give_up()?;
-            recovery::recover(&state_dir)?
+            recovery::recover(&state_dir, resident_text_bytes)?
         }
         result => result?,
     };
-    EventLoop::new(setup, recovered)?.run()
+    EventLoop::new(setup, host, recovered)?.run()
+}
+
+/// One fewer than there are cores, so that hashing leaves one to everybody else; at least one.
+fn hashing_threads() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
 }

@@ -27,10 +27,10 @@ pub struct Recovered {
     pub replayed_entries: u64,
 }
 
-/// Loads the checkpoint, and applies what the journal has after it. If the disk failed the process before, everything
+/// Loads the checkpoint, with no more than so many bytes of text, and applies what the journal has after it. If the disk failed the process before, everything
 /// is written to fresh files first.
-pub fn recover(state_dir: &Path) -> anyhow::Result<Recovered> {
-    let result = recover_from_whole_files(state_dir);
+pub fn recover(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result<Recovered> {
+    let result = recover_from_whole_files(state_dir, resident_text_bytes);
     if let Err(error) = &result
         && error
             .downcast_ref::<StorageError>()
@@ -49,9 +49,12 @@ pub(super) fn may_lack_room(error: &anyhow::Error) -> bool {
     )
 }
 
-fn recover_from_whole_files(state_dir: &Path) -> anyhow::Result<Recovered> {
+fn recover_from_whole_files(
+    state_dir: &Path,
+    resident_text_bytes: u64,
+) -> anyhow::Result<Recovered> {
     if !disk_failure::is_noted(state_dir)? {
-        return load_and_replay(state_dir);
+        return load_and_replay(state_dir, resident_text_bytes);
     }
     log::warn!(
         "the disk failed before: writing {} to fresh files",
@@ -59,21 +62,17 @@ fn recover_from_whole_files(state_dir: &Path) -> anyhow::Result<Recovered> {
     );
     CheckpointStore::rewrite(state_dir).context("cannot write the checkpoint to a fresh file")?;
     LocalJournal::rewrite(state_dir).context("cannot write the journal to a fresh file")?;
-    let recovered = load_and_replay(state_dir)?;
+    let recovered = load_and_replay(state_dir, resident_text_bytes)?;
     disk_failure::clear(state_dir)?;
     Ok(recovered)
 }
 
 /// What the journal had for effects outside was told, or will be asked for again.
-fn load_and_replay(state_dir: &Path) -> anyhow::Result<Recovered> {
+fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result<Recovered> {
     let began = Instant::now();
-    let mut restoration = Restoration::default();
-    let loaded = CheckpointStore::open(state_dir, |record| {
-        restoration
-            .add(record.table, record.key, record.value)
-            .map_err(|error| error.to_string())
-    })
-    .context("cannot load the state")?;
+    let mut restoration = Restoration::within(resident_text_bytes);
+    let loaded =
+        CheckpointStore::open_into(state_dir, &mut restoration).context("cannot load the state")?;
     let mut state = restoration
         .finish()
         .with_context(|| format!("cannot load the state from {}", state_dir.display()))?;

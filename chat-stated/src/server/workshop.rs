@@ -7,12 +7,11 @@ use anyhow::Context;
 use super::finished::{Finished, Reporter};
 use super::recovery::Recovered;
 use crate::account_file::writer::AccountFileWriter;
-use crate::checkpoint::{Checkpoint, CheckpointWriter};
+use crate::checkpoint::{Checkpoint, CheckpointWriter, TextReader};
 use crate::core::{Action, Core, FileRequest, LinkId};
 use crate::disk_reserve::ReserveKeeper;
 use crate::entry::Batch;
 use crate::journal::{Journal, Position};
-use crate::passwords::cost::HashingCost;
 use crate::passwords::pool::{PasswordPool, PoolSettings};
 use crate::settings::Settings;
 use crate::state::State;
@@ -21,6 +20,7 @@ use crate::state::State;
 pub(super) struct Workshop {
     journal: Box<dyn Journal>,
     checkpoints: CheckpointWriter,
+    texts: TextReader,
     passwords: PasswordPool,
     account_file: AccountFileWriter,
     reserve: ReserveKeeper,
@@ -31,6 +31,7 @@ impl Workshop {
     pub(super) fn start(
         recovered: Recovered,
         settings: &Settings,
+        hashing_threads: NonZeroUsize,
         reporter: &Reporter,
     ) -> anyhow::Result<(Self, State, Position)> {
         let report = reporter.clone();
@@ -41,6 +42,12 @@ impl Workshop {
             }))
             .context("cannot start the journal's thread")?;
         let report = reporter.clone();
+        let texts = TextReader::start(
+            recovered.checkpoint.reader()?,
+            Box::new(move |event| report.report(Finished::Texts(event))),
+        )
+        .context("cannot start the thread that reads texts")?;
+        let report = reporter.clone();
         let checkpoints = CheckpointWriter::start(
             recovered.checkpoint,
             Box::new(move |event| report.report(Finished::Checkpoint(event))),
@@ -49,9 +56,8 @@ impl Workshop {
         let report = reporter.clone();
         let passwords = PasswordPool::start(
             PoolSettings {
-                threads: hashing_threads(),
-                cost: HashingCost::new(settings.argon2_memory_kib, settings.argon2_iterations, 1)
-                    .context("the flags for argon2 are not usable")?,
+                threads: hashing_threads,
+                cost: settings.hashing_cost()?,
                 ..PoolSettings::default()
             },
             Box::new(move |outcome| report.report(Finished::Password(outcome))),
@@ -60,6 +66,7 @@ impl Workshop {
         let report = reporter.clone();
         let account_file = AccountFileWriter::start(
             settings.account_file(),
+            settings.on_exposure(),
             Box::new(move |outcome| report.report(Finished::AccountFile(outcome))),
         )
         .context("cannot start the account file's thread")?;
@@ -72,6 +79,7 @@ impl Workshop {
         let workshop = Self {
             journal: Box::new(journal),
             checkpoints,
+            texts,
             passwords,
             account_file,
             reserve,
@@ -109,6 +117,7 @@ impl Workshop {
                 position,
                 changes: records,
             }),
+            Action::ReadTexts { ticket, places } => self.texts.read(ticket, places),
             Action::ForgetJournal(position) => self.journal.forget_through(position),
             Action::GiveUpReserve => self.reserve.give_up(),
             Action::TakeReserve => self.reserve.take(),
@@ -128,10 +137,4 @@ impl Workshop {
             FileRequest::Read { ticket } => self.account_file.read(ticket),
         }
     }
-}
-
-/// One fewer than there are cores, so that hashing leaves one to everybody else; at least one.
-fn hashing_threads() -> NonZeroUsize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
 }

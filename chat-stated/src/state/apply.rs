@@ -11,7 +11,7 @@ use super::accounts::{AccountRecord, Filed};
 use super::answer::Decision;
 use super::failures::Failure;
 use super::lives::Repeat;
-use super::messages::{Readers, StoredMessage};
+use super::messages::{Readers, StoredMessage, Text};
 use super::rate::Allowance;
 use crate::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Stamp,
@@ -313,7 +313,7 @@ impl State {
             number,
             sender,
             wall_s,
-            text: text.into_boxed_str(),
+            text: Text::Resident(text.into_boxed_str()),
             readers: match readers.as_slice() {
                 [reader] => Readers::One(*reader),
                 several => Readers::Some(several.into()),
@@ -352,7 +352,7 @@ impl State {
                 number,
                 sender,
                 wall_s,
-                text: text.into_boxed_str(),
+                text: Text::Resident(text.into_boxed_str()),
                 readers: Readers::AllButSender,
             };
             self.messages.store(message, readers);

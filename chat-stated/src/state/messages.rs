@@ -1,23 +1,26 @@
-//! Messages that somebody still has to read: each stored once, whatever the number of its readers.
+//! Messages that somebody still has to read: each stored once, whatever the number of its readers. The texts of those
+//! that a checkpoint has can be dropped from memory.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 
 use chat_shared::rpc::MessageNumber;
 use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::entry::AccountId;
+use crate::text_page::TextPlace;
 
 /// Where a message lies in [`Messages`].
 pub(super) type MessageKey = usize;
 
-/// Number of a page of messages in the checkpoint.
+/// Number of a page of messages in the checkpoint; not 0, and never given to another page while the process lives.
 pub(super) type PageNumber = u64;
 
 /// Messages put on one page of the checkpoint.
 const PAGE_MESSAGES: usize = 256;
-/// Bytes of text after which a page is full.
-const PAGE_BYTES: usize = 64 * 1024;
+/// Bytes of text after which a page is full: whoever reads one text from the disk reads its page.
+const PAGE_BYTES: usize = 16 * 1024;
 /// A page of which less than this part still waits is given up, and what waits moves to a new one.
 const PAGE_WORTH_KEEPING: usize = 4;
 /// Messages that may have been read since the last checkpoint before their traces are cleared away.
@@ -32,13 +35,55 @@ pub(super) enum Readers {
     AllButSender,
 }
 
-/// A message as it is kept, in memory and in the checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Readers {
+    /// The first one who is named.
+    fn first(&self) -> Option<AccountId> {
+        match self {
+            Self::One(reader) => Some(*reader),
+            Self::Some(readers) => readers.first().copied(),
+            Self::AllButSender => None,
+        }
+    }
+}
+
+/// The text of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    Resident(Box<str>),
+    /// On a page of the current checkpoint.
+    OnPage {
+        page: PageNumber,
+        bytes: u32,
+    },
+}
+
+impl Text {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Resident(text) => text.len(),
+            Self::OnPage { bytes, .. } => *bytes as usize,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u32 {
+        u32::try_from(self.len()).expect("texts are limited to 1 MiB")
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        match self {
+            Self::Resident(text) => text.len() as u64,
+            Self::OnPage { .. } => 0,
+        }
+    }
+}
+
+/// A message as it is kept in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoredMessage {
     pub(super) number: MessageNumber,
     pub(super) sender: AccountId,
     pub(super) wall_s: i64,
-    pub(super) text: Box<str>,
+    pub(super) text: Text,
     pub(super) readers: Readers,
 }
 
@@ -47,7 +92,8 @@ struct Slot {
     message: StoredMessage,
     /// How many queues it still stands in.
     unread: u32,
-    page: Option<PageNumber>,
+    /// The page it counts on. Where its text is, says the text.
+    page: Option<NonZeroU64>,
 }
 
 /// A page of the checkpoint.
@@ -80,6 +126,14 @@ pub(super) struct Messages {
     pages: BTreeMap<PageNumber, Page>,
     last_page: PageNumber,
     given_up_pages: Vec<PageNumber>,
+    /// Bytes of text in memory.
+    resident_bytes: u64,
+    /// Pages up to here are in the current checkpoint, or were given up.
+    current_through: PageNumber,
+    /// No page before this one has texts in memory.
+    resident_from: PageNumber,
+    /// Messages whose texts the next checkpoint has on other pages, and on which.
+    moving: BTreeMap<MessageNumber, (PageNumber, MessageKey)>,
 }
 
 impl Messages {
@@ -91,6 +145,7 @@ impl Messages {
             Readers::AllButSender => Some(message.text.len() as u64),
             _ => None,
         };
+        self.resident_bytes += message.text.resident_bytes();
         let key = self.slots.insert(Slot {
             message,
             unread,
@@ -112,7 +167,7 @@ impl Messages {
         self.unpaged.retain(|(number, key)| {
             self.slots
                 .get(*key)
-                .is_some_and(|slot| slot.message.number == *number && slot.page.is_none())
+                .is_some_and(|slot| slot.message.number == *number)
         });
     }
 
@@ -153,7 +208,8 @@ impl Messages {
             return;
         }
         let slot = self.slots.remove(key);
-        if let Some(page_number) = slot.page
+        self.resident_bytes -= slot.message.text.resident_bytes();
+        if let Some(page_number) = slot.page.map(NonZeroU64::get)
             && let Some(page) = self.pages.get_mut(&page_number)
         {
             page.waiting -= 1;
@@ -222,13 +278,15 @@ impl Messages {
 
     /// Puts the messages that no page holds on new pages; gives each page to `write`, and the numbers of
     /// those that are to be removed to `remove`.
-    pub(super) fn take_pages<E>(
+    pub(super) fn take_pages(
         &mut self,
-        mut write: impl FnMut(PageNumber, &[&StoredMessage]) -> Result<(), E>,
+        mut write: impl FnMut(PageNumber, &[&StoredMessage]),
         mut remove: impl FnMut(PageNumber),
-    ) -> Result<(), E> {
+    ) {
         self.drop_read_from_unpaged();
-        let unpaged = std::mem::take(&mut self.unpaged);
+        let mut unpaged = std::mem::take(&mut self.unpaged);
+        // What one reader waits for is read, and leaves, together.
+        unpaged.sort_by_cached_key(|(number, key)| (self.get(*key).readers.first(), *number));
         let mut rest = unpaged.as_slice();
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -245,14 +303,18 @@ impl Messages {
             self.last_page += 1;
             let messages: Vec<&StoredMessage> =
                 keys.iter().map(|(_, key)| self.get(*key)).collect();
-            write(self.last_page, &messages)?;
+            write(self.last_page, &messages);
+            for (number, key) in keys {
+                if matches!(self.slots[*key].message.text, Text::OnPage { .. }) {
+                    self.moving.insert(*number, (self.last_page, *key));
+                }
+            }
             self.add_page(self.last_page, keys.to_vec(), keys.len());
             rest = later;
         }
         for page_number in std::mem::take(&mut self.given_up_pages) {
             remove(page_number);
         }
-        Ok(())
     }
 
     /// Pages of the checkpoint that hold little or nothing that waits, and go with the next checkpoint.
@@ -269,7 +331,7 @@ impl Messages {
     ) {
         self.last_page = self.last_page.max(page_number);
         for (_, key) in &keys {
-            self.slots[*key].page = Some(page_number);
+            self.slots[*key].page = NonZeroU64::new(page_number);
         }
         let page = Page {
             waiting: keys.len(),
@@ -292,6 +354,72 @@ impl Messages {
     pub(super) fn forget_new(&mut self) {
         self.unpaged.clear();
     }
+
+    /// In a restore, once the pages were added: the current checkpoint has them all.
+    pub(super) fn pages_restored(&mut self, resident_from: Option<PageNumber>) {
+        self.current_through = self.last_page;
+        self.resident_from = resident_from.unwrap_or(self.last_page + 1);
+    }
+
+    pub(super) fn resident_bytes(&self) -> u64 {
+        self.resident_bytes
+    }
+
+    /// The checkpoint of the pages that were taken last is the current one.
+    pub(super) fn checkpoint_is_current(&mut self) {
+        self.current_through = self.last_page;
+        for (number, (new_page, key)) in std::mem::take(&mut self.moving) {
+            if let Some(slot) = self.slots.get_mut(key)
+                && slot.message.number == number
+                && let Text::OnPage { page, .. } = &mut slot.message.text
+            {
+                *page = new_page;
+            }
+        }
+    }
+
+    /// Drops texts that the current checkpoint has, oldest pages first, until no more than so many bytes are in memory,
+    /// or so many messages were looked at. Says whether there may be more to drop.
+    pub(super) fn drop_texts(&mut self, until_bytes: u64, max_messages: usize) -> bool {
+        let mut looked_at = 0;
+        while self.resident_bytes > until_bytes {
+            let droppable = self.resident_from..self.current_through + 1;
+            let Some((page_number, page)) = self.pages.range(droppable).next() else {
+                return false;
+            };
+            if looked_at >= max_messages {
+                return true;
+            }
+            for (number, key) in &page.keys {
+                if let Some(slot) = self.slots.get_mut(*key)
+                    && slot.message.number == *number
+                    && let Text::Resident(text) = &slot.message.text
+                {
+                    self.resident_bytes -= text.len() as u64;
+                    slot.message.text = Text::OnPage {
+                        page: *page_number,
+                        bytes: slot.message.text.bytes(),
+                    };
+                }
+            }
+            looked_at += page.keys.len().max(1);
+            self.resident_from = page_number + 1;
+        }
+        false
+    }
+
+    /// Where a text is that is not in memory.
+    pub(super) fn text_place(&self, message: &StoredMessage) -> Option<TextPlace> {
+        let Text::OnPage { page, bytes } = message.text else {
+            return None;
+        };
+        Some(TextPlace {
+            number: message.number,
+            text_bytes: bytes,
+            page,
+            moved_to: self.moving.get(&message.number).map(|(page, _)| *page),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -306,7 +434,7 @@ mod tests {
                 number: MessageNumber(number),
                 sender: AccountId(0),
                 wall_s: 0,
-                text: "".into(),
+                text: Text::Resident("".into()),
                 readers: Readers::AllButSender,
             };
             let key = messages.store(message, 1);

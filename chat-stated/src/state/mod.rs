@@ -13,6 +13,7 @@ mod messages;
 mod queue;
 mod rate;
 mod read;
+mod restore;
 mod save;
 
 use std::net::IpAddr;
@@ -25,7 +26,8 @@ pub use apply::{Decided, Effects, FileLine};
 pub use clock::StateMs;
 pub use lives::{Life, MAX_REQUESTS_IN_FLIGHT};
 pub use read::{Named, QueueSlice, SliceLimits};
-pub use save::{Record, Restoration, RestoreError};
+pub use restore::{Restoration, RestoreError};
+pub use save::Record;
 
 use crate::entry::{AccountId, ConnectionId, Limits, RequestName};
 use accounts::Accounts;
@@ -67,9 +69,26 @@ impl State {
         self.messages.waiting()
     }
 
-    /// Pages of the checkpoint, of 64 KiB at most, that the next one will give back because their messages were read.
+    /// Pages of the checkpoint, of 16 KiB each and no more than a text beyond, that the next one will give back because their messages were read.
     pub fn given_up_pages(&self) -> usize {
         self.messages.given_up_pages()
+    }
+
+    /// Bytes of text in memory, of the messages that somebody still has to read.
+    pub fn resident_text_bytes(&self) -> u64 {
+        self.messages.resident_bytes()
+    }
+
+    /// The checkpoint that is made of all changes taken so far is the current one: what texts it has need not be in
+    /// memory. That they are or not is no part of what the state is.
+    pub fn checkpoint_is_current(&mut self) {
+        self.messages.checkpoint_is_current();
+    }
+
+    /// Drops texts that the current checkpoint has, oldest pages first, until no more than so many bytes are in memory,
+    /// or so many messages were looked at. Says whether there may be more to drop.
+    pub fn drop_texts(&mut self, until_bytes: u64, max_messages: usize) -> bool {
+        self.messages.drop_texts(until_bytes, max_messages)
     }
 
     /// The account of this name.

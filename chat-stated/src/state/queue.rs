@@ -119,10 +119,6 @@ impl Queue {
         Some(queued.key)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.messages.len()
-    }
-
     fn share_index(&self, sender: AccountId) -> Result<usize, usize> {
         self.shares
             .binary_search_by_key(&sender, |share| share.sender)

@@ -1,13 +1,19 @@
 //! Questions about the state that change nothing.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use chat_shared::protocol::name;
 use chat_shared::rpc::{Message, MessageNumber};
 
 use super::State;
-use super::messages::StoredMessage;
+use super::accounts::Account;
+use super::messages::{StoredMessage, Text};
 use crate::entry::{AccountId, Stamp};
+use crate::text_page::{TextPlace, Texts};
+
+/// Where no texts were read from the checkpoint.
+static NO_TEXTS: Texts = Texts::new();
 
 /// What there is to say to somebody who names a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +102,8 @@ impl State {
         self.accounts.names_seen_since(since).join(" ")
     }
 
-    /// What of a queue comes after `after` and not after `through`, oldest first, as far as the limits go.
+    /// What of a queue comes after `after` and not after `through`, oldest first, as far as the limits go, or up to a
+    /// text that is not in memory.
     pub fn read_queue(
         &self,
         account: AccountId,
@@ -104,6 +111,18 @@ impl State {
         through: MessageNumber,
         limits: SliceLimits,
     ) -> QueueSlice<'_> {
+        self.read_queue_with(account, after, through, limits, &NO_TEXTS)
+    }
+
+    /// The same with texts that were read from the checkpoint.
+    pub fn read_queue_with<'a>(
+        &'a self,
+        account: AccountId,
+        after: MessageNumber,
+        through: MessageNumber,
+        limits: SliceLimits,
+        texts: &'a Texts,
+    ) -> QueueSlice<'a> {
         let mut slice = QueueSlice {
             messages: Vec::new(),
             more: false,
@@ -111,6 +130,62 @@ impl State {
         let Some(found) = self.accounts.get(account) else {
             return slice;
         };
+        let mut text_bytes = 0;
+        for message in self.queue_part(account, found, after, through) {
+            let is_full =
+                slice.messages.len() >= limits.messages || text_bytes >= limits.text_bytes;
+            let text = match &message.text {
+                Text::Resident(text) => Some(text),
+                Text::OnPage { .. } => texts.get(&message.number),
+            };
+            let Some(text) = text.filter(|_| !is_full) else {
+                slice.more = true;
+                break;
+            };
+            text_bytes += text.len();
+            slice.messages.push(self.readable(message, text));
+        }
+        slice
+    }
+
+    /// Where the texts are that this part of a queue lacks, as far as the limits and so many pages go.
+    pub fn missing_texts(
+        &self,
+        account: AccountId,
+        after: MessageNumber,
+        through: MessageNumber,
+        limits: SliceLimits,
+        max_pages: usize,
+    ) -> Vec<TextPlace> {
+        let (mut places, mut pages) = (Vec::new(), BTreeSet::new());
+        let Some(found) = self.accounts.get(account) else {
+            return places;
+        };
+        let mut text_bytes = 0;
+        let part = self.queue_part(account, found, after, through);
+        for message in part.take(limits.messages) {
+            if text_bytes >= limits.text_bytes {
+                break;
+            }
+            text_bytes += message.text.len();
+            if let Some(place) = self.messages.text_place(message) {
+                if pages.len() >= max_pages && !pages.contains(&place.page) {
+                    break;
+                }
+                pages.insert(place.page);
+                places.push(place);
+            }
+        }
+        places
+    }
+
+    fn queue_part<'a>(
+        &'a self,
+        account: AccountId,
+        found: &'a Account,
+        after: MessageNumber,
+        through: MessageNumber,
+    ) -> impl Iterator<Item = &'a StoredMessage> {
         let after = after.max(found.record.cursor);
         let direct = found
             .queue
@@ -119,34 +194,18 @@ impl State {
         let broadcast = self
             .messages
             .broadcasts_after(after)
-            .filter(|message| message.sender != account);
-        let mut text_bytes = 0;
-        for message in merge(direct, broadcast).take_while(|message| message.number <= through) {
-            if slice.messages.len() >= limits.messages || text_bytes >= limits.text_bytes {
-                slice.more = true;
-                break;
-            }
-            text_bytes += message.text.len();
-            slice.messages.push(self.readable(message));
-        }
-        slice
+            .filter(move |message| message.sender != account);
+        merge(direct, broadcast).take_while(move |message| message.number <= through)
     }
 
-    /// How many direct messages stand in a queue.
-    pub fn queue_len(&self, account: AccountId) -> usize {
-        self.accounts
-            .get(account)
-            .map_or(0, |account| account.queue.len())
-    }
-
-    fn readable<'a>(&'a self, message: &'a StoredMessage) -> Message<'a> {
+    fn readable<'a>(&'a self, message: &'a StoredMessage, text: &'a str) -> Message<'a> {
         Message {
             number: message.number,
             wall_s: message.wall_s,
             sender: self
                 .record(message.sender)
                 .map_or("", |record| record.name.as_ref()),
-            text: &message.text,
+            text,
         }
     }
 }

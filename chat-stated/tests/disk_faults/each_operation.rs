@@ -17,6 +17,7 @@ fn installation() -> Installation {
     let mut installation = Installation::new(&ACCOUNTS);
     installation.flags = vec![
         format!("--checkpoint-every-entries={CHECKPOINT_EVERY}"),
+        "--resident-text-bytes=0".into(),
         "--disk-reserve=1".into(),
     ];
     installation

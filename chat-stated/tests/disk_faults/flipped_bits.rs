@@ -5,11 +5,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chat_stated::database::StorageError;
-use chat_stated::server::recovery::recover;
 
 use crate::cases::{are_all_wanted, try_each};
 use crate::daemon::{Installation, quick_directory};
-use crate::run::{ACCOUNTS, Told, run};
+use crate::run::{ACCOUNTS, Told, recover_all, run};
 use crate::worker::Worker;
 
 /// The files in which something is used; `-shm` files are made anew.
@@ -59,11 +58,14 @@ fn flip_all(files: &Files, told: &Told, step: usize) {
     try_each(&bytes, |byte| {
         let dir = quick_directory();
         let name = files.write_flipped(dir.path(), *byte);
-        match recover(dir.path()) {
-            Ok(recovered) => told.check_state(&recovered.state),
-            Err(error) => {
-                expect_named(&error, name);
-                named.fetch_add(1, Ordering::Relaxed);
+        // With all texts in memory, and with none: then they are read later, as the daemon does.
+        for resident_text_bytes in [u64::MAX, 0] {
+            match recover_all(dir.path(), resident_text_bytes) {
+                Ok((state, texts)) => told.check_state(&state, &texts),
+                Err(error) => {
+                    expect_named(&error, name);
+                    named.fetch_add(1, Ordering::Relaxed);
+                }
             }
         }
     });
@@ -92,6 +94,7 @@ fn installation(rounds: usize, is_killed: bool) -> (Files, Told) {
     let mut installation = Installation::new(&ACCOUNTS);
     installation.flags = vec![
         "--checkpoint-every-entries=12".into(),
+        "--resident-text-bytes=0".into(),
         "--disk-reserve=1".into(),
     ];
     let mut daemon = installation.start();

@@ -26,6 +26,7 @@ impl Recorded {
         let mut installation = Installation::new(&ACCOUNTS);
         installation.flags = vec![
             "--checkpoint-every-entries=25".into(),
+            "--resident-text-bytes=0".into(),
             "--disk-reserve=1".into(),
         ];
         let accounts = fs::read(installation.run_dir().join("user_pass.txt")).unwrap();

@@ -7,8 +7,9 @@ use chat_shared::rpc::{Answer, MessageNumber};
 use chat_stated::account_file::difference::{Filed as InFile, KnownAccount, difference};
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::read::{MAX_FILE_BYTES, read};
-use chat_stated::server::recovery::recover;
+use chat_stated::server::recovery::{Recovered, recover};
 use chat_stated::state::{Filed, SliceLimits, State};
+use chat_stated::text_page::Texts;
 
 use crate::worker::{Ask, Gone, Reply, Worker};
 
@@ -23,6 +24,11 @@ const ALICE: u64 = 1;
 const BOB: u64 = 2;
 const CAROL: u64 = 3;
 const DAVE: u64 = 4;
+
+const ALL: SliceLimits = SliceLimits {
+    messages: usize::MAX,
+    text_bytes: usize::MAX,
+};
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,23 +185,21 @@ impl Told {
 
     /// Recovers what is in a run directory as the daemon would, and compares it with what was told.
     pub(crate) fn check_disk(&self, run_dir: &Path) {
-        let recovered = recover(&run_dir.join("state")).unwrap_or_else(|error| panic!("{error:#}"));
-        self.check_state(&recovered.state);
-        self.check_accounts(run_dir, &recovered.state);
+        let (state, texts) =
+            recover_all(&run_dir.join("state"), 0).unwrap_or_else(|error| panic!("{error:#}"));
+        self.check_state(&state, &texts);
+        self.check_accounts(run_dir, &state);
     }
 
     /// Compares a state with what was told.
-    pub(crate) fn check_state(&self, state: &State) {
+    pub(crate) fn check_state(&self, state: &State, texts: &Texts) {
         let Some((reader, _)) = state.account(READER) else {
             assert!(!self.registered && self.sent.is_empty(), "{READER} is gone");
             return;
         };
-        let all = SliceLimits {
-            messages: usize::MAX,
-            text_bytes: usize::MAX,
-        };
         let newest = state.last_message();
-        let queue = state.read_queue(reader, MessageNumber(0), newest, all);
+        let queue = state.read_queue_with(reader, MessageNumber(0), newest, ALL, texts);
+        assert!(!queue.more, "a text is missing");
         self.check_queue(queue.messages.iter().map(|message| message.text));
         if self.registered {
             let (_, account) = state.account(NEW_ACCOUNT).expect("a registered account");
@@ -233,4 +237,22 @@ impl Told {
             );
         }
     }
+}
+
+/// The state in a directory, with no more than so many bytes of text in memory, and the other texts of the reader's
+/// queue.
+pub(crate) fn recover_all(
+    state_dir: &Path,
+    resident_text_bytes: u64,
+) -> anyhow::Result<(State, Texts)> {
+    let Recovered {
+        state, checkpoint, ..
+    } = recover(state_dir, resident_text_bytes)?;
+    let Some((reader, _)) = state.account(READER) else {
+        return Ok((state, Texts::new()));
+    };
+    let newest = state.last_message();
+    let places = state.missing_texts(reader, MessageNumber(0), newest, ALL, usize::MAX);
+    let texts = checkpoint.reader()?.read_texts(&places)?;
+    Ok((state, texts))
 }

@@ -1,7 +1,7 @@
 //! A front-end worker as far as these tests need one: it asks, and asks again under the same name after the daemon
 //! has come back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
-    LifeCredential, MessageNumber, Progress, Request, ResumedConnection, StreamOffset, ToWorker,
-    decode_items,
+    LifeCredential, Message, MessageNumber, Progress, Request, ResumedConnection, StreamOffset,
+    ToWorker, decode_items,
 };
 
 use crate::daemon::{Daemon, Installation, PATIENCE};
@@ -71,6 +71,11 @@ struct Client {
     offset: u64,
     answered: u64,
     progress: Progress,
+    /// The last message that came over this link.
+    taken: MessageNumber,
+    /// Replies whose messages are not all there yet, each with its line and the last message that belongs to it. For the
+    /// first of them a page was asked for.
+    incomplete: VecDeque<(u64, Reply, MessageNumber)>,
 }
 
 pub(crate) struct Worker<'a> {
@@ -187,6 +192,10 @@ impl<'a> Worker<'a> {
             let mut output = FrameWriter::default();
             output.push(&resume).unwrap();
             let _ = stream.write_all(output.pending());
+            for client in self.clients.values_mut() {
+                client.taken = client.progress.written;
+                client.incomplete.clear();
+            }
             self.link = Some((stream, reader));
             return Ok(());
         }
@@ -247,41 +256,102 @@ impl<'a> Worker<'a> {
         let Some((stream, reader)) = &mut self.link else {
             return Ok(());
         };
+        let mut pages = Vec::new();
         read_some(stream, reader)?;
         while let Some(frame) = reader.next_frame().unwrap() {
             for item in decode_items::<ToWorker<'_>>(frame) {
-                let ToWorker::Reply {
-                    connection,
-                    offset,
-                    answer,
-                    messages,
-                    more,
-                    ..
-                } = item.unwrap()
-                else {
-                    panic!("not a reply");
-                };
-                assert!(!more, "more than these tests ever send");
-                let name = (connection.0, offset.0);
-                if self.asked.remove(&name).is_none() {
-                    continue;
-                }
-                let client = self.clients.get_mut(&name.0).unwrap();
-                client.answered = client.answered.max(offset.0);
-                let messages: Vec<_> = messages
-                    .iter()
-                    .map(|message| (message.number, message.text.to_owned()))
-                    .collect();
-                replies.insert(
-                    name,
-                    Reply {
-                        answer: format!("{answer:?}"),
+                match item.unwrap() {
+                    ToWorker::Reply {
+                        connection,
+                        offset,
+                        answer,
                         messages,
-                    },
-                );
+                        through,
+                        more,
+                    } => {
+                        let client = self.clients.get_mut(&connection.0).unwrap();
+                        let reply = Reply {
+                            answer: format!("{answer:?}"),
+                            messages: client.take(&messages),
+                        };
+                        if !more && client.incomplete.is_empty() {
+                            complete(
+                                &mut self.asked,
+                                replies,
+                                connection,
+                                client,
+                                offset.0,
+                                reply,
+                            );
+                            continue;
+                        }
+                        client.incomplete.push_back((offset.0, reply, through));
+                        if client.incomplete.len() == 1 {
+                            pages.extend(client.next_page(connection));
+                        }
+                    }
+                    ToWorker::Page {
+                        connection,
+                        messages,
+                        more,
+                    } => {
+                        let client = self.clients.get_mut(&connection.0).unwrap();
+                        let taken = client.take(&messages);
+                        let (_, reply, _) = client.incomplete.front_mut().expect("asked for");
+                        reply.messages.extend(taken);
+                        if !more
+                            && let Some((offset, reply, through)) = client.incomplete.pop_front()
+                        {
+                            client.taken = client.taken.max(through);
+                            complete(&mut self.asked, replies, connection, client, offset, reply);
+                        }
+                        pages.extend(client.next_page(connection));
+                    }
+                    other => panic!("{other:?}"),
+                }
             }
         }
-        Ok(())
+        let mut output = FrameWriter::default();
+        for page in pages {
+            output.push(&page).unwrap();
+        }
+        stream.write_all(output.pending())
+    }
+}
+
+impl Client {
+    fn take(&mut self, messages: &[Message<'_>]) -> Vec<(MessageNumber, String)> {
+        let messages: Vec<_> = messages
+            .iter()
+            .map(|message| (message.number, message.text.to_owned()))
+            .collect();
+        if let Some((number, _)) = messages.last() {
+            self.taken = *number;
+        }
+        messages
+    }
+
+    fn next_page(&self, connection: ConnectionSerial) -> Option<FromWorker<'static>> {
+        let (_, _, through) = self.incomplete.front()?;
+        Some(FromWorker::Page {
+            connection,
+            after: self.taken,
+            through: *through,
+        })
+    }
+}
+
+fn complete(
+    asked: &mut BTreeMap<(u64, u64), Ask>,
+    replies: &mut BTreeMap<(u64, u64), Reply>,
+    connection: ConnectionSerial,
+    client: &mut Client,
+    offset: u64,
+    reply: Reply,
+) {
+    if asked.remove(&(connection.0, offset)).is_some() {
+        client.answered = client.answered.max(offset);
+        replies.insert((connection.0, offset), reply);
     }
 }
 

@@ -1,12 +1,13 @@
 //! The account file and the accounts, in step.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use chat_shared::rpc::{Answer, Call, ConnectionSerial, ToWorker};
 use nix::sys::signal::Signal;
 
-use super::daemon::{Daemon, PASSWORD, SHA1_SECRET, account_lines, wait_for};
+use super::daemon::{CHEAP_SECRET, Daemon, PASSWORD, SHA1_SECRET, account_lines, wait_for};
 use super::worker::{SENT, Worker, log_in, register, send, texts};
 
 #[test]
@@ -183,4 +184,52 @@ fn a_file_that_cannot_be_written_or_made() {
             );
         });
     });
+}
+
+#[test]
+fn a_right_password_brings_a_stronger_secret_when_the_cost_has_grown() {
+    let daemon = Daemon::with_flags(&["ann"], &["--argon2-memory-kib=16", "--argon2-lanes=2"]);
+    assert_eq!(daemon.account_lines("ann"), [format!("ann,{CHEAP_SECRET}")]);
+    let mut worker = Worker::attach(&daemon);
+    let mut wrong = worker.client();
+    let answer = worker.answer(&mut wrong, log_in("ann", b"wrong"));
+    assert_eq!(answer, Answer::Password);
+    worker.log_in("ann");
+    let lines = daemon.account_lines("ann");
+    let [_, stronger] = lines.as_slice() else {
+        panic!("{lines:?}");
+    };
+    let parameters = "ann,$argon2id$v=19$m=16,t=1,p=2$";
+    assert!(stronger.starts_with(parameters), "{stronger}");
+}
+
+#[test]
+fn files_that_others_can_get_at_are_closed_to_them() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    Worker::attach(&daemon);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    // The test made it readable by all.
+    daemon.wait_for_log("user_pass.txt; its mode is 0600 now");
+    assert_eq!(mode(&daemon.account_file()), 0o600);
+    let journal = daemon.account_file().with_file_name("state/journal.db");
+    fs::set_permissions(&journal, Permissions::from_mode(0o644)).unwrap();
+    daemon.kill_child();
+    Worker::attach(&daemon);
+    daemon.wait_for_log("journal.db; its mode is 0600 now");
+    assert_eq!(mode(&journal), 0o600);
+}
+
+#[test]
+fn strict_permissions_refuse_files_that_others_can_get_at() {
+    let daemon = Daemon::with_flags(&["ann"], &["--strict-permissions"]);
+    daemon.wait_for_log("state does not start: others can get at ");
+    fs::set_permissions(daemon.account_file(), Permissions::from_mode(0o600)).unwrap();
+    let mut daemon = daemon;
+    daemon.start_again();
+    let mut worker = Worker::attach(&daemon);
+    fs::write(daemon.account_file(), "").unwrap();
+    fs::set_permissions(daemon.account_file(), Permissions::from_mode(0o640)).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for_log("the accounts stay as they are");
+    assert_eq!(worker.look_up("ann"), Answer::Password);
 }

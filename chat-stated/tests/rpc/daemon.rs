@@ -1,8 +1,8 @@
 //! A `chat-stated` of the test's own, in the foreground, in a temporary run directory.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -69,6 +69,20 @@ impl Daemon {
     /// Where workers connect.
     pub(crate) fn socket(&self) -> PathBuf {
         self.run_dir.path().join("chat-stated.sock")
+    }
+
+    pub(crate) fn run_dir(&self) -> &Path {
+        self.run_dir.path()
+    }
+
+    /// Runs the program for this run directory.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_chat-stated"))
+            .arg("--run-dir")
+            .arg(self.run_dir())
+            .args(arguments)
+            .output()
+            .unwrap()
     }
 
     pub(crate) fn account_file(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 use chat_shared::rpc::{Answer, Call, Message, MessageNumber};
 
 use super::daemon::Daemon;
-use super::worker::{Client, SENT, Worker, send, texts};
+use super::worker::{Client, Reply, SENT, Worker, send, texts};
 
 /// All that belongs to a reply, asked for page by page as a worker does.
 fn read_all(
@@ -23,8 +23,17 @@ fn read_all(
     messages
 }
 
+/// All that belongs to a reply.
+pub(super) fn read_reply(
+    worker: &mut Worker,
+    client: &Client,
+    reply: Reply,
+) -> Vec<Message<'static>> {
+    read_all(worker, client, reply.messages, reply.more, reply.through)
+}
+
 /// Sends texts to one reader, as many at a time as may be in flight.
-fn send_all(worker: &mut Worker, sender: &mut Client, reader: &str, sent: &[String]) {
+pub(super) fn send_all(worker: &mut Worker, sender: &mut Client, reader: &str, sent: &[String]) {
     for chunk in sent.chunks(1_000) {
         let requests: Vec<_> = chunk
             .iter()
@@ -39,9 +48,22 @@ fn send_all(worker: &mut Worker, sender: &mut Client, reader: &str, sent: &[Stri
     }
 }
 
+/// Next to no text is in memory once it is in a checkpoint, and it soon is.
+pub(super) const ON_DISK: [&str; 2] =
+    ["--resident-text-bytes=100", "--checkpoint-every-entries=50"];
+
 #[test]
 fn ten_thousand_messages_are_read_in_order_and_each_once() {
-    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    read_ten_thousand(&[]);
+}
+
+#[test]
+fn ten_thousand_messages_are_read_from_the_disk_in_order_and_each_once() {
+    read_ten_thousand(&ON_DISK);
+}
+
+fn read_ten_thousand(flags: &[&str]) {
+    let daemon = Daemon::with_flags(&["ann", "bob"], flags);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
     let sent: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
@@ -69,16 +91,27 @@ fn ten_thousand_messages_are_read_in_order_and_each_once() {
     assert_eq!(worker.answer(&mut ann, send("bob", "at last")), SENT);
     bob.has(fetched.through);
     let fetched = worker.ask(&mut bob, Call::Fetch);
-    assert_eq!(texts(&fetched.messages), ["at last"]);
+    let read = read_reply(&mut worker, &bob, fetched);
+    assert_eq!(texts(&read), ["at last"]);
     worker.log_out(bob);
-    let (_, welcome) = worker.log_in_reading("bob");
-    assert_eq!(texts(&welcome.messages), ["at last"]);
+    let (bob, welcome) = worker.log_in_reading("bob");
+    let read = read_reply(&mut worker, &bob, welcome);
+    assert_eq!(texts(&read), ["at last"]);
 }
 
 #[test]
 fn long_texts_fill_a_page_sooner() {
+    read_long_texts(&[]);
+}
+
+#[test]
+fn long_texts_on_the_disk_fill_a_page_sooner() {
+    read_long_texts(&ON_DISK);
+}
+
+fn read_long_texts(flags: &[&str]) {
     const COUNT: usize = 300;
-    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let daemon = Daemon::with_flags(&["ann", "bob"], flags);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
     let sent: Vec<String> = (0..COUNT).map(|number| format!("{number:08000}")).collect();

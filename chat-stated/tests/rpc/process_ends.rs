@@ -1,22 +1,32 @@
 //! The daemon told to stop, killed, and started again.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 
 use chat_shared::rpc::{Answer, Call, FromWorker, ToWorker};
 use nix::sys::signal::Signal;
+use nix::unistd::{getegid, geteuid};
 
 use super::daemon::{Daemon, PASSWORD, wait_for_end};
 use super::worker::{SENT, Worker, log_in, name, register, send, texts, users};
 
+/// The default of `--worker-user`.
+const WORKER_GROUP: u32 = 64_191;
+
 #[test]
-fn the_socket_is_for_its_own_user_only() {
+fn the_socket_is_for_its_own_user_and_the_workers_only() {
     let mut daemon = Daemon::with_accounts(&[]);
     Worker::attach(&daemon);
     let metadata = fs::metadata(daemon.socket()).unwrap();
     assert!(metadata.file_type().is_socket());
-    assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+    // Started as root, the workers have a user of their own, and so a group.
+    let (mode, group) = match geteuid().is_root() {
+        true => (0o660, WORKER_GROUP),
+        false => (0o600, getegid().as_raw()),
+    };
+    assert_eq!(metadata.permissions().mode() & 0o7777, mode);
+    assert_eq!(metadata.gid(), group);
     assert!(daemon.stop().success());
     assert!(!daemon.socket().exists());
 }

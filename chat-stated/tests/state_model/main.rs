@@ -7,8 +7,9 @@ mod steps;
 
 use std::collections::BTreeMap;
 
+use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::Stamp;
-use chat_stated::state::{Effects, Record, State};
+use chat_stated::state::{Effects, Record, Restoration, State};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -20,41 +21,43 @@ use steps::Step;
 #[derive(Default)]
 struct Running {
     state: State,
-    records: BTreeMap<(u8, u64), Vec<u8>>,
+    checkpoint: MemoryCheckpoint,
+    /// Of checkpoints that found no room: they belong into the next one.
+    left_over: Vec<Record>,
 }
 
 impl Running {
-    fn checkpoint(&mut self) -> Vec<Record> {
-        let changes = self.state.take_changes();
-        for change in &changes {
-            let key = (change.table, change.key);
-            match &change.value {
-                Some(value) => self.records.insert(key, value.clone()),
-                None => self.records.remove(&key),
-            };
-        }
-        changes
+    fn checkpoint(&mut self) {
+        self.left_over.extend(self.state.take_changes());
+        let changes = std::mem::take(&mut self.left_over);
+        self.checkpoint
+            .write(&changes)
+            .expect("texts that were dropped are in the checkpoint");
+        self.state.checkpoint_is_current();
     }
 
-    fn restored(&self) -> Self {
-        let records = self.records.clone();
-        let rows = records
-            .iter()
-            .map(|((table, key), value)| (*table, *key, value.clone()));
+    fn restored(&self, resident_text_bytes: u64) -> Self {
+        let mut restoration = Restoration::within(resident_text_bytes);
+        for (table, key, value) in self.checkpoint.records() {
+            let is_right = restoration.add(table, key, &value);
+            is_right.expect("its own records can be read");
+        }
         Self {
-            state: State::restore(rows).expect("its own records can be read"),
-            records,
+            state: restoration.finish().expect("its own records fit together"),
+            checkpoint: self.checkpoint.clone(),
+            left_over: Vec::new(),
         }
     }
 
-    /// One record for what is small, one an account; all others hold messages, and at least one that waits.
+    /// One record for what is small, one an account; all others hold messages, or their texts, and at least one that
+    /// waits.
     fn assert_bounded(&self) {
-        let pages = self.records.len() - 1 - self.state.account_count();
-        assert!(pages <= self.state.waiting_messages());
+        let pages = self.checkpoint.records.len() - 1 - self.state.account_count();
+        assert!(pages <= 2 * self.state.waiting_messages());
     }
 }
 
-/// The model, a state, another that gets the same, and one that was restored from each checkpoint on.
+/// The model, a state, another that gets the same but keeps its texts in memory, and one that was restored from each checkpoint on.
 struct Run {
     model: Model,
     first: Running,
@@ -79,10 +82,7 @@ impl Run {
     }
 
     fn states(&mut self) -> impl Iterator<Item = &mut State> {
-        [&mut self.first, &mut self.twin]
-            .into_iter()
-            .chain(&mut self.restored)
-            .map(|running| &mut running.state)
+        self.all().map(|running| &mut running.state)
     }
 
     fn take(&mut self, step: &Step, seed: u64) {
@@ -101,21 +101,46 @@ impl Run {
                 assert_eq!(observe::outcome(&effects), expected, "of {entry:?}");
             }
         }
-        if matches!(step, Step::Checkpoint) {
-            self.checkpoint();
+        match step {
+            Step::Checkpoint => self.checkpoint(seed),
+            Step::CheckpointWithoutRoom => {
+                for running in self.all() {
+                    running.left_over.extend(running.state.take_changes());
+                }
+            }
+            Step::DropTexts { until_bytes } => self.drop_texts(*until_bytes),
+            _ => {}
         }
-        observe::compare(&self.first.state, &self.model, &stamp, seed);
-        if let Some(restored) = &self.restored {
-            observe::compare(&restored.state, &self.model, &stamp, seed);
+        for running in [&self.first].into_iter().chain(&self.restored) {
+            observe::compare(
+                &running.state,
+                &running.checkpoint,
+                &self.model,
+                &stamp,
+                seed,
+            );
         }
     }
 
-    fn checkpoint(&mut self) {
-        let changes = self.first.checkpoint();
+    fn all(&mut self) -> impl Iterator<Item = &mut Running> {
+        [&mut self.first, &mut self.twin]
+            .into_iter()
+            .chain(&mut self.restored)
+    }
+
+    /// The twin keeps all its texts.
+    fn drop_texts(&mut self, until_bytes: u64) {
+        for running in [&mut self.first].into_iter().chain(&mut self.restored) {
+            running.state.drop_texts(until_bytes, usize::MAX);
+        }
+    }
+
+    fn checkpoint(&mut self, seed: u64) {
+        self.first.checkpoint();
+        self.twin.checkpoint();
         assert_eq!(
-            changes,
-            self.twin.checkpoint(),
-            "the same entries, the same records"
+            self.first.checkpoint, self.twin.checkpoint,
+            "the same entries, the same records, whatever was in memory"
         );
         self.first.assert_bounded();
         let source = match self.restored.take() {
@@ -124,9 +149,12 @@ impl Run {
                 restored.assert_bounded();
                 restored
             }
-            None => self.first.restored(),
+            None => self.first.restored(u64::MAX),
         };
-        self.restored = Some(source.restored());
+        let resident_text_bytes = [0, 10, 1_000, u64::MAX][(seed % 4) as usize];
+        let restored = source.restored(resident_text_bytes);
+        assert!(restored.state.resident_text_bytes() <= resident_text_bytes);
+        self.restored = Some(restored);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chat_shared::rpc::{MessageNumber, StreamOffset};
+use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{AccountId, ConnectionId, RequestName, Stamp};
 use chat_stated::state::{Decided, Decision, Effects, SliceLimits, State};
 
@@ -34,14 +35,20 @@ pub(super) fn outcome(effects: &Effects) -> Outcome {
 }
 
 /// Panics with what differs.
-pub(super) fn compare(state: &State, model: &Model, stamp: &Stamp, seed: u64) {
+pub(super) fn compare(
+    state: &State,
+    checkpoint: &MemoryCheckpoint,
+    model: &Model,
+    stamp: &Stamp,
+    seed: u64,
+) {
     assert_eq!(state.limits(), &model.limits);
     assert_eq!(state.last_message(), MessageNumber(model.last_message));
     assert_eq!(state.account_count(), model.accounts.len());
     assert_eq!(state.waiting_messages(), model.waiting_messages());
     for id in 0..model.accounts.len() {
         compare_account(state, model, id);
-        compare_queue(state, model, id, seed);
+        compare_queue((state, checkpoint), model, id, seed);
     }
     compare_lives(state, model);
     for later_ms in [0, 999, 4_000, 61_000] {
@@ -64,41 +71,48 @@ fn compare_account(state: &State, model: &Model, id: usize) {
     assert_eq!(record.filed, account.filed);
     assert_eq!(record.disabled, account.disabled);
     assert_eq!(record.session, account.session);
-    let direct = account.queue.iter().filter(|message| !message.broadcast);
-    assert_eq!(state.queue_len(found), direct.count());
 }
 
-fn compare_queue(state: &State, model: &Model, id: usize, seed: u64) {
+/// A state and where its texts are that are not in memory.
+type Stored<'a> = (&'a State, &'a MemoryCheckpoint);
+
+fn compare_queue(stored: Stored<'_>, model: &Model, id: usize, seed: u64) {
     let all = SliceLimits {
         messages: usize::MAX,
         text_bytes: usize::MAX,
     };
-    compare_slice(state, model, id, (0, u64::MAX), all);
+    compare_slice(stored, model, id, (0, u64::MAX), all);
     let mut after = seed % (model.last_message + 3);
     let through = seed / 7 % (model.last_message + 3);
     let limits = SliceLimits {
         messages: (seed / 11 % 4) as usize,
         text_bytes: [0, 1, 10, 100_000][(seed / 13 % 4) as usize],
     };
-    while let Some(last) = compare_slice(state, model, id, (after, through), limits) {
+    while let Some(last) = compare_slice(stored, model, id, (after, through), limits) {
         after = last;
     }
 }
 
 /// Returns the last number of the slice, if there is more behind it.
 fn compare_slice(
-    state: &State,
+    (state, checkpoint): Stored<'_>,
     model: &Model,
     id: usize,
     (after, through): (u64, u64),
     limits: SliceLimits,
 ) -> Option<u64> {
-    let slice = state.read_queue(
+    let (account, part) = (
         AccountId(id as u32),
-        MessageNumber(after),
-        MessageNumber(through),
-        limits,
+        (MessageNumber(after), MessageNumber(through)),
     );
+    let places = state.missing_texts(account, part.0, part.1, limits, usize::MAX);
+    let texts = checkpoint.read_texts(&places).expect("right pages");
+    assert_eq!(
+        texts.len(),
+        places.len(),
+        "texts that were dropped are there"
+    );
+    let slice = state.read_queue_with(account, part.0, part.1, limits, &texts);
     let asked: Vec<&Waiting> = model.accounts[id]
         .queue
         .iter()

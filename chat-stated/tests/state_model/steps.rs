@@ -134,6 +134,11 @@ pub(super) enum Step {
         wall_ms: i64,
     },
     Checkpoint,
+    /// The disk has no room for it.
+    CheckpointWithoutRoom,
+    DropTexts {
+        until_bytes: u64,
+    },
 }
 
 fn marks() -> impl Strategy<Value = Mark> {
@@ -251,6 +256,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(boot_ms, wall_ms)| Step::Pass { boot_ms, wall_ms }),
         1 => wall_jumps().prop_map(|wall_ms| Step::Boot { wall_ms }),
         3 => Just(Step::Checkpoint),
+        1 => Just(Step::CheckpointWithoutRoom),
+        2 => select(vec![0, 1, 100, 10_000]).prop_map(|until_bytes| Step::DropTexts { until_bytes }),
     ]
 }
 
@@ -350,7 +357,11 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
             }])
         }
         Step::Configure(limits) => Entry::Configure(*limits),
-        Step::Pass { .. } | Step::Boot { .. } | Step::Checkpoint => return None,
+        Step::Pass { .. }
+        | Step::Boot { .. }
+        | Step::Checkpoint
+        | Step::CheckpointWithoutRoom
+        | Step::DropTexts { .. } => return None,
     })
 }
 

@@ -1,6 +1,8 @@
 //! Records of a checkpoint, and the state they stand for.
 
-use chat_stated::state::State;
+use chat_stated::checkpoint::RecordSink;
+use chat_stated::state::{Restoration, State};
+use chat_stated::text_page::TEXT_TABLE;
 use std::collections::BTreeMap;
 
 use super::world::{World, restore};
@@ -56,19 +58,129 @@ fn an_empty_checkpoint_is_a_new_state_and_a_broken_one_none() {
     let empty = restore(&BTreeMap::new());
     assert_eq!((empty.account_count(), empty.waiting_messages()), (0, 0));
     let rows: Vec<(u8, u64, Vec<u8>)> = world
+        .checkpoint
         .records
         .iter()
         .map(|((table, key), value)| (*table, *key, value.clone()))
         .collect();
-    assert_eq!(rows.len(), 4);
-    for missing in 0..3 {
+    assert_eq!(rows.len(), 5);
+    for missing in 0..5 {
         let mut rows = rows.clone();
         rows.remove(missing);
         assert!(State::restore(rows).is_err(), "without record {missing}");
     }
-    for cut in 0..4 {
+    for cut in 0..5 {
         let mut rows = rows.clone();
         rows[cut].2.pop();
         assert!(State::restore(rows).is_err(), "with record {cut} cut");
     }
+}
+
+#[test]
+fn texts_of_another_page_are_no_texts_of_this_one() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.send(0, &["bob"], "first");
+    world.checkpoint();
+    world.send(0, &["bob"], "second");
+    world.checkpoint();
+    let mut swapped = world.checkpoint.clone();
+    let second = swapped.records[&(TEXT_TABLE, 2)].clone();
+    swapped.records.insert((TEXT_TABLE, 1), second);
+    assert!(State::restore(swapped.records()).is_err());
+    let mut unasked = world.checkpoint;
+    unasked.records.insert((TEXT_TABLE, 3), Vec::new());
+    assert!(State::restore(unasked.records()).is_err());
+}
+
+#[test]
+fn texts_in_memory_are_bounded_and_the_oldest_go_first() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.configure(|limits| limits.sender_share_percent = 100);
+    let sent: Vec<String> = (0..1_000).map(|number| format!("{number:01000}")).collect();
+    for text in &sent {
+        world.send(0, &["bob"], text);
+    }
+    assert!(!world.state.drop_texts(0, usize::MAX));
+    assert_eq!(
+        world.state.resident_text_bytes(),
+        1_000_000,
+        "no checkpoint has them"
+    );
+    world.checkpoint();
+    world.send(0, &["bob"], "new");
+    assert!(world.state.drop_texts(300_000, 1), "there is more to drop");
+    assert!(!world.state.drop_texts(300_000, usize::MAX));
+    assert!((200_000..=300_000).contains(&world.state.resident_text_bytes()));
+    assert_eq!(world.missing_texts("bob").first().unwrap().number.0, 1);
+    assert!(world.missing_texts("bob").len() < 1_000);
+    assert_eq!(
+        world.queue("bob"),
+        [] as [&str; 0],
+        "the first one is not there"
+    );
+    let texts = world.texts("bob");
+    assert_eq!(world.queue_with("bob", &texts)[..1_000], sent);
+    // What was read is no longer counted, and nothing is counted twice.
+    world.progress(1, 1_001, 1_001);
+    assert_eq!(world.state.resident_text_bytes(), 0);
+}
+
+#[test]
+fn texts_follow_their_messages_to_other_pages() {
+    let mut world = World::with_online(&["ann", "bob", "cy"]);
+    for number in 0..100 {
+        let reader = if number % 10 == 0 { "cy" } else { "bob" };
+        world.send(0, &[reader], &number.to_string());
+    }
+    world.checkpoint();
+    world.state.drop_texts(0, usize::MAX);
+    world.progress(1, 100, 100);
+    // What waits still goes to another page; until that is current, it is on the old one.
+    let changes = world.state.take_changes();
+    let wanted: Vec<String> = (0..10).map(|tens| (tens * 10).to_string()).collect();
+    let texts = world.texts("cy");
+    assert_eq!(world.queue_with("cy", &texts), wanted);
+    let places = world.missing_texts("cy");
+    world.checkpoint.write(&changes).unwrap();
+    let texts = world.checkpoint.read_texts(&places).unwrap();
+    assert_eq!(world.queue_with("cy", &texts), wanted, "asked for before");
+    world.state.checkpoint_is_current();
+    let texts = world.texts("cy");
+    assert_eq!(world.queue_with("cy", &texts), wanted);
+    assert_eq!(world.pages(), 1);
+    assert_eq!(world.state.resident_text_bytes(), 0);
+    world.restart();
+    assert_eq!(world.queue("cy"), wanted);
+}
+
+#[test]
+fn a_start_takes_no_more_texts_than_there_is_room_for_and_the_newest() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.configure(|limits| limits.sender_share_percent = 100);
+    for number in 0..1_000 {
+        world.send(0, &["bob"], &format!("{number:01000}"));
+    }
+    world.checkpoint();
+    let all: Vec<String> = world.queue("bob").into_iter().map(str::to_owned).collect();
+    let mut restoration = Restoration::within(300_000);
+    let (texts, others): (Vec<_>, Vec<_>) = world
+        .checkpoint
+        .records()
+        .partition(|(table, ..)| *table == TEXT_TABLE);
+    for (table, key, value) in others {
+        restoration.add(table, key, &value).unwrap();
+    }
+    let mut taken = 0;
+    for (table, key, value) in texts {
+        if restoration.wants_texts(key) {
+            restoration.add(table, key, &value).unwrap();
+            taken += 1;
+        }
+    }
+    assert!((12..=18).contains(&taken), "{taken} pages of 16 KiB");
+    world.state = restoration.finish().unwrap();
+    assert!((200_000..=300_000).contains(&world.state.resident_text_bytes()));
+    assert_eq!(world.missing_texts("bob").first().unwrap().number.0, 1);
+    let texts = world.texts("bob");
+    assert_eq!(world.queue_with("bob", &texts), all);
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Stamp,
 };
 use chat_stated::state::{Decision, Effects, Named, SliceLimits, State};
+use chat_stated::text_page::{TextPlace, Texts};
 
 pub(super) const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 pub(super) const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
@@ -25,7 +27,7 @@ pub(super) struct World {
     pub(super) state: State,
     pub(super) stamp: Stamp,
     pub(super) offset: u64,
-    pub(super) records: BTreeMap<(u8, u64), Vec<u8>>,
+    pub(super) checkpoint: MemoryCheckpoint,
     pub(super) last_effects: Effects,
 }
 
@@ -39,7 +41,7 @@ impl World {
                 boot_id: [1; 16],
             },
             offset: 0,
-            records: BTreeMap::new(),
+            checkpoint: MemoryCheckpoint::default(),
             last_effects: Effects::default(),
         };
         world.pass_ms(0);
@@ -204,14 +206,35 @@ impl World {
         });
     }
 
+    /// A queue, up to the first text that is not in memory.
     pub(super) fn queue(&self, name: &str) -> Vec<&str> {
+        static NO_TEXTS: Texts = Texts::new();
+        self.queue_with(name, &NO_TEXTS)
+    }
+
+    pub(super) fn queue_with<'a>(&'a self, name: &str, texts: &'a Texts) -> Vec<&'a str> {
         let everything = (MessageNumber(0), MessageNumber(u64::MAX));
         self.state
-            .read_queue(self.id(name), everything.0, everything.1, ALL)
+            .read_queue_with(self.id(name), everything.0, everything.1, ALL, texts)
             .messages
             .iter()
             .map(|message| message.text)
             .collect()
+    }
+
+    /// Where the texts of a queue are that are not in memory.
+    pub(super) fn missing_texts(&self, name: &str) -> Vec<TextPlace> {
+        let (after, through) = (MessageNumber(0), MessageNumber(u64::MAX));
+        self.state
+            .missing_texts(self.id(name), after, through, ALL, usize::MAX)
+    }
+
+    /// Those texts, from the checkpoint.
+    pub(super) fn texts(&self, name: &str) -> Texts {
+        let places = self.missing_texts(name);
+        let texts = self.checkpoint.read_texts(&places).expect("right pages");
+        assert_eq!(texts.len(), places.len());
+        texts
     }
 
     pub(super) fn look_up(&self, name: &str) -> Named {
@@ -223,27 +246,26 @@ impl World {
     }
 
     pub(super) fn checkpoint(&mut self) {
-        for change in self.state.take_changes() {
-            let key = (change.table, change.key);
-            match change.value {
-                Some(value) => self.records.insert(key, value),
-                None => self.records.remove(&key),
-            };
-        }
+        let changes = self.state.take_changes();
+        self.checkpoint.write(&changes).expect("texts are there");
+        self.state.checkpoint_is_current();
     }
 
     pub(super) fn restart(&mut self) {
         self.checkpoint();
-        self.state = restore(&self.records);
+        self.state = restore(&self.checkpoint.records);
     }
 
-    /// Records that hold neither what is small nor an account.
+    /// Pages of messages, each with its page of texts.
     pub(super) fn pages(&self) -> usize {
-        self.records.len() - 1 - self.state.account_count()
+        let records = self.checkpoint.records.len() - 1 - self.state.account_count();
+        assert_eq!(records % 2, 0);
+        records / 2
     }
 
     pub(super) fn page_bytes(&self) -> usize {
-        self.records
+        self.checkpoint
+            .records
             .range((2, 0)..)
             .map(|(_, value)| value.len())
             .sum()

@@ -5,6 +5,7 @@
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
 
 /// Largest payload of a frame, in bytes; a peer that announces more is cut off before anything is allocated.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
@@ -81,6 +82,8 @@ pub struct FrameWriter {
     written: usize,
     /// Where the length of the frame stands that items are still added to.
     open_frame: Option<usize>,
+    /// A password is in it, and it is to be wiped once it is written.
+    holds_secret: bool,
 }
 
 /// A frame is closed once it holds this much, so that the peer can begin with it.
@@ -123,6 +126,11 @@ impl FrameWriter {
         self.buffer.extend_from_slice(payload);
     }
 
+    /// Says that what was added holds a password: it is wiped from memory once all is written.
+    pub fn wipe_when_written(&mut self) {
+        self.holds_secret = true;
+    }
+
     fn close_frame(&mut self) {
         if let Some(start) = self.open_frame.take() {
             let payload_bytes = (self.buffer.len() - start - LENGTH_BYTES) as u32;
@@ -146,6 +154,9 @@ impl FrameWriter {
         self.written += bytes;
         if self.written == self.buffer.len() {
             self.written = 0;
+            if std::mem::take(&mut self.holds_secret) {
+                self.buffer.zeroize();
+            }
             if self.buffer.capacity() > KEPT_BUFFER_BYTES {
                 self.buffer = Vec::new();
             } else {
@@ -207,6 +218,11 @@ impl FrameReader {
         Ok(Some(&self.buffer[start..start + length]))
     }
 
+    /// Wipes the frames that were given out from memory: a password was in them.
+    pub fn wipe_given_out(&mut self) {
+        self.buffer[..self.consumed].zeroize();
+    }
+
     /// Whether the stream stopped in the middle of a frame.
     pub fn is_mid_frame(&self) -> bool {
         self.consumed < self.buffer.len()
@@ -234,5 +250,31 @@ impl FrameReader {
             self.buffer.drain(..self.consumed);
         }
         self.consumed = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_held_a_password_is_wiped_once_it_is_written_or_read() {
+        let mut writer = FrameWriter::default();
+        writer.push_frame(b"password");
+        writer.wipe_when_written();
+        let mut reader = FrameReader::default();
+        reader.extend(writer.pending());
+        reader.extend(b"\x05\0");
+        assert_eq!(reader.next_frame().unwrap().unwrap(), b"password");
+        reader.wipe_given_out();
+        assert!(reader.buffer[..12].iter().all(|byte| *byte == 0));
+        reader.extend(b"\0\0after");
+        assert_eq!(reader.next_frame().unwrap().unwrap(), b"after");
+        writer.advance(5);
+        assert_eq!(writer.pending(), b"assword");
+        writer.advance(7);
+        assert_eq!((writer.pending_bytes(), writer.holds_secret), (0, false));
+        writer.push_frame(b"x");
+        assert_eq!(writer.pending(), b"\x01\0\0\0x");
     }
 }

@@ -167,6 +167,13 @@ pub enum Call<'a> {
     LogOut,
 }
 
+impl Call<'_> {
+    /// Whether a password is in it.
+    pub fn holds_password(&self) -> bool {
+        matches!(self, Self::Register { .. } | Self::LogIn { .. })
+    }
+}
+
 /// From the daemon to a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToWorker<'a> {

@@ -111,6 +111,7 @@ impl Fleet {
         status.restarts += u64::from(status.last_end.is_some());
         status.process = Some(process);
         status.next_start = None;
+        status.sandbox.clear();
         status.enter(Phase::Starting, now);
         if self.is_stopping {
             self.actions.push_back(Action::Terminate(process));
@@ -131,6 +132,11 @@ impl Fleet {
             self.was_ready = true;
             self.actions.push_back(Action::AnnounceReady);
         }
+    }
+
+    /// The child of this index says what it has given up.
+    pub(super) fn noted(&mut self, index: usize, said: String) {
+        self.slots[index].status.sandbox = said;
     }
 
     /// A life of the child of this index has ended, or could not begin.

@@ -21,12 +21,13 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::child_link::ChildLink;
+use crate::handouts::Handouts;
 use crate::process_identity::{ProcessIdentity, boot_id};
 use crate::status_file::{Phase, Status};
 pub use backoff::LONGEST_WAIT_MS;
 pub use fleet::{Action, Fleet, Moment};
 pub use signals::Signals;
-pub use spawn::{ChildStarter, Inheritance, own_binary};
+pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
 
 /// Running children, and what is known of them.
 pub struct Supervisor {
@@ -39,6 +40,7 @@ pub struct Supervisor {
     status: Status,
     epoch: Instant,
     on_ready: Option<Box<dyn FnOnce()>>,
+    handouts: Option<Box<dyn Handouts>>,
 }
 
 impl Supervisor {
@@ -69,7 +71,13 @@ impl Supervisor {
             status,
             epoch,
             on_ready: Some(on_ready),
+            handouts: None,
         }
+    }
+
+    /// The same, with something to hand to each child.
+    pub fn with_handouts(self, handouts: Option<Box<dyn Handouts>>) -> Self {
+        Self { handouts, ..self }
     }
 
     /// Runs until it is asked to end and all children have ended. Fails if they cannot be brought to serve at all.
@@ -81,6 +89,7 @@ impl Supervisor {
                 self.perform(action);
             }
             self.publish();
+            self.change_handouts(now);
             if !self.fleet.is_finished() {
                 self.wait().context("cannot wait for the children")?;
                 self.take_signals();
@@ -117,8 +126,15 @@ impl Supervisor {
 
     fn start(&mut self, index: usize) {
         let number = child_number(index);
+        if let Err(error) = self.starter.hand_over() {
+            return self.ended(index, error.to_string());
+        }
         match self.starter.start(number) {
-            Ok((process, link)) => {
+            Ok((process, mut link)) => {
+                if let Some(handouts) = &self.handouts {
+                    link.hand_out(&handouts.current());
+                    link.flush();
+                }
                 let name = self.starter.child_name(number);
                 log::info!("{name}: begins as process {}", process.pid);
                 self.links[index] = Some(link);
@@ -142,7 +158,9 @@ impl Supervisor {
 
     /// Waits for a signal, a word of a child, or the time at which something is due.
     fn wait(&self) -> nix::Result<()> {
-        let timeout = match self.fleet.next_due_ms() {
+        let handouts_due_ms = self.handouts.as_ref().and_then(|h| h.next_due_ms());
+        let due_ms = self.fleet.next_due_ms().into_iter().chain(handouts_due_ms);
+        let timeout = match due_ms.min() {
             Some(due_ms) => {
                 let wait_ms = due_ms.saturating_sub(moment(self.epoch).clock_ms);
                 PollTimeout::try_from(wait_ms.min(60_000)).unwrap_or(PollTimeout::MAX)
@@ -151,7 +169,7 @@ impl Supervisor {
         };
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let open_links = self.links.iter().flatten().filter(|l| !l.has_ended());
-        fds.extend(open_links.map(|link| PollFd::new(link.as_fd(), PollFlags::POLLIN)));
+        fds.extend(open_links.map(|link| PollFd::new(link.as_fd(), awaited_of(link))));
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(error) => Err(error),
@@ -166,13 +184,45 @@ impl Supervisor {
         }
         if self.signals.take_reload() {
             log::info!("reloading");
+            // What an operator has put there belongs to him.
+            if let Err(error) = self.starter.hand_over() {
+                log::error!("{error}");
+            }
+            if let Some(handouts) = &mut self.handouts {
+                handouts.reload();
+                self.hand_out();
+            }
             self.fleet.reload();
+        }
+    }
+
+    fn change_handouts(&mut self, now: Moment) {
+        let handouts = self.handouts.as_mut();
+        if handouts.is_some_and(|handouts| handouts.at(now.clock_ms)) {
+            self.hand_out();
+        }
+    }
+
+    /// Gives every child what is to be handed out now.
+    fn hand_out(&mut self) {
+        let Some(handouts) = &self.handouts else {
+            return;
+        };
+        let handout = handouts.current();
+        for link in self.links.iter_mut().flatten() {
+            link.hand_out(&handout);
+            link.flush();
         }
     }
 
     fn read_links(&mut self) {
         for index in 0..self.links.len() {
             self.read_link(index);
+        }
+        for link in self.links.iter_mut().flatten() {
+            if link.has_unsent() {
+                link.flush();
+            }
         }
     }
 
@@ -182,6 +232,10 @@ impl Supervisor {
         };
         if let Err(error) = link.read_available() {
             log::debug!("reading from child {}: {error}", index + 1);
+        }
+        let said = link.note();
+        if !said.is_empty() {
+            self.fleet.noted(index, said);
         }
         if link.is_ready() {
             self.fleet.ready(index, moment(self.epoch));
@@ -196,8 +250,7 @@ impl Supervisor {
                     self.reaped(pid, format!("exited with status {status}"));
                 }
                 Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                    let number = signal as i32;
-                    self.reaped(pid, format!("killed by signal {number} ({signal})"));
+                    self.reaped(pid, describe_signal(signal));
                 }
                 Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return,
                 Ok(_) | Err(Errno::EINTR) => {}
@@ -235,6 +288,23 @@ impl Supervisor {
         }
         self.status = status;
     }
+}
+
+/// What is waited for at a child's link.
+fn awaited_of(link: &ChildLink) -> PollFlags {
+    match link.has_unsent() {
+        true => PollFlags::POLLIN | PollFlags::POLLOUT,
+        false => PollFlags::POLLIN,
+    }
+}
+
+fn describe_signal(signal: Signal) -> String {
+    let number = signal as i32;
+    let meaning = match signal {
+        Signal::SIGSYS => ": it made a system call that the sandbox does not allow",
+        _ => "",
+    };
+    format!("killed by signal {number} ({signal}){meaning}")
 }
 
 fn signal(process: ProcessIdentity, signal: Signal) {

@@ -14,6 +14,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use crate::child_link::ChildLink;
 use crate::inherited_fd::{FIRST_LISTENER_FD, LIFE_LOCK_FD, LINK_FD};
 use crate::process_identity::ProcessIdentity;
+use crate::sandbox::HandOverError;
 
 /// A command that runs this program's own binary under the name `arg0`, with `flags` before this process's own
 /// arguments, and `descriptors` as the numbers beside them.
@@ -40,8 +41,10 @@ pub fn own_binary(
     Ok(command)
 }
 
+/// Gives the children's user what it needs, again and again: others may have put something in its place.
+pub type HandOver = Box<dyn Fn() -> Result<(), HandOverError>>;
+
 /// How the children of this supervisor are started.
-#[derive(Debug)]
 pub struct ChildStarter {
     /// The daemon.
     pub program: &'static str,
@@ -53,6 +56,8 @@ pub struct ChildStarter {
     pub life_lock: File,
     /// Shared by all.
     pub listeners: Vec<OwnedFd>,
+    /// Called before each life; nothing if children have their parent's user.
+    pub hand_over: Option<HandOver>,
 }
 
 impl ChildStarter {
@@ -62,6 +67,13 @@ impl ChildStarter {
             true => format!("{} {number}", self.role),
             false => self.role.to_owned(),
         }
+    }
+
+    /// To be called before a life begins, and before a child reads its files again.
+    pub fn hand_over(&self) -> Result<(), HandOverError> {
+        self.hand_over
+            .as_ref()
+            .map_or(Ok(()), |hand_over| hand_over())
     }
 
     /// Starts the child of this number; it has its parent's flags and standard error.

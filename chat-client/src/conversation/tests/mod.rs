@@ -24,6 +24,7 @@ impl Play {
                 interactive,
                 push,
                 answer_patience: Duration::from_secs(100),
+                password: None,
             }),
             now: Duration::ZERO,
             log: Vec::new(),

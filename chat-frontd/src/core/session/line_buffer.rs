@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use chat_shared::rpc::StreamOffset;
 use memchr::memchr;
+use zeroize::Zeroize;
 
 /// A piece of a client's stream that is to be answered; [`LineBuffer::content`] has what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(crate) struct LineBuffer {
     stream_taken: u64,
     /// In the middle of a line over the limit.
     is_skipping: bool,
+    /// What comes may be a password: nothing of it stays in memory that is given back.
+    has_secrets: bool,
 }
 
 impl LineBuffer {
@@ -40,26 +43,49 @@ impl LineBuffer {
             searched: 0,
             stream_taken: 0,
             is_skipping: false,
+            has_secrets: true,
         }
     }
 
-    /// Where a stream stands of which so much came and was taken.
+    /// Where a stream stands of which so much came and was taken, and that holds no more passwords.
     pub(crate) fn at(position: StreamOffset, max_line_bytes: usize) -> Self {
-        Self {
-            stream_taken: position.0,
-            ..Self::new(max_line_bytes)
-        }
+        let mut buffer = Self::new(max_line_bytes);
+        buffer.stream_taken = position.0;
+        buffer.has_secrets = false;
+        buffer
     }
 
-    /// Whether nothing came that was not taken, and a new line begins.
+    /// Whether nothing came that was not taken, a new line begins, and it is no password.
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && !self.is_skipping
+        self.bytes.is_empty() && !self.is_skipping && !self.has_secrets
+    }
+
+    /// Whether what comes from here on may be a password. No line that was given out is of use after this.
+    pub(crate) fn keeps_secrets(&mut self, has_secrets: bool) {
+        if self.has_secrets && !has_secrets {
+            self.wipe_spare();
+        }
+        self.has_secrets = has_secrets;
     }
 
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.taken);
         self.taken = 0;
+        if self.has_secrets && self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            // Growing by itself, it would leave a copy where it was.
+            let mut grown =
+                Vec::with_capacity((self.bytes.len() + bytes.len()).next_power_of_two());
+            grown.extend_from_slice(&self.bytes);
+            std::mem::replace(&mut self.bytes, grown).zeroize();
+        }
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Wipes what was taken, and what lies behind what is there.
+    fn wipe_spare(&mut self) {
+        let rest = self.bytes[self.taken..].to_vec();
+        std::mem::replace(&mut self.bytes, rest).zeroize();
+        self.taken = 0;
     }
 
     /// How many bytes have come, taken or not.
@@ -143,8 +169,19 @@ impl LineBuffer {
 
     fn give_back_memory(&mut self) {
         if self.taken == self.bytes.len() {
-            self.bytes = Vec::new();
+            let mut given_back = std::mem::take(&mut self.bytes);
+            if self.has_secrets {
+                given_back.zeroize();
+            }
             self.taken = 0;
+        }
+    }
+}
+
+impl Drop for LineBuffer {
+    fn drop(&mut self) {
+        if self.has_secrets {
+            self.bytes.zeroize();
         }
     }
 }
@@ -201,5 +238,26 @@ mod tests {
             assert!(buffer.bytes.capacity() <= 1_000);
         }
         assert_eq!(buffer.stream_total(), 1_000_000);
+    }
+
+    #[test]
+    fn lines_stay_whole_while_and_after_they_may_be_secret() {
+        let mut buffer = LineBuffer::new(64);
+        let mut seen = Vec::new();
+        for (index, byte) in b"name\npassword\nwho\nrest".chunks(3).enumerate() {
+            buffer.extend(byte);
+            while let Some(line) = buffer.next_line() {
+                seen.push(buffer.content(&line).to_vec());
+            }
+            if index == 5 {
+                buffer.keeps_secrets(false);
+                assert!(buffer.taken == 0 && buffer.bytes.capacity() == buffer.bytes.len());
+            }
+        }
+        assert_eq!(
+            seen,
+            [b"name".to_vec(), b"password".to_vec(), b"who".to_vec()]
+        );
+        assert_eq!(&buffer.bytes[buffer.taken..], b"rest");
     }
 }

@@ -26,7 +26,7 @@ impl Session {
                 }
             }
             Step::NewPassword { name, first: None } => {
-                let first = Some(content.to_vec());
+                let first = Some(content.into());
                 self.step = Step::NewPassword { name, first };
             }
             Step::NewPassword {
@@ -38,7 +38,7 @@ impl Session {
                 self.step = Step::Password { name };
             }
             Step::Password { name } => {
-                let password = content.to_vec();
+                let password = content.into();
                 self.step = Step::Password { name: name.clone() };
                 let question = Question::LogIn { name, password };
                 self.ask(Slot::new(line.end, Cow::default(), question));
@@ -56,7 +56,7 @@ impl Session {
         }
         let question = Question::Register {
             name,
-            password: content.to_vec(),
+            password: content.into(),
         };
         self.ask(Slot::new(line.end, Cow::default(), question));
     }
@@ -93,6 +93,8 @@ impl Session {
                 (refusal("busy", "").into(), self.step.clone())
             }
         };
+        // From here on, what comes is no password.
+        self.input.keeps_secrets(step != Step::Chat);
         self.step = step;
         Some(line)
     }

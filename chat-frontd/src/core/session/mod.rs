@@ -19,6 +19,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use chat_shared::password::Password;
 use chat_shared::protocol::words;
 use chat_shared::rpc::{
     ConnectionSerial, Message, MessageNumber, Progress, Request, ResumedConnection, StreamOffset,
@@ -35,8 +36,8 @@ use slot::{Question, Setting, Slot, Stage};
 
 /// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
 const MAX_SLOTS: usize = 512;
-/// While their texts hold more than this, no other line is taken.
-const MAX_SLOT_TEXT_BYTES: usize = 128 * 1024;
+/// While more than this is held of them, no other line is taken.
+const MAX_HELD_BYTES: usize = 128 * 1024;
 
 /// What a session refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,7 @@ enum Step {
     },
     NewPassword {
         name: String,
-        first: Option<Vec<u8>>,
+        first: Option<Password>,
     },
     Password {
         name: String,
@@ -93,10 +94,12 @@ pub(crate) struct Session {
     limits: SessionLimits,
     input: LineBuffer,
     is_input_over: bool,
+    /// Somebody else than the client may have ended the input.
+    is_end_doubtful: bool,
     step: Step,
     slots: VecDeque<Slot>,
-    /// What the texts in `slots` hold.
-    slot_text_bytes: usize,
+    /// What is held of the lines in `slots`.
+    held_bytes: usize,
     /// No slot before this one is to be asked.
     next_to_ask: usize,
     pub(crate) output: Output,
@@ -133,9 +136,10 @@ impl Session {
             limits,
             input: LineBuffer::new(limits.max_line_bytes),
             is_input_over: false,
+            is_end_doubtful: false,
             step: Step::Name,
             slots: VecDeque::new(),
-            slot_text_bytes: 0,
+            held_bytes: 0,
             next_to_ask: 0,
             output: Output::default(),
             delivery: Delivery::default(),
@@ -163,6 +167,11 @@ impl Session {
         self.delivery.heard(self.input.stream_total());
     }
 
+    /// Whether what comes from the client may be a password.
+    pub(crate) fn expects_secret(&self) -> bool {
+        self.step != Step::Chat
+    }
+
     /// How many bytes came from the client.
     pub(crate) fn input_total(&self) -> u64 {
         self.input.stream_total()
@@ -171,6 +180,11 @@ impl Session {
     /// Nothing more will come: whole lines are still answered, and then the dialogue ends.
     pub(crate) fn end_input(&mut self) {
         self.is_input_over = true;
+    }
+
+    /// The end of the input, which comes now, proves nothing of what the client has.
+    pub(crate) fn doubt_end(&mut self) {
+        self.is_end_doubtful = true;
     }
 
     /// Whether more of the client's bytes can be taken now.
@@ -187,7 +201,7 @@ impl Session {
         self.ending.is_none()
             && self.step != Step::Over
             && self.slots.len() < max_slots
-            && self.slot_text_bytes <= MAX_SLOT_TEXT_BYTES
+            && self.held_bytes <= MAX_HELD_BYTES
             && self.output.pending().len() <= self.limits.max_unread_bytes
     }
 
@@ -221,7 +235,7 @@ impl Session {
         if self.is_daemon_lost {
             refuse_busy(&mut slot);
         }
-        self.slot_text_bytes += slot.question.text_bytes();
+        self.held_bytes += slot.held_bytes;
         self.slots.push_back(slot);
     }
 
@@ -246,7 +260,7 @@ impl Session {
     /// The daemon ended the session.
     pub(crate) fn cut_off(&mut self) {
         self.slots.clear();
-        self.slot_text_bytes = 0;
+        self.held_bytes = 0;
         self.next_to_ask = 0;
         self.step = Step::Over;
     }
@@ -273,7 +287,9 @@ impl Session {
         let Some(ending) = self.ending else {
             return;
         };
-        self.delivery.ended_in_order();
+        if !(self.is_end_doubtful && ending == Ending::EndOfInput) {
+            self.delivery.ended_in_order();
+        }
         self.pushed_through = None;
         if self.step == Step::Chat {
             let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);

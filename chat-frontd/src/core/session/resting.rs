@@ -76,9 +76,11 @@ impl Session {
             limits: _,
             input,
             is_input_over,
+            // Before the end it says nothing.
+            is_end_doubtful: _,
             step,
             slots,
-            slot_text_bytes: _,
+            held_bytes: _,
             next_to_ask: _,
             output,
             delivery,

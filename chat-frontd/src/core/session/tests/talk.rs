@@ -7,7 +7,7 @@ use chat_shared::rpc::{FromWorker, ToWorker, decode_items};
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
 use crate::core::session::{
-    Ending, MAX_SLOT_TEXT_BYTES, MAX_SLOTS, MessageLines, QueuePart, Session, SessionLimits,
+    Ending, MAX_HELD_BYTES, MAX_SLOTS, MessageLines, QueuePart, Session, SessionLimits,
 };
 
 pub(super) const LIMITS: SessionLimits = SessionLimits {
@@ -331,9 +331,9 @@ impl Talk {
         const SLOT_BYTES: usize = 4 * 128;
         assert!(self.session.slots.len() <= MAX_SLOTS);
         let slots = self.session.slots.iter();
-        let text_bytes: usize = slots.map(|slot| slot.question.text_bytes()).sum();
-        assert_eq!(text_bytes, self.session.slot_text_bytes);
-        assert!(text_bytes <= MAX_SLOT_TEXT_BYTES + self.session.limits.max_line_bytes);
+        let held_bytes: usize = slots.map(|slot| slot.held_bytes).sum();
+        assert_eq!(held_bytes, self.session.held_bytes);
+        assert!(held_bytes <= MAX_HELD_BYTES + 3 * self.session.limits.max_line_bytes);
         let input = self.session.input.held_bytes();
         assert!(input <= READ_BYTES + self.session.limits.max_line_bytes);
         let output = self.session.output.pending().len();

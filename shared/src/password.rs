@@ -1,4 +1,4 @@
-//! A password on its way to being hashed.
+//! A password on its way from a person to its hash.
 
 use std::fmt;
 
@@ -11,6 +11,14 @@ pub struct Password(Zeroizing<Vec<u8>>);
 impl Password {
     /// The bytes themselves.
     pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Password {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
         &self.0
     }
 }

@@ -1,0 +1,206 @@
+//! TLS over the connection: who the server is, is made sure of before anything is said.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, RootCertStore,
+};
+
+/// What the other side of a handshake sent first is no TLS.
+const NOT_TLS: &str = "the server does not speak TLS there; another port, or without --tls?";
+
+/// The client's side of TLS.
+pub(crate) struct Tls {
+    connection: ClientConnection,
+}
+
+impl Tls {
+    /// Does the handshake; the error says what to do.
+    pub(crate) fn connect(
+        stream: &mut TcpStream,
+        host: &str,
+        ca: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<Tls, String> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| format!("{host} is no name that a certificate could be for"))?;
+        let config = Arc::new(config(ca)?);
+        let connection = ClientConnection::new(config, name)
+            .map_err(|error| format!("TLS cannot be begun: {error}"))?;
+        let mut tls = Tls { connection };
+        tls.shake_hands(stream, timeout)
+            .map_err(|error| format!("no TLS with {host}: {}", explain(&error, host)))?;
+        Ok(tls)
+    }
+
+    fn shake_hands(&mut self, stream: &mut TcpStream, timeout: Duration) -> io::Result<()> {
+        let deadline = Instant::now() + timeout;
+        while self.connection.is_handshaking() {
+            self.flush(stream)?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            stream.set_read_timeout(Some(left))?;
+            if self.connection.wants_read() {
+                self.take_in(stream)?;
+            }
+        }
+        stream.set_read_timeout(None)?;
+        self.flush(stream)
+    }
+
+    /// Reads once from the stream.
+    fn take_in(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        if self.connection.read_tls(stream)? == 0 && self.connection.is_handshaking() {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        if let Err(error) = self.connection.process_new_packets() {
+            // The server is told why; if that fails, the reason is known here all the same.
+            let _ = self.flush(stream);
+            return Err(io::Error::new(ErrorKind::InvalidData, error));
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        while self.connection.wants_write() {
+            self.connection.write_tls(stream)?;
+        }
+        Ok(())
+    }
+
+    /// Sends all of it.
+    pub(crate) fn send(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        self.connection.writer().write_all(bytes)?;
+        self.flush(stream)
+    }
+
+    /// Reads once from the stream; 0 bytes when the server said farewell.
+    pub(crate) fn read(&mut self, stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+        // What came with the end of the handshake is there already; the buffer takes all there can be.
+        if let Some(bytes) = self.read_plain(buffer)? {
+            return Ok(bytes);
+        }
+        self.take_in(stream)?;
+        self.flush(stream)?;
+        match self.read_plain(buffer)? {
+            Some(bytes) => Ok(bytes),
+            None => Err(ErrorKind::Interrupted.into()),
+        }
+    }
+
+    fn read_plain(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.connection.reader().read(buffer) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(io::Error::new(
+                ErrorKind::UnexpectedEof,
+                "it was cut off: the server did not say that this is the end",
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn say_farewell(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+        self.connection.send_close_notify();
+        self.flush(stream)
+    }
+}
+
+fn config(ca: Option<&Path>) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .with_root_certificates(trusted(ca)?)
+        .with_no_client_auth())
+}
+
+/// What the system trusts, and what is in the file `ca`.
+fn trusted(ca: Option<&Path>) -> Result<RootCertStore, String> {
+    let mut trusted = RootCertStore::empty();
+    trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca {
+        let shown = path.display();
+        let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect)
+            .map_err(|error| format!("cannot read the certificates in {shown}: {error}"))?;
+        if certificates.is_empty() {
+            return Err(format!(
+                "there is no certificate in {shown} (PEM form is needed)"
+            ));
+        }
+        for certificate in certificates {
+            trusted
+                .add(certificate)
+                .map_err(|error| format!("cannot use a certificate in {shown}: {error}"))?;
+        }
+    }
+    if trusted.is_empty() {
+        return Err("this system trusts no certificates at all: give --ca FILE".to_owned());
+    }
+    Ok(trusted)
+}
+
+/// What went wrong in a handshake, and what can be done.
+fn explain(error: &io::Error, host: &str) -> String {
+    let tls_error = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>());
+    match tls_error {
+        Some(Error::InvalidCertificate(error)) => explain_certificate(error, host),
+        Some(Error::InvalidMessage(_)) => NOT_TLS.to_owned(),
+        Some(Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
+            "the server and this client have no way to encrypt in common".to_owned()
+        }
+        Some(error) => error.to_string(),
+        None if error.kind() == ErrorKind::UnexpectedEof => "the server hung up".to_owned(),
+        None => crate::connection::reason(error),
+    }
+}
+
+fn explain_certificate(error: &CertificateError, host: &str) -> String {
+    match error {
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names: Vec<String> = presented.iter().map(|name| readable(name)).collect();
+            match names.is_empty() {
+                true => format!("the certificate is for no name at all, not for {host}"),
+                false => format!("the certificate is for {}, not for {host}", names.join(", ")),
+            }
+        }
+        CertificateError::NotValidForName => format!("the certificate is not for {host}"),
+        // The second: one of the same issuer's name is trusted, but with another key. Self-signed ones may all bear one name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "the certificate is not trusted: nobody whom this system trusts made it. If it is the right one, \
+             give it, or its CA's, with --ca FILE"
+                .to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate has expired (or this machine's clock is wrong)".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet (or this machine's clock is wrong)".to_owned()
+        }
+        CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => {
+            "the certificate is a CA's own, and not a server's (scripts/make-cert makes one that is)".to_owned()
+        }
+        error => format!("the certificate cannot be used: {error}"),
+    }
+}
+
+/// `DnsName("chat.example")` and `IpAddress(::1)` without what the library puts around them.
+fn readable(presented: &str) -> String {
+    let inner = presented
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'))
+        .unwrap_or(presented);
+    crate::safe_text::safe(inner.trim_matches('"').as_bytes())
+}

@@ -1,0 +1,219 @@
+//! The client over TLS: whom it trusts, what it says when it does not, and how it leaves.
+
+#[allow(dead_code)]
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use support::{PATIENCE, Run, client, run_with_input};
+
+type Stream = StreamOwned<ServerConnection, TcpStream>;
+
+/// A server for one connection, with a certificate for these names; how its dialogue ended, its thread tells.
+struct Server {
+    address: SocketAddr,
+    dir: tempfile::TempDir,
+    thread: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    fn start(
+        names: &[&str],
+        serve: impl FnOnce(Stream) -> std::io::Result<()> + Send + 'static,
+    ) -> Server {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("ca.pem"), made.cert.pem()).expect("a file");
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("certificate and key");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let thread = thread::spawn(move || {
+            let (stream, _) = listener.accept()?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            let connection =
+                ServerConnection::new(Arc::new(config)).map_err(std::io::Error::other)?;
+            serve(StreamOwned::new(connection, stream))
+        });
+        Server {
+            address,
+            dir,
+            thread,
+        }
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    /// Runs the client against it, by this name.
+    fn run(self, host: &str, flags: &[&str], input: &str) -> (Run, std::io::Result<()>) {
+        let mut command = client();
+        command.args(["--tls", host]);
+        command.arg(self.address.port().to_string()).args(flags);
+        let run = run_with_input(command, input.as_bytes());
+        (run, self.thread.join().expect("a thread"))
+    }
+}
+
+/// Plays the server of a login and a logout, and waits for the farewell.
+fn dialogue(stream: Stream) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    for (expected, answer) in [
+        ("bob", "password\n"),
+        ("pw", "welcome\n[2026-11-22T11:18:31Z] eve: hi\nDONE\n"),
+        ("logout", "goodbye\n"),
+    ] {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        assert_eq!(line, format!("{expected}\n"));
+        reader.get_mut().write_all(answer.as_bytes())?;
+    }
+    let stream = reader.get_mut();
+    stream.conn.send_close_notify();
+    stream.flush()?;
+    // An end without the client's farewell is an error here.
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest)?;
+    assert_eq!(rest, b"");
+    Ok(())
+}
+
+/// Never gets so far.
+fn nothing(mut stream: Stream) -> std::io::Result<()> {
+    stream.read(&mut [0]).map(|_| ())
+}
+
+#[test]
+fn a_server_that_is_who_it_says_is_talked_to_and_told_farewell() {
+    for (host, names) in [
+        ("localhost", &["chat.example", "localhost"][..]),
+        ("127.0.0.1", &["127.0.0.1"]),
+    ] {
+        let server = Server::start(names, dialogue);
+        let ca = server.ca();
+        let flags = ["--ca", ca.to_str().expect("a path")];
+        let (run, ended) = server.run(host, &flags, "bob\npw\nlogout\n");
+        ended.expect("the client says farewell");
+        assert_eq!(run.status, Some(0), "{run:?}");
+        assert_eq!(run.stdout, "[2026-11-22T11:18:31Z] eve: hi\n");
+    }
+}
+
+#[test]
+fn a_server_of_another_name_is_told_nothing() {
+    let server = Server::start(&["chat.example", "other.example"], nothing);
+    let ca = server.ca();
+    let flags = ["--ca", ca.to_str().expect("a path")];
+    let (run, ended) = server.run("localhost", &flags, "bob\npw\n");
+    assert!(ended.is_err(), "the handshake fails");
+    assert_eq!(run.status, Some(1));
+    assert_eq!(
+        run.stderr,
+        "chat-client: no TLS with localhost: the certificate is for chat.example, other.example, not for localhost\n"
+    );
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_not_trusted() {
+    let server = Server::start(&["localhost"], nothing);
+    let other = Server::start(&["localhost"], nothing);
+    let ca = other.ca();
+    let flags = ["--ca", ca.to_str().expect("a path")];
+    let (run, ended) = server.run("localhost", &flags, "bob\npw\n");
+    assert!(ended.is_err() && run.status == Some(1), "{run:?}");
+    assert!(
+        run.stderr.contains("is not trusted") && run.stderr.contains("--ca FILE"),
+        "{run:?}"
+    );
+    // So that its thread ends.
+    drop(TcpStream::connect(other.address));
+}
+
+#[test]
+fn what_speaks_no_tls_and_files_that_are_none_are_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener
+        .local_addr()
+        .expect("an address")
+        .port()
+        .to_string();
+    let plain = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        stream.write_all(b"username\n").expect("a client");
+        let _ = stream.read(&mut [0; 1024]);
+    });
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = Server::start(&["localhost"], nothing);
+    let ca = server.ca();
+    let run = |flags: &[&str]| {
+        let mut command = client();
+        command.args(["localhost", &port]).args(flags);
+        run_with_input(command, b"")
+    };
+    let said = run(&["--tls", "--ca", ca.to_str().expect("a path")]);
+    assert!(said.stderr.contains("does not speak TLS there"), "{said:?}");
+    plain.join().expect("the server");
+    drop(TcpStream::connect(server.address));
+
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener
+        .local_addr()
+        .expect("an address")
+        .port()
+        .to_string();
+    let empty = dir.path().join("empty.pem");
+    fs::write(&empty, "").expect("a file");
+    let run = |flags: &[&str]| {
+        let mut command = client();
+        command.args(["localhost", &port]).args(flags);
+        run_with_input(command, b"")
+    };
+    let said = run(&["--tls", "--ca", empty.to_str().expect("a path")]);
+    assert!(
+        said.stderr.contains("there is no certificate in"),
+        "{said:?}"
+    );
+    let said = run(&["--tls", "--ca", "/nowhere/ca.pem"]);
+    assert!(
+        said.stderr
+            .contains("cannot read the certificates in /nowhere"),
+        "{said:?}"
+    );
+    let said = run(&["--ca", "/nowhere/ca.pem"]);
+    assert!(said.stderr.contains("--ca is for --tls"), "{said:?}");
+}
+
+#[test]
+fn a_connection_that_is_cut_off_is_no_end() {
+    let server = Server::start(&["localhost"], |mut stream| {
+        let mut byte = [0];
+        while byte != *b"\n" {
+            stream.read_exact(&mut byte)?;
+        }
+        stream.write_all(b"password\n")?;
+        // The end of the stream, without the end of TLS.
+        stream.sock.shutdown(std::net::Shutdown::Write)?;
+        let _ = stream.sock.read(&mut [0; 1024]);
+        Ok(())
+    });
+    let ca = server.ca();
+    let flags = ["--ca", ca.to_str().expect("a path")];
+    let (run, _) = server.run("localhost", &flags, "bob\npw\n");
+    assert_eq!(run.status, Some(1), "{run:?}");
+    assert!(run.stderr.contains("cut off"), "{run:?}");
+}

@@ -1,0 +1,266 @@
+//! What the master hands to its workers: certificate and key from their files, and the ticket keys it makes.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, ensure};
+use chat_shared::handouts::Handouts;
+use jiff::Timestamp;
+use webpki::EndEntityCert;
+use zeroize::Zeroizing;
+
+use crate::tls::handout::Handout;
+use crate::tls::identity::{Identity, provider};
+use crate::tls::tickets::{KEY_LIFETIME_S, TicketKey};
+use crate::tls::validity::Validity;
+
+/// Longest file of certificates, or of a key.
+const MAX_FILE_BYTES: u64 = 128 * 1024;
+
+/// Where certificate and key are.
+#[derive(Clone, Debug)]
+pub struct IdentityFiles {
+    /// In PEM form: the server's own first, then those up to its CA.
+    pub certificate: PathBuf,
+    /// In PEM form, not encrypted.
+    pub key: PathBuf,
+}
+
+impl IdentityFiles {
+    /// Reads both, and makes sure that they can be used together.
+    fn read(&self) -> anyhow::Result<Identity> {
+        let identity = Identity {
+            certificates_pem: read(&self.certificate, "certificate")?.to_vec(),
+            key_pem: read(&self.key, "key")?,
+        };
+        identity.certified_key(&provider()).with_context(|| {
+            let certificate = self.certificate.display();
+            let key = self.key.display();
+            format!("cannot use the certificate {certificate} with the key {key}")
+        })?;
+        Ok(identity)
+    }
+
+    /// Says in the log what the certificate is for, and what should be mended.
+    fn report(&self, identity: &Identity) {
+        let path = self.certificate.display();
+        let certificates = identity.certificates().unwrap_or_default();
+        if let Some(certificate) = certificates.first() {
+            let names = EndEntityCert::try_from(certificate).map_or(Vec::new(), |certificate| {
+                certificate.valid_dns_names().map(str::to_owned).collect()
+            });
+            let validity = Validity::of(certificate);
+            let until =
+                validity.map_or(String::new(), |v| format!(", valid until {}", v.not_after));
+            log::info!(
+                "the certificate {path} is for [{}]{until}",
+                names.join(", ")
+            );
+            if let Some(warning) = validity.and_then(|v| v.warning(Timestamp::now())) {
+                log::warn!(
+                    "the certificate {path} {warning}: put a new one there, then scripts/reload"
+                );
+            }
+        }
+        let key = self.key.display();
+        match self
+            .key
+            .metadata()
+            .map(|metadata| metadata.permissions().mode())
+        {
+            Ok(mode) if mode & 0o007 != 0 => {
+                let mode = mode & 0o777;
+                log::warn!(
+                    "everybody on this host can use the key {key} (mode {mode:o}): chmod 600 {key}"
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let shown = path.display();
+    let error = || format!("cannot read the {what} {shown}");
+    let file = File::open(path).with_context(error)?;
+    // At its full size at once: what a growing buffer leaves behind is not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES as usize + 1));
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .with_context(error)?;
+    ensure!(
+        bytes.len() as u64 <= MAX_FILE_BYTES,
+        "the {what} {shown} has more than {MAX_FILE_BYTES} bytes"
+    );
+    Ok(bytes)
+}
+
+/// What is handed out at the moment.
+pub struct TlsHandouts {
+    files: Option<IdentityFiles>,
+    handout: Handout,
+    /// When the ticket keys are replaced; with the first turn of the parent's clock it is set.
+    next_key_ms: Option<u64>,
+}
+
+impl TlsHandouts {
+    /// Reads the files, if TLS is spoken at all. Of the listening sockets, those from `first_tls_listener` on are for it.
+    pub fn new(first_tls_listener: u32, files: Option<IdentityFiles>) -> anyhow::Result<Self> {
+        let identity = match &files {
+            Some(files) => {
+                let identity = files.read()?;
+                files.report(&identity);
+                Some(identity)
+            }
+            None => None,
+        };
+        let ticket_keys = match &files {
+            Some(_) => vec![new_key()?],
+            None => Vec::new(),
+        };
+        Ok(Self {
+            files,
+            handout: Handout {
+                first_tls_listener,
+                identity,
+                ticket_keys,
+            },
+            next_key_ms: None,
+        })
+    }
+}
+
+fn new_key() -> anyhow::Result<TicketKey> {
+    TicketKey::random()
+        .map_err(|_| anyhow!("cannot make a key: the system gives no random numbers"))
+}
+
+impl Handouts for TlsHandouts {
+    fn current(&self) -> Zeroizing<Vec<u8>> {
+        self.handout.encode()
+    }
+
+    fn reload(&mut self) {
+        let Some(files) = &self.files else {
+            return;
+        };
+        match files.read() {
+            Ok(identity) => {
+                files.report(&identity);
+                self.handout.identity = Some(identity);
+            }
+            Err(error) => log::error!("{error:#}; the old certificate and key stay in use"),
+        }
+    }
+
+    fn at(&mut self, clock_ms: u64) -> bool {
+        const LIFETIME_MS: u64 = KEY_LIFETIME_S as u64 * 1_000;
+        if self.files.is_none() {
+            return false;
+        }
+        let due_ms = *self.next_key_ms.get_or_insert(clock_ms + LIFETIME_MS);
+        if clock_ms < due_ms {
+            return false;
+        }
+        self.next_key_ms = Some(clock_ms + LIFETIME_MS);
+        match new_key() {
+            Ok(key) => {
+                let keys = &mut self.handout.ticket_keys;
+                keys.truncate(1);
+                keys.insert(0, key);
+                true
+            }
+            Err(error) => {
+                log::error!("{error:#}; the old one for session tickets stays in use");
+                false
+            }
+        }
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        self.next_key_ms
+    }
+}
+
+impl fmt::Debug for TlsHandouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TlsHandouts({:?})", self.files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::tls::identity::testing::identity;
+
+    fn write(files: &IdentityFiles, identity: &Identity) {
+        fs::write(&files.certificate, &identity.certificates_pem).unwrap();
+        fs::write(&files.key, &identity.key_pem).unwrap();
+    }
+
+    #[test]
+    fn ticket_keys_are_replaced_and_the_one_before_stays_for_as_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = IdentityFiles {
+            certificate: dir.path().join("cert.pem"),
+            key: dir.path().join("key.pem"),
+        };
+        write(&files, &identity("a.example"));
+        let mut handouts = TlsHandouts::new(0, Some(files)).unwrap();
+        let lifetime_ms = u64::from(KEY_LIFETIME_S) * 1_000;
+        let keys = |handouts: &TlsHandouts| handouts.handout.ticket_keys.clone();
+        let first = keys(&handouts);
+        assert!(!handouts.at(7) && keys(&handouts) == first);
+        assert_eq!(handouts.next_due_ms(), Some(7 + lifetime_ms));
+        assert!(handouts.at(7 + lifetime_ms));
+        let second = keys(&handouts);
+        assert!(second.len() == 2 && second[1] == first[0] && second[0] != first[0]);
+        assert!(handouts.at(7 + 2 * lifetime_ms));
+        let third = keys(&handouts);
+        assert!(third.len() == 2 && third[1] == second[0]);
+    }
+
+    #[test]
+    fn a_pair_that_cannot_be_used_is_named_and_on_reload_the_old_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = IdentityFiles {
+            certificate: dir.path().join("cert.pem"),
+            key: dir.path().join("key.pem"),
+        };
+        let new = || TlsHandouts::new(0, Some(files.clone()));
+        let error = format!("{:#}", new().unwrap_err());
+        assert!(error.starts_with("cannot read the certificate "), "{error}");
+        let one = identity("one.example");
+        write(&files, &one);
+        let mut handouts = new().unwrap();
+        let two = identity("two.example");
+        fs::write(&files.certificate, &two.certificates_pem).unwrap();
+        handouts.reload();
+        assert!(handouts.handout.identity.as_ref() == Some(&one));
+        let error = format!("{:#}", new().unwrap_err());
+        assert!(
+            error.ends_with("the key is not that of the certificate"),
+            "{error}"
+        );
+        fs::write(&files.key, &two.key_pem).unwrap();
+        handouts.reload();
+        assert!(handouts.handout.identity.as_ref() == Some(&two));
+        fs::write(&files.key, vec![b'x'; MAX_FILE_BYTES as usize + 1]).unwrap();
+        handouts.reload();
+        assert!(handouts.handout.identity.as_ref() == Some(&two));
+    }
+
+    #[test]
+    fn without_tls_no_key_is_made_and_nothing_ever_changes() {
+        let mut handouts = TlsHandouts::new(2, None).unwrap();
+        assert!(!handouts.at(0) && handouts.next_due_ms().is_none());
+        let handout = Handout::decode(&handouts.current()).unwrap();
+        assert_eq!(handout.first_tls_listener, 2);
+        assert!(handout.identity.is_none() && handout.ticket_keys.is_empty());
+    }
+}

@@ -1,0 +1,305 @@
+//! TLS connections that are not clients yet: those whose handshake is under way.
+//!
+//! Nothing of a dialogue exists for them. How many there are, how long they may take, how much they may send and
+//! how much of a turn they may use is limited, so that strangers who begin handshakes cost the clients little.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use rustls::server::ServerConfig;
+use slab::Slab;
+
+use super::handshake_failures::HandshakeFailures;
+use super::tls_layer::TlsLayer;
+
+/// Most bytes of a client before its handshake is done; it takes a tenth of that.
+const MAX_BYTES: usize = 32 * 1024;
+/// After so much of a turn the other handshakes wait for the next one. A signature takes a fraction of it, with RSA
+/// four times as long.
+const TURN: Duration = Duration::from_micros(250);
+/// When there is no place left, the oldest handshake goes, if it has had so long.
+const MIN_PATIENCE_MS: u64 = 1_000;
+
+/// The limits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandshakeLimits {
+    pub(super) count: usize,
+    pub(super) time_out_ms: u64,
+}
+
+/// A connection whose handshake is done.
+pub(super) struct Established {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) tls: Box<TlsLayer>,
+    /// What the client has said already.
+    pub(super) plain: Vec<u8>,
+}
+
+struct Handshake {
+    serial: u64,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Box<TlsLayer>,
+    received_bytes: usize,
+    is_listed: bool,
+}
+
+/// What came of doing for a handshake what could be done.
+enum Outcome {
+    /// Bytes came; there may be more.
+    GoesOn,
+    /// Nothing came.
+    Waits,
+    Done(Vec<u8>),
+    Failed(String),
+}
+
+/// All handshakes of a worker.
+pub(super) struct Handshakes {
+    limits: HandshakeLimits,
+    first_token: usize,
+    under_way: Slab<Handshake>,
+    last_serial: u64,
+    /// Those that something may be done for.
+    listed: VecDeque<usize>,
+    /// When each began; the oldest first. Some are over already.
+    began: VecDeque<(u64, usize, u64)>,
+    failures: HandshakeFailures,
+}
+
+impl Handshakes {
+    /// Their tokens are `first_token` and those after it.
+    pub(super) fn new(limits: HandshakeLimits, first_token: usize) -> Self {
+        Self {
+            limits,
+            first_token,
+            under_way: Slab::new(),
+            last_serial: 0,
+            listed: VecDeque::new(),
+            began: VecDeque::new(),
+            failures: HandshakeFailures::default(),
+        }
+    }
+
+    /// How many are under way.
+    pub(super) fn count(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// Whether another may begin; if not, when that may be so. The oldest may have to go for it.
+    pub(super) fn make_room(&mut self, now_ms: u64) -> Result<(), u64> {
+        while self.under_way.len() >= self.limits.count {
+            let Some(&(began_ms, index, serial)) = self.began.front() else {
+                break;
+            };
+            if self.is_under_way(index, serial) {
+                let may_go_ms = began_ms + MIN_PATIENCE_MS;
+                if may_go_ms > now_ms {
+                    return Err(may_go_ms);
+                }
+                self.fail(index, "others wanted its place".to_owned(), now_ms);
+            }
+            self.began.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Begins one.
+    pub(super) fn begin(
+        &mut self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        config: &Arc<ServerConfig>,
+        registry: &Registry,
+        now_ms: u64,
+    ) {
+        let entry = self.under_way.vacant_entry();
+        let index = entry.key();
+        let token = Token(self.first_token + index);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let tls = match TlsLayer::new(Arc::clone(config)) {
+            Ok(tls) => Box::new(tls),
+            Err(error) => return log::error!("TLS cannot be spoken with {peer}: {error}"),
+        };
+        if let Err(error) = registry.register(&mut stream, token, interest) {
+            return log::error!("cannot wait for {peer}: {error}");
+        }
+        self.last_serial += 1;
+        let serial = self.last_serial;
+        entry.insert(Handshake {
+            serial,
+            stream,
+            peer,
+            tls,
+            received_bytes: 0,
+            is_listed: true,
+        });
+        self.listed.push_back(index);
+        self.began.push_back((now_ms, index, serial));
+    }
+
+    /// Whether the event is for a handshake. One that is over may have left some.
+    pub(super) fn take_event(&mut self, event: &Event) -> bool {
+        let Some(index) = event.token().0.checked_sub(self.first_token) else {
+            return false;
+        };
+        if let Some(handshake) = self.under_way.get_mut(index)
+            && !std::mem::replace(&mut handshake.is_listed, true)
+        {
+            self.listed.push_back(index);
+        }
+        true
+    }
+
+    /// Whether there is something to be done without waiting.
+    pub(super) fn has_listed(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// When time alone has something to be done.
+    pub(super) fn next_due_ms(&self) -> Option<u64> {
+        let oldest = self.began.front();
+        let oldest_due_ms = oldest.map(|(began_ms, ..)| began_ms + self.limits.time_out_ms);
+        [oldest_due_ms, self.failures.next_due_ms()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what can be done now, within the share of a turn; gives back those that are done.
+    pub(super) fn turn(&mut self, now_ms: u64, scratch: &mut [u8]) -> Vec<Established> {
+        self.expire(now_ms);
+        self.failures.report_if_due(now_ms);
+        let mut established = Vec::new();
+        if self.listed.is_empty() {
+            return established;
+        }
+        let end = Instant::now() + TURN;
+        // Once round at most: one that has to wait is listed again by an event.
+        for _ in 0..self.listed.len() {
+            let Some(index) = self.listed.pop_front() else {
+                break;
+            };
+            let Some(handshake) = self.under_way.get_mut(index) else {
+                continue;
+            };
+            handshake.is_listed = false;
+            match handshake.advance(scratch) {
+                Outcome::GoesOn => {
+                    handshake.is_listed = true;
+                    self.listed.push_back(index);
+                }
+                Outcome::Waits => {}
+                Outcome::Done(plain) => established.push(self.remove(index).established(plain)),
+                Outcome::Failed(reason) => self.fail(index, reason, now_ms),
+            }
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        established
+    }
+
+    /// Gives all of them up.
+    pub(super) fn clear(&mut self) {
+        self.under_way.clear();
+        self.listed.clear();
+        self.began.clear();
+    }
+
+    fn expire(&mut self, now_ms: u64) {
+        while let Some(&(began_ms, index, serial)) = self.began.front() {
+            let is_under_way = self.is_under_way(index, serial);
+            if is_under_way && began_ms + self.limits.time_out_ms > now_ms {
+                return;
+            }
+            if is_under_way {
+                self.fail(index, "it took too long".to_owned(), now_ms);
+            }
+            self.began.pop_front();
+        }
+    }
+
+    fn is_under_way(&self, index: usize, serial: u64) -> bool {
+        let handshake = self.under_way.get(index);
+        handshake.is_some_and(|handshake| handshake.serial == serial)
+    }
+
+    fn fail(&mut self, index: usize, reason: String, now_ms: u64) {
+        let peer = self.remove(index).peer;
+        self.failures.count(peer, reason, now_ms);
+    }
+
+    fn remove(&mut self, index: usize) -> Handshake {
+        self.under_way.remove(index)
+    }
+}
+
+impl Handshake {
+    /// Reads once, and answers.
+    fn advance(&mut self, scratch: &mut [u8]) -> Outcome {
+        let mut plain = Vec::new();
+        let mut has_more = true;
+        let result = match self.stream.read(scratch) {
+            Ok(0) => return Outcome::Failed("the client hung up".to_owned()),
+            Ok(bytes) => {
+                self.received_bytes += bytes;
+                self.tls.receive(&mut scratch[..bytes], &mut plain)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                has_more = false;
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Outcome::GoesOn,
+            Err(error) => return Outcome::Failed(error.to_string()),
+        };
+        let written = self.write();
+        if let Err(error) = result {
+            return Outcome::Failed(error.to_string());
+        }
+        if let Err(error) = written {
+            return Outcome::Failed(error.to_string());
+        }
+        if !self.tls.is_handshaking() {
+            return Outcome::Done(plain);
+        }
+        if self.received_bytes > MAX_BYTES {
+            return Outcome::Failed(format!("it has more than {MAX_BYTES} bytes"));
+        }
+        match has_more {
+            true => Outcome::GoesOn,
+            false => Outcome::Waits,
+        }
+    }
+
+    fn write(&mut self) -> std::io::Result<()> {
+        while !self.tls.outgoing().is_empty() {
+            match self.stream.write(self.tls.outgoing()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(bytes) => {
+                    self.tls.wrote(bytes);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn established(self, plain: Vec<u8>) -> Established {
+        Established {
+            stream: self.stream,
+            peer: self.peer,
+            tls: self.tls,
+            plain,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the master hands to this worker for TLS, now and whenever it changes.
+
+use std::io::{ErrorKind, Read};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use chat_shared::handouts::Inbox;
+use rustls::server::ServerConfig;
+use zeroize::Zeroize;
+
+use crate::tls::handout::Handout;
+use crate::tls::server_config::server_config;
+
+/// What new TLS connections are begun with.
+#[derive(Default)]
+pub(super) struct TlsSetup {
+    inbox: Inbox,
+    current: Option<Current>,
+}
+
+struct Current {
+    first_tls_listener: usize,
+    config: Option<Arc<ServerConfig>>,
+}
+
+impl TlsSetup {
+    /// Reads all that has come from the master, whose stream does not block. Fails if the master is gone.
+    pub(super) fn read(&mut self, master: &mut impl Read) -> anyhow::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match master.read(&mut buffer) {
+                Ok(0) => bail!("the master is gone"),
+                Ok(bytes) => self.inbox.take(&buffer[..bytes]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error).context("the master is gone"),
+            }
+        }
+        buffer.zeroize();
+        while let Some(handout) = self.inbox.next_handout()? {
+            let handout = Handout::decode(&handout).context("the master sends nonsense")?;
+            self.take(&handout)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, handout: &Handout) -> anyhow::Result<()> {
+        let config = handout
+            .identity
+            .as_ref()
+            .map(|identity| server_config(identity, &handout.ticket_keys))
+            .transpose()
+            .context("the master's certificate and key cannot be used")?;
+        if self.current.is_some() && config.is_some() {
+            log::info!("new TLS connections use what the master has handed out now");
+        }
+        self.current = Some(Current {
+            first_tls_listener: handout.first_tls_listener as usize,
+            config,
+        });
+        Ok(())
+    }
+
+    /// Whether the master has said which sockets are for TLS, and with what.
+    pub(super) fn is_complete(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// What connections of the listener of this index are begun with; `None` if they are plain.
+    pub(super) fn config_of(&self, listener: usize) -> Option<&Arc<ServerConfig>> {
+        let current = self.current.as_ref()?;
+        current
+            .config
+            .as_ref()
+            .filter(|_| listener >= current.first_tls_listener)
+    }
+}

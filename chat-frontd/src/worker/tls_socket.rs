@@ -1,0 +1,165 @@
+//! What a client's socket does differently under TLS.
+//!
+//! The core sees plaintext, and what it is told of the kernel's queues is in plaintext too: written is what the kernel has
+//! the ciphertext of, acknowledged what stands in records that the client's TCP has as a whole.
+
+use std::io::{ErrorKind, Read, Write};
+
+use super::client_socket::{Alive, ClientSocket, READ_BYTES};
+use super::tcp_queues;
+use crate::core::{ClientKey, Core};
+
+/// What an observation before reading found.
+struct Observation {
+    unacknowledged_plaintext: u64,
+    unread_ciphertext: usize,
+}
+
+impl ClientSocket {
+    /// As [`ClientSocket::read`] does without TLS.
+    pub(super) fn read_tls(
+        &mut self,
+        key: ClientKey,
+        core: &mut Core,
+        scratch: &mut [u8; READ_BYTES],
+    ) -> Alive {
+        let observation = match core.wants_observation(key) {
+            true => self.observation(),
+            false => None,
+        };
+        let Some(tls) = &mut self.tls else {
+            return Alive::Yes;
+        };
+        // Not beyond what was unread when the queues were looked at: what came later is told apart from it.
+        let most = match &observation {
+            Some(seen) if seen.unread_ciphertext > 0 => seen.unread_ciphertext.min(READ_BYTES),
+            _ => READ_BYTES,
+        };
+        let bytes = match self.stream.read(&mut scratch[..most]) {
+            Ok(0) => {
+                self.has_ended = true;
+                core.ended_without_farewell(key);
+                return Alive::Yes;
+            }
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.is_readable = false;
+                return Alive::Yes;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Alive::Yes,
+            Err(_) => return Alive::No,
+        };
+        self.is_readable = bytes == most || self.is_read_closed;
+        let mut plain = Vec::new();
+        let received = tls.receive(&mut scratch[..bytes], &mut plain);
+        if let Some(seen) = observation {
+            let still_unread = seen.unread_ciphertext.saturating_sub(bytes);
+            let unread = match seen.unread_ciphertext {
+                0 => 0,
+                _ => plain.len() + still_unread,
+            };
+            core.observed(key, seen.unacknowledged_plaintext, unread as u64);
+        }
+        if !plain.is_empty() {
+            core.received(key, &plain);
+        }
+        if let Err(error) = received {
+            log::debug!("a client's TLS: {error}");
+            self.write_alert();
+            return Alive::No;
+        }
+        if tls.has_farewell() {
+            self.has_ended = true;
+            core.ended(key);
+        }
+        Alive::Yes
+    }
+
+    fn observation(&mut self) -> Option<Observation> {
+        if !matches!(self.stream.take_error(), Ok(None)) {
+            self.is_broken = true;
+            return None;
+        }
+        let tls = self.tls.as_mut()?;
+        // In this order: what comes between the two counts as having been there.
+        let unacknowledged = tcp_queues::unacknowledged_bytes(&self.stream).ok()?;
+        let unread = tcp_queues::unread_bytes(&self.stream).ok()?;
+        Some(Observation {
+            unacknowledged_plaintext: tls.unacknowledged_plaintext(unacknowledged),
+            unread_ciphertext: usize::try_from(unread).ok()?,
+        })
+    }
+
+    /// As [`ClientSocket::write`] does without TLS. What is encrypted stays in the core's output until the kernel has all of it.
+    pub(super) fn write_tls(&mut self, key: ClientKey, core: &mut Core) -> Alive {
+        let (Some(tls), Some(output)) = (&mut self.tls, core.output(key)) else {
+            return Alive::Yes;
+        };
+        let mut has_written = false;
+        while self.is_writable {
+            if tls.outgoing().is_empty() {
+                if output.pending().is_empty() {
+                    break;
+                }
+                if let Err(error) = tls.encrypt(output.pending()) {
+                    log::debug!("a client's TLS: {error}");
+                    return Alive::No;
+                }
+            }
+            match self.stream.write(tls.outgoing()) {
+                Ok(bytes) if bytes > 0 => {
+                    let plaintext = tls.wrote(bytes);
+                    output.advance(plaintext);
+                    has_written |= plaintext > 0;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => return Alive::No,
+            }
+        }
+        if has_written {
+            core.wrote(key);
+        }
+        if self.is_to_be_shut && tls.outgoing().is_empty() {
+            self.is_to_be_shut = false;
+            return self.shut_now();
+        }
+        Alive::Yes
+    }
+
+    /// Says farewell (close_notify) and closes our sending side, now or as soon as the kernel takes it.
+    pub(super) fn shut_tls(&mut self) -> Alive {
+        let Some(tls) = &mut self.tls else {
+            return Alive::Yes;
+        };
+        if let Err(error) = tls.say_farewell() {
+            log::debug!("a client's TLS: {error}");
+            return Alive::No;
+        }
+        self.is_to_be_shut = true;
+        while let Some(tls) = &mut self.tls
+            && !tls.outgoing().is_empty()
+        {
+            match self.stream.write(tls.outgoing()) {
+                Ok(bytes) if bytes > 0 => {
+                    tls.wrote(bytes);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.is_writable = false;
+                    return Alive::Yes;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => return Alive::No,
+            }
+        }
+        self.is_to_be_shut = false;
+        self.shut_now()
+    }
+
+    /// Tells the client what was wrong, if there is room.
+    fn write_alert(&mut self) {
+        if let Some(tls) = &self.tls {
+            let _ = self.stream.write(tls.outgoing());
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! The promises of TLS, with real processes: certificates, handshakes, resumption, and ends that are none.
+
+// A failed step fails the test.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/certificate.rs"]
+#[allow(dead_code)]
+mod certificate;
+#[path = "../support/connection.rs"]
+#[allow(dead_code)]
+mod connection;
+#[path = "../processes/installation.rs"]
+#[allow(dead_code)]
+mod installation;
+#[path = "../support/processes.rs"]
+#[allow(dead_code)]
+mod processes;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use certificate::{Certificate, SERVER_NAME};
+use connection::{Connection, Received};
+use installation::{FRONTD, Installation, PATIENCE, STATED, kill, repository, wait_until};
+use nix::sys::signal::Signal;
+use rustls::{ALL_VERSIONS, ClientConfig, HandshakeKind};
+
+const ACCOUNTS: &str = "foobar,53649f6e45138ef119c955d04bf042562f6e2946\n\
+                        windows,3cbf2c628de96e8e46ab4e44d4ddf2c4d1eccddb\n";
+
+/// An installation that speaks TLS only, unless told otherwise.
+struct Server {
+    installation: Installation,
+    certificate: Certificate,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(flags: &[&str]) -> Self {
+        let mut installation = Installation::new();
+        installation.listen = "none".to_owned();
+        fs::create_dir(&installation.run_dir).unwrap();
+        fs::write(installation.file("user_pass.txt"), ACCOUNTS).unwrap();
+        let certificate = Certificate::make(&installation.run_dir);
+        installation.program(STATED, &["--detach"]).expect_status(0);
+        let files = files(&certificate);
+        let given = ["--detach", "--listen-tls=127.0.0.1:0", &files[0], &files[1]];
+        let flags = [&given[..], flags].concat();
+        installation.program(FRONTD, &flags).expect_status(0);
+        let address = installation.address();
+        Self {
+            address: address.strip_suffix(" tls").unwrap().parse().unwrap(),
+            installation,
+            certificate,
+        }
+    }
+
+    fn connect_with(&self, config: &Arc<ClientConfig>) -> Result<Connection, String> {
+        Connection::open(self.address, None)?.with_tls(config, SERVER_NAME)
+    }
+
+    fn connect(&self) -> Connection {
+        let config = self.certificate.client(ALL_VERSIONS);
+        self.connect_with(&config).unwrap()
+    }
+
+    fn log_in(&self, name: &str, password: &str) -> Connection {
+        let mut client = self.connect();
+        log_in(&mut client, name, password);
+        client
+    }
+
+    /// As one who may still be online by an earlier connection.
+    fn log_in_again(&self, name: &str, password: &str) -> Connection {
+        processes::wait_for("the user is offline", || {
+            let mut client = self.connect();
+            client.send(format!("{name}\n").as_bytes()).unwrap();
+            if client.receive() != Received::Line(b"password".to_vec()) {
+                return None;
+            }
+            client.send(format!("{password}\n").as_bytes()).unwrap();
+            expect(&mut client, "welcome");
+            Some(client)
+        })
+        .unwrap()
+    }
+
+    fn serves(&self) {
+        ask(&mut self.connect());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.installation.file("chat-frontd.log")).unwrap()
+    }
+
+    #[track_caller]
+    fn wait_for_log(&self, text: &str) {
+        wait_until(text, || self.log().contains(text));
+    }
+}
+
+fn files(certificate: &Certificate) -> [String; 2] {
+    let Certificate {
+        certificate_file,
+        key_file,
+        ..
+    } = certificate;
+    [
+        format!("--tls-cert={}", certificate_file.display()),
+        format!("--tls-key={}", key_file.display()),
+    ]
+}
+
+fn log_in(client: &mut Connection, name: &str, password: &str) {
+    let lines = format!("{name}\n{password}\n");
+    client.send(lines.as_bytes()).unwrap();
+    for line in ["password", "welcome"] {
+        expect(client, line);
+    }
+}
+
+/// Is answered, as somebody new.
+fn ask(client: &mut Connection) {
+    client.send(b"nobody-yet\n").unwrap();
+    expect(client, "register");
+    client.send(b"n\n").unwrap();
+    expect(client, "username");
+}
+
+#[track_caller]
+fn expect(client: &mut Connection, line: &str) {
+    assert_eq!(client.receive(), Received::Line(line.into()));
+}
+
+#[track_caller]
+fn expect_message(client: &mut Connection, text: &str) {
+    match client.receive() {
+        Received::Line(line) => {
+            let line = String::from_utf8(line).unwrap();
+            assert!(line.ends_with(text), "{line} in the place of {text}");
+        }
+        other => panic!("{other:?} in the place of {text}"),
+    }
+}
+
+/// Sends these bytes and no more; whether the server closes then.
+fn is_hung_up_on(address: SocketAddr, bytes: &[u8]) -> bool {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    // A reset is an end as well.
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn a_new_certificate_is_taken_up_and_nobody_is_dropped() {
+    let server = Server::start(&[]);
+    let old = server.certificate.client(ALL_VERSIONS);
+    let mut early = server.connect_with(&old).unwrap();
+    ask(&mut early);
+    let workers = server.installation.children(FRONTD);
+    let certificate = Certificate::make(&server.installation.run_dir);
+    let new = certificate.client(ALL_VERSIONS);
+    assert!(
+        server.connect_with(&new).is_err(),
+        "it was not reloaded yet"
+    );
+    server.installation.script("reload").expect_status(0);
+    // There are two workers, and either may take a connection.
+    for _ in 0..20 {
+        wait_until("the new one is in use", || {
+            server.connect_with(&new).is_ok()
+        });
+    }
+    wait_until("the old one is out of use", || {
+        (0..10).all(|_| {
+            server
+                .connect_with(&server.certificate.client(ALL_VERSIONS))
+                .is_err()
+        })
+    });
+    ask(&mut early);
+
+    // One that cannot be used changes nothing.
+    fs::write(&certificate.key_file, "no key").unwrap();
+    server.installation.script("reload").expect_status(0);
+    server.wait_for_log("the old certificate and key stay in use");
+    ask(&mut early);
+    assert_eq!(server.installation.children(FRONTD), workers);
+    // Workers that are started later get what is in use.
+    for worker in workers {
+        kill(worker, Signal::SIGKILL);
+    }
+    for _ in 0..10 {
+        wait_until("it is in use still", || server.connect_with(&new).is_ok());
+    }
+}
+
+#[test]
+fn what_cannot_be_used_fails_the_start_and_is_named() {
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    let certificate = Certificate::make(&installation.run_dir);
+    let other_dir = tempfile::tempdir().unwrap();
+    let other = Certificate::make(other_dir.path());
+    let [cert, key] = files(&certificate);
+    let [_, other_key] = files(&other);
+    let start = |flags: &[&str]| {
+        let flags = [&["--detach", "--listen-tls=127.0.0.1:0"], flags].concat();
+        let said = installation.program(FRONTD, &flags);
+        said.expect_status(1);
+        said
+    };
+    start(&[]).expect_err("TLS needs a certificate: set --tls-cert, CHAT_TLS_CERT");
+    start(&[&cert]).expect_err("set --tls-key, CHAT_TLS_KEY");
+    start(&[&cert, &other_key]).expect_err("the key is not that of the certificate");
+    let missing = start(&["--tls-cert=/nowhere/cert.pem", &key]);
+    missing.expect_err("cannot read the certificate /nowhere/cert.pem: No such file");
+    let swapped = key.replace("--tls-key", "--tls-cert");
+    start(&[&swapped, &key]).expect_err("the certificate file has no certificate in PEM form");
+    let said = installation.program(FRONTD, &["--detach", "--listen=none"]);
+    said.expect_status(1)
+        .expect_err("there is no address to listen on");
+}
+
+#[test]
+fn garbage_plain_text_and_halves_of_handshakes_are_hung_up_on_and_others_are_served() {
+    let server = Server::start(&["--workers=1", "--handshake-time-out=1"]);
+    let worker = server.installation.children(FRONTD);
+    let mut early = server.connect();
+    for bytes in [
+        &b"foobar\npasspass\nwho\n"[..],
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[0; 100],
+        &[255; 40_000],
+        b"\x16\x03\x01\xff\xff",
+    ] {
+        assert!(is_hung_up_on(server.address, bytes), "{bytes:.20?}");
+    }
+    let hello = client_hello(&server);
+    // Each of these would go on; the time is over first.
+    for end in [0, 1, 4, 5, 6, hello.len() / 2, hello.len() - 1, hello.len()] {
+        assert!(is_hung_up_on(server.address, &hello[..end]), "{end} bytes");
+    }
+    // One that hangs up in the middle.
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(&hello[..hello.len() / 2]).unwrap();
+    drop(stream);
+    // All bytes are flipped one after the other: some are a handshake, most are none.
+    for at in (0..hello.len()).step_by(7) {
+        let mut bytes = hello.clone();
+        bytes[at] ^= 0x55;
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(&bytes).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+    }
+    ask(&mut early);
+    server.serves();
+    assert_eq!(server.installation.children(FRONTD), worker);
+    server.wait_for_log("a TLS handshake failed, of 127.0.0.1: received corrupt message");
+    let lines = server.log().matches("failed, ").count();
+    assert!(lines < 20, "{lines} lines of failures");
+}
+
+/// What a client says first.
+fn client_hello(server: &Server) -> Vec<u8> {
+    let config = server.certificate.client(ALL_VERSIONS);
+    let name = SERVER_NAME.try_into().unwrap();
+    let mut client = rustls::ClientConnection::new(config, name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn those_who_begin_handshakes_and_do_not_go_on_keep_nobody_out() {
+    let server = Server::start(&["--workers=1", "--max-handshakes=4"]);
+    let idle: Vec<TcpStream> = (0..12)
+        .map(|_| TcpStream::connect(server.address).unwrap())
+        .collect();
+    // They would have ten seconds each, and there are three times as many as places.
+    server.serves();
+    drop(idle);
+    server.wait_for_log("others wanted its place");
+}
+
+#[test]
+fn sessions_are_resumed_at_any_worker_and_after_its_death() {
+    let server = Server::start(&[]);
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let config = server.certificate.client(&[version]);
+        let kind = || {
+            let mut client = server.connect_with(&config).unwrap();
+            // Tickets come with what is said after the handshake.
+            ask(&mut client);
+            let tls = client.tls().unwrap();
+            assert_eq!(tls.protocol_version(), Some(version.version));
+            let kind = tls.handshake_kind().unwrap();
+            client.finish().unwrap();
+            kind
+        };
+        assert_eq!(kind(), HandshakeKind::Full);
+        for _ in 0..8 {
+            assert_eq!(kind(), HandshakeKind::Resumed);
+        }
+        for worker in server.installation.children(FRONTD) {
+            kill(worker, Signal::SIGKILL);
+        }
+        wait_until("new workers serve", || {
+            let status = server.installation.status(FRONTD).unwrap();
+            let mut children = status.children.iter();
+            children.all(|c| c.phase.word() == "serving" && c.process.is_some_and(|p| p.is_alive()))
+        });
+        assert_eq!(kind(), HandshakeKind::Resumed);
+    }
+}
+
+#[test]
+fn an_end_without_farewell_confirms_nothing_and_one_with_it_does() {
+    let server = Server::start(&[]);
+    let mut sender = server.log_in("windows", "withglass");
+    expect(&mut sender, "DONE");
+    sender.send(b"send foobar hello\n").unwrap();
+    for line in ["sent:", "DONE"] {
+        expect(&mut sender, line);
+    }
+    let mut reader = server.log_in("foobar", "passpass");
+    expect_message(&mut reader, "windows: hello");
+    expect(&mut reader, "DONE");
+    // With the first line it is seen that the message has arrived, and the second is speech after that.
+    reader.send(b"fetch\n").unwrap();
+    for line in ["fetching", "DONE"] {
+        expect(&mut reader, line);
+    }
+    // The FIN may come from somebody on the way; the line before it is the reader's own, and is done.
+    reader.send(b"send windows seen\n").unwrap();
+    reader.into_stream().shutdown(Shutdown::Write).unwrap();
+    let mut reader = server.log_in_again("foobar", "passpass");
+    expect(&mut reader, "DONE");
+    sender.send(b"fetch\n").unwrap();
+    expect(&mut sender, "fetching");
+    expect_message(&mut sender, "foobar: seen");
+    expect(&mut sender, "DONE");
+    reader.finish().unwrap();
+    sender.send(b"send foobar again\n").unwrap();
+    for line in ["sent:", "DONE"] {
+        expect(&mut sender, line);
+    }
+    let mut reader = server.log_in_again("foobar", "passpass");
+    expect_message(&mut reader, "windows: again");
+    expect(&mut reader, "DONE");
+    // Without a line the message is not confirmed by such an end; by a farewell it is.
+    reader.into_stream().shutdown(Shutdown::Write).unwrap();
+    let mut reader = server.log_in_again("foobar", "passpass");
+    expect_message(&mut reader, "windows: again");
+    expect(&mut reader, "DONE");
+    reader.finish().unwrap();
+    assert_eq!(reader.receive(), Received::Closed(Vec::new()));
+    let mut reader = server.log_in("foobar", "passpass");
+    expect(&mut reader, "DONE");
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
+    const MESSAGES: usize = 60;
+    let server = Server::start(&[]);
+    let mut sender = server.log_in("windows", "withglass");
+    expect(&mut sender, "DONE");
+    let text = "x".repeat(8_000);
+    for number in 0..MESSAGES {
+        let line = format!("send foobar {number} {text}\n");
+        sender.send(line.as_bytes()).unwrap();
+        expect(&mut sender, "sent:");
+        expect(&mut sender, "DONE");
+    }
+    let mut reader = server.log_in("foobar", "passpass");
+    for _ in 0..MESSAGES / 3 {
+        assert!(matches!(reader.receive(), Received::Line(_)));
+    }
+    reader.reset().unwrap();
+    let mut reader = server.log_in_again("foobar", "passpass");
+    for number in 0..MESSAGES {
+        expect_message(&mut reader, &format!("windows: {number} {text}"));
+    }
+    expect(&mut reader, "DONE");
+}
+
+#[test]
+fn ipv4_and_ipv6_plain_and_tls_side_by_side_and_status_says_what_is_open() {
+    let mut installation = Installation::new();
+    installation.listen = "127.0.0.1:0,0.0.0.0:0,[::]:0".to_owned();
+    fs::create_dir(&installation.run_dir).unwrap();
+    let certificate = Certificate::make(&installation.run_dir);
+    let start = || {
+        let mut command = installation.command(repository().join("scripts/start"));
+        command
+            .env("CHAT_LISTEN_TLS", "127.0.0.1:0,[::1]:0")
+            .env("CHAT_TLS_CERT", &certificate.certificate_file)
+            .env("CHAT_TLS_KEY", &certificate.key_file);
+        installation.run(command)
+    };
+    let said = start();
+    said.expect_status(0).expect_out("chat-client --tls ::1 ");
+    let addresses = installation.status(FRONTD).unwrap().addresses;
+    assert_eq!(addresses.len(), 5, "{addresses:?}");
+    let status = installation.script("status");
+    status.expect_status(0);
+    let log = fs::read_to_string(installation.file("chat-frontd.log")).unwrap();
+    for (index, address) in addresses.iter().enumerate() {
+        status.expect_out(&format!("listens on {address}, a client was served"));
+        let warning = format!("{address} is open to other hosts without TLS");
+        let is_open = index == 1 || index == 2;
+        assert_eq!(said.err.contains(&warning), is_open, "{said:?}");
+        assert_eq!(status.out.contains(&format!("warning: {warning}")), is_open);
+        assert_eq!(log.contains(&warning), is_open, "{log}");
+    }
+    let config = certificate.client(ALL_VERSIONS);
+    let address: SocketAddr = addresses[4].strip_suffix(" tls").unwrap().parse().unwrap();
+    assert!(address.is_ipv6());
+    let mut client = Connection::open(address, None).unwrap();
+    client = client.with_tls(&config, SERVER_NAME).unwrap();
+    ask(&mut client);
+}
+
+#[test]
+fn make_cert_makes_one_that_serves_and_never_replaces_one() {
+    let mut installation = Installation::new();
+    installation.listen = "none".to_owned();
+    let make = |names: &[&str]| {
+        let mut command = installation.command(repository().join("scripts/make-cert"));
+        command.args(names);
+        installation.run(command)
+    };
+    make(&[]).expect_status(1).expect_err("for which names");
+    make(&["a,DNS:b"])
+        .expect_status(1)
+        .expect_err("neither a name nor an address");
+    let said = make(&["chat.example.org", "127.0.0.1", "::1"]);
+    said.expect_status(0).expect_out("CHAT_TLS_KEY=");
+    let key = installation.file("key.pem");
+    let mode = fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let before = fs::read(&key).unwrap();
+    make(&["chat.example.org"])
+        .expect_status(1)
+        .expect_err("is there already");
+    assert_eq!(fs::read(&key).unwrap(), before);
+    let left = fs::read_dir(&installation.run_dir).unwrap().count();
+    assert_eq!(left, 2, "nothing but certificate and key");
+
+    let mut command = installation.command(repository().join("scripts/start"));
+    command
+        .env("CHAT_LISTEN_TLS", "127.0.0.1:0")
+        .env("CHAT_TLS_CERT", installation.file("cert.pem"))
+        .env("CHAT_TLS_KEY", &key);
+    installation.run(command).expect_status(0);
+    let log = fs::read_to_string(installation.file("chat-frontd.log")).unwrap();
+    assert!(
+        log.contains("cert.pem is for [chat.example.org], valid until"),
+        "{log}"
+    );
+    installation.script("status").expect_status(0);
+}
+
+#[test]
+fn idle_tls_clients_take_little_memory() {
+    const CLIENTS: usize = 500;
+    chat_shared::descriptor_limit::raise().unwrap();
+    let server = Server::start(&["--workers=1"]);
+    let worker = server.installation.children(FRONTD)[0];
+    let resident_bytes = || {
+        let pages = fs::read_to_string(format!("/proc/{}/statm", worker.pid)).unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    };
+    server.serves();
+    let before = resident_bytes();
+    let clients: Vec<Connection> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = server.connect();
+            ask(&mut client);
+            client
+        })
+        .collect();
+    let each = resident_bytes().saturating_sub(before) / clients.len();
+    eprintln!("{each} bytes for an idle TLS client");
+    assert!(each < 12_000, "{each} bytes for each");
+    let mut last = clients.into_iter().next_back().unwrap();
+    assert_eq!(
+        last.receive_within(Duration::from_millis(1)),
+        Received::Nothing(Vec::new())
+    );
+}

@@ -1,0 +1,134 @@
+//! Files that hold secrets are for their owner alone. What others can get at is taken away from them, or refused.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+const OTHERS: u32 = 0o077;
+
+/// What becomes of a file that others can get at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExposure {
+    /// It is taken away from them, with a warning.
+    Close,
+    /// It is not used.
+    Refuse,
+}
+
+/// Why a file is not used.
+#[derive(Debug, Error)]
+pub enum ExposureError {
+    /// Others can get at it.
+    #[error("others can get at {} (mode {mode:04o}): chmod go= it, or leave --strict-permissions (CHAT_STRICT_PERMISSIONS) out", path.display())]
+    Exposed {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// It cannot be looked at.
+    #[error("cannot look at {}: {error}", path.display())]
+    System {
+        /// The file or directory.
+        path: PathBuf,
+        /// What went wrong.
+        error: io::Error,
+    },
+}
+
+/// Sees to it that nobody but its owner can get at a file or directory, if it is there.
+pub fn close_to_others(path: &Path, on_exposure: OnExposure) -> Result<(), ExposureError> {
+    let shown = path.display();
+    let mode = match fs::metadata(path) {
+        Ok(found) => found.permissions().mode() & 0o7777,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            let path = path.to_owned();
+            return Err(ExposureError::System { path, error });
+        }
+    };
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    if on_exposure == OnExposure::Refuse {
+        let path = path.to_owned();
+        return Err(ExposureError::Exposed { path, mode });
+    }
+    let closed = mode & !OTHERS;
+    match set_mode(path, closed) {
+        Ok(()) => log::warn!("others could get at {shown}; its mode is {closed:04o} now"),
+        Err(error) => {
+            log::warn!(
+                "others can get at {shown} (mode {mode:04o}), and that cannot be changed: {error}"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    File::open(path)?.set_permissions(Permissions::from_mode(mode))
+}
+
+/// The same for a directory and all that is in it.
+pub fn close_directory_to_others(
+    directory: &Path,
+    on_exposure: OnExposure,
+) -> Result<(), ExposureError> {
+    close_to_others(directory, on_exposure)?;
+    let system = |error| ExposureError::System {
+        path: directory.to_owned(),
+        error,
+    };
+    for entry in fs::read_dir(directory).map_err(system)? {
+        close_to_others(&entry.map_err(system)?.path(), on_exposure)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn what_others_can_get_at_is_closed_or_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("user_pass.txt");
+        close_to_others(&path, OnExposure::Refuse).unwrap();
+        fs::write(&path, "").unwrap();
+        for (mode, closed) in [
+            (0o600, 0o600),
+            (0o644, 0o600),
+            (0o640, 0o600),
+            (0o402, 0o400),
+        ] {
+            set_mode(&path, mode).unwrap();
+            let refused = close_to_others(&path, OnExposure::Refuse).is_err();
+            assert_eq!(refused, mode != closed, "{mode:o}");
+            assert_eq!(mode_of(&path), mode);
+            close_to_others(&path, OnExposure::Close).unwrap();
+            assert_eq!(mode_of(&path), closed);
+        }
+    }
+
+    #[test]
+    fn a_directory_is_closed_with_what_is_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.db");
+        fs::write(&path, "").unwrap();
+        set_mode(&path, 0o644).unwrap();
+        set_mode(directory.path(), 0o700).unwrap();
+        let refused = close_directory_to_others(directory.path(), OnExposure::Refuse);
+        assert!(refused.unwrap_err().to_string().contains("journal.db"));
+        set_mode(directory.path(), 0o755).unwrap();
+        close_directory_to_others(directory.path(), OnExposure::Close).unwrap();
+        assert_eq!((mode_of(directory.path()), mode_of(&path)), (0o700, 0o600));
+    }
+}

@@ -1,0 +1,267 @@
+//! Pages of texts: what a checkpoint holds of messages apart from the rest, because it need not be in memory. Pure.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use chat_shared::rpc::MessageNumber;
+
+/// The table of the checkpoint whose records these pages are, by their number.
+pub const TEXT_TABLE: u8 = 3;
+
+const ENCODING: bincode::config::Configuration = bincode::config::standard();
+
+/// Texts of messages. A message's number is never given again and its text never changes, so a text that was read is
+/// right wherever its page has gone meanwhile.
+pub type Texts = BTreeMap<MessageNumber, Box<str>>;
+
+/// Where the checkpoint has the text of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextPlace {
+    /// Whose text.
+    pub number: MessageNumber,
+    /// How long it is.
+    pub text_bytes: u32,
+    /// The page it was on when last heard.
+    pub page: u64,
+    /// The page it is on instead, once the checkpoint that is being written is current.
+    pub moved_to: Option<u64>,
+}
+
+/// Why texts cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError<E> {
+    /// A page cannot be read.
+    #[error("{0}")]
+    Read(E),
+    /// A page was read, and does not hold what it must.
+    #[error("page {page} of texts: {what}")]
+    Damaged {
+        /// Which.
+        page: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+/// A page as it is stored.
+pub fn encode(texts: &[(MessageNumber, &str)]) -> Vec<u8> {
+    bincode::serde::encode_to_vec(texts, ENCODING).expect("texts can always be encoded into memory")
+}
+
+/// A page as it was stored; nothing if it cannot be read.
+pub fn decode(bytes: &[u8]) -> Option<Vec<(MessageNumber, &str)>> {
+    let (texts, consumed) = bincode::serde::borrow_decode_from_slice(bytes, ENCODING).ok()?;
+    (consumed == bytes.len()).then_some(texts)
+}
+
+/// Looks texts up. `read` gives the pages of the checkpoint that is current, the same one all the time. Texts whose
+/// page is not in it are left out.
+pub fn find<E>(
+    places: &[TextPlace],
+    mut read: impl FnMut(u64) -> Result<Option<Vec<u8>>, E>,
+) -> Result<Texts, TextError<E>> {
+    let mut places = places.to_vec();
+    places.sort_unstable_by_key(|place| (place.page, place.moved_to));
+    let mut texts = Texts::new();
+    for on_page in places.chunk_by(|one, other| one.page == other.page) {
+        if find_on(on_page[0].page, on_page, &mut read, &mut texts)? {
+            continue;
+        }
+        for moved in on_page.chunk_by(|one, other| one.moved_to == other.moved_to) {
+            if let Some(page) = moved[0].moved_to {
+                find_on(page, moved, &mut read, &mut texts)?;
+            }
+        }
+    }
+    Ok(texts)
+}
+
+/// Takes texts from one page; says whether that is there.
+fn find_on<E>(
+    page: u64,
+    places: &[TextPlace],
+    read: &mut impl FnMut(u64) -> Result<Option<Vec<u8>>, E>,
+    texts: &mut Texts,
+) -> Result<bool, TextError<E>> {
+    let Some(bytes) = read(page).map_err(TextError::Read)? else {
+        return Ok(false);
+    };
+    let damaged = |what| TextError::Damaged { page, what };
+    let on_page: HashMap<_, _> = decode(&bytes)
+        .ok_or_else(|| damaged("it cannot be read"))?
+        .into_iter()
+        .collect();
+    for place in places {
+        match on_page.get(&place.number) {
+            Some(text) if text.len() == place.text_bytes as usize => {
+                texts.insert(place.number, (*text).into());
+            }
+            Some(_) => return Err(damaged("a text has another length")),
+            None => return Err(damaged("a text is missing")),
+        }
+    }
+    Ok(true)
+}
+
+/// One text of a page that is being put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GatheredText {
+    /// It was in memory.
+    Given(MessageNumber, Box<str>),
+    /// It is on a page of the current checkpoint.
+    Placed(TextPlace),
+}
+
+/// A new page, some texts of which are still to be fetched from old ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    /// In the order in which they are to stand on the page.
+    pub texts: Vec<GatheredText>,
+}
+
+impl Gathering {
+    /// The page as it is to be stored; `read` as in [`find`].
+    pub fn encode<E>(
+        &self,
+        read: impl FnMut(u64) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Vec<u8>, TextError<E>> {
+        let places: Vec<TextPlace> = self
+            .texts
+            .iter()
+            .filter_map(|text| match text {
+                GatheredText::Placed(place) => Some(*place),
+                GatheredText::Given(..) => None,
+            })
+            .collect();
+        let found = find(&places, read)?;
+        let texts = self.texts.iter().map(|text| match text {
+            GatheredText::Given(number, text) => Ok((*number, text.as_ref())),
+            GatheredText::Placed(place) => match found.get(&place.number) {
+                Some(text) => Ok((place.number, text.as_ref())),
+                None => Err(TextError::Damaged {
+                    page: place.page,
+                    what: "it is missing",
+                }),
+            },
+        });
+        Ok(encode(&texts.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    fn text_bytes(&self) -> usize {
+        let bytes = |text: &GatheredText| match text {
+            GatheredText::Given(_, text) => text.len(),
+            GatheredText::Placed(place) => place.text_bytes as usize,
+        };
+        self.texts.iter().map(bytes).sum()
+    }
+}
+
+/// What a record of a checkpoint is to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// This.
+    Bytes(Vec<u8>),
+    /// A page of texts.
+    Texts(Gathering),
+}
+
+impl Content {
+    /// The content as it is to be stored; `read` as in [`find`].
+    pub fn encode<E>(
+        &self,
+        read: impl FnMut(u64) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Cow<'_, [u8]>, TextError<E>> {
+        match self {
+            Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::Texts(gathering) => gathering.encode(read).map(Cow::Owned),
+        }
+    }
+
+    /// How long it is, roughly where it is not put together yet.
+    pub fn approximate_len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Texts(gathering) => gathering.text_bytes(),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    const PLACE: TextPlace = TextPlace {
+        number: MessageNumber(7),
+        text_bytes: 5,
+        page: 1,
+        moved_to: Some(2),
+    };
+
+    fn page(texts: &[(u64, &str)]) -> Vec<u8> {
+        let texts: Vec<_> = texts
+            .iter()
+            .map(|(number, text)| (MessageNumber(*number), *text))
+            .collect();
+        encode(&texts)
+    }
+
+    /// Looks up one text in a checkpoint that has one page.
+    fn found(
+        place: TextPlace,
+        number: u64,
+        content: &[u8],
+    ) -> Result<Texts, TextError<Infallible>> {
+        find(&[place], |page| {
+            Ok((page == number).then(|| content.to_vec()))
+        })
+    }
+
+    #[test]
+    fn a_text_is_found_on_its_page_or_where_it_moved() {
+        let content = page(&[(9, "other"), (7, "hello")]);
+        let texts = Texts::from([(MessageNumber(7), "hello".into())]);
+        assert_eq!(found(PLACE, 1, &content), Ok(texts.clone()));
+        assert_eq!(found(PLACE, 2, &content), Ok(texts));
+        assert_eq!(found(PLACE, 3, &content), Ok(Texts::new()));
+    }
+
+    #[test]
+    fn a_page_that_does_not_hold_what_it_must_is_named() {
+        for content in [
+            page(&[(7, "longer")]),
+            page(&[(8, "hello")]),
+            vec![1],
+            [page(&[(7, "hello")]), vec![0]].concat(),
+        ] {
+            let result = found(PLACE, 1, &content);
+            assert!(
+                matches!(result, Err(TextError::Damaged { page: 1, .. })),
+                "{result:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_is_put_together_of_texts_in_memory_and_on_other_pages() {
+        let gathering = Gathering {
+            texts: vec![
+                GatheredText::Given(MessageNumber(3), "three".into()),
+                GatheredText::Placed(PLACE),
+            ],
+        };
+        let old = page(&[(7, "seven")]);
+        let read = |wanted| Ok::<_, Infallible>((wanted == 1).then(|| old.clone()));
+        let wanted = page(&[(3, "three"), (7, "seven")]);
+        assert_eq!(gathering.encode(read), Ok(wanted));
+        let error = gathering.encode(|_| Ok::<_, Infallible>(None));
+        assert!(matches!(error, Err(TextError::Damaged { page: 1, .. })));
+    }
+}

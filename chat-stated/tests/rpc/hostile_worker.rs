@@ -1,0 +1,161 @@
+//! A worker that was taken over, beside one that was not: what is the other's stays out of its reach.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use chat_shared::rpc::{
+    Answer, Call, FromWorker, LifeCredential, MessageNumber, Refusal, ResumedConnection,
+};
+use nix::unistd::geteuid;
+
+use super::daemon::Daemon;
+use super::worker::{Client, Link, SENT, Worker, everything_up_to, log_in, register, send, texts};
+
+/// Ann is logged in through the first worker; the second one knows the number of her connection.
+fn scene(daemon: &Daemon) -> (Worker, Client, Worker, Client) {
+    let mut honest = Worker::attach(daemon);
+    let ann = honest.log_in("ann");
+    let mut hostile = Worker::attach(daemon);
+    let mut forged = hostile.client();
+    forged.serial = ann.serial;
+    (honest, ann, hostile, forged)
+}
+
+#[test]
+fn a_worker_cannot_read_or_speak_for_a_client_of_another_one() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let (mut honest, mut ann, mut hostile, mut forged) = scene(&daemon);
+    let mut bob = honest.log_in("bob");
+    assert_eq!(honest.answer(&mut bob, send("ann", "secret")), SENT);
+    for call in [
+        Call::Fetch,
+        Call::Who,
+        Call::Last { minutes: 9 },
+        Call::Push { on: true },
+        send("bob", "as ann"),
+        Call::Broadcast { text: "as ann" },
+        Call::LogOut,
+    ] {
+        let reply = hostile.ask(&mut forged, call);
+        assert_eq!(reply.answer, Answer::Refused);
+        assert_eq!(texts(&reply.messages), [""; 0]);
+    }
+    let (messages, _) = hostile.page(&forged, MessageNumber(0), MessageNumber(u64::MAX));
+    assert_eq!(texts(&messages), [""; 0]);
+    // Nothing of it has come to ann or bob, and what waits for ann still does.
+    let read = honest.ask(&mut ann, Call::Fetch);
+    assert_eq!(texts(&read.messages), ["secret"]);
+    assert_eq!(texts(&honest.ask(&mut bob, Call::Fetch).messages), [""; 0]);
+    assert_eq!(honest.who(&mut bob), "ann bob");
+}
+
+#[test]
+fn a_worker_cannot_end_or_confirm_for_a_client_of_another_one() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let (mut honest, mut ann, mut hostile, forged) = scene(&daemon);
+    let mut bob = honest.log_in("bob");
+    assert_eq!(honest.answer(&mut bob, send("ann", "secret")), SENT);
+    let everything = everything_up_to(MessageNumber(u64::MAX));
+    hostile.say([
+        FromWorker::Progress {
+            connection: forged.serial,
+            progress: everything,
+        },
+        FromWorker::Resume {
+            connections: vec![ResumedConnection {
+                push: true,
+                ..forged.resumed()
+            }],
+        },
+        FromWorker::Close {
+            connection: forged.serial,
+            progress: everything,
+        },
+    ]);
+    // By the time this is answered, the daemon has seen all of it.
+    hostile.look_up("ann");
+    assert_eq!(honest.who(&mut bob), "ann bob");
+    let read = honest.ask(&mut ann, Call::Fetch);
+    assert_eq!(texts(&read.messages), ["secret"]);
+}
+
+#[test]
+fn a_worker_cannot_make_a_session_without_the_password() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut hostile = Worker::attach(&daemon);
+    // By claiming that there was one.
+    let mut claimed = hostile.client();
+    claimed.progress = everything_up_to(MessageNumber(7));
+    hostile.say([FromWorker::Resume {
+        connections: vec![claimed.resumed()],
+    }]);
+    assert_eq!(hostile.answer(&mut claimed, Call::Fetch), Answer::Refused);
+    // By a wrong password, an empty one, the stored secret, or by taking the name.
+    let stored = daemon.account_lines("ann")[0].clone();
+    let secret = stored.split_once(',').unwrap().1.as_bytes();
+    let mut guessing = hostile.client();
+    let guesses = [b"wrong".as_slice(), secret];
+    for guess in guesses {
+        let answer = hostile.answer(&mut guessing, log_in("ann", guess));
+        assert_eq!(answer, Answer::Password);
+    }
+    let answer = hostile.answer(&mut guessing, register("ann", b"mine"));
+    assert_eq!(answer, Answer::Username);
+    assert_eq!(hostile.answer(&mut guessing, Call::Who), Answer::Refused);
+    assert_eq!(hostile.look_up("ann"), Answer::Password);
+}
+
+#[test]
+fn a_worker_cannot_become_another_one() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let (honest, ann, hostile, _) = scene(&daemon);
+    let forged = LifeCredential {
+        life: honest.credential.life,
+        secret: hostile.credential.secret,
+    };
+    let refused = Worker::resume(&daemon, forged).err();
+    assert_eq!(refused, Some(Refusal::LifeEnded));
+    // Neither while both are away: the life is there to be had, for who has its secret.
+    daemon.kill_child();
+    let refused = Worker::resume(&daemon, forged).err();
+    assert_eq!(refused, Some(Refusal::LifeEnded));
+    let mut honest = honest;
+    honest.come_back(&daemon, vec![ann.resumed()]);
+    let mut ann = ann;
+    assert_eq!(honest.answer(&mut ann, Call::Fetch), Answer::Fetched);
+}
+
+const AS_ANOTHER: &str = "CHAT_TEST_SOCKET";
+
+#[test]
+fn a_process_of_another_user_is_not_served_even_if_the_socket_lets_it_in() {
+    if let Ok(socket) = std::env::var(AS_ANOTHER) {
+        assert_eq!(Link::open(Path::new(&socket)).greet(None), None);
+        return;
+    }
+    if !geteuid().is_root() {
+        return;
+    }
+    let daemon = Daemon::with_accounts(&[]);
+    Worker::attach(&daemon);
+    fs::set_permissions(daemon.socket(), Permissions::from_mode(0o666)).unwrap();
+    let connect_as = |user: u32| {
+        let test =
+            "hostile_worker::a_process_of_another_user_is_not_served_even_if_the_socket_lets_it_in";
+        let output = Command::new("/proc/self/exe")
+            .args(["--exact", test, "--test-threads=1"])
+            .env(AS_ANOTHER, daemon.socket())
+            .uid(user)
+            .gid(user)
+            .output()
+            .unwrap();
+        output.status.success()
+    };
+    // A stranger is hung up on; a worker is greeted.
+    assert!(connect_as(64_999));
+    assert!(!connect_as(64_191));
+    daemon.wait_for_log("of user 64999");
+}

@@ -1,0 +1,195 @@
+//! Texts that are not in memory: bounded, served after crashes, and never damaged.
+
+use std::fs;
+
+use chat_shared::rpc::{Call, FromWorker, MessageNumber, ResumedConnection, ToWorker};
+
+use super::daemon::{Daemon, wait_for, wait_for_end};
+use super::pages::{ON_DISK, read_reply, send_all};
+use super::worker::{SENT, Worker, send, texts};
+
+fn numbered(count: usize, text_bytes: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("{number:0text_bytes$}"))
+        .collect()
+}
+
+#[test]
+fn a_page_that_was_asked_of_a_killed_daemon_is_had_from_the_next() {
+    let daemon = Daemon::with_flags(&["ann", "bob"], &ON_DISK);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let sent = numbered(2_000, 100);
+    send_all(&mut worker, &mut ann, "bob", &sent);
+    let (mut bob, welcome) = worker.log_in_reading("bob");
+    assert!(welcome.more);
+    let mut read = welcome.messages;
+    let mut more = true;
+    while more {
+        let after = read.last().map_or(MessageNumber(0), |last| last.number);
+        let page = FromWorker::Page {
+            connection: bob.serial,
+            after,
+            through: welcome.through,
+        };
+        // Often enough it dies while the texts are read.
+        worker.say([page]);
+        daemon.kill_child();
+        let resumed = [(&ann, after), (&bob, after)].map(|(client, taken)| ResumedConnection {
+            connection: client.serial,
+            answered: client.answered,
+            progress: client.progress,
+            taken,
+            push: false,
+        });
+        worker.come_back(&daemon, resumed.to_vec());
+        let (page, page_more) = worker.page(&bob, after, welcome.through);
+        assert!(!page.is_empty() || !page_more);
+        read.extend(page);
+        more = page_more;
+    }
+    assert_eq!(texts(&read), sent);
+    bob.has(welcome.through);
+    assert_eq!(
+        texts(&worker.ask(&mut bob, Call::Fetch).messages),
+        [] as [&str; 0]
+    );
+}
+
+#[test]
+fn push_and_broadcasts_go_on_while_old_texts_are_on_the_disk() {
+    let daemon = Daemon::with_flags(&["ann", "bob", "cy"], &ON_DISK);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let sent = numbered(300, 100);
+    send_all(&mut worker, &mut ann, "bob", &sent);
+    let text = "to all";
+    assert_eq!(worker.answer(&mut ann, Call::Broadcast { text }), SENT);
+    let (mut bob, welcome) = worker.log_in_reading("bob");
+    let read = read_reply(&mut worker, &bob, welcome);
+    assert_eq!(texts(&read[..300]), sent);
+    assert_eq!(texts(&read[300..]), [text]);
+    bob.has(read[300].number);
+    let (mut cy, welcome) = worker.log_in_reading("cy");
+    assert_eq!(texts(&read_reply(&mut worker, &cy, welcome)), [text]);
+    cy.has(read[300].number);
+    for client in [&mut bob, &mut cy] {
+        worker.ask(client, Call::Push { on: true });
+    }
+    let request = ann.request(Call::Broadcast { text: "again" });
+    worker.request([request]);
+    let mut pushed_to = Vec::new();
+    while pushed_to.len() < 2 {
+        match worker.next_item().expect("a push") {
+            ToWorker::Push {
+                connections,
+                messages,
+                more,
+                ..
+            } => {
+                assert_eq!((texts(&messages), more), (vec!["again"], false));
+                pushed_to.extend(connections);
+            }
+            ToWorker::Reply { answer, .. } => assert_eq!(answer, SENT),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Kilobytes of memory that a process has.
+fn resident_kib(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn memory_is_bounded_whatever_waits() {
+    let flags = [
+        "--resident-text-bytes=1000000",
+        "--checkpoint-every-entries=200",
+        "--queue-bytes=1000000000",
+        "--sender-share-percent=100",
+    ];
+    let mut daemon = Daemon::with_flags(&["ann", "bob"], &flags);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let sent = numbered(100, 16_000);
+    let before_kib = resident_kib(daemon.child());
+    const TIMES: usize = 100;
+    for _ in 0..TIMES {
+        send_all(&mut worker, &mut ann, "bob", &sent);
+    }
+    let text_kib = (TIMES * 100 * 16_000 / 1024) as u64;
+    let grown_kib = resident_kib(daemon.child()) - before_kib;
+    assert!(grown_kib < text_kib / 2, "{grown_kib} KiB of {text_kib}");
+    drop(worker);
+    daemon.stop();
+    daemon.start_again();
+    let mut worker = Worker::attach(&daemon);
+    let (bob, welcome) = worker.log_in_reading("bob");
+    let read = read_reply(&mut worker, &bob, welcome);
+    assert_eq!(read.len(), TIMES * 100);
+    for (index, message) in read.iter().enumerate() {
+        assert_eq!(message.text, sent[index % 100]);
+    }
+    let started_kib = resident_kib(daemon.child());
+    assert!(
+        started_kib < before_kib + text_kib / 2,
+        "{started_kib} KiB after the start"
+    );
+}
+
+#[test]
+fn a_flipped_bit_in_a_text_that_was_not_loaded_is_named_when_it_is_read() {
+    let mut daemon = Daemon::with_flags(&["ann", "bob"], &ON_DISK);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    assert_eq!(
+        worker.answer(&mut ann, send("bob", "the damaged text")),
+        SENT
+    );
+    send_all(&mut worker, &mut ann, "ann", &numbered(200, 10));
+    drop(worker);
+    wait_for("the checkpoint", || {
+        let file = fs::read(daemon.run_dir().join("state/checkpoint.db-wal")).unwrap_or_default();
+        let database = fs::read(daemon.run_dir().join("state/checkpoint.db")).unwrap();
+        let has = |bytes: &[u8]| bytes.windows(11).any(|window| window == b"the damaged");
+        (has(&file) || has(&database)).then_some(())
+    });
+    daemon.stop();
+    // A start writes back what is in the log.
+    daemon.start_again();
+    Worker::attach(&daemon);
+    daemon.stop();
+    let file = daemon.run_dir().join("state/checkpoint.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let place = bytes
+        .windows(11)
+        .position(|window| window == b"the damaged");
+    bytes[place.expect("it is in the checkpoint")] ^= 1;
+    fs::write(&file, bytes).unwrap();
+
+    let checked = daemon.run(&["check"]);
+    assert_eq!(checked.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(said.contains("checkpoint.db is damaged: record "), "{said}");
+
+    daemon.start_again();
+    let mut worker = Worker::attach(&daemon);
+    let child = daemon.child();
+    let (bob, welcome) = worker.log_in_reading("bob");
+    assert_eq!((texts(&welcome.messages), welcome.more), (vec![], true));
+    worker.say([FromWorker::Page {
+        connection: bob.serial,
+        after: MessageNumber(0),
+        through: welcome.through,
+    }]);
+    wait_for_end(child);
+    daemon.wait_for_log("checkpoint.db is damaged: record ");
+    daemon.wait_for_log("its checksum does not match its content");
+}

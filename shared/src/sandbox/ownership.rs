@@ -1,0 +1,213 @@
+//! Files and directories are given to the users that need them. Done by root in directories that such a user may write
+//! to, so nothing is followed that this user could have put there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::AtFlags;
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW, O_PATH};
+use nix::unistd::{Gid, Uid, fchownat};
+use thiserror::Error;
+
+use super::users::Identity;
+
+/// What could not be given to whom.
+#[derive(Debug, Error)]
+#[error("cannot give {} to user {user}: {reason}", path.display())]
+pub struct HandOverError {
+    path: PathBuf,
+    user: Identity,
+    reason: String,
+}
+
+/// Gives a regular file to a user, if it is there. A link, and a file that has other names too, are refused.
+pub fn give(path: &Path, user: Identity) -> Result<(), HandOverError> {
+    let error = |reason: String| HandOverError {
+        path: path.to_owned(),
+        user,
+        reason,
+    };
+    match give_opened(path, user) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result.map_err(|cause| error(cause.to_string())),
+    }
+}
+
+/// Gives a directory and the files in it to a user; makes it, for that user alone, if it is not there. A link to it that
+/// belongs to root is followed.
+pub fn give_directory(path: &Path, user: Identity) -> Result<(), HandOverError> {
+    give_directory_or_fail(path, user).map_err(|error| HandOverError {
+        path: path.to_owned(),
+        user,
+        reason: error.to_string(),
+    })
+}
+
+fn give_directory_or_fail(path: &Path, user: Identity) -> io::Result<()> {
+    let path = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new().mode(0o700).create(path)?;
+            path.to_owned()
+        }
+        Err(error) => return Err(error),
+        Ok(found) if found.is_symlink() && found.uid() == 0 => fs::canonicalize(path)?,
+        Ok(_) => path.to_owned(),
+    };
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_DIRECTORY | O_NOFOLLOW)
+        .open(&path)?;
+    // By way of the descriptor: whatever is under that name meanwhile, this is the directory that was looked at.
+    let directory = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    for entry in fs::read_dir(&directory)? {
+        match give_opened(&entry?.path(), user) {
+            // Removed meanwhile by the process that has it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    chown(&opened, Some(user.uid), user.gid)
+}
+
+fn give_opened(path: &Path, user: Identity) -> io::Result<()> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_PATH | O_NOFOLLOW)
+        .open(path)?;
+    let found = opened.metadata()?;
+    if (found.uid(), found.gid()) == (user.uid, user.gid) {
+        return Ok(());
+    }
+    let kind = found.file_type();
+    let refused = if kind.is_symlink() {
+        "is a symbolic link: put the file itself there"
+    } else if !kind.is_file() {
+        "is not a regular file"
+    } else if found.nlink() > 1 {
+        "has another name elsewhere"
+    } else {
+        return chown(&opened, Some(user.uid), user.gid);
+    };
+    let name = path.file_name().unwrap_or_default().display();
+    Err(io::Error::other(format!("{name} {refused}")))
+}
+
+fn chown(opened: &File, uid: Option<u32>, gid: u32) -> io::Result<()> {
+    let owner = uid.map(Uid::from_raw);
+    let group = Some(Gid::from_raw(gid));
+    Ok(fchownat(opened, "", owner, group, AtFlags::AT_EMPTY_PATH)?)
+}
+
+/// Lets a group make files in a directory, and remove its own; everybody may pass, nobody else may look.
+pub fn share_with_group(directory: &Path, user: Identity) -> Result<(), HandOverError> {
+    let share = || {
+        let opened = File::open(directory)?;
+        chown(&opened, None, user.gid)?;
+        opened.set_permissions(Permissions::from_mode(0o1771))
+    };
+    share().map_err(|error: io::Error| HandOverError {
+        path: directory.to_owned(),
+        user,
+        reason: error.to_string(),
+    })
+}
+
+/// Lets everybody pass a directory who knows what is in it.
+pub fn make_passable(directory: &Path) -> io::Result<()> {
+    let mode = directory.metadata()?.permissions().mode() & 0o7777;
+    match mode & 0o001 {
+        0 => fs::set_permissions(directory, Permissions::from_mode(mode | 0o011)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use nix::unistd::geteuid;
+
+    use super::*;
+
+    const USER: Identity = Identity {
+        uid: 64190,
+        gid: 64190,
+    };
+
+    #[test]
+    fn a_file_is_given_and_a_way_to_another_one_is_not() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (mine, link, name) = (
+            dir.path().join("a"),
+            dir.path().join("b"),
+            dir.path().join("c"),
+        );
+        give(&mine, USER).unwrap();
+        fs::write(&mine, "").unwrap();
+        symlink(&mine, &link).unwrap();
+        fs::hard_link(&mine, &name).unwrap();
+        assert!(
+            give(&link, USER)
+                .unwrap_err()
+                .to_string()
+                .contains("symbolic")
+        );
+        assert!(
+            give(&name, USER)
+                .unwrap_err()
+                .to_string()
+                .contains("another name")
+        );
+        assert_eq!(mine.metadata().unwrap().uid(), 0);
+        fs::remove_file(&name).unwrap();
+        give(&mine, USER).unwrap();
+        assert_eq!(mine.metadata().unwrap().uid(), USER.uid);
+    }
+
+    #[test]
+    fn a_directory_is_made_and_given_with_what_is_in_it() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        give_directory(&state, USER).unwrap();
+        fs::write(state.join("x"), "").unwrap();
+        give_directory(&state, USER).unwrap();
+        for path in [&state, &state.join("x")] {
+            let found = path.metadata().unwrap();
+            assert_eq!((found.uid(), found.gid()), (USER.uid, USER.gid));
+        }
+        let mode = state.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        // A link that its user could have put there leads nowhere.
+        let target = dir.path().join("target");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("y"), "").unwrap();
+        let link = dir.path().join("link");
+        symlink(&target, &link).unwrap();
+        std::os::unix::fs::lchown(&link, Some(USER.uid), None).unwrap();
+        assert!(give_directory(&link, USER).is_err());
+        assert_eq!(target.join("y").metadata().unwrap().uid(), 0);
+        std::os::unix::fs::lchown(&link, Some(0), None).unwrap();
+        give_directory(&link, USER).unwrap();
+        assert_eq!(target.join("y").metadata().unwrap().uid(), USER.uid);
+    }
+
+    #[test]
+    fn a_directory_becomes_passable_once() {
+        let dir = tempfile::tempdir().unwrap();
+        for (mode, wanted) in [(0o700, 0o711), (0o1771, 0o1771), (0o755, 0o755)] {
+            fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+            make_passable(dir.path()).unwrap();
+            let mode = dir.path().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, wanted);
+        }
+    }
+}
