@@ -32,6 +32,10 @@ pub(super) struct Connection {
     /// The last request whose answer the worker is known to have.
     answered: StreamOffset,
     /// Decisions the worker may not have, by rising offset, but the one that `last` is; never empty.
+    #[expect(
+        clippy::box_collection,
+        reason = "most have none, and 24 bytes each count"
+    )]
     earlier: Option<Box<VecDeque<(StreamOffset, KeptDecision)>>>,
     account: LoggedIn,
     /// The decision about the last request, if that is plain and the worker may not have it.
