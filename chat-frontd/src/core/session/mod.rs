@@ -8,6 +8,7 @@ mod line_buffer;
 mod login;
 mod message_line;
 mod output;
+mod resting;
 mod slot;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub(crate) use command::PushMode;
 pub(crate) use delivery::Delivery;
 pub(crate) use message_line::MessageLines;
 pub use output::Output;
+pub(crate) use resting::RestingSession;
 
 use line_buffer::{Line, LineBuffer};
 use slot::{Question, Setting, Slot, Stage};
@@ -153,6 +155,10 @@ impl Session {
             ending: None,
             idle_since_ms: now_ms,
         }
+    }
+
+    pub(crate) fn serial(&self) -> ConnectionSerial {
+        self.serial
     }
 
     /// Bytes came from the client.
