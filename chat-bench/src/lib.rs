@@ -5,6 +5,7 @@ pub mod crowd;
 pub mod dialogue;
 pub mod footprint;
 pub mod histogram;
+pub mod hot_paths;
 pub mod installation;
 pub mod json_object;
 pub mod machine;

@@ -5,10 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chat_bench::speed::floors::{echo, frames};
 use chat_bench::speed::measurement::{Measurement, append};
-use chat_bench::speed::setup::Setup;
-use chat_bench::speed::{accounts, fan_out, idle, logins, offline, queued, relay};
-use chat_bench::{crash, outage, soak, startup};
+use chat_bench::speed::setup::Repetition;
+use chat_bench::speed::{
+    accounts, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
+};
+use chat_bench::{crash, hot_paths, outage, soak, startup};
 use clap::{Parser, Subcommand};
 
 /// Puts chatserv under load, and tells what came of it: one line of JSON, and lines for people
@@ -32,6 +35,16 @@ enum Work {
     Logins(logins::Options),
     Accounts(accounts::Options),
     Queued(queued::Options),
+    Latency(latency::Options),
+    Floors(floors::Options),
+    Page(page::Options),
+    HotPath(hot_paths::Options),
+    /// The other end of `floors`
+    #[command(hide = true)]
+    EchoServer(echo::Server),
+    /// The other end of `floors`
+    #[command(hide = true)]
+    FramePeer(frames::Peer),
 }
 
 /// What a run leaves to be told.
@@ -68,7 +81,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
     }
     macro_rules! measured {
         ($run:path, $options:expr) => {
-            return show(&$run($options)?, &$options.setup)
+            return show(&$run($options)?, &$options.setup.repetition)
         };
     }
     let (told, page_file) = match work {
@@ -83,6 +96,15 @@ fn run(work: &Work) -> anyhow::Result<bool> {
         Work::Logins(options) => measured!(logins::run, options),
         Work::Accounts(options) => measured!(accounts::run, options),
         Work::Queued(options) => measured!(queued::run, options),
+        Work::Latency(options) => measured!(latency::run, options),
+        Work::Floors(options) => return show(&floors::run(options)?, &options.repetition),
+        Work::Page(options) => {
+            write!(std::io::stdout(), "{}", page::run(options)?)?;
+            return Ok(true);
+        }
+        Work::HotPath(options) => return hot_paths::run(options).map(|()| true),
+        Work::EchoServer(server) => return echo::serve(server).map(|()| true),
+        Work::FramePeer(peer) => return frames::answer(peer).map(|()| true),
     };
     tell(&told, page_file)?;
     Ok(told.is_success)
@@ -98,12 +120,12 @@ fn tell(told: &Told, page_file: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(measurements: &[Measurement], setup: &Setup) -> anyhow::Result<bool> {
+fn show(measurements: &[Measurement], repetition: &Repetition) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
     for measurement in measurements {
         writeln!(out, "{}\n{}", measurement.json()?, measurement.text())?;
     }
-    if let Some(path) = &setup.results {
+    if let Some(path) = &repetition.results {
         append(path, measurements)?;
     }
     Ok(true)

@@ -50,6 +50,11 @@ impl TokenBucket {
         (ready_at_ms > now_ms).then_some(ready_at_ms)
     }
 
+    /// When nothing will be missing, if no more is taken.
+    pub fn full_at_ms(&self) -> u64 {
+        self.full_at_us.div_ceil(1_000)
+    }
+
     /// Whether nothing was taken that has not come back since: it is as good as a new one.
     pub fn is_full(&self, now_ms: u64) -> bool {
         self.full_at_us <= now_ms.saturating_mul(1_000)

@@ -18,8 +18,9 @@ use crate::installation::{Accounts, Plan};
 
 /// Clients that are online meanwhile.
 const ONLINE: usize = 100;
-/// How often each thing is done.
-const TIMES: usize = 1_000;
+/// How long each thing is done, and how often at least.
+const SPAN: Duration = Duration::from_secs(1);
+const LEAST_TIMES: u64 = 100;
 
 /// A broadcast, `who`, a login and a start, with few and with many accounts: does it matter how many there are?
 #[derive(clap::Args, Clone, Debug)]
@@ -45,7 +46,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
     let one = |count: &usize| {
         let parameters = [("accounts", *count as u64), ("online", ONLINE as u64)];
         stage.measure("accounts", &parameters, |progress| {
-            with_accounts(&stage, *count, progress)
+            with_accounts(&stage, &options.setup, *count, progress)
         })
     };
     options.accounts.iter().map(one).collect()
@@ -53,6 +54,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
 
 fn with_accounts(
     stage: &Stage<'_>,
+    setup: &Setup,
     count: usize,
     progress: &mut Progress,
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
@@ -66,23 +68,28 @@ fn with_accounts(
         ..Plan::default()
     };
     progress.show(Instant::now(), 0.0);
-    let target = stage.start(&accounts, plan)?;
+    let target = stage.start(setup, &accounts, plan)?;
     progress.show(Instant::now(), 0.3);
     // With the first start the accounts were taken over from the account file.
     let start_took = stage.restart(&target)?;
     progress.show(Instant::now(), 0.5);
     let names: Vec<_> = (0..ONLINE).map(|number| accounts.name(number)).collect();
     let mut crowd = Crowd::new(target.address, ONLINE)?;
-    gather(&mut crowd, target.dialect, &names, Presence::LoggedIn)?;
+    gather(
+        &mut crowd,
+        &target,
+        &names,
+        0..names.len(),
+        Presence::LoggedIn,
+    )?;
     let asker = accounts.name(ONLINE);
     let mut person = Person::log_in(target.address, &asker)?.context("the asker is there")?;
     let [broadcast, broadcast_cpu] = each(&target, || {
         person.ask(b"broadcast to everybody who has an account\n")
     })?;
     let [who, who_cpu] = each(&target, || person.ask(b"who\n"))?;
-    let mut next = (ONLINE + 1..count)
-        .step_by((count / (2 * TIMES)).max(1))
-        .cycle();
+    // Far apart, so that no login finds the pages of the one before.
+    let mut next = (ONLINE + 1..count).step_by((count / 500).max(1)).cycle();
     let [login, login_cpu] = each(&target, || {
         let name = accounts.name(next.next().unwrap_or_default());
         let person = Person::log_in(target.address, &name)?;
@@ -103,10 +110,12 @@ fn with_accounts(
 /// Microseconds that something takes on the clock, and those of the server's processor time.
 fn each(target: &Target, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<[f64; 2]> {
     let stopwatch = Stopwatch::start(target.processes(), 0);
-    for _ in 0..TIMES {
+    let (began_at, mut times) = (Instant::now(), 0);
+    while began_at.elapsed() < SPAN || times < LEAST_TIMES {
         work()?;
+        times += 1;
     }
-    let figures = stopwatch.figures("times/s", TIMES as u64);
+    let figures = stopwatch.figures("times/s", times);
     let figure = |wanted| figures.iter().find(|(name, _)| *name == wanted);
     let value = |wanted| figure(wanted).map_or(0.0, |(_, value)| *value);
     // Seconds for a million are microseconds for one.

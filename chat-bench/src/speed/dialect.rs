@@ -45,16 +45,6 @@ pub enum Entry {
 }
 
 impl Dialect {
-    /// How many clients may come in at the same time.
-    pub fn arrivals_at_once(self) -> usize {
-        match self {
-            // Fewer than logins of one address may wait at the state daemon.
-            Self::Chatserv => 200,
-            // One that listens with room for ten makes the eleventh wait a second.
-            Self::Irc => 8,
-        }
-    }
-
     /// All that a client says to get in, in one piece; in IRC, the channel comes later.
     pub fn enter(self, name: &str, presence: Presence) -> Vec<u8> {
         match self {

@@ -10,7 +10,7 @@ use super::dialect::Dialect;
 use super::gathering::{Presence, gather};
 use super::measurement::Measurement;
 use super::progress::Progress;
-use super::setup::{Setup, Stage};
+use super::setup::{Flow, Setup, Stage};
 use super::target::Target;
 use super::traffic::{Stopwatch, Traffic, flow, flow_until};
 use crate::crowd::{Audience, Closed, Crowd};
@@ -41,23 +41,9 @@ pub struct Options {
     )]
     pub window: u64,
 
-    /// Length of a message
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value_t = 64,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=400)
-    )]
-    pub text_bytes: usize,
-
-    /// How long is measured
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 5,
-        value_parser = clap::value_parser!(u64).range(1..=3_600)
-    )]
-    pub seconds: u64,
+    /// How long are messages, and how long do they flow.
+    #[command(flatten)]
+    pub flow: Flow,
 }
 
 /// Measures it.
@@ -66,7 +52,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
     let parameters = [
         ("readers", options.readers as u64),
         ("window", options.window),
-        ("text_bytes", options.text_bytes as u64),
+        ("text_bytes", options.flow.text_bytes as u64),
         ("workers", options.setup.workers as u64),
     ];
     let measurement = stage.measure("fan-out", &parameters, |progress| {
@@ -79,7 +65,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
             state_flags: vec![format!("--broadcasts-per-minute={}", u32::MAX)],
             ..Plan::default()
         };
-        let target = stage.start(&accounts, plan)?;
+        let target = stage.start(&options.setup, &accounts, plan)?;
         let figures = fan_out(options, &target, &accounts, progress)?;
         target.end()?;
         Ok(figures)
@@ -95,11 +81,17 @@ fn fan_out(
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let names = accounts.names();
     let mut crowd = Crowd::new(target.address, names.len())?;
-    gather(&mut crowd, target.dialect, &names, Presence::Meeting)?;
+    gather(
+        &mut crowd,
+        target,
+        &names,
+        0..names.len(),
+        Presence::Meeting,
+    )?;
     let mut hall = Hall::new(options, target.dialect);
     flow(&mut hall, &mut crowd, Duration::from_secs(1), progress)?;
     let stopwatch = Stopwatch::start(target.processes(), hall.done());
-    let span = Duration::from_secs(options.seconds);
+    let span = Duration::from_secs(options.flow.seconds);
     flow(&mut hall, &mut crowd, span, progress)?;
     let figures = stopwatch.figures("deliveries/s", hall.done());
     hall.is_ending = true;
@@ -123,7 +115,7 @@ struct Hall {
 impl Hall {
     fn new(options: &Options, dialect: Dialect) -> Self {
         Self {
-            line: dialect.send_to_all(&"x".repeat(options.text_bytes)),
+            line: dialect.send_to_all(&"x".repeat(options.flow.text_bytes)),
             readers: options.readers as u64,
             window: options.window,
             is_ending: false,

@@ -1,11 +1,13 @@
 //! Bringing clients in, before something is measured.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 
 pub use super::dialect::Presence;
 use super::dialect::{Dialect, Entry};
+use super::target::Target;
 use crate::crowd::{Audience, Closed, Crowd};
 
 /// How long nobody at all may come in.
@@ -23,15 +25,16 @@ struct Gathering<'a> {
     failure: Option<anyhow::Error>,
 }
 
-/// Has a client of each name come in, numbered as the names are.
+/// Has the clients of this range come in, which have the names of their numbers.
 pub fn gather(
     crowd: &mut Crowd,
-    dialect: Dialect,
+    target: &Target,
     names: &[String],
+    clients: Range<usize>,
     presence: Presence,
 ) -> anyhow::Result<()> {
     let mut gathering = Gathering {
-        dialect,
+        dialect: target.dialect,
         presence,
         names,
         was_switched: vec![false; names.len()],
@@ -39,10 +42,11 @@ pub fn gather(
         arrived: 0,
         failure: None,
     };
-    let (mut next, mut arrived) = (0, 0);
+    let (mut next, mut arrived) = (clients.start, 0);
     let mut arrived_at = Instant::now();
-    while gathering.arrived < names.len() {
-        while next < names.len() && next < gathering.arrived + dialect.arrivals_at_once() {
+    while gathering.arrived < clients.len() {
+        let may_come = clients.start + gathering.arrived + target.arrivals_at_once;
+        while next < clients.end.min(may_come) {
             crowd.connect(next)?;
             next += 1;
         }
@@ -53,7 +57,10 @@ pub fn gather(
         if gathering.arrived > arrived {
             (arrived, arrived_at) = (gathering.arrived, Instant::now());
         } else if arrived_at.elapsed() > STALL_PATIENCE {
-            bail!("{arrived} of {} clients came in, then nobody", names.len());
+            bail!(
+                "{arrived} of {} clients came in, then nobody",
+                clients.len()
+            );
         }
     }
     Ok(())

@@ -30,27 +30,27 @@ pub struct Options {
 /// Measures it.
 pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
     let stage = Stage::new(&options.setup)?;
-    let one = |clients: &usize| of_clients(&stage, *clients);
+    let one = |clients: &usize| of_clients(&stage, &options.setup, *clients);
     options.clients.iter().map(one).collect()
 }
 
-fn of_clients(stage: &Stage<'_>, clients: usize) -> anyhow::Result<Measurement> {
+fn of_clients(stage: &Stage<'_>, setup: &Setup, clients: usize) -> anyhow::Result<Measurement> {
     let parameters = [
         ("clients", clients as u64),
-        ("workers", stage.setup.workers as u64),
+        ("workers", setup.workers as u64),
     ];
     stage.measure("idle", &parameters, |_| {
         let accounts = Accounts {
             prefix: "idle".into(),
             count: clients,
         };
-        let target = stage.start(&accounts, Plan::default())?;
+        let target = stage.start(setup, &accounts, Plan::default())?;
         // What the first client makes the server prepare is not the price of a client.
         let names = accounts.names();
         let mut crowd = Crowd::new(target.address, names.len())?;
-        gather(&mut crowd, target.dialect, &names[..1], Presence::LoggedIn)?;
+        gather(&mut crowd, &target, &names, 0..1, Presence::LoggedIn)?;
         let before = memory(&target.processes());
-        gather(&mut crowd, target.dialect, &names[1..], Presence::LoggedIn)?;
+        gather(&mut crowd, &target, &names, 1..clients, Presence::LoggedIn)?;
         let all = memory(&target.processes());
         target.end()?;
         Ok(figures(before, all, clients))

@@ -48,9 +48,9 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
         ("workers", options.setup.workers as u64),
     ];
     let measurement = stage.measure("logins", &parameters, |progress| {
-        let mut figures = warm(&stage, options.clients, progress)?;
+        let mut figures = warm(&stage, &options.setup, options.clients, progress)?;
         if options.setup.server.dialect() == Dialect::Chatserv {
-            figures.push(cold(&stage, options.cold_clients)?);
+            figures.push(cold(&stage, &options.setup, options.cold_clients)?);
         }
         Ok(figures)
     })?;
@@ -59,40 +59,54 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
 
 fn warm(
     stage: &Stage<'_>,
+    setup: &Setup,
     clients: usize,
     progress: &mut Progress,
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let accounts = accounts(clients);
-    let target = stage.start(&accounts, Plan::default())?;
+    let target = stage.start(setup, &accounts, Plan::default())?;
     let names = accounts.names();
     // The first time the hash is computed, and remembered.
     let mut crowd = Crowd::new(target.address, clients)?;
     progress.show(Instant::now(), 0.1);
-    gather(&mut crowd, target.dialect, &names, Presence::LoggedIn)?;
+    gather(
+        &mut crowd,
+        &target,
+        &names,
+        0..names.len(),
+        Presence::LoggedIn,
+    )?;
     drop(crowd);
     progress.show(Instant::now(), 0.5);
     target.wait_until_left(&names[0])?;
     let mut crowd = Crowd::new(target.address, clients)?;
     let stopwatch = Stopwatch::start(target.processes(), 0);
-    gather(&mut crowd, target.dialect, &names, Presence::LoggedIn)?;
+    gather(
+        &mut crowd,
+        &target,
+        &names,
+        0..names.len(),
+        Presence::LoggedIn,
+    )?;
     let figures = stopwatch.figures("warm logins/s", clients as u64);
     target.end()?;
     Ok(figures)
 }
 
-fn cold(stage: &Stage<'_>, clients: usize) -> anyhow::Result<(&'static str, f64)> {
+fn cold(stage: &Stage<'_>, setup: &Setup, clients: usize) -> anyhow::Result<(&'static str, f64)> {
     let accounts = accounts(clients);
     let plan = Plan {
         hashing: Hashing::Standard,
         ..Plan::default()
     };
-    let target = stage.start(&accounts, plan)?;
+    let target = stage.start(setup, &accounts, plan)?;
     let mut crowd = Crowd::new(target.address, clients)?;
     let stopwatch = Stopwatch::start(target.processes(), 0);
     gather(
         &mut crowd,
-        target.dialect,
+        &target,
         &accounts.names(),
+        0..clients,
         Presence::LoggedIn,
     )?;
     let figures = stopwatch.figures("cold logins/s", clients as u64);

@@ -80,7 +80,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
             prefix: "off".into(),
             count: SENDERS + options.users,
         };
-        let target = stage.start(&accounts, Plan::default())?;
+        let target = stage.start(&options.setup, &accounts, Plan::default())?;
         ensure!(
             target.dialect == Dialect::Chatserv,
             "this server keeps no messages for who is offline"
@@ -100,12 +100,7 @@ fn offline(
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let names = accounts.names();
     let mut crowd = Crowd::new(target.address, names.len())?;
-    gather(
-        &mut crowd,
-        target.dialect,
-        &names[..SENDERS],
-        Presence::LoggedIn,
-    )?;
+    gather(&mut crowd, target, &names, 0..SENDERS, Presence::LoggedIn)?;
     let mut senders = Senders::new(options, &names[SENDERS..]);
     let stopwatch = Stopwatch::start(target.processes(), 0);
     flow_until(&mut senders, &mut crowd, |senders| {

@@ -26,10 +26,8 @@ pub struct Options {
 
 /// Measures it. Queueing and reading take far longer than the start, so nobody keeps to a core.
 pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
-    let setup = Setup {
-        unpinned: true,
-        ..options.setup.clone()
-    };
+    let mut setup = options.setup.clone();
+    setup.repetition.unpinned = true;
     let stage = Stage::new(&setup)?;
     let one = |queued: &u64| {
         let start = startup::Options::of(*queued, setup.programs.clone(), setup.workers);

@@ -10,7 +10,7 @@ use super::dialect::Dialect;
 use super::gathering::{Presence, gather};
 use super::measurement::Measurement;
 use super::progress::Progress;
-use super::setup::{Setup, Stage};
+use super::setup::{Flow, Setup, Stage};
 use super::target::Target;
 use super::traffic::{Stopwatch, Traffic, flow, flow_until};
 use crate::crowd::{Audience, Closed, Crowd};
@@ -41,23 +41,9 @@ pub struct Options {
     )]
     pub window: u64,
 
-    /// Length of a message
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value_t = 64,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=400)
-    )]
-    pub text_bytes: usize,
-
-    /// How long is measured
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 5,
-        value_parser = clap::value_parser!(u64).range(1..=3_600)
-    )]
-    pub seconds: u64,
+    /// How long are messages, and how long do they flow.
+    #[command(flatten)]
+    pub flow: Flow,
 
     /// How long messages flow before that
     #[arg(long, value_name = "SECONDS", default_value_t = 1)]
@@ -70,7 +56,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
     let parameters = [
         ("pairs", options.pairs as u64),
         ("window", options.window),
-        ("text_bytes", options.text_bytes as u64),
+        ("text_bytes", options.flow.text_bytes as u64),
         ("workers", options.setup.workers as u64),
     ];
     let measurement = stage.measure("relay", &parameters, |progress| {
@@ -78,7 +64,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
             prefix: "relay".into(),
             count: 2 * options.pairs,
         };
-        let target = stage.start(&accounts, Plan::default())?;
+        let target = stage.start(&options.setup, &accounts, Plan::default())?;
         let figures = relay(options, &target, &accounts, progress)?;
         target.end()?;
         Ok(figures)
@@ -94,12 +80,18 @@ fn relay(
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let names = accounts.names();
     let mut crowd = Crowd::new(target.address, names.len())?;
-    gather(&mut crowd, target.dialect, &names, Presence::Listening)?;
+    gather(
+        &mut crowd,
+        target,
+        &names,
+        0..names.len(),
+        Presence::Listening,
+    )?;
     let mut pairs = Pairs::new(options, target.dialect, &names);
     let warm_up = Duration::from_secs(options.warm_up_seconds);
     flow(&mut pairs, &mut crowd, warm_up, progress)?;
     let stopwatch = Stopwatch::start(target.processes(), pairs.done());
-    let span = Duration::from_secs(options.seconds);
+    let span = Duration::from_secs(options.flow.seconds);
     flow(&mut pairs, &mut crowd, span, progress)?;
     let figures = stopwatch.figures("msgs/s", pairs.done());
     // What is on its way still comes, each message once, and is answered.
@@ -133,7 +125,7 @@ struct Pair {
 
 impl Pairs {
     fn new(options: &Options, dialect: Dialect, names: &[String]) -> Self {
-        let text = "x".repeat(options.text_bytes);
+        let text = "x".repeat(options.flow.text_bytes);
         let pair = |reader: &String| {
             let line = dialect.send(reader, &text);
             Pair {

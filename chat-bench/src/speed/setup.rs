@@ -14,9 +14,9 @@ use crate::installation::{Accounts, Plan, programs_beside_this};
 /// Where files are in memory, on any Linux.
 const MEMORY_DIR: &str = "/dev/shm";
 
-/// Flags of every measurement of speed.
+/// How often something is measured, where, and what becomes of the results.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Setup {
+pub struct Repetition {
     /// How often it is measured; medians and ranges are told
     #[arg(
         long,
@@ -25,6 +25,22 @@ pub struct Setup {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=100)
     )]
     pub runs: usize,
+
+    /// Leave it to the kernel who runs on which core [default: server and load on one each, if there are two]
+    #[arg(long)]
+    pub unpinned: bool,
+
+    /// Adds the JSON line to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+}
+
+/// Flags of every measurement of a server.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Setup {
+    /// How often, where, and what becomes of it.
+    #[command(flatten)]
+    pub repetition: Repetition,
 
     /// What is measured
     #[arg(long, value_enum, default_value_t = ServerKind::Chatserv)]
@@ -43,60 +59,85 @@ pub struct Setup {
     )]
     pub workers: usize,
 
-    /// Leave it to the kernel who runs on which core
-    #[arg(long)]
-    pub unpinned: bool,
-
     /// Keep the state in memory, where a power cut loses it: what durability costs is the difference
     #[arg(long)]
     pub state_in_memory: bool,
-
-    /// Adds the JSON line to this file, too
-    #[arg(long, value_name = "FILE")]
-    pub results: Option<PathBuf>,
 }
 
-/// One started server per run, one measurement in the end.
+/// Flags of every measurement in which messages flow for some time.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Flow {
+    /// Length of a message
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 64,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=400)
+    )]
+    pub text_bytes: usize,
+
+    /// How long is measured
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub seconds: u64,
+}
+
+/// Where all the runs of a measurement take place.
 #[derive(Debug)]
 pub struct Stage<'a> {
-    /// What was asked for.
-    pub setup: &'a Setup,
     /// Who runs where.
     pub placement: Placement,
+    repetition: &'a Repetition,
+    circumstances: Circumstances,
 }
 
 impl<'a> Stage<'a> {
-    /// Looks at this machine.
+    /// To measure a server on.
     pub fn new(setup: &'a Setup) -> anyhow::Result<Self> {
+        let storage = match setup.server {
+            ServerKind::Chatserv if setup.state_in_memory => "memory",
+            ServerKind::Chatserv => "disk",
+            ServerKind::Ngircd | ServerKind::Inspircd => "none",
+        };
+        Self::prepare(&setup.repetition, setup.server.name(), storage)
+    }
+
+    /// To measure the machine itself on.
+    pub fn of_floors(repetition: &'a Repetition) -> anyhow::Result<Self> {
+        Self::prepare(repetition, "floor", "none")
+    }
+
+    fn prepare(repetition: &'a Repetition, server: &str, storage: &str) -> anyhow::Result<Self> {
         chat_shared::descriptor_limit::raise()?;
+        let placement = Placement::choose(repetition.unpinned)?;
         Ok(Self {
-            setup,
-            placement: Placement::choose(setup.unpinned)?,
+            placement,
+            repetition,
+            circumstances: Circumstances {
+                server: server.to_owned(),
+                storage: storage.to_owned(),
+                placement: placement.describe(),
+            },
         })
     }
 
     /// A fresh server with these accounts and flags of its state daemon, on its core.
-    pub fn start(&self, accounts: &Accounts, plan: Plan) -> anyhow::Result<Target> {
-        let programs = match &self.setup.programs {
+    pub fn start(&self, setup: &Setup, accounts: &Accounts, plan: Plan) -> anyhow::Result<Target> {
+        let programs = match &setup.programs {
             Some(programs) => programs.clone(),
             None => programs_beside_this()?,
         };
-        let memory = self
-            .setup
-            .state_in_memory
-            .then(|| PathBuf::from(MEMORY_DIR));
+        let memory = setup.state_in_memory.then(|| PathBuf::from(MEMORY_DIR));
         let plan = Plan {
             parent_dir: plan.parent_dir.or(memory),
             ..plan
         };
         self.placement.on_server_core(|| {
-            Target::start(
-                self.setup.server,
-                &programs,
-                self.setup.workers,
-                accounts,
-                plan,
-            )
+            Target::start(setup.server, &programs, setup.workers, accounts, plan)
         })?
     }
 
@@ -113,24 +154,11 @@ impl<'a> Stage<'a> {
         mut run: impl FnMut(&mut Progress) -> anyhow::Result<Vec<(&'f str, f64)>>,
     ) -> anyhow::Result<Measurement> {
         let mut runs = Vec::new();
-        for number in 1..=self.setup.runs {
-            let title = format!("{bench}, run {number} of {}", self.setup.runs);
+        for number in 1..=self.repetition.runs {
+            let title = format!("{bench}, run {number} of {}", self.repetition.runs);
             runs.push(run(&mut Progress::new(title))?);
         }
-        let circumstances = self.circumstances();
-        Ok(Measurement::new(bench, &circumstances, parameters, &runs))
-    }
-
-    fn circumstances(&self) -> Circumstances {
-        let storage = match self.setup.server {
-            ServerKind::Chatserv if self.setup.state_in_memory => "memory",
-            ServerKind::Chatserv => "disk",
-            ServerKind::Ngircd | ServerKind::Inspircd => "none",
-        };
-        Circumstances {
-            server: self.setup.server.name().to_owned(),
-            storage: storage.to_owned(),
-            placement: self.placement.describe(),
-        }
+        let circumstances = &self.circumstances;
+        Ok(Measurement::new(bench, circumstances, parameters, &runs))
     }
 }

@@ -36,6 +36,17 @@ impl ServerKind {
         }
     }
 
+    fn arrivals_at_once(self) -> usize {
+        match self {
+            // Fewer than logins of one address may wait at the state daemon.
+            Self::Chatserv => 200,
+            // It listens with room for ten, and the eleventh would wait a second.
+            Self::Ngircd => 8,
+            // It lets those who are there in once a second.
+            Self::Inspircd => 1_000,
+        }
+    }
+
     /// As flags and results call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -59,6 +70,8 @@ impl ServerKind {
 pub struct Target {
     /// What its clients speak.
     pub dialect: Dialect,
+    /// How many of them may come in at the same time.
+    pub arrivals_at_once: usize,
     /// Where they connect.
     pub address: SocketAddr,
     served_by: ServedBy,
@@ -91,6 +104,7 @@ impl Target {
         };
         Ok(Self {
             dialect: kind.dialect(),
+            arrivals_at_once: kind.arrivals_at_once(),
             address,
             served_by,
         })

@@ -1,15 +1,13 @@
 //! A client's dialogue, and what the core keeps beside it.
 
 use chat_shared::rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
-use slab::Slab;
 
-use super::Keys;
-use super::session::{MessageLines, QueuePart, Session};
+use super::clients::Clients;
+use super::session::{MessageLines, QueuePart, RestingSession, Session, SessionLimits};
 use super::timers::ClientKey;
 
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) serial: ConnectionSerial,
     pub(super) session: Session,
     /// Among those to be served in this turn.
     pub(super) is_listed: bool,
@@ -34,9 +32,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(serial: ConnectionSerial, session: Session) -> Self {
+    pub(super) fn new(session: Session) -> Self {
         Self {
-            serial,
             session,
             is_listed: false,
             is_kept_back: false,
@@ -49,6 +46,53 @@ impl Client {
             is_told: false,
             held_bytes: 0,
         }
+    }
+
+    /// What has to be kept of the client, if that is little.
+    pub(super) fn rest(&self) -> Option<RestingSession> {
+        let Self {
+            session,
+            is_listed,
+            is_kept_back,
+            has_ended,
+            is_shut,
+            concluding_since_ms,
+            concluding_check_after_ms,
+            reported,
+            check_after_ms,
+            // One that is logged in was told of.
+            is_told: _,
+            // Nothing is held then.
+            held_bytes: _,
+        } = self;
+        let progress = session.progress();
+        let is_at_rest = !(*is_listed || *is_kept_back || *has_ended || *is_shut)
+            && concluding_since_ms.is_none()
+            && *concluding_check_after_ms == 0
+            && *check_after_ms == 0
+            // What was merely written is no news.
+            && (reported.received, reported.had) == (progress.received, progress.had);
+        is_at_rest.then(|| session.rest())?
+    }
+
+    /// Becomes the client that went to rest; what this one was is forgotten.
+    pub(super) fn wake(
+        &mut self,
+        resting: &RestingSession,
+        limits: SessionLimits,
+        is_daemon_lost: bool,
+    ) {
+        self.session.wake(resting, limits, is_daemon_lost);
+        self.is_listed = false;
+        self.is_kept_back = false;
+        self.has_ended = false;
+        self.is_shut = false;
+        self.concluding_since_ms = None;
+        self.concluding_check_after_ms = 0;
+        self.reported = resting.progress();
+        self.check_after_ms = 0;
+        self.is_told = true;
+        self.held_bytes = 0;
     }
 
     pub(super) fn observed(&mut self, unacknowledged_bytes: u64, unread_bytes: u64, now_ms: u64) {
@@ -71,11 +115,10 @@ impl Client {
     }
 }
 
-/// Takes what the daemon sent to the clients it is for; those go to `reached`, and to `turned_away` who is no client yet.
+/// Takes what the daemon sent to the clients it is for; those go to `reached`, and to `turned_away` whom it does not want.
 pub(super) fn take_items(
     payload: &[u8],
-    clients: &mut Slab<Client>,
-    keys: &Keys,
+    clients: &mut Clients,
     lines: &mut MessageLines,
     now_ms: u64,
     reached: &mut Vec<ClientKey>,
@@ -83,9 +126,7 @@ pub(super) fn take_items(
 ) -> Result<(), FrameError> {
     // A client that has left meanwhile is passed over.
     let mut at = |connection, act: &mut dyn FnMut(&mut Session)| {
-        if let Some(key) = keys.get(&connection).copied()
-            && let Some(client) = clients.get_mut(key)
-        {
+        if let Some((key, client)) = clients.wake_by_serial(connection) {
             act(&mut client.session);
             reached.push(key);
         }
@@ -132,9 +173,6 @@ pub(super) fn take_items(
                 session.page(&messages, more, lines, now_ms);
             }),
             ToWorker::End { connection } => at(connection, &mut Session::cut_off),
-            ToWorker::TurnAway { connection } if keys.contains_key(&connection) => {
-                at(connection, &mut Session::turn_away);
-            }
             ToWorker::TurnAway { connection } => turned_away.push(connection),
         }
     }

@@ -11,8 +11,7 @@ use chat_shared::token_bucket::Rate;
 
 use super::Action;
 use super::Core;
-use super::client::Client;
-use super::session::{Ending, Pace, Session};
+use super::session::{Ending, Session};
 use super::timers::{ClientKey, Reason};
 
 /// What holds for sources that are not trusted.
@@ -41,46 +40,41 @@ impl Core {
     /// Somebody connected, and something comes before the dialogue. Ends with [`Self::open_newcomer`], with
     /// [`Self::newcomer_failed`], or with [`Action::HangUp`].
     pub fn arrive(&mut self, address: IpAddr) -> ConnectionSerial {
-        self.last_serial += 1;
-        let connection = ConnectionSerial(self.last_serial);
+        let connection = self.clients.serial_without_key();
         let is_told = self.tell_of(connection, address, false);
         let newcomer = Newcomer { address, is_told };
         self.newcomers.0.insert(connection, newcomer);
         connection
     }
 
-    /// A newcomer's dialogue begins; `None` if the core wanted it hung up on meanwhile.
+    /// A newcomer's dialogue begins; `None` if the core wanted it hung up on meanwhile. The daemon sees one leave and
+    /// another come, in one frame: nobody takes its place between.
     pub fn open_newcomer(&mut self, connection: ConnectionSerial) -> Option<ClientKey> {
-        let Newcomer { address, is_told } = self.newcomers.0.remove(&connection)?;
-        Some(self.open_as(connection, address, is_told))
+        let address = self.forget_newcomer(connection)?;
+        Some(self.open(address))
     }
 
     /// A client connected.
     pub fn open(&mut self, address: IpAddr) -> ClientKey {
-        self.last_serial += 1;
-        let connection = ConnectionSerial(self.last_serial);
-        let is_told = self.tell_of(connection, address, false);
-        self.open_as(connection, address, is_told)
-    }
-
-    fn open_as(&mut self, serial: ConnectionSerial, address: IpAddr, is_told: bool) -> ClientKey {
-        let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
         let rules = &self.settings.newcomers;
-        let is_trusted = rules.trusted.contains(address);
-        if !is_trusted {
-            session = session.at_pace(Pace::new(rules.lines));
-        }
+        let stranger = (!rules.trusted.contains(address)).then_some(address);
         let login_by_ms = self.now_ms.saturating_add(rules.login_ms);
-        if self.link.is_told_lost() {
-            session.daemon_is_lost(self.now_ms);
+        let key = self.clients.open(stranger, |serial| {
+            let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
+            if self.link.is_told_lost() {
+                session.daemon_is_lost(self.now_ms);
+            }
+            session
+        });
+        if let Some(client) = self.clients.awake(key) {
+            let is_told = self.tell_of(client.session.serial(), address, false);
+            if let Some(client) = self.clients.awake_mut(key) {
+                client.is_told = is_told;
+            }
         }
-        let mut client = Client::new(serial, session);
-        client.is_told = is_told;
-        let key = self.clients.insert(client);
-        self.keys.insert(serial, key);
         self.timers
-            .set(key, Reason::Idle, self.now_ms + self.settings.time_out_ms);
-        if !is_trusted {
+            .watch_idle(key, self.now_ms + self.settings.time_out_ms);
+        if stranger.is_some() {
             self.timers.set(key, Reason::Login, login_by_ms);
         }
         self.list(key);
@@ -94,10 +88,13 @@ impl Core {
         }
     }
 
-    /// The daemon does not want a newcomer.
-    pub(super) fn turn_newcomer_away(&mut self, connection: ConnectionSerial) {
+    /// The daemon does not want a connection.
+    pub(super) fn turn_away(&mut self, connection: ConnectionSerial) {
         if self.forget_newcomer(connection).is_some() {
             self.actions.push(Action::HangUp(connection));
+        } else if let Some((key, client)) = self.clients.wake_by_serial(connection) {
+            client.session.turn_away();
+            self.list(key);
         }
     }
 
@@ -132,11 +129,7 @@ impl Core {
             let is_known = std::mem::replace(&mut newcomer.is_told, true);
             (*connection, newcomer.address, is_known)
         });
-        let clients = self.clients.iter_mut().map(|(_, client)| {
-            let is_known = std::mem::replace(&mut client.is_told, true);
-            (client.serial, client.session.address(), is_known)
-        });
-        let all: Vec<_> = newcomers.chain(clients).collect();
+        let all: Vec<_> = newcomers.chain(self.clients.tell()).collect();
         for (connection, address, is_known) in all {
             self.tell_of(connection, address, is_known);
         }
@@ -144,7 +137,7 @@ impl Core {
 
     /// The time within which a login was to be done is over.
     pub(super) fn check_login(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else {
+        let Some(client) = self.clients.awake_mut(key) else {
             return;
         };
         if client.session.is_past_login() || client.session.is_ending() {
@@ -158,8 +151,8 @@ impl Core {
 
     /// Takes into account what is held for a client now.
     pub(super) fn measure(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.get_mut(key) {
-            let held_bytes = client.session.held_bytes();
+        if let Some(client) = self.clients.awake_mut(key) {
+            let held_bytes = client.session.memory_bytes();
             self.held_bytes = self.held_bytes - client.held_bytes + held_bytes;
             client.held_bytes = held_bytes;
         }
@@ -170,7 +163,7 @@ impl Core {
         while self.held_bytes > self.settings.max_held_bytes {
             let most = self
                 .clients
-                .iter()
+                .iter_awake()
                 .max_by_key(|(_, client)| client.held_bytes);
             let Some((key, client)) = most else {
                 return;
@@ -183,6 +176,8 @@ impl Core {
 
     /// Counts something that was refused, and has it in the security log.
     pub fn note(&mut self, event: Event, source: Option<IpAddr>) {
+        // Of a trusted client that has rested nobody knows any more where it comes from.
+        let source = source.filter(|address| !address.is_unspecified());
         self.security.note(self.now_ms, event, source, None);
     }
 

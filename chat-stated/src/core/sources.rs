@@ -144,7 +144,7 @@ impl Sources {
 
     /// Counts a connection, whatever the limits: it is a new one within them, or was there before this daemon.
     pub(super) fn take_in(&mut self, key: Key, address: IpAddr, is_authenticated: bool) {
-        let is_trusted = self.limits.trusted.contains(address);
+        let is_trusted = address.is_unspecified() || self.limits.trusted.contains(address);
         let connection = Connection {
             address,
             is_trusted,

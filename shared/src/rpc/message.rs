@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LifeId(pub u64);
 
-/// A client connection within a worker's life; counted up, never used twice.
+/// A client connection within a worker's life; rises from one to the next, with gaps, and is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnectionSerial(pub u64);
 
@@ -79,7 +79,8 @@ pub enum FromWorker<'a> {
     Opened {
         /// Which.
         connection: ConnectionSerial,
-        /// Where the client comes from.
+        /// Where the client comes from. Unspecified for one that is known, and of whom the worker knows no more than that it
+        /// is trusted.
         address: IpAddr,
         /// It was there before the daemon was: it is counted, and not turned away.
         is_known: bool,

@@ -161,7 +161,7 @@ impl Session {
                 return;
             }
             if let Some(slot) = self.slots.pop_front() {
-                self.slot_text_bytes -= slot.question.text_bytes();
+                self.held_bytes -= slot.held_bytes;
             }
             self.next_to_ask = self.next_to_ask.saturating_sub(1);
             if self.step == Step::Chat {

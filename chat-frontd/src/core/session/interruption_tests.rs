@@ -135,6 +135,6 @@ fn lines_wait_for_answers_up_to_a_number_and_up_to_a_size() {
     };
     assert_eq!(lines_taken("send bob hi"), MAX_SLOTS);
     let long = format!("send bob {}", "x".repeat(8_000));
-    let most = MAX_SLOT_TEXT_BYTES.div_ceil(8_003);
+    let most = MAX_HELD_BYTES.div_ceil("sendbob".len() + 8_000);
     assert_eq!(lines_taken(&long), most);
 }

@@ -9,6 +9,7 @@ mod login;
 mod message_line;
 mod output;
 mod pace;
+mod resting;
 mod slot;
 
 #[cfg(test)]
@@ -31,14 +32,15 @@ pub(crate) use delivery::Delivery;
 pub(crate) use message_line::MessageLines;
 pub use output::Output;
 pub(crate) use pace::Pace;
+pub(crate) use resting::RestingSession;
 
 use line_buffer::{Line, LineBuffer};
 use slot::{Question, Setting, Slot, Stage};
 
 /// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
 const MAX_SLOTS: usize = 512;
-/// While their texts hold more than this, no other line is taken.
-const MAX_SLOT_TEXT_BYTES: usize = 128 * 1024;
+/// While more than this is held of them, no other line is taken.
+const MAX_HELD_BYTES: usize = 128 * 1024;
 
 /// What a session refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
@@ -101,8 +103,8 @@ pub(crate) struct Session {
     is_end_doubtful: bool,
     step: Step,
     slots: VecDeque<Slot>,
-    /// What the texts in `slots` hold.
-    slot_text_bytes: usize,
+    /// What is held of the lines in `slots`.
+    held_bytes: usize,
     /// No slot before this one is to be asked.
     next_to_ask: usize,
     pub(crate) output: Output,
@@ -148,7 +150,7 @@ impl Session {
             is_end_doubtful: false,
             step: Step::Name,
             slots: VecDeque::new(),
-            slot_text_bytes: 0,
+            held_bytes: 0,
             next_to_ask: 0,
             output: Output::default(),
             delivery: Delivery::default(),
@@ -170,12 +172,10 @@ impl Session {
         }
     }
 
-    /// The same, with lines taken only so fast.
-    pub(crate) fn at_pace(self, pace: Pace) -> Self {
-        Self {
-            pace: Some(Box::new(pace)),
-            ..self
-        }
+    /// A stranger's: where it comes from, and how fast its lines are taken.
+    pub(crate) fn become_strangers(&mut self, address: IpAddr, pace: Pace) {
+        self.address = address;
+        self.pace = Some(Box::new(pace));
     }
 
     /// Bytes came from the client.
@@ -221,7 +221,7 @@ impl Session {
         self.ending.is_none()
             && self.step != Step::Over
             && self.slots.len() < max_slots
-            && self.slot_text_bytes <= MAX_SLOT_TEXT_BYTES
+            && self.held_bytes <= MAX_HELD_BYTES
             && self.output.pending().len() <= self.limits.max_unread_bytes
     }
 
@@ -260,6 +260,11 @@ impl Session {
         self.pace.as_ref()?.until_ms()
     }
 
+    /// When the pace is to be looked at again.
+    pub(crate) fn pace_due_ms(&self) -> Option<u64> {
+        self.pace.as_ref()?.due_ms()
+    }
+
     /// Lines are taken as fast as they come from now on.
     pub(crate) fn hurry(&mut self) {
         self.pace = None;
@@ -268,6 +273,10 @@ impl Session {
     /// What happened that the security log is to have.
     pub(crate) fn take_event(&mut self) -> Option<Event> {
         self.event.take()
+    }
+
+    pub(crate) fn serial(&self) -> ConnectionSerial {
+        self.serial
     }
 
     /// Where the client comes from.
@@ -281,8 +290,8 @@ impl Session {
     }
 
     /// What is held for this client: what it sent, what is asked, what is to be written.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.input.held_bytes() + self.slot_text_bytes + self.output.held_bytes()
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.input.held_bytes() + self.held_bytes + self.output.held_bytes()
     }
 
     /// There are too many connections for this one to be served.
@@ -314,7 +323,7 @@ impl Session {
         if self.is_daemon_lost {
             refuse_busy(&mut slot);
         }
-        self.slot_text_bytes += slot.question.text_bytes();
+        self.held_bytes += slot.held_bytes;
         self.slots.push_back(slot);
     }
 
@@ -339,7 +348,7 @@ impl Session {
     /// The daemon ended the session.
     pub(crate) fn cut_off(&mut self) {
         self.slots.clear();
-        self.slot_text_bytes = 0;
+        self.held_bytes = 0;
         self.next_to_ask = 0;
         self.step = Step::Over;
     }

@@ -25,7 +25,7 @@ pub(super) enum Question {
 
 impl Question {
     /// What is held of a message, with its recipients.
-    pub(super) fn text_bytes(&self) -> usize {
+    fn text_bytes(&self) -> usize {
         match self {
             Self::Send(letter) => letter.bytes(),
             Self::Broadcast { text } => text.len(),
@@ -106,12 +106,15 @@ pub(super) struct Slot {
     pub(super) answer: Option<Cow<'static, str>>,
     pub(super) setting: Option<Setting>,
     pub(super) stage: Stage,
+    /// What was held of the line when it was taken.
+    pub(super) held_bytes: usize,
 }
 
 impl Slot {
     pub(super) fn new(offset: StreamOffset, word: Cow<'static, str>, question: Question) -> Self {
         Self {
             offset,
+            held_bytes: word.len() + question.text_bytes(),
             word,
             question,
             answer: None,
@@ -122,8 +125,10 @@ impl Slot {
 
     /// The same, with an answer that is clear already.
     pub(super) fn answered_with(self, answer: impl Into<Cow<'static, str>>) -> Self {
+        let answer = answer.into();
         Self {
-            answer: Some(answer.into()),
+            held_bytes: self.held_bytes + answer.len(),
+            answer: Some(answer),
             ..self
         }
     }

@@ -9,5 +9,6 @@ mod idle;
 mod lost;
 mod paced;
 mod random;
+mod resting;
 mod resumed;
 mod sentences;

@@ -84,11 +84,11 @@ fn who_is_turned_away_is_told_so_and_nothing_more() {
 #[test]
 fn what_is_held_is_known() {
     let mut talk = Talk::logged_in();
-    assert_eq!(talk.session.held_bytes(), 0);
+    assert_eq!(talk.session.memory_bytes(), 0);
     talk.say("send foobar 12345\nunfinished");
     talk.is_reading = false;
     talk.serve(usize::MAX);
-    let names_and_text = "foobar".len() + "12345".len();
+    let asked = "send".len() + "foobar".len() + "12345".len();
     let unfinished = "send foobar 12345\nunfinished".len();
-    assert_eq!(talk.session.held_bytes(), names_and_text + unfinished);
+    assert_eq!(talk.session.memory_bytes(), asked + unfinished);
 }

@@ -8,7 +8,7 @@ use chat_shared::token_bucket::Rate;
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
 use crate::core::session::{
-    Ending, MAX_SLOT_TEXT_BYTES, MAX_SLOTS, MessageLines, Pace, QueuePart, Session, SessionLimits,
+    Ending, MAX_HELD_BYTES, MAX_SLOTS, MessageLines, Pace, QueuePart, Session, SessionLimits,
 };
 
 pub(super) const LIMITS: SessionLimits = SessionLimits {
@@ -40,6 +40,11 @@ pub(super) struct Talk {
     pub(super) is_patience_over: bool,
     received: Vec<u8>,
     shown: usize,
+    /// Everything that was ever asked, if it is to be kept.
+    pub(super) asked_ever: Option<Vec<Frame>>,
+    /// The session rests and wakes at every chance, and becomes this one by it, whatever this was before.
+    pub(super) rests_as: Option<Session>,
+    pub(super) rests: usize,
 }
 
 impl Talk {
@@ -62,6 +67,9 @@ impl Talk {
             is_patience_over: false,
             received: Vec::new(),
             shown: 0,
+            asked_ever: None,
+            rests_as: None,
+            rests: 0,
         }
     }
 
@@ -69,8 +77,31 @@ impl Talk {
     pub(super) fn paced(rate: Rate) -> Self {
         let mut talk = Self::new();
         let address = [192, 0, 2, 1].into();
-        talk.session = Session::new(SERIAL, address, LIMITS, 0).at_pace(Pace::new(rate));
+        talk.session.become_strangers(address, Pace::new(rate));
         talk
+    }
+
+    pub(super) fn rest(&mut self) {
+        if let Some(other) = &mut self.rests_as
+            && let Some(resting) = self.session.rest()
+        {
+            let Session {
+                limits,
+                is_daemon_lost,
+                ..
+            } = self.session;
+            other.wake(&resting, limits, is_daemon_lost);
+            assert_eq!(other.rest(), Some(resting));
+            std::mem::swap(other, &mut self.session);
+            self.rests += 1;
+        }
+    }
+
+    fn will_ask(&mut self, frame: Frame) {
+        if let Some(asked_ever) = &mut self.asked_ever {
+            asked_ever.push(frame.clone());
+        }
+        self.asked.push_back(frame);
     }
 
     /// Logged in as foobar.
@@ -145,6 +176,7 @@ impl Talk {
             return false;
         };
         for item in decode_items::<ToWorker<'_>>(&item) {
+            self.rest();
             self.take(item.unwrap());
         }
         self.check_bounds();
@@ -194,14 +226,18 @@ impl Talk {
 
     /// One turn of the worker for this client, which reads so many bytes at most.
     pub(super) fn serve(&mut self, most_bytes: usize) {
+        self.rest();
         self.read(most_bytes);
+        self.rest();
         self.session.advance(self.now_ms);
         self.request();
         self.write();
+        self.rest();
         self.session.advance(self.now_ms);
         self.request();
         self.conclude_if_possible();
         self.write();
+        self.rest();
         self.check_bounds();
     }
 
@@ -232,7 +268,8 @@ impl Talk {
             return;
         }
         while let Some(request) = self.session.next_request() {
-            self.asked.push_back(frame(&FromWorker::Request(request)));
+            let request = frame(&FromWorker::Request(request));
+            self.will_ask(request);
         }
         if let Some((after, through)) = self.session.next_page() {
             let page = FromWorker::Page {
@@ -240,7 +277,7 @@ impl Talk {
                 after,
                 through,
             };
-            self.asked.push_back(frame(&page));
+            self.will_ask(frame(&page));
         }
     }
 
@@ -289,13 +326,14 @@ impl Talk {
     pub(super) fn daemon_returns(&mut self) {
         self.is_attached = true;
         let connections = self.session.resume().into_iter().collect();
-        self.asked
-            .push_back(frame(&FromWorker::Resume { connections }));
+        self.will_ask(frame(&FromWorker::Resume { connections }));
+        self.rest();
     }
 
     /// Ten seconds have passed since it went.
     pub(super) fn daemon_is_lost(&mut self) {
         self.session.daemon_is_lost(self.now_ms);
+        self.rest();
     }
 
     /// What a session holds stays within what its limits say.
@@ -304,9 +342,9 @@ impl Talk {
         const SLOT_BYTES: usize = 4 * 128;
         assert!(self.session.slots.len() <= MAX_SLOTS);
         let slots = self.session.slots.iter();
-        let text_bytes: usize = slots.map(|slot| slot.question.text_bytes()).sum();
-        assert_eq!(text_bytes, self.session.slot_text_bytes);
-        assert!(text_bytes <= MAX_SLOT_TEXT_BYTES + self.session.limits.max_line_bytes);
+        let held_bytes: usize = slots.map(|slot| slot.held_bytes).sum();
+        assert_eq!(held_bytes, self.session.held_bytes);
+        assert!(held_bytes <= MAX_HELD_BYTES + 3 * self.session.limits.max_line_bytes);
         let input = self.session.input.held_bytes();
         assert!(input <= READ_BYTES + self.session.limits.max_line_bytes);
         let output = self.session.output.pending().len();
