@@ -16,6 +16,8 @@ use anyhow::Context;
 use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker};
 use slab::Slab;
 
+#[cfg(feature = "fuzzing")]
+pub use session::fuzzing;
 pub use session::{Output, SessionLimits};
 pub use timers::ClientKey;
 

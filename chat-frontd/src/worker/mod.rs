@@ -4,6 +4,8 @@ mod client_socket;
 pub mod confinement;
 mod daemon_socket;
 mod event_loop;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake_failures;
 mod handshakes;
 mod records_in_flight;

@@ -3,6 +3,8 @@
 mod chat;
 mod command;
 mod delivery;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod incoming;
 mod line_buffer;
 mod login;
