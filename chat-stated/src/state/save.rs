@@ -134,11 +134,13 @@ fn record<T: Serialize>(table: u8, key: u64, value: &T) -> Record {
 /// Nothing is allocated for a length that cannot be: who made a backup may have given it checksums that are right. The
 /// encoding counts up to eight bytes for each that there is.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    match bytes.len() {
-        ..=MEBIBYTE => decode_within::<T, { 8 * MEBIBYTE }>(bytes),
-        ..=MAX_CONTENT_BYTES => decode_within::<T, { 8 * MAX_CONTENT_BYTES }>(bytes),
+    if bytes.len() <= MEBIBYTE {
+        decode_within::<T, { 8 * MEBIBYTE }>(bytes)
+    } else if bytes.len() <= MAX_CONTENT_BYTES {
+        decode_within::<T, { 8 * MAX_CONTENT_BYTES }>(bytes)
+    } else {
         // From no backup.
-        _ => decode_within::<T, { usize::MAX }>(bytes),
+        decode_within::<T, { usize::MAX }>(bytes)
     }
 }
 
