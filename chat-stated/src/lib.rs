@@ -4,6 +4,7 @@ pub mod account_file;
 pub mod backup;
 pub mod belongings;
 pub mod checkpoint;
+mod connection_map;
 pub mod core;
 pub mod database;
 pub mod disk_reserve;

@@ -1,15 +1,13 @@
 //! A client's dialogue, and what the core keeps beside it.
 
-use chat_shared::rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
-use slab::Slab;
+use chat_shared::rpc::{FrameError, Progress, ToWorker, decode_items};
 
-use super::Keys;
-use super::session::{MessageLines, QueuePart, Session};
+use super::clients::Clients;
+use super::session::{MessageLines, QueuePart, RestingSession, Session, SessionLimits};
 use super::timers::ClientKey;
 
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) serial: ConnectionSerial,
     pub(super) session: Session,
     /// Among those to be served in this turn.
     pub(super) is_listed: bool,
@@ -30,9 +28,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(serial: ConnectionSerial, session: Session) -> Self {
+    pub(super) fn new(session: Session) -> Self {
         Self {
-            serial,
             session,
             is_listed: false,
             is_kept_back: false,
@@ -43,6 +40,47 @@ impl Client {
             reported: Progress::default(),
             check_after_ms: 0,
         }
+    }
+
+    /// What has to be kept of the client, if that is little.
+    pub(super) fn rest(&self) -> Option<RestingSession> {
+        let Self {
+            session,
+            is_listed,
+            is_kept_back,
+            has_ended,
+            is_shut,
+            concluding_since_ms,
+            concluding_check_after_ms,
+            reported,
+            check_after_ms,
+        } = self;
+        let progress = session.progress();
+        let is_at_rest = !(*is_listed || *is_kept_back || *has_ended || *is_shut)
+            && concluding_since_ms.is_none()
+            && *concluding_check_after_ms == 0
+            && *check_after_ms == 0
+            // What was merely written is no news.
+            && (reported.received, reported.had) == (progress.received, progress.had);
+        is_at_rest.then(|| session.rest())?
+    }
+
+    /// Becomes the client that went to rest; what this one was is forgotten.
+    pub(super) fn wake(
+        &mut self,
+        resting: &RestingSession,
+        limits: SessionLimits,
+        is_daemon_lost: bool,
+    ) {
+        self.session.wake(resting, limits, is_daemon_lost);
+        self.is_listed = false;
+        self.is_kept_back = false;
+        self.has_ended = false;
+        self.is_shut = false;
+        self.concluding_since_ms = None;
+        self.concluding_check_after_ms = 0;
+        self.reported = resting.progress();
+        self.check_after_ms = 0;
     }
 
     pub(super) fn observed(&mut self, unacknowledged_bytes: u64, unread_bytes: u64, now_ms: u64) {
@@ -68,17 +106,14 @@ impl Client {
 /// Takes what the daemon sent to the clients it is for; those go to `reached`.
 pub(super) fn take_items(
     payload: &[u8],
-    clients: &mut Slab<Client>,
-    keys: &Keys,
+    clients: &mut Clients,
     lines: &mut MessageLines,
     now_ms: u64,
     reached: &mut Vec<ClientKey>,
 ) -> Result<(), FrameError> {
     // A client that has left meanwhile is passed over.
     let mut at = |connection, act: &mut dyn FnMut(&mut Session)| {
-        if let Some(key) = keys.get(&connection).copied()
-            && let Some(client) = clients.get_mut(key)
-        {
+        if let Some((key, client)) = clients.wake_by_serial(connection) {
             act(&mut client.session);
             reached.push(key);
         }

@@ -4,17 +4,16 @@
 //! [`Action`]s come out. The loop in [`crate::worker`] carries them; a simulation can carry them as well.
 
 mod client;
+mod clients;
 mod delivery_checks;
 mod link;
 mod session;
 mod timers;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use anyhow::Context;
-use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker};
-use slab::Slab;
+use chat_shared::rpc::{FrameWriter, FromWorker};
 
 #[cfg(feature = "fuzzing")]
 pub use session::fuzzing;
@@ -22,8 +21,9 @@ pub use session::{Output, SessionLimits};
 pub use timers::ClientKey;
 
 use client::Client;
+use clients::Clients;
 use link::{Link, Told};
-use session::{Ending, MessageLines, Session};
+use session::{Ending, MessageLines, RestingSession, Session};
 use timers::{Reason, Timers};
 
 /// How long a client may take to close its side once ours is closed; and when the worker is to stop.
@@ -50,18 +50,15 @@ pub struct CoreSettings {
     pub time_out_ms: u64,
 }
 
-/// Serials are our own, in order: no peer can choose them to collide.
-type Keys = HashMap<ConnectionSerial, ClientKey, foldhash::fast::RandomState>;
-
 /// The worker's logic.
 #[derive(Debug)]
 pub struct Core {
     settings: CoreSettings,
     now_ms: u64,
     link: Link,
-    clients: Slab<Client>,
-    keys: Keys,
-    last_serial: u64,
+    clients: Clients,
+    /// The output of those at rest.
+    no_output: Output,
     /// Clients to be served in this turn.
     listed: Vec<ClientKey>,
     /// Clients whose requests the link had no room for.
@@ -80,9 +77,8 @@ impl Core {
             settings,
             now_ms,
             link: Link::new(now_ms),
-            clients: Slab::new(),
-            keys: Keys::default(),
-            last_serial: 0,
+            clients: Clients::new(settings.limits),
+            no_output: Output::default(),
             listed: Vec::new(),
             kept_back: Vec::new(),
             timers: Timers::default(),
@@ -99,10 +95,12 @@ impl Core {
         self.tell_if_daemon_is_lost();
         while let Some((key, reason)) = self.timers.pop_due(now_ms) {
             match reason {
-                Reason::Idle => self.check_idle(key),
                 Reason::Delivery => self.check_delivery(key),
                 Reason::Closing => self.close(key),
             }
+        }
+        while let Some(key) = self.timers.pop_idle(now_ms) {
+            self.check_idle(key);
         }
         if self.link.has_room() {
             for key in std::mem::take(&mut self.kept_back) {
@@ -114,7 +112,7 @@ impl Core {
     /// A client that is to be served now: see [`Core::serve`].
     pub fn next_listed(&mut self) -> Option<ClientKey> {
         let key = self.listed.pop()?;
-        if let Some(client) = self.clients.get_mut(key) {
+        if let Some(client) = self.clients.awake_mut(key) {
             client.is_listed = false;
         }
         Some(key)
@@ -145,31 +143,33 @@ impl Core {
 
     /// A client connected.
     pub fn open(&mut self, address: IpAddr) -> ClientKey {
-        self.last_serial += 1;
-        let serial = ConnectionSerial(self.last_serial);
-        let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
-        if self.link.is_told_lost() {
-            session.daemon_is_lost(self.now_ms);
-        }
-        let key = self.clients.insert(Client::new(serial, session));
-        self.keys.insert(serial, key);
+        let key = self.clients.open(|serial| {
+            let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
+            if self.link.is_told_lost() {
+                session.daemon_is_lost(self.now_ms);
+            }
+            session
+        });
         self.timers
-            .set(key, Reason::Idle, self.now_ms + self.settings.time_out_ms);
+            .watch_idle(key, self.now_ms + self.settings.time_out_ms);
         self.list(key);
         key
     }
 
     /// Whether more of a client's bytes can be taken now. What is over is still read, to be thrown away.
     pub fn wants_input(&self, key: ClientKey) -> bool {
-        self.clients.get(key).is_some_and(|client| {
-            !client.has_ended && (client.session.is_over() || client.session.wants_input())
-        })
+        match self.clients.awake(key) {
+            Some(client) => {
+                !client.has_ended && (client.session.is_over() || client.session.wants_input())
+            }
+            None => self.clients.resting(key).is_some(),
+        }
     }
 
     /// Whether it would be news how much of its messages a client's TCP has acknowledged, or that the connection is
     /// still whole. If so, it is to be told, by [`Core::observed`], before every [`Core::received`].
     pub fn wants_observation(&self, key: ClientKey) -> bool {
-        self.clients.get(key).is_some_and(|client| {
+        self.clients.awake(key).is_some_and(|client| {
             let delivery = &client.session.delivery;
             let is_silence_due = client.session.counts_silence()
                 && delivery
@@ -181,7 +181,7 @@ impl Core {
 
     /// Whether an observation could let the dialogue be concluded now.
     pub fn wants_observation_now(&self, key: ClientKey) -> bool {
-        self.clients.get(key).is_some_and(|client| {
+        self.clients.awake(key).is_some_and(|client| {
             client.session.can_conclude()
                 && client.session.output.pending().is_empty()
                 && client.session.delivery.awaits_acknowledgement()
@@ -191,20 +191,20 @@ impl Core {
     /// The connection is whole; so much that was written to a client its TCP has not acknowledged; so much has come in
     /// that was not given to [`Core::received`].
     pub fn observed(&mut self, key: ClientKey, unacknowledged_bytes: u64, unread_bytes: u64) {
-        if let Some(client) = self.clients.get_mut(key) {
+        if let Some(client) = self.clients.awake_mut(key) {
             client.observed(unacknowledged_bytes, unread_bytes, self.now_ms);
         }
     }
 
     /// Whether what comes from a client may be a password, of which no copy should stay.
     pub fn expects_secret(&self, key: ClientKey) -> bool {
-        let client = self.clients.get(key);
+        let client = self.clients.awake(key);
         client.is_some_and(|client| client.session.expects_secret())
     }
 
     /// Bytes came from a client.
     pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
-        if let Some(client) = self.clients.get_mut(key)
+        if let Some(client) = self.wake(key)
             && !client.session.is_over()
         {
             client.session.received(bytes);
@@ -214,7 +214,7 @@ impl Core {
 
     /// A client has closed its sending side.
     pub fn ended(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.get_mut(key) {
+        if let Some(client) = self.wake(key) {
             client.has_ended = true;
             client.session.end_input();
             self.list(key);
@@ -224,7 +224,7 @@ impl Core {
     /// A client's connection has ended, but the client did not say so: what it sent is answered, and what was sent to it
     /// and not confirmed stays in its queue.
     pub fn ended_without_farewell(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.get_mut(key) {
+        if let Some(client) = self.wake(key) {
             client.session.doubt_end();
         }
         self.ended(key);
@@ -237,12 +237,15 @@ impl Core {
 
     /// What waits to be written to a client.
     pub fn output(&mut self, key: ClientKey) -> Option<&mut Output> {
-        Some(&mut self.clients.get_mut(key)?.session.output)
+        if self.clients.resting(key).is_some() {
+            return Some(&mut self.no_output);
+        }
+        Some(&mut self.clients.awake_mut(key)?.session.output)
     }
 
     /// The kernel took some of a client's [`Core::output`].
     pub fn wrote(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.get_mut(key) {
+        if let Some(client) = self.clients.awake_mut(key) {
             let position = client.session.output.written_position();
             client.session.delivery.written(position);
         }
@@ -250,7 +253,7 @@ impl Core {
 
     /// Does for a client all that can be done now.
     pub fn serve(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else {
+        let Some(client) = self.clients.awake_mut(key) else {
             return;
         };
         client.session.advance(self.now_ms);
@@ -258,19 +261,27 @@ impl Core {
         self.conclude_if_possible(key);
         self.follow_delivery(key);
         self.close_if_over(key);
+        self.clients.rest(key);
+    }
+
+    fn wake(&mut self, key: ClientKey) -> Option<&mut Client> {
+        self.clients.wake(key, self.link.is_told_lost())
     }
 
     /// Lets all clients go, in good order: what was asked is answered first.
     pub fn stop(&mut self) {
         self.stop_by_ms.get_or_insert(self.now_ms + STOP_MS);
-        for (key, client) in &mut self.clients {
+        for key in self.clients.keys() {
+            let Some(client) = self.wake(key) else {
+                continue;
+            };
             client.session.end_input();
             if client.is_shut {
                 self.timers
                     .set_by(key, Reason::Closing, self.now_ms + STOPPING_CLOSING_MS);
             }
         }
-        self.list_all();
+        self.list_awake();
     }
 
     /// Whether all clients are let go of and the daemon was told, or the time for that is over.
@@ -312,7 +323,6 @@ impl Core {
                     client::take_items(
                         payload,
                         &mut self.clients,
-                        &self.keys,
                         &mut self.lines,
                         self.now_ms,
                         &mut reached,
@@ -329,15 +339,16 @@ impl Core {
 
     /// The daemon is there, for the first time or again.
     fn attached(&mut self, is_again: bool) {
-        let mut connections = Vec::new();
-        for (_, client) in &mut self.clients {
+        let resting = self.clients.iter_resting();
+        let mut connections: Vec<_> = resting.map(RestingSession::resumed).collect();
+        for (_, client) in self.clients.iter_awake_mut() {
             connections.extend(client.session.resume());
             client.reported = client.session.progress();
         }
         if is_again {
             self.link.push(&FromWorker::Resume { connections });
         }
-        self.list_all();
+        self.list_awake();
     }
 
     fn tell_if_daemon_is_lost(&mut self) {
@@ -347,23 +358,25 @@ impl Core {
         log::error!(
             "the state daemon has been away for 10 seconds; refusing what did not reach it"
         );
-        for (_, client) in &mut self.clients {
+        for (_, client) in self.clients.iter_awake_mut() {
             client.session.daemon_is_lost(self.now_ms);
         }
-        self.list_all();
+        self.list_awake();
     }
 
     /// Puts a client among those to be served in this turn.
     pub fn list(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.get_mut(key)
+        if let Some(client) = self.wake(key)
             && !std::mem::replace(&mut client.is_listed, true)
         {
             self.listed.push(key);
         }
     }
 
-    fn list_all(&mut self) {
-        let keys: Vec<ClientKey> = self.clients.iter().map(|(key, _)| key).collect();
+    /// Those at rest have nothing to be served.
+    fn list_awake(&mut self) {
+        let awake = self.clients.iter_awake();
+        let keys: Vec<ClientKey> = awake.map(|(key, _)| key).collect();
         for key in keys {
             self.list(key);
         }
@@ -371,7 +384,7 @@ impl Core {
 
     /// Sends a client's questions to the daemon, if they can be taken.
     fn ask(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else {
+        let Some(client) = self.clients.awake_mut(key) else {
             return;
         };
         while self.link.has_room() {
@@ -390,7 +403,7 @@ impl Core {
         client.is_kept_back = false;
         if let Some((after, through)) = client.session.next_page() {
             self.link.push(&FromWorker::Page {
-                connection: client.serial,
+                connection: client.session.serial(),
                 after,
                 through,
             });
@@ -398,20 +411,23 @@ impl Core {
     }
 
     fn check_idle(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else {
-            return;
+        let since_ms = match (self.clients.awake(key), self.clients.resting(key)) {
+            (Some(client), _) => client.session.idle_since_ms().unwrap_or(self.now_ms),
+            (_, Some(resting)) => resting.idle_since_ms(),
+            (None, None) => return,
         };
-        let since_ms = client.session.idle_since_ms().unwrap_or(self.now_ms);
         let due_ms = since_ms + self.settings.time_out_ms;
         if due_ms > self.now_ms {
-            return self.timers.set(key, Reason::Idle, due_ms);
+            return self.timers.watch_idle(key, due_ms);
         }
-        client.session.begin_ending(Ending::TimeOut);
+        if let Some(client) = self.wake(key) {
+            client.session.begin_ending(Ending::TimeOut);
+        }
         self.list(key);
     }
 
     fn close_if_over(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key) else {
+        let Some(client) = self.clients.awake_mut(key) else {
             return;
         };
         if !client.session.is_over() {
@@ -442,15 +458,14 @@ impl Core {
     }
 
     fn forget(&mut self, key: ClientKey) -> bool {
-        let Some(client) = self.clients.try_remove(key) else {
+        let Some(removed) = self.clients.remove(key) else {
             return false;
         };
-        self.keys.remove(&client.serial);
         self.timers.forget(key);
-        if client.session.has_asked() && self.link.is_attached() {
+        if removed.has_asked && self.link.is_attached() {
             self.link.push(&FromWorker::Close {
-                connection: client.serial,
-                progress: client.session.progress(),
+                connection: removed.serial,
+                progress: removed.progress,
             });
         }
         true

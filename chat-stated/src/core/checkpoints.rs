@@ -5,7 +5,7 @@ use crate::journal::Position;
 use crate::state::Record;
 
 /// Checkpoints that may be due at once before one begins though the last was just now: bounds what a start replays.
-const MOST_DUE: u64 = 6;
+const MOST_DUE: u64 = 8;
 
 /// What has come into the journal since the last checkpoint, and the one that is being written.
 #[derive(Debug)]

@@ -67,7 +67,7 @@ impl Core {
         let account = link
             .connection(serial)
             .and_then(|connection| self.state.account_on(connection));
-        let Some(client) = link.clients.get_mut(&serial) else {
+        let Some(client) = link.clients.get_mut(serial) else {
             return;
         };
         let (messages, more, through) = match account {
@@ -126,7 +126,7 @@ impl Core {
         let account = link
             .connection(serial)
             .and_then(|connection| self.state.account_on(connection));
-        let Some(client) = link.clients.get_mut(&serial) else {
+        let Some(client) = link.clients.get_mut(serial) else {
             return true;
         };
         let slice = account.map(|account| {
@@ -140,12 +140,10 @@ impl Core {
         }
         let is_caught_up = !more
             && client
-                .promised_through
+                .promised_through()
                 .is_none_or(|promised| promised <= through);
         if is_caught_up {
-            client.promised_through = None;
-            client.sent_through = client.sent_through.max(through);
-            client.pushed_bytes = Default::default();
+            client.caught_up(through);
         }
         let page = ToWorker::Page {
             connection: serial,
@@ -215,8 +213,8 @@ fn refuse_oversized(
     offset: StreamOffset,
     through: MessageNumber,
 ) {
-    if let Some(client) = link.clients.get_mut(&serial) {
-        client.promised_through = Some(through);
+    if let Some(client) = link.clients.get_mut(serial) {
+        client.promise(through);
     }
     let refusal = ToWorker::Reply {
         connection: serial,
@@ -302,13 +300,13 @@ fn next_slice<'a>(
     client: &mut Client,
     through: MessageNumber,
 ) -> (Vec<Message<'a>>, bool) {
-    if client.promised_through.is_some() {
-        client.promised_through = Some(through);
+    if client.promised_through().is_some() {
+        client.promise(through);
         return (Vec::new(), true);
     }
     let slice = state.read_queue(account, client.sent_through, through, SLICE);
     if slice.more {
-        client.promised_through = Some(through);
+        client.promise(through);
     }
     client.sent_through = through;
     (slice.messages, slice.more)
@@ -322,12 +320,12 @@ fn next_push<'a>(
     through: MessageNumber,
 ) -> Option<(Vec<Message<'a>>, bool)> {
     let account = state.account_on(link.connection(serial)?)?;
-    let client = link.clients.get_mut(&serial)?;
-    if client.promised_through.is_some() || client.sent_through >= through {
+    let client = link.clients.get_mut(serial)?;
+    if client.promised_through().is_some() || client.sent_through >= through {
         return None;
     }
-    if client.pushed_bytes.total() >= PUSH_WINDOW_BYTES {
-        client.promised_through = Some(through);
+    if client.pushed_bytes() >= PUSH_WINDOW_BYTES {
+        client.promise(through);
         client.sent_through = through;
         return Some((Vec::new(), true));
     }
@@ -336,6 +334,6 @@ fn next_push<'a>(
         .iter()
         .map(|message| message.text.len() + MESSAGE_OVERHEAD_BYTES)
         .sum();
-    client.pushed_bytes.add(bytes);
+    client.add_pushed(bytes);
     (!messages.is_empty() || more).then_some((messages, more))
 }

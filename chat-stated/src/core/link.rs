@@ -1,9 +1,11 @@
 //! The connections of workers, and what is known of their clients while they are attached.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 
 use chat_shared::rpc::{ConnectionSerial, FrameWriter, LifeId, MessageNumber, Progress};
 
+use crate::connection_map::ConnectionMap;
 use crate::entry::ConnectionId;
 
 /// Names a worker's connection for the loop and the core.
@@ -16,9 +18,9 @@ pub(super) struct Link {
     pub(super) pid: u32,
     pub(super) stage: Stage,
     pub(super) output: FrameWriter,
-    pub(super) clients: BTreeMap<ConnectionSerial, Client>,
+    pub(super) clients: ConnectionMap<Client>,
     /// Clients that asked for push.
-    pub(super) pushed: std::collections::BTreeSet<ConnectionSerial>,
+    pub(super) pushed: BTreeSet<ConnectionSerial>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,42 +35,46 @@ pub(super) enum Stage {
     Closing,
 }
 
-/// What is known of a worker's client, for as long as the worker is attached.
+/// What is known of a worker's client, for as long as the worker is attached. Nearly all are silent: it is kept small.
 #[derive(Debug, Default)]
 pub(super) struct Client {
     /// The batch of its last entry.
-    pub(super) last_batch: Option<u64>,
-    /// What its worker said last.
-    pub(super) progress: Progress,
+    pub(super) last_batch: Option<NonZeroU64>,
+    /// What its worker said last of what it received, and had.
+    received: MessageNumber,
+    had: MessageNumber,
     /// The last message that was sent to the worker for it.
     pub(super) sent_through: MessageNumber,
+    /// `None` if it is as new.
+    flow: Option<Box<Flow>>,
+}
+
+/// What is on its way to a client.
+#[derive(Debug, Default)]
+struct Flow {
     /// The worker was told of messages up to here that it has to ask for; nothing is sent unasked until then.
-    pub(super) promised_through: Option<MessageNumber>,
+    promised_through: Option<MessageNumber>,
     /// The page that waits for its texts to be read.
-    pub(super) parked_page: Option<u64>,
+    parked_page: Option<u64>,
     /// Bytes of text pushed that the worker has not said to be written: before and after the mark.
-    pub(super) pushed_bytes: PushedBytes,
+    pushed_bytes: PushedBytes,
 }
 
 /// How much was pushed to a client and not written yet, to about a window's accuracy.
 #[derive(Debug, Default)]
-pub(super) struct PushedBytes {
+struct PushedBytes {
     mark: MessageNumber,
     until_mark: usize,
     after_mark: usize,
 }
 
 impl PushedBytes {
-    pub(super) fn add(&mut self, bytes: usize) {
-        self.after_mark += bytes;
-    }
-
-    pub(super) fn total(&self) -> usize {
+    fn total(&self) -> usize {
         self.until_mark + self.after_mark
     }
 
     /// The worker wrote everything up to `written`; `sent_through` is the last it was sent.
-    pub(super) fn written(&mut self, written: MessageNumber, sent_through: MessageNumber) {
+    fn written(&mut self, written: MessageNumber, sent_through: MessageNumber) {
         if written >= self.mark {
             self.until_mark = std::mem::take(&mut self.after_mark);
             self.mark = sent_through;
@@ -79,14 +85,105 @@ impl PushedBytes {
     }
 }
 
+impl Client {
+    /// One that its worker came back with.
+    pub(super) fn resumed(progress: Progress, sent_through: MessageNumber) -> Self {
+        Self {
+            received: progress.received,
+            had: progress.had,
+            sent_through,
+            ..Self::default()
+        }
+    }
+
+    /// Takes how far the reader came; whether that is more than was known.
+    pub(super) fn progressed(&mut self, progress: Progress) -> bool {
+        let is_news = progress.had > self.had || progress.received > self.received;
+        self.had = progress.had;
+        self.received = progress.received;
+        is_news
+    }
+
+    pub(super) fn promised_through(&self) -> Option<MessageNumber> {
+        self.flow.as_ref()?.promised_through
+    }
+
+    /// The worker is told to ask for what there is up to here.
+    pub(super) fn promise(&mut self, through: MessageNumber) {
+        self.flow.get_or_insert_default().promised_through = Some(through);
+    }
+
+    /// The worker has asked for everything, and nothing is under way.
+    pub(super) fn caught_up(&mut self, through: MessageNumber) {
+        self.sent_through = self.sent_through.max(through);
+        if let Some(flow) = &mut self.flow {
+            flow.promised_through = None;
+            flow.pushed_bytes = PushedBytes::default();
+        }
+        self.forget_idle_flow();
+    }
+
+    /// A page waits for its texts; the one that waited before, if any did.
+    pub(super) fn park_page(&mut self, ticket: u64) -> Option<u64> {
+        let flow = self.flow.get_or_insert_default();
+        flow.parked_page.replace(ticket)
+    }
+
+    /// Whether it is this page that waits for its texts.
+    pub(super) fn is_parked(&self, ticket: u64) -> bool {
+        self.flow
+            .as_ref()
+            .is_some_and(|flow| flow.parked_page == Some(ticket))
+    }
+
+    /// The page does not wait any more; whether it did.
+    pub(super) fn unpark_page(&mut self, ticket: u64) -> bool {
+        let is_parked = self.is_parked(ticket);
+        if is_parked && let Some(flow) = &mut self.flow {
+            flow.parked_page = None;
+            self.forget_idle_flow();
+        }
+        is_parked
+    }
+
+    fn forget_idle_flow(&mut self) {
+        let is_idle = |flow: &Flow| {
+            flow.promised_through.is_none()
+                && flow.parked_page.is_none()
+                && flow.pushed_bytes.total() == 0
+        };
+        self.flow.take_if(|flow| is_idle(flow));
+    }
+
+    pub(super) fn pushed_bytes(&self) -> usize {
+        self.flow
+            .as_ref()
+            .map_or(0, |flow| flow.pushed_bytes.total())
+    }
+
+    pub(super) fn add_pushed(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.flow.get_or_insert_default().pushed_bytes.after_mark += bytes;
+        }
+    }
+
+    /// The worker wrote everything up to here.
+    pub(super) fn written(&mut self, written: MessageNumber) {
+        if let Some(flow) = &mut self.flow {
+            flow.pushed_bytes.written(written, self.sent_through);
+            self.forget_idle_flow();
+        }
+    }
+}
+
 impl Link {
     pub(super) fn new(pid: u32, until_ms: u64) -> Self {
         Self {
             pid,
             stage: Stage::Silent { until_ms },
             output: FrameWriter::default(),
-            clients: BTreeMap::new(),
-            pushed: std::collections::BTreeSet::new(),
+            clients: ConnectionMap::default(),
+            pushed: BTreeSet::new(),
         }
     }
 
@@ -97,8 +194,44 @@ impl Link {
         }
     }
 
+    /// What is known of a client; nothing yet, if it is new.
+    pub(super) fn client(&mut self, serial: ConnectionSerial) -> &mut Client {
+        self.clients.get_or_insert_with(serial, Client::default)
+    }
+
     pub(super) fn connection(&self, serial: ConnectionSerial) -> Option<ConnectionId> {
         let life = self.life()?;
         Some(ConnectionId { life, serial })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_client_is_small() {
+        assert_eq!(size_of::<Client>(), 40);
+    }
+
+    #[test]
+    fn what_was_pushed_is_forgotten_when_it_was_written() {
+        let mut client = Client::default();
+        client.add_pushed(100);
+        client.sent_through = MessageNumber(10);
+        client.written(MessageNumber(5));
+        assert_eq!(client.pushed_bytes(), 100, "not written yet");
+        client.add_pushed(30);
+        client.sent_through = MessageNumber(12);
+        client.written(MessageNumber(10));
+        assert_eq!(client.pushed_bytes(), 30);
+        client.written(MessageNumber(12));
+        assert_eq!(client.pushed_bytes(), 0);
+        assert!(client.flow.is_none());
+        client.promise(MessageNumber(20));
+        client.written(MessageNumber(12));
+        assert_eq!(client.promised_through(), Some(MessageNumber(20)));
+        client.caught_up(MessageNumber(20));
+        assert!(client.flow.is_none());
     }
 }

@@ -237,12 +237,8 @@ impl Core {
             return;
         };
         for resumed in connections {
-            let client = Client {
-                progress: resumed.progress,
-                sent_through: resumed.taken.min(newest),
-                ..Client::default()
-            };
-            found.clients.insert(resumed.connection, client);
+            let client = Client::resumed(resumed.progress, resumed.taken.min(newest));
+            *found.client(resumed.connection) = client;
             if resumed.push {
                 found.pushed.insert(resumed.connection);
             }
@@ -250,7 +246,7 @@ impl Core {
         let ended: Vec<ConnectionId> = self
             .state
             .connections(life)
-            .filter(|id| !found.clients.contains_key(&id.serial))
+            .filter(|id| !found.clients.contains(id.serial))
             .collect();
         for connection in ended {
             self.batches.push(Entry::Close {

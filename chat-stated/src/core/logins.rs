@@ -172,7 +172,7 @@ impl Core {
                 connection,
                 offset: asked.offset,
             });
-        let Some(decision) = name.and_then(|name| self.state.decision(&name)).cloned() else {
+        let Some(decision) = name.and_then(|name| self.state.decision(&name)) else {
             return false;
         };
         self.answer(asked.link, asked.serial, asked.offset, decision.to_answer());

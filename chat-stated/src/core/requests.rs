@@ -1,5 +1,7 @@
 //! What attached workers say.
 
+use std::num::NonZeroU64;
+
 use chat_shared::protocol::text;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, decode_items,
@@ -142,7 +144,7 @@ impl Core {
     fn push_entry_of(&mut self, link: LinkId, serial: ConnectionSerial, entry: Entry) {
         let sequence = self.batches.push(entry);
         if let Some(link) = self.links.get_mut(&link) {
-            link.clients.entry(serial).or_default().last_batch = Some(sequence);
+            link.client(serial).last_batch = NonZeroU64::new(sequence);
         }
     }
 
@@ -151,8 +153,8 @@ impl Core {
         let must_wait = self
             .links
             .get(&asked.link)
-            .and_then(|link| link.clients.get(&asked.serial)?.last_batch)
-            .is_some_and(|batch| self.batches.is_undecided(batch));
+            .and_then(|link| link.clients.get(asked.serial)?.last_batch)
+            .is_some_and(|batch| self.batches.is_undecided(batch.get()));
         self.journal_progress(asked.link, asked.serial, asked.progress);
         let read = WaitingRead {
             link: asked.link,
@@ -165,7 +167,7 @@ impl Core {
         }
         let sequence = self.batches.push_read(read);
         if let Some(link) = self.links.get_mut(&asked.link) {
-            link.clients.entry(asked.serial).or_default().last_batch = sequence;
+            link.client(asked.serial).last_batch = sequence.and_then(NonZeroU64::new);
         }
     }
 
@@ -212,9 +214,7 @@ impl Core {
     /// Takes what a worker says of how far its reader came, for what is decided here and not journalled.
     fn note_progress(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
         if let Some(link) = self.links.get_mut(&link) {
-            let client = link.clients.entry(serial).or_default();
-            let sent_through = client.sent_through;
-            client.pushed_bytes.written(progress.written, sent_through);
+            link.client(serial).written(progress.written);
         }
     }
 
@@ -231,11 +231,7 @@ impl Core {
         let Some(connection) = found.connection(serial) else {
             return;
         };
-        let client = found.clients.entry(serial).or_default();
-        let is_news =
-            progress.had > client.progress.had || progress.received > client.progress.received;
-        client.progress = progress;
-        if is_news {
+        if found.client(serial).progressed(progress) {
             let entry = Entry::Progress {
                 connection,
                 progress,
@@ -249,7 +245,7 @@ impl Core {
             return;
         };
         found.pushed.remove(&serial);
-        let closed = found.clients.remove(&serial);
+        let closed = found.clients.remove(serial);
         let connection = found.connection(serial);
         self.logins.forget_client(link, serial, &mut self.actions);
         let may_be_known = closed.is_some_and(|client| client.last_batch.is_some());
@@ -275,8 +271,7 @@ impl Core {
             .links
             .get(&link)
             .and_then(|link| link.connection(serial))
-            .and_then(|connection| self.state.decision(&RequestName { connection, offset }))
-            .cloned();
+            .and_then(|connection| self.state.decision(&RequestName { connection, offset }));
         let answer = decision
             .as_ref()
             .map_or(Answer::Full, |decision| decision.to_answer());

@@ -36,7 +36,7 @@ pub(super) struct AskedPage {
     pub(super) through: MessageNumber,
 }
 
-/// Pages that wait for texts. Whether one still waits, says [`super::link::Client::parked_page`]: tickets are never
+/// Pages that wait for texts. Whether one still waits, says [`super::link::Client::is_parked`]: tickets are never
 /// given again.
 #[derive(Debug, Default)]
 pub(super) struct TextReads {
@@ -80,11 +80,11 @@ impl Core {
         let client = self
             .links
             .get_mut(&page.link)
-            .and_then(|link| link.clients.get_mut(&page.serial));
+            .and_then(|link| link.clients.get_mut(page.serial));
         let Some(client) = client else {
             return;
         };
-        if client.parked_page.replace(ticket).is_some() {
+        if client.park_page(ticket).is_some() {
             let nothing = ToWorker::Page {
                 connection: page.serial,
                 messages: Vec::new(),
@@ -105,8 +105,8 @@ impl Core {
         self.text_reads.waiting.retain(|(ticket, page)| {
             links
                 .get(&page.link)
-                .and_then(|link| link.clients.get(&page.serial))
-                .is_some_and(|client| client.parked_page == Some(*ticket))
+                .and_then(|link| link.clients.get(page.serial))
+                .is_some_and(|client| client.is_parked(*ticket))
         });
         self.text_reads.waiting_clients = self.text_reads.waiting.len();
     }
@@ -115,13 +115,8 @@ impl Core {
     fn unpark_page(&mut self, ticket: u64, page: &AskedPage) -> bool {
         self.links
             .get_mut(&page.link)
-            .and_then(|link| link.clients.get_mut(&page.serial))
-            .is_some_and(|client| {
-                client
-                    .parked_page
-                    .take_if(|parked| *parked == ticket)
-                    .is_some()
-            })
+            .and_then(|link| link.clients.get_mut(page.serial))
+            .is_some_and(|client| client.unpark_page(ticket))
     }
 
     fn begin_text_reads(&mut self) {
@@ -143,9 +138,9 @@ impl Core {
         self.text_reads.last_ticket += 1;
         let ticket = self.text_reads.last_ticket;
         if let Some(link) = self.links.get_mut(&page.link)
-            && let Some(client) = link.clients.get_mut(&page.serial)
+            && let Some(client) = link.clients.get_mut(page.serial)
         {
-            client.parked_page = Some(ticket);
+            client.park_page(ticket);
         }
         self.actions.push(Action::ReadTexts {
             ticket,

@@ -18,7 +18,7 @@ mod tests;
 use crate::entry::Batch;
 
 pub use local::LocalJournal;
-pub use recovery::{RecoveredJournal, StoredBatch};
+pub use recovery::{CheckedJournal, RecoveredJournal, StoredBatch};
 pub use snapshot::{JournalSnapshot, StoredRow, check_journal, create_journal};
 
 /// Where a batch stands in the journal: 1, 2, 3, ... without gaps.

@@ -1,6 +1,6 @@
 //! Opening the local journal: every check there is, then the batches in order.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::OptionalExtension;
 
@@ -54,9 +54,42 @@ impl LocalJournal {
         from: Position,
         replay: impl FnMut(StoredBatch) -> Result<(), String>,
     ) -> Result<RecoveredJournal, StorageError> {
+        CheckedJournal::open(dir)?.replay(from, replay)
+    }
+}
+
+/// The journal's file, checked but for its batches: that needs nothing of the checkpoint, so both can be read at once.
+#[derive(Debug)]
+pub struct CheckedJournal {
+    dir: PathBuf,
+    mark: MarkContent,
+    database: Option<Database>,
+}
+
+impl CheckedJournal {
+    /// Checks the file in a state directory.
+    pub fn open(dir: &Path) -> Result<Self, StorageError> {
         make_directory(dir)?;
-        let mark = durable_mark::read(dir)?;
-        let (database, anchor, last) = match Database::open(dir, &JOURNAL)? {
+        Ok(Self {
+            mark: durable_mark::read(dir)?,
+            database: Database::open(dir, &JOURNAL)?,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// Goes on as [`LocalJournal::open`] says.
+    pub fn replay(
+        self,
+        from: Position,
+        replay: impl FnMut(StoredBatch) -> Result<(), String>,
+    ) -> Result<RecoveredJournal, StorageError> {
+        let Self {
+            dir,
+            mark,
+            database,
+        } = self;
+        let dir = dir.as_path();
+        let (database, anchor, last) = match database {
             Some(database) => {
                 let anchor = read_anchor(&database)?;
                 let last = Replay { from, replay }.run(&database, anchor)?;

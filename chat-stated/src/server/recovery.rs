@@ -1,15 +1,22 @@
 //! From the files of the state directory to a running core.
 
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
 
 use crate::checkpoint::CheckpointStore;
 use crate::database::{StorageError, disk_failure};
-use crate::journal::{LocalJournal, Position, RecoveredJournal};
+use crate::entry::Batch;
+use crate::journal::{CheckedJournal, LocalJournal, Position, RecoveredJournal};
 use crate::state::{Restoration, State};
 use crate::stored_state::replay;
+
+/// Batches that may be read while earlier ones are still being applied.
+const READ_AHEAD_BATCHES: usize = 16;
 
 /// Everything that was on disk.
 pub struct Recovered {
@@ -27,8 +34,8 @@ pub struct Recovered {
     pub replayed_entries: u64,
 }
 
-/// Loads the checkpoint, with no more than so many bytes of text, and applies what the journal has after it. If the disk failed the process before, everything
-/// is written to fresh files first.
+/// Loads the checkpoint, with no more than so many bytes of text, and applies what the journal has after it. If the
+/// disk failed the process before, everything is written to fresh files first.
 pub fn recover(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result<Recovered> {
     let result = recover_from_whole_files(state_dir, resident_text_bytes);
     if let Err(error) = &result
@@ -67,21 +74,38 @@ fn recover_from_whole_files(
     Ok(recovered)
 }
 
-/// What the journal had for effects outside was told, or will be asked for again.
+/// What the journal had for effects outside was told, or will be asked for again. Reading and applying go on side by
+/// side: clients wait for both.
 fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result<Recovered> {
     let began = Instant::now();
     let mut restoration = Restoration::within(resident_text_bytes);
-    let loaded =
-        CheckpointStore::open_into(state_dir, &mut restoration).context("cannot load the state")?;
+    let (loaded, checked) = thread::scope(|scope| {
+        let checked = scope.spawn(|| CheckedJournal::open(state_dir));
+        let loaded = CheckpointStore::open_into(state_dir, &mut restoration);
+        (loaded, checked.join())
+    });
+    let loaded = loaded.context("cannot load the state")?;
+    let checked = checked.unwrap_or_else(|panic| resume_unwind(panic));
+    let checked = checked.context("cannot replay the journal")?;
     let mut state = restoration
         .finish()
         .with_context(|| format!("cannot load the state from {}", state_dir.display()))?;
     let (mut replayed_bytes, mut replayed_entries) = (0, 0);
-    let journal = LocalJournal::open(state_dir, loaded.position, |stored| {
-        replayed_bytes += stored.bytes as u64;
-        replayed_entries += stored.batch.entries.len() as u64;
-        replay(&mut state, stored.batch);
-        Ok(())
+    let journal = thread::scope(|scope| {
+        let (read, to_be_applied) = sync_channel::<Batch>(READ_AHEAD_BATCHES);
+        let state = &mut state;
+        scope.spawn(move || {
+            for batch in to_be_applied {
+                replay(state, batch);
+            }
+        });
+        checked.replay(loaded.position, |stored| {
+            replayed_bytes += stored.bytes as u64;
+            replayed_entries += stored.batch.entries.len() as u64;
+            // It ends sooner only by a panic, which the scope passes on.
+            let _ = read.send(stored.batch);
+            Ok(())
+        })
     })
     .context("cannot replay the journal")?;
     log::info!(

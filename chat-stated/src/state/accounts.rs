@@ -1,6 +1,6 @@
 //! Accounts, by number and by name; who is online, and who was.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chat_shared::rpc::MessageNumber;
@@ -65,7 +65,7 @@ pub(super) struct Account {
 pub(super) struct Accounts {
     accounts: Vec<Account>,
     by_name: HashMap<Arc<str>, AccountId, RandomState>,
-    online: BTreeMap<Arc<str>, AccountId>,
+    online: BTreeSet<Arc<str>>,
     /// Those not online who once were, by the time their last session ended.
     seen: BTreeSet<(StateMs, AccountId)>,
     changed: Vec<AccountId>,
@@ -83,7 +83,7 @@ impl Accounts {
         self.by_name.insert(record.name.clone(), id);
         match (record.session, record.last_seen) {
             (Some(_), _) => {
-                self.online.insert(record.name.clone(), id);
+                self.online.insert(record.name.clone());
             }
             (None, Some(last_seen)) => {
                 self.seen.insert((last_seen, id));
@@ -132,7 +132,7 @@ impl Accounts {
         if let Some(last_seen) = account.record.last_seen {
             self.seen.remove(&(last_seen, id));
         }
-        self.online.insert(name, id);
+        self.online.insert(name);
     }
 
     pub(super) fn log_out(&mut self, id: AccountId, now: StateMs) {
@@ -147,7 +147,7 @@ impl Accounts {
     }
 
     pub(super) fn online_names(&self) -> impl Iterator<Item = &str> {
-        self.online.keys().map(AsRef::as_ref)
+        self.online.iter().map(AsRef::as_ref)
     }
 
     /// Names of those online, and of those whose last session ended at `since` or later; sorted.

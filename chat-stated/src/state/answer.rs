@@ -36,6 +36,58 @@ pub enum Decision {
     Full,
 }
 
+/// A [`Decision`] that says nothing more than what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum PlainDecision {
+    Password,
+    Username,
+    Connected,
+    Registered,
+    Welcome,
+    SentToAll,
+    LoggedOut,
+    Quota,
+    Refused,
+    Full,
+}
+
+impl PlainDecision {
+    pub(super) fn of(decision: &Decision) -> Option<Self> {
+        Some(match decision {
+            Decision::Password => Self::Password,
+            Decision::Username => Self::Username,
+            Decision::Connected => Self::Connected,
+            Decision::Registered => Self::Registered,
+            Decision::Welcome => Self::Welcome,
+            Decision::Sent { unknown } if unknown.is_empty() => Self::SentToAll,
+            Decision::LoggedOut => Self::LoggedOut,
+            Decision::Quota => Self::Quota,
+            Decision::Refused => Self::Refused,
+            Decision::Full => Self::Full,
+            Decision::Sent { .. } | Decision::Locked { .. } => return None,
+        })
+    }
+}
+
+impl From<PlainDecision> for Decision {
+    fn from(plain: PlainDecision) -> Self {
+        match plain {
+            PlainDecision::Password => Self::Password,
+            PlainDecision::Username => Self::Username,
+            PlainDecision::Connected => Self::Connected,
+            PlainDecision::Registered => Self::Registered,
+            PlainDecision::Welcome => Self::Welcome,
+            PlainDecision::SentToAll => Self::Sent {
+                unknown: Vec::new(),
+            },
+            PlainDecision::LoggedOut => Self::LoggedOut,
+            PlainDecision::Quota => Self::Quota,
+            PlainDecision::Refused => Self::Refused,
+            PlainDecision::Full => Self::Full,
+        }
+    }
+}
+
 impl Decision {
     /// The answer as the worker gets it.
     pub fn to_answer(&self) -> Answer<'_> {

@@ -111,7 +111,7 @@ impl State {
         connection.forget_through(answered);
         let repeated = match connection.repeat(request.offset) {
             Repeat::New => None,
-            Repeat::Decided(decision) => Some(decision.clone()),
+            Repeat::Decided(decision) => Some(decision),
             Repeat::PassedOver => Some(Decision::Full),
             Repeat::Unanswerable => Some(Decision::Refused),
         };
@@ -123,13 +123,13 @@ impl State {
             });
             return;
         }
-        let logged_in = connection.account;
+        let logged_in = connection.account();
         if let Some(reader) = logged_in {
             self.progress(reader, progress);
         }
         let (decision, after) = self.decide(request.connection, logged_in, action, wall_s, effects);
         if let Some(connection) = self.lives.connection_mut(request.connection) {
-            connection.keep(request.offset, decision.clone());
+            connection.keep(request.offset, &decision);
         }
         effects.decided.push(Decided {
             request,
@@ -243,7 +243,7 @@ impl State {
         }
         self.accounts.log_in(id, connection);
         if let Some(connection) = self.lives.connection_mut(connection) {
-            connection.account = Some(id);
+            connection.log_in(id);
         }
         let line = new_secret.and_then(|secret| {
             self.replace_secret(id, &secret);
@@ -401,7 +401,7 @@ impl State {
     fn end_session(&mut self, connection: ConnectionId) {
         let now = self.clock.now();
         if let Some(ended) = self.lives.connection_mut(connection)
-            && let Some(account) = ended.account.take()
+            && let Some(account) = ended.log_out()
         {
             self.accounts.log_out(account, now);
         }
@@ -412,8 +412,8 @@ impl State {
         if let Some(ended) = self.lives.end(life) {
             for account in ended
                 .connections
-                .values()
-                .filter_map(|connection| connection.account)
+                .iter()
+                .filter_map(|(_, connection)| connection.account())
             {
                 self.accounts.log_out(account, now);
             }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_shared::rpc::{ConnectionSerial, LifeId, StreamOffset};
+use chat_shared::rpc::{LifeId, StreamOffset};
 use serde::{Deserialize, Serialize};
 
-use super::answer::Decision;
+use super::answer::{Decision, PlainDecision};
+
+use crate::connection_map::ConnectionMap;
 use crate::entry::{AccountId, ConnectionId};
 
 /// Requests of one connection whose answers the worker may not have yet.
@@ -19,28 +21,53 @@ pub struct Life {
     /// Its process.
     pub pid: u32,
     /// Its clients' connections, as far as they ever did something that is journalled.
-    pub(super) connections: BTreeMap<ConnectionSerial, Connection>,
+    pub(super) connections: ConnectionMap<Connection>,
 }
 
-/// A client's connection.
+/// A client's connection. There are as many as clients, nearly all of them silent: it is kept small.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Connection {
-    /// Who is logged in.
-    pub(super) account: Option<AccountId>,
-    /// The last request that was decided.
-    last_decided: Option<StreamOffset>,
+    /// The last request that was decided; 0, where no line can end, before the first.
+    last_decided: StreamOffset,
     /// The last request whose answer the worker is known to have.
     answered: StreamOffset,
-    /// Decisions the worker may not have, by rising offset.
-    decisions: VecDeque<(StreamOffset, Decision)>,
+    /// Decisions the worker may not have, by rising offset, but the one that `last` is; never empty.
+    #[expect(
+        clippy::box_collection,
+        reason = "most have none, and 24 bytes each count"
+    )]
+    earlier: Option<Box<VecDeque<(StreamOffset, KeptDecision)>>>,
+    account: LoggedIn,
+    /// The decision about the last request, if that is plain and the worker may not have it.
+    last: Option<PlainDecision>,
+}
+
+/// A decision, in little room if it is plain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum KeptDecision {
+    Plain(PlainDecision),
+    Other(Box<Decision>),
+}
+
+/// Decisions that room is made for when the first is kept beside the last.
+const EARLIER_AT_ONCE: usize = 16;
+
+/// Who is logged in, in four bytes: accounts are limited below the number that means nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LoggedIn(u32);
+
+impl Default for LoggedIn {
+    fn default() -> Self {
+        Self(u32::MAX)
+    }
 }
 
 /// Whether a request was decided before.
-pub(super) enum Repeat<'a> {
+pub(super) enum Repeat {
     /// Never seen.
     New,
     /// Decided, and this was it.
-    Decided(&'a Decision),
+    Decided(Decision),
     /// Never decided, though later ones were: the disk had no room for it.
     PassedOver,
     /// Decided, and forgotten because the worker said it had the answer; or too many are in flight.
@@ -48,34 +75,90 @@ pub(super) enum Repeat<'a> {
 }
 
 impl Connection {
-    pub(super) fn repeat(&self, offset: StreamOffset) -> Repeat<'_> {
-        if self.last_decided.is_none_or(|last| offset > last) {
-            return if self.decisions.len() < MAX_REQUESTS_IN_FLIGHT {
+    /// Who is logged in.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        (self.account != LoggedIn::default()).then_some(AccountId(self.account.0))
+    }
+
+    pub(super) fn log_in(&mut self, account: AccountId) {
+        self.account = LoggedIn(account.0);
+    }
+
+    /// Nobody is logged in any more; who was.
+    pub(super) fn log_out(&mut self) -> Option<AccountId> {
+        let account = self.account();
+        self.account = LoggedIn::default();
+        account
+    }
+
+    pub(super) fn repeat(&self, offset: StreamOffset) -> Repeat {
+        if offset > self.last_decided {
+            return if self.kept() < MAX_REQUESTS_IN_FLIGHT {
                 Repeat::New
             } else {
                 Repeat::Unanswerable
             };
         }
-        match self.decisions.binary_search_by_key(&offset, |(at, _)| *at) {
-            Ok(index) => Repeat::Decided(&self.decisions[index].1),
-            Err(_) if offset > self.answered => Repeat::PassedOver,
-            Err(_) => Repeat::Unanswerable,
+        match self.decision(offset) {
+            Some(decision) => Repeat::Decided(decision),
+            None if offset > self.answered => Repeat::PassedOver,
+            None => Repeat::Unanswerable,
         }
     }
 
-    pub(super) fn keep(&mut self, offset: StreamOffset, decision: Decision) {
-        self.last_decided = Some(offset);
-        self.decisions.push_back((offset, decision));
+    fn kept(&self) -> usize {
+        let earlier = self.earlier.as_ref().map_or(0, |earlier| earlier.len());
+        earlier + usize::from(self.last.is_some())
+    }
+
+    fn decision(&self, offset: StreamOffset) -> Option<Decision> {
+        if offset == self.last_decided
+            && let Some(last) = self.last
+        {
+            return Some(last.into());
+        }
+        let earlier = self.earlier.as_ref()?;
+        let index = earlier.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
+        Some(match &earlier[index].1 {
+            KeptDecision::Plain(plain) => (*plain).into(),
+            KeptDecision::Other(decision) => Decision::clone(decision),
+        })
+    }
+
+    pub(super) fn keep(&mut self, offset: StreamOffset, decision: &Decision) {
+        if let Some(before) = self.last.take() {
+            self.keep_apart(self.last_decided, KeptDecision::Plain(before));
+        }
+        self.last_decided = offset;
+        self.last = PlainDecision::of(decision);
+        if self.last.is_none() {
+            self.keep_apart(offset, KeptDecision::Other(decision.clone().into()));
+        }
+    }
+
+    fn keep_apart(&mut self, offset: StreamOffset, decision: KeptDecision) {
+        let earlier = self
+            .earlier
+            .get_or_insert_with(|| VecDeque::with_capacity(EARLIER_AT_ONCE).into());
+        earlier.push_back((offset, decision));
     }
 
     pub(super) fn forget_through(&mut self, answered: StreamOffset) {
         self.answered = self.answered.max(answered);
-        while self
-            .decisions
+        if self.last_decided <= answered {
+            self.last = None;
+        }
+        let Some(earlier) = &mut self.earlier else {
+            return;
+        };
+        while earlier
             .front()
             .is_some_and(|(offset, _)| *offset <= answered)
         {
-            self.decisions.pop_front();
+            earlier.pop_front();
+        }
+        if earlier.is_empty() {
+            self.earlier = None;
         }
     }
 }
@@ -96,7 +179,7 @@ impl Lives {
             Life {
                 secret,
                 pid,
-                connections: BTreeMap::new(),
+                connections: ConnectionMap::default(),
             },
         );
         id
@@ -115,23 +198,31 @@ impl Lives {
     }
 
     pub(super) fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.lives.get(&id.life)?.connections.get(&id.serial)
+        self.lives.get(&id.life)?.connections.get(id.serial)
     }
 
     pub(super) fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.lives
-            .get_mut(&id.life)?
-            .connections
-            .get_mut(&id.serial)
+        self.lives.get_mut(&id.life)?.connections.get_mut(id.serial)
     }
 
     /// The connection, made if it is not there; `None` if its life has ended.
     pub(super) fn connection_or_new(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         let life = self.lives.get_mut(&id.life)?;
-        Some(life.connections.entry(id.serial).or_default())
+        let new = Connection::default;
+        Some(life.connections.get_or_insert_with(id.serial, new))
     }
 
     pub(super) fn close(&mut self, id: ConnectionId) -> Option<Connection> {
-        self.lives.get_mut(&id.life)?.connections.remove(&id.serial)
+        self.lives.get_mut(&id.life)?.connections.remove(id.serial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_connection_is_small() {
+        assert_eq!(size_of::<Connection>(), 32);
     }
 }

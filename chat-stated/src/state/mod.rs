@@ -124,11 +124,8 @@ impl State {
         self.lives
             .get(life)
             .into_iter()
-            .flat_map(move |found| found.connections.keys())
-            .map(move |serial| ConnectionId {
-                life,
-                serial: *serial,
-            })
+            .flat_map(move |found| found.connections.iter())
+            .map(move |(serial, _)| ConnectionId { life, serial })
     }
 
     /// Whether the state knows of a connection: it did something that was journalled, and has not ended.
@@ -138,15 +135,15 @@ impl State {
 
     /// Who is logged in on a connection.
     pub fn account_on(&self, connection: ConnectionId) -> Option<AccountId> {
-        self.lives.connection(connection)?.account
+        self.lives.connection(connection)?.account()
     }
 
     /// The decision about a request that was applied before, if it is still kept.
-    pub fn decision(&self, request: &RequestName) -> Option<&Decision> {
+    pub fn decision(&self, request: &RequestName) -> Option<Decision> {
         let connection = self.lives.connection(request.connection)?;
         match connection.repeat(request.offset) {
             lives::Repeat::Decided(decision) => Some(decision),
-            lives::Repeat::PassedOver => Some(&Decision::Full),
+            lives::Repeat::PassedOver => Some(Decision::Full),
             lives::Repeat::New | lives::Repeat::Unanswerable => None,
         }
     }

@@ -195,8 +195,8 @@ fn compare_connection(state: &State, model: &Model, id: ConnectionId) {
             connection: id,
             offset: StreamOffset(*offset),
         };
-        let kept: Option<&Decision> = state.decision(&request);
-        assert_eq!(kept, decision.as_ref());
+        let kept: Option<Decision> = state.decision(&request);
+        assert_eq!(kept, *decision);
     }
 }
 

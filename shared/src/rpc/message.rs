@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LifeId(pub u64);
 
-/// A client connection within a worker's life; counted up, never used twice.
+/// A client connection within a worker's life; rises from one to the next, with gaps, and is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnectionSerial(pub u64);
 

@@ -11,6 +11,9 @@ use chat_shared::rpc::{MessageNumber, Progress};
 /// While push is on, a connection that stays whole for so long after the acknowledgement is enough.
 pub(crate) const WHOLE_MS: u64 = 1_000;
 
+/// Messages that room is kept for when others are followed.
+const KEPT_MESSAGES: usize = 16;
+
 /// Follows the messages of one connection from the session to the reader.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
@@ -33,6 +36,44 @@ impl Delivery {
     /// How far the reader is known to be.
     pub(crate) fn progress(&self) -> Progress {
         self.progress
+    }
+
+    /// What was received and what was had, if that is all there is to be known for as long as no more than `input_total`
+    /// has come in, push being off or all being had.
+    pub(crate) fn rest(&self, input_total: u64) -> Option<(MessageNumber, MessageNumber)> {
+        let Progress {
+            written,
+            received,
+            had,
+        } = self.progress;
+        let is_at_rest = self.unacknowledged.is_empty()
+            && written == received
+            && match self.unheard.back() {
+                Some(last) => last.through == received && last.input_total <= input_total,
+                None => received == had,
+            };
+        is_at_rest.then_some((received, had))
+    }
+
+    /// Becomes one of which [`Delivery::rest`] told this.
+    pub(crate) fn wake(&mut self, received: MessageNumber, had: MessageNumber, input_total: u64) {
+        self.progress = Progress {
+            written: received,
+            received,
+            had,
+        };
+        self.unacknowledged.clear();
+        self.unacknowledged.shrink_to(KEPT_MESSAGES);
+        self.unheard.clear();
+        self.unheard.shrink_to(KEPT_MESSAGES);
+        if received > had {
+            self.unheard.push_back(Acknowledged {
+                through: received,
+                input_total,
+                // Time proves nothing while push is off, and who turns it on is heard.
+                seen_ms: 0,
+            });
+        }
     }
 
     /// A message was put into the output stream; it ends at this position.

@@ -47,6 +47,19 @@ impl LineBuffer {
         }
     }
 
+    /// Where a stream stands of which so much came and was taken, and that holds no more passwords.
+    pub(crate) fn at(position: StreamOffset, max_line_bytes: usize) -> Self {
+        let mut buffer = Self::new(max_line_bytes);
+        buffer.stream_taken = position.0;
+        buffer.has_secrets = false;
+        buffer
+    }
+
+    /// Whether nothing came that was not taken, a new line begins, and it is no password.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && !self.is_skipping && !self.has_secrets
+    }
+
     /// Whether what comes from here on may be a password. No line that was given out is of use after this.
     pub(crate) fn keeps_secrets(&mut self, has_secrets: bool) {
         if self.has_secrets && !has_secrets {

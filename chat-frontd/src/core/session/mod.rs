@@ -10,6 +10,7 @@ mod line_buffer;
 mod login;
 mod message_line;
 mod output;
+mod resting;
 mod slot;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub(crate) use command::PushMode;
 pub(crate) use delivery::Delivery;
 pub(crate) use message_line::MessageLines;
 pub use output::Output;
+pub(crate) use resting::RestingSession;
 
 use line_buffer::{Line, LineBuffer};
 use slot::{Question, Setting, Slot, Stage};
@@ -155,6 +157,10 @@ impl Session {
             ending: None,
             idle_since_ms: now_ms,
         }
+    }
+
+    pub(crate) fn serial(&self) -> ConnectionSerial {
+        self.serial
     }
 
     /// Bytes came from the client.

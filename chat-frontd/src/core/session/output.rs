@@ -18,6 +18,24 @@ const COMPACT_BYTES: usize = 64 * 1024;
 const MAX_USUAL_BYTES: usize = 16 * 1024;
 
 impl Output {
+    /// Where a stream stands of which so much was written.
+    pub(crate) fn at(position: u64, usual_bytes: u32) -> Self {
+        Self {
+            before: position,
+            usual_bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it holds nothing, written or not.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn usual_bytes(&self) -> u32 {
+        self.usual_bytes
+    }
+
     /// Adds a line, and its end.
     pub(crate) fn line(&mut self, line: &str) {
         let buffer = self.buffer();

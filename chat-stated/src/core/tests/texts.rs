@@ -178,7 +178,7 @@ fn a_page_waits_for_its_texts_and_nothing_overtakes_them() {
     let mut reader = Reader::of(&["first", "second"]);
     // As if the worker had come back and not taken them.
     let clients = &mut reader.core().links.get_mut(&0).unwrap().clients;
-    let client = clients.get_mut(&ConnectionSerial(1)).unwrap();
+    let client = clients.get_mut(ConnectionSerial(1)).unwrap();
     client.sent_through = MessageNumber(0);
     let promised = || Told::Reply {
         texts: Vec::new(),

@@ -8,5 +8,6 @@ mod endings;
 mod idle;
 mod lost;
 mod random;
+mod resting;
 mod resumed;
 mod sentences;

@@ -9,7 +9,7 @@ use crate::core::session::command::{self, Command};
 
 /// What happens next between client, worker and daemon.
 #[derive(Clone, Copy, Debug)]
-enum Event {
+pub(super) enum Event {
     /// A turn of the worker, which reads so many bytes at most.
     Serve(usize),
     DaemonTakes(usize),
@@ -40,14 +40,14 @@ fn event_or_death() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn event_or_loss() -> impl Strategy<Value = Event> {
+pub(super) fn event_or_loss() -> impl Strategy<Value = Event> {
     prop_oneof![
         12 => event_or_death(),
         1 => Just(Event::DaemonIsLost),
     ]
 }
 
-fn happen(talk: &mut Talk, event: Event) {
+pub(super) fn happen(talk: &mut Talk, event: Event) {
     match event {
         Event::Serve(bytes) => talk.serve(bytes),
         Event::DaemonTakes(count) => {
@@ -71,7 +71,7 @@ fn happen(talk: &mut Talk, event: Event) {
 }
 
 /// Everything is there and answers, to the end.
-fn finish(talk: &mut Talk) {
+pub(super) fn finish(talk: &mut Talk) {
     if !talk.is_attached {
         talk.daemon_returns();
     }
@@ -81,7 +81,7 @@ fn finish(talk: &mut Talk) {
     assert!(talk.session.is_over());
 }
 
-fn chat_line() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn chat_line() -> impl Strategy<Value = Vec<u8>> {
     let text = |text: &str| Just(text.as_bytes().to_vec());
     prop_oneof![
         8 => text("send foobar N"),
@@ -129,19 +129,19 @@ fn stream(lines: &[Vec<u8>]) -> Vec<u8> {
     stream
 }
 
-fn logged_in_stream(lines: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn logged_in_stream(lines: &[Vec<u8>]) -> Vec<u8> {
     [b"foobar\npasspass\n", &stream(lines)[..]].concat()
 }
 
 /// What differs from dialogue to dialogue besides what the client says.
 #[derive(Clone, Copy, Debug)]
-struct World {
+pub(super) struct World {
     slice_messages: usize,
     waiting: usize,
     bob_writes_every: Option<u64>,
 }
 
-fn world() -> impl Strategy<Value = World> {
+pub(super) fn world() -> impl Strategy<Value = World> {
     (1..5_usize, 0..12_usize, proptest::option::of(1..4_u64)).prop_map(
         |(slice_messages, waiting, bob_writes_every)| World {
             slice_messages,
@@ -152,7 +152,7 @@ fn world() -> impl Strategy<Value = World> {
 }
 
 impl World {
-    fn talk(self) -> Talk {
+    pub(super) fn talk(self) -> Talk {
         let mut daemon = Daemon::new();
         for number in 0..self.waiting {
             daemon.store_quietly(&format!("waiting {number}"));

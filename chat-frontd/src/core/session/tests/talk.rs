@@ -38,6 +38,11 @@ pub(super) struct Talk {
     pub(super) is_patience_over: bool,
     received: Vec<u8>,
     shown: usize,
+    /// Everything that was ever asked, if it is to be kept.
+    pub(super) asked_ever: Option<Vec<Frame>>,
+    /// The session rests and wakes at every chance, and becomes this one by it, whatever this was before.
+    pub(super) rests_as: Option<Session>,
+    pub(super) rests: usize,
 }
 
 impl Talk {
@@ -60,7 +65,33 @@ impl Talk {
             is_patience_over: false,
             received: Vec::new(),
             shown: 0,
+            asked_ever: None,
+            rests_as: None,
+            rests: 0,
         }
+    }
+
+    pub(super) fn rest(&mut self) {
+        if let Some(other) = &mut self.rests_as
+            && let Some(resting) = self.session.rest()
+        {
+            let Session {
+                limits,
+                is_daemon_lost,
+                ..
+            } = self.session;
+            other.wake(&resting, limits, is_daemon_lost);
+            assert_eq!(other.rest(), Some(resting));
+            std::mem::swap(other, &mut self.session);
+            self.rests += 1;
+        }
+    }
+
+    fn will_ask(&mut self, frame: Frame) {
+        if let Some(asked_ever) = &mut self.asked_ever {
+            asked_ever.push(frame.clone());
+        }
+        self.asked.push_back(frame);
     }
 
     /// Logged in as foobar.
@@ -135,6 +166,7 @@ impl Talk {
             return false;
         };
         for item in decode_items::<ToWorker<'_>>(&item) {
+            self.rest();
             self.take(item.unwrap());
         }
         self.check_bounds();
@@ -183,14 +215,18 @@ impl Talk {
 
     /// One turn of the worker for this client, which reads so many bytes at most.
     pub(super) fn serve(&mut self, most_bytes: usize) {
+        self.rest();
         self.read(most_bytes);
+        self.rest();
         self.session.advance(self.now_ms);
         self.request();
         self.write();
+        self.rest();
         self.session.advance(self.now_ms);
         self.request();
         self.conclude_if_possible();
         self.write();
+        self.rest();
         self.check_bounds();
     }
 
@@ -221,7 +257,8 @@ impl Talk {
             return;
         }
         while let Some(request) = self.session.next_request() {
-            self.asked.push_back(frame(&FromWorker::Request(request)));
+            let request = frame(&FromWorker::Request(request));
+            self.will_ask(request);
         }
         if let Some((after, through)) = self.session.next_page() {
             let page = FromWorker::Page {
@@ -229,7 +266,7 @@ impl Talk {
                 after,
                 through,
             };
-            self.asked.push_back(frame(&page));
+            self.will_ask(frame(&page));
         }
     }
 
@@ -278,13 +315,14 @@ impl Talk {
     pub(super) fn daemon_returns(&mut self) {
         self.is_attached = true;
         let connections = self.session.resume().into_iter().collect();
-        self.asked
-            .push_back(frame(&FromWorker::Resume { connections }));
+        self.will_ask(frame(&FromWorker::Resume { connections }));
+        self.rest();
     }
 
     /// Ten seconds have passed since it went.
     pub(super) fn daemon_is_lost(&mut self) {
         self.session.daemon_is_lost(self.now_ms);
+        self.rest();
     }
 
     /// What a session holds stays within what its limits say.

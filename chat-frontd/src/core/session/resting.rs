@@ -1,0 +1,165 @@
+//! What is left of a dialogue while nothing is under way in it: most clients, most of the time.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use chat_shared::rpc::{
+    ConnectionSerial, MessageNumber, Progress, ResumedConnection, StreamOffset,
+};
+
+use super::command::PushMode;
+use super::line_buffer::LineBuffer;
+use super::output::Output;
+use super::{Session, SessionLimits, Step};
+
+/// Slots that a session at rest leaves room for in the one that takes its place.
+const KEPT_SLOTS: usize = 16;
+
+/// Of clients that are logged in nobody asks where they come from.
+const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// A logged in client that is owed nothing and owes nothing: what [`Session::wake`] makes the same session of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RestingSession {
+    serial: ConnectionSerial,
+    /// Length of the input stream; all of it is answered.
+    stream_total: StreamOffset,
+    /// Length of the output stream; all of it is written.
+    output_total: u64,
+    output_usual_bytes: u32,
+    has_ids: bool,
+    push: PushMode,
+    taken: MessageNumber,
+    received: MessageNumber,
+    /// What was received after this is had once the client speaks.
+    had: MessageNumber,
+    idle_since_ms: u64,
+}
+
+impl RestingSession {
+    pub(crate) fn serial(&self) -> ConnectionSerial {
+        self.serial
+    }
+
+    pub(crate) fn idle_since_ms(&self) -> u64 {
+        self.idle_since_ms
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            written: self.received,
+            received: self.received,
+            had: self.had,
+        }
+    }
+
+    /// As [`Session::resume`].
+    pub(crate) fn resumed(&self) -> ResumedConnection {
+        ResumedConnection {
+            connection: self.serial,
+            answered: self.stream_total,
+            progress: self.progress(),
+            taken: self.taken,
+            push: self.push != PushMode::Off,
+        }
+    }
+}
+
+impl Session {
+    /// What has to be kept of the session, if that is little.
+    pub(crate) fn rest(&self) -> Option<RestingSession> {
+        // Field by field, so that whoever adds one has to say what rest makes of it.
+        let Self {
+            serial,
+            // Named at logins only.
+            address: _,
+            // The same for all.
+            limits: _,
+            input,
+            is_input_over,
+            // Before the end it says nothing.
+            is_end_doubtful: _,
+            step,
+            slots,
+            held_bytes: _,
+            next_to_ask: _,
+            output,
+            delivery,
+            has_ids,
+            push,
+            taken,
+            promised_through,
+            pushed_through,
+            page_asked,
+            answered,
+            has_asked,
+            // The same for all.
+            is_daemon_lost: _,
+            ending,
+            idle_since_ms,
+        } = self;
+        let is_at_rest = slots.is_empty()
+            && *step == Step::Chat
+            && !is_input_over
+            && ending.is_none()
+            && promised_through <= taken
+            && pushed_through.is_none()
+            && page_asked.is_none()
+            && *has_asked
+            && input.is_empty()
+            && input.stream_total() == answered.0
+            && output.is_empty();
+        if !is_at_rest {
+            return None;
+        }
+        let (received, had) = delivery.rest(input.stream_total())?;
+        if received > had && self.counts_silence() {
+            return None;
+        }
+        Some(RestingSession {
+            serial: *serial,
+            stream_total: *answered,
+            output_total: output.end_position(),
+            output_usual_bytes: output.usual_bytes(),
+            has_ids: *has_ids,
+            push: *push,
+            taken: *taken,
+            received,
+            had,
+            idle_since_ms: *idle_since_ms,
+        })
+    }
+
+    /// One that is nobody's, to be woken as somebody's.
+    pub(crate) fn unnamed(limits: SessionLimits) -> Self {
+        Self::new(ConnectionSerial(0), NO_ADDRESS, limits, 0)
+    }
+
+    /// Becomes the session that went to rest; what this one was is forgotten.
+    pub(crate) fn wake(
+        &mut self,
+        resting: &RestingSession,
+        limits: SessionLimits,
+        is_daemon_lost: bool,
+    ) {
+        let total = resting.stream_total;
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.clear();
+        slots.shrink_to(KEPT_SLOTS);
+        let mut delivery = std::mem::take(&mut self.delivery);
+        delivery.wake(resting.received, resting.had, total.0);
+        *self = Self {
+            input: LineBuffer::at(total, limits.max_line_bytes),
+            step: Step::Chat,
+            slots,
+            output: Output::at(resting.output_total, resting.output_usual_bytes),
+            delivery,
+            has_ids: resting.has_ids,
+            push: resting.push,
+            taken: resting.taken,
+            answered: total,
+            has_asked: true,
+            is_daemon_lost,
+            ..Self::new(resting.serial, NO_ADDRESS, limits, resting.idle_since_ms)
+        };
+    }
+}
