@@ -36,6 +36,14 @@ pub(super) struct Client {
     is_shut: bool,
 }
 
+impl Client {
+    /// Takes so much from now on. Gives its key if its socket can be written to again, of which the kernel tells.
+    fn takes(&mut self, room: usize) -> Option<ClientKey> {
+        let was_full = std::mem::replace(&mut self.room, room) == 0;
+        self.key.filter(|_| was_full && room > 0)
+    }
+}
+
 /// A worker's core with its clients.
 pub(super) struct Worker {
     pub(super) core: Core,
@@ -103,10 +111,12 @@ impl Worker {
     /// A client reads so much and no more.
     pub(super) fn read(&mut self, choices: &mut Choices<'_>) {
         if let Some(client) = self.some_client(choices) {
-            client.room = match choices.byte() {
+            let room = match choices.byte() {
                 0xff => usize::MAX,
                 room => usize::from(room) * 4,
             };
+            let key = client.takes(room);
+            self.list(key);
         }
     }
 
@@ -239,18 +249,26 @@ impl Worker {
 
     /// Everybody reads, and everything is acknowledged.
     pub(super) fn everybody_reads(&mut self) {
-        for client in &mut self.clients {
-            client.room = usize::MAX;
-            client.unacknowledged = 0;
+        for at in 0..self.clients.len() {
+            self.clients[at].unacknowledged = 0;
+            let key = self.clients[at].takes(usize::MAX);
+            self.list(key);
         }
     }
 
-    /// Whether somebody is connected who may speak and is not listened to, or was not read from.
-    pub(super) fn is_somebody_stuck(&self) -> bool {
-        self.clients.iter().any(|client| {
+    fn list(&mut self, key: Option<ClientKey>) {
+        if let Some(key) = key {
+            self.core.list(key);
+        }
+    }
+
+    /// Who is connected, may speak and is not listened to.
+    pub(super) fn stuck(&self) -> Vec<&Client> {
+        let is_stuck = |client: &&Client| {
             client
                 .key
                 .is_some_and(|key| !client.has_ended && !self.core.wants_input(key))
-        })
+        };
+        self.clients.iter().filter(is_stuck).collect()
     }
 }

@@ -81,11 +81,15 @@ fn settle(worker: &mut Worker, daemon: &mut Daemon) {
             true => quiet_turns + 1,
             false => 0,
         };
-        if quiet_turns > 3 && !worker.is_somebody_stuck() {
+        if quiet_turns > 3 && worker.stuck().is_empty() {
             return;
         }
     }
-    panic!("somebody waits for ever");
+    panic!(
+        "somebody waits for ever ({} questions are open): {:?}",
+        daemon.pending(),
+        worker.stuck()
+    );
 }
 
 fn check_received(client: &Client) {

@@ -194,6 +194,11 @@ impl Session {
         !self.is_input_over && self.can_take_line() && self.input.needs_more()
     }
 
+    /// Whether lines wait that came already and can be taken now.
+    pub(crate) fn has_line_to_take(&self) -> bool {
+        !self.input.needs_more() && self.can_take_line()
+    }
+
     fn can_take_line(&self) -> bool {
         let max_slots = if self.step == Step::Chat {
             MAX_SLOTS
