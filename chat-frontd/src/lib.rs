@@ -2,6 +2,7 @@
 
 pub mod core;
 pub mod master;
+pub mod proxy_header;
 pub mod settings;
 pub mod tls;
 pub mod worker;

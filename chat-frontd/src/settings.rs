@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use anyhow::bail;
+use chat_shared::network::Networks;
 use chat_shared::process_options::ProcessOptions;
 use chat_shared::protocol::DEFAULT_MAX_LINE_BYTES;
 use clap::Parser;
@@ -60,6 +61,7 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "COUNT",
+        env = "CHAT_MAX_HANDSHAKES",
         default_value_t = 256,
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536)
     )]
@@ -69,6 +71,7 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "SECONDS",
+        env = "CHAT_HANDSHAKE_TIME_OUT",
         default_value_t = 10,
         value_parser = clap::value_parser!(u64).range(1..=600)
     )]
@@ -98,6 +101,7 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "BYTES",
+        env = "CHAT_MAX_LINE_BYTES",
         default_value_t = DEFAULT_MAX_LINE_BYTES,
         value_parser = RangedU64ValueParser::<usize>::new().range(64..=65_536)
     )]
@@ -107,6 +111,7 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "COUNT",
+        env = "CHAT_MAX_CLIENTS",
         default_value_t = 18_000,
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000)
     )]
@@ -116,10 +121,84 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "BYTES",
+        env = "CHAT_MAX_UNREAD_BYTES",
         default_value_t = 262_144,
         value_parser = RangedU64ValueParser::<usize>::new().range(4096..=1 << 30)
     )]
     pub max_unread_bytes: usize,
+
+    /// What a worker may hold for all its clients together; who holds the most is let go of when it is more
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "CHAT_MAX_BUFFER_BYTES",
+        default_value_t = 512 << 20,
+        value_parser = RangedU64ValueParser::<usize>::new().range(65_536..=1 << 40)
+    )]
+    pub max_buffer_bytes: usize,
+
+    /// Names that a message may be sent to at once
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_RECIPIENTS",
+        default_value_t = 4_096,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536)
+    )]
+    pub max_recipients: usize,
+
+    /// Addresses and networks, with commas between, that are spared what is counted by source or time; or `none`
+    #[arg(long, value_name = "NETWORKS", env = "CHAT_TRUSTED", default_value = Networks::LOOPBACK)]
+    pub trusted: Networks,
+
+    /// Seconds that a login may take in all, from the connection to `welcome`
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "CHAT_LOGIN_TIME_OUT",
+        default_value_t = 120,
+        value_parser = clap::value_parser!(u64).range(1..=MAX_TIME_OUT_S)
+    )]
+    pub login_time_out: u64,
+
+    /// Lines in a second that are taken from a client; what comes faster has to wait
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_LINES_PER_SECOND",
+        default_value_t = 100,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub lines_per_second: u32,
+
+    /// Lines that are taken from a client at once after a pause, before that rate holds
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_LINE_BURST",
+        default_value_t = 500,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub line_burst: u32,
+
+    /// Balancers, as addresses and networks with commas between, whose connections begin with a PROXY header, version 2
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        env = "CHAT_PROXY_FROM",
+        default_value = "none"
+    )]
+    pub proxy_from: Networks,
+
+    /// Seconds within which the PROXY header must be there
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "CHAT_PROXY_TIME_OUT",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=600)
+    )]
+    pub proxy_time_out: u64,
 }
 
 /// Ten years: far below what milliseconds in 64 bits can hold.
@@ -234,6 +313,9 @@ mod tests {
             "--listen=localhost",
             "--listen-tls=none",
             "--max-clients=0",
+            "--trusted=10.0.0.1/8",
+            "--proxy-from=x",
+            "--lines-per-second=0",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");
         }

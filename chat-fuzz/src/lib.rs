@@ -137,6 +137,13 @@ pub const TARGETS: &[Target] = &[
         max_bytes: 4_096,
         mutations: 10_000,
     },
+    Target {
+        name: "proxy_header",
+        run: targets::proxy_header::run,
+        words: targets::proxy_header::WORDS,
+        max_bytes: 8_192,
+        mutations: 10_000,
+    },
 ];
 
 /// Takes in bytes by the target of this name.

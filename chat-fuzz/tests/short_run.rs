@@ -30,4 +30,5 @@ short_runs! {
     tls
     backup
     status_file
+    proxy_header
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_shared::rpc::FrameReader;
-use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId};
+use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
 use chat_stated::database::StorageError;
 use chat_stated::entry::{Batch, Limits, Stamp};
 use chat_stated::journal::Position;
@@ -85,6 +85,10 @@ impl Daemon {
                 ..Limits::default()
             },
             checkpoint_every_entries: 40,
+            sources: SourceLimits {
+                trusted: "0.0.0.0/0".parse().map_err(|_| "no network")?,
+                ..SourceLimits::default()
+            },
             resident_text_bytes: RESIDENT_TEXT_BYTES,
             ..CoreSettings::default()
         };

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_frontd::core::{Action, ClientKey, Core, CoreSettings, SessionLimits};
+use chat_frontd::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use chat_shared::network::Networks;
+use chat_shared::token_bucket::Rate;
 use chat_stated::core::LinkId;
 use fastrand::Rng;
 
@@ -34,8 +36,16 @@ impl Worker {
             limits: SessionLimits {
                 max_line_bytes: 256,
                 max_unread_bytes: 1_000,
+                max_recipients: 100,
             },
             time_out_ms: TIME_OUT_MS,
+            newcomers: NewcomerRules {
+                trusted: Networks::default(),
+                login_ms: 1 << 40,
+                // Slow enough that lines wait.
+                lines: Rate::new(50, 1_000, 5),
+            },
+            max_held_bytes: usize::MAX,
         };
         Self {
             core: Core::new(settings, now_ms),
@@ -230,6 +240,8 @@ impl Worker {
                         tcp.is_let_go_by_worker = true;
                     }
                 }
+                // Without TLS and balancers everybody is a client at once.
+                Action::HangUp(_) => {}
             }
         }
     }

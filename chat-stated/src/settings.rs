@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use chat_shared::network::Networks;
 use chat_shared::process_options::ProcessOptions;
+use chat_shared::token_bucket::Rate;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{ArgAction, Parser};
 
-use crate::core::CoreSettings;
+use crate::core::{CoreSettings, SourceLimits};
 use crate::disk_reserve::DiskReserve;
 use crate::entry::Limits;
 use crate::exposure::OnExposure;
@@ -35,37 +37,92 @@ pub struct Settings {
     pub block_time: u64,
 
     /// Accounts there may be
-    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().accounts)]
+    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_ACCOUNTS", default_value_t = Limits::default().accounts)]
     pub max_accounts: u32,
 
     /// Messages that may wait for one user, broadcasts not counted
-    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().queue_messages)]
+    #[arg(long, value_name = "COUNT", env = "CHAT_QUEUE_MESSAGES", default_value_t = Limits::default().queue_messages)]
     pub queue_messages: u32,
 
     /// Bytes of text that may wait for one user, broadcasts not counted
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().queue_bytes)]
+    #[arg(long, value_name = "BYTES", env = "CHAT_QUEUE_BYTES", default_value_t = Limits::default().queue_bytes)]
     pub queue_bytes: u64,
 
     /// Part of a user's queue that one sender may fill
     #[arg(
         long,
         value_name = "PERCENT",
+        env = "CHAT_SENDER_SHARE_PERCENT",
         default_value_t = Limits::default().sender_share_percent,
         value_parser = RangedU64ValueParser::<u32>::new().range(1..=100)
     )]
     pub sender_share_percent: u32,
 
     /// Broadcasts that may wait for somebody
-    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().broadcast_messages)]
+    #[arg(long, value_name = "COUNT", env = "CHAT_BROADCAST_MESSAGES", default_value_t = Limits::default().broadcast_messages)]
     pub broadcast_messages: u32,
 
     /// Bytes of text of broadcasts that may wait for somebody
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().broadcast_bytes)]
+    #[arg(long, value_name = "BYTES", env = "CHAT_BROADCAST_BYTES", default_value_t = Limits::default().broadcast_bytes)]
     pub broadcast_bytes: u64,
 
     /// Broadcasts that one sender may make in a minute
-    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().broadcasts_per_minute)]
+    #[arg(long, value_name = "COUNT", env = "CHAT_BROADCASTS_PER_MINUTE", default_value_t = Limits::default().broadcasts_per_minute)]
     pub broadcasts_per_minute: u32,
+
+    /// Addresses and networks, with commas between, that are spared what is counted by source; or `none`
+    #[arg(long, value_name = "NETWORKS", env = "CHAT_TRUSTED", default_value = Networks::LOOPBACK)]
+    pub trusted: Networks,
+
+    /// Connections there may be in all
+    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_CONNECTIONS", default_value_t = SourceLimits::default().connections)]
+    pub max_connections: usize,
+
+    /// Connections there may be from one address
+    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_ADDRESS_CONNECTIONS", default_value_t = SourceLimits::default().address_connections)]
+    pub max_address_connections: u32,
+
+    /// Connections there may be from one /64 of IPv6
+    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_NETWORK_CONNECTIONS", default_value_t = SourceLimits::default().network_connections)]
+    pub max_network_connections: u32,
+
+    /// Connections there may be in all on which nobody is logged in
+    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_UNAUTHENTICATED", default_value_t = SourceLimits::default().unauthenticated)]
+    pub max_unauthenticated: usize,
+
+    /// Connections there may be from one source (an IPv4 address or a /64) on which nobody is logged in
+    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_SOURCE_UNAUTHENTICATED", default_value_t = SourceLimits::default().source_unauthenticated)]
+    pub max_source_unauthenticated: u32,
+
+    /// Wrong passwords in a minute from one source, whoever the users are
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_LOGINS_PER_MINUTE",
+        default_value_t = 30,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..)
+    )]
+    pub logins_per_minute: u32,
+
+    /// Wrong passwords from one source after a pause, before that rate holds
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_LOGIN_BURST",
+        default_value_t = 60,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..)
+    )]
+    pub login_burst: u32,
+
+    /// Registrations in an hour from one source
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_REGISTRATIONS_PER_HOUR",
+        default_value_t = 20,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..)
+    )]
+    pub registrations_per_hour: u32,
 
     /// Memory that the hash of a new password takes (argon2id)
     #[arg(
@@ -176,6 +233,24 @@ impl Settings {
         self.process.run_dir.join("user_pass.txt")
     }
 
+    /// What clients' sources may have and do.
+    pub fn source_limits(&self) -> SourceLimits {
+        SourceLimits {
+            trusted: self.trusted.clone(),
+            connections: self.max_connections,
+            address_connections: self.max_address_connections,
+            network_connections: self.max_network_connections,
+            unauthenticated: self.max_unauthenticated,
+            source_unauthenticated: self.max_source_unauthenticated,
+            logins: Rate::new(self.logins_per_minute, 60_000, self.login_burst),
+            registrations: Rate::new(
+                self.registrations_per_hour,
+                3_600_000,
+                self.registrations_per_hour,
+            ),
+        }
+    }
+
     /// What the state refuses to grow beyond.
     pub fn limits(&self) -> Limits {
         Limits {
@@ -203,6 +278,7 @@ mod tests {
     fn the_limits_are_the_default_ones() {
         let settings = parse(&["--block-time=60"]).unwrap();
         assert_eq!(settings.limits(), Limits::default());
+        assert_eq!(settings.source_limits(), SourceLimits::default());
         assert_eq!(settings.socket_path(), PathBuf::from("/r/chat-stated.sock"));
     }
 
@@ -222,6 +298,8 @@ mod tests {
             "--argon2-iterations=0",
             "--argon2-iterations=101",
             "--argon2-memory-kib=1048577",
+            "--trusted=10.0.0.1/8",
+            "--logins-per-minute=0",
             "--argon2-lanes=0",
             "--argon2-lanes=17",
         ] {

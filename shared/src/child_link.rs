@@ -1,8 +1,8 @@
 //! What a started process tells the process that started it, over a socket pair: that it is ready, or why it failed.
 //!
-//! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, and `E` followed by a text that
-//! ends with the stream. The other way go handouts (see [`crate::handouts`]); and by the end of the stream the child
-//! learns that its parent is gone.
+//! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, `C` with a length and a text for
+//! how often what was refused, and `E` followed by a text that ends with the stream. The other way go handouts (see
+//! [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::handouts::Outbox;
 use crate::log_format::one_line;
+use crate::refusals::Refusals;
 
 /// Longest text of a failure that is passed on, in bytes.
 const MAX_FAILURE_BYTES: usize = 4096;
@@ -21,6 +22,9 @@ const READY: u8 = b'R';
 const NOTE: u8 = b'N';
 const NOTE_END: u8 = b'\n';
 const FAILURE: u8 = b'E';
+const REFUSALS: u8 = b'C';
+/// The least time between two reports of what was refused.
+const BETWEEN_REPORTS_MS: u64 = 500;
 
 /// Tells the parent that this process can serve.
 pub fn report_ready(mut parent: &UnixStream) -> io::Result<()> {
@@ -42,6 +46,49 @@ pub fn report_failure(mut parent: &UnixStream, text: &str) -> io::Result<()> {
     parent.write_all(&message)
 }
 
+/// Tells the parent, now and then, how often what was refused since this process began.
+#[derive(Debug, Default)]
+pub struct RefusalReports {
+    reported_total: u64,
+    unsent: Vec<u8>,
+    next_ms: u64,
+}
+
+impl RefusalReports {
+    /// When [`Self::report_if_due`] has something to do.
+    pub fn next_due_ms(&self, refusals: &Refusals) -> Option<u64> {
+        let is_news = !self.unsent.is_empty() || self.reported_total != refusals.total();
+        is_news.then_some(self.next_ms)
+    }
+
+    /// Reports what is news, if the last report is old enough. The parent's end must not block; what it does not take is
+    /// sent the next time.
+    pub fn report_if_due(&mut self, parent: &mut impl Write, refusals: &Refusals, now_ms: u64) {
+        if self
+            .next_due_ms(refusals)
+            .is_none_or(|due_ms| due_ms > now_ms)
+        {
+            return;
+        }
+        self.next_ms = now_ms + BETWEEN_REPORTS_MS;
+        if self.unsent.is_empty() {
+            let text = refusals.render();
+            let Ok(length) = u16::try_from(text.len()) else {
+                return;
+            };
+            self.unsent.push(REFUSALS);
+            self.unsent.extend(length.to_le_bytes());
+            self.unsent.extend(text.bytes());
+            self.reported_total = refusals.total();
+        }
+        match parent.write(&self.unsent) {
+            Ok(sent) => drop(self.unsent.drain(..sent)),
+            // That it is gone is learned elsewhere.
+            Err(error) => log::debug!("telling the parent what was refused: {error}"),
+        }
+    }
+}
+
 /// The parent's end: collects what the child has said so far.
 #[derive(Debug)]
 pub struct ChildLink {
@@ -52,6 +99,9 @@ pub struct ChildLink {
     failure: Option<Vec<u8>>,
     ended: bool,
     outbox: Outbox,
+    /// A report of which not all has come.
+    report: Option<Vec<u8>>,
+    refusals: Refusals,
 }
 
 impl ChildLink {
@@ -67,6 +117,8 @@ impl ChildLink {
             failure: None,
             ended: false,
             outbox: Outbox::default(),
+            report: None,
+            refusals: Refusals::default(),
         };
         Ok((link, child))
     }
@@ -91,6 +143,11 @@ impl ChildLink {
 
     fn take_bytes(&mut self, bytes: &[u8]) {
         for &byte in bytes {
+            if let Some(report) = &mut self.report {
+                report.push(byte);
+                self.take_report_if_whole();
+                continue;
+            }
             match &mut self.failure {
                 Some(text) if text.len() < MAX_FAILURE_BYTES => text.push(byte),
                 Some(_) => {}
@@ -101,9 +158,25 @@ impl ChildLink {
                 }
                 None if byte == READY => self.ready = true,
                 None if byte == FAILURE => self.failure = Some(Vec::new()),
+                None if byte == REFUSALS => self.report = Some(Vec::new()),
                 None => {}
             }
         }
+    }
+
+    fn take_report_if_whole(&mut self) {
+        if let Some(report) = &self.report
+            && let Some((length, text)) = report.split_first_chunk()
+            && text.len() == usize::from(u16::from_le_bytes(*length))
+        {
+            self.refusals = Refusals::parse(&String::from_utf8_lossy(text));
+            self.report = None;
+        }
+    }
+
+    /// How often what was refused, as the child said last.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Hands something to the child, as soon as it takes it: see [`Self::flush`].
@@ -165,6 +238,27 @@ impl AsFd for ChildLink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_arrive_now_and_then_and_nothing_else_is_disturbed() {
+        let (mut link, mut child) = ChildLink::pair().unwrap();
+        let (mut reports, mut refusals) = (RefusalReports::default(), Refusals::default());
+        assert_eq!(reports.next_due_ms(&refusals), None);
+        // `R` and `E` in it mean nothing.
+        refusals.count("quota");
+        reports.report_if_due(&mut child, &refusals, 0);
+        refusals.count("login-failed");
+        reports.report_if_due(&mut child, &refusals, 1);
+        link.read_available().unwrap();
+        assert_eq!(link.refusals().render(), "quota=1\n");
+        assert_eq!(reports.next_due_ms(&refusals), Some(BETWEEN_REPORTS_MS));
+        reports.report_if_due(&mut child, &refusals, BETWEEN_REPORTS_MS);
+        report_ready(&child).unwrap();
+        link.read_available().unwrap();
+        assert_eq!(*link.refusals(), refusals);
+        assert!(link.is_ready() && link.failure().is_none());
+        assert_eq!(reports.next_due_ms(&refusals), None);
+    }
 
     #[test]
     fn readiness_and_a_later_failure_arrive() {

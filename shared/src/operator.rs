@@ -173,6 +173,11 @@ pub fn report(
             writeln!(out, "    sandbox: {}", child.sandbox)?;
         }
     }
+    if !status.refused.is_empty() {
+        let refused = status.refused.iter();
+        let refused: Vec<String> = refused.map(|(kind, n)| format!("{kind} {n}")).collect();
+        writeln!(out, "  refused since then: {}", refused.join(", "))?;
+    }
     let serving = |child: &ChildStatus| {
         child.phase == Phase::Serving && child.process.is_some_and(|process| process.is_alive())
     };

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::log_format::one_line;
 use crate::process_identity::ProcessIdentity;
+use crate::refusals::Refusals;
 use crate::run_dir::is_operators;
 
 /// More children than any daemon has; a bound for what is read from a file.
@@ -67,6 +68,8 @@ pub struct Status {
     pub addresses: Vec<String>,
     /// In the order of their numbers, which count from 1.
     pub children: Vec<ChildStatus>,
+    /// How often what was refused since it was started.
+    pub refused: Refusals,
 }
 
 /// A child of a daemon.
@@ -114,6 +117,9 @@ impl Status {
         for (child, number) in self.children.iter().zip(1..) {
             child.render(number, &mut line);
         }
+        for (kind, count) in self.refused.iter() {
+            line(&format!("refused.{kind}"), &count.to_string());
+        }
         text
     }
 
@@ -127,6 +133,8 @@ impl Status {
                 move |number| Some((number, *values.get(key(number).as_str())?))
             })
         };
+        let refused = text.lines().filter_map(|l| l.strip_prefix("refused."));
+        let refused: String = refused.flat_map(|line| [line, "\n"]).collect();
         Some(Self {
             pid: values.get("pid")?.parse().ok()?,
             boot_id: (*values.get("boot_id")?).to_owned(),
@@ -136,6 +144,7 @@ impl Status {
             children: numbered("child", ".phase")
                 .map(|(number, _)| ChildStatus::parse(number, &values))
                 .collect::<Option<_>>()?,
+            refused: Refusals::parse(&refused),
         })
     }
 
@@ -250,6 +259,7 @@ mod tests {
             phase: Phase::Serving,
             addresses: vec!["127.0.0.1:4119".to_owned(), "[::1]:4119".to_owned()],
             children: vec![living, dead],
+            refused: Refusals::parse("login-failed=3\nquota=1"),
         }
     }
 

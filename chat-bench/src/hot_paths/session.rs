@@ -4,11 +4,13 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, ensure};
-use chat_frontd::core::{ClientKey, Core, CoreSettings, SessionLimits};
+use chat_frontd::core::{ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use chat_shared::network::Networks;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
     LifeId, Message, MessageNumber, StreamOffset, ToWorker, decode_items,
 };
+use chat_shared::token_bucket::Rate;
 
 use super::{BATCH, text};
 
@@ -77,8 +79,15 @@ impl Worker {
             limits: SessionLimits {
                 max_line_bytes: 8_192,
                 max_unread_bytes: 262_144,
+                max_recipients: 4_096,
             },
             time_out_ms: 1_800_000,
+            newcomers: NewcomerRules {
+                trusted: Networks::LOOPBACK.parse()?,
+                login_ms: 120_000,
+                lines: Rate::new(100, 1_000, 500),
+            },
+            max_held_bytes: 512 << 20,
         };
         let mut core = Core::new(settings, 0);
         core.daemon_connected()?;

@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use chat_shared::network::Networks;
 use chat_shared::rpc::{
     Answer, ConnectionSerial, FrameWriter, Greeting, LifeCredential, LifeId, MessageNumber,
     StreamOffset, ToWorker,
 };
+use chat_shared::token_bucket::Rate;
 
-use super::{ClientKey, Core, CoreSettings, SessionLimits};
+use super::{ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
 
 const MAX_UNREAD_BYTES: usize = 100;
 
@@ -45,8 +47,15 @@ fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
         limits: SessionLimits {
             max_line_bytes: 64,
             max_unread_bytes: MAX_UNREAD_BYTES,
+            max_recipients: 1,
         },
         time_out_ms: 1_000,
+        newcomers: NewcomerRules {
+            trusted: Networks::LOOPBACK.parse().unwrap(),
+            login_ms: 1_000,
+            lines: Rate::new(1, 1_000, 1),
+        },
+        max_held_bytes: usize::MAX,
     };
     let mut core = Core::new(settings, 0);
     core.daemon_connected().unwrap();

@@ -1,6 +1,6 @@
 //! A client's dialogue, and what the core keeps beside it.
 
-use chat_shared::rpc::{FrameError, Progress, ToWorker, decode_items};
+use chat_shared::rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
 
 use super::clients::Clients;
 use super::session::{MessageLines, QueuePart, RestingSession, Session, SessionLimits};
@@ -25,6 +25,10 @@ pub(super) struct Client {
     pub(super) reported: Progress,
     /// How long until it is looked again whether messages were acknowledged; 0 if that is not waited for.
     pub(super) check_after_ms: u64,
+    /// The daemon was told of it at least once.
+    pub(super) is_told: bool,
+    /// What the core last took into account of what is held for it.
+    pub(super) held_bytes: usize,
 }
 
 impl Client {
@@ -39,6 +43,8 @@ impl Client {
             concluding_check_after_ms: 0,
             reported: Progress::default(),
             check_after_ms: 0,
+            is_told: false,
+            held_bytes: 0,
         }
     }
 
@@ -54,6 +60,10 @@ impl Client {
             concluding_check_after_ms,
             reported,
             check_after_ms,
+            // One that is logged in was told of.
+            is_told: _,
+            // Nothing is held then.
+            held_bytes: _,
         } = self;
         let progress = session.progress();
         let is_at_rest = !(*is_listed || *is_kept_back || *has_ended || *is_shut)
@@ -81,6 +91,8 @@ impl Client {
         self.concluding_check_after_ms = 0;
         self.reported = resting.progress();
         self.check_after_ms = 0;
+        self.is_told = true;
+        self.held_bytes = 0;
     }
 
     pub(super) fn observed(&mut self, unacknowledged_bytes: u64, unread_bytes: u64, now_ms: u64) {
@@ -103,13 +115,14 @@ impl Client {
     }
 }
 
-/// Takes what the daemon sent to the clients it is for; those go to `reached`.
+/// Takes what the daemon sent to the clients it is for; those go to `reached`, and to `turned_away` whom it does not want.
 pub(super) fn take_items(
     payload: &[u8],
     clients: &mut Clients,
     lines: &mut MessageLines,
     now_ms: u64,
     reached: &mut Vec<ClientKey>,
+    turned_away: &mut Vec<ConnectionSerial>,
 ) -> Result<(), FrameError> {
     // A client that has left meanwhile is passed over.
     let mut at = |connection, act: &mut dyn FnMut(&mut Session)| {
@@ -160,6 +173,7 @@ pub(super) fn take_items(
                 session.page(&messages, more, lines, now_ms);
             }),
             ToWorker::End { connection } => at(connection, &mut Session::cut_off),
+            ToWorker::TurnAway { connection } => turned_away.push(connection),
         }
     }
     Ok(())

@@ -1,14 +1,20 @@
 //! All clients of a worker: those of whom something is under way in whole, the others as what is left of them.
 
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
 use chat_shared::rpc::ConnectionSerial;
+use chat_shared::token_bucket::Rate;
 use slab::Slab;
 
 use super::client::Client;
-use super::session::{RestingSession, Session, SessionLimits};
+use super::session::{Pace, RestingSession, Session, SessionLimits};
 use super::timers::ClientKey;
 
 /// A serial holds the key of its client in so many low bits, and above them a count that is never used twice.
 pub(super) const KEY_BITS: u32 = 20;
+/// No client has this key.
+const NO_KEY: u64 = (1 << KEY_BITS) - 1;
 /// Clients in memory that wait to become others; more are given back.
 const MAX_SPARE: usize = 32;
 
@@ -29,15 +35,21 @@ pub(super) struct Clients {
     )]
     spare: Vec<Box<Client>>,
     limits: SessionLimits,
+    /// Where those come from that are not trusted. Keys are our own, no peer can choose them to collide.
+    strangers: HashMap<ClientKey, IpAddr, foldhash::fast::RandomState>,
+    /// How fast lines of those are taken.
+    lines: Rate,
     opened: u64,
 }
 
 impl Clients {
-    pub(super) fn new(limits: SessionLimits) -> Self {
+    pub(super) fn new(limits: SessionLimits, lines: Rate) -> Self {
         Self {
             kept: Slab::new(),
             spare: Vec::new(),
             limits,
+            strangers: HashMap::default(),
+            lines,
             opened: 0,
         }
     }
@@ -50,14 +62,30 @@ impl Clients {
         self.kept.is_empty()
     }
 
-    /// Adds a client, whose session is made for the serial it gets.
-    pub(super) fn open(&mut self, session: impl FnOnce(ConnectionSerial) -> Session) -> ClientKey {
+    /// A serial for somebody who is no client yet, and has no key.
+    pub(super) fn serial_without_key(&mut self) -> ConnectionSerial {
+        self.opened += 1;
+        ConnectionSerial(self.opened << KEY_BITS | NO_KEY)
+    }
+
+    /// Adds a client, whose session is made for the serial it gets. Of one that is not trusted it is kept where it comes
+    /// from.
+    pub(super) fn open(
+        &mut self,
+        stranger: Option<IpAddr>,
+        session: impl FnOnce(ConnectionSerial) -> Session,
+    ) -> ClientKey {
         self.opened += 1;
         let entry = self.kept.vacant_entry();
         let key = entry.key();
-        assert!(key >> KEY_BITS == 0, "the settings allow no more clients");
+        assert!((key as u64) < NO_KEY, "the settings allow no more clients");
         let serial = ConnectionSerial(self.opened << KEY_BITS | key as u64);
-        entry.insert(Kept::Awake(Box::new(Client::new(session(serial)))));
+        let mut session = session(serial);
+        if let Some(address) = stranger {
+            self.strangers.insert(key, address);
+            session.become_strangers(address, Pace::new(self.lines));
+        }
+        entry.insert(Kept::Awake(Box::new(Client::new(session))));
         key
     }
 
@@ -93,6 +121,10 @@ impl Clients {
                 Box::new(Client::new(session))
             });
             client.wake(resting, self.limits, is_daemon_lost);
+            if let Some(address) = self.strangers.get(&key) {
+                let pace = Pace::new(self.lines);
+                client.session.become_strangers(*address, pace);
+            }
             *kept = Kept::Awake(client);
         }
         match kept {
@@ -129,18 +161,40 @@ impl Clients {
 
     /// Takes a client out; as it would be awake.
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Removed> {
+        self.strangers.remove(&key);
         Some(match self.kept.try_remove(key)? {
             Kept::Resting(resting) => Removed {
                 serial: resting.serial(),
                 progress: resting.progress(),
-                has_asked: true,
+                is_told: true,
+                held_bytes: 0,
             },
             Kept::Awake(client) => Removed {
                 serial: client.session.serial(),
                 progress: client.session.progress(),
-                has_asked: client.session.has_asked(),
+                is_told: client.is_told,
+                held_bytes: client.held_bytes,
             },
         })
+    }
+
+    /// What a daemon that is there now is told of: who it is, from where, and whether one was told before.
+    pub(super) fn tell(&mut self) -> Vec<(ConnectionSerial, IpAddr, bool)> {
+        let Self {
+            kept, strangers, ..
+        } = self;
+        let told = kept.iter_mut().map(|(key, kept)| match kept {
+            Kept::Resting(resting) => {
+                let trusted = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+                let address = strangers.get(&key).copied().unwrap_or(trusted);
+                (resting.serial(), address, true)
+            }
+            Kept::Awake(client) => {
+                let is_known = std::mem::replace(&mut client.is_told, true);
+                (client.session.serial(), client.session.address(), is_known)
+            }
+        });
+        told.collect()
     }
 
     pub(super) fn keys(&self) -> Vec<ClientKey> {
@@ -174,7 +228,10 @@ impl Clients {
 pub(super) struct Removed {
     pub(super) serial: ConnectionSerial,
     pub(super) progress: chat_shared::rpc::Progress,
-    pub(super) has_asked: bool,
+    /// The daemon knows of it.
+    pub(super) is_told: bool,
+    /// What the core took into account of what was held for it.
+    pub(super) held_bytes: usize,
 }
 
 #[cfg(test)]

@@ -9,14 +9,15 @@ mod client;
 mod clients;
 mod delivery_checks;
 mod link;
+mod newcomers;
 mod session;
 mod timers;
 
-use std::net::IpAddr;
-
 use anyhow::Context;
-use chat_shared::rpc::{FrameWriter, FromWorker};
+use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker};
+use chat_shared::security_log::SecurityLog;
 
+pub use newcomers::NewcomerRules;
 #[cfg(feature = "fuzzing")]
 pub use session::fuzzing;
 pub use session::{Output, SessionLimits};
@@ -25,7 +26,8 @@ pub use timers::ClientKey;
 use client::Client;
 use clients::Clients;
 use link::{Link, Told};
-use session::{Ending, MessageLines, RestingSession, Session};
+use newcomers::Newcomers;
+use session::{Ending, MessageLines, RestingSession};
 use timers::{Reason, Timers};
 
 /// How long a client may take to close its side once ours is closed; and when the worker is to stop.
@@ -41,15 +43,21 @@ pub enum Action {
     Shut(ClientKey),
     /// Close it; the core has forgotten it.
     Close(ClientKey),
+    /// Close a connection that is no client yet; the core has forgotten it.
+    HangUp(ConnectionSerial),
 }
 
 /// How a worker is set up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CoreSettings {
     /// What a client may send and leave unread.
     pub limits: SessionLimits,
     /// How long a client may be silent.
     pub time_out_ms: u64,
+    /// What holds for sources that are not trusted.
+    pub newcomers: NewcomerRules,
+    /// What may be held for all clients together; who holds the most is let go of then.
+    pub max_held_bytes: usize,
 }
 
 /// The worker's logic.
@@ -70,16 +78,19 @@ pub struct Core {
     wanted_observations: Vec<ClientKey>,
     stop_by_ms: Option<u64>,
     actions: Vec<Action>,
+    newcomers: Newcomers,
+    security: SecurityLog,
+    held_bytes: usize,
 }
 
 impl Core {
     /// A worker without clients, that the daemon does not know yet.
     pub fn new(settings: CoreSettings, now_ms: u64) -> Self {
         Self {
-            settings,
             now_ms,
             link: Link::new(now_ms),
-            clients: Clients::new(settings.limits),
+            clients: Clients::new(settings.limits, settings.newcomers.lines),
+            settings,
             no_output: Output::default(),
             listed: Vec::new(),
             kept_back: Vec::new(),
@@ -88,6 +99,9 @@ impl Core {
             wanted_observations: Vec::new(),
             stop_by_ms: None,
             actions: Vec::new(),
+            newcomers: Newcomers::default(),
+            security: SecurityLog::default(),
+            held_bytes: 0,
         }
     }
 
@@ -99,11 +113,14 @@ impl Core {
             match reason {
                 Reason::Delivery => self.check_delivery(key),
                 Reason::Closing => self.close(key),
+                Reason::Login => self.check_login(key),
+                Reason::Pace => self.list(key),
             }
         }
         while let Some(key) = self.timers.pop_idle(now_ms) {
             self.check_idle(key);
         }
+        self.relieve_memory();
         if self.link.has_room() {
             for key in std::mem::take(&mut self.kept_back) {
                 self.list(key);
@@ -141,21 +158,6 @@ impl Core {
     /// How many clients there are.
     pub fn client_count(&self) -> usize {
         self.clients.len()
-    }
-
-    /// A client connected.
-    pub fn open(&mut self, address: IpAddr) -> ClientKey {
-        let key = self.clients.open(|serial| {
-            let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
-            if self.link.is_told_lost() {
-                session.daemon_is_lost(self.now_ms);
-            }
-            session
-        });
-        self.timers
-            .watch_idle(key, self.now_ms + self.settings.time_out_ms);
-        self.list(key);
-        key
     }
 
     /// Whether more of a client's bytes can be taken now. What is over is still read, to be thrown away.
@@ -255,6 +257,7 @@ impl Core {
                 self.list(key);
             }
         }
+        self.measure(key);
     }
 
     /// Does for a client all that can be done now.
@@ -263,9 +266,17 @@ impl Core {
             return;
         };
         client.session.advance(self.now_ms);
+        if let Some(until_ms) = client.session.pace_due_ms() {
+            self.timers.set_by(key, Reason::Pace, until_ms);
+        }
+        if let Some(event) = client.session.take_event() {
+            let address = client.session.address();
+            self.note(event, Some(address));
+        }
         self.ask(key);
         self.conclude_if_possible(key);
         self.follow_delivery(key);
+        self.measure(key);
         self.close_if_over(key);
         self.clients.rest(key);
     }
@@ -281,6 +292,7 @@ impl Core {
             let Some(client) = self.wake(key) else {
                 continue;
             };
+            client.session.hurry();
             client.session.end_input();
             if client.is_shut {
                 self.timers
@@ -325,17 +337,21 @@ impl Core {
             match told {
                 Told::Attached { is_again } => self.attached(is_again),
                 Told::Items(payload) => {
-                    let mut reached = Vec::new();
+                    let (mut reached, mut turned_away) = (Vec::new(), Vec::new());
                     client::take_items(
                         payload,
                         &mut self.clients,
                         &mut self.lines,
                         self.now_ms,
                         &mut reached,
+                        &mut turned_away,
                     )
                     .context("the state daemon sent what cannot be read")?;
                     for key in reached {
                         self.list(key);
+                    }
+                    for connection in turned_away {
+                        self.turn_away(connection);
                     }
                 }
             }
@@ -354,6 +370,7 @@ impl Core {
         if is_again {
             self.link.push(&FromWorker::Resume { connections });
         }
+        self.tell_of_all();
         self.list_awake();
     }
 
@@ -439,7 +456,7 @@ impl Core {
         if !client.session.is_over() {
             return;
         }
-        let patience_ms = if self.stop_by_ms.is_some() {
+        let patience_ms = if self.stop_by_ms.is_some() || client.session.is_turned_away() {
             STOPPING_CLOSING_MS
         } else {
             CLOSING_MS
@@ -468,7 +485,8 @@ impl Core {
             return false;
         };
         self.timers.forget(key);
-        if removed.has_asked && self.link.is_attached() {
+        self.held_bytes -= removed.held_bytes;
+        if removed.is_told && self.link.is_attached() {
             self.link.push(&FromWorker::Close {
                 connection: removed.serial,
                 progress: removed.progress,

@@ -15,9 +15,13 @@ pub(crate) enum Reason {
     Delivery,
     /// It had time enough to take its last lines.
     Closing,
+    /// Its login was to be done.
+    Login,
+    /// Its lines may be taken again.
+    Pace,
 }
 
-const REASONS: usize = 2;
+const REASONS: usize = 4;
 
 /// At most one time for each client and reason; and when to look whether a client has been silent for too long, which
 /// every client has and which therefore takes little room.
@@ -97,7 +101,13 @@ impl Timers {
     /// Forgets what was set for a client.
     pub(crate) fn forget(&mut self, client: ClientKey) {
         let due = self.due_of.remove(&client).unwrap_or_default();
-        for reason in [Reason::Delivery, Reason::Closing] {
+        let reasons = [
+            Reason::Delivery,
+            Reason::Closing,
+            Reason::Login,
+            Reason::Pace,
+        ];
+        for reason in reasons {
             if let Some(due_ms) = due[reason as usize] {
                 self.due.remove(&(due_ms, client, reason));
             }

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::tls_probe;
+use crate::proxy_header::LOCAL_HEADER;
 
 /// How long the server has for its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,12 +27,33 @@ pub struct Seen {
 
 /// Connects to `address`, with TLS if that is spoken there, gives a name, and waits for the server's answer. That needs a
 /// worker and the state daemon.
+///
+/// A balancer may run on this host: then those who connect from here are taken for it, and the first try is closed.
 pub fn probe(address: SocketAddr, is_tls: bool) -> io::Result<Seen> {
+    match probe_as(address, is_tls, &[]) {
+        Err(error) if is_end(&error) => probe_as(address, is_tls, &LOCAL_HEADER).map_err(|_| error),
+        result => result,
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let ends = [
+        BrokenPipe,
+        ConnectionAborted,
+        ConnectionReset,
+        UnexpectedEof,
+    ];
+    ends.contains(&error.kind())
+}
+
+fn probe_as(address: SocketAddr, is_tls: bool, header: &[u8]) -> io::Result<Seen> {
     let start = Instant::now();
     let deadline = start + PATIENCE;
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(header)?;
     let mut warnings = Vec::new();
     let (answer, took) = if is_tls {
         let mut stream = tls_probe::connect(address, stream)?;
@@ -41,7 +63,6 @@ pub fn probe(address: SocketAddr, is_tls: bool) -> io::Result<Seen> {
         tls_probe::farewell(stream);
         (answer, took)
     } else {
-        let mut stream = stream;
         let answer = ask(&mut stream, deadline, |stream| stream)?;
         let took = start.elapsed();
         // The answer is here; how the farewell goes does not matter.

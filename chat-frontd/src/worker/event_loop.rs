@@ -6,7 +6,10 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use chat_shared::child_link::report_ready;
+use chat_shared::child_link::{RefusalReports, report_ready};
+use chat_shared::network::Networks;
+use chat_shared::security_log::Event as SecurityEvent;
+use chat_shared::token_bucket::Rate;
 use chat_shared::wake_stream;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UnixStream};
@@ -16,10 +19,12 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 use super::WorkerSetup;
 use super::client_socket::{Alive, ClientSocket, READ_BYTES, prepare};
 use super::daemon_socket::DaemonSocket;
+use super::full::{self, Full};
 use super::handshakes::{Established, HandshakeLimits, Handshakes};
+use super::proxied::{Introduced, Proxied};
 use super::tls_layer::TlsLayer;
 use super::tls_setup::TlsSetup;
-use crate::core::{Action, ClientKey, Core, CoreSettings, SessionLimits};
+use crate::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
 
 const DAEMON: Token = Token(0);
 const PARENT: Token = Token(1);
@@ -29,6 +34,7 @@ const FIRST_LISTENER: usize = 8;
 /// Listeners have tokens up to here; clients from here on.
 const FIRST_CLIENT: usize = 1_024;
 /// Far beyond as many clients as there can be.
+const FIRST_PROXIED: usize = 1 << 30;
 const FIRST_HANDSHAKE: usize = 1 << 31;
 
 /// When no more descriptors are to be had, the next try to accept is made after this.
@@ -49,10 +55,15 @@ pub(super) struct EventLoop {
     core: Core,
     tls: TlsSetup,
     handshakes: Handshakes,
+    /// Who speaks for others.
+    balancers: Networks,
+    proxied: Proxied,
     /// By the core's keys.
     sockets: Vec<Option<ClientSocket>>,
     scratch: Box<[u8; READ_BYTES]>,
     max_clients: usize,
+    full: Full,
+    refusal_reports: RefusalReports,
     is_ready: bool,
     is_stopping: bool,
     /// Clients may be waiting to be accepted; from when on that is to be tried.
@@ -80,12 +91,20 @@ impl EventLoop {
             listeners.push(TcpListener::from_std(listener));
         }
         let settings = setup.settings;
+        let state_socket_path = settings.state_socket_path();
         let core_settings = CoreSettings {
             limits: SessionLimits {
                 max_line_bytes: settings.max_line_bytes,
                 max_unread_bytes: settings.max_unread_bytes,
+                max_recipients: settings.max_recipients,
             },
             time_out_ms: settings.time_out * 1_000,
+            newcomers: NewcomerRules {
+                trusted: settings.trusted,
+                login_ms: settings.login_time_out * 1_000,
+                lines: Rate::new(settings.lines_per_second, 1_000, settings.line_burst),
+            },
+            max_held_bytes: settings.max_buffer_bytes,
         };
         Ok(Self {
             poll,
@@ -95,7 +114,7 @@ impl EventLoop {
             parent,
             terminate,
             reload,
-            daemon: DaemonSocket::new(settings.state_socket_path(), DAEMON),
+            daemon: DaemonSocket::new(state_socket_path, DAEMON),
             core: Core::new(core_settings, 0),
             tls: TlsSetup::default(),
             handshakes: Handshakes::new(
@@ -105,9 +124,13 @@ impl EventLoop {
                 },
                 FIRST_HANDSHAKE,
             ),
+            balancers: settings.proxy_from,
+            proxied: Proxied::new(FIRST_PROXIED, settings.proxy_time_out * 1_000),
             sockets: Vec::new(),
             scratch: Box::new([0; READ_BYTES]),
             max_clients: settings.max_clients,
+            full: Full::default(),
+            refusal_reports: RefusalReports::default(),
             is_ready: false,
             is_stopping: false,
             accept_from_ms: None,
@@ -142,8 +165,21 @@ impl EventLoop {
             .connect_if_due(self.poll.registry(), &mut self.core, self.now_ms)?;
         self.begin_accepting_if_ready()?;
         self.accept();
+        for introduced in self.proxied.turn(self.now_ms, self.poll.registry()) {
+            self.introduced(introduced);
+        }
+        for (balancer, reason) in self.proxied.take_failed() {
+            log::debug!("the balancer {balancer} is not served: {reason}");
+            self.core.note(SecurityEvent::ProxyHeader, Some(balancer));
+            self.room_for_another();
+        }
         for established in self.handshakes.turn(self.now_ms, &mut self.scratch[..]) {
             self.open_established(established);
+        }
+        for connection in self.handshakes.take_failed() {
+            self.core
+                .newcomer_failed(connection, SecurityEvent::TlsHandshake);
+            self.room_for_another();
         }
         for key in self.core.take_wanted_observations() {
             self.observe(key);
@@ -160,11 +196,13 @@ impl EventLoop {
         // Time alone may have closed somebody, without anybody being served.
         self.perform_actions();
         self.daemon.write(&mut self.core);
+        self.refusal_reports
+            .report_if_due(&mut self.parent, self.core.refusals(), self.now_ms);
         Ok(())
     }
 
     fn take_event(&mut self, event: &Event) -> anyhow::Result<()> {
-        if self.handshakes.take_event(event) {
+        if self.handshakes.take_event(event) || self.proxied.take_event(event) {
             return Ok(());
         }
         match event.token() {
@@ -218,10 +256,9 @@ impl EventLoop {
         for index in 0..self.listeners.len() {
             loop {
                 if !self.has_room() {
-                    // Who leaves has the next one accepted.
-                    self.accept_from_ms = Some(self.now_ms);
-                    return;
+                    return self.accept_without_room();
                 }
+                self.full.is_over();
                 if self.tls.config_of(index).is_some()
                     && let Err(at_ms) = self.handshakes.make_room(self.now_ms)
                 {
@@ -245,11 +282,34 @@ impl EventLoop {
     }
 
     fn can_accept(&self) -> bool {
-        self.is_ready && !self.is_stopping && self.has_room()
+        self.is_ready && !self.is_stopping
     }
 
     fn has_room(&self) -> bool {
-        self.core.client_count() + self.handshakes.count() < self.max_clients
+        self.core.client_count() + self.handshakes.count() + self.proxied.count() < self.max_clients
+    }
+
+    /// Those who wait for longer than the other workers would need are told that there are too many.
+    fn accept_without_room(&mut self) {
+        let tell_from_ms = self.full.tell_from_ms(self.now_ms);
+        if tell_from_ms > self.now_ms {
+            return self.accept_again_at(tell_from_ms);
+        }
+        let mut told = 0;
+        for index in 0..self.listeners.len() {
+            while told < full::MOST_AT_ONCE
+                && let Ok((stream, peer)) = self.listeners[index].accept()
+            {
+                let is_plain = self.tls.config_of(index).is_none();
+                full::turn_away(stream, is_plain, &mut self.scratch[..]);
+                let source = peer.ip().to_canonical();
+                self.core.note(SecurityEvent::WorkerFull, Some(source));
+                told += 1;
+            }
+        }
+        if let Some(again_ms) = self.full.told(told, self.now_ms) {
+            self.accept_again_at(again_ms);
+        }
     }
 
     fn accept_again_at(&mut self, at_ms: u64) {
@@ -260,16 +320,38 @@ impl EventLoop {
     }
 
     /// Somebody connected to the listener of this index.
-    fn accepted(&mut self, listener: usize, mut stream: TcpStream, peer: SocketAddr) {
+    fn accepted(&mut self, listener: usize, stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = prepare(&stream) {
             return log::debug!("{peer} left at once: {error}");
         }
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        if self.balancers.contains(peer.ip()) {
+            let registry = self.poll.registry();
+            return self
+                .proxied
+                .begin(stream, peer, listener, registry, self.now_ms);
+        }
+        self.introduced(Introduced {
+            stream,
+            source: peer,
+            listener,
+        });
+    }
+
+    /// It is clear whom a connection is for.
+    fn introduced(&mut self, introduced: Introduced) {
+        let Introduced {
+            mut stream,
+            source,
+            listener,
+        } = introduced;
         let registry = self.poll.registry();
         if let Some(config) = self.tls.config_of(listener) {
+            let connection = self.core.arrive(source.ip());
             let handshakes = &mut self.handshakes;
-            return handshakes.begin(stream, peer, config, registry, self.now_ms);
+            return handshakes.begin(connection, stream, source, config, registry, self.now_ms);
         }
-        let key = self.core.open(peer.ip().to_canonical());
+        let key = self.core.open(source.ip());
         let registered = registry.register(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
         self.opened(key, stream, None, registered);
     }
@@ -277,12 +359,14 @@ impl EventLoop {
     /// A client's handshake is done.
     fn open_established(&mut self, established: Established) {
         let Established {
+            connection,
             mut stream,
-            peer,
             tls,
             plain,
         } = established;
-        let key = self.core.open(peer.ip().to_canonical());
+        let Some(key) = self.core.open_newcomer(connection) else {
+            return;
+        };
         let registry = self.poll.registry();
         let registered = registry.reregister(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
         let is_over = tls.has_farewell();
@@ -357,12 +441,16 @@ impl EventLoop {
                     self.sockets[key] = None;
                     self.room_for_another();
                 }
+                Action::HangUp(connection) => {
+                    self.handshakes.hang_up(connection);
+                    self.room_for_another();
+                }
             }
         }
     }
 
     fn room_for_another(&mut self) {
-        self.accept_from_ms.get_or_insert(self.now_ms);
+        self.accept_again_at(self.now_ms);
     }
 
     fn observe(&mut self, key: ClientKey) {
@@ -379,6 +467,7 @@ impl EventLoop {
         self.is_stopping = true;
         self.listeners.clear();
         self.handshakes.clear();
+        self.proxied.clear();
         self.core.stop();
     }
 
@@ -391,6 +480,8 @@ impl EventLoop {
             self.core.next_deadline_ms(),
             self.daemon.next_ms(),
             self.handshakes.next_due_ms(),
+            self.proxied.next_due_ms(),
+            self.refusal_reports.next_due_ms(self.core.refusals()),
             accept_ms,
         ]
         .into_iter()

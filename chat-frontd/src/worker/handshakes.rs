@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chat_shared::rpc::ConnectionSerial;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -35,8 +36,8 @@ pub(super) struct HandshakeLimits {
 
 /// A connection whose handshake is done.
 pub(super) struct Established {
+    pub(super) connection: ConnectionSerial,
     pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
     pub(super) tls: Box<TlsLayer>,
     /// What the client has said already.
     pub(super) plain: Vec<u8>,
@@ -44,6 +45,7 @@ pub(super) struct Established {
 
 struct Handshake {
     serial: u64,
+    connection: ConnectionSerial,
     stream: TcpStream,
     peer: SocketAddr,
     tls: Box<TlsLayer>,
@@ -72,6 +74,7 @@ pub(super) struct Handshakes {
     /// When each began; the oldest first. Some are over already.
     began: VecDeque<(u64, usize, u64)>,
     failures: HandshakeFailures,
+    failed: Vec<ConnectionSerial>,
 }
 
 impl Handshakes {
@@ -85,6 +88,7 @@ impl Handshakes {
             listed: VecDeque::new(),
             began: VecDeque::new(),
             failures: HandshakeFailures::default(),
+            failed: Vec::new(),
         }
     }
 
@@ -114,6 +118,7 @@ impl Handshakes {
     /// Begins one.
     pub(super) fn begin(
         &mut self,
+        connection: ConnectionSerial,
         mut stream: TcpStream,
         peer: SocketAddr,
         config: &Arc<ServerConfig>,
@@ -126,15 +131,20 @@ impl Handshakes {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let tls = match TlsLayer::new(Arc::clone(config)) {
             Ok(tls) => Box::new(tls),
-            Err(error) => return log::error!("TLS cannot be spoken with {peer}: {error}"),
+            Err(error) => {
+                self.failed.push(connection);
+                return log::error!("TLS cannot be spoken with {peer}: {error}");
+            }
         };
         if let Err(error) = registry.register(&mut stream, token, interest) {
+            self.failed.push(connection);
             return log::error!("cannot wait for {peer}: {error}");
         }
         self.last_serial += 1;
         let serial = self.last_serial;
         entry.insert(Handshake {
             serial,
+            connection,
             stream,
             peer,
             tls,
@@ -143,6 +153,19 @@ impl Handshakes {
         });
         self.listed.push_back(index);
         self.began.push_back((now_ms, index, serial));
+    }
+
+    /// Gives up the handshake of a connection, if it is under way.
+    pub(super) fn hang_up(&mut self, connection: ConnectionSerial) {
+        let is_meant = |(_, handshake): &(usize, &Handshake)| handshake.connection == connection;
+        if let Some((index, _)) = self.under_way.iter().find(is_meant) {
+            self.remove(index);
+        }
+    }
+
+    /// Those that failed since this was last called; they are closed.
+    pub(super) fn take_failed(&mut self) -> Vec<ConnectionSerial> {
+        std::mem::take(&mut self.failed)
     }
 
     /// Whether the event is for a handshake. One that is over may have left some.
@@ -233,7 +256,10 @@ impl Handshakes {
     }
 
     fn fail(&mut self, index: usize, reason: String, now_ms: u64) {
-        let peer = self.remove(index).peer;
+        let Handshake {
+            peer, connection, ..
+        } = self.remove(index);
+        self.failed.push(connection);
         self.failures.count(peer, reason, now_ms);
     }
 
@@ -296,8 +322,8 @@ impl Handshake {
 
     fn established(self, plain: Vec<u8>) -> Established {
         Established {
+            connection: self.connection,
             stream: self.stream,
-            peer: self.peer,
             tls: self.tls,
             plain,
         }

@@ -4,10 +4,12 @@ mod client_socket;
 pub mod confinement;
 mod daemon_socket;
 mod event_loop;
+mod full;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handshake_failures;
 mod handshakes;
+mod proxied;
 mod records_in_flight;
 mod tcp_queues;
 mod tls_layer;

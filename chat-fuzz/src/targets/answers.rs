@@ -151,6 +151,15 @@ impl Daemon {
                     }
                 }
                 FromWorker::Request(request) => self.take_request(&request),
+                FromWorker::Opened {
+                    connection,
+                    is_known,
+                    ..
+                } => {
+                    let is_new = !self.connections.contains_key(&connection);
+                    assert!(is_new || is_known, "opened twice");
+                    self.connections.entry(connection).or_default();
+                }
                 FromWorker::Page {
                     connection,
                     after,

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chat_shared::protocol::text::is_clean;
 use chat_shared::rpc::{
     Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, LifeCredential,
-    Message, OperatorHello, Standing, StreamOffset, ToWorker, decode_items,
+    Message, OperatorError, OperatorHello, Standing, StreamOffset, ToWorker, decode_items,
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::writer::AccountFileContent;
 use chat_stated::checkpoint::MemoryCheckpoint;
-use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId};
+use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
 use chat_stated::entry::{Batch, Limits};
 use chat_stated::journal::Position;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
@@ -79,6 +79,7 @@ struct Link {
     asked: BTreeMap<(ConnectionSerial, StreamOffset), usize>,
     pages: BTreeMap<ConnectionSerial, usize>,
     push: BTreeSet<ConnectionSerial>,
+    opened: BTreeSet<ConnectionSerial>,
 }
 
 struct Host {
@@ -101,6 +102,12 @@ impl Host {
     fn new() -> Self {
         let settings = CoreSettings {
             limits: LIMITS,
+            sources: SourceLimits {
+                connections: 8,
+                address_connections: 2,
+                unauthenticated: 6,
+                ..SourceLimits::default()
+            },
             max_links: MAX_LINKS - 1,
             checkpoint_every_entries: 10,
             checkpoint_interval_ms: 0,
@@ -204,7 +211,8 @@ impl Host {
         }
         if self.core.expects_hello(id) {
             self.secrets = self.secrets.wrapping_add(1);
-            self.links[id].is_operator = OperatorHello::decode(payload).is_ok();
+            let said = OperatorHello::decode(payload);
+            self.links[id].is_operator = said != Err(OperatorError::NotForOperators);
             return self.core.hello(id, payload, [self.secrets; 16]);
         }
         self.links[id].note_asked(payload);
@@ -356,6 +364,9 @@ impl Link {
                     let pushed = connections.iter().filter(|resumed| resumed.push);
                     self.push.extend(pushed.map(|resumed| resumed.connection));
                 }
+                FromWorker::Opened { connection, .. } => {
+                    self.opened.insert(connection);
+                }
                 FromWorker::Progress { .. } | FromWorker::Close { .. } => {}
             }
         }
@@ -416,6 +427,9 @@ impl Link {
                 }) => {
                     assert!(connections.iter().all(|serial| self.push.contains(serial)));
                     check_messages(&messages);
+                }
+                Ok(ToWorker::TurnAway { connection }) => {
+                    assert!(self.opened.contains(&connection));
                 }
                 Ok(ToWorker::End { .. }) => {}
                 Err(error) => panic!("the daemon wrote what cannot be read: {error}"),

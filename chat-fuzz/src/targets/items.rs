@@ -64,7 +64,7 @@ fn name(choices: &mut Choices<'_>) -> String {
 /// Adds something a worker says; most of it is what a worker without a fault could say.
 pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWriter) {
     let connection = serial(choices);
-    let result = match choices.below(10) {
+    let result = match choices.below(11) {
         0 => {
             let connections = (0..choices.below(4)).map(|_| ResumedConnection {
                 connection: serial(choices),
@@ -89,6 +89,11 @@ pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWrit
         3 => writer.push(&FromWorker::Close {
             connection,
             progress: progress(choices),
+        }),
+        4 => writer.push(&FromWorker::Opened {
+            connection,
+            address: address(choices),
+            is_known: choices.flip(),
         }),
         _ => return push_request(choices, connection, writer),
     };
@@ -153,7 +158,7 @@ pub(super) fn push_to_worker(
     });
     let messages: Vec<Message<'_>> = messages.collect();
     let (through, more) = (number(choices), choices.flip());
-    let item = match choices.below(6) {
+    let item = match choices.below(7) {
         0..=2 => ToWorker::Reply {
             connection,
             offset: offset.unwrap_or_else(|| StreamOffset(choices.number())),
@@ -173,6 +178,7 @@ pub(super) fn push_to_worker(
             messages,
             more,
         },
+        5 => ToWorker::TurnAway { connection },
         _ => ToWorker::End { connection },
     };
     assert_eq!(writer.push(&item), Ok(()));

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod entry;
 pub mod frame;
 pub mod line;
+pub mod proxy_header;
 pub mod session;
 pub mod status_file;
 pub mod tls;

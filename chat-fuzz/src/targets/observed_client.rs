@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_frontd::core::{Action, ClientKey, Core, CoreSettings, SessionLimits};
+use chat_frontd::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use chat_shared::network::Networks;
+use chat_shared::token_bucket::Rate;
 
 use crate::choices::Choices;
 
@@ -57,8 +59,16 @@ impl Worker {
             limits: SessionLimits {
                 max_line_bytes: MAX_LINE_BYTES,
                 max_unread_bytes: MAX_UNREAD_BYTES,
+                max_recipients: 3,
             },
             time_out_ms: TIME_OUT_MS,
+            newcomers: NewcomerRules {
+                trusted: Networks::LOOPBACK.parse().unwrap_or_default(),
+                login_ms: 5_000,
+                // Slow enough that lines wait.
+                lines: Rate::new(100_000, 1_000, 5),
+            },
+            max_held_bytes: 32 * 1024,
         };
         Self {
             core: Core::new(settings, 0),
@@ -71,7 +81,12 @@ impl Worker {
     pub(super) fn connect(&mut self) {
         let open = self.clients.iter().filter(|client| client.key.is_some());
         if open.count() < MAX_CLIENTS {
-            let key = self.core.open(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            // Every other one is a stranger.
+            let address = match self.clients.len() % 2 {
+                0 => Ipv4Addr::LOCALHOST,
+                _ => Ipv4Addr::new(192, 0, 2, 1),
+            };
+            let key = self.core.open(IpAddr::V4(address));
             self.clients.push(Client {
                 key: Some(key),
                 unread: Vec::new(),
@@ -243,6 +258,8 @@ impl Worker {
                         client.key = None;
                     }
                 }
+                // Without TLS and balancers everybody is a client at once.
+                Action::HangUp(_) => {}
             }
         }
     }

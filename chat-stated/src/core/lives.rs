@@ -59,6 +59,7 @@ impl Core {
             return;
         };
         self.logins.forget_link(link, &mut self.actions);
+        self.sources.close_link(link);
         if let Some(life) = closed.life() {
             log::info!("worker {} (life {}) is gone", closed.pid, life.0);
             self.attached.remove(&life);

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use chat_shared::password::Password;
 use chat_shared::protocol::name;
 use chat_shared::rpc::{Answer, ConnectionSerial};
+use chat_shared::security_log::Event;
 
 use super::link::LinkId;
 use super::requests::Asked;
@@ -106,6 +107,9 @@ impl Core {
         if !name::may_be_registered(name) || self.state.account(name).is_some() {
             return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
         }
+        if !self.lets_register(asked, name, address) {
+            return;
+        }
         let what = What::Register {
             name: name.to_owned(),
         };
@@ -130,10 +134,14 @@ impl Core {
             return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
         };
         if let Some(seconds_left) = self.state.block_seconds_left(account, address, &self.stamp) {
+            self.note(Event::Blocked, Some(address), Some(name));
             let locked = Answer::Locked { seconds_left };
             return self.answer(asked.link, asked.serial, asked.offset, locked);
         }
-        let password_version = record.password_version;
+        let (password_version, secret) = (record.password_version, record.secret.to_string());
+        if !self.lets_log_in(asked, name, address) {
+            return;
+        }
         if self
             .logins
             .remembered
@@ -150,7 +158,7 @@ impl Core {
             );
         }
         let job = PasswordJob::Verify {
-            secret: record.secret.to_string(),
+            secret,
             password: password.into(),
         };
         let what = What::LogIn {

@@ -4,6 +4,7 @@
 //! [`Action`]s come out. The loop in [`crate::server`] carries them; a simulation can carry them as well.
 
 mod account_file;
+mod admission;
 mod batches;
 mod checkpoints;
 mod delivery;
@@ -12,6 +13,7 @@ mod lives;
 mod logins;
 mod operators;
 mod requests;
+mod sources;
 mod space;
 mod texts;
 
@@ -22,8 +24,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chat_shared::rpc::{LifeId, MessageNumber};
+use chat_shared::security_log::SecurityLog;
 
 pub use link::LinkId;
+pub use sources::SourceLimits;
 pub use texts::MissingTexts;
 
 use crate::entry::{Batch, Limits, Stamp};
@@ -38,6 +42,7 @@ use checkpoints::Checkpoints;
 use link::Link;
 use lives::Orphans;
 use logins::Logins;
+use sources::Sources;
 use space::Space;
 use texts::TextReads;
 
@@ -112,10 +117,12 @@ pub enum FileRequest {
 }
 
 /// How the daemon is set up; not part of the state.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CoreSettings {
     /// Journalled when they differ from those in force.
     pub limits: Limits,
+    /// What clients' sources may have and do.
+    pub sources: SourceLimits,
     /// How long the sessions of a worker that has not come back are kept once it could have.
     pub orphan_grace_ms: u64,
     /// Workers that may be attached at once.
@@ -138,6 +145,7 @@ impl Default for CoreSettings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            sources: SourceLimits::default(),
             orphan_grace_ms: 2_000,
             max_links: 256,
             checkpoint_every_bytes: 16 * 1024 * 1024,
@@ -163,6 +171,8 @@ pub struct Core {
     filing: Filing,
     checkpoints: Checkpoints,
     space: Space,
+    sources: Sources,
+    security: SecurityLog,
     text_reads: TextReads,
     effects: Effects,
     actions: Vec<Action>,
@@ -177,7 +187,10 @@ impl Core {
         remembered: RememberedPasswords,
         stamp: Stamp,
     ) -> Self {
+        let limits = settings.limits;
         let mut core = Self {
+            sources: Sources::new(settings.sources.clone()),
+            security: SecurityLog::default(),
             settings,
             orphans: Orphans::of(&state),
             state,
@@ -193,7 +206,7 @@ impl Core {
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };
-        core.configure(settings.limits);
+        core.configure(limits);
         core.read_account_file();
         core
     }

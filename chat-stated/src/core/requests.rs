@@ -6,11 +6,13 @@ use chat_shared::protocol::text;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, decode_items,
 };
+use chat_shared::security_log::Event;
 
 use super::Core;
 use super::batches::{Read, WaitingRead};
 use super::link::{LinkId, Stage};
 use crate::entry::{Action as Attempt, Entry, RequestName};
+use crate::state::Named;
 
 /// Longest text of a message; far longer than a line of a client may be.
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
@@ -64,10 +66,18 @@ impl Core {
                 connection,
                 progress,
             } => self.close_client(link, connection, progress),
+            FromWorker::Opened {
+                connection,
+                address,
+                is_known,
+            } => self.open_client(link, connection, address, is_known),
         }
     }
 
     fn take_request(&mut self, link: LinkId, request: Request<'_>) {
+        if self.sources.is_turned_away((link, request.connection)) {
+            return;
+        }
         let asked = Asked {
             link,
             serial: request.connection,
@@ -79,6 +89,9 @@ impl Core {
         match request.call {
             Call::Name { name, address } => {
                 let named = self.state.look_up(name, address, &self.stamp);
+                if matches!(named, Named::Blocked { .. }) {
+                    self.note(Event::Blocked, Some(address), Some(name));
+                }
                 self.answer(asked.link, asked.serial, asked.offset, named.into());
             }
             Call::Register {
@@ -247,7 +260,10 @@ impl Core {
         found.pushed.remove(&serial);
         let closed = found.clients.remove(serial);
         let connection = found.connection(serial);
-        self.logins.forget_client(link, serial, &mut self.actions);
+        self.sources.close((link, serial));
+        if closed.is_some() {
+            self.logins.forget_client(link, serial, &mut self.actions);
+        }
         let may_be_known = closed.is_some_and(|client| client.last_batch.is_some());
         if let Some(connection) = connection
             && (may_be_known || self.state.knows(connection))
@@ -280,6 +296,7 @@ impl Core {
 
     pub(super) fn answer_request(&mut self, request: RequestName, answer: Answer<'_>) {
         if let Some(link) = self.attached.get(&request.connection.life).copied() {
+            self.note_decided(link, request, &answer);
             self.answer(link, request.connection.serial, request.offset, answer);
         }
     }

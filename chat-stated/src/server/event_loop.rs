@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use chat_shared::child_link::{report_note, report_ready};
+use chat_shared::child_link::{RefusalReports, report_note, report_ready};
 use chat_shared::crash_point;
 use chat_shared::process_identity::has_ended;
 use chat_shared::rpc::LifeId;
@@ -66,6 +66,7 @@ pub(super) struct EventLoop {
     finished: Receiver<Finished>,
     is_serving: bool,
     stop_by: Option<Instant>,
+    refusal_reports: RefusalReports,
 }
 
 impl EventLoop {
@@ -80,6 +81,7 @@ impl EventLoop {
         let clock = host.clock;
         let settings = CoreSettings {
             limits: setup.settings.limits(),
+            sources: setup.settings.source_limits(),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
             resident_text_bytes: setup.settings.resident_text_bytes,
             ..CoreSettings::default()
@@ -126,6 +128,7 @@ impl EventLoop {
             finished,
             is_serving: false,
             stop_by: None,
+            refusal_reports: RefusalReports::default(),
         })
     }
 
@@ -166,7 +169,17 @@ impl EventLoop {
             }
         }
         self.write_workers();
+        self.report_refusals();
         self.serve_when_ready()
+    }
+
+    fn report_refusals(&mut self) {
+        let refusals = self.core.refusals();
+        if self.refusal_reports.next_due_ms(refusals).is_some() {
+            let now_ms = self.clock.stamp().boot_ms;
+            self.refusal_reports
+                .report_if_due(&mut self.parent, refusals, now_ms);
+        }
     }
 
     fn serve_when_ready(&mut self) -> anyhow::Result<()> {
@@ -437,7 +450,9 @@ impl EventLoop {
             .iter()
             .any(|(_, socket)| socket.closing_since.is_some())
             .then_some(ORPHAN_CHECK);
-        [deadline, stop, orphans, closing]
+        let report_ms = self.refusal_reports.next_due_ms(self.core.refusals());
+        let report = report_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
+        [deadline, stop, orphans, closing, report]
             .into_iter()
             .flatten()
             .min()

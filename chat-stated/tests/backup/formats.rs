@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use chat_shared::rpc::{
-    ConnectionSerial, Greeting, Hello, LifeCredential, LifeId, MessageNumber, OPERATOR_VERSION,
-    OperatorError, OperatorHello, Refusal, Standing, VERSION,
+    ConnectionSerial, Greeting, Hello, HelloError, LifeCredential, LifeId, MessageNumber,
+    OPERATOR_VERSION, OperatorError, OperatorHello, Refusal, Standing, VERSION,
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::entry::{AccountId, ConnectionId, Stamp};
@@ -119,13 +119,21 @@ fn a_daemon_serves_what_version_1_stored_or_backed_up() {
 }
 
 #[test]
-fn first_frames_of_version_1_are_read() {
+fn first_frames_of_version_1_are_read_and_its_hello_is_another_version() {
     let hello = Hello { resume: None };
-    assert_eq!(Hello::decode(&frame("hello.frame")), Ok(hello));
+    let old = HelloError::Version(1);
+    assert_eq!(Hello::decode(&frame("hello.frame")), Err(old));
+    // A hello is the same but for its version, which stands behind eight bytes.
+    let hello_of_today = |name: &str| {
+        let mut bytes = frame(name);
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        Hello::decode(&bytes)
+    };
+    assert_eq!(hello_of_today("hello.frame"), Ok(hello));
     let resume = Hello {
         resume: Some(CREDENTIAL),
     };
-    assert_eq!(Hello::decode(&frame("hello_resume.frame")), Ok(resume));
+    assert_eq!(hello_of_today("hello_resume.frame"), Ok(resume));
     let attached = Greeting::Attached(CREDENTIAL);
     assert_eq!(Greeting::decode(&frame("attached.frame")), Ok(attached));
     let refused = Greeting::Refused(Refusal::Version { daemon_version: 1 });
@@ -185,9 +193,9 @@ fn a_hello_of_another_version_is_refused_with_ours() {
         daemon_version: VERSION,
     });
     assert_eq!(Greeting::decode(&greeting), Ok(refused));
-    let wanted = "a worker speaks RPC version 9, this daemon 1";
+    let wanted = format!("a worker speaks RPC version 9, this daemon {VERSION}");
     assert!(
-        installation.log().contains(wanted),
+        installation.log().contains(&wanted),
         "{}",
         installation.log()
     );

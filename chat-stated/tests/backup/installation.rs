@@ -76,6 +76,7 @@ impl Installation {
     /// Runs the program for this run directory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_chat-stated"))
+            .env("CHAT_TRUSTED", "0.0.0.0/0,::/0")
             .arg("--run-dir")
             .arg(self.run_dir.path())
             .args(arguments)

@@ -78,6 +78,8 @@ impl Daemon {
     /// Runs the program for this run directory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_chat-stated"))
+            // Clients come from anywhere in these tests.
+            .env("CHAT_TRUSTED", "0.0.0.0/0,::/0")
             .arg("--run-dir")
             .arg(self.run_dir())
             .args(arguments)
@@ -190,6 +192,8 @@ fn start(run_dir: &TempDir, flags: &[String]) -> Child {
         .open(run_dir.path().join("log"))
         .unwrap();
     Command::new(env!("CARGO_BIN_EXE_chat-stated"))
+        // Clients come from anywhere in these tests.
+        .env("CHAT_TRUSTED", "0.0.0.0/0,::/0")
         .arg("--run-dir")
         .arg(run_dir.path())
         .args(flags)

@@ -67,12 +67,23 @@ pub enum FromWorker<'a> {
         progress: Progress,
     },
     /// A client connection has ended, logged out or not: the daemon may forget it. Said of every connection that
-    /// ever had a request. Not answered.
+    /// was `Opened`. Not answered.
     Close {
         /// Which.
         connection: ConnectionSerial,
         /// How far its reader came.
         progress: Progress,
+    },
+    /// Somebody connected, and may not have said anything yet. Said of every connection before anything else of it, and
+    /// of all again behind [`FromWorker::Resume`]. Not answered, unless by [`ToWorker::TurnAway`].
+    Opened {
+        /// Which.
+        connection: ConnectionSerial,
+        /// Where the client comes from. Unspecified for one that is known, and of whom the worker knows no more than that it
+        /// is trusted.
+        address: IpAddr,
+        /// It was there before the daemon was: it is counted, and not turned away.
+        is_known: bool,
     },
 }
 
@@ -220,6 +231,12 @@ pub enum ToWorker<'a> {
     },
     /// The daemon has ended this client's session (its account was disabled). The worker closes the connection.
     End {
+        /// Which.
+        connection: ConnectionSerial,
+    },
+    /// There are too many connections, in all or from there. The worker says so to the client and closes; requests of this
+    /// connection are not answered any more.
+    TurnAway {
         /// Which.
         connection: ConnectionSerial,
     },

@@ -23,6 +23,7 @@ use nix::unistd::Pid;
 use crate::child_link::ChildLink;
 use crate::handouts::Handouts;
 use crate::process_identity::{ProcessIdentity, boot_id};
+use crate::refusals::Refusals;
 use crate::status_file::{Phase, Status};
 pub use backoff::LONGEST_WAIT_MS;
 pub use fleet::{Action, Fleet, Moment};
@@ -41,6 +42,8 @@ pub struct Supervisor {
     epoch: Instant,
     on_ready: Option<Box<dyn FnOnce()>>,
     handouts: Option<Box<dyn Handouts>>,
+    /// Of lives that ended.
+    refused_before: Refusals,
 }
 
 impl Supervisor {
@@ -72,6 +75,7 @@ impl Supervisor {
             epoch,
             on_ready: Some(on_ready),
             handouts: None,
+            refused_before: Refusals::default(),
         }
     }
 
@@ -268,13 +272,22 @@ impl Supervisor {
         };
         // It may have become ready, or said why it fails, just before it ended.
         self.read_link(index);
-        let last_words = self.links[index].take().and_then(|link| link.failure());
+        let link = self.links[index].take();
+        if let Some(link) = &link {
+            self.refused_before.add(link.refusals());
+        }
+        let last_words = link.and_then(|link| link.failure());
         self.ended(index, last_words.unwrap_or(how));
     }
 
     /// Writes the status if it has changed.
     fn publish(&mut self) {
+        let mut refused = self.refused_before.clone();
+        for link in self.links.iter().flatten() {
+            refused.add(link.refusals());
+        }
         let status = Status {
+            refused,
             phase: self.fleet.phase(),
             children: self.fleet.children().cloned().collect(),
             ..self.status.clone()

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chat_shared::protocol::words;
 use chat_shared::rpc::Answer;
+use chat_shared::security_log::Event;
 
 use super::command::{self, Command, CommandError, PushMode};
 use super::line_buffer::Line;
@@ -22,6 +23,12 @@ impl Session {
             Ok(Command::LogOut) => return self.begin_ending(Ending::LogOut),
             Ok(Command::Who) => slot(Question::Who),
             Ok(Command::Last { minutes }) => slot(Question::Last { minutes }),
+            Ok(Command::Send(letter))
+                if letter.has_more_recipients_than(self.limits.max_recipients) =>
+            {
+                self.event = Some(Event::GroupSize);
+                slot(Question::Fetch).answered_with(refusal("args", &word))
+            }
             Ok(Command::Send(letter)) => slot(Question::Send(letter)),
             Ok(Command::Broadcast { text }) => slot(Question::Broadcast { text }),
             Ok(Command::Fetch) => slot(Question::Fetch).answered_with(words::FETCHING),

@@ -65,6 +65,13 @@ impl Letter {
         self.packed.len()
     }
 
+    /// Whether there are more names than this.
+    pub(crate) fn has_more_recipients_than(&self, most: usize) -> bool {
+        // Names and spaces take two bytes each at least: most need no counting.
+        let spaces = || self.recipients().bytes().filter(|byte| *byte == b' ');
+        self.names_bytes / 2 >= most && spaces().count() >= most
+    }
+
     /// Without control characters.
     pub(crate) fn text(&self) -> &str {
         &self.packed[self.names_bytes..]

@@ -10,6 +10,7 @@ fn session() -> Session {
     let limits = SessionLimits {
         max_line_bytes: 8_192,
         max_unread_bytes: 262_144,
+        max_recipients: 100,
     };
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     Session::new(ConnectionSerial(1), here, limits, 0)

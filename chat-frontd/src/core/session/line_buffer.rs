@@ -99,7 +99,6 @@ impl LineBuffer {
     }
 
     /// Bytes that are held.
-    #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         self.bytes.len()
     }

@@ -10,6 +10,7 @@ mod line_buffer;
 mod login;
 mod message_line;
 mod output;
+mod pace;
 mod resting;
 mod slot;
 
@@ -26,11 +27,13 @@ use chat_shared::protocol::words;
 use chat_shared::rpc::{
     ConnectionSerial, Message, MessageNumber, Progress, Request, ResumedConnection, StreamOffset,
 };
+use chat_shared::security_log::Event;
 
 pub(crate) use command::PushMode;
 pub(crate) use delivery::Delivery;
 pub(crate) use message_line::MessageLines;
 pub use output::Output;
+pub(crate) use pace::Pace;
 pub(crate) use resting::RestingSession;
 
 use line_buffer::{Line, LineBuffer};
@@ -48,6 +51,8 @@ pub struct SessionLimits {
     pub max_line_bytes: usize,
     /// What waits for a client before no more of its lines are taken.
     pub max_unread_bytes: usize,
+    /// Names that a message may be sent to at once.
+    pub max_recipients: usize,
 }
 
 /// Where in the dialogue a client is.
@@ -123,6 +128,12 @@ pub(crate) struct Session {
     is_daemon_lost: bool,
     ending: Option<Ending>,
     idle_since_ms: u64,
+    /// `None` for those whose lines are taken as fast as they come.
+    pace: Option<Box<Pace>>,
+    has_told_delay: bool,
+    /// Happened, and nobody was told yet.
+    event: Option<Event>,
+    is_turned_away: bool,
 }
 
 impl Session {
@@ -156,11 +167,17 @@ impl Session {
             is_daemon_lost: false,
             ending: None,
             idle_since_ms: now_ms,
+            pace: None,
+            has_told_delay: false,
+            event: None,
+            is_turned_away: false,
         }
     }
 
-    pub(crate) fn serial(&self) -> ConnectionSerial {
-        self.serial
+    /// A stranger's: where it comes from, and how fast its lines are taken.
+    pub(crate) fn become_strangers(&mut self, address: IpAddr, pace: Pace) {
+        self.address = address;
+        self.pace = Some(Box::new(pace));
     }
 
     /// Bytes came from the client.
@@ -191,7 +208,10 @@ impl Session {
 
     /// Whether more of the client's bytes can be taken now.
     pub(crate) fn wants_input(&self) -> bool {
-        !self.is_input_over && self.can_take_line() && self.input.needs_more()
+        !self.is_input_over
+            && self.can_take_line()
+            && self.paced_until_ms().is_none()
+            && self.input.needs_more()
     }
 
     /// Whether lines wait that came already and can be taken now.
@@ -214,7 +234,7 @@ impl Session {
 
     /// Takes the lines that can be taken now.
     pub(crate) fn advance(&mut self, now_ms: u64) {
-        while self.can_take_line() {
+        while self.can_take_line() && !self.is_held_back(now_ms) {
             let Some(line) = self.input.next_line() else {
                 if self.is_input_over && self.slots.is_empty() {
                     self.begin_ending(Ending::EndOfInput);
@@ -222,9 +242,77 @@ impl Session {
                 return;
             };
             self.idle_since_ms = now_ms;
+            if let Some(pace) = &mut self.pace {
+                pace.took_line(now_ms);
+            }
             self.take_line(&line);
             self.show_answers(now_ms);
         }
+    }
+
+    fn is_held_back(&mut self, now_ms: u64) -> bool {
+        let Some(pace) = &mut self.pace else {
+            return false;
+        };
+        let is_held_back = pace.holds_back(now_ms);
+        if is_held_back && !self.input.needs_more() && !self.has_told_delay {
+            self.has_told_delay = true;
+            self.event = Some(Event::LinesDelayed);
+        }
+        is_held_back
+    }
+
+    /// Until when no more lines are taken, because they came too fast.
+    pub(crate) fn paced_until_ms(&self) -> Option<u64> {
+        self.pace.as_ref()?.until_ms()
+    }
+
+    /// When the pace is to be looked at again.
+    pub(crate) fn pace_due_ms(&self) -> Option<u64> {
+        self.pace.as_ref()?.due_ms()
+    }
+
+    /// Lines are taken as fast as they come from now on.
+    pub(crate) fn hurry(&mut self) {
+        self.pace = None;
+    }
+
+    /// What happened that the security log is to have.
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        self.event.take()
+    }
+
+    pub(crate) fn serial(&self) -> ConnectionSerial {
+        self.serial
+    }
+
+    /// Where the client comes from.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Whether the login is done, or will not be.
+    pub(crate) fn is_past_login(&self) -> bool {
+        matches!(self.step, Step::Chat | Step::Over)
+    }
+
+    /// What is held for this client: what it sent, what is asked, what is to be written.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.input.held_bytes() + self.held_bytes + self.output.held_bytes()
+    }
+
+    /// There are too many connections for this one to be served.
+    pub(crate) fn turn_away(&mut self) {
+        if self.step != Step::Over {
+            self.cut_off();
+            self.output.line(&refusal("busy", ""));
+            self.is_turned_away = true;
+        }
+    }
+
+    /// Whether the client was turned away.
+    pub(crate) fn is_turned_away(&self) -> bool {
+        self.is_turned_away
     }
 
     fn take_line(&mut self, line: &Line) {
@@ -320,7 +408,8 @@ impl Session {
 
     /// Since when the client has owed a line; `None` while it is owed an answer.
     pub(crate) fn idle_since_ms(&self) -> Option<u64> {
-        (self.slots.is_empty() && self.ending.is_none()).then_some(self.idle_since_ms)
+        let is_owed = !self.slots.is_empty() || self.paced_until_ms().is_some();
+        (!is_owed && self.ending.is_none()).then_some(self.idle_since_ms)
     }
 
     /// Whether `push on` holds, in which silence can be a sign of having read.
@@ -331,11 +420,6 @@ impl Session {
     /// How far the reader is.
     pub(crate) fn progress(&self) -> Progress {
         self.delivery.progress()
-    }
-
-    /// Whether the daemon has to be told when this connection ends.
-    pub(crate) fn has_asked(&self) -> bool {
-        self.has_asked
     }
 
     /// The daemon came back: what it may not have decided is asked again, under the same names.

@@ -56,6 +56,11 @@ impl Output {
         &self.bytes[self.written..]
     }
 
+    /// Bytes that are held.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The kernel has taken so many bytes of [`Output::pending`].
     pub fn advance(&mut self, bytes: usize) {
         self.written += bytes;

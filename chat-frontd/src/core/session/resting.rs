@@ -96,6 +96,12 @@ impl Session {
             is_daemon_lost: _,
             ending,
             idle_since_ms,
+            pace,
+            // It may be told again.
+            has_told_delay: _,
+            event,
+            // It is over then.
+            is_turned_away: _,
         } = self;
         let is_at_rest = slots.is_empty()
             && *step == Step::Chat
@@ -107,7 +113,9 @@ impl Session {
             && *has_asked
             && input.is_empty()
             && input.stream_total() == answered.0
-            && output.is_empty();
+            && output.is_empty()
+            && pace.as_ref().is_none_or(|pace| pace.is_full())
+            && event.is_none();
         if !is_at_rest {
             return None;
         }

@@ -111,6 +111,7 @@ impl Daemon {
                 FromWorker::Progress { progress, .. } | FromWorker::Close { progress, .. } => {
                     self.note(progress);
                 }
+                FromWorker::Opened { .. } => panic!("a session does not tell of itself"),
             }
         }
     }

@@ -7,6 +7,7 @@ mod delivering;
 mod endings;
 mod idle;
 mod lost;
+mod paced;
 mod random;
 mod resting;
 mod resumed;

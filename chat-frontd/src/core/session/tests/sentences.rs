@@ -19,6 +19,7 @@ enum Form {
 fn replay(daemon: Daemon, sent: &[u8], form: Form) -> (String, Talk) {
     let limits = SessionLimits {
         max_unread_bytes: 1 << 20,
+        max_recipients: 100,
         ..LIMITS
     };
     let mut talk = Talk::with(daemon, limits);

@@ -4,15 +4,17 @@
 use std::collections::VecDeque;
 
 use chat_shared::rpc::{FromWorker, ToWorker, decode_items};
+use chat_shared::token_bucket::Rate;
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
 use crate::core::session::{
-    Ending, MAX_HELD_BYTES, MAX_SLOTS, MessageLines, QueuePart, Session, SessionLimits,
+    Ending, MAX_HELD_BYTES, MAX_SLOTS, MessageLines, Pace, QueuePart, Session, SessionLimits,
 };
 
 pub(super) const LIMITS: SessionLimits = SessionLimits {
     max_line_bytes: 64,
     max_unread_bytes: 512,
+    max_recipients: 100,
 };
 
 /// What is read at once.
@@ -69,6 +71,14 @@ impl Talk {
             rests_as: None,
             rests: 0,
         }
+    }
+
+    /// With lines taken no faster than this.
+    pub(super) fn paced(rate: Rate) -> Self {
+        let mut talk = Self::new();
+        let address = [192, 0, 2, 1].into();
+        talk.session.become_strangers(address, Pace::new(rate));
+        talk
     }
 
     pub(super) fn rest(&mut self) {
@@ -210,6 +220,7 @@ impl Talk {
                 session.page(&messages, more, lines, self.now_ms);
             }
             ToWorker::End { .. } => session.cut_off(),
+            ToWorker::TurnAway { .. } => session.turn_away(),
         }
     }
 

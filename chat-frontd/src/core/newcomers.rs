@@ -1,0 +1,188 @@
+//! Connections from the moment they are made: whose word the daemon gets at once, and what holds for strangers.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use chat_shared::network::Networks;
+use chat_shared::refusals::Refusals;
+use chat_shared::rpc::{ConnectionSerial, FromWorker, Progress};
+use chat_shared::security_log::Event;
+use chat_shared::token_bucket::Rate;
+
+use super::Action;
+use super::Core;
+use super::session::{Ending, Session};
+use super::timers::{ClientKey, Reason};
+
+/// What holds for sources that are not trusted.
+#[derive(Clone, Debug)]
+pub struct NewcomerRules {
+    /// Who is spared these.
+    pub trusted: Networks,
+    /// How long the login may take in all.
+    pub login_ms: u64,
+    /// How fast lines are taken.
+    pub lines: Rate,
+}
+
+/// Connections that are no clients yet: what comes before the dialogue is under way.
+#[derive(Debug, Default)]
+pub(super) struct Newcomers(HashMap<ConnectionSerial, Newcomer>);
+
+#[derive(Clone, Copy, Debug)]
+struct Newcomer {
+    address: IpAddr,
+    /// The daemon was told of it.
+    is_told: bool,
+}
+
+impl Core {
+    /// Somebody connected, and something comes before the dialogue. Ends with [`Self::open_newcomer`], with
+    /// [`Self::newcomer_failed`], or with [`Action::HangUp`].
+    pub fn arrive(&mut self, address: IpAddr) -> ConnectionSerial {
+        let connection = self.clients.serial_without_key();
+        let is_told = self.tell_of(connection, address, false);
+        let newcomer = Newcomer { address, is_told };
+        self.newcomers.0.insert(connection, newcomer);
+        connection
+    }
+
+    /// A newcomer's dialogue begins; `None` if the core wanted it hung up on meanwhile. The daemon sees one leave and
+    /// another come, in one frame: nobody takes its place between.
+    pub fn open_newcomer(&mut self, connection: ConnectionSerial) -> Option<ClientKey> {
+        let address = self.forget_newcomer(connection)?;
+        Some(self.open(address))
+    }
+
+    /// A client connected.
+    pub fn open(&mut self, address: IpAddr) -> ClientKey {
+        let rules = &self.settings.newcomers;
+        let stranger = (!rules.trusted.contains(address)).then_some(address);
+        let login_by_ms = self.now_ms.saturating_add(rules.login_ms);
+        let key = self.clients.open(stranger, |serial| {
+            let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
+            if self.link.is_told_lost() {
+                session.daemon_is_lost(self.now_ms);
+            }
+            session
+        });
+        if let Some(client) = self.clients.awake(key) {
+            let is_told = self.tell_of(client.session.serial(), address, false);
+            if let Some(client) = self.clients.awake_mut(key) {
+                client.is_told = is_told;
+            }
+        }
+        self.timers
+            .watch_idle(key, self.now_ms + self.settings.time_out_ms);
+        if stranger.is_some() {
+            self.timers.set(key, Reason::Login, login_by_ms);
+        }
+        self.list(key);
+        key
+    }
+
+    /// A newcomer did not become a client, and its connection is closed.
+    pub fn newcomer_failed(&mut self, connection: ConnectionSerial, event: Event) {
+        if let Some(address) = self.forget_newcomer(connection) {
+            self.note(event, Some(address));
+        }
+    }
+
+    /// The daemon does not want a connection.
+    pub(super) fn turn_away(&mut self, connection: ConnectionSerial) {
+        if self.forget_newcomer(connection).is_some() {
+            self.actions.push(Action::HangUp(connection));
+        } else if let Some((key, client)) = self.clients.wake_by_serial(connection) {
+            client.session.turn_away();
+            self.list(key);
+        }
+    }
+
+    fn forget_newcomer(&mut self, connection: ConnectionSerial) -> Option<IpAddr> {
+        let newcomer = self.newcomers.0.remove(&connection)?;
+        if newcomer.is_told && self.link.is_attached() {
+            self.link.push(&FromWorker::Close {
+                connection,
+                progress: Progress::default(),
+            });
+        }
+        Some(newcomer.address)
+    }
+
+    /// Tells the daemon of a connection, if it is there; whether it was told.
+    fn tell_of(&mut self, connection: ConnectionSerial, address: IpAddr, is_known: bool) -> bool {
+        let is_attached = self.link.is_attached();
+        if is_attached {
+            self.link.push(&FromWorker::Opened {
+                connection,
+                address,
+                is_known,
+            });
+        }
+        is_attached
+    }
+
+    /// Tells a daemon that is there, for the first time or again, of everybody.
+    pub(super) fn tell_of_all(&mut self) {
+        let newcomers = self.newcomers.0.iter_mut();
+        let newcomers = newcomers.map(|(connection, newcomer)| {
+            let is_known = std::mem::replace(&mut newcomer.is_told, true);
+            (*connection, newcomer.address, is_known)
+        });
+        let all: Vec<_> = newcomers.chain(self.clients.tell()).collect();
+        for (connection, address, is_known) in all {
+            self.tell_of(connection, address, is_known);
+        }
+    }
+
+    /// The time within which a login was to be done is over.
+    pub(super) fn check_login(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.awake_mut(key) else {
+            return;
+        };
+        if client.session.is_past_login() || client.session.is_ending() {
+            return;
+        }
+        client.session.begin_ending(Ending::TimeOut);
+        let address = client.session.address();
+        self.note(Event::LoginTimeOut, Some(address));
+        self.list(key);
+    }
+
+    /// Takes into account what is held for a client now.
+    pub(super) fn measure(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.awake_mut(key) {
+            let held_bytes = client.session.memory_bytes();
+            self.held_bytes = self.held_bytes - client.held_bytes + held_bytes;
+            client.held_bytes = held_bytes;
+        }
+    }
+
+    /// Lets go of who holds the most, until what is held is within the limit.
+    pub(super) fn relieve_memory(&mut self) {
+        while self.held_bytes > self.settings.max_held_bytes {
+            let most = self
+                .clients
+                .iter_awake()
+                .max_by_key(|(_, client)| client.held_bytes);
+            let Some((key, client)) = most else {
+                return;
+            };
+            let address = client.session.address();
+            self.note(Event::Memory, Some(address));
+            self.close(key);
+        }
+    }
+
+    /// Counts something that was refused, and has it in the security log.
+    pub fn note(&mut self, event: Event, source: Option<IpAddr>) {
+        // Of a trusted client that has rested nobody knows any more where it comes from.
+        let source = source.filter(|address| !address.is_unspecified());
+        self.security.note(self.now_ms, event, source, None);
+    }
+
+    /// How often what was refused since this worker began.
+    pub fn refusals(&self) -> &Refusals {
+        self.security.refusals()
+    }
+}

@@ -1,0 +1,214 @@
+//! The header of the PROXY protocol, version 2, by which a balancer says whom it stands for.
+//!
+//! Pure: bytes in, what they mean out. Version 1 is not understood.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Begins every header; also what tells it from anything a client would say.
+const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+/// Signature, version and command, family and transport, length.
+const FIXED_BYTES: usize = 16;
+/// Longest header that is taken, with everything it may have behind the addresses.
+pub const MAX_HEADER_BYTES: usize = 4_096;
+
+const LOCAL: u8 = 0x20;
+const PROXY: u8 = 0x21;
+const UNSPECIFIED: u8 = 0;
+const TCP_OVER_IPV4: u8 = 0x11;
+const TCP_OVER_IPV6: u8 = 0x21;
+const UNIX_STREAM: u8 = 0x31;
+
+/// What the bytes that came so far are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyHeader {
+    /// The beginning of one.
+    Incomplete,
+    /// A whole one.
+    Complete {
+        /// The client's bytes begin behind so many.
+        length: usize,
+        /// The client; `None` if the balancer speaks for itself, or says nothing of an IP address.
+        source: Option<SocketAddr>,
+    },
+}
+
+/// What a balancer sends that speaks for itself.
+pub const LOCAL_HEADER: [u8; FIXED_BYTES] = *b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+
+/// Why bytes are no header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyHeaderError {
+    /// Something else, maybe version 1.
+    #[error("it does not begin with a PROXY header of version 2")]
+    Signature,
+    /// Another version, or neither LOCAL nor PROXY.
+    #[error("version and command {0:#04x} of the PROXY header are not known")]
+    Command(u8),
+    /// Not TCP over IP.
+    #[error("family and transport {0:#04x} of the PROXY header are not known")]
+    Family(u8),
+    /// Over the limit.
+    #[error("the PROXY header has {0} bytes, at most {MAX_HEADER_BYTES} are taken")]
+    TooLong(usize),
+    /// Not even the addresses fit.
+    #[error("the PROXY header has {0} bytes, too few for its addresses")]
+    TooShort(usize),
+}
+
+/// Understands what came from a balancer so far. An error is found as soon as there can be no header any more.
+pub fn parse(bytes: &[u8]) -> Result<ProxyHeader, ProxyHeaderError> {
+    let compared = bytes.len().min(SIGNATURE.len());
+    if bytes[..compared] != SIGNATURE[..compared] {
+        return Err(ProxyHeaderError::Signature);
+    }
+    let Some((fixed, rest)) = bytes.split_first_chunk::<FIXED_BYTES>() else {
+        return match bytes.get(12) {
+            Some(&command) if command != LOCAL && command != PROXY => {
+                Err(ProxyHeaderError::Command(command))
+            }
+            _ => Ok(ProxyHeader::Incomplete),
+        };
+    };
+    let (command, family) = (fixed[12], fixed[13]);
+    let rest_bytes = usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
+    let length = FIXED_BYTES + rest_bytes;
+    if command != LOCAL && command != PROXY {
+        return Err(ProxyHeaderError::Command(command));
+    }
+    if length > MAX_HEADER_BYTES {
+        return Err(ProxyHeaderError::TooLong(length));
+    }
+    let address_bytes = match (command, family) {
+        // Whatever else it says is to be ignored.
+        (LOCAL, _) | (_, UNSPECIFIED) => 0,
+        (_, TCP_OVER_IPV4) => 12,
+        (_, TCP_OVER_IPV6) => 36,
+        (_, UNIX_STREAM) => 216,
+        (_, family) => return Err(ProxyHeaderError::Family(family)),
+    };
+    if rest_bytes < address_bytes {
+        return Err(ProxyHeaderError::TooShort(length));
+    }
+    if rest.len() < rest_bytes {
+        return Ok(ProxyHeader::Incomplete);
+    }
+    let source = match (command, family) {
+        (PROXY, TCP_OVER_IPV4) => ipv4_source(rest),
+        (PROXY, TCP_OVER_IPV6) => ipv6_source(rest),
+        _ => None,
+    };
+    Ok(ProxyHeader::Complete { length, source })
+}
+
+/// Source and destination address, source and destination port.
+fn ipv4_source(addresses: &[u8]) -> Option<SocketAddr> {
+    let address: [u8; 4] = addresses.get(..4)?.try_into().ok()?;
+    let port = addresses.get(8..10)?.try_into().ok()?;
+    let address = IpAddr::V4(Ipv4Addr::from(address));
+    Some(SocketAddr::new(address, u16::from_be_bytes(port)))
+}
+
+fn ipv6_source(addresses: &[u8]) -> Option<SocketAddr> {
+    let address: [u8; 16] = addresses.get(..16)?.try_into().ok()?;
+    let port = addresses.get(32..34)?.try_into().ok()?;
+    let address = IpAddr::V6(Ipv6Addr::from(address)).to_canonical();
+    Some(SocketAddr::new(address, u16::from_be_bytes(port)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = SIGNATURE.to_vec();
+        bytes.extend([command, family]);
+        bytes.extend((rest.len() as u16).to_be_bytes());
+        bytes.extend(rest);
+        bytes
+    }
+
+    fn ipv4() -> Vec<u8> {
+        vec![192, 0, 2, 7, 10, 0, 0, 1, 0x12, 0x34, 0, 80]
+    }
+
+    fn ipv6(source: &str) -> Vec<u8> {
+        let source: Ipv6Addr = source.parse().unwrap();
+        let mut rest = source.octets().to_vec();
+        rest.extend([9; 16]);
+        rest.extend([0, 99, 0, 80]);
+        rest
+    }
+
+    fn complete(length: usize, source: &str) -> Result<ProxyHeader, ProxyHeaderError> {
+        let source = Some(source.parse().unwrap());
+        Ok(ProxyHeader::Complete { length, source })
+    }
+
+    #[test]
+    fn the_source_is_found_over_both_kinds_of_addresses() {
+        let bytes = header(PROXY, TCP_OVER_IPV4, &ipv4());
+        assert_eq!(parse(&bytes), complete(28, "192.0.2.7:4660"));
+        let bytes = header(PROXY, TCP_OVER_IPV6, &ipv6("2001:db8::7"));
+        assert_eq!(parse(&bytes), complete(52, "[2001:db8::7]:99"));
+        let bytes = header(PROXY, TCP_OVER_IPV6, &ipv6("::ffff:192.0.2.9"));
+        assert_eq!(parse(&bytes), complete(52, "192.0.2.9:99"));
+    }
+
+    #[test]
+    fn what_stands_behind_the_addresses_is_skipped_and_the_clients_bytes_are_left() {
+        let mut rest = ipv4();
+        rest.extend([4, 0, 3, 1, 2, 3]);
+        let mut bytes = header(PROXY, TCP_OVER_IPV4, &rest);
+        let length = bytes.len();
+        bytes.extend(b"ann\n");
+        assert_eq!(parse(&bytes), complete(length, "192.0.2.7:4660"));
+    }
+
+    #[test]
+    fn a_balancer_may_speak_for_itself_or_for_nobody() {
+        for bytes in [
+            LOCAL_HEADER.to_vec(),
+            header(LOCAL, UNSPECIFIED, &[]),
+            header(LOCAL, TCP_OVER_IPV4, &ipv4()),
+            header(LOCAL, 0xff, &[1, 2, 3]),
+            header(PROXY, UNSPECIFIED, &[7; 20]),
+            header(PROXY, UNIX_STREAM, &[0; 216]),
+        ] {
+            let length = bytes.len();
+            let source = None;
+            assert_eq!(parse(&bytes), Ok(ProxyHeader::Complete { length, source }));
+        }
+    }
+
+    #[test]
+    fn every_beginning_is_incomplete() {
+        let bytes = header(PROXY, TCP_OVER_IPV6, &ipv6("::1"));
+        for length in 0..bytes.len() {
+            assert_eq!(
+                parse(&bytes[..length]),
+                Ok(ProxyHeader::Incomplete),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused_at_once() {
+        for bytes in [&b"PROXY TCP4 1.2.3.4"[..], b"a", b"\r\n\r\n\0\r\nQUIT\r"] {
+            assert_eq!(parse(bytes), Err(ProxyHeaderError::Signature));
+        }
+        for command in [0, 0x11, 0x22, 0x31, 0xff] {
+            let bytes = header(command, TCP_OVER_IPV4, &ipv4());
+            assert_eq!(parse(&bytes), Err(ProxyHeaderError::Command(command)));
+            assert_eq!(parse(&bytes[..13]), Err(ProxyHeaderError::Command(command)));
+        }
+        for family in [0x12, 0x22, 0x10, 0x32, 0xff] {
+            let bytes = header(PROXY, family, &[0; 300]);
+            assert_eq!(parse(&bytes), Err(ProxyHeaderError::Family(family)));
+        }
+        let short = header(PROXY, TCP_OVER_IPV4, &ipv4()[..11]);
+        assert_eq!(parse(&short), Err(ProxyHeaderError::TooShort(27)));
+        let long = header(PROXY, TCP_OVER_IPV4, &[0; MAX_HEADER_BYTES - 15]);
+        assert_eq!(parse(&long[..16]), Err(ProxyHeaderError::TooLong(4_097)));
+    }
+}

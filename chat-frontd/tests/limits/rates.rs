@@ -1,0 +1,97 @@
+//! How often what may be done.
+
+use std::time::{Duration, Instant};
+
+use crate::connection::Received;
+use crate::installation::{FRONTD, STATED};
+use crate::server::{Server, expect, says, source};
+
+#[test]
+fn a_source_that_guesses_passwords_is_throttled_and_locks_nobody_out() {
+    let server = Server::start(&[("CHAT_LOGIN_BURST", "3"), ("CHAT_LOGINS_PER_MINUTE", "1")]);
+    let mut guesser = server.connect(source(2));
+    says(&mut guesser, "foobar", "password");
+    says(&mut guesser, "wrong1", "password");
+    says(&mut guesser, "wrong2", "password");
+    let mut guesser = server.connect(source(2));
+    says(&mut guesser, "windows", "password");
+    says(&mut guesser, "wrong3", "password");
+    says(&mut guesser, "wrong4", "error:busy:");
+    says(&mut guesser, "withglass", "error:busy:");
+    for (name, password) in [("foobar", "passpass"), ("windows", "withglass")] {
+        server.log_in(source(3), name, password);
+    }
+    server.expect_refused(STATED, "login-throttled", 2);
+    server.expect_refused(STATED, "login-failed", 3);
+}
+
+#[test]
+fn right_passwords_do_not_count_as_tries() {
+    let server = Server::start(&[("CHAT_LOGIN_BURST", "2"), ("CHAT_LOGINS_PER_MINUTE", "1")]);
+    for _ in 0..5 {
+        let mut client = server.log_in(source(2), "foobar", "passpass");
+        says(&mut client, "logout", "goodbye");
+        assert_eq!(client.receive(), Received::Closed(Vec::new()));
+    }
+}
+
+#[test]
+fn a_source_makes_so_many_accounts() {
+    let server = Server::start(&[("CHAT_REGISTRATIONS_PER_HOUR", "2")]);
+    let register = |from, name: &str, answer: &str| {
+        let mut client = server.connect(source(from));
+        says(&mut client, name, "register");
+        says(&mut client, "y", "password");
+        client.send(b"secret\n").unwrap();
+        says(&mut client, "secret", answer);
+        // He names a user again.
+        says(&mut client, "windows", "password");
+    };
+    register(2, "one", "registered");
+    register(2, "two", "registered");
+    register(2, "three", "error:busy:");
+    register(3, "three", "registered");
+    server.expect_security_line(
+        STATED,
+        "event=registration-throttled source=127.0.0.2 user=three",
+    );
+    server.expect_refused(STATED, "registration-throttled", 1);
+}
+
+#[test]
+fn lines_that_come_too_fast_are_answered_later_all_of_them() {
+    let server = Server::start(&[("CHAT_LINES_PER_SECOND", "10"), ("CHAT_LINE_BURST", "5")]);
+    let mut client = server.log_in(source(2), "foobar", "passpass");
+    let began = Instant::now();
+    client.send("fetch\n".repeat(18).as_bytes()).unwrap();
+    for _ in 0..18 {
+        expect(&mut client, "fetching");
+        expect(&mut client, "DONE");
+    }
+    // Three at once at the most, since two were the login; the others one every 100 ms.
+    assert!(began.elapsed() >= Duration::from_millis(1_400));
+    server.expect_refused(FRONTD, "lines-delayed", 1);
+    server.expect_security_line(FRONTD, "event=lines-delayed source=127.0.0.2");
+}
+
+#[test]
+fn a_message_goes_to_so_many_at_most_and_a_queue_holds_so_many() {
+    let server = Server::start(&[
+        ("CHAT_MAX_RECIPIENTS", "2"),
+        ("CHAT_QUEUE_MESSAGES", "2"),
+        ("CHAT_SENDER_SHARE_PERCENT", "100"),
+    ]);
+    let mut client = server.log_in(source(2), "foobar", "passpass");
+    for (line, answer) in [
+        ("send (a b c) hi", "error:args:send"),
+        ("send (windows b) hi", "send:b"),
+        ("send windows hi", "sent:"),
+        ("send windows hi", "error:quota:send"),
+    ] {
+        says(&mut client, line, answer);
+        expect(&mut client, "DONE");
+    }
+    server.expect_refused(FRONTD, "group-size", 1);
+    server.expect_refused(STATED, "quota", 1);
+    server.expect_security_line(STATED, "event=quota user=foobar");
+}

@@ -1,0 +1,89 @@
+//! Connections that workers tell of: who is let in, and what the security log gets.
+
+use std::net::IpAddr;
+
+use chat_shared::refusals::Refusals;
+use chat_shared::rpc::{Answer, ConnectionSerial, ToWorker};
+use chat_shared::security_log::Event;
+
+use super::Core;
+use super::link::LinkId;
+use super::requests::Asked;
+use crate::entry::RequestName;
+
+impl Core {
+    /// How often what was refused since this daemon began.
+    pub fn refusals(&self) -> &Refusals {
+        self.security.refusals()
+    }
+
+    pub(super) fn open_client(
+        &mut self,
+        link: LinkId,
+        serial: ConnectionSerial,
+        address: IpAddr,
+        is_known: bool,
+    ) {
+        let key = (link, serial);
+        if is_known {
+            let connection = self
+                .links
+                .get(&link)
+                .and_then(|link| link.connection(serial));
+            let account = connection.and_then(|connection| self.state.account_on(connection));
+            return self.sources.take_in(key, address, account.is_some());
+        }
+        if let Err(event) = self.sources.open(key, address) {
+            self.note(event, Some(address), None);
+            self.send(link, &ToWorker::TurnAway { connection: serial });
+        }
+    }
+
+    pub(super) fn note(&mut self, event: Event, source: Option<IpAddr>, user: Option<&str>) {
+        self.security.note(self.stamp.boot_ms, event, source, user);
+    }
+
+    /// Whether a password may be tried from there now; says so, if not.
+    pub(super) fn lets_log_in(&mut self, asked: Asked, user: &str, address: IpAddr) -> bool {
+        let key = (asked.link, asked.serial);
+        let now_ms = self.stamp.boot_ms;
+        if self.sources.may_log_in(key, user, address, now_ms) {
+            return true;
+        }
+        self.note(Event::LoginThrottled, Some(address), Some(user));
+        self.answer(asked.link, asked.serial, asked.offset, Answer::Busy);
+        false
+    }
+
+    /// Whether an account may be asked for from there now; says so, if not.
+    pub(super) fn lets_register(&mut self, asked: Asked, user: &str, address: IpAddr) -> bool {
+        if self.sources.may_register(address, self.stamp.boot_ms) {
+            return true;
+        }
+        self.note(Event::RegistrationThrottled, Some(address), Some(user));
+        self.answer(asked.link, asked.serial, asked.offset, Answer::Busy);
+        false
+    }
+
+    /// Takes notice of what the state decided about logins and messages.
+    pub(super) fn note_decided(&mut self, link: LinkId, request: RequestName, answer: &Answer<'_>) {
+        let key = (link, request.connection.serial);
+        let event = match answer {
+            Answer::Welcome => return self.sources.logged_in(key),
+            Answer::Password => Event::LoginFailed,
+            Answer::Locked { .. } => Event::BlockBegan,
+            Answer::Quota => {
+                let account = self.state.account_on(request.connection);
+                let user = account.and_then(|account| self.state.record(account));
+                let user = user.map(|record| record.name.as_ref());
+                let now_ms = self.stamp.boot_ms;
+                return self.security.note(now_ms, Event::Quota, None, user);
+            }
+            _ => return,
+        };
+        if let Some((address, user)) = self.sources.last_try(key) {
+            let now_ms = self.stamp.boot_ms;
+            self.security.note(now_ms, event, Some(address), Some(user));
+        }
+    }
+}

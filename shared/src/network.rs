@@ -1,0 +1,218 @@
+//! Networks as an operator names them, and what counts as one source of connections.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// Most networks of a list.
+const MAX_NETWORKS: usize = 1_024;
+
+/// The addresses that begin with the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix_bits: u8,
+}
+
+impl Network {
+    /// Whether an address is of it. An IPv4 address in IPv6 form is the IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        masked(address.to_canonical(), self.prefix_bits) == Some(self.address)
+    }
+}
+
+/// An address with all but its first bits zero; `None` if it does not have as many.
+fn masked(address: IpAddr, prefix_bits: u8) -> Option<IpAddr> {
+    Some(match address {
+        IpAddr::V4(address) => {
+            let shift = 32_u32.checked_sub(u32::from(prefix_bits))?;
+            let mask = u32::MAX.checked_shl(shift).unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & mask).into()
+        }
+        IpAddr::V6(address) => {
+            let shift = 128_u32.checked_sub(u32::from(prefix_bits))?;
+            let mask = u128::MAX.checked_shl(shift).unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+    })
+}
+
+/// Why a text names no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetworkError {
+    /// Neither an address nor an address and a length.
+    #[error("{0:?} is no address or network; write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32")]
+    Malformed(String),
+    /// Bits are set behind the prefix: probably a mistake.
+    #[error("{0} has bits set behind the first {1}; write {2}/{1}")]
+    HostBits(String, u8, IpAddr),
+    /// A list that nobody would write.
+    #[error("more than {MAX_NETWORKS} networks")]
+    TooMany,
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let malformed = || NetworkError::Malformed(text.to_owned());
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| malformed())?;
+        let all_bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_bits = match bits {
+            None => all_bits,
+            Some(bits) => bits.parse().map_err(|_| malformed())?,
+        };
+        let first = masked(address, prefix_bits).ok_or_else(malformed)?;
+        if first != address {
+            return Err(NetworkError::HostBits(text.to_owned(), prefix_bits, first));
+        }
+        // What the kernel says of an IPv4 peer at an IPv6 socket is compared in its IPv4 form.
+        let canonical = address.to_canonical();
+        match (canonical == address, prefix_bits) {
+            (true, prefix_bits) => Ok(Self {
+                address,
+                prefix_bits,
+            }),
+            (false, 96..) => Ok(Self {
+                address: canonical,
+                prefix_bits: prefix_bits - 96,
+            }),
+            (false, _) => Err(malformed()),
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_bits)
+    }
+}
+
+/// A list of networks, with commas between; nothing, or `none`, for an empty one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks(Vec<Network>);
+
+impl Networks {
+    /// What a host says to itself.
+    pub const LOOPBACK: &'static str = "127.0.0.0/8,::1";
+
+    /// Whether an address is of one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+}
+
+impl FromStr for Networks {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let text = text.trim();
+        if text.is_empty() || text == "none" {
+            return Ok(Self::default());
+        }
+        let networks = text.split(',').map(|network| network.trim().parse());
+        let networks: Vec<Network> = networks.collect::<Result<_, _>>()?;
+        match networks.len() {
+            0..=MAX_NETWORKS => Ok(Self(networks)),
+            _ => Err(NetworkError::TooMany),
+        }
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (network, index) in self.0.iter().zip(0..) {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{network}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What one party can be taken to have: an IPv4 address, or a /64 of IPv6, of which everybody has all addresses.
+pub fn source_of(address: IpAddr) -> IpAddr {
+    let address = address.to_canonical();
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(_) => masked(address, 64).unwrap_or(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn networks(text: &str) -> Networks {
+        text.parse().unwrap()
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn addresses_and_networks_of_both_kinds() {
+        let list = networks("127.0.0.0/8, 192.0.2.7,::1,2001:db8:1::/48");
+        for inside in [
+            "127.0.0.1",
+            "127.255.255.255",
+            "192.0.2.7",
+            "::1",
+            "2001:db8:1:ffff::9",
+            "::ffff:127.0.0.9",
+        ] {
+            assert!(list.contains(ip(inside)), "{inside}");
+        }
+        for outside in ["128.0.0.1", "192.0.2.8", "::2", "2001:db8:2::", "::"] {
+            assert!(!list.contains(ip(outside)), "{outside}");
+        }
+        let shown = "127.0.0.0/8,192.0.2.7/32,::1/128,2001:db8:1::/48";
+        assert_eq!(list.to_string(), shown);
+    }
+
+    #[test]
+    fn all_of_a_kind_and_mapped_networks() {
+        let list = networks("0.0.0.0/0");
+        assert!(list.contains(ip("203.0.113.1")) && !list.contains(ip("2001:db8::1")));
+        assert!(networks("::/0").contains(ip("2001:db8::1")));
+        assert!(networks("::ffff:10.0.0.0/104").contains(ip("10.1.2.3")));
+    }
+
+    #[test]
+    fn nothing_and_none_are_nobody() {
+        for text in ["", " ", "none"] {
+            assert_eq!(networks(text), Networks::default());
+            assert!(!networks(text).contains(ip("127.0.0.1")));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for text in [
+            "x",
+            "1.2.3.4/33",
+            "::/129",
+            "1.2.3.0/",
+            "/8",
+            "1.2.3.4,,",
+            "1.2.3.4/-1",
+        ] {
+            assert!(text.parse::<Networks>().is_err(), "{text}");
+        }
+        let error = "10.1.0.0/8".parse::<Networks>().unwrap_err().to_string();
+        assert!(error.ends_with("write 10.0.0.0/8"), "{error}");
+        let many = vec!["10.0.0.1"; MAX_NETWORKS + 1].join(",");
+        assert_eq!(many.parse::<Networks>(), Err(NetworkError::TooMany));
+    }
+
+    #[test]
+    fn a_source_is_an_address_or_a_64() {
+        assert_eq!(source_of(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
+        assert_eq!(source_of(ip("192.0.2.1")), ip("192.0.2.1"));
+        assert_eq!(source_of(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
+    }
+}

@@ -1,0 +1,114 @@
+//! How often what was refused: counted where it happens, added up by a parent, shown in the status.
+
+use std::collections::BTreeMap;
+
+/// More kinds than there are; a bound for what a child may say.
+const MAX_KINDS: usize = 64;
+/// Longest name of a kind.
+const MAX_NAME_BYTES: usize = 40;
+
+/// Counts by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    counts: BTreeMap<String, u64>,
+    total: u64,
+}
+
+impl Refusals {
+    /// One more of a kind.
+    pub fn count(&mut self, kind: &str) {
+        self.add_to(kind, 1);
+    }
+
+    fn add_to(&mut self, kind: &str, more: u64) {
+        if let Some(count) = self.counts.get_mut(kind) {
+            *count = count.saturating_add(more);
+        } else if self.counts.len() < MAX_KINDS && is_name(kind) {
+            self.counts.insert(kind.to_owned(), more);
+        } else {
+            return;
+        }
+        self.total = self.total.saturating_add(more);
+    }
+
+    /// Adds others to these.
+    pub fn add(&mut self, others: &Self) {
+        for (kind, count) in &others.counts {
+            self.add_to(kind, *count);
+        }
+    }
+
+    /// Whether nothing was refused.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// All kinds together.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Kinds and counts, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.counts
+            .iter()
+            .map(|(kind, count)| (kind.as_str(), *count))
+    }
+
+    /// As text, one `kind=count` a line.
+    pub fn render(&self) -> String {
+        self.iter()
+            .map(|(kind, n)| format!("{kind}={n}\n"))
+            .collect()
+    }
+
+    /// Reads what [`Self::render`] wrote. Lines that are something else are passed over.
+    pub fn parse(text: &str) -> Self {
+        let mut refusals = Self::default();
+        for line in text.lines() {
+            if let Some((kind, count)) = line.split_once('=')
+                && let Ok(count) = count.parse()
+            {
+                refusals.add_to(kind, count);
+            }
+        }
+        refusals
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_survive_being_written_and_are_added_up() {
+        let mut refusals = Refusals::default();
+        refusals.count("login-failed");
+        refusals.count("login-failed");
+        refusals.count("quota");
+        let text = refusals.render();
+        assert_eq!(text, "login-failed=2\nquota=1\n");
+        let mut sum = Refusals::parse(&text);
+        assert_eq!(sum, refusals);
+        sum.add(&refusals);
+        assert_eq!(sum.render(), "login-failed=4\nquota=2\n");
+    }
+
+    #[test]
+    fn a_child_that_says_nonsense_gets_no_more_than_a_few_names() {
+        let mut text = "A=1\n=2\nx=y\nx\npid=1=2\nlong".to_owned() + &"g".repeat(40) + "=1\n";
+        assert!(Refusals::parse(&text).is_empty());
+        for number in 0..1_000 {
+            text += &format!("k{number}=18446744073709551615\n");
+        }
+        let mut refusals = Refusals::parse(&text);
+        assert_eq!(refusals.iter().count(), MAX_KINDS);
+        refusals.count("k0");
+        assert_eq!(refusals.iter().next(), Some(("k0", u64::MAX)));
+    }
+}

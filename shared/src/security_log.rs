@@ -1,0 +1,248 @@
+//! The security log: a line of a form that does not change for each refusal and block, and how many there were.
+//!
+//! `security: event=login-failed source=192.0.2.7 user=ann`, fields in this order, values without spaces. Programs read
+//! these lines (`scripts/fail2ban/`), so what a stranger chose is written such that it cannot look like a field, a
+//! line, or another source. One source fills the log no more than all others together.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::network::source_of;
+use crate::refusals::Refusals;
+use crate::token_bucket::{Rate, TokenBucket};
+
+/// Longest value of a field, in bytes before it is written.
+const MAX_VALUE_BYTES: usize = 64;
+/// Sources that are told apart; beyond that they share.
+const MAX_SOURCES: usize = 4_096;
+
+/// What happened. The names stand in the log, in the status, and in the filter: they do not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Event {
+    /// A wrong password.
+    LoginFailed,
+    /// The third wrong password began a block.
+    BlockBegan,
+    /// A user who is blocked from there was named.
+    Blocked,
+    /// Too many login tries from one source.
+    LoginThrottled,
+    /// Too many registrations from one source.
+    RegistrationThrottled,
+    /// Too many connections in all.
+    Connections,
+    /// Too many connections from one address.
+    AddressConnections,
+    /// Too many connections from one /64.
+    NetworkConnections,
+    /// Too many connections in all that are not logged in.
+    Unauthenticated,
+    /// Too many connections from one source that are not logged in.
+    SourceUnauthenticated,
+    /// A worker has as many connections as it can.
+    WorkerFull,
+    /// A login took too long.
+    LoginTimeOut,
+    /// A client's lines came too fast: reading stopped for a while.
+    LinesDelayed,
+    /// All clients' buffers held too much: who held the most was let go of.
+    Memory,
+    /// A balancer sent no PROXY header, or not in time.
+    ProxyHeader,
+    /// A message to too many at once.
+    GroupSize,
+    /// A queue, a share of it, or the budget of broadcasts was full.
+    Quota,
+    /// A TLS handshake failed.
+    TlsHandshake,
+}
+
+impl Event {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LoginFailed => "login-failed",
+            Self::BlockBegan => "block-began",
+            Self::Blocked => "blocked",
+            Self::LoginThrottled => "login-throttled",
+            Self::RegistrationThrottled => "registration-throttled",
+            Self::Connections => "connections",
+            Self::AddressConnections => "address-connections",
+            Self::NetworkConnections => "network-connections",
+            Self::Unauthenticated => "unauthenticated",
+            Self::SourceUnauthenticated => "source-unauthenticated",
+            Self::WorkerFull => "worker-full",
+            Self::LoginTimeOut => "login-time-out",
+            Self::LinesDelayed => "lines-delayed",
+            Self::Memory => "memory",
+            Self::ProxyHeader => "proxy-header",
+            Self::GroupSize => "group-size",
+            Self::Quota => "quota",
+            Self::TlsHandshake => "tls-handshake",
+        }
+    }
+}
+
+/// Counts events, and decides which of them the log gets.
+#[derive(Debug, Default)]
+pub struct SecurityLog {
+    refusals: Refusals,
+    /// By event and source.
+    buckets: HashMap<(Event, Option<IpAddr>), TokenBucket>,
+    all: TokenBucket,
+    suppressed: u64,
+}
+
+/// Lines of one event and source: enough for whoever counts them to see what goes on.
+fn source_rate() -> Rate {
+    Rate::new(6, 60_000, 20)
+}
+
+/// Lines of all.
+fn total_rate() -> Rate {
+    Rate::new(20, 1_000, 400)
+}
+
+impl SecurityLog {
+    /// Something happened; the log gets a line, unless it had many like it of late.
+    pub fn note(&mut self, now_ms: u64, event: Event, source: Option<IpAddr>, user: Option<&str>) {
+        if let Some(line) = self.line(now_ms, event, source, user) {
+            log::warn!("{line}");
+        }
+    }
+
+    /// How often what happened.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    fn line(
+        &mut self,
+        now_ms: u64,
+        event: Event,
+        source: Option<IpAddr>,
+        user: Option<&str>,
+    ) -> Option<String> {
+        self.refusals.count(event.name());
+        if !self.may_write(now_ms, event, source) {
+            self.suppressed += 1;
+            return None;
+        }
+        let mut line = format!("security: event={}", event.name());
+        if let Some(source) = source {
+            line += &format!(" source={}", source.to_canonical());
+        }
+        if let Some(user) = user {
+            line += &format!(" user={}", value(user));
+        }
+        if self.suppressed > 0 {
+            line += &format!(" suppressed={}", std::mem::take(&mut self.suppressed));
+        }
+        Some(line)
+    }
+
+    fn may_write(&mut self, now_ms: u64, event: Event, source: Option<IpAddr>) -> bool {
+        let mut key = (event, source.map(source_of));
+        if !self.buckets.contains_key(&key) && self.buckets.len() >= MAX_SOURCES {
+            self.buckets.retain(|_, bucket| !bucket.is_full(now_ms));
+            if self.buckets.len() >= MAX_SOURCES {
+                key = (event, None);
+            }
+        }
+        let bucket = self.buckets.entry(key).or_default();
+        bucket.take(source_rate(), now_ms).is_ok() && self.all.take(total_rate(), now_ms).is_ok()
+    }
+}
+
+/// A value that cannot be taken for anything else: what is not plain is written as `%` and two hex digits a byte.
+fn value(text: &str) -> String {
+    let mut written = String::new();
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if index == MAX_VALUE_BYTES => {
+                written.push_str("...");
+                break;
+            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' => {
+                written.push(char::from(byte));
+            }
+            byte => {
+                // Writing to a string cannot fail.
+                let _ = write!(written, "%{byte:02X}");
+            }
+        }
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_line_has_event_source_and_user() {
+        let mut log = SecurityLog::default();
+        let line = log.line(0, Event::LoginFailed, ip("::ffff:192.0.2.7"), Some("ann"));
+        let expected = "security: event=login-failed source=192.0.2.7 user=ann";
+        assert_eq!(line.unwrap(), expected);
+        let line = log.line(0, Event::Quota, None, Some("bob")).unwrap();
+        assert_eq!(line, "security: event=quota user=bob");
+        assert_eq!(log.refusals().render(), "login-failed=1\nquota=1\n");
+    }
+
+    #[test]
+    fn no_name_can_forge_a_field_or_a_line() {
+        let mut log = SecurityLog::default();
+        let name = "x source=10.0.0.1\nsecurity: %é\u{202e}";
+        let line = log.line(0, Event::LoginFailed, ip("::1"), Some(name));
+        assert_eq!(
+            line.unwrap(),
+            "security: event=login-failed source=::1 \
+             user=x%20source%3D10.0.0.1%0Asecurity%3A%20%25%C3%A9%E2%80%AE"
+        );
+        let long = "n".repeat(1_000);
+        let line = log.line(0, Event::Blocked, ip("::1"), Some(&long)).unwrap();
+        assert_eq!(
+            line.len(),
+            "security: event=blocked source=::1 user=".len() + 64 + 3
+        );
+    }
+
+    #[test]
+    fn one_source_does_not_fill_the_log_nor_hide_the_others() {
+        let mut log = SecurityLog::default();
+        let flood = (0..10_000).filter_map(|_| log.line(0, Event::Blocked, ip("192.0.2.1"), None));
+        assert_eq!(flood.count(), 20);
+        let other = log.line(0, Event::Blocked, ip("192.0.2.2"), None).unwrap();
+        assert!(
+            other.ends_with("source=192.0.2.2 suppressed=9980"),
+            "{other}"
+        );
+        let counts: Vec<_> = log.refusals().iter().collect();
+        assert_eq!(
+            counts,
+            [("blocked", 10_001)],
+            "what is not written is counted"
+        );
+        assert!(
+            log.line(10_000, Event::Blocked, ip("192.0.2.1"), None)
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn many_sources_do_not_fill_the_log_nor_the_memory() {
+        let mut log = SecurityLog::default();
+        let lines = (0..100_000_u32).filter_map(|number| {
+            let source = IpAddr::from(number.to_be_bytes());
+            log.line(0, Event::Blocked, Some(source), None)
+        });
+        assert_eq!(lines.count(), 400);
+        assert!(log.buckets.len() <= MAX_SOURCES + 1);
+    }
+}

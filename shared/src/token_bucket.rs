@@ -1,0 +1,112 @@
+//! How often something may happen: so often at once, and then at a steady rate. Knows no clock.
+
+/// A rate and a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    interval_us: u64,
+    burst_us: u64,
+}
+
+impl Rate {
+    /// `count` within every `period_ms`, and up to `burst` at once. Zeros are taken for ones.
+    pub fn new(count: u32, period_ms: u64, burst: u32) -> Self {
+        let period_us = period_ms.max(1).saturating_mul(1_000);
+        let interval_us = (period_us / u64::from(count.max(1))).max(1);
+        Self {
+            interval_us,
+            burst_us: interval_us.saturating_mul(u64::from(burst.max(1))),
+        }
+    }
+}
+
+/// What is left of a burst. A new one is full. It holds one number, because there may be one for each client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenBucket {
+    full_at_us: u64,
+}
+
+impl TokenBucket {
+    /// Takes one token; if there is none, nothing is taken, and it is said when there will be one.
+    pub fn take(&mut self, rate: Rate, now_ms: u64) -> Result<(), u64> {
+        match self.ready_at_ms(rate, now_ms) {
+            Some(ready_at_ms) => Err(ready_at_ms),
+            None => {
+                let now_us = now_ms.saturating_mul(1_000);
+                self.full_at_us = self.full_at_us.max(now_us).saturating_add(rate.interval_us);
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts back one that was taken.
+    pub fn give_back(&mut self, rate: Rate) {
+        self.full_at_us = self.full_at_us.saturating_sub(rate.interval_us);
+    }
+
+    /// When there is a token; `None` if there is one now.
+    pub fn ready_at_ms(&self, rate: Rate, now_ms: u64) -> Option<u64> {
+        let after_us = self.full_at_us.saturating_add(rate.interval_us);
+        let ready_at_ms = after_us.saturating_sub(rate.burst_us).div_ceil(1_000);
+        (ready_at_ms > now_ms).then_some(ready_at_ms)
+    }
+
+    /// When nothing will be missing, if no more is taken.
+    pub fn full_at_ms(&self) -> u64 {
+        self.full_at_us.div_ceil(1_000)
+    }
+
+    /// Whether nothing was taken that has not come back since: it is as good as a new one.
+    pub fn is_full(&self, now_ms: u64) -> bool {
+        self.full_at_us <= now_ms.saturating_mul(1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let rate = Rate::new(10, 1_000, 3);
+        let mut bucket = TokenBucket::default();
+        let start = 5_000;
+        for _ in 0..3 {
+            assert_eq!(bucket.take(rate, start), Ok(()));
+        }
+        assert_eq!(bucket.take(rate, start), Err(start + 100));
+        assert_eq!(bucket.take(rate, start + 99), Err(start + 100));
+        assert_eq!(bucket.take(rate, start + 100), Ok(()));
+        assert_eq!(bucket.take(rate, start + 100), Err(start + 200));
+        assert!(!bucket.is_full(start + 399));
+        assert!(bucket.is_full(start + 400));
+    }
+
+    #[test]
+    fn never_more_than_burst_and_rate_together() {
+        let rate = Rate::new(7, 1_000, 20);
+        let mut bucket = TokenBucket::default();
+        let taken = (0..60_000).filter(|ms| bucket.take(rate, *ms).is_ok());
+        let taken = taken.count();
+        assert!((420 + 19..=420 + 20).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let rate = Rate::new(1, 60_000, 1);
+        let mut bucket = TokenBucket::default();
+        assert_eq!(bucket.take(rate, 0), Ok(()));
+        bucket.give_back(rate);
+        assert_eq!(bucket.take(rate, 0), Ok(()));
+        assert_eq!(bucket.take(rate, 1), Err(60_000));
+    }
+
+    #[test]
+    fn a_clock_that_stands_and_absurd_rates_do_no_harm() {
+        let rate = Rate::new(0, u64::MAX, 0);
+        let mut bucket = TokenBucket::default();
+        assert_eq!(bucket.take(rate, u64::MAX), Ok(()));
+        let rate = Rate::new(u32::MAX, 1, u32::MAX);
+        let mut bucket = TokenBucket::default();
+        assert_eq!(bucket.take(rate, 0), Ok(()));
+    }
+}
