@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use chat_shared::network::Networks;
 use chat_shared::rpc::{
-    Answer, ConnectionSerial, FrameWriter, Greeting, LifeCredential, LifeId, MessageNumber,
-    StreamOffset, ToWorker,
+    Answer, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
+    LifeId, MessageNumber, StreamOffset, ToWorker, decode_items,
 };
 use chat_shared::token_bucket::Rate;
 
@@ -40,6 +40,20 @@ fn take_output(core: &mut Core, key: ClientKey) -> usize {
     bytes
 }
 
+/// Who asks the daemon something.
+fn asking(core: &mut Core) -> ConnectionSerial {
+    let mut reader = FrameReader::default();
+    reader.extend(core.link_output().pending());
+    reader.next_frame().unwrap().expect("the hello");
+    let items = reader.next_frame().unwrap().expect("a question");
+    decode_items::<FromWorker<'_>>(items)
+        .find_map(|item| match item.unwrap() {
+            FromWorker::Request(request) => Some(request.connection),
+            _ => None,
+        })
+        .expect("a question")
+}
+
 /// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
 #[test]
 fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
@@ -71,7 +85,7 @@ fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
     core.received(key, b"ann\n");
     serve_listed(&mut core);
     let reply = ToWorker::Reply {
-        connection: ConnectionSerial(1),
+        connection: asking(&mut core),
         offset: StreamOffset(4),
         answer: Answer::Password,
         messages: vec![],

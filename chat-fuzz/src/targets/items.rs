@@ -142,13 +142,20 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
     assert_eq!(writer.push(&FromWorker::Request(request)), Ok(()));
 }
 
-/// Adds something a daemon says, true or not.
+/// Adds something a daemon says, true or not, of connections it was told of or others.
 pub(super) fn push_to_worker(
     choices: &mut Choices<'_>,
-    offset: Option<StreamOffset>,
+    known: &[ConnectionSerial],
+    asked: Option<(ConnectionSerial, StreamOffset)>,
     writer: &mut FrameWriter,
 ) {
-    let connection = serial(choices);
+    let serial = |choices: &mut Choices<'_>| match choices.byte() {
+        0xff => ConnectionSerial(choices.number()),
+        _ if known.is_empty() => ConnectionSerial(0),
+        byte => known[usize::from(byte) % known.len()],
+    };
+    let chosen = serial(choices);
+    let connection = asked.map_or(chosen, |(connection, _)| connection);
     let texts: Vec<String> = (0..choices.below(4)).map(|_| choices.text()).collect();
     let messages = texts.iter().map(|text| Message {
         number: number(choices),
@@ -161,7 +168,10 @@ pub(super) fn push_to_worker(
     let item = match choices.below(7) {
         0..=2 => ToWorker::Reply {
             connection,
-            offset: offset.unwrap_or_else(|| StreamOffset(choices.number())),
+            offset: match asked {
+                Some((_, offset)) => offset,
+                None => StreamOffset(choices.number()),
+            },
             answer: answer(choices, &texts),
             messages,
             through,

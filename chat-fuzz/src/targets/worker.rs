@@ -1,8 +1,8 @@
 //! A worker whose daemon says whatever it likes: the worker may end, and nothing worse.
 
 use chat_shared::rpc::{
-    FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential, LifeId, StreamOffset,
-    decode_items,
+    ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential, LifeId,
+    StreamOffset, decode_items,
 };
 
 use super::items::push_to_worker;
@@ -41,11 +41,11 @@ pub fn run(bytes: &[u8]) {
                 }
             }
             _ => {
-                let offset = match choices.flip() {
-                    true => asked.offsets.pop(),
+                let question = match choices.flip() {
+                    true => asked.questions.pop(),
                     false => None,
                 };
-                push_to_worker(&mut choices, offset, &mut said);
+                push_to_worker(&mut choices, &asked.known, question, &mut said);
             }
         }
         if !hear(&mut worker, said.pending()) {
@@ -78,7 +78,8 @@ fn hear(worker: &mut Worker, bytes: &[u8]) -> bool {
 struct Asked {
     reader: FrameReader,
     has_hello: bool,
-    offsets: Vec<StreamOffset>,
+    known: Vec<ConnectionSerial>,
+    questions: Vec<(ConnectionSerial, StreamOffset)>,
 }
 
 impl Asked {
@@ -92,7 +93,10 @@ impl Asked {
             }
             for item in decode_items::<FromWorker<'_>>(payload) {
                 match item {
-                    Ok(FromWorker::Request(request)) => self.offsets.push(request.offset),
+                    Ok(FromWorker::Request(request)) => {
+                        self.questions.push((request.connection, request.offset));
+                    }
+                    Ok(FromWorker::Opened { connection, .. }) => self.known.push(connection),
                     Ok(_) => {}
                     Err(error) => panic!("the worker wrote what cannot be read: {error}"),
                 }
