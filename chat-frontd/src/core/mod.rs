@@ -3,6 +3,8 @@
 //! Bytes of clients and of the state daemon, acknowledgements and the time go in; bytes for both and
 //! [`Action`]s come out. The loop in [`crate::worker`] carries them; a simulation can carry them as well.
 
+#[cfg(test)]
+mod backlog_tests;
 mod client;
 mod clients;
 mod delivery_checks;
@@ -16,6 +18,8 @@ use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker};
 use chat_shared::security_log::SecurityLog;
 
 pub use newcomers::NewcomerRules;
+#[cfg(feature = "fuzzing")]
+pub use session::fuzzing;
 pub use session::{Output, SessionLimits};
 pub use timers::ClientKey;
 
@@ -248,6 +252,10 @@ impl Core {
         if let Some(client) = self.clients.awake_mut(key) {
             let position = client.session.output.written_position();
             client.session.delivery.written(position);
+            // Nothing else may tell that there is room for the answers to lines that have come already.
+            if client.session.has_line_to_take() {
+                self.list(key);
+            }
         }
         self.measure(key);
     }

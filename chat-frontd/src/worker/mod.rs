@@ -5,6 +5,8 @@ pub mod confinement;
 mod daemon_socket;
 mod event_loop;
 mod full;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake_failures;
 mod handshakes;
 mod proxied;

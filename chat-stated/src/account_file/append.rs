@@ -232,5 +232,7 @@ fn take_back(file: &mut impl AppendTarget, len_before: u64, written: usize) -> i
     file.sync()
 }
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,9 @@ pub const MAX_LINE_BYTES: usize = 4096;
 /// So many unreadable lines are kept for the log; the rest are only counted.
 pub const MAX_UNREADABLE_KEPT: usize = 1000;
 
+/// UTF-8's.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What an account file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParsedAccounts {
@@ -54,8 +57,6 @@ pub enum LineError {
 
 /// Reads a whole file.
 pub fn parse(bytes: &[u8]) -> ParsedAccounts {
-    // Some editors put a byte order mark before the first line.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut parsed = ParsedAccounts::default();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
@@ -86,7 +87,11 @@ pub fn line(name: &str, secret: &str) -> String {
 
 /// Name and secret; nothing for a comment or a blank line.
 fn parse_line(bytes: &[u8]) -> Result<Option<(&str, &str)>, LineError> {
-    let bytes = bytes.trim_ascii();
+    let mut bytes = bytes.trim_ascii();
+    // Some editors put one before the first line; files that were joined have them in the middle.
+    while let Some(rest) = bytes.strip_prefix(BYTE_ORDER_MARK) {
+        bytes = rest.trim_ascii_start();
+    }
     if bytes.is_empty() || bytes.starts_with(b"#") {
         return Ok(None);
     }
@@ -143,6 +148,17 @@ mod tests {
         assert_eq!(
             accounts(&format!("\u{feff}a,{SHA1} \n")),
             [account("a", SHA1)]
+        );
+    }
+
+    /// Found by fuzzing: such a mark was a part of the name, until the account stood first in a file made new.
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_name_wherever_its_line_stands() {
+        let text =
+            format!("a,{SHA1}\n\u{feff}a,{OTHER_SHA1}\n \u{feff}\u{feff}b,{SHA1}\n\u{feff}# c\n");
+        assert_eq!(
+            accounts(&text),
+            [account("a", OTHER_SHA1), account("b", SHA1)]
         );
     }
 

@@ -1,6 +1,7 @@
 //! The state as records of a checkpoint.
 
 use chat_shared::rpc::MessageNumber;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -8,6 +9,7 @@ use super::clock::Clock;
 use super::failures::SavedFailures;
 use super::lives::Lives;
 use super::messages::{Readers, StoredMessage, Text};
+use crate::backup::format::MAX_CONTENT_BYTES;
 use crate::entry::{AccountId, Limits};
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
 
@@ -129,7 +131,50 @@ fn record<T: Serialize>(table: u8, key: u64, value: &T) -> Record {
     }
 }
 
-pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let (value, consumed) = bincode::serde::decode_from_slice(bytes, ENCODING).ok()?;
+/// Nothing is allocated for a length that cannot be: who made a backup may have given it checksums that are right. The
+/// encoding counts up to eight bytes for each that there is.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() <= MEBIBYTE {
+        decode_within::<T, { 8 * MEBIBYTE }>(bytes)
+    } else if bytes.len() <= MAX_CONTENT_BYTES {
+        decode_within::<T, { 8 * MAX_CONTENT_BYTES }>(bytes)
+    } else {
+        // From no backup.
+        decode_within::<T, { usize::MAX }>(bytes)
+    }
+}
+
+const MEBIBYTE: usize = 1024 * 1024;
+
+fn decode_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Option<T> {
+    let encoding = ENCODING.with_limit::<LIMIT>();
+    let (value, consumed) = bincode::serde::decode_from_slice(bytes, encoding).ok()?;
     (consumed == bytes.len()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: a length of a text in a backup whose checksums were right ended the process for want of memory.
+    #[test]
+    fn a_length_that_cannot_be_allocates_nothing() {
+        for length in [u64::MAX, 1 << 60, 1 << 40] {
+            let mut bytes = vec![0xfd];
+            bytes.extend_from_slice(&length.to_le_bytes());
+            assert_eq!(decode::<String>(&bytes), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn many_small_numbers_are_within_the_limit() {
+        let numbers = vec![1_u64; 2 * MEBIBYTE];
+        let bytes = bincode::serde::encode_to_vec(&numbers, ENCODING).unwrap();
+        assert!(bytes.len() < 3 * MEBIBYTE);
+        assert_eq!(decode::<Vec<u64>>(&bytes), Some(numbers));
+        let numbers = vec![1_u64; MEBIBYTE - 8];
+        let bytes = bincode::serde::encode_to_vec(&numbers, ENCODING).unwrap();
+        assert!(bytes.len() <= MEBIBYTE);
+        assert_eq!(decode::<Vec<u64>>(&bytes), Some(numbers));
+    }
 }

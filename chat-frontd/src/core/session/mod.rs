@@ -3,6 +3,8 @@
 mod chat;
 mod command;
 mod delivery;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod incoming;
 mod line_buffer;
 mod login;
@@ -210,6 +212,11 @@ impl Session {
             && self.can_take_line()
             && self.paced_until_ms().is_none()
             && self.input.needs_more()
+    }
+
+    /// Whether lines wait that came already and can be taken now.
+    pub(crate) fn has_line_to_take(&self) -> bool {
+        !self.input.needs_more() && self.can_take_line()
     }
 
     fn can_take_line(&self) -> bool {

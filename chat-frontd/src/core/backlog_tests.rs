@@ -1,0 +1,103 @@
+//! Lines that came at once and are answered as the client reads.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use chat_shared::network::Networks;
+use chat_shared::rpc::{
+    Answer, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
+    LifeId, MessageNumber, StreamOffset, ToWorker, decode_items,
+};
+use chat_shared::token_bucket::Rate;
+
+use super::{ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+
+const MAX_UNREAD_BYTES: usize = 100;
+
+fn say(core: &mut Core, said: &mut FrameWriter) {
+    core.daemon_received(said.pending()).unwrap();
+    said.advance(said.pending_bytes());
+}
+
+/// What the loop does with a client that was listed, and whose TCP takes everything.
+fn serve_listed(core: &mut Core) -> usize {
+    let mut received_bytes = 0;
+    while let Some(key) = core.next_listed() {
+        for _ in 0..2 {
+            core.serve(key);
+            received_bytes += take_output(core, key);
+        }
+    }
+    received_bytes
+}
+
+fn take_output(core: &mut Core, key: ClientKey) -> usize {
+    let output = core.output(key).unwrap();
+    let bytes = output.pending().len();
+    if bytes > 0 {
+        output.advance(bytes);
+        core.wrote(key);
+    }
+    bytes
+}
+
+/// Who asks the daemon something.
+fn asking(core: &mut Core) -> ConnectionSerial {
+    let mut reader = FrameReader::default();
+    reader.extend(core.link_output().pending());
+    reader.next_frame().unwrap().expect("the hello");
+    let items = reader.next_frame().unwrap().expect("a question");
+    decode_items::<FromWorker<'_>>(items)
+        .find_map(|item| match item.unwrap() {
+            FromWorker::Request(request) => Some(request.connection),
+            _ => None,
+        })
+        .expect("a question")
+}
+
+/// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
+#[test]
+fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
+    let settings = CoreSettings {
+        limits: SessionLimits {
+            max_line_bytes: 64,
+            max_unread_bytes: MAX_UNREAD_BYTES,
+            max_recipients: 1,
+        },
+        time_out_ms: 1_000,
+        newcomers: NewcomerRules {
+            trusted: Networks::LOOPBACK.parse().unwrap(),
+            login_ms: 1_000,
+            lines: Rate::new(1, 1_000, 1),
+        },
+        max_held_bytes: usize::MAX,
+    };
+    let mut core = Core::new(settings, 0);
+    core.daemon_connected().unwrap();
+    let credential = LifeCredential {
+        life: LifeId(1),
+        secret: [1; 16],
+    };
+    let mut said = FrameWriter::default();
+    said.push_frame(&Greeting::Attached(credential).encode().unwrap());
+    say(&mut core, &mut said);
+    let key = core.open(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    serve_listed(&mut core);
+    core.received(key, b"ann\n");
+    serve_listed(&mut core);
+    let reply = ToWorker::Reply {
+        connection: asking(&mut core),
+        offset: StreamOffset(4),
+        answer: Answer::Password,
+        messages: vec![],
+        through: MessageNumber::default(),
+        more: false,
+    };
+    said.push(&reply).unwrap();
+    say(&mut core, &mut said);
+    assert_eq!(serve_listed(&mut core), "password\n".len());
+    let empty_lines = 20 * MAX_UNREAD_BYTES;
+    core.received(key, &b"\n".repeat(empty_lines));
+    let answered = serve_listed(&mut core);
+    assert_eq!(answered, empty_lines * "password\n".len());
+    assert!(core.wants_input(key));
+}
