@@ -68,6 +68,8 @@ pub(super) struct EventLoop {
     is_stopping: bool,
     /// Clients may be waiting to be accepted; from when on that is to be tried.
     accept_from_ms: Option<u64>,
+    /// Accepting fails, and the log has it.
+    is_accept_failing: bool,
 }
 
 impl EventLoop {
@@ -134,6 +136,7 @@ impl EventLoop {
             is_ready: false,
             is_stopping: false,
             accept_from_ms: None,
+            is_accept_failing: false,
         })
     }
 
@@ -266,13 +269,20 @@ impl EventLoop {
                     break;
                 }
                 match self.listeners[index].accept() {
-                    Ok((stream, peer)) => self.accepted(index, stream, peer),
+                    Ok((stream, peer)) => {
+                        self.is_accept_failing = false;
+                        self.accepted(index, stream, peer);
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     // The client gave up before we came to it.
                     Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                     Err(error) => {
-                        log::error!("cannot accept a client: {error}");
+                        // Once, not each time that it is tried.
+                        if !self.is_accept_failing {
+                            log::error!("cannot accept a client: {error}");
+                        }
+                        self.is_accept_failing = true;
                         self.accept_again_at(self.now_ms + ACCEPT_RETRY_MS);
                         break;
                     }

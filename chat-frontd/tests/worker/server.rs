@@ -59,6 +59,12 @@ impl Server {
         self.installation.children(STATED)[0]
     }
 
+    /// All that a daemon has logged.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn log(&self, daemon: &str) -> String {
+        self.installation.log(daemon)
+    }
+
     /// Somebody new is answered.
     pub(crate) fn serves(&self) {
         let mut client = self.connect();
@@ -74,28 +80,33 @@ impl Server {
         resident * 4096
     }
 
-    fn processor_time(&self) -> Duration {
-        const TICKS_A_SECOND: u64 = 100;
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.worker.pid)).unwrap();
-        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split(' ').collect();
-        let ticks = fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap();
-        Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND)
-    }
-
-    /// With nothing to do the worker waits; one that spins takes all the time it is given.
     #[track_caller]
     pub(crate) fn expect_rest(&self) {
-        // What was begun may still come to its end.
-        let end = Instant::now() + Duration::from_secs(30);
-        loop {
-            let before = self.processor_time();
-            std::thread::sleep(Duration::from_secs(1));
-            let taken = self.processor_time() - before;
-            if taken <= Duration::from_millis(50) {
-                return;
-            }
-            assert!(Instant::now() < end, "the worker takes {taken:?} a second");
+        expect_rest_of(self.worker);
+    }
+}
+
+fn processor_time(process: ProcessIdentity) -> Duration {
+    const TICKS_A_SECOND: u64 = 100;
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split(' ').collect();
+    let ticks = fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND)
+}
+
+/// With nothing to do a process waits; one that spins takes all the time it is given.
+#[track_caller]
+pub(crate) fn expect_rest_of(process: ProcessIdentity) {
+    // What was begun may still come to its end.
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let before = processor_time(process);
+        std::thread::sleep(Duration::from_secs(1));
+        let taken = processor_time(process) - before;
+        if taken <= Duration::from_millis(50) {
+            return;
         }
+        assert!(Instant::now() < end, "{process:?} takes {taken:?} a second");
     }
 }
 

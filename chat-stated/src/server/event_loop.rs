@@ -48,6 +48,8 @@ const FIRST_LINK: usize = 16;
 const ORPHAN_CHECK: Duration = Duration::from_millis(20);
 /// Accounts whose right password is remembered.
 const REMEMBERED_PASSWORDS: usize = 1_000_000;
+/// When a worker cannot be accepted, the next try is made after this.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// After SIGTERM, what was asked must be answered within this.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
@@ -65,6 +67,8 @@ pub(super) struct EventLoop {
     state_dir: PathBuf,
     finished: Receiver<Finished>,
     is_serving: bool,
+    /// Somebody could not be accepted, and the listener will not tell of him again: when that is to be tried.
+    accept_at: Option<Instant>,
     stop_by: Option<Instant>,
     refusal_reports: RefusalReports,
 }
@@ -127,6 +131,7 @@ impl EventLoop {
             state_dir: setup.settings.state_dir(),
             finished,
             is_serving: false,
+            accept_at: None,
             stop_by: None,
             refusal_reports: RefusalReports::default(),
         })
@@ -157,6 +162,9 @@ impl EventLoop {
     /// Everything that can be done without waiting.
     fn turn(&mut self) -> anyhow::Result<()> {
         self.bury_orphans();
+        if self.accept_at.is_some_and(|at| at <= Instant::now()) {
+            self.accept();
+        }
         self.read_workers();
         while let Ok(finished) = self.finished.try_recv() {
             self.take_finished(finished)?;
@@ -233,9 +241,19 @@ impl EventLoop {
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => self.open_link(stream),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.accept_at = None;
+                    return;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return log::error!("cannot accept a worker: {error}"),
+                Err(error) => {
+                    // Once, not each time that it is tried.
+                    if self.accept_at.is_none() {
+                        log::error!("cannot accept a worker: {error}");
+                    }
+                    self.accept_at = Some(Instant::now() + ACCEPT_RETRY);
+                    return;
+                }
             }
         }
     }
@@ -443,6 +461,9 @@ impl EventLoop {
         let stop = self
             .stop_by
             .map(|stop_by| stop_by.saturating_duration_since(Instant::now()));
+        let accept = self
+            .accept_at
+            .map(|at| at.saturating_duration_since(Instant::now()));
         let has_orphans: Vec<(LifeId, u32)> = self.core.orphans();
         let orphans = (!has_orphans.is_empty()).then_some(ORPHAN_CHECK);
         let closing = self
@@ -452,7 +473,7 @@ impl EventLoop {
             .then_some(ORPHAN_CHECK);
         let report_ms = self.refusal_reports.next_due_ms(self.core.refusals());
         let report = report_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
-        [deadline, stop, orphans, closing, report]
+        [deadline, stop, accept, orphans, closing, report]
             .into_iter()
             .flatten()
             .min()

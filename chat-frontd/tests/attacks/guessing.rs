@@ -1,0 +1,97 @@
+//! Passwords tried by the hundred, and what that does to those who know theirs.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::connection::{Connection, Received};
+use crate::installation::PATIENCE;
+use crate::server::{Server, expect, says, source};
+
+/// With a hash that costs something, which those of the account file do not.
+fn register(server: &Server, name: &str) {
+    let mut client = server.connect(source(2));
+    says(&mut client, name, "register");
+    says(&mut client, "y", "password");
+    client.send(b"secret\n").unwrap();
+    says(&mut client, "secret", "registered");
+}
+
+/// Guesses until it is over, on one connection after the other; how often.
+fn guess(server: &Server, from: IpAddr, name: &str, is_over: &AtomicBool) -> usize {
+    let mut count = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let mut client = Connection::open(server.address(), Some(from)).unwrap();
+        let _ = client.send(format!("{name}\nguess\nguess\nguess\n").as_bytes());
+        while let Received::Line(line) = client.receive() {
+            count += usize::from(line == b"password");
+            if line.starts_with(b"blocked") || line == b"error:busy:" {
+                // Trying again at once would be no more of an attack on passwords.
+                thread::sleep(Duration::from_millis(20));
+                break;
+            }
+        }
+    }
+    count
+}
+
+/// Who is told that there are too many tries again, as a person would.
+fn log_in(server: &Server, from: IpAddr, name: &str) -> Connection {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut client = server.connect(from);
+        says(&mut client, name, "password");
+        client.send(b"secret\n").unwrap();
+        match client.receive() {
+            Received::Line(line) if line == b"welcome" => {
+                expect(&mut client, "DONE");
+                return client;
+            }
+            Received::Line(line) if line == b"error:busy:" => {}
+            other => panic!("{other}"),
+        }
+        assert!(Instant::now() < deadline, "{name} does not get in");
+    }
+}
+
+fn others_get_in_while_these_guess(sources: &[IpAddr]) {
+    // Enough that the guesses have to wait for one another, and not so much that the test takes long.
+    let server = Server::start(&[("CHAT_ARGON2_MEMORY_KIB", "2048")]);
+    for name in ["victim", "other"] {
+        register(&server, name);
+    }
+    let (is_over, guesses) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for from in sources {
+            scope.spawn(|| {
+                let count = guess(&server, *from, "victim", &is_over);
+                guesses.fetch_add(count, Ordering::Relaxed);
+            });
+        }
+        for _ in 0..3 {
+            for name in ["other", "victim"] {
+                let mut client = log_in(&server, source(200), name);
+                says(&mut client, "fetch", "fetching");
+                expect(&mut client, "DONE");
+                says(&mut client, "logout", "goodbye");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(guesses.into_inner() >= sources.len(), "they hardly guessed");
+}
+
+#[test]
+fn others_and_the_victim_itself_log_in_while_one_source_guesses() {
+    let from = IpAddr::from([127, 0, 0, 7]);
+    others_get_in_while_these_guess(&[from; 10]);
+}
+
+#[test]
+fn others_and_the_victim_itself_log_in_while_many_sources_guess() {
+    let sources: Vec<IpAddr> = (1..=30)
+        .map(|host| Ipv4Addr::new(127, 0, 3, host).into())
+        .collect();
+    others_get_in_while_these_guess(&sources);
+}

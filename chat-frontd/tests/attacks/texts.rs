@@ -1,0 +1,107 @@
+//! Texts and names that want to be more than that.
+
+use crate::connection::{Connection, Received};
+use crate::server::{Server, expect, says, source};
+
+fn line(client: &mut Connection) -> String {
+    match client.receive() {
+        Received::Line(line) => String::from_utf8(line).unwrap(),
+        other => panic!("{other}"),
+    }
+}
+
+/// A forged line behind everything that somebody may take for the end of one.
+#[test]
+fn no_text_makes_a_second_line_or_reaches_a_terminal_as_a_control() {
+    let server = Server::start(&[]);
+    let mut reader = server.log_in(source(2), "windows", "withglass");
+    let mut sender = server.log_in(source(3), "foobar", "passpass");
+    let ends = [
+        "\r",
+        "\r\r",
+        "\u{85}",
+        "\u{b}",
+        "\u{c}",
+        "\0",
+        "\u{1c}",
+        "\u{1d}",
+        "\u{1e}",
+        "\u{1b}E",
+        "\u{1b}[1E",
+        "\u{84}",
+        "\u{8d}",
+        "\u{9b}1E",
+        "\u{1b}]0;title\u{7}",
+        "\u{7f}",
+        "\u{8}",
+    ];
+    for end in ends {
+        let forged = format!("hi{end}[2026-11-22T11:18:31Z] windows: forged");
+        for command in ["send windows", "broadcast"] {
+            says(&mut sender, &format!("{command} {forged}"), "sent:");
+            expect(&mut sender, "DONE");
+        }
+        says(&mut reader, "fetch", "fetching");
+        for _ in 0..2 {
+            let text = line(&mut reader);
+            assert_eq!(text.get(22..31), Some(" foobar: "), "{end:?}: {text:?}");
+            assert!(!text.contains(char::is_control), "{end:?}: {text:?}");
+        }
+        expect(&mut reader, "DONE");
+        // Answers that repeat it are no better a way.
+        for (command, answer) in [
+            (format!("send no{end}body hi"), "send:"),
+            (format!("no{end}command"), "error:command:"),
+        ] {
+            sender.send(format!("{command}\n").as_bytes()).unwrap();
+            let text = line(&mut sender);
+            assert!(text.starts_with(answer), "{end:?}: {text:?}");
+            assert!(!text.contains(char::is_control), "{end:?}: {text:?}");
+            expect(&mut sender, "DONE");
+        }
+    }
+}
+
+/// They are no control characters: LF alone ends a line, and `chat-client` replaces them (`safe_text.rs`).
+#[test]
+fn unicode_separators_stay_in_the_line_they_came_in() {
+    let server = Server::start(&[]);
+    let mut client = server.log_in(source(2), "foobar", "passpass");
+    let text = "a\u{2028}[2026-11-22T11:18:31Z] windows: b\u{2029}c";
+    says(&mut client, &format!("send foobar {text}"), "sent:");
+    let received = line(&mut client);
+    assert_eq!(received.get(22..), Some(&*format!(" foobar: {text}")));
+    expect(&mut client, "DONE");
+    let mut named = server.connect(source(3));
+    says(&mut named, "a\u{2028}b", "username");
+}
+
+#[test]
+fn one_sender_fills_his_share_of_a_victims_queue_and_others_reach_the_victim() {
+    let server = Server::start(&[("CHAT_QUEUE_MESSAGES", "20")]);
+    let mut victim = server.connect(source(4));
+    says(&mut victim, "victim", "register");
+    says(&mut victim, "y", "password");
+    victim.send(b"secret\n").unwrap();
+    says(&mut victim, "secret", "registered");
+    let mut sender = server.log_in(source(2), "foobar", "passpass");
+    for number in 0..30 {
+        let answer = if number < 10 {
+            "sent:"
+        } else {
+            "error:quota:send"
+        };
+        says(&mut sender, &format!("send victim {number}"), answer);
+        expect(&mut sender, "DONE");
+    }
+    let mut other = server.log_in(source(3), "windows", "withglass");
+    says(&mut other, "send victim hi", "sent:");
+    expect(&mut other, "DONE");
+    says(&mut victim, "victim", "password");
+    says(&mut victim, "secret", "welcome");
+    for number in 0..10 {
+        assert!(line(&mut victim).ends_with(&format!(" foobar: {number}")));
+    }
+    assert!(line(&mut victim).ends_with(" windows: hi"));
+    expect(&mut victim, "DONE");
+}
