@@ -83,6 +83,8 @@ pub struct Plan {
     pub parent_dir: Option<PathBuf>,
     /// Flags of the state daemon besides.
     pub state_flags: Vec<String>,
+    /// Flags of the front end besides.
+    pub front_flags: Vec<String>,
     /// The cost of passwords.
     pub hashing: Hashing,
 }
@@ -242,7 +244,8 @@ impl Installation {
                 .args(&self.plan.state_flags),
             Daemon::Front => command
                 .arg(format!("--listen={}", self.address))
-                .arg(format!("--workers={}", self.workers)),
+                .arg(format!("--workers={}", self.workers))
+                .args(&self.plan.front_flags),
         };
         let log = File::options()
             .append(true)

@@ -9,7 +9,7 @@ use chat_bench::speed::floors::{echo, frames};
 use chat_bench::speed::measurement::{Measurement, append};
 use chat_bench::speed::setup::Repetition;
 use chat_bench::speed::{
-    accounts, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
+    accounts, attack, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
 };
 use chat_bench::{crash, hot_paths, outage, soak, startup};
 use clap::{Parser, Subcommand};
@@ -36,6 +36,7 @@ enum Work {
     Accounts(accounts::Options),
     Queued(queued::Options),
     Latency(latency::Options),
+    Attack(attack::Options),
     Floors(floors::Options),
     Page(page::Options),
     HotPath(hot_paths::Options),
@@ -97,6 +98,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
         Work::Accounts(options) => measured!(accounts::run, options),
         Work::Queued(options) => measured!(queued::run, options),
         Work::Latency(options) => measured!(latency::run, options),
+        Work::Attack(options) => measured!(attack::run, options),
         Work::Floors(options) => return show(&floors::run(options)?, &options.repetition),
         Work::Page(options) => {
             write!(std::io::stdout(), "{}", page::run(options)?)?;

@@ -1,6 +1,8 @@
 //! How fast the server is: one subcommand a kind of work, each with its figures from several runs.
 
 pub mod accounts;
+pub mod attack;
+pub mod attackers;
 pub mod deliveries;
 pub mod dialect;
 pub mod fan_out;

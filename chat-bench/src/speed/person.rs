@@ -66,6 +66,11 @@ impl Person {
         Ok(())
     }
 
+    /// To be used in another way, without what was received and not taken.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+
     fn say(&mut self, line: &[u8]) -> anyhow::Result<()> {
         self.stream
             .get_mut()

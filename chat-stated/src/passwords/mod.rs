@@ -5,4 +5,4 @@ pub mod pool;
 mod queue;
 pub mod remembered;
 pub mod secret;
-pub(crate) mod thread_priority;
+pub mod thread_priority;

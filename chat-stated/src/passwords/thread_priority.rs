@@ -8,7 +8,7 @@ use nix::libc;
 use nix::unistd::gettid;
 
 /// Sets the nice value of the calling thread: -20 to 19, the highest gives way to all others. On Linux it belongs to a thread.
-pub(crate) fn set_nice(nice: i32) -> io::Result<()> {
+pub fn set_nice(nice: i32) -> io::Result<()> {
     let thread = libc::id_t::try_from(gettid().as_raw()).map_err(io::Error::other)?;
     // SAFETY: takes three integers by value and touches no memory of ours.
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, thread, nice) };

@@ -1,0 +1,209 @@
+//! Those who attack a server while others use it.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chat_stated::passwords::thread_priority::set_nice;
+use clap::ValueEnum;
+use socket2::{Domain, Socket, Type};
+
+use super::person::Person;
+
+/// So many go at it at the same time.
+const THREADS: usize = 4;
+/// Connections that say nothing.
+const SILENT: usize = 5_000;
+/// A source may have so many that are not logged in.
+const SILENT_OF_A_SOURCE: usize = 25;
+/// How long somebody waits whose bytes are not taken; fifty times that for an answer.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Attack {
+    /// Logged in, they ask all the time and read none of the answers.
+    NeverReading,
+    /// Logged in, they send a line that has no end.
+    EndlessLine,
+    /// They connect and reset, from many sources.
+    Resets,
+    /// They try passwords, from many sources.
+    Logins,
+    /// 5,000 connections say nothing, from many sources.
+    Silent,
+}
+
+impl Attack {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::NeverReading,
+        Self::EndlessLine,
+        Self::Resets,
+        Self::Logins,
+        Self::Silent,
+    ];
+    /// How many accounts attackers have.
+    pub const ACCOUNTS: usize = THREADS;
+
+    /// Its name in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NeverReading => "never-reading",
+            Self::EndlessLine => "endless-line",
+            Self::Resets => "resets",
+            Self::Logins => "logins",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// They go on until they are ended.
+pub struct Attackers {
+    began_at: Instant,
+    is_over: Arc<AtomicBool>,
+    /// Lines or pieces sent, connections made, passwords tried.
+    deeds: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+    /// Kept open, and no more.
+    _silent: Vec<TcpStream>,
+}
+
+impl Attackers {
+    /// Begins. These names are theirs.
+    pub fn begin(attack: Attack, server: SocketAddr, names: &[String]) -> anyhow::Result<Self> {
+        let count = if attack == Attack::Silent { SILENT } else { 0 };
+        let silent: anyhow::Result<Vec<_>> = (0..count)
+            .map(|number| connect(server, source(number / SILENT_OF_A_SOURCE)))
+            .collect();
+        let mut attackers = Self {
+            began_at: Instant::now(),
+            is_over: Arc::default(),
+            deeds: Arc::new(AtomicU64::new(count as u64)),
+            threads: Vec::new(),
+            _silent: silent?,
+        };
+        if attack != Attack::Silent {
+            for (number, name) in names.iter().take(THREADS).enumerate() {
+                let attacker = Attacker {
+                    attack,
+                    server,
+                    name: name.clone(),
+                    number,
+                    is_over: Arc::clone(&attackers.is_over),
+                    deeds: Arc::clone(&attackers.deeds),
+                };
+                attackers
+                    .threads
+                    .push(thread::spawn(move || attacker.run()));
+            }
+        }
+        Ok(attackers)
+    }
+
+    /// Ends; what they did, in a second.
+    pub fn end(self) -> f64 {
+        let took = self.began_at.elapsed();
+        self.is_over.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            // It told what went wrong.
+            let _ = thread.join();
+        }
+        self.deeds.load(Ordering::Relaxed) as f64 / took.as_secs_f64()
+    }
+}
+
+/// One thread of them.
+struct Attacker {
+    attack: Attack,
+    server: SocketAddr,
+    name: String,
+    number: usize,
+    is_over: Arc<AtomicBool>,
+    deeds: Arc<AtomicU64>,
+}
+
+impl Attacker {
+    fn run(self) {
+        // The clients that are measured share the core with it, and are not to wait for it.
+        if let Err(error) = set_nice(19) {
+            eprintln!("an attacker keeps its priority: {error}");
+        }
+        let mut round = self.number;
+        while !self.is_over.load(Ordering::Relaxed) {
+            if let Err(error) = self.once(source(round)) {
+                eprintln!("{}: {error:#}", self.attack.name());
+                return;
+            }
+            round += THREADS;
+        }
+    }
+
+    fn once(&self, from: IpAddr) -> anyhow::Result<()> {
+        match self.attack {
+            Attack::NeverReading => self.send_for_ever(&[&[b'x'; 4_000][..], b"\n"].concat()),
+            Attack::EndlessLine => self.send_for_ever(&[b'x'; 4_096]),
+            Attack::Resets => {
+                let connection = connect(self.server, from)?;
+                Socket::from(connection).set_linger(Some(Duration::ZERO))?;
+                self.deeds.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Attack::Logins => self.guess(from),
+            Attack::Silent => Ok(()),
+        }
+    }
+
+    /// Reads nothing. When nothing more is taken it tries again and again.
+    fn send_for_ever(&self, piece: &[u8]) -> anyhow::Result<()> {
+        let person = Person::log_in(self.server, &self.name)?.context("it is logged in")?;
+        let mut stream = person.into_stream();
+        stream.set_write_timeout(Some(PAUSE))?;
+        let mut sent = 0;
+        while !self.is_over.load(Ordering::Relaxed) {
+            if let Ok(count) = stream.write(&piece[sent..]) {
+                sent = (sent + count) % piece.len();
+                self.deeds
+                    .fetch_add(u64::from(sent == 0), Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Two wrong passwords, so that the next source comes before there is a block.
+    fn guess(&self, from: IpAddr) -> anyhow::Result<()> {
+        let mut connection = connect(self.server, from)?;
+        connection.set_read_timeout(Some(PAUSE * 50))?;
+        connection.write_all(format!("{}\nwrong\nwrong\n", self.name).as_bytes())?;
+        let mut answers = Vec::new();
+        let mut buffer = [0; 256];
+        // A name's answer and two to passwords, or that it is too much.
+        while answers.iter().filter(|byte| **byte == b'\n').count() < 3 {
+            match connection.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => answers.extend_from_slice(&buffer[..count]),
+            }
+        }
+        self.deeds.fetch_add(2, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// One of 25,000 addresses of this host.
+fn source(number: usize) -> IpAddr {
+    let [network, host] = [1 + number / 250 % 100, 1 + number % 250].map(|part| part as u8);
+    Ipv4Addr::new(127, 1, network, host).into()
+}
+
+fn connect(server: SocketAddr, from: IpAddr) -> anyhow::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    socket
+        .connect(&server.into())
+        .with_context(|| format!("an attacker cannot connect from {from}"))?;
+    Ok(socket.into())
+}
