@@ -57,7 +57,9 @@ pub fn close_to_others(path: &Path, on_exposure: OnExposure) -> Result<(), Expos
         let path = path.to_owned();
         return Err(ExposureError::Exposed { path, mode });
     }
-    let closed = mode & !OTHERS;
+    // What only others could write, as a copy of a file that is shown around, its owner has to write now.
+    let owner = if path.is_dir() { 0o700 } else { 0o600 };
+    let closed = mode & !OTHERS | owner;
     match set_mode(path, closed) {
         Ok(()) => log::warn!("others could get at {shown}; its mode is {closed:04o} now"),
         Err(error) => {
@@ -107,7 +109,8 @@ mod tests {
             (0o600, 0o600),
             (0o644, 0o600),
             (0o640, 0o600),
-            (0o402, 0o400),
+            (0o402, 0o600),
+            (0o444, 0o600),
         ] {
             set_mode(&path, mode).unwrap();
             let refused = close_to_others(&path, OnExposure::Refuse).is_err();

@@ -89,7 +89,14 @@ fn give_opened(path: &Path, user: Identity) -> io::Result<()> {
     } else if found.nlink() > 1 {
         "has another name elsewhere"
     } else {
-        return chown(&opened, Some(user.uid), user.gid);
+        chown(&opened, Some(user.uid), user.gid)?;
+        // Root could write it whatever its mode; the user has to be able to.
+        let mode = found.permissions().mode() & 0o7777;
+        if mode & 0o600 != 0o600 {
+            let opened = format!("/proc/self/fd/{}", opened.as_raw_fd());
+            fs::set_permissions(opened, Permissions::from_mode(mode | 0o600))?;
+        }
+        return Ok(());
     };
     let name = path.file_name().unwrap_or_default().display();
     Err(io::Error::other(format!("{name} {refused}")))
