@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, ensure};
+use anyhow::{bail, ensure};
 use clap::builder::RangedU64ValueParser;
 
 use super::attackers::{Attack, Attackers};
 use super::gathering::{Presence, gather};
+use super::hearing::{self, Hearing};
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::setup::{Setup, Stage};
 use super::target::ServerKind;
-use crate::crowd::{Audience, Closed, Crowd};
+use crate::crowd::Crowd;
 use crate::histogram::Histogram;
 use crate::installation::{Accounts, Hashing, Plan};
 
@@ -121,7 +122,6 @@ struct Fetches {
     /// When those were sent that are not answered, by client.
     unanswered: Vec<VecDeque<Instant>>,
     times: Histogram,
-    failure: Option<anyhow::Error>,
 }
 
 impl Fetches {
@@ -135,7 +135,6 @@ impl Fetches {
             answered: 0,
             unanswered: vec![VecDeque::new(); options.clients],
             times: Histogram::default(),
-            failure: None,
         }
     }
 
@@ -150,10 +149,7 @@ impl Fetches {
                 return Ok(self.times);
             }
             ensure!(now < self.span + PATIENCE, "fetches are not answered");
-            crowd.turn(TURN_TIMEOUT, &mut self)?;
-            if let Some(error) = self.failure.take() {
-                return Err(error);
-            }
+            hearing::turn(crowd, TURN_TIMEOUT, &mut self)?;
         }
     }
 
@@ -170,26 +166,18 @@ impl Fetches {
     }
 }
 
-impl Audience for Fetches {
-    fn opened(&mut self, _: usize, _: &mut Vec<u8>) {}
-
-    fn line(&mut self, client: usize, line: &[u8], _: &mut Vec<u8>) {
+impl Hearing for Fetches {
+    fn line(&mut self, client: usize, line: &[u8], _: &mut Vec<u8>) -> anyhow::Result<()> {
         if line != b"DONE" {
-            return;
+            return Ok(());
         }
         let Some(sent_at) = self.unanswered[client].pop_front() else {
-            let error = anyhow!("client {client} was answered what it did not ask");
-            self.failure.get_or_insert(error);
-            return;
+            bail!("client {client} was answered what it did not ask");
         };
         self.answered += 1;
         if sent_at >= self.began_at + WARM_UP {
             self.times.add(sent_at.elapsed());
         }
-    }
-
-    fn closed(&mut self, client: usize, how: Closed) {
-        self.failure
-            .get_or_insert(anyhow!("client {client} was cut off: {how:?}"));
+        Ok(())
     }
 }

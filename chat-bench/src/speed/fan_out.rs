@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use anyhow::{anyhow, ensure};
+use anyhow::ensure;
 use clap::builder::RangedU64ValueParser;
 
 use super::deliveries::{Answers, Deliveries};
 use super::dialect::Dialect;
 use super::gathering::{Presence, gather};
+use super::hearing::Hearing;
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::setup::{Flow, Setup, Stage};
 use super::target::Target;
 use super::traffic::{Stopwatch, Traffic, flow, flow_until};
-use crate::crowd::{Audience, Closed, Crowd};
+use crate::crowd::Crowd;
 use crate::installation::{Accounts, Plan};
 
 /// One client sends to all who are online (`broadcast`, or a channel of IRC): how many deliveries are there in a second?
@@ -109,7 +110,6 @@ struct Hall {
     delivered: u64,
     deliveries: Vec<Deliveries>,
     answers: Answers,
-    failure: Option<anyhow::Error>,
 }
 
 impl Hall {
@@ -123,25 +123,11 @@ impl Hall {
             delivered: 0,
             deliveries: vec![Deliveries::new(dialect); options.readers],
             answers: Answers::new(dialect),
-            failure: None,
         }
     }
 
     fn is_whole(&self) -> bool {
         self.delivered == self.sent * self.readers
-    }
-
-    fn hear(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
-        let Some(reader) = client.checked_sub(1) else {
-            self.answers.count(lines, output)?;
-            return Ok(());
-        };
-        self.delivered += self.deliveries[reader].count(lines, output)?;
-        ensure!(
-            self.delivered <= self.sent * self.readers,
-            "more messages came than were sent"
-        );
-        Ok(())
     }
 }
 
@@ -162,27 +148,19 @@ impl Traffic for Hall {
     fn done(&self) -> u64 {
         self.delivered
     }
-
-    fn check(&mut self) -> anyhow::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
 }
 
-impl Audience for Hall {
-    fn opened(&mut self, _: usize, _: &mut Vec<u8>) {}
-
-    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
-        self.lines(client, line, output);
-    }
-
-    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) {
-        if let Err(error) = self.hear(client, lines, output) {
-            self.failure.get_or_insert(error);
-        }
-    }
-
-    fn closed(&mut self, client: usize, how: Closed) {
-        self.failure
-            .get_or_insert(anyhow!("client {client} was cut off: {how:?}"));
+impl Hearing for Hall {
+    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
+        let Some(reader) = client.checked_sub(1) else {
+            self.answers.count(lines, output)?;
+            return Ok(());
+        };
+        self.delivered += self.deliveries[reader].count(lines, output)?;
+        ensure!(
+            self.delivered <= self.sent * self.readers,
+            "more messages came than were sent"
+        );
+        Ok(())
     }
 }

@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
 pub use super::dialect::Presence;
 use super::dialect::{Dialect, Entry};
+use super::hearing::{self, Hearing};
 use super::target::Target;
-use crate::crowd::{Audience, Closed, Crowd};
+use crate::crowd::{Closed, Crowd};
 
 /// How long nobody at all may come in.
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +23,6 @@ struct Gathering<'a> {
     was_switched: Vec<bool>,
     is_in: Vec<bool>,
     arrived: usize,
-    failure: Option<anyhow::Error>,
 }
 
 /// Has the clients of this range come in, which have the names of their numbers.
@@ -40,7 +40,6 @@ pub fn gather(
         was_switched: vec![false; names.len()],
         is_in: vec![false; names.len()],
         arrived: 0,
-        failure: None,
     };
     let (mut next, mut arrived) = (clients.start, 0);
     let mut arrived_at = Instant::now();
@@ -50,10 +49,7 @@ pub fn gather(
             crowd.connect(next)?;
             next += 1;
         }
-        crowd.turn(TURN_TIMEOUT, &mut gathering)?;
-        if let Some(error) = gathering.failure.take() {
-            return Err(error);
-        }
+        hearing::turn(crowd, TURN_TIMEOUT, &mut gathering)?;
         if gathering.arrived > arrived {
             (arrived, arrived_at) = (gathering.arrived, Instant::now());
         } else if arrived_at.elapsed() > STALL_PATIENCE {
@@ -66,19 +62,19 @@ pub fn gather(
     Ok(())
 }
 
-impl Audience for Gathering<'_> {
+impl Hearing for Gathering<'_> {
     fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
         output.extend_from_slice(&self.dialect.enter(&self.names[client], self.presence));
     }
 
-    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
+    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let Some(pong) = self.dialect.pong(line) {
             output.extend_from_slice(&pong);
-            return;
+            return Ok(());
         }
         if self.is_in[client] {
-            return;
+            return Ok(());
         }
         let switched = &mut self.was_switched[client];
         match self.dialect.hear_entry(line, self.presence, switched) {
@@ -90,15 +86,14 @@ impl Audience for Gathering<'_> {
             }
             Entry::Refused => {
                 let (name, line) = (&self.names[client], String::from_utf8_lossy(line));
-                self.failure
-                    .get_or_insert(anyhow!("{name} does not get in: the server says {line:?}"));
+                bail!("{name} does not get in: the server says {line:?}");
             }
         }
+        Ok(())
     }
 
-    fn closed(&mut self, client: usize, how: Closed) {
+    fn closed(&mut self, client: usize, how: Closed) -> anyhow::Result<()> {
         let name = &self.names[client];
-        self.failure
-            .get_or_insert(anyhow!("{name} does not get in: {how:?}"));
+        bail!("{name} does not get in: {how:?}")
     }
 }

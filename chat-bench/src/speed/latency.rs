@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::builder::RangedU64ValueParser;
 
 use super::deliveries::{Answers, Deliveries};
 use super::dialect::Dialect;
 use super::gathering::{Presence, gather};
+use super::hearing::{self, Hearing};
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::relay;
 use super::setup::{Flow, Setup, Stage};
 use super::target::Target;
-use crate::crowd::{Audience, Closed, Crowd};
+use crate::crowd::Crowd;
 use crate::histogram::Histogram;
 use crate::installation::{Accounts, Plan};
 
@@ -186,10 +187,7 @@ fn at_rate(
             bail!("{} messages never came", schedule.sent - schedule.delivered);
         }
         // The load has a core of its own: looking again at once is how nothing is sent late.
-        crowd.turn(Duration::ZERO, &mut schedule)?;
-        if let Some(error) = schedule.failure.take() {
-            return Err(error);
-        }
+        hearing::turn(&mut crowd, Duration::ZERO, &mut schedule)?;
     }
 }
 
@@ -204,7 +202,6 @@ struct Schedule {
     delivered: u64,
     answered: u64,
     times: Times,
-    failure: Option<anyhow::Error>,
 }
 
 /// Client `2 n` sends to client `2 n + 1`.
@@ -237,7 +234,6 @@ impl Schedule {
             delivered: 0,
             answered: 0,
             times: Times::default(),
-            failure: None,
         }
     }
 
@@ -265,8 +261,10 @@ impl Schedule {
             self.sent += 1;
         }
     }
+}
 
-    fn hear(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
+impl Hearing for Schedule {
+    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
         // The time at which it is heard, not that at which the turn began.
         let now = self.began_at.elapsed();
         let pair = &mut self.pairs[client / 2];
@@ -288,24 +286,5 @@ impl Schedule {
             }
         }
         Ok(())
-    }
-}
-
-impl Audience for Schedule {
-    fn opened(&mut self, _: usize, _: &mut Vec<u8>) {}
-
-    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
-        self.lines(client, line, output);
-    }
-
-    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) {
-        if let Err(error) = self.hear(client, lines, output) {
-            self.failure.get_or_insert(error);
-        }
-    }
-
-    fn closed(&mut self, client: usize, how: Closed) {
-        self.failure
-            .get_or_insert(anyhow!("client {client} was cut off: {how:?}"));
     }
 }

@@ -8,6 +8,7 @@ pub mod dialect;
 pub mod fan_out;
 pub mod floors;
 pub mod gathering;
+pub mod hearing;
 pub mod idle;
 pub mod latency;
 pub mod logins;

@@ -3,18 +3,19 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{bail, ensure};
 use clap::builder::RangedU64ValueParser;
 
 use super::deliveries::Answers;
 use super::dialect::Dialect;
 use super::gathering::{Presence, gather};
+use super::hearing::Hearing;
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::setup::{Setup, Stage};
 use super::target::Target;
 use super::traffic::{Stopwatch, Traffic, flow_until};
-use crate::crowd::{Audience, Closed, Crowd};
+use crate::crowd::{Closed, Crowd};
 use crate::installation::{Accounts, Plan};
 
 /// Clients that send.
@@ -142,7 +143,6 @@ struct Senders<'a> {
     senders: Vec<Sender>,
     sent: u64,
     taken: u64,
-    failure: Option<anyhow::Error>,
 }
 
 struct Sender {
@@ -166,7 +166,6 @@ impl<'a> Senders<'a> {
             senders: (0..SENDERS).map(sender).collect(),
             sent: 0,
             taken: 0,
-            failure: None,
         }
     }
 }
@@ -193,35 +192,19 @@ impl Traffic for Senders<'_> {
     fn done(&self) -> u64 {
         self.taken
     }
-
-    fn check(&mut self) -> anyhow::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
 }
 
-impl Audience for Senders<'_> {
-    fn opened(&mut self, _: usize, _: &mut Vec<u8>) {}
-
-    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
-        self.lines(client, line, output);
-    }
-
-    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) {
+impl Hearing for Senders<'_> {
+    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
         let sender = &mut self.senders[client];
-        match sender.answers.count(lines, output) {
-            Ok(taken) => {
-                sender.asked -= taken;
-                self.taken += taken;
-            }
-            Err(error) => {
-                self.failure.get_or_insert(error);
-            }
-        }
+        let taken = sender.answers.count(lines, output)?;
+        sender.asked -= taken;
+        self.taken += taken;
+        Ok(())
     }
 
-    fn closed(&mut self, _: usize, how: Closed) {
-        self.failure
-            .get_or_insert(anyhow!("a sender was cut off: {how:?}"));
+    fn closed(&mut self, _: usize, how: Closed) -> anyhow::Result<()> {
+        bail!("a sender was cut off: {how:?}")
     }
 }
 
@@ -233,7 +216,6 @@ struct Readers<'a> {
     next: usize,
     gone: usize,
     received: u64,
-    failure: Option<anyhow::Error>,
 }
 
 impl<'a> Readers<'a> {
@@ -245,7 +227,6 @@ impl<'a> Readers<'a> {
             at_once,
             gone: 0,
             received: 0,
-            failure: None,
         }
     }
 }
@@ -264,35 +245,30 @@ impl Traffic for Readers<'_> {
     fn done(&self) -> u64 {
         self.received + self.gone as u64
     }
-
-    fn check(&mut self) -> anyhow::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
 }
 
-impl Audience for Readers<'_> {
+impl Hearing for Readers<'_> {
     fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
         output.extend_from_slice(&Dialect::Chatserv.enter(&self.names[client], Presence::LoggedIn));
         output.extend_from_slice(b"logout\n");
     }
 
-    fn line(&mut self, client: usize, line: &[u8], _: &mut Vec<u8>) {
+    fn line(&mut self, client: usize, line: &[u8], _: &mut Vec<u8>) -> anyhow::Result<()> {
         match line {
             _ if Dialect::Chatserv.is_delivery(line) => self.received += 1,
             b"password" | b"welcome" | b"DONE" | b"goodbye" => {}
             _ => {
                 let (name, line) = (&self.names[client], String::from_utf8_lossy(line));
-                self.failure.get_or_insert(anyhow!("{name} got {line:?}"));
+                bail!("{name} got {line:?}");
             }
         }
+        Ok(())
     }
 
-    fn closed(&mut self, client: usize, how: Closed) {
+    fn closed(&mut self, client: usize, how: Closed) -> anyhow::Result<()> {
         self.gone += 1;
-        if how != Closed::End {
-            let name = &self.names[client];
-            self.failure
-                .get_or_insert(anyhow!("{name} was cut off: {how:?}"));
-        }
+        let name = &self.names[client];
+        ensure!(how == Closed::End, "{name} was cut off: {how:?}");
+        Ok(())
     }
 }

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use anyhow::{anyhow, ensure};
+use anyhow::ensure;
 use clap::builder::RangedU64ValueParser;
 
 use super::deliveries::{Answers, Deliveries};
 use super::dialect::Dialect;
 use super::gathering::{Presence, gather};
+use super::hearing::Hearing;
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::setup::{Flow, Setup, Stage};
 use super::target::Target;
 use super::traffic::{Stopwatch, Traffic, flow, flow_until};
-use crate::crowd::{Audience, Closed, Crowd};
+use crate::crowd::Crowd;
 use crate::installation::{Accounts, Plan};
 
 /// Pairs of a sender and a reader, a fixed number of messages undelivered in each: how many are delivered in a second?
@@ -111,7 +112,6 @@ struct Pairs {
     taken: u64,
     delivered: u64,
     is_confirmed: bool,
-    failure: Option<anyhow::Error>,
 }
 
 struct Pair {
@@ -145,35 +145,12 @@ impl Pairs {
             taken: 0,
             delivered: 0,
             is_confirmed: !dialect.taken().is_empty(),
-            failure: None,
         }
     }
 
     /// Whether all that was sent has come, and is acknowledged where the server does that.
     fn is_whole(&self) -> bool {
         self.delivered == self.sent && (self.taken == self.sent || !self.is_confirmed)
-    }
-
-    fn hear(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
-        let pair = &mut self.pairs[client / 2];
-        if client.is_multiple_of(2) {
-            self.taken += pair.answers.count(lines, output)?;
-            return Ok(());
-        }
-        let delivered = pair.deliveries.count(lines, output)?;
-        if delivered == 0 {
-            return Ok(());
-        }
-        self.delivered += delivered;
-        if pair.credit == 0 {
-            self.with_credit.push(client / 2);
-        }
-        pair.credit += delivered;
-        ensure!(
-            pair.credit <= self.window,
-            "more messages came than were sent"
-        );
-        Ok(())
     }
 }
 
@@ -197,27 +174,28 @@ impl Traffic for Pairs {
     fn done(&self) -> u64 {
         self.delivered
     }
-
-    fn check(&mut self) -> anyhow::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
 }
 
-impl Audience for Pairs {
-    fn opened(&mut self, _: usize, _: &mut Vec<u8>) {}
-
-    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
-        self.lines(client, line, output);
-    }
-
-    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) {
-        if let Err(error) = self.hear(client, lines, output) {
-            self.failure.get_or_insert(error);
+impl Hearing for Pairs {
+    fn lines(&mut self, client: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
+        let pair = &mut self.pairs[client / 2];
+        if client.is_multiple_of(2) {
+            self.taken += pair.answers.count(lines, output)?;
+            return Ok(());
         }
-    }
-
-    fn closed(&mut self, client: usize, how: Closed) {
-        self.failure
-            .get_or_insert(anyhow!("client {client} was cut off: {how:?}"));
+        let delivered = pair.deliveries.count(lines, output)?;
+        if delivered == 0 {
+            return Ok(());
+        }
+        self.delivered += delivered;
+        if pair.credit == 0 {
+            self.with_credit.push(client / 2);
+        }
+        pair.credit += delivered;
+        ensure!(
+            pair.credit <= self.window,
+            "more messages came than were sent"
+        );
+        Ok(())
     }
 }

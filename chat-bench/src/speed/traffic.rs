@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
+use super::hearing::{self, Hearing};
 use super::progress::Progress;
-use crate::crowd::{Audience, Crowd};
+use crate::crowd::Crowd;
 use crate::process_tree::processor_time;
 
 const TURN_TIMEOUT: Duration = Duration::from_millis(100);
@@ -13,13 +14,11 @@ const TURN_TIMEOUT: Duration = Duration::from_millis(100);
 const STALL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Something that goes on in a crowd.
-pub trait Traffic: Audience {
+pub trait Traffic: Hearing {
     /// Begins what may be begun.
     fn begin_more(&mut self, crowd: &mut Crowd) -> anyhow::Result<()>;
     /// How much is done: it never becomes less.
     fn done(&self) -> u64;
-    /// Fails with what went wrong.
-    fn check(&mut self) -> anyhow::Result<()>;
 }
 
 /// Lets traffic flow for some time.
@@ -53,8 +52,7 @@ fn keep_going<T: Traffic>(
     let (mut done, mut done_at) = (traffic.done(), Instant::now());
     while !is_enough(traffic, Instant::now()) {
         traffic.begin_more(crowd)?;
-        crowd.turn(TURN_TIMEOUT, traffic)?;
-        traffic.check()?;
+        hearing::turn(crowd, TURN_TIMEOUT, traffic)?;
         if traffic.done() > done {
             (done, done_at) = (traffic.done(), Instant::now());
         } else if done_at.elapsed() > STALL_PATIENCE {

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, ensure};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 use super::{OtherEnd, UNIT_BYTES};
-use crate::crowd::{Audience, Closed, Crowd};
+use crate::crowd::Crowd;
+use crate::speed::hearing::Hearing;
 use crate::speed::progress::Progress;
 use crate::speed::setup::Stage;
 use crate::speed::traffic::{Stopwatch, Traffic, flow};
@@ -108,7 +109,6 @@ pub(super) fn measure(
 struct Echo {
     lines: Vec<u8>,
     done: u64,
-    failure: Option<anyhow::Error>,
 }
 
 impl Echo {
@@ -117,7 +117,6 @@ impl Echo {
         Self {
             lines: line.repeat(window),
             done: 0,
-            failure: None,
         }
     }
 }
@@ -130,28 +129,16 @@ impl Traffic for Echo {
     fn done(&self) -> u64 {
         self.done
     }
-
-    fn check(&mut self) -> anyhow::Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
 }
 
-impl Audience for Echo {
+impl Hearing for Echo {
     fn opened(&mut self, _: usize, output: &mut Vec<u8>) {
         output.extend_from_slice(&self.lines);
     }
 
-    fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
-        self.lines(client, line, output);
-    }
-
-    fn lines(&mut self, _: usize, lines: &[u8], output: &mut Vec<u8>) {
+    fn lines(&mut self, _: usize, lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {
         self.done += (lines.len() / UNIT_BYTES) as u64;
         output.extend_from_slice(lines);
-    }
-
-    fn closed(&mut self, _: usize, how: Closed) {
-        self.failure
-            .get_or_insert(anyhow!("the echo server hung up: {how:?}"));
+        Ok(())
     }
 }
