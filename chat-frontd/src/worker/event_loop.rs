@@ -15,6 +15,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGTERM};
+use zeroize::Zeroize;
 
 use super::WorkerSetup;
 use super::client_socket::{Alive, ClientSocket, READ_BYTES, prepare};
@@ -372,7 +373,7 @@ impl EventLoop {
             connection,
             mut stream,
             tls,
-            plain,
+            mut plain,
         } = established;
         let Some(key) = self.core.open_newcomer(connection) else {
             return;
@@ -383,6 +384,7 @@ impl EventLoop {
         self.opened(key, stream, Some(tls), registered);
         if !plain.is_empty() {
             self.core.received(key, &plain);
+            plain.zeroize();
         }
         if is_over {
             self.core.ended(key);
