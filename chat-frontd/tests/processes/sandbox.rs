@@ -43,10 +43,18 @@ fn children_have_no_privileges_and_the_system_calls_of_a_filter() {
                     .unwrap()
                     .to_owned()
             };
-            assert_eq!(limit("Max core file size"), "0");
             assert_eq!(limit("Max processes"), "0");
             assert_ne!(limit("Max data size"), "unlimited");
         }
+    }
+    // Parents, too: the master holds a key.
+    for process in installation.all_processes() {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", process.pid)).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        let values: Vec<&str> = line.unwrap().split_whitespace().skip(4).collect();
+        assert_eq!(values[..2], ["0", "0"], "{limits}");
     }
     let said = installation.script("status");
     said.expect_status(0)

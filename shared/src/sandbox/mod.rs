@@ -21,6 +21,7 @@ pub use files::{FileAccess, closed_directory};
 pub use limits::{Limits, physical_memory_bytes};
 pub use options::{SandboxMode, SandboxOptions};
 pub use ownership::{HandOverError, give, give_directory, make_passable, share_with_group};
+pub use privileges::{forbid_core_dumps, keep_memory_secret};
 pub use system_calls::{Condition, Otherwise, SystemCalls, THREADED_LOOP, WAITING_LOOP};
 pub use users::{ChildUser, Identity, Separation, UserError, UserSpec, Users};
 
