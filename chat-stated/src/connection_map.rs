@@ -15,6 +15,7 @@ const MAX_RUN: usize = 256;
 pub(crate) struct ConnectionMap<V> {
     /// By rising `from`; none is empty.
     runs: Vec<Run<V>>,
+    count: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -25,7 +26,10 @@ struct Run<V> {
 
 impl<V> Default for ConnectionMap<V> {
     fn default() -> Self {
-        Self { runs: Vec::new() }
+        Self {
+            runs: Vec::new(),
+            count: 0,
+        }
     }
 }
 
@@ -74,6 +78,7 @@ impl<V> ConnectionMap<V> {
                     (run, at) = self.split(run, at, serial);
                 }
                 self.runs[run].entries.insert(at, (serial, make()));
+                self.count += 1;
                 at
             }
         };
@@ -119,6 +124,7 @@ impl<V> ConnectionMap<V> {
         let run = &mut self.runs[index];
         let at = run.find(serial).ok()?;
         let (_, value) = run.entries.remove(at);
+        self.count -= 1;
         if run.entries.is_empty() {
             self.runs.remove(index);
         } else if run.entries.len() * 4 <= run.entries.capacity() {
@@ -139,6 +145,11 @@ impl<V> ConnectionMap<V> {
         }
         let entries = &mut self.runs[index].entries;
         entries.shrink_to(entries.len() * 2);
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.count
     }
 
     /// All, by rising serial.
@@ -205,6 +216,7 @@ mod tests {
         let entries: Vec<(u64, u32)> = map.iter().map(|(at, value)| (at.0, *value)).collect();
         let expected: Vec<(u64, u32)> = model.iter().map(|(at, value)| (*at, *value)).collect();
         assert_eq!(entries, expected);
+        assert_eq!(map.len(), model.len());
         assert!(map.runs.is_sorted_by_key(|run| run.from));
         for run in &map.runs {
             assert!((1..=MAX_RUN).contains(&run.entries.len()));

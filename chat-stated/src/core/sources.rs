@@ -20,6 +20,9 @@ const MAX_RATED_SOURCES: usize = 65_536;
 /// Connections that were turned away and are not closed yet: far beyond what workers can have.
 const MAX_TURNED_AWAY: usize = 1_000_000;
 
+/// Connections that are counted at all, those too that were there before this daemon was.
+const MAX_COUNTED: usize = 2_000_000;
+
 /// What one source, and all of them, may have and do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLimits {
@@ -169,6 +172,11 @@ impl Sources {
             (&mut self.by_address, address),
             (&mut self.by_source, source_of(address)),
         ]
+    }
+
+    /// Whether there are more than all workers together can have.
+    pub(super) fn is_beyond_belief(&self) -> bool {
+        self.connections.len() >= MAX_COUNTED
     }
 
     /// A connection is gone.
