@@ -196,8 +196,7 @@ impl Supervisor {
             if let Err(error) = self.starter.hand_over() {
                 log::error!("{error}");
             }
-            if let Some(handouts) = &mut self.handouts {
-                handouts.reload();
+            if self.handouts.as_mut().is_some_and(|h| h.reload()) {
                 self.hand_out();
             }
             self.fleet.reload();
