@@ -71,8 +71,13 @@ impl TlsLayer {
             joined.extend_from_slice(bytes);
             let result = self.process(&mut joined, plain);
             let used = result.as_ref().map_or(joined.len(), |used| *used);
-            self.incoming = joined[used..].to_vec();
-            joined[..used].zeroize();
+            if used == 0 {
+                joined.shrink_to_fit();
+                self.incoming = joined;
+            } else {
+                self.incoming = joined[used..].to_vec();
+                joined[..used].zeroize();
+            }
             result?;
         }
         match self.incoming.len() > MAX_INCOMPLETE_BYTES {

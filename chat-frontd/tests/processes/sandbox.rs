@@ -44,6 +44,8 @@ fn children_have_no_privileges_and_the_system_calls_of_a_filter() {
                     .to_owned()
             };
             assert_eq!(limit("Max processes"), "0");
+            let descriptors: u64 = limit("Max open files").parse().unwrap();
+            assert!(descriptors <= 18_128, "{descriptors}");
             assert_ne!(limit("Max data size"), "unlimited");
         }
     }

@@ -12,6 +12,7 @@ mod connection;
 #[path = "../processes/installation.rs"]
 #[allow(dead_code)]
 mod installation;
+mod long_handshake;
 #[path = "../support/process_memory.rs"]
 mod process_memory;
 #[path = "../support/processes.rs"]
