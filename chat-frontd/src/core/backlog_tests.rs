@@ -54,9 +54,8 @@ fn asking(core: &mut Core) -> ConnectionSerial {
         .expect("a question")
 }
 
-/// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
-#[test]
-fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
+/// A worker that the daemon serves, and what the daemon says to it.
+fn attached() -> (Core, FrameWriter) {
     let settings = CoreSettings {
         limits: SessionLimits {
             max_line_bytes: 64,
@@ -80,24 +79,69 @@ fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
     let mut said = FrameWriter::default();
     said.push_frame(&Greeting::Attached(credential).encode().unwrap());
     say(&mut core, &mut said);
-    let key = core.open(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    serve_listed(&mut core);
-    core.received(key, b"ann\n");
-    serve_listed(&mut core);
+    (core, said)
+}
+
+/// The daemon answers the line that ends there.
+fn reply(
+    core: &mut Core,
+    said: &mut FrameWriter,
+    connection: ConnectionSerial,
+    offset: u64,
+    answer: Answer<'_>,
+) {
     let reply = ToWorker::Reply {
-        connection: asking(&mut core),
-        offset: StreamOffset(4),
-        answer: Answer::Password,
+        connection,
+        offset: StreamOffset(offset),
+        answer,
         messages: vec![],
         through: MessageNumber::default(),
         more: false,
     };
     said.push(&reply).unwrap();
-    say(&mut core, &mut said);
+    say(core, said);
+}
+
+/// A client that has given its name, and all that it sent with it; who asks for it.
+fn opened(core: &mut Core, sent: &[u8]) -> (ClientKey, ConnectionSerial) {
+    let key = core.open(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    serve_listed(core);
+    core.received(key, sent);
+    serve_listed(core);
+    (key, asking(core))
+}
+
+/// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
+#[test]
+fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
+    let (mut core, mut said) = attached();
+    let (key, connection) = opened(&mut core, b"ann\n");
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
     assert_eq!(serve_listed(&mut core), "password\n".len());
     let empty_lines = 20 * MAX_UNREAD_BYTES;
     core.received(key, &b"\n".repeat(empty_lines));
     let answered = serve_listed(&mut core);
     assert_eq!(answered, empty_lines * "password\n".len());
     assert!(core.wants_input(key));
+}
+
+#[test]
+fn a_password_that_came_with_the_name_gets_question_and_answer_in_one_piece() {
+    let (mut core, mut said) = attached();
+    let (_, connection) = opened(&mut core, b"ann\nsecret\n");
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    assert_eq!(serve_listed(&mut core), 0);
+    reply(&mut core, &mut said, connection, 11, Answer::Password);
+    assert_eq!(serve_listed(&mut core), "password\npassword\n".len());
+}
+
+#[test]
+fn a_question_that_waits_for_the_answer_is_not_lost_when_another_word_comes() {
+    let (mut core, mut said) = attached();
+    let (_, connection) = opened(&mut core, b"ann\nsecret\n");
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    assert_eq!(serve_listed(&mut core), 0);
+    said.push(&ToWorker::TurnAway { connection }).unwrap();
+    say(&mut core, &mut said);
+    assert_eq!(serve_listed(&mut core), "password\nerror:busy:\n".len());
 }

@@ -67,7 +67,7 @@ pub struct Core {
     now_ms: u64,
     link: Link,
     clients: Clients,
-    /// The output of those at rest.
+    /// The output of those who are to get nothing now.
     no_output: Output,
     /// Clients to be served in this turn.
     listed: Vec<ClientKey>,
@@ -239,12 +239,17 @@ impl Core {
         self.forget(key);
     }
 
-    /// What waits to be written to a client.
+    /// What can be written to a client.
     pub fn output(&mut self, key: ClientKey) -> Option<&mut Output> {
         if self.clients.resting(key).is_some() {
             return Some(&mut self.no_output);
         }
-        Some(&mut self.clients.awake_mut(key)?.session.output)
+        let session = &mut self.clients.awake_mut(key)?.session;
+        // Each write costs as much as all the rest of a login: where one will do, there is one.
+        if session.is_ahead_of_question() {
+            return Some(&mut self.no_output);
+        }
+        Some(&mut session.output)
     }
 
     /// The kernel took some of a client's [`Core::output`].
