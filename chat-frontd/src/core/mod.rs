@@ -271,8 +271,10 @@ impl Core {
             return;
         };
         client.session.advance(self.now_ms);
-        if let Some(until_ms) = client.session.pace_due_ms() {
-            self.timers.set_by(key, Reason::Pace, until_ms);
+        // Of one that is owed an answer the pace is not looked at: what was due stays so, and must not wake us for ever.
+        let pace_due_ms = client.session.pace_due_ms();
+        if let Some(due_ms) = pace_due_ms.filter(|due_ms| *due_ms > self.now_ms) {
+            self.timers.set_by(key, Reason::Pace, due_ms);
         }
         if let Some(event) = client.session.take_event() {
             let address = client.session.address();
@@ -283,7 +285,10 @@ impl Core {
         self.follow_delivery(key);
         self.measure(key);
         self.close_if_over(key);
-        self.clients.rest(key);
+        if self.clients.rest(key) {
+            // Who rests is logged in.
+            self.timers.cancel(key, Reason::Login);
+        }
     }
 
     fn wake(&mut self, key: ClientKey) -> Option<&mut Client> {
