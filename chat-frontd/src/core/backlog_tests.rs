@@ -1,4 +1,4 @@
-//! Lines that came at once and are answered as the client reads.
+//! The core with a daemon that the tests play: lines that came at once, and what is due when.
 
 use std::net::{IpAddr, Ipv4Addr};
 
