@@ -35,15 +35,24 @@ impl<V> Default for ConnectionMap<V> {
 
 impl<V> Run<V> {
     fn find(&self, serial: ConnectionSerial) -> Result<usize, usize> {
-        self.entries.binary_search_by_key(&serial, |(at, _)| *at)
+        match self.entries.last() {
+            // Whoever is new comes last, nearly always.
+            Some((last, _)) if *last < serial => Err(self.entries.len()),
+            _ => self.entries.binary_search_by_key(&serial, |(at, _)| *at),
+        }
     }
 }
 
 impl<V> ConnectionMap<V> {
     /// The run that holds a serial, if any does.
     fn run_of(&self, serial: ConnectionSerial) -> Option<usize> {
-        let after = self.runs.partition_point(|run| run.from <= serial);
-        after.checked_sub(1)
+        match self.runs.last() {
+            Some(last) if last.from <= serial => Some(self.runs.len() - 1),
+            _ => {
+                let after = self.runs.partition_point(|run| run.from <= serial);
+                after.checked_sub(1)
+            }
+        }
     }
 
     pub(crate) fn get(&self, serial: ConnectionSerial) -> Option<&V> {

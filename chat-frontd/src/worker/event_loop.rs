@@ -18,7 +18,7 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 use zeroize::Zeroize;
 
 use super::WorkerSetup;
-use super::client_socket::{Alive, ClientSocket, READ_BYTES, prepare};
+use super::client_socket::{Alive, ClientSocket, READ_BYTES};
 use super::daemon_socket::DaemonSocket;
 use super::full::{self, Full};
 use super::handshakes::{Established, HandshakeLimits, Handshakes};
@@ -332,9 +332,6 @@ impl EventLoop {
 
     /// Somebody connected to the listener of this index.
     fn accepted(&mut self, listener: usize, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = prepare(&stream) {
-            return log::debug!("{peer} left at once: {error}");
-        }
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if self.balancers.contains(peer.ip()) {
             let registry = self.poll.registry();
