@@ -1,4 +1,4 @@
-//! Lines that came at once and are answered as the client reads.
+//! Lines that came at once, and are answered as the client reads or the daemon answers.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -54,20 +54,19 @@ fn asking(core: &mut Core) -> ConnectionSerial {
         .expect("a question")
 }
 
-/// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
-#[test]
-fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
+/// A worker that the daemon knows; loopback is trusted.
+fn attached(lines: Rate) -> Core {
     let settings = CoreSettings {
         limits: SessionLimits {
             max_line_bytes: 64,
             max_unread_bytes: MAX_UNREAD_BYTES,
             max_recipients: 1,
         },
-        time_out_ms: 1_000,
+        time_out_ms: 1_000_000,
         newcomers: NewcomerRules {
             trusted: Networks::LOOPBACK.parse().unwrap(),
-            login_ms: 1_000,
-            lines: Rate::new(1, 1_000, 1),
+            login_ms: 1_000_000,
+            lines,
         },
         max_held_bytes: usize::MAX,
     };
@@ -80,24 +79,55 @@ fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
     let mut said = FrameWriter::default();
     said.push_frame(&Greeting::Attached(credential).encode().unwrap());
     say(&mut core, &mut said);
-    let key = core.open(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    serve_listed(&mut core);
-    core.received(key, b"ann\n");
-    serve_listed(&mut core);
+    core
+}
+
+/// The daemon wants the password of who gave a name of three letters.
+fn want_password(core: &mut Core) {
     let reply = ToWorker::Reply {
-        connection: asking(&mut core),
+        connection: asking(core),
         offset: StreamOffset(4),
         answer: Answer::Password,
         messages: vec![],
         through: MessageNumber::default(),
         more: false,
     };
+    let mut said = FrameWriter::default();
     said.push(&reply).unwrap();
-    say(&mut core, &mut said);
+    say(core, &mut said);
+}
+
+/// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
+#[test]
+fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
+    let mut core = attached(Rate::new(1, 1_000, 1));
+    let key = core.open(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    serve_listed(&mut core);
+    core.received(key, b"ann\n");
+    serve_listed(&mut core);
+    want_password(&mut core);
     assert_eq!(serve_listed(&mut core), "password\n".len());
     let empty_lines = 20 * MAX_UNREAD_BYTES;
     core.received(key, &b"\n".repeat(empty_lines));
     let answered = serve_listed(&mut core);
     assert_eq!(answered, empty_lines * "password\n".len());
     assert!(core.wants_input(key));
+}
+
+/// Found by measuring: while passwords were hashed, the worker served those who waited for them all the time.
+#[test]
+fn a_stranger_whose_next_line_cannot_be_taken_is_not_served_until_there_is_something_to_do() {
+    let mut core = attached(Rate::new(10, 1_000, 10));
+    let key = core.open(IpAddr::from([192, 0, 2, 1]));
+    serve_listed(&mut core);
+    core.received(key, b"ann\nwrong\nwrong\n");
+    serve_listed(&mut core);
+    want_password(&mut core);
+    serve_listed(&mut core);
+    // The daemon does not answer yet, and by now the pace allows all lines.
+    core.begin_turn(5_000);
+    serve_listed(&mut core);
+    assert!(!core.has_listed());
+    let next_ms = core.next_deadline_ms();
+    assert!(next_ms.is_none_or(|at_ms| at_ms > 5_000), "{next_ms:?}");
 }

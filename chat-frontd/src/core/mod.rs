@@ -266,7 +266,10 @@ impl Core {
             return;
         };
         client.session.advance(self.now_ms);
-        if let Some(until_ms) = client.session.pace_due_ms() {
+        // What is over already is looked at with the next line: a client that can take none now would be served all the time.
+        if let Some(until_ms) = client.session.pace_due_ms()
+            && until_ms > self.now_ms
+        {
             self.timers.set_by(key, Reason::Pace, until_ms);
         }
         if let Some(event) = client.session.take_event() {
