@@ -2,13 +2,13 @@
 
 mod accepting;
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chat_shared::child_link::RefusalReports;
 use chat_shared::network::Networks;
-use chat_shared::security_log::Event as SecurityEvent;
 use chat_shared::token_bucket::Rate;
 use chat_shared::wake_stream;
 use mio::event::Event;
@@ -17,11 +17,13 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::WorkerSetup;
+use super::admission::Admission;
 use super::client_socket::{Alive, ClientSocket, READ_BYTES};
 use super::daemon_socket::DaemonSocket;
 use super::full::Full;
 use super::handshakes::{HandshakeLimits, Handshakes};
 use super::proxied::Proxied;
+use super::reading_pace::ReadingRate;
 use super::tls_setup::TlsSetup;
 use crate::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
 
@@ -44,6 +46,7 @@ pub(super) struct EventLoop {
     began: Instant,
     now_ms: u64,
     listeners: Vec<TcpListener>,
+    admission: Admission,
     parent: UnixStream,
     terminate: UnixStream,
     reload: UnixStream,
@@ -51,11 +54,16 @@ pub(super) struct EventLoop {
     core: Core,
     tls: TlsSetup,
     handshakes: Handshakes,
+    /// Who is spared what is counted by source or time.
+    trusted: Networks,
     /// Who speaks for others.
     balancers: Networks,
     proxied: Proxied,
     /// By the core's keys.
     sockets: Vec<Option<ClientSocket>>,
+    reading_rate: ReadingRate,
+    /// Those who sent too much, by the time from which they are read again. Some may have left, and others have their keys.
+    held_back: BTreeSet<(u64, ClientKey)>,
     scratch: Box<[u8; READ_BYTES]>,
     max_clients: usize,
     full: Full,
@@ -89,6 +97,16 @@ impl EventLoop {
             listeners.push(TcpListener::from_std(listener));
         }
         let settings = setup.settings;
+        let admission = Admission::new(
+            settings.connections_per_second,
+            settings.connection_burst,
+            listeners.len(),
+        );
+        let reading_rate = ReadingRate::new(
+            settings.lines_per_second,
+            settings.line_burst,
+            settings.max_line_bytes,
+        );
         let state_socket_path = settings.state_socket_path();
         let core_settings = CoreSettings {
             limits: SessionLimits {
@@ -98,7 +116,7 @@ impl EventLoop {
             },
             time_out_ms: settings.time_out * 1_000,
             newcomers: NewcomerRules {
-                trusted: settings.trusted,
+                trusted: settings.trusted.clone(),
                 login_ms: settings.login_time_out * 1_000,
                 lines: Rate::new(settings.lines_per_second, 1_000, settings.line_burst),
             },
@@ -109,6 +127,7 @@ impl EventLoop {
             began: Instant::now(),
             now_ms: 0,
             listeners,
+            admission,
             parent,
             terminate,
             reload,
@@ -122,9 +141,12 @@ impl EventLoop {
                 },
                 FIRST_HANDSHAKE,
             ),
+            trusted: settings.trusted,
             balancers: settings.proxy_from,
             proxied: Proxied::new(FIRST_PROXIED, settings.proxy_time_out * 1_000),
             sockets: Vec::new(),
+            reading_rate,
+            held_back: BTreeSet::new(),
             scratch: Box::new([0; READ_BYTES]),
             max_clients: settings.max_clients,
             full: Full::default(),
@@ -158,31 +180,27 @@ impl EventLoop {
         }
     }
 
-    /// Everything that can be done without waiting; of each client's bytes one read.
+    /// Everything that can be done without waiting: for those who are served already first, of each client's bytes one read,
+    /// then for a few of those who come.
     fn turn(&mut self) -> anyhow::Result<()> {
         self.daemon
             .connect_if_due(self.poll.registry(), &mut self.core, self.now_ms)?;
         self.begin_accepting_if_ready()?;
-        self.accept();
-        for introduced in self.proxied.turn(self.now_ms, self.poll.registry()) {
-            self.introduced(introduced);
-        }
-        for (balancer, reason) in self.proxied.take_failed() {
-            log::debug!("the balancer {balancer} is not served: {reason}");
-            self.core.note(SecurityEvent::ProxyHeader, Some(balancer));
-            self.room_for_another();
-        }
-        for established in self.handshakes.turn(self.now_ms, &mut self.scratch[..]) {
-            self.open_established(established);
-        }
-        for connection in self.handshakes.take_failed() {
-            self.core
-                .newcomer_failed(connection, SecurityEvent::TlsHandshake);
-            self.room_for_another();
-        }
+        self.serve_listed();
+        // The daemon is to have what they ask before it is told of those who come.
+        self.daemon.write(&mut self.core);
+        self.take_newcomers();
+        self.daemon.write(&mut self.core);
+        self.refusal_reports
+            .report_if_due(&mut self.parent, self.core.refusals(), self.now_ms);
+        Ok(())
+    }
+
+    fn serve_listed(&mut self) {
         for key in self.core.take_wanted_observations() {
             self.observe(key);
         }
+        self.release_held_back();
         let mut more_to_read = Vec::new();
         while let Some(key) = self.core.next_listed() {
             if self.serve(key) {
@@ -194,10 +212,6 @@ impl EventLoop {
         }
         // Time alone may have closed somebody, without anybody being served.
         self.perform_actions();
-        self.daemon.write(&mut self.core);
-        self.refusal_reports
-            .report_if_due(&mut self.parent, self.core.refusals(), self.now_ms);
-        Ok(())
     }
 
     fn take_event(&mut self, event: &Event) -> anyhow::Result<()> {
@@ -231,7 +245,18 @@ impl EventLoop {
         let Some(Some(socket)) = self.sockets.get_mut(key) else {
             return false;
         };
-        let mut alive = socket.read(key, &mut self.core, &mut self.scratch);
+        let mut alive = Alive::Yes;
+        if socket.is_broken || !socket.is_held_back(self.now_ms) {
+            alive = socket.read(key, &mut self.core, &mut self.scratch);
+            if let Some(pace) = &mut socket.pace
+                && let Some(until_ms) = pace.settle(self.reading_rate, self.now_ms)
+            {
+                self.held_back.insert((until_ms, key));
+                if pace.is_first_delay() {
+                    self.core.note_delay(key);
+                }
+            }
+        }
         if alive == Alive::Yes {
             self.core.serve(key);
             alive = socket.write(key, &mut self.core);
@@ -250,7 +275,7 @@ impl EventLoop {
             self.room_for_another();
             return false;
         }
-        let has_more = socket.can_read(key, &self.core);
+        let has_more = !socket.is_held_back(self.now_ms) && socket.can_read(key, &self.core);
         self.perform_actions();
         has_more
     }
@@ -279,6 +304,16 @@ impl EventLoop {
         }
     }
 
+    /// Those whose time has come are read again.
+    fn release_held_back(&mut self) {
+        while let Some((until_ms, key)) = self.held_back.first().copied()
+            && until_ms <= self.now_ms
+        {
+            self.held_back.pop_first();
+            self.core.list(key);
+        }
+    }
+
     fn observe(&mut self, key: ClientKey) {
         if let Some(Some(socket)) = self.sockets.get_mut(key) {
             socket.observe(key, &mut self.core);
@@ -302,6 +337,9 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let accept_ms = self.accept_from_ms.filter(|_| self.can_accept());
+        if accept_ms.is_some_and(|from_ms| from_ms <= self.now_ms) {
+            return Some(Duration::ZERO);
+        }
         [
             self.core.next_deadline_ms(),
             self.daemon.next_ms(),
@@ -309,6 +347,7 @@ impl EventLoop {
             self.proxied.next_due_ms(),
             self.refusal_reports.next_due_ms(self.core.refusals()),
             accept_ms,
+            self.held_back.first().map(|(until_ms, _)| *until_ms),
         ]
         .into_iter()
         .flatten()

@@ -49,6 +49,9 @@ impl ClientSocket {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Alive::Yes,
             Err(_) => return Alive::No,
         };
+        if let Some(pace) = &mut self.pace {
+            pace.read(bytes);
+        }
         self.is_readable = bytes == most || self.is_read_closed;
         let mut plain = Vec::new();
         let received = tls.receive(&mut scratch[..bytes], &mut plain);

@@ -1,7 +1,7 @@
 //! Taking new clients in: from the listeners, through PROXY headers and handshakes, to their sockets.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 
 use anyhow::Context;
@@ -12,6 +12,7 @@ use mio::{Interest, Token};
 
 use super::{EventLoop, FIRST_CLIENT, FIRST_LISTENER, INTEREST};
 use crate::core::ClientKey;
+use crate::worker::admission::Wait;
 use crate::worker::client_socket::{ClientSocket, prepare};
 use crate::worker::full;
 use crate::worker::handshakes::Established;
@@ -39,7 +40,28 @@ impl EventLoop {
         report_ready(&parent).context("cannot tell the master that clients can be served")
     }
 
-    pub(super) fn accept(&mut self) {
+    /// A part of what can be done for those who are no clients yet.
+    pub(super) fn take_newcomers(&mut self) {
+        self.accept();
+        for introduced in self.proxied.turn(self.now_ms, self.poll.registry()) {
+            self.introduced(introduced);
+        }
+        for (balancer, reason) in self.proxied.take_failed() {
+            log::debug!("the balancer {balancer} is not served: {reason}");
+            self.core.note(SecurityEvent::ProxyHeader, Some(balancer));
+            self.room_for_another();
+        }
+        for established in self.handshakes.turn(self.now_ms, &mut self.scratch[..]) {
+            self.open_established(established);
+        }
+        for connection in self.handshakes.take_failed() {
+            self.core
+                .newcomer_failed(connection, SecurityEvent::TlsHandshake);
+            self.room_for_another();
+        }
+    }
+
+    fn accept(&mut self) {
         let is_due = self.can_accept()
             && self
                 .accept_from_ms
@@ -49,7 +71,7 @@ impl EventLoop {
         }
         self.accept_from_ms = None;
         for index in 0..self.listeners.len() {
-            loop {
+            for taken in 0.. {
                 if !self.has_room() {
                     return self.accept_without_room();
                 }
@@ -59,6 +81,17 @@ impl EventLoop {
                 {
                     self.accept_again_at(at_ms);
                     break;
+                }
+                match self.admission.may_take(index, taken, self.now_ms) {
+                    Ok(()) => {}
+                    Err(Wait::Turn) => {
+                        self.accept_again_at(self.now_ms);
+                        break;
+                    }
+                    Err(Wait::UntilMs(at_ms)) => {
+                        self.accept_again_at(at_ms);
+                        break;
+                    }
                 }
                 match self.listeners[index].accept() {
                     Ok((stream, peer)) => {
@@ -127,10 +160,11 @@ impl EventLoop {
 
     /// Somebody connected to the listener of this index.
     fn accepted(&mut self, listener: usize, stream: TcpStream, peer: SocketAddr) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if let Err(error) = prepare(&stream) {
+            self.admit(listener, peer.ip());
             return log::debug!("{peer} left at once: {error}");
         }
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if self.balancers.contains(peer.ip()) {
             let registry = self.poll.registry();
             return self
@@ -145,12 +179,13 @@ impl EventLoop {
     }
 
     /// It is clear whom a connection is for.
-    pub(super) fn introduced(&mut self, introduced: Introduced) {
+    fn introduced(&mut self, introduced: Introduced) {
         let Introduced {
             mut stream,
             source,
             listener,
         } = introduced;
+        self.admit(listener, source.ip());
         let registry = self.poll.registry();
         if let Some(config) = self.tls.config_of(listener) {
             let connection = self.core.arrive(source.ip());
@@ -159,13 +194,21 @@ impl EventLoop {
         }
         let key = self.core.open(source.ip());
         let registered = registry.register(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
-        self.opened(key, stream, None, registered);
+        self.opened(key, stream, source.ip(), None, registered);
+    }
+
+    /// Counts a connection, if its source is not spared that.
+    fn admit(&mut self, listener: usize, source: IpAddr) {
+        if !self.trusted.contains(source) {
+            self.admission.took_stranger(listener, self.now_ms);
+        }
     }
 
     /// A client's handshake is done.
-    pub(super) fn open_established(&mut self, established: Established) {
+    fn open_established(&mut self, established: Established) {
         let Established {
             connection,
+            peer,
             mut stream,
             tls,
             plain,
@@ -176,7 +219,7 @@ impl EventLoop {
         let registry = self.poll.registry();
         let registered = registry.reregister(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
         let is_over = tls.has_farewell();
-        self.opened(key, stream, Some(tls), registered);
+        self.opened(key, stream, peer.ip(), Some(tls), registered);
         if !plain.is_empty() {
             self.core.received(key, &plain);
         }
@@ -189,6 +232,7 @@ impl EventLoop {
         &mut self,
         key: ClientKey,
         stream: TcpStream,
+        source: IpAddr,
         tls: Option<Box<TlsLayer>>,
         registered: std::io::Result<()>,
     ) {
@@ -199,6 +243,7 @@ impl EventLoop {
         if self.sockets.len() <= key {
             self.sockets.resize_with(key + 1, || None);
         }
-        self.sockets[key] = Some(ClientSocket::new(stream, tls));
+        let pace = (!self.trusted.contains(source)).then(Box::default);
+        self.sockets[key] = Some(ClientSocket::new(stream, tls, pace));
     }
 }
