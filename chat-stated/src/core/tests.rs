@@ -1,5 +1,6 @@
 //! The core where the world around it is slow or refuses, without that world.
 
+mod sends;
 mod texts;
 
 use std::path::PathBuf;
