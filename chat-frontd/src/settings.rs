@@ -181,6 +181,26 @@ pub struct Settings {
     )]
     pub line_burst: u32,
 
+    /// Connections in a second that a worker takes at a listener; of what comes faster the others have to wait
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_CONNECTIONS_PER_SECOND",
+        default_value_t = 5_000,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub connections_per_second: u32,
+
+    /// Connections that a worker takes at a listener at once after a pause, before that rate holds
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_CONNECTION_BURST",
+        default_value_t = 20_000,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub connection_burst: u32,
+
     /// Balancers, as addresses and networks with commas between, whose connections begin with a PROXY header, version 2
     #[arg(
         long,
@@ -316,6 +336,8 @@ mod tests {
             "--trusted=10.0.0.1/8",
             "--proxy-from=x",
             "--lines-per-second=0",
+            "--connections-per-second=0",
+            "--connection-burst=0",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");
         }

@@ -38,6 +38,13 @@ impl TokenBucket {
         }
     }
 
+    /// Takes tokens for what has happened already, those that are not there yet too: the next ones have to wait for them.
+    pub fn spend(&mut self, rate: Rate, count: u64, now_ms: u64) {
+        let now_us = now_ms.saturating_mul(1_000);
+        let spent_us = rate.interval_us.saturating_mul(count);
+        self.full_at_us = self.full_at_us.max(now_us).saturating_add(spent_us);
+    }
+
     /// Puts back one that was taken.
     pub fn give_back(&mut self, rate: Rate) {
         self.full_at_us = self.full_at_us.saturating_sub(rate.interval_us);
@@ -98,6 +105,18 @@ mod tests {
         bucket.give_back(rate);
         assert_eq!(bucket.take(rate, 0), Ok(()));
         assert_eq!(bucket.take(rate, 1), Err(60_000));
+    }
+
+    #[test]
+    fn what_was_spent_beyond_the_burst_is_waited_for() {
+        let rate = Rate::new(10, 1_000, 3);
+        let mut bucket = TokenBucket::default();
+        bucket.spend(rate, 2, 5_000);
+        assert_eq!(bucket.ready_at_ms(rate, 5_000), None);
+        bucket.spend(rate, 5, 5_000);
+        assert_eq!(bucket.ready_at_ms(rate, 5_000), Some(5_500));
+        assert_eq!(bucket.ready_at_ms(rate, 5_500), None);
+        assert_eq!(bucket.full_at_ms(), 5_700);
     }
 
     #[test]

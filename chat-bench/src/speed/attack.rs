@@ -1,6 +1,11 @@
 //! `chat-bench attack`: what those who are logged in notice of an attack.
+//!
+//! Quiet and attack take turns on one server, and a fetch is timed from when it was due, not from when it could be sent. The
+//! server has a core of its own, with all that it does. The attackers have what the clients leave them of the other, since
+//! their work would be done on another machine: they run only while no client wants it.
 
 use std::collections::VecDeque;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
@@ -9,16 +14,17 @@ use clap::builder::RangedU64ValueParser;
 use super::attackers::{Attack, Attackers};
 use super::gathering::{Presence, gather};
 use super::hearing::{self, Hearing};
-use super::measurement::Measurement;
+use super::measurement::{Figure, Measurement};
 use super::progress::Progress;
 use super::setup::{Setup, Stage};
-use super::target::ServerKind;
+use super::target::{ServerKind, Target};
 use crate::crowd::Crowd;
 use crate::histogram::Histogram;
 use crate::installation::{Accounts, Hashing, Plan};
+use crate::process_tree::processor_time;
 
-/// What becomes of an attack before it is measured.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// In this an attack begins: it is told apart.
+const FIRST: Duration = Duration::from_secs(1);
 /// How long the last answers may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 const TURN_TIMEOUT: Duration = Duration::from_millis(1);
@@ -26,13 +32,18 @@ const TURN_TIMEOUT: Duration = Duration::from_millis(1);
 const FLAGS: [&str; 2] = ["--trusted", "none"];
 
 /// Clients that `fetch` at a steady pace: how long do the answers take in quiet, and under an attack?
+///
+/// Both take turns on the same server, several times in a run; a fetch is timed from when it was due. Attackers run only
+/// while no client wants their core (SCHED_IDLE), because in earnest they are other machines, and send no more than a line of
+/// --line-mbits carries. What the server does counts in full: it has a core of its own. The first second of each attack,
+/// with what the server allows at once, is told on its own and is in no other figure.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// What is the same in all measurements.
     #[command(flatten)]
     pub setup: Setup,
 
-    /// The attacks; each is measured on a server of its own, against that server in quiet
+    /// The attacks; each is measured on servers of its own, against those in quiet
     #[arg(long, value_enum, value_name = "ATTACK,...", value_delimiter = ',', default_values_t = Attack::ALL)]
     pub attacks: Vec<Attack>,
 
@@ -49,9 +60,22 @@ pub struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub rate: u64,
 
-    /// How long is measured, each time
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    /// How long is measured, each time, after a first second
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub seconds: u64,
+
+    /// How often quiet and attack take turns in a run, of which the medians are told
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 3,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=100)
+    )]
+    pub rounds: usize,
+
+    /// What the attackers' line carries, in megabits a second
+    #[arg(long, value_name = "MBITS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub line_mbits: u64,
 }
 
 /// Measures it.
@@ -70,6 +94,9 @@ fn under(attack: Attack, stage: &Stage<'_>, options: &Options) -> anyhow::Result
         ("clients", options.clients as u64),
         ("rate", options.rate),
         ("workers", options.setup.workers as u64),
+        ("seconds", options.seconds),
+        ("rounds", options.rounds as u64),
+        ("line_mbits", options.line_mbits),
     ];
     let bench = format!("attack {}", attack.name());
     stage.measure(&bench, &parameters, |progress| {
@@ -89,26 +116,54 @@ fn under(attack: Attack, stage: &Stage<'_>, options: &Options) -> anyhow::Result
         let mut crowd = Crowd::new(target.address, names.len())?;
         let clients = 0..options.clients;
         gather(&mut crowd, &target, &names, clients, Presence::LoggedIn)?;
-        let quiet = Fetches::new(options).go_on(&mut crowd, progress)?;
-        let attackers = Attackers::begin(attack, target.address, &names[options.clients..])?;
-        let attacked = Fetches::new(options).go_on(&mut crowd, progress)?;
-        let done = attackers.end();
+        let mut rounds = Vec::new();
+        for _ in 0..options.rounds {
+            let quiet = Fetches::new(options).measure(&mut crowd, &target, progress)?;
+            let names = &names[options.clients..];
+            let attackers = Attackers::begin(attack, target.address, names, options.line_mbits)?;
+            let attacked = Fetches::new(options).measure(&mut crowd, &target, progress)?;
+            rounds.push(figures(&quiet, &attacked, attackers.end()));
+        }
         target.end()?;
-        Ok(figures(&quiet, &attacked, done))
+        Ok(medians(&rounds))
     })
 }
 
-fn figures(quiet: &Histogram, attacked: &Histogram, done: f64) -> Vec<(&'static str, f64)> {
+type Figures = Vec<(&'static str, f64)>;
+
+fn figures(quiet: &Times, attacked: &Times, done: f64) -> Figures {
     let us = |times: &Histogram, percent| times.percentile(percent).as_secs_f64() * 1e6;
-    let [before, under] = [quiet, attacked].map(|times| us(times, 99.0));
+    let [before, under] = [quiet, attacked].map(|times| us(&times.steady, 99.0));
     vec![
-        ("quiet p50 us", us(quiet, 50.0)),
+        ("quiet p50 us", us(&quiet.steady, 50.0)),
         ("quiet p99 us", before),
-        ("attacked p50 us", us(attacked, 50.0)),
+        ("attacked p50 us", us(&attacked.steady, 50.0)),
         ("attacked p99 us", under),
         ("p99 ratio", under / before.max(1.0)),
+        ("first second's p99 us", us(&attacked.first, 99.0)),
+        ("quiet server busy %", quiet.busy_percent),
+        ("attacked server busy %", attacked.busy_percent),
         ("attackers' deeds/s", done),
     ]
+}
+
+/// The middle one of each figure.
+fn medians(rounds: &[Figures]) -> Figures {
+    let names = rounds.first().into_iter().flatten().enumerate();
+    let median = |(place, (name, _)): (usize, &(&'static str, f64))| {
+        let of_rounds = rounds.iter().map(|round| round[place].1).collect();
+        (*name, Figure::new(name, of_rounds).median)
+    };
+    names.map(median).collect()
+}
+
+/// How long fetches took, and how busy the server was meanwhile, of one core.
+#[derive(Default)]
+struct Times {
+    /// Those that were due in the first second.
+    first: Histogram,
+    steady: Histogram,
+    busy_percent: f64,
 }
 
 /// Fetch `n` is due at `n / rate` seconds, by client `n` modulo their number, whatever became of those before.
@@ -119,9 +174,9 @@ struct Fetches {
     began_at: Instant,
     sent: u64,
     answered: u64,
-    /// When those were sent that are not answered, by client.
+    /// When those were due that are not answered, by client.
     unanswered: Vec<VecDeque<Instant>>,
-    times: Histogram,
+    times: Times,
 }
 
 impl Fetches {
@@ -129,17 +184,32 @@ impl Fetches {
         Self {
             rate: options.rate,
             clients: options.clients,
-            span: WARM_UP + Duration::from_secs(options.seconds),
+            span: FIRST + Duration::from_secs(options.seconds),
             began_at: Instant::now(),
             sent: 0,
             answered: 0,
             unanswered: vec![VecDeque::new(); options.clients],
-            times: Histogram::default(),
+            times: Times::default(),
         }
     }
 
-    /// How long each took, but those of the warm-up.
-    fn go_on(mut self, crowd: &mut Crowd, progress: &mut Progress) -> anyhow::Result<Histogram> {
+    fn measure(
+        self,
+        crowd: &mut Crowd,
+        target: &Target,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Times> {
+        let processes = target.processes();
+        let (began_at, used) = (Instant::now(), processor_time(&processes));
+        let times = self.go_on(crowd, progress)?;
+        let used = processor_time(&processes) - used;
+        Ok(Times {
+            busy_percent: used.div_duration_f64(began_at.elapsed()) * 100.0,
+            ..times
+        })
+    }
+
+    fn go_on(mut self, crowd: &mut Crowd, progress: &mut Progress) -> anyhow::Result<Times> {
         loop {
             let now = self.began_at.elapsed();
             progress.show(Instant::now(), now.div_duration_f64(self.span));
@@ -149,17 +219,30 @@ impl Fetches {
                 return Ok(self.times);
             }
             ensure!(now < self.span + PATIENCE, "fetches are not answered");
-            hearing::turn(crowd, TURN_TIMEOUT, &mut self)?;
+            if self.answered == self.sent {
+                // Sleeping is more exact than waiting for events, of which there will be none.
+                let next = self.due_at(self.sent);
+                thread::sleep(next.saturating_duration_since(Instant::now()));
+            } else {
+                hearing::turn(crowd, TURN_TIMEOUT, &mut self)?;
+            }
         }
     }
 
+    fn due_at(&self, number: u64) -> Instant {
+        self.began_at + Duration::from_secs_f64(number as f64 / self.rate as f64)
+    }
+
     fn send_due(&mut self, now: Duration, crowd: &mut Crowd) {
-        let due = (now.as_secs_f64() * self.rate as f64) as u64;
-        while self.sent <= due {
+        loop {
+            let due_at = self.due_at(self.sent);
+            if due_at > self.began_at + now {
+                return;
+            }
             let client = self.sent as usize % self.clients;
             if let Some(output) = crowd.output(client) {
                 output.extend_from_slice(b"fetch\n");
-                self.unanswered[client].push_back(Instant::now());
+                self.unanswered[client].push_back(due_at);
             }
             self.sent += 1;
         }
@@ -171,13 +254,15 @@ impl Hearing for Fetches {
         if line != b"DONE" {
             return Ok(());
         }
-        let Some(sent_at) = self.unanswered[client].pop_front() else {
+        let Some(due_at) = self.unanswered[client].pop_front() else {
             bail!("client {client} was answered what it did not ask");
         };
         self.answered += 1;
-        if sent_at >= self.began_at + WARM_UP {
-            self.times.add(sent_at.elapsed());
-        }
+        let times = match due_at < self.began_at + FIRST {
+            true => &mut self.times.first,
+            false => &mut self.times.steady,
+        };
+        times.add(due_at.elapsed());
         Ok(())
     }
 }

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use chat_stated::passwords::thread_priority::set_nice;
+use anyhow::{Context, bail};
+use chat_stated::passwords::thread_priority::set_idle;
 use clap::ValueEnum;
+use nix::libc;
 use socket2::{Domain, Socket, Type};
 
 use super::person::Person;
@@ -20,6 +21,9 @@ const THREADS: usize = 4;
 const SILENT: usize = 5_000;
 /// A source may have so many that are not logged in.
 const SILENT_OF_A_SOURCE: usize = 25;
+/// A connection that is made and reset, on the wire: three of the shortest packets.
+const RESET_BYTES: usize = 3 * 84;
+const LOGIN_TRIES: usize = 500;
 /// How long somebody waits whose bytes are not taken; fifty times that for an answer.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -62,6 +66,39 @@ impl Attack {
     }
 }
 
+/// What one of them may send.
+struct Line {
+    began_at: Instant,
+    bytes_per_second: u64,
+    sent_bytes: u64,
+}
+
+impl Line {
+    /// A part of the line that they share.
+    fn new(mbits: u64) -> Self {
+        Self {
+            began_at: Instant::now(),
+            bytes_per_second: (mbits * 125_000 / THREADS as u64).max(1),
+            sent_bytes: 0,
+        }
+    }
+
+    /// So much is sent: waits for the time that it takes. What was not sent in time is not made up for.
+    fn carry(&mut self, bytes: usize) {
+        self.sent_bytes += bytes as u64;
+        let due = Duration::from_secs_f64(self.sent_bytes as f64 / self.bytes_per_second as f64);
+        let late = self.began_at.elapsed().saturating_sub(due);
+        if late > PAUSE {
+            self.began_at += late;
+        }
+        // Short waits take longer than they should.
+        let early = due.saturating_sub(self.began_at.elapsed());
+        if early > PAUSE / 20 {
+            thread::sleep(early);
+        }
+    }
+}
+
 /// They go on until they are ended.
 pub struct Attackers {
     began_at: Instant,
@@ -75,7 +112,12 @@ pub struct Attackers {
 
 impl Attackers {
     /// Begins. These names are theirs.
-    pub fn begin(attack: Attack, server: SocketAddr, names: &[String]) -> anyhow::Result<Self> {
+    pub fn begin(
+        attack: Attack,
+        server: SocketAddr,
+        names: &[String],
+        line_mbits: u64,
+    ) -> anyhow::Result<Self> {
         let count = if attack == Attack::Silent { SILENT } else { 0 };
         let silent: anyhow::Result<Vec<_>> = (0..count)
             .map(|number| connect(server, source(number / SILENT_OF_A_SOURCE)))
@@ -94,6 +136,7 @@ impl Attackers {
                     server,
                     name: name.clone(),
                     number,
+                    line: Line::new(line_mbits),
                     is_over: Arc::clone(&attackers.is_over),
                     deeds: Arc::clone(&attackers.deeds),
                 };
@@ -123,14 +166,15 @@ struct Attacker {
     server: SocketAddr,
     name: String,
     number: usize,
+    line: Line,
     is_over: Arc<AtomicBool>,
     deeds: Arc<AtomicU64>,
 }
 
 impl Attacker {
-    fn run(self) {
-        // The clients that are measured share the core with it, and are not to wait for it.
-        if let Err(error) = set_nice(19) {
+    fn run(mut self) {
+        // In earnest it is another machine: the clients that are measured are not to wait for it.
+        if let Err(error) = set_idle() {
             eprintln!("an attacker keeps its priority: {error}");
         }
         let mut round = self.number;
@@ -143,30 +187,42 @@ impl Attacker {
         }
     }
 
-    fn once(&self, from: IpAddr) -> anyhow::Result<()> {
+    fn once(&mut self, from: IpAddr) -> anyhow::Result<()> {
         match self.attack {
             Attack::NeverReading => self.send_for_ever(&[&[b'x'; 4_000][..], b"\n"].concat()),
             Attack::EndlessLine => self.send_for_ever(&[b'x'; 4_096]),
-            Attack::Resets => {
-                let connection = connect(self.server, from)?;
-                Socket::from(connection).set_linger(Some(Duration::ZERO))?;
-                self.deeds.fetch_add(1, Ordering::Relaxed);
-                Ok(())
-            }
+            Attack::Resets => self.reset(from),
             Attack::Logins => self.guess(from),
             Attack::Silent => Ok(()),
         }
     }
 
+    /// Does not wait where the server takes no more: the next one is tried.
+    fn reset(&mut self, from: IpAddr) -> anyhow::Result<()> {
+        let socket = bound(self.server, from)?;
+        socket.set_nonblocking(true)?;
+        socket.set_linger(Some(Duration::ZERO))?;
+        match socket.connect(&self.server.into()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+                return Err(error).context("an attacker cannot connect");
+            }
+            _ => {}
+        }
+        drop(socket);
+        self.line.carry(RESET_BYTES);
+        self.deeds.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Reads nothing. When nothing more is taken it tries again and again.
-    fn send_for_ever(&self, piece: &[u8]) -> anyhow::Result<()> {
-        let person = Person::log_in(self.server, &self.name)?.context("it is logged in")?;
-        let mut stream = person.into_stream();
+    fn send_for_ever(&mut self, piece: &[u8]) -> anyhow::Result<()> {
+        let mut stream = self.log_in()?.into_stream();
         stream.set_write_timeout(Some(PAUSE))?;
         let mut sent = 0;
         while !self.is_over.load(Ordering::Relaxed) {
             if let Ok(count) = stream.write(&piece[sent..]) {
                 sent = (sent + count) % piece.len();
+                self.line.carry(count);
                 self.deeds
                     .fetch_add(u64::from(sent == 0), Ordering::Relaxed);
             }
@@ -174,8 +230,19 @@ impl Attacker {
         Ok(())
     }
 
+    /// As soon as the server knows that it has left since the last round.
+    fn log_in(&self) -> anyhow::Result<Person> {
+        for _ in 0..LOGIN_TRIES {
+            if let Some(person) = Person::log_in(self.server, &self.name)? {
+                return Ok(person);
+            }
+            thread::sleep(PAUSE);
+        }
+        bail!("{} is logged in still", self.name)
+    }
+
     /// Two wrong passwords, so that the next source comes before there is a block.
-    fn guess(&self, from: IpAddr) -> anyhow::Result<()> {
+    fn guess(&mut self, from: IpAddr) -> anyhow::Result<()> {
         let mut connection = connect(self.server, from)?;
         connection.set_read_timeout(Some(PAUSE * 50))?;
         connection.write_all(format!("{}\nwrong\nwrong\n", self.name).as_bytes())?;
@@ -199,11 +266,32 @@ fn source(number: usize) -> IpAddr {
     Ipv4Addr::new(127, 1, network, host).into()
 }
 
-fn connect(server: SocketAddr, from: IpAddr) -> anyhow::Result<TcpStream> {
+fn bound(server: SocketAddr, from: IpAddr) -> anyhow::Result<Socket> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(from, 0).into())?;
+    Ok(socket)
+}
+
+fn connect(server: SocketAddr, from: IpAddr) -> anyhow::Result<TcpStream> {
+    let socket = bound(server, from)?;
     socket
         .connect(&server.into())
         .with_context(|| format!("an attacker cannot connect from {from}"))?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_carries_no_more_than_its_rate() {
+        let mut line = Line::new(8);
+        let began_at = Instant::now();
+        for _ in 0..50 {
+            line.carry(1_000);
+        }
+        // A quarter of a megabyte in a second.
+        assert!(began_at.elapsed() >= Duration::from_millis(190));
+    }
 }

@@ -174,6 +174,13 @@ impl Core {
         }
     }
 
+    /// Counts that a client was not read for a while, because it sends too much, and has it in the security log.
+    pub fn note_delay(&mut self, key: ClientKey) {
+        let client = self.clients.awake(key);
+        let address = client.map(|client| client.session.address());
+        self.note(Event::LinesDelayed, address);
+    }
+
     /// Counts something that was refused, and has it in the security log.
     pub fn note(&mut self, event: Event, source: Option<IpAddr>) {
         // Of a trusted client that has rested nobody knows any more where it comes from.

@@ -8,6 +8,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use zeroize::Zeroize;
 
+use super::reading_pace::ReadingPace;
 use super::tcp_queues;
 use super::tls_layer::TlsLayer;
 use crate::core::{ClientKey, Core};
@@ -37,15 +38,22 @@ pub(super) struct ClientSocket {
     pub(super) is_broken: bool,
     /// None if the client speaks plainly.
     pub(super) tls: Option<Box<TlsLayer>>,
+    /// None if the client's source is trusted.
+    pub(super) pace: Option<Box<ReadingPace>>,
     /// All is said: our sending side is to be closed when the kernel has it.
     pub(super) is_to_be_shut: bool,
 }
 
 impl ClientSocket {
-    pub(super) fn new(stream: TcpStream, tls: Option<Box<TlsLayer>>) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        tls: Option<Box<TlsLayer>>,
+        pace: Option<Box<ReadingPace>>,
+    ) -> Self {
         Self {
             stream,
             tls,
+            pace,
             is_to_be_shut: false,
             is_readable: true,
             is_read_closed: false,
@@ -87,6 +95,12 @@ impl ClientSocket {
         }
     }
 
+    /// Whether what there is to be read has to wait, because the client sends too much.
+    pub(super) fn is_held_back(&self, now_ms: u64) -> bool {
+        let pace = self.pace.as_ref();
+        pace.is_some_and(|pace| pace.holds_back(now_ms))
+    }
+
     /// Whether something can be read, and the core takes it.
     pub(super) fn can_read(&self, key: ClientKey, core: &Core) -> bool {
         self.is_readable && !self.has_ended && core.wants_input(key)
@@ -117,6 +131,9 @@ impl ClientSocket {
                 core.ended(key);
             }
             Ok(bytes) => {
+                if let Some(pace) = &mut self.pace {
+                    pace.read(bytes);
+                }
                 // A short read has emptied the kernel's queue, and more will be told of; but the end was.
                 self.is_readable = bytes == READ_BYTES || self.is_read_closed;
                 crash_point::reach("worker:before-acknowledgement");

@@ -1,29 +1,29 @@
 //! The loop: waits for clients, the state daemon, signals and time, and moves bytes.
 
+mod accepting;
+
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use chat_shared::child_link::{RefusalReports, report_ready};
+use chat_shared::child_link::RefusalReports;
 use chat_shared::network::Networks;
-use chat_shared::security_log::Event as SecurityEvent;
 use chat_shared::token_bucket::Rate;
 use chat_shared::wake_stream;
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream, UnixStream};
+use mio::net::{TcpListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGTERM};
-use zeroize::Zeroize;
 
 use super::WorkerSetup;
+use super::admission::Admission;
 use super::client_socket::{Alive, ClientSocket, READ_BYTES};
 use super::daemon_socket::DaemonSocket;
-use super::full::{self, Full};
-use super::handshakes::{Established, HandshakeLimits, Handshakes};
-use super::proxied::{Introduced, Proxied};
-use super::tls_layer::TlsLayer;
+use super::full::Full;
+use super::handshakes::{HandshakeLimits, Handshakes};
+use super::proxied::Proxied;
+use super::reading_pace::ReadingRate;
 use super::tls_setup::TlsSetup;
 use crate::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
 
@@ -38,9 +38,6 @@ const FIRST_CLIENT: usize = 1_024;
 const FIRST_PROXIED: usize = 1 << 30;
 const FIRST_HANDSHAKE: usize = 1 << 31;
 
-/// When no more descriptors are to be had, the next try to accept is made after this.
-const ACCEPT_RETRY_MS: u64 = 100;
-
 /// What is waited for at a client's socket.
 const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
@@ -49,6 +46,7 @@ pub(super) struct EventLoop {
     began: Instant,
     now_ms: u64,
     listeners: Vec<TcpListener>,
+    admission: Admission,
     parent: UnixStream,
     terminate: UnixStream,
     reload: UnixStream,
@@ -56,11 +54,16 @@ pub(super) struct EventLoop {
     core: Core,
     tls: TlsSetup,
     handshakes: Handshakes,
+    /// Who is spared what is counted by source or time.
+    trusted: Networks,
     /// Who speaks for others.
     balancers: Networks,
     proxied: Proxied,
     /// By the core's keys.
     sockets: Vec<Option<ClientSocket>>,
+    reading_rate: ReadingRate,
+    /// Those who sent too much, by the time from which they are read again. Some may have left, and others have their keys.
+    held_back: BTreeSet<(u64, ClientKey)>,
     scratch: Box<[u8; READ_BYTES]>,
     max_clients: usize,
     full: Full,
@@ -94,6 +97,16 @@ impl EventLoop {
             listeners.push(TcpListener::from_std(listener));
         }
         let settings = setup.settings;
+        let admission = Admission::new(
+            settings.connections_per_second,
+            settings.connection_burst,
+            listeners.len(),
+        );
+        let reading_rate = ReadingRate::new(
+            settings.lines_per_second,
+            settings.line_burst,
+            settings.max_line_bytes,
+        );
         let state_socket_path = settings.state_socket_path();
         let core_settings = CoreSettings {
             limits: SessionLimits {
@@ -103,7 +116,7 @@ impl EventLoop {
             },
             time_out_ms: settings.time_out * 1_000,
             newcomers: NewcomerRules {
-                trusted: settings.trusted,
+                trusted: settings.trusted.clone(),
                 login_ms: settings.login_time_out * 1_000,
                 lines: Rate::new(settings.lines_per_second, 1_000, settings.line_burst),
             },
@@ -114,6 +127,7 @@ impl EventLoop {
             began: Instant::now(),
             now_ms: 0,
             listeners,
+            admission,
             parent,
             terminate,
             reload,
@@ -127,9 +141,12 @@ impl EventLoop {
                 },
                 FIRST_HANDSHAKE,
             ),
+            trusted: settings.trusted,
             balancers: settings.proxy_from,
             proxied: Proxied::new(FIRST_PROXIED, settings.proxy_time_out * 1_000),
             sockets: Vec::new(),
+            reading_rate,
+            held_back: BTreeSet::new(),
             scratch: Box::new([0; READ_BYTES]),
             max_clients: settings.max_clients,
             full: Full::default(),
@@ -163,31 +180,27 @@ impl EventLoop {
         }
     }
 
-    /// Everything that can be done without waiting; of each client's bytes one read.
+    /// Everything that can be done without waiting: for those who are served already first, of each client's bytes one read,
+    /// then for a few of those who come.
     fn turn(&mut self) -> anyhow::Result<()> {
         self.daemon
             .connect_if_due(self.poll.registry(), &mut self.core, self.now_ms)?;
         self.begin_accepting_if_ready()?;
-        self.accept();
-        for introduced in self.proxied.turn(self.now_ms, self.poll.registry()) {
-            self.introduced(introduced);
-        }
-        for (balancer, reason) in self.proxied.take_failed() {
-            log::debug!("the balancer {balancer} is not served: {reason}");
-            self.core.note(SecurityEvent::ProxyHeader, Some(balancer));
-            self.room_for_another();
-        }
-        for established in self.handshakes.turn(self.now_ms, &mut self.scratch[..]) {
-            self.open_established(established);
-        }
-        for connection in self.handshakes.take_failed() {
-            self.core
-                .newcomer_failed(connection, SecurityEvent::TlsHandshake);
-            self.room_for_another();
-        }
+        self.serve_listed();
+        // The daemon is to have what they ask before it is told of those who come.
+        self.daemon.write(&mut self.core);
+        self.take_newcomers();
+        self.daemon.write(&mut self.core);
+        self.refusal_reports
+            .report_if_due(&mut self.parent, self.core.refusals(), self.now_ms);
+        Ok(())
+    }
+
+    fn serve_listed(&mut self) {
         for key in self.core.take_wanted_observations() {
             self.observe(key);
         }
+        self.release_held_back();
         let mut more_to_read = Vec::new();
         while let Some(key) = self.core.next_listed() {
             if self.serve(key) {
@@ -199,10 +212,6 @@ impl EventLoop {
         }
         // Time alone may have closed somebody, without anybody being served.
         self.perform_actions();
-        self.daemon.write(&mut self.core);
-        self.refusal_reports
-            .report_if_due(&mut self.parent, self.core.refusals(), self.now_ms);
-        Ok(())
     }
 
     fn take_event(&mut self, event: &Event) -> anyhow::Result<()> {
@@ -231,186 +240,23 @@ impl EventLoop {
         Ok(())
     }
 
-    fn begin_accepting_if_ready(&mut self) -> anyhow::Result<()> {
-        if self.is_ready || !self.core.is_attached() || !self.tls.is_complete() {
-            return Ok(());
-        }
-        self.is_ready = true;
-        for (index, listener) in self.listeners.iter_mut().enumerate() {
-            self.poll
-                .registry()
-                .register(listener, Token(FIRST_LISTENER + index), Interest::READABLE)
-                .context("cannot wait for clients")?;
-        }
-        self.accept_from_ms = Some(self.now_ms);
-        let parent =
-            std::os::unix::net::UnixStream::from(self.parent.as_fd().try_clone_to_owned()?);
-        report_ready(&parent).context("cannot tell the master that clients can be served")
-    }
-
-    fn accept(&mut self) {
-        let is_due = self.can_accept()
-            && self
-                .accept_from_ms
-                .is_some_and(|from_ms| from_ms <= self.now_ms);
-        if !is_due {
-            return;
-        }
-        self.accept_from_ms = None;
-        for index in 0..self.listeners.len() {
-            loop {
-                if !self.has_room() {
-                    return self.accept_without_room();
-                }
-                self.full.is_over();
-                if self.tls.config_of(index).is_some()
-                    && let Err(at_ms) = self.handshakes.make_room(self.now_ms)
-                {
-                    self.accept_again_at(at_ms);
-                    break;
-                }
-                match self.listeners[index].accept() {
-                    Ok((stream, peer)) => {
-                        self.is_accept_failing = false;
-                        self.accepted(index, stream, peer);
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    // The client gave up before we came to it.
-                    Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                    Err(error) => {
-                        // Once, not each time that it is tried.
-                        if !self.is_accept_failing {
-                            log::error!("cannot accept a client: {error}");
-                        }
-                        self.is_accept_failing = true;
-                        self.accept_again_at(self.now_ms + ACCEPT_RETRY_MS);
-                        break;
-                    }
-                }
-            }
-        }
-    }
-
-    fn can_accept(&self) -> bool {
-        self.is_ready && !self.is_stopping
-    }
-
-    fn has_room(&self) -> bool {
-        self.core.client_count() + self.handshakes.count() + self.proxied.count() < self.max_clients
-    }
-
-    /// Those who wait for longer than the other workers would need are told that there are too many.
-    fn accept_without_room(&mut self) {
-        let tell_from_ms = self.full.tell_from_ms(self.now_ms);
-        if tell_from_ms > self.now_ms {
-            return self.accept_again_at(tell_from_ms);
-        }
-        let mut told = 0;
-        for index in 0..self.listeners.len() {
-            while told < full::MOST_AT_ONCE
-                && let Ok((stream, peer)) = self.listeners[index].accept()
-            {
-                let is_plain = self.tls.config_of(index).is_none();
-                full::turn_away(stream, is_plain, &mut self.scratch[..]);
-                let source = peer.ip().to_canonical();
-                self.core.note(SecurityEvent::WorkerFull, Some(source));
-                told += 1;
-            }
-        }
-        if let Some(again_ms) = self.full.told(told, self.now_ms) {
-            self.accept_again_at(again_ms);
-        }
-    }
-
-    fn accept_again_at(&mut self, at_ms: u64) {
-        let at_ms = self
-            .accept_from_ms
-            .map_or(at_ms, |from_ms| from_ms.min(at_ms));
-        self.accept_from_ms = Some(at_ms);
-    }
-
-    /// Somebody connected to the listener of this index.
-    fn accepted(&mut self, listener: usize, stream: TcpStream, peer: SocketAddr) {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        if self.balancers.contains(peer.ip()) {
-            let registry = self.poll.registry();
-            return self
-                .proxied
-                .begin(stream, peer, listener, registry, self.now_ms);
-        }
-        self.introduced(Introduced {
-            stream,
-            source: peer,
-            listener,
-        });
-    }
-
-    /// It is clear whom a connection is for.
-    fn introduced(&mut self, introduced: Introduced) {
-        let Introduced {
-            mut stream,
-            source,
-            listener,
-        } = introduced;
-        let registry = self.poll.registry();
-        if let Some(config) = self.tls.config_of(listener) {
-            let connection = self.core.arrive(source.ip());
-            let handshakes = &mut self.handshakes;
-            return handshakes.begin(connection, stream, source, config, registry, self.now_ms);
-        }
-        let key = self.core.open(source.ip());
-        let registered = registry.register(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
-        self.opened(key, stream, None, registered);
-    }
-
-    /// A client's handshake is done.
-    fn open_established(&mut self, established: Established) {
-        let Established {
-            connection,
-            mut stream,
-            tls,
-            mut plain,
-        } = established;
-        let Some(key) = self.core.open_newcomer(connection) else {
-            return;
-        };
-        let registry = self.poll.registry();
-        let registered = registry.reregister(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
-        let is_over = tls.has_farewell();
-        self.opened(key, stream, Some(tls), registered);
-        if !plain.is_empty() {
-            self.core.received(key, &plain);
-            plain.zeroize();
-        }
-        if is_over {
-            self.core.ended(key);
-        }
-    }
-
-    fn opened(
-        &mut self,
-        key: ClientKey,
-        stream: TcpStream,
-        tls: Option<Box<TlsLayer>>,
-        registered: std::io::Result<()>,
-    ) {
-        if let Err(error) = registered {
-            log::error!("cannot wait for a client: {error}");
-            return self.core.broke(key);
-        }
-        if self.sockets.len() <= key {
-            self.sockets.resize_with(key + 1, || None);
-        }
-        self.sockets[key] = Some(ClientSocket::new(stream, tls));
-    }
-
     /// Does for a client what can be done without waiting; whether there is more to be read.
     fn serve(&mut self, key: ClientKey) -> bool {
         let Some(Some(socket)) = self.sockets.get_mut(key) else {
             return false;
         };
-        let mut alive = socket.read(key, &mut self.core, &mut self.scratch);
+        let mut alive = Alive::Yes;
+        if socket.is_broken || !socket.is_held_back(self.now_ms) {
+            alive = socket.read(key, &mut self.core, &mut self.scratch);
+            if let Some(pace) = &mut socket.pace
+                && let Some(until_ms) = pace.settle(self.reading_rate, self.now_ms)
+            {
+                self.held_back.insert((until_ms, key));
+                if pace.is_first_delay() {
+                    self.core.note_delay(key);
+                }
+            }
+        }
         if alive == Alive::Yes {
             self.core.serve(key);
             alive = socket.write(key, &mut self.core);
@@ -429,7 +275,7 @@ impl EventLoop {
             self.room_for_another();
             return false;
         }
-        let has_more = socket.can_read(key, &self.core);
+        let has_more = !socket.is_held_back(self.now_ms) && socket.can_read(key, &self.core);
         self.perform_actions();
         has_more
     }
@@ -458,8 +304,14 @@ impl EventLoop {
         }
     }
 
-    fn room_for_another(&mut self) {
-        self.accept_again_at(self.now_ms);
+    /// Those whose time has come are read again.
+    fn release_held_back(&mut self) {
+        while let Some((until_ms, key)) = self.held_back.first().copied()
+            && until_ms <= self.now_ms
+        {
+            self.held_back.pop_first();
+            self.core.list(key);
+        }
     }
 
     fn observe(&mut self, key: ClientKey) {
@@ -485,6 +337,9 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let accept_ms = self.accept_from_ms.filter(|_| self.can_accept());
+        if accept_ms.is_some_and(|from_ms| from_ms <= self.now_ms) {
+            return Some(Duration::ZERO);
+        }
         [
             self.core.next_deadline_ms(),
             self.daemon.next_ms(),
@@ -492,6 +347,7 @@ impl EventLoop {
             self.proxied.next_due_ms(),
             self.refusal_reports.next_due_ms(self.core.refusals()),
             accept_ms,
+            self.held_back.first().map(|(until_ms, _)| *until_ms),
         ]
         .into_iter()
         .flatten()

@@ -38,6 +38,7 @@ pub(super) struct HandshakeLimits {
 /// A connection whose handshake is done.
 pub(super) struct Established {
     pub(super) connection: ConnectionSerial,
+    pub(super) peer: SocketAddr,
     pub(super) stream: TcpStream,
     pub(super) tls: Box<TlsLayer>,
     /// What the client has said already.
@@ -328,6 +329,7 @@ impl Handshake {
     fn established(self, plain: Vec<u8>) -> Established {
         Established {
             connection: self.connection,
+            peer: self.peer,
             stream: self.stream,
             tls: self.tls,
             plain,

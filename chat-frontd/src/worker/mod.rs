@@ -1,5 +1,6 @@
 //! A worker: one thread, one event loop, many clients, one connection to the state daemon.
 
+mod admission;
 mod client_socket;
 pub mod confinement;
 mod daemon_socket;
@@ -10,6 +11,7 @@ pub mod fuzzing;
 mod handshake_failures;
 mod handshakes;
 mod proxied;
+mod reading_pace;
 mod records_in_flight;
 mod tcp_queues;
 mod tls_layer;

@@ -51,6 +51,9 @@ impl ClientSocket {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Alive::Yes,
             Err(_) => return Alive::No,
         };
+        if let Some(pace) = &mut self.pace {
+            pace.read(bytes);
+        }
         self.is_readable = bytes == most || self.is_read_closed;
         let mut plain = Vec::new();
         let is_secret = core.expects_secret(key);

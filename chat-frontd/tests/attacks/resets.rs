@@ -4,7 +4,8 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
 
-use nix::unistd::geteuid;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
 
 use crate::connection::Connection;
 use crate::installation::{FRONTD, STATED, open_files, wait_until};
@@ -79,4 +80,24 @@ fn twenty_thousand_connections_that_are_reset_leave_nothing_behind() {
         let bytes = fs::metadata(log).unwrap().len();
         assert!(bytes < 4 << 20, "{daemon} has logged {bytes} bytes");
     }
+}
+
+#[test]
+fn who_breaks_a_connection_before_it_is_taken_is_nothing_to_the_state_daemon() {
+    let server = Server::start(&[("CHAT_WORKERS", "1"), ("CHAT_MAX_ADDRESS_CONNECTIONS", "2")]);
+    let mut good = server.log_in(source(2), "windows", "withglass");
+    let worker = server.installation.children(FRONTD)[0];
+    let worker = Pid::from_raw(worker.pid);
+    kill(worker, Signal::SIGSTOP).unwrap();
+    for _ in 0..20 {
+        let connection = Connection::open(server.address(), Some(source(9))).unwrap();
+        connection.reset().unwrap();
+    }
+    kill(worker, Signal::SIGCONT).unwrap();
+    says(&mut good, "fetch", "fetching");
+    expect(&mut good, "DONE");
+    // They come by the same listener, in this order: whoever is served came after those.
+    let _served = server.served(source(9));
+    let refused = server.security_lines(STATED);
+    assert_eq!(refused, Vec::<String>::new());
 }

@@ -75,6 +75,61 @@ fn lines_that_come_too_fast_are_answered_later_all_of_them() {
 }
 
 #[test]
+fn a_line_without_end_is_read_as_fast_as_lines_would_be_and_not_faster() {
+    let server = Server::start(&[
+        ("CHAT_LINES_PER_SECOND", "10"),
+        ("CHAT_LINE_BURST", "5"),
+        ("CHAT_MAX_LINE_BYTES", "1024"),
+    ]);
+    let mut client = server.log_in(source(2), "foobar", "passpass");
+    let began = Instant::now();
+    let line = [&[b'x'; 64 * 1024][..], b"\nfetch\n"].concat();
+    client.send(&line).unwrap();
+    let Received::Line(refusal) = client.receive() else {
+        panic!("no answer");
+    };
+    assert!(refusal.starts_with(b"error:length:xxx"));
+    for line in ["DONE", "fetching", "DONE"] {
+        expect(&mut client, line);
+    }
+    // 10 KiB at once, 20 in a second, and 16 KiB that the last read may have been too much.
+    assert!(began.elapsed() >= Duration::from_millis(1_700));
+    server.expect_security_line(FRONTD, "event=lines-delayed source=127.0.0.2");
+}
+
+#[test]
+fn strangers_who_connect_too_fast_are_taken_later_all_of_them() {
+    let server = Server::start(&[
+        ("CHAT_WORKERS", "1"),
+        ("CHAT_CONNECTIONS_PER_SECOND", "5"),
+        ("CHAT_CONNECTION_BURST", "3"),
+    ]);
+    let began = Instant::now();
+    let clients: Vec<_> = (2..12).map(|last| server.connect(source(last))).collect();
+    for mut client in clients {
+        says(&mut client, "nobody-yet", "register");
+    }
+    // Three at once, and the other seven one every 200 ms.
+    assert!(began.elapsed() >= Duration::from_millis(1_300));
+}
+
+#[test]
+fn trusted_sources_connect_as_fast_as_they_like() {
+    let server = Server::start(&[
+        ("CHAT_WORKERS", "1"),
+        ("CHAT_TRUSTED", "127.0.0.2"),
+        ("CHAT_CONNECTIONS_PER_SECOND", "1"),
+        ("CHAT_CONNECTION_BURST", "1"),
+    ]);
+    let began = Instant::now();
+    for _ in 0..60 {
+        drop(server.served(source(2)));
+    }
+    // One in a second would take a minute.
+    assert!(began.elapsed() < Duration::from_secs(45));
+}
+
+#[test]
 fn a_message_goes_to_so_many_at_most_and_a_queue_holds_so_many() {
     let server = Server::start(&[
         ("CHAT_MAX_RECIPIENTS", "2"),

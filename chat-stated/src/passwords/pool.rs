@@ -15,13 +15,15 @@ use chat_shared::password::Password;
 use super::cost::HashingCost;
 use super::queue::FairQueue;
 use super::secret::{self, HashingError, HashingMemory};
-use super::thread_priority::set_nice;
+use super::thread_priority::set_batch;
 
 /// A thread without work for so long gives its memory back.
 const IDLE_BEFORE_RELEASE: Duration = Duration::from_secs(10);
 
 /// Nice value of the threads.
 const NICE: i32 = 10;
+/// The most that the kernel takes for a slice. Whoever has a shorter one need not wait for its end.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// How a pool works.
 #[derive(Clone, Copy, Debug)]
@@ -195,7 +197,7 @@ impl Shared {
     }
 
     fn run(&self) {
-        if let Err(error) = set_nice(NICE) {
+        if let Err(error) = set_batch(NICE, SLICE) {
             log::warn!("cannot lower the priority of a thread that hashes passwords: {error}");
         }
         let mut memory = HashingMemory::default();
@@ -269,6 +271,9 @@ fn stronger_secret(
 mod tests {
     use std::sync::mpsc::{self, Receiver};
 
+    use nix::libc::SCHED_BATCH;
+
+    use super::super::thread_priority::tests::{nice_of_this_thread, policy_of_this_thread};
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -432,6 +437,19 @@ mod tests {
         assert_eq!(pool.waiting(), 3);
         drop(release);
         assert_eq!(tickets(&outcomes, 3), [1, 5, 2]);
+    }
+
+    #[test]
+    fn its_threads_give_way_to_all_others() {
+        let (sender, receiver) = mpsc::channel();
+        let sink = move |_| {
+            let _ = sender.send((policy_of_this_thread(), nice_of_this_thread()));
+        };
+        let pool = PasswordPool::start(settings(), Box::new(sink)).unwrap();
+        pool.submit(HERE.into(), 1, verify(FOOBAR, "passpass"))
+            .unwrap();
+        let (policy, nice) = receiver.recv_timeout(PATIENCE).unwrap();
+        assert_eq!((policy, nice), (SCHED_BATCH, NICE));
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Lowers the priority of one thread: a call that the standard library and nix do not have.
+//! Lowers the priority of one thread: calls that the standard library and nix do not have.
 #![allow(unsafe_code)]
 
 use std::io;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -16,8 +17,37 @@ pub fn set_nice(nice: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes the calling thread one that computes for long: others that wake on its core need not wait until its slice is over.
+/// Linux before 6.12 knows no slices of threads, and takes the nice value only.
+pub fn set_batch(nice: i32, slice: Duration) -> io::Result<()> {
+    let attributes = libc::sched_attr {
+        size: size_of::<libc::sched_attr>() as u32,
+        sched_policy: libc::SCHED_BATCH as u32,
+        sched_flags: 0,
+        sched_nice: nice,
+        sched_priority: 0,
+        sched_runtime: u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX),
+        sched_deadline: 0,
+        sched_period: 0,
+    };
+    // SAFETY: 0 is the calling thread; the attributes outlive the call, which reads as many bytes as they say.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+    Errno::result(result)?;
+    Ok(())
+}
+
+/// Has the calling thread run only while nothing else of its process wants its core.
+pub fn set_idle() -> io::Result<()> {
+    // SAFETY: all zeros are a valid value of these integers.
+    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: 0 is the calling thread; the parameters outlive the call, which reads them only.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
+    Errno::result(result)?;
+    Ok(())
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
@@ -30,11 +60,39 @@ mod tests {
         assert_ne!(nice_of_this_thread(), 10);
     }
 
-    /// Field 19 of the kernel's line about the thread; the name before it may hold spaces.
-    fn nice_of_this_thread() -> i32 {
+    #[test]
+    fn a_batch_thread_has_its_policy_and_nice_value() {
+        let of_thread = std::thread::spawn(|| {
+            set_batch(10, Duration::from_millis(100)).unwrap();
+            (policy_of_this_thread(), nice_of_this_thread())
+        });
+        assert_eq!(of_thread.join().unwrap(), (libc::SCHED_BATCH, 10));
+        assert_ne!(policy_of_this_thread(), libc::SCHED_BATCH);
+    }
+
+    #[test]
+    fn an_idle_thread_is_one_of_its_policy() {
+        let of_thread = std::thread::spawn(|| {
+            set_idle().unwrap();
+            policy_of_this_thread()
+        });
+        assert_eq!(of_thread.join().unwrap(), libc::SCHED_IDLE);
+        assert_ne!(policy_of_this_thread(), libc::SCHED_IDLE);
+    }
+
+    pub(in crate::passwords) fn policy_of_this_thread() -> i32 {
+        field_of_this_thread(41)
+    }
+
+    pub(in crate::passwords) fn nice_of_this_thread() -> i32 {
+        field_of_this_thread(19)
+    }
+
+    /// A field of the kernel's line about the thread, counted from 1; the second, its name, may hold spaces.
+    fn field_of_this_thread(number: usize) -> i32 {
         let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
         let (_, after_name) = stat.rsplit_once(')').unwrap();
-        let field = after_name.split_whitespace().nth(16).unwrap();
+        let field = after_name.split_whitespace().nth(number - 3).unwrap();
         field.parse().unwrap()
     }
 }

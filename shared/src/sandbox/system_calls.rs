@@ -92,6 +92,7 @@ pub const THREADED_LOOP: &[i64] = &[
     libc::SYS_getpriority,
     libc::SYS_membarrier,
     libc::SYS_rseq,
+    libc::SYS_sched_setattr,
     libc::SYS_set_robust_list,
     libc::SYS_setpriority,
 ];

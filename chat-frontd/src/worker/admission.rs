@@ -1,0 +1,77 @@
+//! How fast strangers' connections are taken, so that those who are served already notice little of many who come.
+//!
+//! Where a connection comes from is known only once it is taken: while strangers come too fast, the kernel keeps all that
+//! come at that listener, and those of trusted sources wait with them.
+
+use chat_shared::token_bucket::{Rate, TokenBucket};
+
+/// Most that are taken from a listener in a turn; then the clients have theirs.
+const MOST_IN_A_TURN: usize = 8;
+
+/// Why no more is taken from a listener now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Until the next turn.
+    Turn,
+    /// Until then.
+    UntilMs(u64),
+}
+
+/// The pace of each listener: who floods one does not close another.
+#[derive(Debug)]
+pub(super) struct Admission {
+    rate: Rate,
+    listeners: Vec<TokenBucket>,
+}
+
+impl Admission {
+    pub(super) fn new(connections_per_second: u32, burst: u32, listeners: usize) -> Self {
+        Self {
+            rate: Rate::new(connections_per_second, 1_000, burst),
+            listeners: vec![TokenBucket::default(); listeners],
+        }
+    }
+
+    /// Whether another may be taken from a listener, of which so many were in this turn.
+    pub(super) fn may_take(&self, listener: usize, taken: usize, now_ms: u64) -> Result<(), Wait> {
+        if let Some(at_ms) = self.listeners[listener].ready_at_ms(self.rate, now_ms) {
+            return Err(Wait::UntilMs(at_ms));
+        }
+        if taken >= MOST_IN_A_TURN {
+            return Err(Wait::Turn);
+        }
+        Ok(())
+    }
+
+    /// A stranger's connection came by a listener.
+    pub(super) fn took_stranger(&mut self, listener: usize, now_ms: u64) {
+        self.listeners[listener].spend(self.rate, 1, now_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_takes_a_few_and_strangers_a_burst_and_then_the_rate() {
+        let mut admission = Admission::new(100, 20, 2);
+        assert_eq!(admission.may_take(0, 0, 0), Ok(()));
+        assert_eq!(admission.may_take(0, MOST_IN_A_TURN, 0), Err(Wait::Turn));
+        for _ in 0..20 {
+            assert_eq!(admission.may_take(0, 0, 0), Ok(()));
+            admission.took_stranger(0, 0);
+        }
+        assert_eq!(admission.may_take(0, 0, 0), Err(Wait::UntilMs(10)));
+        assert_eq!(admission.may_take(1, 0, 0), Ok(()));
+        assert_eq!(admission.may_take(0, 0, 10), Ok(()));
+    }
+
+    #[test]
+    fn sources_that_are_trusted_come_as_fast_as_they_are_served() {
+        let admission = Admission::new(1, 1, 1);
+        for turn in 0..100_000 {
+            assert_eq!(admission.may_take(0, turn % MOST_IN_A_TURN, 0), Ok(()));
+        }
+    }
+}

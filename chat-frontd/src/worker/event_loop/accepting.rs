@@ -1,0 +1,251 @@
+//! Taking new clients in: from the listeners, through PROXY headers and handshakes, to their sockets.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+
+use anyhow::Context;
+use chat_shared::child_link::report_ready;
+use chat_shared::security_log::Event as SecurityEvent;
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+use zeroize::Zeroize;
+
+use super::{EventLoop, FIRST_CLIENT, FIRST_LISTENER, INTEREST};
+use crate::core::ClientKey;
+use crate::worker::admission::Wait;
+use crate::worker::client_socket::ClientSocket;
+use crate::worker::full;
+use crate::worker::handshakes::Established;
+use crate::worker::proxied::Introduced;
+use crate::worker::tls_layer::TlsLayer;
+
+/// When no more descriptors are to be had, the next try to accept is made after this.
+const ACCEPT_RETRY_MS: u64 = 100;
+
+impl EventLoop {
+    pub(super) fn begin_accepting_if_ready(&mut self) -> anyhow::Result<()> {
+        if self.is_ready || !self.core.is_attached() || !self.tls.is_complete() {
+            return Ok(());
+        }
+        self.is_ready = true;
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            self.poll
+                .registry()
+                .register(listener, Token(FIRST_LISTENER + index), Interest::READABLE)
+                .context("cannot wait for clients")?;
+        }
+        self.accept_from_ms = Some(self.now_ms);
+        let parent =
+            std::os::unix::net::UnixStream::from(self.parent.as_fd().try_clone_to_owned()?);
+        report_ready(&parent).context("cannot tell the master that clients can be served")
+    }
+
+    /// A part of what can be done for those who are no clients yet.
+    pub(super) fn take_newcomers(&mut self) {
+        self.accept();
+        for introduced in self.proxied.turn(self.now_ms, self.poll.registry()) {
+            self.introduced(introduced);
+        }
+        for (balancer, reason) in self.proxied.take_failed() {
+            log::debug!("the balancer {balancer} is not served: {reason}");
+            self.core.note(SecurityEvent::ProxyHeader, Some(balancer));
+            self.room_for_another();
+        }
+        for established in self.handshakes.turn(self.now_ms, &mut self.scratch[..]) {
+            self.open_established(established);
+        }
+        for connection in self.handshakes.take_failed() {
+            self.core
+                .newcomer_failed(connection, SecurityEvent::TlsHandshake);
+            self.room_for_another();
+        }
+    }
+
+    fn accept(&mut self) {
+        let is_due = self.can_accept()
+            && self
+                .accept_from_ms
+                .is_some_and(|from_ms| from_ms <= self.now_ms);
+        if !is_due {
+            return;
+        }
+        self.accept_from_ms = None;
+        for index in 0..self.listeners.len() {
+            for taken in 0.. {
+                if !self.has_room() {
+                    return self.accept_without_room();
+                }
+                self.full.is_over();
+                if self.tls.config_of(index).is_some()
+                    && let Err(at_ms) = self.handshakes.make_room(self.now_ms)
+                {
+                    self.accept_again_at(at_ms);
+                    break;
+                }
+                match self.admission.may_take(index, taken, self.now_ms) {
+                    Ok(()) => {}
+                    Err(Wait::Turn) => {
+                        self.accept_again_at(self.now_ms);
+                        break;
+                    }
+                    Err(Wait::UntilMs(at_ms)) => {
+                        self.accept_again_at(at_ms);
+                        break;
+                    }
+                }
+                match self.listeners[index].accept() {
+                    Ok((stream, peer)) => {
+                        self.is_accept_failing = false;
+                        self.accepted(index, stream, peer);
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    // The client gave up before we came to it.
+                    Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                    Err(error) => {
+                        // Once, not each time that it is tried.
+                        if !self.is_accept_failing {
+                            log::error!("cannot accept a client: {error}");
+                        }
+                        self.is_accept_failing = true;
+                        self.accept_again_at(self.now_ms + ACCEPT_RETRY_MS);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn can_accept(&self) -> bool {
+        self.is_ready && !self.is_stopping
+    }
+
+    fn has_room(&self) -> bool {
+        self.core.client_count() + self.handshakes.count() + self.proxied.count() < self.max_clients
+    }
+
+    /// Those who wait for longer than the other workers would need are told that there are too many.
+    fn accept_without_room(&mut self) {
+        let tell_from_ms = self.full.tell_from_ms(self.now_ms);
+        if tell_from_ms > self.now_ms {
+            return self.accept_again_at(tell_from_ms);
+        }
+        let mut told = 0;
+        for index in 0..self.listeners.len() {
+            while told < full::MOST_AT_ONCE
+                && let Ok((stream, peer)) = self.listeners[index].accept()
+            {
+                let is_plain = self.tls.config_of(index).is_none();
+                full::turn_away(stream, is_plain, &mut self.scratch[..]);
+                let source = peer.ip().to_canonical();
+                self.core.note(SecurityEvent::WorkerFull, Some(source));
+                told += 1;
+            }
+        }
+        if let Some(again_ms) = self.full.told(told, self.now_ms) {
+            self.accept_again_at(again_ms);
+        }
+    }
+
+    fn accept_again_at(&mut self, at_ms: u64) {
+        let at_ms = self
+            .accept_from_ms
+            .map_or(at_ms, |from_ms| from_ms.min(at_ms));
+        self.accept_from_ms = Some(at_ms);
+    }
+
+    pub(super) fn room_for_another(&mut self) {
+        self.accept_again_at(self.now_ms);
+    }
+
+    /// Somebody connected to the listener of this index.
+    fn accepted(&mut self, listener: usize, stream: TcpStream, peer: SocketAddr) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        if let Ok(Some(error)) | Err(error) = stream.take_error() {
+            self.admit(listener, peer.ip());
+            return log::debug!("{peer} left at once: {error}");
+        }
+        if self.balancers.contains(peer.ip()) {
+            let registry = self.poll.registry();
+            return self
+                .proxied
+                .begin(stream, peer, listener, registry, self.now_ms);
+        }
+        self.introduced(Introduced {
+            stream,
+            source: peer,
+            listener,
+        });
+    }
+
+    /// It is clear whom a connection is for.
+    fn introduced(&mut self, introduced: Introduced) {
+        let Introduced {
+            mut stream,
+            source,
+            listener,
+        } = introduced;
+        self.admit(listener, source.ip());
+        let registry = self.poll.registry();
+        if let Some(config) = self.tls.config_of(listener) {
+            let connection = self.core.arrive(source.ip());
+            let handshakes = &mut self.handshakes;
+            return handshakes.begin(connection, stream, source, config, registry, self.now_ms);
+        }
+        let key = self.core.open(source.ip());
+        let registered = registry.register(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
+        self.opened(key, stream, source.ip(), None, registered);
+    }
+
+    /// Counts a connection, if its source is not spared that.
+    fn admit(&mut self, listener: usize, source: IpAddr) {
+        if !self.trusted.contains(source) {
+            self.admission.took_stranger(listener, self.now_ms);
+        }
+    }
+
+    /// A client's handshake is done.
+    fn open_established(&mut self, established: Established) {
+        let Established {
+            connection,
+            peer,
+            mut stream,
+            tls,
+            mut plain,
+        } = established;
+        let Some(key) = self.core.open_newcomer(connection) else {
+            return;
+        };
+        let registry = self.poll.registry();
+        let registered = registry.reregister(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
+        let is_over = tls.has_farewell();
+        self.opened(key, stream, peer.ip(), Some(tls), registered);
+        if !plain.is_empty() {
+            self.core.received(key, &plain);
+            plain.zeroize();
+        }
+        if is_over {
+            self.core.ended(key);
+        }
+    }
+
+    fn opened(
+        &mut self,
+        key: ClientKey,
+        stream: TcpStream,
+        source: IpAddr,
+        tls: Option<Box<TlsLayer>>,
+        registered: std::io::Result<()>,
+    ) {
+        if let Err(error) = registered {
+            log::error!("cannot wait for a client: {error}");
+            return self.core.broke(key);
+        }
+        if self.sockets.len() <= key {
+            self.sockets.resize_with(key + 1, || None);
+        }
+        let pace = (!self.trusted.contains(source)).then(Box::default);
+        self.sockets[key] = Some(ClientSocket::new(stream, tls, pace));
+    }
+}
