@@ -97,7 +97,8 @@ impl Reader {
         let mut readings = Vec::new();
         loop {
             let actions = self.core().end_turn();
-            if actions.is_empty() && !self.core().text_reads.is_dropping() {
+            let core = self.core();
+            if actions.is_empty() && core.next_deadline_ms() != Some(core.stamp.boot_ms) {
                 return readings;
             }
             for action in actions {
