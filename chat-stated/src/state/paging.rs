@@ -411,3 +411,37 @@ fn steps_of(message: &StoredMessage) -> usize {
     };
     1 + message.text.len() / TEXT_BYTES_A_STEP + readers / READERS_A_STEP
 }
+
+#[cfg(test)]
+impl Messages {
+    /// How many messages stand on pages.
+    pub(super) fn on_pages(&self) -> usize {
+        let slots = self.slots.iter();
+        slots.filter(|(_, slot)| slot.page.is_some()).count()
+    }
+
+    /// Panics if what is counted is not what there is.
+    pub(super) fn assert_consistent(&self) {
+        let paging = &self.paging;
+        let mut waiting: BTreeMap<PageNumber, usize> =
+            paging.pages.keys().map(|page| (*page, 0)).collect();
+        let mut resident_bytes = 0;
+        for (_, slot) in &self.slots {
+            resident_bytes += slot.message.text.resident_bytes();
+            match slot.page {
+                Some(page) => *waiting.get_mut(&page.get()).expect("the page is there") += 1,
+                None => assert!(slot.message.number > paging.paged_through),
+            }
+        }
+        assert_eq!(resident_bytes, self.resident_bytes);
+        let mut leaving = paging.given_up_pages.clone();
+        leaving.extend(paging.gathering.iter().flat_map(|found| &found.leaving));
+        leaving.sort_unstable();
+        let given_up = paging.pages.iter().filter(|(_, page)| page.is_given_up);
+        assert!(given_up.map(|(number, _)| number).eq(&leaving), "each once");
+        for (number, page) in &paging.pages {
+            assert_eq!(page.waiting, waiting[number]);
+            assert_eq!(page.is_given_up, !page.is_worth_keeping());
+        }
+    }
+}

@@ -5,6 +5,9 @@
 //! first; a message that is read before its turn comes is kept for the snapshot. Messages that come are for the next
 //! one.
 
+#[cfg(test)]
+mod tests;
+
 use chat_shared::rpc::MessageNumber;
 
 use super::State;
@@ -146,5 +149,13 @@ impl State {
             snapshot.queue_through = self.messages.paging.paged_through();
         }
         true
+    }
+}
+
+#[cfg(test)]
+impl State {
+    /// How many messages stand on pages of the checkpoint.
+    pub(crate) fn messages_on_pages(&self) -> usize {
+        self.messages.on_pages()
     }
 }
