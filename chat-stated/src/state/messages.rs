@@ -150,7 +150,10 @@ impl Messages {
         if slot.message.readers == Readers::AllButSender {
             self.broadcast_was_read(&slot.message);
         }
-        self.paging.message_left(slot.page, slot.message);
+        let number = slot.message.number;
+        if self.paging.is_awaited_after_leaving(slot.page, number) {
+            self.paging.keep_for_snapshot(slot.message);
+        }
     }
 
     /// One reader fewer for the broadcasts after `after` and up to `through`, but `reader`'s own.

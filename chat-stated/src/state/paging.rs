@@ -95,12 +95,24 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// A message has no reader left.
-    pub(super) fn message_left(&mut self, page: Option<NonZeroU64>, message: StoredMessage) {
-        let is_leaving = page.is_some_and(|page| self.leave_page(page.get()));
-        if let Some(gathering) = &mut self.gathering
-            && (is_leaving || page.is_none() && message.number <= gathering.through)
-        {
+    /// A message has no reader left. Says whether the snapshot under way still has to get it.
+    pub(super) fn is_awaited_after_leaving(
+        &mut self,
+        page: Option<NonZeroU64>,
+        number: MessageNumber,
+    ) -> bool {
+        match page {
+            Some(page) => self.leave_page(page.get()),
+            None => self
+                .gathering
+                .as_ref()
+                .is_some_and(|gathering| number <= gathering.through),
+        }
+    }
+
+    /// Keeps a message that was read for the snapshot under way.
+    pub(super) fn keep_for_snapshot(&mut self, message: StoredMessage) {
+        if let Some(gathering) = &mut self.gathering {
             gathering.left.push(message);
         }
     }
