@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use chat_shared::rpc::{ConnectionSerial, LifeId, Progress, StreamOffset};
+use chat_shared::rpc::{ConnectionSerial, LifeId, PackedSends, Progress, StreamOffset};
 use serde::{Deserialize, Serialize};
 
 /// Entries that became durable together. Applied in order.
@@ -16,6 +16,16 @@ pub struct Batch {
     pub stamp: Stamp,
     /// Not empty.
     pub entries: Vec<Entry>,
+}
+
+impl Batch {
+    /// As [`Entry::attempts`].
+    pub fn attempts(&self) -> u64 {
+        self.entries
+            .iter()
+            .map(|entry| entry.attempts() as u64)
+            .sum()
+    }
 }
 
 /// The clocks of the host at one moment.
@@ -75,6 +85,59 @@ pub enum Entry {
         /// How far its reader came.
         progress: Progress,
     },
+    /// Lines of one client, one behind the other: as many requests with [`Action::Send`]. Since format 2.
+    Sends(Sends),
+}
+
+/// Lines of one client, one behind the other, with a message to some accounts each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sends {
+    /// Whose lines.
+    pub connection: ConnectionId,
+    /// The last request of this connection whose answer the worker has.
+    pub answered: StreamOffset,
+    /// How far the reader has come.
+    pub progress: Progress,
+    /// Texts without control characters.
+    pub lines: PackedSends,
+}
+
+impl Sends {
+    /// What names its lines.
+    pub fn names(&self) -> impl Iterator<Item = RequestName> {
+        self.lines.iter().map(|send| RequestName {
+            connection: self.connection,
+            offset: send.offset,
+        })
+    }
+
+    /// The same as requests, each an entry of its own. How far the reader has come is said once: a message that one of them
+    /// stores was not there yet.
+    pub fn requests(&self) -> impl Iterator<Item = Entry> {
+        let mut progress = self.progress;
+        self.lines.iter().map(move |send| Entry::Request {
+            name: RequestName {
+                connection: self.connection,
+                offset: send.offset,
+            },
+            answered: self.answered,
+            progress: std::mem::take(&mut progress),
+            action: Action::Send {
+                recipients: send.recipients.to_owned(),
+                text: send.text.to_owned(),
+            },
+        })
+    }
+}
+
+impl Entry {
+    /// How many things it tries, each about as dear to do again as any other.
+    pub fn attempts(&self) -> usize {
+        match self {
+            Self::Sends(sends) => sends.lines.len(),
+            _ => 1,
+        }
+    }
 }
 
 /// A client's connection among those of all workers there ever were.

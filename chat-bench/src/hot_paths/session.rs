@@ -8,7 +8,7 @@ use chat_frontd::core::{ClientKey, Core, CoreSettings, NewcomerRules, SessionLim
 use chat_shared::network::Networks;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
-    LifeId, Message, MessageNumber, StreamOffset, ToWorker, decode_items,
+    LifeId, Message, MessageNumber, Sends, StreamOffset, ToWorker, decode_items,
 };
 use chat_shared::token_bucket::Rate;
 
@@ -145,12 +145,15 @@ impl Worker {
     fn answer(&mut self) -> anyhow::Result<()> {
         while let Some(payload) = self.heard.next_frame()? {
             for item in decode_items::<FromWorker<'_>>(payload) {
-                let FromWorker::Request(request) = item? else {
-                    continue;
-                };
-                self.connection = request.connection;
-                let reply = reply(request.connection, request.offset, &request.call);
-                self.said.push(&reply)?;
+                match item? {
+                    FromWorker::Request(request) => {
+                        self.connection = request.connection;
+                        let reply = reply(request.connection, request.offset, &request.call);
+                        self.said.push(&reply)?;
+                    }
+                    FromWorker::Sends(sends) => self.said.push(&all_sent(&sends))?,
+                    _ => {}
+                }
             }
         }
         let bytes = self.said.pending();
@@ -183,6 +186,18 @@ impl Worker {
         self.core.wrote(self.client);
         self.core.observed(self.client, 0, 0);
         Ok(())
+    }
+}
+
+fn all_sent(sends: &Sends<'_>) -> ToWorker<'static> {
+    let first = sends.lines.first();
+    let last = sends.lines.iter().last().map_or(first, |line| line.offset);
+    ToWorker::Sent {
+        connection: sends.connection,
+        first,
+        last,
+        through: MessageNumber(0),
+        more: false,
     }
 }
 

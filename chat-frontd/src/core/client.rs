@@ -174,6 +174,22 @@ pub(super) fn take_items(
             }),
             ToWorker::End { connection } => at(connection, &mut Session::cut_off),
             ToWorker::TurnAway { connection } => turned_away.push(connection),
+            ToWorker::Sent {
+                connection,
+                first,
+                last,
+                through,
+                more,
+            } => {
+                let part = QueuePart {
+                    messages: &[],
+                    through,
+                    more,
+                };
+                at(connection, &mut |session| {
+                    session.sent(first, last, part, now_ms);
+                });
+            }
         }
     }
     Ok(())

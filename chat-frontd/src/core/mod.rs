@@ -14,7 +14,7 @@ mod session;
 mod timers;
 
 use anyhow::Context;
-use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker};
+use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker, SendsPacker};
 use chat_shared::security_log::SecurityLog;
 
 pub use newcomers::NewcomerRules;
@@ -81,6 +81,8 @@ pub struct Core {
     newcomers: Newcomers,
     security: SecurityLog,
     held_bytes: usize,
+    /// Room in which questions are put together.
+    packer: SendsPacker,
 }
 
 impl Core {
@@ -102,6 +104,7 @@ impl Core {
             newcomers: Newcomers::default(),
             security: SecurityLog::default(),
             held_bytes: 0,
+            packer: SendsPacker::default(),
         }
     }
 
@@ -411,11 +414,12 @@ impl Core {
             return;
         };
         while self.link.has_room() {
-            let Some(request) = client.session.next_request() else {
+            let progress = client.session.progress();
+            let Some(question) = client.session.next_question(&mut self.packer) else {
                 break;
             };
-            client.reported = request.progress;
-            self.link.push(&FromWorker::Request(request));
+            client.reported = progress;
+            self.link.push(&question);
         }
         if !self.link.has_room() {
             if !std::mem::replace(&mut client.is_kept_back, true) {

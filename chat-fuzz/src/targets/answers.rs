@@ -63,6 +63,18 @@ impl Connection {
         self.promised_through = more.then_some(self.newest);
         (texts, more)
     }
+
+    /// Whether a message has yet to be decided, and no others go with its answer.
+    fn can_answer_together(&self, offset: StreamOffset) -> bool {
+        self.sent_through == self.newest
+            && self.promised_through.is_none()
+            && !self.decided.contains_key(&offset)
+    }
+
+    fn keep_sent(&mut self, offset: StreamOffset) {
+        let unknown = Vec::new();
+        self.decided.insert(offset, Answer::Sent { unknown });
+    }
 }
 
 /// The daemon, and its connection to the worker.
@@ -151,6 +163,12 @@ impl Daemon {
                     }
                 }
                 FromWorker::Request(request) => self.take_request(&request),
+                FromWorker::Sends(sends) => {
+                    assert!(sends.lines.is_well_formed() && sends.lines.len() > 1);
+                    for request in sends.requests() {
+                        self.take_request(&request);
+                    }
+                }
                 FromWorker::Opened {
                     connection,
                     is_known,
@@ -278,6 +296,9 @@ impl Daemon {
                 Question::Page { after, through } => {
                     send_page(connection, found, after, through, said);
                 }
+                Question::Send if found.can_answer_together(offset) && choices.flip() => {
+                    send_answer_to_several(connection, found, offset, said);
+                }
                 _ => send_reply(connection, found, (offset, question), choices, said),
             }
         }
@@ -324,6 +345,32 @@ fn send_page(
         more,
     };
     assert_eq!(said.push(&page), Ok(()));
+}
+
+/// Says of a message, and of all that wait behind it and were not decided before, that they were stored.
+fn send_answer_to_several(
+    connection: ConnectionSerial,
+    found: &mut Connection,
+    first: StreamOffset,
+    said: &mut FrameWriter,
+) {
+    let mut last = first;
+    found.keep_sent(first);
+    while let Some((offset, Question::Send)) = found.pending.front().copied()
+        && !found.decided.contains_key(&offset)
+    {
+        found.pending.pop_front();
+        found.keep_sent(offset);
+        last = offset;
+    }
+    let sent = ToWorker::Sent {
+        connection,
+        first,
+        last,
+        through: MessageNumber(found.sent_through),
+        more: false,
+    };
+    assert_eq!(said.push(&sent), Ok(()));
 }
 
 fn send_reply(

@@ -77,6 +77,8 @@ struct Link {
     reader: FrameReader,
     /// What it asked, and how often that was not answered.
     asked: BTreeMap<(ConnectionSerial, StreamOffset), usize>,
+    /// Those of them that came with others.
+    packed: BTreeMap<(ConnectionSerial, StreamOffset), usize>,
     pages: BTreeMap<ConnectionSerial, usize>,
     push: BTreeSet<ConnectionSerial>,
     opened: BTreeSet<ConnectionSerial>,
@@ -367,6 +369,13 @@ impl Link {
                 FromWorker::Opened { connection, .. } => {
                     self.opened.insert(connection);
                 }
+                FromWorker::Sends(sends) => {
+                    for request in sends.requests() {
+                        let line = (request.connection, request.offset);
+                        *self.asked.entry(line).or_default() += 1;
+                        *self.packed.entry(line).or_default() += 1;
+                    }
+                }
                 FromWorker::Progress { .. } | FromWorker::Close { .. } => {}
             }
         }
@@ -410,6 +419,9 @@ impl Link {
                     ..
                 }) => {
                     take_one(&mut self.asked, (connection, offset));
+                    if let Some(count) = self.packed.get_mut(&(connection, offset)) {
+                        *count = count.saturating_sub(1);
+                    }
                     check_messages(&messages);
                 }
                 Ok(ToWorker::Page {
@@ -430,6 +442,19 @@ impl Link {
                 }
                 Ok(ToWorker::TurnAway { connection }) => {
                     assert!(self.opened.contains(&connection));
+                }
+                Ok(ToWorker::Sent {
+                    connection,
+                    first,
+                    last,
+                    ..
+                }) => {
+                    let lines = (connection, first)..=(connection, last);
+                    let packed = self.packed.range_mut(lines);
+                    for (line, count) in packed.filter(|(_, count)| **count > 0) {
+                        *count -= 1;
+                        take_one(&mut self.asked, *line);
+                    }
                 }
                 Ok(ToWorker::End { .. }) => {}
                 Err(error) => panic!("the daemon wrote what cannot be read: {error}"),

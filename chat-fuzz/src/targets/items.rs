@@ -1,10 +1,11 @@
 //! Well-formed items of the RPC with whatever in them.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageNumber, Progress,
-    Request, ResumedConnection, StreamOffset, ToWorker,
+    Request, ResumedConnection, Sends, SendsPacker, StreamOffset, ToWorker,
 };
 
 use crate::choices::Choices;
@@ -64,7 +65,7 @@ fn name(choices: &mut Choices<'_>) -> String {
 /// Adds something a worker says; most of it is what a worker without a fault could say.
 pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWriter) {
     let connection = serial(choices);
-    let result = match choices.below(11) {
+    let result = match choices.below(12) {
         0 => {
             let connections = (0..choices.below(4)).map(|_| ResumedConnection {
                 connection: serial(choices),
@@ -95,6 +96,20 @@ pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWrit
             address: address(choices),
             is_known: choices.flip(),
         }),
+        5 => {
+            let mut packer = SendsPacker::default();
+            let mut offset = StreamOffset(choices.number());
+            for _ in 0..choices.below(8) {
+                packer.push(offset, &name(choices), &choices.text());
+                offset.0 = offset.0.saturating_add(choices.number());
+            }
+            writer.push(&FromWorker::Sends(Sends {
+                connection,
+                answered: StreamOffset(choices.number()),
+                progress: progress(choices),
+                lines: Cow::Borrowed(packer.sends()),
+            }))
+        }
         _ => return push_request(choices, connection, writer),
     };
     assert_eq!(result, Ok(()));
@@ -165,7 +180,7 @@ pub(super) fn push_to_worker(
     });
     let messages: Vec<Message<'_>> = messages.collect();
     let (through, more) = (number(choices), choices.flip());
-    let item = match choices.below(7) {
+    let item = match choices.below(8) {
         0..=2 => ToWorker::Reply {
             connection,
             offset: match asked {
@@ -189,6 +204,16 @@ pub(super) fn push_to_worker(
             more,
         },
         5 => ToWorker::TurnAway { connection },
+        6 => {
+            let first = asked.map_or_else(|| choices.number(), |(_, offset)| offset.0);
+            ToWorker::Sent {
+                connection,
+                first: StreamOffset(first),
+                last: StreamOffset(first.saturating_add(choices.number())),
+                through,
+                more,
+            }
+        }
         _ => ToWorker::End { connection },
     };
     assert_eq!(writer.push(&item), Ok(()));

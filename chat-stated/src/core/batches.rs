@@ -201,7 +201,7 @@ impl Core {
     /// A batch is durable: applies its entries, and answers.
     pub fn committed(&mut self, position: Position, batch: Batch, bytes: usize) {
         self.checkpoints
-            .count(position, bytes as u64, batch.entries.len() as u64);
+            .count(position, bytes as u64, batch.attempts());
         let mut reads = self
             .batches
             .take_decided()
@@ -242,6 +242,7 @@ fn approximate_bytes(entry: &Entry) -> usize {
                     _ => SMALL,
                 }
         }
+        Entry::Sends(sends) => SMALL + sends.lines.len() * SMALL / 4 + sends.lines.packed().len(),
         Entry::ChangeAccounts(changes) => changes.len() * 4 * SMALL,
         Entry::Filed(secrets) => SMALL + secrets.len() * 8,
         _ => SMALL,

@@ -6,7 +6,7 @@ use super::Core;
 use super::link::{Client, Link, LinkId};
 use super::texts::AskedPage;
 use crate::entry::AccountId;
-use crate::state::{Named, SliceLimits, State};
+use crate::state::{Decided, Named, SliceLimits, State};
 use crate::text_page::Texts;
 
 /// Messages that go with one answer, push or page.
@@ -45,9 +45,16 @@ impl Core {
     /// Tells what was decided about requests, save what has to wait for the account file.
     pub(super) fn tell_decisions(&mut self) {
         for decided in std::mem::take(&mut self.effects.decided) {
-            match decided.after {
-                Some(line) => self.file_line(line, decided.request, decided.decision),
-                None => self.answer_request(decided.request, decided.decision.to_answer()),
+            let Decided {
+                request,
+                through,
+                decision,
+                after,
+            } = decided;
+            match after {
+                Some(line) => self.file_line(line, request, decision),
+                None if through > request.offset => self.answer_sends(request, through),
+                None => self.answer_request(request, decision.to_answer()),
             }
         }
     }
@@ -70,25 +77,8 @@ impl Core {
         let Some(client) = link.clients.get_mut(serial) else {
             return;
         };
-        let (messages, more, through) = match account {
-            Some(account) => {
-                let (messages, more) = next_slice(&self.state, account, client, through);
-                (messages, more, through)
-            }
-            None => (Vec::new(), false, MessageNumber::default()),
-        };
-        let reply = ToWorker::Reply {
-            connection: serial,
-            offset,
-            answer,
-            messages,
-            through,
-            more,
-        };
-        if let Err(error) = link.output.push(&reply) {
-            log::error!("cannot answer process {}: {error}", link.pid);
-            refuse_oversized(link, serial, offset, through);
-        }
+        let waiting = Waiting::next(&self.state, account, client, through);
+        reply(link, serial, offset, answer, waiting);
     }
 
     /// Gives a worker the part of a queue it asks for.
@@ -202,6 +192,65 @@ impl Core {
         if let Some((messages, more)) = next_push(&self.state, link, serial, through) {
             push(link, vec![serial], messages, through, more);
         }
+    }
+}
+
+/// What goes with an answer.
+pub(super) struct Waiting<'a> {
+    pub(super) messages: Vec<Message<'a>>,
+    pub(super) through: MessageNumber,
+    pub(super) more: bool,
+}
+
+impl<'a> Waiting<'a> {
+    /// What waits up to a number for a client, and was not sent to it.
+    pub(super) fn next(
+        state: &'a State,
+        account: Option<AccountId>,
+        client: &mut Client,
+        through: MessageNumber,
+    ) -> Self {
+        match account {
+            Some(account) => {
+                let (messages, more) = next_slice(state, account, client, through);
+                Self {
+                    messages,
+                    through,
+                    more,
+                }
+            }
+            None => Self {
+                messages: Vec::new(),
+                through: MessageNumber::default(),
+                more: false,
+            },
+        }
+    }
+}
+
+pub(super) fn reply(
+    link: &mut Link,
+    serial: ConnectionSerial,
+    offset: StreamOffset,
+    answer: Answer<'_>,
+    waiting: Waiting<'_>,
+) {
+    let Waiting {
+        messages,
+        through,
+        more,
+    } = waiting;
+    let reply = ToWorker::Reply {
+        connection: serial,
+        offset,
+        answer,
+        messages,
+        through,
+        more,
+    };
+    if let Err(error) = link.output.push(&reply) {
+        log::error!("cannot answer process {}: {error}", link.pid);
+        refuse_oversized(link, serial, offset, through);
     }
 }
 

@@ -13,6 +13,7 @@ mod lives;
 mod logins;
 mod operators;
 mod requests;
+mod sends;
 mod sources;
 mod space;
 mod texts;

@@ -71,10 +71,11 @@ impl Core {
                 address,
                 is_known,
             } => self.open_client(link, connection, address, is_known),
+            FromWorker::Sends(sends) => self.take_sends(link, sends),
         }
     }
 
-    fn take_request(&mut self, link: LinkId, request: Request<'_>) {
+    pub(super) fn take_request(&mut self, link: LinkId, request: Request<'_>) {
         if self.sources.is_turned_away((link, request.connection)) {
             return;
         }
@@ -154,7 +155,7 @@ impl Core {
         self.push_entry_of(asked.link, asked.serial, entry);
     }
 
-    fn push_entry_of(&mut self, link: LinkId, serial: ConnectionSerial, entry: Entry) {
+    pub(super) fn push_entry_of(&mut self, link: LinkId, serial: ConnectionSerial, entry: Entry) {
         let sequence = self.batches.push(entry);
         if let Some(link) = self.links.get_mut(&link) {
             link.client(serial).last_batch = NonZeroU64::new(sequence);
@@ -225,7 +226,12 @@ impl Core {
     }
 
     /// Takes what a worker says of how far its reader came, for what is decided here and not journalled.
-    fn note_progress(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
+    pub(super) fn note_progress(
+        &mut self,
+        link: LinkId,
+        serial: ConnectionSerial,
+        progress: Progress,
+    ) {
         if let Some(link) = self.links.get_mut(&link) {
             link.client(serial).written(progress.written);
         }
@@ -303,13 +309,13 @@ impl Core {
 }
 
 /// Whether something can be stored as a message, and read again with others in one frame.
-fn is_text(text: &str) -> bool {
+pub(super) fn is_text(text: &str) -> bool {
     (1..=MAX_TEXT_BYTES).contains(&text.len()) && text::is_clean(text)
 }
 
 /// Whether something can be taken for recipients' names, one space between: they must not break the answer that
 /// repeats them.
-fn are_names_like(names: &str) -> bool {
+pub(super) fn are_names_like(names: &str) -> bool {
     let bytes = names.as_bytes();
     let has_empty = bytes.split(|byte| *byte == b' ').any(<[u8]>::is_empty);
     !has_empty && !bytes.contains(&b',') && text::is_clean(names)

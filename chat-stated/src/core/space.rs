@@ -50,7 +50,12 @@ impl Space {
 
     /// Whether something is refused at once.
     pub(super) fn refuses(&self, attempt: &Attempt) -> bool {
-        !self.is_enough() && adds(attempt)
+        self.refuses_messages() && adds(attempt)
+    }
+
+    /// Whether messages are refused at once.
+    pub(super) fn refuses_messages(&self) -> bool {
+        !self.is_enough()
     }
 }
 
@@ -70,6 +75,7 @@ fn waits_for_room(entry: &Entry, has_reserve: bool) -> bool {
             Attempt::LogOut => true,
             action => has_reserve && !adds(action),
         },
+        Entry::Sends(_) => false,
         // The next one says it again, and so does the end of the session; nobody is to wait behind it.
         Entry::Progress { .. } => has_reserve,
         Entry::ChangeAccounts(_) => has_reserve,
@@ -94,8 +100,10 @@ impl Core {
             if waits_for_room(&entry, has_reserve) {
                 sorting.keep(entry);
             } else if let Entry::Request { name, .. } = &entry {
-                if let Some(refusal) = self.refusal_of(name) {
-                    self.keep_or_answer(&mut sorting, refusal);
+                self.refuse_for_room(&mut sorting, name);
+            } else if let Entry::Sends(sends) = &entry {
+                for name in sends.names() {
+                    self.refuse_for_room(&mut sorting, &name);
                 }
             } else if let Entry::ChangeAccounts(_) = entry {
                 self.space.has_missed_accounts = true;
@@ -129,14 +137,17 @@ impl Core {
         }
     }
 
-    fn refusal_of(&self, name: &RequestName) -> Option<WaitingRead> {
+    fn refuse_for_room(&mut self, sorting: &mut Sorting, name: &RequestName) {
         let connection = name.connection;
-        Some(WaitingRead {
-            link: *self.attached.get(&connection.life)?,
-            serial: connection.serial,
-            offset: name.offset,
-            read: Read::Full,
-        })
+        if let Some(link) = self.attached.get(&connection.life).copied() {
+            let refusal = WaitingRead {
+                link,
+                serial: connection.serial,
+                offset: name.offset,
+                read: Read::Full,
+            };
+            self.keep_or_answer(sorting, refusal);
+        }
     }
 
     /// Something found no room on the disk.

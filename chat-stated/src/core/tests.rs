@@ -1,6 +1,7 @@
 //! The core where the world around it is slow or refuses, without that world.
 
 mod checkpoints;
+mod sends;
 mod texts;
 
 use std::path::PathBuf;

@@ -10,8 +10,12 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use super::Position;
 use crate::entry::Batch;
 
-/// Number of the encoding that is written. Raised whenever a golden byte in the tests would change.
-pub const FORMAT: u8 = 1;
+/// Number of the encoding that is written. Raised whenever a golden byte in the tests would change, or what came before
+/// could not read it.
+pub const FORMAT: u8 = 2;
+
+/// The first encoding, whose batches mean the same in this one.
+const FIRST_FORMAT: u8 = 1;
 
 /// Largest body of a batch, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -86,7 +90,7 @@ pub fn encode(batch: &Batch, body: &mut Vec<u8>) -> Result<(), FormatError> {
 /// Reads a body whose digest was checked.
 pub fn decode(body: &[u8]) -> Result<Batch, FormatError> {
     let (&format, content) = body.split_first().ok_or(FormatError::Malformed)?;
-    if format != FORMAT {
+    if !(FIRST_FORMAT..=FORMAT).contains(&format) {
         return Err(FormatError::Unknown(format));
     }
     if content.len() > MAX_BODY_BYTES {
@@ -134,12 +138,14 @@ impl Anchor {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-    use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+    use chat_shared::rpc::{
+        ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset,
+    };
 
     use super::*;
     use crate::entry::{
         AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, Limits, RequestName,
-        Stamp,
+        Sends, Stamp,
     };
 
     const PROGRESS: Progress = Progress {
@@ -268,6 +274,19 @@ mod tests {
                 },
                 "010703fc70110100fb2c01fb2b01fb2a01",
             ),
+            (
+                Entry::Sends(Sends {
+                    connection: CONNECTION,
+                    answered: StreamOffset(1),
+                    progress: PROGRESS,
+                    lines: PackedSends::of([
+                        (StreamOffset(300), "a b", "hi"),
+                        (StreamOffset(304), "a b", "ho"),
+                    ])
+                    .unwrap(),
+                }),
+                "010803fc7011010001fb2c01fb2b01fb2a01fb2c0102000302040002076120626869686f",
+            ),
         ]
     }
 
@@ -286,7 +305,7 @@ mod tests {
         let empty = encoded(&batch(vec![]));
         assert_eq!(
             hex(&empty),
-            "0101fc40420f003031323334353637383961626364656600"
+            "0201fc40420f003031323334353637383961626364656600"
         );
         let head = &empty[..empty.len() - 1];
         for (entry, golden) in entries() {
@@ -296,6 +315,16 @@ mod tests {
             assert_eq!(hex(&body[head.len()..]), golden, "{batch:?}");
             assert_eq!(decode(&body), Ok(batch));
         }
+    }
+
+    #[test]
+    fn a_batch_of_the_first_format_is_read() {
+        let batch = batch(vec![request(Action::LogOut)]);
+        let mut body = encoded(&batch);
+        body[0] = FIRST_FORMAT;
+        assert_eq!(decode(&body), Ok(batch));
+        body[0] = 0;
+        assert_eq!(decode(&body), Err(FormatError::Unknown(0)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::entry::Batch;
 pub(super) const JOURNAL: DatabaseKind = DatabaseKind {
     file_name: "journal.db",
     application_id: i32::from_be_bytes(*b"chtJ"),
-    version: format::FORMAT as i32,
+    version: 1,
     tables: &[
         (
             "anchor",

@@ -101,7 +101,7 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
         });
         checked.replay(loaded.position, |stored| {
             replayed_bytes += stored.bytes as u64;
-            replayed_entries += stored.batch.entries.len() as u64;
+            replayed_entries += stored.batch.attempts();
             // It ends sooner only by a panic, which the scope passes on.
             let _ = read.send(stored.batch);
             Ok(())

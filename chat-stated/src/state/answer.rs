@@ -89,6 +89,11 @@ impl From<PlainDecision> for Decision {
 }
 
 impl Decision {
+    /// Whether a message was stored, and nobody is unknown.
+    pub fn is_sent_to_all(&self) -> bool {
+        matches!(self, Self::Sent { unknown } if unknown.is_empty())
+    }
+
     /// The answer as the worker gets it.
     pub fn to_answer(&self) -> Answer<'_> {
         match self {

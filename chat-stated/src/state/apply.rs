@@ -1,10 +1,8 @@
 //! Deciding what comes of an entry.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use chat_shared::rpc::{LifeId, MessageNumber, Progress, StreamOffset};
-use smallvec::SmallVec;
 
 use super::State;
 use super::accounts::{AccountRecord, Filed};
@@ -13,6 +11,7 @@ use super::failures::Failure;
 use super::lives::Repeat;
 use super::messages::{Readers, StoredMessage, Text};
 use super::rate::Allowance;
+use super::send::Letter;
 use crate::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Stamp,
 };
@@ -32,11 +31,13 @@ pub struct Effects {
     pub cut_off: Vec<ConnectionId>,
 }
 
-/// A decision about a request.
+/// A decision about a request, or the same about several of a connection.
 #[derive(Debug)]
 pub struct Decided {
-    /// Which request.
+    /// Which request; the first of several.
     pub request: RequestName,
+    /// The last of several, that stand for all of their connection up to there; else the same.
+    pub through: StreamOffset,
     /// What was decided.
     pub decision: Decision,
     /// The decision must not be told before this line stands in the account file.
@@ -93,6 +94,7 @@ impl State {
                 self.end_session(connection);
                 self.lives.close(connection);
             }
+            Entry::Sends(sends) => self.apply_sends(&sends, wall_s, effects),
         }
     }
 
@@ -118,6 +120,7 @@ impl State {
         if let Some(decision) = repeated {
             effects.decided.push(Decided {
                 request,
+                through: request.offset,
                 decision,
                 after: None,
             });
@@ -133,6 +136,7 @@ impl State {
         }
         effects.decided.push(Decided {
             request,
+            through: request.offset,
             decision,
             after,
         });
@@ -161,7 +165,12 @@ impl State {
                 (self.fail_log_in(account, address), None)
             }
             (Action::Send { recipients, text }, Some(sender)) => {
-                (self.send(sender, &recipients, text, wall_s, effects), None)
+                let letter = Letter {
+                    sender,
+                    text: &text,
+                    wall_s,
+                };
+                (self.send(&recipients, letter, effects), None)
             }
             (Action::Broadcast { text }, Some(sender)) => {
                 (self.broadcast(sender, text, wall_s, effects), None)
@@ -275,60 +284,6 @@ impl State {
         }
     }
 
-    fn send(
-        &mut self,
-        sender: AccountId,
-        recipients: &str,
-        text: String,
-        wall_s: i64,
-        effects: &mut Effects,
-    ) -> Decision {
-        let mut unknown: Vec<String> = Vec::new();
-        // A line holds thousands of names: each must cost the same.
-        let mut unknown_seen: HashSet<&str> = HashSet::new();
-        let mut readers: SmallVec<[AccountId; 8]> = SmallVec::new();
-        for name in recipients.split(' ') {
-            match self.accounts.id_of(name) {
-                Some(id) => readers.push(id),
-                None if unknown_seen.insert(name) => unknown.push(name.to_owned()),
-                None => {}
-            }
-        }
-        readers.sort_unstable();
-        readers.dedup();
-        if readers.is_empty() {
-            return Decision::Sent { unknown };
-        }
-        let all_have_room = readers.iter().all(|reader| {
-            self.accounts
-                .get(*reader)
-                .is_some_and(|account| account.queue.has_room(sender, text.len(), &self.limits))
-        });
-        if !all_have_room {
-            return Decision::Quota;
-        }
-        let number = self.next_message();
-        let text_bytes = text.len();
-        let message = StoredMessage {
-            number,
-            sender,
-            wall_s,
-            text: Text::Resident(text.into_boxed_str()),
-            readers: match readers.as_slice() {
-                [reader] => Readers::One(*reader),
-                several => Readers::Some(several.into()),
-            },
-        };
-        let key = self.messages.store(message, readers.len() as u32);
-        for reader in &readers {
-            self.accounts
-                .queue_mut(*reader)
-                .push(number, key, sender, text_bytes);
-        }
-        effects.reached.extend(readers);
-        Decision::Sent { unknown }
-    }
-
     fn broadcast(
         &mut self,
         sender: AccountId,
@@ -374,7 +329,7 @@ impl State {
         }
     }
 
-    fn progress(&mut self, id: AccountId, progress: Progress) {
+    pub(super) fn progress(&mut self, id: AccountId, progress: Progress) {
         let Some(record) = self.record(id) else {
             return;
         };

@@ -106,6 +106,19 @@ impl Connection {
         }
     }
 
+    /// Whether none of so many requests, of which this is the first, was decided or has to be refused.
+    pub(super) fn are_new(&self, first: StreamOffset, requests: usize) -> bool {
+        first > self.last_decided && self.kept() + requests <= MAX_REQUESTS_IN_FLIGHT
+    }
+
+    /// Makes room at once for so many decisions.
+    pub(super) fn make_room(&mut self, decisions: usize) {
+        if decisions > EARLIER_AT_ONCE {
+            let earlier = self.earlier.get_or_insert_default();
+            earlier.reserve(decisions);
+        }
+    }
+
     fn kept(&self) -> usize {
         let earlier = self.earlier.as_ref().map_or(0, |earlier| earlier.len());
         earlier + usize::from(self.last.is_some())

@@ -16,6 +16,7 @@ mod rate;
 mod read;
 mod restore;
 mod save;
+mod send;
 mod snapshot;
 
 use std::net::IpAddr;
@@ -151,6 +152,12 @@ impl State {
             lives::Repeat::PassedOver => Some(Decision::Full),
             lives::Repeat::New | lives::Repeat::Unanswerable => None,
         }
+    }
+
+    /// Whether a request was decided, or one that came after it.
+    pub fn is_past(&self, request: &RequestName) -> bool {
+        let connection = self.lives.connection(request.connection);
+        connection.is_some_and(|connection| !connection.are_new(request.offset, 1))
     }
 
     fn source(account: AccountId, address: IpAddr) -> Source {

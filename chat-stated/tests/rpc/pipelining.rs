@@ -1,6 +1,10 @@
 //! Many requests at once, and requests that come twice.
 
-use chat_shared::rpc::{Answer, Call, Message, StreamOffset};
+use std::borrow::Cow;
+
+use chat_shared::rpc::{
+    Answer, Call, FromWorker, Message, PackedSends, Sends, StreamOffset, ToWorker,
+};
 
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{SENT, Worker, register, send, texts, users};
@@ -170,4 +174,49 @@ fn more_unconfirmed_requests_than_may_be_in_flight_are_refused() {
     assert_eq!(worker.next_reply().answer, Answer::Refused);
     ann.answered = ann.offset;
     assert_eq!(worker.answer(&mut ann, send("bob", "last")), SENT);
+}
+
+#[test]
+fn lines_that_travel_together_are_so_many_requests_even_across_a_kill() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let offsets: Vec<_> = (0..3).map(|_| ann.request(Call::Fetch).offset).collect();
+    let lines = PackedSends::of([
+        (offsets[0], "bob", "one"),
+        (offsets[1], "bob", "two"),
+        (offsets[2], "bob", "three"),
+    ])
+    .unwrap();
+    let together = || {
+        FromWorker::Sends(Sends {
+            connection: ann.serial,
+            answered: ann.answered,
+            progress: ann.progress,
+            lines: Cow::Borrowed(&lines),
+        })
+    };
+    worker.say([together()]);
+    match worker.next_item() {
+        Some(ToWorker::Sent {
+            connection,
+            first,
+            last,
+            more: false,
+            ..
+        }) => assert_eq!(
+            (connection, first, last),
+            (ann.serial, offsets[0], offsets[2])
+        ),
+        other => panic!("{other:?}"),
+    }
+    daemon.kill_child();
+    worker.come_back(&daemon, vec![ann.resumed()]);
+    worker.say([together()]);
+    for offset in offsets {
+        let again = worker.next_reply();
+        assert_eq!((again.offset, again.answer), (offset, SENT));
+    }
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages), ["one", "two", "three"]);
 }

@@ -8,7 +8,7 @@ use chat_stated::entry::{AccountId, ConnectionId, RequestName, Stamp};
 use chat_stated::state::{Decided, Decision, Effects, SliceLimits, State};
 
 use super::model::{Model, Outcome, Waiting};
-use super::steps::{LIVES, NAMES, SERIALS, address};
+use super::steps::{LINE_BYTES, LIVES, NAMES, SERIALS, address};
 
 /// What an entry led to, in the model's words. Accounts in `reached` may stand there twice.
 pub(super) fn outcome(effects: &Effects) -> Outcome {
@@ -24,7 +24,16 @@ pub(super) fn outcome(effects: &Effects) -> Outcome {
         decided: effects
             .decided
             .iter()
-            .map(|decided| (decided.request, decided.decision.clone()))
+            .flat_map(|decided| {
+                // The lines of several are as far apart as the steps put them.
+                let offsets = decided.request.offset.0..=decided.through.0;
+                offsets.step_by(LINE_BYTES).map(|offset| {
+                    let connection = decided.request.connection;
+                    let offset = StreamOffset(offset);
+                    let name = RequestName { connection, offset };
+                    (name, decided.decision.clone())
+                })
+            })
             .collect(),
         file_line: effects.decided.iter().find_map(line_of),
         lives_begun: effects.lives_begun.iter().map(|(life, _)| life.0).collect(),

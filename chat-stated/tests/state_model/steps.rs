@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
-use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_shared::rpc::{
+    ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset,
+};
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, Limits, RequestName, Stamp,
+    AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, Limits, RequestName, Sends,
+    Stamp,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -14,6 +17,8 @@ use super::model::Model;
 pub(super) const NAMES: [&str; 7] = ["ann", "bob", "cy", "dan", "eve", "no-one", "\u{e9}lan"];
 pub(super) const LIVES: u64 = 5;
 pub(super) const SERIALS: u64 = 4;
+/// How far one line of a connection ends behind the one before.
+pub(super) const LINE_BYTES: usize = 10;
 
 pub(super) fn address(host: u8) -> IpAddr {
     IpAddr::from([10, 0, 0, host])
@@ -109,6 +114,14 @@ pub(super) enum Step {
         unanswered: Option<usize>,
         progress: (Mark, Mark),
         action: Try,
+    },
+    /// Lines of names and bytes.
+    Sends {
+        connection: Pick,
+        again: Option<usize>,
+        unanswered: Option<usize>,
+        progress: (Mark, Mark),
+        lines: Vec<(Vec<usize>, usize)>,
     },
     Progress {
         connection: Pick,
@@ -242,6 +255,16 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(connection, again, unanswered, progress, action)| Step::Request {
                 connection, again, unanswered, progress, action,
             }),
+        8 => (
+            connection(),
+            prop::option::weighted(0.1, 0usize..3),
+            prop::option::of(0usize..3),
+            progress(),
+            prop::collection::vec((prop::collection::vec(name(), 1..3), text_bytes()), 1..6),
+        )
+            .prop_map(|(connection, again, unanswered, progress, lines)| Step::Sends {
+                connection, again, unanswered, progress, lines,
+            }),
         8 => (connection(), progress())
             .prop_map(|(connection, progress)| Step::Progress { connection, progress }),
         2 => (connection(), progress())
@@ -289,6 +312,34 @@ pub(super) fn opening() -> Vec<Step> {
     ]
 }
 
+fn text_of(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+fn names_of(names: &[usize]) -> String {
+    let names: Vec<_> = names.iter().map(|name| NAMES[*name]).collect();
+    names.join(" ")
+}
+
+/// Where a request ends that is new or was made before, and what was answered.
+fn offsets(
+    connection: ConnectionId,
+    again: Option<usize>,
+    unanswered: Option<usize>,
+    model: &Model,
+) -> (StreamOffset, StreamOffset) {
+    let offsets: Vec<u64> = model
+        .connection(connection)
+        .map(|found| found.decided.keys().copied().collect())
+        .unwrap_or_default();
+    let back = |count: usize| offsets.iter().rev().nth(count).copied();
+    let next = back(0).unwrap_or(0) + LINE_BYTES as u64;
+    (
+        StreamOffset(again.and_then(back).unwrap_or(next)),
+        StreamOffset(unanswered.and_then(back).unwrap_or(0)),
+    )
+}
+
 /// What a step is to the state: an entry, or time that passes.
 pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
     let progress = |(received, had): (Mark, Mark)| Progress {
@@ -309,21 +360,37 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
                 Try::Send { .. } | Try::Broadcast { .. } | Try::LogOut
             );
             let connection = connection.connection(model, needs_login);
-            let offsets: Vec<u64> = model
-                .connection(connection)
-                .map(|found| found.decided.keys().copied().collect())
-                .unwrap_or_default();
-            let back = |count: usize| offsets.iter().rev().nth(count).copied();
-            let next = back(0).unwrap_or(0) + 10;
+            let (offset, answered) = offsets(connection, *again, *unanswered, model);
             Entry::Request {
-                name: RequestName {
-                    connection,
-                    offset: StreamOffset(again.and_then(back).unwrap_or(next)),
-                },
-                answered: StreamOffset(unanswered.and_then(back).unwrap_or(0)),
+                name: RequestName { connection, offset },
+                answered,
                 progress: progress(*marks),
                 action: action_of(action, model),
             }
+        }
+        Step::Sends {
+            connection,
+            again,
+            unanswered,
+            progress: marks,
+            lines,
+        } => {
+            let connection = connection.connection(model, true);
+            let (first, answered) = offsets(connection, *again, *unanswered, model);
+            let lines: Vec<_> = lines
+                .iter()
+                .map(|(names, bytes)| (names_of(names), text_of(*bytes)))
+                .collect();
+            let lines = lines
+                .iter()
+                .zip((first.0..).step_by(LINE_BYTES))
+                .map(|((names, text), offset)| (StreamOffset(offset), &**names, &**text));
+            Entry::Sends(Sends {
+                connection,
+                answered,
+                progress: progress(*marks),
+                lines: PackedSends::of(lines).expect("lines that follow each other"),
+            })
         }
         Step::Progress {
             connection,
@@ -400,7 +467,6 @@ fn newest_secret(name: usize, model: &Model) -> (AccountId, u32) {
 }
 
 fn action_of(action: &Try, model: &Model) -> Action {
-    let text_of = |bytes: usize| "x".repeat(bytes);
     match action {
         Try::Register(name) => Action::Register {
             name: NAMES[*name].to_owned(),
@@ -429,11 +495,7 @@ fn action_of(action: &Try, model: &Model) -> Action {
             address: address(*host),
         },
         Try::Send { names, bytes } => Action::Send {
-            recipients: names
-                .iter()
-                .map(|name| NAMES[*name])
-                .collect::<Vec<_>>()
-                .join(" "),
+            recipients: names_of(names),
             text: text_of(*bytes),
         },
         Try::Broadcast { bytes } => Action::Broadcast {

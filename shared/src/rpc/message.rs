@@ -2,9 +2,12 @@
 //!
 //! Strings are borrowed from the frame they came in, so that neither side copies a text it only passes on.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+
+use super::PackedSends;
 
 /// One life of a worker process: from its first hello to its death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +88,8 @@ pub enum FromWorker<'a> {
         /// It was there before the daemon was: it is counted, and not turned away.
         is_known: bool,
     },
+    /// Several lines of a client that are messages to some accounts each.
+    Sends(Sends<'a>),
 }
 
 /// A client connection that outlived the daemon.
@@ -117,6 +122,36 @@ pub struct Request<'a> {
     /// What is asked.
     #[serde(borrow)]
     pub call: Call<'a>,
+}
+
+/// Lines of a client, one behind the other, with a message to some accounts each: as many requests with [`Call::Send`].
+/// Answered as those would be, or by [`ToWorker::Sent`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sends<'a> {
+    /// Whose lines.
+    pub connection: ConnectionSerial,
+    /// As in a request.
+    pub answered: StreamOffset,
+    /// As in a request.
+    pub progress: Progress,
+    /// The lines.
+    pub lines: Cow<'a, PackedSends>,
+}
+
+impl Sends<'_> {
+    /// The same as requests.
+    pub fn requests(&self) -> impl Iterator<Item = Request<'_>> {
+        self.lines.iter().map(|send| Request {
+            connection: self.connection,
+            offset: send.offset,
+            answered: self.answered,
+            progress: self.progress,
+            call: Call::Send {
+                recipients: send.recipients,
+                text: send.text,
+            },
+        })
+    }
 }
 
 /// What a request asks for.
@@ -240,6 +275,19 @@ pub enum ToWorker<'a> {
         /// Which.
         connection: ConnectionSerial,
     },
+    /// The answer to each of several requests: stored, and nobody is unknown. No messages go with it.
+    Sent {
+        /// Whose requests.
+        connection: ConnectionSerial,
+        /// The answered ones are all from this one...
+        first: StreamOffset,
+        /// ...to this one.
+        last: StreamOffset,
+        /// As in a reply, for each.
+        through: MessageNumber,
+        /// As in a reply, for each.
+        more: bool,
+    },
 }
 
 /// The answer to a request. Which call can have which is said at [`Call`].
@@ -277,7 +325,7 @@ pub enum Answer<'a> {
     Users {
         /// May be long.
         #[serde(borrow)]
-        names: std::borrow::Cow<'a, str>,
+        names: Cow<'a, str>,
     },
     /// Done; there is nothing to say but the messages.
     Fetched,

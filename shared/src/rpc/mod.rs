@@ -10,11 +10,13 @@ mod frame;
 mod greeting;
 mod message;
 mod operator_hello;
+mod sends;
 
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES, decode_items};
 pub use greeting::{Greeting, Hello, HelloError, LifeCredential, Refusal, VERSION};
 pub use message::{
     Answer, Call, ConnectionSerial, FromWorker, LifeId, Message, MessageNumber, Progress, Request,
-    ResumedConnection, StreamOffset, ToWorker,
+    ResumedConnection, Sends, StreamOffset, ToWorker,
 };
 pub use operator_hello::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};
+pub use sends::{MAX_PACKED_SENDS, PackedSend, PackedSends, SendsPacker};

@@ -14,12 +14,19 @@ use super::{Ending, Session, refusal};
 impl Session {
     pub(super) fn take_chat_line(&mut self, line: &Line) {
         let content = self.input.content(line);
-        let word = command::command_word(content);
-        let slot = |question| Slot::new(line.end, word.clone(), question);
         if line.is_too_long {
-            return self.ask(slot(Question::Fetch).answered_with(refusal("length", &word)));
+            let word = command::command_word(content);
+            let answer = refusal("length", &word);
+            let slot = Slot::new(line.end, word.into(), Question::Fetch);
+            return self.ask(slot.answered_with(answer));
         }
-        let slot = match command::parse(content) {
+        let parsed = command::parse(content);
+        let word = match &parsed {
+            Ok(command) => command.word().into(),
+            Err(error) => error.word(),
+        };
+        let slot = |question| Slot::new(line.end, word.clone(), question);
+        let slot = match parsed {
             Ok(Command::LogOut) => return self.begin_ending(Ending::LogOut),
             Ok(Command::Who) => slot(Question::Who),
             Ok(Command::Last { minutes }) => slot(Question::Last { minutes }),
@@ -44,11 +51,11 @@ impl Session {
                 slot.setting = Some(Setting::Ids(has_ids));
                 slot
             }
-            Err(CommandError::Unknown { word }) => {
+            Err(CommandError::Unknown { .. }) => {
                 slot(Question::Fetch).answered_with(refusal("command", &word))
             }
-            Err(CommandError::Arguments { word }) => {
-                slot(Question::Fetch).answered_with(refusal("args", word))
+            Err(CommandError::Arguments { .. }) => {
+                slot(Question::Fetch).answered_with(refusal("args", &word))
             }
         };
         self.ask(slot);

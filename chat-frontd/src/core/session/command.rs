@@ -4,18 +4,6 @@ use std::borrow::Cow;
 
 use chat_shared::protocol::{text, words};
 
-/// The commands there are, the most frequent first.
-const COMMANDS: [&str; 8] = [
-    words::SEND,
-    words::FETCH,
-    words::BROADCAST,
-    words::WHO,
-    words::LAST,
-    words::PUSH,
-    words::IDS,
-    words::LOGOUT,
-];
-
 /// A line in the chat, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -98,13 +86,35 @@ pub(crate) enum CommandError {
     Arguments { word: &'static str },
 }
 
-/// The first word of a line, fit to be shown.
-pub(crate) fn command_word(line: &[u8]) -> Cow<'static, str> {
-    let word = split_word(line).0;
-    match COMMANDS.iter().find(|known| known.as_bytes() == word) {
-        Some(known) => Cow::Borrowed(known),
-        None => Cow::Owned(text::clean(word).into_owned()),
+impl Command {
+    /// Its word.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Who => words::WHO,
+            Self::Last { .. } => words::LAST,
+            Self::Send(_) => words::SEND,
+            Self::Broadcast { .. } => words::BROADCAST,
+            Self::Fetch => words::FETCH,
+            Self::LogOut => words::LOGOUT,
+            Self::Push(_) => words::PUSH,
+            Self::Ids(_) => words::IDS,
+        }
     }
+}
+
+impl CommandError {
+    /// The word of the line.
+    pub(crate) fn word(&self) -> Cow<'static, str> {
+        match self {
+            Self::Unknown { word } => Cow::Owned(word.clone()),
+            Self::Arguments { word } => Cow::Borrowed(word),
+        }
+    }
+}
+
+/// The first word of a line, fit to be shown.
+pub(crate) fn command_word(line: &[u8]) -> String {
+    text::clean(split_word(line).0).into_owned()
 }
 
 /// Understands a line without its end. Spaces before the command are ignored.

@@ -86,5 +86,5 @@ pub fn understand(line: &[u8]) -> Meaning {
 
 /// The first word of a line, as a refusal repeats it.
 pub fn word(line: &[u8]) -> String {
-    command::command_word(line).into_owned()
+    command::command_word(line)
 }

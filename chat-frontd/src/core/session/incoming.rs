@@ -54,12 +54,7 @@ impl Session {
         self.answered = self.answered.max(offset);
         let part = self.without_leap(part);
         let text = self.understand(index, answer);
-        let through = if part.more {
-            part.through
-        } else {
-            MessageNumber::default()
-        };
-        self.promised_through = self.promised_through.max(through);
+        let through = self.promised_by(part);
         let slot = &mut self.slots[index];
         slot.answer = text;
         slot.stage = Stage::Answered {
@@ -69,6 +64,61 @@ impl Session {
         if index == 0 {
             self.show_front_answer();
             self.add_part(part, lines);
+        }
+        self.show_answers(now_ms);
+    }
+
+    /// Up to where the queue has to be taken before an answer is complete with which this came.
+    fn promised_by(&mut self, part: QueuePart<'_>) -> MessageNumber {
+        let through = if part.more {
+            part.through
+        } else {
+            MessageNumber::default()
+        };
+        self.promised_through = self.promised_through.max(through);
+        through
+    }
+
+    /// The daemon stored what all lines from one to another say, for everybody they name. `part` holds no messages.
+    pub(crate) fn sent(
+        &mut self,
+        first: StreamOffset,
+        last: StreamOffset,
+        part: QueuePart<'_>,
+        now_ms: u64,
+    ) {
+        let is_answered =
+            |slot: &Slot| slot.stage == Stage::Asked && (first..=last).contains(&slot.offset);
+        let Some(start) = self.slots.iter().position(is_answered) else {
+            return log::error!(
+                "the state daemon answered what nobody asked (offsets {} to {})",
+                first.0,
+                last.0
+            );
+        };
+        self.answered = self.answered.max(last);
+        let part = self.without_leap(part);
+        let through = self.promised_by(part);
+        let slots = self.slots.range_mut(start..);
+        for slot in slots.take_while(|slot| slot.offset <= last) {
+            if slot.stage != Stage::Asked {
+                continue;
+            }
+            if !matches!(
+                slot.question,
+                Question::Send(_) | Question::Broadcast { .. }
+            ) {
+                log::error!("the state daemon says that `{}` was sent", slot.word);
+            }
+            slot.answer = Some(words::SENT_TO_ALL.into());
+            slot.stage = Stage::Answered {
+                through,
+                is_shown: false,
+            };
+        }
+        if start == 0 {
+            self.show_front_answer();
+            self.take_through(part);
         }
         self.show_answers(now_ms);
     }
@@ -131,6 +181,10 @@ impl Session {
 
     fn add_part(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
         self.add_messages(part.messages, lines);
+        self.take_through(part);
+    }
+
+    fn take_through(&mut self, part: QueuePart<'_>) {
         if !part.more {
             self.taken = self.taken.max(part.through);
         }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_shared::rpc::{Answer, Call, Message};
+use chat_shared::rpc::{Answer, Message};
 
 use super::*;
 
@@ -22,9 +22,17 @@ fn say(session: &mut Session, line: &str) {
     session.advance(0);
 }
 
+/// Where the line ends of which the daemon is asked next.
+fn next_offset(session: &mut Session) -> StreamOffset {
+    match session.next_question(&mut SendsPacker::default()) {
+        Some(FromWorker::Request(request)) => request.offset,
+        other => panic!("{other:?} and no question"),
+    }
+}
+
 /// The daemon answers the question that it is asked next.
 fn answer(session: &mut Session, answer: &Answer<'_>) {
-    let offset = session.next_request().expect("a question").offset;
+    let offset = next_offset(session);
     let nothing = QueuePart {
         messages: &[],
         through: MessageNumber(0),
@@ -70,16 +78,14 @@ fn push(session: &mut Session, number: u64, more: bool) {
 fn what_may_have_reached_an_earlier_daemon_is_not_refused() {
     let mut session = in_chat();
     say(&mut session, "send bob one");
-    let reached = session.next_request().expect("a question").offset;
+    let reached = next_offset(&mut session);
     say(&mut session, "send bob two");
     // A daemon came back and died again before anything could be asked of it.
     session.resume();
     session.daemon_is_lost(0);
     assert_eq!(written(&mut session), "", "the first is not decided yet");
     session.resume();
-    let again = session.next_request().expect("asked again");
-    assert_eq!(again.offset, reached);
-    assert!(matches!(again.call, Call::Send { text: "one", .. }));
+    assert_eq!(next_offset(&mut session), reached, "asked again");
     let nothing = QueuePart {
         messages: &[],
         through: MessageNumber(0),
@@ -131,7 +137,12 @@ fn lines_wait_for_answers_up_to_a_number_and_up_to_a_size() {
         while session.wants_input() {
             say(&mut session, line);
         }
-        std::iter::from_fn(|| session.next_request().map(|_| ())).count()
+        let mut packer = SendsPacker::default();
+        let lines = std::iter::from_fn(|| match session.next_question(&mut packer)? {
+            FromWorker::Sends(sends) => Some(sends.lines.len()),
+            _ => Some(1),
+        });
+        lines.sum::<usize>()
     };
     assert_eq!(lines_taken("send bob hi"), MAX_SLOTS);
     let long = format!("send bob {}", "x".repeat(8_000));

@@ -19,13 +19,15 @@ mod interruption_tests;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use chat_shared::password::Password;
 use chat_shared::protocol::words;
 use chat_shared::rpc::{
-    ConnectionSerial, Message, MessageNumber, Progress, Request, ResumedConnection, StreamOffset,
+    ConnectionSerial, FromWorker, Message, MessageNumber, Progress, Request, ResumedConnection,
+    Sends, SendsPacker, StreamOffset,
 };
 use chat_shared::security_log::Event;
 
@@ -334,22 +336,51 @@ impl Session {
         self.slots.push_back(slot);
     }
 
-    /// The next question for the daemon, which it is taken to have been asked by this.
-    pub(crate) fn next_request(&mut self) -> Option<Request<'_>> {
-        let progress = self.delivery.progress();
+    /// The next question for the daemon, or several in `packer`, which it is taken to have been asked by this.
+    pub(crate) fn next_question<'a>(
+        &'a mut self,
+        packer: &'a mut SendsPacker,
+    ) -> Option<FromWorker<'a>> {
         let next = (self.next_to_ask..self.slots.len())
             .find(|index| self.slots[*index].stage.is_to_be_asked());
-        self.next_to_ask = next.map_or(self.slots.len(), |index| index + 1);
-        let slot = &mut self.slots[next?];
-        slot.stage = Stage::Asked;
+        self.next_to_ask = next.unwrap_or(self.slots.len());
+        let first = next?;
         self.has_asked = true;
-        Some(Request {
+        let together = self.pack_sends(first, packer);
+        let slots = self.slots.range_mut(first..first + together.max(1));
+        for slot in slots {
+            slot.stage = Stage::Asked;
+        }
+        self.next_to_ask += together.max(1);
+        let progress = self.delivery.progress();
+        if together > 1 {
+            return Some(FromWorker::Sends(Sends {
+                connection: self.serial,
+                answered: self.answered,
+                progress,
+                lines: Cow::Borrowed(packer.sends()),
+            }));
+        }
+        let slot = &self.slots[first];
+        Some(FromWorker::Request(Request {
             connection: self.serial,
             offset: slot.offset,
             answered: self.answered,
             progress,
             call: slot.question.to_call(self.address),
-        })
+        }))
+    }
+
+    /// How many questions from this one on are messages to some accounts, and went into `packer`.
+    fn pack_sends(&self, first: usize, packer: &mut SendsPacker) -> usize {
+        packer.clear();
+        let fits = |slot: &&Slot| match &slot.question {
+            Question::Send(letter) if slot.stage.is_to_be_asked() => {
+                packer.push(slot.offset, letter.recipients(), letter.text())
+            }
+            _ => false,
+        };
+        self.slots.range(first..).take_while(fits).count()
     }
 
     /// The daemon ended the session.

@@ -210,6 +210,20 @@ impl Model {
                 progress,
                 action,
             } => self.request(*name, answered.0, progress, action, wall_s, &mut outcome),
+            Entry::Sends(sends) => {
+                for request in sends.requests() {
+                    let Entry::Request {
+                        name,
+                        answered,
+                        progress,
+                        action,
+                    } = request
+                    else {
+                        unreachable!("a line is a request");
+                    };
+                    self.request(name, answered.0, &progress, &action, wall_s, &mut outcome);
+                }
+            }
             Entry::Progress {
                 connection,
                 progress,

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use chat_shared::rpc::{FromWorker, ToWorker, decode_items};
+use chat_shared::rpc::{FromWorker, SendsPacker, ToWorker, decode_items};
 use chat_shared::token_bucket::Rate;
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
@@ -221,6 +221,20 @@ impl Talk {
             }
             ToWorker::End { .. } => session.cut_off(),
             ToWorker::TurnAway { .. } => session.turn_away(),
+            ToWorker::Sent {
+                first,
+                last,
+                through,
+                more,
+                ..
+            } => {
+                let part = QueuePart {
+                    messages: &[],
+                    through,
+                    more,
+                };
+                session.sent(first, last, part, self.now_ms);
+            }
         }
     }
 
@@ -267,9 +281,10 @@ impl Talk {
         if !self.is_attached {
             return;
         }
-        while let Some(request) = self.session.next_request() {
-            let request = frame(&FromWorker::Request(request));
-            self.will_ask(request);
+        let mut packer = SendsPacker::default();
+        while let Some(question) = self.session.next_question(&mut packer) {
+            let question = frame(&question);
+            self.will_ask(question);
         }
         if let Some((after, through)) = self.session.next_page() {
             let page = FromWorker::Page {

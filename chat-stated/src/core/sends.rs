@@ -1,0 +1,102 @@
+//! Many messages of one client at once.
+
+use chat_shared::rpc::{self, Answer, PackedSends, StreamOffset, ToWorker};
+
+use super::Core;
+use super::delivery::{Waiting, reply};
+use super::link::LinkId;
+use super::requests::{are_names_like, is_text};
+use crate::entry::{ConnectionId, Entry, RequestName, Sends};
+
+impl Core {
+    /// Several lines of a client.
+    pub(super) fn take_sends(&mut self, link: LinkId, sends: rpc::Sends<'_>) {
+        let serial = sends.connection;
+        if self.sources.is_turned_away((link, serial)) {
+            return;
+        }
+        if !sends.lines.is_well_formed() || !can_be_stored(&sends.lines) {
+            return self.close_link(link, "it sent messages that no client can have written");
+        }
+        let connection = self
+            .links
+            .get(&link)
+            .and_then(|link| link.connection(serial));
+        let Some(connection) = connection else {
+            return;
+        };
+        if !self.can_go_together(connection, &sends.lines) {
+            for request in sends.requests() {
+                self.take_request(link, request);
+            }
+            return;
+        }
+        self.note_progress(link, serial, sends.progress);
+        let entry = Entry::Sends(Sends {
+            connection,
+            answered: sends.answered,
+            progress: sends.progress,
+            lines: sends.lines.into_owned(),
+        });
+        self.push_entry_of(link, serial, entry);
+    }
+
+    /// Whether lines are all to be decided, and answered with no message between the answers.
+    fn can_go_together(&self, connection: ConnectionId, lines: &PackedSends) -> bool {
+        let first = RequestName {
+            connection,
+            offset: lines.first(),
+        };
+        if self.space.refuses_messages() || self.state.is_past(&first) {
+            return false;
+        }
+        let account = self.state.account_on(connection);
+        let Some(user) = account.and_then(|account| self.state.record(account)) else {
+            return false;
+        };
+        // What somebody writes to himself comes right behind its answer.
+        !lines.iter().any(|send| {
+            !send.has_same_recipients && send.recipients.split(' ').any(|name| *name == *user.name)
+        })
+    }
+
+    /// Answers requests of a connection, all from one to another, whose messages were stored for all that were named.
+    pub(super) fn answer_sends(&mut self, first: RequestName, last: StreamOffset) {
+        let connection = first.connection;
+        let through = self.newest();
+        let link = self.attached.get(&connection.life);
+        let Some(link) = link.and_then(|link| self.links.get_mut(link)) else {
+            return;
+        };
+        let Some(client) = link.clients.get_mut(connection.serial) else {
+            return;
+        };
+        let account = self.state.account_on(connection);
+        let waiting = Waiting::next(&self.state, account, client, through);
+        let (through, more) = (waiting.through, waiting.more);
+        let mut first = first.offset;
+        if !waiting.messages.is_empty() {
+            let unknown = Vec::new();
+            let answer = Answer::Sent { unknown };
+            reply(link, connection.serial, first, answer, waiting);
+            first.0 += 1;
+        }
+        let sent = ToWorker::Sent {
+            connection: connection.serial,
+            first,
+            last,
+            through,
+            more,
+        };
+        if let Err(error) = link.output.push(&sent) {
+            log::error!("cannot answer process {}: {error}", link.pid);
+        }
+    }
+}
+
+/// Whether every line could have come by itself.
+fn can_be_stored(lines: &PackedSends) -> bool {
+    lines.iter().all(|send| {
+        is_text(send.text) && (send.has_same_recipients || are_names_like(send.recipients))
+    })
+}

@@ -1,0 +1,229 @@
+//! Lines of one client that come together.
+
+use std::borrow::Cow;
+
+use chat_shared::rpc::{PackedSends, Sends, SendsPacker};
+
+use super::*;
+
+impl Attached {
+    fn send(&mut self, lines: &PackedSends) {
+        self.say(&FromWorker::Sends(Sends {
+            connection: ConnectionSerial(1),
+            answered: StreamOffset(1),
+            progress: Default::default(),
+            lines: Cow::Borrowed(lines),
+        }));
+    }
+
+    /// Everything that was said since this was last called.
+    fn heard(&mut self) -> Vec<String> {
+        let output = self.core.output(0).unwrap();
+        let bytes = output.pending().to_vec();
+        output.advance(bytes.len());
+        let mut reader = FrameReader::default();
+        reader.extend(&bytes);
+        let mut heard = Vec::new();
+        while let Some(payload) = reader.next_frame().unwrap() {
+            let items = decode_items::<ToWorker<'_>>(payload);
+            // What cannot be read is the greeting.
+            heard.extend(items.map_while(Result::ok).map(|item| in_short(&item)));
+        }
+        heard
+    }
+}
+
+fn in_short(item: &ToWorker<'_>) -> String {
+    match item {
+        ToWorker::Reply {
+            offset,
+            answer,
+            messages,
+            ..
+        } => {
+            let texts: Vec<_> = messages.iter().map(|message| message.text).collect();
+            format!("{} {answer:?} {texts:?}", offset.0)
+        }
+        ToWorker::Sent { first, last, .. } => format!("{} to {} sent", first.0, last.0),
+        other => format!("{other:?}"),
+    }
+}
+
+fn lines(lines: &[(u64, &str, &str)]) -> PackedSends {
+    let lines = lines
+        .iter()
+        .map(|(offset, names, text)| (StreamOffset(*offset), *names, *text));
+    PackedSends::of(lines).unwrap()
+}
+
+fn with_bob() -> Attached {
+    let mut worker = Attached::new();
+    let secret = "0".repeat(40);
+    read_file(&mut worker.core, &format!("ann,{secret}\nbob,{secret}\n"));
+    settle(&mut worker.core);
+    worker.heard();
+    worker
+}
+
+const THREE: [(u64, &str, &str); 3] = [(10, "bob", "a"), (20, "bob", "b"), (30, "bob", "c")];
+
+#[test]
+fn they_are_one_entry_and_one_answer() {
+    let mut worker = with_bob();
+    worker.send(&lines(&THREE));
+    let batch = worker.submitted().unwrap();
+    assert_eq!((batch.entries.len(), batch.attempts()), (1, 3));
+    worker.commit(batch);
+    assert_eq!(worker.heard(), ["10 to 30 sent"]);
+    assert_eq!(worker.core.state.waiting_messages(), 3);
+}
+
+#[test]
+fn what_waits_for_the_sender_comes_with_the_first_answer() {
+    let mut worker = with_bob();
+    worker.core.batches.push(Entry::Request {
+        name: RequestName {
+            connection: worker.connection,
+            offset: StreamOffset(5),
+        },
+        answered: StreamOffset(1),
+        progress: Default::default(),
+        action: Attempt::Send {
+            recipients: "ann".to_owned(),
+            text: "waits".to_owned(),
+        },
+    });
+    let batch = worker.submitted().unwrap();
+    let connection = worker.core.attached.remove(&worker.connection.life);
+    worker.commit(batch);
+    worker
+        .core
+        .attached
+        .insert(worker.connection.life, connection.unwrap());
+    worker.send(&lines(&THREE));
+    let batch = worker.submitted().unwrap();
+    worker.commit(batch);
+    assert_eq!(
+        worker.heard(),
+        [r#"10 Sent { unknown: [] } ["waits"]"#, "11 to 30 sent"]
+    );
+}
+
+#[test]
+fn each_is_answered_by_itself_where_the_answers_differ() {
+    let mut worker = with_bob();
+    worker.core.configure(Limits {
+        queue_messages: 4,
+        sender_share_percent: 50,
+        ..Limits::default()
+    });
+    worker.send(&lines(&[
+        (10, "bob", "a"),
+        (20, "bob nobody", "b"),
+        (30, "bob", "too much"),
+        (40, "nobody", "c"),
+    ]));
+    let batch = worker.submitted().unwrap();
+    worker.commit(batch);
+    assert_eq!(
+        worker.heard(),
+        [
+            "10 Sent { unknown: [] } []",
+            r#"20 Sent { unknown: ["nobody"] } []"#,
+            "30 Quota []",
+            r#"40 Sent { unknown: ["nobody"] } []"#,
+        ]
+    );
+}
+
+#[test]
+fn what_somebody_writes_to_himself_comes_with_its_own_answer() {
+    let mut worker = with_bob();
+    worker.send(&lines(&[
+        (10, "ann", "a"),
+        (20, "bob ann", "b"),
+        (30, "bob", "c"),
+    ]));
+    let batch = worker.submitted().unwrap();
+    assert_eq!(batch.entries.len(), 3);
+    worker.commit(batch);
+    assert_eq!(
+        worker.heard(),
+        [
+            r#"10 Sent { unknown: [] } ["a"]"#,
+            r#"20 Sent { unknown: [] } ["b"]"#,
+            "30 Sent { unknown: [] } []",
+        ]
+    );
+}
+
+#[test]
+fn those_that_come_again_are_answered_again_and_not_done_again() {
+    let mut worker = with_bob();
+    worker.send(&lines(&THREE[..2]));
+    let batch = worker.submitted().unwrap();
+    worker.commit(batch);
+    let mut worker = worker.resumed();
+    worker.heard();
+    worker.send(&lines(&THREE));
+    let batch = worker.submitted().expect("one is new");
+    assert_eq!(batch.attempts(), 1);
+    worker.commit(batch);
+    let heard = worker.heard();
+    assert_eq!(
+        heard,
+        [10, 20, 30].map(|offset| format!("{offset} Sent {{ unknown: [] }} []"))
+    );
+    assert_eq!(worker.core.state.waiting_messages(), 3);
+}
+
+#[test]
+fn those_that_came_twice_before_they_were_decided_are_done_once() {
+    let mut worker = with_bob();
+    worker.send(&lines(&THREE));
+    worker.send(&lines(&THREE));
+    let batch = worker.submitted().unwrap();
+    worker.commit(batch);
+    assert_eq!(worker.core.state.waiting_messages(), 3);
+    let heard = worker.heard();
+    assert_eq!((heard.len(), heard[0].as_str()), (4, "10 to 30 sent"));
+}
+
+#[test]
+fn each_is_refused_where_the_disk_is_full() {
+    let mut worker = with_bob();
+    worker.send(&lines(&THREE));
+    let refused = worker.submitted().unwrap();
+    worker.core.no_room(refused);
+    let full = |offsets: [u64; 3]| offsets.map(|offset| format!("{offset} Full []"));
+    assert_eq!(worker.heard(), full([10, 20, 30]));
+    worker.send(&lines(&[
+        (40, "bob", "a"),
+        (50, "bob", "b"),
+        (60, "bob", "c"),
+    ]));
+    assert_eq!(worker.heard(), full([40, 50, 60]));
+    assert_eq!(worker.core.state.waiting_messages(), 0);
+}
+
+#[test]
+fn a_worker_that_sends_what_no_client_can_write_is_cut_off() {
+    for (names, text) in [
+        ("bob", "two\nlines"),
+        ("bob", ""),
+        ("bob ", "text"),
+        ("a,b", "text"),
+    ] {
+        let mut worker = with_bob();
+        worker.send(&lines(&[(10, "bob", "a"), (20, names, text)]));
+        let closes = |action: &Action| matches!(action, Action::CloseLink(0));
+        assert!(
+            worker.core.end_turn().iter().any(closes),
+            "{names:?} {text:?}"
+        );
+    }
+    let mut worker = with_bob();
+    worker.send(SendsPacker::default().sends());
+    let closes = |action: &Action| matches!(action, Action::CloseLink(0));
+    assert!(worker.core.end_turn().iter().any(closes));
+}

@@ -1,0 +1,204 @@
+//! Messages to some accounts: one, or many of one client at once.
+
+use std::collections::HashSet;
+
+use chat_shared::rpc::MessageNumber;
+use smallvec::SmallVec;
+
+use super::State;
+use super::accounts::Accounts;
+use super::answer::Decision;
+use super::apply::{Decided, Effects};
+use super::lives::Lives;
+use super::messages::{Messages, Readers, StoredMessage, Text};
+use crate::entry::{AccountId, Limits, RequestName, Sends};
+
+/// A message to be stored.
+pub(super) struct Letter<'a> {
+    pub(super) sender: AccountId,
+    pub(super) text: &'a str,
+    pub(super) wall_s: i64,
+}
+
+/// Those whom names stand for.
+#[derive(Default)]
+struct Recipients {
+    /// Sorted, each once.
+    readers: SmallVec<[AccountId; 8]>,
+    /// Names that no account has, each once.
+    unknown: Vec<String>,
+}
+
+impl Recipients {
+    fn of(names: &str, accounts: &Accounts) -> Self {
+        let mut recipients = Self::default();
+        if !names.as_bytes().contains(&b' ') {
+            match accounts.id_of(names) {
+                Some(id) => recipients.readers.push(id),
+                None => recipients.unknown.push(names.to_owned()),
+            }
+            return recipients;
+        }
+        // A line holds thousands of names: each must cost the same.
+        let mut unknown_seen: HashSet<&str> = HashSet::new();
+        for name in names.split(' ') {
+            match accounts.id_of(name) {
+                Some(id) => recipients.readers.push(id),
+                None if unknown_seen.insert(name) => recipients.unknown.push(name.to_owned()),
+                None => {}
+            }
+        }
+        recipients.readers.sort_unstable();
+        recipients.readers.dedup();
+        recipients
+    }
+
+    fn sent(&self) -> Decision {
+        Decision::Sent {
+            unknown: self.unknown.clone(),
+        }
+    }
+
+    fn as_readers(&self) -> Readers {
+        match self.readers.as_slice() {
+            [reader] => Readers::One(*reader),
+            several => Readers::Some(several.into()),
+        }
+    }
+}
+
+/// Where messages go.
+struct Post<'a> {
+    accounts: &'a mut Accounts,
+    messages: &'a mut Messages,
+    limits: &'a Limits,
+    last_message: &'a mut MessageNumber,
+}
+
+impl Post<'_> {
+    /// Stores a message, unless a queue is full. Whether somebody has it now.
+    fn send(&mut self, recipients: &Recipients, letter: Letter<'_>) -> (Decision, bool) {
+        let Letter {
+            sender,
+            text,
+            wall_s,
+        } = letter;
+        let readers = recipients.readers.as_slice();
+        if readers.is_empty() {
+            return (recipients.sent(), false);
+        }
+        let all_have_room = readers.iter().all(|reader| {
+            self.accounts
+                .get(*reader)
+                .is_some_and(|account| account.queue.has_room(sender, text.len(), self.limits))
+        });
+        if !all_have_room {
+            return (Decision::Quota, false);
+        }
+        self.last_message.0 += 1;
+        let number = *self.last_message;
+        let message = StoredMessage {
+            number,
+            sender,
+            wall_s,
+            text: Text::Resident(text.into()),
+            readers: recipients.as_readers(),
+        };
+        let key = self.messages.store(message, readers.len() as u32);
+        for reader in readers {
+            let queue = self.accounts.queue_mut(*reader);
+            queue.push(number, key, sender, text.len());
+        }
+        (recipients.sent(), true)
+    }
+}
+
+impl State {
+    fn post(&mut self) -> (Post<'_>, &mut Lives) {
+        let post = Post {
+            accounts: &mut self.accounts,
+            messages: &mut self.messages,
+            limits: &self.limits,
+            last_message: &mut self.last_message,
+        };
+        (post, &mut self.lives)
+    }
+
+    pub(super) fn send(
+        &mut self,
+        recipients: &str,
+        letter: Letter<'_>,
+        effects: &mut Effects,
+    ) -> Decision {
+        let recipients = Recipients::of(recipients, &self.accounts);
+        let (decision, is_stored) = self.post().0.send(&recipients, letter);
+        if is_stored {
+            effects.reached.extend(recipients.readers);
+        }
+        decision
+    }
+
+    /// The same as to apply the lines one by one as requests, at less cost for each.
+    pub(super) fn apply_sends(&mut self, sends: &Sends, wall_s: i64, effects: &mut Effects) {
+        let Some(connection) = self.lives.connection_or_new(sends.connection) else {
+            return;
+        };
+        connection.forget_through(sends.answered);
+        let sender = connection.account();
+        let are_new = connection.are_new(sends.lines.first(), sends.lines.len());
+        let (Some(sender), true) = (sender, are_new) else {
+            for request in sends.requests() {
+                self.apply(request, wall_s, effects);
+            }
+            return;
+        };
+        self.progress(sender, sends.progress);
+        let (mut post, lives) = self.post();
+        let connection = lives.connection_mut(sends.connection);
+        let connection = connection.expect("it was there, and nothing closed it");
+        connection.make_room(sends.lines.len());
+        let mut recipients = Recipients::default();
+        let mut is_reached = false;
+        for send in sends.lines.iter() {
+            if !send.has_same_recipients {
+                recipients = Recipients::of(send.recipients, post.accounts);
+                is_reached = false;
+            }
+            let letter = Letter {
+                sender,
+                text: send.text,
+                wall_s,
+            };
+            let (decision, is_stored) = post.send(&recipients, letter);
+            if is_stored && !std::mem::replace(&mut is_reached, true) {
+                effects.reached.extend_from_slice(&recipients.readers);
+            }
+            connection.keep(send.offset, &decision);
+            let name = RequestName {
+                connection: sends.connection,
+                offset: send.offset,
+            };
+            effects.decide_of_several(name, decision);
+        }
+    }
+}
+
+impl Effects {
+    /// Adds a decision about the line behind the one that was decided last.
+    fn decide_of_several(&mut self, request: RequestName, decision: Decision) {
+        if let Some(last) = self.decided.last_mut()
+            && last.request.connection == request.connection
+            && last.decision.is_sent_to_all()
+            && decision.is_sent_to_all()
+        {
+            last.through = request.offset;
+            return;
+        }
+        self.decided.push(Decided {
+            request,
+            through: request.offset,
+            decision,
+            after: None,
+        });
+    }
+}
