@@ -8,10 +8,14 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::client_addresses::ClientAddresses;
+
 /// Read at once, and the longest line that is understood.
 const READ_BYTES: usize = 1024 * 1024;
 /// An empty output buffer that once held more than this is given back.
 const KEPT_BYTES: usize = 16 * 1024;
+/// Where clients come from many addresses: fewer than a server may be expected to allow.
+const CLIENTS_OF_AN_ADDRESS: usize = 50;
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub trait Audience {
 
 /// All the connections.
 pub struct Crowd {
-    server: SocketAddr,
+    addresses: ClientAddresses,
     poll: Poll,
     events: Events,
     connections: Vec<Option<Connection>>,
@@ -66,8 +70,18 @@ struct Connection {
 impl Crowd {
     /// Room for clients of `server` numbered below `clients`.
     pub fn new(server: SocketAddr, clients: usize) -> io::Result<Self> {
+        Self::coming_from(ClientAddresses::one(server), clients)
+    }
+
+    /// The same, for so many clients that they come from many addresses.
+    pub fn from_many_addresses(server: SocketAddr, clients: usize) -> io::Result<Self> {
+        let addresses = clients.div_ceil(CLIENTS_OF_AN_ADDRESS);
+        Self::coming_from(ClientAddresses::several(server, addresses), clients)
+    }
+
+    fn coming_from(addresses: ClientAddresses, clients: usize) -> io::Result<Self> {
         Ok(Self {
-            server,
+            addresses,
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
             connections: (0..clients).map(|_| None).collect(),
@@ -78,7 +92,7 @@ impl Crowd {
 
     /// Begins to connect a client; one that it still has is dropped.
     pub fn connect(&mut self, client: usize) -> io::Result<()> {
-        let mut stream = TcpStream::connect(self.server)?;
+        let mut stream = self.addresses.connect(client)?;
         stream.set_nodelay(true)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll
@@ -168,7 +182,10 @@ impl Crowd {
         }
         // What came before a failure to write is heard first.
         let is_ending = event.is_read_closed() || event.is_error();
-        if let Err(how) = connection.read(client, is_ending, &mut self.scratch, audience) {
+        let has_come = event.is_readable() || is_ending;
+        if has_come
+            && let Err(how) = connection.read(client, is_ending, &mut self.scratch, audience)
+        {
             return self.close(client, how, audience);
         }
         if !connection.is_unwritten && connection.has_output() {

@@ -1,5 +1,6 @@
 //! Clients by the thousand, to load a chat server with, and what is done with them.
 
+pub mod client_addresses;
 pub mod crash;
 pub mod crowd;
 pub mod dialogue;

@@ -21,6 +21,7 @@ mod wording;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use chat_shared::sandbox::keep_memory_secret;
 use clap::Parser;
 
 use crate::arguments::Arguments;
@@ -34,6 +35,13 @@ use crate::terminal::TerminalMode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // It will hold a password.
+    if let Err(error) = keep_memory_secret() {
+        let _ = writeln!(
+            io::stderr(),
+            "chat-client: core dumps cannot be forbidden: {error}"
+        );
+    }
     match run(&arguments) {
         Ok(status) => status.into(),
         Err(message) => {

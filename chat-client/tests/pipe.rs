@@ -8,8 +8,9 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use std::time::Instant;
 
-use support::{FakeServer, Run, Step, client, dialogue, run_script, run_with_input};
+use support::{FakeServer, PATIENCE, Run, Step, client, dialogue, run_script, run_with_input};
 
 const MESSAGE: &str = "[2026-11-22T11:18:31Z] eve: hi  there";
 
@@ -383,4 +384,31 @@ fn a_password_comes_from_a_file_that_is_its_owners_alone() {
     let run = run_with_input(command, b"");
     assert_eq!(run.status, Some(1));
     assert!(run.stderr.contains("(mode 0640): chmod 600 it"), "{run:?}");
+}
+
+#[test]
+fn a_client_that_dies_leaves_no_image_of_its_memory() {
+    let server = FakeServer::play(dialogue("> bob\n < password\n ! end"), false);
+    let mut command = client();
+    command.arg(server.address.ip().to_string());
+    command.arg(server.address.port().to_string());
+    command.stdin(Stdio::piped()).stderr(Stdio::null());
+    let mut client = command.spawn().unwrap();
+    let mut input = client.stdin.take().unwrap();
+    input.write_all(b"bob\n").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", client.id())).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        let values: Vec<&str> = line.unwrap().split_whitespace().skip(4).collect();
+        if values[..2] == ["0", "0"] {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{limits}");
+    }
+    drop(input);
+    client.wait().unwrap();
+    server.finish();
 }

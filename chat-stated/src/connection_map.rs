@@ -15,6 +15,7 @@ const MAX_RUN: usize = 256;
 pub(crate) struct ConnectionMap<V> {
     /// By rising `from`; none is empty.
     runs: Vec<Run<V>>,
+    count: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -25,21 +26,33 @@ struct Run<V> {
 
 impl<V> Default for ConnectionMap<V> {
     fn default() -> Self {
-        Self { runs: Vec::new() }
+        Self {
+            runs: Vec::new(),
+            count: 0,
+        }
     }
 }
 
 impl<V> Run<V> {
     fn find(&self, serial: ConnectionSerial) -> Result<usize, usize> {
-        self.entries.binary_search_by_key(&serial, |(at, _)| *at)
+        match self.entries.last() {
+            // Whoever is new comes last, nearly always.
+            Some((last, _)) if *last < serial => Err(self.entries.len()),
+            _ => self.entries.binary_search_by_key(&serial, |(at, _)| *at),
+        }
     }
 }
 
 impl<V> ConnectionMap<V> {
     /// The run that holds a serial, if any does.
     fn run_of(&self, serial: ConnectionSerial) -> Option<usize> {
-        let after = self.runs.partition_point(|run| run.from <= serial);
-        after.checked_sub(1)
+        match self.runs.last() {
+            Some(last) if last.from <= serial => Some(self.runs.len() - 1),
+            _ => {
+                let after = self.runs.partition_point(|run| run.from <= serial);
+                after.checked_sub(1)
+            }
+        }
     }
 
     pub(crate) fn get(&self, serial: ConnectionSerial) -> Option<&V> {
@@ -74,6 +87,7 @@ impl<V> ConnectionMap<V> {
                     (run, at) = self.split(run, at, serial);
                 }
                 self.runs[run].entries.insert(at, (serial, make()));
+                self.count += 1;
                 at
             }
         };
@@ -119,6 +133,7 @@ impl<V> ConnectionMap<V> {
         let run = &mut self.runs[index];
         let at = run.find(serial).ok()?;
         let (_, value) = run.entries.remove(at);
+        self.count -= 1;
         if run.entries.is_empty() {
             self.runs.remove(index);
         } else if run.entries.len() * 4 <= run.entries.capacity() {
@@ -139,6 +154,11 @@ impl<V> ConnectionMap<V> {
         }
         let entries = &mut self.runs[index].entries;
         entries.shrink_to(entries.len() * 2);
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.count
     }
 
     /// All, by rising serial.
@@ -205,6 +225,7 @@ mod tests {
         let entries: Vec<(u64, u32)> = map.iter().map(|(at, value)| (at.0, *value)).collect();
         let expected: Vec<(u64, u32)> = model.iter().map(|(at, value)| (*at, *value)).collect();
         assert_eq!(entries, expected);
+        assert_eq!(map.len(), model.len());
         assert!(map.runs.is_sorted_by_key(|run| run.from));
         for run in &map.runs {
             assert!((1..=MAX_RUN).contains(&run.entries.len()));

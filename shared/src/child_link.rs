@@ -15,6 +15,12 @@ use crate::refusals::Refusals;
 /// Longest text of a failure that is passed on, in bytes.
 const MAX_FAILURE_BYTES: usize = 4096;
 
+/// Most that is read of a child at once: one that says something all the time must not keep its parent from anything else.
+const MAX_READ_BYTES: usize = 64 * 1024;
+
+/// Sockets hold less than so many times that.
+const MAX_RESTS: usize = 64;
+
 /// Longest line that is kept of what a child says of itself, in bytes.
 const MAX_NOTE_BYTES: usize = 1024;
 
@@ -123,13 +129,17 @@ impl ChildLink {
         Ok((link, child))
     }
 
-    /// Reads what has come, without waiting.
+    /// Reads what has come, without waiting, and not all of it if it is a lot.
     pub fn read_available(&mut self) -> io::Result<()> {
         let mut buffer = [0; 1024];
-        while !self.ended {
+        let mut read_bytes = 0;
+        while !self.ended && read_bytes < MAX_READ_BYTES {
             match self.stream.read(&mut buffer) {
                 Ok(0) => self.ended = true,
-                Ok(count) => self.take_bytes(&buffer[..count]),
+                Ok(count) => {
+                    read_bytes += count;
+                    self.take_bytes(&buffer[..count]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
@@ -137,6 +147,14 @@ impl ChildLink {
                     return Err(error);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Reads all that a child has left that has ended: what a socket holds, and no more.
+    pub fn read_rest(&mut self) -> io::Result<()> {
+        for _ in 0..MAX_RESTS {
+            self.read_available()?;
         }
         Ok(())
     }
@@ -222,10 +240,10 @@ impl ChildLink {
         self.ended
     }
 
-    /// Why the child failed, in its own words, once all of them have come.
+    /// Why the child failed, in its own words, once all of them have come. One line: whoever reads it has a terminal.
     pub fn failure(&self) -> Option<String> {
         let text = self.failure.as_ref().filter(|_| self.ended)?;
-        Some(String::from_utf8_lossy(text).into_owned())
+        Some(one_line(&String::from_utf8_lossy(text)).into_owned())
     }
 }
 
@@ -290,6 +308,39 @@ mod tests {
         link.read_available().unwrap();
         assert_eq!((link.note().as_str(), link.is_ready()), ("again", true));
         assert_eq!(link.failure(), None);
+    }
+
+    #[test]
+    fn a_child_that_never_stops_talking_keeps_its_parent_from_nothing() {
+        let (mut link, mut child) = ChildLink::pair().unwrap();
+        child.set_nonblocking(true).unwrap();
+        let mut fill = || {
+            let mut bytes = 0;
+            while let Ok(written) = child.write(&[b'x'; 512]) {
+                bytes += written;
+            }
+            bytes
+        };
+        assert!(fill() > MAX_READ_BYTES);
+        for _ in 0..3 {
+            link.read_available().unwrap();
+            let said_meanwhile = fill();
+            assert!((1..=MAX_READ_BYTES).contains(&said_meanwhile));
+        }
+        report_failure(&child, "").unwrap_err();
+        drop(child);
+        link.read_rest().unwrap();
+        assert!(link.has_ended());
+    }
+
+    #[test]
+    fn the_last_words_of_a_child_are_no_controls_of_a_terminal() {
+        let (mut link, child) = ChildLink::pair().unwrap();
+        report_failure(&child, "\x1b]0;title\x07\nready").unwrap();
+        drop(child);
+        link.read_available().unwrap();
+        let said = link.failure().unwrap();
+        assert!(!said.contains(char::is_control), "{said:?}");
     }
 
     #[test]

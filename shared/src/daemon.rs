@@ -21,10 +21,11 @@ use crate::pid_file::{LockError, PidFile, holder, lock_file};
 use crate::process_options::{ProcessOptions, Role};
 use crate::run_dir::RunDir;
 use crate::sandbox::{
-    ChildUser, Sandbox, SandboxOptions, Separation, Users, closed_directory, make_passable,
+    ChildUser, Sandbox, SandboxMode, SandboxOptions, Separation, Users, closed_directory,
+    forbid_core_dumps, make_passable,
 };
 use crate::status_file::Status;
-use crate::supervisor::{ChildStarter, HandOver, Inheritance, Signals, Supervisor};
+use crate::supervisor::{ChildStarter, HandOver, Inheritance, SharedSockets, Signals, Supervisor};
 use crate::{descriptor_limit, detach, inherited_fd, log_format};
 
 /// How long a new daemon waits for the children of one that was killed; they end at once unless something holds them.
@@ -292,6 +293,12 @@ fn exit_code(result: anyhow::Result<()>, name: &str, starter: Option<&UnixStream
 /// Be the daemon, until told to end.
 fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Result<()> {
     start_log(daemon)?;
+    // A parent may hold a key; what it starts to serve hides more.
+    if daemon.process().sandbox.sandbox != SandboxMode::Off
+        && let Err(error) = forbid_core_dumps()
+    {
+        log::warn!("core dumps cannot be forbidden: {error}");
+    }
     let run_dir = run_dir(daemon);
     run_dir.create()?;
     let pid_file = acquire_pid_file(&run_dir)?;
@@ -308,7 +315,7 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
         role: D::CHILD_ROLE,
         is_numbered: daemon.child_count() > 1,
         life_lock,
-        listeners: listening.sockets,
+        listeners: SharedSockets::new(listening.sockets),
         hand_over: users.and_then(|users| daemon.hand_over(users)),
     };
     let supervisor = Supervisor::new(

@@ -16,8 +16,9 @@ pub trait Handouts: fmt::Debug {
     /// What a child is given now.
     fn current(&self) -> Zeroizing<Vec<u8>>;
 
-    /// Reads again what it is made of. If that cannot be used, says so in the log and leaves all as it was.
-    fn reload(&mut self);
+    /// Reads again what it is made of. If that cannot be used, says so in the log and leaves all as it was. Whether there
+    /// is something to hand out now.
+    fn reload(&mut self) -> bool;
 
     /// The parent's clock has come to `clock_ms`; whether that changed what is handed out.
     fn at(&mut self, clock_ms: u64) -> bool;

@@ -151,10 +151,14 @@ impl Status {
     /// Puts this status in place of the file at `path`.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let new = path.with_extension("status.new");
+        // A child that was taken over may have put something there: a link, or a file of its own.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(&new)?;
         file.write_all(self.render().as_bytes())?;
@@ -272,6 +276,18 @@ mod tests {
         assert_eq!(Status::read(&path), Some(example()));
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn a_link_that_somebody_put_there_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.status");
+        let other = dir.path().join("other");
+        fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, dir.path().join("x.status.new")).unwrap();
+        example().write(&path).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        assert_eq!(Status::read(&path), Some(example()));
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn of_clients(stage: &Stage<'_>, setup: &Setup, clients: usize) -> anyhow::Resul
         let target = stage.start(setup, &accounts, Plan::default())?;
         // What the first client makes the server prepare is not the price of a client.
         let names = accounts.names();
-        let mut crowd = Crowd::new(target.address, names.len())?;
+        let mut crowd = Crowd::from_many_addresses(target.address, names.len())?;
         gather(&mut crowd, &target, &names, 0..1, Presence::LoggedIn)?;
         let before = memory(&target.processes());
         gather(&mut crowd, &target, &names, 1..clients, Presence::LoggedIn)?;

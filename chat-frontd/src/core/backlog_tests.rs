@@ -1,4 +1,4 @@
-//! Lines that came at once and are answered as the client reads.
+//! The core with a daemon that the tests play: lines that came at once, and what is due when.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,6 +12,8 @@ use chat_shared::token_bucket::Rate;
 use super::{ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
 
 const MAX_UNREAD_BYTES: usize = 100;
+const LOGIN_MS: u64 = 50_000;
+const TIME_OUT_MS: u64 = 100_000;
 
 fn say(core: &mut Core, said: &mut FrameWriter) {
     core.daemon_received(said.pending()).unwrap();
@@ -54,19 +56,18 @@ fn asking(core: &mut Core) -> ConnectionSerial {
         .expect("a question")
 }
 
-/// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
-#[test]
-fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
+/// A worker that the daemon serves, and what the daemon says to it.
+fn attached() -> (Core, FrameWriter) {
     let settings = CoreSettings {
         limits: SessionLimits {
             max_line_bytes: 64,
             max_unread_bytes: MAX_UNREAD_BYTES,
             max_recipients: 1,
         },
-        time_out_ms: 1_000,
+        time_out_ms: TIME_OUT_MS,
         newcomers: NewcomerRules {
             trusted: Networks::LOOPBACK.parse().unwrap(),
-            login_ms: 1_000,
+            login_ms: LOGIN_MS,
             lines: Rate::new(1, 1_000, 1),
         },
         max_held_bytes: usize::MAX,
@@ -80,24 +81,109 @@ fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
     let mut said = FrameWriter::default();
     said.push_frame(&Greeting::Attached(credential).encode().unwrap());
     say(&mut core, &mut said);
-    let key = core.open(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    serve_listed(&mut core);
-    core.received(key, b"ann\n");
-    serve_listed(&mut core);
+    (core, said)
+}
+
+/// The daemon answers the line that ends there.
+fn reply(
+    core: &mut Core,
+    said: &mut FrameWriter,
+    connection: ConnectionSerial,
+    offset: u64,
+    answer: Answer<'_>,
+) {
     let reply = ToWorker::Reply {
-        connection: asking(&mut core),
-        offset: StreamOffset(4),
-        answer: Answer::Password,
+        connection,
+        offset: StreamOffset(offset),
+        answer,
         messages: vec![],
         through: MessageNumber::default(),
         more: false,
     };
     said.push(&reply).unwrap();
-    say(&mut core, &mut said);
+    say(core, said);
+}
+
+/// A client that has given its name, and all that it sent with it; who asks for it.
+fn opened(core: &mut Core, sent: &[u8]) -> (ClientKey, ConnectionSerial) {
+    opened_from(core, Ipv4Addr::LOCALHOST, sent)
+}
+
+fn opened_from(core: &mut Core, ip: Ipv4Addr, sent: &[u8]) -> (ClientKey, ConnectionSerial) {
+    let key = core.open(IpAddr::V4(ip));
+    serve_listed(core);
+    core.received(key, sent);
+    serve_listed(core);
+    (key, asking(core))
+}
+
+/// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
+#[test]
+fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
+    let (mut core, mut said) = attached();
+    let (key, connection) = opened(&mut core, b"ann\n");
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
     assert_eq!(serve_listed(&mut core), "password\n".len());
     let empty_lines = 20 * MAX_UNREAD_BYTES;
     core.received(key, &b"\n".repeat(empty_lines));
     let answered = serve_listed(&mut core);
     assert_eq!(answered, empty_lines * "password\n".len());
     assert!(core.wants_input(key));
+}
+
+#[test]
+fn a_password_that_came_with_the_name_gets_question_and_answer_in_one_piece() {
+    let (mut core, mut said) = attached();
+    let (_, connection) = opened(&mut core, b"ann\nsecret\n");
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    assert_eq!(serve_listed(&mut core), 0);
+    reply(&mut core, &mut said, connection, 11, Answer::Password);
+    assert_eq!(serve_listed(&mut core), "password\npassword\n".len());
+}
+
+#[test]
+fn a_question_that_waits_for_the_answer_is_not_lost_when_another_word_comes() {
+    let (mut core, mut said) = attached();
+    let (_, connection) = opened(&mut core, b"ann\nsecret\n");
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    assert_eq!(serve_listed(&mut core), 0);
+    said.push(&ToWorker::TurnAway { connection }).unwrap();
+    say(&mut core, &mut said);
+    assert_eq!(serve_listed(&mut core), "password\nerror:busy:\n".len());
+}
+
+/// A time for each of them would take more room than all else that is kept of one.
+#[test]
+fn nothing_is_due_for_the_login_of_a_stranger_that_has_logged_in_and_rests() {
+    let (mut core, mut said) = attached();
+    let (key, connection) = opened_from(&mut core, [192, 0, 2, 1].into(), b"ann\n");
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    serve_listed(&mut core);
+    core.begin_turn(10_000);
+    core.received(key, b"secret\n");
+    serve_listed(&mut core);
+    reply(&mut core, &mut said, connection, 11, Answer::Welcome);
+    serve_listed(&mut core);
+    // The pace of its lines is as good as new.
+    core.begin_turn(20_000);
+    serve_listed(&mut core);
+    assert_eq!(core.next_deadline_ms(), Some(TIME_OUT_MS));
+}
+
+#[test]
+fn a_stranger_that_waits_for_an_answer_is_not_looked_at_all_the_time() {
+    let (mut core, mut said) = attached();
+    let stranger = [192, 0, 2, 1].into();
+    let (_, connection) = opened_from(&mut core, stranger, b"ann\nsecret\n");
+    core.begin_turn(10_000);
+    serve_listed(&mut core);
+    assert_eq!(core.next_deadline_ms(), Some(LOGIN_MS));
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    serve_listed(&mut core);
+    core.begin_turn(20_000);
+    serve_listed(&mut core);
+    assert_eq!(core.next_deadline_ms(), Some(LOGIN_MS));
+    reply(&mut core, &mut said, connection, 11, Answer::Busy);
+    let answered = serve_listed(&mut core);
+    assert_eq!(answered, "password\nerror:busy:\n".len());
 }

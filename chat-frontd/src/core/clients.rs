@@ -147,16 +147,19 @@ impl Clients {
         (found == serial).then_some((key, self.wake(key, false)?))
     }
 
-    /// Lets a client rest, if nothing is under way.
-    pub(super) fn rest(&mut self, key: ClientKey) {
+    /// Lets a client rest, if nothing is under way; whether it does now and did not before.
+    pub(super) fn rest(&mut self, key: ClientKey) -> bool {
         if let Some(kept @ Kept::Awake(_)) = self.kept.get_mut(key)
             && let Kept::Awake(client) = kept
             && let Some(resting) = client.rest()
             && let Kept::Awake(client) = std::mem::replace(kept, Kept::Resting(resting))
-            && self.spare.len() < MAX_SPARE
         {
-            self.spare.push(client);
+            if self.spare.len() < MAX_SPARE {
+                self.spare.push(client);
+            }
+            return true;
         }
+        false
     }
 
     /// Takes a client out; as it would be awake.

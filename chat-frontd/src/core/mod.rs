@@ -67,7 +67,7 @@ pub struct Core {
     now_ms: u64,
     link: Link,
     clients: Clients,
-    /// The output of those at rest.
+    /// The output of those who are to get nothing now.
     no_output: Output,
     /// Clients to be served in this turn.
     listed: Vec<ClientKey>,
@@ -242,12 +242,17 @@ impl Core {
         self.forget(key);
     }
 
-    /// What waits to be written to a client.
+    /// What can be written to a client.
     pub fn output(&mut self, key: ClientKey) -> Option<&mut Output> {
         if self.clients.resting(key).is_some() {
             return Some(&mut self.no_output);
         }
-        Some(&mut self.clients.awake_mut(key)?.session.output)
+        let session = &mut self.clients.awake_mut(key)?.session;
+        // Each write costs as much as all the rest of a login: where one will do, there is one.
+        if session.is_ahead_of_question() {
+            return Some(&mut self.no_output);
+        }
+        Some(&mut session.output)
     }
 
     /// The kernel took some of a client's [`Core::output`].
@@ -269,8 +274,10 @@ impl Core {
             return;
         };
         client.session.advance(self.now_ms);
-        if let Some(until_ms) = client.session.pace_due_ms() {
-            self.timers.set_by(key, Reason::Pace, until_ms);
+        // Of one that is owed an answer the pace is not looked at: what was due stays so, and must not wake us for ever.
+        let pace_due_ms = client.session.pace_due_ms();
+        if let Some(due_ms) = pace_due_ms.filter(|due_ms| *due_ms > self.now_ms) {
+            self.timers.set_by(key, Reason::Pace, due_ms);
         }
         if let Some(event) = client.session.take_event() {
             let address = client.session.address();
@@ -281,7 +288,10 @@ impl Core {
         self.follow_delivery(key);
         self.measure(key);
         self.close_if_over(key);
-        self.clients.rest(key);
+        if self.clients.rest(key) {
+            // Who rests is logged in.
+            self.timers.cancel(key, Reason::Login);
+        }
     }
 
     fn wake(&mut self, key: ClientKey) -> Option<&mut Client> {

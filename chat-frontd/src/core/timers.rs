@@ -126,14 +126,21 @@ impl Timers {
         if due_ms > now_ms {
             return None;
         }
-        self.due.pop_first();
-        if let Some(due) = self.due_of.get_mut(&client) {
-            due[reason as usize] = None;
-            if due.iter().all(Option::is_none) {
-                self.due_of.remove(&client);
-            }
-        }
+        self.cancel(client, reason);
         Some((client, reason))
+    }
+
+    /// Forgets a time, if it is set.
+    pub(crate) fn cancel(&mut self, client: ClientKey, reason: Reason) {
+        let Some(due) = self.due_of.get_mut(&client) else {
+            return;
+        };
+        if let Some(due_ms) = due[reason as usize].take() {
+            self.due.remove(&(due_ms, client, reason));
+        }
+        if due.iter().all(Option::is_none) {
+            self.due_of.remove(&client);
+        }
     }
 }
 
@@ -151,11 +158,17 @@ mod tests {
         timers.set_by(2, Reason::Closing, 10);
         timers.set(3, Reason::Closing, 5);
         timers.forget(3);
+        timers.set(4, Reason::Login, 3);
+        timers.set(4, Reason::Pace, 40);
+        timers.cancel(4, Reason::Login);
+        timers.cancel(4, Reason::Closing);
+        timers.cancel(5, Reason::Login);
         assert_eq!(timers.next_ms(), Some(10));
         assert_eq!(timers.pop_due(9), None);
         assert_eq!(timers.pop_due(30), Some((2, Reason::Closing)));
         assert_eq!(timers.pop_due(30), Some((2, Reason::Delivery)));
         assert_eq!(timers.pop_due(30), Some((1, Reason::Delivery)));
+        assert_eq!(timers.pop_due(40), Some((4, Reason::Pace)));
         assert_eq!(timers.pop_due(u64::MAX), None);
         assert!(timers.due_of.is_empty());
     }

@@ -143,16 +143,20 @@ impl Handouts for TlsHandouts {
         self.handout.encode()
     }
 
-    fn reload(&mut self) {
+    fn reload(&mut self) -> bool {
         let Some(files) = &self.files else {
-            return;
+            return false;
         };
         match files.read() {
             Ok(identity) => {
                 files.report(&identity);
                 self.handout.identity = Some(identity);
+                true
             }
-            Err(error) => log::error!("{error:#}; the old certificate and key stay in use"),
+            Err(error) => {
+                log::error!("{error:#}; the old certificate and key stay in use");
+                false
+            }
         }
     }
 
@@ -240,7 +244,7 @@ mod tests {
         let mut handouts = new().unwrap();
         let two = identity("two.example");
         fs::write(&files.certificate, &two.certificates_pem).unwrap();
-        handouts.reload();
+        assert!(!handouts.reload());
         assert!(handouts.handout.identity.as_ref() == Some(&one));
         let error = format!("{:#}", new().unwrap_err());
         assert!(
@@ -248,10 +252,10 @@ mod tests {
             "{error}"
         );
         fs::write(&files.key, &two.key_pem).unwrap();
-        handouts.reload();
+        assert!(handouts.reload());
         assert!(handouts.handout.identity.as_ref() == Some(&two));
         fs::write(&files.key, vec![b'x'; MAX_FILE_BYTES as usize + 1]).unwrap();
-        handouts.reload();
+        assert!(!handouts.reload());
         assert!(handouts.handout.identity.as_ref() == Some(&two));
     }
 

@@ -5,10 +5,11 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::address::ListenAddress;
 
@@ -69,11 +70,24 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
         // So that [::] and 0.0.0.0 may both be listed.
         socket.set_only_v6(true)?;
     }
+    prepare_for_clients(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     // For all who share it: whoever comes second to a connection must not wait for the next.
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// Sets up what the clients' sockets inherit, so that it need not be set for each: a dead peer is found in about a minute
+/// and a half; small answers leave at once.
+fn prepare_for_clients(listener: &Socket) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    listener.set_tcp_keepalive(&keepalive)?;
+    listener.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
+    listener.set_tcp_nodelay(true)
 }
 
 /// Whether the host has no such addresses at all, IPv6 say.
@@ -115,6 +129,28 @@ mod tests {
         let listeners = listen_on_all(&[address], "--listen").unwrap();
         assert!(!listeners.is_empty());
         assert_ne!(listeners[0].local_addr().unwrap().port(), 0);
+    }
+
+    #[test]
+    fn clients_have_their_sockets_set_up_without_a_call() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = open(address.parse().unwrap()) else {
+                continue;
+            };
+            let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let socket = loop {
+                match listener.accept() {
+                    Ok((stream, _)) => break Socket::from(stream),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+                }
+            };
+            let seconds = Duration::from_secs;
+            assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(30));
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(10));
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(seconds(60)));
+        }
     }
 
     #[test]

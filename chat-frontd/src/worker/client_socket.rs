@@ -2,12 +2,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::time::Duration;
 
 use chat_shared::crash_point;
 use mio::event::Event;
 use mio::net::TcpStream;
-use socket2::{SockRef, TcpKeepalive};
 use zeroize::Zeroize;
 
 use super::tcp_queues;
@@ -178,16 +176,4 @@ impl ClientSocket {
             Err(_) => Alive::No,
         }
     }
-}
-
-/// Sets a new client's socket up: a dead peer is found in about a minute and a half; small answers leave at once.
-pub(super) fn prepare(stream: &TcpStream) -> std::io::Result<()> {
-    let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(30))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
-    stream.set_nodelay(true)
 }

@@ -15,9 +15,10 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGTERM};
+use zeroize::Zeroize;
 
 use super::WorkerSetup;
-use super::client_socket::{Alive, ClientSocket, READ_BYTES, prepare};
+use super::client_socket::{Alive, ClientSocket, READ_BYTES};
 use super::daemon_socket::DaemonSocket;
 use super::full::{self, Full};
 use super::handshakes::{Established, HandshakeLimits, Handshakes};
@@ -331,9 +332,6 @@ impl EventLoop {
 
     /// Somebody connected to the listener of this index.
     fn accepted(&mut self, listener: usize, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = prepare(&stream) {
-            return log::debug!("{peer} left at once: {error}");
-        }
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if self.balancers.contains(peer.ip()) {
             let registry = self.poll.registry();
@@ -372,7 +370,7 @@ impl EventLoop {
             connection,
             mut stream,
             tls,
-            plain,
+            mut plain,
         } = established;
         let Some(key) = self.core.open_newcomer(connection) else {
             return;
@@ -383,6 +381,7 @@ impl EventLoop {
         self.opened(key, stream, Some(tls), registered);
         if !plain.is_empty() {
             self.core.received(key, &plain);
+            plain.zeroize();
         }
         if is_over {
             self.core.ended(key);

@@ -15,6 +15,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustls::server::ServerConfig;
 use slab::Slab;
+use zeroize::Zeroize;
 
 use super::handshake_failures::HandshakeFailures;
 use super::tls_layer::TlsLayer;
@@ -277,7 +278,11 @@ impl Handshake {
             Ok(0) => return Outcome::Failed("the client hung up".to_owned()),
             Ok(bytes) => {
                 self.received_bytes += bytes;
-                self.tls.receive(&mut scratch[..bytes], &mut plain)
+                let result = self.tls.receive(&mut scratch[..bytes], &mut plain);
+                if !plain.is_empty() {
+                    scratch[..bytes].zeroize();
+                }
+                result
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 has_more = false;

@@ -11,6 +11,7 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError,
     UnbufferedStatus, WriteTraffic,
 };
+use zeroize::Zeroize;
 
 use super::records_in_flight::RecordsInFlight;
 
@@ -58,18 +59,26 @@ impl TlsLayer {
     }
 
     /// Bytes came. What they say goes to `plain`; what is to be answered, an alert too, is in [`Self::outgoing`].
-    /// `bytes` is used up.
+    /// `bytes` is used up: what it says stands in it, too.
     pub(super) fn receive(&mut self, bytes: &mut [u8], plain: &mut Vec<u8>) -> Result<(), Error> {
+        // Growing later, it would leave a copy where it was, of a password perhaps.
+        plain.reserve(self.incoming.len() + bytes.len());
         if self.incoming.is_empty() {
             let used = self.process(bytes, plain)?;
             self.incoming = bytes[used..].to_vec();
         } else {
             let mut joined = std::mem::take(&mut self.incoming);
             joined.extend_from_slice(bytes);
-            let used = self.process(&mut joined, plain)?;
-            joined.drain(..used);
-            joined.shrink_to_fit();
-            self.incoming = joined;
+            let result = self.process(&mut joined, plain);
+            let used = result.as_ref().map_or(joined.len(), |used| *used);
+            if used == 0 {
+                joined.shrink_to_fit();
+                self.incoming = joined;
+            } else {
+                self.incoming = joined[used..].to_vec();
+                joined[..used].zeroize();
+            }
+            result?;
         }
         match self.incoming.len() > MAX_INCOMPLETE_BYTES {
             true => Err(Error::General("a message is too long".to_owned())),

@@ -5,6 +5,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 
+use zeroize::Zeroize;
+
 use super::client_socket::{Alive, ClientSocket, READ_BYTES};
 use super::tcp_queues;
 use crate::core::{ClientKey, Core};
@@ -51,6 +53,7 @@ impl ClientSocket {
         };
         self.is_readable = bytes == most || self.is_read_closed;
         let mut plain = Vec::new();
+        let is_secret = core.expects_secret(key);
         let received = tls.receive(&mut scratch[..bytes], &mut plain);
         if let Some(seen) = observation {
             let still_unread = seen.unread_ciphertext.saturating_sub(bytes);
@@ -62,6 +65,10 @@ impl ClientSocket {
         }
         if !plain.is_empty() {
             core.received(key, &plain);
+        }
+        if is_secret {
+            plain.zeroize();
+            scratch[..bytes].zeroize();
         }
         if let Err(error) = received {
             log::debug!("a client's TLS: {error}");

@@ -5,6 +5,9 @@ mod calling;
 #[cfg(test)]
 mod installation;
 #[cfg(test)]
+#[path = "../support/process_memory.rs"]
+mod process_memory;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod secrets;

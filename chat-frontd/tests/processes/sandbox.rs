@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use chat_shared::process_identity::ProcessIdentity;
 use nix::unistd::geteuid;
 
-use super::installation::{FRONTD, Installation, STATED, wait_until};
+use super::installation::{FRONTD, Installation, STATED, repository, wait_until};
 
 /// The defaults of `--state-user` and `--worker-user`.
 const STATE_USER: u32 = 64_190;
@@ -43,10 +43,20 @@ fn children_have_no_privileges_and_the_system_calls_of_a_filter() {
                     .unwrap()
                     .to_owned()
             };
-            assert_eq!(limit("Max core file size"), "0");
             assert_eq!(limit("Max processes"), "0");
+            let descriptors: u64 = limit("Max open files").parse().unwrap();
+            assert!(descriptors <= 18_128, "{descriptors}");
             assert_ne!(limit("Max data size"), "unlimited");
         }
+    }
+    // Parents, too: the master holds a key.
+    for process in installation.all_processes() {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", process.pid)).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        let values: Vec<&str> = line.unwrap().split_whitespace().skip(4).collect();
+        assert_eq!(values[..2], ["0", "0"], "{limits}");
     }
     let said = installation.script("status");
     said.expect_status(0)
@@ -89,6 +99,31 @@ fn started_as_root_the_children_are_two_users_with_what_is_theirs() {
     let socket = fs::metadata(installation.file("chat-stated.sock")).unwrap();
     assert_eq!((socket.uid(), socket.gid()), (0, WORKER_USER));
     assert_eq!(socket.mode() & 0o777, 0o660);
+}
+
+#[test]
+fn a_sandbox_that_cannot_be_whole_is_told_of_or_refused() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let start = |installation: &Installation| {
+        let mut command = installation.command("setpriv");
+        command.arg("--bounding-set=-setuid");
+        command.arg(repository().join("scripts/start"));
+        installation.run(command)
+    };
+    let why = "children keep the user of their parent: started as root without CAP_SETUID";
+    let installation = required();
+    start(&installation).expect_status(1).expect_err(why);
+    let installation = Installation::new();
+    start(&installation).expect_status(0);
+    for daemon in [STATED, FRONTD] {
+        let lines = installation.log(daemon).matches(why).count();
+        // The warning and the summary of each child, and no more.
+        assert_eq!(lines, 2 * installation.children(daemon).len());
+    }
+    let status = installation.script("status");
+    status.expect_status(0).expect_out(&format!("NOT: {why}"));
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! Passwords leave no trace: not in logs, not in what the system shows of a process, not in its memory.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::FileExt;
 
-use chat_shared::process_identity::ProcessIdentity;
 use nix::unistd::geteuid;
 
 use super::installation::{FRONTD, Installation, STATED, wait_until};
+use super::process_memory::places_in_memory;
 
 const PASSWORD: &str = "zebra-Quartz-48151623-unlikely";
 const WRONG: &str = "walrus-Quartz-48151623-unlikely";
@@ -35,27 +34,6 @@ fn talk(installation: &Installation) {
     ask(WRONG, "password");
     ask(PASSWORD, "welcome");
     ask("logout", "DONE");
-}
-
-/// Where in what a process can write to these bytes stand.
-fn places_in_memory(process: &ProcessIdentity, bytes: &[u8]) -> Vec<String> {
-    let maps = fs::read_to_string(format!("/proc/{}/maps", process.pid)).unwrap();
-    let memory = File::open(format!("/proc/{}/mem", process.pid)).unwrap();
-    let mut places = Vec::new();
-    for map in maps.lines().filter(|map| map.contains(" rw")) {
-        let (range, _) = map.split_once(' ').unwrap();
-        let (start, end) = range.split_once('-').unwrap();
-        let start = u64::from_str_radix(start, 16).unwrap();
-        let end = u64::from_str_radix(end, 16).unwrap();
-        let mut content = vec![0; usize::try_from(end - start).unwrap()];
-        // Some of it is the kernel's own and cannot be read.
-        if memory.read_exact_at(&mut content, start).is_err() {
-            continue;
-        }
-        let found = content.windows(bytes.len()).position(|part| part == bytes);
-        places.extend(found.map(|at| format!("{map} at {at}")));
-    }
-    places
 }
 
 #[test]

@@ -55,9 +55,16 @@ fn a_worker_that_tries_a_way_out_is_ended() {
         attempt.go();
     }
     let directory = run_directory();
+    let shared_sockets = [
+        "block-accepting",
+        "block-accepting-by-ioctl",
+        "socket-option",
+        "hand-on-descriptor",
+    ];
     for way in WAYS
         .into_iter()
         .chain(["thread", "datagram", "become-root"])
+        .chain(shared_sockets)
     {
         let test = "a_worker_that_tries_a_way_out_is_ended";
         let outcome = attempt(test, way, Layers::All, directory.path());

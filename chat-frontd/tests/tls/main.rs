@@ -12,9 +12,13 @@ mod connection;
 #[path = "../processes/installation.rs"]
 #[allow(dead_code)]
 mod installation;
+mod long_handshake;
+#[path = "../support/process_memory.rs"]
+mod process_memory;
 #[path = "../support/processes.rs"]
 #[allow(dead_code)]
 mod processes;
+mod secrets;
 
 use std::fs;
 use std::io::{Read, Write};

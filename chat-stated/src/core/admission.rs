@@ -25,6 +25,9 @@ impl Core {
         is_known: bool,
     ) {
         let key = (link, serial);
+        if is_known && self.sources.is_beyond_belief() {
+            return self.close_link(link, "it tells of more connections than there can be");
+        }
         if is_known {
             let connection = self
                 .links

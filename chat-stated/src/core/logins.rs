@@ -15,6 +15,9 @@ use crate::entry::{AccountId, Action as Attempt, RequestName};
 use crate::passwords::pool::{PasswordJob, PasswordResult};
 use crate::passwords::remembered::RememberedPasswords;
 
+/// Longest password; as long as a line of a client may be. Thousands may wait to be hashed.
+const MAX_PASSWORD_BYTES: usize = 64 * 1024;
+
 /// Passwords that are being hashed, and what is remembered of right ones.
 pub(super) struct Logins {
     remembered: RememberedPasswords,
@@ -101,7 +104,7 @@ impl Core {
         if self.answer_again(asked) {
             return;
         }
-        if password.is_empty() {
+        if password.is_empty() || password.len() > MAX_PASSWORD_BYTES {
             return self.answer(asked.link, asked.serial, asked.offset, Answer::Refused);
         }
         if !name::may_be_registered(name) || self.state.account(name).is_some() {
@@ -129,6 +132,9 @@ impl Core {
         self.logins.saw_password = true;
         if self.answer_again(asked) {
             return;
+        }
+        if password.len() > MAX_PASSWORD_BYTES {
+            return self.answer(asked.link, asked.serial, asked.offset, Answer::Refused);
         }
         let Some((account, record)) = self.state.account(name) else {
             return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);

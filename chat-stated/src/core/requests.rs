@@ -17,6 +17,12 @@ use crate::state::Named;
 /// Longest text of a message; far longer than a line of a client may be.
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
+/// Longest names of a message's recipients; as long as a line of a client may be.
+const MAX_RECIPIENTS_BYTES: usize = 64 * 1024;
+
+/// Clients of a worker; more than its flags let it have.
+const MAX_CLIENTS: usize = 1 << 20;
+
 /// A worker's client and one of its lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -34,9 +40,13 @@ impl Core {
             let attached = self
                 .links
                 .get(&link)
-                .is_some_and(|link| matches!(link.stage, Stage::Attached(_)));
-            if !attached {
+                .filter(|link| matches!(link.stage, Stage::Attached(_)));
+            let Some(attached) = attached else {
                 self.close_link(link, "it spoke before it was attached");
+                return;
+            };
+            if attached.clients.len() > MAX_CLIENTS {
+                self.close_link(link, "it has more clients than a worker can have");
                 return;
             }
             match item {
@@ -317,6 +327,9 @@ pub(super) fn is_text(text: &str) -> bool {
 /// repeats them.
 pub(super) fn are_names_like(names: &str) -> bool {
     let bytes = names.as_bytes();
+    if bytes.len() > MAX_RECIPIENTS_BYTES {
+        return false;
+    }
     let has_empty = bytes.split(|byte| *byte == b' ').any(<[u8]>::is_empty);
     !has_empty && !bytes.contains(&b',') && text::is_clean(names)
 }

@@ -7,12 +7,15 @@ use std::path::Path;
 use std::process::Command;
 
 use chat_shared::rpc::{
-    Answer, Call, FromWorker, LifeCredential, MessageNumber, Refusal, ResumedConnection,
+    Answer, Call, ConnectionSerial, FromWorker, LifeCredential, MessageNumber, Refusal,
+    ResumedConnection,
 };
 use nix::unistd::geteuid;
 
 use super::daemon::Daemon;
-use super::worker::{Client, Link, SENT, Worker, everything_up_to, log_in, register, send, texts};
+use super::worker::{
+    Client, HERE, Link, SENT, Worker, everything_up_to, log_in, register, send, texts,
+};
 
 /// Ann is logged in through the first worker; the second one knows the number of her connection.
 fn scene(daemon: &Daemon) -> (Worker, Client, Worker, Client) {
@@ -126,6 +129,48 @@ fn a_worker_cannot_become_another_one() {
     honest.come_back(&daemon, vec![ann.resumed()]);
     let mut ann = ann;
     assert_eq!(honest.answer(&mut ann, Call::Fetch), Answer::Fetched);
+}
+
+/// The longest line a client can say is 65,536 bytes.
+#[test]
+fn what_no_client_can_have_said_is_refused_before_it_takes_memory() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut hostile = Worker::attach(&daemon);
+    let long = "x".repeat(65_537);
+    let mut guessing = hostile.client();
+    for call in [
+        log_in("ann", long.as_bytes()),
+        register("bob", long.as_bytes()),
+    ] {
+        assert_eq!(hostile.answer(&mut guessing, call), Answer::Refused);
+    }
+    assert_eq!(hostile.look_up("bob"), Answer::Register);
+    let mut ann = hostile.log_in("ann");
+    assert_eq!(hostile.answer(&mut ann, send(&long, "hi")), Answer::Refused);
+    assert_eq!(hostile.answer(&mut ann, send("ann", "hi")), SENT);
+}
+
+#[test]
+fn a_worker_that_tells_of_more_clients_than_it_can_have_is_hung_up_on() {
+    let daemon = Daemon::with_accounts(&["ann"]);
+    let mut honest = Worker::attach(&daemon);
+    let mut ann = honest.log_in("ann");
+    let clients = || (1..=2_200_000).map(ConnectionSerial);
+    let mut hostile = Worker::attach(&daemon);
+    hostile.say(clients().map(|connection| FromWorker::Progress {
+        connection,
+        progress: everything_up_to(MessageNumber(0)),
+    }));
+    assert_eq!(hostile.next_item(), None);
+    let mut hostile = Worker::attach(&daemon);
+    hostile.say(clients().map(|connection| FromWorker::Opened {
+        connection,
+        address: HERE,
+        is_known: true,
+    }));
+    assert_eq!(hostile.next_item(), None);
+    assert_eq!(honest.answer(&mut ann, Call::Fetch), Answer::Fetched);
+    daemon.wait_for_log("more connections than there can be");
 }
 
 const AS_ANOTHER: &str = "CHAT_TEST_SOCKET";

@@ -21,6 +21,7 @@ pub use files::{FileAccess, closed_directory};
 pub use limits::{Limits, physical_memory_bytes};
 pub use options::{SandboxMode, SandboxOptions};
 pub use ownership::{HandOverError, give, give_directory, make_passable, share_with_group};
+pub use privileges::{forbid_core_dumps, keep_memory_secret};
 pub use system_calls::{Condition, Otherwise, SystemCalls, THREADED_LOOP, WAITING_LOOP};
 pub use users::{ChildUser, Identity, Separation, UserError, UserSpec, Users};
 
@@ -82,12 +83,10 @@ impl Sandbox {
                 users::become_user(identity)?;
                 sandbox.given_up.push(format!("user {identity}"));
             }
-            Separation::AsStarted { why, is_gap } => {
-                let mode = sandbox.mode;
-                if is_gap && mode == SandboxMode::Require {
-                    let what = "children keep the user of their parent";
-                    return Err(SandboxError::Required { what, reason: why });
-                }
+            Separation::AsStarted { why, is_gap: true } => {
+                sandbox.lacks("children keep the user of their parent", why)?;
+            }
+            Separation::AsStarted { why, is_gap: false } => {
                 sandbox.given_up.push(format!("user as started ({why})"));
             }
         }
@@ -167,5 +166,44 @@ impl Sandbox {
         log::warn!("sandbox: {what}: {reason}");
         self.missing.push(format!("{what}: {reason}"));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sandbox(mode: SandboxMode) -> Sandbox {
+        Sandbox {
+            mode,
+            separation: Separation::AsStarted {
+                why: "of the test".to_owned(),
+                is_gap: false,
+            },
+            given_up: vec!["no capabilities".to_owned()],
+            missing: Vec::new(),
+        }
+    }
+
+    fn failure() -> io::Result<()> {
+        Err(io::Error::other("the kernel knows no such thing"))
+    }
+
+    #[test]
+    fn what_cannot_be_given_up_is_told_or_is_an_error() {
+        let mut lenient = sandbox(SandboxMode::BestEffort);
+        assert!(!lenient.note("files cannot be given up", failure()).unwrap());
+        assert_eq!(
+            lenient.summary(),
+            "no capabilities; NOT: files cannot be given up: the kernel knows no such thing"
+        );
+        let mut strict = sandbox(SandboxMode::Require);
+        assert!(strict.note("files cannot be given up", Ok(())).unwrap());
+        let error = strict.note("files cannot be given up", failure());
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("sandbox: files cannot be given up: the kernel knows no such thing"),
+            "{error}"
+        );
     }
 }

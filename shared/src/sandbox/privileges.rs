@@ -27,7 +27,16 @@ pub(super) fn give_up() -> io::Result<()> {
         caps::clear(None, set).map_err(io::Error::other)?;
     }
     prctl::set_no_new_privs()?;
+    keep_memory_secret()
+}
+
+/// From here on this process leaves no memory image when it dies, and other processes of its user cannot look into it.
+pub fn keep_memory_secret() -> io::Result<()> {
     prctl::set_dumpable(false)?;
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    Ok(())
+    forbid_core_dumps()
+}
+
+/// From here on this process, and those it starts, leave no memory image when they die.
+pub fn forbid_core_dumps() -> io::Result<()> {
+    Ok(setrlimit(Resource::RLIMIT_CORE, 0, 0)?)
 }

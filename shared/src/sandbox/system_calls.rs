@@ -26,6 +26,8 @@ pub enum Condition {
     Is(u8, i64),
     /// The argument of this index has none of these bits.
     HasNot(u8, i64),
+    /// Two arguments, by their indices, are these.
+    Are([(u8, i64); 2]),
 }
 
 /// What a process calls after it has begun to serve.
@@ -39,7 +41,8 @@ pub struct SystemCalls {
     pub otherwise: Otherwise,
 }
 
-/// What every event loop needs: sockets that are there, time, memory, an orderly end.
+/// What every event loop needs: sockets that are there, time, memory, an orderly end. Neither options of sockets nor
+/// the handing on of descriptors: the listening sockets are shared with processes that were not taken over.
 pub const WAITING_LOOP: &[i64] = &[
     libc::SYS_accept4,
     libc::SYS_brk,
@@ -69,16 +72,13 @@ pub const WAITING_LOOP: &[i64] = &[
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_recvfrom,
-    libc::SYS_recvmsg,
     libc::SYS_restart_syscall,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
     libc::SYS_sched_getaffinity,
     libc::SYS_sched_yield,
-    libc::SYS_sendmsg,
     libc::SYS_sendto,
-    libc::SYS_setsockopt,
     libc::SYS_shutdown,
     libc::SYS_sigaltstack,
     #[cfg(target_arch = "x86_64")]
@@ -117,7 +117,6 @@ impl SystemCalls {
                 ),
                 (libc::SYS_prctl, Condition::Is(0, PR_SET_VMA)),
                 (libc::SYS_fcntl, Condition::Is(1, i64::from(libc::F_GETFL))),
-                (libc::SYS_fcntl, Condition::Is(1, i64::from(libc::F_SETFL))),
                 (libc::SYS_fcntl, Condition::Is(1, i64::from(libc::F_GETFD))),
                 (libc::SYS_fcntl, Condition::Is(1, i64::from(libc::F_SETFD))),
                 (
@@ -144,7 +143,7 @@ impl SystemCalls {
     fn compile(&self) -> Result<BpfProgram, BackendError> {
         let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
         for (call, condition) in &self.conditional {
-            let rule = SeccompRule::new(vec![condition.compile()?])?;
+            let rule = SeccompRule::new(condition.compile()?)?;
             rules.entry(*call).or_default().push(rule);
         }
         // No rules stand for all arguments.
@@ -159,13 +158,21 @@ impl SystemCalls {
 }
 
 impl Condition {
-    fn compile(self) -> Result<SeccompCondition, BackendError> {
-        let (index, operator, value) = match self {
-            Self::Is(index, value) => (index, SeccompCmpOp::Eq, value),
-            Self::HasNot(index, bits) => (index, SeccompCmpOp::MaskedEq(bits.unsigned_abs()), 0),
+    /// All of these have to hold.
+    fn compile(self) -> Result<Vec<SeccompCondition>, BackendError> {
+        let compare = |index, operator, value: i64| {
+            let length = SeccompCmpArgLen::Dword;
+            SeccompCondition::new(index, length, operator, value.unsigned_abs())
         };
-        let length = SeccompCmpArgLen::Dword;
-        SeccompCondition::new(index, length, operator, value.unsigned_abs())
+        let is = |(index, value)| compare(index, SeccompCmpOp::Eq, value);
+        match self {
+            Self::Is(index, value) => Ok(vec![is((index, value))?]),
+            Self::HasNot(index, bits) => {
+                let operator = SeccompCmpOp::MaskedEq(bits.unsigned_abs());
+                Ok(vec![compare(index, operator, 0)?])
+            }
+            Self::Are(pairs) => pairs.into_iter().map(is).collect(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod fleet;
+mod shared_sockets;
 mod signals;
 mod spawn;
 
@@ -27,6 +28,7 @@ use crate::refusals::Refusals;
 use crate::status_file::{Phase, Status};
 pub use backoff::LONGEST_WAIT_MS;
 pub use fleet::{Action, Fleet, Moment};
+pub use shared_sockets::SharedSockets;
 pub use signals::Signals;
 pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
 
@@ -99,6 +101,7 @@ impl Supervisor {
                 self.take_signals();
                 self.read_links();
                 self.reap();
+                self.starter.listeners.open_again();
             }
         }
         match self.fleet.failure() {
@@ -174,6 +177,7 @@ impl Supervisor {
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let open_links = self.links.iter().flatten().filter(|l| !l.has_ended());
         fds.extend(open_links.map(|link| PollFd::new(link.as_fd(), awaited_of(link))));
+        fds.extend(self.starter.listeners.poll_fds());
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(error) => Err(error),
@@ -192,8 +196,7 @@ impl Supervisor {
             if let Err(error) = self.starter.hand_over() {
                 log::error!("{error}");
             }
-            if let Some(handouts) = &mut self.handouts {
-                handouts.reload();
+            if self.handouts.as_mut().is_some_and(|h| h.reload()) {
                 self.hand_out();
             }
             self.fleet.reload();
@@ -271,6 +274,9 @@ impl Supervisor {
             return;
         };
         // It may have become ready, or said why it fails, just before it ended.
+        if let Some(Err(error)) = self.links[index].as_mut().map(ChildLink::read_rest) {
+            log::debug!("reading from child {}: {error}", index + 1);
+        }
         self.read_link(index);
         let link = self.links[index].take();
         if let Some(link) = &link {

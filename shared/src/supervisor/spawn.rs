@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
 
+use super::shared_sockets::SharedSockets;
 use crate::child_link::ChildLink;
 use crate::inherited_fd::{FIRST_LISTENER_FD, LIFE_LOCK_FD, LINK_FD};
 use crate::process_identity::ProcessIdentity;
@@ -55,7 +56,7 @@ pub struct ChildStarter {
     /// Held by each for as long as it lives.
     pub life_lock: File,
     /// Shared by all.
-    pub listeners: Vec<OwnedFd>,
+    pub listeners: SharedSockets,
     /// Called before each life; nothing if children have their parent's user.
     pub hand_over: Option<HandOver>,
 }
@@ -83,13 +84,13 @@ impl ChildStarter {
             (OwnedFd::from(child_end), LINK_FD),
             (OwnedFd::from(self.life_lock.try_clone()?), LIFE_LOCK_FD),
         ];
-        for (listener, fd) in self.listeners.iter().zip(FIRST_LISTENER_FD..) {
+        for (listener, fd) in self.listeners.sockets().zip(FIRST_LISTENER_FD..) {
             descriptors.push((listener.try_clone()?, fd));
         }
         let title = format!("{}: {}", self.program, self.child_name(number));
         let flags = [
             format!("--child-number={number}"),
-            format!("--child-listeners={}", self.listeners.len()),
+            format!("--child-listeners={}", self.listeners.sockets().len()),
         ];
         let child = own_binary(&title, &flags, descriptors)?
             // A group of its own: Ctrl-C in the foreground reaches the parent only, which then ends its children in order.

@@ -4,15 +4,19 @@
 //! environment.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::io::{self, IoSlice, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::{Uid, getppid, setuid};
 
 const WAY: &str = "CHAT_TEST_WAY_OUT";
@@ -45,6 +49,9 @@ pub(crate) struct Attempt {
     pub(crate) layers: Layers,
     /// The run directory.
     pub(crate) directory: String,
+    /// Shared with processes that were not taken over.
+    listener: TcpListener,
+    pair: (UnixStream, UnixStream),
 }
 
 impl Attempt {
@@ -58,6 +65,8 @@ impl Attempt {
             way: std::env::var(WAY).ok()?,
             layers,
             directory: std::env::var(DIRECTORY).ok()?,
+            listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?,
+            pair: UnixStream::pair().ok()?,
         })
     }
 
@@ -91,6 +100,20 @@ impl Attempt {
             "signal" => kill(getppid(), Signal::SIGCONT).map_err(Into::into),
             "trace" => ptrace::attach(getppid()).map_err(Into::into),
             "become-root" => setuid(Uid::from_raw(0)).map_err(Into::into),
+            // The others would wait in the middle of accepting, or not be reached from afar any more.
+            "block-accepting" => fcntl(&self.listener, FcntlArg::F_SETFL(OFlag::empty()))
+                .map(drop)
+                .map_err(Into::into),
+            "block-accepting-by-ioctl" => self.listener.set_nonblocking(false),
+            "socket-option" => self.listener.set_ttl(1),
+            "hand-on-descriptor" => {
+                let descriptors = [self.listener.as_raw_fd()];
+                let message = [ControlMessage::ScmRights(&descriptors)];
+                let (to, text) = (self.pair.0.as_raw_fd(), [IoSlice::new(b"x")]);
+                sendmsg::<()>(to, &text, &message, MsgFlags::empty(), None)
+                    .map(drop)
+                    .map_err(Into::into)
+            }
             "memory" => Vec::<u8>::new()
                 .try_reserve_exact(1 << 46)
                 .map_err(io::Error::other),

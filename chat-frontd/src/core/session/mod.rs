@@ -193,6 +193,12 @@ impl Session {
         self.step != Step::Chat
     }
 
+    /// Whether the client has sent its password without waiting to be asked for it: the question, which it needs no more,
+    /// can go with what the daemon says to that.
+    pub(crate) fn is_ahead_of_question(&self) -> bool {
+        matches!(self.step, Step::Password { .. }) && !self.slots.is_empty()
+    }
+
     /// How many bytes came from the client.
     pub(crate) fn input_total(&self) -> u64 {
         self.input.stream_total()

@@ -3,7 +3,10 @@
 //! Pure, and in memory only: workers tell of every connection when it is made, and again to a daemon that is new. A
 //! worker's connections go with its link. Sources that are trusted count in the totals only.
 
-use std::collections::{HashMap, HashSet};
+mod connections;
+mod tally;
+
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use chat_shared::network::{Networks, source_of};
@@ -12,6 +15,8 @@ use chat_shared::security_log::Event;
 use chat_shared::token_bucket::{Rate, TokenBucket};
 
 use super::link::LinkId;
+use connections::{Connection, Connections};
+use tally::Tally;
 
 /// Sources whose rates are remembered; more than that are forgotten only when they are as good as new, and refused
 /// until then.
@@ -19,6 +24,9 @@ const MAX_RATED_SOURCES: usize = 65_536;
 
 /// Connections that were turned away and are not closed yet: far beyond what workers can have.
 const MAX_TURNED_AWAY: usize = 1_000_000;
+
+/// Connections that are counted at all, those too that were there before this daemon was.
+const MAX_COUNTED: usize = 2_000_000;
 
 /// What one source, and all of them, may have and do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,32 +67,14 @@ impl Default for SourceLimits {
 /// Names a client's connection for as long as its worker is attached.
 type Key = (LinkId, ConnectionSerial);
 
-#[derive(Debug)]
-struct Connection {
-    address: IpAddr,
-    is_trusted: bool,
-    is_authenticated: bool,
-    /// Who tried to log in last, as typed.
-    user: Option<Box<str>>,
-}
-
-/// Connections, of them those on which nobody is logged in.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    connections: u32,
-    unauthenticated: u32,
-}
-
 /// All that is counted.
 #[derive(Debug)]
 pub(super) struct Sources {
     limits: SourceLimits,
-    connections: HashMap<Key, Connection>,
+    connections: Connections,
     unauthenticated: usize,
-    by_address: HashMap<IpAddr, Counts>,
-    /// By the /64 of IPv6 addresses; an IPv4 address is its own.
-    by_source: HashMap<IpAddr, Counts>,
-    turned_away: HashSet<Key>,
+    /// Of those that are not trusted.
+    tally: Tally,
     logins: HashMap<IpAddr, TokenBucket>,
     registrations: HashMap<IpAddr, TokenBucket>,
 }
@@ -93,11 +83,9 @@ impl Sources {
     pub(super) fn new(limits: SourceLimits) -> Self {
         Self {
             limits,
-            connections: HashMap::new(),
+            connections: Connections::default(),
             unauthenticated: 0,
-            by_address: HashMap::new(),
-            by_source: HashMap::new(),
-            turned_away: HashSet::new(),
+            tally: Tally::default(),
             logins: HashMap::new(),
             registrations: HashMap::new(),
         }
@@ -105,11 +93,9 @@ impl Sources {
 
     /// Somebody connected. The event says which limit is in the way; nothing of the connection is heard any more then.
     pub(super) fn open(&mut self, key: Key, address: IpAddr) -> Result<(), Event> {
-        if let Some(event) = self.limit_in_the_way(address) {
+        if let Some(event) = self.limit_in_the_way(address.to_canonical()) {
             // A worker that tells of more is no worker of ours.
-            if self.turned_away.len() < MAX_TURNED_AWAY {
-                self.turned_away.insert(key);
-            }
+            self.connections.turn_away(key, MAX_TURNED_AWAY);
             return Err(event);
         }
         self.take_in(key, address, false);
@@ -127,15 +113,12 @@ impl Sources {
         if limits.trusted.contains(address) {
             return None;
         }
-        let of =
-            |counts: &HashMap<IpAddr, Counts>, ip| counts.get(&ip).copied().unwrap_or_default();
-        let of_address = of(&self.by_address, address);
-        let of_source = of(&self.by_source, source_of(address));
-        if of_address.connections >= limits.address_connections {
+        let tallied = self.tally.of(address);
+        if tallied.of_address >= limits.address_connections {
             Some(Event::AddressConnections)
-        } else if address.is_ipv6() && of_source.connections >= limits.network_connections {
+        } else if address.is_ipv6() && tallied.of_source.connections >= limits.network_connections {
             Some(Event::NetworkConnections)
-        } else if of_source.unauthenticated >= limits.source_unauthenticated {
+        } else if tallied.of_source.unauthenticated >= limits.source_unauthenticated {
             Some(Event::SourceUnauthenticated)
         } else {
             None
@@ -144,101 +127,77 @@ impl Sources {
 
     /// Counts a connection, whatever the limits: it is a new one within them, or was there before this daemon.
     pub(super) fn take_in(&mut self, key: Key, address: IpAddr, is_authenticated: bool) {
+        let address = address.to_canonical();
         let is_trusted = address.is_unspecified() || self.limits.trusted.contains(address);
         let connection = Connection {
             address,
             is_trusted,
             is_authenticated,
-            user: None,
         };
         if let Some(before) = self.connections.insert(key, connection) {
             self.uncount(&before);
         }
         self.unauthenticated += usize::from(!is_authenticated);
         if !is_trusted {
-            for (counts, ip) in self.counts_of(address) {
-                let counts = counts.entry(ip).or_default();
-                counts.connections += 1;
-                counts.unauthenticated += u32::from(!is_authenticated);
-            }
+            self.tally.add(address, is_authenticated);
         }
     }
 
-    fn counts_of(&mut self, address: IpAddr) -> [(&mut HashMap<IpAddr, Counts>, IpAddr); 2] {
-        [
-            (&mut self.by_address, address),
-            (&mut self.by_source, source_of(address)),
-        ]
+    /// Whether there are more than all workers together can have.
+    pub(super) fn is_beyond_belief(&self) -> bool {
+        self.connections.len() >= MAX_COUNTED
     }
 
     /// A connection is gone.
     pub(super) fn close(&mut self, key: Key) {
-        self.turned_away.remove(&key);
-        if let Some(connection) = self.connections.remove(&key) {
+        self.connections.forget_turned_away(key);
+        if let Some(connection) = self.connections.remove(key) {
             self.uncount(&connection);
         }
     }
 
     /// A worker is gone, and with it its connections.
     pub(super) fn close_link(&mut self, link: LinkId) {
-        let of_link = |key: &Key| key.0 == link;
-        self.turned_away.retain(|key| !of_link(key));
-        let keys: Vec<Key> = self.connections.keys().copied().filter(of_link).collect();
-        for key in keys {
-            self.close(key);
+        for connection in self.connections.remove_link(link) {
+            self.uncount(&connection);
         }
     }
 
     fn uncount(&mut self, connection: &Connection) {
-        let is_unauthenticated = !connection.is_authenticated;
-        self.unauthenticated -= usize::from(is_unauthenticated);
-        if connection.is_trusted {
-            return;
-        }
-        for (counts, ip) in self.counts_of(connection.address) {
-            if let Some(of_ip) = counts.get_mut(&ip) {
-                of_ip.connections -= 1;
-                of_ip.unauthenticated -= u32::from(is_unauthenticated);
-                if of_ip.connections == 0 {
-                    counts.remove(&ip);
-                }
-            }
+        self.unauthenticated -= usize::from(!connection.is_authenticated);
+        if !connection.is_trusted {
+            self.tally
+                .remove(connection.address, connection.is_authenticated);
         }
     }
 
     /// Whether nothing of a connection is heard any more.
     pub(super) fn is_turned_away(&self, key: Key) -> bool {
-        !self.turned_away.is_empty() && self.turned_away.contains(&key)
+        self.connections.is_turned_away(key)
     }
 
     /// Somebody logged in: the try was none.
     pub(super) fn logged_in(&mut self, key: Key) {
-        let Some(connection) = self.connections.get_mut(&key) else {
+        let Some(before) = self.connections.authenticate(key) else {
             return;
         };
-        connection.user = None;
-        if std::mem::replace(&mut connection.is_authenticated, true) {
+        if before.is_authenticated {
             return;
         }
-        let (address, is_trusted) = (connection.address, connection.is_trusted);
         self.unauthenticated -= 1;
-        if is_trusted {
+        if before.is_trusted {
             return;
         }
-        for (counts, ip) in self.counts_of(address) {
-            if let Some(of_ip) = counts.get_mut(&ip) {
-                of_ip.unauthenticated -= 1;
-            }
-        }
-        if let Some(bucket) = self.logins.get_mut(&source_of(address)) {
+        self.tally.authenticated(before.address);
+        if let Some(bucket) = self.logins.get_mut(&source_of(before.address)) {
             bucket.give_back(self.limits.logins);
         }
     }
 
     /// Who tried to log in last on a connection, and from where.
     pub(super) fn last_try(&self, key: Key) -> Option<(IpAddr, &str)> {
-        let connection = self.connections.get(&key)?;
-        Some((connection.address, connection.user.as_deref()?))
+        let user = self.connections.last_try(key)?;
+        Some((self.connections.get(key)?.address, user))
     }
 
     /// Whether a password may be tried from there now; if so, that was one.
@@ -249,9 +208,7 @@ impl Sources {
         address: IpAddr,
         now_ms: u64,
     ) -> bool {
-        if let Some(connection) = self.connections.get_mut(&key) {
-            connection.user = Some(user.into());
-        }
+        self.connections.set_last_try(key, user);
         self.limits.trusted.contains(address)
             || may(&mut self.logins, self.limits.logins, address, now_ms)
     }
@@ -309,11 +266,7 @@ mod tests {
     }
 
     fn is_empty(sources: &Sources) -> bool {
-        sources.connections.is_empty()
-            && sources.by_address.is_empty()
-            && sources.by_source.is_empty()
-            && sources.turned_away.is_empty()
-            && sources.unauthenticated == 0
+        sources.connections.is_empty() && sources.tally.is_empty() && sources.unauthenticated == 0
     }
 
     #[test]

@@ -1,0 +1,123 @@
+//! The listening sockets, which a parent shares with its children: whoever has taken over one of these can shut them, for the
+//! others too, and for those that come after it. The parent opens them again.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{Backlog, listen};
+
+/// The sockets, and which of them are watched.
+#[derive(Debug)]
+pub struct SharedSockets(Vec<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    socket: OwnedFd,
+    is_watched: bool,
+}
+
+impl SharedSockets {
+    /// All of them are watched.
+    pub fn new(sockets: Vec<OwnedFd>) -> Self {
+        let shared = |socket| Shared {
+            socket,
+            is_watched: true,
+        };
+        Self(sockets.into_iter().map(shared).collect())
+    }
+
+    pub(super) fn sockets(&self) -> impl ExactSizeIterator<Item = &OwnedFd> {
+        self.0.iter().map(|shared| &shared.socket)
+    }
+
+    /// What wakes a parent when one is shut. Clients that come do not.
+    pub(super) fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let watched = self.0.iter().filter(|shared| shared.is_watched);
+        watched.map(|shared| PollFd::new(shared.socket.as_fd(), PollFlags::empty()))
+    }
+
+    /// Opens those again that are shut.
+    pub(super) fn open_again(&mut self) {
+        for shared in self.0.iter_mut().filter(|shared| shared.is_watched) {
+            if !is_shut(&shared.socket) {
+                continue;
+            }
+            let result = listen(&shared.socket, Backlog::MAXCONN);
+            if result.is_ok() && !is_shut(&shared.socket) {
+                log::error!("a child has shut a listening socket; it is open again");
+            } else {
+                log::error!(
+                    "a child has shut a listening socket, and it cannot be opened again: restart this daemon"
+                );
+                shared.is_watched = false;
+            }
+        }
+    }
+}
+
+fn is_shut(socket: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+    let is_told = matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1));
+    is_told
+        && fds[0]
+            .revents()
+            .is_some_and(|seen| seen.contains(PollFlags::POLLHUP))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixListener;
+
+    use nix::sys::socket::{Shutdown, shutdown};
+
+    use super::*;
+
+    /// At a port that was asked for by its number: another one would be let go of.
+    fn listener() -> (TcpListener, SocketAddr) {
+        loop {
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = free.local_addr().unwrap();
+            drop(free);
+            if let Ok(listener) = TcpListener::bind(address) {
+                return (listener, address);
+            }
+        }
+    }
+
+    #[test]
+    fn a_socket_that_a_child_has_shut_is_opened_again() {
+        let (listener, address) = listener();
+        let of_child = listener.try_clone().unwrap();
+        let mut sockets = SharedSockets::new(vec![listener.into()]);
+        let wakes = |sockets: &SharedSockets| {
+            let mut fds: Vec<PollFd<'_>> = sockets.poll_fds().collect();
+            poll(&mut fds, PollTimeout::ZERO).unwrap() > 0
+        };
+        let client = TcpStream::connect(address).unwrap();
+        assert!(!wakes(&sockets), "a client waits");
+        drop(client);
+        for _ in 0..3 {
+            shutdown(of_child.as_raw_fd(), Shutdown::Both).unwrap();
+            assert!(TcpStream::connect(address).is_err());
+            assert!(wakes(&sockets));
+            sockets.open_again();
+            assert!(!wakes(&sockets));
+            TcpStream::connect(address).unwrap();
+            of_child.accept().unwrap();
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_opened_again_is_not_tried_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(dir.path().join("s")).unwrap();
+        let of_child = listener.try_clone().unwrap();
+        let mut sockets = SharedSockets::new(vec![listener.into()]);
+        assert!(!is_shut(sockets.sockets().next().unwrap()));
+        shutdown(of_child.as_raw_fd(), Shutdown::Both).unwrap();
+        sockets.open_again();
+        assert_eq!(sockets.poll_fds().count(), 0);
+    }
+}
