@@ -68,9 +68,9 @@ impl Core {
         self.checkpoints.entries += entries;
     }
 
-    pub(super) fn begin_due_checkpoint(&mut self) {
+    pub(super) fn go_on_with_checkpoint(&mut self) {
         if self.checkpoints.in_progress {
-            return;
+            return self.gather_checkpoint();
         }
         let next_ms = self.checkpoints.begun_ms + self.settings.checkpoint_interval_ms;
         let is_soon = self.stamp.boot_ms < next_ms && !self.has_texts_to_drop();
@@ -101,10 +101,12 @@ impl Core {
         self.checkpoints.begun_ms = self.stamp.boot_ms;
         self.checkpoints.bytes = 0;
         self.checkpoints.entries = 0;
+        // Most are small, and done with this.
+        self.gather_checkpoint();
     }
 
     /// Gathers a little more of what the checkpoint that was begun is to hold; once that is all, it is to be written.
-    pub(super) fn gather_checkpoint(&mut self) {
+    fn gather_checkpoint(&mut self) {
         let Some(position) = self.checkpoints.gathering else {
             return;
         };

@@ -230,8 +230,7 @@ impl Core {
     pub fn end_turn(&mut self) -> Vec<Action> {
         self.push_new_messages();
         self.submit_ready_batch();
-        self.begin_due_checkpoint();
-        self.gather_checkpoint();
+        self.go_on_with_checkpoint();
         self.drop_texts();
         std::mem::take(&mut self.actions)
     }

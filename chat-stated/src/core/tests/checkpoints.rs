@@ -48,7 +48,8 @@ fn has(worker: &Attached, through: u64) -> Entry {
 fn a_turn_gathers_a_bounded_piece_and_an_idle_core_all_of_it() {
     let mut worker = with_a_queue();
     worker.core.begin_checkpoint_for_room();
-    let (mut turns, mut on_pages) = (0, 0);
+    let (mut turns, mut on_pages) = (0, worker.core.state.messages_on_pages());
+    assert!(on_pages < 2_048 + 256, "{on_pages} messages at once");
     loop {
         assert!(worker.core.checkpoints.is_in_progress());
         let at_once = worker.core.next_deadline_ms();
