@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use chat_shared::rpc::MessageNumber;
+use serde::Serialize;
 
 /// The table of the checkpoint whose records these pages are, by their number.
 pub const TEXT_TABLE: u8 = 3;
@@ -44,8 +45,25 @@ pub enum TextError<E> {
 }
 
 /// A page as it is stored.
-pub fn encode(texts: &[(MessageNumber, &str)]) -> Vec<u8> {
-    bincode::serde::encode_to_vec(texts, ENCODING).expect("texts can always be encoded into memory")
+pub fn encode<'a>(
+    texts: impl ExactSizeIterator<Item = (MessageNumber, &'a str)> + Clone,
+) -> Vec<u8> {
+    const NUMBERS_BYTES: usize = 14;
+    let bytes: usize = texts
+        .clone()
+        .map(|(_, text)| text.len() + NUMBERS_BYTES)
+        .sum();
+    let mut page = Vec::with_capacity(NUMBERS_BYTES + bytes);
+    encode_behind(&mut page, &(texts.len() as u64));
+    for text in texts {
+        encode_behind(&mut page, &text);
+    }
+    page
+}
+
+fn encode_behind<T: Serialize>(page: &mut Vec<u8>, value: &T) {
+    bincode::serde::encode_into_std_write(value, page, ENCODING)
+        .expect("texts can always be encoded into memory");
 }
 
 /// A page as it was stored; nothing if it cannot be read.
@@ -144,7 +162,8 @@ impl Gathering {
                 }),
             },
         });
-        Ok(encode(&texts.collect::<Result<Vec<_>, _>>()?))
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        Ok(encode(texts.into_iter()))
     }
 
     fn text_bytes(&self) -> usize {
@@ -206,11 +225,11 @@ mod tests {
     };
 
     fn page(texts: &[(u64, &str)]) -> Vec<u8> {
-        let texts: Vec<_> = texts
-            .iter()
-            .map(|(number, text)| (MessageNumber(*number), *text))
-            .collect();
-        encode(&texts)
+        encode(
+            texts
+                .iter()
+                .map(|(number, text)| (MessageNumber(*number), *text)),
+        )
     }
 
     /// Looks up one text in a checkpoint that has one page.

@@ -6,6 +6,10 @@ use crate::state::Record;
 
 /// Checkpoints that may be due at once before one begins though the last was just now: bounds what a start replays.
 const MOST_DUE: u64 = 8;
+/// What is done of a snapshot in one turn, in steps of [`State::take_snapshot_piece`]: well below a millisecond.
+///
+/// [`State::take_snapshot_piece`]: crate::state::State::take_snapshot_piece
+const STEPS_IN_ONE_TURN: usize = 2_048;
 
 /// What has come into the journal since the last checkpoint, and the one that is being written.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub(super) struct Checkpoints {
     bytes: u64,
     entries: u64,
     in_progress: bool,
+    /// Of the one in progress, while what it is to hold is not all gathered: up to where that is.
+    gathering: Option<Position>,
     /// When the last one was begun, in boot time.
     begun_ms: u64,
     /// Of a checkpoint that the disk had no room for: they belong into the next one.
@@ -28,6 +34,7 @@ impl Checkpoints {
             bytes: 0,
             entries: 0,
             in_progress: false,
+            gathering: None,
             begun_ms: 0,
             left_over: Vec::new(),
         }
@@ -40,6 +47,11 @@ impl Checkpoints {
 
     pub(super) fn is_in_progress(&self) -> bool {
         self.in_progress
+    }
+
+    /// Whether what a checkpoint is to hold is not all gathered.
+    pub(super) fn is_gathering(&self) -> bool {
+        self.gathering.is_some()
     }
 
     pub(super) fn count(&mut self, position: Position, bytes: u64, entries: u64) {
@@ -56,9 +68,9 @@ impl Core {
         self.checkpoints.entries += entries;
     }
 
-    pub(super) fn begin_due_checkpoint(&mut self) {
+    pub(super) fn go_on_with_checkpoint(&mut self) {
         if self.checkpoints.in_progress {
-            return;
+            return self.gather_checkpoint();
         }
         let next_ms = self.checkpoints.begun_ms + self.settings.checkpoint_interval_ms;
         let is_soon = self.stamp.boot_ms < next_ms && !self.has_texts_to_drop();
@@ -83,16 +95,32 @@ impl Core {
     }
 
     fn begin_checkpoint(&mut self) {
-        let mut records = std::mem::take(&mut self.checkpoints.left_over);
-        records.extend(self.state.take_changes());
+        self.state.begin_snapshot();
         self.checkpoints.in_progress = true;
+        self.checkpoints.gathering = Some(self.checkpoints.applied);
         self.checkpoints.begun_ms = self.stamp.boot_ms;
         self.checkpoints.bytes = 0;
         self.checkpoints.entries = 0;
-        self.actions.push(Action::Checkpoint {
-            position: self.checkpoints.applied,
-            records,
-        });
+        // Most are small, and done with this.
+        self.gather_checkpoint();
+    }
+
+    /// Gathers a little more of what the checkpoint that was begun is to hold; once that is all, it is to be written.
+    fn gather_checkpoint(&mut self) {
+        let Some(position) = self.checkpoints.gathering else {
+            return;
+        };
+        let Some(taken) = self.state.take_snapshot_piece(STEPS_IN_ONE_TURN) else {
+            return;
+        };
+        self.checkpoints.gathering = None;
+        let mut records = std::mem::take(&mut self.checkpoints.left_over);
+        if records.is_empty() {
+            records = taken;
+        } else {
+            records.extend(taken);
+        }
+        self.actions.push(Action::Checkpoint { position, records });
     }
 
     /// A checkpoint is durable.

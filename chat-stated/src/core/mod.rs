@@ -230,14 +230,14 @@ impl Core {
     pub fn end_turn(&mut self) -> Vec<Action> {
         self.push_new_messages();
         self.submit_ready_batch();
-        self.begin_due_checkpoint();
+        self.go_on_with_checkpoint();
         self.drop_texts();
         std::mem::take(&mut self.actions)
     }
 
     /// When the core wants a turn even if nothing comes in, in boot time.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let at_once = self.text_reads.is_dropping();
+        let at_once = self.text_reads.is_dropping() || self.checkpoints.is_gathering();
         [
             at_once.then_some(self.stamp.boot_ms),
             self.orphans.next_deadline_ms(),

@@ -1,5 +1,6 @@
 //! The core where the world around it is slow or refuses, without that world.
 
+mod checkpoints;
 mod sends;
 mod texts;
 
@@ -235,6 +236,25 @@ impl Attached {
             call,
         };
         self.say(&FromWorker::Request(request));
+    }
+
+    /// Has so many messages of ten bytes sent to the only account, by itself.
+    fn fill_queue(&mut self, messages: u64) {
+        for number in 0..messages {
+            let name = RequestName {
+                connection: self.connection,
+                offset: StreamOffset(100 + number),
+            };
+            self.core.batches.push(Entry::Request {
+                name,
+                answered: StreamOffset(99 + number),
+                progress: Progress::default(),
+                action: Attempt::Send {
+                    recipients: "ann".to_owned(),
+                    text: "ten bytes!".to_owned(),
+                },
+            });
+        }
     }
 
     fn submitted(&mut self) -> Option<Batch> {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::clock::StateMs;
 use super::queue::Queue;
 use super::rate::Allowance;
+use super::save::Records;
+use super::snapshot::Work;
 use crate::entry::{AccountId, ConnectionId};
 
 /// Whether the account file has an account's newest secret.
@@ -56,8 +58,10 @@ pub struct AccountRecord {
 pub(super) struct Account {
     pub(super) record: AccountRecord,
     pub(super) queue: Queue,
-    /// Differs from what the last checkpoint has.
-    changed: bool,
+    /// The number of the snapshot that is to have its changes; 0 if there are none, or it has them.
+    changed_for: u32,
+    /// It is among those whose queue may hold messages on no page.
+    has_unpaged: bool,
 }
 
 /// All accounts.
@@ -68,7 +72,16 @@ pub(super) struct Accounts {
     online: BTreeSet<Arc<str>>,
     /// Those not online who once were, by the time their last session ended.
     seen: BTreeSet<(StateMs, AccountId)>,
+    /// How many snapshots began.
+    snapshots: u32,
+    /// Changed since the last snapshot began.
     changed: Vec<AccountId>,
+    /// Changed before the snapshot under way began, and not looked at yet.
+    awaited: Vec<AccountId>,
+    /// Such accounts as they were when it began, because they were changed again since.
+    written_early: Records,
+    /// Queues that messages came into since the last snapshot began.
+    unpaged: Vec<AccountId>,
 }
 
 impl Accounts {
@@ -93,7 +106,8 @@ impl Accounts {
         self.accounts.push(Account {
             record,
             queue: Queue::default(),
-            changed: false,
+            changed_for: 0,
+            has_unpaged: false,
         });
         id
     }
@@ -108,16 +122,31 @@ impl Accounts {
 
     /// The account, to be changed; `id` came from here.
     pub(super) fn change(&mut self, id: AccountId) -> &mut Account {
+        let next_snapshot = self.snapshots + 1;
         let account = &mut self.accounts[id.0 as usize];
-        if !account.changed {
-            account.changed = true;
+        if account.changed_for != next_snapshot {
+            // Then the one under way still waits for it.
+            if account.changed_for > 0 {
+                self.written_early.put_account(id, &account.record);
+            }
+            account.changed_for = next_snapshot;
             self.changed.push(id);
         }
         account
     }
 
-    /// The account's queue, which a checkpoint finds through the messages; `id` came from here.
+    /// The account's queue, for a new message; `id` came from here. A checkpoint finds it through the messages.
     pub(super) fn queue_mut(&mut self, id: AccountId) -> &mut Queue {
+        let account = &mut self.accounts[id.0 as usize];
+        if !account.has_unpaged {
+            account.has_unpaged = true;
+            self.unpaged.push(id);
+        }
+        &mut account.queue
+    }
+
+    /// In a restore: the account's queue, for a message that stands on a page.
+    pub(super) fn queue_on_pages_mut(&mut self, id: AccountId) -> &mut Queue {
         &mut self.accounts[id.0 as usize].queue
     }
 
@@ -169,12 +198,37 @@ impl Accounts {
         }
     }
 
-    /// The accounts that were changed since this was last called.
-    pub(super) fn take_changed(&mut self) -> Vec<AccountId> {
-        let changed = std::mem::take(&mut self.changed);
-        for id in &changed {
-            self.accounts[id.0 as usize].changed = false;
+    /// A snapshot begins: it has all accounts as they are now. The one before has come to its end. Gives those whose
+    /// queues may hold messages on no page.
+    pub(super) fn begin_snapshot(&mut self) -> Vec<AccountId> {
+        self.snapshots += 1;
+        self.awaited = std::mem::take(&mut self.changed);
+        std::mem::take(&mut self.unpaged)
+    }
+
+    /// Writes down accounts as they were when the snapshot began. Says whether that is done.
+    pub(super) fn put_awaited(&mut self, records: &mut Records, work: &mut Work) -> bool {
+        records.append(&mut self.written_early);
+        while !work.is_spent() {
+            let Some(id) = self.awaited.pop() else {
+                return true;
+            };
+            work.spend(1);
+            let account = &mut self.accounts[id.0 as usize];
+            if account.changed_for == self.snapshots {
+                account.changed_for = 0;
+                records.put_account(id, &account.record);
+            }
         }
-        changed
+        false
+    }
+
+    /// A queue's messages up to this one are on pages now.
+    pub(super) fn queue_was_paged(&mut self, id: AccountId, through: MessageNumber) {
+        let account = &mut self.accounts[id.0 as usize];
+        account.has_unpaged = account.queue.after(through).next().is_some();
+        if account.has_unpaged {
+            self.unpaged.push(id);
+        }
     }
 }

@@ -10,12 +10,14 @@ mod clock;
 mod failures;
 mod lives;
 mod messages;
+mod paging;
 mod queue;
 mod rate;
 mod read;
 mod restore;
 mod save;
 mod send;
+mod snapshot;
 
 use std::net::IpAddr;
 
@@ -36,6 +38,7 @@ use clock::Clock;
 use failures::{Failures, Source};
 use lives::Lives;
 use messages::Messages;
+use snapshot::Snapshot;
 
 /// Accounts, blocks, sessions, queues: everything that is promised to be kept.
 #[derive(Debug, Default)]
@@ -47,6 +50,8 @@ pub struct State {
     lives: Lives,
     messages: Messages,
     last_message: MessageNumber,
+    /// The one under way.
+    snapshot: Option<Snapshot>,
 }
 
 impl State {
@@ -72,7 +77,7 @@ impl State {
 
     /// Pages of the checkpoint, of 16 KiB each and no more than a text beyond, that the next one will give back because their messages were read.
     pub fn given_up_pages(&self) -> usize {
-        self.messages.given_up_pages()
+        self.messages.paging.given_up_pages()
     }
 
     /// Bytes of text in memory, of the messages that somebody still has to read.

@@ -8,7 +8,8 @@ use chat_shared::rpc::MessageNumber;
 use super::State;
 use super::accounts::AccountRecord;
 use super::failures::Failures;
-use super::messages::{PageNumber, Readers, StoredMessage, Text};
+use super::messages::{Readers, StoredMessage, Text};
+use super::paging::PageNumber;
 use super::save::{ACCOUNT_TABLE, HEADER_TABLE, Header, Listed, PAGE_TABLE, decode};
 use crate::checkpoint::{Record, RecordSink};
 use crate::text_page::{self, TEXT_TABLE};
@@ -58,7 +59,6 @@ impl State {
                 keys_by_page[page].push(stored);
             }
         }
-        self.messages.forget_new();
         for (page, keys) in pages.iter().zip(keys_by_page) {
             self.messages
                 .add_page(page.number, keys, page.messages.len());
@@ -67,7 +67,8 @@ impl State {
             .iter()
             .filter(|page| page.texts == RestoredTexts::Resident);
         self.messages
-            .pages_restored(resident.map(|page| page.number).min());
+            .paging
+            .pages_restored(self.last_message, resident.map(|page| page.number).min());
         self.accounts.restore_received();
         Ok(())
     }
@@ -107,7 +108,7 @@ impl State {
                 }
                 let key = self.messages.store(message, 1);
                 self.accounts
-                    .queue_mut(reader)
+                    .queue_on_pages_mut(reader)
                     .push(number, key, sender, text_bytes);
                 return Ok(Some((number, key)));
             }
@@ -125,7 +126,7 @@ impl State {
         let key = self.messages.store(message, waiting.len() as u32);
         for reader in waiting {
             self.accounts
-                .queue_mut(reader)
+                .queue_on_pages_mut(reader)
                 .push(number, key, sender, text_bytes);
         }
         Ok(Some((number, key)))

@@ -4,11 +4,12 @@ use chat_shared::rpc::MessageNumber;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::State;
+use super::accounts::AccountRecord;
 use super::clock::Clock;
 use super::failures::SavedFailures;
 use super::lives::Lives;
 use super::messages::{Readers, StoredMessage, Text};
+use super::paging::PageNumber;
 use crate::backup::format::MAX_CONTENT_BYTES;
 use crate::entry::{AccountId, Limits};
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
@@ -20,12 +21,17 @@ pub(super) const ACCOUNT_TABLE: u8 = 1;
 /// One record a page of messages, by its number; their texts are the record of the same number in [`TEXT_TABLE`].
 pub(super) const PAGE_TABLE: u8 = 2;
 
+/// Bytes that a message's entry in a page takes, but for many readers.
+const LISTED_BYTES: usize = 32;
+/// Bytes that an account's record takes beside name and secret, in most cases.
+const ACCOUNT_BYTES: usize = 48;
+
 const ENCODING: bincode::config::Configuration = bincode::config::standard();
 
 /// A record of a checkpoint; `None` takes it out.
 pub type Record = crate::checkpoint::Change;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Header {
     pub(super) limits: Limits,
     pub(super) clock: Clock,
@@ -34,45 +40,79 @@ pub(super) struct Header {
     pub(super) last_message: MessageNumber,
 }
 
-impl State {
-    /// What differs from the checkpoint that was taken before. The caller must see to it that these records
-    /// get into the next checkpoint, even if the first try fails.
-    pub fn take_changes(&mut self) -> Vec<Record> {
-        let header = Header {
-            limits: self.limits,
-            clock: self.clock.clone(),
-            failures: self.failures.save(),
-            lives: self.lives.clone(),
-            last_message: self.last_message,
-        };
-        let mut records = vec![record(HEADER_TABLE, 0, &header)];
-        for id in self.accounts.take_changed() {
-            if let Some(found) = self.record(id) {
-                records.push(record(ACCOUNT_TABLE, u64::from(id.0), found));
-            }
-        }
-        let mut removed = Vec::new();
-        self.messages.take_pages(
-            |page, messages| {
-                let listed: Vec<_> = messages.iter().map(|message| list(message)).collect();
-                records.push(record(PAGE_TABLE, page, &listed));
-                records.push(Record {
-                    table: TEXT_TABLE,
-                    key: page,
-                    value: Some(texts_of(messages)),
-                });
-            },
-            |page| removed.push(page),
-        );
-        for page in removed {
-            records.extend([PAGE_TABLE, TEXT_TABLE].map(|table| Record {
-                table,
-                key: page,
-                value: None,
-            }));
-        }
-        records
+/// [`Header`], of what need not be copied.
+#[derive(Serialize)]
+pub(super) struct HeaderRef<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) clock: &'a Clock,
+    pub(super) failures: SavedFailures,
+    pub(super) lives: &'a Lives,
+    pub(super) last_message: MessageNumber,
+}
+
+/// Records of a checkpoint that is being put together.
+#[derive(Debug, Default)]
+pub(super) struct Records(Vec<Record>);
+
+impl Records {
+    pub(super) fn put_header(&mut self, header: &HeaderRef<'_>) {
+        self.put(HEADER_TABLE, 0, encoded(header, Vec::new()));
     }
+
+    pub(super) fn put_account(&mut self, id: AccountId, account: &AccountRecord) {
+        let room = Vec::with_capacity(ACCOUNT_BYTES + account.name.len() + account.secret.len());
+        self.put(ACCOUNT_TABLE, u64::from(id.0), encoded(account, room));
+    }
+
+    /// A page of messages and that of their texts.
+    pub(super) fn put_page<'a>(
+        &mut self,
+        page: PageNumber,
+        messages: impl ExactSizeIterator<Item = &'a StoredMessage> + Clone,
+    ) {
+        let mut listed = Vec::with_capacity(messages.len() * LISTED_BYTES);
+        listed = encoded(&(messages.len() as u64), listed);
+        for message in messages.clone() {
+            listed = encoded(&list(message), listed);
+        }
+        self.put(PAGE_TABLE, page, listed);
+        self.0.push(Record {
+            table: TEXT_TABLE,
+            key: page,
+            value: Some(texts_of(messages)),
+        });
+    }
+
+    pub(super) fn remove_page(&mut self, page: PageNumber) {
+        self.0.extend([PAGE_TABLE, TEXT_TABLE].map(|table| Record {
+            table,
+            key: page,
+            value: None,
+        }));
+    }
+
+    pub(super) fn append(&mut self, others: &mut Self) {
+        self.0.append(&mut others.0);
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Record> {
+        self.0
+    }
+
+    fn put(&mut self, table: u8, key: u64, bytes: Vec<u8>) {
+        self.0.push(Record {
+            table,
+            key,
+            value: Some(bytes.into()),
+        });
+    }
+}
+
+/// What is behind `bytes`, and a value behind that.
+fn encoded<T: Serialize>(value: &T, mut bytes: Vec<u8>) -> Vec<u8> {
+    bincode::serde::encode_into_std_write(value, &mut bytes, ENCODING)
+        .expect("the state's types can always be encoded into memory");
+    bytes
 }
 
 /// What of a message is loaded at the start in any case.
@@ -96,18 +136,16 @@ fn list(message: &StoredMessage) -> Listed<&Readers> {
 }
 
 /// Those that are not in memory are for the writer to fetch.
-fn texts_of(messages: &[&StoredMessage]) -> Content {
-    let resident: Option<Vec<(MessageNumber, &str)>> = messages
-        .iter()
-        .map(|message| match &message.text {
-            Text::Resident(text) => Some((message.number, text.as_ref())),
-            Text::OnPage { .. } => None,
-        })
-        .collect();
-    if let Some(texts) = resident {
-        return Content::Bytes(text_page::encode(&texts));
+fn texts_of<'a>(messages: impl ExactSizeIterator<Item = &'a StoredMessage> + Clone) -> Content {
+    let is_resident = |message: &StoredMessage| matches!(message.text, Text::Resident(_));
+    if messages.clone().all(is_resident) {
+        let texts = messages.map(|message| match &message.text {
+            Text::Resident(text) => (message.number, text.as_ref()),
+            Text::OnPage { .. } => (message.number, ""),
+        });
+        return Content::Bytes(text_page::encode(texts));
     }
-    let texts = messages.iter().map(|message| match message.text {
+    let texts = messages.map(|message| match message.text {
         Text::Resident(ref text) => GatheredText::Given(message.number, text.clone()),
         Text::OnPage { page, bytes } => GatheredText::Placed(TextPlace {
             number: message.number,
@@ -119,16 +157,6 @@ fn texts_of(messages: &[&StoredMessage]) -> Content {
     Content::Texts(Gathering {
         texts: texts.collect(),
     })
-}
-
-fn record<T: Serialize>(table: u8, key: u64, value: &T) -> Record {
-    let bytes = bincode::serde::encode_to_vec(value, ENCODING)
-        .expect("the state's types can always be encoded into memory");
-    Record {
-        table,
-        key,
-        value: Some(bytes.into()),
-    }
 }
 
 /// Nothing is allocated for a length that cannot be: who made a backup may have given it checksums that are right. The

@@ -1,6 +1,8 @@
 //! The state machine against a plain model of the protocol: random entries, every observation compared after
-//! each; states restored from checkpoints at random points go on beside the first one.
+//! each; states restored from checkpoints at random points go on beside the first one, and so does one whose checkpoints
+//! are taken in pieces, while it goes on.
 
+mod in_pieces;
 mod model;
 mod observe;
 mod steps;
@@ -14,6 +16,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use in_pieces::InPieces;
 use model::Model;
 use steps::Step;
 
@@ -57,11 +60,13 @@ impl Running {
     }
 }
 
-/// The model, a state, another that gets the same but keeps its texts in memory, and one that was restored from each checkpoint on.
+/// The model, a state, another that gets the same but keeps its texts in memory, one whose checkpoints are taken in
+/// pieces, and one that was restored from each checkpoint on.
 struct Run {
     model: Model,
     first: Running,
     twin: Running,
+    in_pieces: InPieces,
     restored: Option<Running>,
     stamp: Stamp,
 }
@@ -72,6 +77,7 @@ impl Run {
             model: Model::default(),
             first: Running::default(),
             twin: Running::default(),
+            in_pieces: InPieces::default(),
             restored: None,
             stamp: Stamp {
                 wall_ms: 1_800_000_000_000,
@@ -82,7 +88,10 @@ impl Run {
     }
 
     fn states(&mut self) -> impl Iterator<Item = &mut State> {
-        self.all().map(|running| &mut running.state)
+        [&mut self.first, &mut self.twin, &mut self.in_pieces.running]
+            .into_iter()
+            .chain(&mut self.restored)
+            .map(|running| &mut running.state)
     }
 
     fn take(&mut self, step: &Step, seed: u64) {
@@ -107,11 +116,14 @@ impl Run {
                 for running in self.all() {
                     running.left_over.extend(running.state.take_changes());
                 }
+                self.in_pieces.begin(&self.model, &stamp, false);
             }
             Step::DropTexts { until_bytes } => self.drop_texts(*until_bytes),
             _ => {}
         }
-        for running in [&self.first].into_iter().chain(&self.restored) {
+        self.in_pieces.go_on(seed);
+        let unlike = [&self.first, &self.in_pieces.running];
+        for running in unlike.into_iter().chain(&self.restored) {
             observe::compare(
                 &running.state,
                 &running.checkpoint,
@@ -130,12 +142,14 @@ impl Run {
 
     /// The twin keeps all its texts.
     fn drop_texts(&mut self, until_bytes: u64) {
-        for running in [&mut self.first].into_iter().chain(&mut self.restored) {
+        let dropping = [&mut self.first, &mut self.in_pieces.running];
+        for running in dropping.into_iter().chain(&mut self.restored) {
             running.state.drop_texts(until_bytes, usize::MAX);
         }
     }
 
     fn checkpoint(&mut self, seed: u64) {
+        self.in_pieces.begin(&self.model, &self.stamp, true);
         self.first.checkpoint();
         self.twin.checkpoint();
         assert_eq!(

@@ -97,7 +97,8 @@ impl Reader {
         let mut readings = Vec::new();
         loop {
             let actions = self.core().end_turn();
-            if actions.is_empty() && !self.core().text_reads.is_dropping() {
+            let core = self.core();
+            if actions.is_empty() && core.next_deadline_ms() != Some(core.stamp.boot_ms) {
                 return readings;
             }
             for action in actions {
@@ -357,22 +358,7 @@ fn few_readings_are_under_way_and_all_come_to_their_end() {
 fn texts_are_dropped_bit_by_bit_and_at_once() {
     let mut reader = Reader::of(&[]);
     reader.core().settings.resident_text_bytes = 40_000;
-    let connection = reader.attached.connection;
-    for number in 0..10_000 {
-        let name = RequestName {
-            connection,
-            offset: StreamOffset(100 + number),
-        };
-        reader.core().batches.push(Entry::Request {
-            name,
-            answered: StreamOffset(99 + number),
-            progress: Progress::default(),
-            action: Attempt::Send {
-                recipients: "ann".to_owned(),
-                text: "ten bytes!".to_owned(),
-            },
-        });
-    }
+    reader.attached.fill_queue(10_000);
     reader.turn();
     assert_eq!(reader.core().state.resident_text_bytes(), 100_000);
     reader.begin_checkpoint();

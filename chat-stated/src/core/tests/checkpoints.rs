@@ -1,0 +1,137 @@
+//! Checkpoints of which a turn gathers only a piece.
+
+use chat_shared::rpc::MessageNumber;
+
+use super::*;
+
+const MESSAGES: u64 = 10_000;
+
+/// With messages that no checkpoint has.
+fn with_a_queue() -> Attached {
+    let mut worker = Attached::new();
+    worker.fill_queue(MESSAGES);
+    while let Some(batch) = worker.submitted() {
+        worker.commit(batch);
+    }
+    assert_eq!(worker.core.state.waiting_messages() as u64, MESSAGES);
+    worker
+}
+
+type Checkpoint = (Position, Vec<Record>);
+
+/// One turn, in which nothing comes in; gives what is to be journalled, and the checkpoint that is to be written.
+fn turn(worker: &mut Attached) -> (Option<Batch>, Option<Checkpoint>) {
+    let (mut batch, mut checkpoint) = (None, None);
+    for action in worker.core.end_turn() {
+        match action {
+            Action::Submit(submitted) => batch = Some(submitted),
+            Action::Checkpoint { position, records } => checkpoint = Some((position, records)),
+            _ => {}
+        }
+    }
+    (batch, checkpoint)
+}
+
+fn has(worker: &Attached, through: u64) -> Entry {
+    let through = MessageNumber(through);
+    Entry::Progress {
+        connection: worker.connection,
+        progress: Progress {
+            written: through,
+            received: through,
+            had: through,
+        },
+    }
+}
+
+#[test]
+fn a_turn_gathers_a_bounded_piece_and_an_idle_core_all_of_it() {
+    let mut worker = with_a_queue();
+    worker.core.begin_checkpoint_for_room();
+    let (mut turns, mut on_pages) = (0, worker.core.state.messages_on_pages());
+    assert!(on_pages < 2_048 + 256, "{on_pages} messages at once");
+    loop {
+        assert!(worker.core.checkpoints.is_in_progress());
+        let at_once = worker.core.next_deadline_ms();
+        assert_eq!(at_once, Some(START.boot_ms), "nothing has to come in");
+        let (_, checkpoint) = turn(&mut worker);
+        turns += 1;
+        let gathered = worker.core.state.messages_on_pages() - on_pages;
+        assert!(gathered < 2_048 + 256, "{gathered} messages in one turn");
+        on_pages += gathered;
+        if checkpoint.is_some() {
+            break;
+        }
+    }
+    assert_eq!(on_pages as u64, MESSAGES);
+    assert!(turns >= 4, "{turns} turns");
+    assert_ne!(worker.core.next_deadline_ms(), Some(START.boot_ms));
+}
+
+#[test]
+fn what_is_applied_while_a_checkpoint_is_gathered_is_replayed_on_it() {
+    let mut worker = with_a_queue();
+    let begun = Position(worker.position);
+    worker.core.begin_checkpoint_for_room();
+    let mut journal = Vec::new();
+    let (mut read, mut written) = (0, None);
+    while written.is_none() {
+        read += 1_500;
+        let progress = has(&worker, read);
+        worker.core.batches.push(progress);
+        worker.ask(100_000 + read, SEND());
+        let (batch, checkpoint) = turn(&mut worker);
+        let batch = batch.expect("something came in");
+        if checkpoint.is_none() {
+            // What comes with the last piece is for the next one as well.
+            worker.core.begin_checkpoint_for_room();
+        }
+        written = checkpoint;
+        journal.push(batch.clone());
+        worker.commit(batch);
+    }
+    assert!(journal.len() >= 4);
+    let (position, records) = written.expect("it was gathered");
+    assert_eq!(position, begun);
+    worker.checkpoint.write(&records).unwrap();
+    let mut state = State::restore(worker.checkpoint.records()).unwrap();
+    assert_eq!(state.waiting_messages() as u64, MESSAGES);
+    for batch in journal {
+        state.advance_clock(&batch.stamp);
+        for entry in batch.entries {
+            state.apply(entry, batch.stamp.wall_ms / 1_000, &mut Effects::default());
+        }
+    }
+    let running = &worker.core.state;
+    assert_eq!(state.last_message(), running.last_message());
+    assert_eq!(state.waiting_messages(), running.waiting_messages());
+    assert!(state.records().eq(running.records()));
+    assert!(state.lives().eq(running.lives()));
+}
+
+#[test]
+fn what_found_no_room_is_in_the_next_checkpoint_however_it_is_gathered() {
+    let mut worker = with_a_queue();
+    worker.core.begin_checkpoint_for_room();
+    let first = loop {
+        if let (_, Some(checkpoint)) = turn(&mut worker) {
+            break checkpoint;
+        }
+    };
+    worker.core.checkpoint_no_room(first.1);
+    let progress = has(&worker, MESSAGES - 1);
+    worker.core.batches.push(progress);
+    worker.core.reserve_given_up();
+    let second = loop {
+        let (batch, checkpoint) = turn(&mut worker);
+        if let Some(batch) = batch {
+            worker.commit(batch);
+        }
+        if let Some(checkpoint) = checkpoint {
+            break checkpoint;
+        }
+    };
+    worker.checkpoint.write(&second.1).unwrap();
+    let state = State::restore(worker.checkpoint.records()).unwrap();
+    assert_eq!(state.waiting_messages() as u64, MESSAGES);
+}
