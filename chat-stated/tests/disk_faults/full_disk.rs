@@ -15,6 +15,9 @@ const DAVE: u64 = 4;
 
 /// What the disk has room for beside the reserve of 1 MiB, which is not enough to hold that back again.
 const FREE_BYTES: i64 = 200 * 1024;
+/// Enough for a checkpoint beside some hundred small commits, of several pages of 16 KiB each.
+const RESERVE_MIB: i64 = 4;
+const RESERVE_BYTES: i64 = RESERVE_MIB * 1024 * 1024;
 const MUCH_BYTES: i64 = 64 * 1024 * 1024;
 
 fn answer(worker: &mut Worker<'_>, client: u64, ask: Ask) -> String {
@@ -84,7 +87,7 @@ fn expect_refusals(installation: &Installation, worker: &mut Worker<'_>, told: &
         );
         while send(worker, told) {}
         // What the reserve gave back, and no more.
-        installation.control.set_budget(1 << 20);
+        installation.control.set_budget(RESERVE_BYTES);
         let username = answer(worker, DAVE, Ask::Register("bob"));
         assert!(is(&username, &Answer::Username), "{username}");
         let register = answer(worker, CAROL, Ask::Register("carol"));
@@ -100,7 +103,7 @@ fn a_full_disk_refuses_what_adds_to_it_and_recovers_by_itself() {
     let mut installation = Installation::new(&ACCOUNTS);
     installation.flags = vec![
         "--checkpoint-every-entries=500".into(),
-        "--disk-reserve=1".into(),
+        format!("--disk-reserve={RESERVE_MIB}"),
     ];
     let control = &installation.control;
     control.set_budget(MUCH_BYTES);
@@ -113,7 +116,8 @@ fn a_full_disk_refuses_what_adds_to_it_and_recovers_by_itself() {
         assert!(is(&welcome, &Answer::Welcome), "{welcome}");
     }
     let reserve = installation.run_dir().join("state/reserve");
-    let has_reserve = || std::fs::metadata(&reserve).is_ok_and(|found| found.len() == 1 << 20);
+    let has_reserve =
+        || std::fs::metadata(&reserve).is_ok_and(|found| found.len() == RESERVE_BYTES as u64);
     wait_until(has_reserve);
     for turn in 0..2 {
         control.set_budget(FREE_BYTES);
