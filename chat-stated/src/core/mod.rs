@@ -151,7 +151,7 @@ impl Default for CoreSettings {
             max_links: 256,
             checkpoint_every_bytes: 16 * 1024 * 1024,
             checkpoint_every_entries: 200_000,
-            checkpoint_interval_ms: 2_000,
+            checkpoint_interval_ms: 4_000,
             checkpoint_every_given_up_pages: 1_024,
             resident_text_bytes: 64 * 1024 * 1024,
         }
