@@ -48,6 +48,12 @@ impl Space {
         }
     }
 
+    /// Whether there is a reserve to be given up, or it is about to give room: it is being given up, or was tried to be taken again
+    /// and took what was left for a moment.
+    fn may_get_room(&self) -> bool {
+        !matches!(self.room, Room::Low { try_at_ms: Some(_) })
+    }
+
     /// Whether something is refused at once.
     pub(super) fn refuses(&self, attempt: &Attempt) -> bool {
         self.refuses_messages() && adds(attempt)
@@ -86,7 +92,7 @@ fn waits_for_room(entry: &Entry, has_reserve: bool) -> bool {
 impl Core {
     /// The disk had no room for a batch: what adds to it is refused, the rest is tried again before all else.
     pub fn no_room(&mut self, batch: Batch) {
-        let has_reserve = self.space.is_enough();
+        let has_reserve = self.space.may_get_room();
         self.disk_is_full();
         let Some((sequence, reads)) = self.batches.take_decided() else {
             return;
@@ -198,6 +204,7 @@ impl Core {
                 self.space.room = Room::Low {
                     try_at_ms: Some(self.stamp.boot_ms + RETRY_MS),
                 };
+                self.batches.release();
             }
         }
     }

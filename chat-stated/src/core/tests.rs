@@ -365,6 +365,43 @@ fn what_had_no_room_is_refused_again_though_later_requests_were_decided() {
     assert_eq!(worker.answered(), [(10, true), (20, false)]);
 }
 
+#[test]
+fn what_is_small_waits_for_the_room_that_the_reserve_is_about_to_give() {
+    let mut worker = Attached::new();
+    worker.answered();
+    worker.ask(10, SEND());
+    let refused = worker.submitted().unwrap();
+    worker.core.no_room(refused);
+    assert_eq!(worker.answered(), [(10, true)]);
+    // The reserve is not given up yet.
+    let attempt = failed_log_in(worker.connection, 15);
+    worker.core.batches.push(attempt);
+    let early = worker.submitted().unwrap();
+    worker.core.no_room(early);
+    assert_eq!(worker.answered(), []);
+    worker.core.reserve_given_up();
+    let again = worker.submitted().unwrap();
+    assert_eq!(again.entries.len(), 1, "{again:?}");
+    // Whoever comes when it is used up has to come again.
+    worker.core.no_room(again);
+    assert_eq!(worker.answered(), [(15, true)]);
+}
+
+fn failed_log_in(connection: ConnectionId, offset: u64) -> Entry {
+    Entry::Request {
+        name: RequestName {
+            connection,
+            offset: StreamOffset(offset),
+        },
+        answered: StreamOffset(1),
+        progress: Default::default(),
+        action: Attempt::FailedLogIn {
+            account: crate::entry::AccountId(0),
+            address: [127, 0, 0, 1].into(),
+        },
+    }
+}
+
 /// Says what the core wants to be done, with all that is submitted committed; checkpoints alone are not done.
 fn checkpoints_begun(core: &mut Core) -> usize {
     let mut begun = 0;
