@@ -1,5 +1,6 @@
 //! The client in a pipe: what goes where, and the exit statuses.
 
+// Each test is a program of its own, and uses another part of it.
 #[allow(dead_code)]
 mod support;
 

@@ -1,5 +1,6 @@
 //! The client at a terminal: a pseudo-terminal here, read as bytes.
 
+// Each test is a program of its own, and uses another part of it.
 #[allow(dead_code)]
 mod support;
 

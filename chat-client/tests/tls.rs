@@ -1,5 +1,6 @@
 //! The client over TLS: whom it trusts, what it says when it does not, and how it leaves.
 
+// Each test is a program of its own, and uses another part of it.
 #[allow(dead_code)]
 mod support;
 

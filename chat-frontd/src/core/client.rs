@@ -181,13 +181,8 @@ pub(super) fn take_items(
                 through,
                 more,
             } => {
-                let part = QueuePart {
-                    messages: &[],
-                    through,
-                    more,
-                };
                 at(connection, &mut |session| {
-                    session.sent(first, last, part, now_ms);
+                    session.sent(first, last, (through, more), now_ms);
                 });
             }
         }

@@ -7,14 +7,14 @@
 mod backlog_tests;
 mod client;
 mod clients;
+mod daemon;
 mod delivery_checks;
 mod link;
 mod newcomers;
 mod session;
 mod timers;
 
-use anyhow::Context;
-use chat_shared::rpc::{ConnectionSerial, FrameWriter, FromWorker, SendsPacker};
+use chat_shared::rpc::{ConnectionSerial, FromWorker, SendsPacker};
 use chat_shared::security_log::SecurityLog;
 
 pub use newcomers::NewcomerRules;
@@ -25,9 +25,9 @@ pub use timers::ClientKey;
 
 use client::Client;
 use clients::Clients;
-use link::{Link, Told};
+use link::Link;
 use newcomers::Newcomers;
-use session::{Ending, MessageLines, RestingSession};
+use session::{Ending, MessageLines};
 use timers::{Reason, Timers};
 
 /// How long a client may take to close its side once ours is closed; and when the worker is to stop.
@@ -323,83 +323,6 @@ impl Core {
         })
     }
 
-    /// The connection to the daemon is there: what is to be said to it waits in [`Core::link_output`].
-    pub fn daemon_connected(&mut self) -> anyhow::Result<()> {
-        self.link.connected()
-    }
-
-    /// The connection to the daemon is gone.
-    pub fn daemon_lost(&mut self) {
-        self.link.lost(self.now_ms);
-    }
-
-    /// What waits to be written to the daemon.
-    pub fn link_output(&mut self) -> &mut FrameWriter {
-        self.link.output()
-    }
-
-    /// Whether the daemon serves this worker now.
-    pub fn is_attached(&self) -> bool {
-        self.link.is_attached()
-    }
-
-    /// Bytes came from the daemon. An error means that this worker must end.
-    pub fn daemon_received(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.link.received(bytes);
-        while let Some(told) = self.link.next_told()? {
-            match told {
-                Told::Attached { is_again } => self.attached(is_again),
-                Told::Items(payload) => {
-                    let (mut reached, mut turned_away) = (Vec::new(), Vec::new());
-                    client::take_items(
-                        payload,
-                        &mut self.clients,
-                        &mut self.lines,
-                        self.now_ms,
-                        &mut reached,
-                        &mut turned_away,
-                    )
-                    .context("the state daemon sent what cannot be read")?;
-                    for key in reached {
-                        self.list(key);
-                    }
-                    for connection in turned_away {
-                        self.turn_away(connection);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The daemon is there, for the first time or again.
-    fn attached(&mut self, is_again: bool) {
-        let resting = self.clients.iter_resting();
-        let mut connections: Vec<_> = resting.map(RestingSession::resumed).collect();
-        for (_, client) in self.clients.iter_awake_mut() {
-            connections.extend(client.session.resume());
-            client.reported = client.session.progress();
-        }
-        if is_again {
-            self.link.push(&FromWorker::Resume { connections });
-        }
-        self.tell_of_all();
-        self.list_awake();
-    }
-
-    fn tell_if_daemon_is_lost(&mut self) {
-        if !self.link.tell_if_lost(self.now_ms) {
-            return;
-        }
-        log::error!(
-            "the state daemon has been away for 10 seconds; refusing what did not reach it"
-        );
-        for (_, client) in self.clients.iter_awake_mut() {
-            client.session.daemon_is_lost(self.now_ms);
-        }
-        self.list_awake();
-    }
-
     /// Puts a client among those to be served in this turn.
     pub fn list(&mut self, key: ClientKey) {
         if let Some(client) = self.wake(key)
@@ -415,35 +338,6 @@ impl Core {
         let keys: Vec<ClientKey> = awake.map(|(key, _)| key).collect();
         for key in keys {
             self.list(key);
-        }
-    }
-
-    /// Sends a client's questions to the daemon, if they can be taken.
-    fn ask(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.awake_mut(key) else {
-            return;
-        };
-        while self.link.has_room() {
-            let progress = client.session.progress();
-            let Some(question) = client.session.next_question(&mut self.packer) else {
-                break;
-            };
-            client.reported = progress;
-            self.link.push(&question);
-        }
-        if !self.link.has_room() {
-            if !std::mem::replace(&mut client.is_kept_back, true) {
-                self.kept_back.push(key);
-            }
-            return;
-        }
-        client.is_kept_back = false;
-        if let Some((after, through)) = client.session.next_page() {
-            self.link.push(&FromWorker::Page {
-                connection: client.session.serial(),
-                after,
-                through,
-            });
         }
     }
 

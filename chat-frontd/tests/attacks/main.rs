@@ -3,24 +3,16 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/certificate.rs"]
-#[allow(dead_code)]
-mod certificate;
-#[path = "../support/connection.rs"]
-#[allow(dead_code)]
-mod connection;
-#[path = "../processes/installation.rs"]
-#[allow(dead_code)]
-mod installation;
 #[path = "../worker/server.rs"]
+// Made for another test, and used in part.
 #[allow(dead_code)]
 mod one_worker;
-#[path = "../support/processes.rs"]
-#[allow(dead_code)]
-mod processes;
 #[path = "../limits/server.rs"]
+// Made for another test, and used in part.
 #[allow(dead_code)]
 mod server;
+#[path = "../support/real_processes.rs"]
+mod support;
 
 mod descriptors;
 mod guessing;
@@ -29,3 +21,5 @@ mod resets;
 mod rpc_socket;
 mod slowloris;
 mod texts;
+
+use support::{certificate, connection, installation};

@@ -7,19 +7,13 @@
 
 mod checks;
 mod client;
-#[path = "../support/connection.rs"]
-#[allow(dead_code)]
-mod connection;
-#[path = "../processes/installation.rs"]
-#[allow(dead_code)]
-mod installation;
-#[path = "../support/processes.rs"]
-#[allow(dead_code)]
-mod processes;
 mod server;
+#[path = "../support/real_processes.rs"]
+mod support;
 
 use client::{Client, Sender};
 use server::Server;
+use support::{connection, installation, processes};
 
 /// Who is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

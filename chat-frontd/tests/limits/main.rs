@@ -3,18 +3,8 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/certificate.rs"]
-#[allow(dead_code)]
-mod certificate;
-#[path = "../support/connection.rs"]
-#[allow(dead_code)]
-mod connection;
-#[path = "../processes/installation.rs"]
-#[allow(dead_code)]
-mod installation;
-#[path = "../support/processes.rs"]
-#[allow(dead_code)]
-mod processes;
+#[path = "../support/real_processes.rs"]
+mod support;
 
 mod balancers;
 mod connections;
@@ -22,3 +12,5 @@ mod fail2ban;
 mod rates;
 mod server;
 mod tls;
+
+use support::{certificate, connection, installation};

@@ -4,22 +4,17 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/connection.rs"]
-#[allow(dead_code)]
-mod connection;
-#[path = "../processes/installation.rs"]
-#[allow(dead_code)]
-mod installation;
-#[path = "../support/processes.rs"]
-#[allow(dead_code)]
-mod processes;
 #[path = "../worker/server.rs"]
+// Made for another test, and used in part.
 #[allow(dead_code)]
 mod server;
+#[path = "../support/real_processes.rs"]
+mod support;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};
+use support::{connection, installation, processes};
 
 use connection::{Connection, Received};
 use nix::sys::signal::Signal;

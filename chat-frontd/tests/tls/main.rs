@@ -3,22 +3,12 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/certificate.rs"]
-#[allow(dead_code)]
-mod certificate;
-#[path = "../support/connection.rs"]
-#[allow(dead_code)]
-mod connection;
-#[path = "../processes/installation.rs"]
-#[allow(dead_code)]
-mod installation;
 mod long_handshake;
 #[path = "../support/process_memory.rs"]
 mod process_memory;
-#[path = "../support/processes.rs"]
-#[allow(dead_code)]
-mod processes;
 mod secrets;
+#[path = "../support/real_processes.rs"]
+mod support;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -26,6 +16,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
+use support::{certificate, connection, installation, processes};
 
 use certificate::{Certificate, SERVER_NAME};
 use connection::{Connection, Received};

@@ -3,21 +3,15 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/connection.rs"]
-#[allow(dead_code)]
-mod connection;
-#[path = "../processes/installation.rs"]
-#[allow(dead_code)]
-mod installation;
-#[path = "../support/processes.rs"]
-#[allow(dead_code)]
-mod processes;
 mod server;
+#[path = "../support/real_processes.rs"]
+mod support;
 
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+use support::{connection, installation, processes};
 
 use connection::{Connection, Received};
 use server::{Server, expect};

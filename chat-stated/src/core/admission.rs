@@ -29,10 +29,7 @@ impl Core {
             return self.close_link(link, "it tells of more connections than there can be");
         }
         if is_known {
-            let connection = self
-                .links
-                .get(&link)
-                .and_then(|link| link.connection(serial));
+            let connection = self.connection(link, serial);
             let account = connection.and_then(|connection| self.state.account_on(connection));
             return self.sources.take_in(key, address, account.is_some());
         }

@@ -5,7 +5,7 @@ use chat_shared::rpc::{Answer, ConnectionSerial, Message, MessageNumber, StreamO
 use super::Core;
 use super::link::{Client, Link, LinkId};
 use super::texts::AskedPage;
-use crate::entry::AccountId;
+use crate::entry::{AccountId, ConnectionId};
 use crate::state::{Decided, Named, SliceLimits, State};
 use crate::text_page::Texts;
 
@@ -34,6 +34,15 @@ impl From<Named> for Answer<'_> {
 }
 
 impl Core {
+    /// A worker's client among those of all workers; `None` while the worker has no life.
+    pub(super) fn connection(
+        &self,
+        link: LinkId,
+        serial: ConnectionSerial,
+    ) -> Option<ConnectionId> {
+        self.links.get(&link)?.connection(serial)
+    }
+
     pub(super) fn send(&mut self, link: LinkId, item: &ToWorker<'_>) {
         if let Some(link) = self.links.get_mut(&link)
             && let Err(error) = link.output.push(item)

@@ -179,9 +179,7 @@ impl Core {
     /// Answers a request that was decided before its worker lost us.
     pub(super) fn answer_again(&mut self, asked: Asked) -> bool {
         let name = self
-            .links
-            .get(&asked.link)
-            .and_then(|link| link.connection(asked.serial))
+            .connection(asked.link, asked.serial)
             .map(|connection| RequestName {
                 connection,
                 offset: asked.offset,

@@ -143,11 +143,7 @@ impl Core {
         if self.answer_again(asked) {
             return;
         }
-        let Some(connection) = self
-            .links
-            .get(&asked.link)
-            .and_then(|link| link.connection(asked.serial))
-        else {
+        let Some(connection) = self.connection(asked.link, asked.serial) else {
             return;
         };
         if self.space.refuses(&action) {
@@ -300,9 +296,7 @@ impl Core {
         offset: StreamOffset,
     ) {
         let decision = self
-            .links
-            .get(&link)
-            .and_then(|link| link.connection(serial))
+            .connection(link, serial)
             .and_then(|connection| self.state.decision(&RequestName { connection, offset }));
         let answer = decision
             .as_ref()

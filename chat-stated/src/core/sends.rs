@@ -18,10 +18,7 @@ impl Core {
         if !sends.lines.is_well_formed() || !can_be_stored(&sends.lines) {
             return self.close_link(link, "it sent messages that no client can have written");
         }
-        let connection = self
-            .links
-            .get(&link)
-            .and_then(|link| link.connection(serial));
+        let connection = self.connection(link, serial);
         let Some(connection) = connection else {
             return;
         };

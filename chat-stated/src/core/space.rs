@@ -132,10 +132,7 @@ impl Core {
 
     /// Answers of one connection come in the order of its requests.
     fn keep_or_answer(&mut self, sorting: &mut Sorting, read: WaitingRead) {
-        let connection = self
-            .links
-            .get(&read.link)
-            .and_then(|link| link.connection(read.serial));
+        let connection = self.connection(read.link, read.serial);
         if connection.is_some_and(|connection| sorting.asking.contains(&connection)) {
             sorting.reads.push_back((sorting.entries.len(), read));
         } else {

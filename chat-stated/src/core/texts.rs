@@ -151,9 +151,7 @@ impl Core {
 
     fn missing_texts(&self, page: AskedPage) -> Vec<TextPlace> {
         let account = self
-            .links
-            .get(&page.link)
-            .and_then(|link| link.connection(page.serial))
+            .connection(page.link, page.serial)
             .and_then(|connection| self.state.account_on(connection));
         account.map_or_else(Vec::new, |account| {
             self.state

@@ -6,23 +6,28 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::unistd::gettid;
 
 /// Sets the nice value of the calling thread: -20 to 19, the highest gives way to all others. On Linux it belongs to a thread.
 pub fn set_nice(nice: i32) -> io::Result<()> {
-    let thread = libc::id_t::try_from(gettid().as_raw()).map_err(io::Error::other)?;
-    // SAFETY: takes three integers by value and touches no memory of ours.
-    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, thread, nice) };
-    Errno::result(result)?;
-    Ok(())
+    set_policy(libc::SCHED_OTHER, nice, Duration::ZERO)
 }
 
 /// Makes the calling thread one that computes for long: others that wake on its core need not wait until its slice is over.
 /// Linux before 6.12 knows no slices of threads, and takes the nice value only.
 pub fn set_batch(nice: i32, slice: Duration) -> io::Result<()> {
+    set_policy(libc::SCHED_BATCH, nice, slice)
+}
+
+/// Has the calling thread run only while nothing else of its process wants its core.
+pub fn set_idle() -> io::Result<()> {
+    set_policy(libc::SCHED_IDLE, 0, Duration::ZERO)
+}
+
+/// A slice of no length is the kernel's usual one.
+fn set_policy(policy: i32, nice: i32, slice: Duration) -> io::Result<()> {
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
-        sched_policy: libc::SCHED_BATCH as u32,
+        sched_policy: policy as u32,
         sched_flags: 0,
         sched_nice: nice,
         sched_priority: 0,
@@ -32,16 +37,6 @@ pub fn set_batch(nice: i32, slice: Duration) -> io::Result<()> {
     };
     // SAFETY: 0 is the calling thread; the attributes outlive the call, which reads as many bytes as they say.
     let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
-    Errno::result(result)?;
-    Ok(())
-}
-
-/// Has the calling thread run only while nothing else of its process wants its core.
-pub fn set_idle() -> io::Result<()> {
-    // SAFETY: all zeros are a valid value of these integers.
-    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
-    // SAFETY: 0 is the calling thread; the parameters outlive the call, which reads them only.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
     Errno::result(result)?;
     Ok(())
 }

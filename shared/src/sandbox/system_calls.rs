@@ -94,7 +94,6 @@ pub const THREADED_LOOP: &[i64] = &[
     libc::SYS_rseq,
     libc::SYS_sched_setattr,
     libc::SYS_set_robust_list,
-    libc::SYS_setpriority,
 ];
 
 /// `PR_SET_VMA`: a C library names its memory with it. Says nothing to anybody.

@@ -79,12 +79,13 @@ impl Session {
         through
     }
 
-    /// The daemon stored what all lines from one to another say, for everybody they name. `part` holds no messages.
+    /// The daemon stored what all lines from one to another say, for everybody they name. The queue as it was goes to
+    /// `through`; there may be more to be asked for.
     pub(crate) fn sent(
         &mut self,
         first: StreamOffset,
         last: StreamOffset,
-        part: QueuePart<'_>,
+        (through, more): (MessageNumber, bool),
         now_ms: u64,
     ) {
         let is_answered =
@@ -97,7 +98,11 @@ impl Session {
             );
         };
         self.answered = self.answered.max(last);
-        let part = self.without_leap(part);
+        let part = self.without_leap(QueuePart {
+            messages: &[],
+            through,
+            more,
+        });
         let through = self.promised_by(part);
         let slots = self.slots.range_mut(start..);
         for slot in slots.take_while(|slot| slot.offset <= last) {

@@ -228,12 +228,7 @@ impl Talk {
                 more,
                 ..
             } => {
-                let part = QueuePart {
-                    messages: &[],
-                    through,
-                    more,
-                };
-                session.sent(first, last, part, self.now_ms);
+                session.sent(first, last, (through, more), self.now_ms);
             }
         }
     }
