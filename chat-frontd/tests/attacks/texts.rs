@@ -105,3 +105,33 @@ fn one_sender_fills_his_share_of_a_victims_queue_and_others_reach_the_victim() {
     assert!(line(&mut victim).ends_with(" windows: hi"));
     expect(&mut victim, "DONE");
 }
+
+/// Who sends the state daemon what no client can have written is taken for a broken worker, and ended with all its clients.
+#[test]
+fn names_that_would_break_the_answer_are_refused_among_others_and_hurt_nobody() {
+    let server = Server::start(&[("CHAT_WORKERS", "1"), ("CHAT_MAX_LINE_BYTES", "65536")]);
+    let mut reader = server.log_in(source(2), "windows", "withglass");
+    let mut sender = server.log_in(source(3), "foobar", "passpass");
+    let long = [b"send ", vec![0xff; 60_000].as_slice(), b" x"].concat();
+    let bad: [&[u8]; 5] = [
+        b"send windows,foobar x",
+        b"send , x",
+        b"send (windows,foobar) x",
+        b"send (windows foobar,) x",
+        &long,
+    ];
+    for bad in bad {
+        let lines = [b"send windows one", bad, bad, b"send windows two", b""];
+        sender.send(&lines.join(b"\n".as_slice())).unwrap();
+        for answer in ["sent:", "error:args:send", "error:args:send", "sent:"] {
+            expect(&mut sender, answer);
+            expect(&mut sender, "DONE");
+        }
+        says(&mut reader, "fetch", "fetching");
+        for text in ["one", "two"] {
+            let message = line(&mut reader);
+            assert!(message.ends_with(&format!(" foobar: {text}")), "{message}");
+        }
+        expect(&mut reader, "DONE");
+    }
+}

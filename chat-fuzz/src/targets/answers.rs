@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use chat_shared::protocol::message::{may_be_recipients, may_be_text};
 use chat_shared::protocol::text::is_clean;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
@@ -237,7 +238,7 @@ impl Daemon {
                 Question::LogIn
             }
             Call::Send { recipients, text } => {
-                assert!(is_clean(recipients) && is_clean(text) && !text.is_empty());
+                assert!(may_be_recipients(recipients) && may_be_text(text));
                 assert!(recipients.split(' ').all(|name| !name.is_empty()));
                 Question::Send
             }

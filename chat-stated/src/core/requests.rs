@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use chat_shared::protocol::text;
+use chat_shared::protocol::message::{may_be_recipients, may_be_text};
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, decode_items,
 };
@@ -13,12 +13,6 @@ use super::batches::{Read, WaitingRead};
 use super::link::{LinkId, Stage};
 use crate::entry::{Action as Attempt, Entry, RequestName};
 use crate::state::Named;
-
-/// Longest text of a message; far longer than a line of a client may be.
-const MAX_TEXT_BYTES: usize = 1024 * 1024;
-
-/// Longest names of a message's recipients; as long as a line of a client may be.
-const MAX_RECIPIENTS_BYTES: usize = 64 * 1024;
 
 /// Clients of a worker; more than its flags let it have.
 const MAX_CLIENTS: usize = 1 << 20;
@@ -116,14 +110,14 @@ impl Core {
                 address,
             } => self.take_password(asked, name, password, address),
             Call::Send { recipients, text } => {
-                if !are_names_like(recipients) || !is_text(text) {
+                if !may_be_recipients(recipients) || !may_be_text(text) {
                     return self.read(asked, Read::Refuse);
                 }
                 let (recipients, text) = (recipients.to_owned(), text.to_owned());
                 self.attempt(asked, Attempt::Send { recipients, text });
             }
             Call::Broadcast { text } => {
-                if !is_text(text) {
+                if !may_be_text(text) {
                     return self.read(asked, Read::Refuse);
                 }
                 let text = text.to_owned();
@@ -310,20 +304,4 @@ impl Core {
             self.answer(link, request.connection.serial, request.offset, answer);
         }
     }
-}
-
-/// Whether something can be stored as a message, and read again with others in one frame.
-pub(super) fn is_text(text: &str) -> bool {
-    (1..=MAX_TEXT_BYTES).contains(&text.len()) && text::is_clean(text)
-}
-
-/// Whether something can be taken for recipients' names, one space between: they must not break the answer that
-/// repeats them.
-pub(super) fn are_names_like(names: &str) -> bool {
-    let bytes = names.as_bytes();
-    if bytes.len() > MAX_RECIPIENTS_BYTES {
-        return false;
-    }
-    let has_empty = bytes.split(|byte| *byte == b' ').any(<[u8]>::is_empty);
-    !has_empty && !bytes.contains(&b',') && text::is_clean(names)
 }

@@ -1,11 +1,11 @@
 //! Many messages of one client at once.
 
+use chat_shared::protocol::message::{may_be_recipients, may_be_text};
 use chat_shared::rpc::{self, Answer, PackedSends, StreamOffset, ToWorker};
 
 use super::Core;
 use super::delivery::{Waiting, reply};
 use super::link::LinkId;
-use super::requests::{are_names_like, is_text};
 use crate::entry::{ConnectionId, Entry, RequestName, Sends};
 
 impl Core {
@@ -94,6 +94,6 @@ impl Core {
 /// Whether every line could have come by itself.
 fn can_be_stored(lines: &PackedSends) -> bool {
     lines.iter().all(|send| {
-        is_text(send.text) && (send.has_same_recipients || are_names_like(send.recipients))
+        may_be_text(send.text) && (send.has_same_recipients || may_be_recipients(send.recipients))
     })
 }

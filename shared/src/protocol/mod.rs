@@ -1,6 +1,7 @@
 //! The parts of the line protocol that more than one program must agree on.
 //! `docs/protocol.md` is the full description.
 
+pub mod message;
 pub mod name;
 pub mod text;
 pub mod words;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chat_shared::protocol::message::may_be_recipients;
 use chat_shared::protocol::{text, words};
 
 /// A line in the chat, understood.
@@ -205,7 +206,8 @@ fn parse_send(rest: &[u8]) -> Option<Command> {
         return None;
     }
     let capacity = recipients.len() + text.len();
-    Some(Command::Send(Letter::new(names, text, capacity)))
+    let letter = Letter::new(names, text, capacity);
+    may_be_recipients(letter.recipients()).then_some(Command::Send(letter))
 }
 
 #[cfg(test)]
@@ -264,6 +266,8 @@ mod tests {
             ("send (windows)", "send"),
             ("send (windows) ", "send"),
             ("send (windows)hi", "send"),
+            ("send a,b hi", "send"),
+            ("send (windows a,) hi", "send"),
             ("broadcast", "broadcast"),
             ("broadcast ", "broadcast"),
             ("fetch it", "fetch"),

@@ -1,0 +1,50 @@
+//! What a message may be made of. A worker refuses a line that is none, and the state daemon takes whoever sends it one
+//! for broken: both have to mean the same.
+
+use super::text;
+
+/// Longest text, in bytes; far longer than a line of a client may be.
+pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
+/// Longest names of all recipients, in bytes; as long as a line of a client may be.
+pub const MAX_RECIPIENTS_BYTES: usize = 64 * 1024;
+
+/// Whether something can be stored as a message, and read again with others in one frame.
+pub fn may_be_text(text: &str) -> bool {
+    (1..=MAX_TEXT_BYTES).contains(&text.len()) && text::is_clean(text)
+}
+
+/// Whether something can be taken for recipients' names, one space between: they must not break the answer that
+/// repeats them, with commas between.
+pub fn may_be_recipients(names: &str) -> bool {
+    let bytes = names.as_bytes();
+    if bytes.len() > MAX_RECIPIENTS_BYTES {
+        return false;
+    }
+    let has_empty = bytes.split(|byte| *byte == b' ').any(<[u8]>::is_empty);
+    !has_empty && !bytes.contains(&b',') && text::is_clean(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_break_the_answer_that_repeats_them() {
+        for names in ["a", "a b", "(a", "{x} José", "\u{fffd}"] {
+            assert!(may_be_recipients(names), "{names}");
+        }
+        let long = "x".repeat(MAX_RECIPIENTS_BYTES + 1);
+        for names in [
+            "", " ", "a ", " a", "a  b", "a,b", ",", "a\n", "a\u{9b}", &long,
+        ] {
+            assert!(!may_be_recipients(names), "{names}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_not_empty_and_holds_no_escapes() {
+        assert!(may_be_text(" ") && may_be_text("a, b"));
+        assert!(!may_be_text("") && !may_be_text("a\x1b[m"));
+        assert!(!may_be_text(&"x".repeat(MAX_TEXT_BYTES + 1)));
+    }
+}
