@@ -7,6 +7,8 @@ use chat_shared::token_bucket::{Rate, TokenBucket};
 
 /// Most that are taken from a listener in a turn; then the clients have theirs.
 const MOST_IN_A_TURN: usize = 8;
+/// So many that are refused as soon as they come cost as much time as one that is served.
+const REFUSED_AS_ONE: u32 = 4;
 
 /// Why no more is taken from a listener now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub(super) enum Wait {
 pub(super) struct Admission {
     rate: Rate,
     listeners: Vec<TokenBucket>,
+    refused: u32,
 }
 
 impl Admission {
@@ -29,6 +32,7 @@ impl Admission {
         Self {
             rate: Rate::new(connections_per_second, 1_000, burst),
             listeners: vec![TokenBucket::default(); listeners],
+            refused: 0,
         }
     }
 
@@ -46,6 +50,14 @@ impl Admission {
     /// A stranger's connection came by a listener.
     pub(super) fn took_stranger(&mut self, listener: usize, now_ms: u64) {
         self.listeners[listener].spend(self.rate, 1, now_ms);
+    }
+
+    /// A stranger's connection that came by a listener was refused at once.
+    pub(super) fn refused_stranger(&mut self, listener: usize, now_ms: u64) {
+        self.refused = (self.refused + 1) % REFUSED_AS_ONE;
+        if self.refused == 0 {
+            self.took_stranger(listener, now_ms);
+        }
     }
 }
 
@@ -65,6 +77,16 @@ mod tests {
         assert_eq!(admission.may_take(0, 0, 0), Err(Wait::UntilMs(10)));
         assert_eq!(admission.may_take(1, 0, 0), Ok(()));
         assert_eq!(admission.may_take(0, 0, 10), Ok(()));
+    }
+
+    #[test]
+    fn who_is_refused_at_once_takes_little_of_what_others_have() {
+        let mut admission = Admission::new(100, 5, 1);
+        for _ in 0..5 * REFUSED_AS_ONE {
+            assert_eq!(admission.may_take(0, 0, 0), Ok(()));
+            admission.refused_stranger(0, 0);
+        }
+        assert_eq!(admission.may_take(0, 0, 0), Err(Wait::UntilMs(10)));
     }
 
     #[test]

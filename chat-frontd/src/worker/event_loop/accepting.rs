@@ -186,6 +186,13 @@ impl EventLoop {
             source,
             listener,
         } = introduced;
+        if self.comes_too_fast(source.ip()) {
+            self.admission.refused_stranger(listener, self.now_ms);
+            let is_plain = self.tls.config_of(listener).is_none();
+            full::turn_away(stream, is_plain, &mut self.scratch[..]);
+            let event = SecurityEvent::ConnectionsThrottled;
+            return self.core.note(event, Some(source.ip()));
+        }
         self.admit(listener, source.ip());
         let registry = self.poll.registry();
         if let Some(config) = self.tls.config_of(listener) {
@@ -196,6 +203,12 @@ impl EventLoop {
         let key = self.core.open(source.ip());
         let registered = registry.register(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
         self.opened(key, stream, source.ip(), None, registered);
+    }
+
+    /// Whether a source is to be refused one more connection. A balancer stands for nobody when it looks whether we live.
+    fn comes_too_fast(&mut self, source: IpAddr) -> bool {
+        let is_spared = self.trusted.contains(source) || self.balancers.contains(source);
+        !is_spared && !self.source_pace.may_come(source, self.now_ms)
     }
 
     /// Counts a connection, if its source is not spared that.
