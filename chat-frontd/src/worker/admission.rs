@@ -5,9 +5,11 @@
 
 use chat_shared::token_bucket::{Rate, TokenBucket};
 
-/// Most that are taken from a listener in a turn; then the clients have theirs. With each more, what the state daemon has
-/// answered meanwhile waits longer, for some 3 us if those who came have gone already; a turn costs less than that.
-const MOST_IN_A_TURN: usize = 2;
+/// Most that are taken from a listener in a turn; then the clients have theirs.
+const MOST_IN_A_TURN: usize = 8;
+/// Who is not served counts as so many in a turn. What is done for those who are is cheaper together; for the others, what
+/// the state daemon has answered meanwhile would only wait longer.
+const UNSERVED_AS: usize = 4;
 /// So many that are refused as soon as they come cost as much time as one that is served.
 const REFUSED_AS_ONE: u32 = 4;
 
@@ -37,7 +39,12 @@ impl Admission {
         }
     }
 
-    /// Whether another may be taken from a listener, of which so many were in this turn.
+    /// What a connection counts in a turn. Not served are those that were broken off or refused before anything else.
+    pub(super) fn weight(is_served: bool) -> usize {
+        if is_served { 1 } else { UNSERVED_AS }
+    }
+
+    /// Whether another may be taken from a listener, of which so many were in this turn, by their weights.
     pub(super) fn may_take(&self, listener: usize, taken: usize, now_ms: u64) -> Result<(), Wait> {
         if let Some(at_ms) = self.listeners[listener].ready_at_ms(self.rate, now_ms) {
             return Err(Wait::UntilMs(at_ms));
@@ -70,8 +77,7 @@ mod tests {
     fn a_turn_takes_a_few_and_strangers_a_burst_and_then_the_rate() {
         let mut admission = Admission::new(100, 20, 2);
         assert_eq!(admission.may_take(0, 0, 0), Ok(()));
-        assert_eq!(admission.may_take(0, 1, 0), Ok(()));
-        assert_eq!(admission.may_take(0, 2, 0), Err(Wait::Turn));
+        assert_eq!(admission.may_take(0, MOST_IN_A_TURN, 0), Err(Wait::Turn));
         for _ in 0..20 {
             assert_eq!(admission.may_take(0, 0, 0), Ok(()));
             admission.took_stranger(0, 0);
@@ -79,6 +85,20 @@ mod tests {
         assert_eq!(admission.may_take(0, 0, 0), Err(Wait::UntilMs(10)));
         assert_eq!(admission.may_take(1, 0, 0), Ok(()));
         assert_eq!(admission.may_take(0, 0, 10), Ok(()));
+    }
+
+    #[test]
+    fn a_turn_takes_eight_who_are_served_or_two_who_are_not() {
+        let admission = Admission::new(100, 20, 1);
+        for (is_served, expected) in [(true, 8), (false, 2)] {
+            let mut taken = 0;
+            let mut count = 0;
+            while admission.may_take(0, taken, 0).is_ok() {
+                taken += Admission::weight(is_served);
+                count += 1;
+            }
+            assert_eq!(count, expected);
+        }
     }
 
     #[test]
