@@ -6,6 +6,7 @@ mod account_file;
 mod bad_frames;
 mod daemon;
 mod greeting;
+mod hashing;
 mod hostile_worker;
 mod logins;
 mod orphans;
