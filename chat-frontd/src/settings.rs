@@ -201,6 +201,26 @@ pub struct Settings {
     )]
     pub connection_burst: u32,
 
+    /// Connections in a second that a worker takes from a source; of what comes faster each is refused
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_SOURCE_CONNECTIONS_PER_SECOND",
+        default_value_t = 100,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub source_connections_per_second: u32,
+
+    /// Connections that a worker takes from a source at once after a pause, before that rate holds
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_SOURCE_CONNECTION_BURST",
+        default_value_t = 1_000,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub source_connection_burst: u32,
+
     /// Balancers, as addresses and networks with commas between, whose connections begin with a PROXY header, version 2
     #[arg(
         long,
@@ -338,6 +358,8 @@ mod tests {
             "--lines-per-second=0",
             "--connections-per-second=0",
             "--connection-burst=0",
+            "--source-connections-per-second=0",
+            "--source-connection-burst=0",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");
         }

@@ -40,6 +40,8 @@ pub enum Event {
     Unauthenticated,
     /// Too many connections from one source that are not logged in.
     SourceUnauthenticated,
+    /// Connections come too fast from one source.
+    ConnectionsThrottled,
     /// A worker has as many connections as it can.
     WorkerFull,
     /// A login took too long.
@@ -72,6 +74,7 @@ impl Event {
             Self::NetworkConnections => "network-connections",
             Self::Unauthenticated => "unauthenticated",
             Self::SourceUnauthenticated => "source-unauthenticated",
+            Self::ConnectionsThrottled => "connections-throttled",
             Self::WorkerFull => "worker-full",
             Self::LoginTimeOut => "login-time-out",
             Self::LinesDelayed => "lines-delayed",

@@ -2,9 +2,11 @@
 //!
 //! Quiet and attack take turns on one server, and a fetch is timed from when it was due, not from when it could be sent. The
 //! server has a core of its own, with all that it does. The attackers have what the clients leave them of the other, since
-//! their work would be done on another machine: they run only while no client wants it.
+//! their work would be done on another machine: they run only while no client wants it. What they disturb there all the same
+//! is told by a decoy, where that can be: a turn in which they attack a port on which nobody is served.
 
 use std::collections::VecDeque;
+use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,7 +38,8 @@ const FLAGS: [&str; 2] = ["--trusted", "none"];
 /// Both take turns on the same server, several times in a run; a fetch is timed from when it was due. Attackers run only
 /// while no client wants their core (SCHED_IDLE), because in earnest they are other machines, and send no more than a line of
 /// --line-mbits carries. What the server does counts in full: it has a core of its own. The first second of each attack,
-/// with what the server allows at once, is told on its own and is in no other figure.
+/// with what the server allows at once, is told on its own and is in no other figure. Attackers who need no answers have a turn
+/// against a decoy, too, which is not the server: what the clients wait for then is this machine.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// What is the same in all measurements.
@@ -112,17 +115,26 @@ fn under(attack: Attack, stage: &Stage<'_>, options: &Options) -> anyhow::Result
             ..Plan::default()
         };
         let target = stage.start(&options.setup, &accounts, plan)?;
+        let decoy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let names = accounts.names();
         let mut crowd = Crowd::new(target.address, names.len())?;
         let clients = 0..options.clients;
         gather(&mut crowd, &target, &names, clients, Presence::LoggedIn)?;
         let mut rounds = Vec::new();
+        let names = &names[options.clients..];
         for _ in 0..options.rounds {
             let quiet = Fetches::new(options).measure(&mut crowd, &target, progress)?;
-            let names = &names[options.clients..];
-            let attackers = Attackers::begin(attack, target.address, names, options.line_mbits)?;
-            let attacked = Fetches::new(options).measure(&mut crowd, &target, progress)?;
-            rounds.push(figures(&quiet, &attacked, attackers.end()));
+            let mut under_attack = |address| {
+                let attackers = Attackers::begin(attack, address, names, options.line_mbits)?;
+                let times = Fetches::new(options).measure(&mut crowd, &target, progress)?;
+                anyhow::Ok((times, attackers.end()))
+            };
+            let decoyed = match attack.needs_no_answers() {
+                true => Some(under_attack(decoy.local_addr()?)?.0),
+                false => None,
+            };
+            let (attacked, done) = under_attack(target.address)?;
+            rounds.push(figures(&quiet, decoyed.as_ref(), &attacked, done));
         }
         target.end()?;
         Ok(medians(&rounds))
@@ -131,10 +143,10 @@ fn under(attack: Attack, stage: &Stage<'_>, options: &Options) -> anyhow::Result
 
 type Figures = Vec<(&'static str, f64)>;
 
-fn figures(quiet: &Times, attacked: &Times, done: f64) -> Figures {
+fn figures(quiet: &Times, decoyed: Option<&Times>, attacked: &Times, done: f64) -> Figures {
     let us = |times: &Histogram, percent| times.percentile(percent).as_secs_f64() * 1e6;
     let [before, under] = [quiet, attacked].map(|times| us(&times.steady, 99.0));
-    vec![
+    let mut figures = vec![
         ("quiet p50 us", us(&quiet.steady, 50.0)),
         ("quiet p99 us", before),
         ("attacked p50 us", us(&attacked.steady, 50.0)),
@@ -144,7 +156,13 @@ fn figures(quiet: &Times, attacked: &Times, done: f64) -> Figures {
         ("quiet server busy %", quiet.busy_percent),
         ("attacked server busy %", attacked.busy_percent),
         ("attackers' deeds/s", done),
-    ]
+    ];
+    if let Some(decoyed) = decoyed {
+        let beside = us(&decoyed.steady, 99.0);
+        figures.push(("decoyed p99 us", beside));
+        figures.push(("p99 ratio to decoyed", under / beside.max(1.0)));
+    }
+    figures
 }
 
 /// The middle one of each figure.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -11,6 +12,7 @@ use anyhow::{Context, bail};
 use chat_stated::passwords::thread_priority::set_idle;
 use clap::ValueEnum;
 use nix::libc;
+use nix::sys::socket::{SockaddrIn, connect as connect_to};
 use socket2::{Domain, Socket, Type};
 
 use super::person::Person;
@@ -23,6 +25,8 @@ const SILENT: usize = 5_000;
 const SILENT_OF_A_SOURCE: usize = 25;
 /// A connection that is made and reset, on the wire: three of the shortest packets.
 const RESET_BYTES: usize = 3 * 84;
+/// One socket makes so many of them, one after the other.
+const RESETS_OF_A_SOCKET: usize = 100;
 const LOGIN_TRIES: usize = 500;
 /// How long somebody waits whose bytes are not taken; fifty times that for an answer.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -53,6 +57,11 @@ impl Attack {
     ];
     /// How many accounts attackers have.
     pub const ACCOUNTS: usize = THREADS;
+
+    /// Whether it goes on where nobody is served.
+    pub fn needs_no_answers(self) -> bool {
+        self == Self::Resets
+    }
 
     /// Its name in results.
     pub fn name(self) -> &'static str {
@@ -201,16 +210,17 @@ impl Attacker {
     fn reset(&mut self, from: IpAddr) -> anyhow::Result<()> {
         let socket = bound(self.server, from)?;
         socket.set_nonblocking(true)?;
-        socket.set_linger(Some(Duration::ZERO))?;
-        match socket.connect(&self.server.into()) {
-            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
-                return Err(error).context("an attacker cannot connect");
+        for _ in 0..RESETS_OF_A_SOCKET {
+            match socket.connect(&self.server.into()) {
+                Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+                    return Err(error).context("an attacker cannot connect");
+                }
+                _ => {}
             }
-            _ => {}
+            break_off(&socket)?;
+            self.line.carry(RESET_BYTES);
+            self.deeds.fetch_add(1, Ordering::Relaxed);
         }
-        drop(socket);
-        self.line.carry(RESET_BYTES);
-        self.deeds.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -260,6 +270,19 @@ impl Attacker {
     }
 }
 
+/// Resets a connection and keeps its socket for the next one. A socket that is closed is tidied up later by the kernel, on the
+/// clients' core and the server's, which has them wait for what in earnest another machine does.
+fn break_off(socket: &Socket) -> anyhow::Result<()> {
+    let nobody = libc::sockaddr_in {
+        sin_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sin_port: 0,
+        sin_addr: libc::in_addr { s_addr: 0 },
+        sin_zero: [0; 8],
+    };
+    connect_to(socket.as_raw_fd(), &SockaddrIn::from(nobody))
+        .context("an attacker cannot reset a connection")
+}
+
 /// One of 25,000 addresses of this host.
 fn source(number: usize) -> IpAddr {
     let [network, host] = [1 + number / 250 % 100, 1 + number % 250].map(|part| part as u8);
@@ -282,7 +305,24 @@ fn connect(server: SocketAddr, from: IpAddr) -> anyhow::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn what_is_broken_off_is_reset_and_the_socket_connects_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let socket = bound(server, source(7)).unwrap();
+        for _ in 0..3 {
+            socket.connect(&server.into()).unwrap();
+            let (mut accepted, from) = listener.accept().unwrap();
+            assert_eq!(from.ip(), source(7));
+            break_off(&socket).unwrap();
+            let error = accepted.read(&mut [0]).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        }
+    }
 
     #[test]
     fn a_line_carries_no_more_than_its_rate() {

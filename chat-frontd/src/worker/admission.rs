@@ -7,6 +7,11 @@ use chat_shared::token_bucket::{Rate, TokenBucket};
 
 /// Most that are taken from a listener in a turn; then the clients have theirs.
 const MOST_IN_A_TURN: usize = 8;
+/// Who is not served counts as so many in a turn. What is done for those who are is cheaper together; for the others, what
+/// the state daemon has answered meanwhile would only wait longer.
+const UNSERVED_AS: usize = 4;
+/// So many that are refused as soon as they come cost as much time as one that is served.
+const REFUSED_AS_ONE: u32 = 4;
 
 /// Why no more is taken from a listener now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +27,7 @@ pub(super) enum Wait {
 pub(super) struct Admission {
     rate: Rate,
     listeners: Vec<TokenBucket>,
+    refused: u32,
 }
 
 impl Admission {
@@ -29,10 +35,16 @@ impl Admission {
         Self {
             rate: Rate::new(connections_per_second, 1_000, burst),
             listeners: vec![TokenBucket::default(); listeners],
+            refused: 0,
         }
     }
 
-    /// Whether another may be taken from a listener, of which so many were in this turn.
+    /// What a connection counts in a turn. Not served are those that were broken off or refused before anything else.
+    pub(super) fn weight(is_served: bool) -> usize {
+        if is_served { 1 } else { UNSERVED_AS }
+    }
+
+    /// Whether another may be taken from a listener, of which so many were in this turn, by their weights.
     pub(super) fn may_take(&self, listener: usize, taken: usize, now_ms: u64) -> Result<(), Wait> {
         if let Some(at_ms) = self.listeners[listener].ready_at_ms(self.rate, now_ms) {
             return Err(Wait::UntilMs(at_ms));
@@ -46,6 +58,14 @@ impl Admission {
     /// A stranger's connection came by a listener.
     pub(super) fn took_stranger(&mut self, listener: usize, now_ms: u64) {
         self.listeners[listener].spend(self.rate, 1, now_ms);
+    }
+
+    /// A stranger's connection that came by a listener was refused at once.
+    pub(super) fn refused_stranger(&mut self, listener: usize, now_ms: u64) {
+        self.refused = (self.refused + 1) % REFUSED_AS_ONE;
+        if self.refused == 0 {
+            self.took_stranger(listener, now_ms);
+        }
     }
 }
 
@@ -65,6 +85,30 @@ mod tests {
         assert_eq!(admission.may_take(0, 0, 0), Err(Wait::UntilMs(10)));
         assert_eq!(admission.may_take(1, 0, 0), Ok(()));
         assert_eq!(admission.may_take(0, 0, 10), Ok(()));
+    }
+
+    #[test]
+    fn a_turn_takes_eight_who_are_served_or_two_who_are_not() {
+        let admission = Admission::new(100, 20, 1);
+        for (is_served, expected) in [(true, 8), (false, 2)] {
+            let mut taken = 0;
+            let mut count = 0;
+            while admission.may_take(0, taken, 0).is_ok() {
+                taken += Admission::weight(is_served);
+                count += 1;
+            }
+            assert_eq!(count, expected);
+        }
+    }
+
+    #[test]
+    fn who_is_refused_at_once_takes_little_of_what_others_have() {
+        let mut admission = Admission::new(100, 5, 1);
+        for _ in 0..5 * REFUSED_AS_ONE {
+            assert_eq!(admission.may_take(0, 0, 0), Ok(()));
+            admission.refused_stranger(0, 0);
+        }
+        assert_eq!(admission.may_take(0, 0, 0), Err(Wait::UntilMs(10)));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::full::Full;
 use super::handshakes::{HandshakeLimits, Handshakes};
 use super::proxied::Proxied;
 use super::reading_pace::ReadingRate;
+use super::source_pace::SourcePace;
 use super::tls_setup::TlsSetup;
 use crate::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
 
@@ -47,6 +48,7 @@ pub(super) struct EventLoop {
     now_ms: u64,
     listeners: Vec<TcpListener>,
     admission: Admission,
+    source_pace: SourcePace,
     parent: UnixStream,
     terminate: UnixStream,
     reload: UnixStream,
@@ -102,6 +104,10 @@ impl EventLoop {
             settings.connection_burst,
             listeners.len(),
         );
+        let source_pace = SourcePace::new(
+            settings.source_connections_per_second,
+            settings.source_connection_burst,
+        );
         let reading_rate = ReadingRate::new(
             settings.lines_per_second,
             settings.line_burst,
@@ -128,6 +134,7 @@ impl EventLoop {
             now_ms: 0,
             listeners,
             admission,
+            source_pace,
             parent,
             terminate,
             reload,

@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
+use zeroize::Zeroize;
 
 /// How long the other workers have for taking somebody.
 const WAIT_MS: u64 = 200;
@@ -43,8 +44,11 @@ impl Full {
 /// connection reset before the line is there.
 pub(super) fn turn_away(mut stream: TcpStream, is_plain: bool, scratch: &mut [u8]) {
     if is_plain {
+        if let Ok(bytes) = stream.read(scratch) {
+            // There may be a password among it.
+            scratch[..bytes].zeroize();
+        }
         // Whether it takes the line or not: there is nothing more to be done for it.
-        let _ = stream.read(scratch);
         let _ = stream.write(b"error:busy:\n");
     }
     let _ = stream.shutdown(Shutdown::Write);

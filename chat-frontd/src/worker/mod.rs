@@ -13,6 +13,7 @@ mod handshakes;
 mod proxied;
 mod reading_pace;
 mod records_in_flight;
+mod source_pace;
 mod tcp_queues;
 mod tls_layer;
 mod tls_setup;

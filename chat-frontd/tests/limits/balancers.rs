@@ -17,6 +17,11 @@ pub(crate) fn header(client: [u8; 4]) -> Vec<u8> {
     bytes
 }
 
+/// A header for nobody: the balancer looks whether clients are served.
+pub(crate) fn local_header() -> Vec<u8> {
+    [SIGNATURE, &[0x20, 0, 0, 0]].concat()
+}
+
 fn behind_balancer(server: &Server, client: [u8; 4]) -> Connection {
     let mut connection = server.connect(source(9));
     connection.send(&header(client)).unwrap();
@@ -69,8 +74,7 @@ fn limits_blocks_and_logs_see_the_client_behind_the_balancer() {
 fn a_balancer_may_look_whether_clients_are_served() {
     let server = Server::start(&[("CHAT_PROXY_FROM", "127.0.0.9")]);
     let mut local = server.connect(source(9));
-    local.send(SIGNATURE).unwrap();
-    local.send(&[0x20, 0, 0, 0]).unwrap();
+    local.send(&local_header()).unwrap();
     says(&mut local, "foobar", "password");
     says(&mut local, "wrong", "password");
     server.expect_security_line(STATED, "event=login-failed source=127.0.0.9 user=foobar");

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::balancers::{header, local_header};
 use crate::connection::Received;
-use crate::installation::{FRONTD, STATED};
+use crate::installation::{FRONTD, PATIENCE, STATED};
 use crate::server::{Server, expect, says, source};
 
 #[test]
@@ -111,6 +112,47 @@ fn strangers_who_connect_too_fast_are_taken_later_all_of_them() {
     }
     // Three at once, and the other seven one every 200 ms.
     assert!(began.elapsed() >= Duration::from_millis(1_300));
+}
+
+#[test]
+fn a_source_that_connects_too_fast_is_refused_and_others_are_not() {
+    let server = Server::start(&[
+        ("CHAT_WORKERS", "1"),
+        ("CHAT_SOURCE_CONNECTIONS_PER_SECOND", "1"),
+        ("CHAT_SOURCE_CONNECTION_BURST", "3"),
+        ("CHAT_TRUSTED", "127.0.0.5"),
+        ("CHAT_PROXY_FROM", "127.0.0.9"),
+    ]);
+    for _ in 0..3 {
+        drop(server.served(source(2)));
+    }
+    let mut refused = 0;
+    let deadline = Instant::now() + PATIENCE;
+    while refused < 3 {
+        assert!(Instant::now() < deadline, "it comes as fast as it likes");
+        let mut client = server.connect(source(2));
+        match client.receive_within(Duration::from_millis(200)) {
+            Received::Line(line) if line == b"error:busy:" => refused += 1,
+            // Meanwhile one more was allowed.
+            Received::Nothing(_) => {}
+            other => panic!("{other}"),
+        }
+    }
+    server.expect_security_line(FRONTD, "event=connections-throttled source=127.0.0.2");
+    server.expect_refused(FRONTD, "connections-throttled", 3);
+    drop(server.served(source(3)));
+    for _ in 0..10 {
+        drop(server.served(source(5)));
+        let mut health_check = server.connect(source(9));
+        health_check.send(&local_header()).unwrap();
+        says(&mut health_check, "nobody-yet", "register");
+        let mut client = server.connect(source(9));
+        client.send(&header([192, 0, 2, refused])).unwrap();
+        refused += 1;
+        says(&mut client, "nobody-yet", "register");
+    }
+    let of_daemon = server.security_lines(STATED);
+    assert_eq!(of_daemon, Vec::<String>::new());
 }
 
 #[test]

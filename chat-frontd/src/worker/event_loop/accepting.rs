@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 
 use super::{EventLoop, FIRST_CLIENT, FIRST_LISTENER, INTEREST};
 use crate::core::ClientKey;
-use crate::worker::admission::Wait;
+use crate::worker::admission::{Admission, Wait};
 use crate::worker::client_socket::ClientSocket;
 use crate::worker::full;
 use crate::worker::handshakes::Established;
@@ -72,7 +72,8 @@ impl EventLoop {
         }
         self.accept_from_ms = None;
         for index in 0..self.listeners.len() {
-            for taken in 0.. {
+            let mut taken = 0;
+            loop {
                 if !self.has_room() {
                     return self.accept_without_room();
                 }
@@ -97,7 +98,8 @@ impl EventLoop {
                 match self.listeners[index].accept() {
                     Ok((stream, peer)) => {
                         self.is_accept_failing = false;
-                        self.accepted(index, stream, peer);
+                        let is_served = self.accepted(index, stream, peer);
+                        taken += Admission::weight(is_served);
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -159,43 +161,60 @@ impl EventLoop {
         self.accept_again_at(self.now_ms);
     }
 
-    /// Somebody connected to the listener of this index.
-    fn accepted(&mut self, listener: usize, stream: TcpStream, peer: SocketAddr) {
+    /// Somebody connected to the listener of this index; whether there is more to be done for it.
+    fn accepted(&mut self, listener: usize, stream: TcpStream, peer: SocketAddr) -> bool {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if let Ok(Some(error)) | Err(error) = stream.take_error() {
             self.admit(listener, peer.ip());
-            return log::debug!("{peer} left at once: {error}");
+            log::debug!("{peer} left at once: {error}");
+            return false;
         }
         if self.balancers.contains(peer.ip()) {
             let registry = self.poll.registry();
-            return self
-                .proxied
-                .begin(stream, peer, listener, registry, self.now_ms);
+            let now_ms = self.now_ms;
+            self.proxied.begin(stream, peer, listener, registry, now_ms);
+            return true;
         }
         self.introduced(Introduced {
             stream,
             source: peer,
             listener,
-        });
+        })
     }
 
-    /// It is clear whom a connection is for.
-    fn introduced(&mut self, introduced: Introduced) {
+    /// It is clear whom a connection is for; whether it is served.
+    fn introduced(&mut self, introduced: Introduced) -> bool {
         let Introduced {
             mut stream,
             source,
             listener,
         } = introduced;
+        if self.comes_too_fast(source.ip()) {
+            self.admission.refused_stranger(listener, self.now_ms);
+            let is_plain = self.tls.config_of(listener).is_none();
+            full::turn_away(stream, is_plain, &mut self.scratch[..]);
+            let event = SecurityEvent::ConnectionsThrottled;
+            self.core.note(event, Some(source.ip()));
+            return false;
+        }
         self.admit(listener, source.ip());
         let registry = self.poll.registry();
         if let Some(config) = self.tls.config_of(listener) {
             let connection = self.core.arrive(source.ip());
             let handshakes = &mut self.handshakes;
-            return handshakes.begin(connection, stream, source, config, registry, self.now_ms);
+            handshakes.begin(connection, stream, source, config, registry, self.now_ms);
+            return true;
         }
         let key = self.core.open(source.ip());
         let registered = registry.register(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
         self.opened(key, stream, source.ip(), None, registered);
+        true
+    }
+
+    /// Whether a source is to be refused one more connection. A balancer stands for nobody when it looks whether we live.
+    fn comes_too_fast(&mut self, source: IpAddr) -> bool {
+        let is_spared = self.trusted.contains(source) || self.balancers.contains(source);
+        !is_spared && !self.source_pace.may_come(source, self.now_ms)
     }
 
     /// Counts a connection, if its source is not spared that.
