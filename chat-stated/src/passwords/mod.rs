@@ -1,5 +1,6 @@
 //! Passwords: what the accounts keep of them, and who hashes them without keeping anybody waiting.
 
+mod breaks;
 pub mod cost;
 pub mod pool;
 mod queue;

@@ -111,8 +111,10 @@ fn system_calls() -> SystemCalls {
         libc::F_OFD_SETLK,
         libc::F_OFD_SETLKW,
     ];
-    locks.iter().fold(
-        SystemCalls::new(&lists, Otherwise::Refuse),
-        |calls, lock| calls.or_if(libc::SYS_fcntl, Condition::Is(1, i64::from(*lock))),
-    )
+    // How late a thread that hashes may wake from a break.
+    let timer_slack = Condition::Is(0, i64::from(libc::PR_SET_TIMERSLACK));
+    let calls = SystemCalls::new(&lists, Otherwise::Refuse).or_if(libc::SYS_prctl, timer_slack);
+    locks.iter().fold(calls, |calls, lock| {
+        calls.or_if(libc::SYS_fcntl, Condition::Is(1, i64::from(*lock)))
+    })
 }

@@ -7,6 +7,7 @@ mod bad_frames;
 mod daemon;
 mod damaged_texts;
 mod greeting;
+mod hashing;
 mod hostile_worker;
 mod logins;
 mod orphans;

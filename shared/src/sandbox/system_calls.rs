@@ -94,6 +94,9 @@ pub const THREADED_LOOP: &[i64] = &[
     libc::SYS_rseq,
     libc::SYS_sched_setattr,
     libc::SYS_set_robust_list,
+    libc::SYS_timer_create,
+    libc::SYS_timer_delete,
+    libc::SYS_timer_settime,
 ];
 
 /// `PR_SET_VMA`: a C library names its memory with it. Says nothing to anybody.
