@@ -48,8 +48,13 @@ impl Tls {
                 return Err(ErrorKind::TimedOut.into());
             }
             stream.set_read_timeout(Some(left))?;
-            if self.connection.wants_read() {
-                self.take_in(stream)?;
+            if !self.connection.wants_read() {
+                continue;
+            }
+            match self.take_in(stream) {
+                // To be stopped and to go on interrupts a read that has a time limit.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => result?,
             }
         }
         stream.set_read_timeout(None)?;
@@ -69,9 +74,13 @@ impl Tls {
         Ok(())
     }
 
-    fn flush(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+    fn flush(&mut self, stream: &mut impl Write) -> io::Result<()> {
         while self.connection.wants_write() {
-            self.connection.write_tls(stream)?;
+            match self.connection.write_tls(stream) {
+                // As in a read: writes have a time limit, too.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => drop(result?),
+            }
         }
         Ok(())
     }
@@ -203,4 +212,48 @@ fn readable(presented: &str) -> String {
         .and_then(|(_, rest)| rest.strip_suffix(')'))
         .unwrap_or(presented);
     crate::safe_text::safe(inner.trim_matches('"').as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes one byte at a time, each after a signal.
+    #[derive(Default)]
+    struct Disturbed {
+        taken: Vec<u8>,
+        is_due: bool,
+    }
+
+    impl Write for Disturbed {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.is_due = !self.is_due;
+            if self.is_due {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            self.taken.push(bytes[0]);
+            Ok(1)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_signal_that_interrupts_a_write_is_no_failure() {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let name = ServerName::try_from("chat.example").unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut tls = Tls { connection };
+        let mut stream = Disturbed::default();
+        tls.flush(&mut stream).unwrap();
+        assert!(!tls.connection.wants_write());
+        assert_eq!(stream.taken[..2], [22, 3], "the beginning of a handshake");
+    }
 }

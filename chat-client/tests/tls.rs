@@ -8,8 +8,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::process::Stdio;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -113,6 +118,45 @@ fn a_server_that_is_who_it_says_is_talked_to_and_told_farewell() {
         assert_eq!(run.status, Some(0), "{run:?}");
         assert_eq!(run.stdout, "[2026-11-22T11:18:31Z] eve: hi\n");
     }
+}
+
+/// A shell does it with control-Z and `fg`.
+#[test]
+fn a_client_that_is_stopped_in_the_middle_of_the_handshake_goes_on_afterwards() {
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let server = Server::start(&["localhost"], move |stream| {
+        stream.sock.peek(&mut [0])?;
+        begun.send(()).expect("a test");
+        may_go_on.recv_timeout(PATIENCE).expect("a cue");
+        dialogue(stream)
+    });
+    let ca = server.ca();
+    let mut command = client();
+    command
+        .args(["--tls", "localhost", &server.address.port().to_string()])
+        .arg("--ca")
+        .arg(ca)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut client = command.spawn().expect("the client");
+    let mut stdin = client.stdin.take().expect("a pipe");
+    stdin.write_all(b"bob\npw\nlogout\n").expect("input");
+    drop(stdin);
+    has_begun.recv_timeout(PATIENCE).expect("a handshake");
+    // More often than it takes to come to the waiting.
+    for _ in 0..30 {
+        for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+            thread::sleep(Duration::from_millis(15));
+            kill(Pid::from_raw(client.id().cast_signed()), signal).expect("a process");
+        }
+    }
+    go_on.send(()).expect("a server");
+    let run: Run = client.wait_with_output().expect("an end").into();
+    assert_eq!(run.status, Some(0), "{run:?}");
+    let ended = server.thread.join().expect("a thread");
+    ended.expect("the client says farewell");
 }
 
 #[test]

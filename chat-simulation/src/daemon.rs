@@ -229,7 +229,7 @@ impl Daemon {
             }
             Work::TextsRead(ticket, texts) => self
                 .core
-                .texts_read(ticket, &texts)
+                .texts_read(ticket, &texts.into())
                 .map_err(|error| error.to_string())?,
             Work::Hash(ticket, job) => self.core.password_done(ticket, hash(&job, rng)),
             Work::File(request) => self.finish_file_request(request, disk),

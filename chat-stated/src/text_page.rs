@@ -28,6 +28,38 @@ pub struct TextPlace {
     pub moved_to: Option<u64>,
 }
 
+impl TextPlace {
+    /// Whether two texts are looked for on the same pages.
+    pub fn lies_with(&self, other: &Self) -> bool {
+        (self.page, self.moved_to) == (other.page, other.moved_to)
+    }
+}
+
+/// What was read of texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadTexts {
+    /// Those that were found right. Those whose page was not there are in neither.
+    pub texts: Texts,
+    /// Those that are on damaged pages.
+    pub damaged: Vec<DamagedTexts>,
+}
+
+impl From<Texts> for ReadTexts {
+    fn from(texts: Texts) -> Self {
+        let damaged = Vec::new();
+        Self { texts, damaged }
+    }
+}
+
+/// Texts that were to be read, and are on a page that is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedTexts {
+    /// Whose texts.
+    pub numbers: Vec<MessageNumber>,
+    /// Where the damage is, what it is, and what to do, for people.
+    pub error: String,
+}
+
 /// Why texts cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError<E> {
@@ -164,6 +196,19 @@ impl Gathering {
         });
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         Ok(encode(texts.into_iter()))
+    }
+
+    /// Takes those out that are to be fetched from a page, and gives their numbers.
+    pub fn take_placed_on(&mut self, page: u64) -> impl Iterator<Item = MessageNumber> {
+        let is_on_page = move |text: &mut GatheredText| match text {
+            GatheredText::Placed(place) => place.page == page,
+            GatheredText::Given(..) => false,
+        };
+        let taken = self.texts.extract_if(.., is_on_page);
+        taken.map(|text| match text {
+            GatheredText::Given(number, _) => number,
+            GatheredText::Placed(place) => place.number,
+        })
     }
 
     fn text_bytes(&self) -> usize {

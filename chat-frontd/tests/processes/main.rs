@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod calling;
 #[cfg(test)]
+mod damaged_text;
+#[cfg(test)]
 mod installation;
 #[cfg(test)]
 #[path = "../support/process_memory.rs"]

@@ -280,7 +280,7 @@ impl Host {
                     Ok(texts) => texts,
                     Err(error) => panic!("{error}"),
                 };
-                assert!(self.core.texts_read(ticket, &texts).is_ok());
+                assert!(self.core.texts_read(ticket, &texts.into()).is_ok());
             }
             Work::Hash(ticket, PasswordJob::Hash { password }) => {
                 let hashed = PasswordResult::Hashed(secret(&password));

@@ -1,6 +1,6 @@
 //! Asking the running daemon how far it has come.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub fn ask(socket: &Path) -> anyhow::Result<Standing> {
     let stream = UnixStream::connect(socket).with_context(|| {
         format!("no state daemon listens on {shown} (is it running? see scripts/status)")
     })?;
-    let payload = exchange(stream).with_context(|| {
+    let payload = exchange_in_time(stream).with_context(|| {
         format!("the state daemon on {shown} gave no answer (see scripts/status and its log)")
     })?;
     match Standing::decode(&payload) {
@@ -32,9 +32,13 @@ pub fn ask(socket: &Path) -> anyhow::Result<Standing> {
     }
 }
 
-fn exchange(mut stream: UnixStream) -> io::Result<Vec<u8>> {
+fn exchange_in_time(stream: UnixStream) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
+    exchange(stream)
+}
+
+fn exchange(mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
     let mut question = FrameWriter::default();
     question.push_frame(&OperatorHello.encode());
     stream.write_all(question.pending())?;
@@ -44,9 +48,62 @@ fn exchange(mut stream: UnixStream) -> io::Result<Vec<u8>> {
         if let Some(payload) = frame.map_err(io::Error::other)? {
             return Ok(payload.to_vec());
         }
-        if reader.read_from(&mut stream)? == 0 {
-            let what = "it closed the connection; it may be of a version that knows no backups";
-            return Err(io::Error::other(what));
+        match reader.read_from(&mut stream) {
+            Ok(0) => {
+                let what = "it closed the connection; it may be of a version that knows no backups";
+                return Err(io::Error::other(what));
+            }
+            // To be stopped and to go on interrupts a read that has a time limit.
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// A daemon's answer in pieces; `None` is a signal that interrupts the reading of the next one.
+    struct Pieces(VecDeque<Option<Vec<u8>>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.pop_front() {
+                Some(Some(piece)) => {
+                    buffer[..piece.len()].copy_from_slice(&piece);
+                    Ok(piece.len())
+                }
+                Some(None) => Err(io::ErrorKind::Interrupted.into()),
+                None => Ok(0),
+            }
+        }
+    }
+
+    impl Write for Pieces {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_signal_that_interrupts_the_wait_is_no_answer_that_fails() {
+        let mut answer = FrameWriter::default();
+        answer.push_frame(b"standing");
+        let (start, end) = answer.pending().split_at(6);
+        let pieces = [None, Some(start.to_vec()), None, None, Some(end.to_vec())];
+        assert_eq!(exchange(Pieces(pieces.into())).unwrap(), b"standing");
+    }
+
+    #[test]
+    fn an_end_without_an_answer_is_an_error() {
+        let error = exchange(Pieces([None].into())).unwrap_err();
+        assert!(error.to_string().contains("it closed the connection"));
     }
 }

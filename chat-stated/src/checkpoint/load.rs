@@ -67,6 +67,12 @@ pub trait RecordSink {
     /// Whether this page of texts is wanted. It is there, and is asked for once.
     fn wants_texts(&mut self, page: u64) -> bool;
 
+    /// A page of texts that was wanted is damaged: whether the other records are of use without it. It is named in the log
+    /// then, and again whenever it is read.
+    fn does_without_texts(&mut self, _page: u64) -> bool {
+        false
+    }
+
     /// Takes a record; an error says what is wrong with it.
     fn take(&mut self, record: Record<'_>) -> Result<(), String>;
 }
@@ -170,7 +176,13 @@ impl<'a, S: RecordSink> Load<'a, S> {
             if !self.sink.wants_texts(page) {
                 continue;
             }
-            let texts = read_record(database, TEXT_TABLE, page, generation)?;
+            let texts = match read_record(database, TEXT_TABLE, page, generation) {
+                Err(error @ StorageError::Damaged { .. }) if self.sink.does_without_texts(page) => {
+                    log::error!("{error}. Until then its messages are given to nobody");
+                    continue;
+                }
+                texts => texts?,
+            };
             let texts = texts.ok_or_else(|| wrong_checksum(database, TEXT_TABLE, page))?;
             self.hand_over(database, TEXT_TABLE, page, &texts)?;
         }

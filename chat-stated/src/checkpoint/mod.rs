@@ -77,6 +77,14 @@ pub enum CheckpointEvent {
         /// As it was given.
         checkpoint: Checkpoint,
     },
+    /// A page of texts that were to move to another is damaged. The checkpoint before is still the current one. The changes
+    /// come back: the next checkpoint has to begin with them, and to leave that page where it is.
+    DamagedTexts {
+        /// Its number.
+        page: u64,
+        /// As it was given.
+        checkpoint: Checkpoint,
+    },
     /// The disk refuses. The process has to end; the checkpoint that is current stays so.
     Failed {
         /// What was tried and what went wrong, for people.

@@ -2,7 +2,7 @@
 
 use super::store::{find_texts, read_header, read_record};
 use crate::database::{Database, StorageError};
-use crate::text_page::{TextPlace, Texts};
+use crate::text_page::{DamagedTexts, ReadTexts, TextPlace, Texts};
 
 /// A connection of its own to the checkpoint's file, for one thread.
 #[derive(Debug)]
@@ -28,6 +28,36 @@ impl CheckpointReader {
     /// out. The caller bounds their number.
     pub fn read_texts(&self, places: &[TextPlace]) -> Result<Texts, StorageError> {
         self.in_snapshot(|generation| find_texts(&self.database, generation, places))
+    }
+
+    /// The same, but for what is damaged: texts whose page is, are left out, and the pages are named. Damage that
+    /// concerns more than pages of texts is an error.
+    pub fn read_whole_texts(&self, places: &[TextPlace]) -> Result<ReadTexts, StorageError> {
+        match self.read_texts(places) {
+            Err(StorageError::Damaged { .. }) => {}
+            result => {
+                return result.map(|texts| ReadTexts {
+                    texts,
+                    damaged: Vec::new(),
+                });
+            }
+        }
+        let mut places = places.to_vec();
+        places.sort_unstable_by_key(|place| (place.page, place.moved_to));
+        self.in_snapshot(|generation| {
+            let mut read = ReadTexts::default();
+            for together in places.chunk_by(TextPlace::lies_with) {
+                match find_texts(&self.database, generation, together) {
+                    Ok(mut texts) => read.texts.append(&mut texts),
+                    Err(error @ StorageError::Damaged { .. }) => read.damaged.push(DamagedTexts {
+                        numbers: together.iter().map(|place| place.number).collect(),
+                        error: error.to_string(),
+                    }),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(read)
+        })
     }
 
     /// In one transaction, so that no other checkpoint becomes current meanwhile.

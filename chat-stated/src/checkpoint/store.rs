@@ -58,6 +58,8 @@ pub struct CheckpointStore {
     /// Where to go on looking for rows that belong to no checkpoint, if there may be any.
     leftovers_after: Option<RecordKey>,
     limits: SliceLimits,
+    /// The page of texts that could not be moved because it is damaged.
+    damaged_page: Option<u64>,
 }
 
 /// A record that a row of a checkpoint being written supersedes.
@@ -100,6 +102,7 @@ impl CheckpointStore {
             current,
             leftovers_after: has_leftovers.then_some(START_OF_SWEEP),
             limits: SliceLimits::default(),
+            damaged_page: None,
         }
     }
 
@@ -134,16 +137,24 @@ impl CheckpointStore {
         superseded: &mut Vec<Superseded>,
     ) -> Result<(), StorageError> {
         let (mut new_header, known) = (*header, superseded.len());
+        let mut page = None;
         let contents = changes
             .iter()
             .map(|change| {
                 change
                     .value
                     .as_ref()
-                    .map(|value| self.encode(value))
+                    .map(|value| self.encode(value, &mut page))
                     .transpose()
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, _>>();
+        let contents = match contents {
+            Err(error @ StorageError::Damaged { .. }) => {
+                self.damaged_page = page;
+                return Err(error);
+            }
+            contents => contents?,
+        };
         let result = self.database.in_transaction("write to", |rows| {
             for (change, content) in changes.iter().zip(&contents) {
                 if add_change(rows, change, content.as_deref(), &mut new_header)? {
@@ -162,12 +173,29 @@ impl CheckpointStore {
         result
     }
 
-    /// The content as it is to be stored, with texts from pages of the current checkpoint.
-    fn encode<'a>(&self, content: &'a Content) -> Result<Cow<'a, [u8]>, StorageError> {
+    /// The page of texts because of whose damage a slice was not added; asked for once.
+    pub(super) fn take_damaged_page(&mut self) -> Option<u64> {
+        self.damaged_page.take()
+    }
+
+    /// The content as it is to be stored, with texts from pages of the current checkpoint; `last_page` is the one that was
+    /// read last.
+    fn encode<'a>(
+        &self,
+        content: &'a Content,
+        last_page: &mut Option<u64>,
+    ) -> Result<Cow<'a, [u8]>, StorageError> {
         let generation = self.current.generation;
-        content
-            .encode(|page| read_record(&self.database, TEXT_TABLE, page, generation))
-            .map_err(|error| text_error(&self.database, error))
+        let encoded = content.encode(|page| {
+            *last_page = Some(page);
+            read_record(&self.database, TEXT_TABLE, page, generation)
+        });
+        encoded.map_err(|error| {
+            if let TextError::Damaged { page, .. } = &error {
+                *last_page = Some(*page);
+            }
+            text_error(&self.database, error)
+        })
     }
 
     /// Makes the checkpoint current that this header describes.

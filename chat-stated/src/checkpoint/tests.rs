@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use chat_shared::rpc::MessageNumber;
 use proptest::prelude::*;
 
 use super::store::SliceLimits;
@@ -13,6 +14,7 @@ use super::writer::CheckpointWriting;
 use super::*;
 use crate::database::StorageError;
 use crate::database::testing::{PATIENCE, flips, quick_directory};
+use crate::text_page::{GatheredText, Gathering, TEXT_TABLE, TextPlace, Texts};
 
 type Model = BTreeMap<(u8, u64), Vec<u8>>;
 
@@ -170,6 +172,102 @@ fn a_missing_row_is_named() {
     let error = open(dir.path()).unwrap_err();
     assert!(matches!(error, StorageError::Damaged { .. }));
     assert!(error.to_string().contains("there should be 2"), "{error}");
+}
+
+fn page_of_texts(texts: &[(u64, &str)]) -> Vec<u8> {
+    crate::text_page::encode(
+        texts
+            .iter()
+            .map(|(number, text)| (MessageNumber(*number), *text)),
+    )
+}
+
+fn place(number: u64, page: u64) -> TextPlace {
+    TextPlace {
+        number: MessageNumber(number),
+        text_bytes: 5,
+        page,
+        moved_to: None,
+    }
+}
+
+/// Two pages with a text each, the first of which is damaged.
+fn with_a_damaged_page(dir: &Path) -> CheckpointStore {
+    let mut store = open(dir).unwrap().0.store;
+    let pages = [(1, "first"), (2, "other")];
+    let changes = pages
+        .map(|(page, text)| set(TEXT_TABLE, page, &page_of_texts(&[(page, text)])))
+        .to_vec();
+    write_whole(&mut store, 7, changes);
+    let damage = "UPDATE record SET value = zeroblob(3) WHERE key = 1";
+    let connection = &store.database().connection;
+    assert_eq!(connection.execute(damage, ()).unwrap(), 1);
+    store
+}
+
+#[test]
+fn a_damaged_page_of_texts_is_named_and_the_others_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_a_damaged_page(dir.path());
+    let reader = store.reader().unwrap();
+    let read = reader
+        .read_whole_texts(&[place(2, 2), place(1, 1)])
+        .unwrap();
+    let texts = Texts::from([(MessageNumber(2), "other".into())]);
+    assert_eq!(read.texts, texts);
+    let [damaged] = &read.damaged[..] else {
+        panic!("{read:?}");
+    };
+    assert_eq!(damaged.numbers, [MessageNumber(1)]);
+    let error = &damaged.error;
+    assert!(error.contains("is damaged: record 1 of table 3"), "{error}");
+    assert_eq!(
+        reader.read_whole_texts(&[place(2, 2)]).unwrap(),
+        texts.into()
+    );
+}
+
+#[test]
+fn texts_that_were_to_move_from_a_damaged_page_bring_the_changes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = with_a_damaged_page(dir.path());
+    let texts = [place(2, 2), place(1, 1)].map(GatheredText::Placed);
+    let gathering = Gathering {
+        texts: texts.to_vec(),
+    };
+    let changes = vec![
+        set(1, 5, b"five"),
+        unset(TEXT_TABLE, 1),
+        Change {
+            table: TEXT_TABLE,
+            key: 3,
+            value: Some(Content::Texts(gathering)),
+        },
+    ];
+    store.set_limits(SliceLimits {
+        changes: 1,
+        ..SliceLimits::default()
+    });
+    let (mut writer, events) = start(store);
+    let checkpoint = |position, changes| Checkpoint {
+        position: Position(position),
+        changes,
+    };
+    writer.write(checkpoint(8, changes.clone()));
+    match events.recv_timeout(PATIENCE).unwrap() {
+        CheckpointEvent::DamagedTexts { page, checkpoint } => {
+            assert_eq!((page, checkpoint.changes), (1, changes));
+        }
+        event => panic!("{event:?}"),
+    }
+    writer.write(checkpoint(9, vec![set(1, 6, b"six")]));
+    match events.recv_timeout(PATIENCE).unwrap() {
+        CheckpointEvent::Written { position } => assert_eq!(position, Position(9)),
+        event => panic!("{event:?}"),
+    }
+    drop(writer);
+    let error = open(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("record 1 of table 3"), "it is still there");
 }
 
 #[test]

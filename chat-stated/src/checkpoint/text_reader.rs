@@ -5,19 +5,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
 use super::CheckpointReader;
-use crate::text_page::{TextPlace, Texts};
+use crate::text_page::{ReadTexts, TextPlace};
 
 /// What comes of texts that were to be read.
 #[derive(Debug)]
 pub enum TextEvent {
-    /// They were read and found right.
+    /// They were read; those that were found right are there.
     Read {
         /// Names the request.
         ticket: u64,
         /// Those that are in the checkpoint that was current when they were read.
-        texts: Texts,
+        texts: ReadTexts,
     },
-    /// They cannot be read, or are damaged. The process has to end.
+    /// They cannot be read, or more is damaged than pages of texts. The process has to end.
     Failed {
         /// What was tried and what went wrong, for people.
         error: String,
@@ -73,7 +73,7 @@ fn serve(
     mut sink: TextSink,
 ) {
     while let Ok((ticket, places)) = requests.recv() {
-        match reader.read_texts(&places) {
+        match reader.read_whole_texts(&places) {
             Ok(texts) => sink(TextEvent::Read { ticket, texts }),
             Err(error) => {
                 reader.database().note_failure(&error);

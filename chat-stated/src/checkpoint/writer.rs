@@ -161,23 +161,35 @@ impl CheckpointWriting {
         &mut self,
         store: &mut CheckpointStore,
     ) -> Result<Option<CheckpointEvent>, StorageError> {
-        match self.advance(store) {
-            Err(error) if error.is_no_room() => {
+        let result = self.advance(store);
+        let damaged_page = store.take_damaged_page();
+        match (result, damaged_page) {
+            (Err(error), _) if error.is_no_room() => {
                 log::error!("{error}");
-                store.note_leftovers();
                 let is_current = matches!(self.stage, Stage::Delete { .. });
-                self.stage = Stage::Done;
-                let checkpoint = Checkpoint {
-                    position: self.header.position,
-                    changes: std::mem::take(&mut self.checkpoint.changes),
-                };
+                let checkpoint = self.give_up(store);
                 Ok((!is_current).then_some(CheckpointEvent::NoRoom { checkpoint }))
             }
-            result => {
+            (Err(error), Some(page)) => {
+                log::error!("{error}. Until then its texts stay where they are");
+                let checkpoint = self.give_up(store);
+                Ok(Some(CheckpointEvent::DamagedTexts { page, checkpoint }))
+            }
+            (result, _) => {
                 let event = result?;
                 store.database().write_back_long_wal()?;
                 Ok(event)
             }
+        }
+    }
+
+    /// Gives the changes back; what was written of them is to be cleared away.
+    fn give_up(&mut self, store: &mut CheckpointStore) -> Checkpoint {
+        store.note_leftovers();
+        self.stage = Stage::Done;
+        Checkpoint {
+            position: self.header.position,
+            changes: std::mem::take(&mut self.checkpoint.changes),
         }
     }
 

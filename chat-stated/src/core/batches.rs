@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chat_shared::rpc::{ConnectionSerial, StreamOffset};
+use chat_shared::rpc::{ConnectionSerial, LifeId, StreamOffset};
 
 use super::{Action, Core, LinkId};
 use crate::entry::{Action as Attempt, Batch, Entry};
@@ -38,6 +38,10 @@ pub(super) enum Read {
     Refuse,
     /// A request that found no room on the disk.
     Full,
+    /// None: the worker of this life is to be told that the session has ended.
+    End {
+        life: LifeId,
+    },
 }
 
 #[derive(Debug, Default)]

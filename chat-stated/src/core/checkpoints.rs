@@ -130,6 +130,14 @@ impl Core {
         self.actions.push(Action::ForgetJournal(position));
     }
 
+    /// A page of texts that the checkpoint was to move is damaged; `records` are what it was to hold. Another one, without
+    /// that, begins when it is time for one.
+    pub fn checkpoint_met_damage(&mut self, page: u64, records: Vec<Record>) {
+        self.checkpoints.in_progress = false;
+        self.checkpoints.left_over = self.state.keep_damaged_page(page, records);
+        self.checkpoints.entries += self.settings.checkpoint_every_entries;
+    }
+
     /// The disk had no room for a checkpoint; `records` are what it was to hold.
     pub fn checkpoint_no_room(&mut self, records: Vec<Record>) {
         self.checkpoints.in_progress = false;

@@ -153,7 +153,8 @@ impl Core {
             .remembered
             .matches(account, password_version, password)
         {
-            return self.attempt(
+            return self.log_in(
+                account,
                 asked,
                 Attempt::LogIn {
                     account,
@@ -174,6 +175,14 @@ impl Core {
             password: password.into(),
         };
         self.hash(asked, what, address, job);
+    }
+
+    /// Journals a login with the right password, unless there would be nothing to give its user but an end.
+    fn log_in(&mut self, account: AccountId, asked: Asked, attempt: Attempt) {
+        match self.is_held_up(account) {
+            true => self.answer(asked.link, asked.serial, asked.offset, Answer::Busy),
+            false => self.attempt(asked, attempt),
+        }
     }
 
     /// Answers a request that was decided before its worker lost us.
@@ -234,7 +243,8 @@ impl Core {
                 self.logins
                     .remembered
                     .remember(account, password_version, password.as_bytes());
-                self.attempt(
+                self.log_in(
+                    account,
                     asked,
                     Attempt::LogIn {
                         account,

@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 
 use chat_shared::protocol::message::{may_be_recipients, may_be_text};
 use chat_shared::rpc::{
-    Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, decode_items,
+    Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, ToWorker,
+    decode_items,
 };
 use chat_shared::security_log::Event;
 
@@ -195,8 +196,13 @@ impl Core {
         let Some(found) = self.links.get_mut(&link) else {
             return;
         };
-        if read == Read::Full {
-            return self.refuse_for_full_disk(link, serial, offset);
+        match read {
+            Read::Full => return self.refuse_for_full_disk(link, serial, offset),
+            Read::End { life } if found.life() == Some(life) => {
+                return self.send(link, &ToWorker::End { connection: serial });
+            }
+            Read::End { .. } => return,
+            _ => {}
         }
         let is_logged_in = found
             .connection(serial)
@@ -220,7 +226,7 @@ impl Core {
                 }
                 Answer::Fetched
             }
-            Read::Refuse | Read::Full => Answer::Refused,
+            Read::Refuse | Read::Full | Read::End { .. } => Answer::Refused,
         };
         self.answer(link, serial, offset, answer);
     }

@@ -1,13 +1,16 @@
 //! Texts that are not in memory: pages of queues that wait for them, and when texts are dropped.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use chat_shared::rpc::{ConnectionSerial, MessageNumber, ToWorker};
+use chat_shared::rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, ToWorker};
 
+use super::batches::{Read, WaitingRead};
 use super::delivery::SLICE;
 use super::link::LinkId;
 use super::{Action, Core};
-use crate::text_page::{TextPlace, Texts};
+use crate::entry::{AccountId, Entry};
+use crate::state::SliceLimits;
+use crate::text_page::{ReadTexts, TextPlace, Texts};
 
 /// Readings of the checkpoint under way at once. What each brings is bounded by a slice of a queue.
 const MAX_READS: usize = 16;
@@ -23,6 +26,12 @@ const DROPPED_IN_ONE_TURN: usize = 4_096;
 const MIN_UNWRITTEN_BYTES: u64 = 16 * 1024 * 1024;
 /// Pages that may wait for clients that are gone before they are cleared away.
 const TIDY_SLACK: usize = 1_024;
+
+/// The next message of a queue.
+const NEXT: SliceLimits = SliceLimits {
+    messages: 1,
+    text_bytes: 1,
+};
 
 /// No text was read from the checkpoint.
 static NO_TEXTS: Texts = Texts::new();
@@ -46,6 +55,13 @@ pub(super) struct TextReads {
     /// How many of those waited when it was last looked.
     waiting_clients: usize,
     is_dropping: bool,
+    /// Messages whose texts were found damaged. They, and what waits behind them, stay in their queues and are given to
+    /// nobody. The next process looks for itself.
+    damaged: BTreeSet<MessageNumber>,
+    /// The damage that was named in the log: one text for each page.
+    named: BTreeSet<String>,
+    /// Whose queues are known to be held up by one of them.
+    held_up: BTreeSet<AccountId>,
 }
 
 impl TextReads {
@@ -134,7 +150,13 @@ impl Core {
         if self.send_page_with(page, texts) {
             return;
         }
-        let places = self.missing_texts(page);
+        let mut places = self.missing_texts(page);
+        let is_damaged = |place: &TextPlace| self.text_reads.damaged.contains(&place.number);
+        match places.iter().position(is_damaged) {
+            Some(0) => return self.end_held_up(page, places[0].number),
+            Some(first) => places.truncate(first),
+            None => {}
+        }
         self.text_reads.last_ticket += 1;
         let ticket = self.text_reads.last_ticket;
         if let Some(link) = self.links.get_mut(&page.link)
@@ -159,25 +181,100 @@ impl Core {
         })
     }
 
-    /// Texts were read. An error means that the checkpoint lacks some: it is damaged.
+    /// Ends a session that can be given nothing more: the next message for it is damaged. To go on behind that would take
+    /// it out of the queue unread. The worker is told once the session has ended: its client may log in at once then.
+    fn end_held_up(&mut self, page: AskedPage, number: MessageNumber) {
+        let Some(connection) = self.connection(page.link, page.serial) else {
+            return;
+        };
+        if let Some(account) = self.state.account_on(connection) {
+            self.note_held_up(account, number);
+        }
+        let entry = Entry::Close {
+            connection,
+            progress: Progress::default(),
+        };
+        self.push_entry_of(page.link, page.serial, entry);
+        self.batches.push_read(WaitingRead {
+            link: page.link,
+            serial: page.serial,
+            offset: StreamOffset::default(),
+            read: Read::End {
+                life: connection.life,
+            },
+        });
+    }
+
+    /// Whether the next message for somebody is damaged.
+    pub(super) fn is_held_up(&mut self, account: AccountId) -> bool {
+        if self.text_reads.damaged.is_empty() {
+            return false;
+        }
+        let (after, through) = (MessageNumber::default(), self.newest());
+        let next = self.state.missing_texts(account, after, through, NEXT, 1);
+        let damaged = &self.text_reads.damaged;
+        let Some(place) = next.iter().find(|place| damaged.contains(&place.number)) else {
+            return false;
+        };
+        self.note_held_up(account, place.number);
+        true
+    }
+
+    /// Says once whom damage concerns.
+    fn note_held_up(&mut self, account: AccountId, number: MessageNumber) {
+        if self.text_reads.held_up.insert(account)
+            && let Some(record) = self.state.record(account)
+        {
+            log::error!(
+                "{} cannot get message {}, whose text is damaged (see above): {0} is logged out, and answered error:busy: \
+                 at the login",
+                record.name,
+                number.0
+            );
+        }
+    }
+
+    fn note_damage(&mut self, numbers: &[MessageNumber], error: &str) {
+        self.text_reads.damaged.extend(numbers);
+        if self.text_reads.named.insert(error.to_owned()) {
+            log::error!(
+                "{error}. Until then its messages, and what waits behind them in the same queues, are given to nobody; \
+                 those who are next to get one are answered error:busy: when they log in. All others are served"
+            );
+        }
+    }
+
+    /// Texts were read. Those that are damaged, and what waits behind them, are held back from now on. An error means that
+    /// the checkpoint lacks one that must be there; it is held back as well.
     ///
     /// Messages may have been read meanwhile, by whoever, and pages may have made way for others: what is still wanted
     /// and was not found is looked for where it is now.
-    pub fn texts_read(&mut self, ticket: u64, texts: &Texts) -> Result<(), MissingTexts> {
+    pub fn texts_read(&mut self, ticket: u64, read: &ReadTexts) -> Result<(), MissingTexts> {
         let Some((page, places)) = self.text_reads.under_way.remove(&ticket) else {
             return Ok(());
         };
+        for damage in &read.damaged {
+            self.note_damage(&damage.numbers, &damage.error);
+        }
+        let mut result = Ok(());
         if self.unpark_page(ticket, &page) {
-            let not_found = |place: &TextPlace| !texts.contains_key(&place.number);
-            if let Some(place) = places.iter().find(|place| not_found(place))
-                && self.missing_texts(page).contains(place)
-            {
-                return Err(MissingTexts { page: place.page });
+            let damaged = &self.text_reads.damaged;
+            let is_unknown = |place: &&TextPlace| {
+                !read.texts.contains_key(&place.number) && !damaged.contains(&place.number)
+            };
+            let unknown: Vec<_> = places.iter().filter(is_unknown).collect();
+            let wanted = match unknown.is_empty() {
+                true => Vec::new(),
+                false => self.missing_texts(page),
+            };
+            for place in unknown.into_iter().filter(|place| wanted.contains(place)) {
+                self.text_reads.damaged.insert(place.number);
+                result = Err(MissingTexts { page: place.page });
             }
-            self.send_or_read_page(page, texts);
+            self.send_or_read_page(page, &read.texts);
         }
         self.begin_text_reads();
-        Ok(())
+        result
     }
 
     /// A checkpoint became current: texts that it has may be dropped, if there are too many.

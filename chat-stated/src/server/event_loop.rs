@@ -392,10 +392,13 @@ impl EventLoop {
             Finished::Checkpoint(CheckpointEvent::NoRoom { checkpoint }) => {
                 self.core.checkpoint_no_room(checkpoint.changes);
             }
+            Finished::Checkpoint(CheckpointEvent::DamagedTexts { page, checkpoint }) => {
+                self.core.checkpoint_met_damage(page, checkpoint.changes);
+            }
             Finished::Checkpoint(CheckpointEvent::Failed { error }) => bail!("{error}"),
             Finished::Texts(TextEvent::Read { ticket, texts }) => {
                 if let Err(error) = self.core.texts_read(ticket, &texts) {
-                    bail!("{}", damaged_checkpoint(&self.state_dir, error));
+                    log::error!("{}", damaged_checkpoint(&self.state_dir, error));
                 }
             }
             Finished::Texts(TextEvent::Failed { error }) => bail!("{error}"),

@@ -1,6 +1,8 @@
 //! Which page of the checkpoint holds each message. Messages come onto pages bit by bit, while others come and go:
 //! a snapshot has all those that waited when it began.
 
+mod damage;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
@@ -36,11 +38,13 @@ struct Page {
     written: usize,
     /// The next snapshot, or the one under way, removes it.
     is_given_up: bool,
+    /// Its texts cannot be moved.
+    is_damaged: bool,
 }
 
 impl Page {
     fn is_worth_keeping(&self) -> bool {
-        self.waiting > 0 && self.waiting * PAGE_WORTH_KEEPING >= self.written
+        self.waiting > 0 && (self.is_damaged || self.waiting * PAGE_WORTH_KEEPING >= self.written)
     }
 }
 
@@ -138,6 +142,7 @@ impl Paging {
 
     fn give_up_if_worthless(&mut self, page_number: PageNumber) {
         if let Some(page) = self.pages.get_mut(&page_number)
+            && !page.is_given_up
             && !page.is_worth_keeping()
         {
             page.is_given_up = true;
@@ -156,6 +161,7 @@ impl Paging {
             keys,
             written,
             is_given_up: false,
+            is_damaged: false,
         };
         self.pages.insert(page_number, page);
         self.give_up_if_worthless(page_number);

@@ -262,23 +262,14 @@ impl Restoration {
         };
         let texts = text_page::decode(bytes).ok_or(unreadable)?;
         let messages = &mut self.messages[page.messages.clone()];
-        let is_right = texts.len() == messages.len()
-            && texts
-                .iter()
-                .zip(messages.iter())
-                .all(|((number, text), (_, message))| {
-                    *number == message.number && text.len() == message.text.len()
-                });
-        if !is_right {
-            return Err(RestoreError::Contradiction(
-                "a page of texts is not that of its messages",
-            ));
-        }
+        let texts = texts_of_messages(texts, messages).ok_or(RestoreError::Contradiction(
+            "a page of texts is not that of its messages",
+        ))?;
         page.texts = RestoredTexts::OnPage;
         if self.taken_text_bytes + page.text_bytes <= self.resident_text_bytes {
             self.taken_text_bytes += page.text_bytes;
             page.texts = RestoredTexts::Resident;
-            for ((_, text), (_, message)) in texts.into_iter().zip(messages) {
+            for (text, (_, message)) in texts.into_iter().zip(messages) {
                 message.text = Text::Resident(text.into());
             }
         }
@@ -317,6 +308,31 @@ impl Restoration {
     }
 }
 
+/// The texts of a page's messages, one for each; nothing if they are not those. A page that was found damaged once has
+/// texts of messages, too, that have left it.
+fn texts_of_messages<'a>(
+    texts: Vec<(MessageNumber, &'a str)>,
+    messages: &[(PageIndex, StoredMessage)],
+) -> Option<Vec<&'a str>> {
+    let is_of = |(number, text): &(MessageNumber, &str), message: &StoredMessage| {
+        *number == message.number && text.len() == message.text.len()
+    };
+    if texts.len() == messages.len() {
+        let pairs = texts.into_iter().zip(messages);
+        return pairs
+            .map(|(text, (_, message))| is_of(&text, message).then_some(text.1))
+            .collect();
+    }
+    let by_number: HashMap<_, _> = texts.into_iter().collect();
+    messages
+        .iter()
+        .map(|(_, message)| {
+            let text = by_number.get(&message.number).copied()?;
+            is_of(&(message.number, text), message).then_some(text)
+        })
+        .collect()
+}
+
 /// All that is no text is taken first; of the texts, those of the newest pages that fit into memory.
 impl RecordSink for Restoration {
     fn wants_texts(&mut self, page: u64) -> bool {
@@ -340,6 +356,14 @@ impl RecordSink for Restoration {
         *unwanted = unwanted.saturating_sub(page.text_bytes);
         page.texts = RestoredTexts::OnPage;
         false
+    }
+
+    fn does_without_texts(&mut self, page: u64) -> bool {
+        let Some(index) = self.page_indexes.get(&page) else {
+            return false;
+        };
+        self.pages[*index].texts = RestoredTexts::OnPage;
+        true
     }
 
     fn take(&mut self, record: Record<'_>) -> Result<(), String> {

@@ -70,12 +70,7 @@ impl Records {
         page: PageNumber,
         messages: impl ExactSizeIterator<Item = &'a StoredMessage> + Clone,
     ) {
-        let mut listed = Vec::with_capacity(messages.len() * LISTED_BYTES);
-        listed = encoded(&(messages.len() as u64), listed);
-        for message in messages.clone() {
-            listed = encoded(&list(message), listed);
-        }
-        self.put(PAGE_TABLE, page, listed);
+        self.put(PAGE_TABLE, page, encode_listed(messages.clone().map(list)));
         self.0.push(Record {
             table: TEXT_TABLE,
             key: page,
@@ -106,6 +101,18 @@ impl Records {
             value: Some(bytes.into()),
         });
     }
+}
+
+/// A page of messages, as it is stored.
+pub(super) fn encode_listed<R: Serialize>(
+    messages: impl ExactSizeIterator<Item = Listed<R>>,
+) -> Vec<u8> {
+    let mut listed = Vec::with_capacity(messages.len() * LISTED_BYTES);
+    listed = encoded(&(messages.len() as u64), listed);
+    for message in messages {
+        listed = encoded(&message, listed);
+    }
+    listed
 }
 
 /// What is behind `bytes`, and a value behind that.

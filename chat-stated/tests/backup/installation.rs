@@ -75,7 +75,13 @@ impl Installation {
 
     /// Runs the program for this run directory.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_chat-stated"))
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The program for this run directory, not started yet.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-stated"));
+        command
             .env("CHAT_TRUSTED", "0.0.0.0/0,::/0")
             .arg("--run-dir")
             .arg(self.run_dir.path())
@@ -83,9 +89,8 @@ impl Installation {
             .env_remove("BLOCK_TIME")
             .env_remove("CHAT_RUN_DIR")
             .env_remove("CHAT_LOG")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
     }
 
     /// Starts it; returns when it serves.
@@ -115,7 +120,8 @@ impl Installation {
         }
     }
 
-    fn child(&self) -> i32 {
+    /// The process that holds the state.
+    pub(crate) fn child(&self) -> i32 {
         let status = Status::read(&self.path("chat-stated.status")).unwrap();
         status.children[0].process.map_or(0, |process| process.pid)
     }

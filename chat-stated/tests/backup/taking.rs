@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chat_shared::rpc::MessageNumber;
 use chat_stated::checkpoint::CheckpointSnapshot;
 use chat_stated::database::StorageError;
 use chat_stated::journal::{JournalSnapshot, Position};
 use chat_stated::state::{SliceLimits, State};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::installation::{Installation, PATIENCE, text};
 use super::worker::Worker;
@@ -167,4 +170,27 @@ fn files_that_are_not_the_daemons_are_not_backed_up() {
     assert!(error.to_string().contains("another directory"), "{error}");
     assert!(!file.exists() && !installation.path("b.backup.new").exists());
     take(&source, &file, false, Position(1), 0).unwrap();
+}
+
+/// A shell does it with control-Z and `fg`.
+#[test]
+fn a_backup_that_is_stopped_while_it_waits_for_the_daemon_goes_on_afterwards() {
+    let installation = Installation::with_accounts(&["alice"]);
+    installation.start();
+    let daemon = Pid::from_raw(installation.child());
+    kill(daemon, Signal::SIGSTOP).unwrap();
+    let file = installation.path("b.backup");
+    let mut command = installation.command(&["backup", file.to_str().unwrap()]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let backup = command.spawn().unwrap();
+    // More often than it takes to come to the waiting.
+    for _ in 0..30 {
+        for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+            std::thread::sleep(Duration::from_millis(15));
+            kill(Pid::from_raw(backup.id().cast_signed()), signal).unwrap();
+        }
+    }
+    kill(daemon, Signal::SIGCONT).unwrap();
+    let done = backup.wait_with_output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
 }

@@ -159,6 +159,11 @@ impl Daemon {
         start(&self.run_dir, &self.flags)
     }
 
+    /// From the next start on it is without these flags.
+    pub(crate) fn forget_flags(&mut self, flags: &[&str]) {
+        self.flags.retain(|flag| !flags.contains(&flag.as_str()));
+    }
+
     /// The same again in the same run directory.
     pub(crate) fn start_again(&mut self) {
         self.supervisor = start(&self.run_dir, &self.flags);

@@ -5,6 +5,7 @@
 mod account_file;
 mod bad_frames;
 mod daemon;
+mod damaged_texts;
 mod greeting;
 mod hashing;
 mod hostile_worker;

@@ -1,14 +1,14 @@
-//! Texts that are not in memory: bounded, served after crashes, and never damaged.
+//! Texts that are not in memory: bounded, and served after crashes.
 
 use std::fs;
 
 use chat_shared::rpc::{Call, FromWorker, MessageNumber, ResumedConnection, ToWorker};
 
-use super::daemon::{Daemon, wait_for, wait_for_end};
+use super::daemon::Daemon;
 use super::pages::{ON_DISK, read_reply, send_all};
-use super::worker::{SENT, Worker, send, texts};
+use super::worker::{SENT, Worker, texts};
 
-fn numbered(count: usize, text_bytes: usize) -> Vec<String> {
+pub(super) fn numbered(count: usize, text_bytes: usize) -> Vec<String> {
     (0..count)
         .map(|number| format!("{number:0text_bytes$}"))
         .collect()
@@ -142,54 +142,4 @@ fn memory_is_bounded_whatever_waits() {
         started_kib < before_kib + text_kib / 2,
         "{started_kib} KiB after the start"
     );
-}
-
-#[test]
-fn a_flipped_bit_in_a_text_that_was_not_loaded_is_named_when_it_is_read() {
-    let mut daemon = Daemon::with_flags(&["ann", "bob"], &ON_DISK);
-    let mut worker = Worker::attach(&daemon);
-    let mut ann = worker.log_in("ann");
-    assert_eq!(
-        worker.answer(&mut ann, send("bob", "the damaged text")),
-        SENT
-    );
-    send_all(&mut worker, &mut ann, "ann", &numbered(200, 10));
-    drop(worker);
-    wait_for("the checkpoint", || {
-        let file = fs::read(daemon.run_dir().join("state/checkpoint.db-wal")).unwrap_or_default();
-        let database = fs::read(daemon.run_dir().join("state/checkpoint.db")).unwrap();
-        let has = |bytes: &[u8]| bytes.windows(11).any(|window| window == b"the damaged");
-        (has(&file) || has(&database)).then_some(())
-    });
-    daemon.stop();
-    // A start writes back what is in the log.
-    daemon.start_again();
-    Worker::attach(&daemon);
-    daemon.stop();
-    let file = daemon.run_dir().join("state/checkpoint.db");
-    let mut bytes = fs::read(&file).unwrap();
-    let place = bytes
-        .windows(11)
-        .position(|window| window == b"the damaged");
-    bytes[place.expect("it is in the checkpoint")] ^= 1;
-    fs::write(&file, bytes).unwrap();
-
-    let checked = daemon.run(&["check"]);
-    assert_eq!(checked.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert!(said.contains("checkpoint.db is damaged: record "), "{said}");
-
-    daemon.start_again();
-    let mut worker = Worker::attach(&daemon);
-    let child = daemon.child();
-    let (bob, welcome) = worker.log_in_reading("bob");
-    assert_eq!((texts(&welcome.messages), welcome.more), (vec![], true));
-    worker.say([FromWorker::Page {
-        connection: bob.serial,
-        after: MessageNumber(0),
-        through: welcome.through,
-    }]);
-    wait_for_end(child);
-    daemon.wait_for_log("checkpoint.db is damaged: record ");
-    daemon.wait_for_log("its checksum does not match its content");
 }

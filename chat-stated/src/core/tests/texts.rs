@@ -1,16 +1,19 @@
 //! Pages of queues whose texts are not in memory.
 
+mod damage;
+
 use chat_shared::rpc::MessageNumber;
 
 use super::*;
 use crate::entry::AccountChange;
-use crate::text_page::{TextPlace, Texts};
+use crate::text_page::{ReadTexts, TextPlace, Texts};
 
 /// What a worker is told, as far as these tests go.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
     Page { texts: Vec<String>, more: bool },
     Reply { texts: Vec<String>, more: bool },
+    End,
     Other,
 }
 
@@ -76,6 +79,13 @@ impl Reader {
         self.turn();
     }
 
+    /// As if the worker had come back and not taken anything.
+    fn as_if_nothing_was_sent(&mut self) {
+        let clients = &mut self.core().links.get_mut(&0).unwrap().clients;
+        let client = clients.get_mut(ConnectionSerial(1)).unwrap();
+        client.sent_through = MessageNumber(0);
+    }
+
     fn ask_page(&mut self, after: u64) {
         self.attached.say(&FromWorker::Page {
             connection: ConnectionSerial(1),
@@ -138,7 +148,7 @@ impl Reader {
 
     fn finish(&mut self, reading: &Reading) {
         let texts = self.texts(reading);
-        self.core().texts_read(reading.0, &texts).unwrap();
+        self.core().texts_read(reading.0, &texts.into()).unwrap();
     }
 
     fn told(&mut self) -> Vec<Told> {
@@ -166,6 +176,7 @@ impl Reader {
                         texts: texts(messages),
                         more,
                     },
+                    ToWorker::End { .. } => Told::End,
                     _ => Told::Other,
                 });
             }
@@ -177,10 +188,7 @@ impl Reader {
 #[test]
 fn a_page_waits_for_its_texts_and_nothing_overtakes_them() {
     let mut reader = Reader::of(&["first", "second"]);
-    // As if the worker had come back and not taken them.
-    let clients = &mut reader.core().links.get_mut(&0).unwrap().clients;
-    let client = clients.get_mut(ConnectionSerial(1)).unwrap();
-    client.sent_through = MessageNumber(0);
+    reader.as_if_nothing_was_sent();
     let promised = || Told::Reply {
         texts: Vec::new(),
         more: true,
@@ -275,7 +283,7 @@ fn a_user_who_was_disabled_meanwhile_gets_nothing() {
         .push(Entry::ChangeAccounts(vec![disabled]));
     reader.turn();
     reader.finish(&reading);
-    assert_eq!(reader.told(), [Told::Other, page(&[], false)]);
+    assert_eq!(reader.told(), [Told::End, page(&[], false)]);
 }
 
 /// Many texts of which one is left, so that its page makes way for another.
@@ -291,7 +299,10 @@ fn a_page_that_makes_way_for_another_is_read_where_it_is() {
     let before = reader.read_page(5);
     reader.begin_checkpoint();
     // Asked for while the checkpoint is written: on the old page, or on the new one.
-    reader.core().texts_read(before.0, &Texts::new()).unwrap();
+    reader
+        .core()
+        .texts_read(before.0, &ReadTexts::default())
+        .unwrap();
     let [during] = &reader.turn()[..] else {
         panic!("it is looked for again");
     };
@@ -329,8 +340,14 @@ fn a_page_given_up_twice_before_there_was_room_is_read_where_it_is() {
 fn a_text_that_must_be_there_and_is_not_is_damage() {
     let mut reader = Reader::of(&["first"]);
     let (ticket, places) = reader.read_page(0);
-    let error = reader.core().texts_read(ticket, &Texts::new()).unwrap_err();
+    let error = reader
+        .core()
+        .texts_read(ticket, &ReadTexts::default())
+        .unwrap_err();
     assert_eq!(error.page, places[0].page);
+    assert_eq!(reader.told(), [], "it goes on until that is in the journal");
+    reader.turn();
+    assert_eq!(reader.told(), [Told::End]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::checkpoint::MemoryCheckpoint;
 use crate::entry::{AccountChange, Action, ConnectionId, Entry, Limits, RequestName};
 use crate::state::{Effects, Restoration, SliceLimits};
+use crate::text_page::{Content, GatheredText};
 
 const ACCOUNTS: u64 = 12;
 const ALL: SliceLimits = SliceLimits {
@@ -31,6 +32,29 @@ struct Stored {
 }
 
 impl Stored {
+    /// As if a page that texts were to come from were damaged; says whether there was one.
+    fn keep_a_page(&mut self) -> bool {
+        let placed_on = |record: &Record| match &record.value {
+            Some(Content::Texts(gathering)) => gathering.texts.iter().find_map(|text| match text {
+                GatheredText::Placed(place) => Some(place.page),
+                GatheredText::Given(..) => None,
+            }),
+            _ => None,
+        };
+        let Some(page) = self.left_over.iter().find_map(placed_on) else {
+            return false;
+        };
+        let records = std::mem::take(&mut self.left_over);
+        self.left_over = self.state.keep_damaged_page(page, records);
+        assert!(
+            self.left_over
+                .iter()
+                .filter_map(placed_on)
+                .all(|on| on != page)
+        );
+        true
+    }
+
     fn write(&mut self, records: Vec<Record>, finds_room: bool) {
         self.left_over.extend(records);
         if finds_room {
@@ -50,6 +74,8 @@ struct Pair {
     /// Whether the checkpoint under way finds room, and the other's as it was when that began.
     under_way: Option<(bool, MemoryCheckpoint)>,
     checkpoints: usize,
+    /// How often a page was taken for damaged.
+    kept_pages: usize,
 }
 
 impl Pair {
@@ -61,6 +87,7 @@ impl Pair {
             in_one_go: Stored::default(),
             under_way: None,
             checkpoints: 0,
+            kept_pages: 0,
         };
         pair.apply(&Entry::Configure(Limits {
             sender_share_percent: 100,
@@ -197,6 +224,9 @@ impl Pair {
         };
         let (finds_room, expected) = self.under_way.take().expect("it was begun");
         self.in_pieces.write(records, finds_room);
+        if !finds_room && self.dice.below(4) > 0 {
+            self.kept_pages += usize::from(self.in_pieces.keep_a_page());
+        }
         self.in_pieces.state.messages.assert_consistent();
         if finds_room {
             self.checkpoints += 1;
@@ -227,6 +257,10 @@ fn set_account(account: u64, secret: u64) -> AccountChange {
 fn assert_same(one: &MemoryCheckpoint, other: &MemoryCheckpoint) {
     assert_eq!(one.records[&(0, 0)], other.records[&(0, 0)], "the header");
     let [first, second] = [one, other].map(|checkpoint| restored(checkpoint, 0));
+    assert_eq!(
+        restored(one, u64::MAX).waiting_messages(),
+        first.waiting_messages()
+    );
     assert!(first.records().eq(second.records()));
     assert_eq!(first.waiting_messages(), second.waiting_messages());
     for (id, _) in first.records() {
@@ -263,6 +297,7 @@ fn restored(checkpoint: &MemoryCheckpoint, resident_text_bytes: u64) -> State {
 
 #[test]
 fn a_snapshot_in_pieces_is_the_state_as_it_was_when_it_began() {
+    let mut kept_pages = 0;
     for seed in 0..24 {
         let mut pair = Pair::new(seed);
         for _ in 0..1_000 {
@@ -270,7 +305,9 @@ fn a_snapshot_in_pieces_is_the_state_as_it_was_when_it_began() {
         }
         pair.in_pieces.state.messages.assert_consistent();
         assert!(pair.checkpoints > 10, "{} checkpoints", pair.checkpoints);
+        kept_pages += pair.kept_pages;
     }
+    assert!(kept_pages > 10, "{kept_pages} pages taken for damaged");
 }
 
 /// With so many messages for each account.

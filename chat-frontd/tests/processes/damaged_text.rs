@@ -1,0 +1,81 @@
+//! A text that is damaged on the disk, as clients see it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use super::installation::{FRONTD, Installation, PATIENCE, STATED, wait_until};
+
+/// `password`, as older account files have it.
+const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
+/// Texts are in a checkpoint soon, and in memory no longer.
+const FLAGS: [&str; 3] = [
+    "--detach",
+    "--resident-text-bytes=100",
+    "--checkpoint-every-entries=50",
+];
+const DAMAGED: &[u8] = b"the damaged";
+
+fn place_of_damage(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .windows(DAMAGED.len())
+        .position(|window| window == DAMAGED)
+}
+
+/// Says all that at once, ends, and gives what was answered until the server ended, too, in good order.
+fn dialogue(installation: &Installation, said: &str) -> String {
+    let mut stream = TcpStream::connect(installation.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(said.as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answered = String::new();
+    stream.read_to_string(&mut answered).unwrap();
+    answered
+}
+
+#[test]
+fn who_is_to_get_a_damaged_text_is_told_so_and_all_others_chat_on() {
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    let accounts = format!("ann,{SECRET}\nbob,{SECRET}\n");
+    fs::write(installation.file("user_pass.txt"), accounts).unwrap();
+    installation.program(STATED, &FLAGS).expect_status(0);
+    let frontd = ["--detach", "--workers=1"];
+    installation.program(FRONTD, &frontd).expect_status(0);
+    let more = "send bob more\n".repeat(200);
+    let said = format!("ann\npassword\nsend bob the damaged text\n{more}logout\n");
+    assert!(dialogue(&installation, &said).ends_with("DONE\ngoodbye\n"));
+    let read = |name| fs::read(installation.file(name)).unwrap_or_default();
+    wait_until("a checkpoint", || {
+        let files = ["state/checkpoint.db", "state/checkpoint.db-wal"];
+        files
+            .iter()
+            .any(|name| place_of_damage(&read(name)).is_some())
+    });
+    installation.program(STATED, &["--stop"]).expect_status(0);
+    // A start writes back what is in the log.
+    installation.program(STATED, &FLAGS).expect_status(0);
+    installation.program(STATED, &["--stop"]).expect_status(0);
+    let mut bytes = read("state/checkpoint.db");
+    let place = place_of_damage(&bytes).expect("it is in the checkpoint");
+    bytes[place] ^= 1;
+    fs::write(installation.file("state/checkpoint.db"), bytes).unwrap();
+
+    installation.program(STATED, &FLAGS).expect_status(0);
+    let state = installation.children(STATED);
+    let log_in = "bob\npassword\n";
+    let first = dialogue(&installation, &format!("{log_in}who\nlogout\n"));
+    assert_eq!(first, "password\nwelcome\n");
+    for _ in 0..2 {
+        let again = dialogue(&installation, log_in);
+        assert_eq!(again, "password\nerror:busy:\n");
+        let others = "ann\npassword\nsend bob are you there?\nwho\nlogout\n";
+        assert_eq!(
+            dialogue(&installation, others),
+            "password\nwelcome\nDONE\nsent:\nDONE\nann\nDONE\ngoodbye\n"
+        );
+    }
+    assert_eq!(installation.children(STATED), state, "nothing has ended");
+    let log = installation.log(STATED);
+    assert!(log.contains("bob cannot get message "), "{log}");
+}
