@@ -34,6 +34,34 @@ fail() {
     exit 1
 }
 
+# The script's help is the comment at its top.
+show_help() {
+    sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$(readlink -f -- "$0")"
+}
+
+# show_help_if_asked "$@": for scripts that take arguments of their own.
+show_help_if_asked() {
+    case ${1:-} in
+    -h | --help)
+        show_help
+        exit 0
+        ;;
+    esac
+}
+
+# Says what is wrong with the arguments, and how the script is called.
+fail_usage() {
+    printf '%s: %s\n' "scripts/$(basename -- "$0")" "$1" >&2
+    show_help | sed -n '1p' >&2
+    exit 2
+}
+
+# take_no_arguments "$@": for scripts that take none, which must not do their work for somebody who wants something else.
+take_no_arguments() {
+    show_help_if_asked "$@"
+    [ $# -eq 0 ] || fail_usage "unexpected argument $1; --help says what this does"
+}
+
 # daemon NAME FLAG: has the program do something with the daemon of the run directory. If the program is not built (any
 # more), the running daemon's own binary does it.
 daemon() {

@@ -1,9 +1,22 @@
 //! How scripts and programs are called, and what they say if that is wrong.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use crate::installation::{FRONTD, Installation, STATED, bin_dir, repository};
+
+/// The scripts that whoever runs a server calls.
+const OPERATORS_SCRIPTS: [&str; 7] = [
+    "start",
+    "stop",
+    "restart",
+    "reload",
+    "status",
+    "build",
+    "make-cert",
+];
 
 #[test]
 fn a_wrong_value_from_the_environment_names_its_variable() {
@@ -60,6 +73,102 @@ fn a_script_may_be_called_through_a_link() {
     let mut command = installation.command("/bin/sh");
     command.arg(dir.path().join("status"));
     installation.run(command).expect_status(3);
+}
+
+#[test]
+fn a_script_that_is_asked_for_help_gives_it_and_does_nothing_else() {
+    let installation = Installation::started();
+    let processes = installation.all_processes();
+    let log = installation.log(STATED);
+    let call = |name: &str, arguments: &[&str]| {
+        let mut command = installation.command(repository().join("scripts").join(name));
+        command.args(arguments);
+        installation.run(command)
+    };
+    for name in OPERATORS_SCRIPTS {
+        for flag in ["-h", "--help"] {
+            let said = call(name, &[flag]);
+            said.expect_status(0)
+                .expect_out(&format!("Usage: scripts/{name}"))
+                .expect_out("Environment: ")
+                .expect_out("Exit status: 0 ");
+            assert!(!said.out.contains(['#', '$']), "code is no help: {said:?}");
+            assert_eq!(said.err, "");
+        }
+        let said = call(name, &["--now"]);
+        said.expect_status(2)
+            .expect_err("--now")
+            .expect_err(&format!("Usage: scripts/{name}"));
+        assert_eq!(said.out, "");
+    }
+    call("test", &["--help"]).expect_status(0);
+    call("test", &["quickly"]).expect_status(2);
+    assert_eq!(installation.all_processes(), processes);
+    assert!(processes.iter().all(|process| process.is_alive()));
+    assert_eq!(installation.log(STATED), log, "nothing was read again");
+    assert!(!installation.file("cert.pem").exists());
+}
+
+#[test]
+fn a_build_is_announced_with_its_reason_and_only_when_there_is_one() {
+    let checkout = tempfile::tempdir().unwrap();
+    let root = fs::canonicalize(checkout.path()).unwrap();
+    for dir in ["scripts", "shared", "chat-stated", "bin"] {
+        fs::create_dir(root.join(dir)).unwrap();
+    }
+    for name in ["build", "environment.sh"] {
+        fs::copy(
+            repository().join("scripts").join(name),
+            root.join("scripts").join(name),
+        )
+        .unwrap();
+    }
+    for name in ["Cargo.toml", "Cargo.lock", "shared/a.rs"] {
+        fs::write(root.join(name), "").unwrap();
+    }
+    // Instead of the compiler: programs come to be.
+    let cargo = root.join("bin/cargo");
+    let programs = "chat-stated chat-frontd chat-client";
+    let text = format!(
+        "#!/bin/sh\ncd \"$CARGO_TARGET_DIR/release\" && touch {programs} && chmod +x {programs}\n"
+    );
+    fs::write(&cargo, text).unwrap();
+    fs::set_permissions(&cargo, Permissions::from_mode(0o755)).unwrap();
+    let path = format!(
+        "{}:{}",
+        root.join("bin").display(),
+        std::env::var("PATH").unwrap()
+    );
+    let installation = Installation::new();
+    let build = || {
+        let mut command = installation.command(root.join("scripts/build"));
+        command
+            .env_remove("CHAT_BIN_DIR")
+            .env("CARGO_TARGET_DIR", root.join("target"))
+            .env("PATH", &path);
+        let said = installation.run(command);
+        said.expect_status(0);
+        said.err
+    };
+    let announced = "building the release programs: ";
+    assert_eq!(
+        build(),
+        format!("{announced}not all are there; the first time takes some minutes\n")
+    );
+    assert_eq!(build(), "");
+    let source = fs::File::open(root.join("shared/a.rs")).unwrap();
+    source
+        .set_modified(SystemTime::now() + Duration::from_secs(3600))
+        .unwrap();
+    assert_eq!(
+        build(),
+        format!("{announced}shared/a.rs has changed since they were built\n")
+    );
+    fs::remove_file(root.join("target/release/.built-by-scripts")).unwrap();
+    assert_eq!(
+        build(),
+        format!("{announced}it is not known from which sources they were built\n")
+    );
 }
 
 #[test]

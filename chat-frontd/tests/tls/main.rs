@@ -434,7 +434,10 @@ fn make_cert_makes_one_that_serves_and_never_replaces_one() {
         command.args(names);
         installation.run(command)
     };
-    make(&[]).expect_status(1).expect_err("for which names");
+    make(&[]).expect_status(2).expect_err("for which names");
+    make(&["a", "--days=3"])
+        .expect_status(2)
+        .expect_err("Usage: scripts/make-cert NAME...");
     make(&["a,DNS:b"])
         .expect_status(1)
         .expect_err("neither a name nor an address");
