@@ -63,9 +63,11 @@ A password is never an argument. With --password-file it is not a line either.
 
 Exit status:
   0  left in good order; in a pipe: and every command was done
-  1  the connection could not be made, was lost, or was given up
+  1  the connection could not be made, was lost, or was given up; or the output
+     could not be written
   2  wrong command line
   3  the server closed the connection because nothing was sent for too long
-  4  blocked after wrong passwords
+  4  blocked after wrong passwords; the words say for how many seconds
   5  ended without a login
-  6  in a pipe: left in good order, but a command was refused or a recipient is unknown";
+  6  in a pipe: left in good order, but a command was refused, a line was
+     too long, or a recipient is unknown";

@@ -15,7 +15,7 @@ pub(crate) enum ExitStatus {
     Blocked,
     /// Ended without having logged in.
     NotLoggedIn,
-    /// In a pipe: left in good order, but a command was refused or a recipient unknown.
+    /// In a pipe: left in good order, but a command was refused, a line was too long, or a recipient is unknown.
     Refused,
 }
 

@@ -69,6 +69,7 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
     let conversation = Conversation::new(Options {
         interactive,
         push: interactive && !arguments.no_push,
+        tls: arguments.tls,
         answer_patience: arguments.answer_timeout(),
         password,
     });

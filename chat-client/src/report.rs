@@ -13,7 +13,7 @@ pub(crate) enum Report {
     EmptyAnswer,
     /// No account has this name, and a script did not ask for one.
     NoSuchAccount(String),
-    /// No account can have this name.
+    /// No account can have this name, or nobody can log in with it now.
     NameNotPossible(String),
     /// Somebody registered the name meanwhile.
     NameTaken(String),
@@ -90,6 +90,8 @@ pub(crate) enum Report {
     TimedOut,
     /// The connection is gone; why, if known.
     Lost(Option<String>),
+    /// The same before a line came from the server, without TLS; why, if known.
+    LostUnheard(Option<String>),
     /// The server gives no answer.
     NoAnswer {
         /// For this long.

@@ -37,7 +37,7 @@ pub(crate) fn words_for(report: &Report) -> String {
             "No account is named {name}, and the next line of the input is not `y` to make one. Nothing more was sent."
         ),
         Report::NameNotPossible(name) => format!(
-            "No account can be named {name}: a name has 1 to {MAX_NEW_NAME_BYTES} ASCII letters, digits, `_`, `.` or `-`, and is no word of the protocol."
+            "No account can be named {name}: a name has 1 to {MAX_NEW_NAME_BYTES} ASCII letters, digits, `_`, `.` or `-`, and is no word of the protocol. Or the account is there and the operator has disabled it, or the server takes no more accounts."
         ),
         Report::NameTaken(name) => {
             format!("Somebody else has just registered the name {name}. Choose another one.")
@@ -78,6 +78,13 @@ pub(crate) fn words_for(report: &Report) -> String {
         Report::Lost(Some(reason)) => format!(
             "The connection is lost: {reason}. You are offline; what was not acknowledged may not have been done."
         ),
+        Report::LostUnheard(reason) => {
+            let reason = reason.as_deref().map(|reason| format!(": {reason}"));
+            format!(
+                "The connection ended before the server had said anything{} (does the server speak TLS there? try --tls).",
+                reason.unwrap_or_default()
+            )
+        }
         Report::NoAnswer { seconds } => format!(
             "The server has not answered for {}. Closing the connection; the last command may or may not have been done.",
             counted(*seconds, "second")

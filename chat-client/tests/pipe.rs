@@ -132,6 +132,18 @@ fn a_refused_login_sends_nothing_more_and_gives_status_5() {
             "{steps}"
         );
     }
+    for input in ["nosuch\n", "nosuch\npw\n"] {
+        let run = play(input, "> nosuch\n < register\n ! end");
+        assert_eq!(run.status, Some(5));
+        assert!(
+            run.stderr.starts_with("No account is named nosuch"),
+            "{run:?}"
+        );
+    }
+    let run = play("bob\npw\n", "> bob\n < username\n ! end");
+    for words in ["has disabled it", "takes no more accounts"] {
+        assert!(run.stderr.contains(words), "{run:?}");
+    }
     assert_eq!(play("", "! end").status, Some(5));
     assert_eq!(play("bob\n", "> bob\n < password\n ! end").status, Some(5));
 }
@@ -350,6 +362,8 @@ fn usage_help_and_version() {
         "--no-push",
         "Exit status:",
         "5  ended without a login",
+        "a line was\n     too long",
+        "could not be written",
     ] {
         assert!(help.stdout.contains(text), "{text}");
     }

@@ -244,6 +244,55 @@ fn what_speaks_no_tls_and_files_that_are_none_are_named() {
 }
 
 #[test]
+fn who_leaves_tls_out_is_asked_whether_it_is_wanted() {
+    let server = Server::start(&["localhost"], |mut stream| {
+        // What no handshake begins with is answered by an alert.
+        let read = stream.read(&mut [0; 1024]);
+        assert!(read.is_err(), "{read:?}");
+        Ok(())
+    });
+    let mut command = client();
+    command.args(["localhost", &server.address.port().to_string()]);
+    let run = run_with_input(command, b"bob\npw\n");
+    assert_eq!(run.status, Some(1), "{run:?}");
+    assert!(run.stderr.contains("try --tls"), "{run:?}");
+    server.thread.join().expect("a thread").expect("a client");
+
+    // One whose code is that of a line end, and none at all.
+    for alert in [&b"\x15\x03\x03\x00\x02\x02\x0a"[..], b""] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            stream.write_all(alert).expect("a client");
+        });
+        let mut command = client();
+        command.args(["localhost", &port.to_string()]);
+        let run = run_with_input(command, b"bob\npw\n");
+        server.join().expect("a server");
+        assert_eq!(run.status, Some(1), "{run:?}");
+        assert!(run.stderr.contains("try --tls"), "{run:?}");
+    }
+
+    // A server that has spoken plainly does not speak TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        let mut reader = BufReader::new(stream);
+        reader.read_line(&mut String::new()).expect("a name");
+        let stream = reader.get_mut();
+        stream.write_all(b"password\n").expect("a client");
+    });
+    let mut command = client();
+    command.args(["localhost", &port.to_string()]);
+    let run = run_with_input(command, b"bob\npw\n");
+    server.join().expect("a server");
+    assert_eq!(run.status, Some(1), "{run:?}");
+    assert!(!run.stderr.contains("--tls"), "{run:?}");
+}
+
+#[test]
 fn a_connection_that_is_cut_off_is_no_end() {
     let server = Server::start(&["localhost"], |mut stream| {
         let mut byte = [0];

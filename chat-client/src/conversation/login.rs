@@ -58,6 +58,11 @@ impl Login {
         self.just_registered && matches!(self.step, Step::Name)
     }
 
+    /// Whether there is no account of this name, and nobody has said yet what to do.
+    pub(super) fn lacks_an_account(&self) -> bool {
+        matches!(self.step, Step::MakeAccount)
+    }
+
     fn shown_name(&self) -> String {
         crate::safe_text::safe(&self.name)
     }
@@ -258,7 +263,7 @@ impl Conversation {
         }
     }
 
-    fn login_name(&self) -> String {
+    pub(super) fn login_name(&self) -> String {
         match &self.stage {
             Stage::Login(login) => login.shown_name(),
             _ => String::new(),

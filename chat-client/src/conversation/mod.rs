@@ -27,6 +27,8 @@ use crate::safe_text::safe;
 pub(crate) const MAX_LINE_BYTES: usize = DEFAULT_MAX_LINE_BYTES - 1;
 /// How long the answer to `logout` is awaited.
 const LOGOUT_PATIENCE: Duration = Duration::from_secs(10);
+/// How a server of TLS answers what is no handshake: the beginning of an alert.
+const TLS_ALERT: &[u8] = b"\x15\x03";
 /// Names kept for completion.
 const MAX_KNOWN_NAMES: usize = 1000;
 
@@ -38,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) interactive: bool,
     /// Have messages come by themselves after the login.
     pub(crate) push: bool,
+    /// The connection is one of TLS.
+    pub(crate) tls: bool,
     /// How long an answer of the server is awaited.
     pub(crate) answer_patience: Duration,
     /// Given instead of asking for it, once.
@@ -116,6 +120,8 @@ pub(crate) struct Conversation {
     known_names: BTreeSet<String>,
     /// A command of a script failed.
     something_refused: bool,
+    /// A line has come from the server.
+    server_was_heard: bool,
 }
 
 impl Conversation {
@@ -129,6 +135,7 @@ impl Conversation {
             answer_due: None,
             known_names: BTreeSet::new(),
             something_refused: false,
+            server_was_heard: false,
         }
     }
 
@@ -136,7 +143,12 @@ impl Conversation {
     pub(crate) fn handle(&mut self, input: Input<'_>, now: Duration) -> Vec<Effect> {
         self.now = now;
         match input {
+            // An alert's code may be that of a line end.
+            Input::ServerLine(line) if self.may_need_tls() && line.starts_with(TLS_ALERT) => {
+                self.server_closed(None);
+            }
             Input::ServerLine(line) => {
+                self.server_was_heard = true;
                 self.answer_due = None;
                 self.server_line(&safe(line));
             }
@@ -226,7 +238,11 @@ impl Conversation {
                 let status = if login.has_just_registered() {
                     ExitStatus::Good
                 } else {
-                    self.show(Report::InputEnded);
+                    let is_missing = login.lacks_an_account() && !self.options.interactive;
+                    self.show(match is_missing {
+                        true => Report::NoSuchAccount(self.login_name()),
+                        false => Report::InputEnded,
+                    });
                     ExitStatus::NotLoggedIn
                 };
                 self.end(status);
@@ -241,10 +257,18 @@ impl Conversation {
             Stage::Over => {}
             Stage::Chat(chat) if chat.timeout_was_announced() => self.time_out(),
             _ => {
-                self.show(Report::Lost(reason));
+                self.show(match self.may_need_tls() {
+                    true => Report::LostUnheard(reason),
+                    false => Report::Lost(reason),
+                });
                 self.end(ExitStatus::Lost);
             }
         }
+    }
+
+    /// Whether nothing speaks against a server that waits for a TLS handshake.
+    fn may_need_tls(&self) -> bool {
+        !self.options.tls && !self.server_was_heard
     }
 
     fn tick(&mut self) {

@@ -46,9 +46,10 @@ fn users_of_an_older_account_file_may_be_called_like_words() {
 fn a_lost_connection_is_told_at_every_step() {
     let reason = || Some("the server broke it off".to_owned());
     let told = "* The connection is lost: the server broke it off. You are offline; what was not acknowledged may not have been done.";
+    let unheard = "* The connection ended before the server had said anything: the server broke it off (does the server speak TLS there? try --tls).";
     Play::person()
         .handle(Input::ServerClosed(reason()))
-        .came_out(&[told, "= 1"]);
+        .came_out(&[unheard, "= 1"]);
     let mut play = Play::person().in_chat();
     play.handle(Input::ServerClosed(reason()))
         .came_out(&[told, "= 1"]);

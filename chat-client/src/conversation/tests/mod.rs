@@ -23,6 +23,7 @@ impl Play {
             conversation: Conversation::new(Options {
                 interactive,
                 push,
+                tls: false,
                 answer_patience: Duration::from_secs(100),
                 password: None,
             }),
