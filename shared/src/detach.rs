@@ -1,6 +1,7 @@
 //! Starting a daemon in the background, so that nothing of it hangs on whoever started it, and saying how that went.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -76,12 +77,21 @@ fn open_log(path: &Path) -> anyhow::Result<File> {
         .create(true)
         .mode(0o600)
         .open(path)
-        .with_context(|| {
-            format!(
-                "cannot write to the log {} (see --log-file)",
-                path.display()
-            )
-        })
+        .map_err(|error| anyhow!(log_error(path, &error)))
+}
+
+fn log_error(path: &Path, error: &io::Error) -> String {
+    let text = format!(
+        "cannot write to the log {} (see --log-file): {error}",
+        path.display()
+    );
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "{text}. The run directory, or what is in it, belongs to another user: become that user, or stop everything and \
+             chown -R it to yourself"
+        ),
+        _ => text,
+    }
 }
 
 /// Whether there was a word, or the end of the process, before it was time to give up.
@@ -137,4 +147,22 @@ fn describe(status: ExitStatus) -> String {
 /// Gives this process, just started by [`launch`], a session of its own.
 pub fn leave_session() -> nix::Result<()> {
     nix::unistd::setsid().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_of_another_user_is_told_with_what_to_do() {
+        let path = Path::new("run/chat-stated.log");
+        let denied = log_error(path, &Errno::EACCES.into());
+        assert!(denied.starts_with(
+            "cannot write to the log run/chat-stated.log (see --log-file): Permission denied"
+        ));
+        assert!(denied.contains("belongs to another user"), "{denied}");
+        assert!(denied.contains("chown -R"), "{denied}");
+        let other = log_error(path, &Errno::EISDIR.into());
+        assert!(!other.contains("chown"), "{other}");
+    }
 }

@@ -22,7 +22,7 @@ pub struct ProcessOptions {
     pub run_dir: PathBuf,
 
     /// What is logged: off, error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", env = "CHAT_LOG", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", env = "CHAT_LOG", default_value = "info", value_parser = log_level)]
     pub log_level: LevelFilter,
 
     /// Whom children run as, and what they give up.
@@ -74,6 +74,12 @@ pub struct ProcessOptions {
         requires = "child_number"
     )]
     pub child_listeners: u32,
+}
+
+/// clap's own words do not name the levels.
+fn log_level(text: &str) -> Result<LevelFilter, String> {
+    let unknown = "it is one of off, error, warn, info, debug and trace";
+    text.parse().map_err(|_| unknown.to_owned())
 }
 
 /// What a process is to do.

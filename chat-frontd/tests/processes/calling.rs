@@ -29,6 +29,14 @@ fn a_wrong_value_from_the_environment_names_its_variable() {
             .expect_err("many")
             .expect_err(&format!("from the environment variable {variable}"));
     }
+    for program in [FRONTD, STATED] {
+        let mut command = installation.command(bin_dir().join(program));
+        command.arg("--detach").env("CHAT_LOG", "loud");
+        let said = installation.run(command);
+        said.expect_status(2)
+            .expect_err("it is one of off, error, warn, info, debug and trace")
+            .expect_err("from the environment variable CHAT_LOG");
+    }
     let said = installation.program(FRONTD, &["--detach", "--workers=many"]);
     said.expect_status(2);
     assert!(!said.err.contains("environment variable"), "{}", said.err);

@@ -38,7 +38,7 @@ pub enum ReadError {
     },
     /// Others can get at it.
     #[error("cannot read the account file: {0}")]
-    Exposed(#[from] ExposureError),
+    Exposed(ExposureError),
     /// What was read may not be on the disk.
     #[error("cannot sync the account file {}: {error}", path.display())]
     Sync {

@@ -217,7 +217,7 @@ fn append_batch(path: &Path, tickets: Vec<u64>, lines: &str) -> FileOutcome {
 }
 
 fn read_content(path: &Path, on_exposure: OnExposure) -> Result<AccountFileContent, ReadError> {
-    close_to_others(path, on_exposure)?;
+    close_to_others(path, on_exposure).map_err(ReadError::Exposed)?;
     let file = read(path, MAX_FILE_BYTES)?;
     Ok(AccountFileContent {
         parsed: parse(&file.bytes),

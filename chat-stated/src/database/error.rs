@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why stored state cannot be used. Nothing of a damaged file is ever served.
+/// Why stored state cannot be used. Nothing of a damaged file is ever served. Each text is whole: no error has another as its
+/// source, which would be told twice.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The content is not what was written.
@@ -40,24 +41,24 @@ pub enum StorageError {
         file: PathBuf,
     },
     /// The system refused.
-    #[error("cannot {action} {}: {source}", file.display())]
+    #[error("cannot {action} {}: {error}", file.display())]
     Io {
         /// What was tried, as in "cannot open".
         action: &'static str,
         /// Which file.
         file: PathBuf,
         /// Its answer.
-        source: io::Error,
+        error: io::Error,
     },
     /// SQLite refused.
-    #[error("cannot {action} {}: {source}", file.display())]
+    #[error("cannot {action} {}: {error}", file.display())]
     Sqlite {
         /// What was tried, as in "cannot read".
         action: &'static str,
         /// Which file.
         file: PathBuf,
         /// Its answer.
-        source: rusqlite::Error,
+        error: rusqlite::Error,
     },
 }
 
@@ -100,7 +101,7 @@ impl StorageError {
             _ => Self::Io {
                 action,
                 file: file.to_owned(),
-                source,
+                error: source,
             },
         }
     }
@@ -120,7 +121,7 @@ impl StorageError {
             Some(_) => Self::Sqlite {
                 action,
                 file: file.to_owned(),
-                source,
+                error: source,
             },
         }
     }

@@ -1,4 +1,5 @@
-//! Lowers the priority of one thread: calls that the standard library and nix do not have.
+//! Lowers the priority of one thread: calls that the standard library and nix do not have. A nice value that is higher already
+//! is kept, since raising the priority is not for everybody and is not what is wanted.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -8,6 +9,7 @@ use nix::errno::Errno;
 use nix::libc;
 
 /// Sets the nice value of the calling thread: -20 to 19, the highest gives way to all others. On Linux it belongs to a thread.
+/// A higher one stays.
 pub fn set_nice(nice: i32) -> io::Result<()> {
     set_policy(libc::SCHED_OTHER, nice, Duration::ZERO)
 }
@@ -29,7 +31,7 @@ fn set_policy(policy: i32, nice: i32, slice: Duration) -> io::Result<()> {
         size: size_of::<libc::sched_attr>() as u32,
         sched_policy: policy as u32,
         sched_flags: 0,
-        sched_nice: nice,
+        sched_nice: nice.max(nice_of_this_thread()?),
         sched_priority: 0,
         sched_runtime: u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX),
         sched_deadline: 0,
@@ -41,18 +43,39 @@ fn set_policy(policy: i32, nice: i32, slice: Duration) -> io::Result<()> {
     Ok(())
 }
 
+fn nice_of_this_thread() -> io::Result<i32> {
+    // SAFETY: the call takes and gives numbers only; 0 is the calling thread.
+    let result = unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, 0) };
+    // The kernel gives 1 to 40, so that a value is no error.
+    let priority = i32::try_from(Errno::result(result)?).unwrap_or_default();
+    Ok(20 - priority)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
 
     #[test]
     fn lowers_the_calling_thread_only() {
+        let before = nice_of_this_thread();
         let of_thread = std::thread::spawn(|| {
             set_nice(10).unwrap();
             nice_of_this_thread()
         });
-        assert_eq!(of_thread.join().unwrap(), 10);
-        assert_ne!(nice_of_this_thread(), 10);
+        assert_eq!(of_thread.join().unwrap(), before.max(10));
+        assert_eq!(nice_of_this_thread(), before);
+    }
+
+    #[test]
+    fn the_nice_value_is_what_the_kernel_tells_elsewhere() {
+        for nice in [0, 12, 19] {
+            let of_thread = std::thread::spawn(move || {
+                set_nice(nice).unwrap();
+                (super::nice_of_this_thread().unwrap(), nice_of_this_thread())
+            });
+            let (asked, told) = of_thread.join().unwrap();
+            assert_eq!(asked, told);
+        }
     }
 
     #[test]
@@ -61,8 +84,26 @@ pub(super) mod tests {
             set_batch(10, Duration::from_millis(100)).unwrap();
             (policy_of_this_thread(), nice_of_this_thread())
         });
-        assert_eq!(of_thread.join().unwrap(), (libc::SCHED_BATCH, 10));
+        let nice = nice_of_this_thread().max(10);
+        assert_eq!(of_thread.join().unwrap(), (libc::SCHED_BATCH, nice));
         assert_ne!(policy_of_this_thread(), libc::SCHED_BATCH);
+    }
+
+    #[test]
+    fn a_thread_that_gives_way_more_than_wanted_stays_like_that() {
+        let of_thread = std::thread::spawn(|| {
+            set_nice(15).unwrap();
+            let before = nice_of_this_thread();
+            // Whoever is not root would be refused a lower value.
+            set_batch(10, Duration::from_millis(100)).unwrap();
+            let of_batch = (policy_of_this_thread(), nice_of_this_thread());
+            set_nice(3).unwrap();
+            (before, of_batch, nice_of_this_thread())
+        });
+        let (before, of_batch, after) = of_thread.join().unwrap();
+        assert!(before >= 15);
+        assert_eq!(of_batch, (libc::SCHED_BATCH, before));
+        assert_eq!(after, before);
     }
 
     #[test]

@@ -121,7 +121,9 @@ fn what_runs_or_is_not_there_cannot_be_looked_at() {
     assert_eq!(empty.status.code(), Some(2), "{empty:?}");
     let missing = installation.run(&["check", "/nowhere/at/all"]);
     assert_eq!(missing.status.code(), Some(2), "{missing:?}");
-    assert!(text(&missing.stderr).contains("/nowhere/at/all"));
+    let said = text(&missing.stderr);
+    assert!(said.contains("/nowhere/at/all"), "{said}");
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
 }
 
 #[test]
