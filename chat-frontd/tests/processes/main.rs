@@ -7,6 +7,8 @@ mod damaged_text;
 #[cfg(test)]
 mod installation;
 #[cfg(test)]
+mod orderly_stop;
+#[cfg(test)]
 #[path = "../support/process_memory.rs"]
 mod process_memory;
 #[cfg(test)]
