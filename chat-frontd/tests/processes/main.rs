@@ -383,6 +383,21 @@ fn in_the_foreground_a_daemon_ends_in_order_when_told_to() {
     end(STATED, stated, Signal::SIGTERM);
 }
 
+/// A worker that has never had the state daemon serves nobody, but leaves nobody without an answer either.
+#[test]
+fn without_a_state_daemon_workers_that_are_new_say_so_too() {
+    let installation = Installation::started();
+    let mut ended = vec![installation.parent(STATED)];
+    ended.extend(installation.children(STATED));
+    ended.extend(installation.children(FRONTD));
+    for process in ended {
+        kill(process, Signal::SIGKILL);
+    }
+    assert_eq!(installation.ask(), "error:busy:\n");
+    installation.script("start").expect_status(0);
+    assert_eq!(installation.ask(), "register\n");
+}
+
 #[test]
 fn of_several_starts_at_once_all_find_it_running() {
     let installation = Installation::new();
