@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use chat_shared::network::Networks;
 use chat_shared::rpc::{
-    Answer, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
-    LifeId, MessageNumber, StreamOffset, ToWorker, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
+    LifeId, Message, MessageNumber, StreamOffset, ToWorker, decode_items,
 };
 use chat_shared::token_bucket::Rate;
 
-use super::{ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use super::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
 
 const MAX_UNREAD_BYTES: usize = 100;
 const LOGIN_MS: u64 = 50_000;
@@ -104,6 +104,23 @@ fn reply(
     say(core, said);
 }
 
+/// How far its reader is said to have come with the logout, if that was asked for.
+fn had_at_logout(core: &mut Core) -> Option<MessageNumber> {
+    let mut reader = FrameReader::default();
+    reader.extend(core.link_output().pending());
+    reader.next_frame().unwrap().expect("the hello");
+    while let Some(items) = reader.next_frame().unwrap() {
+        for item in decode_items::<FromWorker<'_>>(items) {
+            if let FromWorker::Request(request) = item.unwrap()
+                && request.call == Call::LogOut
+            {
+                return Some(request.progress.had);
+            }
+        }
+    }
+    None
+}
+
 /// A client that has given its name, and all that it sent with it; who asks for it.
 fn opened(core: &mut Core, sent: &[u8]) -> (ClientKey, ConnectionSerial) {
     opened_from(core, Ipv4Addr::LOCALHOST, sent)
@@ -186,4 +203,61 @@ fn a_stranger_that_waits_for_an_answer_is_not_looked_at_all_the_time() {
     reply(&mut core, &mut said, connection, 11, Answer::Busy);
     let answered = serve_listed(&mut core);
     assert_eq!(answered, "password\nerror:busy:\n".len());
+}
+
+/// A client whose TCP has a message, and a worker that has closed its side because it stops.
+fn stopping_with_a_message() -> (Core, ClientKey) {
+    let (mut core, mut said) = attached();
+    let (key, connection) = opened(&mut core, b"ann\nsecret\n");
+    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    serve_listed(&mut core);
+    let message = Message {
+        number: MessageNumber(1),
+        wall_s: 0,
+        sender: "bob",
+        text: "hi",
+    };
+    let welcome = ToWorker::Reply {
+        connection,
+        offset: StreamOffset(11),
+        answer: Answer::Welcome,
+        messages: vec![message],
+        through: MessageNumber(1),
+        more: false,
+    };
+    said.push(&welcome).unwrap();
+    say(&mut core, &mut said);
+    serve_listed(&mut core);
+    core.observed(key, 0, 0);
+    serve_listed(&mut core);
+    core.stop();
+    serve_listed(&mut core);
+    assert_eq!(core.take_actions(), [Action::Shut(key)]);
+    assert_eq!(had_at_logout(&mut core), None);
+    assert!(core.wants_input(key));
+    (core, key)
+}
+
+#[test]
+fn who_closes_its_side_when_a_stopping_worker_has_closed_its_own_has_what_it_was_sent() {
+    let (mut core, key) = stopping_with_a_message();
+    core.ended(key);
+    serve_listed(&mut core);
+    assert_eq!(had_at_logout(&mut core), Some(MessageNumber(1)));
+}
+
+#[test]
+fn who_says_nothing_to_a_stopping_worker_keeps_what_it_was_sent_in_its_queue() {
+    for is_reset in [true, false] {
+        let (mut core, key) = stopping_with_a_message();
+        if is_reset {
+            core.ended_without_farewell(key);
+        } else {
+            let due_ms = core.next_deadline_ms().unwrap();
+            assert!(due_ms <= super::STOPPING_CLOSING_MS);
+            core.begin_turn(super::STOPPING_CLOSING_MS);
+        }
+        serve_listed(&mut core);
+        assert_eq!(had_at_logout(&mut core), Some(MessageNumber(0)));
+    }
 }

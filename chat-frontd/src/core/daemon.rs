@@ -29,6 +29,11 @@ impl Core {
         self.link.is_attached()
     }
 
+    /// Whether the daemon has been away for so long that clients are told.
+    pub fn is_daemon_lost(&self) -> bool {
+        self.link.is_told_lost()
+    }
+
     /// Bytes came from the daemon. An error means that this worker must end.
     pub fn daemon_received(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.link.received(bytes);

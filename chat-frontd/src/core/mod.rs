@@ -167,7 +167,9 @@ impl Core {
     pub fn wants_input(&self, key: ClientKey) -> bool {
         match self.clients.awake(key) {
             Some(client) => {
-                !client.has_ended && (client.session.is_over() || client.session.wants_input())
+                let session = &client.session;
+                let is_thrown_away = client.is_shut || session.is_over();
+                !client.has_ended && (is_thrown_away || session.wants_input())
             }
             None => self.clients.resting(key).is_some(),
         }
@@ -213,6 +215,7 @@ impl Core {
     pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
         if let Some(client) = self.wake(key)
             && !client.session.is_over()
+            && !client.is_shut
         {
             client.session.received(bytes);
             self.list(key);

@@ -70,6 +70,9 @@ pub(super) struct EventLoop {
     max_clients: usize,
     full: Full,
     refusal_reports: RefusalReports,
+    /// Clients are taken: the daemon is there, or has been away for so long that they are to be told.
+    is_accepting: bool,
+    /// The master was told that clients can be served.
     is_ready: bool,
     is_stopping: bool,
     /// Clients may be waiting to be accepted; from when on that is to be tried.
@@ -158,6 +161,7 @@ impl EventLoop {
             max_clients: settings.max_clients,
             full: Full::default(),
             refusal_reports: RefusalReports::default(),
+            is_accepting: false,
             is_ready: false,
             is_stopping: false,
             accept_from_ms: None,

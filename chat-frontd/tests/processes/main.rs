@@ -7,6 +7,8 @@ mod damaged_text;
 #[cfg(test)]
 mod installation;
 #[cfg(test)]
+mod orderly_stop;
+#[cfg(test)]
 #[path = "../support/process_memory.rs"]
 mod process_memory;
 #[cfg(test)]
@@ -413,6 +415,21 @@ fn in_the_foreground_a_daemon_ends_in_order_when_told_to() {
     let frontd = start(FRONTD);
     end(FRONTD, frontd, Signal::SIGINT);
     end(STATED, stated, Signal::SIGTERM);
+}
+
+/// A worker that has never had the state daemon serves nobody, but leaves nobody without an answer either.
+#[test]
+fn without_a_state_daemon_workers_that_are_new_say_so_too() {
+    let installation = Installation::started();
+    let mut ended = vec![installation.parent(STATED)];
+    ended.extend(installation.children(STATED));
+    ended.extend(installation.children(FRONTD));
+    for process in ended {
+        kill(process, Signal::SIGKILL);
+    }
+    assert_eq!(installation.ask(), "error:busy:\n");
+    installation.script("start").expect_status(0);
+    assert_eq!(installation.ask(), "register\n");
 }
 
 #[test]

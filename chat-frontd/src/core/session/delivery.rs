@@ -134,6 +134,11 @@ impl Delivery {
             .map(|acknowledged| acknowledged.seen_ms + WHOLE_MS)
     }
 
+    /// Whether the reader has, or may come to have, what no word of its has shown to be had.
+    pub(crate) fn awaits_word(&self) -> bool {
+        !self.unheard.is_empty() || self.awaits_acknowledgement()
+    }
+
     /// The connection ends in good order: what was acknowledged, the reader has.
     pub(crate) fn ended_in_order(&mut self) {
         self.have_while(|_| true);

@@ -211,6 +211,11 @@ impl Session {
         self.is_end_doubtful = true;
     }
 
+    /// Whether it ends for no word of the client's, so that its own end would show that it has what it was sent.
+    pub(crate) fn hopes_for_farewell(&self) -> bool {
+        self.ending == Some(Ending::EndOfInput) && self.delivery.awaits_word()
+    }
+
     /// Whether more of the client's bytes can be taken now.
     pub(crate) fn wants_input(&self) -> bool {
         !self.is_input_over

@@ -25,10 +25,23 @@ const ACCEPT_RETRY_MS: u64 = 100;
 
 impl EventLoop {
     pub(super) fn begin_accepting_if_ready(&mut self) -> anyhow::Result<()> {
-        if self.is_ready || !self.core.is_attached() || !self.tls.is_complete() {
+        if !self.tls.is_complete() {
+            return Ok(());
+        }
+        if !self.is_accepting && (self.core.is_attached() || self.core.is_daemon_lost()) {
+            self.begin_accepting()?;
+        }
+        if self.is_ready || !self.core.is_attached() {
             return Ok(());
         }
         self.is_ready = true;
+        let parent =
+            std::os::unix::net::UnixStream::from(self.parent.as_fd().try_clone_to_owned()?);
+        report_ready(&parent).context("cannot tell the master that clients can be served")
+    }
+
+    fn begin_accepting(&mut self) -> anyhow::Result<()> {
+        self.is_accepting = true;
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             self.poll
                 .registry()
@@ -36,9 +49,7 @@ impl EventLoop {
                 .context("cannot wait for clients")?;
         }
         self.accept_from_ms = Some(self.now_ms);
-        let parent =
-            std::os::unix::net::UnixStream::from(self.parent.as_fd().try_clone_to_owned()?);
-        report_ready(&parent).context("cannot tell the master that clients can be served")
+        Ok(())
     }
 
     /// A part of what can be done for those who are no clients yet.
@@ -120,7 +131,7 @@ impl EventLoop {
     }
 
     pub(super) fn can_accept(&self) -> bool {
-        self.is_ready && !self.is_stopping
+        self.is_accepting && !self.is_stopping
     }
 
     fn has_room(&self) -> bool {
