@@ -1,10 +1,11 @@
 //! Files that hold secrets are for their owner alone. What others can get at is taken away from them, or refused.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::libc::O_NONBLOCK;
 use thiserror::Error;
 
 const OTHERS: u32 = 0o077;
@@ -39,18 +40,20 @@ pub enum ExposureError {
     },
 }
 
-/// Sees to it that nobody but its owner can get at a file or directory, if it is there.
+/// Sees to it that nobody but its owner can get at a file or directory, if it is there. Anything else is left as it is:
+/// it keeps no secret, and whoever reads what should be a file refuses it.
 pub fn close_to_others(path: &Path, on_exposure: OnExposure) -> Result<(), ExposureError> {
     let shown = path.display();
-    let mode = match fs::metadata(path) {
-        Ok(found) => found.permissions().mode() & 0o7777,
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {
             let path = path.to_owned();
             return Err(ExposureError::System { path, error });
         }
     };
-    if mode & OTHERS == 0 {
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & OTHERS == 0 || !(found.is_file() || found.is_dir()) {
         return Ok(());
     }
     if on_exposure == OnExposure::Refuse {
@@ -58,7 +61,7 @@ pub fn close_to_others(path: &Path, on_exposure: OnExposure) -> Result<(), Expos
         return Err(ExposureError::Exposed { path, mode });
     }
     // What only others could write, as a copy of a file that is shown around, its owner has to write now.
-    let owner = if path.is_dir() { 0o700 } else { 0o600 };
+    let owner = if found.is_dir() { 0o700 } else { 0o600 };
     let closed = mode & !OTHERS | owner;
     match set_mode(path, closed) {
         Ok(()) => log::warn!("others could get at {shown}; its mode is {closed:04o} now"),
@@ -72,7 +75,10 @@ pub fn close_to_others(path: &Path, on_exposure: OnExposure) -> Result<(), Expos
 }
 
 fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    File::open(path)?.set_permissions(Permissions::from_mode(mode))
+    // A pipe that was put there meanwhile must not hold us up until somebody writes to it.
+    let options = &mut OpenOptions::new();
+    let opened = options.read(true).custom_flags(O_NONBLOCK).open(path)?;
+    opened.set_permissions(Permissions::from_mode(mode))
 }
 
 /// The same for a directory and all that is in it.

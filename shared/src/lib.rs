@@ -19,6 +19,7 @@ pub mod process_identity;
 pub mod process_options;
 pub mod protocol;
 pub mod refusals;
+pub mod regular_file;
 pub mod rpc;
 pub mod run_dir;
 pub mod sandbox;

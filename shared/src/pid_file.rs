@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use crate::regular_file;
 use crate::run_dir::is_operators;
 
 /// Somebody who only looks whether a lock is held has it for a moment; one who wants it tries for this long.
@@ -108,7 +109,7 @@ fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Whether a process holds a lock on the file at `path`. There may be no such file.
 pub fn is_locked(path: &Path) -> io::Result<bool> {
-    match File::open(path) {
+    match regular_file::open(path) {
         Ok(file) => is_file_locked(&file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -127,7 +128,7 @@ fn is_file_locked(file: &File) -> io::Result<bool> {
 ///
 /// The number is 0 while that process has not yet written it.
 pub fn holder(path: &Path) -> io::Result<Option<i32>> {
-    let mut file = match File::open(path) {
+    let mut file = match regular_file::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

@@ -4,7 +4,7 @@
 //! It may be out of date if its daemon was killed: whether that runs, its pid file's lock tells.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::log_format::one_line;
 use crate::process_identity::ProcessIdentity;
 use crate::refusals::Refusals;
+use crate::regular_file;
 use crate::run_dir::is_operators;
 
 /// More children than any daemon has; a bound for what is read from a file.
@@ -167,7 +168,7 @@ impl Status {
 
     /// The status in the file at `path`, if there is one that can be read as such.
     pub fn read(path: &Path) -> Option<Self> {
-        let mut file = File::open(path).ok()?;
+        let mut file = regular_file::open(path).ok()?;
         if !is_operators(&file, path).ok()? {
             return None;
         }

@@ -1,13 +1,13 @@
 //! What the master hands to its workers: certificate and key from their files, and the ticket keys it makes.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
 use chat_shared::handouts::Handouts;
+use chat_shared::regular_file;
 use jiff::Timestamp;
 use webpki::EndEntityCert;
 use zeroize::Zeroizing;
@@ -85,7 +85,7 @@ impl IdentityFiles {
 fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let shown = path.display();
     let error = || format!("cannot read the {what} {shown}");
-    let file = File::open(path).with_context(error)?;
+    let file = regular_file::open(path).with_context(error)?;
     // At its full size at once: what a growing buffer leaves behind is not wiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES as usize + 1));
     file.take(MAX_FILE_BYTES + 1)
@@ -199,6 +199,9 @@ impl fmt::Debug for TlsHandouts {
 mod tests {
     use std::fs;
 
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
     use super::*;
     use crate::tls::identity::testing::identity;
 
@@ -257,6 +260,12 @@ mod tests {
         fs::write(&files.key, vec![b'x'; MAX_FILE_BYTES as usize + 1]).unwrap();
         assert!(!handouts.reload());
         assert!(handouts.handout.identity.as_ref() == Some(&two));
+        // Opening it would wait for somebody who writes to it.
+        fs::remove_file(&files.key).unwrap();
+        mkfifo(&files.key, Mode::S_IRWXU).unwrap();
+        assert!(!handouts.reload());
+        let error = format!("{:#}", new().unwrap_err());
+        assert!(error.ends_with("it is not a regular file"), "{error}");
     }
 
     #[test]

@@ -143,6 +143,40 @@ fn a_killed_worker_is_replaced_and_the_others_stay() {
 }
 
 #[test]
+fn a_status_that_could_not_be_written_is_written_once_it_can_be() {
+    let installation = Installation::started();
+    let logged = |daemon, text: &str| installation.log(daemon).matches(text).count();
+    for daemon in [STATED, FRONTD] {
+        let before = installation.children(daemon);
+        // As on a full disk, the new file that is to replace the old one cannot be made.
+        let obstacle = installation.file(&format!("{daemon}.status.new"));
+        fs::create_dir(&obstacle).unwrap();
+        kill(before[0], Signal::SIGKILL);
+        wait_until("it is noticed", || {
+            logged(daemon, "cannot write the status file") > 0
+        });
+        wait_until("a new process begins", || {
+            logged(daemon, "begins as process") > before.len()
+        });
+        assert_eq!(installation.ask(), "register\n");
+        assert_eq!(installation.children(daemon), before);
+        fs::remove_dir(&obstacle).unwrap();
+        wait_until("the status is true again", || {
+            let status = installation.status(daemon).unwrap();
+            let child = &status.children[0];
+            child.restarts == 1 && child.phase.word() == "serving"
+        });
+        assert_eq!(logged(daemon, "cannot write the status file"), 1);
+        wait_until("that is said, too", || {
+            logged(daemon, "is written again") > 0
+        });
+        assert_eq!(logged(daemon, "is written again"), 1);
+    }
+    installation.script("status").expect_status(0);
+    installation.script("start").expect_status(0);
+}
+
+#[test]
 fn a_killed_state_process_is_replaced_and_who_connects_meanwhile_waits() {
     let installation = Installation::started();
     let before = installation.children(STATED);

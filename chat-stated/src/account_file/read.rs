@@ -1,9 +1,9 @@
 //! Reads the account file.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use chat_shared::regular_file::{self, NotRegular};
 use thiserror::Error;
 
 use super::create::sync_directory;
@@ -61,16 +61,13 @@ pub enum ReadError {
 pub fn read(path: &Path, max_bytes: u64) -> Result<AccountFile, ReadError> {
     let system = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => ReadError::Missing(path.to_owned()),
+        _ if NotRegular::is_reason_of(&error) => ReadError::NotAFile(path.to_owned()),
         _ => ReadError::System {
             path: path.to_owned(),
             error,
         },
     };
-    // Looked at before it is opened, since opening a pipe waits for its writer.
-    if !path.metadata().map_err(system)?.is_file() {
-        return Err(ReadError::NotAFile(path.to_owned()));
-    }
-    let file = File::open(path).map_err(system)?;
+    let file = regular_file::open(path).map_err(system)?;
     // What is read is taken for granted from here on: a process that died may have left what it never synced.
     file.sync_all()
         .and_then(|()| sync_directory(path))

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use chat_shared::regular_file;
+
 use super::append::{AppendError, LOCK_WAIT, lock, open, system};
 use super::create::sync_directory;
 
@@ -20,7 +22,7 @@ pub fn rewrite(path: &Path) -> Result<(), AppendError> {
     };
     let write = || -> io::Result<()> {
         // The one that is locked appends, wherever it is told to write.
-        let target = OpenOptions::new().write(true).open(path)?;
+        let target = regular_file::open_with(path, OpenOptions::new().write(true))?;
         let mut chunk = vec![0; CHUNK_BYTES];
         let mut offset = 0;
         loop {

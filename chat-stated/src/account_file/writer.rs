@@ -226,9 +226,12 @@ fn read_content(path: &Path, on_exposure: OnExposure) -> Result<AccountFileConte
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
     use tempfile::TempDir;
 
     use super::*;
@@ -362,6 +365,29 @@ mod tests {
             matches!(&outcome, FileOutcome::Failed { tickets, .. } if *tickets == [7]),
             "{outcome:?}"
         );
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_refused_and_holds_nobody_up() {
+        let fixture = Fixture::start(None, None);
+        mkfifo(&fixture.path, Mode::S_IRWXU).unwrap();
+        let others_may = Permissions::from_mode(0o644);
+        fs::set_permissions(&fixture.path, others_may).unwrap();
+        fixture.writer.read(1);
+        fixture.append(2);
+        let outcome = fixture.next();
+        let refused = FileOutcome::Read {
+            ticket: 1,
+            result: Err(ReadError::NotAFile(fixture.path.clone())),
+        };
+        assert_eq!(format!("{outcome:?}"), format!("{refused:?}"));
+        let outcome = fixture.next();
+        assert!(
+            matches!(&outcome, FileOutcome::Failed { tickets, .. } if *tickets == [2]),
+            "{outcome:?}"
+        );
+        let mode = fixture.path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o644);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Reading a backup file, with every check that needs no state.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+
+use chat_shared::regular_file;
 
 use super::format::{BackupReader, Counts, FormatError, Head, Item};
 use crate::checkpoint::RECORD_FORMAT;
@@ -18,7 +19,7 @@ pub fn read_backup<E: From<StorageError>>(
     mut take: impl FnMut(Item<'_>) -> Result<(), E>,
 ) -> Result<(Head, Counts), E> {
     let error = |error| format_error("read", file)(error);
-    let input = File::open(file).map_err(StorageError::io("open", file))?;
+    let input = regular_file::open(file).map_err(StorageError::io("open", file))?;
     let input = BufReader::with_capacity(BUFFER_BYTES, input);
     let (mut reader, head) = BackupReader::new(input).map_err(error)?;
     check_head(file, &head)?;
@@ -81,5 +82,23 @@ pub(super) fn format_error(
         error @ FormatError::TooLarge(_) => {
             StorageError::io(action, file)(std::io::Error::other(error.to_string()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_no_backup_and_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("restore.backup");
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let error = read_backup(&path, |_| Ok::<(), StorageError>(())).unwrap_err();
+        let error = error.to_string();
+        assert!(error.ends_with("it is not a regular file"), "{error}");
     }
 }

@@ -5,7 +5,7 @@
 //! whatever is in the state directory came from it and may be made again; `restored-TIME.backup` is done.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -14,6 +14,7 @@ use super::format::Item;
 use super::read::read_backup;
 use super::shown_time;
 use crate::account_file::create::create_with;
+use crate::account_file::read::{MAX_FILE_BYTES, ReadError, read};
 use crate::checkpoint::{Record, create_checkpoint};
 use crate::database::{StorageError, sync_directory};
 use crate::journal::{StoredRow, create_journal};
@@ -78,10 +79,10 @@ fn refuse_if_used(settings: &Settings, backup: &StoredBackup) -> anyhow::Result<
 
 fn refuse_other_accounts(path: &Path, wanted: &[u8]) -> anyhow::Result<()> {
     let shown = path.display();
-    match fs::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot restore: cannot read {shown}")),
-        Ok(found) if found == wanted => Ok(()),
+    match read(path, MAX_FILE_BYTES) {
+        Err(ReadError::Missing(_)) => Ok(()),
+        Err(error) => Err(error).context("cannot restore"),
+        Ok(found) if found.bytes == wanted => Ok(()),
         Ok(_) => bail!(
             "cannot restore {TO_RESTORE}: {shown} is there already and is another one than in the backup. Move it away"
         ),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use chat_shared::pid_file::{LockError, lock_file};
+use chat_shared::regular_file;
 
 use super::format::{BackupWriter, Counts, FormatError, Head, Item};
 use super::read::format_error;
@@ -185,7 +186,7 @@ fn add_records(
 fn read_locked(path: &Path) -> anyhow::Result<Vec<u8>> {
     let deadline = std::time::Instant::now() + ACCOUNT_FILE_LOCK_WAIT;
     // If it cannot be opened, the reader says why.
-    let lock = File::open(path).ok();
+    let lock = regular_file::open(path).ok();
     while let Some(file) = &lock {
         match file.try_lock_shared() {
             Ok(()) => break,

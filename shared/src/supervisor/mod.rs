@@ -5,6 +5,7 @@
 
 mod backoff;
 mod fleet;
+mod publication;
 mod shared_sockets;
 mod signals;
 mod spawn;
@@ -28,6 +29,7 @@ use crate::refusals::Refusals;
 use crate::status_file::{Phase, Status};
 pub use backoff::LONGEST_WAIT_MS;
 pub use fleet::{Action, Fleet, Moment};
+use publication::Publication;
 pub use shared_sockets::SharedSockets;
 pub use signals::Signals;
 pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
@@ -39,8 +41,7 @@ pub struct Supervisor {
     /// By index of the child; none while it has no life.
     links: Vec<Option<ChildLink>>,
     signals: Signals,
-    status_path: PathBuf,
-    status: Status,
+    publication: Publication,
     epoch: Instant,
     on_ready: Option<Box<dyn FnOnce()>>,
     handouts: Option<Box<dyn Handouts>>,
@@ -72,8 +73,7 @@ impl Supervisor {
             fleet: Fleet::new(count as usize, moment(epoch)),
             links: (0..count).map(|_| None).collect(),
             signals,
-            status_path,
-            status,
+            publication: Publication::new(status_path, status),
             epoch,
             on_ready: Some(on_ready),
             handouts: None,
@@ -121,7 +121,8 @@ impl Supervisor {
                 signal(process, Signal::SIGKILL);
             }
             Action::AnnounceReady => {
-                log::info!("ready, listening on {}", self.status.addresses.join(", "));
+                let addresses = &self.publication.status().addresses;
+                log::info!("ready, listening on {}", addresses.join(", "));
                 // Whoever waits for this may look at the status next.
                 self.publish();
                 if let Some(on_ready) = self.on_ready.take() {
@@ -166,7 +167,9 @@ impl Supervisor {
     /// Waits for a signal, a word of a child, or the time at which something is due.
     fn wait(&self) -> nix::Result<()> {
         let handouts_due_ms = self.handouts.as_ref().and_then(|h| h.next_due_ms());
-        let due_ms = self.fleet.next_due_ms().into_iter().chain(handouts_due_ms);
+        let due_ms = self.fleet.next_due_ms().into_iter();
+        let due_ms = due_ms.chain(handouts_due_ms);
+        let due_ms = due_ms.chain(self.publication.next_due_ms());
         let timeout = match due_ms.min() {
             Some(due_ms) => {
                 let wait_ms = due_ms.saturating_sub(moment(self.epoch).clock_ms);
@@ -286,7 +289,7 @@ impl Supervisor {
         self.ended(index, last_words.unwrap_or(how));
     }
 
-    /// Writes the status if it has changed.
+    /// Writes the status if it has changed, or could not be written before.
     fn publish(&mut self) {
         let mut refused = self.refused_before.clone();
         for link in self.links.iter().flatten() {
@@ -296,16 +299,10 @@ impl Supervisor {
             refused,
             phase: self.fleet.phase(),
             children: self.fleet.children().cloned().collect(),
-            ..self.status.clone()
+            ..self.publication.status().clone()
         };
-        if status == self.status {
-            return;
-        }
-        if let Err(error) = status.write(&self.status_path) {
-            let path = self.status_path.display();
-            log::warn!("cannot write the status file {path}: {error}");
-        }
-        self.status = status;
+        let now = moment(self.epoch);
+        self.publication.publish(status, now.clock_ms);
     }
 }
 

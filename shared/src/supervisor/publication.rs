@@ -1,0 +1,117 @@
+//! Keeps the status file true: what cannot be written, as on a full disk, is tried again until it is.
+
+use std::path::PathBuf;
+
+use crate::status_file::Status;
+
+/// How long after a failure it is tried again.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// A status, and its file. Times are on the clock of [`super::Moment::clock_ms`].
+#[derive(Debug)]
+pub(super) struct Publication {
+    path: PathBuf,
+    status: Status,
+    /// While the file does not say what it should.
+    retry_at_ms: Option<u64>,
+}
+
+impl Publication {
+    /// Nothing is written yet, and `status` alone does not have to be.
+    pub(super) fn new(path: PathBuf, status: Status) -> Self {
+        Self {
+            path,
+            status,
+            retry_at_ms: None,
+        }
+    }
+
+    /// What was last published, or should have been.
+    pub(super) fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// When to call [`Self::publish`] even if nothing has changed.
+    pub(super) fn next_due_ms(&self) -> Option<u64> {
+        self.retry_at_ms
+    }
+
+    /// Writes the status if it has changed, or if it could not be written and is to be tried again.
+    pub(super) fn publish(&mut self, status: Status, now_ms: u64) {
+        let is_due = self.retry_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+        if status == self.status && !is_due {
+            return;
+        }
+        self.status = status;
+        let path = self.path.display();
+        let has_failed_before = self.retry_at_ms.is_some();
+        match self.status.write(&self.path) {
+            Ok(()) => {
+                self.retry_at_ms = None;
+                if has_failed_before {
+                    log::info!("the status file {path} is written again");
+                }
+            }
+            Err(error) => {
+                self.retry_at_ms = Some(now_ms.saturating_add(RETRY_AFTER_MS));
+                if !has_failed_before {
+                    log::warn!(
+                        "cannot write the status file {path}: {error}; trying again until it can be, scripts/status and \
+                         scripts/start may be wrong until then"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::status_file::Phase;
+
+    fn serving() -> Status {
+        Status {
+            boot_id: "b".to_owned(),
+            phase: Phase::Serving,
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_tried_again_a_second_later_and_not_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing");
+        let path = missing.join("x.status");
+        let mut publication = Publication::new(path.clone(), Status::default());
+        publication.publish(serving(), 10);
+        assert_eq!(publication.next_due_ms(), Some(1_010));
+        publication.publish(serving(), 1_009);
+        assert_eq!(publication.next_due_ms(), Some(1_010));
+        publication.publish(serving(), 1_010);
+        assert_eq!(publication.next_due_ms(), Some(2_010));
+
+        fs::create_dir(&missing).unwrap();
+        publication.publish(serving(), 2_009);
+        assert_eq!(Status::read(&path), None);
+        publication.publish(serving(), 2_010);
+        assert_eq!(Status::read(&path), Some(serving()));
+        assert_eq!(publication.next_due_ms(), None);
+    }
+
+    #[test]
+    fn a_change_is_written_at_once_and_nothing_else_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.status");
+        let mut publication = Publication::new(path.clone(), Status::default());
+        publication.publish(Status::default(), 0);
+        assert!(!path.exists());
+        publication.publish(serving(), 0);
+        assert_eq!(Status::read(&path), Some(serving()));
+        fs::remove_file(&path).unwrap();
+        publication.publish(serving(), 60_000);
+        assert!(!path.exists());
+    }
+}
