@@ -87,22 +87,19 @@ impl Core {
             return;
         }
         let since_ms = *client.concluding_since_ms.get_or_insert(self.now_ms);
+        let is_written = client.session.output.pending().is_empty();
         let is_stopping = self.stop_by_ms.is_some();
         if is_stopping && !client.has_ended && client.session.hopes_for_farewell() {
             // That we stop says nothing of what its reader has; that it closes its side when we have closed ours, does.
-            if !client.session.output.pending().is_empty() {
-                return;
-            }
-            if !std::mem::replace(&mut client.is_shut, true) {
+            if is_written && !std::mem::replace(&mut client.is_shut, true) {
                 self.actions.push(Action::Shut(key));
             }
-            if self.now_ms < since_ms + STOPPING_CLOSING_MS {
+            if !is_written || self.now_ms < since_ms + STOPPING_CLOSING_MS {
                 return;
             }
             client.session.doubt_end();
         }
-        let is_received = client.session.output.pending().is_empty()
-            && !client.session.delivery.awaits_acknowledgement();
+        let is_received = is_written && !client.session.delivery.awaits_acknowledgement();
         if is_received || since_ms + CONCLUDE_MS <= self.now_ms {
             client.session.conclude();
             self.ask(key);

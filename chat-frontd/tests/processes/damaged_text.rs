@@ -6,8 +6,6 @@ use std::net::{Shutdown, TcpStream};
 
 use super::installation::{FRONTD, Installation, PATIENCE, STATED, wait_until};
 
-/// `password`, as older account files have it.
-const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
 /// Texts are in a checkpoint soon, and in memory no longer.
 const FLAGS: [&str; 3] = [
     "--detach",
@@ -35,10 +33,7 @@ fn dialogue(installation: &Installation, said: &str) -> String {
 
 #[test]
 fn who_is_to_get_a_damaged_text_is_told_so_and_all_others_chat_on() {
-    let installation = Installation::new();
-    fs::create_dir(&installation.run_dir).unwrap();
-    let accounts = format!("ann,{SECRET}\nbob,{SECRET}\n");
-    fs::write(installation.file("user_pass.txt"), accounts).unwrap();
+    let installation = Installation::of_ann_and_bob();
     installation.program(STATED, &FLAGS).expect_status(0);
     let frontd = ["--detach", "--workers=1"];
     installation.program(FRONTD, &frontd).expect_status(0);

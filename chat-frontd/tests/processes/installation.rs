@@ -65,6 +65,17 @@ impl Installation {
         }
     }
 
+    /// One whose account file has ann and bob, whose password is `password`.
+    pub(crate) fn of_ann_and_bob() -> Self {
+        // As older account files have it.
+        const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
+        let installation = Self::new();
+        fs::create_dir(&installation.run_dir).unwrap();
+        let accounts = format!("ann,{SECRET}\nbob,{SECRET}\n");
+        fs::write(installation.file("user_pass.txt"), accounts).unwrap();
+        installation
+    }
+
     pub(crate) fn started() -> Self {
         let installation = Self::new();
         installation.script("start").expect_status(0);

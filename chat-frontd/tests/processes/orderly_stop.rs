@@ -1,13 +1,9 @@
 //! What an orderly stop means for messages on their way.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use super::installation::{Installation, PATIENCE, wait_until};
-
-/// `password`, as older account files have it.
-const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
 
 struct Client(BufReader<TcpStream>);
 
@@ -40,10 +36,7 @@ impl Client {
 /// The second promise of the protocol: that the server ends is no word of the client's, which may hang, and die unread.
 #[test]
 fn a_stop_leaves_in_the_queue_what_its_reader_has_not_confirmed() {
-    let installation = Installation::new();
-    fs::create_dir(&installation.run_dir).unwrap();
-    let accounts = format!("ann,{SECRET}\nbob,{SECRET}\n");
-    fs::write(installation.file("user_pass.txt"), accounts).unwrap();
+    let installation = Installation::of_ann_and_bob();
     for stop in ["stop", "restart"] {
         installation.script("start").expect_status(0);
         let reader = Client::new(

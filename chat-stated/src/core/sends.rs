@@ -18,8 +18,7 @@ impl Core {
         if !sends.lines.is_well_formed() || !can_be_stored(&sends.lines) {
             return self.close_link(link, "it sent messages that no client can have written");
         }
-        let connection = self.connection(link, serial);
-        let Some(connection) = connection else {
+        let Some(connection) = self.connection(link, serial) else {
             return;
         };
         if !self.can_go_together(connection, &sends.lines) {

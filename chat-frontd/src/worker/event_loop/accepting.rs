@@ -149,16 +149,27 @@ impl EventLoop {
             while told < full::MOST_AT_ONCE
                 && let Ok((stream, peer)) = self.listeners[index].accept()
             {
-                let is_plain = self.tls.config_of(index).is_none();
-                full::turn_away(stream, is_plain, &mut self.scratch[..]);
                 let source = peer.ip().to_canonical();
-                self.core.note(SecurityEvent::WorkerFull, Some(source));
+                self.turn_away(stream, index, source, SecurityEvent::WorkerFull);
                 told += 1;
             }
         }
         if let Some(again_ms) = self.full.told(told, self.now_ms) {
             self.accept_again_at(again_ms);
         }
+    }
+
+    /// Ends a connection that came by the listener of this index, and says why in the security log.
+    fn turn_away(
+        &mut self,
+        stream: TcpStream,
+        listener: usize,
+        source: IpAddr,
+        event: SecurityEvent,
+    ) {
+        let is_plain = self.tls.config_of(listener).is_none();
+        full::turn_away(stream, is_plain, &mut self.scratch[..]);
+        self.core.note(event, Some(source));
     }
 
     fn accept_again_at(&mut self, at_ms: u64) {
@@ -202,10 +213,8 @@ impl EventLoop {
         } = introduced;
         if self.comes_too_fast(source.ip()) {
             self.admission.refused_stranger(listener, self.now_ms);
-            let is_plain = self.tls.config_of(listener).is_none();
-            full::turn_away(stream, is_plain, &mut self.scratch[..]);
             let event = SecurityEvent::ConnectionsThrottled;
-            self.core.note(event, Some(source.ip()));
+            self.turn_away(stream, listener, source.ip(), event);
             return false;
         }
         self.admit(listener, source.ip());
