@@ -52,6 +52,8 @@ const REMEMBERED_PASSWORDS: usize = 1_000_000;
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// After SIGTERM, what was asked must be answered within this.
 const STOP_TIME: Duration = Duration::from_secs(5);
+/// So often is a worker read when the daemon is told to stop: more than its socket holds, and an end to who never stops talking.
+const LAST_READS: usize = 64;
 
 pub(super) struct EventLoop {
     poll: Poll,
@@ -220,6 +222,7 @@ impl EventLoop {
                 wake_stream::drain(&mut self.terminate);
                 log::info!("stopping");
                 self.stop_by = Some(Instant::now() + STOP_TIME);
+                self.read_workers_a_last_time();
             }
             RELOAD => {
                 wake_stream::drain(&mut self.reload);
@@ -292,6 +295,21 @@ impl EventLoop {
             .collect();
         for link in readable {
             self.read_worker(link);
+        }
+    }
+
+    /// What workers said before the stop is still done, and who hung up before it is gone: the kernel may tell of the stop first.
+    fn read_workers_a_last_time(&mut self) {
+        let links: Vec<LinkId> = self.sockets.iter().map(|(link, _)| link).collect();
+        for link in links {
+            self.sockets[link].is_readable = true;
+            for _ in 0..LAST_READS {
+                let is_readable = self.sockets.get(link).is_some_and(|it| it.is_readable);
+                if !is_readable || self.core.is_full() {
+                    break;
+                }
+                self.read_worker(link);
+            }
         }
     }
 

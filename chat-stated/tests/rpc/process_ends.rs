@@ -8,7 +8,7 @@ use chat_shared::rpc::{Answer, Call, FromWorker, ToWorker};
 use nix::sys::signal::Signal;
 use nix::unistd::{getegid, geteuid};
 
-use super::daemon::{Daemon, PASSWORD, wait_for_end};
+use super::daemon::{Daemon, PASSWORD, send_signal, wait_for_end};
 use super::worker::{SENT, Worker, log_in, name, register, send, texts, users};
 
 /// The default of `--worker-user`.
@@ -52,6 +52,26 @@ fn sigterm_waits_for_what_is_in_flight() {
     }
     assert_eq!(answers, [Answer::Password, Answer::Registered]);
     assert_eq!(daemon.account_lines("bob").len(), 1);
+}
+
+#[test]
+fn what_workers_did_before_a_stop_is_known_after_it() {
+    let daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    let child = daemon.child();
+    // It comes upon all of it at once.
+    send_signal(child, Signal::SIGSTOP);
+    worker.request([ann.request(send("bob", "hi"))]);
+    drop(worker);
+    send_signal(child, Signal::SIGTERM);
+    send_signal(child, Signal::SIGCONT);
+    wait_for_end(child);
+    // Its life has ended with it, though its process, this one, lives.
+    let mut worker = Worker::attach(&daemon);
+    worker.log_in("ann");
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages), ["hi"]);
 }
 
 #[test]
