@@ -5,6 +5,12 @@
 scripts=$(dirname -- "$(readlink -f -- "$0")")
 root=$(dirname -- "$scripts")
 
+# Settings of the daemons, as docs/operations.md has them.
+settings='CHAT_LISTEN CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_WORKERS CHAT_LOG TIME_OUT BLOCK_TIME CHAT_SANDBOX
+    CHAT_STATE_USER CHAT_WORKER_USER CHAT_STRICT_PERMISSIONS CHAT_ARGON2_MEMORY_KIB CHAT_ARGON2_ITERATIONS CHAT_ARGON2_LANES'
+# What the scripts, the client and the tests read beside them.
+other_variables='CHAT_RUN_DIR CHAT_BIN_DIR CHAT_TRUSTED CHAT_HOST CHAT_PORT CHAT_TLS CHAT_CA CHAT_NO_PUSH CHAT_PASSWORD_FILE
+    CHAT_CONNECT_TIMEOUT CHAT_ANSWER_TIMEOUT CHAT_CRASH_FILE'
 # Limits, as docs/operations.md has them.
 limits='CHAT_MAX_ACCOUNTS CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES CHAT_SENDER_SHARE_PERCENT CHAT_BROADCAST_MESSAGES
     CHAT_BROADCAST_BYTES CHAT_BROADCASTS_PER_MINUTE CHAT_MAX_CONNECTIONS CHAT_MAX_ADDRESS_CONNECTIONS
@@ -16,9 +22,7 @@ limits='CHAT_MAX_ACCOUNTS CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES CHAT_SENDER_SHARE
     CHAT_SOURCE_CONNECTIONS_PER_SECOND CHAT_SOURCE_CONNECTION_BURST'
 
 # A variable that is set to nothing stands for its default; but CHAT_TRUSTED: nobody is trusted then.
-for variable in CHAT_RUN_DIR CHAT_LISTEN CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_WORKERS CHAT_LOG CHAT_BIN_DIR TIME_OUT BLOCK_TIME \
-    CHAT_SANDBOX CHAT_STATE_USER CHAT_WORKER_USER CHAT_STRICT_PERMISSIONS \
-    CHAT_ARGON2_MEMORY_KIB CHAT_ARGON2_ITERATIONS CHAT_ARGON2_LANES $limits; do
+for variable in CHAT_RUN_DIR CHAT_BIN_DIR $settings $limits; do
     eval "[ -n \"\${$variable:-}\" ] || unset $variable"
 done
 
@@ -62,14 +66,24 @@ take_no_arguments() {
     [ $# -eq 0 ] || fail_usage "unexpected argument $1; --help says what this does"
 }
 
+# A setting that is misspelt would be none at all, in silence: a limit that does not limit.
+warn_of_unknown_settings() {
+    # shellcheck disable=SC2086,SC2116
+    known=" $(echo $settings $limits $other_variables) "
+    for variable in $(env | sed -n 's/^\(CHAT_[A-Za-z0-9_]*\)=.*/\1/p'); do
+        case $known in
+        *" $variable "*) ;;
+        *) echo "warning: $variable is no setting, and changes nothing (misspelt? docs/operations.md has all)" >&2 ;;
+        esac
+    done
+}
+
 # daemon NAME FLAG: has the program do something with the daemon of the run directory. If the program is not built (any
 # more), the running daemon's own binary does it.
 daemon() {
     # What is wrong with a setting must not keep a running daemon from being stopped.
-    unset_settings="env -u CHAT_LISTEN -u CHAT_LISTEN_TLS -u CHAT_TLS_CERT -u CHAT_TLS_KEY -u CHAT_WORKERS -u CHAT_LOG -u TIME_OUT -u BLOCK_TIME -u CHAT_SANDBOX
-        -u CHAT_STATE_USER -u CHAT_WORKER_USER -u CHAT_STRICT_PERMISSIONS -u CHAT_ARGON2_MEMORY_KIB
-        -u CHAT_ARGON2_ITERATIONS -u CHAT_ARGON2_LANES"
-    for variable in CHAT_TRUSTED $limits; do
+    unset_settings=env
+    for variable in CHAT_TRUSTED $settings $limits; do
         unset_settings="$unset_settings -u $variable"
     done
     if [ -x "$bin_dir/$1" ]; then

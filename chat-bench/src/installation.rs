@@ -261,6 +261,12 @@ impl Installation {
         self.run_dir.join("start.log")
     }
 
+    /// All that a daemon has logged.
+    pub fn log(&self, daemon: Daemon) -> anyhow::Result<String> {
+        let path = RunDir::new(&self.run_dir, daemon.program()).log_file();
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
     /// Stops it if it is ours. With `keep`, its directory stays, and is returned.
     pub fn end(mut self, keep: bool) -> anyhow::Result<Option<PathBuf>> {
         let Some(dir) = self.own_dir.take() else {

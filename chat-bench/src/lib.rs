@@ -5,7 +5,6 @@ pub mod crash;
 pub mod crowd;
 pub mod dialogue;
 pub mod footprint;
-pub mod histogram;
 pub mod hot_paths;
 pub mod installation;
 pub mod json_object;

@@ -8,6 +8,7 @@ pub mod descriptor_limit;
 pub mod detach;
 mod flag_source;
 pub mod handouts;
+pub mod histogram;
 pub mod inherited_fd;
 pub mod log_format;
 pub mod network;

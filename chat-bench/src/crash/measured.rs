@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use chat_shared::histogram::Histogram;
+
 use super::kills::Victim;
-use crate::histogram::Histogram;
 
 const KINDS: usize = Victim::KINDS.len();
 

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use chat_shared::histogram::Histogram;
+
 use super::Options;
-use crate::histogram::Histogram;
 use crate::json_object::JsonObject;
 use crate::machine::page;
 

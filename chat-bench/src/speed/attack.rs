@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
+use chat_shared::histogram::Histogram;
 use clap::builder::RangedU64ValueParser;
 
 use super::attackers::{Attack, Attackers};
@@ -21,7 +22,6 @@ use super::progress::Progress;
 use super::setup::{Setup, Stage};
 use super::target::{ServerKind, Target};
 use crate::crowd::Crowd;
-use crate::histogram::Histogram;
 use crate::installation::{Accounts, Hashing, Plan};
 use crate::process_tree::processor_time;
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use chat_shared::histogram::Histogram;
 use clap::builder::RangedU64ValueParser;
 
 use super::deliveries::{Answers, Deliveries};
@@ -16,7 +17,6 @@ use super::relay;
 use super::setup::{Flow, Setup, Stage};
 use super::target::Target;
 use crate::crowd::Crowd;
-use crate::histogram::Histogram;
 use crate::installation::{Accounts, Plan};
 
 /// How long messages that are late may still take.
@@ -86,10 +86,15 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
         };
         let target = stage.start(&options.setup, &accounts, Plan::default())?;
         let times = at_rate(options, rate, &target, &accounts, progress)?;
-        target.end()?;
+        let commits = target.end_with_commits()?;
         all.answered.merge(&times.answered);
         all.delivered.merge(&times.delivered);
-        Ok(figures(&times))
+        let mut figures = figures(&times);
+        if let Some(commits) = commits {
+            figures.push(("commit p50 us", commits.median_us as f64));
+            figures.push(("commit p99 us", commits.p99_us as f64));
+        }
+        Ok(figures)
     })?;
     measurement.distributions = distributions(&all);
     Ok(vec![measurement])

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
+use chat_stated::journal::CommitSummary;
 use clap::ValueEnum;
 
 use super::dialect::Dialect;
@@ -149,6 +150,17 @@ impl Target {
         installation.start(Daemon::State)?;
         installation.start(Daemon::Front)?;
         Ok(began_at.elapsed())
+    }
+
+    /// Stops it and removes what it left. What it says of its commits, if it has any.
+    pub fn end_with_commits(self) -> anyhow::Result<Option<CommitSummary>> {
+        let mut commits = None;
+        if let ServedBy::Ours(installation) = &self.served_by {
+            installation.stop()?;
+            commits = CommitSummary::last_in(&installation.log(Daemon::State)?);
+        }
+        self.end()?;
+        Ok(commits)
     }
 
     /// Stops it and removes what it left.

@@ -73,7 +73,7 @@ impl ClientSocket {
     /// Tells the core how much of what was sent is acknowledged; nothing, if the connection is broken: that is
     /// found when it is next served.
     pub(super) fn observe(&mut self, key: ClientKey, core: &mut Core) {
-        if !matches!(self.stream.take_error(), Ok(None)) {
+        if self.was_reset() {
             self.is_broken = true;
             core.list(key);
         } else if let (Ok(unacknowledged), Ok(unread)) = (
@@ -93,6 +93,11 @@ impl ClientSocket {
                 }
             }
         }
+    }
+
+    /// Whether the kernel knows that the connection is broken, though no event has told of it yet.
+    pub(super) fn was_reset(&self) -> bool {
+        !matches!(self.stream.take_error(), Ok(None))
     }
 
     /// Whether what there is to be read has to wait, because the client sends too much.
@@ -126,6 +131,8 @@ impl ClientSocket {
             self.observe(key, core);
         }
         match self.stream.read(scratch) {
+            // A reset right behind the end reads as the end, but is none in good order.
+            Ok(0) if self.was_reset() => return Alive::No,
             Ok(0) => {
                 self.has_ended = true;
                 core.ended(key);
@@ -192,5 +199,70 @@ impl ClientSocket {
             Ok(()) => Alive::Yes,
             Err(_) => Alive::No,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::{Duration, Instant};
+
+    use chat_shared::network::Networks;
+    use chat_shared::token_bucket::Rate;
+
+    use super::*;
+    use crate::core::{CoreSettings, NewcomerRules, SessionLimits};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn core() -> Core {
+        let settings = CoreSettings {
+            limits: SessionLimits {
+                max_line_bytes: 64,
+                max_unread_bytes: 1_024,
+                max_recipients: 1,
+            },
+            time_out_ms: 1_000,
+            newcomers: NewcomerRules {
+                trusted: Networks::LOOPBACK.parse().unwrap(),
+                login_ms: 1_000,
+                lines: Rate::new(1, 1_000, 1),
+            },
+            max_held_bytes: usize::MAX,
+        };
+        Core::new(settings, 0)
+    }
+
+    /// What reading the end of a client gives that has closed its side, and then perhaps reset the connection.
+    fn read_end(resets: bool) -> Alive {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut core = core();
+        let key = core.open(Ipv4Addr::LOCALHOST.into());
+        let mut socket = ClientSocket::new(TcpStream::from_std(stream), None, None);
+        client.shutdown(Shutdown::Write).unwrap();
+        if resets {
+            let linger = Some(Duration::ZERO);
+            socket2::SockRef::from(&client).set_linger(linger).unwrap();
+            drop(client);
+        }
+        let (began_at, mut scratch) = (Instant::now(), [0; READ_BYTES]);
+        loop {
+            // What has not arrived yet is no end.
+            let alive = socket.read(key, &mut core, &mut scratch);
+            if socket.has_ended || alive == Alive::No {
+                return alive;
+            }
+            assert!(began_at.elapsed() < PATIENCE);
+            socket.is_readable = true;
+        }
+    }
+
+    #[test]
+    fn an_end_is_one_in_good_order_unless_a_reset_is_right_behind_it() {
+        assert_eq!(read_end(false), Alive::Yes);
+        assert_eq!(read_end(true), Alive::No);
     }
 }

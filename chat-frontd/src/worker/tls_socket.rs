@@ -79,6 +79,9 @@ impl ClientSocket {
             return Alive::No;
         }
         if tls.has_farewell() {
+            if self.was_reset() {
+                return Alive::No;
+            }
             self.has_ended = true;
             core.ended(key);
         }
@@ -86,7 +89,7 @@ impl ClientSocket {
     }
 
     fn observation(&mut self) -> Option<Observation> {
-        if !matches!(self.stream.take_error(), Ok(None)) {
+        if self.was_reset() {
             self.is_broken = true;
             return None;
         }

@@ -101,6 +101,19 @@ fn status_tells_by_its_exit_status_whether_clients_are_served() {
 }
 
 #[test]
+fn a_misspelt_setting_is_named_at_the_start() {
+    let misspelt = Installation::new().with("CHAT_LOGIN_BRUST", "1");
+    let said = misspelt.script("start");
+    said.expect_status(0)
+        .expect_err("warning: CHAT_LOGIN_BRUST is no setting");
+    // Those of the client are none of the daemons', and right all the same.
+    let right = Installation::new()
+        .with("CHAT_LOGIN_BURST", "1000")
+        .with("CHAT_HOST", "127.0.0.1");
+    assert_eq!(right.script("start").expect_status(0).err, "");
+}
+
+#[test]
 fn files_are_for_their_owner_alone_and_the_account_file_is_never_replaced() {
     let installation = Installation::new();
     fs::create_dir(&installation.run_dir).unwrap();

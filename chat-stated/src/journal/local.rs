@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
 
 use chat_shared::crash_point;
 
+use super::commit_times::CommitTimes;
 use super::store::BatchStore;
 use super::{Journal, JournalEvent, JournalSink, Position};
 use crate::database::StorageError;
@@ -38,6 +40,7 @@ impl LocalJournal {
             sink,
             has_housekeeping: true,
             has_freed: false,
+            commit_times: CommitTimes::default(),
         };
         let thread = Builder::new()
             .name("journal".into())
@@ -87,6 +90,7 @@ struct Committer {
     has_housekeeping: bool,
     /// Whether housekeeping has freed space since the log was last written back for it.
     has_freed: bool,
+    commit_times: CommitTimes,
 }
 
 impl Committer {
@@ -98,6 +102,9 @@ impl Committer {
                 error: error.to_string(),
             });
         }
+        if let Some(summary) = self.commit_times.summary() {
+            log::info!("{summary}");
+        }
     }
 
     fn run(&mut self) -> Result<(), StorageError> {
@@ -106,7 +113,6 @@ impl Committer {
                 Command::ForgetThrough(position) => self.allow_forgetting(position),
                 Command::Submit(batch) => {
                     self.commit_group(batch)?;
-                    self.forget_slice()?;
                     self.store.write_back_long_wal()?;
                 }
             }
@@ -136,9 +142,19 @@ impl Committer {
 
     /// Commits a batch and all that wait behind it, as far as a group goes.
     fn commit_group(&mut self, first: Batch) -> Result<(), StorageError> {
+        let began_at = Instant::now();
         let mut group = vec![(first, 0)];
-        match self.write_group(&mut group) {
+        let forgets = self.is_forgetting();
+        let mut written = self.write_group(&mut group, forgets);
+        // What is to be forgotten may be what had no room: it then goes apart, as the batches do.
+        let goes_apart = forgets && matches!(&written, Err(error) if error.is_no_room());
+        if goes_apart {
+            self.store.roll_back()?;
+            written = self.write_group(&mut group, false);
+        }
+        match written {
             Ok(mut position) => {
+                self.commit_times.add(began_at.elapsed(), began_at);
                 crash_point::reach("state:before-answer");
                 for (batch, bytes) in group {
                     (self.sink)(JournalEvent::Committed {
@@ -148,7 +164,6 @@ impl Committer {
                     });
                     position.0 += 1;
                 }
-                Ok(())
             }
             Err(error) if error.is_no_room() => {
                 log::error!("{error}");
@@ -156,26 +171,35 @@ impl Committer {
                 for (batch, _) in group {
                     (self.sink)(JournalEvent::NoRoom { batch });
                 }
-                Ok(())
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        if goes_apart {
+            self.forget_slice()?;
+        }
+        Ok(())
     }
 
-    /// Writes a group that holds its first batch, and fills it meanwhile; sets the bytes each takes. Returns
-    /// the position of the first.
-    fn write_group(&mut self, group: &mut Vec<(Batch, usize)>) -> Result<Position, StorageError> {
-        let mut group_bytes = 0;
+    /// Writes a group, and fills it meanwhile; sets the bytes each batch takes. A slice of what may be forgotten goes first, in the
+    /// same transaction: it leaves its room, and costs no sync. Returns the position of the first.
+    fn write_group(
+        &mut self,
+        group: &mut Vec<(Batch, usize)>,
+        forgets: bool,
+    ) -> Result<Position, StorageError> {
         self.store.begin()?;
-        while let Some((batch, bytes)) = group.last_mut() {
+        if forgets {
+            self.store.forget_slice_with_batches(self.forget_through)?;
+        }
+        let mut group_bytes = 0;
+        let mut next = 0;
+        while let Some((batch, bytes)) = group.get_mut(next) {
             *bytes = self.store.append(batch)?;
             group_bytes += *bytes;
-            if group.len() >= GROUP_BATCHES || group_bytes >= GROUP_BYTES {
-                break;
-            }
-            match self.waiting_batch() {
-                Some(batch) => group.push((batch, 0)),
-                None => break,
+            next += 1;
+            let is_full = group.len() >= GROUP_BATCHES || group_bytes >= GROUP_BYTES;
+            if next == group.len() && !is_full {
+                group.extend(self.waiting_batch().map(|batch| (batch, 0)));
             }
         }
         self.store.commit()
@@ -196,9 +220,6 @@ impl Committer {
     }
 
     fn forget_slice(&mut self) -> Result<(), StorageError> {
-        if !self.is_forgetting() {
-            return Ok(());
-        }
         let before = self.store.forgotten_through();
         if !put_off_without_room(self.store.forget_slice(self.forget_through))?
             || self.store.forgotten_through() == before

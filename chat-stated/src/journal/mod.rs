@@ -2,6 +2,7 @@
 //!
 //! Nothing is applied, and so nothing answered, before it came out of here.
 
+mod commit_times;
 mod crash_points;
 mod durable_mark;
 pub mod format;
@@ -17,6 +18,7 @@ mod tests;
 
 use crate::entry::Batch;
 
+pub use commit_times::CommitSummary;
 pub use local::LocalJournal;
 pub use recovery::{CheckedJournal, RecoveredJournal, StoredBatch};
 pub use snapshot::{JournalSnapshot, StoredRow, check_journal, create_journal};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::Position;
 use super::crash_points;
@@ -39,12 +39,16 @@ pub(super) struct BatchStore {
     mark: DurableMark,
     /// The last batch that was forgotten.
     anchor: Anchor,
+    /// The one that will have been with the transaction that was begun.
+    anchor_to_be: Option<Anchor>,
     /// The last batch that is durable.
     durable: Anchor,
     /// The last batch that was added, durable or not yet.
     last: Anchor,
     body: Vec<u8>,
 }
+
+const FORGET: &str = "forget batches of";
 
 /// Buffers that grew larger than this are given back.
 const KEPT_BUFFER_BYTES: usize = 1024 * 1024;
@@ -61,6 +65,7 @@ impl BatchStore {
             database,
             mark,
             anchor,
+            anchor_to_be: None,
             durable: last,
             last,
             body: Vec::new(),
@@ -112,6 +117,7 @@ impl BatchStore {
         crash_points::before_fsync(&self.database);
         let first = Position(self.durable.position.0 + 1);
         self.durable = self.last;
+        self.anchor = self.anchor_to_be.take().unwrap_or(self.anchor);
         self.mark.advance(self.durable.position)?;
         Ok(first)
     }
@@ -119,6 +125,7 @@ impl BatchStore {
     /// Takes back what was added since the last commit.
     pub(super) fn roll_back(&mut self) -> Result<(), StorageError> {
         self.last = self.durable;
+        self.anchor_to_be = None;
         self.database.roll_back()
     }
 
@@ -127,20 +134,31 @@ impl BatchStore {
         self.anchor.position
     }
 
-    /// Forgets a slice of what is allowed; the last durable batch stays behind as the anchor.
+    /// Forgets a slice of what is allowed, in a transaction of its own; the last durable batch stays behind as the anchor.
     pub(super) fn forget_slice(&mut self, through: Position) -> Result<(), StorageError> {
-        let through = through.min(self.durable.position);
-        let Some(anchor) = self.end_of_slice(through).map_err(self.error("read"))? else {
-            return Ok(());
-        };
-        self.database.in_transaction("forget batches of", |rows| {
-            rows.prepare_cached("DELETE FROM batch WHERE position <= ?1")?
-                .execute([anchor.position.0 as i64])?;
-            rows.prepare_cached("UPDATE anchor SET content = ?1 WHERE id = 0")?
-                .execute([&anchor.encode()[..]])
-        })?;
-        self.anchor = anchor;
+        if let Some(anchor) = self.anchor_after_slice(through)? {
+            let forget = |rows: &Connection| forget_through(rows, anchor);
+            self.database.in_transaction(FORGET, forget)?;
+            self.anchor = anchor;
+        }
         Ok(())
+    }
+
+    /// The same in the transaction that was begun, so that it costs no sync.
+    pub(super) fn forget_slice_with_batches(
+        &mut self,
+        through: Position,
+    ) -> Result<(), StorageError> {
+        if let Some(anchor) = self.anchor_after_slice(through)? {
+            forget_through(&self.database.connection, anchor).map_err(self.error(FORGET))?;
+            self.anchor_to_be = Some(anchor);
+        }
+        Ok(())
+    }
+
+    fn anchor_after_slice(&self, through: Position) -> Result<Option<Anchor>, StorageError> {
+        let through = through.min(self.durable.position);
+        self.end_of_slice(through).map_err(self.error("read"))
     }
 
     fn end_of_slice(&self, through: Position) -> rusqlite::Result<Option<Anchor>> {
@@ -212,4 +230,12 @@ impl BatchStore {
     pub(super) fn database(&self) -> &Database {
         &self.database
     }
+}
+
+fn forget_through(rows: &Connection, anchor: Anchor) -> rusqlite::Result<()> {
+    rows.prepare_cached("DELETE FROM batch WHERE position <= ?1")?
+        .execute([anchor.position.0 as i64])?;
+    rows.prepare_cached("UPDATE anchor SET content = ?1 WHERE id = 0")?
+        .execute([&anchor.encode()[..]])?;
+    Ok(())
 }

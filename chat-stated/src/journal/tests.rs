@@ -309,3 +309,24 @@ fn what_waits_while_a_commit_is_under_way_is_one_group() {
     drop(go_on);
     await_committed(&events, 99);
 }
+
+#[test]
+fn what_is_forgotten_makes_room_for_what_is_committed_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 0, 1..=20, 50_000);
+    let (journal, _) = open(dir.path(), 0).unwrap();
+    journal.database().limit_further_pages(4);
+    let (mut journal, events, go_on) = start_with_a_pause(journal);
+    journal.submit(batch(21, 10));
+    await_committed(&events, 1);
+    // Both are there when the thread looks again.
+    journal.forget_through(Position(20));
+    journal.submit(batch(22, 500_000));
+    drop(go_on);
+    let committed = await_committed(&events, 1);
+    assert_eq!(committed, [(Position(22), batch(22, 500_000))]);
+    drop(journal);
+    let (_, found) = open(dir.path(), 20).unwrap();
+    let positions: Vec<_> = found.iter().map(|found| found.position.0).collect();
+    assert_eq!(positions, [21, 22]);
+}

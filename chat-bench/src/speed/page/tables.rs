@@ -270,8 +270,8 @@ fn latency(results: &[Measurement]) -> String {
     for result in results.iter().filter(|result| result.bench == "latency") {
         if text.is_empty() {
             text.push_str(
-                "| server | msgs/s | answer p50, us | p99 | p99.9 | delivery p50, us | p99 | p99.9 |\n\
-                 |---|---|---|---|---|---|---|---|\n",
+                "| server | msgs/s | answer p50, us | p99 | p99.9 | delivery p50, us | p99 | p99.9 | commit p50, us | p99 |\n\
+                 |---|---|---|---|---|---|---|---|---|---|\n",
             );
         }
         let state = match result.storage.as_str() {
@@ -286,8 +286,12 @@ fn latency(results: &[Measurement]) -> String {
             result.server,
             short(rate as f64)
         );
-        for what in ["answer", "delivery"] {
-            for percentile in ["p50", "p99", "p99.9"] {
+        for (what, percentiles) in [
+            ("answer", &["p50", "p99", "p99.9"][..]),
+            ("delivery", &["p50", "p99", "p99.9"]),
+            ("commit", &["p50", "p99"]),
+        ] {
+            for percentile in percentiles {
                 let value = result.median(&format!("{what} {percentile} us"));
                 let _ = write!(text, " {} |", value.map_or("–".to_owned(), short));
             }
