@@ -6,7 +6,7 @@ use super::timers::{ClientKey, Reason};
 use super::{Action, Core, STOPPING_CLOSING_MS};
 
 /// When a sent message's acknowledgement is looked for first, and at the latest after it was missing before.
-const FIRST_CHECK_MS: u64 = 50;
+const FIRST_CHECK_MS: u64 = 100;
 const MAX_CHECK_MS: u64 = 2_000;
 /// The same where a logout waits for it.
 const FIRST_CONCLUDING_CHECK_MS: u64 = 1;

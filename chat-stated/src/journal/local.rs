@@ -1,9 +1,9 @@
 //! The journal on this host's disk: SQLite, and a thread that commits in groups.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chat_shared::crash_point;
 
@@ -16,6 +16,10 @@ use crate::entry::Batch;
 /// How much is committed in one transaction: a group is closed once it has reached one of these.
 const GROUP_BATCHES: usize = 256;
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// After so long without a batch nobody is kept waiting by a slice of housekeeping, which takes several syncs. Meanwhile what is
+/// forgotten goes with the batches.
+const IDLE: Duration = Duration::from_millis(2);
 
 enum Command {
     Submit(Batch),
@@ -123,10 +127,10 @@ impl Committer {
     /// The next command; does housekeeping while there is none. Nothing at the end.
     fn next_command(&mut self) -> Result<Option<Command>, StorageError> {
         while self.has_housekeeping {
-            match self.commands.try_recv() {
+            match self.commands.recv_timeout(IDLE) {
                 Ok(command) => return Ok(Some(command)),
-                Err(TryRecvError::Disconnected) => return Ok(None),
-                Err(TryRecvError::Empty) => self.keep_house()?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => self.keep_house()?,
             }
         }
         match self.commands.recv() {
@@ -180,17 +184,13 @@ impl Committer {
         Ok(())
     }
 
-    /// Writes a group, and fills it meanwhile; sets the bytes each batch takes. A slice of what may be forgotten goes first, in the
-    /// same transaction: it leaves its room, and costs no sync. Returns the position of the first.
+    /// Writes a group, and fills it meanwhile; sets the bytes each batch takes. Returns the position of the first.
     fn write_group(
         &mut self,
         group: &mut Vec<(Batch, usize)>,
         forgets: bool,
     ) -> Result<Position, StorageError> {
-        self.store.begin()?;
-        if forgets {
-            self.store.forget_slice_with_batches(self.forget_through)?;
-        }
+        self.store.begin(forgets.then_some(self.forget_through))?;
         let mut group_bytes = 0;
         let mut next = 0;
         while let Some((batch, bytes)) = group.get_mut(next) {

@@ -28,9 +28,24 @@ pub(super) const JOURNAL: DatabaseKind = DatabaseKind {
     ],
 };
 
-/// How much is forgotten in one transaction.
-const FORGOTTEN_BATCHES_AT_ONCE: u64 = 256;
-const FORGOTTEN_BYTES_AT_ONCE: u64 = 1024 * 1024;
+/// How much is forgotten in one transaction, at least: the batch that reaches one of these is the last.
+#[derive(Clone, Copy, Debug)]
+struct ForgettingLimits {
+    batches: u64,
+    bytes: u64,
+}
+
+/// Where nobody waits for it.
+const FORGOTTEN_APART: ForgettingLimits = ForgettingLimits {
+    batches: 256,
+    bytes: 1024 * 1024,
+};
+
+/// With batches, which wait for it; beside that, twice as much as the group before has added, so that it ends.
+const FORGOTTEN_WITH_BATCHES: ForgettingLimits = ForgettingLimits {
+    batches: 16,
+    bytes: 64 * 1024,
+};
 
 /// The journal's rows, open for writing.
 #[derive(Debug)]
@@ -46,6 +61,9 @@ pub(super) struct BatchStore {
     /// The last batch that was added, durable or not yet.
     last: Anchor,
     body: Vec<u8>,
+    /// What the transaction has added, and then what the last one had.
+    added_batches: u64,
+    added_bytes: u64,
 }
 
 const FORGET: &str = "forget batches of";
@@ -69,14 +87,31 @@ impl BatchStore {
             durable: last,
             last,
             body: Vec::new(),
+            added_batches: 0,
+            added_bytes: 0,
         })
     }
 
-    pub(super) fn begin(&self) -> Result<(), StorageError> {
+    /// Begins a transaction. What may be forgotten up to `forget_through` goes first, a slice of it: it leaves its room, and
+    /// costs no sync of its own. The last durable batch stays behind as the anchor.
+    pub(super) fn begin(&mut self, forget_through: Option<Position>) -> Result<(), StorageError> {
+        let added_batches = std::mem::take(&mut self.added_batches);
+        let added_bytes = std::mem::take(&mut self.added_bytes);
         crash_points::before_write(&self.database);
         self.database
             .begin()
-            .map_err(self.error("begin a transaction in"))
+            .map_err(self.error("begin a transaction in"))?;
+        let limits = ForgettingLimits {
+            batches: FORGOTTEN_WITH_BATCHES.batches + 2 * added_batches,
+            bytes: FORGOTTEN_WITH_BATCHES.bytes + 2 * added_bytes,
+        };
+        if let Some(through) = forget_through
+            && let Some(anchor) = self.anchor_after_slice(through, limits)?
+        {
+            delete_through(&self.database.connection, anchor).map_err(self.error(FORGET))?;
+            self.anchor_to_be = Some(anchor);
+        }
+        Ok(())
     }
 
     /// Adds a batch to the transaction; returns the bytes of its body. One that is too large for its format
@@ -104,6 +139,8 @@ impl BatchStore {
             })
             .map_err(self.error("write to"))?;
         self.last = Anchor { position, digest };
+        self.added_batches += 1;
+        self.added_bytes += bytes as u64;
         if self.body.capacity() > KEPT_BUFFER_BYTES {
             self.body = Vec::new();
         }
@@ -134,34 +171,31 @@ impl BatchStore {
         self.anchor.position
     }
 
-    /// Forgets a slice of what is allowed, in a transaction of its own; the last durable batch stays behind as the anchor.
+    /// Forgets a slice of what is allowed in a transaction of its own.
     pub(super) fn forget_slice(&mut self, through: Position) -> Result<(), StorageError> {
-        if let Some(anchor) = self.anchor_after_slice(through)? {
-            let forget = |rows: &Connection| forget_through(rows, anchor);
-            self.database.in_transaction(FORGET, forget)?;
+        if let Some(anchor) = self.anchor_after_slice(through, FORGOTTEN_APART)? {
+            let delete = |rows: &Connection| delete_through(rows, anchor);
+            self.database.in_transaction(FORGET, delete)?;
             self.anchor = anchor;
         }
         Ok(())
     }
 
-    /// The same in the transaction that was begun, so that it costs no sync.
-    pub(super) fn forget_slice_with_batches(
-        &mut self,
+    fn anchor_after_slice(
+        &self,
         through: Position,
-    ) -> Result<(), StorageError> {
-        if let Some(anchor) = self.anchor_after_slice(through)? {
-            forget_through(&self.database.connection, anchor).map_err(self.error(FORGET))?;
-            self.anchor_to_be = Some(anchor);
-        }
-        Ok(())
-    }
-
-    fn anchor_after_slice(&self, through: Position) -> Result<Option<Anchor>, StorageError> {
+        limits: ForgettingLimits,
+    ) -> Result<Option<Anchor>, StorageError> {
         let through = through.min(self.durable.position);
-        self.end_of_slice(through).map_err(self.error("read"))
+        self.end_of_slice(through, limits)
+            .map_err(self.error("read"))
     }
 
-    fn end_of_slice(&self, through: Position) -> rusqlite::Result<Option<Anchor>> {
+    fn end_of_slice(
+        &self,
+        through: Position,
+        limits: ForgettingLimits,
+    ) -> rusqlite::Result<Option<Anchor>> {
         let mut select = self.database.connection.prepare_cached(
             "SELECT position, length(body) FROM batch WHERE position > ?1 AND position <= ?2 \
              ORDER BY position LIMIT ?3",
@@ -169,14 +203,14 @@ impl BatchStore {
         let mut rows = select.query([
             self.anchor.position.0 as i64,
             through.0 as i64,
-            FORGOTTEN_BATCHES_AT_ONCE as i64,
+            limits.batches as i64,
         ])?;
         let mut end = None;
         let mut bytes = 0;
         while let Some(row) = rows.next()? {
             end = Some(row.get::<_, i64>(0)?);
             bytes += row.get::<_, i64>(1)? as u64;
-            if bytes >= FORGOTTEN_BYTES_AT_ONCE {
+            if bytes >= limits.bytes {
                 break;
             }
         }
@@ -232,7 +266,7 @@ impl BatchStore {
     }
 }
 
-fn forget_through(rows: &Connection, anchor: Anchor) -> rusqlite::Result<()> {
+fn delete_through(rows: &Connection, anchor: Anchor) -> rusqlite::Result<()> {
     rows.prepare_cached("DELETE FROM batch WHERE position <= ?1")?
         .execute([anchor.position.0 as i64])?;
     rows.prepare_cached("UPDATE anchor SET content = ?1 WHERE id = 0")?

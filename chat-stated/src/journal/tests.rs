@@ -321,10 +321,10 @@ fn what_is_forgotten_makes_room_for_what_is_committed_with_it() {
     await_committed(&events, 1);
     // Both are there when the thread looks again.
     journal.forget_through(Position(20));
-    journal.submit(batch(22, 500_000));
+    journal.submit(batch(22, 90_000));
     drop(go_on);
     let committed = await_committed(&events, 1);
-    assert_eq!(committed, [(Position(22), batch(22, 500_000))]);
+    assert_eq!(committed, [(Position(22), batch(22, 90_000))]);
     drop(journal);
     let (_, found) = open(dir.path(), 20).unwrap();
     let positions: Vec<_> = found.iter().map(|found| found.position.0).collect();

@@ -11,6 +11,10 @@ use chat_shared::rpc::{MessageNumber, Progress};
 /// While push is on, a connection that stays whole for so long after the acknowledgement is enough.
 pub(crate) const WHOLE_MS: u64 = 1_000;
 
+/// What is seen to be acknowledged within so much time is followed as one, as if all of it had been seen last: each has a look at the
+/// socket of its own, and every look at a busy reader's would else begin another.
+const SEEN_TOGETHER_MS: u64 = 250;
+
 /// Messages that room is kept for when others are followed.
 const KEPT_MESSAGES: usize = 16;
 
@@ -29,6 +33,7 @@ struct Acknowledged {
     through: MessageNumber,
     /// How much of the input stream had come in when it was seen.
     input_total: u64,
+    first_seen_ms: u64,
     seen_ms: u64,
 }
 
@@ -71,6 +76,7 @@ impl Delivery {
                 through: received,
                 input_total,
                 // Time proves nothing while push is off, and who turns it on is heard.
+                first_seen_ms: 0,
                 seen_ms: 0,
             });
         }
@@ -109,11 +115,25 @@ impl Delivery {
         }
         if let Some(through) = through {
             self.progress.received = through;
-            self.unheard.push_back(Acknowledged {
+            self.follow(through, input_total, now_ms);
+        }
+    }
+
+    fn follow(&mut self, through: MessageNumber, input_total: u64, now_ms: u64) {
+        match self.unheard.back_mut() {
+            Some(last)
+                if last.input_total == input_total
+                    && now_ms < last.first_seen_ms + SEEN_TOGETHER_MS =>
+            {
+                last.through = through;
+                last.seen_ms = now_ms;
+            }
+            _ => self.unheard.push_back(Acknowledged {
                 through,
                 input_total,
+                first_seen_ms: now_ms,
                 seen_ms: now_ms,
-            });
+            }),
         }
     }
 
@@ -212,6 +232,28 @@ mod tests {
         delivery.stayed_whole(1_500);
         assert_eq!(had(&delivery), 7);
         assert_eq!(delivery.whole_at_ms(), None);
+    }
+
+    #[test]
+    fn what_is_seen_together_is_had_a_second_after_the_last_of_it() {
+        let mut delivery = Delivery::default();
+        let last = 2 * SEEN_TOGETHER_MS / 50;
+        for number in 1..=last {
+            delivery.sent(number, MessageNumber(number));
+            delivery.acknowledged(number, 0, number * 50);
+        }
+        assert_eq!(delivery.unheard.len(), 2);
+        let first_ms = delivery.whole_at_ms().unwrap();
+        assert!(first_ms <= 50 + SEEN_TOGETHER_MS + WHOLE_MS);
+        delivery.stayed_whole(first_ms - 1);
+        assert_eq!(had(&delivery), 0);
+        delivery.stayed_whole(first_ms);
+        assert_eq!(had(&delivery) * 50 + WHOLE_MS, first_ms);
+        // Somebody who spoke meanwhile has what was seen before, whatever is seen then.
+        delivery.sent(100, MessageNumber(100));
+        delivery.acknowledged(100, 7, last * 50);
+        delivery.heard(7);
+        assert_eq!(had(&delivery), last);
     }
 
     #[test]
