@@ -221,8 +221,9 @@ impl EventLoop {
             TERMINATE => {
                 wake_stream::drain(&mut self.terminate);
                 log::info!("stopping");
-                self.stop_by = Some(Instant::now() + STOP_TIME);
+                // From then on they are not read.
                 self.read_workers_a_last_time();
+                self.stop_by = Some(Instant::now() + STOP_TIME);
             }
             RELOAD => {
                 wake_stream::drain(&mut self.reload);
@@ -300,16 +301,11 @@ impl EventLoop {
 
     /// What workers said before the stop is still done, and who hung up before it is gone: the kernel may tell of the stop first.
     fn read_workers_a_last_time(&mut self) {
-        let links: Vec<LinkId> = self.sockets.iter().map(|(link, _)| link).collect();
-        for link in links {
-            self.sockets[link].is_readable = true;
-            for _ in 0..LAST_READS {
-                let is_readable = self.sockets.get(link).is_some_and(|it| it.is_readable);
-                if !is_readable || self.core.is_full() {
-                    break;
-                }
-                self.read_worker(link);
-            }
+        for (_, socket) in &mut self.sockets {
+            socket.is_readable = true;
+        }
+        for _ in 0..LAST_READS {
+            self.read_workers();
         }
     }
 
