@@ -20,6 +20,8 @@ use crate::pipe::Pipe;
 /// How long a block lasts in the simulation.
 pub(crate) const BLOCK_TIME_MS: u64 = 4_000;
 
+/// So long that much is read while a checkpoint waits for it, and so short that most do come to be written.
+const CHECKPOINT_READING_MS: u64 = 300;
 /// So little that most of what waits is read from the checkpoint.
 const RESIDENT_TEXT_BYTES: u64 = 40;
 
@@ -85,6 +87,8 @@ impl Daemon {
                 ..Limits::default()
             },
             checkpoint_every_entries: 40,
+            checkpoint_reading_ms: CHECKPOINT_READING_MS,
+            checkpoint_few_messages: 0,
             sources: SourceLimits {
                 trusted: "0.0.0.0/0".parse().map_err(|_| "no network")?,
                 ..SourceLimits::default()

@@ -68,6 +68,7 @@ impl Disk {
                 state.apply(entry, wall_s, &mut Effects::default());
             }
         }
+        state.check_replayed().map_err(|error| error.to_string())?;
         Ok((state, self.last))
     }
 }

@@ -7,7 +7,7 @@ use crate::backup::read::read_backup;
 use crate::checkpoint::CheckpointSnapshot;
 use crate::database::StorageError;
 use crate::entry::Batch;
-use crate::journal::{Position, check_journal, format};
+use crate::journal::{Position, check_journal, damaged_journal, format};
 use crate::state::{Effects, Restoration, State};
 
 /// Bytes of text kept in memory. All are read and checked.
@@ -95,6 +95,11 @@ impl StoredCheckpoint {
             replay(&mut state, stored.batch);
             Ok(())
         })?;
+        if checked.is_some() {
+            state
+                .check_replayed()
+                .map_err(|error| damaged_journal(state_dir, error))?;
+        }
         Ok(checked.map(|(last, batches)| StoredState {
             state,
             checkpoint: self.position,
@@ -137,6 +142,9 @@ impl StoredBackup {
             entries += batch.entries.len() as u64;
             replay(&mut state, batch);
             Ok::<(), StorageError>(())
+        })?;
+        state.check_replayed().map_err(|error| {
+            StorageError::damaged_backup(file, "its batches", error.to_string())
         })?;
         Ok(Self {
             head,

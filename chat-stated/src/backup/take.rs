@@ -15,13 +15,14 @@ use super::read::format_error;
 use crate::account_file::read::{MAX_FILE_BYTES, read};
 use crate::checkpoint::{CheckpointSnapshot, RECORD_FORMAT};
 use crate::database::{StorageError, sync_directory};
-use crate::journal::format::{Anchor, Digest};
-use crate::journal::{JournalSnapshot, Position};
+use crate::journal::{JournalSnapshot, Position, damaged_journal};
 use crate::stored_state::StoredBackup;
 
 /// Bytes of the account file that go into one frame.
 const ACCOUNT_FILE_CHUNK_BYTES: usize = 1024 * 1024;
 const BUFFER_BYTES: usize = 1024 * 1024;
+/// One that fails means that a checkpoint became current within some milliseconds; they are seconds apart.
+const SNAPSHOT_TRIES: usize = 8;
 /// As long as an append of the daemon waits.
 const ACCOUNT_FILE_LOCK_WAIT: Duration = Duration::from_secs(5);
 
@@ -111,9 +112,14 @@ fn write(
     taken_wall_ms: i64,
 ) -> anyhow::Result<(Head, Counts)> {
     let error = |error| format_error("write", new)(error);
-    let journal = JournalSnapshot::of_running(&source.state_dir)?;
-    let checkpoint = CheckpointSnapshot::of_running(&source.state_dir)?;
-    let head = head_of(&journal, checkpoint.position(), taken_wall_ms)?;
+    let (checkpoint, journal) = begin_snapshots(&source.state_dir)?;
+    let head = Head {
+        taken_wall_ms,
+        record_format: RECORD_FORMAT,
+        checkpoint: checkpoint.position(),
+        anchor: journal.anchor_at(checkpoint.position())?,
+        last: journal.last(),
+    };
     let out = BufWriter::with_capacity(BUFFER_BYTES, out);
     let mut writer = BackupWriter::new(out, &head).map_err(error)?;
     journal.read_after(head.checkpoint, |row| {
@@ -135,27 +141,28 @@ fn write(
     Ok((head, counts))
 }
 
-fn head_of(
-    journal: &JournalSnapshot,
-    checkpoint: Position,
-    taken_wall_ms: i64,
-) -> Result<Head, StorageError> {
-    let anchor = if checkpoint <= journal.last() {
-        journal.anchor_at(checkpoint)?
-    } else {
-        // The checkpoint is newer than the journal's snapshot: a journal of none begins behind it.
-        Anchor {
-            position: checkpoint,
-            digest: Digest::START,
+/// A checkpoint, and the journal from there to beyond what was durable when it became current.
+fn begin_snapshots(state_dir: &Path) -> anyhow::Result<(CheckpointSnapshot, JournalSnapshot)> {
+    for _ in 0..SNAPSHOT_TRIES {
+        let checkpoint = CheckpointSnapshot::of_running(state_dir)?;
+        let journal = JournalSnapshot::of_running(state_dir)?;
+        let (position, last) = (checkpoint.position(), journal.last());
+        if last < position {
+            let what = format!(
+                "it ends with batch {}, and the checkpoint has batch {}",
+                last.0, position.0
+            );
+            return Err(damaged_journal(state_dir, what).into());
         }
-    };
-    Ok(Head {
-        taken_wall_ms,
-        record_format: RECORD_FORMAT,
-        checkpoint,
-        anchor,
-        last: checkpoint.max(journal.last()),
-    })
+        // Else the next checkpoint became current in between.
+        if journal.forgotten_through() <= position {
+            return Ok((checkpoint, journal));
+        }
+    }
+    bail!(
+        "the checkpoint in {} changes faster than it can be read: try again",
+        state_dir.display()
+    )
 }
 
 fn add_records(

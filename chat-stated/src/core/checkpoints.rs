@@ -5,7 +5,7 @@ use crate::journal::Position;
 use crate::state::Record;
 
 /// Checkpoints that may be due at once before one begins though the last was just now: bounds what a start replays.
-const MOST_DUE: u64 = 8;
+pub(super) const MOST_DUE: u64 = 8;
 /// What is done of a snapshot in one turn, in steps of [`State::take_snapshot_piece`]: well below a millisecond.
 ///
 /// [`State::take_snapshot_piece`]: crate::state::State::take_snapshot_piece
@@ -19,12 +19,22 @@ pub(super) struct Checkpoints {
     bytes: u64,
     entries: u64,
     in_progress: bool,
-    /// Of the one in progress, while what it is to hold is not all gathered: up to where that is.
-    gathering: Option<Position>,
+    /// Of the one in progress, while what it is to hold is not all gathered.
+    gathering: Option<Gathering>,
     /// When the last one was begun, in boot time.
     begun_ms: u64,
     /// Of a checkpoint that the disk had no room for: they belong into the next one.
     left_over: Vec<Record>,
+}
+
+#[derive(Debug)]
+struct Gathering {
+    /// Up to where it is to hold everything.
+    position: Position,
+    /// When its messages are gathered, in boot time: most are read by then.
+    messages_at_ms: u64,
+    /// All but the messages is gathered.
+    waits_for_messages: bool,
 }
 
 impl Checkpoints {
@@ -49,9 +59,13 @@ impl Checkpoints {
         self.in_progress
     }
 
-    /// Whether what a checkpoint is to hold is not all gathered.
-    pub(super) fn is_gathering(&self) -> bool {
-        self.gathering.is_some()
+    /// When there is more to be gathered for a checkpoint, in boot time.
+    pub(super) fn next_piece_ms(&self, now_ms: u64) -> Option<u64> {
+        let gathering = self.gathering.as_ref()?;
+        Some(match gathering.waits_for_messages {
+            true => gathering.messages_at_ms,
+            false => now_ms,
+        })
     }
 
     pub(super) fn count(&mut self, position: Position, bytes: u64, entries: u64) {
@@ -75,7 +89,11 @@ impl Core {
         let next_ms = self.checkpoints.begun_ms + self.settings.checkpoint_interval_ms;
         let is_soon = self.stamp.boot_ms < next_ms && !self.has_texts_to_drop();
         if self.is_checkpoint_due(if is_soon { MOST_DUE } else { 1 }) {
-            self.begin_checkpoint();
+            let is_small = self.state.waiting_messages() <= self.settings.checkpoint_few_messages;
+            self.begin_checkpoint(match is_small {
+                true => 0,
+                false => self.settings.checkpoint_reading_ms,
+            });
         }
     }
 
@@ -90,14 +108,22 @@ impl Core {
     pub(super) fn begin_checkpoint_for_room(&mut self) {
         let has_news = self.checkpoints.entries > 0 || !self.checkpoints.left_over.is_empty();
         if has_news && !self.checkpoints.in_progress {
-            self.begin_checkpoint();
+            self.begin_checkpoint(0);
+        }
+        if let Some(gathering) = &mut self.checkpoints.gathering {
+            gathering.messages_at_ms = 0;
         }
     }
 
-    fn begin_checkpoint(&mut self) {
+    /// Begins one; messages that are read within this time need not be written down with their texts.
+    fn begin_checkpoint(&mut self, reading_ms: u64) {
         self.state.begin_snapshot();
         self.checkpoints.in_progress = true;
-        self.checkpoints.gathering = Some(self.checkpoints.applied);
+        self.checkpoints.gathering = Some(Gathering {
+            position: self.checkpoints.applied,
+            messages_at_ms: self.stamp.boot_ms + reading_ms,
+            waits_for_messages: false,
+        });
         self.checkpoints.begun_ms = self.stamp.boot_ms;
         self.checkpoints.bytes = 0;
         self.checkpoints.entries = 0;
@@ -107,9 +133,17 @@ impl Core {
 
     /// Gathers a little more of what the checkpoint that was begun is to hold; once that is all, it is to be written.
     fn gather_checkpoint(&mut self) {
-        let Some(position) = self.checkpoints.gathering else {
+        let is_urgent = self.has_texts_to_drop() || self.is_checkpoint_due(MOST_DUE);
+        let Some(gathering) = &mut self.checkpoints.gathering else {
             return;
         };
+        if self.stamp.boot_ms < gathering.messages_at_ms && !is_urgent {
+            gathering.waits_for_messages = gathering.waits_for_messages
+                || self.state.take_snapshot_without_messages(STEPS_IN_ONE_TURN);
+            return;
+        }
+        gathering.waits_for_messages = false;
+        let position = gathering.position;
         let Some(taken) = self.state.take_snapshot_piece(STEPS_IN_ONE_TURN) else {
             return;
         };

@@ -135,6 +135,11 @@ pub struct CoreSettings {
     /// A checkpoint begins no sooner after the one before, unless several are due or too much text is in memory: what is
     /// read within this never has to be written into one.
     pub checkpoint_interval_ms: u64,
+    /// A checkpoint takes messages so much later than all else, unless it is urgent: of one that is read within this time it has
+    /// no text. More than it takes until a message that was pushed counts as read, and less than the interval.
+    pub checkpoint_reading_ms: u64,
+    /// It does so if more messages than this wait.
+    pub checkpoint_few_messages: usize,
     /// A checkpoint is due when it would give back so many pages of messages. One that was read takes next to nothing in
     /// the journal, so that nothing else would tell that the disk can shrink.
     pub checkpoint_every_given_up_pages: usize,
@@ -152,6 +157,8 @@ impl Default for CoreSettings {
             checkpoint_every_bytes: 16 * 1024 * 1024,
             checkpoint_every_entries: 200_000,
             checkpoint_interval_ms: 4_000,
+            checkpoint_reading_ms: 2_000,
+            checkpoint_few_messages: 2_048,
             checkpoint_every_given_up_pages: 1_024,
             resident_text_bytes: 64 * 1024 * 1024,
         }
@@ -237,9 +244,9 @@ impl Core {
 
     /// When the core wants a turn even if nothing comes in, in boot time.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let at_once = self.text_reads.is_dropping() || self.checkpoints.is_gathering();
         [
-            at_once.then_some(self.stamp.boot_ms),
+            self.text_reads.is_dropping().then_some(self.stamp.boot_ms),
+            self.checkpoints.next_piece_ms(self.stamp.boot_ms),
             self.orphans.next_deadline_ms(),
             self.next_silent_link_ms(),
             self.batches.next_retry_ms(),

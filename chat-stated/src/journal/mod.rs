@@ -22,6 +22,7 @@ pub use commit_times::CommitSummary;
 pub use local::LocalJournal;
 pub use recovery::{CheckedJournal, RecoveredJournal, StoredBatch};
 pub use snapshot::{JournalSnapshot, StoredRow, check_journal, create_journal};
+pub use store::damaged_journal;
 
 /// Where a batch stands in the journal: 1, 2, 3, ... without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

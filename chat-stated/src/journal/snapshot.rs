@@ -51,6 +51,11 @@ impl JournalSnapshot {
         self.last
     }
 
+    /// The last batch that was forgotten; what is behind it is there.
+    pub fn forgotten_through(&self) -> Position {
+        self.anchor.position
+    }
+
     /// Place and digest of a batch that is in it, or was forgotten last.
     pub fn anchor_at(&self, position: Position) -> Result<Anchor, StorageError> {
         if position == self.anchor.position {

@@ -1,5 +1,6 @@
 //! The rows of the local journal: one a batch, and one that says what the first of them follows.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -64,6 +65,11 @@ pub(super) struct BatchStore {
     /// What the transaction has added, and then what the last one had.
     added_batches: u64,
     added_bytes: u64,
+}
+
+/// The journal in a directory does not hold what it must.
+pub fn damaged_journal(dir: &Path, what: impl Display) -> StorageError {
+    StorageError::damaged(&JOURNAL.path(dir), "its batches", what.to_string())
 }
 
 const FORGET: &str = "forget batches of";

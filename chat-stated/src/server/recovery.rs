@@ -11,7 +11,7 @@ use anyhow::Context;
 use crate::checkpoint::CheckpointStore;
 use crate::database::{StorageError, disk_failure};
 use crate::entry::Batch;
-use crate::journal::{CheckedJournal, LocalJournal, Position, RecoveredJournal};
+use crate::journal::{CheckedJournal, LocalJournal, Position, RecoveredJournal, damaged_journal};
 use crate::state::{Restoration, State};
 use crate::stored_state::replay;
 
@@ -108,6 +108,10 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
         })
     })
     .context("cannot replay the journal")?;
+    state
+        .check_replayed()
+        .map_err(|error| damaged_journal(state_dir, error))
+        .context("cannot replay the journal")?;
     log::info!(
         "recovered {} accounts and {} waiting messages in {} ms ({} entries replayed)",
         state.account_count(),

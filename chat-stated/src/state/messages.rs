@@ -152,7 +152,7 @@ impl Messages {
         }
         let number = slot.message.number;
         if self.paging.is_awaited_after_leaving(slot.page, number) {
-            self.paging.keep_for_snapshot(slot.message);
+            self.paging.keep_for_snapshot(&slot.message);
         }
     }
 

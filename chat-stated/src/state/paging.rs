@@ -2,6 +2,7 @@
 //! a snapshot has all those that waited when it began.
 
 mod damage;
+mod read_meanwhile;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -12,6 +13,7 @@ use super::messages::{MessageKey, Messages, Readers, StoredMessage, Text};
 use super::save::Records;
 use super::snapshot::Work;
 use crate::text_page::TextPlace;
+use read_meanwhile::ReadMeanwhile;
 
 /// Number of a page of messages in the checkpoint; not 0, and never given to another page while the process lives.
 pub(super) type PageNumber = u64;
@@ -40,6 +42,8 @@ struct Page {
     is_given_up: bool,
     /// Its texts cannot be moved.
     is_damaged: bool,
+    /// It has no texts: the journal behind the checkpoint has the reading of its messages.
+    is_read_meanwhile: bool,
 }
 
 impl Page {
@@ -74,10 +78,12 @@ struct Gathering {
     through: MessageNumber,
     /// Pages that were given up when it began, sorted: they are removed, and what waits on them moves.
     leaving: Vec<PageNumber>,
+    /// Pages of messages that were read while the snapshot before was taken: they are removed.
+    read_before: Vec<PageNumber>,
     /// Broadcasts up to here are done.
     broadcasts_through: MessageNumber,
     /// Messages that were read since, before they came onto a page.
-    left: Vec<StoredMessage>,
+    read_meanwhile: ReadMeanwhile,
 }
 
 /// The pages of the checkpoint, and what is on its way onto them.
@@ -89,6 +95,8 @@ pub(super) struct Paging {
     paged_through: MessageNumber,
     /// For the next snapshot to remove.
     given_up_pages: Vec<PageNumber>,
+    /// Pages of what was read while the last snapshot was taken, for the next one to remove.
+    read_pages: Vec<PageNumber>,
     gathering: Option<Gathering>,
     /// Pages up to here are in the current checkpoint, or were given up.
     current_through: PageNumber,
@@ -115,9 +123,9 @@ impl Paging {
     }
 
     /// Keeps a message that was read for the snapshot under way.
-    pub(super) fn keep_for_snapshot(&mut self, message: StoredMessage) {
+    pub(super) fn keep_for_snapshot(&mut self, message: &StoredMessage) {
         if let Some(gathering) = &mut self.gathering {
-            gathering.left.push(message);
+            gathering.read_meanwhile.add(message, &mut self.last_page);
         }
     }
 
@@ -160,8 +168,7 @@ impl Paging {
             waiting: keys.len(),
             keys,
             written,
-            is_given_up: false,
-            is_damaged: false,
+            ..Page::default()
         };
         self.pages.insert(page_number, page);
         self.give_up_if_worthless(page_number);
@@ -174,7 +181,7 @@ impl Paging {
 
     /// Pages of the checkpoint that hold little or nothing that waits, and go with the next checkpoint.
     pub(super) fn given_up_pages(&self) -> usize {
-        self.given_up_pages.len()
+        self.given_up_pages.len() + self.read_pages.len()
     }
 
     /// The newest message that surely stands on a page, if it waits.
@@ -189,15 +196,10 @@ impl Paging {
         self.gathering = Some(Gathering {
             through,
             leaving,
+            read_before: std::mem::take(&mut self.read_pages),
             broadcasts_through: self.paged_through,
-            left: Vec::new(),
+            read_meanwhile: ReadMeanwhile::default(),
         });
-    }
-
-    fn end_snapshot(&mut self) {
-        if let Some(gathering) = self.gathering.take() {
-            self.paged_through = gathering.through;
-        }
     }
 
     /// In a restore, once the pages were added: the current checkpoint has them all, up to this message.
@@ -227,7 +229,7 @@ impl Messages {
         self.paging.insert(page_number, keys, written);
     }
 
-    /// Removes pages that were given up, and moves what waits on them. Says whether that is done.
+    /// Removes pages that were given up or read, and moves what waits on them. Says whether that is done.
     pub(super) fn clear_leaving_pages(
         &mut self,
         open: &mut OpenPage,
@@ -235,15 +237,25 @@ impl Messages {
         work: &mut Work,
     ) -> bool {
         while !open.ends_piece(work) {
+            let read_before = |gathering: &mut Gathering| gathering.read_before.pop();
+            if let Some(page_number) = self.paging.gathering.as_mut().and_then(read_before) {
+                work.spend(1);
+                records.remove_read_page(page_number);
+                continue;
+            }
             let leaving = |gathering: &mut Gathering| gathering.leaving.pop();
             let Some(page_number) = self.paging.gathering.as_mut().and_then(leaving) else {
                 return true;
             };
             work.spend(1);
-            records.remove_page(page_number);
             let Some(page) = self.paging.pages.remove(&page_number) else {
                 continue;
             };
+            if page.is_read_meanwhile {
+                records.remove_read_page(page_number);
+                continue;
+            }
+            records.remove_page(page_number);
             if page.waiting == 0 {
                 continue;
             }
@@ -330,35 +342,6 @@ impl Messages {
         records.put_page(open.number, messages);
         let written = open.keys.len();
         self.paging.insert(open.number, open.keys, written);
-    }
-
-    /// Puts messages that were read meanwhile on pages of their own, which the next snapshot removes: the position of
-    /// this one is before their reading. To be called last; says whether that is done, and with it the snapshot.
-    pub(super) fn put_left_on_pages(&mut self, records: &mut Records, work: &mut Work) -> bool {
-        let paging = &mut self.paging;
-        while let Some(gathering) = &mut paging.gathering
-            && !gathering.left.is_empty()
-        {
-            if work.is_spent() {
-                return false;
-            }
-            let mut bytes = 0;
-            let newest_first = gathering.left.iter().rev().take(PAGE_MESSAGES);
-            let fitting = newest_first
-                .take_while(|message| {
-                    let fits = bytes < PAGE_BYTES;
-                    bytes += message.text.len();
-                    fits
-                })
-                .count();
-            let left = gathering.left.split_off(gathering.left.len() - fitting);
-            work.spend(left.iter().map(steps_of).sum());
-            let page_number = paging.new_page();
-            records.put_page(page_number, left.iter());
-            paging.insert(page_number, Vec::new(), left.len());
-        }
-        paging.end_snapshot();
-        true
     }
 
     /// The checkpoint of the pages that were taken last is the current one.

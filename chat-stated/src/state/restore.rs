@@ -10,7 +10,9 @@ use super::accounts::AccountRecord;
 use super::failures::Failures;
 use super::messages::{Readers, StoredMessage, Text};
 use super::paging::PageNumber;
-use super::save::{ACCOUNT_TABLE, HEADER_TABLE, Header, Listed, PAGE_TABLE, decode};
+use super::save::{
+    ACCOUNT_TABLE, HEADER_TABLE, Header, Listed, PAGE_TABLE, READ_MEANWHILE_TABLE, decode,
+};
 use crate::checkpoint::{Record, RecordSink};
 use crate::text_page::{self, TEXT_TABLE};
 
@@ -28,6 +30,12 @@ pub enum RestoreError {
     /// The records contradict each other.
     #[error("the records contradict each other: {0}")]
     Contradiction(&'static str),
+    /// The checkpoint has messages without their texts, because they were read by the time it was written, and the journal
+    /// behind it ends before that.
+    #[error(
+        "it ends before messages were read that the checkpoint takes for read: its end is missing"
+    )]
+    ReadingMissing,
 }
 
 impl State {
@@ -62,6 +70,9 @@ impl State {
         for (page, keys) in pages.iter().zip(keys_by_page) {
             self.messages
                 .add_page(page.number, keys, page.messages.len());
+            if page.texts == RestoredTexts::Nowhere {
+                self.messages.paging.note_read_meanwhile(page.number);
+            }
         }
         let resident = pages
             .iter()
@@ -174,6 +185,8 @@ struct RestoredPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RestoredTexts {
     Missing,
+    /// Its messages were read by the time the checkpoint was written.
+    Nowhere,
     OnPage,
     Resident,
 }
@@ -215,7 +228,14 @@ impl Restoration {
                 self.has_header = true;
             }
             ACCOUNT_TABLE => self.accounts.push((key, decode(bytes).ok_or(unreadable)?)),
-            PAGE_TABLE => self.add_page(key, decode(bytes).ok_or(unreadable)?),
+            PAGE_TABLE => {
+                let listed = decode(bytes).ok_or(unreadable)?;
+                self.add_page(key, listed, RestoredTexts::Missing);
+            }
+            READ_MEANWHILE_TABLE => {
+                let listed = decode(bytes).ok_or(unreadable)?;
+                self.add_page(key, listed, RestoredTexts::Nowhere);
+            }
             TEXT_TABLE => match self.page_indexes.get(&key) {
                 Some(index) => self.add_texts(*index, bytes)?,
                 None => {
@@ -227,7 +247,7 @@ impl Restoration {
         Ok(())
     }
 
-    fn add_page(&mut self, number: PageNumber, listed: Vec<Listed<Readers>>) {
+    fn add_page(&mut self, number: PageNumber, listed: Vec<Listed<Readers>>, texts: RestoredTexts) {
         let (index, start) = (self.pages.len(), self.messages.len());
         let mut text_bytes = 0;
         self.messages.extend(listed.into_iter().map(|listed| {
@@ -248,7 +268,7 @@ impl Restoration {
             number,
             messages: start..self.messages.len(),
             text_bytes,
-            texts: RestoredTexts::Missing,
+            texts,
         });
         self.page_indexes.insert(number, index);
     }
@@ -260,6 +280,11 @@ impl Restoration {
             table: TEXT_TABLE,
             key: page.number,
         };
+        if page.texts == RestoredTexts::Nowhere {
+            return Err(RestoreError::Contradiction(
+                "texts of messages that have none",
+            ));
+        }
         let texts = text_page::decode(bytes).ok_or(unreadable)?;
         let messages = &mut self.messages[page.messages.clone()];
         let texts = texts_of_messages(texts, messages).ok_or(RestoreError::Contradiction(
@@ -340,17 +365,20 @@ impl RecordSink for Restoration {
             // Taken, and found to be texts of nothing.
             return true;
         };
-        let page = &mut self.pages[*index];
-        let all_bytes = self
-            .messages
-            .iter()
-            .map(|(_, message)| message.text.len() as u64);
+        let with_texts = |page: &&RestoredPage| page.texts != RestoredTexts::Nowhere;
+        let all_bytes = self.pages.iter().filter(with_texts);
+        let all_bytes = all_bytes.map(|page| page.text_bytes);
         let unwanted = self.unwanted_text_bytes.get_or_insert_with(|| {
             all_bytes
                 .sum::<u64>()
                 .saturating_sub(self.resident_text_bytes)
         });
         if *unwanted == 0 {
+            return true;
+        }
+        let page = &mut self.pages[*index];
+        if page.texts == RestoredTexts::Nowhere {
+            // Taken, and found to contradict.
             return true;
         }
         *unwanted = unwanted.saturating_sub(page.text_bytes);

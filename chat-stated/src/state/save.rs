@@ -20,6 +20,9 @@ pub(super) const HEADER_TABLE: u8 = 0;
 pub(super) const ACCOUNT_TABLE: u8 = 1;
 /// One record a page of messages, by its number; their texts are the record of the same number in [`TEXT_TABLE`].
 pub(super) const PAGE_TABLE: u8 = 2;
+/// One record a page of messages that waited when the snapshot began and were read while it was taken, by its number. Their texts
+/// are nowhere: the journal behind the checkpoint has their reading.
+pub(super) const READ_MEANWHILE_TABLE: u8 = 4;
 
 /// Bytes that a message's entry in a page takes, but for many readers.
 const LISTED_BYTES: usize = 32;
@@ -86,6 +89,23 @@ impl Records {
         }));
     }
 
+    /// A page of messages that were read meanwhile: so many, encoded by [`list_behind`].
+    pub(super) fn put_read_page(&mut self, page: PageNumber, count: usize, listed: &[u8]) {
+        const COUNT_BYTES: usize = 9;
+        let mut content = Vec::with_capacity(COUNT_BYTES + listed.len());
+        encode_behind(&mut content, &(count as u64));
+        content.extend_from_slice(listed);
+        self.put(READ_MEANWHILE_TABLE, page, content);
+    }
+
+    pub(super) fn remove_read_page(&mut self, page: PageNumber) {
+        self.0.push(Record {
+            table: READ_MEANWHILE_TABLE,
+            key: page,
+            value: None,
+        });
+    }
+
     pub(super) fn append(&mut self, others: &mut Self) {
         self.0.append(&mut others.0);
     }
@@ -108,18 +128,27 @@ pub(super) fn encode_listed<R: Serialize>(
     messages: impl ExactSizeIterator<Item = Listed<R>>,
 ) -> Vec<u8> {
     let mut listed = Vec::with_capacity(messages.len() * LISTED_BYTES);
-    listed = encoded(&(messages.len() as u64), listed);
+    encode_behind(&mut listed, &(messages.len() as u64));
     for message in messages {
-        listed = encoded(&message, listed);
+        encode_behind(&mut listed, &message);
     }
     listed
 }
 
-/// What is behind `bytes`, and a value behind that.
+/// A message behind others of a page, as it is stored.
+pub(super) fn list_behind(listed: &mut Vec<u8>, message: &StoredMessage) {
+    encode_behind(listed, &list(message));
+}
+
+/// What is in `bytes`, and a value behind that.
 fn encoded<T: Serialize>(value: &T, mut bytes: Vec<u8>) -> Vec<u8> {
-    bincode::serde::encode_into_std_write(value, &mut bytes, ENCODING)
-        .expect("the state's types can always be encoded into memory");
+    encode_behind(&mut bytes, value);
     bytes
+}
+
+fn encode_behind<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
+    bincode::serde::encode_into_std_write(value, bytes, ENCODING)
+        .expect("the state's types can always be encoded into memory");
 }
 
 /// What of a message is loaded at the start in any case.

@@ -2,8 +2,8 @@
 //! meanwhile.
 //!
 //! What is small is written down at the beginning. An account that is changed before its turn comes is written down
-//! first; a message that is read before its turn comes is kept for the snapshot. Messages that come are for the next
-//! one.
+//! first. Messages come last, so that most can have been read by then: of one that was, the snapshot has all but the text.
+//! Messages that come are for the next one.
 
 #[cfg(test)]
 mod tests;
@@ -94,27 +94,49 @@ impl State {
         self.messages.paging.begin_snapshot(self.last_message);
     }
 
+    /// Goes on with the snapshot under way, for about so many steps, but leaves the messages that came since the one before.
+    /// Says whether the rest is done.
+    pub fn take_snapshot_without_messages(&mut self, steps: usize) -> bool {
+        let Some(mut snapshot) = self.snapshot.take() else {
+            return true;
+        };
+        let (mut work, mut open) = (Work::of(steps), OpenPage::default());
+        let is_done = self.put_all_but_messages(&mut snapshot, &mut open, &mut work);
+        self.messages.close_page(&mut open, &mut snapshot.records);
+        self.snapshot = Some(snapshot);
+        is_done
+    }
+
     /// Goes on with the snapshot under way, for about so many steps; one is a message, an account, or a kibibyte of text.
-    /// Gives what [`State::take_changes`] would have given when it began, once all of it is there.
+    /// Gives the records once all are there: what [`State::take_changes`] would have given when it began, but for the texts of
+    /// messages that were read since. Who goes on from these records has to replay what was applied since, and then to ask
+    /// [`State::check_replayed`].
     pub fn take_snapshot_piece(&mut self, steps: usize) -> Option<Vec<Record>> {
         let mut snapshot = self.snapshot.take()?;
         let (mut work, mut open) = (Work::of(steps), OpenPage::default());
-        let records = &mut snapshot.records;
-        let is_all_on_pages = self.accounts.put_awaited(records, &mut work)
-            && self
-                .messages
-                .clear_leaving_pages(&mut open, records, &mut work)
+        let is_done = self.put_all_but_messages(&mut snapshot, &mut open, &mut work)
             && self.put_queues_on_pages(&mut snapshot, &mut open, &mut work)
             && self
                 .messages
                 .put_broadcasts_on_pages(&mut open, &mut snapshot.records, &mut work);
-        let records = &mut snapshot.records;
-        self.messages.close_page(&mut open, records);
-        if is_all_on_pages && self.messages.put_left_on_pages(records, &mut work) {
+        self.messages.close_page(&mut open, &mut snapshot.records);
+        if is_done {
+            self.messages.paging.end_snapshot(&mut snapshot.records);
             return Some(snapshot.records.into_vec());
         }
         self.snapshot = Some(snapshot);
         None
+    }
+
+    fn put_all_but_messages(
+        &mut self,
+        snapshot: &mut Snapshot,
+        open: &mut OpenPage,
+        work: &mut Work,
+    ) -> bool {
+        let records = &mut snapshot.records;
+        self.accounts.put_awaited(records, work)
+            && self.messages.clear_leaving_pages(open, records, work)
     }
 
     /// What one reader waits for is read, and leaves, together. Says whether all queues are done.

@@ -5,6 +5,7 @@
 mod checking;
 mod formats;
 mod installation;
+mod read_meanwhile;
 mod restoring;
 mod taking;
 mod worker;

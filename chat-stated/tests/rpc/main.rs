@@ -17,6 +17,7 @@ mod process_ends;
 mod push;
 mod queues;
 mod races;
+mod read_meanwhile;
 mod resuming;
 mod sending;
 mod texts_on_disk;

@@ -101,7 +101,9 @@ impl Run {
         for state in self.states() {
             state.advance_clock(&stamp);
         }
-        if let Some(entry) = steps::entry_of(step, &self.model) {
+        let entry = steps::entry_of(step, &self.model);
+        self.in_pieces.note(&stamp, entry.as_ref());
+        if let Some(entry) = entry {
             let wall_s = stamp.wall_ms.div_euclid(1_000);
             let expected = self.model.apply(&entry, wall_s);
             for state in self.states() {
@@ -116,12 +118,12 @@ impl Run {
                 for running in self.all() {
                     running.left_over.extend(running.state.take_changes());
                 }
-                self.in_pieces.begin(&self.model, &stamp, false);
+                self.in_pieces.begin(&self.model, false);
             }
             Step::DropTexts { until_bytes } => self.drop_texts(*until_bytes),
             _ => {}
         }
-        self.in_pieces.go_on(seed);
+        self.in_pieces.go_on(&self.model, &stamp, seed);
         let unlike = [&self.first, &self.in_pieces.running];
         for running in unlike.into_iter().chain(&self.restored) {
             observe::compare(
@@ -149,7 +151,7 @@ impl Run {
     }
 
     fn checkpoint(&mut self, seed: u64) {
-        self.in_pieces.begin(&self.model, &self.stamp, true);
+        self.in_pieces.begin(&self.model, true);
         self.first.checkpoint();
         self.twin.checkpoint();
         assert_eq!(

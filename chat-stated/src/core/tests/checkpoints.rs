@@ -3,6 +3,7 @@
 use chat_shared::rpc::MessageNumber;
 
 use super::*;
+use crate::core::checkpoints::MOST_DUE;
 
 const MESSAGES: u64 = 10_000;
 
@@ -107,6 +108,67 @@ fn what_is_applied_while_a_checkpoint_is_gathered_is_replayed_on_it() {
     assert_eq!(state.waiting_messages(), running.waiting_messages());
     assert!(state.records().eq(running.records()));
     assert!(state.lives().eq(running.lives()));
+}
+
+/// With a checkpoint that leaves its readers time, and when it takes the messages, in boot time.
+fn waiting_for_readers() -> (Attached, u64) {
+    let mut worker = with_a_queue();
+    worker.core.settings.checkpoint_every_entries = MESSAGES;
+    assert!(turn(&mut worker).1.is_none());
+    assert!(worker.core.checkpoints.is_in_progress());
+    assert_eq!(worker.core.state.messages_on_pages(), 0);
+    let due_ms = worker
+        .core
+        .next_deadline_ms()
+        .expect("it goes on by itself");
+    assert_eq!(
+        due_ms,
+        START.boot_ms + worker.core.settings.checkpoint_reading_ms
+    );
+    (worker, due_ms)
+}
+
+fn gathered(worker: &mut Attached) -> Vec<Record> {
+    for _ in 0..10 {
+        if let (_, Some((_, records))) = turn(worker) {
+            return records;
+        }
+    }
+    panic!("a turn that has nothing else to do gathers more");
+}
+
+#[test]
+fn a_checkpoint_leaves_readers_time_and_has_no_texts_of_what_they_read() {
+    let (mut worker, due_ms) = waiting_for_readers();
+    let progress = has(&worker, MESSAGES - 100);
+    worker.core.batches.push(progress);
+    worker.core.begin_turn(after_ms(due_ms - START.boot_ms - 1));
+    let (batch, checkpoint) = turn(&mut worker);
+    assert!(checkpoint.is_none());
+    worker.commit(batch.expect("somebody read"));
+    assert_eq!(worker.core.next_deadline_ms(), Some(due_ms));
+    worker.core.begin_turn(after_ms(due_ms - START.boot_ms));
+    let records = gathered(&mut worker);
+    let bytes: usize = records
+        .iter()
+        .flat_map(|record| &record.value)
+        .map(|content| content.approximate_len())
+        .sum();
+    assert!(bytes < 20 * MESSAGES as usize, "{bytes} bytes");
+    assert_eq!(worker.core.state.messages_on_pages(), 100);
+}
+
+#[test]
+fn a_checkpoint_that_is_urgent_waits_for_no_reader() {
+    let (mut worker, _) = waiting_for_readers();
+    worker.core.begin_checkpoint_for_room();
+    gathered(&mut worker);
+    let (mut worker, _) = waiting_for_readers();
+    worker.core.count_replayed(0, MOST_DUE * MESSAGES);
+    gathered(&mut worker);
+    let (mut worker, _) = waiting_for_readers();
+    worker.core.settings.resident_text_bytes = 0;
+    gathered(&mut worker);
 }
 
 #[test]

@@ -95,8 +95,8 @@ impl Messages {
             waiting: keys.len(),
             keys,
             written,
-            is_given_up: false,
             is_damaged: true,
+            ..Page::default()
         };
         self.paging.pages.insert(page_number, page);
         self.paging.give_up_if_worthless(page_number);

@@ -1,0 +1,146 @@
+//! A backup whose records are without the texts of what was read by the time they were written: its batches have to say so.
+
+use std::fs::File;
+use std::path::Path;
+
+use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_stated::backup::format::{BackupWriter, Head, Item};
+use chat_stated::checkpoint::MemoryCheckpoint;
+use chat_stated::entry::{
+    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, RequestName, Stamp,
+};
+use chat_stated::journal::Position;
+use chat_stated::journal::format::{Anchor, Digest, encode};
+use chat_stated::state::State;
+use chat_stated::stored_state::{StoredBackup, replay};
+
+use super::installation::SECRET;
+
+const ANN: ConnectionId = ConnectionId {
+    life: LifeId(1),
+    serial: ConnectionSerial(1),
+};
+
+fn batch(entries: Vec<Entry>) -> Batch {
+    let stamp = Stamp {
+        wall_ms: 1_795_000_000_000,
+        boot_ms: 1_000_000,
+        boot_id: [1; 16],
+    };
+    Batch { stamp, entries }
+}
+
+fn request(offset: u64, action: Action) -> Entry {
+    Entry::Request {
+        name: RequestName {
+            connection: ANN,
+            offset: StreamOffset(offset),
+        },
+        answered: StreamOffset(offset - 1),
+        progress: Progress::default(),
+        action,
+    }
+}
+
+/// Ann has written to herself.
+fn written() -> Batch {
+    batch(vec![
+        Entry::BeginLife {
+            secret: [1; 16],
+            pid: 1,
+        },
+        Entry::ChangeAccounts(vec![AccountChange::Set {
+            name: "ann".into(),
+            secret: SECRET.into(),
+        }]),
+        request(
+            1,
+            Action::LogIn {
+                account: AccountId(0),
+                address: [127, 0, 0, 1].into(),
+                password_version: 0,
+                new_secret: None,
+            },
+        ),
+        request(
+            2,
+            Action::Send {
+                recipients: "ann".into(),
+                text: "read meanwhile".into(),
+            },
+        ),
+    ])
+}
+
+/// And has read it.
+fn read() -> Batch {
+    let all = MessageNumber(1);
+    batch(vec![Entry::Progress {
+        connection: ANN,
+        progress: Progress {
+            written: all,
+            received: all,
+            had: all,
+        },
+    }])
+}
+
+/// A checkpoint that holds the first batch, and was written after the second.
+fn checkpoint() -> MemoryCheckpoint {
+    let mut state = State::default();
+    replay(&mut state, written());
+    state.begin_snapshot();
+    replay(&mut state, read());
+    let records = state.take_snapshot_piece(usize::MAX).expect("all at once");
+    let mut checkpoint = MemoryCheckpoint::default();
+    checkpoint.write(&records).expect("it moves no texts");
+    checkpoint
+}
+
+fn write(file: &Path, batches: &[Batch]) {
+    let anchor = Anchor {
+        position: Position(1),
+        digest: Digest::START,
+    };
+    let head = Head {
+        taken_wall_ms: 1_795_000_000_000,
+        record_format: chat_stated::checkpoint::RECORD_FORMAT,
+        checkpoint: Position(1),
+        anchor,
+        last: Position(1 + batches.len() as u64),
+    };
+    let mut writer = BackupWriter::new(File::create(file).unwrap(), &head).unwrap();
+    let mut last = anchor;
+    for batch in batches {
+        let mut body = Vec::new();
+        encode(batch, &mut body).unwrap();
+        let position = Position(last.position.0 + 1);
+        let digest = Digest::of(position, last.digest, &body);
+        let item = Item::Batch {
+            position,
+            digest,
+            body: &body,
+        };
+        writer.add(&item).unwrap();
+        last = Anchor { position, digest };
+    }
+    for (table, key, value) in checkpoint().records() {
+        let value = &value;
+        writer.add(&Item::Record { table, key, value }).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_backup_that_ends_before_the_reading_of_what_it_has_no_text_of_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("whole.backup");
+    write(&file, &[read()]);
+    let backup = StoredBackup::read(&file).unwrap();
+    assert_eq!(backup.stored.state.waiting_messages(), 0);
+    let file = dir.path().join("cut.backup");
+    write(&file, &[]);
+    let error = StoredBackup::read(&file).unwrap_err().to_string();
+    assert!(error.contains("cut.backup is damaged"), "{error}");
+    assert!(error.contains("its end is missing"), "{error}");
+}
