@@ -98,7 +98,7 @@ impl Core {
         };
         while self.link.has_room() {
             let progress = client.session.progress();
-            let Some(question) = client.session.next_question(&mut self.packer) else {
+            let Some(question) = client.session.next_question() else {
                 break;
             };
             client.reported = progress;

@@ -14,7 +14,7 @@ mod newcomers;
 mod session;
 mod timers;
 
-use chat_shared::rpc::{ConnectionSerial, FromWorker, SendsPacker};
+use chat_shared::rpc::{ConnectionSerial, FromWorker};
 use chat_shared::security_log::SecurityLog;
 
 pub use newcomers::NewcomerRules;
@@ -81,8 +81,6 @@ pub struct Core {
     newcomers: Newcomers,
     security: SecurityLog,
     held_bytes: usize,
-    /// Room in which questions are put together.
-    packer: SendsPacker,
 }
 
 impl Core {
@@ -104,7 +102,6 @@ impl Core {
             newcomers: Newcomers::default(),
             security: SecurityLog::default(),
             held_bytes: 0,
-            packer: SendsPacker::default(),
         }
     }
 

@@ -41,6 +41,13 @@ pub struct PackedSend<'a> {
     pub text: &'a str,
 }
 
+impl PackedSend<'_> {
+    /// Length of names and text.
+    pub fn bytes(&self) -> usize {
+        self.recipients.len() + self.text.len()
+    }
+}
+
 impl PackedSends {
     /// Lines by rising offset. `None` where a line cannot be told to follow the one before, or has no recipients.
     pub fn of<'a>(
@@ -63,6 +70,14 @@ impl PackedSends {
     /// Whether there is no line.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// The line, if there is one and no more.
+    pub fn only(&self) -> Option<PackedSend<'_>> {
+        match self.len() {
+            1 => self.iter().next(),
+            _ => None,
+        }
     }
 
     /// Where the first line ends.
@@ -112,7 +127,7 @@ impl PackedSends {
 }
 
 /// Puts lines together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SendsPacker {
     sends: PackedSends,
     /// Where the last line ends.
@@ -132,6 +147,31 @@ impl SendsPacker {
     /// The lines so far.
     pub fn sends(&self) -> &PackedSends {
         &self.sends
+    }
+
+    /// Where the last line ends.
+    pub fn last(&self) -> StreamOffset {
+        self.last
+    }
+
+    /// Takes the lines out that end at this offset or later, if there are such and others.
+    pub fn split_off(&mut self, at: StreamOffset) -> Option<Self> {
+        let lines = || self.sends.iter();
+        let repacked = |is_behind: bool| {
+            let mut packer = Self::default();
+            let chosen = lines().filter(|line| (line.offset >= at) == is_behind);
+            for line in chosen {
+                // Of lines that went together any part does.
+                packer.push(line.offset, line.recipients, line.text);
+            }
+            packer
+        };
+        let (before, behind) = (repacked(false), repacked(true));
+        if before.sends.is_empty() || behind.sends.is_empty() {
+            return None;
+        }
+        *self = before;
+        Some(behind)
     }
 
     /// Adds a line, or says that it has to go with others: there is no more room, it does not end behind the last, or it
@@ -220,6 +260,29 @@ mod tests {
         let text = "x".repeat(PACKED_BYTES);
         assert!(packer.push(StreamOffset(1), "bob", &text), "alone it fits");
         assert!(!packer.push(StreamOffset(2), "bob", "x"));
+    }
+
+    #[test]
+    fn lines_are_taken_out_from_one_on() {
+        for at in [0, 10, 11, 25, 26, 27] {
+            let mut packer = SendsPacker::default();
+            for (offset, recipients, text) in &LINES[..3] {
+                assert!(packer.push(*offset, recipients, text));
+            }
+            let whole = packer.clone();
+            let behind = packer.split_off(StreamOffset(at));
+            let lines = LINES[..3].iter().copied();
+            let (before, after): (Vec<_>, Vec<_>) = lines.partition(|line| line.0.0 < at);
+            if before.is_empty() || after.is_empty() {
+                assert_eq!((behind, packer), (None, whole));
+                continue;
+            }
+            assert_eq!(Some(packer.sends()), PackedSends::of(before).as_ref());
+            assert_eq!(packer.last().0, if at > 25 { 25 } else { 10 });
+            let behind = behind.unwrap();
+            assert_eq!(Some(behind.sends()), PackedSends::of(after).as_ref());
+            assert_eq!(behind.last().0, 26);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_shared::rpc::{FromWorker, Request, ResumedConnection, Sends, SendsPacker};
+use chat_shared::rpc::{FromWorker, Request, ResumedConnection, Sends};
 
 use super::slot::{Question, Setting, Slot, Stage};
 use super::{PushMode, Session, refusal};
@@ -12,66 +12,38 @@ impl Session {
         if self.is_daemon_lost {
             refuse_busy(&mut slot);
         }
-        self.held_bytes += slot.held_bytes;
-        self.slots.push_back(slot);
+        self.slots.push(slot);
     }
 
-    /// The next question for the daemon, or several in `packer`, which it is taken to have been asked by this.
-    pub(crate) fn next_question<'a>(
-        &'a mut self,
-        packer: &'a mut SendsPacker,
-    ) -> Option<FromWorker<'a>> {
-        let next = (self.next_to_ask..self.slots.len())
-            .find(|index| self.slots[*index].stage.is_to_be_asked());
-        self.next_to_ask = next.unwrap_or(self.slots.len());
-        let first = next?;
+    /// The next question for the daemon, which it is taken to have been asked by this.
+    pub(crate) fn next_question(&mut self) -> Option<FromWorker<'_>> {
+        let slot = self.slots.next_to_ask()?;
         self.has_asked = true;
-        let together = self.pack_sends(first, packer);
-        let slots = self.slots.range_mut(first..first + together.max(1));
-        for slot in slots {
-            slot.stage = Stage::Asked;
-        }
-        self.next_to_ask += together.max(1);
         let progress = self.delivery.progress();
-        if together > 1 {
-            return Some(FromWorker::Sends(Sends {
+        if let Some(call) = slot.question.to_call(self.address) {
+            return Some(FromWorker::Request(Request {
                 connection: self.serial,
+                offset: slot.offset,
                 answered: self.answered,
                 progress,
-                lines: Cow::Borrowed(packer.sends()),
+                call,
             }));
         }
-        let slot = &self.slots[first];
-        Some(FromWorker::Request(Request {
+        let Question::Sends(run) = &slot.question else {
+            return None;
+        };
+        Some(FromWorker::Sends(Sends {
             connection: self.serial,
-            offset: slot.offset,
             answered: self.answered,
             progress,
-            call: slot.question.to_call(self.address),
+            lines: Cow::Borrowed(run.sends()),
         }))
-    }
-
-    /// How many questions from this one on are messages to some accounts, and went into `packer`.
-    fn pack_sends(&self, first: usize, packer: &mut SendsPacker) -> usize {
-        packer.clear();
-        let fits = |slot: &&Slot| match &slot.question {
-            Question::Send(letter) if slot.stage.is_to_be_asked() => {
-                packer.push(slot.offset, letter.recipients(), letter.text())
-            }
-            _ => false,
-        };
-        self.slots.range(first..).take_while(fits).count()
     }
 
     /// The daemon came back: what it may not have decided is asked again, under the same names.
     pub(crate) fn resume(&mut self) -> Option<ResumedConnection> {
         self.is_daemon_lost = false;
-        self.next_to_ask = 0;
-        for slot in &mut self.slots {
-            if slot.stage == Stage::Asked {
-                slot.stage = Stage::AskedBefore;
-            }
-        }
+        self.slots.ask_again();
         self.page_asked = None;
         self.has_asked.then_some(ResumedConnection {
             connection: self.serial,
@@ -101,7 +73,7 @@ impl Session {
     /// The daemon has been away for long: refuses what certainly did not reach it.
     pub(crate) fn daemon_is_lost(&mut self, now_ms: u64) {
         self.is_daemon_lost = true;
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             if slot.stage == Stage::Unasked {
                 refuse_busy(slot);
             }

@@ -21,6 +21,12 @@ impl Session {
             return self.ask(slot.answered_with(answer));
         }
         let parsed = command::parse(content);
+        if let Ok(Command::Send(letter)) = &parsed
+            && !self.is_daemon_lost
+            && !letter.has_more_recipients_than(self.limits.max_recipients)
+        {
+            return self.slots.push_letter(line.end, letter);
+        }
         let word = match &parsed {
             Ok(command) => command.word().into(),
             Err(error) => error.word(),
@@ -36,7 +42,8 @@ impl Session {
                 self.event = Some(Event::GroupSize);
                 slot(Question::Fetch).answered_with(refusal("args", &word))
             }
-            Ok(Command::Send(letter)) => slot(Question::Send(letter)),
+            // The daemon is lost: it is refused at once.
+            Ok(Command::Send(_)) => slot(Question::Fetch),
             Ok(Command::Broadcast { text }) => slot(Question::Broadcast { text }),
             Ok(Command::Fetch) => slot(Question::Fetch).answered_with(words::FETCHING),
             Ok(Command::Push(mode)) => {
@@ -67,7 +74,7 @@ impl Session {
         index: usize,
         answer: &Answer<'_>,
     ) -> Option<Cow<'static, str>> {
-        let slot = &mut self.slots[index];
+        let slot = self.slots.get_mut(index);
         match &slot.question {
             question @ (Question::Name { .. }
             | Question::Register { .. }

@@ -7,10 +7,10 @@ use chat_shared::protocol::{text, words};
 
 /// A line in the chat, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
+pub(crate) enum Command<'a> {
     Who,
     Last { minutes: u64 },
-    Send(Letter),
+    Send(Letter<'a>),
     Broadcast { text: String },
     Fetch,
     LogOut,
@@ -20,50 +20,46 @@ pub(crate) enum Command {
 
 /// A message and who is to have it, fit to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Letter {
-    /// The recipients' names, one space between, and the text behind them.
-    packed: Box<str>,
-    names_bytes: usize,
+pub(crate) struct Letter<'a> {
+    /// Names as typed, one space between; the same one may stand there twice.
+    pub(crate) recipients: Cow<'a, str>,
+    /// Without control characters.
+    pub(crate) text: Cow<'a, str>,
 }
 
-impl Letter {
-    /// `names` are not empty and hold no space.
-    fn new<'a>(names: impl Iterator<Item = &'a [u8]>, text: &[u8], capacity: usize) -> Self {
-        let mut packed = String::with_capacity(capacity);
-        for name in names {
-            if !packed.is_empty() {
-                packed.push(' ');
-            }
-            packed.push_str(&text::clean(name));
-        }
-        let names_bytes = packed.len();
-        packed.push_str(&text::clean(text));
+impl<'a> Letter<'a> {
+    fn to_one(name: &'a [u8], text: &'a [u8]) -> Self {
         Self {
-            packed: packed.into_boxed_str(),
-            names_bytes,
+            recipients: text::clean(name),
+            text: text::clean(text),
         }
     }
 
-    /// Names as typed, one space between; the same one may stand there twice.
-    pub(crate) fn recipients(&self) -> &str {
-        &self.packed[..self.names_bytes]
+    /// `names` are not empty and hold no space.
+    fn to_group<'n>(names: impl Iterator<Item = &'n [u8]>, text: &'a [u8]) -> Self {
+        let mut recipients = String::new();
+        for name in names {
+            if !recipients.is_empty() {
+                recipients.push(' ');
+            }
+            recipients.push_str(&text::clean(name));
+        }
+        Self {
+            recipients: recipients.into(),
+            text: text::clean(text),
+        }
     }
 
     /// Length of the text and the names.
     pub(crate) fn bytes(&self) -> usize {
-        self.packed.len()
+        self.recipients.len() + self.text.len()
     }
 
     /// Whether there are more names than this.
     pub(crate) fn has_more_recipients_than(&self, most: usize) -> bool {
         // Names and spaces take two bytes each at least: most need no counting.
-        let spaces = || self.recipients().bytes().filter(|byte| *byte == b' ');
-        self.names_bytes / 2 >= most && spaces().count() >= most
-    }
-
-    /// Without control characters.
-    pub(crate) fn text(&self) -> &str {
-        &self.packed[self.names_bytes..]
+        let spaces = || self.recipients.bytes().filter(|byte| *byte == b' ');
+        self.recipients.len() / 2 >= most && spaces().count() >= most
     }
 }
 
@@ -87,7 +83,7 @@ pub(crate) enum CommandError {
     Arguments { word: &'static str },
 }
 
-impl Command {
+impl Command<'_> {
     /// Its word.
     pub(crate) fn word(&self) -> &'static str {
         match self {
@@ -119,7 +115,7 @@ pub(crate) fn command_word(line: &[u8]) -> String {
 }
 
 /// Understands a line without its end. Spaces before the command are ignored.
-pub(crate) fn parse(line: &[u8]) -> Result<Command, CommandError> {
+pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
     let (word, rest) = split_word(line);
     match word {
         b"who" => without_arguments("who", rest, Command::Who),
@@ -167,8 +163,8 @@ fn skip_spaces(bytes: &[u8]) -> &[u8] {
 fn without_arguments(
     word: &'static str,
     rest: &[u8],
-    command: Command,
-) -> Result<Command, CommandError> {
+    command: Command<'static>,
+) -> Result<Command<'static>, CommandError> {
     if skip_spaces(rest).is_empty() {
         Ok(command)
     } else {
@@ -176,7 +172,7 @@ fn without_arguments(
     }
 }
 
-fn parse_last(rest: &[u8]) -> Result<Command, CommandError> {
+fn parse_last(rest: &[u8]) -> Result<Command<'static>, CommandError> {
     let digits = skip_spaces(rest);
     let end = digits.iter().rposition(|byte| *byte != b' ');
     let digits = &digits[..end.map_or(0, |last| last + 1)];
@@ -191,32 +187,32 @@ fn parse_last(rest: &[u8]) -> Result<Command, CommandError> {
     Ok(Command::Last { minutes })
 }
 
-fn parse_send(rest: &[u8]) -> Option<Command> {
+fn parse_send(rest: &[u8]) -> Option<Command<'_>> {
     let rest = skip_spaces(rest);
-    let (recipients, text) = if let Some(group) = rest.strip_prefix(b"(") {
+    let letter = if let Some(group) = rest.strip_prefix(b"(") {
         let end = group.iter().position(|byte| *byte == b')')?;
-        (&group[..end], group[end + 1..].strip_prefix(b" ")?)
+        let names = group[..end].split(|byte| *byte == b' ');
+        Letter::to_group(
+            names.filter(|name| !name.is_empty()),
+            group[end + 1..].strip_prefix(b" ")?,
+        )
     } else {
-        split_word(rest)
+        let (name, text) = split_word(rest);
+        Letter::to_one(name, text)
     };
-    let names = recipients
-        .split(|byte| *byte == b' ')
-        .filter(|name| !name.is_empty());
-    if skip_spaces(recipients).is_empty() || text.is_empty() {
-        return None;
-    }
-    let capacity = recipients.len() + text.len();
-    let letter = Letter::new(names, text, capacity);
-    may_be_recipients(letter.recipients()).then_some(Command::Send(letter))
+    let may_be_sent = !letter.text.is_empty() && may_be_recipients(&letter.recipients);
+    may_be_sent.then_some(Command::Send(letter))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn send(recipients: &[&str], text: &str) -> Result<Command, CommandError> {
-        let names = recipients.iter().map(|name| name.as_bytes());
-        Ok(Command::Send(Letter::new(names, text.as_bytes(), 0)))
+    fn send<'a>(recipients: &[&str], text: &'a str) -> Result<Command<'a>, CommandError> {
+        Ok(Command::Send(Letter {
+            recipients: recipients.join(" ").into(),
+            text: text.into(),
+        }))
     }
 
     #[test]

@@ -66,8 +66,8 @@ pub fn understand(line: &[u8]) -> Meaning {
     use super::command::PushMode;
     match command::parse(line) {
         Ok(Command::Send(letter)) => Meaning::Send {
-            recipients: letter.recipients().to_owned(),
-            text: letter.text().to_owned(),
+            recipients: letter.recipients.into_owned(),
+            text: letter.text.into_owned(),
         },
         Ok(Command::Broadcast { text }) => Meaning::Broadcast { text },
         Ok(Command::Last { minutes }) => Meaning::Last { minutes },

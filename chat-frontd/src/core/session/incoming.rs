@@ -41,11 +41,8 @@ impl Session {
         lines: &mut MessageLines,
         now_ms: u64,
     ) {
-        let Some(index) = self
-            .slots
-            .iter()
-            .position(|slot| slot.offset == offset && slot.stage == Stage::Asked)
-        else {
+        let index = self.slots.asked(offset, offset).next();
+        let Some(index) = index else {
             return log::error!(
                 "the state daemon answered what nobody asked (offset {})",
                 offset.0
@@ -55,7 +52,7 @@ impl Session {
         let part = self.without_leap(part);
         let text = self.understand(index, answer);
         let through = self.promised_by(part);
-        let slot = &mut self.slots[index];
+        let slot = self.slots.get_mut(index);
         slot.answer = text;
         slot.stage = Stage::Answered {
             through,
@@ -88,15 +85,14 @@ impl Session {
         (through, more): (MessageNumber, bool),
         now_ms: u64,
     ) {
-        let is_answered =
-            |slot: &Slot| slot.stage == Stage::Asked && (first..=last).contains(&slot.offset);
-        let Some(start) = self.slots.iter().position(is_answered) else {
+        let asked = self.slots.asked(first, last);
+        if asked.is_empty() {
             return log::error!(
                 "the state daemon answered what nobody asked (offsets {} to {})",
                 first.0,
                 last.0
             );
-        };
+        }
         self.answered = self.answered.max(last);
         let part = self.without_leap(QueuePart {
             messages: &[],
@@ -104,14 +100,14 @@ impl Session {
             more,
         });
         let through = self.promised_by(part);
-        let slots = self.slots.range_mut(start..);
-        for slot in slots.take_while(|slot| slot.offset <= last) {
+        let is_first = asked.start == 0;
+        for slot in self.slots.range_mut(asked) {
             if slot.stage != Stage::Asked {
                 continue;
             }
             if !matches!(
                 slot.question,
-                Question::Send(_) | Question::Broadcast { .. }
+                Question::Sends(_) | Question::Broadcast { .. }
             ) {
                 log::error!("the state daemon says that `{}` was sent", slot.word);
             }
@@ -121,7 +117,7 @@ impl Session {
                 is_shown: false,
             };
         }
-        if start == 0 {
+        if is_first {
             self.show_front_answer();
             self.take_through(part);
         }
@@ -219,15 +215,30 @@ impl Session {
             {
                 return;
             }
-            if let Some(slot) = self.slots.pop_front() {
-                self.held_bytes -= slot.held_bytes;
-            }
-            self.next_to_ask = self.next_to_ask.saturating_sub(1);
-            if self.step == Step::Chat {
-                self.output.line(words::DONE);
-            }
+            self.end_front_answer();
             self.idle_since_ms = now_ms;
         }
+    }
+
+    /// The first slot's first answer is shown, and complete.
+    fn end_front_answer(&mut self) {
+        let Some(slot) = self.slots.pop_front() else {
+            return;
+        };
+        let is_in_chat = self.step == Step::Chat;
+        if is_in_chat {
+            self.output.line(words::DONE);
+        }
+        // A run has as many answers as lines; nothing has come in between that would have to stand there.
+        for _ in 1..slot.lines() {
+            if let Some(line) = &slot.answer {
+                self.output.line(line);
+            }
+            if is_in_chat {
+                self.output.line(words::DONE);
+            }
+        }
+        self.slots.recycle(slot);
     }
 
     fn show_front_answer(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_shared::rpc::{Answer, FromWorker, Message, SendsPacker};
+use chat_shared::rpc::{Answer, FromWorker, Message};
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn say(session: &mut Session, line: &str) {
 
 /// Where the line ends of which the daemon is asked next.
 fn next_offset(session: &mut Session) -> StreamOffset {
-    match session.next_question(&mut SendsPacker::default()) {
+    match session.next_question() {
         Some(FromWorker::Request(request)) => request.offset,
         other => panic!("{other:?} and no question"),
     }
@@ -137,14 +137,13 @@ fn lines_wait_for_answers_up_to_a_number_and_up_to_a_size() {
         while session.wants_input() {
             say(&mut session, line);
         }
-        let mut packer = SendsPacker::default();
-        let lines = std::iter::from_fn(|| match session.next_question(&mut packer)? {
+        let lines = std::iter::from_fn(|| match session.next_question()? {
             FromWorker::Sends(sends) => Some(sends.lines.len()),
             _ => Some(1),
         });
         lines.sum::<usize>()
     };
-    assert_eq!(lines_taken("send bob hi"), MAX_SLOTS);
+    assert_eq!(lines_taken("send bob hi"), MAX_LINES);
     let long = format!("send bob {}", "x".repeat(8_000));
     let most = MAX_HELD_BYTES.div_ceil("sendbob".len() + 8_000);
     assert_eq!(lines_taken(&long), most);

@@ -14,13 +14,13 @@ mod output;
 mod pace;
 mod resting;
 mod slot;
+mod slots;
 
 #[cfg(test)]
 mod interruption_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use chat_shared::password::Password;
@@ -37,9 +37,10 @@ pub(crate) use resting::RestingSession;
 
 use line_buffer::{Line, LineBuffer};
 use slot::{Question, Slot};
+use slots::Slots;
 
 /// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
-const MAX_SLOTS: usize = 512;
+const MAX_LINES: usize = 512;
 /// While more than this is held of them, no other line is taken.
 const MAX_HELD_BYTES: usize = 128 * 1024;
 
@@ -103,11 +104,7 @@ pub(crate) struct Session {
     /// Somebody else than the client may have ended the input.
     is_end_doubtful: bool,
     step: Step,
-    slots: VecDeque<Slot>,
-    /// What is held of the lines in `slots`.
-    held_bytes: usize,
-    /// No slot before this one is to be asked.
-    next_to_ask: usize,
+    slots: Slots,
     pub(crate) output: Output,
     pub(crate) delivery: Delivery,
     has_ids: bool,
@@ -150,9 +147,7 @@ impl Session {
             is_input_over: false,
             is_end_doubtful: false,
             step: Step::Name,
-            slots: VecDeque::new(),
-            held_bytes: 0,
-            next_to_ask: 0,
+            slots: Slots::default(),
             output: Output::default(),
             delivery: Delivery::default(),
             has_ids: false,
@@ -230,15 +225,15 @@ impl Session {
     }
 
     fn can_take_line(&self) -> bool {
-        let max_slots = if self.step == Step::Chat {
-            MAX_SLOTS
+        let max_lines = if self.step == Step::Chat {
+            MAX_LINES
         } else {
             1
         };
         self.ending.is_none()
             && self.step != Step::Over
-            && self.slots.len() < max_slots
-            && self.held_bytes <= MAX_HELD_BYTES
+            && self.slots.lines() < max_lines
+            && self.slots.held_bytes() <= MAX_HELD_BYTES
             && self.output.pending().len() <= self.limits.max_unread_bytes
     }
 
@@ -308,7 +303,7 @@ impl Session {
 
     /// What is held for this client: what it sent, what is asked, what is to be written.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.input.held_bytes() + self.held_bytes + self.output.held_bytes()
+        self.input.held_bytes() + self.slots.held_bytes() + self.output.held_bytes()
     }
 
     /// There are too many connections for this one to be served.
@@ -339,8 +334,6 @@ impl Session {
     /// The daemon ended the session.
     pub(crate) fn cut_off(&mut self) {
         self.slots.clear();
-        self.held_bytes = 0;
-        self.next_to_ask = 0;
         self.step = Step::Over;
     }
 

@@ -11,9 +11,6 @@ use super::line_buffer::LineBuffer;
 use super::output::Output;
 use super::{Session, SessionLimits, Step};
 
-/// Slots that a session at rest leaves room for in the one that takes its place.
-const KEPT_SLOTS: usize = 16;
-
 /// Of clients that are logged in nobody asks where they come from.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -80,8 +77,6 @@ impl Session {
             is_end_doubtful: _,
             step,
             slots,
-            held_bytes: _,
-            next_to_ask: _,
             output,
             delivery,
             has_ids,
@@ -152,7 +147,6 @@ impl Session {
         let total = resting.stream_total;
         let mut slots = std::mem::take(&mut self.slots);
         slots.clear();
-        slots.shrink_to(KEPT_SLOTS);
         let mut delivery = std::mem::take(&mut self.delivery);
         delivery.wake(resting.received, resting.had, total.0);
         *self = Self {

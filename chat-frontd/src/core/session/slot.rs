@@ -1,40 +1,63 @@
-//! A client's line that is not wholly answered yet.
+//! A client's line that is not wholly answered yet, or several messages in a row.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use chat_shared::password::Password;
-use chat_shared::rpc::{Call, MessageNumber, StreamOffset};
+use chat_shared::rpc::{Call, MessageNumber, SendsPacker, StreamOffset};
 
-use super::command::{Letter, PushMode};
+use super::command::PushMode;
 
 /// What is asked of the state daemon for a line, kept so that it can be asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    Name { name: String },
-    Register { name: String, password: Password },
-    LogIn { name: String, password: Password },
-    Send(Letter),
-    Broadcast { text: String },
+    Name {
+        name: String,
+    },
+    Register {
+        name: String,
+        password: Password,
+    },
+    LogIn {
+        name: String,
+        password: Password,
+    },
+    /// A message, or several that were sent line after line.
+    Sends(Box<SendsPacker>),
+    Broadcast {
+        text: String,
+    },
     Fetch,
     Who,
-    Last { minutes: u64 },
-    Push { on: bool },
+    Last {
+        minutes: u64,
+    },
+    Push {
+        on: bool,
+    },
     LogOut,
 }
 
 impl Question {
-    /// What is held of a message, with its recipients.
+    fn lines(&self) -> usize {
+        match self {
+            Self::Sends(run) => run.sends().len(),
+            _ => 1,
+        }
+    }
+
+    /// What is held of messages, with their recipients.
     fn text_bytes(&self) -> usize {
         match self {
-            Self::Send(letter) => letter.bytes(),
+            Self::Sends(run) => run.sends().iter().map(|send| send.bytes()).sum(),
             Self::Broadcast { text } => text.len(),
             _ => 0,
         }
     }
 
-    pub(super) fn to_call(&self, address: IpAddr) -> Call<'_> {
-        match self {
+    /// What the daemon is asked; nothing for several messages, which go together.
+    pub(super) fn to_call(&self, address: IpAddr) -> Option<Call<'_>> {
+        Some(match self {
             Self::Name { name } => Call::Name { name, address },
             Self::Register { name, password } => Call::Register {
                 name,
@@ -46,17 +69,20 @@ impl Question {
                 password,
                 address,
             },
-            Self::Send(letter) => Call::Send {
-                recipients: letter.recipients(),
-                text: letter.text(),
-            },
+            Self::Sends(run) => {
+                let only = run.sends().only()?;
+                Call::Send {
+                    recipients: only.recipients,
+                    text: only.text,
+                }
+            }
             Self::Broadcast { text } => Call::Broadcast { text },
             Self::Fetch => Call::Fetch,
             Self::Who => Call::Who,
             Self::Last { minutes } => Call::Last { minutes: *minutes },
             Self::Push { on } => Call::Push { on: *on },
             Self::LogOut => Call::LogOut,
-        }
+        })
     }
 }
 
@@ -95,9 +121,10 @@ pub(super) enum Setting {
     Ids(bool),
 }
 
-/// A line on its way to being answered.
+/// A line on its way to being answered, or a run of messages that get the same answer.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
+    /// Where the line ends, or the last of them.
     pub(super) offset: StreamOffset,
     /// The command's word, for refusals; empty before login.
     pub(super) word: Cow<'static, str>,
@@ -112,15 +139,44 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(offset: StreamOffset, word: Cow<'static, str>, question: Question) -> Self {
+        let lines = question.lines();
         Self {
             offset,
-            held_bytes: word.len() + question.text_bytes(),
+            held_bytes: lines * word.len() + question.text_bytes(),
             word,
             question,
             answer: None,
             setting: None,
             stage: Stage::Unasked,
         }
+    }
+
+    /// How many lines it stands for.
+    pub(super) fn lines(&self) -> usize {
+        self.question.lines()
+    }
+
+    /// Where the first of its lines ends.
+    pub(super) fn first_offset(&self) -> StreamOffset {
+        match &self.question {
+            Question::Sends(run) => run.sends().first(),
+            _ => self.offset,
+        }
+    }
+
+    /// Takes those of its messages out that end at this offset or later, if there are such and others.
+    pub(super) fn split_off(&mut self, at: StreamOffset) -> Option<Self> {
+        let Question::Sends(run) = &mut self.question else {
+            return None;
+        };
+        let behind = run.split_off(at)?;
+        let last = std::mem::replace(&mut self.offset, run.last());
+        let behind = Self {
+            stage: self.stage,
+            ..Self::new(last, self.word.clone(), Question::Sends(Box::new(behind)))
+        };
+        self.held_bytes -= behind.held_bytes;
+        Some(behind)
     }
 
     /// The same, with an answer that is clear already.

@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 
-use chat_shared::rpc::{FromWorker, SendsPacker, ToWorker, decode_items};
+use chat_shared::rpc::{FromWorker, ToWorker, decode_items};
 use chat_shared::token_bucket::Rate;
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
 use crate::core::session::{
-    Ending, MAX_HELD_BYTES, MAX_SLOTS, MessageLines, Pace, QueuePart, Session, SessionLimits,
+    Ending, MAX_HELD_BYTES, MAX_LINES, MessageLines, Pace, QueuePart, Session, SessionLimits, Slot,
 };
 
 pub(super) const LIMITS: SessionLimits = SessionLimits {
@@ -276,8 +276,7 @@ impl Talk {
         if !self.is_attached {
             return;
         }
-        let mut packer = SendsPacker::default();
-        while let Some(question) = self.session.next_question(&mut packer) {
+        while let Some(question) = self.session.next_question() {
             let question = frame(&question);
             self.will_ask(question);
         }
@@ -350,14 +349,16 @@ impl Talk {
     fn check_bounds(&self) {
         // A slot's answer and one slice of messages, of which each is shorter than a line and a header.
         const SLOT_BYTES: usize = 4 * 128;
-        assert!(self.session.slots.len() <= MAX_SLOTS);
-        let slots = self.session.slots.iter();
-        let held_bytes: usize = slots.map(|slot| slot.held_bytes).sum();
-        assert_eq!(held_bytes, self.session.held_bytes);
+        assert!(self.session.slots.lines() <= MAX_LINES);
+        let slots = || self.session.slots.iter();
+        let lines: usize = slots().map(Slot::lines).sum();
+        assert_eq!(lines, self.session.slots.lines());
+        let held_bytes: usize = slots().map(|slot| slot.held_bytes).sum();
+        assert_eq!(held_bytes, self.session.slots.held_bytes());
         assert!(held_bytes <= MAX_HELD_BYTES + 3 * self.session.limits.max_line_bytes);
         let input = self.session.input.held_bytes();
         assert!(input <= READ_BYTES + self.session.limits.max_line_bytes);
         let output = self.session.output.pending().len();
-        assert!(output <= self.session.limits.max_unread_bytes + MAX_SLOTS * SLOT_BYTES);
+        assert!(output <= self.session.limits.max_unread_bytes + MAX_LINES * SLOT_BYTES);
     }
 }
