@@ -49,6 +49,14 @@ impl Daemon for FrontEnd {
         self.settings.workers
     }
 
+    fn check_settings(&self) -> anyhow::Result<()> {
+        self.settings.plain_addresses()?;
+        if let Some(files) = self.settings.identity_files()? {
+            files.check()?;
+        }
+        Ok(())
+    }
+
     fn listen(&self, _users: Option<Users>) -> anyhow::Result<Listening> {
         let plain_addresses = self.settings.plain_addresses()?;
         let plain = listen_on_all(&plain_addresses, "--listen, CHAT_LISTEN")?;

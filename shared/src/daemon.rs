@@ -57,6 +57,12 @@ pub trait Daemon: Parser {
     /// How many children there are to be, from 1.
     fn child_count(&self) -> u32;
 
+    /// Fails if the settings are such that it could not start: what can be told without opening or touching anything that a
+    /// running daemon uses.
+    fn check_settings(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Opens what the children listen on. No other process of this run directory does so at the same time. `users` are those
     /// of the children, if they have users of their own.
     fn listen(&self, users: Option<Users>) -> anyhow::Result<Listening>;
@@ -125,6 +131,7 @@ pub fn main<D: Daemon>() -> ExitCode {
         Role::Stop => operator::stop(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
         Role::Reload => operator::reload(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
         Role::Status => tell_status(&daemon, &mut said),
+        Role::CheckSettings => check_settings(&daemon, &mut said).map(|()| Health::Whole),
     };
     let result = say(&said).and(result);
     match result {
@@ -200,6 +207,12 @@ fn tell_status<D: Daemon>(daemon: &D, out: &mut impl Write) -> anyhow::Result<He
         (Health::Whole, Health::Whole) => Health::Whole,
         _ => Health::Partial,
     })
+}
+
+fn check_settings<D: Daemon>(daemon: &D, out: &mut impl Write) -> anyhow::Result<()> {
+    daemon.process().sandbox.separation()?;
+    daemon.check_settings()?;
+    writeln!(out, "{}: could start with these settings", D::NAME).context("cannot write")
 }
 
 fn run_in_foreground<D: Daemon>(daemon: &D) -> ExitCode {

@@ -57,6 +57,10 @@ pub struct ProcessOptions {
     #[arg(long, group = "action")]
     pub status: bool,
 
+    /// Say whether the daemon could start with these settings, and do nothing else: exit status 0 it could, 1 or 2 not
+    #[arg(long, group = "action")]
+    pub check_settings: bool,
+
     /// This process was started by --detach.
     #[arg(long, hide = true)]
     pub detached: bool,
@@ -99,6 +103,8 @@ pub enum Role {
     Reload,
     /// Tell how the running daemon is.
     Status,
+    /// Tell whether a daemon could start with these settings.
+    CheckSettings,
 }
 
 impl ProcessOptions {
@@ -114,6 +120,10 @@ impl ProcessOptions {
             Self { stop: true, .. } => Role::Stop,
             Self { reload: true, .. } => Role::Reload,
             Self { status: true, .. } => Role::Status,
+            Self {
+                check_settings: true,
+                ..
+            } => Role::CheckSettings,
             _ => Role::Foreground,
         }
     }

@@ -96,9 +96,16 @@ impl Conversation {
             return;
         }
         let text = String::from_utf8_lossy(line);
-        match text.trim() {
-            HELP => return self.show(Report::Help),
-            QUIT | words::LOGOUT => return self.leave_chat(),
+        match text.trim().split_once(' ').unwrap_or((text.trim(), "")) {
+            (HELP, _) => return self.show(Report::Help),
+            (QUIT | words::LOGOUT, "") => return self.leave_chat(),
+            (QUIT, _) => {
+                self.something_refused = true;
+                return self.show(Report::Refused {
+                    kind: "args".to_owned(),
+                    command: QUIT.to_owned(),
+                });
+            }
             _ => {}
         }
         if !chat.in_flight.is_empty() {
@@ -294,7 +301,8 @@ impl Conversation {
         }
         self.something_refused = true;
         self.show(error);
-        if *command == Command::Logout {
+        let is_leaving = matches!(&self.stage, Stage::Chat(chat) if chat.leaving);
+        if *command == Command::Logout && is_leaving {
             // Closing in order is a logout too.
             self.goodbye();
         }

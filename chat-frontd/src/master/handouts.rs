@@ -30,6 +30,11 @@ pub struct IdentityFiles {
 }
 
 impl IdentityFiles {
+    /// Fails if they cannot be read, or not be used together.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.read().map(|_| ())
+    }
+
     /// Reads both, and makes sure that they can be used together.
     fn read(&self) -> anyhow::Result<Identity> {
         let identity = Identity {

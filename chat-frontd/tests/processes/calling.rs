@@ -63,6 +63,51 @@ fn who_reads_only_the_beginning_of_a_status_is_told_nothing_more() {
 }
 
 #[test]
+fn a_restart_with_a_wrong_setting_stops_nothing() {
+    let installation = Installation::started();
+    let processes = installation.all_processes();
+    let restart = |variables: &[(&str, &str)]| {
+        let mut command = installation.command(repository().join("scripts").join("restart"));
+        command.envs(variables.iter().copied());
+        installation.run(command)
+    };
+    let nobody = installation.file("nobody.pem").display().to_string();
+    for (variables, word) in [
+        (&[("CHAT_WORKERS", "many")][..], "CHAT_WORKERS"),
+        (&[("BLOCK_TIME", "many")], "BLOCK_TIME"),
+        (&[("CHAT_BIN_DIR", "/nowhere/at/all")], "CHAT_BIN_DIR"),
+        (
+            &[
+                ("CHAT_LISTEN_TLS", "127.0.0.1:0"),
+                ("CHAT_TLS_CERT", &nobody),
+                ("CHAT_TLS_KEY", &nobody),
+            ],
+            "nobody.pem",
+        ),
+    ] {
+        restart(variables).expect_status(1).expect_err(word);
+        assert_eq!(installation.all_processes(), processes, "{word}");
+    }
+    installation.script("status").expect_status(0);
+}
+
+#[test]
+fn settings_are_looked_at_without_touching_what_runs() {
+    let installation = Installation::new();
+    for program in [FRONTD, STATED] {
+        installation
+            .program(program, &["--check-settings"])
+            .expect_status(0)
+            .expect_out(&format!("{program}: could start with these settings"));
+    }
+    installation
+        .program(FRONTD, &["--check-settings", "--listen=none"])
+        .expect_status(1)
+        .expect_err("there is no address to listen on");
+    installation.script("status").expect_status(3);
+}
+
+#[test]
 fn a_script_may_be_called_through_a_link() {
     let installation = Installation::new();
     let dir = tempfile::tempdir().unwrap();
@@ -175,7 +220,9 @@ fn a_build_is_announced_with_its_reason_and_only_when_there_is_one() {
     fs::remove_file(root.join("target/release/.built-by-scripts")).unwrap();
     assert_eq!(
         build(),
-        format!("{announced}it is not known from which sources they were built\n")
+        format!(
+            "{announced}it is not known from which sources they were built; that may take some minutes\n"
+        )
     );
 }
 

@@ -94,6 +94,19 @@ fn an_empty_line_fetches_and_help_is_local() {
 }
 
 #[test]
+fn a_word_too_much_ends_nothing() {
+    let mut play = Play::person().in_chat();
+    play.person_says("logout now").came_out(&["-> logout now"]);
+    play.server_says("error:args:logout").server_says("DONE");
+    play.is_asked(ASKED);
+    play.came_out(&["* The arguments of `logout` are wrong."]);
+    play.person_says("quit now").is_asked(ASKED);
+    play.came_out(&["* That is not how it works. It is: `quit`"]);
+    play.person_says("help me").is_asked(ASKED);
+    assert!(play.log[0].contains("broadcast TEXT") && play.log.len() == 1);
+}
+
+#[test]
 fn leaving_waits_for_goodbye() {
     for word in ["quit", "logout"] {
         let mut play = Play::person().in_chat();
