@@ -20,6 +20,9 @@ pub trait Handouts: fmt::Debug {
     /// is something to hand out now.
     fn reload(&mut self) -> bool;
 
+    /// Why what is handed out is older than what it is made of, if it is: what the last [`Self::reload`] said.
+    fn failure(&self) -> Option<&str>;
+
     /// The parent's clock has come to `clock_ms`; whether that changed what is handed out.
     fn at(&mut self, clock_ms: u64) -> bool;
 

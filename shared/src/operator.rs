@@ -178,6 +178,9 @@ pub fn report(
         let refused: Vec<String> = refused.map(|(kind, n)| format!("{kind} {n}")).collect();
         writeln!(out, "  refused since then: {}", refused.join(", "))?;
     }
+    if !status.warning.is_empty() {
+        writeln!(out, "  warning: {}", status.warning)?;
+    }
     let serving = |child: &ChildStatus| {
         child.phase == Phase::Serving && child.process.is_some_and(|process| process.is_alive())
     };

@@ -71,6 +71,8 @@ pub struct Status {
     pub children: Vec<ChildStatus>,
     /// How often what was refused since it was started.
     pub refused: Refusals,
+    /// What an operator should mend though all is served; empty if nothing.
+    pub warning: String,
 }
 
 /// A child of a daemon.
@@ -121,6 +123,9 @@ impl Status {
         for (kind, count) in self.refused.iter() {
             line(&format!("refused.{kind}"), &count.to_string());
         }
+        if !self.warning.is_empty() {
+            line("warning", &self.warning);
+        }
         text
     }
 
@@ -146,6 +151,7 @@ impl Status {
                 .map(|(number, _)| ChildStatus::parse(number, &values))
                 .collect::<Option<_>>()?,
             refused: Refusals::parse(&refused),
+            warning: values.get("warning").copied().unwrap_or("").to_owned(),
         })
     }
 
@@ -265,6 +271,7 @@ mod tests {
             addresses: vec!["127.0.0.1:4119".to_owned(), "[::1]:4119".to_owned()],
             children: vec![living, dead],
             refused: Refusals::parse("login-failed=3\nquota=1"),
+            warning: "the old certificate stays in use".to_owned(),
         }
     }
 

@@ -107,6 +107,8 @@ fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
 pub struct TlsHandouts {
     files: Option<IdentityFiles>,
     handout: Handout,
+    /// Why the files could not be used when they were last read.
+    failure: Option<String>,
     /// When the ticket keys are replaced; with the first turn of the parent's clock it is set.
     next_key_ms: Option<u64>,
 }
@@ -133,6 +135,7 @@ impl TlsHandouts {
                 identity,
                 ticket_keys,
             },
+            failure: None,
             next_key_ms: None,
         })
     }
@@ -156,13 +159,20 @@ impl Handouts for TlsHandouts {
             Ok(identity) => {
                 files.report(&identity);
                 self.handout.identity = Some(identity);
+                self.failure = None;
                 true
             }
             Err(error) => {
-                log::error!("{error:#}; the old certificate and key stay in use");
+                let failure = format!("{error:#}; the old certificate and key stay in use");
+                log::error!("{failure}");
+                self.failure = Some(failure);
                 false
             }
         }
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     fn at(&mut self, clock_ms: u64) -> bool {
@@ -253,6 +263,11 @@ mod tests {
         let two = identity("two.example");
         fs::write(&files.certificate, &two.certificates_pem).unwrap();
         assert!(!handouts.reload());
+        assert!(
+            handouts
+                .failure()
+                .is_some_and(|it| it.contains("stay in use"))
+        );
         assert!(handouts.handout.identity.as_ref() == Some(&one));
         let error = format!("{:#}", new().unwrap_err());
         assert!(
@@ -261,6 +276,7 @@ mod tests {
         );
         fs::write(&files.key, &two.key_pem).unwrap();
         assert!(handouts.reload());
+        assert_eq!(handouts.failure(), None);
         assert!(handouts.handout.identity.as_ref() == Some(&two));
         fs::write(&files.key, vec![b'x'; MAX_FILE_BYTES as usize + 1]).unwrap();
         assert!(!handouts.reload());

@@ -188,6 +188,10 @@ fn a_new_certificate_is_taken_up_and_nobody_is_dropped() {
     fs::write(&certificate.key_file, "no key").unwrap();
     server.installation.script("reload").expect_status(0);
     server.wait_for_log("the old certificate and key stay in use");
+    wait_until("the status warns of it", || {
+        let said = server.installation.script("status");
+        said.out.contains("  warning: ") && said.out.contains("stay in use")
+    });
     ask(&mut early);
     assert_eq!(server.installation.children(FRONTD), workers);
     // Workers that are started later get what is in use.

@@ -295,8 +295,10 @@ impl Supervisor {
         for link in self.links.iter().flatten() {
             refused.add(link.refusals());
         }
+        let failure = self.handouts.as_ref().and_then(|h| h.failure());
         let status = Status {
             refused,
+            warning: failure.unwrap_or("").to_owned(),
             phase: self.fleet.phase(),
             children: self.fleet.children().cloned().collect(),
             ..self.publication.status().clone()
