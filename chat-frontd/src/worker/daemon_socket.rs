@@ -105,11 +105,17 @@ impl DaemonSocket {
         }
     }
 
-    /// Reads all there is. An error means that this worker must end.
-    pub(super) fn read(&mut self, core: &mut Core) -> anyhow::Result<()> {
+    /// Reads all there is; `may_have_ended` if the daemon will say nothing more. An error means that this worker must end.
+    pub(super) fn read(&mut self, core: &mut Core, may_have_ended: bool) -> anyhow::Result<()> {
         while let Some(stream) = &mut self.stream {
             match stream.read(&mut self.buffer) {
-                Ok(bytes) if bytes > 0 => core.daemon_received(&self.buffer[..bytes])?,
+                Ok(bytes) if bytes > 0 => {
+                    core.daemon_received(&self.buffer[..bytes])?;
+                    // What comes later is told of; but not an end that was told of already.
+                    if bytes < READ_BYTES && !may_have_ended {
+                        return Ok(());
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(_) | Err(_) => {

@@ -230,7 +230,10 @@ impl EventLoop {
             return Ok(());
         }
         match event.token() {
-            DAEMON => self.daemon.read(&mut self.core)?,
+            DAEMON => {
+                let may_have_ended = event.is_read_closed() || event.is_error();
+                self.daemon.read(&mut self.core, may_have_ended)?;
+            }
             PARENT => self.tls.read(&mut self.parent)?,
             TERMINATE => {
                 wake_stream::drain(&mut self.terminate);

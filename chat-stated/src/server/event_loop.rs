@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use chat_shared::child_link::{RefusalReports, report_note, report_ready};
 use chat_shared::crash_point;
 use chat_shared::process_identity::has_ended;
-use chat_shared::rpc::LifeId;
+use chat_shared::rpc::{FrameReader, LifeId};
 use chat_shared::wake_stream;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
@@ -235,6 +235,7 @@ impl EventLoop {
                     && (event.is_readable() || event.is_read_closed() || event.is_error())
                 {
                     socket.is_readable = true;
+                    socket.is_read_closed |= event.is_read_closed() || event.is_error();
                 }
             }
         }
@@ -313,7 +314,10 @@ impl EventLoop {
         let socket = &mut self.sockets[link];
         match socket.reader.read_from(&mut socket.stream) {
             Ok(0) => return self.close_link(link),
-            Ok(_) => {}
+            // All there was: what comes later is told of.
+            Ok(bytes) => {
+                socket.is_readable = bytes >= FrameReader::READ_BYTES || socket.is_read_closed;
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 socket.is_readable = false;
                 return;

@@ -18,6 +18,8 @@ pub(super) struct Socket {
     pub(super) reader: FrameReader,
     /// There may be something to be read.
     pub(super) is_readable: bool,
+    /// The peer will send nothing more: the end is still to be read, which no event tells again.
+    pub(super) is_read_closed: bool,
     /// To be closed once everything is written.
     pub(super) closing_since: Option<Instant>,
 }
@@ -36,6 +38,7 @@ impl Socket {
             stream,
             reader: FrameReader::default(),
             is_readable: true,
+            is_read_closed: false,
             closing_since: None,
         }
     }

@@ -172,34 +172,47 @@ impl FrameWriter {
 /// Cuts a stream of bytes into frames.
 #[derive(Debug, Default)]
 pub struct FrameReader {
+    /// Longer than what came, so that room that was made once need not be made, and so filled, again.
     buffer: Vec<u8>,
-    /// Bytes of `buffer` that belong to frames already given out.
+    /// Bytes of `buffer` that came.
+    filled: usize,
+    /// Of these, bytes that belong to frames already given out.
     consumed: usize,
 }
 
 impl FrameReader {
+    /// What [`FrameReader::read_from`] asks for at least. If fewer bytes come, there were no more.
+    pub const READ_BYTES: usize = 64 * 1024;
+
     /// Adds bytes that came from the peer.
     pub fn extend(&mut self, bytes: &[u8]) {
-        self.compact();
-        self.buffer.extend_from_slice(bytes);
+        self.room_for(bytes.len()).copy_from_slice(bytes);
+        self.filled += bytes.len();
     }
 
     /// Reads once from a peer, straight into the buffer; returns how many bytes came, 0 at the end.
     pub fn read_from(&mut self, peer: &mut impl std::io::Read) -> std::io::Result<usize> {
-        const READ_BYTES: usize = 64 * 1024;
+        let wanted = self
+            .missing_bytes()
+            .clamp(Self::READ_BYTES, MAX_FRAME_BYTES);
+        let bytes = peer.read(self.room_for(wanted))?;
+        self.filled += bytes;
+        Ok(bytes)
+    }
+
+    /// Room for so many bytes behind what came.
+    fn room_for(&mut self, bytes: usize) -> &mut [u8] {
         self.compact();
-        let before = self.buffer.len();
-        let wanted = self.missing_bytes().clamp(READ_BYTES, MAX_FRAME_BYTES);
-        self.buffer.resize(before + wanted, 0);
-        let result = peer.read(&mut self.buffer[before..]);
-        self.buffer
-            .truncate(before + *result.as_ref().unwrap_or(&0));
-        result
+        let end = self.filled + bytes;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        &mut self.buffer[self.filled..end]
     }
 
     /// The payload of the next whole frame, if it is there.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
-        let rest = &self.buffer[self.consumed..];
+        let rest = &self.buffer[self.consumed..self.filled];
         let Some((length, body)) = rest.split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
@@ -225,11 +238,11 @@ impl FrameReader {
 
     /// Whether the stream stopped in the middle of a frame.
     pub fn is_mid_frame(&self) -> bool {
-        self.consumed < self.buffer.len()
+        self.consumed < self.filled
     }
 
     fn missing_bytes(&self) -> usize {
-        let rest = &self.buffer[self.consumed..];
+        let rest = &self.buffer[self.consumed..self.filled];
         rest.split_first_chunk::<LENGTH_BYTES>()
             .map_or(0, |(length, body)| {
                 (u32::from_le_bytes(*length) as usize).saturating_sub(body.len())
@@ -240,16 +253,15 @@ impl FrameReader {
         if self.consumed == 0 {
             return;
         }
-        if self.consumed == self.buffer.len() {
-            if self.buffer.capacity() > KEPT_BUFFER_BYTES {
-                self.buffer = Vec::new();
-            } else {
-                self.buffer.clear();
-            }
-        } else {
-            self.buffer.drain(..self.consumed);
-        }
+        let moved = self.consumed..self.filled;
+        self.buffer.copy_within(moved.clone(), 0);
+        self.filled = moved.len();
         self.consumed = 0;
+        // A part of a frame may be one of a password.
+        self.buffer[moved.start.max(self.filled)..moved.end].zeroize();
+        if self.filled == 0 && self.buffer.len() > KEPT_BUFFER_BYTES {
+            self.buffer = Vec::new();
+        }
     }
 }
 
@@ -269,6 +281,7 @@ mod tests {
         reader.wipe_given_out();
         assert!(reader.buffer[..12].iter().all(|byte| *byte == 0));
         reader.extend(b"\0\0after");
+        assert!(reader.buffer[9..].iter().all(|byte| *byte == 0));
         assert_eq!(reader.next_frame().unwrap().unwrap(), b"after");
         writer.advance(5);
         assert_eq!(writer.pending(), b"assword");
