@@ -100,10 +100,13 @@ impl Worker {
         self.read_daemon(daemon.as_deref_mut(), new_link, rng)
             .map_err(|error| format!("{error:#}"))?;
         self.is_ready |= self.core.is_attached();
+        // As the real loop does: a client that is gone leaves its key to the next one.
+        self.perform_actions(tcps);
         if self.is_ready {
             for (tcp, address) in std::mem::take(&mut self.to_accept) {
                 let key = self.core.open(address);
-                self.sockets.insert(key, tcp);
+                let before = self.sockets.insert(key, tcp);
+                assert_eq!(before, None, "a connection that nobody has let go of");
             }
         }
         for key in self.core.take_wanted_observations() {

@@ -1,5 +1,6 @@
 //! The state as it is stored, in a state directory that no daemon uses or in a backup, read for whoever checks it.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use crate::backup::format::{Head, Item};
@@ -7,6 +8,7 @@ use crate::backup::read::read_backup;
 use crate::checkpoint::CheckpointSnapshot;
 use crate::database::StorageError;
 use crate::entry::Batch;
+use crate::journal::format::Anchor;
 use crate::journal::{Position, check_journal, damaged_journal, format};
 use crate::state::{Effects, Restoration, State};
 
@@ -89,12 +91,18 @@ impl StoredCheckpoint {
 
     /// Reads and checks the journal beside it. Nothing if there is no file.
     pub fn with_journal(self, state_dir: &Path) -> Result<Option<StoredState>, StorageError> {
-        let (mut state, mut entries) = (self.state, 0);
-        let checked = check_journal(state_dir, Some(self.position), |stored| {
+        let (state, mut entries) = (RefCell::new(self.state), 0);
+        let begin = |anchor: Anchor| {
+            if anchor.begins_anew_after(self.position) {
+                state.borrow_mut().take_missing_as_read();
+            }
+        };
+        let checked = check_journal(state_dir, Some(self.position), begin, |stored| {
             entries += stored.batch.entries.len() as u64;
-            replay(&mut state, stored.batch);
+            replay(&mut state.borrow_mut(), stored.batch);
             Ok(())
         })?;
+        let state = state.into_inner();
         if checked.is_some() {
             state
                 .check_replayed()
@@ -130,6 +138,9 @@ impl StoredBackup {
         let mut state = restoration
             .finish()
             .map_err(|error| damaged(error.to_string()))?;
+        if head.anchor.begins_anew_after(head.checkpoint) {
+            state.take_missing_as_read();
+        }
         let mut entries = 0;
         read_backup(file, |item| {
             let Item::Batch { position, body, .. } = item else {

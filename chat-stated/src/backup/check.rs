@@ -113,7 +113,7 @@ fn check_journal_alone(
     damage: &mut Vec<String>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    match sort(check_journal(state_dir, None, |_| Ok(())))? {
+    match sort(check_journal(state_dir, None, |_| (), |_| Ok(())))? {
         Ok(Some((last, batches))) => {
             writeln!(
                 out,

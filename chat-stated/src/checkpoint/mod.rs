@@ -1,4 +1,5 @@
-//! The applied state on disk: records by table and key, as they were at one position of the journal.
+//! The applied state on disk: records by table and key, as they were at one position of the journal, but for the texts of
+//! messages that were read by the time it was written.
 //!
 //! A checkpoint is the changes since the one before. It is written in slices, beside the current one, by a
 //! thread of its own; one small transaction then makes it current, and what it superseded is deleted in

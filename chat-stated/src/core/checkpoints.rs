@@ -23,6 +23,9 @@ pub(super) struct Checkpoints {
     gathering: Option<Gathering>,
     /// When the last one was begun, in boot time.
     begun_ms: u64,
+    /// Much was replayed at the start, and no checkpoint has it: the next process must not have to replay that too, however soon
+    /// this one dies.
+    has_replayed: bool,
     /// Of a checkpoint that the disk had no room for: they belong into the next one.
     left_over: Vec<Record>,
 }
@@ -46,6 +49,7 @@ impl Checkpoints {
             in_progress: false,
             gathering: None,
             begun_ms: 0,
+            has_replayed: false,
             left_over: Vec::new(),
         }
     }
@@ -80,6 +84,7 @@ impl Core {
     pub fn count_replayed(&mut self, bytes: u64, entries: u64) {
         self.checkpoints.bytes += bytes;
         self.checkpoints.entries += entries;
+        self.checkpoints.has_replayed = entries > 0;
     }
 
     pub(super) fn go_on_with_checkpoint(&mut self) {
@@ -90,10 +95,11 @@ impl Core {
         let is_soon = self.stamp.boot_ms < next_ms && !self.has_texts_to_drop();
         if self.is_checkpoint_due(if is_soon { MOST_DUE } else { 1 }) {
             let is_small = self.state.waiting_messages() <= self.settings.checkpoint_few_messages;
-            self.begin_checkpoint(match is_small {
+            self.begin_checkpoint(match is_small || self.checkpoints.has_replayed {
                 true => 0,
                 false => self.settings.checkpoint_reading_ms,
             });
+            self.checkpoints.has_replayed = false;
         }
     }
 

@@ -70,7 +70,7 @@ pub enum Action {
     File(FileRequest),
     /// Write a checkpoint; see [`Core::checkpoint_written`] and [`Core::checkpoint_no_room`].
     Checkpoint {
-        /// All up to here is in it.
+        /// All up to here is in it, but for texts whose reading the journal has behind it.
         position: Position,
         /// What differs from the one before.
         records: Vec<Record>,

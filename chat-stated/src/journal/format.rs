@@ -112,6 +112,11 @@ pub struct Anchor {
 }
 
 impl Anchor {
+    /// Whether the journal was begun in place of one that is gone, behind the checkpoint at this position.
+    pub fn begins_anew_after(&self, checkpoint: Position) -> bool {
+        checkpoint > Position(0) && self.position == checkpoint && self.digest == Digest::START
+    }
+
     /// As it is stored: position, digest, checksum over both.
     pub fn encode(&self) -> [u8; ANCHOR_BYTES] {
         let mut bytes = [0; ANCHOR_BYTES];

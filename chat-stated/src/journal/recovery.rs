@@ -77,6 +77,14 @@ impl CheckedJournal {
         })
     }
 
+    /// Whether it is, or will be, a journal that was begun in place of one that is gone, behind the checkpoint at this position.
+    pub fn begins_anew_after(&self, checkpoint: Position) -> Result<bool, StorageError> {
+        match &self.database {
+            Some(database) => Ok(read_anchor(database)?.begins_anew_after(checkpoint)),
+            None => Ok(checkpoint > Position(0)),
+        }
+    }
+
     /// Goes on as [`LocalJournal::open`] says.
     pub fn replay(
         self,

@@ -118,12 +118,13 @@ impl JournalSnapshot {
     }
 }
 
-/// Checks the journal in a directory that no daemon uses: pages, chain, end. Hands over what stands after `from`, the
-/// position of the checkpoint; without one, of a damaged checkpoint, nothing. Returns the last position and the
+/// Checks the journal in a directory that no daemon uses: pages, chain, end. Tells `begin` what the first batch follows, and then
+/// hands over what stands after `from`, the position of the checkpoint; without one, of a damaged checkpoint, nothing. Returns the last position and the
 /// number of batches; nothing if there is no file and nothing says that there was one.
 pub fn check_journal(
     dir: &Path,
     from: Option<Position>,
+    begin: impl FnOnce(Anchor),
     replay: impl FnMut(StoredBatch) -> Result<(), String>,
 ) -> Result<Option<(Position, u64)>, StorageError> {
     let mark = durable_mark::read(dir)?;
@@ -137,6 +138,7 @@ pub fn check_journal(
         };
     };
     let anchor = read_anchor(&database)?;
+    begin(anchor);
     let replayed_from = from.unwrap_or(Position(u64::MAX));
     let last = Replay {
         from: replayed_from,

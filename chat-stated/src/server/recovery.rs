@@ -74,6 +74,16 @@ fn recover_from_whole_files(
     Ok(recovered)
 }
 
+/// The journal is gone, by the operator's wish: what it said had been read by the time of the checkpoint counts as read.
+fn take_missing_as_read(state: &mut State) {
+    let messages = state.take_missing_as_read();
+    if messages > 0 {
+        log::warn!(
+            "the journal that is gone had said of {messages} messages that their readers have them: these are taken for read"
+        );
+    }
+}
+
 /// What the journal had for effects outside was told, or will be asked for again. Reading and applying go on side by
 /// side: clients wait for both.
 fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result<Recovered> {
@@ -90,6 +100,12 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
     let mut state = restoration
         .finish()
         .with_context(|| format!("cannot load the state from {}", state_dir.display()))?;
+    let begins_anew = checked
+        .begins_anew_after(loaded.position)
+        .context("cannot replay the journal")?;
+    if begins_anew {
+        take_missing_as_read(&mut state);
+    }
     let (mut replayed_bytes, mut replayed_entries) = (0, 0);
     let journal = thread::scope(|scope| {
         let (read, to_be_applied) = sync_channel::<Batch>(READ_AHEAD_BATCHES);

@@ -98,9 +98,17 @@ fn checkpoint() -> MemoryCheckpoint {
 }
 
 fn write(file: &Path, batches: &[Batch]) {
+    write_after(
+        file,
+        Digest::of(Position(1), Digest::START, b"batch 1"),
+        batches,
+    );
+}
+
+fn write_after(file: &Path, digest: Digest, batches: &[Batch]) {
     let anchor = Anchor {
         position: Position(1),
-        digest: Digest::START,
+        digest,
     };
     let head = Head {
         taken_wall_ms: 1_795_000_000_000,
@@ -143,4 +151,14 @@ fn a_backup_that_ends_before_the_reading_of_what_it_has_no_text_of_is_damaged() 
     let error = StoredBackup::read(&file).unwrap_err().to_string();
     assert!(error.contains("cut.backup is damaged"), "{error}");
     assert!(error.contains("its end is missing"), "{error}");
+}
+
+/// Of an installation whose journal was moved away.
+#[test]
+fn where_the_journal_begins_anew_behind_the_checkpoint_what_has_no_text_counts_as_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("anew.backup");
+    write_after(&file, Digest::START, &[]);
+    let backup = StoredBackup::read(&file).unwrap();
+    assert_eq!(backup.stored.state.waiting_messages(), 0);
 }

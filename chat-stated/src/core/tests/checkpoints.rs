@@ -171,6 +171,15 @@ fn a_checkpoint_that_is_urgent_waits_for_no_reader() {
     gathered(&mut worker);
 }
 
+/// Else one that dies again and again within the time left to readers would have more and more to replay.
+#[test]
+fn the_first_checkpoint_after_much_was_replayed_waits_for_no_reader() {
+    let mut worker = with_a_queue();
+    worker.core.settings.checkpoint_every_entries = MESSAGES;
+    worker.core.count_replayed(0, MESSAGES);
+    gathered(&mut worker);
+}
+
 #[test]
 fn what_found_no_room_is_in_the_next_checkpoint_however_it_is_gathered() {
     let mut worker = with_a_queue();

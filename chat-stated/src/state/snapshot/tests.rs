@@ -489,3 +489,28 @@ fn what_is_read_while_a_snapshot_is_taken_has_no_text_in_it_and_its_reading_must
     let of_read = (READ_MEANWHILE_TABLE, 0)..(READ_MEANWHILE_TABLE + 1, 0);
     assert_eq!(stored.checkpoint.records.range(of_read).count(), 0);
 }
+
+#[test]
+fn where_the_journal_is_gone_what_has_no_text_counts_as_read() {
+    let mut pair = with_queues(100);
+    pair.request(0, Action::Broadcast { text: "all".into() });
+    pair.request(
+        1,
+        Action::Send {
+            recipients: "user2 user3".into(),
+            text: "both".into(),
+        },
+    );
+    pair.begin();
+    for account in 0..ACCOUNTS - 1 {
+        pair.read(account, 1_202);
+    }
+    pair.finish();
+    let mut state = restored(&pair.in_pieces.checkpoint, 0);
+    // The broadcast waits for the last one still.
+    assert_eq!(state.take_missing_as_read(), 1_100 + 1);
+    assert_eq!(state.check_replayed(), Ok(()));
+    assert_eq!(state.waiting_messages(), 100 + 1);
+    assert_eq!(state.take_missing_as_read(), 0);
+    state.messages.assert_consistent();
+}
