@@ -32,6 +32,15 @@ pub enum StateLockError {
         /// The process that wrote itself down as the holder.
         holder: String,
     },
+    /// It belongs to somebody else.
+    #[error(
+        "cannot open {}: it belongs to another user. Start chatserv as that user (was it root before?), or chown -R the run \
+         directory to yourself", file.display()
+    )]
+    Denied {
+        /// The lock's file.
+        file: PathBuf,
+    },
     /// The directory or the file cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -49,7 +58,10 @@ impl StateLock {
             .truncate(false)
             .mode(0o600)
             .open(&path)
-            .map_err(StorageError::io("open", &path))?;
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::PermissionDenied => StateLockError::Denied { file: path.clone() },
+                _ => StorageError::io("open", &path)(error).into(),
+            })?;
         let deadline = Instant::now() + wait;
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -82,6 +82,10 @@ impl Core {
         self.filing.was_read = true;
         let content = match result {
             Ok(content) => content,
+            Err(ReadError::Missing(path)) if self.state.account_count() == 0 => {
+                let path = path.display();
+                return log::info!("there is no account and no {path}: the first one makes it");
+            }
             Err(error) => return log::error!("{error}; the accounts stay as they are"),
         };
         for unreadable in &content.parsed.unreadable {
@@ -235,7 +239,12 @@ impl Core {
             waiting.extend(tickets);
             return;
         }
-        log::error!("the account file is gone; writing a new one with every account");
+        let is_first = self.state.account_count() <= tickets.len();
+        if is_first {
+            log::info!("making the account file");
+        } else {
+            log::error!("the account file is gone; writing a new one with every account");
+        }
         let mut lines = String::new();
         for (_, record) in self.state.records().filter(|(_, record)| !record.disabled) {
             // Writing to a string cannot fail.

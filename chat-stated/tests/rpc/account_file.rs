@@ -40,6 +40,8 @@ fn without_a_file_there_are_no_accounts_and_the_first_one_makes_it() {
     let answer = worker.answer(&mut client, register("ann", PASSWORD));
     assert_eq!(answer, Answer::Registered);
     assert!(!daemon.account_lines("ann").is_empty());
+    // Nothing is wrong, and nothing is to be done.
+    assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
     let mode = fs::metadata(daemon.account_file()).unwrap().permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
 }
