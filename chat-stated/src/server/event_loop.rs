@@ -302,10 +302,11 @@ impl EventLoop {
 
     /// What workers said before the stop is still done, and who hung up before it is gone: the kernel may tell of the stop first.
     fn read_workers_a_last_time(&mut self) {
-        for (_, socket) in &mut self.sockets {
-            socket.is_readable = true;
-        }
         for _ in 0..LAST_READS {
+            // An end behind what was read has not been told of either.
+            for (_, socket) in &mut self.sockets {
+                socket.is_readable = true;
+            }
             self.read_workers();
         }
     }
