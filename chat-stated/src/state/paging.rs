@@ -78,8 +78,6 @@ struct Gathering {
     through: MessageNumber,
     /// Pages that were given up when it began, sorted: they are removed, and what waits on them moves.
     leaving: Vec<PageNumber>,
-    /// Pages of messages that were read while the snapshot before was taken: they are removed.
-    read_before: Vec<PageNumber>,
     /// Broadcasts up to here are done.
     broadcasts_through: MessageNumber,
     /// Messages that were read since, before they came onto a page.
@@ -95,8 +93,6 @@ pub(super) struct Paging {
     paged_through: MessageNumber,
     /// For the next snapshot to remove.
     given_up_pages: Vec<PageNumber>,
-    /// Pages of what was read while the last snapshot was taken, for the next one to remove.
-    read_pages: Vec<PageNumber>,
     gathering: Option<Gathering>,
     /// Pages up to here are in the current checkpoint, or were given up.
     current_through: PageNumber,
@@ -181,7 +177,7 @@ impl Paging {
 
     /// Pages of the checkpoint that hold little or nothing that waits, and go with the next checkpoint.
     pub(super) fn given_up_pages(&self) -> usize {
-        self.given_up_pages.len() + self.read_pages.len()
+        self.given_up_pages.len()
     }
 
     /// The newest message that surely stands on a page, if it waits.
@@ -196,7 +192,6 @@ impl Paging {
         self.gathering = Some(Gathering {
             through,
             leaving,
-            read_before: std::mem::take(&mut self.read_pages),
             broadcasts_through: self.paged_through,
             read_meanwhile: ReadMeanwhile::default(),
         });
@@ -229,7 +224,7 @@ impl Messages {
         self.paging.insert(page_number, keys, written);
     }
 
-    /// Removes pages that were given up or read, and moves what waits on them. Says whether that is done.
+    /// Removes pages that were given up, and moves what waits on them. Says whether that is done.
     pub(super) fn clear_leaving_pages(
         &mut self,
         open: &mut OpenPage,
@@ -237,12 +232,6 @@ impl Messages {
         work: &mut Work,
     ) -> bool {
         while !open.ends_piece(work) {
-            let read_before = |gathering: &mut Gathering| gathering.read_before.pop();
-            if let Some(page_number) = self.paging.gathering.as_mut().and_then(read_before) {
-                work.spend(1);
-                records.remove_read_page(page_number);
-                continue;
-            }
             let leaving = |gathering: &mut Gathering| gathering.leaving.pop();
             let Some(page_number) = self.paging.gathering.as_mut().and_then(leaving) else {
                 return true;

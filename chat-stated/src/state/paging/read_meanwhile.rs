@@ -56,11 +56,14 @@ impl Paging {
         };
         gathering.read_meanwhile.close_page(&mut self.last_page);
         records.append(&mut gathering.read_meanwhile.records);
-        self.read_pages = gathering.read_meanwhile.pages;
+        for page_number in gathering.read_meanwhile.pages {
+            self.insert(page_number, Vec::new(), 0);
+            self.note_read_meanwhile(page_number);
+        }
         self.paged_through = gathering.through;
     }
 
-    /// In a restore: the messages of a page that was added were read while the snapshot was taken.
+    /// The messages of a page that was added were read while the snapshot was taken.
     pub(in crate::state) fn note_read_meanwhile(&mut self, page_number: PageNumber) {
         if let Some(page) = self.pages.get_mut(&page_number) {
             page.is_read_meanwhile = true;
