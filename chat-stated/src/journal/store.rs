@@ -29,21 +29,21 @@ pub(super) const JOURNAL: DatabaseKind = DatabaseKind {
     ],
 };
 
-/// How much is forgotten in one transaction, at least: the batch that reaches one of these is the last.
-#[derive(Clone, Copy, Debug)]
-struct ForgettingLimits {
+/// So much of the journal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
     batches: u64,
     bytes: u64,
 }
 
-/// Where nobody waits for it.
-const FORGOTTEN_APART: ForgettingLimits = ForgettingLimits {
+/// How much is forgotten in one transaction, at least, where nobody waits for it: the batch that reaches one of these is the last.
+const FORGOTTEN_APART: Amount = Amount {
     batches: 256,
     bytes: 1024 * 1024,
 };
 
 /// With batches, which wait for it; beside that, twice as much as the group before has added, so that it ends.
-const FORGOTTEN_WITH_BATCHES: ForgettingLimits = ForgettingLimits {
+const FORGOTTEN_WITH_BATCHES: Amount = Amount {
     batches: 16,
     bytes: 64 * 1024,
 };
@@ -63,8 +63,7 @@ pub(super) struct BatchStore {
     last: Anchor,
     body: Vec<u8>,
     /// What the transaction has added, and then what the last one had.
-    added_batches: u64,
-    added_bytes: u64,
+    added: Amount,
 }
 
 /// The journal in a directory does not hold what it must.
@@ -93,23 +92,21 @@ impl BatchStore {
             durable: last,
             last,
             body: Vec::new(),
-            added_batches: 0,
-            added_bytes: 0,
+            added: Amount::default(),
         })
     }
 
     /// Begins a transaction. What may be forgotten up to `forget_through` goes first, a slice of it: it leaves its room, and
     /// costs no sync of its own. The last durable batch stays behind as the anchor.
     pub(super) fn begin(&mut self, forget_through: Option<Position>) -> Result<(), StorageError> {
-        let added_batches = std::mem::take(&mut self.added_batches);
-        let added_bytes = std::mem::take(&mut self.added_bytes);
+        let added_before = std::mem::take(&mut self.added);
         crash_points::before_write(&self.database);
         self.database
             .begin()
             .map_err(self.error("begin a transaction in"))?;
-        let limits = ForgettingLimits {
-            batches: FORGOTTEN_WITH_BATCHES.batches + 2 * added_batches,
-            bytes: FORGOTTEN_WITH_BATCHES.bytes + 2 * added_bytes,
+        let limits = Amount {
+            batches: FORGOTTEN_WITH_BATCHES.batches + 2 * added_before.batches,
+            bytes: FORGOTTEN_WITH_BATCHES.bytes + 2 * added_before.bytes,
         };
         if let Some(through) = forget_through
             && let Some(anchor) = self.anchor_after_slice(through, limits)?
@@ -145,8 +142,8 @@ impl BatchStore {
             })
             .map_err(self.error("write to"))?;
         self.last = Anchor { position, digest };
-        self.added_batches += 1;
-        self.added_bytes += bytes as u64;
+        self.added.batches += 1;
+        self.added.bytes += bytes as u64;
         if self.body.capacity() > KEPT_BUFFER_BYTES {
             self.body = Vec::new();
         }
@@ -190,18 +187,14 @@ impl BatchStore {
     fn anchor_after_slice(
         &self,
         through: Position,
-        limits: ForgettingLimits,
+        limits: Amount,
     ) -> Result<Option<Anchor>, StorageError> {
         let through = through.min(self.durable.position);
         self.end_of_slice(through, limits)
             .map_err(self.error("read"))
     }
 
-    fn end_of_slice(
-        &self,
-        through: Position,
-        limits: ForgettingLimits,
-    ) -> rusqlite::Result<Option<Anchor>> {
+    fn end_of_slice(&self, through: Position, limits: Amount) -> rusqlite::Result<Option<Anchor>> {
         let mut select = self.database.connection.prepare_cached(
             "SELECT position, length(body) FROM batch WHERE position > ?1 AND position <= ?2 \
              ORDER BY position LIMIT ?3",
