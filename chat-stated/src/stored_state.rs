@@ -1,6 +1,5 @@
 //! The state as it is stored, in a state directory that no daemon uses or in a backup, read for whoever checks it.
 
-use std::cell::RefCell;
 use std::path::Path;
 
 use crate::backup::format::{Head, Item};
@@ -8,8 +7,7 @@ use crate::backup::read::read_backup;
 use crate::checkpoint::CheckpointSnapshot;
 use crate::database::StorageError;
 use crate::entry::Batch;
-use crate::journal::format::Anchor;
-use crate::journal::{Position, check_journal, damaged_journal, format};
+use crate::journal::{CheckedJournal, Position, damaged_journal, format};
 use crate::state::{Effects, Restoration, State};
 
 /// Bytes of text kept in memory. All are read and checked.
@@ -91,18 +89,16 @@ impl StoredCheckpoint {
 
     /// Reads and checks the journal beside it. Nothing if there is no file.
     pub fn with_journal(self, state_dir: &Path) -> Result<Option<StoredState>, StorageError> {
-        let (state, mut entries) = (RefCell::new(self.state), 0);
-        let begin = |anchor: Anchor| {
-            if anchor.begins_anew_after(self.position) {
-                state.borrow_mut().take_missing_as_read();
-            }
-        };
-        let checked = check_journal(state_dir, Some(self.position), begin, |stored| {
+        let (mut state, mut entries) = (self.state, 0);
+        let journal = CheckedJournal::open(state_dir)?;
+        if journal.begins_anew_after(self.position)? {
+            state.take_missing_as_read();
+        }
+        let checked = journal.check(Some(self.position), |stored| {
             entries += stored.batch.entries.len() as u64;
-            replay(&mut state.borrow_mut(), stored.batch);
+            replay(&mut state, stored.batch);
             Ok(())
         })?;
-        let state = state.into_inner();
         if checked.is_some() {
             state
                 .check_replayed()

@@ -11,7 +11,7 @@ use super::shown_time;
 use crate::account_file::format::parse;
 use crate::account_file::read::{MAX_FILE_BYTES, ReadError, read};
 use crate::database::StorageError;
-use crate::journal::check_journal;
+use crate::journal::CheckedJournal;
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
 use crate::stored_state::{StoredBackup, StoredCheckpoint, StoredState};
@@ -113,7 +113,8 @@ fn check_journal_alone(
     damage: &mut Vec<String>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    match sort(check_journal(state_dir, None, |_| (), |_| Ok(())))? {
+    let checked = CheckedJournal::open(state_dir);
+    match sort(checked.and_then(|journal| journal.check(None, |_| Ok(()))))? {
         Ok(Some((last, batches))) => {
             writeln!(
                 out,

@@ -21,7 +21,7 @@ use crate::entry::Batch;
 pub use commit_times::CommitSummary;
 pub use local::LocalJournal;
 pub use recovery::{CheckedJournal, RecoveredJournal, StoredBatch};
-pub use snapshot::{JournalSnapshot, StoredRow, check_journal, create_journal};
+pub use snapshot::{JournalSnapshot, StoredRow, create_journal};
 pub use store::damaged_journal;
 
 /// Where a batch stands in the journal: 1, 2, 3, ... without gaps.

@@ -18,6 +18,8 @@ const ADVICE_LOST: &str = "Batches that were acknowledged may be lost. Stop the 
      directory, and restore the state directory from a backup; or, to go on from the last checkpoint without them, \
      move journal.db, journal.db-wal, journal.db-shm and journal.mark away";
 
+const FILE_IS_LOST: &str = "it is missing, but its mark is there";
+
 /// A batch that came out of the journal again.
 #[derive(Debug)]
 pub struct StoredBatch {
@@ -85,6 +87,40 @@ impl CheckedJournal {
         }
     }
 
+    /// Checks what is left to check, of a journal that no daemon uses: chain and end. Hands over what stands after `from`, the position
+    /// of the checkpoint; without one, of a damaged checkpoint, nothing. Returns the last position and the number of
+    /// batches; nothing if there is no file and nothing says that there was one.
+    pub fn check(
+        self,
+        from: Option<Position>,
+        replay: impl FnMut(StoredBatch) -> Result<(), String>,
+    ) -> Result<Option<(Position, u64)>, StorageError> {
+        let Some(database) = self.database else {
+            return match self.mark {
+                MarkContent::Missing => Ok(None),
+                _ => {
+                    let file = JOURNAL.path(&self.dir);
+                    Err(StorageError::damaged(&file, "the file", FILE_IS_LOST))
+                }
+            };
+        };
+        let anchor = read_anchor(&database)?;
+        let replayed_from = from.unwrap_or(Position(u64::MAX));
+        let last = Replay {
+            from: replayed_from,
+            replay,
+        }
+        .run(&database, anchor)?;
+        check_end(
+            database.file(),
+            last.position,
+            from.unwrap_or(anchor.position),
+            self.mark,
+        )?;
+        let batches = last.position.0 - anchor.position.0;
+        Ok(Some((last.position, batches)))
+    }
+
     /// Goes on as [`LocalJournal::open`] says.
     pub fn replay(
         self,
@@ -117,8 +153,7 @@ impl CheckedJournal {
                 (create(dir, anchor)?, anchor, anchor)
             }
             None => {
-                let what = "it is missing, but its mark is there";
-                return Err(lost(&JOURNAL.path(dir), "the file", what.into()));
+                return Err(lost(&JOURNAL.path(dir), "the file", FILE_IS_LOST.into()));
             }
         };
         check_end(database.file(), last.position, from, mark)?;
@@ -173,7 +208,7 @@ pub(super) fn read_anchor(database: &Database) -> Result<Anchor, StorageError> {
 }
 
 /// Whether the journal reaches as far as it did once.
-pub(super) fn check_end(
+fn check_end(
     file: &Path,
     last: Position,
     from: Position,
@@ -211,18 +246,14 @@ fn lost(file: &Path, place: &str, what: String) -> StorageError {
     }
 }
 
-pub(super) struct Replay<F> {
-    pub(super) from: Position,
-    pub(super) replay: F,
+struct Replay<F> {
+    from: Position,
+    replay: F,
 }
 
 impl<F: FnMut(StoredBatch) -> Result<(), String>> Replay<F> {
     /// Reads all rows; returns the last.
-    pub(super) fn run(
-        &mut self,
-        database: &Database,
-        anchor: Anchor,
-    ) -> Result<Anchor, StorageError> {
+    fn run(&mut self, database: &Database, anchor: Anchor) -> Result<Anchor, StorageError> {
         let file = database.file();
         if anchor.position > self.from {
             let what = format!(

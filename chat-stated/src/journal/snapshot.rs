@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::Position;
-use super::durable_mark::{self, MarkContent};
 use super::format::{Anchor, Digest};
-use super::recovery::{Replay, StoredBatch, check_end, read_anchor};
+use super::recovery::read_anchor;
 use super::store::JOURNAL;
 use crate::database::{Database, StorageError};
 
@@ -116,43 +115,6 @@ impl JournalSnapshot {
         }
         Ok(())
     }
-}
-
-/// Checks the journal in a directory that no daemon uses: pages, chain, end. Tells `begin` what the first batch follows, and then
-/// hands over what stands after `from`, the position of the checkpoint; without one, of a damaged checkpoint, nothing. Returns the last position and the
-/// number of batches; nothing if there is no file and nothing says that there was one.
-pub fn check_journal(
-    dir: &Path,
-    from: Option<Position>,
-    begin: impl FnOnce(Anchor),
-    replay: impl FnMut(StoredBatch) -> Result<(), String>,
-) -> Result<Option<(Position, u64)>, StorageError> {
-    let mark = durable_mark::read(dir)?;
-    let Some(database) = Database::open(dir, &JOURNAL)? else {
-        return match mark {
-            MarkContent::Missing => Ok(None),
-            _ => {
-                let what = "it is missing, but its mark is there";
-                Err(StorageError::damaged(&JOURNAL.path(dir), "the file", what))
-            }
-        };
-    };
-    let anchor = read_anchor(&database)?;
-    begin(anchor);
-    let replayed_from = from.unwrap_or(Position(u64::MAX));
-    let last = Replay {
-        from: replayed_from,
-        replay,
-    }
-    .run(&database, anchor)?;
-    check_end(
-        database.file(),
-        last.position,
-        from.unwrap_or(anchor.position),
-        mark,
-    )?;
-    let batches = last.position.0 - anchor.position.0;
-    Ok(Some((last.position, batches)))
 }
 
 /// Makes the file of a journal, durably and in place of any other, that goes on after `anchor` with the rows that `fill`
