@@ -113,11 +113,10 @@ impl Core {
     /// A checkpoint lets the journal forget, and so makes room for what is small.
     pub(super) fn begin_checkpoint_for_room(&mut self) {
         let has_news = self.checkpoints.entries > 0 || !self.checkpoints.left_over.is_empty();
-        if has_news && !self.checkpoints.in_progress {
-            self.begin_checkpoint(0);
-        }
         if let Some(gathering) = &mut self.checkpoints.gathering {
             gathering.messages_at_ms = 0;
+        } else if has_news && !self.checkpoints.in_progress {
+            self.begin_checkpoint(0);
         }
     }
 

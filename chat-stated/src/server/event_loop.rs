@@ -231,11 +231,9 @@ impl EventLoop {
                 self.core.read_account_file();
             }
             Token(token) => {
-                if let Some(socket) = self.sockets.get_mut(token - FIRST_LINK)
-                    && (event.is_readable() || event.is_read_closed() || event.is_error())
-                {
-                    socket.is_readable = true;
+                if let Some(socket) = self.sockets.get_mut(token - FIRST_LINK) {
                     socket.is_read_closed |= event.is_read_closed() || event.is_error();
+                    socket.is_readable |= event.is_readable() || socket.is_read_closed;
                 }
             }
         }
