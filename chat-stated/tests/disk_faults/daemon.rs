@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use chat_stated::state_lock::StateLock;
+
 use crate::control::Control;
 
 /// Long enough for any machine.
@@ -26,6 +28,11 @@ pub(crate) struct Installation {
 /// A supervisor and its child; killed when dropped.
 pub(crate) struct Daemon {
     child: Child,
+}
+
+/// Waits, as the next daemon would, for the child of a killed supervisor: nobody writes while this is held.
+pub(crate) fn state_at_rest(state_dir: &Path) -> StateLock {
+    StateLock::acquire(state_dir, PATIENCE).unwrap()
 }
 
 /// A directory in memory where there is one.
@@ -144,7 +151,7 @@ fn signal(process: u32, name: &str) {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Its child holds the lock on the state a moment longer, which the next one waits for.
+        // Its child writes until it notices: whoever looks at the state next takes its lock first.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

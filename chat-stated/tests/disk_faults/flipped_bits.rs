@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chat_stated::database::StorageError;
 
 use crate::cases::{are_all_wanted, try_each};
-use crate::daemon::{Installation, quick_directory};
+use crate::daemon::{Installation, quick_directory, state_at_rest};
 use crate::run::{ACCOUNTS, Told, recover_all, run};
 use crate::worker::Worker;
 
@@ -108,7 +108,9 @@ fn installation(rounds: usize, is_killed: bool) -> (Files, Told) {
     } else {
         assert!(daemon.stop());
     }
-    (Files::read(&installation.run_dir().join("state")), told)
+    let state_dir = installation.run_dir().join("state");
+    let _lock = state_at_rest(&state_dir);
+    (Files::read(&state_dir), told)
 }
 
 #[test]

@@ -11,6 +11,7 @@ use chat_stated::server::recovery::{Recovered, recover};
 use chat_stated::state::{Filed, SliceLimits, State};
 use chat_stated::text_page::Texts;
 
+use crate::daemon::state_at_rest;
 use crate::worker::{Ask, Gone, Reply, Worker};
 
 /// Accounts that are there from the beginning.
@@ -185,8 +186,9 @@ impl Told {
 
     /// Recovers what is in a run directory as the daemon would, and compares it with what was told.
     pub(crate) fn check_disk(&self, run_dir: &Path) {
-        let (state, texts) =
-            recover_all(&run_dir.join("state"), 0).unwrap_or_else(|error| panic!("{error:#}"));
+        let state_dir = run_dir.join("state");
+        let _lock = state_at_rest(&state_dir);
+        let (state, texts) = recover_all(&state_dir, 0).unwrap_or_else(|error| panic!("{error:#}"));
         self.check_state(&state, &texts);
         self.check_accounts(run_dir, &state);
     }
