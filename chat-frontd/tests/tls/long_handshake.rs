@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::Server;
 use crate::installation::PATIENCE;
+use crate::server::Server;
 
 #[test]
 fn a_handshake_is_cut_off_by_its_size_whatever_time_it_may_take() {

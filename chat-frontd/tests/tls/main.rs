@@ -7,153 +7,23 @@ mod long_handshake;
 #[path = "../support/process_memory.rs"]
 mod process_memory;
 mod secrets;
+mod server;
 #[path = "../support/real_processes.rs"]
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
 use std::time::Duration;
 use support::{certificate, connection, installation, processes};
 
 use certificate::{Certificate, SERVER_NAME};
 use connection::{Connection, Received};
-use installation::{FRONTD, Installation, PATIENCE, STATED, kill, repository, wait_until};
+use installation::{FRONTD, Installation, kill, repository, wait_until};
 use nix::sys::signal::Signal;
-use rustls::{ALL_VERSIONS, ClientConfig, HandshakeKind};
-
-const ACCOUNTS: &str = "foobar,53649f6e45138ef119c955d04bf042562f6e2946\n\
-                        windows,3cbf2c628de96e8e46ab4e44d4ddf2c4d1eccddb\n";
-
-/// An installation that speaks TLS only, unless told otherwise.
-struct Server {
-    installation: Installation,
-    certificate: Certificate,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(flags: &[&str]) -> Self {
-        let mut installation = Installation::new();
-        installation.listen = "none".to_owned();
-        fs::create_dir(&installation.run_dir).unwrap();
-        fs::write(installation.file("user_pass.txt"), ACCOUNTS).unwrap();
-        let certificate = Certificate::make(&installation.run_dir);
-        installation.program(STATED, &["--detach"]).expect_status(0);
-        let files = files(&certificate);
-        let given = ["--detach", "--listen-tls=127.0.0.1:0", &files[0], &files[1]];
-        let flags = [&given[..], flags].concat();
-        installation.program(FRONTD, &flags).expect_status(0);
-        let address = installation.address();
-        Self {
-            address: address.strip_suffix(" tls").unwrap().parse().unwrap(),
-            installation,
-            certificate,
-        }
-    }
-
-    fn connect_with(&self, config: &Arc<ClientConfig>) -> Result<Connection, String> {
-        Connection::open(self.address, None)?.with_tls(config, SERVER_NAME)
-    }
-
-    fn connect(&self) -> Connection {
-        let config = self.certificate.client(ALL_VERSIONS);
-        self.connect_with(&config).unwrap()
-    }
-
-    fn log_in(&self, name: &str, password: &str) -> Connection {
-        let mut client = self.connect();
-        log_in(&mut client, name, password);
-        client
-    }
-
-    /// As one who may still be online by an earlier connection.
-    fn log_in_again(&self, name: &str, password: &str) -> Connection {
-        processes::wait_for("the user is offline", || {
-            let mut client = self.connect();
-            client.send(format!("{name}\n").as_bytes()).unwrap();
-            if client.receive() != Received::Line(b"password".to_vec()) {
-                return None;
-            }
-            client.send(format!("{password}\n").as_bytes()).unwrap();
-            expect(&mut client, "welcome");
-            Some(client)
-        })
-        .unwrap()
-    }
-
-    fn serves(&self) {
-        ask(&mut self.connect());
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.installation.file("chat-frontd.log")).unwrap()
-    }
-
-    #[track_caller]
-    fn wait_for_log(&self, text: &str) {
-        wait_until(text, || self.log().contains(text));
-    }
-}
-
-fn files(certificate: &Certificate) -> [String; 2] {
-    let Certificate {
-        certificate_file,
-        key_file,
-        ..
-    } = certificate;
-    [
-        format!("--tls-cert={}", certificate_file.display()),
-        format!("--tls-key={}", key_file.display()),
-    ]
-}
-
-fn log_in(client: &mut Connection, name: &str, password: &str) {
-    let lines = format!("{name}\n{password}\n");
-    client.send(lines.as_bytes()).unwrap();
-    for line in ["password", "welcome"] {
-        expect(client, line);
-    }
-}
-
-/// Is answered, as somebody new.
-fn ask(client: &mut Connection) {
-    client.send(b"nobody-yet\n").unwrap();
-    expect(client, "register");
-    client.send(b"n\n").unwrap();
-    expect(client, "username");
-}
-
-#[track_caller]
-fn expect(client: &mut Connection, line: &str) {
-    assert_eq!(client.receive(), Received::Line(line.into()));
-}
-
-#[track_caller]
-fn expect_message(client: &mut Connection, text: &str) {
-    match client.receive() {
-        Received::Line(line) => {
-            let line = String::from_utf8(line).unwrap();
-            assert!(line.ends_with(text), "{line} in the place of {text}");
-        }
-        other => panic!("{other:?} in the place of {text}"),
-    }
-}
-
-/// Sends these bytes and no more; whether the server closes then.
-fn is_hung_up_on(address: SocketAddr, bytes: &[u8]) -> bool {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(bytes).unwrap();
-    let mut answer = Vec::new();
-    // A reset is an end as well.
-    match stream.read_to_end(&mut answer) {
-        Ok(_) => true,
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
-    }
-}
+use rustls::{ALL_VERSIONS, HandshakeKind};
+use server::{Server, ask, expect, expect_message, files, is_hung_up_on};
 
 #[test]
 fn a_new_certificate_is_taken_up_and_nobody_is_dropped() {

@@ -11,7 +11,7 @@ use rustls::{ALL_VERSIONS, ClientConnection, StreamOwned};
 use crate::certificate::SERVER_NAME;
 use crate::installation::{FRONTD, PATIENCE, STATED, wait_until};
 use crate::process_memory::places_in_memory;
-use crate::{Server, ask};
+use crate::server::{Server, ask};
 
 const PASSWORD: &str = "zebra-Quartz-48151623-unlikely";
 const WRONG: &str = "walrus-Quartz-48151623-unlikely";

@@ -2,6 +2,7 @@
 //! each; states restored from checkpoints at random points go on beside the first one, and so does one whose checkpoints
 //! are taken in pieces, while it goes on.
 
+mod entries;
 mod in_pieces;
 mod model;
 mod observe;
@@ -95,13 +96,13 @@ impl Run {
     }
 
     fn take(&mut self, step: &Step, seed: u64) {
-        self.stamp = steps::stamp_after(step, &self.stamp);
+        self.stamp = entries::stamp_after(step, &self.stamp);
         let stamp = self.stamp;
         self.model.advance(&stamp);
         for state in self.states() {
             state.advance_clock(&stamp);
         }
-        let entry = steps::entry_of(step, &self.model);
+        let entry = entries::entry_of(step, &self.model);
         self.in_pieces.note(&stamp, entry.as_ref());
         if let Some(entry) = entry {
             let wall_s = stamp.wall_ms.div_euclid(1_000);

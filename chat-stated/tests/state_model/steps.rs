@@ -1,18 +1,10 @@
-//! Random steps, small enough to be shrunk, and what entry each comes to in a given state of the model.
+//! Random steps, small enough to be shrunk.
 
 use std::net::IpAddr;
 
-use chat_shared::rpc::{
-    ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset,
-};
-use chat_stated::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, Limits, RequestName, Sends,
-    Stamp,
-};
+use chat_stated::entry::Limits;
 use proptest::prelude::*;
 use proptest::sample::select;
-
-use super::model::Model;
 
 pub(super) const NAMES: [&str; 7] = ["ann", "bob", "cy", "dan", "eve", "no-one", "\u{e9}lan"];
 pub(super) const LIVES: u64 = 5;
@@ -32,16 +24,6 @@ pub(super) enum Mark {
     Beyond(u64),
 }
 
-impl Mark {
-    pub(super) fn number(self, last: u64) -> MessageNumber {
-        MessageNumber(match self {
-            Mark::Nothing => 0,
-            Mark::Behind(by) => last.saturating_sub(by),
-            Mark::Beyond(by) => last.saturating_add(by),
-        })
-    }
-}
-
 /// A connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pick {
@@ -51,34 +33,6 @@ pub(super) enum Pick {
     },
     /// One of those that may do what is tried, as far as being logged in goes.
     Fitting(usize),
-}
-
-impl Pick {
-    fn connection(self, model: &Model, logged_in: bool) -> ConnectionId {
-        let id = |life, serial| ConnectionId {
-            life: LifeId(life),
-            serial: ConnectionSerial(serial),
-        };
-        let fits = |connection: &ConnectionId| {
-            let account = model
-                .connection(*connection)
-                .and_then(|found| found.account);
-            account.is_some() == logged_in
-        };
-        match self {
-            Pick::This { life, serial } => id(life, serial),
-            Pick::Fitting(index) => {
-                let all: Vec<ConnectionId> = model
-                    .lives
-                    .keys()
-                    .flat_map(|life| (0..SERIALS).map(|serial| id(*life, serial)))
-                    .filter(fits)
-                    .collect();
-                let found = all.get(index % all.len().max(1)).copied();
-                found.unwrap_or(id(1, 0))
-            }
-        }
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -310,197 +264,4 @@ pub(super) fn opening() -> Vec<Step> {
         request((1, 0), log_in(0)),
         request((2, 0), log_in(1)),
     ]
-}
-
-fn text_of(bytes: usize) -> String {
-    "x".repeat(bytes)
-}
-
-fn names_of(names: &[usize]) -> String {
-    let names: Vec<_> = names.iter().map(|name| NAMES[*name]).collect();
-    names.join(" ")
-}
-
-/// Where a request ends that is new or was made before, and what was answered.
-fn offsets(
-    connection: ConnectionId,
-    again: Option<usize>,
-    unanswered: Option<usize>,
-    model: &Model,
-) -> (StreamOffset, StreamOffset) {
-    let offsets: Vec<u64> = model
-        .connection(connection)
-        .map(|found| found.decided.keys().copied().collect())
-        .unwrap_or_default();
-    let back = |count: usize| offsets.iter().rev().nth(count).copied();
-    let next = back(0).unwrap_or(0) + LINE_BYTES as u64;
-    (
-        StreamOffset(again.and_then(back).unwrap_or(next)),
-        StreamOffset(unanswered.and_then(back).unwrap_or(0)),
-    )
-}
-
-/// What a step is to the state: an entry, or time that passes.
-pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
-    let progress = |(received, had): (Mark, Mark)| Progress {
-        written: MessageNumber(0),
-        received: received.number(model.last_message),
-        had: had.number(model.last_message),
-    };
-    Some(match step {
-        Step::Request {
-            connection,
-            again,
-            unanswered,
-            progress: marks,
-            action,
-        } => {
-            let needs_login = matches!(
-                action,
-                Try::Send { .. } | Try::Broadcast { .. } | Try::LogOut
-            );
-            let connection = connection.connection(model, needs_login);
-            let (offset, answered) = offsets(connection, *again, *unanswered, model);
-            Entry::Request {
-                name: RequestName { connection, offset },
-                answered,
-                progress: progress(*marks),
-                action: action_of(action, model),
-            }
-        }
-        Step::Sends {
-            connection,
-            again,
-            unanswered,
-            progress: marks,
-            lines,
-        } => {
-            let connection = connection.connection(model, true);
-            let (first, answered) = offsets(connection, *again, *unanswered, model);
-            let lines: Vec<_> = lines
-                .iter()
-                .map(|(names, bytes)| (names_of(names), text_of(*bytes)))
-                .collect();
-            let lines = lines
-                .iter()
-                .zip((first.0..).step_by(LINE_BYTES))
-                .map(|((names, text), offset)| (StreamOffset(offset), &**names, &**text));
-            Entry::Sends(Sends {
-                connection,
-                answered,
-                progress: progress(*marks),
-                lines: PackedSends::of(lines).expect("lines that follow each other"),
-            })
-        }
-        Step::Progress {
-            connection,
-            progress: marks,
-        } => Entry::Progress {
-            connection: connection.connection(model, true),
-            progress: progress(*marks),
-        },
-        Step::Close {
-            connection,
-            progress: marks,
-        } => Entry::Close {
-            connection: connection.connection(model, true),
-            progress: progress(*marks),
-        },
-        Step::BeginLife => Entry::BeginLife {
-            secret: [7; 16],
-            pid: 42,
-        },
-        Step::EndLife(life) => Entry::EndLife {
-            life: LifeId(*life),
-        },
-        Step::ChangeAccounts(changes) => {
-            Entry::ChangeAccounts(changes.iter().map(change_of).collect())
-        }
-        Step::Filed { name, stale } => {
-            let (account, version) = newest_secret(*name, model);
-            Entry::Filed(vec![FiledSecret {
-                account,
-                secret_version: version.wrapping_sub(u32::from(*stale)),
-            }])
-        }
-        Step::Configure(limits) => Entry::Configure(*limits),
-        Step::Pass { .. }
-        | Step::Boot { .. }
-        | Step::Checkpoint
-        | Step::CheckpointWithoutRoom
-        | Step::DropTexts { .. } => return None,
-    })
-}
-
-pub(super) fn stamp_after(step: &Step, stamp: &Stamp) -> Stamp {
-    match step {
-        Step::Pass { boot_ms, wall_ms } => Stamp {
-            boot_ms: stamp.boot_ms + boot_ms,
-            wall_ms: stamp.wall_ms + wall_ms,
-            ..*stamp
-        },
-        Step::Boot { wall_ms } => Stamp {
-            boot_ms: 3,
-            wall_ms: stamp.wall_ms + wall_ms,
-            boot_id: [stamp.boot_id[0].wrapping_add(1); 16],
-        },
-        _ => *stamp,
-    }
-}
-
-fn change_of((name, secret): &(usize, Option<u8>)) -> AccountChange {
-    let name = NAMES[*name].to_owned();
-    match secret {
-        Some(secret) => AccountChange::Set {
-            name,
-            secret: format!("filed-{secret}"),
-        },
-        None => AccountChange::Disable { name },
-    }
-}
-
-fn newest_secret(name: usize, model: &Model) -> (AccountId, u32) {
-    match model.id_of(NAMES[name]) {
-        Some(id) => (AccountId(id as u32), model.accounts[id].version),
-        None => (AccountId(99), 0),
-    }
-}
-
-fn action_of(action: &Try, model: &Model) -> Action {
-    match action {
-        Try::Register(name) => Action::Register {
-            name: NAMES[*name].to_owned(),
-            secret: format!("registered-{name}"),
-        },
-        Try::LogIn {
-            name,
-            host,
-            stale,
-            upgrade,
-        } => {
-            let (account, version) = newest_secret(*name, model);
-            let password_version = model
-                .accounts
-                .get(account.0 as usize)
-                .map_or(0, |account| account.password_version);
-            Action::LogIn {
-                account,
-                address: address(*host),
-                password_version: password_version.wrapping_sub(u32::from(*stale)),
-                new_secret: upgrade.then(|| format!("upgraded-{version}")),
-            }
-        }
-        Try::FailedLogIn { name, host } => Action::FailedLogIn {
-            account: newest_secret(*name, model).0,
-            address: address(*host),
-        },
-        Try::Send { names, bytes } => Action::Send {
-            recipients: names_of(names),
-            text: text_of(*bytes),
-        },
-        Try::Broadcast { bytes } => Action::Broadcast {
-            text: text_of(*bytes),
-        },
-        Try::LogOut => Action::LogOut,
-    }
 }

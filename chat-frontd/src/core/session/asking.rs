@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chat_shared::rpc::{FromWorker, Request, ResumedConnection, Sends};
 
-use super::slot::{Question, Setting, Slot, Stage};
+use super::slot::{Asked, Question, Setting, Slot, Stage};
 use super::{PushMode, Session, refusal};
 
 impl Session {
@@ -20,24 +20,21 @@ impl Session {
         let slot = self.slots.next_to_ask()?;
         self.has_asked = true;
         let progress = self.delivery.progress();
-        if let Some(call) = slot.question.to_call(self.address) {
-            return Some(FromWorker::Request(Request {
+        Some(match slot.question.to_asked(self.address) {
+            Asked::Call(call) => FromWorker::Request(Request {
                 connection: self.serial,
                 offset: slot.offset,
                 answered: self.answered,
                 progress,
                 call,
-            }));
-        }
-        let Question::Sends(run) = &slot.question else {
-            return None;
-        };
-        Some(FromWorker::Sends(Sends {
-            connection: self.serial,
-            answered: self.answered,
-            progress,
-            lines: Cow::Borrowed(run.sends()),
-        }))
+            }),
+            Asked::Together(sends) => FromWorker::Sends(Sends {
+                connection: self.serial,
+                answered: self.answered,
+                progress,
+                lines: Cow::Borrowed(sends),
+            }),
+        })
     }
 
     /// The daemon came back: what it may not have decided is asked again, under the same names.

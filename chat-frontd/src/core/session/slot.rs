@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use chat_shared::password::Password;
-use chat_shared::rpc::{Call, MessageNumber, SendsPacker, StreamOffset};
+use chat_shared::rpc::{Call, MessageNumber, PackedSends, SendsPacker, StreamOffset};
 
 use super::command::PushMode;
 
@@ -55,9 +55,9 @@ impl Question {
         }
     }
 
-    /// What the daemon is asked; nothing for several messages, which go together.
-    pub(super) fn to_call(&self, address: IpAddr) -> Option<Call<'_>> {
-        Some(match self {
+    /// What the daemon is asked.
+    pub(super) fn to_asked(&self, address: IpAddr) -> Asked<'_> {
+        Asked::Call(match self {
             Self::Name { name } => Call::Name { name, address },
             Self::Register { name, password } => Call::Register {
                 name,
@@ -69,13 +69,13 @@ impl Question {
                 password,
                 address,
             },
-            Self::Sends(run) => {
-                let only = run.sends().only()?;
-                Call::Send {
+            Self::Sends(run) => match run.sends().only() {
+                Some(only) => Call::Send {
                     recipients: only.recipients,
                     text: only.text,
-                }
-            }
+                },
+                None => return Asked::Together(run.sends()),
+            },
             Self::Broadcast { text } => Call::Broadcast { text },
             Self::Fetch => Call::Fetch,
             Self::Who => Call::Who,
@@ -84,6 +84,13 @@ impl Question {
             Self::LogOut => Call::LogOut,
         })
     }
+}
+
+/// What the state daemon is asked for a line, or for several.
+pub(super) enum Asked<'a> {
+    Call(Call<'a>),
+    /// Several messages, which go together.
+    Together(&'a PackedSends),
 }
 
 /// How far a line's answer has come.
