@@ -1,7 +1,7 @@
 //! Writes one small example of everything that is stored or said in a format of its own, for `tests/fixtures/`.
 //!
 //! Run it once for each new version of a format, into a new directory, and never change an old one:
-//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v1`
+//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v2`
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -67,7 +67,8 @@ fn lines() -> String {
     names.map(|name| format!("{name},{SECRET}\n")).concat()
 }
 
-/// Four batches that a checkpoint has, of which the journal forgot some, and two after it.
+/// Four batches that a checkpoint has, of which the journal forgot some, and two after it. A message of the first four is
+/// read before the checkpoint is written, and has no text in it.
 fn write_state(dir: &Path) -> anyhow::Result<()> {
     let store = CheckpointStore::open(dir, |_| Ok(()))?.store;
     let (sender, events) = channel();
@@ -88,12 +89,12 @@ fn write_state(dir: &Path) -> anyhow::Result<()> {
     for batch in batches_before() {
         commit(batch, &mut journal, &mut state)?;
     }
+    state.begin_snapshot();
+    commit(batch_meanwhile(), &mut journal, &mut state)?;
     write_checkpoint(store, &mut state)?;
     // Forgotten along with the next commit.
     journal.forget_through(Position(2));
-    for batch in batches_after() {
-        commit(batch, &mut journal, &mut state)?;
-    }
+    commit(batch_after(), &mut journal, &mut state)?;
     ensure!(
         state.waiting_messages() == 3,
         "{}",
@@ -110,9 +111,10 @@ fn write_checkpoint(store: CheckpointStore, state: &mut State) -> anyhow::Result
             let _ = sender.send(event);
         }),
     )?;
+    let changes = state.take_snapshot_piece(usize::MAX);
     writer.write(Checkpoint {
         position: Position(4),
-        changes: state.take_changes(),
+        changes: changes.context("a snapshot in one piece")?,
     });
     match events.recv()? {
         CheckpointEvent::Written { .. } => Ok(()),
@@ -147,6 +149,7 @@ fn batches_before() -> Vec<Batch> {
                     text: "to all".into(),
                 },
             ),
+            request(1, 4, send(&["alice"], "read meanwhile")),
         ]),
         batch(vec![
             request(2, 1, failed(2)),
@@ -156,18 +159,37 @@ fn batches_before() -> Vec<Batch> {
     ]
 }
 
-fn batches_after() -> Vec<Batch> {
-    vec![
-        batch(vec![request(1, 4, send(&["bob", "carol"], "after it"))]),
-        batch(vec![request(
-            3,
-            1,
-            Action::Register {
-                name: "dave".into(),
-                secret: SECRET.into(),
+fn batch_meanwhile() -> Batch {
+    let all = MessageNumber(3);
+    batch(vec![
+        Entry::Progress {
+            connection: connection(1),
+            progress: Progress {
+                written: all,
+                received: all,
+                had: all,
             },
-        )]),
-    ]
+        },
+        request(1, 5, send(&["bob", "carol"], "after it")),
+    ])
+}
+
+fn batch_after() -> Batch {
+    batch(vec![request(
+        3,
+        1,
+        Action::Register {
+            name: "dave".into(),
+            secret: SECRET.into(),
+        },
+    )])
+}
+
+fn connection(serial: u64) -> ConnectionId {
+    ConnectionId {
+        life: CREDENTIAL.life,
+        serial: ConnectionSerial(serial),
+    }
 }
 
 fn batch(entries: Vec<Entry>) -> Batch {
@@ -189,10 +211,7 @@ fn account(name: &str) -> AccountChange {
 fn request(serial: u64, offset: u64, action: Action) -> Entry {
     Entry::Request {
         name: RequestName {
-            connection: ConnectionId {
-                life: CREDENTIAL.life,
-                serial: ConnectionSerial(serial),
-            },
+            connection: connection(serial),
             offset: StreamOffset(offset),
         },
         answered: StreamOffset(offset - 1),

@@ -83,7 +83,7 @@ pub enum FormatError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Written by another version of this program.
-    #[error("it has format {0}, this program knows format {FORMAT}")]
+    #[error("it has format {0}, this program knows formats up to {FORMAT}")]
     Version(u32),
     /// Not what was written.
     #[error("{place}: {what}")]

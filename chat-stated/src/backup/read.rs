@@ -6,7 +6,7 @@ use std::path::Path;
 use chat_shared::regular_file;
 
 use super::format::{BackupReader, Counts, FormatError, Head, Item};
-use crate::checkpoint::RECORD_FORMAT;
+use crate::checkpoint::{FIRST_RECORD_FORMAT, RECORD_FORMAT};
 use crate::database::StorageError;
 use crate::journal::format::{Anchor, Digest};
 
@@ -52,7 +52,7 @@ pub fn read_backup<E: From<StorageError>>(
 }
 
 fn check_head(file: &Path, head: &Head) -> Result<(), StorageError> {
-    if head.record_format != RECORD_FORMAT {
+    if !(FIRST_RECORD_FORMAT..=RECORD_FORMAT).contains(&head.record_format) {
         return Err(StorageError::Version {
             file: file.to_owned(),
             found: head.record_format.into(),

@@ -4,8 +4,11 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::journal::Position;
 
-/// Number of the format that is read and written.
-pub(super) const FORMAT: i32 = 1;
+/// Number of the format that is written. Since format 2 there are records of what was read while a checkpoint was taken.
+pub(super) const FORMAT: i32 = 2;
+
+/// The oldest that is read.
+pub(super) const FIRST_FORMAT: i32 = 1;
 
 const HEADER_BYTES: usize = 4 * 8 + 16;
 

@@ -57,7 +57,7 @@ impl CheckpointStore {
         database.write_back_whole_wal()?;
         Ok(Loaded {
             position: current.position,
-            store: Self::new(database, current, has_leftovers),
+            store: Self::new(database, current, has_leftovers)?,
         })
     }
 }

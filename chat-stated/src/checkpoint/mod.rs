@@ -28,7 +28,7 @@ use crate::text_page::Content;
 pub use load::{Loaded, RecordSink};
 pub use memory::MemoryCheckpoint;
 pub use reader::CheckpointReader;
-pub use snapshot::{CheckpointSnapshot, RECORD_FORMAT, create_checkpoint};
+pub use snapshot::{CheckpointSnapshot, FIRST_RECORD_FORMAT, RECORD_FORMAT, create_checkpoint};
 pub use store::{CheckpointStore, damaged_checkpoint};
 pub use text_reader::{TextEvent, TextReader, TextSink};
 pub use writer::CheckpointWriter;

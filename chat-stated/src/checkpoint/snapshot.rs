@@ -9,8 +9,11 @@ use super::store::{CHECKPOINT, read_header};
 use crate::database::{Database, StorageError};
 use crate::journal::Position;
 
-/// Number of the format of records and their rows.
+/// Number of the format of records and their rows that is written.
 pub const RECORD_FORMAT: i32 = format::FORMAT;
+
+/// The oldest that is read.
+pub const FIRST_RECORD_FORMAT: i32 = format::FIRST_FORMAT;
 
 /// A checkpoint that does not change while this is there.
 #[derive(Debug)]

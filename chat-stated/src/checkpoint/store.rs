@@ -8,13 +8,14 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::format::{self, Header, row_checksum};
 use super::{Change, CheckpointReader};
-use crate::database::{Database, DatabaseKind, StorageError};
+use crate::database::{Database, DatabaseKind, StorageError, set_version};
 use crate::text_page::{self, Content, TEXT_TABLE, TextError, TextPlace, Texts};
 
 /// The checkpoint's file.
 pub(super) const CHECKPOINT: DatabaseKind = DatabaseKind {
     file_name: "checkpoint.db",
     application_id: i32::from_be_bytes(*b"chtC"),
+    first_version: format::FIRST_FORMAT,
     version: format::FORMAT,
     tables: &[
         (
@@ -60,6 +61,8 @@ pub struct CheckpointStore {
     limits: SliceLimits,
     /// The page of texts that could not be moved because it is damaged.
     damaged_page: Option<u64>,
+    /// Whether the file says another format than the one that is written.
+    is_of_old_format: bool,
 }
 
 /// A record that a row of a checkpoint being written supersedes.
@@ -96,14 +99,19 @@ impl<'a> Row<'a> {
 }
 
 impl CheckpointStore {
-    pub(super) fn new(database: Database, current: Header, has_leftovers: bool) -> Self {
-        Self {
+    pub(super) fn new(
+        database: Database,
+        current: Header,
+        has_leftovers: bool,
+    ) -> Result<Self, StorageError> {
+        Ok(Self {
+            is_of_old_format: database.version()? != format::FORMAT,
             database,
             current,
             leftovers_after: has_leftovers.then_some(START_OF_SWEEP),
             limits: SliceLimits::default(),
             damaged_page: None,
-        }
+        })
     }
 
     /// Another connection, for reading single records while the writer works.
@@ -198,12 +206,16 @@ impl CheckpointStore {
         })
     }
 
-    /// Makes the checkpoint current that this header describes.
+    /// Makes the checkpoint current that this header describes. It may have records that older formats do not.
     pub(super) fn activate(&mut self, header: Header) -> Result<(), StorageError> {
         self.database.in_transaction("write to", |rows| {
+            if self.is_of_old_format {
+                set_version(rows, format::FORMAT)?;
+            }
             rows.prepare_cached("UPDATE header SET content = ?1 WHERE id = 0")?
                 .execute([&header.encode()[..]])
         })?;
+        self.is_of_old_format = false;
         self.current = header;
         Ok(())
     }

@@ -21,7 +21,7 @@ pub enum StorageError {
     },
     /// Written by another version of this program.
     #[error(
-        "{} has format {found}, this program knows format {known}: use the version of chatserv that wrote it",
+        "{} has format {found}, this program knows formats up to {known}: use the version of chatserv that wrote it",
         file.display()
     )]
     Version {
@@ -29,7 +29,7 @@ pub enum StorageError {
         file: PathBuf,
         /// Its format.
         found: i64,
-        /// The format this program reads and writes.
+        /// The newest format this program reads, which it writes.
         known: i64,
     },
     /// The file system has no room.

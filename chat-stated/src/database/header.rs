@@ -12,7 +12,8 @@ pub(crate) struct WantedHeader {
     pub(crate) page_bytes: u16,
     /// SQLite's `application_id`.
     pub(crate) application_id: i32,
-    /// SQLite's `user_version`.
+    /// SQLite's `user_version`, the oldest and the newest that are read.
+    pub(crate) first_version: i32,
     pub(crate) version: i32,
 }
 
@@ -54,7 +55,7 @@ impl WantedHeader {
             }
         }
         let version = i32::from_be_bytes([header[60], header[61], header[62], header[63]]);
-        if version == self.version {
+        if (self.first_version..=self.version).contains(&version) {
             Ok(())
         } else {
             Err(HeaderError::Version(version))

@@ -45,7 +45,9 @@ pub(crate) struct DatabaseKind {
     pub(crate) file_name: &'static str,
     /// SQLite's `application_id`.
     pub(crate) application_id: i32,
-    /// Number of the format, in SQLite's `user_version`.
+    /// Number of the oldest format that is read.
+    pub(crate) first_version: i32,
+    /// Number of the format that is written, in SQLite's `user_version`.
     pub(crate) version: i32,
     /// Names and definitions of the tables, by name.
     pub(crate) tables: &'static [(&'static str, &'static str)],
@@ -153,6 +155,11 @@ impl Database {
         {
             disk_failure::note(dir);
         }
+    }
+
+    /// Number of the format that the file says it has.
+    pub(crate) fn version(&self) -> Result<i32, StorageError> {
+        self.pragma("user_version")
     }
 
     fn check(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
@@ -336,12 +343,17 @@ fn write_new(
         transaction.execute_batch(definition)?;
     }
     transaction.pragma_update(None, "application_id", kind.application_id)?;
-    transaction.pragma_update(None, "user_version", kind.version)?;
+    set_version(&transaction, kind.version)?;
     fill(&transaction)?;
     transaction.commit()?;
     // Closing would do so as well, but says nothing if it fails, and leaves a log that the new name does not lead to.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
     connection.close().map_err(|(_, error)| error)
+}
+
+/// Has the file say another format.
+pub(crate) fn set_version(connection: &Connection, version: i32) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", version)
 }
 
 /// Has the file keep a write-ahead log. SQLite takes it for an answer, not for an error, if it cannot; and if the disk
@@ -388,6 +400,7 @@ fn check_header(file: &Path, kind: &DatabaseKind) -> Result<(), StorageError> {
     let wanted = WantedHeader {
         page_bytes: PAGE_BYTES as u16,
         application_id: kind.application_id,
+        first_version: kind.first_version,
         version: kind.version,
     };
     wanted.check(&header).map_err(|error| match error {

@@ -16,6 +16,7 @@ use crate::entry::Batch;
 pub(super) const JOURNAL: DatabaseKind = DatabaseKind {
     file_name: "journal.db",
     application_id: i32::from_be_bytes(*b"chtJ"),
+    first_version: 1,
     version: 1,
     tables: &[
         (

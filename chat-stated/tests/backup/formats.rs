@@ -4,17 +4,19 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use chat_shared::rpc::{
     ConnectionSerial, Greeting, Hello, HelloError, LifeCredential, LifeId, MessageNumber,
     OPERATOR_VERSION, OperatorError, OperatorHello, Refusal, Standing, VERSION,
 };
 use chat_stated::account_file::format::parse;
+use chat_stated::checkpoint::RECORD_FORMAT;
 use chat_stated::entry::{AccountId, ConnectionId, Stamp};
 use chat_stated::state::{SliceLimits, State};
 use chat_stated::stored_state::{StoredBackup, StoredCheckpoint, StoredState};
 
-use super::installation::{Installation, SECRET, text};
+use super::installation::{Installation, PATIENCE, SECRET, text};
 use super::worker::Worker;
 
 const STAMP: Stamp = Stamp {
@@ -29,14 +31,46 @@ const CREDENTIAL: LifeCredential = LifeCredential {
 /// Where SQLite keeps its `user_version`, big endian.
 const USER_VERSION_OFFSET: usize = 60;
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/v1")
-        .join(name)
+/// What was stored and said by programs of one time.
+struct Fixture {
+    directory: &'static str,
+    /// Version of the RPC.
+    rpc: u32,
+    /// Entries behind the checkpoint.
+    entries: u64,
+    /// Number of the message that the checkpoint does not have.
+    after_it: u64,
 }
 
-fn frame(name: &str) -> Vec<u8> {
-    fs::read(fixture(name)).unwrap()
+const FIXTURES: [Fixture; 2] = [
+    Fixture {
+        directory: "v1",
+        rpc: 1,
+        entries: 2,
+        after_it: 3,
+    },
+    // Has a message that was read while the checkpoint was taken.
+    Fixture {
+        directory: "v2",
+        rpc: 3,
+        entries: 3,
+        after_it: 4,
+    },
+];
+const V1: &Fixture = &FIXTURES[0];
+const NEWEST: &Fixture = &FIXTURES[1];
+
+impl Fixture {
+    fn path(&self, name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures")
+            .join(self.directory)
+            .join(name)
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
 }
 
 fn queue(state: &State, name: &str) -> Vec<String> {
@@ -52,16 +86,17 @@ fn queue(state: &State, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// What the fixture's entries come to.
-fn check_state(stored: &StoredState) {
+/// What a fixture's entries come to.
+fn check_state(fixture: &Fixture, stored: &StoredState) {
     let state = &stored.state;
     assert_eq!((stored.checkpoint.0, stored.last.0), (4, 6));
-    assert_eq!(stored.entries, 2);
+    assert_eq!(stored.entries, fixture.entries);
     assert_eq!(state.account_count(), 4);
     for name in ["alice", "bob", "carol", "dave"] {
         assert_eq!(&*state.account(name).unwrap().1.secret, SECRET);
     }
-    let bobs = ["1 alice: first", "2 alice: to all", "3 alice: after it"];
+    let after_it = format!("{} alice: after it", fixture.after_it);
+    let bobs = ["1 alice: first", "2 alice: to all", &after_it];
     assert_eq!(queue(state, "bob"), bobs);
     assert_eq!(queue(state, "carol"), bobs[1..]);
     assert_eq!(queue(state, "alice"), [""; 0]);
@@ -78,25 +113,29 @@ fn check_state(stored: &StoredState) {
 }
 
 #[test]
-fn databases_of_version_1_are_read() {
-    let installation = Installation::with_files_of(&fixture(""));
-    let state_dir = installation.path("state");
-    let checkpoint = StoredCheckpoint::read(&state_dir).unwrap().unwrap();
-    let stored = checkpoint.with_journal(&state_dir).unwrap().unwrap();
-    check_state(&stored);
+fn databases_of_every_version_are_read() {
+    for fixture in &FIXTURES {
+        let installation = Installation::with_files_of(&fixture.path(""));
+        let state_dir = installation.path("state");
+        let checkpoint = StoredCheckpoint::read(&state_dir).unwrap().unwrap();
+        let stored = checkpoint.with_journal(&state_dir).unwrap().unwrap();
+        check_state(fixture, &stored);
+    }
 }
 
 #[test]
-fn a_backup_of_version_1_is_read() {
-    let backup = StoredBackup::read(&fixture("chat.backup")).unwrap();
-    check_state(&backup.stored);
-    assert_eq!(backup.head.taken_wall_ms, STAMP.wall_ms);
-    assert_eq!(backup.account_file, frame("user_pass.txt"));
+fn backups_of_every_version_are_read() {
+    for fixture in &FIXTURES {
+        let backup = StoredBackup::read(&fixture.path("chat.backup")).unwrap();
+        check_state(fixture, &backup.stored);
+        assert_eq!(backup.head.taken_wall_ms, STAMP.wall_ms);
+        assert_eq!(backup.account_file, fixture.read("user_pass.txt"));
+    }
 }
 
 #[test]
 fn an_account_file_is_read() {
-    let parsed = parse(&frame("user_pass.txt"));
+    let parsed = parse(&V1.read("user_pass.txt"));
     assert_eq!(parsed.unreadable_total, 0);
     let names = parsed.accounts.iter().map(|(name, _)| &name[..]);
     assert!(names.eq(["alice", "bob", "carol", "dave"]));
@@ -104,10 +143,12 @@ fn an_account_file_is_read() {
 }
 
 #[test]
-fn a_daemon_serves_what_version_1_stored_or_backed_up() {
-    let stored = Installation::with_files_of(&fixture(""));
-    let restored = Installation::to_restore(&fixture("chat.backup"));
-    for installation in [stored, restored] {
+fn a_daemon_serves_what_every_version_stored_or_backed_up() {
+    for installation in FIXTURES.iter().flat_map(|fixture| {
+        let stored = Installation::with_files_of(&fixture.path(""));
+        let restored = Installation::to_restore(&fixture.path("chat.backup"));
+        [stored, restored]
+    }) {
         installation.start();
         let mut worker = Worker::attach(&installation);
         let bobs = worker.log_in(1, "bob").into_iter().map(|(_, text)| text);
@@ -119,40 +160,69 @@ fn a_daemon_serves_what_version_1_stored_or_backed_up() {
 }
 
 #[test]
-fn first_frames_of_version_1_are_read_and_its_hello_is_another_version() {
-    let hello = Hello { resume: None };
-    let old = HelloError::Version(1);
-    assert_eq!(Hello::decode(&frame("hello.frame")), Err(old));
-    // A hello is the same but for its version, which stands behind eight bytes.
-    let hello_of_today = |name: &str| {
-        let mut bytes = frame(name);
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        Hello::decode(&bytes)
+fn first_frames_of_every_version_are_read_and_hellos_of_others_are_told_apart() {
+    for fixture in &FIXTURES {
+        let hello = Hello { resume: None };
+        let wanted = if fixture.rpc == VERSION {
+            Ok(hello)
+        } else {
+            Err(HelloError::Version(fixture.rpc))
+        };
+        assert_eq!(Hello::decode(&fixture.read("hello.frame")), wanted);
+        // A hello is the same but for its version, which stands behind eight bytes.
+        let hello_of_today = |name: &str| {
+            let mut bytes = fixture.read(name);
+            bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+            Hello::decode(&bytes)
+        };
+        assert_eq!(hello_of_today("hello.frame"), Ok(hello));
+        let resume = Hello {
+            resume: Some(CREDENTIAL),
+        };
+        assert_eq!(hello_of_today("hello_resume.frame"), Ok(resume));
+        let attached = Greeting::Attached(CREDENTIAL);
+        let said = Greeting::decode(&fixture.read("attached.frame"));
+        assert_eq!(said, Ok(attached));
+        let refused = Greeting::Refused(Refusal::Version {
+            daemon_version: fixture.rpc,
+        });
+        let said = Greeting::decode(&fixture.read("refused.frame"));
+        assert_eq!(said, Ok(refused));
+        let question = OperatorHello::decode(&fixture.read("operator_hello.frame"));
+        assert_eq!(question, Ok(OperatorHello));
+        let standing = Standing::decode(&fixture.read("standing.frame"));
+        assert_eq!(standing, Ok(Standing { position: 6 }));
+    }
+}
+
+/// So that older programs name the format, and do not take for damage what they do not know.
+#[test]
+fn a_checkpoint_says_the_newest_format_from_the_first_one_that_is_written() {
+    let installation = Installation::with_files_of(&V1.path(""));
+    let version = || {
+        let bytes = fs::read(installation.path("state/checkpoint.db")).unwrap();
+        let field = bytes[USER_VERSION_OFFSET..][..4].try_into().unwrap();
+        i32::from_be_bytes(field)
     };
-    assert_eq!(hello_of_today("hello.frame"), Ok(hello));
-    let resume = Hello {
-        resume: Some(CREDENTIAL),
-    };
-    assert_eq!(hello_of_today("hello_resume.frame"), Ok(resume));
-    let attached = Greeting::Attached(CREDENTIAL);
-    assert_eq!(Greeting::decode(&frame("attached.frame")), Ok(attached));
-    let refused = Greeting::Refused(Refusal::Version { daemon_version: 1 });
-    assert_eq!(Greeting::decode(&frame("refused.frame")), Ok(refused));
-    let question = OperatorHello::decode(&frame("operator_hello.frame"));
-    assert_eq!(question, Ok(OperatorHello));
-    let standing = Standing { position: 6 };
-    assert_eq!(Standing::decode(&frame("standing.frame")), Ok(standing));
+    assert_eq!(version(), 1);
+    let started = installation.run(&["--checkpoint-every-entries=1", "--detach"]);
+    assert!(started.status.success(), "{}", text(&started.stderr));
+    let end = Instant::now() + PATIENCE;
+    while version() != RECORD_FORMAT {
+        assert!(Instant::now() < end, "{}", installation.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
 fn a_database_of_an_unknown_version_is_refused_with_both_versions() {
-    for name in ["journal.db", "checkpoint.db"] {
-        let installation = Installation::with_files_of(&fixture(""));
+    for (name, known) in [("journal.db", 1), ("checkpoint.db", RECORD_FORMAT)] {
+        let installation = Installation::with_files_of(&NEWEST.path(""));
         let path = installation.path("state").join(name);
         let mut bytes = fs::read(&path).unwrap();
         bytes[USER_VERSION_OFFSET..][..4].copy_from_slice(&9_i32.to_be_bytes());
         fs::write(&path, &bytes).unwrap();
-        let wanted = format!("{name} has format 9, this program knows format 1");
+        let wanted = format!("{name} has format 9, this program knows formats up to {known}");
         let started = installation.try_start();
         assert!(!started.status.success());
         let said = text(&started.stderr);
@@ -166,12 +236,12 @@ fn a_database_of_an_unknown_version_is_refused_with_both_versions() {
 
 #[test]
 fn a_backup_of_an_unknown_version_is_refused_with_both_versions() {
-    let installation = Installation::to_restore(&fixture("chat.backup"));
+    let installation = Installation::to_restore(&V1.path("chat.backup"));
     let path = installation.path("restore.backup");
     let mut bytes = fs::read(&path).unwrap();
     bytes[16] = 9;
     fs::write(&path, &bytes).unwrap();
-    let wanted = "restore.backup has format 9, this program knows format 1";
+    let wanted = "restore.backup has format 9, this program knows formats up to 1";
     let started = installation.try_start();
     assert!(text(&started.stderr).contains(wanted), "{started:?}");
     let checked = installation.run(&["check", path.to_str().unwrap()]);
@@ -185,7 +255,7 @@ fn a_hello_of_another_version_is_refused_with_ours() {
     let installation = Installation::with_accounts(&["alice"]);
     installation.start();
     let socket = installation.path("chat-stated.sock");
-    let mut hello = frame("hello.frame");
+    let mut hello = V1.read("hello.frame");
     hello[8..12].copy_from_slice(&9_u32.to_le_bytes());
     hello.extend_from_slice(b"what a later version adds");
     let (_, greeting) = Worker::greet(&socket, &hello);
@@ -206,7 +276,7 @@ fn an_operators_question_of_another_version_is_answered_with_our_version() {
     let installation = Installation::with_accounts(&["alice"]);
     installation.start();
     let socket = installation.path("chat-stated.sock");
-    let mut question = frame("operator_hello.frame");
+    let mut question = V1.read("operator_hello.frame");
     question[8..12].copy_from_slice(&9_u32.to_le_bytes());
     let (_, answer) = Worker::greet(&socket, &question);
     // A tool of the other version reads this as it reads every version's beginning.
