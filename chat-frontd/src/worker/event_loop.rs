@@ -77,8 +77,8 @@ pub(super) struct EventLoop {
     is_stopping: bool,
     /// Clients may be waiting to be accepted; from when on that is to be tried.
     accept_from_ms: Option<u64>,
-    /// Accepting fails, and the log has it.
-    is_accept_failing: bool,
+    /// The log has it that accepting fails; from when on that is said again.
+    accept_failure_told_from_ms: u64,
 }
 
 impl EventLoop {
@@ -165,7 +165,7 @@ impl EventLoop {
             is_ready: false,
             is_stopping: false,
             accept_from_ms: None,
-            is_accept_failing: false,
+            accept_failure_told_from_ms: 0,
         })
     }
 

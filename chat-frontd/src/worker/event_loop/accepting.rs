@@ -22,6 +22,8 @@ use crate::worker::tls_layer::TlsLayer;
 
 /// When no more descriptors are to be had, the next try to accept is made after this.
 const ACCEPT_RETRY_MS: u64 = 100;
+/// How often the log says that nobody can be accepted.
+const ACCEPT_FAILURE_TOLD_EVERY_MS: u64 = 60_000;
 
 impl EventLoop {
     pub(super) fn begin_accepting_if_ready(&mut self) -> anyhow::Result<()> {
@@ -108,7 +110,6 @@ impl EventLoop {
                 }
                 match self.listeners[index].accept() {
                     Ok((stream, peer)) => {
-                        self.is_accept_failing = false;
                         let is_served = self.accepted(index, stream, peer);
                         taken += Admission::weight(is_served);
                     }
@@ -117,17 +118,21 @@ impl EventLoop {
                     // The client gave up before we came to it.
                     Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                     Err(error) => {
-                        // Once, not each time that it is tried.
-                        if !self.is_accept_failing {
-                            log::error!("cannot accept a client: {error}");
-                        }
-                        self.is_accept_failing = true;
-                        self.accept_again_at(self.now_ms + ACCEPT_RETRY_MS);
+                        self.cannot_accept(&error);
                         break;
                     }
                 }
             }
         }
+    }
+
+    /// It is tried again, and said now and then, not each time.
+    fn cannot_accept(&mut self, error: &std::io::Error) {
+        if self.accept_failure_told_from_ms <= self.now_ms {
+            log::error!("cannot accept a client: {error} (others wait until some leave)");
+            self.accept_failure_told_from_ms = self.now_ms + ACCEPT_FAILURE_TOLD_EVERY_MS;
+        }
+        self.accept_again_at(self.now_ms + ACCEPT_RETRY_MS);
     }
 
     pub(super) fn can_accept(&self) -> bool {
