@@ -1,13 +1,15 @@
 //! What a started process tells the process that started it, over a socket pair: that it is ready, or why it failed.
 //!
 //! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, `C` with a length and a text for
-//! how often what was refused, and `E` followed by a text that ends with the stream. The other way go handouts (see
+//! how often what was refused, `F` followed by `+` or `-` and a line of what came of the files that it read, and `E` followed by
+//! a text that ends with the stream. The other way go handouts (see
 //! [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use crate::files_read::Outcome;
 use crate::handouts::Outbox;
 use crate::log_format::one_line;
 use crate::refusals::Refusals;
@@ -21,12 +23,18 @@ const MAX_READ_BYTES: usize = 64 * 1024;
 /// Sockets hold less than so many times that.
 const MAX_RESTS: usize = 64;
 
-/// Longest line that is kept of what a child says of itself, in bytes.
+/// Longest line that is kept of what a child says of itself or of files, in bytes.
 const MAX_NOTE_BYTES: usize = 1024;
+
+/// A child that has so many bytes to say to a parent that does not listen says nothing more of files.
+const MAX_UNSENT_BYTES: usize = 16 * 1024;
 
 const READY: u8 = b'R';
 const NOTE: u8 = b'N';
-const NOTE_END: u8 = b'\n';
+const FILES_READ: u8 = b'F';
+const SUCCESS: u8 = b'+';
+const NO_SUCCESS: u8 = b'-';
+const LINE_END: u8 = b'\n';
 const FAILURE: u8 = b'E';
 const REFUSALS: u8 = b'C';
 /// The least time between two reports of what was refused.
@@ -39,10 +47,14 @@ pub fn report_ready(mut parent: &UnixStream) -> io::Result<()> {
 
 /// Tells the parent in one line what there is to know of this process.
 pub fn report_note(mut parent: &UnixStream, text: &str) -> io::Result<()> {
-    let mut message = vec![NOTE];
+    parent.write_all(&line(&[NOTE], text))
+}
+
+fn line(beginning: &[u8], text: &str) -> Vec<u8> {
+    let mut message = beginning.to_vec();
     message.extend(one_line(text).bytes().take(MAX_NOTE_BYTES));
-    message.push(NOTE_END);
-    parent.write_all(&message)
+    message.push(LINE_END);
+    message
 }
 
 /// Tells the parent why this process is about to end. Must be the last thing that it says.
@@ -52,15 +64,27 @@ pub fn report_failure(mut parent: &UnixStream, text: &str) -> io::Result<()> {
     parent.write_all(&message)
 }
 
-/// Tells the parent, now and then, how often what was refused since this process began.
+/// Tells the parent, now and then, how often what was refused since this process began, and what came of files that it read.
 #[derive(Debug, Default)]
-pub struct RefusalReports {
+pub struct Reports {
     reported_total: u64,
     unsent: Vec<u8>,
     next_ms: u64,
 }
 
-impl RefusalReports {
+impl Reports {
+    /// What came of the files that this process reads; reported as soon as [`Self::report_if_due`] is called.
+    pub fn files_were_read(&mut self, outcome: &Outcome) {
+        let (beginning, words) = match outcome {
+            Ok(words) => ([FILES_READ, SUCCESS], words),
+            Err(words) => ([FILES_READ, NO_SUCCESS], words),
+        };
+        if self.unsent.len() < MAX_UNSENT_BYTES {
+            self.unsent.extend(line(&beginning, words));
+            self.next_ms = 0;
+        }
+    }
+
     /// When [`Self::report_if_due`] has something to do.
     pub fn next_due_ms(&self, refusals: &Refusals) -> Option<u64> {
         let is_news = !self.unsent.is_empty() || self.reported_total != refusals.total();
@@ -90,7 +114,7 @@ impl RefusalReports {
         match parent.write(&self.unsent) {
             Ok(sent) => drop(self.unsent.drain(..sent)),
             // That it is gone is learned elsewhere.
-            Err(error) => log::debug!("telling the parent what was refused: {error}"),
+            Err(error) => log::debug!("reporting to the parent: {error}"),
         }
     }
 }
@@ -101,13 +125,23 @@ pub struct ChildLink {
     stream: UnixStream,
     ready: bool,
     note: Vec<u8>,
-    is_in_note: bool,
+    /// What it said last of files, and whether that is whole and nobody has asked for it.
+    files_read: Vec<u8>,
+    files_read_unseen: bool,
+    in_line: Option<Line>,
     failure: Option<Vec<u8>>,
     ended: bool,
     outbox: Outbox,
     /// A report of which not all has come.
     report: Option<Vec<u8>>,
     refusals: Refusals,
+}
+
+/// What a line says that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Note,
+    FilesRead,
 }
 
 impl ChildLink {
@@ -119,7 +153,9 @@ impl ChildLink {
             stream,
             ready: false,
             note: Vec::new(),
-            is_in_note: false,
+            files_read: Vec::new(),
+            files_read_unseen: false,
+            in_line: None,
             failure: None,
             ended: false,
             outbox: Outbox::default(),
@@ -169,10 +205,15 @@ impl ChildLink {
             match &mut self.failure {
                 Some(text) if text.len() < MAX_FAILURE_BYTES => text.push(byte),
                 Some(_) => {}
-                None if self.is_in_note => self.take_note_byte(byte),
+                None if self.in_line.is_some() => self.take_byte_of_line(byte),
                 None if byte == NOTE => {
-                    self.is_in_note = true;
+                    self.in_line = Some(Line::Note);
                     self.note.clear();
+                }
+                None if byte == FILES_READ => {
+                    self.in_line = Some(Line::FilesRead);
+                    self.files_read.clear();
+                    self.files_read_unseen = false;
                 }
                 None if byte == READY => self.ready = true,
                 None if byte == FAILURE => self.failure = Some(Vec::new()),
@@ -214,17 +255,37 @@ impl ChildLink {
         !self.ended && self.outbox.has_unsent()
     }
 
-    fn take_note_byte(&mut self, byte: u8) {
-        if byte == NOTE_END {
-            self.is_in_note = false;
-        } else if self.note.len() < MAX_NOTE_BYTES {
-            self.note.push(byte);
+    fn take_byte_of_line(&mut self, byte: u8) {
+        if byte == LINE_END {
+            self.files_read_unseen |= self.in_line == Some(Line::FilesRead);
+            self.in_line = None;
+            return;
+        }
+        let line = match self.in_line {
+            Some(Line::FilesRead) => &mut self.files_read,
+            _ => &mut self.note,
+        };
+        if line.len() < MAX_NOTE_BYTES {
+            line.push(byte);
+        }
+    }
+
+    /// What came of the files that the child read, if it has said so since this was last asked.
+    pub fn take_files_read(&mut self) -> Option<Outcome> {
+        if !std::mem::take(&mut self.files_read_unseen) {
+            return None;
+        }
+        let (verdict, words) = self.files_read.split_first()?;
+        let words = one_line(&String::from_utf8_lossy(words)).into_owned();
+        match *verdict {
+            SUCCESS => Some(Ok(words)),
+            _ => Some(Err(words)),
         }
     }
 
     /// What the child has said of itself last; empty if it has not.
     pub fn note(&self) -> String {
-        match self.is_in_note {
+        match self.in_line == Some(Line::Note) {
             true => String::new(),
             false => String::from_utf8_lossy(&self.note).into_owned(),
         }
@@ -260,7 +321,7 @@ mod tests {
     #[test]
     fn refusals_arrive_now_and_then_and_nothing_else_is_disturbed() {
         let (mut link, mut child) = ChildLink::pair().unwrap();
-        let (mut reports, mut refusals) = (RefusalReports::default(), Refusals::default());
+        let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
         assert_eq!(reports.next_due_ms(&refusals), None);
         // `R` and `E` in it mean nothing.
         refusals.count("quota");
@@ -276,6 +337,41 @@ mod tests {
         assert_eq!(*link.refusals(), refusals);
         assert!(link.is_ready() && link.failure().is_none());
         assert_eq!(reports.next_due_ms(&refusals), None);
+    }
+
+    #[test]
+    fn what_came_of_files_arrives_at_once_and_is_told_once() {
+        let (mut link, mut child) = ChildLink::pair().unwrap();
+        let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
+        refusals.count("quota");
+        reports.report_if_due(&mut child, &refusals, 0);
+        // `R` and `E` in it mean nothing.
+        let outcomes = [Ok("READ".to_owned()), Err("it is\nmissing".to_owned())];
+        let mut tell = |outcome: &Outcome| {
+            reports.files_were_read(outcome);
+            assert_eq!(reports.next_due_ms(&refusals), Some(0));
+            reports.report_if_due(&mut child, &refusals, 1);
+        };
+        tell(&outcomes[0]);
+        link.read_available().unwrap();
+        assert_eq!(link.take_files_read(), Some(outcomes[0].clone()));
+        assert_eq!(link.take_files_read(), None);
+        tell(&outcomes[0]);
+        tell(&outcomes[1]);
+        link.read_available().unwrap();
+        let Some(Err(words)) = link.take_files_read() else {
+            panic!("the last is no failure");
+        };
+        assert!(
+            words.starts_with("it is") && !words.contains('\n'),
+            "{words:?}"
+        );
+        assert!(!link.is_ready() && link.failure().is_none() && link.note().is_empty());
+        assert_eq!(link.refusals().render(), "quota=1\n");
+        for _ in 0..1_000 {
+            reports.files_were_read(&outcomes[0]);
+        }
+        assert!(reports.unsent.len() < MAX_UNSENT_BYTES + MAX_NOTE_BYTES);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::io::{self, ErrorKind, Write};
 
 use zeroize::Zeroizing;
 
+use crate::files_read::Outcome;
+
 /// Longest handout.
 pub const MAX_HANDOUT_BYTES: usize = 512 * 1024;
 
@@ -20,8 +22,8 @@ pub trait Handouts: fmt::Debug {
     /// is something to hand out now.
     fn reload(&mut self) -> bool;
 
-    /// Why what is handed out is older than what it is made of, if it is: what the last [`Self::reload`] said.
-    fn failure(&self) -> Option<&str>;
+    /// What came of what it is made of when that was last read: what was taken over, or why all is as it was before.
+    fn files_read(&self) -> &Outcome;
 
     /// The parent's clock has come to `clock_ms`; whether that changed what is handed out.
     fn at(&mut self, clock_ms: u64) -> bool;

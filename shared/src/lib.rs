@@ -6,6 +6,7 @@ pub mod crash_point;
 pub mod daemon;
 pub mod descriptor_limit;
 pub mod detach;
+pub mod files_read;
 mod flag_source;
 pub mod handouts;
 pub mod histogram;

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::files_read::FilesRead;
 use crate::pid_file::{holder, is_locked};
 use crate::process_identity::{ProcessIdentity, boot_id};
 use crate::run_dir::RunDir;
@@ -19,6 +20,8 @@ use crate::status_file::{ChildStatus, Phase, Status};
 const STOP_WAIT: Duration = Duration::from_secs(10);
 /// Children without a parent end by themselves, at once. After this long they are killed.
 const ORPHAN_WAIT: Duration = Duration::from_secs(2);
+/// How long files may take to be read: there may be a million accounts.
+const RELOAD_WAIT: Duration = Duration::from_secs(30);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// How well a daemon does its work. The exit status of `--status`.
@@ -106,16 +109,34 @@ fn list<'a>(processes: impl Iterator<Item = &'a ProcessIdentity>) -> String {
     }
 }
 
-/// Has the daemon of `run_dir` read its files again.
+/// Has the daemon of `run_dir` read its files again, waits for that, and says what came of it. It is an error if they cannot be
+/// used, and all stays as it was.
 pub fn reload(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
-    match running_pid(run_dir)? {
-        Some(pid) => {
-            send(pid, Signal::SIGHUP)?;
-            writeln!(out, "{}: told to reload", run_dir.program())?;
-            Ok(())
-        }
-        None => bail!("not running"),
+    let Some(pid) = running_pid(run_dir)? else {
+        bail!("not running");
+    };
+    let mut last = files_read(run_dir);
+    let times_before = last.as_ref().map_or(0, |read| read.times);
+    send(pid, Signal::SIGHUP)?;
+    let is_read = || {
+        last = files_read(run_dir);
+        Ok(last.as_ref().is_some_and(|read| read.times > times_before))
+    };
+    if !wait_until(RELOAD_WAIT, is_read)? {
+        bail!(
+            "told to reload, but has not said within {RELOAD_WAIT:?} what came of it: see its log"
+        );
     }
+    match last.map(|read| read.outcome) {
+        Some(Err(words)) => bail!("{words}"),
+        Some(Ok(words)) => writeln!(out, "{}: {words}", run_dir.program())?,
+        None => {}
+    }
+    Ok(())
+}
+
+fn files_read(run_dir: &RunDir) -> Option<FilesRead> {
+    Status::read(&run_dir.status_file())?.files_read
 }
 
 fn running_pid(run_dir: &RunDir) -> anyhow::Result<Option<i32>> {

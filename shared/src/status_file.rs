@@ -11,6 +11,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use crate::files_read::FilesRead;
 use crate::log_format::one_line;
 use crate::process_identity::ProcessIdentity;
 use crate::refusals::Refusals;
@@ -73,6 +74,8 @@ pub struct Status {
     pub refused: Refusals,
     /// What an operator should mend though all is served; empty if nothing.
     pub warning: String,
+    /// What came of its files when they were last read, if they were.
+    pub files_read: Option<FilesRead>,
 }
 
 /// A child of a daemon.
@@ -126,6 +129,13 @@ impl Status {
         if !self.warning.is_empty() {
             line("warning", &self.warning);
         }
+        if let Some(files_read) = &self.files_read {
+            line("files_read.times", &files_read.times.to_string());
+            match &files_read.outcome {
+                Ok(words) => line("files_read.outcome", words),
+                Err(words) => line("files_read.failure", words),
+            }
+        }
         text
     }
 
@@ -152,6 +162,7 @@ impl Status {
                 .collect::<Option<_>>()?,
             refused: Refusals::parse(&refused),
             warning: values.get("warning").copied().unwrap_or("").to_owned(),
+            files_read: parse_files_read(&values),
         })
     }
 
@@ -182,6 +193,15 @@ impl Status {
         file.read_to_string(&mut text).ok()?;
         Self::parse(&text)
     }
+}
+
+fn parse_files_read(values: &BTreeMap<&str, &str>) -> Option<FilesRead> {
+    let words = |key| values.get(key).map(|words: &&str| (*words).to_owned());
+    let failure = words("files_read.failure").map(Err);
+    Some(FilesRead {
+        times: values.get("files_read.times")?.parse().ok()?,
+        outcome: failure.or_else(|| words("files_read.outcome").map(Ok))?,
+    })
 }
 
 impl ChildStatus {
@@ -272,6 +292,10 @@ mod tests {
             children: vec![living, dead],
             refused: Refusals::parse("login-failed=3\nquota=1"),
             warning: "the old certificate stays in use".to_owned(),
+            files_read: Some(FilesRead {
+                times: 2,
+                outcome: Err("cannot read the certificate".to_owned()),
+            }),
         }
     }
 
@@ -282,6 +306,12 @@ mod tests {
         assert_eq!(Status::read(&path), None);
         example().write(&path).unwrap();
         assert_eq!(Status::read(&path), Some(example()));
+        let outcome = Ok("5 accounts".to_owned());
+        let read_again = Status {
+            files_read: Some(FilesRead::again(example().files_read.as_ref(), outcome)),
+            ..example()
+        };
+        assert_eq!(Status::parse(&read_again.render()), Some(read_again));
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
     }

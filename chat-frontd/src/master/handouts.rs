@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
+use chat_shared::files_read::Outcome;
 use chat_shared::handouts::Handouts;
 use chat_shared::regular_file;
 use jiff::Timestamp;
@@ -49,9 +50,10 @@ impl IdentityFiles {
         Ok(identity)
     }
 
-    /// Says in the log what the certificate is for, and what should be mended.
-    fn report(&self, identity: &Identity) {
+    /// Says in the log what the certificate is for, and what should be mended; returns the former.
+    fn report(&self, identity: &Identity) -> String {
         let path = self.certificate.display();
+        let mut said = format!("the certificate {path} holds none");
         let certificates = identity.certificates().unwrap_or_default();
         if let Some(certificate) = certificates.first() {
             let names = EndEntityCert::try_from(certificate).map_or(Vec::new(), |certificate| {
@@ -60,10 +62,11 @@ impl IdentityFiles {
             let validity = Validity::of(certificate);
             let until =
                 validity.map_or(String::new(), |v| format!(", valid until {}", v.not_after));
-            log::info!(
+            said = format!(
                 "the certificate {path} is for [{}]{until}",
                 names.join(", ")
             );
+            log::info!("{said}");
             if let Some(warning) = validity.and_then(|v| v.warning(Timestamp::now())) {
                 log::warn!(
                     "the certificate {path} {warning}: put a new one there, then scripts/reload"
@@ -84,6 +87,7 @@ impl IdentityFiles {
             }
             _ => {}
         }
+        said
     }
 }
 
@@ -107,8 +111,8 @@ fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
 pub struct TlsHandouts {
     files: Option<IdentityFiles>,
     handout: Handout,
-    /// Why the files could not be used when they were last read.
-    failure: Option<String>,
+    /// What came of the files when they were last read.
+    files_read: Outcome,
     /// When the ticket keys are replaced; with the first turn of the parent's clock it is set.
     next_key_ms: Option<u64>,
 }
@@ -116,13 +120,13 @@ pub struct TlsHandouts {
 impl TlsHandouts {
     /// Reads the files, if TLS is spoken at all. Of the listening sockets, those from `first_tls_listener` on are for it.
     pub fn new(first_tls_listener: u32, files: Option<IdentityFiles>) -> anyhow::Result<Self> {
-        let identity = match &files {
+        let (identity, said) = match &files {
             Some(files) => {
                 let identity = files.read()?;
-                files.report(&identity);
-                Some(identity)
+                let said = files.report(&identity);
+                (Some(identity), said)
             }
-            None => None,
+            None => (None, "there are no files to read, TLS is off".to_owned()),
         };
         let ticket_keys = match &files {
             Some(_) => vec![new_key()?],
@@ -135,7 +139,7 @@ impl TlsHandouts {
                 identity,
                 ticket_keys,
             },
-            failure: None,
+            files_read: Ok(said),
             next_key_ms: None,
         })
     }
@@ -157,22 +161,21 @@ impl Handouts for TlsHandouts {
         };
         match files.read() {
             Ok(identity) => {
-                files.report(&identity);
+                self.files_read = Ok(files.report(&identity));
                 self.handout.identity = Some(identity);
-                self.failure = None;
                 true
             }
             Err(error) => {
                 let failure = format!("{error:#}; the old certificate and key stay in use");
                 log::error!("{failure}");
-                self.failure = Some(failure);
+                self.files_read = Err(failure);
                 false
             }
         }
     }
 
-    fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+    fn files_read(&self) -> &Outcome {
+        &self.files_read
     }
 
     fn at(&mut self, clock_ms: u64) -> bool {
@@ -263,11 +266,8 @@ mod tests {
         let two = identity("two.example");
         fs::write(&files.certificate, &two.certificates_pem).unwrap();
         assert!(!handouts.reload());
-        assert!(
-            handouts
-                .failure()
-                .is_some_and(|it| it.contains("stay in use"))
-        );
+        let failure = handouts.files_read().clone().unwrap_err();
+        assert!(failure.contains("stay in use"), "{failure}");
         assert!(handouts.handout.identity.as_ref() == Some(&one));
         let error = format!("{:#}", new().unwrap_err());
         assert!(
@@ -276,7 +276,8 @@ mod tests {
         );
         fs::write(&files.key, &two.key_pem).unwrap();
         assert!(handouts.reload());
-        assert_eq!(handouts.failure(), None);
+        let said = handouts.files_read().clone().unwrap();
+        assert!(said.contains("is for [two.example]"), "{said}");
         assert!(handouts.handout.identity.as_ref() == Some(&two));
         fs::write(&files.key, vec![b'x'; MAX_FILE_BYTES as usize + 1]).unwrap();
         assert!(!handouts.reload());

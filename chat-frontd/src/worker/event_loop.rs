@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use chat_shared::child_link::RefusalReports;
+use chat_shared::child_link::Reports;
 use chat_shared::network::Networks;
 use chat_shared::token_bucket::Rate;
 use chat_shared::wake_stream;
@@ -69,7 +69,7 @@ pub(super) struct EventLoop {
     scratch: Box<[u8; READ_BYTES]>,
     max_clients: usize,
     full: Full,
-    refusal_reports: RefusalReports,
+    reports: Reports,
     /// Clients are taken: the daemon is there, or has been away for so long that they are to be told.
     is_accepting: bool,
     /// The master was told that clients can be served.
@@ -160,7 +160,7 @@ impl EventLoop {
             scratch: Box::new([0; READ_BYTES]),
             max_clients: settings.max_clients,
             full: Full::default(),
-            refusal_reports: RefusalReports::default(),
+            reports: Reports::default(),
             is_accepting: false,
             is_ready: false,
             is_stopping: false,
@@ -202,7 +202,7 @@ impl EventLoop {
         self.daemon.write(&mut self.core);
         self.take_newcomers();
         self.daemon.write(&mut self.core);
-        self.refusal_reports
+        self.reports
             .report_if_due(&mut self.parent, self.core.refusals(), self.now_ms);
         Ok(())
     }
@@ -359,7 +359,7 @@ impl EventLoop {
             self.daemon.next_ms(),
             self.handshakes.next_due_ms(),
             self.proxied.next_due_ms(),
-            self.refusal_reports.next_due_ms(self.core.refusals()),
+            self.reports.next_due_ms(self.core.refusals()),
             accept_ms,
             self.held_back.first().map(|(until_ms, _)| *until_ms),
         ]

@@ -165,6 +165,20 @@ impl Installation {
         self.ask_as("nobody-yet")
     }
 
+    /// Makes an account, as a client.
+    pub(crate) fn register(&self, name: &str) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let lines = format!("{name}\ny\npass-{name}\npass-{name}\n");
+        stream.write_all(lines.as_bytes()).unwrap();
+        let said: Vec<String> = BufReader::new(stream)
+            .lines()
+            .map_while(Result::ok)
+            .take(3)
+            .collect();
+        assert_eq!(said, ["register", "password", "registered"]);
+    }
+
     /// Names a user as a client; the answer is the server's.
     pub(crate) fn ask_as(&self, name: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();

@@ -402,6 +402,40 @@ fn reload_reaches_the_children_and_ends_none() {
 }
 
 #[test]
+fn reload_says_what_came_of_it_and_returns_when_that_holds() {
+    let installation = Installation::started();
+    let accounts = installation.file("user_pass.txt");
+    let before = fs::read_to_string(&accounts).unwrap();
+    for number in 0..5 {
+        let line = format!("new{number},53649f6e45138ef119c955d04bf042562f6e2946\n");
+        fs::write(&accounts, format!("{before}{line}no comma\n")).unwrap();
+        let said = installation.script("reload");
+        said.expect_status(0)
+            .expect_out("chat-stated: account file: ")
+            .expect_out(" changes, 0 lines to be added, 1 lines skipped\n")
+            .expect_out("chat-frontd: there are no files to read, TLS is off\n");
+        assert_eq!(installation.ask_as(&format!("new{number}")), "password\n");
+    }
+    fs::remove_file(&accounts).unwrap();
+    installation
+        .script("reload")
+        .expect_status(1)
+        .expect_err("user_pass.txt: it is missing; the accounts stay as they are\n")
+        .expect_out("chat-frontd: ");
+    assert_eq!(installation.ask_as("new4"), "password\n");
+    installation
+        .script("status")
+        .expect_status(0)
+        .expect_out("  warning: ")
+        .expect_out("it is missing; the accounts stay as they are\n");
+    // The next registration makes it anew.
+    installation.register("another");
+    wait_until("nothing is to be warned of", || {
+        !installation.script("status").out.contains("  warning: ")
+    });
+}
+
+#[test]
 fn in_the_foreground_a_daemon_ends_in_order_when_told_to() {
     let installation = Installation::new();
     let start = |daemon: &str| {

@@ -38,7 +38,11 @@ fn a_new_certificate_is_taken_up_and_nobody_is_dropped() {
         server.connect_with(&new).is_err(),
         "it was not reloaded yet"
     );
-    server.installation.script("reload").expect_status(0);
+    server
+        .installation
+        .script("reload")
+        .expect_status(0)
+        .expect_out("cert.pem is for [");
     // There are two workers, and either may take a connection.
     for _ in 0..20 {
         wait_until("the new one is in use", || {
@@ -56,7 +60,11 @@ fn a_new_certificate_is_taken_up_and_nobody_is_dropped() {
 
     // One that cannot be used changes nothing.
     fs::write(&certificate.key_file, "no key").unwrap();
-    server.installation.script("reload").expect_status(0);
+    server
+        .installation
+        .script("reload")
+        .expect_status(1)
+        .expect_err("the old certificate and key stay in use");
     server.wait_for_log("the old certificate and key stay in use");
     wait_until("the status warns of it", || {
         let said = server.installation.script("status");

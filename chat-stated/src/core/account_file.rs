@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use chat_shared::files_read::Outcome;
 use chat_shared::rpc::Answer;
 
 use super::{Action, Core, FileRequest};
@@ -30,6 +31,8 @@ pub(super) struct Filing {
     creating: Option<(u64, Vec<u64>)>,
     /// The file was read once, and what followed from it is decided.
     was_read: bool,
+    /// What came of the last reading, and the batch that may have the last of what follows from it.
+    outcome: Option<(u64, Outcome)>,
 }
 
 #[derive(Debug)]
@@ -80,13 +83,34 @@ impl Core {
     /// The account file was read, or could not be.
     pub fn account_file_read(&mut self, result: Result<AccountFileContent, ReadError>) {
         self.filing.was_read = true;
+        let outcome = self.take_account_file(result);
+        match &outcome {
+            Ok(words) => log::info!("{words}"),
+            Err(words) => log::error!("{words}"),
+        }
+        self.filing.outcome = Some((self.batches.newest(), outcome));
+    }
+
+    /// What came of the account file when it was last read, once what follows from it holds; told once.
+    pub fn take_account_file_outcome(&mut self) -> Option<Outcome> {
+        let (batch, _) = self.filing.outcome.as_ref()?;
+        if self.batches.is_undecided(*batch) {
+            return None;
+        }
+        self.filing.outcome.take().map(|(_, outcome)| outcome)
+    }
+
+    /// Says what came of the file, for people.
+    fn take_account_file(&mut self, result: Result<AccountFileContent, ReadError>) -> Outcome {
         let content = match result {
             Ok(content) => content,
             Err(ReadError::Missing(path)) if self.state.account_count() == 0 => {
                 let path = path.display();
-                return log::info!("there is no account and no {path}: the first one makes it");
+                return Ok(format!(
+                    "there is no account and no {path}: the first one makes it"
+                ));
             }
-            Err(error) => return log::error!("{error}; the accounts stay as they are"),
+            Err(error) => return Err(format!("{error}; the accounts stay as they are")),
         };
         for unreadable in &content.parsed.unreadable {
             log::warn!(
@@ -95,6 +119,7 @@ impl Core {
                 unreadable.reason
             );
         }
+        let skipped = content.parsed.unreadable_total;
         let further = content.parsed.unreadable_total - content.parsed.unreadable.len();
         if further > 0 {
             log::warn!("account file: {further} more lines skipped");
@@ -106,12 +131,15 @@ impl Core {
         difference.appends.retain(|line| {
             !on_their_way.contains(&(line.filed.account, line.filed.secret_version))
         });
-        log::info!(
+        let mut said = format!(
             "account file: {} accounts, {} changes, {} lines to be added",
             content.parsed.accounts.len(),
             difference.changes.len(),
             difference.appends.len()
         );
+        if skipped > 0 {
+            let _ = write!(said, ", {skipped} lines skipped");
+        }
         for changes in difference.changes.chunks(CHANGES_PER_ENTRY) {
             self.batches.push(Entry::ChangeAccounts(changes.to_vec()));
         }
@@ -121,6 +149,7 @@ impl Core {
         if !difference.appends.is_empty() {
             self.append_missing(&difference.appends);
         }
+        Ok(said)
     }
 
     fn append_missing(&mut self, missing: &[difference::MissingLine]) {
@@ -269,6 +298,9 @@ impl Core {
             }
             return;
         }
+        // It need not be missed any more.
+        let said = "account file: made anew, with every account".to_owned();
+        self.filing.outcome = Some((self.batches.newest(), Ok(said)));
         // Lines whose accounts came after the file was put together are not in it, so all are appended;
         // a line that stands there twice does no harm.
         for ticket in tickets {

@@ -93,6 +93,11 @@ impl Batches {
         self.last_sequence
     }
 
+    /// The number of the newest batch.
+    pub(super) fn newest(&self) -> u64 {
+        self.last_sequence
+    }
+
     /// Whether a batch of this number is not decided yet.
     pub(super) fn is_undecided(&self, sequence: u64) -> bool {
         let with_the_journal = self.committed.as_ref().or(self.in_flight.as_ref());

@@ -15,6 +15,7 @@ use chat_shared::rpc::{
 use super::*;
 use crate::account_file::create::CreateError;
 use crate::account_file::format::parse;
+use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
 use crate::checkpoint::MemoryCheckpoint;
 use crate::entry::{Action as Attempt, ConnectionId, Entry, RequestName};
@@ -125,6 +126,27 @@ fn a_line_on_its_way_to_the_account_file_is_not_added_twice() {
     assert!(settle(&mut core).is_empty());
     core.lines_filed(&[ticket]);
     assert!(settle(&mut core).is_empty());
+}
+
+#[test]
+fn what_came_of_the_account_file_is_told_once_what_follows_from_it_holds() {
+    let mut core = core_of(State::default());
+    read_file(
+        &mut core,
+        "ann,a9993e364706816aba3e25717850c26c9cd0d89d\nno comma\n",
+    );
+    assert_eq!(core.take_account_file_outcome(), None);
+    settle(&mut core);
+    let outcome = core.take_account_file_outcome();
+    let said = "account file: 1 accounts, 1 changes, 0 lines to be added, 1 lines skipped";
+    assert_eq!(outcome, Some(Ok(said.to_owned())));
+    assert_eq!(core.take_account_file_outcome(), None);
+    core.account_file_read(Err(ReadError::Missing(PathBuf::from("user_pass.txt"))));
+    let failure = core.take_account_file_outcome().unwrap().unwrap_err();
+    assert!(
+        failure.ends_with("the accounts stay as they are"),
+        "{failure}"
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use chat_shared::child_link::{RefusalReports, report_note, report_ready};
+use chat_shared::child_link::{Reports, report_note, report_ready};
 use chat_shared::crash_point;
 use chat_shared::process_identity::has_ended;
 use chat_shared::rpc::{FrameReader, LifeId};
@@ -72,7 +72,7 @@ pub(super) struct EventLoop {
     /// Somebody could not be accepted, and the listener will not tell of him again: when that is to be tried.
     accept_at: Option<Instant>,
     stop_by: Option<Instant>,
-    refusal_reports: RefusalReports,
+    reports: Reports,
 }
 
 impl EventLoop {
@@ -135,7 +135,7 @@ impl EventLoop {
             is_serving: false,
             accept_at: None,
             stop_by: None,
-            refusal_reports: RefusalReports::default(),
+            reports: Reports::default(),
         })
     }
 
@@ -179,15 +179,18 @@ impl EventLoop {
             }
         }
         self.write_workers();
-        self.report_refusals();
+        self.report();
         self.serve_when_ready()
     }
 
-    fn report_refusals(&mut self) {
+    fn report(&mut self) {
+        if let Some(outcome) = self.core.take_account_file_outcome() {
+            self.reports.files_were_read(&outcome);
+        }
         let refusals = self.core.refusals();
-        if self.refusal_reports.next_due_ms(refusals).is_some() {
+        if self.reports.next_due_ms(refusals).is_some() {
             let now_ms = self.clock.stamp().boot_ms;
-            self.refusal_reports
+            self.reports
                 .report_if_due(&mut self.parent, refusals, now_ms);
         }
     }
@@ -491,7 +494,7 @@ impl EventLoop {
             .iter()
             .any(|(_, socket)| socket.closing_since.is_some())
             .then_some(ORPHAN_CHECK);
-        let report_ms = self.refusal_reports.next_due_ms(self.core.refusals());
+        let report_ms = self.reports.next_due_ms(self.core.refusals());
         let report = report_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
         [deadline, stop, accept, orphans, closing, report]
             .into_iter()

@@ -34,8 +34,8 @@ fn the_socket_is_for_its_own_user_and_the_workers_only() {
 
 #[test]
 fn sigterm_waits_for_what_is_in_flight() {
-    // Long enough not to be done before the signal comes, and far shorter than the daemon waits.
-    let flags = ["--argon2-memory-kib=65536", "--argon2-iterations=3"];
+    // Long enough not to be done before the signal comes, and far shorter than the daemon waits, on a busy machine too.
+    let flags = ["--argon2-memory-kib=16384", "--argon2-iterations=2"];
     let mut daemon = Daemon::with_flags(&["ann"], &flags);
     let mut worker = Worker::attach(&daemon);
     let mut registering = worker.client();

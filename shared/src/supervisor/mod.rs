@@ -23,6 +23,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::child_link::ChildLink;
+use crate::files_read::FilesRead;
 use crate::handouts::Handouts;
 use crate::process_identity::{ProcessIdentity, boot_id};
 use crate::refusals::Refusals;
@@ -47,6 +48,7 @@ pub struct Supervisor {
     handouts: Option<Box<dyn Handouts>>,
     /// Of lives that ended.
     refused_before: Refusals,
+    files_read: Option<FilesRead>,
 }
 
 impl Supervisor {
@@ -78,12 +80,18 @@ impl Supervisor {
             on_ready: Some(on_ready),
             handouts: None,
             refused_before: Refusals::default(),
+            files_read: None,
         }
     }
 
     /// The same, with something to hand to each child.
     pub fn with_handouts(self, handouts: Option<Box<dyn Handouts>>) -> Self {
-        Self { handouts, ..self }
+        let outcome = handouts.as_ref().map(|h| h.files_read().clone());
+        Self {
+            files_read: outcome.map(|outcome| FilesRead::again(None, outcome)),
+            handouts,
+            ..self
+        }
     }
 
     /// Runs until it is asked to end and all children have ended. Fails if they cannot be brought to serve at all.
@@ -199,10 +207,20 @@ impl Supervisor {
             if let Err(error) = self.starter.hand_over() {
                 log::error!("{error}");
             }
-            if self.handouts.as_mut().is_some_and(|h| h.reload()) {
-                self.hand_out();
-            }
+            self.reload_handouts();
             self.fleet.reload();
+        }
+    }
+
+    fn reload_handouts(&mut self) {
+        let Some(handouts) = &mut self.handouts else {
+            return;
+        };
+        let has_changed = handouts.reload();
+        let outcome = handouts.files_read().clone();
+        self.files_read = Some(FilesRead::again(self.files_read.as_ref(), outcome));
+        if has_changed {
+            self.hand_out();
         }
     }
 
@@ -242,6 +260,12 @@ impl Supervisor {
         };
         if let Err(error) = link.read_available() {
             log::debug!("reading from child {}: {error}", index + 1);
+        }
+        // Children who are handed what they need read no files, whatever they say.
+        if let Some(outcome) = link.take_files_read()
+            && self.handouts.is_none()
+        {
+            self.files_read = Some(FilesRead::again(self.files_read.as_ref(), outcome));
         }
         let said = link.note();
         if !said.is_empty() {
@@ -295,10 +319,12 @@ impl Supervisor {
         for link in self.links.iter().flatten() {
             refused.add(link.refusals());
         }
-        let failure = self.handouts.as_ref().and_then(|h| h.failure());
+        let files_read = self.files_read.as_ref();
+        let failure = files_read.and_then(|files_read| files_read.outcome.as_ref().err());
         let status = Status {
             refused,
-            warning: failure.unwrap_or("").to_owned(),
+            warning: failure.cloned().unwrap_or_default(),
+            files_read: self.files_read.clone(),
             phase: self.fleet.phase(),
             children: self.fleet.children().cloned().collect(),
             ..self.publication.status().clone()
