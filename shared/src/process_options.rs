@@ -49,7 +49,7 @@ pub struct ProcessOptions {
     #[arg(long, group = "action")]
     pub stop: bool,
 
-    /// Tell the daemon that runs in DIR to read its files again
+    /// Have the daemon that runs in DIR read its files again, and say what came of it: exit status 1 if it cannot use them
     #[arg(long, group = "action")]
     pub reload: bool,
 

@@ -206,7 +206,10 @@ impl EventLoop {
             .register(&mut self.listener, LISTENER, Interest::READABLE)
             .context("cannot wait for workers")?;
         self.accept();
-        log::info!("serving {} accounts", self.core.state().account_count());
+        let accounts = self.core.state().records();
+        let disabled = accounts.filter(|(_, record)| record.disabled).count();
+        let serving = self.core.state().account_count() - disabled;
+        log::info!("serving {serving} accounts, {disabled} others are disabled");
         let parent =
             std::os::unix::net::UnixStream::from(self.parent.as_fd().try_clone_to_owned()?);
         report_ready(&parent).context("cannot tell the supervisor that the state is ready")
