@@ -262,9 +262,9 @@ impl Daemon {
                 disk.account_file = lines.into_bytes();
                 self.core.account_file_created(Ok(()));
             }
-            FileRequest::Read { .. } => {
+            FileRequest::Read { ticket } => {
                 let content = account_file::read(&disk.account_file);
-                self.core.account_file_read(Ok(content));
+                self.core.account_file_read(ticket, Ok(content));
             }
         }
     }

@@ -1,15 +1,15 @@
 //! What a started process tells the process that started it, over a socket pair: that it is ready, or why it failed.
 //!
 //! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, `C` with a length and a text for
-//! how often what was refused, `F` followed by `+` or `-` and a line of what came of the files that it read, and `E` followed by
-//! a text that ends with the stream. The other way go handouts (see
+//! how often what was refused, `F` followed by `+` or `-`, `a` or `s` (asked for, or by itself) and a line of what came of the
+//! files that it read, and `E` followed by a text that ends with the stream. The other way go handouts (see
 //! [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use crate::files_read::Outcome;
+use crate::files_read::Reading;
 use crate::handouts::Outbox;
 use crate::log_format::one_line;
 use crate::refusals::Refusals;
@@ -26,6 +26,9 @@ const MAX_RESTS: usize = 64;
 /// Longest line that is kept of what a child says of itself or of files, in bytes.
 const MAX_NOTE_BYTES: usize = 1024;
 
+/// More readings than these are not kept for a parent that is busy.
+const MAX_READINGS: usize = 64;
+
 /// A child that has so many bytes to say to a parent that does not listen says nothing more of files.
 const MAX_UNSENT_BYTES: usize = 16 * 1024;
 
@@ -34,6 +37,8 @@ const NOTE: u8 = b'N';
 const FILES_READ: u8 = b'F';
 const SUCCESS: u8 = b'+';
 const NO_SUCCESS: u8 = b'-';
+const ASKED_FOR: u8 = b'a';
+const BY_ITSELF: u8 = b's';
 const LINE_END: u8 = b'\n';
 const FAILURE: u8 = b'E';
 const REFUSALS: u8 = b'C';
@@ -74,13 +79,17 @@ pub struct Reports {
 
 impl Reports {
     /// What came of the files that this process reads; reported as soon as [`Self::report_if_due`] is called.
-    pub fn files_were_read(&mut self, outcome: &Outcome) {
-        let (beginning, words) = match outcome {
-            Ok(words) => ([FILES_READ, SUCCESS], words),
-            Err(words) => ([FILES_READ, NO_SUCCESS], words),
+    pub fn files_were_read(&mut self, reading: &Reading) {
+        let (verdict, words) = match &reading.outcome {
+            Ok(words) => (SUCCESS, words),
+            Err(words) => (NO_SUCCESS, words),
+        };
+        let why = match reading.was_asked_for {
+            true => ASKED_FOR,
+            false => BY_ITSELF,
         };
         if self.unsent.len() < MAX_UNSENT_BYTES {
-            self.unsent.extend(line(&beginning, words));
+            self.unsent.extend(line(&[FILES_READ, verdict, why], words));
             self.next_ms = 0;
         }
     }
@@ -125,9 +134,9 @@ pub struct ChildLink {
     stream: UnixStream,
     ready: bool,
     note: Vec<u8>,
-    /// What it said last of files, and whether that is whole and nobody has asked for it.
-    files_read: Vec<u8>,
-    files_read_unseen: bool,
+    /// What it is saying of files, and what it has said that nobody has taken.
+    files_line: Vec<u8>,
+    readings: Vec<Reading>,
     in_line: Option<Line>,
     failure: Option<Vec<u8>>,
     ended: bool,
@@ -153,8 +162,8 @@ impl ChildLink {
             stream,
             ready: false,
             note: Vec::new(),
-            files_read: Vec::new(),
-            files_read_unseen: false,
+            files_line: Vec::new(),
+            readings: Vec::new(),
             in_line: None,
             failure: None,
             ended: false,
@@ -212,8 +221,7 @@ impl ChildLink {
                 }
                 None if byte == FILES_READ => {
                     self.in_line = Some(Line::FilesRead);
-                    self.files_read.clear();
-                    self.files_read_unseen = false;
+                    self.files_line.clear();
                 }
                 None if byte == READY => self.ready = true,
                 None if byte == FAILURE => self.failure = Some(Vec::new()),
@@ -257,12 +265,14 @@ impl ChildLink {
 
     fn take_byte_of_line(&mut self, byte: u8) {
         if byte == LINE_END {
-            self.files_read_unseen |= self.in_line == Some(Line::FilesRead);
+            if self.in_line == Some(Line::FilesRead) && self.readings.len() < MAX_READINGS {
+                self.readings.extend(reading_of(&self.files_line));
+            }
             self.in_line = None;
             return;
         }
         let line = match self.in_line {
-            Some(Line::FilesRead) => &mut self.files_read,
+            Some(Line::FilesRead) => &mut self.files_line,
             _ => &mut self.note,
         };
         if line.len() < MAX_NOTE_BYTES {
@@ -270,17 +280,9 @@ impl ChildLink {
         }
     }
 
-    /// What came of the files that the child read, if it has said so since this was last asked.
-    pub fn take_files_read(&mut self) -> Option<Outcome> {
-        if !std::mem::take(&mut self.files_read_unseen) {
-            return None;
-        }
-        let (verdict, words) = self.files_read.split_first()?;
-        let words = one_line(&String::from_utf8_lossy(words)).into_owned();
-        match *verdict {
-            SUCCESS => Some(Ok(words)),
-            _ => Some(Err(words)),
-        }
+    /// What came of the files that the child read, each time that it has said so since this was last asked.
+    pub fn take_readings(&mut self) -> Vec<Reading> {
+        std::mem::take(&mut self.readings)
     }
 
     /// What the child has said of itself last; empty if it has not.
@@ -306,6 +308,18 @@ impl ChildLink {
         let text = self.failure.as_ref().filter(|_| self.ended)?;
         Some(one_line(&String::from_utf8_lossy(text)).into_owned())
     }
+}
+
+fn reading_of(line: &[u8]) -> Option<Reading> {
+    let ([verdict, why], words) = line.split_first_chunk()?;
+    let words = one_line(&String::from_utf8_lossy(words)).into_owned();
+    Some(Reading {
+        outcome: match *verdict {
+            SUCCESS => Ok(words),
+            _ => Err(words),
+        },
+        was_asked_for: *why == ASKED_FOR,
+    })
 }
 
 impl AsFd for ChildLink {
@@ -346,32 +360,38 @@ mod tests {
         refusals.count("quota");
         reports.report_if_due(&mut child, &refusals, 0);
         // `R` and `E` in it mean nothing.
-        let outcomes = [Ok("READ".to_owned()), Err("it is\nmissing".to_owned())];
-        let mut tell = |outcome: &Outcome| {
-            reports.files_were_read(outcome);
+        let good = Reading {
+            outcome: Ok("READ".to_owned()),
+            was_asked_for: true,
+        };
+        let bad = Reading {
+            outcome: Err("it is missing".to_owned()),
+            was_asked_for: false,
+        };
+        for reading in [&good, &bad] {
+            reports.files_were_read(reading);
             assert_eq!(reports.next_due_ms(&refusals), Some(0));
             reports.report_if_due(&mut child, &refusals, 1);
-        };
-        tell(&outcomes[0]);
+        }
         link.read_available().unwrap();
-        assert_eq!(link.take_files_read(), Some(outcomes[0].clone()));
-        assert_eq!(link.take_files_read(), None);
-        tell(&outcomes[0]);
-        tell(&outcomes[1]);
-        link.read_available().unwrap();
-        let Some(Err(words)) = link.take_files_read() else {
-            panic!("the last is no failure");
-        };
-        assert!(
-            words.starts_with("it is") && !words.contains('\n'),
-            "{words:?}"
-        );
+        assert_eq!(link.take_readings(), [good.clone(), bad]);
+        assert_eq!(link.take_readings(), []);
         assert!(!link.is_ready() && link.failure().is_none() && link.note().is_empty());
         assert_eq!(link.refusals().render(), "quota=1\n");
-        for _ in 0..1_000 {
-            reports.files_were_read(&outcomes[0]);
+        for _ in 0..10_000 {
+            reports.files_were_read(&good);
         }
         assert!(reports.unsent.len() < MAX_UNSENT_BYTES + MAX_NOTE_BYTES);
+        reports.report_if_due(&mut child, &refusals, 1_000);
+        link.read_available().unwrap();
+        assert_eq!(link.take_readings().len(), MAX_READINGS);
+        let forged = b"F-a\x1b]0;title\x07\nF\nF+\n";
+        child.write_all(forged).unwrap();
+        link.read_available().unwrap();
+        let readings = link.take_readings();
+        assert_eq!(readings.len(), 1, "two say nothing");
+        let words = readings[0].outcome.clone().unwrap_err();
+        assert!(!words.contains(char::is_control), "{words:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a person does to a running daemon from outside: stop it, have it read its files again, ask how it is.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
@@ -115,28 +116,52 @@ pub fn reload(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
     let Some(pid) = running_pid(run_dir)? else {
         bail!("not running");
     };
-    let mut last = files_read(run_dir);
-    let times_before = last.as_ref().map_or(0, |read| read.times);
+    let daemon = ProcessIdentity::of(pid);
+    let is_alive = || daemon.is_some_and(|process| process.is_alive());
+    let _turn = one_reload_at_a_time(run_dir)?;
+    let asked_before = files_read(run_dir, pid).map_or(0, |read| read.asked);
     send(pid, Signal::SIGHUP)?;
-    let is_read = || {
-        last = files_read(run_dir);
-        Ok(last.as_ref().is_some_and(|read| read.times > times_before))
+    let mut answer = None;
+    let is_over = || {
+        answer = files_read(run_dir, pid).filter(|read| read.answered > asked_before);
+        Ok(answer.is_some() || !is_alive())
     };
-    if !wait_until(RELOAD_WAIT, is_read)? {
+    if !wait_until(RELOAD_WAIT, is_over)? {
+        let status_file = run_dir.status_file();
         bail!(
-            "told to reload, but has not said within {RELOAD_WAIT:?} what came of it: see its log"
+            "told to reload, but has not said within {RELOAD_WAIT:?} what came of it: see its log, and whether it can write {}",
+            status_file.display()
         );
     }
-    match last.map(|read| read.outcome) {
-        Some(Err(words)) => bail!("{words}"),
-        Some(Ok(words)) => writeln!(out, "{}: {words}", run_dir.program())?,
-        None => {}
+    match answer.map(|read| read.outcome) {
+        Some(Some(Ok(words))) => writeln!(out, "{}: {words}", run_dir.program())?,
+        Some(Some(Err(words))) => bail!("{words}"),
+        Some(None) => bail!("has read its files, and does not say what came of it"),
+        None => bail!("told to reload, but ended before it had said what came of it"),
     }
     Ok(())
 }
 
-fn files_read(run_dir: &RunDir) -> Option<FilesRead> {
-    Status::read(&run_dir.status_file())?.files_read
+/// Of two that are asked for at the same time nobody could tell which one an answer is for.
+fn one_reload_at_a_time(run_dir: &RunDir) -> anyhow::Result<File> {
+    let path = run_dir.path();
+    let directory = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let is_locked = || match directory.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    };
+    match wait_until(RELOAD_WAIT, is_locked) {
+        Ok(true) => Ok(directory),
+        Ok(false) => bail!("another reload has been going on for {RELOAD_WAIT:?}"),
+        Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+fn files_read(run_dir: &RunDir, pid: i32) -> Option<FilesRead> {
+    let status = Status::read(&run_dir.status_file())?;
+    // Of another one the file tells nothing about this one.
+    (status.pid == pid).then_some(status.files_read)
 }
 
 fn running_pid(run_dir: &RunDir) -> anyhow::Result<Option<i32>> {

@@ -74,8 +74,8 @@ pub struct Status {
     pub refused: Refusals,
     /// What an operator should mend though all is served; empty if nothing.
     pub warning: String,
-    /// What came of its files when they were last read, if they were.
-    pub files_read: Option<FilesRead>,
+    /// How far it is with reading its files.
+    pub files_read: FilesRead,
 }
 
 /// A child of a daemon.
@@ -129,12 +129,12 @@ impl Status {
         if !self.warning.is_empty() {
             line("warning", &self.warning);
         }
-        if let Some(files_read) = &self.files_read {
-            line("files_read.times", &files_read.times.to_string());
-            match &files_read.outcome {
-                Ok(words) => line("files_read.outcome", words),
-                Err(words) => line("files_read.failure", words),
-            }
+        line("files_read.asked", &self.files_read.asked.to_string());
+        line("files_read.answered", &self.files_read.answered.to_string());
+        match &self.files_read.outcome {
+            Some(Ok(words)) => line("files_read.outcome", words),
+            Some(Err(words)) => line("files_read.failure", words),
+            None => {}
         }
         text
     }
@@ -162,7 +162,7 @@ impl Status {
                 .collect::<Option<_>>()?,
             refused: Refusals::parse(&refused),
             warning: values.get("warning").copied().unwrap_or("").to_owned(),
-            files_read: parse_files_read(&values),
+            files_read: parse_files_read(&values)?,
         })
     }
 
@@ -198,9 +198,16 @@ impl Status {
 fn parse_files_read(values: &BTreeMap<&str, &str>) -> Option<FilesRead> {
     let words = |key| values.get(key).map(|words: &&str| (*words).to_owned());
     let failure = words("files_read.failure").map(Err);
+    // A daemon of an older version says nothing of it.
+    let number = |key| {
+        values
+            .get(key)
+            .map_or(Some(0), |number| number.parse().ok())
+    };
     Some(FilesRead {
-        times: values.get("files_read.times")?.parse().ok()?,
-        outcome: failure.or_else(|| words("files_read.outcome").map(Ok))?,
+        asked: number("files_read.asked")?,
+        answered: number("files_read.answered")?,
+        outcome: failure.or_else(|| words("files_read.outcome").map(Ok)),
     })
 }
 
@@ -292,10 +299,11 @@ mod tests {
             children: vec![living, dead],
             refused: Refusals::parse("login-failed=3\nquota=1"),
             warning: "the old certificate stays in use".to_owned(),
-            files_read: Some(FilesRead {
-                times: 2,
-                outcome: Err("cannot read the certificate".to_owned()),
-            }),
+            files_read: FilesRead {
+                asked: 3,
+                answered: 2,
+                outcome: Some(Err("cannot read the certificate".to_owned())),
+            },
         }
     }
 
@@ -306,11 +314,8 @@ mod tests {
         assert_eq!(Status::read(&path), None);
         example().write(&path).unwrap();
         assert_eq!(Status::read(&path), Some(example()));
-        let outcome = Ok("5 accounts".to_owned());
-        let read_again = Status {
-            files_read: Some(FilesRead::again(example().files_read.as_ref(), outcome)),
-            ..example()
-        };
+        let mut read_again = example();
+        read_again.files_read.outcome = Some(Ok("5 accounts".to_owned()));
         assert_eq!(Status::parse(&read_again.render()), Some(read_again));
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");

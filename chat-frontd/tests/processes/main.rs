@@ -22,6 +22,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use chat_shared::process_identity::ProcessIdentity;
@@ -432,6 +433,44 @@ fn reload_says_what_came_of_it_and_returns_when_that_holds() {
     installation.register("another");
     wait_until("nothing is to be warned of", || {
         !installation.script("status").out.contains("  warning: ")
+    });
+}
+
+#[test]
+fn a_reload_never_takes_the_answer_to_another_one_for_its_own() {
+    let installation = Installation::started();
+    let accounts = installation.file("user_pass.txt");
+    let before = fs::read_to_string(&accounts).unwrap();
+    let with_new = format!("{before}new,53649f6e45138ef119c955d04bf042562f6e2946\n");
+    let is_done = AtomicBool::new(false);
+    let reload = || {
+        installation.program(STATED, &["--reload"]).expect_status(0);
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                (0..1_000)
+                    .take_while(|_| !is_done.load(Ordering::Relaxed))
+                    .for_each(|_| reload());
+            });
+        }
+        let answers = (0..20).map(|turn| {
+            let is_there = turn % 2 == 0;
+            let content = if is_there { &with_new } else { &before };
+            fs::write(installation.file("edited"), content).unwrap();
+            fs::rename(installation.file("edited"), &accounts).unwrap();
+            if turn % 5 == 4 {
+                kill(installation.children(STATED)[0], Signal::SIGKILL);
+            }
+            reload();
+            (is_there, installation.ask_as("new"))
+        });
+        let answers: Vec<_> = answers.collect();
+        is_done.store(true, Ordering::Relaxed);
+        for (is_there, answer) in answers {
+            let wanted = if is_there { "password\n" } else { "username\n" };
+            assert_eq!(answer, wanted);
+        }
     });
 }
 

@@ -312,10 +312,10 @@ impl Host {
                 self.account_file = lines.into_bytes();
                 self.core.account_file_created(Ok(()));
             }
-            FileRequest::Read { .. } => {
+            FileRequest::Read { ticket } => {
                 let parsed = parse(&self.account_file);
                 self.core
-                    .account_file_read(Ok(AccountFileContent { parsed }));
+                    .account_file_read(ticket, Ok(AccountFileContent { parsed }));
             }
         }
     }

@@ -61,7 +61,7 @@ pub struct CheckpointStore {
     limits: SliceLimits,
     /// The page of texts that could not be moved because it is damaged.
     damaged_page: Option<u64>,
-    /// Whether the file says another format than the one that is written.
+    /// Whether the file says an older format than the one that is written.
     is_of_old_format: bool,
 }
 
@@ -105,7 +105,7 @@ impl CheckpointStore {
         has_leftovers: bool,
     ) -> Result<Self, StorageError> {
         Ok(Self {
-            is_of_old_format: database.version()? != format::FORMAT,
+            is_of_old_format: database.version_without_log()? < format::FORMAT,
             database,
             current,
             leftovers_after: has_leftovers.then_some(START_OF_SWEEP),
@@ -206,16 +206,29 @@ impl CheckpointStore {
         })
     }
 
-    /// Makes the checkpoint current that this header describes. It may have records that older formats do not.
+    /// Whether the file has to say another format before a checkpoint of this one becomes current.
+    pub(super) fn is_of_old_format(&self) -> bool {
+        self.is_of_old_format
+    }
+
+    /// Has the file say the format that is written, and not only its log, where an older program would see it too late. That
+    /// takes until nobody reads what was there before.
+    pub(super) fn raise_format(&mut self) -> Result<(), StorageError> {
+        if self.database.version()? != format::FORMAT {
+            self.database
+                .in_transaction("write to", |rows| set_version(rows, format::FORMAT))?;
+        }
+        self.database.write_back_wal()?;
+        self.is_of_old_format = self.database.version_without_log()? < format::FORMAT;
+        Ok(())
+    }
+
+    /// Makes the checkpoint current that this header describes.
     pub(super) fn activate(&mut self, header: Header) -> Result<(), StorageError> {
         self.database.in_transaction("write to", |rows| {
-            if self.is_of_old_format {
-                set_version(rows, format::FORMAT)?;
-            }
             rows.prepare_cached("UPDATE header SET content = ?1 WHERE id = 0")?
                 .execute([&header.encode()[..]])
         })?;
-        self.is_of_old_format = false;
         self.current = header;
         Ok(())
     }

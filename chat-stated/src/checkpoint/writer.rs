@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use super::format::Header;
 use super::store::{CheckpointStore, SliceLimits, Superseded};
 use super::{Change, Checkpoint, CheckpointEvent, CheckpointSink};
 use crate::database::StorageError;
 use crate::text_page::Content;
+
+/// How long somebody who reads the file is waited for at a time.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The thread that writes checkpoints. When it is dropped, a checkpoint that is not written yet is given up.
 #[derive(Debug)]
@@ -125,6 +129,8 @@ pub(super) struct CheckpointWriting {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// The file says an older format: one who knows only that must not take for damage what is to come.
+    RaiseFormat,
     /// Rows that an earlier attempt left have to go first: they would become current with this one.
     Sweep,
     Add {
@@ -148,7 +154,10 @@ impl CheckpointWriting {
             },
             checkpoint,
             superseded: Vec::new(),
-            stage: Stage::Sweep,
+            stage: match store.is_of_old_format() {
+                true => Stage::RaiseFormat,
+                false => Stage::Sweep,
+            },
         }
     }
 
@@ -198,6 +207,13 @@ impl CheckpointWriting {
         store: &mut CheckpointStore,
     ) -> Result<Option<CheckpointEvent>, StorageError> {
         match self.stage {
+            Stage::RaiseFormat => {
+                store.raise_format()?;
+                match store.is_of_old_format() {
+                    true => std::thread::sleep(BETWEEN_TRIES),
+                    false => self.stage = Stage::Sweep,
+                }
+            }
             Stage::Sweep => {
                 if !store.sweep_slice()? {
                     self.stage = Stage::Add { next: 0 };

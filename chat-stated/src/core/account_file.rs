@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use chat_shared::files_read::Outcome;
+use chat_shared::files_read::{Outcome, Reading};
 use chat_shared::rpc::Answer;
 
 use super::{Action, Core, FileRequest};
@@ -31,8 +31,10 @@ pub(super) struct Filing {
     creating: Option<(u64, Vec<u64>)>,
     /// The file was read once, and what followed from it is decided.
     was_read: bool,
-    /// What came of the last reading, and the batch that may have the last of what follows from it.
-    outcome: Option<(u64, Outcome)>,
+    /// The reading that an operator waits for.
+    asked_for: Option<u64>,
+    /// What is to be told of the last reading, and the batch that may have the last of what follows from it.
+    reading: Option<(u64, Reading)>,
 }
 
 #[derive(Debug)]
@@ -73,31 +75,63 @@ impl Filing {
 }
 
 impl Core {
-    /// Has the account file read; to be called once at the start, and when an operator asks for it.
-    pub fn read_account_file(&mut self) {
+    /// Has the account file read, at the start and when there is room again for what it says.
+    pub fn read_account_file(&mut self) -> u64 {
         let ticket = self.filing.ticket();
         self.actions
             .push(Action::File(FileRequest::Read { ticket }));
+        ticket
+    }
+
+    /// Has the account file read because an operator wants it, who is told what came of it.
+    pub fn reload_account_file(&mut self) {
+        self.filing.asked_for = Some(self.read_account_file());
     }
 
     /// The account file was read, or could not be.
-    pub fn account_file_read(&mut self, result: Result<AccountFileContent, ReadError>) {
+    pub fn account_file_read(
+        &mut self,
+        ticket: u64,
+        result: Result<AccountFileContent, ReadError>,
+    ) {
         self.filing.was_read = true;
         let outcome = self.take_account_file(result);
         match &outcome {
             Ok(words) => log::info!("{words}"),
             Err(words) => log::error!("{words}"),
         }
-        self.filing.outcome = Some((self.batches.newest(), outcome));
+        let was_asked_for = self.filing.asked_for.take_if(|asked| *asked == ticket);
+        self.tell_reading(was_asked_for.is_some(), outcome);
+    }
+
+    /// Tells it once all that waits now is decided; an error changes nothing, and waits for nothing.
+    fn tell_reading(&mut self, was_asked_for: bool, outcome: Outcome) {
+        let untold = self.filing.reading.take();
+        let was_asked_for = was_asked_for || untold.is_some_and(|(_, it)| it.was_asked_for);
+        let batch = match &outcome {
+            Ok(_) => self.batches.newest(),
+            Err(_) => 0,
+        };
+        let reading = Reading {
+            outcome,
+            was_asked_for,
+        };
+        self.filing.reading = Some((batch, reading));
+    }
+
+    /// There was no room for what the account file has changed; it is read again when there is.
+    pub(super) fn account_changes_found_no_room(&mut self) {
+        let words = "the disk has no room for what the account file changes: it is read again when there is some";
+        self.tell_reading(false, Err(words.to_owned()));
     }
 
     /// What came of the account file when it was last read, once what follows from it holds; told once.
-    pub fn take_account_file_outcome(&mut self) -> Option<Outcome> {
-        let (batch, _) = self.filing.outcome.as_ref()?;
+    pub fn take_account_file_reading(&mut self) -> Option<Reading> {
+        let (batch, _) = self.filing.reading.as_ref()?;
         if self.batches.is_undecided(*batch) {
             return None;
         }
-        self.filing.outcome.take().map(|(_, outcome)| outcome)
+        self.filing.reading.take().map(|(_, reading)| reading)
     }
 
     /// Says what came of the file, for people.
@@ -300,7 +334,7 @@ impl Core {
         }
         // It need not be missed any more.
         let said = "account file: made anew, with every account".to_owned();
-        self.filing.outcome = Some((self.batches.newest(), Ok(said)));
+        self.tell_reading(false, Ok(said));
         // Lines whose accounts came after the file was put together are not in it, so all are appended;
         // a line that stands there twice does no harm.
         for ticket in tickets {

@@ -113,6 +113,7 @@ impl Core {
                 }
             } else if let Entry::ChangeAccounts(_) = entry {
                 self.space.has_missed_accounts = true;
+                self.account_changes_found_no_room();
             }
         }
         for (_, read) in reads {

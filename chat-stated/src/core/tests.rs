@@ -6,6 +6,7 @@ mod texts;
 
 use std::path::PathBuf;
 
+use chat_shared::files_read::Reading;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
     LifeCredential, Message, Progress, Request, ResumedConnection, StreamOffset, ToWorker,
@@ -64,10 +65,14 @@ fn settle(core: &mut Core) -> Vec<FileRequest> {
     }
 }
 
+fn content_of(lines: &str) -> AccountFileContent {
+    AccountFileContent {
+        parsed: parse(lines.as_bytes()),
+    }
+}
+
 fn read_file(core: &mut Core, content: &str) {
-    core.account_file_read(Ok(AccountFileContent {
-        parsed: parse(content.as_bytes()),
-    }));
+    core.account_file_read(0, Ok(content_of(content)));
 }
 
 /// With a worker's life and an account whose line is on its way to the file; and that line's ticket.
@@ -128,25 +133,67 @@ fn a_line_on_its_way_to_the_account_file_is_not_added_twice() {
     assert!(settle(&mut core).is_empty());
 }
 
+/// A reload is asked for; gives the ticket of the reading.
+fn reload(core: &mut Core) -> u64 {
+    core.reload_account_file();
+    match settle(core).as_slice() {
+        [.., FileRequest::Read { ticket }] => *ticket,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn what_came_of_the_account_file_is_told_once_what_follows_from_it_holds() {
     let mut core = core_of(State::default());
-    read_file(
-        &mut core,
-        "ann,a9993e364706816aba3e25717850c26c9cd0d89d\nno comma\n",
-    );
-    assert_eq!(core.take_account_file_outcome(), None);
+    let first = reload(&mut core);
+    // The one of the start is still on its way.
+    read_file(&mut core, "");
+    let reading = core.take_account_file_reading().expect("it holds");
+    assert!(!reading.was_asked_for);
+    let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\nno comma\n";
+    core.account_file_read(first, Ok(content_of(lines)));
+    assert_eq!(core.take_account_file_reading(), None);
     settle(&mut core);
-    let outcome = core.take_account_file_outcome();
     let said = "account file: 1 accounts, 1 changes, 0 lines to be added, 1 lines skipped";
-    assert_eq!(outcome, Some(Ok(said.to_owned())));
-    assert_eq!(core.take_account_file_outcome(), None);
-    core.account_file_read(Err(ReadError::Missing(PathBuf::from("user_pass.txt"))));
-    let failure = core.take_account_file_outcome().unwrap().unwrap_err();
+    let wanted = Reading {
+        outcome: Ok(said.to_owned()),
+        was_asked_for: true,
+    };
+    assert_eq!(core.take_account_file_reading(), Some(wanted));
+    assert_eq!(core.take_account_file_reading(), None);
+    let second = reload(&mut core);
+    let missing = ReadError::Missing(PathBuf::from("user_pass.txt"));
+    core.account_file_read(second, Err(missing));
+    let reading = core.take_account_file_reading().expect("nothing changes");
+    let failure = reading.outcome.unwrap_err();
+    assert!(reading.was_asked_for);
     assert!(
         failure.ends_with("the accounts stay as they are"),
         "{failure}"
     );
+}
+
+#[test]
+fn an_account_file_for_which_there_is_no_room_is_no_success() {
+    let mut core = core_of(State::default());
+    settle(&mut core);
+    let ticket = reload(&mut core);
+    let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\n";
+    core.account_file_read(ticket, Ok(content_of(lines)));
+    // What waits once goes on with the reserve; what that has no room for either is dropped.
+    for _ in 0..3 {
+        for action in core.end_turn() {
+            match action {
+                Action::Submit(batch) => core.no_room(batch),
+                Action::GiveUpReserve => core.reserve_given_up(),
+                _ => {}
+            }
+        }
+    }
+    let reading = core.take_account_file_reading().expect("at once");
+    assert!(reading.was_asked_for);
+    let failure = reading.outcome.unwrap_err();
+    assert!(failure.contains("no room"), "{failure}");
 }
 
 #[test]

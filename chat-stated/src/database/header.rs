@@ -54,11 +54,16 @@ impl WantedHeader {
                 return Err(HeaderError::Field { field, offset });
             }
         }
-        let version = i32::from_be_bytes([header[60], header[61], header[62], header[63]]);
+        let version = version(header);
         if (self.first_version..=self.version).contains(&version) {
             Ok(())
         } else {
             Err(HeaderError::Version(version))
         }
     }
+}
+
+/// What a header says of SQLite's `user_version`.
+pub(crate) fn version(header: &[u8; HEADER_BYTES]) -> i32 {
+    i32::from_be_bytes([header[60], header[61], header[62], header[63]])
 }

@@ -22,6 +22,7 @@ impl Database {
         check_header(&file, kind)?;
         let connection = begin_reading(&file).map_err(StorageError::sqlite("read", &file))?;
         let database = Self { connection, file };
+        database.check_version(kind)?;
         database.check_tables(kind)?;
         Ok(database)
     }

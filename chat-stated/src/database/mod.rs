@@ -162,7 +162,22 @@ impl Database {
         self.pragma("user_version")
     }
 
+    /// The same as it stands in the file itself, where programs look that do not get to its log.
+    pub(crate) fn version_without_log(&self) -> Result<i32, StorageError> {
+        read_header(&self.file).map(|header| header::version(&header))
+    }
+
+    /// The log may say another format than the file.
+    fn check_version(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
+        let found = self.version()?;
+        if (kind.first_version..=kind.version).contains(&found) {
+            return Ok(());
+        }
+        Err(unknown_version(&self.file, kind, found))
+    }
+
     fn check(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
+        self.check_version(kind)?;
         self.check_tables(kind)?;
         let verdict: String = self.pragma("integrity_check(1)")?;
         if verdict == "ok" {
@@ -388,15 +403,29 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn check_header(file: &Path, kind: &DatabaseKind) -> Result<(), StorageError> {
+fn read_header(file: &Path) -> Result<[u8; HEADER_BYTES], StorageError> {
     let mut header = [0; HEADER_BYTES];
     let result = File::open(file).and_then(|mut file| file.read_exact(&mut header));
     match result {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            return Err(StorageError::damaged(file, "the header", "it is cut off"));
+            Err(StorageError::damaged(file, "the header", "it is cut off"))
         }
-        result => result.map_err(StorageError::io("read", file))?,
+        result => result
+            .map(|()| header)
+            .map_err(StorageError::io("read", file)),
     }
+}
+
+fn unknown_version(file: &Path, kind: &DatabaseKind, found: i32) -> StorageError {
+    StorageError::Version {
+        file: file.to_owned(),
+        found: found.into(),
+        known: kind.version.into(),
+    }
+}
+
+fn check_header(file: &Path, kind: &DatabaseKind) -> Result<(), StorageError> {
+    let header = read_header(file)?;
     let wanted = WantedHeader {
         page_bytes: PAGE_BYTES as u16,
         application_id: kind.application_id,
@@ -404,11 +433,7 @@ fn check_header(file: &Path, kind: &DatabaseKind) -> Result<(), StorageError> {
         version: kind.version,
     };
     wanted.check(&header).map_err(|error| match error {
-        HeaderError::Version(found) => StorageError::Version {
-            file: file.to_owned(),
-            found: found.into(),
-            known: kind.version.into(),
-        },
+        HeaderError::Version(found) => unknown_version(file, kind, found),
         error => StorageError::damaged(file, "the header", error.to_string()),
     })
 }

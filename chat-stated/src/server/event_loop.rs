@@ -184,8 +184,8 @@ impl EventLoop {
     }
 
     fn report(&mut self) {
-        if let Some(outcome) = self.core.take_account_file_outcome() {
-            self.reports.files_were_read(&outcome);
+        if let Some(reading) = self.core.take_account_file_reading() {
+            self.reports.files_were_read(&reading);
         }
         let refusals = self.core.refusals();
         if self.reports.next_due_ms(refusals).is_some() {
@@ -234,7 +234,7 @@ impl EventLoop {
             RELOAD => {
                 wake_stream::drain(&mut self.reload);
                 log::info!("reading the account file again");
-                self.core.read_account_file();
+                self.core.reload_account_file();
             }
             Token(token) => {
                 if let Some(socket) = self.sockets.get_mut(token - FIRST_LINK) {
@@ -453,7 +453,7 @@ impl EventLoop {
                 disk_failure::note(&self.state_dir);
                 bail!("{error}");
             }
-            FileOutcome::Read { result, .. } => self.core.account_file_read(result),
+            FileOutcome::Read { ticket, result } => self.core.account_file_read(ticket, result),
         }
         Ok(())
     }

@@ -187,9 +187,8 @@ impl Fleet {
                 (Phase::Serving, Some(process)) => {
                     self.actions.push_back(Action::Reload(process));
                 }
-                // One that has yet to begin reads them anyway; one that has begun may have read them already.
-                (_, Some(_)) => slot.reload_when_ready = true,
-                (_, None) => {}
+                // One that has begun may have read them already; one that has yet to begin is asked, so that it answers.
+                _ => slot.reload_when_ready = true,
             }
         }
     }

@@ -121,4 +121,12 @@ fn a_reload_reaches_a_child_only_once_it_is_ready() {
     assert_eq!(actions(&mut fleet), [Action::Reload(process(1))]);
     fleet.ready(1, at(1));
     assert_eq!(actions(&mut fleet), [Action::Reload(process(7))]);
+    fleet.ended(1, "killed".to_owned(), at(2));
+    fleet.reload();
+    assert_eq!(actions(&mut fleet), [Action::Reload(process(1))]);
+    fleet.at(at(100));
+    fleet.started(1, process(8), at(100));
+    fleet.ready(1, at(101));
+    let last = actions(&mut fleet).pop();
+    assert_eq!(last, Some(Action::Reload(process(8))));
 }

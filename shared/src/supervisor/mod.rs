@@ -6,6 +6,7 @@
 mod backoff;
 mod fleet;
 mod publication;
+mod reloads;
 mod shared_sockets;
 mod signals;
 mod spawn;
@@ -23,7 +24,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::child_link::ChildLink;
-use crate::files_read::FilesRead;
+use crate::files_read::{FilesRead, Outcome, Reading};
 use crate::handouts::Handouts;
 use crate::process_identity::{ProcessIdentity, boot_id};
 use crate::refusals::Refusals;
@@ -31,6 +32,7 @@ use crate::status_file::{Phase, Status};
 pub use backoff::LONGEST_WAIT_MS;
 pub use fleet::{Action, Fleet, Moment};
 use publication::Publication;
+use reloads::Reloads;
 pub use shared_sockets::SharedSockets;
 pub use signals::Signals;
 pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
@@ -48,7 +50,9 @@ pub struct Supervisor {
     handouts: Option<Box<dyn Handouts>>,
     /// Of lives that ended.
     refused_before: Refusals,
-    files_read: Option<FilesRead>,
+    reloads: Reloads,
+    /// What came of the files when they were last read.
+    files_read: Option<Outcome>,
 }
 
 impl Supervisor {
@@ -80,15 +84,15 @@ impl Supervisor {
             on_ready: Some(on_ready),
             handouts: None,
             refused_before: Refusals::default(),
+            reloads: Reloads::default(),
             files_read: None,
         }
     }
 
     /// The same, with something to hand to each child.
     pub fn with_handouts(self, handouts: Option<Box<dyn Handouts>>) -> Self {
-        let outcome = handouts.as_ref().map(|h| h.files_read().clone());
         Self {
-            files_read: outcome.map(|outcome| FilesRead::again(None, outcome)),
+            files_read: handouts.as_ref().map(|h| h.files_read().clone()),
             handouts,
             ..self
         }
@@ -170,6 +174,9 @@ impl Supervisor {
             _ => log::warn!("{name}: {reason}"),
         }
         self.fleet.ended(index, reason, moment(self.epoch));
+        if self.handouts.is_none() && self.reloads.reader_died() {
+            self.fleet.reload();
+        }
     }
 
     /// Waits for a signal, a word of a child, or the time at which something is due.
@@ -207,18 +214,21 @@ impl Supervisor {
             if let Err(error) = self.starter.hand_over() {
                 log::error!("{error}");
             }
-            self.reload_handouts();
-            self.fleet.reload();
+            if self.reloads.ask() {
+                self.reload_handouts();
+                self.fleet.reload();
+            }
         }
     }
 
+    /// Reads what is handed out, if it is this process that does.
     fn reload_handouts(&mut self) {
         let Some(handouts) = &mut self.handouts else {
             return;
         };
         let has_changed = handouts.reload();
-        let outcome = handouts.files_read().clone();
-        self.files_read = Some(FilesRead::again(self.files_read.as_ref(), outcome));
+        self.files_read = Some(handouts.files_read().clone());
+        self.reloads.end();
         if has_changed {
             self.hand_out();
         }
@@ -261,18 +271,26 @@ impl Supervisor {
         if let Err(error) = link.read_available() {
             log::debug!("reading from child {}: {error}", index + 1);
         }
-        // Children who are handed what they need read no files, whatever they say.
-        if let Some(outcome) = link.take_files_read()
-            && self.handouts.is_none()
-        {
-            self.files_read = Some(FilesRead::again(self.files_read.as_ref(), outcome));
-        }
+        let readings = link.take_readings();
         let said = link.note();
         if !said.is_empty() {
             self.fleet.noted(index, said);
         }
         if link.is_ready() {
             self.fleet.ready(index, moment(self.epoch));
+        }
+        // Children who are handed what they need read no files, whatever they say.
+        if self.handouts.is_none() {
+            self.take_readings(readings);
+        }
+    }
+
+    fn take_readings(&mut self, readings: Vec<Reading>) {
+        for reading in readings {
+            self.files_read = Some(reading.outcome);
+            if reading.was_asked_for && self.reloads.end() {
+                self.fleet.reload();
+            }
         }
     }
 
@@ -319,12 +337,15 @@ impl Supervisor {
         for link in self.links.iter().flatten() {
             refused.add(link.refusals());
         }
-        let files_read = self.files_read.as_ref();
-        let failure = files_read.and_then(|files_read| files_read.outcome.as_ref().err());
+        let failure = self.files_read.as_ref().and_then(|it| it.as_ref().err());
         let status = Status {
             refused,
             warning: failure.cloned().unwrap_or_default(),
-            files_read: self.files_read.clone(),
+            files_read: FilesRead {
+                asked: self.reloads.asked(),
+                answered: self.reloads.answered(),
+                outcome: self.files_read.clone(),
+            },
             phase: self.fleet.phase(),
             children: self.fleet.children().cloned().collect(),
             ..self.publication.status().clone()
