@@ -121,9 +121,15 @@ pub fn reload(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
     let _turn = one_reload_at_a_time(run_dir)?;
     let asked_before = files_read(run_dir, pid).map_or(0, |read| read.asked);
     send(pid, Signal::SIGHUP)?;
-    let mut answer = None;
+    // What was asked before may not have stood in the file, if that could not be written.
+    let (mut asked, mut answer) = (None, None);
     let is_over = || {
-        answer = files_read(run_dir, pid).filter(|read| read.answered > asked_before);
+        if let Some(read) = files_read(run_dir, pid)
+            && read.asked > asked_before
+        {
+            let is_answered = read.answered >= *asked.get_or_insert(read.asked);
+            answer = is_answered.then_some(read);
+        }
         Ok(answer.is_some() || !is_alive())
     };
     if !wait_until(RELOAD_WAIT, is_over)? {

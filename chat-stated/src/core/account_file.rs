@@ -22,6 +22,9 @@ const CHANGES_PER_ENTRY: usize = 1_000;
 const MAX_TRIES: u32 = 5;
 const RETRY_MS: u64 = 1_000;
 
+const NO_ROOM: &str =
+    "the disk has no room for what the account file changes, which is taken in when there is some";
+
 /// Lines on their way to the account file.
 #[derive(Debug, Default)]
 pub(super) struct Filing {
@@ -121,17 +124,22 @@ impl Core {
 
     /// There was no room for what the account file has changed; it is read again when there is.
     pub(super) fn account_changes_found_no_room(&mut self) {
-        let words = "the disk has no room for what the account file changes: it is read again when there is some";
-        self.tell_reading(false, Err(words.to_owned()));
+        self.tell_reading(false, Err(NO_ROOM.to_owned()));
     }
 
-    /// What came of the account file when it was last read, once what follows from it holds; told once.
+    /// What came of the account file when it was last read, once what follows from it holds; told once. Where that waits for
+    /// room on the disk, whoever asked is told so at once, and what came of it in the end is told as well.
     pub fn take_account_file_reading(&mut self) -> Option<Reading> {
-        let (batch, _) = self.filing.reading.as_ref()?;
-        if self.batches.is_undecided(*batch) {
-            return None;
+        let waits_for_room = self.batches.next_retry_ms().is_some();
+        let (batch, reading) = self.filing.reading.as_mut()?;
+        if !self.batches.is_undecided(*batch) {
+            return self.filing.reading.take().map(|(_, reading)| reading);
         }
-        self.filing.reading.take().map(|(_, reading)| reading)
+        let was_asked_for = waits_for_room && std::mem::take(&mut reading.was_asked_for);
+        was_asked_for.then(|| Reading {
+            outcome: Err(NO_ROOM.to_owned()),
+            was_asked_for,
+        })
     }
 
     /// Says what came of the file, for people.

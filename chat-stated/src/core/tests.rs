@@ -197,6 +197,40 @@ fn an_account_file_for_which_there_is_no_room_is_no_success() {
 }
 
 #[test]
+fn a_reload_does_not_wait_for_room_on_the_disk() {
+    let mut core = core_of(State::default());
+    settle(&mut core);
+    let ticket = reload(&mut core);
+    // There is no reserve, and what cannot be dropped waits in front of all else.
+    core.batches.push(Entry::Filed(Vec::new()));
+    let mut requests = core.end_turn();
+    let refuse = |core: &mut Core, actions: Vec<Action>| {
+        for action in actions {
+            match action {
+                Action::Submit(batch) => core.no_room(batch),
+                Action::GiveUpReserve => core.reserve_given_up(),
+                _ => {}
+            }
+        }
+    };
+    for _ in 0..3 {
+        refuse(&mut core, std::mem::take(&mut requests));
+        requests = core.end_turn();
+    }
+    assert!(core.batches.next_retry_ms().is_some(), "it is held");
+    let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\n";
+    core.account_file_read(ticket, Ok(content_of(lines)));
+    core.end_turn();
+    let reading = core.take_account_file_reading().expect("at once");
+    assert!(reading.was_asked_for && reading.outcome.is_err());
+    assert_eq!(core.take_account_file_reading(), None);
+    core.begin_turn(after_ms(60_000));
+    settle(&mut core);
+    let reading = core.take_account_file_reading().expect("it holds");
+    assert!(!reading.was_asked_for && reading.outcome.is_ok());
+}
+
+#[test]
 fn workers_are_waited_for_from_when_they_can_come_back() {
     let (core, _) = with_registration();
     let mut core = core_of(core.state);
