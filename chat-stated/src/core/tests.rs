@@ -1,5 +1,6 @@
 //! The core where the world around it is slow or refuses, without that world.
 
+mod account_file;
 mod checkpoints;
 mod sends;
 mod texts;
@@ -103,131 +104,6 @@ fn with_registration() -> (Core, u64) {
         [FileRequest::Append { ticket, lines }] if lines == "ann,s\n" => (core, *ticket),
         other => panic!("{other:?}"),
     }
-}
-
-#[test]
-fn an_account_file_that_cannot_be_made_is_tried_again_later_not_at_once() {
-    let (mut core, ticket) = with_registration();
-    for attempt in 0..3 {
-        core.account_file_missing(vec![ticket]);
-        let requests = settle(&mut core);
-        assert!(matches!(requests[..], [FileRequest::Create { .. }]));
-        let path = PathBuf::from("user_pass.txt");
-        core.account_file_created(Err(CreateError::AlreadyThere(path)));
-        assert!(settle(&mut core).is_empty(), "at once");
-        let due_ms = core.next_deadline_ms().expect("it is tried again");
-        assert!(due_ms >= START.boot_ms + (attempt + 1) * 1_000);
-        core.begin_turn(after_ms((attempt + 1) * 1_000));
-        let requests = settle(&mut core);
-        assert!(matches!(requests[..], [FileRequest::Append { .. }]));
-    }
-}
-
-#[test]
-fn a_line_on_its_way_to_the_account_file_is_not_added_twice() {
-    let (mut core, ticket) = with_registration();
-    // Read by the operator's wish just before the line was written.
-    read_file(&mut core, "");
-    assert!(settle(&mut core).is_empty());
-    core.lines_filed(&[ticket]);
-    assert!(settle(&mut core).is_empty());
-}
-
-/// A reload is asked for; gives the ticket of the reading.
-fn reload(core: &mut Core) -> u64 {
-    core.reload_account_file();
-    match settle(core).as_slice() {
-        [.., FileRequest::Read { ticket }] => *ticket,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn what_came_of_the_account_file_is_told_once_what_follows_from_it_holds() {
-    let mut core = core_of(State::default());
-    let first = reload(&mut core);
-    // The one of the start is still on its way.
-    read_file(&mut core, "");
-    let reading = core.take_account_file_reading().expect("it holds");
-    assert!(!reading.was_asked_for);
-    let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\nno comma\n";
-    core.account_file_read(first, Ok(content_of(lines)));
-    assert_eq!(core.take_account_file_reading(), None);
-    settle(&mut core);
-    let said = "account file: 1 accounts, 1 changes, 0 lines to be added, 1 lines skipped";
-    let wanted = Reading {
-        outcome: Ok(said.to_owned()),
-        was_asked_for: true,
-    };
-    assert_eq!(core.take_account_file_reading(), Some(wanted));
-    assert_eq!(core.take_account_file_reading(), None);
-    let second = reload(&mut core);
-    let missing = ReadError::Missing(PathBuf::from("user_pass.txt"));
-    core.account_file_read(second, Err(missing));
-    let reading = core.take_account_file_reading().expect("nothing changes");
-    let failure = reading.outcome.unwrap_err();
-    assert!(reading.was_asked_for);
-    assert!(
-        failure.ends_with("the accounts stay as they are"),
-        "{failure}"
-    );
-}
-
-#[test]
-fn an_account_file_for_which_there_is_no_room_is_no_success() {
-    let mut core = core_of(State::default());
-    settle(&mut core);
-    let ticket = reload(&mut core);
-    let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\n";
-    core.account_file_read(ticket, Ok(content_of(lines)));
-    // What waits once goes on with the reserve; what that has no room for either is dropped.
-    for _ in 0..3 {
-        for action in core.end_turn() {
-            match action {
-                Action::Submit(batch) => core.no_room(batch),
-                Action::GiveUpReserve => core.reserve_given_up(),
-                _ => {}
-            }
-        }
-    }
-    let reading = core.take_account_file_reading().expect("at once");
-    assert!(reading.was_asked_for);
-    let failure = reading.outcome.unwrap_err();
-    assert!(failure.contains("no room"), "{failure}");
-}
-
-#[test]
-fn a_reload_does_not_wait_for_room_on_the_disk() {
-    let mut core = core_of(State::default());
-    settle(&mut core);
-    let ticket = reload(&mut core);
-    // There is no reserve, and what cannot be dropped waits in front of all else.
-    core.batches.push(Entry::Filed(Vec::new()));
-    let mut requests = core.end_turn();
-    let refuse = |core: &mut Core, actions: Vec<Action>| {
-        for action in actions {
-            match action {
-                Action::Submit(batch) => core.no_room(batch),
-                Action::GiveUpReserve => core.reserve_given_up(),
-                _ => {}
-            }
-        }
-    };
-    for _ in 0..3 {
-        refuse(&mut core, std::mem::take(&mut requests));
-        requests = core.end_turn();
-    }
-    assert!(core.batches.next_retry_ms().is_some(), "it is held");
-    let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\n";
-    core.account_file_read(ticket, Ok(content_of(lines)));
-    core.end_turn();
-    let reading = core.take_account_file_reading().expect("at once");
-    assert!(reading.was_asked_for && reading.outcome.is_err());
-    assert_eq!(core.take_account_file_reading(), None);
-    core.begin_turn(after_ms(60_000));
-    settle(&mut core);
-    let reading = core.take_account_file_reading().expect("it holds");
-    assert!(!reading.was_asked_for && reading.outcome.is_ok());
 }
 
 #[test]

@@ -12,30 +12,21 @@ pub(crate) struct WantedHeader {
     pub(crate) page_bytes: u16,
     /// SQLite's `application_id`.
     pub(crate) application_id: i32,
-    /// SQLite's `user_version`, the oldest and the newest that are read.
-    pub(crate) first_version: i32,
-    pub(crate) version: i32,
 }
 
-/// What is wrong with a header.
+/// A field that never changes has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HeaderError {
-    /// A field that never changes has changed.
-    #[error("{field} (from byte {offset}) is wrong")]
-    Field {
-        /// What the field says.
-        field: &'static str,
-        /// Where it begins.
-        offset: usize,
-    },
-    /// It has another format.
-    #[error("it has format {0}")]
-    Version(i32),
+#[error("{field} (from byte {offset}) is wrong")]
+pub(crate) struct WrongField {
+    /// What the field says.
+    field: &'static str,
+    /// Where it begins.
+    offset: usize,
 }
 
 impl WantedHeader {
     /// Compares a header with what it has to say.
-    pub(crate) fn check(&self, header: &[u8; HEADER_BYTES]) -> Result<(), HeaderError> {
+    pub(crate) fn check(&self, header: &[u8; HEADER_BYTES]) -> Result<(), WrongField> {
         let application_id = self.application_id.to_be_bytes();
         let page_bytes = self.page_bytes.to_be_bytes();
         let fields: [(usize, &[u8], &str); 8] = [
@@ -51,15 +42,10 @@ impl WantedHeader {
         ];
         for (offset, wanted, field) in fields {
             if header[offset..offset + wanted.len()] != *wanted {
-                return Err(HeaderError::Field { field, offset });
+                return Err(WrongField { field, offset });
             }
         }
-        let version = version(header);
-        if (self.first_version..=self.version).contains(&version) {
-            Ok(())
-        } else {
-            Err(HeaderError::Version(version))
-        }
+        Ok(())
     }
 }
 

@@ -23,7 +23,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 pub use error::StorageError;
-use header::{HEADER_BYTES, HeaderError, WantedHeader};
+use header::{HEADER_BYTES, WantedHeader};
 
 pub(crate) const PAGE_BYTES: u64 = 16 * 1024;
 
@@ -56,6 +56,17 @@ pub(crate) struct DatabaseKind {
 impl DatabaseKind {
     pub(crate) fn path(&self, dir: &Path) -> PathBuf {
         dir.join(self.file_name)
+    }
+
+    fn check_version(&self, file: &Path, found: i32) -> Result<(), StorageError> {
+        if (self.first_version..=self.version).contains(&found) {
+            return Ok(());
+        }
+        Err(StorageError::Version {
+            file: file.to_owned(),
+            found: found.into(),
+            known: self.version.into(),
+        })
     }
 }
 
@@ -169,11 +180,7 @@ impl Database {
 
     /// The log may say another format than the file.
     fn check_version(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
-        let found = self.version()?;
-        if (kind.first_version..=kind.version).contains(&found) {
-            return Ok(());
-        }
-        Err(unknown_version(&self.file, kind, found))
+        kind.check_version(&self.file, self.version()?)
     }
 
     fn check(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
@@ -416,26 +423,16 @@ fn read_header(file: &Path) -> Result<[u8; HEADER_BYTES], StorageError> {
     }
 }
 
-fn unknown_version(file: &Path, kind: &DatabaseKind, found: i32) -> StorageError {
-    StorageError::Version {
-        file: file.to_owned(),
-        found: found.into(),
-        known: kind.version.into(),
-    }
-}
-
 fn check_header(file: &Path, kind: &DatabaseKind) -> Result<(), StorageError> {
     let header = read_header(file)?;
     let wanted = WantedHeader {
         page_bytes: PAGE_BYTES as u16,
         application_id: kind.application_id,
-        first_version: kind.first_version,
-        version: kind.version,
     };
-    wanted.check(&header).map_err(|error| match error {
-        HeaderError::Version(found) => unknown_version(file, kind, found),
-        error => StorageError::damaged(file, "the header", error.to_string()),
-    })
+    wanted
+        .check(&header)
+        .map_err(|error| StorageError::damaged(file, "the header", error.to_string()))?;
+    kind.check_version(file, header::version(&header))
 }
 
 fn scan_wal(wal: &Path) -> Result<(), StorageError> {
