@@ -1,0 +1,28 @@
+//! Which standard streams were closed when the program started.
+//!
+//! The runtime of Rust opens `/dev/null` for those before `main`, so that a closed standard output would seem to take
+//! everything. Only a function that the loader calls before that can see it.
+
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::libc::{F_GETFD, STDOUT_FILENO, fcntl};
+
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: the loader calls the functions in this section once, before `main`; what it passes to them may be ignored.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK: extern "C" fn() = look;
+
+extern "C" fn look() {
+    // SAFETY: F_GETFD takes no further argument and touches no memory.
+    let is_closed = unsafe { fcntl(STDOUT_FILENO, F_GETFD) } == -1;
+    STDOUT_WAS_CLOSED.store(is_closed, Ordering::Relaxed);
+}
+
+/// Whether the program was started without a standard output (`>&-`).
+pub fn stdout_was_closed() -> bool {
+    STDOUT_WAS_CLOSED.load(Ordering::Relaxed)
+}
