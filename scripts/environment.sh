@@ -21,11 +21,7 @@ limits='CHAT_MAX_ACCOUNTS CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES CHAT_SENDER_SHARE
     CHAT_PROXY_TIME_OUT CHAT_CONNECTIONS_PER_SECOND CHAT_CONNECTION_BURST
     CHAT_SOURCE_CONNECTIONS_PER_SECOND CHAT_SOURCE_CONNECTION_BURST'
 
-# A variable that is set to nothing stands for its default; but CHAT_TRUSTED: nobody is trusted then.
-for variable in CHAT_RUN_DIR CHAT_BIN_DIR $settings $limits; do
-    eval "[ -n \"\${$variable:-}\" ] || unset $variable"
-done
-
+# A variable set to nothing counts as unset, here and in the programs.
 CHAT_RUN_DIR=${CHAT_RUN_DIR:-$root/run}
 export CHAT_RUN_DIR
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use chat_shared::output::complain;
 use chat_shared::process_identity::ProcessIdentity;
 use chat_shared::run_dir::RunDir;
 use chat_shared::status_file::Status;
@@ -353,10 +354,10 @@ impl Drop for Installation {
         if self.own_dir.is_some()
             && let Err(error) = self.stop()
         {
-            eprintln!(
+            complain(format_args!(
                 "chat-bench: cannot stop what runs in {}: {error:#}",
                 self.run_dir.display()
-            );
+            ));
         }
     }
 }

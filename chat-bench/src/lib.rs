@@ -1,4 +1,6 @@
 //! Clients by the thousand, to load a chat server with, and what is done with them.
+// See `chat_shared::output`.
+#![warn(clippy::print_stderr)]
 
 pub mod client_addresses;
 pub mod crash;

@@ -1,4 +1,6 @@
 //! The program chat-bench: puts a chat server under load and tells what came of it.
+// See `chat_shared::output`.
+#![warn(clippy::print_stderr)]
 
 use std::io::Write;
 use std::path::Path;
@@ -12,6 +14,8 @@ use chat_bench::speed::{
     accounts, attack, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
 };
 use chat_bench::{crash, hot_paths, outage, soak, startup};
+use chat_shared::command_line;
+use chat_shared::output::complain;
 use clap::{Parser, Subcommand};
 
 /// Puts chatserv under load, and tells what came of it: one line of JSON, and lines for people
@@ -57,11 +61,15 @@ struct Told {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse().work) {
+    let arguments: Arguments = match command_line::parse() {
+        Ok(arguments) => arguments,
+        Err(done) => return done,
+    };
+    match run(&arguments.work) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("chat-bench: {error:#}");
+            complain(format_args!("chat-bench: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -113,22 +121,23 @@ fn run(work: &Work) -> anyhow::Result<bool> {
 }
 
 fn tell(told: &Told, page_file: Option<&Path>) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}\n{}", told.json, told.text.trim_end())?;
+    // What took long to measure is on disk before a terminal or pipe can fail.
     if let Some(path) = page_file {
         std::fs::write(path, &told.page)
             .with_context(|| format!("cannot write the report to {}", path.display()))?;
     }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}\n{}", told.json, told.text.trim_end())?;
     Ok(())
 }
 
 fn show(measurements: &[Measurement], repetition: &Repetition) -> anyhow::Result<bool> {
+    if let Some(path) = &repetition.results {
+        append(path, measurements)?;
+    }
     let mut out = std::io::stdout().lock();
     for measurement in measurements {
         writeln!(out, "{}\n{}", measurement.json()?, measurement.text())?;
-    }
-    if let Some(path) = &repetition.results {
-        append(path, measurements)?;
     }
     Ok(true)
 }

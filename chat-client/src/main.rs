@@ -1,4 +1,6 @@
 //! `chat-client`: talks the line protocol of chatserv with a server, for people at terminals and for scripts.
+// See `chat_shared::output`.
+#![warn(clippy::print_stderr)]
 
 mod arguments;
 mod connection;
@@ -21,8 +23,8 @@ mod wording;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use chat_shared::command_line;
 use chat_shared::sandbox::keep_memory_secret;
-use clap::Parser;
 
 use crate::arguments::Arguments;
 use crate::connection::Connection;
@@ -34,7 +36,10 @@ use crate::person::{KeyInput, LineInput, Person};
 use crate::terminal::TerminalMode;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = match command_line::parse() {
+        Ok(arguments) => arguments,
+        Err(done) => return done,
+    };
     // It will hold a password.
     if let Err(error) = keep_memory_secret() {
         let _ = writeln!(

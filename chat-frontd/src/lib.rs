@@ -1,4 +1,6 @@
 //! The front end: a master, and workers that speak the line protocol to TCP clients.
+// See `chat_shared::output`.
+#![warn(clippy::print_stderr)]
 
 pub mod core;
 pub mod master;

@@ -1,4 +1,6 @@
 //! The program chat-frontd: a master, and its workers that serve the clients.
+// See `chat_shared::output`.
+#![warn(clippy::print_stderr)]
 
 use std::io::Write;
 use std::net::TcpListener;

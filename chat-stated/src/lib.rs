@@ -1,4 +1,6 @@
 //! The state daemon: a deterministic state machine over an ordered, durable journal.
+// See `chat_shared::output`.
+#![warn(clippy::print_stderr)]
 
 pub mod account_file;
 pub mod backup;

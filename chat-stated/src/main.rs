@@ -1,4 +1,6 @@
 //! The program chat-stated: a supervisor, and its one child that holds the state.
+// See `chat_shared::output`.
+#![warn(clippy::print_stderr)]
 
 use std::io::Write;
 use std::os::fd::OwnedFd;

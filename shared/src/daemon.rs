@@ -1,7 +1,7 @@
 //! What the two daemons do alike from `main` on: one program is the parent, its children, and the tools to handle them.
 
 use std::ffi::CString;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,10 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 
 use crate::child_link::{report_failure, report_ready};
-use crate::flag_source::source_of_value;
+use crate::command_line;
 use crate::handouts::Handouts;
 use crate::operator::{self, Health};
+use crate::output::Remarks;
 use crate::pid_file::{LockError, PidFile, holder, lock_file};
 use crate::process_options::{ProcessOptions, Role};
 use crate::run_dir::RunDir;
@@ -26,7 +27,7 @@ use crate::sandbox::{
 };
 use crate::status_file::Status;
 use crate::supervisor::{ChildStarter, HandOver, Inheritance, SharedSockets, Signals, Supervisor};
-use crate::{descriptor_limit, detach, inherited_fd, log_format};
+use crate::{descriptor_limit, detach, inherited_fd, log_format, output};
 
 /// How long a new daemon waits for the children of one that was killed; they end at once unless something holds them.
 const ORPHAN_WAIT: Duration = Duration::from_secs(5);
@@ -108,11 +109,14 @@ pub struct ChildInheritance {
 /// The `main` of a daemon.
 pub fn main<D: Daemon>() -> ExitCode {
     if let Err(error) = inherited_fd::adopt_all() {
-        eprintln!("{}: cannot list open descriptors: {error}", D::NAME);
+        output::complain(format_args!(
+            "{}: cannot list open descriptors: {error}",
+            D::NAME
+        ));
         return ExitCode::FAILURE;
     }
     name_process(D::NAME);
-    let daemon: D = match parse() {
+    let daemon: D = match command_line::parse() {
         Ok(daemon) => daemon,
         Err(done) => return done,
     };
@@ -122,7 +126,7 @@ pub fn main<D: Daemon>() -> ExitCode {
         return done;
     }
     let role = daemon.process().role();
-    let mut said = Vec::new();
+    let mut said = Remarks::of(D::NAME);
     let result = match role {
         Role::Child => return run_as_child(daemon),
         Role::Detached => return run_detached(&daemon),
@@ -130,42 +134,18 @@ pub fn main<D: Daemon>() -> ExitCode {
         Role::Launch => launch(&daemon).map(|()| Health::Whole),
         Role::Stop => operator::stop(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
         Role::Reload => operator::reload(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
-        Role::Status => tell_status(&daemon, &mut said),
+        Role::Status => tell_status(&daemon),
         Role::CheckSettings => check_settings(&daemon, &mut said).map(|()| Health::Whole),
     };
-    let result = say(&said).and(result);
     match result {
         Ok(health) => ExitCode::from(health.exit_status()),
         Err(error) => {
-            eprintln!("{}: {error:#}", D::NAME);
+            output::complain(format_args!("{}: {error:#}", D::NAME));
             match role {
                 Role::Status => ExitCode::from(STATUS_UNKNOWN),
                 _ => ExitCode::FAILURE,
             }
         }
-    }
-}
-
-/// The flags. An error was said already.
-fn parse<D: Daemon>() -> Result<D, ExitCode> {
-    D::try_parse().map_err(|error| {
-        // Whoever does not read it to its end has read enough.
-        let _ = error.print();
-        let arguments: Vec<_> = std::env::args_os().collect();
-        if let Some(variable) = source_of_value(&error, D::command(), &arguments) {
-            eprintln!("\nThe value comes from the environment variable {variable}.");
-        }
-        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
-    })
-}
-
-/// Writes to standard output. That nobody reads all of it is no failure.
-fn say(text: &[u8]) -> anyhow::Result<()> {
-    match io::stdout().write_all(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
     }
 }
 
@@ -197,7 +177,15 @@ fn launch<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
     )
 }
 
-fn tell_status<D: Daemon>(daemon: &D, out: &mut impl Write) -> anyhow::Result<Health> {
+/// Here the words are the work, so it is an error if they cannot be written.
+fn tell_status<D: Daemon>(daemon: &D) -> anyhow::Result<Health> {
+    let mut said = Vec::new();
+    let health = describe_status(daemon, &mut said);
+    output::say(&said).context("cannot write to the standard output")?;
+    health
+}
+
+fn describe_status<D: Daemon>(daemon: &D, out: &mut impl Write) -> anyhow::Result<Health> {
     let (health, status) = operator::report(&run_dir(daemon), D::CHILD_ROLE, out)?;
     let Some(status) = status else {
         return Ok(health);
@@ -223,7 +211,10 @@ fn run_detached<D: Daemon>(daemon: &D) -> ExitCode {
     let link = match inherited_fd::take(inherited_fd::LINK_FD) {
         Ok(link) => UnixStream::from(link),
         Err(error) => {
-            eprintln!("{}: --detached is for --detach only: {error}", D::NAME);
+            output::complain(format_args!(
+                "{}: --detached is for --detach only: {error}",
+                D::NAME
+            ));
             return ExitCode::FAILURE;
         }
     };
@@ -245,7 +236,9 @@ fn run_as_child<D: Daemon>(daemon: D) -> ExitCode {
         Ok(inheritance) => inheritance,
         Err(error) => {
             let name = D::NAME;
-            eprintln!("{name}: --child-number is for the daemon's own use: {error}");
+            output::complain(format_args!(
+                "{name}: --child-number is for the daemon's own use: {error}"
+            ));
             return ExitCode::FAILURE;
         }
     };
@@ -294,7 +287,7 @@ fn exit_code(result: anyhow::Result<()>, name: &str, starter: Option<&UnixStream
     };
     let text = format!("{error:#}");
     if log::max_level() == log::LevelFilter::Off {
-        eprintln!("{name}: {text}");
+        output::complain(format_args!("{name}: {text}"));
     }
     log::error!("{text}");
     if let Some(Err(error)) = starter.map(|starter| report_failure(starter, &text)) {

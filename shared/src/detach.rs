@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 
 use crate::child_link::ChildLink;
 use crate::inherited_fd::LINK_FD;
+use crate::output;
 use crate::run_dir::RunDir;
 use crate::supervisor::own_binary;
 
@@ -117,7 +118,7 @@ fn wait_for_word(
             Ok(0) if is_last_wait => {}
             Ok(0) => {
                 let log = log_path.display();
-                eprintln!("{program}: still starting (see {log})");
+                output::complain(format_args!("{program}: still starting (see {log})"));
             }
             Ok(_) => link.read_available()?,
             Err(Errno::EINTR) => {}

@@ -1,19 +1,22 @@
 //! What more than one program of chatserv needs: the RPC between workers and state daemon, the
 //! words and rules of the line protocol, and how processes are supervised.
+// It panics if the error output cannot be written: see `output::complain`.
+#![warn(clippy::print_stderr)]
 
 pub mod child_link;
+pub mod command_line;
 pub mod crash_point;
 pub mod daemon;
 pub mod descriptor_limit;
 pub mod detach;
 pub mod files_read;
-mod flag_source;
 pub mod handouts;
 pub mod histogram;
 pub mod inherited_fd;
 pub mod log_format;
 pub mod network;
 pub mod operator;
+pub mod output;
 pub mod password;
 pub mod pid_file;
 pub mod pidfd;

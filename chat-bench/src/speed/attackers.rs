@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use chat_shared::output::complain;
 use chat_stated::passwords::thread_priority::set_idle;
 use clap::ValueEnum;
 use nix::libc;
@@ -184,12 +185,12 @@ impl Attacker {
     fn run(mut self) {
         // In earnest it is another machine: the clients that are measured are not to wait for it.
         if let Err(error) = set_idle() {
-            eprintln!("an attacker keeps its priority: {error}");
+            complain(format_args!("an attacker keeps its priority: {error}"));
         }
         let mut round = self.number;
         while !self.is_over.load(Ordering::Relaxed) {
             if let Err(error) = self.once(source(round)) {
-                eprintln!("{}: {error:#}", self.attack.name());
+                complain(format_args!("{}: {error:#}", self.attack.name()));
                 return;
             }
             round += THREADS;

@@ -5,6 +5,8 @@ mod calling;
 #[cfg(test)]
 mod damaged_text;
 #[cfg(test)]
+mod empty_variables;
+#[cfg(test)]
 mod installation;
 #[cfg(test)]
 mod orderly_stop;

@@ -1,11 +1,12 @@
 //! What an operator types: `chat-stated backup` and `chat-stated check`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use chat_shared::output::{Remarks, complain};
 use chat_shared::process_options::Role;
 use clap::Subcommand;
 
@@ -49,12 +50,12 @@ impl StorageCommand {
     /// Does it, and says so on standard output; what goes wrong, on standard error.
     pub fn run(&self, settings: &Settings) -> ExitCode {
         if settings.process.role() != Role::Foreground {
-            eprintln!(
-                "chat-stated: a command and --detach, --stop, --reload or --status are not for one call"
+            complain(
+                "chat-stated: a command and --detach, --stop, --reload or --status are not for one call",
             );
             return ExitCode::from(UNKNOWN);
         }
-        let mut out = io::stdout();
+        let mut out = Remarks::of("chat-stated");
         let (result, failed) = match self {
             Self::Backup { force, file } => (back_up(settings, file, *force, &mut out), DAMAGED),
             Self::Check { file: Some(file) } => (check_backup(file, &mut out), UNKNOWN),
@@ -63,7 +64,7 @@ impl StorageCommand {
         match result.and_then(|verdict| tell(verdict, &mut out)) {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("chat-stated: {error:#}");
+                complain(format_args!("chat-stated: {error:#}"));
                 ExitCode::from(failed)
             }
         }
@@ -78,7 +79,7 @@ fn tell(verdict: Verdict, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         }
         Verdict::Damaged(places) => {
             for place in places {
-                eprintln!("chat-stated: {place}");
+                complain(format_args!("chat-stated: {place}"));
             }
             Ok(ExitCode::from(DAMAGED))
         }

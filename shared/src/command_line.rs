@@ -1,0 +1,152 @@
+//! Reads the flags of a program from its command line and from environment variables.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::process::ExitCode;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Command, Error, Parser};
+
+use crate::output;
+
+/// Variables of which an empty value means something: nobody is trusted.
+const EMPTY_IS_A_VALUE: [&str; 1] = ["CHAT_TRUSTED"];
+
+/// The flags of program `P`. A variable set to nothing counts as unset. An error, and the help that was asked for, are
+/// printed already; the exit status says which it was.
+pub fn parse<P: Parser>() -> Result<P, ExitCode> {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    parse_from(&arguments).map_err(|error| print(&error, P::command(), &arguments))
+}
+
+fn parse_from<P: Parser>(arguments: &[OsString]) -> Result<P, Error> {
+    let mut command = without_empty_variables(P::command(), &|name| env::var_os(name));
+    let mut matches = command.try_get_matches_from_mut(arguments)?;
+    P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// Takes from each flag its variable if that is set to nothing, in subcommands too.
+fn without_empty_variables(
+    command: Command,
+    value_of: &dyn Fn(&OsStr) -> Option<OsString>,
+) -> Command {
+    let is_empty = |name: &OsStr| {
+        let is_a_value = EMPTY_IS_A_VALUE.iter().any(|it| name == *it);
+        !is_a_value && value_of(name).is_some_and(|value| value.is_empty())
+    };
+    command
+        .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
+            true => argument.env(Resettable::Reset),
+            false => argument,
+        })
+        .mut_subcommands(|subcommand| without_empty_variables(subcommand, value_of))
+}
+
+fn print(error: &Error, command: Command, arguments: &[OsString]) -> ExitCode {
+    let program = command.get_name().to_owned();
+    let printed = error.print().and_then(|()| output::flush());
+    if let Some(variable) = source_of_value(error, command, arguments) {
+        output::complain(format_args!(
+            "\nThe value comes from the environment variable {variable}."
+        ));
+    }
+    let is_help = !error.use_stderr();
+    if is_help && let Err(error) = output::unless_unread(printed) {
+        output::complain(format_args!(
+            "{program}: cannot write to the standard output: {error}"
+        ));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
+}
+
+/// The environment variable that the value of which an error tells came from, if it did.
+fn source_of_value(error: &Error, mut command: Command, arguments: &[OsString]) -> Option<String> {
+    // What a flag is called in an error is known only then.
+    command.build();
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let argument = command.get_arguments().find(|a| a.to_string() == *flag)?;
+    let variable = argument.get_env()?;
+    let given = &arguments[1.min(arguments.len())..];
+    (!is_given(argument, given, error)).then(|| variable.to_string_lossy().into_owned())
+}
+
+fn is_given(argument: &Arg, given: &[OsString], error: &Error) -> bool {
+    given.iter().any(|given| {
+        let given = given.to_string_lossy();
+        match (argument.get_long(), error.get(ContextKind::InvalidValue)) {
+            (Some(name), _) => {
+                let name_given = given.split('=').next().and_then(|it| it.strip_prefix("--"));
+                name_given == Some(name)
+            }
+            // One that is known by its place.
+            (None, Some(ContextValue::String(value))) => given == *value,
+            (None, _) => false,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(arguments: &[&str]) -> Option<String> {
+        // PATH is set everywhere, and is no number anywhere.
+        let number = clap::value_parser!(u16);
+        let count = Arg::new("count").long("count").env("PATH");
+        let plain = Arg::new("plain").long("plain").value_parser(number);
+        let command = Command::new("x").arg(count.value_parser(number)).arg(plain);
+        source_in(command, arguments)
+    }
+
+    fn source_in(command: Command, arguments: &[&str]) -> Option<String> {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let error = command
+            .clone()
+            .try_get_matches_from(&arguments)
+            .unwrap_err();
+        source_of_value(&error, command, &arguments)
+    }
+
+    #[test]
+    fn the_variable_is_named_only_if_the_value_came_from_it() {
+        assert_eq!(source(&["x"]), Some("PATH".to_owned()));
+        assert_eq!(source(&["x", "--count=many"]), None);
+        assert_eq!(source(&["x", "--count", "many"]), None);
+        assert_eq!(source(&["x", "--count=1", "--plain=no"]), None);
+        assert_eq!(source(&["x", "--what"]), None);
+    }
+
+    #[test]
+    fn a_value_known_by_its_place_has_its_source_too() {
+        let port = Arg::new("port").env("PATH");
+        let command = Command::new("x").arg(port.value_parser(clap::value_parser!(u16)));
+        let path = Some("PATH".to_owned());
+        assert_eq!(source_in(command.clone(), &["x"]), path);
+        assert_eq!(source_in(command, &["x", "many"]), None);
+    }
+
+    #[test]
+    fn empty_variables_are_taken_away_everywhere() {
+        let argument = |name: &'static str| Arg::new(name).long(name).env(name);
+        let inner = Command::new("inner").arg(argument("EMPTY_INSIDE"));
+        let command = Command::new("x")
+            .args(["EMPTY", "SET", "UNSET", "CHAT_TRUSTED"].map(argument))
+            .subcommand(inner);
+        let command = without_empty_variables(command, &|name| match name.to_str() {
+            Some("UNSET") | None => None,
+            Some("SET") => Some("1".into()),
+            Some(_) => Some(OsString::new()),
+        });
+        let left = |command: &Command| -> Vec<String> {
+            let variables = command.get_arguments().filter_map(Arg::get_env);
+            variables.map(|it| it.display().to_string()).collect()
+        };
+        assert_eq!(left(&command), ["SET", "UNSET", "CHAT_TRUSTED"]);
+        let inner = command.get_subcommands().next().unwrap();
+        assert!(left(inner).is_empty());
+    }
+}
