@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::tls::Tls;
@@ -54,16 +54,15 @@ impl Connection {
         Ok(Connection { stream, tls: None })
     }
 
-    /// Does the handshake, and makes sure that the server is `host`: a CA that the system trusts says so, or one in the
-    /// file `ca`.
+    /// Does the handshake, and makes sure that the server is `host`.
     pub(crate) fn with_tls(
         self,
         host: &str,
-        ca: Option<&Path>,
+        config: ClientConfig,
         timeout: Duration,
     ) -> Result<Connection, String> {
         let mut stream = self.stream;
-        let tls = Tls::connect(&mut stream, without_brackets(host), ca, timeout)?;
+        let tls = Tls::connect(&mut stream, without_brackets(host), config, timeout)?;
         Ok(Connection {
             stream,
             tls: Some(Box::new(tls)),
@@ -87,7 +86,7 @@ impl Connection {
         }
     }
 
-    /// Closes in order, which tells the server that all it sent was read.
+    /// Closes, over TLS with the word that this is the end. It confirms nothing: a line has done that before.
     pub(crate) fn close(mut self) {
         if let Some(tls) = &mut self.tls {
             // A server that has gone meanwhile has nothing to be told.
@@ -95,9 +94,9 @@ impl Connection {
         }
     }
 
-    /// Closes so that the server takes nothing it sent for read: what could not be shown stays queued.
+    /// Closes by a reset, so that not even `push on` confirms what could not be shown.
     pub(crate) fn abort(self) {
-        // Without it the connection ends in order, and at worst a message that was not shown is gone.
+        // Without it the connection ends by a FIN, which confirms nothing either.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 }

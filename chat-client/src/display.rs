@@ -1,18 +1,24 @@
 //! Where what is told goes, and in which form.
 
-use std::io::{self, Write};
+use std::io;
+use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use crate::layout::{lay_out_message, lay_out_words};
 use crate::line_editor::CLEAR_ROW;
+use crate::output::Output;
 use crate::report::Report;
-use crate::wording::{message_for_person, words_for};
+use crate::terminal::columns;
+use crate::wording::{head_for_person, words_for};
 
 /// Collects what is told, and writes it at once.
 pub(crate) struct Display {
     for_person: bool,
     zone: TimeZone,
-    out: String,
+    output: Output,
+    /// Not written yet.
+    collected: String,
     /// The last row on the screen holds a prompt, which must go before anything is shown.
     prompt_is_shown: bool,
 }
@@ -20,11 +26,12 @@ pub(crate) struct Display {
 impl Display {
     /// For a person, all goes to the standard output, times are local and texts isolated. Otherwise, data goes to the
     /// standard output as the server sent it, and words to the standard error.
-    pub(crate) fn new(for_person: bool) -> Display {
+    pub(crate) fn new(for_person: bool, zone: TimeZone, output: Output) -> Display {
         Display {
             for_person,
-            zone: TimeZone::system(),
-            out: String::new(),
+            zone,
+            output,
+            collected: String::new(),
             prompt_is_shown: false,
         }
     }
@@ -33,16 +40,19 @@ impl Display {
     pub(crate) fn show(&mut self, report: &Report) -> io::Result<()> {
         let line = match report {
             Report::Message(message) if self.for_person => {
-                message_for_person(message, Timestamp::now(), &self.zone)
+                let head = head_for_person(message, Timestamp::now(), &self.zone);
+                lay_out_message(&head, &message.text, columns())
             }
             Report::Message(message) => message.line.clone(),
             Report::Answer(line) if !self.for_person => line.clone(),
             Report::Online { names, .. } if !self.for_person => names.join(" "),
-            _ if self.for_person => words_for(report),
+            _ if self.for_person => lay_out_words(&words_for(report), columns()),
             _ => {
                 // In the order in which it happened, for whoever sees both.
                 self.flush()?;
-                return writeln!(io::stderr(), "{}", words_for(report));
+                return self
+                    .output
+                    .write_words(format!("{}\n", words_for(report)).as_bytes());
             }
         };
         self.add_line(&line);
@@ -52,14 +62,12 @@ impl Display {
     /// Shows a prompt that stands alone, for a terminal that is not edited on.
     pub(crate) fn show_plain_prompt(&mut self, prompt: &str) -> io::Result<()> {
         self.flush()?;
-        let mut stderr = io::stderr();
-        stderr.write_all(prompt.as_bytes())?;
-        stderr.flush()
+        self.output.write_words(prompt.as_bytes())
     }
 
     /// Shows the row with the prompt and the line being typed.
     pub(crate) fn show_row(&mut self, row: &str) -> io::Result<()> {
-        self.out.push_str(row);
+        self.collected.push_str(row);
         self.prompt_is_shown = true;
         self.flush()
     }
@@ -67,14 +75,14 @@ impl Display {
     /// The row stays as it is, with this after it, and what follows stands below it.
     pub(crate) fn leave_row(&mut self, rest: &str) {
         if std::mem::take(&mut self.prompt_is_shown) {
-            self.out.push_str(rest);
-            self.out.push('\n');
+            self.collected.push_str(rest);
+            self.collected.push('\n');
         }
     }
 
     /// Clears the whole screen.
     pub(crate) fn clear_screen(&mut self) {
-        self.out.push_str("\x1b[H\x1b[2J");
+        self.collected.push_str("\x1b[H\x1b[2J");
         self.prompt_is_shown = false;
     }
 
@@ -85,20 +93,21 @@ impl Display {
 
     /// Writes what was collected. After this it has been shown.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(self.out.as_bytes())?;
-        self.out.clear();
-        stdout.flush()
+        self.output.write(self.collected.as_bytes())?;
+        self.collected.clear();
+        Ok(())
+    }
+
+    /// Total time for which nothing took what was written.
+    pub(crate) fn waited(&self) -> Duration {
+        self.output.waited()
     }
 
     fn add_line(&mut self, line: &str) {
         if std::mem::take(&mut self.prompt_is_shown) {
-            self.out.push_str(CLEAR_ROW);
+            self.collected.push_str(CLEAR_ROW);
         }
-        self.out.push_str(line);
-        self.out.push('\n');
+        self.collected.push_str(line);
+        self.collected.push('\n');
     }
 }

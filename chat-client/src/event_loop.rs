@@ -1,12 +1,11 @@
 //! Moves bytes between person, conversation and server; decides nothing.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGWINCH};
 
 use crate::connection::{Connection, reason};
 use crate::conversation::{Conversation, Effect, Input};
@@ -15,7 +14,7 @@ use crate::exit_status::ExitStatus;
 use crate::line_splitter::{Line, LineSplitter};
 use crate::person::{Act, Person};
 use crate::report::Report;
-use crate::signals::SignalPipe;
+use crate::signals::Signals;
 
 /// Longest line of a server that is shown: a `who` on a full server may be long.
 const MAX_SERVER_LINE_BYTES: usize = 16 * 1024 * 1024;
@@ -27,7 +26,10 @@ pub(crate) struct EventLoop {
     connection: Connection,
     person: Person,
     display: Display,
+    signals: Signals,
     server_lines: LineSplitter,
+    /// To be sent as soon as everything that has arrived was written.
+    unsent: Vec<Vec<u8>>,
     started: Instant,
     ended: Option<ExitStatus>,
 }
@@ -36,14 +38,10 @@ pub(crate) struct EventLoop {
 struct Ready {
     server: bool,
     leave: bool,
-    redraw: bool,
+    resized: bool,
+    continued: bool,
+    stop: bool,
     person: bool,
-}
-
-/// The signals that are listened to.
-struct Signals {
-    leave: SignalPipe,
-    redraw: SignalPipe,
 }
 
 impl EventLoop {
@@ -52,13 +50,16 @@ impl EventLoop {
         connection: Connection,
         person: Person,
         display: Display,
+        signals: Signals,
     ) -> EventLoop {
         EventLoop {
             conversation,
             connection,
             person,
             display,
+            signals,
             server_lines: LineSplitter::new(MAX_SERVER_LINE_BYTES),
+            unsent: Vec::new(),
             started: Instant::now(),
             ended: None,
         }
@@ -80,27 +81,15 @@ impl EventLoop {
     }
 
     fn run_to_the_end(&mut self) -> io::Result<ExitStatus> {
-        let mut signals = Signals {
-            leave: SignalPipe::of(&[SIGINT, SIGTERM])?,
-            redraw: SignalPipe::of(&[SIGWINCH, SIGCONT])?,
-        };
         let mut buffer = vec![0; READ_BYTES];
         loop {
             self.serve_person()?;
+            self.send_once_all_is_written()?;
             if let Some(status) = self.ended {
-                self.display.leave_row("");
-                self.display.flush()?;
-                return Ok(status);
+                return self.finish(status);
             }
-            let ready = self.wait(&signals)?;
-            if ready.redraw {
-                signals.redraw.clear();
-                self.person.redraw();
-            }
-            if ready.leave {
-                signals.leave.clear();
-                self.handle(Input::Leave)?;
-            }
+            let ready = self.wait()?;
+            self.take_signals(&ready)?;
             if ready.server && self.ended.is_none() {
                 self.read_server(&mut buffer)?;
             }
@@ -124,6 +113,7 @@ impl EventLoop {
                 Act::Line(Line::Whole(line)) => self.handle(Input::Line(&line))?,
                 Act::Line(Line::TooLong(bytes)) => self.handle(Input::LineTooLong(bytes))?,
                 Act::Leave => self.handle(Input::Leave)?,
+                Act::StopJob => self.stop(true)?,
                 Act::Complete(before_cursor) => {
                     let candidates = self.conversation.completions(&before_cursor);
                     if !self.person.complete(&candidates) && candidates.len() > 1 {
@@ -136,7 +126,25 @@ impl EventLoop {
         self.person.show_question(question, &mut self.display)
     }
 
-    fn wait(&self, signals: &Signals) -> io::Result<Ready> {
+    /// A line confirms to the server everything that this system has acknowledged before, also what still waits in the
+    /// socket. So that has to be read and written first; the server is read again before the next try.
+    fn send_once_all_is_written(&mut self) -> io::Result<()> {
+        if self.unsent.is_empty() || self.ended.is_some() {
+            return Ok(());
+        }
+        self.display.flush()?;
+        if is_readable(self.connection.as_fd())? {
+            return Ok(());
+        }
+        for line in std::mem::take(&mut self.unsent) {
+            if let Err(error) = self.connection.send(&line) {
+                return self.lose_unless_told(&error);
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self) -> io::Result<Ready> {
         let timeout = match self.conversation.deadline() {
             None => PollTimeout::NONE,
             Some(deadline) => {
@@ -145,25 +153,66 @@ impl EventLoop {
             }
         };
         let stdin = io::stdin();
-        let mut fds = vec![
-            PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.leave.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.redraw.as_fd(), PollFlags::POLLIN),
+        let wants_input = self.person.wants_input(self.conversation.question());
+        let stop = self.signals.stop.as_ref();
+        let watched = [
+            Some(self.connection.as_fd()),
+            Some(self.signals.leave.as_fd()),
+            Some(self.signals.resized.as_fd()),
+            Some(self.signals.continued.as_fd()),
+            stop.map(AsFd::as_fd),
+            wants_input.then(|| stdin.as_fd()),
         ];
-        if self.person.wants_input(self.conversation.question()) {
-            fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
-        }
+        let mut fds: Vec<PollFd<'_>> = watched
+            .iter()
+            .flatten()
+            .map(|&fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let is_ready = |position: usize| fds.get(position).is_some_and(|fd| fd.any() == Some(true));
+        let mut polled = fds.iter();
+        let [server, leave, resized, continued, stop, person] = watched.map(|fd| {
+            fd.and_then(|_| polled.next())
+                .is_some_and(|fd| fd.any() == Some(true))
+        });
         Ok(Ready {
-            server: is_ready(0),
-            leave: is_ready(1),
-            redraw: is_ready(2),
-            person: is_ready(3),
+            server,
+            leave,
+            resized,
+            continued,
+            stop,
+            person,
         })
+    }
+
+    fn take_signals(&mut self, ready: &Ready) -> io::Result<()> {
+        if ready.resized {
+            self.signals.resized.clear();
+            self.person.redraw();
+        }
+        if ready.continued {
+            self.signals.continued.clear();
+            self.person.go_on()?;
+        }
+        if ready.stop {
+            self.stop(false)?;
+        }
+        if ready.leave {
+            self.signals.leave.clear();
+            self.handle(Input::Leave)?;
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, whole_job: bool) -> io::Result<()> {
+        match &self.signals.stop {
+            Some(signal) => self.person.stop(whole_job, signal, &mut self.display)?,
+            None => return Ok(()),
+        }
+        self.signals.continued.clear();
+        Ok(())
     }
 
     fn read_server(&mut self, buffer: &mut [u8]) -> io::Result<()> {
@@ -191,13 +240,7 @@ impl EventLoop {
         for effect in self.conversation.handle(input, now) {
             match effect {
                 Effect::Show(report) => self.display.show(&report)?,
-                Effect::Send(line) => {
-                    // What the server may take for read by this line has to be shown first.
-                    self.display.flush()?;
-                    if let Err(error) = self.connection.send(&line) {
-                        self.lose_unless_told(&error)?;
-                    }
-                }
+                Effect::Send(line) => self.unsent.push(line),
                 Effect::End(status) => self.ended = Some(status),
             }
         }
@@ -216,8 +259,27 @@ impl EventLoop {
         self.handle(Input::ServerClosed(Some(reason(error))))
     }
 
+    fn finish(&mut self, status: ExitStatus) -> io::Result<ExitStatus> {
+        if let Some(text) = self.person.take_unsent() {
+            self.display.show(&Report::NotSent(text))?;
+        }
+        self.display.leave_row("");
+        self.display.flush()?;
+        Ok(status)
+    }
+
+    /// Time for which nothing took the output does not count: the server is not read then, and its answer may be there.
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.started.elapsed().saturating_sub(self.display.waited())
+    }
+}
+
+fn is_readable(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    match poll(&mut fds, PollTimeout::ZERO) {
+        Ok(_) => Ok(fds[0].any() == Some(true)),
+        Err(Errno::EINTR) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
 

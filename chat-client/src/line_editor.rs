@@ -134,6 +134,12 @@ impl LineEditor {
         drawn
     }
 
+    /// Takes what was typed.
+    pub(crate) fn take_text(&mut self) -> String {
+        self.cursor = 0;
+        std::mem::take(&mut self.text).into_iter().collect()
+    }
+
     fn submit(&mut self, secret: bool) -> String {
         let line = std::mem::take(&mut self.text);
         self.cursor = 0;

@@ -6,17 +6,21 @@ mod arguments;
 mod connection;
 mod conversation;
 mod display;
+mod environment;
 mod event_loop;
 mod exit_status;
 mod keys;
+mod layout;
 mod line_editor;
 mod line_splitter;
+mod output;
 mod password_file;
 mod person;
 mod report;
 mod safe_text;
 mod signals;
 mod terminal;
+mod time_zone;
 mod tls;
 mod wording;
 
@@ -25,6 +29,7 @@ use std::process::ExitCode;
 
 use chat_shared::command_line;
 use chat_shared::sandbox::keep_memory_secret;
+use chat_shared::standard_streams::stdout_was_closed;
 
 use crate::arguments::Arguments;
 use crate::connection::Connection;
@@ -32,10 +37,13 @@ use crate::conversation::{Conversation, Options};
 use crate::display::Display;
 use crate::event_loop::EventLoop;
 use crate::exit_status::ExitStatus;
+use crate::output::Output;
 use crate::person::{KeyInput, LineInput, Person};
+use crate::signals::Signals;
 use crate::terminal::TerminalMode;
 
 fn main() -> ExitCode {
+    environment::unset_empty_variables();
     let arguments: Arguments = match command_line::parse() {
         Ok(arguments) => arguments,
         Err(done) => return done,
@@ -58,19 +66,26 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
+    if stdout_was_closed() {
+        return Err("the standard output is closed: no message could be shown".to_owned());
+    }
     if arguments.ca.is_some() && !arguments.tls {
         return Err("--ca is for --tls; without it nothing is checked".to_owned());
     }
     let password = arguments.password_file.as_deref();
     let password = password.map(password_file::read).transpose()?;
+    let ca = arguments.ca.as_deref();
+    let tls = arguments.tls.then(|| tls::config(ca)).transpose()?;
     let (host, port) = (&arguments.host, arguments.port);
     let mut connection = Connection::open(host, port, arguments.connect_timeout())?;
-    if arguments.tls {
-        let ca = arguments.ca.as_deref();
-        connection = connection.with_tls(host, ca, arguments.connect_timeout())?;
+    if let Some(config) = tls {
+        connection = connection.with_tls(host, config, arguments.connect_timeout())?;
     }
-    let (person, display, interactive) =
-        attend().map_err(|error| format!("cannot use the terminal: {error}"))?;
+    let interactive = io::stdin().is_terminal();
+    let signals = Signals::listen(interactive)
+        .map_err(|error| format!("cannot listen to signals: {error}"))?;
+    let (person, display) = attend(interactive, &signals)
+        .map_err(|error| format!("cannot use the terminal: {error}"))?;
     let conversation = Conversation::new(Options {
         interactive,
         push: interactive && !arguments.no_push,
@@ -78,14 +93,13 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
         answer_patience: arguments.answer_timeout(),
         password,
     });
-    EventLoop::new(conversation, connection, person, display)
+    EventLoop::new(conversation, connection, person, display, signals)
         .run()
         .map_err(|error| format!("cannot read the input or write the output: {error}"))
 }
 
 /// Finds out who is there: a person with a terminal that can be edited on, a person otherwise, or a script.
-fn attend() -> io::Result<(Person, Display, bool)> {
-    let interactive = io::stdin().is_terminal();
+fn attend(interactive: bool, signals: &Signals) -> io::Result<(Person, Display)> {
     let for_person = interactive && io::stdout().is_terminal();
     let editable = for_person
         && std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty());
@@ -96,5 +110,7 @@ fn attend() -> io::Result<(Person, Display, bool)> {
     } else {
         Person::Lines(Box::new(LineInput::new(None)))
     };
-    Ok((person, Display::new(for_person), interactive))
+    let output = Output::new(signals.leave.try_clone()?);
+    let display = Display::new(for_person, time_zone::local(), output);
+    Ok((person, display))
 }

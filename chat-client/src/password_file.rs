@@ -6,12 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chat_shared::password::Password;
+use chat_shared::text_file::{lines, without_byte_order_mark};
 
 use crate::conversation::MAX_LINE_BYTES;
 
 const OTHERS: u32 = 0o077;
+/// A byte order mark and a line end.
+const BESIDES_BYTES: usize = 5;
 
-/// The first line of the file, which has to be for its owner alone.
+/// The first line of the file, which has to be for its owner alone. A byte order mark before it and its line end (LF,
+/// CR LF, CR) are no part of it; everything else is, blanks too.
 pub(crate) fn read(path: &Path) -> Result<Password, String> {
     let shown = path.display();
     let cannot = |error: std::io::Error| format!("cannot read the password from {shown}: {error}");
@@ -25,14 +29,15 @@ pub(crate) fn read(path: &Path) -> Result<Password, String> {
         ));
     }
     // Room for all that is read, so that growing leaves no copy.
-    let limit = MAX_LINE_BYTES + 2;
+    let limit = MAX_LINE_BYTES + BESIDES_BYTES;
     let mut bytes = Vec::with_capacity(limit);
     file.take(limit as u64)
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
     let whole = Password::from(bytes);
-    let line = whole.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = without_byte_order_mark(&whole)
+        .map_err(|error| format!("cannot take a password from {shown}: {error}"))?;
+    let line = lines(text).next().unwrap_or(&[]);
     match line.len() {
         0 => Err(format!("the first line of {shown} is empty: no password")),
         length if length > MAX_LINE_BYTES => Err(format!(

@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::io;
 
+use chat_shared::text_file::without_byte_order_mark;
+
 use crate::conversation::{MAX_LINE_BYTES, Question};
 use crate::display::Display;
 use crate::keys::{Key, KeyDecoder};
 use crate::line_editor::{Edit, LineEditor};
 use crate::line_splitter::{Line, LineSplitter};
-use crate::terminal::{TerminalMode, columns};
+use crate::signals::StopSignal;
+use crate::terminal::{TerminalMode, columns, stop_job};
 use crate::wording::prompt;
 
 /// Keys typed ahead that are kept.
@@ -20,6 +23,8 @@ pub(crate) enum Act {
     Line(Line),
     /// Tab was pressed after this text.
     Complete(String),
+    /// Ctrl-Z was pressed.
+    StopJob,
     Leave,
 }
 
@@ -59,7 +64,10 @@ impl Person {
     ) -> io::Result<Option<Act>> {
         match self {
             Person::Keys(keys) => keys.next_act(question, display),
-            Person::Lines(lines) => question.map_or(Ok(None), |_| lines.next_act(display)),
+            Person::Lines(lines) => match question {
+                Some(question) => lines.next_act(question, display),
+                None => Ok(None),
+            },
         }
     }
 
@@ -83,10 +91,56 @@ impl Person {
         }
     }
 
-    /// The window has another size, or the screen may have been written on.
+    /// The window has another size.
     pub(crate) fn redraw(&mut self) {
         if let Person::Keys(keys) = self {
             keys.changed = true;
+        }
+    }
+
+    /// Stops the program, or the whole job, with the terminal as it was found; returns when it goes on.
+    pub(crate) fn stop(
+        &mut self,
+        whole_job: bool,
+        signal: &StopSignal,
+        display: &mut Display,
+    ) -> io::Result<()> {
+        display.leave_row("");
+        display.flush()?;
+        if let Some(mode) = self.mode() {
+            mode.restore();
+        }
+        if whole_job {
+            stop_job()?;
+        }
+        signal.let_through()?;
+        self.go_on()
+    }
+
+    /// The program was stopped: the terminal may have another mode, and the screen may have been written on.
+    pub(crate) fn go_on(&mut self) -> io::Result<()> {
+        if let Some(mode) = self.mode() {
+            mode.set_again()?;
+        }
+        match self {
+            Person::Keys(keys) => keys.changed = true,
+            Person::Lines(lines) => lines.asked = None,
+        }
+        Ok(())
+    }
+
+    /// What was typed and not sent.
+    pub(crate) fn take_unsent(&mut self) -> Option<String> {
+        match self {
+            Person::Keys(keys) => keys.take_unsent(),
+            Person::Lines(_) => None,
+        }
+    }
+
+    fn mode(&self) -> Option<&TerminalMode> {
+        match self {
+            Person::Keys(keys) => Some(&keys.mode),
+            Person::Lines(lines) => lines.mode.as_ref(),
         }
     }
 }
@@ -99,12 +153,14 @@ pub(crate) struct KeyInput {
     editor: LineEditor,
     changed: bool,
     ended: bool,
+    /// What is being typed must not be seen.
+    is_secret: bool,
 }
 
 impl KeyInput {
     /// Listens to the terminal of the standard input.
     pub(crate) fn new() -> io::Result<KeyInput> {
-        let mode = TerminalMode::of_stdin()?;
+        let mut mode = TerminalMode::of_stdin()?;
         mode.set_key_by_key()?;
         Ok(KeyInput {
             mode,
@@ -113,6 +169,7 @@ impl KeyInput {
             editor: LineEditor::default(),
             changed: false,
             ended: false,
+            is_secret: false,
         })
     }
 
@@ -134,6 +191,7 @@ impl KeyInput {
         };
         while let Some(key) = self.waiting.pop_front() {
             let secret = question.is_secret();
+            self.is_secret = secret;
             match self.editor.key(key, secret) {
                 Edit::Changed => self.changed = true,
                 Edit::Submitted(line) => {
@@ -151,11 +209,7 @@ impl KeyInput {
                     return Ok(Some(Act::Complete(before_cursor)));
                 }
                 Edit::ClearScreen => display.clear_screen(),
-                Edit::Suspend => {
-                    display.leave_row("");
-                    display.flush()?;
-                    self.mode.suspend()?;
-                }
+                Edit::Suspend => return Ok(Some(Act::StopJob)),
             }
         }
         self.interrupt()
@@ -172,6 +226,11 @@ impl KeyInput {
             self.waiting.drain(..=position);
         }
         Ok((interrupt == Some(0)).then_some(Act::Leave))
+    }
+
+    fn take_unsent(&mut self) -> Option<String> {
+        let text = self.editor.take_text();
+        (!self.is_secret && !text.is_empty()).then_some(text)
     }
 
     /// Leaves prompt and line on the screen in full: while it was typed, only a row of it was seen.
@@ -208,6 +267,8 @@ pub(crate) struct LineInput {
     mode: Option<TerminalMode>,
     /// What was asked last, and not answered yet.
     asked: Option<Question>,
+    /// Nothing was taken yet.
+    is_at_start: bool,
 }
 
 impl LineInput {
@@ -218,20 +279,31 @@ impl LineInput {
             ended: false,
             mode,
             asked: None,
+            is_at_start: true,
         }
     }
 
-    fn next_act(&mut self, display: &mut Display) -> io::Result<Option<Act>> {
-        let act = match self.splitter.take() {
+    fn next_act(&mut self, question: Question, display: &mut Display) -> io::Result<Option<Act>> {
+        let mut act = match self.splitter.take() {
             Some(line) => Act::Line(line),
             None if !self.ended => return Ok(None),
             // A last line without its end counts as well.
             None => self.splitter.take_rest().map_or(Act::Leave, Act::Line),
         };
-        let asked = self.asked.take();
-        if asked.is_some_and(Question::is_secret) {
+        if std::mem::take(&mut self.is_at_start)
+            && let Act::Line(Line::Whole(line)) = &mut act
+        {
+            *line = first_line(line)?;
+        }
+        if self.asked.take().is_some_and(Question::is_secret) {
             // The line end was not shown either.
             display.show_plain_prompt("\n")?;
+        }
+        if let Some(mode) = &mut self.mode
+            && question != Question::Command
+        {
+            // A password may be typed before it is asked for.
+            mode.set_line_by_line(false)?;
         }
         Ok(Some(act))
     }
@@ -241,7 +313,7 @@ impl LineInput {
         question: Option<Question>,
         display: &mut Display,
     ) -> io::Result<()> {
-        let (Some(mode), Some(question)) = (&self.mode, question) else {
+        let (Some(mode), Some(question)) = (&mut self.mode, question) else {
             return display.flush();
         };
         if self.asked.is_none() {
@@ -251,4 +323,16 @@ impl LineInput {
         }
         display.flush()
     }
+}
+
+/// The first line of the input, which is a user name, without the byte order mark that some programs put before it.
+fn first_line(line: &[u8]) -> io::Result<Vec<u8>> {
+    let text = without_byte_order_mark(line)
+        .map_err(|error| io::Error::other(format!("the standard input is not usable: {error}")))?;
+    if text.contains(&b'\r') {
+        return Err(io::Error::other(
+            "the lines of the standard input end in CR alone; they have to end in LF",
+        ));
+    }
+    Ok(text.to_owned())
 }

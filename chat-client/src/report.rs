@@ -97,6 +97,8 @@ pub(crate) enum Report {
         /// For this long.
         seconds: u64,
     },
+    /// What was typed when the end came.
+    NotSent(String),
     /// The input ended before the login.
     InputEnded,
 }

@@ -33,13 +33,30 @@ pub(crate) fn isolated(text: &str) -> String {
     result
 }
 
-/// The same for a name or the like, which needs nothing when it is ASCII, as nearly all are.
+/// The same, but a text that is written from left to right throughout stays as it is: who copies it from a terminal
+/// gets no invisible characters.
 pub(crate) fn isolated_if_needed(text: &str) -> String {
-    if text.is_ascii() {
-        text.to_owned()
-    } else {
+    if text.chars().any(may_change_direction) {
         isolated(text)
+    } else {
+        text.to_owned()
     }
+}
+
+/// Letters of scripts that are written from right to left, and the controls of direction.
+fn may_change_direction(character: char) -> bool {
+    matches!(
+        character,
+        '\u{590}'..='\u{8ff}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{fb1d}'..='\u{fdff}'
+            | '\u{fe70}'..='\u{feff}'
+            | '\u{10800}'..='\u{10fff}'
+            | '\u{1e800}'..='\u{1efff}'
+    )
 }
 
 #[cfg(test)]
@@ -54,6 +71,16 @@ mod tests {
             "a\u{fffd}2Jb\u{fffd}c\u{fffd}d"
         );
         assert_eq!(safe("é 👋".as_bytes()), "é 👋");
+    }
+
+    #[test]
+    fn only_text_that_needs_it_is_isolated() {
+        for text in ["hi", "José 漢字 👋", ""] {
+            assert_eq!(isolated_if_needed(text), text);
+        }
+        for text in ["ש", "a\u{202e}b", "\u{2069}", "\u{61c}", "𐤀"] {
+            assert_eq!(isolated_if_needed(text), isolated(text));
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{
     LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
 };
+use nix::unistd::Pid;
 
 /// Columns that are assumed where the terminal does not tell.
 const DEFAULT_COLUMNS: usize = 80;
@@ -13,41 +14,46 @@ const DEFAULT_COLUMNS: usize = 80;
 /// The terminal of the standard input. Dropping it restores what was found.
 pub(crate) struct TerminalMode {
     found: Termios,
+    /// What was set last.
+    wanted: Termios,
 }
 
 impl TerminalMode {
     /// Remembers the mode of the terminal.
     pub(crate) fn of_stdin() -> io::Result<TerminalMode> {
+        let found = tcgetattr(io::stdin())?;
         Ok(TerminalMode {
-            found: tcgetattr(io::stdin())?,
+            wanted: found.clone(),
+            found,
         })
     }
 
     /// Gives each key as it is pressed, and shows none.
-    pub(crate) fn set_key_by_key(&self) -> io::Result<()> {
+    pub(crate) fn set_key_by_key(&mut self) -> io::Result<()> {
         let mut mode = self.found.clone();
         mode.local_flags &=
             !(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
         mode.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         mode.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        Ok(tcsetattr(io::stdin(), SetArg::TCSADRAIN, &mode)?)
+        self.wanted = mode;
+        self.set_again()
     }
 
     /// Gives line by line, and shows what is typed or does not.
-    pub(crate) fn set_line_by_line(&self, echo: bool) -> io::Result<()> {
+    pub(crate) fn set_line_by_line(&mut self, echo: bool) -> io::Result<()> {
         let mut mode = self.found.clone();
         mode.local_flags.set(LocalFlags::ECHO, echo);
-        Ok(tcsetattr(io::stdin(), SetArg::TCSADRAIN, &mode)?)
+        self.wanted = mode;
+        self.set_again()
     }
 
-    /// Stops the program as Ctrl-Z does; returns when it goes on, key by key.
-    pub(crate) fn suspend(&self) -> io::Result<()> {
-        self.restore();
-        raise(Signal::SIGTSTP)?;
-        self.set_key_by_key()
+    /// Sets what was set last. A shell changes the mode while the program is stopped.
+    pub(crate) fn set_again(&self) -> io::Result<()> {
+        Ok(tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.wanted)?)
     }
 
-    fn restore(&self) {
+    /// Sets what was found.
+    pub(crate) fn restore(&self) {
         // A terminal that is gone needs no restoring.
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.found);
     }
@@ -57,6 +63,12 @@ impl Drop for TerminalMode {
     fn drop(&mut self) {
         self.restore();
     }
+}
+
+/// Stops the whole job, as the terminal does at Ctrl-Z: a script that started this program has to stop with it.
+pub(crate) fn stop_job() -> io::Result<()> {
+    let own_group = Pid::from_raw(0);
+    Ok(kill(own_group, Signal::SIGTSTP)?)
 }
 
 /// How wide the terminal of the standard output is now.

@@ -1,11 +1,14 @@
 //! TLS over the connection: who the server is, is made sure of before anything is said.
 
+use std::fmt::Display;
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chat_shared::text_file;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
@@ -25,13 +28,12 @@ impl Tls {
     pub(crate) fn connect(
         stream: &mut TcpStream,
         host: &str,
-        ca: Option<&Path>,
+        config: ClientConfig,
         timeout: Duration,
     ) -> Result<Tls, String> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| format!("{host} is no name that a certificate could be for"))?;
-        let config = Arc::new(config(ca)?);
-        let connection = ClientConnection::new(config, name)
+        let connection = ClientConnection::new(Arc::new(config), name)
             .map_err(|error| format!("TLS cannot be begun: {error}"))?;
         let mut tls = Tls { connection };
         tls.shake_hands(stream, timeout)
@@ -124,7 +126,8 @@ impl Tls {
     }
 }
 
-fn config(ca: Option<&Path>) -> Result<ClientConfig, String> {
+/// Trusts what the system trusts, and what is in the file `ca`.
+pub(crate) fn config(ca: Option<&Path>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -133,30 +136,45 @@ fn config(ca: Option<&Path>) -> Result<ClientConfig, String> {
         .with_no_client_auth())
 }
 
-/// What the system trusts, and what is in the file `ca`.
 fn trusted(ca: Option<&Path>) -> Result<RootCertStore, String> {
     let mut trusted = RootCertStore::empty();
     trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca {
-        let shown = path.display();
-        let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
-            .map_err(|error| format!("cannot read the certificates in {shown}: {error}"))?;
-        if certificates.is_empty() {
-            return Err(format!(
-                "there is no certificate in {shown} (PEM form is needed)"
-            ));
-        }
-        for certificate in certificates {
-            trusted
-                .add(certificate)
-                .map_err(|error| format!("cannot use a certificate in {shown}: {error}"))?;
+        for certificate in certificates_in(path)? {
+            trusted.add(certificate).map_err(|error| {
+                format!("cannot use a certificate in {}: {error}", path.display())
+            })?;
         }
     }
     if trusted.is_empty() {
         return Err("this system trusts no certificates at all: give --ca FILE".to_owned());
     }
     Ok(trusted)
+}
+
+/// All certificates of a file, or an error: a file is not used in part.
+fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let shown = path.display();
+    let cannot = |error: &dyn Display| format!("cannot read the certificates in {shown}: {error}");
+    let bytes = fs::read(path).map_err(|error| cannot(&error))?;
+    let pem = text_file::pem(&bytes).map_err(|error| cannot(&error))?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| cannot(&error))?;
+    let is_beginning = |line: &&[u8]| {
+        let is_for = |label: &[u8]| line.windows(label.len()).any(|part| part == label);
+        is_for(b"-----BEGIN ") && is_for(b"CERTIFICATE-----")
+    };
+    let begun = text_file::lines(&pem).filter(is_beginning).count();
+    match certificates.len() {
+        0 => Err(format!(
+            "there is no certificate in {shown} (PEM form is needed)"
+        )),
+        found if found < begun => Err(cannot(&format_args!(
+            "only {found} of {begun} have the form that is needed (PEM, -----BEGIN CERTIFICATE-----)"
+        ))),
+        _ => Ok(certificates),
+    }
 }
 
 /// What went wrong in a handshake, and what can be done.
@@ -188,8 +206,9 @@ fn explain_certificate(error: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForName => format!("the certificate is not for {host}"),
         // The second: one of the same issuer's name is trusted, but with another key. Self-signed ones may all bear one name.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "the certificate is not trusted: nobody whom this system trusts made it. If it is the right one, \
-             give it, or its CA's, with --ca FILE"
+            "the certificate is not trusted: nobody whom this system trusts issued it. If it is the right one, get \
+             the certificate of the CA that issued it over a channel you trust, and give that with --ca FILE. The \
+             server's own certificate helps only if it is self-signed"
                 .to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

@@ -89,12 +89,13 @@ pub(crate) fn words_for(report: &Report) -> String {
             "The server has not answered for {}. Closing the connection; the last command may or may not have been done.",
             counted(*seconds, "second")
         ),
+        Report::NotSent(line) => format!("Not sent: {}", isolated_if_needed(line)),
         Report::InputEnded => "Ended without a login.".into(),
     }
 }
 
-/// A message for a person: local time, with the date when it is not today's; the text in isolates.
-pub(crate) fn message_for_person(message: &Message, now: Timestamp, zone: &TimeZone) -> String {
+/// What stands before the text of a message for a person: local time, with the date when it is not today's.
+pub(crate) fn head_for_person(message: &Message, now: Timestamp, zone: &TimeZone) -> String {
     let time = message.time.to_zoned(zone.clone());
     let form = if time.date() == now.to_zoned(zone.clone()).date() {
         "%H:%M"
@@ -106,10 +107,9 @@ pub(crate) fn message_for_person(message: &Message, now: Timestamp, zone: &TimeZ
         .map(|number| format!("#{number} "))
         .unwrap_or_default();
     format!(
-        "[{}] {number}{}: {}",
+        "[{}] {number}{}: ",
         time.strftime(form),
         isolated_if_needed(&message.sender),
-        isolated(&message.text)
     )
 }
 
@@ -214,11 +214,8 @@ mod tests {
     fn times_are_local_and_dated_unless_of_today() {
         let message = Message::parse("[2026-11-22T23:18:31Z] #4 bob: hi").expect("a message");
         let zone = TimeZone::posix("XXX-2").expect("a zone");
-        let at = |now: &str| message_for_person(&message, now.parse().expect("a time"), &zone);
-        assert_eq!(
-            at("2026-11-23T05:00:00Z"),
-            "[01:18] #4 bob: \u{2068}hi\u{2069}"
-        );
+        let at = |now: &str| head_for_person(&message, now.parse().expect("a time"), &zone);
+        assert_eq!(at("2026-11-23T05:00:00Z"), "[01:18] #4 bob: ");
         assert!(at("2026-11-22T21:00:00Z").starts_with("[2026-11-23 01:18] "));
     }
 

@@ -238,9 +238,10 @@ fn lines_too_long_are_refused_here() {
 fn push_may_be_asked_for_by_a_script_itself() {
     let run = play(
         "bob\npw\npush on\nids on\nlogout\n",
-        "> bob\n < password\n > pw\n < welcome\n < DONE\n > push on\n < push:on\n < DONE
+        "> bob\n < password\n > pw\n < welcome\n < DONE\n > push ack\n < push:ack\n < DONE
         > ids on\n < [2026-11-22T11:18:31Z] eve: 1\n < ids:on\n < DONE
-        > logout\n < [2026-11-22T11:18:31Z] #2 eve: 2\n < goodbye\n ! end",
+        > push off\n < [2026-11-22T11:18:31Z] #2 eve: 2\n < push:off\n < DONE
+        > logout\n < goodbye\n ! end",
     );
     assert_eq!(run.status, Some(0));
     assert_eq!(

@@ -16,6 +16,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use support::{PATIENCE, Run, client, run_with_input};
@@ -38,13 +39,43 @@ impl Server {
         let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
         let dir = tempfile::tempdir().expect("a directory");
         fs::write(dir.path().join("ca.pem"), made.cert.pem()).expect("a file");
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        Server::with(made.cert, made.signing_key, dir, serve)
+    }
+
+    /// Its certificate is in `own.pem`, that of its CA in `ca.pem`.
+    fn issued_by_a_ca(
+        name: &str,
+        serve: impl FnOnce(Stream) -> std::io::Result<()> + Send + 'static,
+    ) -> Server {
+        let ca_key = KeyPair::generate().expect("a key");
+        let mut ca = CertificateParams::new([]).expect("a CA");
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.distinguished_name.push(DnType::CommonName, "a CA");
+        let ca_certificate = ca.self_signed(&ca_key).expect("a CA");
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        let own = params
+            .signed_by(&key, &Issuer::new(ca, ca_key))
+            .expect("a certificate");
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("ca.pem"), ca_certificate.pem()).expect("a file");
+        fs::write(dir.path().join("own.pem"), own.pem()).expect("a file");
+        Server::with(own, key, dir, serve)
+    }
+
+    fn with(
+        certificate: Certificate,
+        key: KeyPair,
+        dir: tempfile::TempDir,
+        serve: impl FnOnce(Stream) -> std::io::Result<()> + Send + 'static,
+    ) -> Server {
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
+            .with_single_cert(vec![certificate.der().clone()], key)
             .expect("certificate and key");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -97,6 +128,71 @@ fn dialogue(stream: Stream) -> std::io::Result<()> {
     stream.read_to_end(&mut rest)?;
     assert_eq!(rest, b"");
     Ok(())
+}
+
+#[test]
+fn a_ca_file_comes_as_people_save_it() {
+    let good = |pem: &str| -> Vec<Vec<u8>> {
+        vec![
+            [b"\xef\xbb\xbf", pem.as_bytes()].concat(),
+            pem.replace('\n', "\r\n").into(),
+            pem.replace('\n', "\r").into(),
+            pem.replace('\n', " \n").into(),
+        ]
+    };
+    for number in 0..4 {
+        let server = Server::start(&["localhost"], dialogue);
+        let ca = server.ca();
+        let pem = fs::read_to_string(&ca).expect("a file");
+        fs::write(&ca, &good(&pem)[number]).expect("a file");
+        let flags = ["--ca", ca.to_str().expect("a path")];
+        let (run, ended) = server.run("localhost", &flags, "bob\npw\nlogout\n");
+        assert_eq!(run.status, Some(0), "{number}: {run:?}");
+        ended.expect("the client says farewell");
+    }
+}
+
+#[test]
+fn a_ca_file_is_not_used_in_part() {
+    let server = Server::start(&["localhost"], nothing);
+    let ca = server.ca();
+    let pem = fs::read_to_string(&ca).expect("a file");
+    let other_form = pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE");
+    let utf16: Vec<u8> = pem.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (content, words) in [
+        ([&other_form, &*pem].concat().into_bytes(), "only 1 of 2"),
+        (format!("{pem}x{pem}").into_bytes(), "only 1 of 2"),
+        (
+            pem.replacen('M', "!", 1).into_bytes(),
+            "cannot read the certificates",
+        ),
+        (utf16, "it is UTF-16 text"),
+    ] {
+        fs::write(&ca, content).expect("a file");
+        let mut command = client();
+        command.args(["--tls", "localhost", &server.address.port().to_string()]);
+        command.arg("--ca").arg(&ca);
+        let run = run_with_input(command, b"bob\npw\n");
+        assert_eq!(run.status, Some(1), "{run:?}");
+        assert!(run.stderr.contains(words), "{run:?}");
+    }
+}
+
+#[test]
+fn who_gives_the_servers_own_certificate_is_told_what_helps() {
+    let server = Server::issued_by_a_ca("localhost", nothing);
+    let own = server.dir.path().join("own.pem");
+    let flags = ["--ca", own.to_str().expect("a path")];
+    let (run, ended) = server.run("localhost", &flags, "bob\npw\n");
+    assert!(ended.is_err() && run.status == Some(1), "{run:?}");
+    for words in ["the CA that issued it", "only if it is self-signed"] {
+        assert!(run.stderr.contains(words), "{run:?}");
+    }
+    let server = Server::issued_by_a_ca("localhost", dialogue);
+    let ca = server.ca();
+    let flags = ["--ca", ca.to_str().expect("a path")];
+    let (run, _) = server.run("localhost", &flags, "bob\npw\nlogout\n");
+    assert_eq!(run.status, Some(0), "that does help: {run:?}");
 }
 
 /// Never gets so far.

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use chat_shared::protocol::words;
 
-use super::command::{Command, HELP, QUIT};
+use super::command::{Command, HELP, QUIT, split_word};
 use super::message::Message;
 use super::{Conversation, Question, Stage, parse_error};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
 use crate::safe_text::safe;
 
-/// A message that came by itself is acknowledged this long after it was shown, together with those that came since.
-const ACKNOWLEDGE_AFTER: Duration = Duration::from_secs(1);
+/// A message that came by itself is confirmed this long after it was shown, together with those that came since.
+const CONFIRM_AFTER: Duration = Duration::from_secs(1);
+/// While messages come by themselves to a person, the client speaks at least this often, so that the server does not
+/// take the person for one who has left.
+const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
 /// Who wanted a command, and so whether its answer is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +24,10 @@ enum Origin {
     Person,
     /// The client asks for messages as they come.
     PushOn,
-    /// The client says that it has shown what came.
-    Acknowledgement,
+    /// The client says that it has shown what came, or that it is still there.
+    Confirmation,
+    /// The client asks for no more messages, before it logs out.
+    PushOff,
 }
 
 struct InFlight {
@@ -40,9 +45,10 @@ pub(super) struct Chat {
     /// What the person typed while the client's own command was in flight.
     waiting: Option<Vec<u8>>,
     leaving: bool,
-    /// `push ack` holds: what is shown must be acknowledged by a command.
-    push_needs_ack: bool,
-    acknowledge_due: Option<Duration>,
+    /// Messages come by themselves: what was shown has to be confirmed by a command.
+    pushes: bool,
+    /// When the client is to send a command of its own.
+    fetch_due: Option<Duration>,
     /// `timeout` came where it may also be the only name online.
     maybe_timeout: bool,
 }
@@ -54,8 +60,8 @@ impl Chat {
             in_flight: VecDeque::new(),
             waiting: None,
             leaving: false,
-            push_needs_ack: false,
-            acknowledge_due: None,
+            pushes: false,
+            fetch_due: None,
             maybe_timeout: false,
         }
     }
@@ -64,7 +70,7 @@ impl Chat {
         let awaits_own = self
             .in_flight
             .iter()
-            .any(|command| command.origin != Origin::Acknowledgement);
+            .any(|command| command.origin != Origin::Confirmation);
         let asked = !self.welcoming && !self.leaving && !awaits_own && self.waiting.is_none();
         asked.then_some(Question::Command)
     }
@@ -81,8 +87,18 @@ impl Chat {
         self.maybe_timeout
     }
 
-    pub(super) fn acknowledge_due(&self) -> Option<Duration> {
-        self.acknowledge_due.filter(|_| self.in_flight.is_empty())
+    pub(super) fn fetch_due(&self) -> Option<Duration> {
+        let is_possible = self.in_flight.is_empty() && !self.leaving;
+        self.fetch_due.filter(|_| is_possible)
+    }
+
+    /// The line that was typed and not sent.
+    pub(super) fn take_waiting(&mut self) -> Option<Vec<u8>> {
+        self.waiting.take()
+    }
+
+    fn fetch_at(&mut self, due: Duration) {
+        self.fetch_due = Some(self.fetch_due.map_or(due, |earlier| earlier.min(due)));
     }
 }
 
@@ -92,28 +108,31 @@ impl Conversation {
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
-        if chat.leaving {
-            return;
+        if !chat.leaving {
+            self.perform(line);
         }
+    }
+
+    fn perform(&mut self, line: &[u8]) {
+        let Stage::Chat(chat) = &mut self.stage else {
+            return;
+        };
         let text = String::from_utf8_lossy(line);
-        match text.trim().split_once(' ').unwrap_or((text.trim(), "")) {
-            (HELP, _) => return self.show(Report::Help),
-            (QUIT | words::LOGOUT, "") => return self.leave_chat(),
+        match split_word(&text) {
+            (HELP, _) => self.show(Report::Help),
+            (QUIT | words::LOGOUT, "") => self.leave_chat(),
             (QUIT, _) => {
                 self.something_refused = true;
-                return self.show(Report::Refused {
+                self.show(Report::Refused {
                     kind: "args".to_owned(),
                     command: QUIT.to_owned(),
                 });
             }
-            _ => {}
-        }
-        if !chat.in_flight.is_empty() {
-            chat.waiting = Some(line.to_vec());
-        } else if text.trim().is_empty() {
-            self.request(words::FETCH.as_bytes(), Origin::Person);
-        } else {
-            self.request(line, Origin::Person);
+            _ if !chat.in_flight.is_empty() => chat.waiting = Some(line.to_vec()),
+            ("", _) => self.request(words::FETCH.as_bytes(), Origin::Person),
+            // With `push on`, the server takes what arrived for read even if it could not be shown.
+            (words::PUSH, words::ON) => self.request(&push_line(words::ACK), Origin::Person),
+            _ => self.request(line, Origin::Person),
         }
     }
 
@@ -127,8 +146,25 @@ impl Conversation {
             return self.end(ExitStatus::Lost);
         }
         chat.leaving = true;
-        chat.waiting = None;
-        self.request(words::LOGOUT.as_bytes(), Origin::Person);
+        // From here on, answers are awaited for a shorter time.
+        self.answer_due = None;
+        self.leave_if_idle();
+    }
+
+    /// Logs out once everything that the server owes was shown: `logout` confirms all that comes before `goodbye`, so
+    /// nothing may come then.
+    fn leave_if_idle(&mut self) {
+        let Stage::Chat(chat) = &mut self.stage else {
+            return;
+        };
+        if !chat.leaving || chat.awaits_an_answer() {
+            return;
+        }
+        if std::mem::take(&mut chat.pushes) {
+            self.request(&push_line(words::OFF), Origin::PushOff);
+        } else {
+            self.request(words::LOGOUT.as_bytes(), Origin::Person);
+        }
     }
 
     fn request(&mut self, line: &[u8], origin: Origin) {
@@ -141,17 +177,17 @@ impl Conversation {
             answered: false,
             messages: 0,
         });
-        // Any command tells the server that what was shown has been read.
-        chat.acknowledge_due = None;
+        // Any command confirms what was shown.
+        chat.fetch_due = None;
         self.send(line);
     }
 
-    pub(super) fn acknowledge_if_due(&mut self) {
+    pub(super) fn fetch_if_due(&mut self) {
         let now = self.now;
         if let Stage::Chat(chat) = &self.stage
-            && chat.acknowledge_due().is_some_and(|due| due <= now)
+            && chat.fetch_due().is_some_and(|due| due <= now)
         {
-            self.request(words::FETCH.as_bytes(), Origin::Acknowledgement);
+            self.request(words::FETCH.as_bytes(), Origin::Confirmation);
         }
     }
 
@@ -165,8 +201,8 @@ impl Conversation {
             if let Some(current) = chat.in_flight.front_mut() {
                 current.messages += 1;
             }
-            if chat.push_needs_ack && chat.acknowledge_due.is_none() {
-                chat.acknowledge_due = Some(now + ACKNOWLEDGE_AFTER);
+            if chat.pushes {
+                chat.fetch_at(now + CONFIRM_AFTER);
             }
             return self.show(Report::Message(message));
         }
@@ -203,9 +239,9 @@ impl Conversation {
             words::DONE => {
                 chat.welcoming = false;
                 if self.options.push && !chat.leaving {
-                    let line = format!("{} {}", words::PUSH, words::ACK);
-                    self.request(line.as_bytes(), Origin::PushOn);
+                    self.request(&push_line(words::ACK), Origin::PushOn);
                 }
+                self.leave_if_idle();
             }
             _ => self.show(Report::Unexpected(line.to_owned())),
         }
@@ -219,10 +255,11 @@ impl Conversation {
         let Some(finished) = chat.in_flight.pop_front() else {
             return;
         };
-        let waiting = match chat.in_flight.is_empty() {
-            true => chat.waiting.take(),
-            false => None,
-        };
+        let is_idle = chat.in_flight.is_empty();
+        if is_idle && chat.pushes && self.options.interactive {
+            chat.fetch_at(self.now + KEEP_ALIVE);
+        }
+        let waiting = chat.waiting.take_if(|_| is_idle);
         if finished.command == Command::Fetch
             && finished.origin == Origin::Person
             && finished.messages == 0
@@ -231,8 +268,9 @@ impl Conversation {
             self.show(Report::NoNewMessages);
         }
         if let Some(line) = waiting {
-            self.chat_command(&line);
+            self.perform(&line);
         }
+        self.leave_if_idle();
     }
 
     /// The answer to the first command in flight.
@@ -244,8 +282,8 @@ impl Conversation {
             return;
         };
         let (command, origin) = (current.command.clone(), current.origin);
-        if let Some(mode) = switched(line, words::PUSH) {
-            chat.push_needs_ack = mode == words::ACK;
+        if let (Command::Push(_), Some(mode)) = (&command, switched(line, words::PUSH)) {
+            chat.pushes = mode != words::OFF;
         }
         if let Some(error) = parse_error(line) {
             return self.refused(error, &command, origin);
@@ -259,8 +297,8 @@ impl Conversation {
                 Report::Sent { to_everyone: true }
             }
             Command::Send(recipients) => self.sent_answer(line, recipients),
-            Command::Push => match switched(line, words::PUSH) {
-                Some(_) if origin == Origin::PushOn => return,
+            Command::Push(_) => match switched(line, words::PUSH) {
+                Some(_) if origin != Origin::Person => return,
                 Some(mode) => switched_report(words::PUSH, mode),
                 None => Report::Unexpected(line.to_owned()),
             },
@@ -295,15 +333,15 @@ impl Conversation {
     fn refused(&mut self, error: Report, command: &Command, origin: Origin) {
         match origin {
             Origin::PushOn => return self.show(Report::NoPush),
-            // Nothing is lost by it: what was shown stays queued until the next command.
-            Origin::Acknowledgement => return,
+            // The line itself has confirmed what was shown.
+            Origin::Confirmation | Origin::PushOff => return,
             Origin::Person => {}
         }
         self.something_refused = true;
         self.show(error);
         let is_leaving = matches!(&self.stage, Stage::Chat(chat) if chat.leaving);
         if *command == Command::Logout && is_leaving {
-            // Closing in order is a logout too.
+            // The line has confirmed what was shown, and the end of a connection is a logout too.
             self.goodbye();
         }
     }
@@ -324,6 +362,10 @@ fn online(line: &str, minutes: Option<String>) -> Report {
         names: line.split_whitespace().map(str::to_owned).collect(),
         minutes,
     }
+}
+
+fn push_line(mode: &str) -> Vec<u8> {
+    format!("{} {mode}", words::PUSH).into_bytes()
 }
 
 fn switched<'a>(line: &'a str, word: &str) -> Option<&'a str> {

@@ -17,8 +17,8 @@ pub(crate) enum Command {
     Fetch,
     /// The end.
     Logout,
-    /// Whether messages come by themselves.
-    Push,
+    /// Whether messages come by themselves: the mode, as typed.
+    Push(String),
     /// Whether messages bear numbers.
     Ids,
     /// Something that this client does not know; the server may.
@@ -28,29 +28,35 @@ pub(crate) enum Command {
 impl Command {
     /// Reads a line as the server will.
     pub(crate) fn parse(line: &str) -> Command {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (word, rest) = split_word(line);
         match word {
             words::WHO => Command::Who,
-            words::LAST => Command::Last(rest.trim().to_owned()),
+            words::LAST => Command::Last(rest.to_owned()),
             words::SEND => Command::Send(recipients(rest)),
             words::BROADCAST => Command::Broadcast,
             words::FETCH => Command::Fetch,
             words::LOGOUT => Command::Logout,
-            words::PUSH => Command::Push,
+            words::PUSH => Command::Push(rest.to_owned()),
             words::IDS => Command::Ids,
             _ => Command::Other,
         }
     }
 }
 
+/// The first word of a line, and what follows it. Spaces around either mean nothing; a tab is text.
+pub(crate) fn split_word(line: &str) -> (&str, &str) {
+    let line = line.trim_matches(' ');
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    (word, rest.trim_start_matches(' '))
+}
+
 fn recipients(arguments: &str) -> Vec<String> {
-    let arguments = arguments.trim_start();
     let names = match arguments.strip_prefix('(') {
         Some(group) => group.split_once(')').map_or(group, |(names, _)| names),
         None => arguments.split(' ').next().unwrap_or(""),
     };
     let mut recipients: Vec<String> = Vec::new();
-    for name in names.split_whitespace() {
+    for name in names.split(' ').filter(|name| !name.is_empty()) {
         if !recipients.iter().any(|known| known == name) {
             recipients.push(name.to_owned());
         }
@@ -129,7 +135,13 @@ mod tests {
         assert_eq!(send("send (a b a) hi"), "a b");
         assert_eq!(send("send (a b"), "a b");
         assert_eq!(send("send"), "");
+        assert_eq!(send("  send   a hi"), "a");
+        assert_eq!(send("send (  a  b ) hi"), "a b");
+        assert_eq!(send("send a\tb hi"), "a\tb", "a tab is text");
         assert_eq!(Command::parse("last 5"), Command::Last("5".into()));
+        assert_eq!(Command::parse("  last  5 "), Command::Last("5".into()));
+        assert_eq!(Command::parse(" who "), Command::Who);
+        assert_eq!(Command::parse("who\t"), Command::Other);
         assert_eq!(Command::parse("whois bob"), Command::Other);
     }
 }

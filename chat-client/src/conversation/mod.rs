@@ -1,8 +1,8 @@
 //! The dialogue with the server, without I/O: lines of the server and of the person go in, things to show
 //! and lines to send come out. Times are given.
 //!
-//! One command is on its way at a time, and it is sent only after all that came before was shown: so a message
-//! leaves the server's queue only once its reader has seen it.
+//! One command is on its way at a time, and it is sent only after everything that came before was shown: a line confirms
+//! to the server what was sent before, so that a message leaves the queue only once its reader has seen it.
 
 mod chat;
 pub(crate) mod command;
@@ -70,7 +70,7 @@ pub(crate) enum Input<'a> {
 pub(crate) enum Effect {
     /// To be told.
     Show(Report),
-    /// To be sent, line end included, once all before it was shown.
+    /// To be sent, line end included, once everything that came from the server was shown.
     Send(Vec<u8>),
     /// Nothing more comes.
     End(ExitStatus),
@@ -174,11 +174,11 @@ impl Conversation {
 
     /// When a [`Input::Tick`] is wanted at the latest.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        let acknowledge_due = match &self.stage {
-            Stage::Chat(chat) => chat.acknowledge_due(),
+        let fetch_due = match &self.stage {
+            Stage::Chat(chat) => chat.fetch_due(),
             _ => None,
         };
-        self.answer_due.into_iter().chain(acknowledge_due).min()
+        self.answer_due.into_iter().chain(fetch_due).min()
     }
 
     /// What may stand where the cursor is, for completion: commands first, names after them.
@@ -279,7 +279,7 @@ impl Conversation {
             });
             self.end(ExitStatus::Lost);
         }
-        self.acknowledge_if_due();
+        self.fetch_if_due();
     }
 
     fn watch_the_answer(&mut self) {
@@ -337,6 +337,11 @@ impl Conversation {
     }
 
     fn end(&mut self, status: ExitStatus) {
+        if let Stage::Chat(chat) = &mut self.stage
+            && let Some(line) = chat.take_waiting()
+        {
+            self.show(Report::NotSent(safe(&line)));
+        }
         self.stage = Stage::Over;
         self.effects.push(Effect::End(status));
     }

@@ -27,11 +27,13 @@ pub(crate) enum Step {
     ExpectReset,
     /// Wait until the test calls `cue`.
     Cue,
+    /// Let the test know, which waits in `wait_until_reached`.
+    Reached,
 }
 
 /// Reads a dialogue as transcripts write it: `> line` the client sends, `< line` the server sends, `! reset`,
 /// `! end`, `! broken`,
-/// `! cue`. At its end the server closes in order.
+/// `! cue`, `! reached`. At its end the server closes in order.
 pub(crate) fn dialogue(text: &str) -> Vec<Step> {
     text.lines()
         .map(str::trim)
@@ -42,6 +44,7 @@ pub(crate) fn dialogue(text: &str) -> Vec<Step> {
             ("!", " reset") => Step::Reset,
             ("!", " end") => Step::ExpectEnd,
             ("!", " cue") => Step::Cue,
+            ("!", " reached") => Step::Reached,
             ("!", " broken") => Step::ExpectReset,
             _ => panic!("no step: {line}"),
         })
@@ -53,6 +56,7 @@ pub(crate) struct FakeServer {
     pub(crate) address: SocketAddr,
     thread: JoinHandle<()>,
     cues: Sender<()>,
+    reached: Receiver<()>,
 }
 
 impl FakeServer {
@@ -61,15 +65,22 @@ impl FakeServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (cues, cued) = mpsc::channel();
+        let (reaching, reached) = mpsc::channel();
         let thread = thread::spawn(move || {
             let (stream, _) = listener.accept().expect("a client");
-            serve(&stream, &steps, &cued, byte_by_byte);
+            serve(&stream, &steps, (&cued, &reaching), byte_by_byte);
         });
         FakeServer {
             address,
             thread,
             cues,
+            reached,
         }
+    }
+
+    /// Waits until the server has come to its next `! reached`.
+    pub(crate) fn wait_until_reached(&self) {
+        self.reached.recv_timeout(PATIENCE).expect("a server");
     }
 
     /// Lets the server go on from its next `! cue`.
@@ -85,7 +96,12 @@ impl FakeServer {
     }
 }
 
-fn serve(stream: &TcpStream, steps: &[Step], cued: &Receiver<()>, byte_by_byte: bool) {
+fn serve(
+    stream: &TcpStream,
+    steps: &[Step],
+    (cued, reaching): (&Receiver<()>, &Sender<()>),
+    byte_by_byte: bool,
+) {
     stream.set_nodelay(true).expect("an option");
     stream.set_read_timeout(Some(PATIENCE)).expect("an option");
     let mut reader = BufReader::new(stream);
@@ -105,6 +121,7 @@ fn serve(stream: &TcpStream, steps: &[Step], cued: &Receiver<()>, byte_by_byte: 
             }
             Step::SayBytes(bytes) => failure = failure.or(say(stream, bytes, byte_by_byte)),
             Step::Cue => cued.recv_timeout(PATIENCE).expect("a cue"),
+            Step::Reached => reaching.send(()).expect("a test"),
             Step::Reset => {
                 socket2::SockRef::from(stream)
                     .set_linger(Some(Duration::ZERO))

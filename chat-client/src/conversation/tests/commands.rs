@@ -107,6 +107,37 @@ fn a_word_too_much_ends_nothing() {
 }
 
 #[test]
+fn spaces_around_a_command_mean_nothing() {
+    let mut play = Play::script().in_chat();
+    for (line, answer, told) in [
+        (
+            " send nobody x",
+            "send:nobody",
+            "Not delivered to nobody: no such user.",
+        ),
+        ("  who ", "bob", "Online: bob"),
+        (
+            " last  5 ",
+            "bob",
+            "Online now or within the last 5 minutes: bob",
+        ),
+    ] {
+        play.person_says(line)
+            .server_says(answer)
+            .server_says("DONE");
+        play.came_out(&[&format!("-> {line}"), &format!("* {told}")]);
+    }
+    // A tab is text: this is no `who`.
+    play.person_says("who\t")
+        .server_says("error:command:who\t")
+        .server_says("DONE");
+    play.log.clear();
+    play.person_says("  quit ").came_out(&["-> logout"]);
+    play.server_says("goodbye");
+    assert_eq!(play.log.last().expect("an end"), "= 6");
+}
+
+#[test]
 fn leaving_waits_for_goodbye() {
     for word in ["quit", "logout"] {
         let mut play = Play::person().in_chat();

@@ -1,6 +1,7 @@
 //! Messages that come by themselves, and what is said when they were shown.
 
 use super::{ASKED, Play};
+use crate::conversation::Input;
 
 #[test]
 fn what_was_pushed_is_acknowledged_only_after_it_was_shown() {
@@ -24,8 +25,92 @@ fn what_was_pushed_is_acknowledged_only_after_it_was_shown() {
         .server_says("DONE")
         .is_asked(ASKED)
         .came_out(&["* Online: bob"]);
-    play.seconds_pass(50).came_out(&[]);
-    assert_eq!(play.conversation.deadline(), None);
+    // From here on only so that the server does not take the person for gone.
+    play.seconds_pass(290).came_out(&[]);
+    play.seconds_pass(10).came_out(&["-> fetch"]);
+    play.server_says("fetching")
+        .server_says("DONE")
+        .is_asked(ASKED)
+        .came_out(&[]);
+    assert!(play.conversation.deadline().is_some());
+}
+
+#[test]
+fn push_on_is_sent_as_push_ack() {
+    let mut play = Play::script().in_chat();
+    play.person_says(" push  on ").came_out(&["-> push ack"]);
+    play.server_says("push:ack").server_says("DONE");
+    play.log.clear();
+    play.server_says("[2026-11-22T11:18:31Z] eve: 1")
+        .seconds_pass(1)
+        .came_out(&["* [2026-11-22T11:18:31Z] eve: 1", "-> fetch"]);
+    play.server_says("fetching").server_says("DONE");
+    // A script keeps itself alive, or means to be timed out.
+    play.seconds_pass(1000).came_out(&[]);
+}
+
+#[test]
+fn leaving_turns_push_off_first() {
+    // `logout` confirms what comes before `goodbye`, shown or not: so nothing may come there.
+    let mut play = Play::new(true, true).in_chat();
+    play.handle(Input::Leave).came_out(&["-> push off"]);
+    play.server_says("[2026-11-22T11:18:31Z] eve: 1")
+        .server_says("push:off")
+        .came_out(&["* [2026-11-22T11:18:31Z] eve: 1"]);
+    play.server_says("DONE").came_out(&["-> logout"]);
+    play.server_says("goodbye").came_out(&["* Goodbye.", "= 0"]);
+    for answer in ["error:busy:push", "what?"] {
+        let mut play = Play::new(true, true).in_chat();
+        play.person_says("quit").server_says(answer);
+        play.log.clear();
+        play.server_says("DONE").came_out(&["-> logout"]);
+    }
+}
+
+#[test]
+fn leaving_waits_for_what_is_owed() {
+    let mut play = Play::new(true, true).logging_in();
+    play.server_says("welcome");
+    play.log.clear();
+    play.handle(Input::Leave).came_out(&[]);
+    play.server_says("DONE").came_out(&["-> logout"]);
+    let mut play = Play::person().in_chat();
+    play.person_says("who")
+        .handle(Input::Leave)
+        .came_out(&["-> who"]);
+    play.server_says("bob").server_says("DONE");
+    play.came_out(&["* Online: bob", "-> logout"]);
+    // But not for long.
+    let mut play = Play::person().in_chat();
+    play.person_says("who")
+        .handle(Input::Leave)
+        .seconds_pass(11);
+    assert_eq!(play.log.last().expect("an end"), "= 1");
+}
+
+#[test]
+fn a_line_that_waits_is_sent_or_named() {
+    let waiting = || {
+        let mut play = Play::new(true, true).in_chat();
+        play.server_says("[2026-11-22T11:18:31Z] eve: 1")
+            .seconds_pass(1)
+            .person_says("send eve hi");
+        play.log.clear();
+        play
+    };
+    let mut play = waiting();
+    play.handle(Input::Leave)
+        .server_says("fetching")
+        .server_says("DONE")
+        .came_out(&["-> send eve hi"]);
+    play.server_says("sent:").server_says("DONE");
+    play.came_out(&["* Sent.", "-> push off"]);
+    let mut play = waiting();
+    play.handle(Input::ServerClosed(None));
+    assert_eq!(
+        play.log[1..],
+        ["* Not sent: send eve hi".to_owned(), "= 1".to_owned()]
+    );
 }
 
 #[test]

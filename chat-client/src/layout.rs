@@ -1,0 +1,148 @@
+//! Breaks what is shown at a terminal into rows. A terminal would go on at the first column, where a text could look
+//! like the line of another sender; here, rows that go on are indented.
+
+use std::ops::Range;
+
+use unicode_width::UnicodeWidthChar;
+
+use crate::safe_text::isolated_if_needed;
+
+/// Columns by which a row that goes on is indented in a terminal of 64 columns or more.
+const INDENT: usize = 8;
+/// What a tab becomes, wherever it stands.
+const TAB: &str = "    ";
+
+/// A message, of which `head` was made here and `text` comes from its sender. Writing directions of the text stay in it.
+pub(crate) fn lay_out_message(head: &str, text: &str, columns: usize) -> String {
+    let line = format!("{head}{}", text.replace('\t', TAB));
+    let text_start = head.len();
+    let rows = rows(&line, columns).into_iter().map(|row| {
+        let split = text_start.clamp(row.start, row.end);
+        let text = isolated_if_needed(&line[split..row.end]);
+        format!("{}{text}", &line[row.start..split])
+    });
+    joined(rows, columns)
+}
+
+/// Words, in one or more lines.
+pub(crate) fn lay_out_words(words: &str, columns: usize) -> String {
+    let lines = words.split('\n').map(|line| {
+        let line = line.replace('\t', TAB);
+        let rows = rows(&line, columns).into_iter();
+        joined(rows.map(|row| line[row].to_owned()), columns)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn joined(rows: impl Iterator<Item = String>, columns: usize) -> String {
+    let indent = " ".repeat(indent(columns));
+    rows.collect::<Vec<_>>().join(&format!("\n{indent}"))
+}
+
+fn indent(columns: usize) -> usize {
+    INDENT.min(columns / 8)
+}
+
+/// Which part of the line each row has. Rows end behind a space if there is one in their second half.
+fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
+    // The last column stays free: some terminals go to the next row when it is written, others later.
+    let mut room = columns.saturating_sub(1).max(1);
+    let room_behind_indent = room.saturating_sub(indent(columns)).max(1);
+    let mut rows = Vec::new();
+    let (mut start, mut used) = (0, 0);
+    let mut last_space = None;
+    for (at, character) in line.char_indices() {
+        let width = columns_at_most(character);
+        if used + width > room && at > start {
+            let (end, kept) = last_space
+                .filter(|&(_, kept)| kept * 2 >= room)
+                .unwrap_or((at, used));
+            rows.push(start..end);
+            start = end;
+            used -= kept;
+            room = room_behind_indent;
+            last_space = None;
+        }
+        used += width;
+        if character == ' ' {
+            last_space = Some((at + 1, used));
+        }
+    }
+    rows.push(start..line.len());
+    rows
+}
+
+/// How many columns any terminal gives the character: those that do not know how to combine characters show each alone.
+fn columns_at_most(character: char) -> usize {
+    let is_half_of_a_flag = matches!(character, '\u{1f1e6}'..='\u{1f1ff}');
+    let least = if is_half_of_a_flag { 2 } else { 1 };
+    character.width().unwrap_or(0).max(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_begins_a_row() {
+        let forged = format!("hi{}[03:09] dave: send me", " ".repeat(65));
+        let shown = lay_out_message("[03:09] ann: ", &forged, 80);
+        let rows: Vec<&str> = shown.split('\n').collect();
+        assert_eq!(rows[0].trim_end(), "[03:09] ann: hi");
+        assert_eq!(rows.len(), 2);
+        assert!(rows[1].starts_with("         ") && rows[1].ends_with(" [03:09] dave: send me"));
+    }
+
+    #[test]
+    fn every_width_of_terminal_and_character_is_kept() {
+        for text in [
+            "x",
+            "漢",
+            "\u{200d}",
+            "🇩🇪",
+            "ab cd ",
+            "\t",
+            "e\u{301}",
+            "👩\u{fe0f}",
+        ] {
+            let text = text.repeat(100);
+            for columns in [0, 1, 2, 9, 40, 80, 1000] {
+                let shown = lay_out_message("[03:09] ann: ", &text, columns);
+                for (number, row) in shown.split('\n').enumerate() {
+                    let width: usize = row.chars().map(columns_at_most).sum();
+                    assert!(width < columns.max(4), "{columns}: {row:?}");
+                    assert!(number == 0 || row.starts_with(&" ".repeat(indent(columns))));
+                }
+                // Nothing is lost.
+                let rest: String = shown.split_whitespace().collect();
+                let text: String = text.split_whitespace().collect();
+                assert_eq!(rest, format!("[03:09]ann:{text}"));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_end_between_words_if_these_are_short() {
+        let rows = |text: &str| lay_out_words(text, 16);
+        assert_eq!(rows("one two three four"), "one two three \n  four");
+        assert_eq!(rows("a aaaaaaaaaaaaaaaaaaaa"), "a aaaaaaaaaaaaa\n  aaaaaaa");
+        assert_eq!(rows("one\ntwo"), "one\ntwo");
+    }
+
+    #[test]
+    fn a_tab_is_four_spaces() {
+        assert_eq!(lay_out_message("bob: ", "a\tb", 80), "bob: a    b");
+    }
+
+    #[test]
+    fn each_row_keeps_its_direction() {
+        let shown = lay_out_message("bob: ", &"ש ".repeat(10), 16);
+        for row in shown.split('\n') {
+            assert!(
+                row.contains('\u{2068}') && row.ends_with('\u{2069}'),
+                "{row:?}"
+            );
+        }
+        assert!(!lay_out_message("bob: ", "hi é 漢", 80).contains('\u{2068}'));
+    }
+}

@@ -1,0 +1,101 @@
+//! Writes to standard output and standard error. Waits until all of it was taken, but not beyond a signal to end.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Fits into a pipe that poll reports as writable, so that the write itself does not block.
+const MAX_WRITE_BYTES: usize = nix::libc::PIPE_BUF;
+/// Pause after an output was reported as writable and took nothing.
+const RETRY_PAUSE: Duration = Duration::from_millis(1);
+
+/// Both standard streams.
+pub(crate) struct Output {
+    /// Readable once a signal to end has come.
+    interrupt: OwnedFd,
+    waited: Duration,
+}
+
+enum WriteError {
+    /// A signal to end came while the output took nothing.
+    Interrupted,
+    Failed(Errno),
+}
+
+impl Output {
+    /// `interrupt` is readable once the program is to end.
+    pub(crate) fn new(interrupt: OwnedFd) -> Output {
+        Output {
+            interrupt,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// Writes all of it to standard output.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.write_all(io::stdout().as_fd(), bytes) {
+            Ok(()) => Ok(()),
+            Err(WriteError::Interrupted) => Err(interrupted()),
+            Err(WriteError::Failed(error)) => Err(error.into()),
+        }
+    }
+
+    /// Writes all of it to standard error. What cannot be written there is lost: the exit status tells the result.
+    pub(crate) fn write_words(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.write_all(io::stderr().as_fd(), bytes) {
+            Err(WriteError::Interrupted) => Err(interrupted()),
+            Ok(()) | Err(WriteError::Failed(_)) => Ok(()),
+        }
+    }
+
+    /// Total time for which an output took nothing.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    // Not by the streams of the standard library: they treat a descriptor that cannot be written to as a good one.
+    fn write_all(&mut self, fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), WriteError> {
+        while !bytes.is_empty() {
+            self.wait_until_writable(fd)?;
+            match nix::unistd::write(fd, &bytes[..bytes.len().min(MAX_WRITE_BYTES)]) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => thread::sleep(RETRY_PAUSE),
+                Err(error) => return Err(WriteError::Failed(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_until_writable(&mut self, fd: BorrowedFd<'_>) -> Result<(), WriteError> {
+        let begun = Instant::now();
+        let result = loop {
+            let mut fds = [
+                PollFd::new(fd, PollFlags::POLLOUT),
+                PollFd::new(self.interrupt.as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => break Err(WriteError::Failed(error)),
+            }
+            let [output, interrupt] = fds.map(|fd| fd.any() == Some(true));
+            // An output that is broken is writable, too: the write tells how.
+            if output {
+                break Ok(());
+            }
+            if interrupt {
+                break Err(WriteError::Interrupted);
+            }
+        };
+        self.waited += begun.elapsed();
+        result
+    }
+}
+
+fn interrupted() -> io::Error {
+    io::Error::other("ended by a signal while nothing took the output")
+}
