@@ -80,6 +80,7 @@ dialogues! {
     every_form failures_over_connections,
     every_form fin_answered,
     every_form fin_at_each_step,
+    every_form fin_confirms_nothing,
     every_form ids,
     as_written ids_push,
     as_written line_limit,
@@ -87,6 +88,7 @@ dialogues! {
     every_form lines_after_close,
     every_form login_elsewhere,
     every_form logout_keeps_unseen,
+    every_form logout_sent_ahead,
     every_form many_lines_at_once,
     as_written master_killed,
     every_form messages_at_login,
@@ -113,7 +115,7 @@ dialogues! {
     as_written state_killed_register,
     every_form text_cleaning,
     as_written timeout_clock_stands,
-    as_written timeout_confirms,
+    as_written timeout_confirms_nothing,
     as_written timeout_each_step,
     as_written timeout_half_line,
     as_written who_and_last,
@@ -182,11 +184,13 @@ fn another_directory() {
 /// Under TLS it is byte for byte the same: what is acknowledged and confirmed, too.
 #[test]
 fn over_tls_it_is_the_same() {
-    const FILES: [&str; 12] = [
+    const FILES: [&str; 14] = [
         "fin_answered.chat",
         "fin_at_each_step.chat",
+        "fin_confirms_nothing.chat",
         "lines_after_close.chat",
         "logout_keeps_unseen.chat",
+        "logout_sent_ahead.chat",
         "many_lines_at_once.chat",
         "messages_at_login.chat",
         "push_ack.chat",
@@ -194,7 +198,7 @@ fn over_tls_it_is_the_same() {
         "reset_after_speaking.chat",
         "reset_keeps_messages.chat",
         "state_killed_push.chat",
-        "timeout_confirms.chat",
+        "timeout_confirms_nothing.chat",
     ];
     let read = |file: &&str| Dialogue::read(&own_directory().join(file)).unwrap();
     let dialogues: Vec<Dialogue> = FILES.iter().map(read).collect();

@@ -30,6 +30,8 @@ enum Step {
 #[derive(Clone, Debug)]
 struct Asked {
     what: What,
+    /// Where its line ends in the client's stream.
+    end: u64,
     is_answered: bool,
 }
 
@@ -54,6 +56,8 @@ pub(crate) struct Talk {
     input: Vec<u8>,
     /// To be sent, in pieces.
     pub(crate) output: Vec<u8>,
+    /// Length of the client's stream, sent or not.
+    said: u64,
     is_push_on: bool,
     sent_password_at_ms: u64,
     last_number: Option<u64>,
@@ -110,6 +114,7 @@ impl Client {
             is_waiting_for_first_done: false,
             input: Vec::new(),
             output: Vec::new(),
+            said: 0,
             is_push_on: false,
             sent_password_at_ms: 0,
             last_number: None,
@@ -214,7 +219,6 @@ impl Client {
             return Ok(None);
         };
         if line == "timeout" && talk.asked.is_empty() {
-            oracle.ended_in_order(talk.tcp);
             talk.step = Step::Over;
             return Ok(None);
         }
@@ -262,17 +266,17 @@ impl Talk {
     fn line(&mut self, line: &str) {
         self.output.extend_from_slice(line.as_bytes());
         self.output.push(b'\n');
+        self.said += line.len() as u64 + 1;
     }
 
     fn ask(&mut self, line: &str, what: What, oracle: &mut Oracle) {
         self.line(line);
-        match &what {
-            What::LogOut => oracle.ended_in_order(self.tcp),
-            What::Push(true) => oracle.push_may_be_on(self.tcp),
-            _ => {}
+        if what == What::Push(true) {
+            oracle.push_may_be_on(self.tcp);
         }
         self.asked.push_back(Asked {
             what,
+            end: self.said,
             is_answered: false,
         });
     }
@@ -325,10 +329,7 @@ impl Talk {
                 );
             }
             96..98 => self.ask("logout", What::LogOut, oracle),
-            _ => {
-                oracle.ended_in_order(self.tcp);
-                self.wants_fin = true;
-            }
+            _ => self.wants_fin = true,
         }
     }
 
@@ -375,15 +376,22 @@ impl Talk {
         if std::mem::replace(&mut asked.is_answered, true) {
             return Err("a second answer".to_owned());
         }
-        let what = asked.what.clone();
-        self.take_answer(line, &what, oracle)
+        let (what, end) = (asked.what.clone(), asked.end);
+        self.take_answer(line, &what, end, oracle)
     }
 
-    fn take_answer(&mut self, line: &str, what: &What, oracle: &mut Oracle) -> Result<(), String> {
+    fn take_answer(
+        &mut self,
+        line: &str,
+        what: &What,
+        end: u64,
+        oracle: &mut Oracle,
+    ) -> Result<(), String> {
         let is_busy = line.starts_with("error:busy:");
         match what {
             What::Send(id) if line == "sent:" || line == "send:nobody" => {
                 oracle.told(*id, Fate::Acknowledged);
+                oracle.line_is_on_disk(self.tcp, end);
             }
             What::Send(id)
                 if line.starts_with("error:quota:")

@@ -7,7 +7,8 @@ use chat_shared::rpc::MessageNumber;
 use chat_stated::state::{SliceLimits, State};
 
 use crate::disk::Disk;
-use crate::worker::{TIME_OUT_MS, TcpId};
+use crate::tcp::SeenAcknowledged;
+use crate::worker::TcpId;
 
 /// Number of a message in the simulation; its text is `m` and this.
 pub(crate) type MessageId = usize;
@@ -41,6 +42,10 @@ struct AtClient {
     since_ms: u64,
     /// How many bytes the client had sent by then.
     client_sent: u64,
+    /// Where its line ends in the worker's stream.
+    end: u64,
+    /// How much of the client's stream the worker's host had when the worker saw that it is acknowledged.
+    seen_at: Option<u64>,
 }
 
 /// What is known of a client's connection.
@@ -50,10 +55,18 @@ struct Connection {
     at_client: Vec<AtClient>,
     /// The end of a line of which the client's host has only the beginning.
     partial_line: Vec<u8>,
+    /// How much came to the client's host.
+    arrived: u64,
     client_sent: u64,
-    /// The client said `logout`, or closed its side: what its host has may leave the queue.
-    has_ended_in_order: bool,
+    /// The beginning of a line that the client has not sent in whole.
+    partial_client_line: Vec<u8>,
+    /// Where the client's last whole line ends in its stream.
+    last_line_end: u64,
+    /// The client said `logout`: what its host has may leave the queue.
+    has_logged_out: bool,
     is_push_on: bool,
+    /// When the client's FIN or a reset came to the worker's host: from then on silence says nothing.
+    ended_at_ms: Option<u64>,
 }
 
 /// The accounts' queues as they must be.
@@ -64,14 +77,18 @@ pub(crate) struct Oracle {
     connections: BTreeMap<TcpId, Connection>,
     /// Acknowledged messages, by reader, that must still wait.
     must_wait: BTreeMap<User, BTreeSet<MessageId>>,
-    /// What had left a queue, and must not come back.
+    /// What had left a queue, or was surely confirmed, and must not come back.
     left: BTreeSet<(User, MessageId)>,
     /// What connections that are over proved: these may have left.
     may_have_left: BTreeSet<(User, MessageId)>,
     /// Until when, in boot time, no login may be granted.
     blocks: BTreeMap<(User, IpAddr), u64>,
     pub(crate) acknowledged: usize,
+    /// How often a message was surely confirmed by a line.
+    pub(crate) confirmed: usize,
     pub(crate) read: BTreeSet<(User, MessageId)>,
+    /// Messages that were read again, over another connection.
+    pub(crate) repeats: usize,
 }
 
 impl Oracle {
@@ -119,22 +136,65 @@ impl Oracle {
                 user,
                 at_client: Vec::new(),
                 partial_line: Vec::new(),
+                arrived: 0,
                 client_sent: 0,
-                has_ended_in_order: false,
+                partial_client_line: Vec::new(),
+                last_line_end: 0,
+                has_logged_out: false,
                 is_push_on: false,
+                ended_at_ms: None,
             },
         );
     }
 
-    pub(crate) fn client_sent(&mut self, tcp: TcpId, bytes: usize) {
-        if let Some(connection) = self.connections.get_mut(&tcp) {
-            connection.client_sent += bytes as u64;
+    /// A client's host took this to be sent.
+    pub(crate) fn client_sent(&mut self, tcp: TcpId, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&tcp) else {
+            return;
+        };
+        for byte in bytes {
+            connection.client_sent += 1;
+            if *byte != b'\n' {
+                connection.partial_client_line.push(*byte);
+                continue;
+            }
+            let line = std::mem::take(&mut connection.partial_client_line);
+            connection.has_logged_out |= line == b"logout";
+            connection.last_line_end = connection.client_sent;
         }
     }
 
-    pub(crate) fn ended_in_order(&mut self, tcp: TcpId) {
+    /// A client's FIN or a reset is at the worker's host.
+    pub(crate) fn ended(&mut self, tcp: TcpId, now_ms: u64) {
         if let Some(connection) = self.connections.get_mut(&tcp) {
-            connection.has_ended_in_order = true;
+            connection.ended_at_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// The worker saw that all it had written was acknowledged.
+    pub(crate) fn worker_saw(&mut self, tcp: TcpId, seen: SeenAcknowledged) {
+        let Some(connection) = self.connections.get_mut(&tcp) else {
+            return;
+        };
+        let at_client = connection.at_client.iter_mut();
+        for message in at_client.filter(|message| message.end <= seen.to_client) {
+            message.seen_at.get_or_insert(seen.to_worker);
+        }
+    }
+
+    /// What a client's line changed is on disk, and with it what the line confirms. It ends there in the client's stream.
+    pub(crate) fn line_is_on_disk(&mut self, tcp: TcpId, end: u64) {
+        let Some(connection) = self.connections.get(&tcp) else {
+            return;
+        };
+        let is_confirmed =
+            |message: &&AtClient| message.seen_at.is_some_and(|seen_at| seen_at < end);
+        for message in connection.at_client.iter().filter(is_confirmed) {
+            let is_new = self.left.insert((connection.user, message.message));
+            self.confirmed += usize::from(is_new);
+            if let Some(must_wait) = self.must_wait.get_mut(&connection.user) {
+                must_wait.remove(&message.message);
+            }
         }
     }
 
@@ -150,6 +210,7 @@ impl Oracle {
             return;
         };
         for byte in bytes {
+            connection.arrived += 1;
             if *byte != b'\n' {
                 connection.partial_line.push(*byte);
                 continue;
@@ -161,12 +222,14 @@ impl Oracle {
                     message,
                     since_ms: now_ms,
                     client_sent: connection.client_sent,
+                    end: connection.arrived,
+                    seen_at: None,
                 });
             }
         }
     }
 
-    /// A connection is over, one way or the other.
+    /// Nothing of a connection is left at either side.
     pub(crate) fn closed(&mut self, tcp: TcpId, now_ms: u64) {
         if let Some(connection) = self.connections.remove(&tcp) {
             let gone = connection.may_have_left(now_ms);
@@ -196,7 +259,8 @@ impl Oracle {
         if known.fate == Fate::Refused {
             return Err(format!("m{message} was refused, and read"));
         }
-        self.read.insert((reader, message));
+        let is_new = self.read.insert((reader, message));
+        self.repeats += usize::from(!is_new);
         Ok(())
     }
 
@@ -333,10 +397,10 @@ impl Connection {
         self.at_client
             .iter()
             .filter(move |at_client| {
-                self.has_ended_in_order
-                    || self.client_sent > at_client.client_sent
-                    || (self.is_push_on && at_client.since_ms + 1_000 <= now_ms)
-                    || at_client.since_ms + TIME_OUT_MS <= now_ms
+                let silent_until_ms = self.ended_at_ms.unwrap_or(now_ms);
+                self.has_logged_out
+                    || self.last_line_end > at_client.client_sent
+                    || (self.is_push_on && at_client.since_ms + 1_000 <= silent_until_ms)
             })
             .map(|at_client| at_client.message)
     }

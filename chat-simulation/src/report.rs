@@ -9,6 +9,12 @@ pub struct Report {
     pub acknowledged: usize,
     /// Messages read, each reader counted.
     pub read: usize,
+    /// Messages that a reader surely confirmed by a line.
+    pub confirmed: usize,
+    /// Messages that were read again over another connection.
+    pub repeats: usize,
+    /// Deaths of clients that were connected.
+    pub client_deaths: usize,
     /// Deaths of the daemon.
     pub daemon_deaths: usize,
     /// Deaths of workers.

@@ -1,5 +1,7 @@
 //! A TCP connection between a client and a worker, with what each kernel holds.
 
+use chat_frontd::core::Observation;
+
 use crate::pipe::Pipe;
 
 #[derive(Debug)]
@@ -20,6 +22,18 @@ pub(crate) struct Tcp {
     pub(crate) is_reset: bool,
     pub(crate) is_let_go_by_client: bool,
     pub(crate) is_let_go_by_worker: bool,
+    /// How much of the client's stream has come to the worker's host, and of the worker's to the client's.
+    pub(crate) arrived_at_worker: u64,
+    pub(crate) arrived_at_client: u64,
+    /// Both, when the worker last saw that the client's host had acknowledged everything.
+    pub(crate) seen_acknowledged: Option<SeenAcknowledged>,
+}
+
+/// How far both streams had come when the worker looked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeenAcknowledged {
+    pub(crate) to_worker: u64,
+    pub(crate) to_client: u64,
 }
 
 /// How far an end of stream has come.
@@ -47,7 +61,31 @@ impl Tcp {
             is_reset: false,
             is_let_go_by_client: false,
             is_let_go_by_worker: false,
+            arrived_at_worker: 0,
+            arrived_at_client: 0,
+            seen_acknowledged: None,
         }
+    }
+
+    /// What the worker finds when it looks at its end.
+    pub(crate) fn observe(&mut self) -> Observation {
+        let unacknowledged_bytes = self.unacknowledged_bytes();
+        if unacknowledged_bytes == 0 {
+            self.seen_acknowledged = Some(SeenAcknowledged {
+                to_worker: self.arrived_at_worker,
+                to_client: self.arrived_at_client,
+            });
+        }
+        Observation {
+            unacknowledged_bytes,
+            unread_bytes: self.at_worker.len() as u64,
+            has_fin: self.has_client_fin_arrived(),
+        }
+    }
+
+    /// Whether the worker's host has the client's FIN, read or not.
+    pub(crate) fn has_client_fin_arrived(&self) -> bool {
+        self.client_fin != Fin::Open && self.to_worker.len() == 0
     }
 
     /// Whether neither side has anything to do with it any more.
@@ -61,7 +99,7 @@ impl Tcp {
     }
 
     /// What the worker's kernel holds as not acknowledged.
-    pub(crate) fn unacknowledged_bytes(&self) -> u64 {
+    fn unacknowledged_bytes(&self) -> u64 {
         self.to_client.len() as u64 + self.acknowledgements
     }
 }

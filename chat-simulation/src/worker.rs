@@ -179,12 +179,11 @@ impl Worker {
         }
     }
 
-    fn observe(&mut self, key: ClientKey, tcps: &BTreeMap<TcpId, Tcp>) {
-        if let Some(tcp) = self.sockets.get(&key).and_then(|tcp| tcps.get(tcp))
+    fn observe(&mut self, key: ClientKey, tcps: &mut BTreeMap<TcpId, Tcp>) {
+        if let Some(tcp) = self.sockets.get(&key).and_then(|tcp| tcps.get_mut(tcp))
             && !tcp.is_reset
         {
-            let unread = tcp.at_worker.len() as u64;
-            self.core.observed(key, tcp.unacknowledged_bytes(), unread);
+            self.core.observed(key, tcp.observe());
         }
     }
 
@@ -202,13 +201,12 @@ impl Worker {
             return;
         }
         if self.core.wants_observation(key) {
-            let unread = tcp.at_worker.len() as u64;
-            self.core.observed(key, tcp.unacknowledged_bytes(), unread);
+            self.core.observed(key, tcp.observe());
         }
         let bytes = tcp.at_worker.read(1 + rng.usize(..100));
         if !bytes.is_empty() {
             self.core.received(key, &bytes);
-        } else if tcp.client_fin == Fin::Sent && tcp.to_worker.len() == 0 {
+        } else if tcp.client_fin == Fin::Sent && tcp.has_client_fin_arrived() {
             tcp.client_fin = Fin::Read;
             self.core.ended(key);
         }

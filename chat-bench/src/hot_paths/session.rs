@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, ensure};
-use chat_frontd::core::{ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use chat_frontd::core::{ClientKey, Core, CoreSettings, NewcomerRules, Observation, SessionLimits};
 use chat_shared::network::Networks;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
@@ -184,7 +184,7 @@ impl Worker {
         ensure!(bytes == expected, "{bytes} bytes wait, not {expected}");
         output.advance(bytes);
         self.core.wrote(self.client);
-        self.core.observed(self.client, 0, 0);
+        self.core.observed(self.client, Observation::default());
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use chat_shared::rpc::{
 };
 use chat_shared::token_bucket::Rate;
 
-use super::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use super::{ClientKey, Core, CoreSettings, NewcomerRules, Observation, SessionLimits};
 
 const MAX_UNREAD_BYTES: usize = 100;
 const LOGIN_MS: u64 = 50_000;
@@ -205,8 +205,8 @@ fn a_stranger_that_waits_for_an_answer_is_not_looked_at_all_the_time() {
     assert_eq!(answered, "password\nerror:busy:\n".len());
 }
 
-/// A client whose TCP has a message, and a worker that has closed its side because it stops.
-fn stopping_with_a_message() -> (Core, ClientKey) {
+/// How far its reader is said to be when the connection of a client that was sent a message ends in this way.
+fn had_when_it_ends(end: impl Fn(&mut Core, ClientKey)) -> MessageNumber {
     let (mut core, mut said) = attached();
     let (key, connection) = opened(&mut core, b"ann\nsecret\n");
     reply(&mut core, &mut said, connection, 4, Answer::Password);
@@ -228,36 +228,41 @@ fn stopping_with_a_message() -> (Core, ClientKey) {
     said.push(&welcome).unwrap();
     say(&mut core, &mut said);
     serve_listed(&mut core);
-    core.observed(key, 0, 0);
+    end(&mut core, key);
     serve_listed(&mut core);
-    core.stop();
-    serve_listed(&mut core);
-    assert_eq!(core.take_actions(), [Action::Shut(key)]);
-    assert_eq!(had_at_logout(&mut core), None);
-    assert!(core.wants_input(key));
-    (core, key)
+    had_at_logout(&mut core).expect("it is logged out at once")
 }
 
-#[test]
-fn who_closes_its_side_when_a_stopping_worker_has_closed_its_own_has_what_it_was_sent() {
-    let (mut core, key) = stopping_with_a_message();
-    core.ended(key);
-    serve_listed(&mut core);
-    assert_eq!(had_at_logout(&mut core), Some(MessageNumber(1)));
-}
-
-#[test]
-fn who_says_nothing_to_a_stopping_worker_keeps_what_it_was_sent_in_its_queue() {
-    for is_reset in [true, false] {
-        let (mut core, key) = stopping_with_a_message();
-        if is_reset {
-            core.ended_without_farewell(key);
-        } else {
-            let due_ms = core.next_deadline_ms().unwrap();
-            assert!(due_ms <= super::STOPPING_CLOSING_MS);
-            core.begin_turn(super::STOPPING_CLOSING_MS);
-        }
-        serve_listed(&mut core);
-        assert_eq!(had_at_logout(&mut core), Some(MessageNumber(0)));
+/// The same for a client that says nothing, whether the worker has seen that its TCP has the message or not.
+#[track_caller]
+fn expect_nothing_had(end: impl Fn(&mut Core, ClientKey)) {
+    for is_acknowledged in [false, true] {
+        let had = had_when_it_ends(|core, key| {
+            if is_acknowledged {
+                core.observed(key, Observation::default());
+            }
+            end(core, key);
+        });
+        assert_eq!(had, MessageNumber(0));
     }
+}
+
+#[test]
+fn an_end_without_a_line_confirms_nothing_and_waits_for_nothing() {
+    expect_nothing_had(Core::ended);
+    expect_nothing_had(|core, _| core.stop());
+    expect_nothing_had(|core, _| core.begin_turn(TIME_OUT_MS));
+}
+
+#[test]
+fn logout_confirms_once_the_connection_was_seen_whole() {
+    let had = had_when_it_ends(|core, key| {
+        core.received(key, b"logout\n");
+        serve_listed(core);
+        assert_eq!(had_at_logout(core), None, "it may be broken");
+        assert!(core.wants_observation_now(key));
+        core.observed(key, Observation::default());
+        core.list(key);
+    });
+    assert_eq!(had, MessageNumber(1));
 }

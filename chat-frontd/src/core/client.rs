@@ -2,6 +2,7 @@
 
 use chat_shared::rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
 
+use super::Observation;
 use super::clients::Clients;
 use super::session::{MessageLines, QueuePart, RestingSession, Session, SessionLimits};
 use super::timers::ClientKey;
@@ -95,21 +96,15 @@ impl Client {
         self.held_bytes = 0;
     }
 
-    pub(super) fn observed(&mut self, unacknowledged_bytes: u64, unread_bytes: u64, now_ms: u64) {
-        let position = self
-            .session
+    pub(super) fn observed(&mut self, seen: Observation, now_ms: u64) {
+        let session = &mut self.session;
+        let position = session
             .output
             .written_position()
-            .saturating_sub(unacknowledged_bytes);
-        let input_total = self.session.input_total() + unread_bytes;
-        let received_before = self.session.progress().received;
-        self.session
-            .delivery
-            .acknowledged(position, input_total, now_ms);
-        if self.session.counts_silence() {
-            self.session.delivery.stayed_whole(now_ms);
-        }
-        if self.session.progress().received > received_before {
+            .saturating_sub(seen.unacknowledged_bytes);
+        let received_before = session.progress().received;
+        session.observed(position, seen.unread_bytes, seen.has_fin, now_ms);
+        if session.progress().received > received_before {
             self.check_after_ms = 0;
         }
     }

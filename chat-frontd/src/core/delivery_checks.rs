@@ -2,8 +2,8 @@
 
 use chat_shared::rpc::FromWorker;
 
+use super::Core;
 use super::timers::{ClientKey, Reason};
-use super::{Action, Core, STOPPING_CLOSING_MS};
 
 /// When a sent message's acknowledgement is looked for first, and at the latest after it was missing before.
 const FIRST_CHECK_MS: u64 = 100;
@@ -37,7 +37,7 @@ impl Core {
         let session = &mut client.session;
         let next_ms = if session.is_over() {
             None
-        } else if session.can_conclude() {
+        } else if session.waits_to_log_out() {
             let after_ms = client.concluding_check_after_ms * 2;
             let after_ms = after_ms.clamp(FIRST_CONCLUDING_CHECK_MS, MAX_CONCLUDING_CHECK_MS);
             client.concluding_check_after_ms = after_ms;
@@ -78,7 +78,7 @@ impl Core {
         }
     }
 
-    /// Ends a dialogue that only waits for the client's TCP to have everything.
+    /// Ends a dialogue in which all is answered. A `logout` waits for the client's TCP to have everything.
     pub(super) fn conclude_if_possible(&mut self, key: ClientKey) {
         let Some(client) = self.clients.awake_mut(key) else {
             return;
@@ -87,20 +87,7 @@ impl Core {
             return;
         }
         let since_ms = *client.concluding_since_ms.get_or_insert(self.now_ms);
-        let is_written = client.session.output.pending().is_empty();
-        let is_stopping = self.stop_by_ms.is_some();
-        if is_stopping && !client.has_ended && client.session.hopes_for_farewell() {
-            // That we stop says nothing of what its reader has; that it closes its side when we have closed ours, does.
-            if is_written && !std::mem::replace(&mut client.is_shut, true) {
-                self.actions.push(Action::Shut(key));
-            }
-            if !is_written || self.now_ms < since_ms + STOPPING_CLOSING_MS {
-                return;
-            }
-            client.session.doubt_end();
-        }
-        let is_received = is_written && !client.session.delivery.awaits_acknowledgement();
-        if is_received || since_ms + CONCLUDE_MS <= self.now_ms {
+        if !client.session.waits_to_log_out() || since_ms + CONCLUDE_MS <= self.now_ms {
             client.session.conclude();
             self.ask(key);
         }

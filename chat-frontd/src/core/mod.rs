@@ -47,6 +47,17 @@ pub enum Action {
     HangUp(ConnectionSerial),
 }
 
+/// What a look at a client's connection found that is not broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// What was written to the client and its TCP has not acknowledged.
+    pub unacknowledged_bytes: u64,
+    /// What has come in and was not given to [`Core::received`].
+    pub unread_bytes: u64,
+    /// A FIN has come in, read or not. It is looked for only where [`Core::is_silence_due`].
+    pub has_fin: bool,
+}
+
 /// How a worker is set up.
 #[derive(Clone, Debug)]
 pub struct CoreSettings {
@@ -165,8 +176,7 @@ impl Core {
         match self.clients.awake(key) {
             Some(client) => {
                 let session = &client.session;
-                let is_thrown_away = client.is_shut || session.is_over();
-                !client.has_ended && (is_thrown_away || session.wants_input())
+                !client.has_ended && (session.is_over() || session.wants_input())
             }
             None => self.clients.resting(key).is_some(),
         }
@@ -175,30 +185,31 @@ impl Core {
     /// Whether it would be news how much of its messages a client's TCP has acknowledged, or that the connection is
     /// still whole. If so, it is to be told, by [`Core::observed`], before every [`Core::received`].
     pub fn wants_observation(&self, key: ClientKey) -> bool {
+        let awaits = |client: &Client| client.session.delivery.awaits_acknowledgement();
+        self.clients.awake(key).is_some_and(awaits)
+            || self.is_silence_due(key)
+            || self.wants_observation_now(key)
+    }
+
+    /// Whether it would be news that no FIN has come.
+    pub fn is_silence_due(&self, key: ClientKey) -> bool {
         self.clients.awake(key).is_some_and(|client| {
-            let delivery = &client.session.delivery;
-            let is_silence_due = client.session.counts_silence()
-                && delivery
-                    .whole_at_ms()
-                    .is_some_and(|whole_at_ms| whole_at_ms <= self.now_ms);
-            delivery.awaits_acknowledgement() || is_silence_due
+            let whole_at_ms = client.session.delivery.whole_at_ms();
+            client.session.counts_silence() && whole_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms)
         })
     }
 
     /// Whether an observation could let the dialogue be concluded now.
     pub fn wants_observation_now(&self, key: ClientKey) -> bool {
         self.clients.awake(key).is_some_and(|client| {
-            client.session.can_conclude()
-                && client.session.output.pending().is_empty()
-                && client.session.delivery.awaits_acknowledgement()
+            client.session.waits_to_log_out() && client.session.output.pending().is_empty()
         })
     }
 
-    /// The connection is whole; so much that was written to a client its TCP has not acknowledged; so much has come in
-    /// that was not given to [`Core::received`].
-    pub fn observed(&mut self, key: ClientKey, unacknowledged_bytes: u64, unread_bytes: u64) {
+    /// A look at a client's connection, which is whole.
+    pub fn observed(&mut self, key: ClientKey, seen: Observation) {
         if let Some(client) = self.clients.awake_mut(key) {
-            client.observed(unacknowledged_bytes, unread_bytes, self.now_ms);
+            client.observed(seen, self.now_ms);
         }
     }
 
@@ -212,29 +223,19 @@ impl Core {
     pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
         if let Some(client) = self.wake(key)
             && !client.session.is_over()
-            && !client.is_shut
         {
             client.session.received(bytes);
             self.list(key);
         }
     }
 
-    /// A client has closed its sending side.
+    /// A client has closed its sending side, or something between us has: nothing more of it comes.
     pub fn ended(&mut self, key: ClientKey) {
         if let Some(client) = self.wake(key) {
             client.has_ended = true;
             client.session.end_input();
             self.list(key);
         }
-    }
-
-    /// A client's connection has ended, but the client did not say so: what it sent is answered, and what was sent to it
-    /// and not confirmed stays in its queue.
-    pub fn ended_without_farewell(&mut self, key: ClientKey) {
-        if let Some(client) = self.wake(key) {
-            client.session.doubt_end();
-        }
-        self.ended(key);
     }
 
     /// A client's connection is broken, and closed.
@@ -298,7 +299,7 @@ impl Core {
         self.clients.wake(key, self.link.is_told_lost())
     }
 
-    /// Lets all clients go, in good order: what was asked is answered first.
+    /// Lets all clients go: what was asked is answered first.
     pub fn stop(&mut self) {
         self.stop_by_ms.get_or_insert(self.now_ms + STOP_MS);
         for key in self.clients.keys() {

@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 use super::reading_pace::ReadingPace;
 use super::tcp_queues;
 use super::tls_layer::TlsLayer;
-use crate::core::{ClientKey, Core};
+use crate::core::{ClientKey, Core, Observation};
 
 /// Bytes read from a client at once.
 pub(super) const READ_BYTES: usize = 16 * 1024;
@@ -73,30 +73,45 @@ impl ClientSocket {
     /// Tells the core how much of what was sent is acknowledged; nothing, if the connection is broken: that is
     /// found when it is next served.
     pub(super) fn observe(&mut self, key: ClientKey, core: &mut Core) {
-        if self.was_reset() {
-            self.is_broken = true;
-            core.list(key);
-        } else if let (Ok(unacknowledged), Ok(unread)) = (
-            tcp_queues::unacknowledged_bytes(&self.stream),
-            tcp_queues::unread_bytes(&self.stream),
-        ) {
-            match &mut self.tls {
-                None => core.observed(key, unacknowledged, unread),
-                // What is unread has to be decrypted to be counted: reading does it, if reading is possible.
-                Some(_) if unread > 0 && !self.has_ended && core.wants_input(key) => {
-                    self.is_readable = true;
-                    core.list(key);
-                }
-                // Otherwise more is taken for unread than is: what comes then may prove less, never more.
-                Some(tls) => {
-                    core.observed(key, tls.unacknowledged_plaintext(unacknowledged), unread);
-                }
+        let Some(mut seen) = self.look(key, core) else {
+            if self.is_broken {
+                core.list(key);
+            }
+            return;
+        };
+        match &mut self.tls {
+            None => core.observed(key, seen),
+            // What is unread has to be decrypted to be counted: reading does it, if reading is possible.
+            Some(_) if seen.unread_bytes > 0 && !self.has_ended && core.wants_input(key) => {
+                self.is_readable = true;
+                core.list(key);
+            }
+            // Otherwise more is taken for unread than is: what comes then may prove less, never more.
+            Some(tls) => {
+                seen.unacknowledged_bytes = tls.unacknowledged_plaintext(seen.unacknowledged_bytes);
+                seen.unread_bytes += tls.incomplete_bytes();
+                core.observed(key, seen);
             }
         }
     }
 
+    /// What the kernel knows of the connection; under TLS in bytes of ciphertext. None if it is broken, or does not tell.
+    pub(super) fn look(&mut self, key: ClientKey, core: &Core) -> Option<Observation> {
+        self.is_broken |= self.was_reset();
+        if self.is_broken {
+            return None;
+        }
+        // In this order: what comes between two of them counts as having been there.
+        Some(Observation {
+            unacknowledged_bytes: tcp_queues::unacknowledged_bytes(&self.stream).ok()?,
+            unread_bytes: tcp_queues::unread_bytes(&self.stream).ok()?,
+            has_fin: self.is_read_closed
+                || core.is_silence_due(key) && tcp_queues::has_fin(&self.stream),
+        })
+    }
+
     /// Whether the kernel knows that the connection is broken, though no event has told of it yet.
-    pub(super) fn was_reset(&self) -> bool {
+    fn was_reset(&self) -> bool {
         !matches!(self.stream.take_error(), Ok(None))
     }
 
@@ -131,8 +146,6 @@ impl ClientSocket {
             self.observe(key, core);
         }
         match self.stream.read(scratch) {
-            // A reset right behind the end reads as the end, but is none in good order.
-            Ok(0) if self.was_reset() => return Alive::No,
             Ok(0) => {
                 self.has_ended = true;
                 core.ended(key);
@@ -233,8 +246,8 @@ mod tests {
         Core::new(settings, 0)
     }
 
-    /// What reading the end of a client gives that has closed its side, and then perhaps reset the connection.
-    fn read_end(resets: bool) -> Alive {
+    #[test]
+    fn a_look_finds_a_reset_behind_a_fin() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();
@@ -242,27 +255,18 @@ mod tests {
         let mut core = core();
         let key = core.open(Ipv4Addr::LOCALHOST.into());
         let mut socket = ClientSocket::new(TcpStream::from_std(stream), None, None);
+        assert_eq!(socket.look(key, &core), Some(Observation::default()));
         client.shutdown(Shutdown::Write).unwrap();
-        if resets {
-            let linger = Some(Duration::ZERO);
-            socket2::SockRef::from(&client).set_linger(linger).unwrap();
-            drop(client);
-        }
-        let (began_at, mut scratch) = (Instant::now(), [0; READ_BYTES]);
-        loop {
-            // What has not arrived yet is no end.
-            let alive = socket.read(key, &mut core, &mut scratch);
-            if socket.has_ended || alive == Alive::No {
-                return alive;
-            }
+        let linger = Some(Duration::ZERO);
+        socket2::SockRef::from(&client).set_linger(linger).unwrap();
+        drop(client);
+        let began_at = Instant::now();
+        while socket.look(key, &core).is_some() {
             assert!(began_at.elapsed() < PATIENCE);
-            socket.is_readable = true;
         }
-    }
-
-    #[test]
-    fn an_end_is_one_in_good_order_unless_a_reset_is_right_behind_it() {
-        assert_eq!(read_end(false), Alive::Yes);
-        assert_eq!(read_end(true), Alive::No);
+        // The kernel tells of a reset once.
+        assert_eq!(socket.look(key, &core), None);
+        let alive = socket.read(key, &mut core, &mut [0; READ_BYTES]);
+        assert_eq!(alive, Alive::No);
     }
 }

@@ -1,8 +1,11 @@
-//! How much of a connection's bytes lies in the kernel.
+//! How much of a connection's bytes lies in the kernel, and whether its end does.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+
+use nix::libc::POLLRDHUP;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 mod requests {
     use nix::libc::{FIONREAD, TIOCOUTQ, c_int};
@@ -29,16 +32,23 @@ pub(super) fn unread_bytes(socket: &impl AsFd) -> io::Result<u64> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
+/// Whether a FIN has come, behind what is unread or not; or the connection is broken. What cannot be told counts as one.
+pub(super) fn has_fin(socket: &impl AsFd) -> bool {
+    let awaited = PollFlags::from_bits_retain(POLLRDHUP);
+    let mut fds = [PollFd::new(socket.as_fd(), awaited)];
+    !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{Shutdown, TcpListener, TcpStream};
     use std::time::{Duration, Instant};
 
     use super::*;
 
     #[test]
-    fn bytes_are_unread_at_one_side_and_then_acknowledged_at_the_other() {
+    fn bytes_and_end_of_one_side_are_seen_at_the_other() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut far, _) = listener.accept().unwrap();
@@ -47,6 +57,12 @@ mod tests {
         while unread_bytes(&far).unwrap() < 5 || unacknowledged_bytes(&near).unwrap() > 0 {
             assert!(Instant::now() < deadline);
         }
+        assert!(!has_fin(&far));
+        near.shutdown(Shutdown::Write).unwrap();
+        while !has_fin(&far) {
+            assert!(Instant::now() < deadline);
+        }
+        assert_eq!(unread_bytes(&far).unwrap(), 5, "the end is behind it");
         far.read_exact(&mut [0; 5]).unwrap();
         assert_eq!(unread_bytes(&far).unwrap(), 0);
     }

@@ -121,6 +121,11 @@ impl TlsLayer {
         }
     }
 
+    /// What came of a record whose rest did not.
+    pub(super) fn incomplete_bytes(&self) -> u64 {
+        self.incoming.len() as u64
+    }
+
     /// What is to be written.
     pub(super) fn outgoing(&self) -> &[u8] {
         &self.outgoing[self.taken..]

@@ -8,14 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use zeroize::Zeroize;
 
 use super::client_socket::{Alive, ClientSocket, READ_BYTES};
-use super::tcp_queues;
 use crate::core::{ClientKey, Core};
-
-/// What an observation before reading found.
-struct Observation {
-    unacknowledged_plaintext: u64,
-    unread_ciphertext: usize,
-}
 
 impl ClientSocket {
     /// As [`ClientSocket::read`] does without TLS.
@@ -26,7 +19,7 @@ impl ClientSocket {
         scratch: &mut [u8; READ_BYTES],
     ) -> Alive {
         let observation = match core.wants_observation(key) {
-            true => self.observation(),
+            true => self.look(key, core),
             false => None,
         };
         let Some(tls) = &mut self.tls else {
@@ -34,13 +27,14 @@ impl ClientSocket {
         };
         // Not beyond what was unread when the queues were looked at: what came later is told apart from it.
         let most = match &observation {
-            Some(seen) if seen.unread_ciphertext > 0 => seen.unread_ciphertext.min(READ_BYTES),
+            Some(seen) if seen.unread_bytes > 0 => (seen.unread_bytes as usize).min(READ_BYTES),
             _ => READ_BYTES,
         };
+        let incomplete_before = tls.incomplete_bytes();
         let bytes = match self.stream.read(&mut scratch[..most]) {
             Ok(0) => {
                 self.has_ended = true;
-                core.ended_without_farewell(key);
+                core.ended(key);
                 return Alive::Yes;
             }
             Ok(bytes) => bytes,
@@ -58,13 +52,17 @@ impl ClientSocket {
         let mut plain = Vec::new();
         let is_secret = core.expects_secret(key);
         let received = tls.receive(&mut scratch[..bytes], &mut plain);
-        if let Some(seen) = observation {
-            let still_unread = seen.unread_ciphertext.saturating_sub(bytes);
-            let unread = match seen.unread_ciphertext {
-                0 => 0,
-                _ => plain.len() + still_unread,
+        if let Some(mut seen) = observation {
+            seen.unacknowledged_bytes = tls.unacknowledged_plaintext(seen.unacknowledged_bytes);
+            // Of a record that had come in part, all counts as having been there.
+            seen.unread_bytes = match seen.unread_bytes {
+                0 => incomplete_before,
+                unread => {
+                    let still_unread = unread.saturating_sub(bytes as u64);
+                    plain.len() as u64 + tls.incomplete_bytes() + still_unread
+                }
             };
-            core.observed(key, seen.unacknowledged_plaintext, unread as u64);
+            core.observed(key, seen);
         }
         if !plain.is_empty() {
             core.received(key, &plain);
@@ -79,28 +77,10 @@ impl ClientSocket {
             return Alive::No;
         }
         if tls.has_farewell() {
-            if self.was_reset() {
-                return Alive::No;
-            }
             self.has_ended = true;
             core.ended(key);
         }
         Alive::Yes
-    }
-
-    fn observation(&mut self) -> Option<Observation> {
-        if self.was_reset() {
-            self.is_broken = true;
-            return None;
-        }
-        let tls = self.tls.as_mut()?;
-        // In this order: what comes between the two counts as having been there.
-        let unacknowledged = tcp_queues::unacknowledged_bytes(&self.stream).ok()?;
-        let unread = tcp_queues::unread_bytes(&self.stream).ok()?;
-        Some(Observation {
-            unacknowledged_plaintext: tls.unacknowledged_plaintext(unacknowledged),
-            unread_ciphertext: usize::try_from(unread).ok()?,
-        })
     }
 
     /// As [`ClientSocket::write`] does without TLS. What is encrypted stays in the core's output until the kernel has all of it.

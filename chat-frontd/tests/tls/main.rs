@@ -201,7 +201,7 @@ fn sessions_are_resumed_at_any_worker_and_after_its_death() {
 }
 
 #[test]
-fn an_end_without_farewell_confirms_nothing_and_one_with_it_does() {
+fn no_end_confirms_what_a_line_did_not() {
     let server = Server::start(&[]);
     let mut sender = server.log_in("windows", "withglass");
     expect(&mut sender, "DONE");
@@ -212,7 +212,7 @@ fn an_end_without_farewell_confirms_nothing_and_one_with_it_does() {
     let mut reader = server.log_in("foobar", "passpass");
     expect_message(&mut reader, "windows: hello");
     expect(&mut reader, "DONE");
-    // With the first line it is seen that the message has arrived, and the second is speech after that.
+    // With the first line it is seen that the message has arrived, and the second comes after that.
     reader.send(b"fetch\n").unwrap();
     for line in ["fetching", "DONE"] {
         expect(&mut reader, line);
@@ -234,12 +234,18 @@ fn an_end_without_farewell_confirms_nothing_and_one_with_it_does() {
     let mut reader = server.log_in_again("foobar", "passpass");
     expect_message(&mut reader, "windows: again");
     expect(&mut reader, "DONE");
-    // Without a line the message is not confirmed by such an end; by a farewell it is.
     reader.into_stream().shutdown(Shutdown::Write).unwrap();
     let mut reader = server.log_in_again("foobar", "passpass");
     expect_message(&mut reader, "windows: again");
     expect(&mut reader, "DONE");
+    // As a program may that crashed, and whose library closes what is open.
     reader.finish().unwrap();
+    assert_eq!(reader.receive(), Received::Closed(Vec::new()));
+    let mut reader = server.log_in("foobar", "passpass");
+    expect_message(&mut reader, "windows: again");
+    expect(&mut reader, "DONE");
+    reader.send(b"logout\n").unwrap();
+    expect(&mut reader, "goodbye");
     assert_eq!(reader.receive(), Received::Closed(Vec::new()));
     let mut reader = server.log_in("foobar", "passpass");
     expect(&mut reader, "DONE");

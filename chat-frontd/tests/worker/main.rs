@@ -3,6 +3,7 @@
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod killed_readers;
 mod server;
 #[path = "../support/real_processes.rs"]
 mod support;
@@ -11,10 +12,10 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::Duration;
-use support::{connection, installation, processes};
+use support::{connection, installation};
 
 use connection::{Connection, Received};
-use server::{Server, expect};
+use server::{Server, expect, expect_message};
 
 /// Sends a line again and again and reads none of the answers, until the server takes no more for a while.
 fn flood(mut stream: &TcpStream, line: &[u8], most_bytes: usize) {
@@ -175,20 +176,9 @@ fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
         assert!(matches!(reader.receive(), Received::Line(_)));
     }
     reader.reset().unwrap();
-    let mut reader = processes::wait_for("the reader is offline", || {
-        let mut reader = server.connect();
-        reader.send(b"foobar\n").unwrap();
-        (reader.receive() == Received::Line(b"password".to_vec())).then_some(reader)
-    })
-    .unwrap();
-    reader.send(b"passpass\n").unwrap();
-    expect(&mut reader, "welcome");
+    let mut reader = server.log_in_again("foobar", "passpass");
     for number in 0..MESSAGES {
-        let Received::Line(line) = reader.receive() else {
-            panic!("message {number} is lost");
-        };
-        let line = String::from_utf8(line).unwrap();
-        assert!(line.ends_with(&format!("windows: {number} {text}")));
+        expect_message(&mut reader, &format!("windows: {number} {text}"));
     }
     expect(&mut reader, "DONE");
 }

@@ -8,6 +8,7 @@ use chat_shared::process_identity::ProcessIdentity;
 
 use crate::connection::{Connection, Received};
 use crate::installation::{FRONTD, Installation, STATED};
+use crate::support::processes::wait_for;
 
 pub(crate) const ACCOUNTS: &str = "foobar,53649f6e45138ef119c955d04bf042562f6e2946\n\
                         windows,3cbf2c628de96e8e46ab4e44d4ddf2c4d1eccddb\n";
@@ -50,6 +51,20 @@ impl Server {
         for line in ["password", "welcome"] {
             expect(&mut client, line);
         }
+        client
+    }
+
+    /// The same, once the server has seen the end of the user's last connection.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn log_in_again(&self, name: &str, password: &str) -> Connection {
+        let client = wait_for(&format!("{name} is offline"), || {
+            let mut client = self.connect();
+            client.send(format!("{name}\n").as_bytes()).ok()?;
+            (client.receive() == Received::Line(b"password".to_vec())).then_some(client)
+        });
+        let mut client = client.unwrap();
+        client.send(format!("{password}\n").as_bytes()).unwrap();
+        expect(&mut client, "welcome");
         client
     }
 
@@ -107,6 +122,16 @@ pub(crate) fn expect_rest_of(process: ProcessIdentity) {
             return;
         }
         assert!(Instant::now() < end, "{process:?} takes {taken:?} a second");
+    }
+}
+
+/// A message, whenever it was sent.
+#[track_caller]
+#[allow(dead_code, reason = "not every test program needs it")]
+pub(crate) fn expect_message(client: &mut Connection, message: &str) {
+    match client.receive() {
+        Received::Line(line) if line.ends_with(format!("Z] {message}").as_bytes()) => {}
+        other => panic!("{other} came, not {message}"),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_frontd::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use chat_frontd::core::{
+    Action, ClientKey, Core, CoreSettings, NewcomerRules, Observation, SessionLimits,
+};
 use chat_shared::network::Networks;
 use chat_shared::token_bucket::Rate;
 
@@ -142,30 +144,22 @@ impl Worker {
         }
     }
 
-    /// A client ends its side, in good order or not; or it is gone.
+    /// A client ends its side; or it is gone.
     pub(super) fn end(&mut self, choices: &mut Choices<'_>) {
-        let how = choices.below(3);
+        let is_gone = choices.below(3) == 0;
         let Some(client) = self.some_client(choices) else {
             return;
         };
         let Some(key) = client.key.filter(|_| !client.has_ended) else {
             return;
         };
-        match how {
-            0 => {
-                client.key = None;
-                self.core.broke(key);
-            }
+        if is_gone {
+            client.key = None;
+            self.core.broke(key);
+        } else if client.unread.is_empty() {
             // What was sent is read before the end is.
-            _ if !client.unread.is_empty() => {}
-            1 => {
-                client.has_ended = true;
-                self.core.ended(key);
-            }
-            _ => {
-                client.has_ended = true;
-                self.core.ended_without_farewell(key);
-            }
+            client.has_ended = true;
+            self.core.ended(key);
         }
     }
 
@@ -199,8 +193,12 @@ impl Worker {
 
     fn observe(&mut self, key: ClientKey) {
         if let Some(client) = self.at(key) {
-            let (unacknowledged, unread) = (client.unacknowledged as u64, client.unread.len());
-            self.core.observed(key, unacknowledged, unread as u64);
+            let seen = Observation {
+                unacknowledged_bytes: client.unacknowledged as u64,
+                unread_bytes: client.unread.len() as u64,
+                has_fin: client.has_ended,
+            };
+            self.core.observed(key, seen);
         }
     }
 

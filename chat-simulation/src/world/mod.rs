@@ -47,6 +47,8 @@ pub fn run(seed: u64, steps: usize) -> Result<Report, Violation> {
         Ok(()) => Ok(Report {
             acknowledged: world.oracle.acknowledged,
             read: world.oracle.read.len(),
+            confirmed: world.oracle.confirmed,
+            repeats: world.oracle.repeats,
             failed_starts: world.supervisor.failed_starts + world.master.failed_starts,
             ..world.report
         }),

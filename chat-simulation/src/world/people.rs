@@ -39,7 +39,7 @@ impl World {
         let count = self.rng.usize(..=talk.output.len());
         let bytes: Vec<u8> = talk.output.drain(..count).collect();
         tcp.to_worker.write(&bytes);
-        self.oracle.client_sent(talk.tcp, count);
+        self.oracle.client_sent(talk.tcp, &bytes);
         if talk.wants_fin && talk.output.is_empty() {
             tcp.client_fin = Fin::Sent;
         }
@@ -88,8 +88,7 @@ impl World {
     }
 
     /// A client's connection is over for it; it closes its side.
-    fn hang_up(&mut self, index: usize, id: TcpId) {
-        self.oracle.closed(id, self.now_ms);
+    pub(super) fn hang_up(&mut self, index: usize, id: TcpId) {
         let client = &mut self.clients[index];
         client.is_drained |= client.is_draining && client.has_left();
         client.talk = None;
@@ -108,8 +107,19 @@ impl World {
             }
             let bytes = tcp.to_worker.read(self.rng.usize(..150));
             tcp.at_worker.write(&bytes);
+            tcp.arrived_at_worker += bytes.len() as u64;
+            if tcp.has_client_fin_arrived() {
+                self.oracle.ended(*id, self.now_ms);
+            }
             let bytes = tcp.to_client.read(self.rng.usize(..300));
+            if tcp.is_let_go_by_client && !bytes.is_empty() {
+                // A kernel acknowledges nothing for a program that is gone.
+                tcp.is_reset = true;
+                self.oracle.ended(*id, self.now_ms);
+                continue;
+            }
             tcp.at_client.write(&bytes);
+            tcp.arrived_at_client += bytes.len() as u64;
             // An acknowledgement does not overtake what its side had sent before it.
             if tcp.to_worker.len() == 0 {
                 tcp.acknowledgements -= self.rng.u64(..=tcp.acknowledgements);
@@ -117,6 +127,8 @@ impl World {
             tcp.acknowledgements += bytes.len() as u64;
             self.oracle.arrived(*id, &bytes, self.now_ms);
         }
-        self.tcps.retain(|_, tcp| !tcp.is_dead());
+        for (id, _) in self.tcps.extract_if(.., |_, tcp| tcp.is_dead()) {
+            self.oracle.closed(id, self.now_ms);
+        }
     }
 }

@@ -81,6 +81,11 @@ impl World {
             &mut self.tcps,
             &mut self.rng,
         );
+        for (id, tcp) in &mut self.tcps {
+            if let Some(seen) = tcp.seen_acknowledged.take() {
+                self.oracle.worker_saw(*id, seen);
+            }
+        }
         let (is_ready, pid) = (worker.is_ready(), worker.pid);
         if is_ready {
             self.master.child_is_ready(pid);
@@ -209,6 +214,7 @@ impl World {
             if let Some(tcp) = self.tcps.get_mut(&id) {
                 tcp.is_let_go_by_worker = true;
                 tcp.is_reset = true;
+                self.oracle.ended(id, self.now_ms);
             }
         }
         if let (Some(daemon), Some(link)) = (&mut self.daemon, worker.link())

@@ -18,7 +18,8 @@ pub(super) struct Storms {
 impl World {
     pub(super) fn trouble(&mut self) -> Result<(), String> {
         match self.rng.u8(..48) {
-            0..10 => self.client_aborts(),
+            0..5 => self.client_aborts(),
+            5..10 => self.client_dies(),
             10..20 => self.daemon_dies()?,
             20..30 => self.worker_dies(),
             30..32 => self.wall_clock_jumps(),
@@ -35,11 +36,28 @@ impl World {
     fn client_aborts(&mut self) {
         let index = self.rng.usize(..self.clients.len());
         if let Some(talk) = self.clients[index].talk.take() {
-            self.oracle.closed(talk.tcp, self.now_ms);
+            self.oracle.ended(talk.tcp, self.now_ms);
             if let Some(tcp) = self.tcps.get_mut(&talk.tcp) {
                 tcp.is_let_go_by_client = true;
                 tcp.is_reset = true;
             }
+        }
+    }
+
+    /// A client's process dies. Its kernel sends a FIN behind what it had taken, or resets the connection if something is
+    /// unread. What the program had read and not confirmed must come again.
+    fn client_dies(&mut self) {
+        let index = self.rng.usize(..self.clients.len());
+        let Some(id) = self.clients[index].talk.as_ref().map(|talk| talk.tcp) else {
+            return;
+        };
+        self.report.client_deaths += 1;
+        self.hang_up(index, id);
+        if let Some(tcp) = self.tcps.get_mut(&id)
+            && tcp.at_client.len() > 0
+        {
+            tcp.is_reset = true;
+            self.oracle.ended(id, self.now_ms);
         }
     }
 

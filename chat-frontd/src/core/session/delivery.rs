@@ -1,14 +1,15 @@
 //! Which messages a reader surely has: the second promise of the protocol, without sockets or clocks.
 //!
 //! A message is *written* when it is handed to the kernel, *received* when the peer's TCP has acknowledged all of it, and
-//! *had* when the peer was heard of after that. "After" is told by byte counts: what had come in, read or
-//! not, when the acknowledgement was seen, was perhaps sent before it and proves nothing.
+//! *had* when a whole line of the peer's came after that. "After" is told by byte counts: what had come in, read or
+//! not, when the acknowledgement was seen, was perhaps sent before it and proves nothing. The end of a connection proves
+//! nothing either: the kernel of a client that was killed sends the same FIN as that of one that has left.
 
 use std::collections::VecDeque;
 
 use chat_shared::rpc::{MessageNumber, Progress};
 
-/// While push is on, a connection that stays whole for so long after the acknowledgement is enough.
+/// While push is on, a connection that stays whole for so long after the acknowledgement is enough, if no FIN comes.
 pub(crate) const WHOLE_MS: u64 = 1_000;
 
 /// What is seen to be acknowledged within so much time is followed as one, as if all of it had been seen last: each has a look at the
@@ -24,8 +25,8 @@ pub(crate) struct Delivery {
     progress: Progress,
     /// Where each message ends in the output stream, and its number: not acknowledged yet.
     unacknowledged: VecDeque<(u64, MessageNumber)>,
-    /// Acknowledged, not had yet.
-    unheard: VecDeque<Acknowledged>,
+    /// Acknowledged, and not confirmed yet.
+    unconfirmed: VecDeque<Acknowledged>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +54,7 @@ impl Delivery {
         } = self.progress;
         let is_at_rest = self.unacknowledged.is_empty()
             && written == received
-            && match self.unheard.back() {
+            && match self.unconfirmed.back() {
                 Some(last) => last.through == received && last.input_total <= input_total,
                 None => received == had,
             };
@@ -69,13 +70,13 @@ impl Delivery {
         };
         self.unacknowledged.clear();
         self.unacknowledged.shrink_to(KEPT_MESSAGES);
-        self.unheard.clear();
-        self.unheard.shrink_to(KEPT_MESSAGES);
+        self.unconfirmed.clear();
+        self.unconfirmed.shrink_to(KEPT_MESSAGES);
         if received > had {
-            self.unheard.push_back(Acknowledged {
+            self.unconfirmed.push_back(Acknowledged {
                 through: received,
                 input_total,
-                // Time proves nothing while push is off, and who turns it on is heard.
+                // Time proves nothing while push is off, and the line that turns it on confirms.
                 first_seen_ms: 0,
                 seen_ms: 0,
             });
@@ -120,7 +121,7 @@ impl Delivery {
     }
 
     fn follow(&mut self, through: MessageNumber, input_total: u64, now_ms: u64) {
-        match self.unheard.back_mut() {
+        match self.unconfirmed.back_mut() {
             Some(last)
                 if last.input_total == input_total
                     && now_ms < last.first_seen_ms + SEEN_TOGETHER_MS =>
@@ -128,7 +129,7 @@ impl Delivery {
                 last.through = through;
                 last.seen_ms = now_ms;
             }
-            _ => self.unheard.push_back(Acknowledged {
+            _ => self.unconfirmed.push_back(Acknowledged {
                 through,
                 input_total,
                 first_seen_ms: now_ms,
@@ -137,42 +138,42 @@ impl Delivery {
         }
     }
 
-    /// So much of the peer's stream has come in.
-    pub(crate) fn heard(&mut self, input_total: u64) {
-        self.have_while(|acknowledged| acknowledged.input_total < input_total);
+    /// A line of the peer's has come in; it ends at this position of the input stream.
+    pub(crate) fn line_came(&mut self, end: u64) {
+        self.have_while(|acknowledged| acknowledged.input_total < end);
     }
 
-    /// The connection is whole at this time; counts only while push is on.
+    /// The connection is whole at this time, and no FIN has come; counts only while push is on.
     pub(crate) fn stayed_whole(&mut self, now_ms: u64) {
         self.have_while(|acknowledged| acknowledged.seen_ms + WHOLE_MS <= now_ms);
     }
 
     /// When [`Delivery::stayed_whole`] would be news.
     pub(crate) fn whole_at_ms(&self) -> Option<u64> {
-        self.unheard
+        self.unconfirmed
             .front()
             .map(|acknowledged| acknowledged.seen_ms + WHOLE_MS)
     }
 
-    /// Whether the reader has, or may come to have, what no word of its has shown to be had.
-    pub(crate) fn awaits_word(&self) -> bool {
-        !self.unheard.is_empty() || self.awaits_acknowledgement()
+    /// Whether anything was sent that is not confirmed.
+    pub(crate) fn awaits_confirmation(&self) -> bool {
+        !self.unconfirmed.is_empty() || self.awaits_acknowledgement()
     }
 
-    /// The connection ends in good order: what was acknowledged, the reader has.
-    pub(crate) fn ended_in_order(&mut self) {
+    /// The client has said `logout`: that confirms all that is acknowledged.
+    pub(crate) fn logged_out(&mut self) {
         self.have_while(|_| true);
     }
 
     fn have_while(&mut self, is_had: impl Fn(&Acknowledged) -> bool) {
-        while let Some(acknowledged) = self.unheard.front().copied()
+        while let Some(acknowledged) = self.unconfirmed.front().copied()
             && is_had(&acknowledged)
         {
             self.progress.had = acknowledged.through;
-            self.unheard.pop_front();
+            self.unconfirmed.pop_front();
         }
-        if self.unheard.is_empty() && self.unheard.capacity() > 16 {
-            self.unheard = VecDeque::new();
+        if self.unconfirmed.is_empty() && self.unconfirmed.capacity() > 16 {
+            self.unconfirmed = VecDeque::new();
         }
     }
 }
@@ -193,32 +194,32 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgement_of_every_byte_and_then_speech() {
+    fn acknowledgement_of_every_byte_and_then_a_line() {
         let mut delivery = delivery();
         delivery.written(20);
         assert_eq!(delivery.progress().written, MessageNumber(7));
         delivery.acknowledged(19, 100, 0);
         assert_eq!(delivery.progress().received, MessageNumber(4));
-        delivery.heard(100);
+        delivery.line_came(100);
         assert_eq!(
             had(&delivery),
             0,
             "sent before the acknowledgement was seen"
         );
-        delivery.heard(101);
+        delivery.line_came(101);
         assert_eq!(had(&delivery), 4);
         delivery.acknowledged(20, 101, 0);
-        delivery.heard(102);
+        delivery.line_came(102);
         assert_eq!(had(&delivery), 7);
         assert!(!delivery.awaits_acknowledgement());
     }
 
     #[test]
-    fn speech_alone_is_not_enough() {
+    fn a_line_or_a_logout_alone_is_not_enough() {
         let mut delivery = delivery();
         delivery.written(20);
-        delivery.heard(1_000);
-        delivery.ended_in_order();
+        delivery.line_came(1_000);
+        delivery.logged_out();
         assert_eq!(had(&delivery), 0);
     }
 
@@ -242,25 +243,31 @@ mod tests {
             delivery.sent(number, MessageNumber(number));
             delivery.acknowledged(number, 0, number * 50);
         }
-        assert_eq!(delivery.unheard.len(), 2);
+        assert_eq!(delivery.unconfirmed.len(), 2);
         let first_ms = delivery.whole_at_ms().unwrap();
         assert!(first_ms <= 50 + SEEN_TOGETHER_MS + WHOLE_MS);
         delivery.stayed_whole(first_ms - 1);
         assert_eq!(had(&delivery), 0);
         delivery.stayed_whole(first_ms);
         assert_eq!(had(&delivery) * 50 + WHOLE_MS, first_ms);
-        // Somebody who spoke meanwhile has what was seen before, whatever is seen then.
+        // A line that came meanwhile confirms what was seen before it, whatever is seen then.
         delivery.sent(100, MessageNumber(100));
         delivery.acknowledged(100, 7, last * 50);
-        delivery.heard(7);
+        delivery.line_came(7);
         assert_eq!(had(&delivery), last);
     }
 
     #[test]
-    fn an_end_in_good_order_is_enough() {
+    fn logout_confirms_what_is_acknowledged() {
         let mut delivery = delivery();
         delivery.acknowledged(10, 0, 0);
-        delivery.ended_in_order();
+        assert!(delivery.awaits_confirmation());
+        delivery.logged_out();
         assert_eq!(had(&delivery), 4);
+        assert!(delivery.awaits_confirmation(), "the second is on its way");
+        delivery.acknowledged(20, 0, 0);
+        delivery.logged_out();
+        assert_eq!(had(&delivery), 7);
+        assert!(!delivery.awaits_confirmation());
     }
 }

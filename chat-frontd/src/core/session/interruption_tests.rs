@@ -113,8 +113,9 @@ fn a_message_that_crosses_with_the_logout_is_left_for_the_next_login() {
     let before = written(&mut session);
     assert!(before.contains("hello"), "{before}");
     let end = session.output.written_position();
-    session.delivery.acknowledged(end, session.input_total(), 0);
-    assert!(session.can_conclude());
+    assert!(session.waits_to_log_out());
+    session.observed(end, 0, false, 0);
+    assert!(session.can_conclude() && !session.waits_to_log_out());
     session.conclude();
     assert_eq!(session.progress().had, MessageNumber(4));
     let late = Message {

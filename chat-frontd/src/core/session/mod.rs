@@ -27,6 +27,7 @@ use chat_shared::password::Password;
 use chat_shared::protocol::words;
 use chat_shared::rpc::{ConnectionSerial, Message, MessageNumber, Progress, StreamOffset};
 use chat_shared::security_log::Event;
+use memchr::memrchr;
 
 pub(crate) use command::PushMode;
 pub(crate) use delivery::Delivery;
@@ -101,8 +102,8 @@ pub(crate) struct Session {
     limits: SessionLimits,
     input: LineBuffer,
     is_input_over: bool,
-    /// Somebody else than the client may have ended the input.
-    is_end_doubtful: bool,
+    /// The client's FIN has come, read or not; or the worker stops.
+    has_fin: bool,
     step: Step,
     slots: Slots,
     pub(crate) output: Output,
@@ -145,7 +146,7 @@ impl Session {
             limits,
             input: LineBuffer::new(limits.max_line_bytes),
             is_input_over: false,
-            is_end_doubtful: false,
+            has_fin: false,
             step: Step::Name,
             slots: Slots::default(),
             output: Output::default(),
@@ -177,7 +178,10 @@ impl Session {
     /// Bytes came from the client.
     pub(crate) fn received(&mut self, bytes: &[u8]) {
         self.input.extend(bytes);
-        self.delivery.heard(self.input.stream_total());
+        if let Some(at) = memrchr(b'\n', bytes) {
+            let behind = (bytes.len() - at - 1) as u64;
+            self.delivery.line_came(self.input.stream_total() - behind);
+        }
     }
 
     /// Whether what comes from the client may be a password.
@@ -191,24 +195,30 @@ impl Session {
         matches!(self.step, Step::Password { .. }) && !self.slots.is_empty()
     }
 
-    /// How many bytes came from the client.
-    pub(crate) fn input_total(&self) -> u64 {
-        self.input.stream_total()
-    }
-
     /// Nothing more will come: whole lines are still answered, and then the dialogue ends.
     pub(crate) fn end_input(&mut self) {
         self.is_input_over = true;
+        self.has_fin = true;
     }
 
-    /// The end of the input, which comes now, proves nothing of what the client has.
-    pub(crate) fn doubt_end(&mut self) {
-        self.is_end_doubtful = true;
-    }
-
-    /// Whether it ends for no word of the client's, so that its own end would show that it has what it was sent.
-    pub(crate) fn hopes_for_farewell(&self) -> bool {
-        self.ending == Some(Ending::EndOfInput) && self.delivery.awaits_word()
+    /// A look at the connection, which is whole: the peer's TCP has the output stream up to `position`, and `unread_bytes`
+    /// have come in that were not given to [`Session::received`], and a FIN behind them or not.
+    pub(crate) fn observed(
+        &mut self,
+        position: u64,
+        unread_bytes: u64,
+        has_fin: bool,
+        now_ms: u64,
+    ) {
+        let input_total = self.input.stream_total() + unread_bytes;
+        self.delivery.acknowledged(position, input_total, now_ms);
+        self.has_fin |= has_fin;
+        if self.counts_silence() {
+            self.delivery.stayed_whole(now_ms);
+        }
+        if self.waits_to_log_out() && !self.delivery.awaits_acknowledgement() {
+            self.delivery.logged_out();
+        }
     }
 
     /// Whether more of the client's bytes can be taken now.
@@ -349,18 +359,25 @@ impl Session {
         self.ending.is_some()
     }
 
-    /// Whether all is answered and the dialogue can be concluded, once the client has what was written.
+    /// Whether all is answered, and the dialogue can be concluded.
     pub(crate) fn can_conclude(&self) -> bool {
         self.ending.is_some() && self.slots.is_empty() && self.step != Step::Over
     }
 
-    /// Ends the dialogue in good order: what the client's TCP acknowledged, its reader has.
+    /// Whether a `logout` is only to be answered, but does not yet confirm all that was sent.
+    pub(crate) fn waits_to_log_out(&self) -> bool {
+        self.can_conclude()
+            && self.ending == Some(Ending::LogOut)
+            && (!self.output.pending().is_empty() || self.delivery.awaits_confirmation())
+    }
+
+    /// Ends the dialogue. Only a `logout` confirms with it what the client's TCP has acknowledged.
     pub(crate) fn conclude(&mut self) {
         let Some(ending) = self.ending else {
             return;
         };
-        if !(self.is_end_doubtful && ending == Ending::EndOfInput) {
-            self.delivery.ended_in_order();
+        if ending == Ending::LogOut {
+            self.delivery.logged_out();
         }
         self.pushed_through = None;
         if self.step == Step::Chat {
@@ -389,9 +406,9 @@ impl Session {
         (!is_owed && self.ending.is_none()).then_some(self.idle_since_ms)
     }
 
-    /// Whether `push on` holds, in which silence can be a sign of having read.
+    /// Whether silence can be a sign of having read: `push on` holds, and no FIN has come.
     pub(crate) fn counts_silence(&self) -> bool {
-        self.push == PushMode::On
+        self.push == PushMode::On && !self.has_fin
     }
 
     /// How far the reader is.

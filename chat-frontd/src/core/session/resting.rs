@@ -27,7 +27,7 @@ pub(crate) struct RestingSession {
     push: PushMode,
     taken: MessageNumber,
     received: MessageNumber,
-    /// What was received after this is had once the client speaks.
+    /// What was received after this is confirmed by the client's next line.
     had: MessageNumber,
     idle_since_ms: u64,
 }
@@ -73,8 +73,7 @@ impl Session {
             limits: _,
             input,
             is_input_over,
-            // Before the end it says nothing.
-            is_end_doubtful: _,
+            has_fin,
             step,
             slots,
             output,
@@ -101,6 +100,7 @@ impl Session {
         let is_at_rest = slots.is_empty()
             && *step == Step::Chat
             && !is_input_over
+            && !has_fin
             && ending.is_none()
             && promised_through <= taken
             && pushed_through.is_none()

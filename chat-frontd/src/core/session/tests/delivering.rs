@@ -3,6 +3,7 @@
 use chat_shared::rpc::{MessageNumber, Progress};
 
 use super::talk::{TIME, Talk};
+use crate::core::session::Ending;
 use crate::core::session::delivery::WHOLE_MS;
 
 fn progress(written: u64, received: u64, had: u64) -> Progress {
@@ -28,9 +29,10 @@ fn a_message_is_written_then_received_then_had() {
     assert_eq!(talk.session.progress(), progress(1, 0, 0));
     talk.observe();
     assert_eq!(talk.session.progress(), progress(1, 1, 0));
-    talk.session.delivery.heard(talk.session.input_total());
+    talk.say("who");
+    talk.serve(usize::MAX);
     assert_eq!(talk.session.progress(), progress(1, 1, 0));
-    talk.say("who\n");
+    talk.say("\n");
     talk.serve(usize::MAX);
     assert_eq!(talk.session.progress(), progress(1, 1, 1));
     assert!(talk.daemon_takes());
@@ -38,30 +40,127 @@ fn a_message_is_written_then_received_then_had() {
     assert_eq!(talk.daemon.queue("foobar"), []);
 }
 
+/// Who has a message written, and acknowledged, in the answer to a `fetch`.
+fn with_a_message() -> Talk {
+    let mut talk = Talk::logged_in();
+    talk.daemon.bob_writes("hi");
+    talk.ask("fetch\n");
+    talk.observe();
+    assert_eq!(talk.session.progress(), progress(1, 1, 0));
+    talk
+}
+
 #[test]
-fn what_was_said_before_the_acknowledgement_was_seen_proves_nothing() {
+fn lines_before_the_acknowledgement_was_seen_prove_nothing() {
     let mut talk = Talk::logged_in();
     talk.daemon.bob_writes("hi");
     talk.is_reading = false;
     talk.ask("fetch\n");
     talk.write_some(usize::MAX);
-    talk.say("not read yet when it was looked: ");
+    talk.say("not read yet when it was looked\n");
     talk.observe();
     talk.serve(usize::MAX);
     assert_eq!(talk.session.progress(), progress(1, 1, 0));
-    talk.say("x");
+    talk.say("x\n");
     talk.serve(usize::MAX);
     assert_eq!(talk.session.progress(), progress(1, 1, 1));
 }
 
 #[test]
-fn half_a_line_is_speech_too() {
+fn half_a_line_confirms_nothing_and_its_end_does() {
+    let mut talk = with_a_message();
+    talk.ask("w");
+    assert_eq!(talk.session.progress(), progress(1, 1, 0));
+    talk.ask("ho");
+    assert_eq!(talk.session.progress(), progress(1, 1, 0));
+    talk.ask("\nfet");
+    assert_eq!(talk.session.progress(), progress(1, 1, 1));
+}
+
+#[test]
+fn the_end_of_a_line_counts_not_its_beginning() {
     let mut talk = Talk::logged_in();
     talk.daemon.bob_writes("hi");
-    talk.ask("fetch\n");
+    talk.is_reading = false;
+    talk.ask("fetch\nwho");
+    talk.write_some(usize::MAX);
     talk.observe();
-    talk.ask("w");
+    talk.ask(" is");
+    assert_eq!(talk.session.progress(), progress(1, 1, 0));
+    talk.ask(" there\n");
     assert_eq!(talk.session.progress(), progress(1, 1, 1));
+}
+
+/// How far its reader was, as the daemon was told, when the session was over.
+fn had_at_the_end(mut talk: Talk) -> u64 {
+    talk.settle();
+    assert!(talk.session.is_over());
+    assert!(!talk.daemon.is_online("foobar"));
+    talk.daemon.progress.had.0
+}
+
+#[test]
+fn the_end_of_a_connection_confirms_nothing() {
+    let mut talk = with_a_message();
+    talk.finish();
+    assert_eq!(had_at_the_end(talk), 0, "a FIN");
+    let mut talk = with_a_message();
+    talk.say("who");
+    talk.finish();
+    assert_eq!(had_at_the_end(talk), 0, "half a line and a FIN");
+    let mut talk = with_a_message();
+    talk.session.begin_ending(Ending::TimeOut);
+    assert_eq!(had_at_the_end(talk), 0, "a time-out");
+    let mut talk = with_a_message();
+    talk.session.end_input();
+    assert_eq!(had_at_the_end(talk), 0, "the worker stops");
+}
+
+#[test]
+fn lines_before_a_fin_confirm_as_any_others() {
+    let mut talk = with_a_message();
+    talk.say("who\nwho");
+    talk.finish();
+    assert_eq!(had_at_the_end(talk), 1);
+}
+
+#[test]
+fn logout_confirms_what_was_written_even_sent_ahead() {
+    for said in ["fetch\nlogout\n", "fetch\nlogout\nwho\n"] {
+        let mut talk = Talk::logged_in();
+        talk.daemon.bob_writes("hi");
+        talk.say(said);
+        assert_eq!(had_at_the_end(talk), 1);
+    }
+    let mut talk = with_a_message();
+    talk.say("logout");
+    talk.finish();
+    assert_eq!(had_at_the_end(talk), 0, "half a logout");
+}
+
+#[test]
+fn once_a_fin_has_come_a_second_is_not_enough() {
+    for is_read in [false, true] {
+        let mut talk = Talk::logged_in();
+        talk.ask("push on\n");
+        talk.daemon.bob_writes("hi");
+        talk.ask("");
+        talk.observe();
+        assert!(talk.session.counts_silence());
+        if is_read {
+            talk.finish();
+            talk.serve(usize::MAX);
+        } else {
+            // It has come, and was not read.
+            talk.finish();
+            talk.observe();
+        }
+        assert!(!talk.session.counts_silence());
+        talk.now_ms += WHOLE_MS;
+        talk.observe();
+        assert_eq!(talk.session.progress(), progress(1, 1, 0));
+        assert_eq!(had_at_the_end(talk), 0);
+    }
 }
 
 /// A second after a message was acknowledged, as the worker does it.
@@ -74,7 +173,8 @@ fn a_second_later(mode: &str) -> Progress {
     if talk.session.counts_silence() {
         let whole_at_ms = talk.session.delivery.whole_at_ms();
         assert_eq!(whole_at_ms, Some(talk.now_ms + WHOLE_MS));
-        talk.session.delivery.stayed_whole(talk.now_ms + WHOLE_MS);
+        talk.now_ms += WHOLE_MS;
+        talk.observe();
     }
     talk.session.progress()
 }

@@ -267,9 +267,9 @@ impl Talk {
     /// Looks what the client's TCP has acknowledged: all that was written.
     pub(super) fn observe(&mut self) {
         let position = self.session.output.written_position();
-        let input_total = self.session.input_total() + self.unread.len() as u64;
-        let delivery = &mut self.session.delivery;
-        delivery.acknowledged(position, input_total, self.now_ms);
+        let (unread, has_fin) = (self.unread.len() as u64, self.has_finished);
+        self.session
+            .observed(position, unread, has_fin, self.now_ms);
     }
 
     pub(super) fn request(&mut self) {
@@ -310,10 +310,10 @@ impl Talk {
         if !self.session.can_conclude() {
             return;
         }
-        self.observe();
-        let has_all = self.session.output.pending().is_empty()
-            && !self.session.delivery.awaits_acknowledgement();
-        if has_all || self.is_patience_over {
+        if self.session.waits_to_log_out() {
+            self.observe();
+        }
+        if !self.session.waits_to_log_out() || self.is_patience_over {
             self.session.conclude();
             self.request();
         }
