@@ -44,10 +44,15 @@ pub(crate) enum Key {
 /// Longest escape sequence that is waited for.
 const MAX_SEQUENCE_BYTES: usize = 16;
 
-/// Takes bytes one by one and gives keys.
+/// What a terminal sends around pasted text, if it was asked to mark that.
+const PASTE_BEGINS: &[u8] = b"[200~";
+const PASTE_ENDS: &[u8] = b"[201~";
+
+/// Takes bytes one by one and gives keys. What was pasted gives text only: no key that does something.
 #[derive(Default)]
 pub(crate) struct KeyDecoder {
     pending: Vec<u8>,
+    is_pasting: bool,
 }
 
 impl KeyDecoder {
@@ -58,6 +63,7 @@ impl KeyDecoder {
                 self.pending.push(byte);
                 None
             }
+            None if self.is_pasting => pasted_key(byte),
             None => plain_key(byte),
             Some(0x1b) => self.escape(byte),
             Some(_) => self.utf8(byte),
@@ -103,7 +109,22 @@ impl KeyDecoder {
             return None;
         }
         let sequence = std::mem::take(&mut self.pending);
-        sequence_key(&sequence[1..])
+        match &sequence[1..] {
+            PASTE_BEGINS => self.is_pasting = true,
+            PASTE_ENDS => self.is_pasting = false,
+            _ if self.is_pasting => {}
+            sequence => return sequence_key(sequence),
+        }
+        None
+    }
+}
+
+/// A line end is a space, so that nothing is sent before Enter is pressed.
+fn pasted_key(byte: u8) -> Option<Key> {
+    match byte {
+        b'\t' | 0x20..0x7f => Some(Key::Character(char::from(byte))),
+        b'\r' | b'\n' => Some(Key::Character(' ')),
+        _ => None,
     }
 }
 
@@ -164,7 +185,7 @@ mod tests {
         );
         assert_eq!(keys(b"\x1b[A\x1bOD\x1b[3~"), [Up, Left, Delete]);
         assert_eq!(
-            keys(b"\x1b[200~x\x1b[201~"),
+            keys(b"\x1b[15~x\x1b[?1;2c"),
             [Character('x')],
             "unknown sequences"
         );
@@ -172,6 +193,22 @@ mod tests {
             keys(b"\x1bx\x1b\ry"),
             [Enter, Character('y')],
             "Alt-x, escape and Enter"
+        );
+    }
+
+    #[test]
+    fn a_paste_is_text_only() {
+        use Key::{Character, Enter};
+        assert_eq!(
+            keys(b"\x1b[200~a\tb\x03\rc\x1b[A\x1b[201~\r"),
+            [
+                Character('a'),
+                Character('\t'),
+                Character('b'),
+                Character(' '),
+                Character('c'),
+                Enter
+            ]
         );
     }
 

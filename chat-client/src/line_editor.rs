@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
 use crate::keys::Key;
@@ -10,6 +11,8 @@ use crate::keys::Key;
 const MAX_HISTORY_LINES: usize = 200;
 /// Characters a line may grow to; what is too long to send is refused later, in words.
 const MAX_CHARACTERS: usize = 16_384;
+/// Columns that a prompt leaves for the line, however narrow the terminal is.
+const MIN_LINE_COLUMNS: usize = 5;
 
 /// What a key did.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,8 +107,9 @@ impl LineEditor {
     }
 
     /// The bytes that draw prompt and line in one row of a terminal this wide, the cursor in its place. The row is
-    /// cleared first; a line that does not fit is scrolled sideways.
+    /// cleared first; a line that does not fit is scrolled sideways, and of a long prompt the end is shown.
     pub(crate) fn draw(&self, prompt: &str, secret: bool, columns: usize) -> String {
+        let prompt = end_of(prompt, columns.saturating_sub(MIN_LINE_COLUMNS));
         let mut drawn = format!("{CLEAR_ROW}{prompt}");
         if secret {
             return drawn;
@@ -126,7 +130,7 @@ impl LineEditor {
                 shown -= width(character);
                 break;
             }
-            drawn.push(character);
+            drawn.push(if character == '\t' { ' ' } else { character });
         }
         if shown > before {
             drawn.push_str(&format!("\x1b[{}D", shown - before));
@@ -171,25 +175,17 @@ impl LineEditor {
         self.text = text;
     }
 
-    /// Where the character before the position begins, marks that stand on it included.
+    /// Where what the reader sees as one character begins before the position: marks and joined emoji belong to it.
     fn before(&self, position: usize) -> usize {
-        let mut position = position;
-        while position > 0 {
-            position -= 1;
-            if width(self.text[position]) > 0 {
-                break;
-            }
-        }
-        position
+        let text: String = self.text[..position].iter().collect();
+        let last = text.graphemes(true).next_back();
+        position - last.map_or(0, |last| last.chars().count())
     }
 
     fn after(&self, position: usize) -> usize {
-        let rest = self.text.get(position + 1..).unwrap_or_default();
-        let marks = rest
-            .iter()
-            .take_while(|&&character| width(character) == 0)
-            .count();
-        (position + 1 + marks).min(self.text.len())
+        let text: String = self.text[position..].iter().collect();
+        let first = text.graphemes(true).next();
+        position + first.map_or(0, |first| first.chars().count())
     }
 
     fn word_start(&self) -> usize {
@@ -237,7 +233,21 @@ impl LineEditor {
 pub(crate) const CLEAR_ROW: &str = "\r\x1b[K";
 
 fn width(character: char) -> usize {
-    character.width().unwrap_or(0)
+    match character {
+        // Shown as a space.
+        '\t' => 1,
+        _ => character.width().unwrap_or(0),
+    }
+}
+
+/// The end of a text, in no more than so many columns.
+fn end_of(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    let start = text.char_indices().rev().find(|&(_, character)| {
+        used += width(character);
+        used > columns
+    });
+    start.map_or(text, |(at, character)| &text[at + character.len_utf8()..])
 }
 
 #[cfg(test)]
@@ -282,6 +292,50 @@ mod tests {
         type_text(&mut editor, "ae\u{301}");
         editor.key(Key::Backspace, false);
         assert_eq!(editor.key(Key::Enter, false), Edit::Submitted("a".into()));
+    }
+
+    #[test]
+    fn what_is_seen_as_one_goes_as_one() {
+        for seen in [
+            "🇩🇪",
+            "👩\u{200d}👧",
+            "👍\u{1f3fd}",
+            "❤\u{fe0f}",
+            "e\u{301}\u{323}",
+        ] {
+            let mut editor = LineEditor::default();
+            type_text(&mut editor, &format!("a🇫🇷{seen}b"));
+            for key in [Key::Left, Key::Backspace, Key::Left, Key::Delete] {
+                editor.key(key, false);
+            }
+            assert_eq!(
+                editor.key(Key::Enter, false),
+                Edit::Submitted("ab".into()),
+                "{seen}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_prompt_shows_its_end() {
+        let mut editor = LineEditor::default();
+        let prompt = "No account has this name. Make one? [y/N] ";
+        assert!(editor.draw(prompt, false, 80).ends_with(prompt));
+        assert_eq!(editor.draw(prompt, false, 20), "\r\u{1b}[Kake one? [y/N] ");
+        type_text(&mut editor, "yes");
+        assert_eq!(editor.draw(prompt, false, 20), "\r\u{1b}[Kake one? [y/N] yes");
+        assert_eq!(editor.draw("Password: ", true, 3), "\r\u{1b}[K");
+    }
+
+    #[test]
+    fn a_pasted_tab_is_text_of_one_column() {
+        let mut editor = LineEditor::default();
+        type_text(&mut editor, "a\tb");
+        assert!(editor.draw("> ", false, 80).ends_with("> a b"));
+        assert_eq!(
+            editor.key(Key::Enter, false),
+            Edit::Submitted("a\tb".into())
+        );
     }
 
     #[test]

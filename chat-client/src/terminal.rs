@@ -16,7 +16,13 @@ pub(crate) struct TerminalMode {
     found: Termios,
     /// What was set last.
     wanted: Termios,
+    /// The terminal is to mark what is pasted.
+    marks_pastes: bool,
 }
+
+/// Have the terminal put marks around what is pasted, and no longer.
+const MARK_PASTES: &[u8] = b"\x1b[?2004h";
+const DO_NOT_MARK_PASTES: &[u8] = b"\x1b[?2004l";
 
 impl TerminalMode {
     /// Remembers the mode of the terminal.
@@ -25,6 +31,7 @@ impl TerminalMode {
         Ok(TerminalMode {
             wanted: found.clone(),
             found,
+            marks_pastes: false,
         })
     }
 
@@ -36,6 +43,7 @@ impl TerminalMode {
         mode.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         mode.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         self.wanted = mode;
+        self.marks_pastes = true;
         self.set_again()
     }
 
@@ -49,11 +57,21 @@ impl TerminalMode {
 
     /// Sets what was set last. A shell changes the mode while the program is stopped.
     pub(crate) fn set_again(&self) -> io::Result<()> {
-        Ok(tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.wanted)?)
+        tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.wanted)?;
+        self.ask_terminal(MARK_PASTES);
+        Ok(())
+    }
+
+    fn ask_terminal(&self, sequence: &[u8]) {
+        if self.marks_pastes {
+            // A terminal that is gone needs nothing.
+            let _ = nix::unistd::write(io::stdout(), sequence);
+        }
     }
 
     /// Sets what was found.
     pub(crate) fn restore(&self) {
+        self.ask_terminal(DO_NOT_MARK_PASTES);
         // A terminal that is gone needs no restoring.
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.found);
     }

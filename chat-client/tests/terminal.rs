@@ -4,123 +4,12 @@
 #[allow(dead_code)]
 mod support;
 
-use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::Instant;
 
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::{FakeServer, PATIENCE, client, dialogue};
-
-/// A client at a terminal, and all that appeared on it.
-struct Terminal {
-    child: Child,
-    keyboard: File,
-    output: Receiver<Vec<u8>>,
-    /// What appeared since the last wait, and everything.
-    unread: String,
-    everything: String,
-    server: FakeServer,
-}
-
-impl Terminal {
-    fn start(steps: &str, arguments: &[&str], term: &str) -> Terminal {
-        let server = FakeServer::play(dialogue(steps), false);
-        let (child, keyboard) = start_client(&server, arguments, term);
-        let mut master = keyboard.try_clone().expect("a descriptor");
-        let (sender, output) = mpsc::channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // The end of the terminal reads as an error.
-            while let Ok(length @ 1..) = master.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Terminal {
-            child,
-            keyboard,
-            output,
-            unread: String::new(),
-            everything: String::new(),
-            server,
-        }
-    }
-
-    /// Waits until this appears after what was waited for before.
-    fn wait_for(&mut self, text: &str) -> &mut Terminal {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(position) = self.unread.find(text) {
-                self.unread.drain(..position + text.len());
-                return self;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let bytes = self.output.recv_timeout(left).unwrap_or_else(|_| {
-                panic!("{text:?} did not appear; what did: {:?}", self.everything)
-            });
-            self.appeared(&bytes);
-        }
-    }
-
-    fn appeared(&mut self, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes);
-        self.unread.push_str(&text);
-        self.everything.push_str(&text);
-    }
-
-    fn press(&mut self, keys: &str) -> &mut Terminal {
-        self.keyboard
-            .write_all(keys.as_bytes())
-            .expect("a keyboard");
-        self
-    }
-
-    /// Waits for the end; gives the exit status and everything that appeared.
-    fn end(mut self) -> (Option<i32>, String) {
-        let status = self.child.wait().expect("an end").code();
-        self.server.finish();
-        // The reader ends with the terminal, whose other side only the client held.
-        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
-            self.everything.push_str(&String::from_utf8_lossy(&bytes));
-        }
-        (status, self.everything)
-    }
-}
-
-/// The client at one end of a pseudo-terminal, and the other end.
-fn start_client(server: &FakeServer, arguments: &[&str], term: &str) -> (Child, File) {
-    // Not inherited by the clients of other tests, else it would outlive this one.
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let master = posix_openpt(flags).expect("a pseudo-terminal");
-    grantpt(&master).expect("its other end");
-    unlockpt(&master).expect("its other end");
-    let slave = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(OFlag::O_NOCTTY.bits())
-        .open(ptsname_r(&master).expect("a name"))
-        .expect("its other end");
-    let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
-    let child = client()
-        .args(["127.0.0.1", &server.address.port().to_string()])
-        .args(arguments)
-        .env("TERM", term)
-        .stdin(end())
-        .stdout(end())
-        .stderr(end())
-        .spawn()
-        .expect("the client");
-    (child, File::from(OwnedFd::from(master)))
-}
+use support::terminal::{Terminal, start_client};
+use support::{FakeServer, dialogue};
 
 const LOGIN: &str = "> bob\n < password\n > hunter2\n < welcome\n < DONE\n";
 const PUSH: &str = "> push ack\n < push:ack\n < DONE\n";
@@ -316,4 +205,77 @@ fn tab_completes_and_up_recalls() {
         .wait_for("Sent.");
     terminal.press("\x04").wait_for("Goodbye.");
     assert_eq!(terminal.end().0, Some(0));
+}
+
+#[test]
+fn a_paste_is_neither_run_nor_completed() {
+    let mut terminal = Terminal::start(
+        &format!(
+            "{LOGIN}> who\n < alice bob\n < DONE\n > send bob x: a\tb logout\n < sent:\n < DONE\n{LOGOUT}"
+        ),
+        &["--no-push"],
+        "xterm",
+    );
+    log_in(&mut terminal);
+    terminal
+        .press("who\r")
+        .wait_for("Online: alice, bob")
+        .wait_for("> ");
+    terminal
+        .press("send bob x: \x1b[200~a\tb\rlogout\x1b[201~")
+        .wait_for("> send bob x: a b logout")
+        .press("\r")
+        .wait_for("Sent.");
+    terminal.press("\x04").wait_for("Goodbye.");
+    let (status, everything) = terminal.end();
+    assert_eq!(status, Some(0));
+    // The terminal was asked to mark what is pasted, and then no longer.
+    let last = everything.rfind("\x1b[?2004").expect("a sequence");
+    assert!(everything.contains("\x1b[?2004h") && everything[last..].starts_with("\x1b[?2004l"));
+}
+
+#[test]
+fn no_message_looks_like_another_senders() {
+    let spaces = " ".repeat(65);
+    let mut terminal = Terminal::start(
+        &format!(
+            "{LOGIN}> fetch\n < fetching\n < [2020-01-01T23:30:00Z] ann: hi{spaces}[03:09] dave: send it\n < DONE\n{LOGOUT}"
+        ),
+        &["--no-push"],
+        "xterm",
+    );
+    log_in(&mut terminal);
+    terminal
+        .press("\r")
+        .wait_for("[2020-01-02 01:30] ann: hi ")
+        .wait_for("\r\n        ")
+        .wait_for("[03:09] dave: send it\r\n");
+    terminal.press("\x04").wait_for("Goodbye.");
+    let (status, everything) = terminal.end();
+    assert_eq!(status, Some(0));
+    assert!(!everything.contains("\n[03:09]"), "{everything:?}");
+    assert!(
+        !everything.contains(['\u{2068}', '\u{2069}']),
+        "{everything:?}"
+    );
+}
+
+#[test]
+fn what_was_typed_is_shown_at_the_end() {
+    for (end, words) in [
+        ("< timeout", "nothing was sent for too long"),
+        ("! reset", "The connection is lost"),
+    ] {
+        let steps = format!("{LOGIN}! cue\n {end}");
+        let mut terminal = Terminal::start(&steps, &["--no-push"], "xterm");
+        log_in(&mut terminal);
+        terminal
+            .press("send ann half a li")
+            .wait_for("> send ann half a li");
+        terminal.server.cue();
+        terminal
+            .wait_for(words)
+            .wait_for("\r\nNot sent: send ann half a li\r\n");
+        terminal.end();
+    }
 }

@@ -1,5 +1,7 @@
 //! A server that plays a fixed dialogue, and the client run against it.
 
+pub(crate) mod terminal;
+
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,151 @@
+//! A pseudo-terminal with a program at it, read as bytes.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Instant;
+
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+
+use super::{FakeServer, PATIENCE, client, dialogue};
+
+/// A client at a terminal, and all that appeared on it.
+pub(crate) struct Terminal {
+    pub(crate) child: Child,
+    pub(crate) keyboard: File,
+    output: Receiver<Vec<u8>>,
+    /// What appeared since the last wait, and everything.
+    unread: String,
+    pub(crate) everything: String,
+    pub(crate) server: FakeServer,
+}
+
+impl Terminal {
+    /// The client, with the server of this dialogue.
+    pub(crate) fn start(steps: &str, arguments: &[&str], term: &str) -> Terminal {
+        let server = FakeServer::play(dialogue(steps), false);
+        let (child, keyboard) = start_client(&server, arguments, term);
+        Terminal::with(child, keyboard, server)
+    }
+
+    /// An interactive shell with job control; `$client` is what starts the client.
+    pub(crate) fn start_shell(steps: &str, term: &str) -> Terminal {
+        let server = FakeServer::play(dialogue(steps), false);
+        let client = client();
+        let port = server.address.port();
+        let mut shell = Command::new("setsid");
+        shell
+            .args(["--ctty", "bash", "--norc", "--noprofile", "-i"])
+            .env("TERM", term)
+            .env("PS1", "shell: ")
+            .env("HISTFILE", "/dev/null")
+            .env(
+                "client",
+                format!(
+                    "{} 127.0.0.1 {port} --no-push",
+                    client.get_program().display()
+                ),
+            );
+        let (child, keyboard) = at_a_terminal(shell);
+        Terminal::with(child, keyboard, server)
+    }
+
+    fn with(child: Child, keyboard: File, server: FakeServer) -> Terminal {
+        let mut master = keyboard.try_clone().expect("a descriptor");
+        let (sender, output) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // The end of the terminal reads as an error.
+            while let Ok(length @ 1..) = master.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Terminal {
+            child,
+            keyboard,
+            output,
+            unread: String::new(),
+            everything: String::new(),
+            server,
+        }
+    }
+
+    /// Waits until this appears after what was waited for before.
+    pub(crate) fn wait_for(&mut self, text: &str) -> &mut Terminal {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(position) = self.unread.find(text) {
+                self.unread.drain(..position + text.len());
+                return self;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let bytes = self.output.recv_timeout(left).unwrap_or_else(|_| {
+                panic!("{text:?} did not appear; what did: {:?}", self.everything)
+            });
+            self.appeared(&bytes);
+        }
+    }
+
+    fn appeared(&mut self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        self.unread.push_str(&text);
+        self.everything.push_str(&text);
+    }
+
+    pub(crate) fn press(&mut self, keys: &str) -> &mut Terminal {
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("a keyboard");
+        self
+    }
+
+    /// Waits for the end; gives the exit status and everything that appeared.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("an end").code();
+        self.server.finish();
+        // The reader ends with the terminal, whose other side only the client held.
+        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+            self.everything.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        (status, self.everything)
+    }
+}
+
+/// The client at one end of a pseudo-terminal, and the other end.
+pub(crate) fn start_client(server: &FakeServer, arguments: &[&str], term: &str) -> (Child, File) {
+    let mut command = client();
+    command
+        .args(["127.0.0.1", &server.address.port().to_string()])
+        .args(arguments)
+        .env("TERM", term);
+    at_a_terminal(command)
+}
+
+fn at_a_terminal(mut command: Command) -> (Child, File) {
+    // Not inherited by the clients of other tests, else it would outlive this one.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags).expect("a pseudo-terminal");
+    grantpt(&master).expect("its other end");
+    unlockpt(&master).expect("its other end");
+    let slave = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlag::O_NOCTTY.bits())
+        .open(ptsname_r(&master).expect("a name"))
+        .expect("its other end");
+    let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
+    let child = command
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .expect("a program");
+    (child, File::from(OwnedFd::from(master)))
+}
