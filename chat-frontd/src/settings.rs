@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use anyhow::bail;
+use chat_shared::memory::AvailableMemory;
 use chat_shared::network::Networks;
 use chat_shared::process_options::ProcessOptions;
 use chat_shared::protocol::DEFAULT_MAX_LINE_BYTES;
@@ -13,6 +14,10 @@ use clap::builder::RangedU64ValueParser;
 use crate::master::address::{ListenAddress, PlainListen};
 use crate::master::handouts::IdentityFiles;
 
+/// What a worker holds for all its clients at the most, unless told otherwise.
+const MAX_BUFFER_BYTES: usize = 512 << 20;
+/// The least that it may be told to hold.
+const MIN_BUFFER_BYTES: usize = 65_536;
 /// Most workers there may be.
 const MAX_WORKERS: u32 = 64;
 
@@ -127,15 +132,15 @@ pub struct Settings {
     )]
     pub max_unread_bytes: usize,
 
-    /// What a worker may hold for all its clients together; who holds the most is let go of when it is more
+    /// What a worker may hold for all its clients together; who holds the most is let go of when it is more [default:
+    /// 512 MiB, or less: all workers together an eighth of the memory that the process may have]
     #[arg(
         long,
         value_name = "BYTES",
         env = "CHAT_MAX_BUFFER_BYTES",
-        default_value_t = 512 << 20,
-        value_parser = RangedU64ValueParser::<usize>::new().range(65_536..=1 << 40)
+        value_parser = RangedU64ValueParser::<usize>::new().range(MIN_BUFFER_BYTES as u64..=1 << 40)
     )]
-    pub max_buffer_bytes: usize,
+    pub max_buffer_bytes: Option<usize>,
 
     /// Names that a message may be sent to at once
     #[arg(
@@ -250,6 +255,16 @@ impl Settings {
         self.process.run_dir.join("chat-stated.sock")
     }
 
+    /// What a worker may hold for all its clients.
+    pub fn max_buffer_bytes(&self, available: AvailableMemory) -> usize {
+        self.max_buffer_bytes.unwrap_or_else(|| {
+            let bytes = available.bytes / 8 / u64::from(self.workers);
+            usize::try_from(bytes).map_or(MAX_BUFFER_BYTES, |bytes| {
+                bytes.clamp(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES)
+            })
+        })
+    }
+
     /// Where clients connect without TLS.
     pub fn plain_addresses(&self) -> anyhow::Result<Vec<ListenAddress>> {
         let addresses = self.listen.iter().filter_map(|listen| match listen {
@@ -302,10 +317,25 @@ fn cores() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use chat_shared::memory::MemorySource;
+
     use super::*;
 
     fn parse(flags: &[&str]) -> Result<Settings, clap::Error> {
         Settings::try_parse_from(["chat-frontd"].iter().chain(flags))
+    }
+
+    #[test]
+    fn buffers_follow_the_memory() {
+        let by = MemorySource::ControlGroup;
+        let of = |settings: &Settings, bytes| {
+            settings.max_buffer_bytes(AvailableMemory { bytes, by }) >> 20
+        };
+        let settings = parse(&["--workers=2"]).unwrap();
+        assert_eq!(of(&settings, 1 << 30), 64);
+        assert_eq!(of(&settings, 1 << 40), 512);
+        let settings = parse(&["--max-buffer-bytes=33554432"]).unwrap();
+        assert_eq!(of(&settings, 1 << 20), 32);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod handouts;
 pub mod histogram;
 pub mod inherited_fd;
 pub mod log_format;
+pub mod memory;
 pub mod network;
 pub mod operator;
 pub mod output;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chat_shared::child_link::Reports;
+use chat_shared::memory::AvailableMemory;
 use chat_shared::network::Networks;
 use chat_shared::token_bucket::Rate;
 use chat_shared::wake_stream;
@@ -129,7 +130,7 @@ impl EventLoop {
                 login_ms: settings.login_time_out * 1_000,
                 lines: Rate::new(settings.lines_per_second, 1_000, settings.line_burst),
             },
-            max_held_bytes: settings.max_buffer_bytes,
+            max_held_bytes: settings.max_buffer_bytes(AvailableMemory::of_this_process()),
         };
         Ok(Self {
             poll,
