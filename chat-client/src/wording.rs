@@ -175,7 +175,7 @@ fn refused(kind: &str, command: &str) -> String {
         "quota" => {
             "Not sent: too much is waiting for one of the recipients already. Nobody has it; try again later.".into()
         }
-        "full" => "Not done: the server has no room left on its disk. Try again later.".into(),
+        "full" => "Not done: the server has no room for it. Try again later.".into(),
         "busy" => "Not done: the server is too busy at the moment. Try again soon.".into(),
         _ => format!("The server refused `{command}`: {kind}"),
     }

@@ -89,7 +89,7 @@ fn undelivered_messages_and_refusals_are_told_and_give_status_6() {
         ("error:args:do", "The arguments of `do` are wrong."),
         ("error:length:do", "longer than this server takes"),
         ("error:quota:do", "too much is waiting"),
-        ("error:full:do", "no room left on its disk"),
+        ("error:full:do", "the server has no room for it"),
         ("error:busy:do", "too busy"),
     ] {
         let run = play(

@@ -1,7 +1,7 @@
 //! Writes one small example of everything that is stored or said in a format of its own, for `tests/fixtures/`.
 //!
 //! Run it once for each new version of a format, into a new directory, and never change an old one:
-//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v2`
+//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v3`
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,7 +17,7 @@ use chat_stated::backup::take::{Source, take};
 use chat_stated::checkpoint::{Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter};
 use chat_stated::entry::{
     AccountChange, AccountId, Action, Batch, ConnectionId, Entry, FiledSecret, Limits, RequestName,
-    Stamp,
+    Stamp, WaitingLimits,
 };
 use chat_stated::journal::{Journal, JournalEvent, LocalJournal, Position};
 use chat_stated::state::State;
@@ -96,7 +96,7 @@ fn write_state(dir: &Path) -> anyhow::Result<()> {
     journal.forget_through(Position(2));
     commit(batch_after(), &mut journal, &mut state)?;
     ensure!(
-        state.waiting_messages() == 3,
+        state.waiting_messages() == 5,
         "{}",
         state.waiting_messages()
     );
@@ -130,6 +130,10 @@ fn batches_before() -> Vec<Batch> {
     vec![
         batch(vec![
             Entry::Configure(Limits::default()),
+            Entry::LimitWaiting(WaitingLimits {
+                bytes: 1_000_000,
+                sender_percent: 50,
+            }),
             Entry::BeginLife {
                 secret: CREDENTIAL.secret,
                 pid: 1,
@@ -150,6 +154,8 @@ fn batches_before() -> Vec<Batch> {
                 },
             ),
             request(1, 4, send(&["alice"], "read meanwhile")),
+            request(1, 5, send(&["bob", "carol"], "to both")),
+            request(1, 6, send(&["bob", "carol"], "to both again")),
         ]),
         batch(vec![
             request(2, 1, failed(2)),
@@ -170,7 +176,7 @@ fn batch_meanwhile() -> Batch {
                 had: all,
             },
         },
-        request(1, 5, send(&["bob", "carol"], "after it")),
+        request(1, 7, send(&["bob", "carol"], "after it")),
     ])
 }
 

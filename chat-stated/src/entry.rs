@@ -87,6 +87,8 @@ pub enum Entry {
     },
     /// Lines of one client, one behind the other: as many requests with [`Action::Send`]. Since format 2.
     Sends(Sends),
+    /// How much may wait from here on. Since format 3.
+    LimitWaiting(WaitingLimits),
 }
 
 /// Lines of one client, one behind the other, with a message to some accounts each.
@@ -264,6 +266,35 @@ impl Default for Limits {
             broadcast_messages: 100_000,
             broadcast_bytes: 64 * 1024 * 1024,
             broadcasts_per_minute: 60_000,
+        }
+    }
+}
+
+/// How much may wait in all, and of one sender. Follows the memory that the process may have, and is part of the
+/// journal, because it decides answers. What waits already stays when it becomes less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingLimits {
+    /// What all messages that wait may take, in the bytes that [`crate::state::MESSAGE_BYTES`] and the constants
+    /// beside it count.
+    pub bytes: u64,
+    /// The part of it that one sender may use, in percent.
+    pub sender_percent: u32,
+}
+
+impl WaitingLimits {
+    /// What one sender may use.
+    pub fn sender_bytes(&self) -> u64 {
+        let bytes = u128::from(self.bytes) * u128::from(self.sender_percent) / 100;
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+/// None: as it was before there were any.
+impl Default for WaitingLimits {
+    fn default() -> Self {
+        Self {
+            bytes: u64::MAX,
+            sender_percent: 100,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod disk_reserve;
 pub mod entry;
 pub mod exposure;
 pub mod journal;
+pub mod memory_plan;
 pub mod passwords;
 pub mod server;
 pub mod settings;

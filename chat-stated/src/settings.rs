@@ -9,10 +9,11 @@ use chat_shared::token_bucket::Rate;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{ArgAction, Parser};
 
-use crate::core::{CoreSettings, SourceLimits};
+use crate::core::SourceLimits;
 use crate::disk_reserve::DiskReserve;
-use crate::entry::Limits;
+use crate::entry::{Limits, WaitingLimits};
 use crate::exposure::OnExposure;
+use crate::memory_plan::MemoryPlan;
 use crate::passwords::cost::{HashingCost, MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_KIB};
 
 /// The state daemon of chatserv: accounts, sessions and message queues
@@ -36,9 +37,24 @@ pub struct Settings {
     )]
     pub block_time: u64,
 
-    /// Accounts there may be
-    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_ACCOUNTS", default_value_t = Limits::default().accounts)]
-    pub max_accounts: u32,
+    /// Accounts there may be [default: 10000000, or fewer: one for every 4 KiB of the memory that the process may have]
+    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_ACCOUNTS")]
+    pub max_accounts: Option<u32>,
+
+    /// What all messages that wait may take: 256 bytes each, 12 for each reader, and their texts [default: a quarter
+    /// of the memory that the process may have]
+    #[arg(long, value_name = "BYTES", env = "CHAT_WAITING_BYTES")]
+    pub waiting_bytes: Option<u64>,
+
+    /// Part of that which the messages of one sender may take
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        env = "CHAT_SENDER_WAITING_PERCENT",
+        default_value_t = 20,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=100)
+    )]
+    pub sender_waiting_percent: u32,
 
     /// Messages that may wait for one user, broadcasts not counted
     #[arg(long, value_name = "COUNT", env = "CHAT_QUEUE_MESSAGES", default_value_t = Limits::default().queue_messages)]
@@ -172,14 +188,10 @@ pub struct Settings {
     )]
     pub checkpoint_every_entries: u64,
 
-    /// Bytes of text of waiting messages that are kept in memory; the others are read from the disk
-    #[arg(
-        long,
-        value_name = "BYTES",
-        env = "CHAT_RESIDENT_TEXT_BYTES",
-        default_value_t = CoreSettings::default().resident_text_bytes
-    )]
-    pub resident_text_bytes: u64,
+    /// Bytes of text of waiting messages that are kept in memory; the others are read from the disk [default: 64 MiB,
+    /// or less: a sixteenth of the memory that the process may have]
+    #[arg(long, value_name = "BYTES", env = "CHAT_RESIDENT_TEXT_BYTES")]
+    pub resident_text_bytes: Option<u64>,
 
     /// Space held back on the disk, so that logins, logouts and reading go on when it is full
     #[arg(
@@ -251,11 +263,25 @@ impl Settings {
         }
     }
 
+    /// Bytes of text that are kept in memory.
+    pub fn resident_text_bytes(&self, plan: MemoryPlan) -> u64 {
+        self.resident_text_bytes
+            .unwrap_or_else(|| plan.resident_text_bytes())
+    }
+
+    /// How much may wait.
+    pub fn waiting_limits(&self, plan: MemoryPlan) -> WaitingLimits {
+        WaitingLimits {
+            bytes: self.waiting_bytes.unwrap_or_else(|| plan.waiting_bytes()),
+            sender_percent: self.sender_waiting_percent,
+        }
+    }
+
     /// What the state refuses to grow beyond.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self, plan: MemoryPlan) -> Limits {
         Limits {
             block_time_ms: self.block_time * 1000,
-            accounts: self.max_accounts,
+            accounts: self.max_accounts.unwrap_or_else(|| plan.accounts()),
             queue_messages: self.queue_messages,
             queue_bytes: self.queue_bytes,
             sender_share_percent: self.sender_share_percent,
@@ -268,7 +294,14 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use chat_shared::memory::{AvailableMemory, MemorySource};
+
     use super::*;
+
+    const AMPLE: MemoryPlan = MemoryPlan::of(AvailableMemory {
+        bytes: 1 << 40,
+        by: MemorySource::Host,
+    });
 
     fn parse(flags: &[&str]) -> Result<Settings, clap::Error> {
         Settings::try_parse_from(["chat-stated", "--run-dir=/r"].iter().chain(flags))
@@ -277,7 +310,7 @@ mod tests {
     #[test]
     fn the_limits_are_the_default_ones() {
         let settings = parse(&["--block-time=60"]).unwrap();
-        assert_eq!(settings.limits(), Limits::default());
+        assert_eq!(settings.limits(AMPLE), Limits::default());
         assert_eq!(settings.source_limits(), SourceLimits::default());
         assert_eq!(settings.socket_path(), PathBuf::from("/r/chat-stated.sock"));
     }
@@ -285,8 +318,22 @@ mod tests {
     #[test]
     fn flags_become_limits_in_the_unit_of_the_state() {
         let settings = parse(&["--block-time=4", "--queue-messages=7"]).unwrap();
-        assert_eq!(settings.limits().block_time_ms, 4000);
-        assert_eq!(settings.limits().queue_messages, 7);
+        assert_eq!(settings.limits(AMPLE).block_time_ms, 4000);
+        assert_eq!(settings.limits(AMPLE).queue_messages, 7);
+    }
+
+    #[test]
+    fn a_flag_wins_over_what_the_memory_suggests() {
+        let waiting = parse(&[]).unwrap().waiting_limits(AMPLE);
+        assert_eq!((waiting.bytes, waiting.sender_percent), (1 << 38, 20));
+        let flags = [
+            "--waiting-bytes=1000",
+            "--sender-waiting-percent=7",
+            "--max-accounts=3",
+        ];
+        let settings = parse(&flags).unwrap();
+        assert_eq!(settings.waiting_limits(AMPLE).sender_bytes(), 70);
+        assert_eq!(settings.limits(AMPLE).accounts, 3);
     }
 
     #[test]
@@ -295,6 +342,7 @@ mod tests {
             "--block-time=0",
             "--block-time=18446744073709551615",
             "--sender-share-percent=101",
+            "--sender-waiting-percent=0",
             "--argon2-iterations=0",
             "--argon2-iterations=101",
             "--argon2-memory-kib=1048577",

@@ -51,6 +51,16 @@ pub fn replay(state: &mut State, batch: Batch) {
     }
 }
 
+/// Messages looked at in one go when texts make way for others.
+const DROPPED_AT_ONCE: usize = 4_096;
+
+/// The same, and then no more texts stay in memory than so many bytes, and those that the checkpoint has not:
+/// replaying takes no more memory than what ran.
+pub fn replay_within(state: &mut State, batch: Batch, resident_text_bytes: u64) {
+    replay(state, batch);
+    while state.drop_texts(resident_text_bytes, DROPPED_AT_ONCE) {}
+}
+
 /// What the checkpoint in a directory has come to, alone.
 #[derive(Debug)]
 pub struct StoredCheckpoint {
@@ -96,7 +106,7 @@ impl StoredCheckpoint {
         }
         let checked = journal.check(Some(self.position), |stored| {
             entries += stored.batch.entries.len() as u64;
-            replay(&mut state, stored.batch);
+            replay_within(&mut state, stored.batch, RESIDENT_TEXT_BYTES);
             Ok(())
         })?;
         if checked.is_some() {
@@ -147,7 +157,7 @@ impl StoredBackup {
                 StorageError::damaged_backup(file, place, error.to_string())
             })?;
             entries += batch.entries.len() as u64;
-            replay(&mut state, batch);
+            replay_within(&mut state, batch, RESIDENT_TEXT_BYTES);
             Ok::<(), StorageError>(())
         })?;
         state.check_replayed().map_err(|error| {

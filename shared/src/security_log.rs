@@ -54,8 +54,10 @@ pub enum Event {
     ProxyHeader,
     /// A message to too many at once.
     GroupSize,
-    /// A queue, a share of it, or the budget of broadcasts was full.
+    /// A queue, a share of it, the budget of broadcasts, or a sender's share of what may wait was full.
     Quota,
+    /// What may wait took all it may.
+    Full,
     /// A TLS handshake failed.
     TlsHandshake,
 }
@@ -82,6 +84,7 @@ impl Event {
             Self::ProxyHeader => "proxy-header",
             Self::GroupSize => "group-size",
             Self::Quota => "quota",
+            Self::Full => "full",
             Self::TlsHandshake => "tls-handshake",
         }
     }

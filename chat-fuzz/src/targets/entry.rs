@@ -7,6 +7,7 @@ use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, Stream
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{
     AccountChange, AccountId, Action, Batch, ConnectionId, Entry, FiledSecret, Limits, RequestName,
+    WaitingLimits,
 };
 use chat_stated::journal::format::{decode, encode};
 use chat_stated::state::{Effects, State};
@@ -79,6 +80,8 @@ fn save(state: &mut State, checkpoint: &mut MemoryCheckpoint) {
     assert_eq!(restored.waiting_messages(), state.waiting_messages());
     assert_eq!(restored.last_message(), state.last_message());
     assert_eq!(restored.limits(), state.limits());
+    assert_eq!(restored.waiting_limits(), state.waiting_limits());
+    assert_eq!(restored.waiting_bytes(), state.waiting_bytes());
 }
 
 fn account(choices: &mut Choices<'_>) -> AccountId {
@@ -112,7 +115,7 @@ fn name(choices: &mut Choices<'_>) -> String {
 }
 
 fn entry(choices: &mut Choices<'_>) -> Entry {
-    match choices.below(12) {
+    match choices.below(13) {
         0 => Entry::Configure(limits(choices)),
         1 => Entry::BeginLife {
             secret: [choices.byte(); 16],
@@ -134,6 +137,10 @@ fn entry(choices: &mut Choices<'_>) -> Entry {
             connection: connection(choices),
             progress: progress(choices),
         },
+        7 => Entry::LimitWaiting(WaitingLimits {
+            bytes: choices.number(),
+            sender_percent: choices.number() as u32,
+        }),
         _ => Entry::Request {
             name: RequestName {
                 connection: connection(choices),

@@ -4,8 +4,9 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::journal::Position;
 
-/// Number of the format that is written. Since format 2 there are records of what was read while a checkpoint was taken.
-pub(super) const FORMAT: i32 = 2;
+/// Number of the format that is written. Since format 2 there are records of what was read while a checkpoint was
+/// taken; since format 3 a page names equal lists of readers once, and there is a record of how much may wait.
+pub(super) const FORMAT: i32 = 3;
 
 /// The oldest that is read.
 pub(super) const FIRST_FORMAT: i32 = 1;

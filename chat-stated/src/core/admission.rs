@@ -72,12 +72,11 @@ impl Core {
             Answer::Welcome => return self.sources.logged_in(key),
             Answer::Password => Event::LoginFailed,
             Answer::Locked { .. } => Event::BlockBegan,
-            Answer::Quota => {
-                let account = self.state.account_on(request.connection);
-                let user = account.and_then(|account| self.state.record(account));
-                let user = user.map(|record| record.name.as_ref());
-                let now_ms = self.stamp.boot_ms;
-                return self.security.note(now_ms, Event::Quota, None, user);
+            Answer::Quota => return self.note_sender(Event::Quota, request),
+            // Nothing else that is decided is: what the disk has no room for comes to no decision.
+            Answer::Full => {
+                self.waiting_is_full();
+                return self.note_sender(Event::Full, request);
             }
             _ => return,
         };
@@ -85,5 +84,12 @@ impl Core {
             let now_ms = self.stamp.boot_ms;
             self.security.note(now_ms, event, Some(address), Some(user));
         }
+    }
+
+    fn note_sender(&mut self, event: Event, request: RequestName) {
+        let account = self.state.account_on(request.connection);
+        let user = account.and_then(|account| self.state.record(account));
+        let user = user.map(|record| record.name.as_ref());
+        self.security.note(self.stamp.boot_ms, event, None, user);
     }
 }

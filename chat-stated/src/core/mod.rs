@@ -17,6 +17,7 @@ mod sends;
 mod sources;
 mod space;
 mod texts;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ pub use link::LinkId;
 pub use sources::SourceLimits;
 pub use texts::MissingTexts;
 
-use crate::entry::{Batch, Limits, Stamp};
+use crate::entry::{Batch, Entry, Limits, Stamp, WaitingLimits};
 use crate::journal::Position;
 use crate::passwords::pool::PasswordJob;
 use crate::passwords::remembered::RememberedPasswords;
@@ -46,6 +47,7 @@ use logins::Logins;
 use sources::Sources;
 use space::Space;
 use texts::TextReads;
+use waiting::WaitingLog;
 
 /// What the core wants to have done. Each is answered by the method named with it.
 #[derive(Debug)]
@@ -122,6 +124,8 @@ pub enum FileRequest {
 pub struct CoreSettings {
     /// Journalled when they differ from those in force.
     pub limits: Limits,
+    /// The same of how much may wait.
+    pub waiting_limits: WaitingLimits,
     /// What clients' sources may have and do.
     pub sources: SourceLimits,
     /// How long the sessions of a worker that has not come back are kept once it could have.
@@ -151,6 +155,7 @@ impl Default for CoreSettings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            waiting_limits: WaitingLimits::default(),
             sources: SourceLimits::default(),
             orphan_grace_ms: 2_000,
             max_links: 256,
@@ -182,6 +187,7 @@ pub struct Core {
     sources: Sources,
     security: SecurityLog,
     text_reads: TextReads,
+    waiting_log: WaitingLog,
     effects: Effects,
     actions: Vec<Action>,
 }
@@ -195,7 +201,7 @@ impl Core {
         remembered: RememberedPasswords,
         stamp: Stamp,
     ) -> Self {
-        let limits = settings.limits;
+        let (limits, waiting_limits) = (settings.limits, settings.waiting_limits);
         let mut core = Self {
             sources: Sources::new(settings.sources.clone()),
             security: SecurityLog::default(),
@@ -211,10 +217,11 @@ impl Core {
             checkpoints: Checkpoints::at(position),
             space: Space::default(),
             text_reads: TextReads::default(),
+            waiting_log: WaitingLog::default(),
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };
-        core.configure(limits);
+        core.configure(limits, waiting_limits);
         core.read_account_file();
         core
     }
@@ -264,9 +271,12 @@ impl Core {
     }
 
     /// Changes the limits, from the next batch on.
-    fn configure(&mut self, limits: Limits) {
+    fn configure(&mut self, limits: Limits, waiting_limits: WaitingLimits) {
         if *self.state.limits() != limits {
-            self.batches.push(crate::entry::Entry::Configure(limits));
+            self.batches.push(Entry::Configure(limits));
+        }
+        if *self.state.waiting_limits() != waiting_limits {
+            self.batches.push(Entry::LimitWaiting(waiting_limits));
         }
     }
 

@@ -20,7 +20,7 @@ use crate::account_file::format::parse;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
 use crate::checkpoint::MemoryCheckpoint;
-use crate::entry::{Action as Attempt, ConnectionId, Entry, RequestName};
+use crate::entry::{Action as Attempt, ConnectionId, RequestName};
 
 const START: Stamp = Stamp {
     wall_ms: 1_800_000_000_000,

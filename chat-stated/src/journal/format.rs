@@ -12,7 +12,7 @@ use crate::entry::Batch;
 
 /// Number of the encoding that is written. Raised whenever a golden byte in the tests would change, or what came before
 /// could not read it.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 
 /// The first encoding, whose batches mean the same in this one.
 const FIRST_FORMAT: u8 = 1;
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::entry::{
         AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, Limits, RequestName,
-        Sends, Stamp,
+        Sends, Stamp, WaitingLimits,
     };
 
     const PROGRESS: Progress = Progress {
@@ -292,6 +292,13 @@ mod tests {
                 }),
                 "010803fc7011010001fb2c01fb2b01fb2a01fb2c0102000302040002076120626869686f",
             ),
+            (
+                Entry::LimitWaiting(WaitingLimits {
+                    bytes: 1_000_000,
+                    sender_percent: 20,
+                }),
+                "0109fc40420f0014",
+            ),
         ]
     }
 
@@ -310,7 +317,7 @@ mod tests {
         let empty = encoded(&batch(vec![]));
         assert_eq!(
             hex(&empty),
-            "0201fc40420f003031323334353637383961626364656600"
+            "0301fc40420f003031323334353637383961626364656600"
         );
         let head = &empty[..empty.len() - 1];
         for (entry, golden) in entries() {
@@ -323,11 +330,13 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_the_first_format_is_read() {
+    fn batches_of_older_formats_are_read() {
         let batch = batch(vec![request(Action::LogOut)]);
         let mut body = encoded(&batch);
-        body[0] = FIRST_FORMAT;
-        assert_eq!(decode(&body), Ok(batch));
+        for format in FIRST_FORMAT..FORMAT {
+            body[0] = format;
+            assert_eq!(decode(&body).as_ref(), Ok(&batch));
+        }
         body[0] = 0;
         assert_eq!(decode(&body), Err(FormatError::Unknown(0)));
     }

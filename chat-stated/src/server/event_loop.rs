@@ -86,10 +86,11 @@ impl EventLoop {
         let (reporter, finished) = Reporter::new(waker);
         let clock = host.clock;
         let settings = CoreSettings {
-            limits: setup.settings.limits(),
+            limits: setup.settings.limits(host.plan),
+            waiting_limits: setup.settings.waiting_limits(host.plan),
             sources: setup.settings.source_limits(),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
-            resident_text_bytes: setup.settings.resident_text_bytes,
+            resident_text_bytes: setup.settings.resident_text_bytes(host.plan),
             ..CoreSettings::default()
         };
         let remembered =

@@ -14,12 +14,14 @@ use std::num::NonZeroUsize;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use chat_shared::memory::AvailableMemory;
 use chat_shared::sandbox::Sandbox;
 
 use crate::account_file::rewrite::rewrite;
 use crate::backup::restore;
 use crate::database::disk_failure;
 use crate::exposure::{close_directory_to_others, close_to_others};
+use crate::memory_plan::MemoryPlan;
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
 use event_loop::EventLoop;
@@ -27,6 +29,7 @@ use host_clock::HostClock;
 
 /// How long a predecessor may take to let go of the state directory.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+const MIB: u64 = 1024 * 1024;
 
 /// What the daemon's process is started with.
 #[derive(Debug)]
@@ -45,16 +48,14 @@ pub struct DaemonSetup {
 /// What has to be asked of the host while its files can be read.
 struct Host {
     clock: HostClock,
+    plan: MemoryPlan,
     hashing_threads: NonZeroUsize,
 }
 
 /// Recovers the state and serves it until SIGTERM, or until the supervisor is gone. An error means that the state
 /// cannot be served, or no longer.
 pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
-    let host = Host {
-        clock: HostClock::new()?,
-        hashing_threads: hashing_threads(),
-    };
+    let host = Host::ask(&setup.settings)?;
     let state_dir = setup.settings.state_dir();
     let _lock = StateLock::acquire(&state_dir, LOCK_WAIT)?;
     let on_exposure = setup.settings.on_exposure();
@@ -65,7 +66,7 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
     if disk_failure::is_noted(&state_dir)? {
         rewrite(&setup.settings.account_file())?;
     }
-    let resident_text_bytes = setup.settings.resident_text_bytes;
+    let resident_text_bytes = setup.settings.resident_text_bytes(host.plan);
     let recovered = match recovery::recover(&state_dir, resident_text_bytes) {
         // A start takes some room, too; what is held back is taken again if there is more than that.
         Err(error) if recovery::may_lack_room(&error) => {
@@ -78,8 +79,21 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
     EventLoop::new(setup, host, recovered)?.run()
 }
 
-/// One fewer than there are cores, so that hashing leaves one to everybody else; at least one.
-fn hashing_threads() -> NonZeroUsize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
+impl Host {
+    fn ask(settings: &Settings) -> anyhow::Result<Self> {
+        let memory = AvailableMemory::of_this_process();
+        let plan = MemoryPlan::of(memory);
+        let waiting = settings.waiting_limits(plan);
+        log::info!(
+            "this process may have {memory}: messages that wait may take {} MiB, those of one sender {} MiB",
+            waiting.bytes / MIB,
+            waiting.sender_bytes() / MIB
+        );
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(Self {
+            clock: HostClock::new()?,
+            plan,
+            hashing_threads: plan.hashing_threads(cores, settings.argon2_memory_kib),
+        })
+    }
 }

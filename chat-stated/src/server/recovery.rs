@@ -13,10 +13,10 @@ use crate::database::{StorageError, disk_failure};
 use crate::entry::Batch;
 use crate::journal::{CheckedJournal, LocalJournal, Position, RecoveredJournal, damaged_journal};
 use crate::state::{Restoration, State};
-use crate::stored_state::replay;
+use crate::stored_state::replay_within;
 
 /// Batches that may be read while earlier ones are still being applied.
-const READ_AHEAD_BATCHES: usize = 16;
+const READ_AHEAD_BATCHES: usize = 4;
 
 /// Everything that was on disk.
 pub struct Recovered {
@@ -112,7 +112,7 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
         let state = &mut state;
         scope.spawn(move || {
             for batch in to_be_applied {
-                replay(state, batch);
+                replay_within(state, batch, resident_text_bytes);
             }
         });
         checked.replay(loaded.position, |stored| {

@@ -8,6 +8,7 @@ use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::clock::StateMs;
+use super::messages::Messages;
 use super::queue::Queue;
 use super::rate::Allowance;
 use super::save::Records;
@@ -164,12 +165,15 @@ impl Accounts {
         self.online.insert(name);
     }
 
-    pub(super) fn log_out(&mut self, id: AccountId, now: StateMs) {
+    pub(super) fn log_out(&mut self, id: AccountId, now: StateMs, messages: &mut Messages) {
         let account = self.change(id);
         account.record.session = None;
         account.record.last_seen = Some(now);
         account.record.received = account.record.cursor;
-        account.queue.receive_nothing();
+        let shares_before = account.queue.shares();
+        account.queue.receive_nothing(messages);
+        let shares = account.queue.shares();
+        messages.waiting_bytes.shares_changed(shares_before, shares);
         let name = account.record.name.clone();
         self.online.remove(&name);
         self.seen.insert((now, id));
@@ -192,10 +196,14 @@ impl Accounts {
     }
 
     /// After the queues were filled again: what was received does not count.
-    pub(super) fn restore_received(&mut self) {
+    pub(super) fn restore_received(&mut self, messages: &mut Messages) {
+        let mut shares = 0;
         for account in &mut self.accounts {
-            account.queue.receive_through(account.record.received);
+            let received = account.record.received;
+            account.queue.receive_through(received, messages);
+            shares += account.queue.shares();
         }
+        messages.waiting_bytes.shares_changed(0, shares);
     }
 
     /// A snapshot begins: it has all accounts as they are now. The one before has come to its end. Gives those whose
@@ -224,9 +232,15 @@ impl Accounts {
     }
 
     /// A queue's messages up to this one are on pages now.
-    pub(super) fn queue_was_paged(&mut self, id: AccountId, through: MessageNumber) {
+    pub(super) fn queue_was_paged(
+        &mut self,
+        id: AccountId,
+        through: MessageNumber,
+        messages: &Messages,
+    ) {
         let account = &mut self.accounts[id.0 as usize];
-        account.has_unpaged = account.queue.after(through).next().is_some();
+        let last = account.queue.last();
+        account.has_unpaged = last.is_some_and(|key| messages.get(key).number > through);
         if account.has_unpaged {
             self.unpaged.push(id);
         }

@@ -32,7 +32,8 @@ pub enum Decision {
     Quota,
     /// As [`Answer::Refused`].
     Refused,
-    /// As [`Answer::Full`]: the disk had no room for it, and later requests were decided since.
+    /// As [`Answer::Full`]: what may wait takes all it may, or the disk had no room for it and later requests were
+    /// decided since.
     Full,
 }
 

@@ -12,6 +12,7 @@ use super::lives::Repeat;
 use super::messages::{Readers, StoredMessage, Text};
 use super::rate::Allowance;
 use super::send::Letter;
+use super::waiting::message_bytes;
 use crate::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Stamp,
 };
@@ -95,6 +96,7 @@ impl State {
                 self.lives.close(connection);
             }
             Entry::Sends(sends) => self.apply_sends(&sends, wall_s, effects),
+            Entry::LimitWaiting(limits) => self.waiting_limits = limits,
         }
     }
 
@@ -295,9 +297,17 @@ impl State {
         let text_bytes = text.len() as u64;
         let budget_holds = self.messages.broadcasts_waiting() < self.limits.broadcast_messages
             && self.messages.broadcast_bytes() + text_bytes <= self.limits.broadcast_bytes;
+        if !budget_holds {
+            return Decision::Quota;
+        }
+        let bytes = message_bytes(text.len(), 0);
+        let waiting = &self.messages.waiting_bytes;
+        if let Some(refusal) = waiting.refusal(sender, bytes, 0, &self.waiting_limits) {
+            return refusal;
+        }
         let per_minute = self.limits.broadcasts_per_minute;
         let allowance = &mut self.accounts.change(sender).record.broadcasts;
-        if !budget_holds || !allowance.take(now, per_minute) {
+        if !allowance.take(now, per_minute) {
             return Decision::Quota;
         }
         let readers = self.accounts.len() as u32 - 1;
@@ -342,15 +352,21 @@ impl State {
         }
         let account = self.accounts.change(id);
         account.record.received = account.record.received.max(received);
-        account.queue.receive_through(received);
-        if had <= cursor {
-            return;
+        let shares_before = account.queue.shares();
+        account.queue.receive_through(received, &self.messages);
+        if had > cursor {
+            account.record.cursor = had;
+            while let Some(key) = account.queue.pop_through(had, &self.messages) {
+                self.messages.read_by_one(key);
+            }
         }
-        account.record.cursor = had;
-        while let Some(key) = account.queue.pop_through(had) {
-            self.messages.read_by_one(key);
+        let shares = account.queue.shares();
+        self.messages
+            .waiting_bytes
+            .shares_changed(shares_before, shares);
+        if had > cursor {
+            self.messages.broadcasts_read_by(id, cursor, had);
         }
-        self.messages.broadcasts_read_by(id, cursor, had);
     }
 
     fn end_session(&mut self, connection: ConnectionId) {
@@ -358,7 +374,7 @@ impl State {
         if let Some(ended) = self.lives.connection_mut(connection)
             && let Some(account) = ended.log_out()
         {
-            self.accounts.log_out(account, now);
+            self.accounts.log_out(account, now, &mut self.messages);
         }
     }
 
@@ -370,7 +386,7 @@ impl State {
                 .iter()
                 .filter_map(|(_, connection)| connection.account())
             {
-                self.accounts.log_out(account, now);
+                self.accounts.log_out(account, now, &mut self.messages);
             }
         }
     }

@@ -42,11 +42,62 @@ pub(super) struct Connection {
     last: Option<PlainDecision>,
 }
 
-/// A decision, in little room if it is plain.
+/// A decision, in little room: a line may name thousands whom nobody knows, and a client may have hundreds of lines
+/// under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "SavedDecision", into = "SavedDecision")]
 enum KeptDecision {
     Plain(PlainDecision),
+    /// Sent, but not to these: names with a space between, which no name has in it.
+    SentBut(Box<str>),
     Other(Box<Decision>),
+}
+
+/// The same as it is stored.
+#[derive(Serialize, Deserialize)]
+enum SavedDecision {
+    Plain(PlainDecision),
+    Other(Decision),
+}
+
+impl From<SavedDecision> for KeptDecision {
+    fn from(saved: SavedDecision) -> Self {
+        match saved {
+            SavedDecision::Plain(plain) => Self::Plain(plain),
+            SavedDecision::Other(decision) => Self::of_other(&decision),
+        }
+    }
+}
+
+impl From<KeptDecision> for SavedDecision {
+    fn from(kept: KeptDecision) -> Self {
+        match kept {
+            KeptDecision::Plain(plain) => Self::Plain(plain),
+            other => Self::Other(other.decision()),
+        }
+    }
+}
+
+impl KeptDecision {
+    /// Of one that is not plain.
+    fn of_other(decision: &Decision) -> Self {
+        match decision {
+            Decision::Sent { unknown } if !unknown.is_empty() => {
+                Self::SentBut(unknown.join(" ").into())
+            }
+            other => Self::Other(other.clone().into()),
+        }
+    }
+
+    fn decision(&self) -> Decision {
+        match self {
+            Self::Plain(plain) => (*plain).into(),
+            Self::SentBut(names) => Decision::Sent {
+                unknown: names.split(' ').map(str::to_owned).collect(),
+            },
+            Self::Other(decision) => Decision::clone(decision),
+        }
+    }
 }
 
 /// Decisions that room is made for when the first is kept beside the last.
@@ -132,10 +183,7 @@ impl Connection {
         }
         let earlier = self.earlier.as_ref()?;
         let index = earlier.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
-        Some(match &earlier[index].1 {
-            KeptDecision::Plain(plain) => (*plain).into(),
-            KeptDecision::Other(decision) => Decision::clone(decision),
-        })
+        Some(earlier[index].1.decision())
     }
 
     pub(super) fn keep(&mut self, offset: StreamOffset, decision: &Decision) {
@@ -145,7 +193,7 @@ impl Connection {
         self.last_decided = offset;
         self.last = PlainDecision::of(decision);
         if self.last.is_none() {
-            self.keep_apart(offset, KeptDecision::Other(decision.clone().into()));
+            self.keep_apart(offset, KeptDecision::of_other(decision));
         }
     }
 

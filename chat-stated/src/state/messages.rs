@@ -5,20 +5,28 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
 use chat_shared::rpc::MessageNumber;
-use serde::{Deserialize, Serialize};
 use slab::Slab;
 
+use super::groups::{Group, Groups};
 use super::paging::{PageNumber, Paging};
+use super::waiting::{WaitingBytes, message_bytes};
 use crate::entry::AccountId;
 
-/// Where a message lies in [`Messages`].
-pub(super) type MessageKey = usize;
+/// Where a message lies in [`Messages`]. There are as many of these in memory as readers of all messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MessageKey(u32);
+
+impl MessageKey {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Who a message is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Readers {
     One(AccountId),
-    Some(Box<[AccountId]>),
+    Some(Group),
     /// Every account there was, but the sender.
     AllButSender,
 }
@@ -64,6 +72,18 @@ pub(super) struct StoredMessage {
     pub(super) readers: Readers,
 }
 
+impl StoredMessage {
+    /// What it takes while it waits.
+    fn waiting_bytes(&self) -> u64 {
+        let readers = match &self.readers {
+            Readers::One(_) => 1,
+            Readers::Some(readers) => readers.len(),
+            Readers::AllButSender => 0,
+        };
+        message_bytes(self.text.len(), readers)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) message: StoredMessage,
@@ -77,6 +97,8 @@ pub(super) struct Slot {
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     pub(super) slots: Slab<Slot>,
+    pub(super) groups: Groups,
+    pub(super) waiting_bytes: WaitingBytes,
     /// Broadcasts by rising number; `None` for one that nobody waits for any more.
     pub(super) broadcasts: VecDeque<(MessageNumber, Option<MessageKey>)>,
     broadcasts_waiting: u32,
@@ -87,30 +109,86 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Stores a message that `unread` queues hold; more than 0.
+    /// The list of these readers, more than one, for one more message.
+    pub(super) fn group(&mut self, readers: &[AccountId]) -> Group {
+        self.groups.take(readers)
+    }
+
+    /// Stores a message that `unread` queues hold; more than 0. Its sender is an account.
     pub(super) fn store(&mut self, message: StoredMessage, unread: u32) -> MessageKey {
-        debug_assert!(unread > 0, "a message for nobody is not stored");
-        let number = message.number;
-        let broadcast_bytes = match message.readers {
-            Readers::AllButSender => Some(message.text.len() as u64),
-            _ => None,
-        };
-        self.resident_bytes += message.text.resident_bytes();
-        let key = self.slots.insert(Slot {
-            message,
-            unread,
-            page: None,
-        });
-        if let Some(bytes) = broadcast_bytes {
-            self.broadcasts.push_back((number, Some(key)));
-            self.broadcasts_waiting += 1;
-            self.broadcast_bytes += bytes;
-        }
+        let key = self.insert(message);
+        self.put_in_queues(key, unread);
         key
     }
 
+    /// In a restore: takes a message before it is known who waits for it. [`Messages::put_in_queues_or_take_out`]
+    /// comes next.
+    pub(super) fn insert(&mut self, message: StoredMessage) -> MessageKey {
+        self.resident_bytes += message.text.resident_bytes();
+        let key = self.slots.insert(Slot {
+            message,
+            unread: 0,
+            page: None,
+        });
+        MessageKey(u32::try_from(key).expect("2^32 messages do not fit into memory"))
+    }
+
+    /// So many queues hold a message, more than 0.
+    pub(super) fn put_in_queues(&mut self, key: MessageKey, unread: u32) {
+        debug_assert!(unread > 0, "a message for nobody is not stored");
+        let slot = &mut self.slots[key.index()];
+        slot.unread = unread;
+        let message = &slot.message;
+        self.waiting_bytes
+            .add(message.sender, message.waiting_bytes());
+        if message.readers == Readers::AllButSender {
+            self.broadcasts.push_back((message.number, Some(key)));
+            self.broadcasts_waiting += 1;
+            self.broadcast_bytes += message.text.len() as u64;
+        }
+    }
+
+    /// In a restore: the same, and a message that nobody waits for is taken out.
+    pub(super) fn put_in_queues_or_take_out(&mut self, key: MessageKey, unread: u32) {
+        if unread > 0 {
+            return self.put_in_queues(key, unread);
+        }
+        let slot = self.slots.remove(key.index());
+        self.forget(&slot.message);
+    }
+
+    /// In a restore: the text of a message was read.
+    pub(super) fn put_text(&mut self, key: MessageKey, text: &str) {
+        self.resident_bytes += text.len() as u64;
+        self.slot_mut(key).message.text = Text::Resident(text.into());
+    }
+
+    /// What a message had in memory beside its slot is gone.
+    fn forget(&mut self, message: &StoredMessage) {
+        self.resident_bytes -= message.text.resident_bytes();
+        if let Readers::Some(group) = &message.readers {
+            self.groups.give_back(group);
+        }
+    }
+
     pub(super) fn get(&self, key: MessageKey) -> &StoredMessage {
-        &self.slots[key].message
+        &self.slots[key.index()].message
+    }
+
+    pub(super) fn slot_mut(&mut self, key: MessageKey) -> &mut Slot {
+        &mut self.slots[key.index()]
+    }
+
+    /// The message of this number, if it is the one that lies there.
+    pub(super) fn find(&self, number: MessageNumber, key: MessageKey) -> Option<&StoredMessage> {
+        let slot = self.slots.get(key.index())?;
+        (slot.message.number == number).then_some(&slot.message)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn find_mut(&mut self, number: MessageNumber, key: MessageKey) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(key.index())?;
+        (slot.message.number == number).then_some(slot)
     }
 
     pub(super) fn broadcasts_waiting(&self) -> u32 {
@@ -140,13 +218,16 @@ impl Messages {
 
     /// One reader fewer for a message.
     pub(super) fn read_by_one(&mut self, key: MessageKey) {
-        let slot = &mut self.slots[key];
+        let slot = self.slot_mut(key);
         slot.unread -= 1;
         if slot.unread > 0 {
             return;
         }
-        let slot = self.slots.remove(key);
-        self.resident_bytes -= slot.message.text.resident_bytes();
+        let slot = self.slots.remove(key.index());
+        let message = &slot.message;
+        self.waiting_bytes
+            .remove(message.sender, message.waiting_bytes());
+        self.forget(message);
         if slot.message.readers == Readers::AllButSender {
             self.broadcast_was_read(&slot.message);
         }
@@ -173,7 +254,7 @@ impl Messages {
             .broadcasts
             .range(start..end.max(start))
             .filter_map(|(_, key)| *key)
-            .filter(|key| self.slots[*key].message.sender != reader)
+            .filter(|key| self.get(*key).sender != reader)
             .collect();
         for key in keys {
             self.read_by_one(key);
@@ -193,11 +274,6 @@ impl Messages {
         if self.broadcasts.len() > 2 * self.broadcasts_waiting as usize + 64 {
             self.broadcasts.retain(|(_, key)| key.is_some());
         }
-    }
-
-    /// Makes room for so many messages at once.
-    pub(super) fn reserve(&mut self, messages: usize) {
-        self.slots.reserve(messages);
     }
 
     pub(super) fn resident_bytes(&self) -> u64 {
@@ -226,5 +302,42 @@ mod tests {
         assert!(messages.slots.capacity() < 100);
         assert!(messages.broadcasts.is_empty());
         assert_eq!(messages.waiting(), 0);
+        assert_eq!(messages.waiting_bytes.total(), 0);
+    }
+
+    #[test]
+    fn equal_lists_of_readers_are_stored_once() {
+        let mut messages = Messages::default();
+        let readers: Vec<AccountId> = (0..1_900).map(AccountId).collect();
+        let keys: Vec<MessageKey> = (1..=100)
+            .map(|number| {
+                let message = StoredMessage {
+                    number: MessageNumber(number),
+                    sender: AccountId(0),
+                    wall_s: 0,
+                    text: Text::Resident("x".into()),
+                    readers: Readers::Some(messages.group(&readers)),
+                };
+                messages.store(message, 1)
+            })
+            .collect();
+        assert_eq!(messages.groups.len(), 1);
+        let charged = message_bytes(1, readers.len());
+        assert_eq!(messages.waiting_bytes.total(), 100 * charged);
+        for key in keys {
+            assert_eq!(messages.groups.len(), 1);
+            messages.read_by_one(key);
+        }
+        assert_eq!(messages.groups.len(), 0);
+        assert_eq!(messages.waiting_bytes.of_sender(AccountId(0)), 0);
+    }
+
+    /// [`MESSAGE_BYTES`] counts on it.
+    ///
+    /// [`MESSAGE_BYTES`]: super::super::waiting::MESSAGE_BYTES
+    #[test]
+    fn a_slot_is_small() {
+        assert!(size_of::<Slot>() <= 96, "{} bytes", size_of::<Slot>());
+        assert_eq!(size_of::<MessageKey>(), 4);
     }
 }

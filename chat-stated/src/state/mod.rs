@@ -8,6 +8,7 @@ mod answer;
 mod apply;
 mod clock;
 mod failures;
+mod groups;
 mod lives;
 mod messages;
 mod paging;
@@ -18,6 +19,7 @@ mod restore;
 mod save;
 mod send;
 mod snapshot;
+mod waiting;
 
 use std::net::IpAddr;
 
@@ -31,8 +33,9 @@ pub use lives::{Life, MAX_REQUESTS_IN_FLIGHT};
 pub use read::{Named, QueueSlice, SliceLimits};
 pub use restore::{Restoration, RestoreError};
 pub use save::Record;
+pub use waiting::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 
-use crate::entry::{AccountId, ConnectionId, Limits, RequestName};
+use crate::entry::{AccountId, ConnectionId, Limits, RequestName, WaitingLimits};
 use accounts::Accounts;
 use clock::Clock;
 use failures::{Failures, Source};
@@ -44,6 +47,7 @@ use snapshot::Snapshot;
 #[derive(Debug, Default)]
 pub struct State {
     limits: Limits,
+    waiting_limits: WaitingLimits,
     clock: Clock,
     accounts: Accounts,
     failures: Failures,
@@ -58,6 +62,16 @@ impl State {
     /// The limits that hold now.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How much may wait from here on.
+    pub fn waiting_limits(&self) -> &WaitingLimits {
+        &self.waiting_limits
+    }
+
+    /// What all messages that wait take, in the bytes that [`WaitingLimits`] counts.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.messages.waiting_bytes.total()
     }
 
     /// The number of the newest message.

@@ -219,7 +219,7 @@ impl Messages {
     ) {
         self.paging.last_page = self.paging.last_page.max(page_number);
         for (_, key) in &keys {
-            self.slots[*key].page = NonZeroU64::new(page_number);
+            self.slot_mut(*key).page = NonZeroU64::new(page_number);
         }
         self.paging.insert(page_number, keys, written);
     }
@@ -249,9 +249,7 @@ impl Messages {
                 continue;
             }
             for (number, key) in page.keys {
-                if let Some(slot) = self.slots.get_mut(key)
-                    && slot.message.number == number
-                {
+                if let Some(slot) = self.find_mut(number, key) {
                     slot.page = None;
                     self.put_on_page(number, key, open, records, work);
                 }
@@ -302,13 +300,13 @@ impl Messages {
         records: &mut Records,
         work: &mut Work,
     ) {
-        let slot = &mut self.slots[key];
-        if slot.page.is_some() {
+        if self.slot_mut(key).page.is_some() {
             return work.spend(1);
         }
         if open.keys.is_empty() {
             open.number = self.paging.new_page();
         }
+        let slot = &mut self.slots[key.index()];
         slot.page = NonZeroU64::new(open.number);
         if matches!(slot.message.text, Text::OnPage { .. }) {
             self.paging.moving.insert(number, (open.number, key));
@@ -327,7 +325,7 @@ impl Messages {
             return;
         }
         let open = std::mem::take(open);
-        let messages = open.keys.iter().map(|(_, key)| &self.slots[*key].message);
+        let messages = open.keys.iter().map(|(_, key)| self.get(*key));
         records.put_page(open.number, messages);
         let written = open.keys.len();
         self.paging.insert(open.number, open.keys, written);
@@ -335,11 +333,9 @@ impl Messages {
 
     /// The checkpoint of the pages that were taken last is the current one.
     pub(super) fn checkpoint_is_current(&mut self) {
-        let paging = &mut self.paging;
-        paging.current_through = paging.last_page;
-        for (number, (new_page, key)) in std::mem::take(&mut paging.moving) {
-            if let Some(slot) = self.slots.get_mut(key)
-                && slot.message.number == number
+        self.paging.current_through = self.paging.last_page;
+        for (number, (new_page, key)) in std::mem::take(&mut self.paging.moving) {
+            if let Some(slot) = self.find_mut(number, key)
                 && let Text::OnPage { page, .. } = &mut slot.message.text
             {
                 *page = new_page;
@@ -361,7 +357,7 @@ impl Messages {
                 return true;
             }
             for (number, key) in &page.keys {
-                if let Some(slot) = self.slots.get_mut(*key)
+                if let Some(slot) = self.slots.get_mut(key.index())
                     && slot.message.number == *number
                     && let Text::Resident(text) = &slot.message.text
                 {
@@ -415,8 +411,11 @@ impl Messages {
         let paging = &self.paging;
         let mut waiting: BTreeMap<PageNumber, usize> =
             paging.pages.keys().map(|page| (*page, 0)).collect();
-        let mut resident_bytes = 0;
+        let (mut resident_bytes, mut groups) = (0, std::collections::HashSet::new());
         for (_, slot) in &self.slots {
+            if let Readers::Some(group) = &slot.message.readers {
+                groups.insert(group.as_ptr());
+            }
             resident_bytes += slot.message.text.resident_bytes();
             match slot.page {
                 Some(page) => *waiting.get_mut(&page.get()).expect("the page is there") += 1,
@@ -424,6 +423,7 @@ impl Messages {
             }
         }
         assert_eq!(resident_bytes, self.resident_bytes);
+        assert_eq!(groups.len(), self.groups.len(), "each list once");
         let mut leaving = paging.given_up_pages.clone();
         leaving.extend(paging.gathering.iter().flat_map(|found| &found.leaving));
         leaving.sort_unstable();

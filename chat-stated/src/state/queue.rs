@@ -4,17 +4,11 @@ use std::collections::VecDeque;
 
 use chat_shared::rpc::MessageNumber;
 
-use super::messages::MessageKey;
+use super::messages::{MessageKey, Messages};
 use crate::entry::{AccountId, Limits};
 
-/// A message in a queue, with what is needed to account for it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Queued {
-    pub(super) number: MessageNumber,
-    pub(super) key: MessageKey,
-    sender: AccountId,
-    text_bytes: u32,
-}
+/// A queue of no more messages takes what room it takes; a longer one keeps little beyond what it holds.
+const FEW: usize = 32;
 
 /// What one sender has in a queue.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +20,11 @@ struct Share {
 
 /// Direct messages by rising number. Those its reader's TCP has acknowledged stay until the reader surely
 /// has them, but no longer count against the limit.
+///
+/// A group's message stands in thousands of queues: each holds where it lies, and nothing else of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
-    messages: VecDeque<Queued>,
+    messages: VecDeque<MessageKey>,
     /// How many of `messages` do not count.
     received: usize,
     counted_bytes: u64,
@@ -37,86 +33,107 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Whether a message may still be added.
-    pub(super) fn has_room(&self, sender: AccountId, text_bytes: usize, limits: &Limits) -> bool {
+    /// Whether a message may still be added; if so, how many senders more the queue counts then: 0 or 1.
+    pub(super) fn room_for(
+        &self,
+        sender: AccountId,
+        text_bytes: usize,
+        limits: &Limits,
+    ) -> Option<usize> {
         let counted = (self.messages.len() - self.received) as u64;
         let text_bytes = text_bytes as u64;
         if counted >= u64::from(limits.queue_messages)
             || self.counted_bytes + text_bytes > limits.queue_bytes
         {
-            return false;
+            return None;
         }
         let percent = u64::from(limits.sender_share_percent);
-        let (messages, bytes) = match self.share_index(sender) {
-            Ok(index) => (self.shares[index].messages, self.shares[index].bytes),
-            Err(_) => (0, 0),
+        let share = self.share_index(sender).ok();
+        let (messages, bytes) = match share {
+            Some(index) => (self.shares[index].messages, self.shares[index].bytes),
+            None => (0, 0),
         };
-        u64::from(messages) < (u64::from(limits.queue_messages) * percent / 100).max(1)
-            && bytes + text_bytes <= (limits.queue_bytes.saturating_mul(percent) / 100)
+        let has_room = u64::from(messages)
+            < (u64::from(limits.queue_messages) * percent / 100).max(1)
+            && bytes + text_bytes <= (limits.queue_bytes.saturating_mul(percent) / 100);
+        has_room.then_some(usize::from(share.is_none()))
     }
 
-    pub(super) fn push(
-        &mut self,
-        number: MessageNumber,
-        key: MessageKey,
-        sender: AccountId,
-        text_bytes: usize,
-    ) {
-        let queued = Queued {
-            number,
-            key,
-            sender,
-            text_bytes: u32::try_from(text_bytes).unwrap_or(u32::MAX),
-        };
-        self.count(&queued);
-        self.messages.push_back(queued);
+    /// Adds a message that is newer than all others.
+    pub(super) fn push(&mut self, key: MessageKey, sender: AccountId, text_bytes: usize) {
+        self.count(sender, text_bytes);
+        let messages = self.messages.len();
+        if messages == self.messages.capacity() && messages >= FEW {
+            self.messages.reserve_exact(messages / 4);
+        }
+        self.messages.push_back(key);
     }
 
-    /// Messages after a number, oldest first.
-    pub(super) fn after(&self, after: MessageNumber) -> impl Iterator<Item = &Queued> {
-        let start = self
-            .messages
-            .partition_point(|queued| queued.number <= after);
-        self.messages.range(start..)
+    /// How many senders have messages that count.
+    pub(super) fn shares(&self) -> usize {
+        self.shares.len()
+    }
+
+    /// The newest message.
+    pub(super) fn last(&self) -> Option<MessageKey> {
+        self.messages.back().copied()
+    }
+
+    /// The place of the first message after a number, for [`Queue::messages_from`].
+    pub(super) fn place_after(&self, after: MessageNumber, messages: &Messages) -> usize {
+        self.messages
+            .partition_point(|key| messages.get(*key).number <= after)
+    }
+
+    /// Messages from a place on, oldest first.
+    pub(super) fn messages_from(&self, place: usize) -> impl Iterator<Item = MessageKey> {
+        self.messages.range(place..).copied()
     }
 
     /// The reader's TCP has everything up to here.
-    pub(super) fn receive_through(&mut self, through: MessageNumber) {
-        while let Some(queued) = self.messages.get(self.received).copied()
-            && queued.number <= through
+    pub(super) fn receive_through(&mut self, through: MessageNumber, messages: &Messages) {
+        while let Some(key) = self.messages.get(self.received).copied()
+            && messages.get(key).number <= through
         {
-            self.uncount(&queued);
+            self.uncount(key, messages);
             self.received += 1;
         }
     }
 
     /// The reader's connection ended: what it surely has is gone from here already, the rest counts again.
-    pub(super) fn receive_nothing(&mut self) {
-        for index in 0..self.received {
-            let queued = self.messages[index];
-            self.count(&queued);
+    pub(super) fn receive_nothing(&mut self, messages: &Messages) {
+        for place in 0..self.received {
+            let message = messages.get(self.messages[place]);
+            self.count(message.sender, message.text.len());
         }
         self.received = 0;
     }
 
     /// Takes out the oldest message if it is not after `through`.
-    pub(super) fn pop_through(&mut self, through: MessageNumber) -> Option<MessageKey> {
-        let queued = *self.messages.front()?;
-        if queued.number > through {
+    pub(super) fn pop_through(
+        &mut self,
+        through: MessageNumber,
+        messages: &Messages,
+    ) -> Option<MessageKey> {
+        let key = *self.messages.front()?;
+        if messages.get(key).number > through {
             return None;
         }
         self.messages.pop_front();
         if self.received > 0 {
             self.received -= 1;
         } else {
-            self.uncount(&queued);
+            self.uncount(key, messages);
         }
-        if self.messages.is_empty() {
+        let left = self.messages.len();
+        if left == 0 {
             // An idle account keeps no memory for what it once had.
             self.messages = VecDeque::new();
             self.shares = Vec::new();
+        } else if self.messages.capacity() > FEW && left < self.messages.capacity() / 4 {
+            self.messages.shrink_to(2 * left);
         }
-        Some(queued.key)
+        Some(key)
     }
 
     fn share_index(&self, sender: AccountId) -> Result<usize, usize> {
@@ -124,11 +141,11 @@ impl Queue {
             .binary_search_by_key(&sender, |share| share.sender)
     }
 
-    fn count(&mut self, queued: &Queued) {
-        self.counted_bytes += u64::from(queued.text_bytes);
-        let index = self.share_index(queued.sender).unwrap_or_else(|index| {
+    fn count(&mut self, sender: AccountId, text_bytes: usize) {
+        self.counted_bytes += text_bytes as u64;
+        let index = self.share_index(sender).unwrap_or_else(|index| {
             let share = Share {
-                sender: queued.sender,
+                sender,
                 messages: 0,
                 bytes: 0,
             };
@@ -136,18 +153,23 @@ impl Queue {
             index
         });
         self.shares[index].messages += 1;
-        self.shares[index].bytes += u64::from(queued.text_bytes);
+        self.shares[index].bytes += text_bytes as u64;
     }
 
-    fn uncount(&mut self, queued: &Queued) {
-        self.counted_bytes -= u64::from(queued.text_bytes);
+    fn uncount(&mut self, key: MessageKey, messages: &Messages) {
+        let message = messages.get(key);
+        let text_bytes = message.text.len() as u64;
+        self.counted_bytes -= text_bytes;
         let index = self
-            .share_index(queued.sender)
+            .share_index(message.sender)
             .expect("what counts has a share");
         self.shares[index].messages -= 1;
-        self.shares[index].bytes -= u64::from(queued.text_bytes);
+        self.shares[index].bytes -= text_bytes;
         if self.shares[index].messages == 0 {
             self.shares.remove(index);
+            if self.shares.capacity() > FEW && self.shares.len() < self.shares.capacity() / 4 {
+                self.shares.shrink_to(2 * self.shares.len());
+            }
         }
     }
 }
@@ -155,6 +177,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::messages::{Readers, StoredMessage, Text};
 
     const LIMITS: Limits = Limits {
         block_time_ms: 0,
@@ -169,40 +192,64 @@ mod tests {
     const ANN: AccountId = AccountId(1);
     const BOB: AccountId = AccountId(2);
 
-    fn queue_of(messages: &[(u64, AccountId, usize)]) -> Queue {
-        let mut queue = Queue::default();
-        for (number, sender, bytes) in messages {
-            queue.push(MessageNumber(*number), *number as usize, *sender, *bytes);
+    fn queue_of(letters: &[(u64, AccountId, usize)]) -> (Queue, Messages) {
+        let (mut queue, mut messages) = (Queue::default(), Messages::default());
+        for (number, sender, bytes) in letters {
+            let message = StoredMessage {
+                number: MessageNumber(*number),
+                sender: *sender,
+                wall_s: 0,
+                text: Text::Resident("x".repeat(*bytes).into()),
+                readers: Readers::One(AccountId(0)),
+            };
+            let key = messages.store(message, 1);
+            queue.push(key, *sender, *bytes);
         }
-        queue
+        (queue, messages)
+    }
+
+    fn popped(queue: &mut Queue, through: u64, messages: &Messages) -> Option<u64> {
+        let key = queue.pop_through(MessageNumber(through), messages)?;
+        Some(messages.get(key).number.0)
     }
 
     #[test]
     fn one_sender_fills_no_more_than_his_share() {
-        let queue = queue_of(&[(1, ANN, 10), (2, ANN, 10)]);
-        assert!(!queue.has_room(ANN, 1, &LIMITS));
-        assert!(queue.has_room(BOB, 50, &LIMITS));
-        assert!(!queue.has_room(BOB, 51, &LIMITS));
+        let (queue, _) = queue_of(&[(1, ANN, 10), (2, ANN, 10)]);
+        assert_eq!(queue.room_for(ANN, 1, &LIMITS), None);
+        assert_eq!(queue.room_for(BOB, 50, &LIMITS), Some(1));
+        assert_eq!(queue.room_for(BOB, 51, &LIMITS), None);
     }
 
     #[test]
     fn a_full_queue_has_room_for_nobody() {
-        let queue = queue_of(&[(1, ANN, 1), (2, ANN, 1), (3, BOB, 1), (4, BOB, 1)]);
-        assert!(!queue.has_room(AccountId(3), 1, &LIMITS));
+        let (queue, _) = queue_of(&[(1, ANN, 1), (2, ANN, 1), (3, BOB, 1), (4, BOB, 1)]);
+        assert_eq!(queue.room_for(AccountId(3), 1, &LIMITS), None);
     }
 
     #[test]
     fn what_tcp_has_does_not_count_until_the_connection_ends() {
-        let mut queue = queue_of(&[(1, ANN, 10), (2, ANN, 10), (3, ANN, 10)]);
-        queue.receive_through(MessageNumber(2));
-        assert!(queue.has_room(ANN, 10, &LIMITS));
-        assert_eq!(queue.pop_through(MessageNumber(1)), Some(1));
-        queue.receive_nothing();
-        assert!(!queue.has_room(ANN, 10, &LIMITS));
-        assert_eq!(queue.pop_through(MessageNumber(9)), Some(2));
-        assert_eq!(queue.pop_through(MessageNumber(9)), Some(3));
-        assert_eq!(queue.pop_through(MessageNumber(9)), None);
+        let (mut queue, messages) = queue_of(&[(1, ANN, 10), (2, ANN, 10), (3, ANN, 10)]);
+        queue.receive_through(MessageNumber(2), &messages);
+        assert_eq!(queue.room_for(ANN, 10, &LIMITS), Some(0));
+        assert_eq!(popped(&mut queue, 1, &messages), Some(1));
+        queue.receive_nothing(&messages);
+        assert_eq!(queue.room_for(ANN, 10, &LIMITS), None);
+        assert_eq!(popped(&mut queue, 9, &messages), Some(2));
+        assert_eq!(popped(&mut queue, 9, &messages), Some(3));
+        assert_eq!(popped(&mut queue, 9, &messages), None);
         assert_eq!(queue.counted_bytes, 0);
         assert!(queue.shares.is_empty());
+    }
+
+    #[test]
+    fn a_queue_keeps_little_more_room_than_it_needs() {
+        let letters: Vec<_> = (1..=10_000).map(|number| (number, ANN, 0)).collect();
+        let (mut queue, messages) = queue_of(&letters);
+        assert!(queue.messages.capacity() <= 12_500);
+        for number in 1..=9_900 {
+            assert_eq!(popped(&mut queue, number, &messages), Some(number));
+        }
+        assert!(queue.messages.capacity() <= 400);
     }
 }

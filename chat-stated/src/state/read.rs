@@ -187,10 +187,9 @@ impl State {
         through: MessageNumber,
     ) -> impl Iterator<Item = &'a StoredMessage> {
         let after = after.max(found.record.cursor);
-        let direct = found
-            .queue
-            .after(after)
-            .map(|queued| self.messages.get(queued.key));
+        let first = found.queue.place_after(after, &self.messages);
+        let direct = found.queue.messages_from(first);
+        let direct = direct.map(|key| self.messages.get(key));
         let broadcast = self
             .messages
             .broadcasts_after(after)

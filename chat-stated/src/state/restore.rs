@@ -1,19 +1,21 @@
 //! The state from records of a checkpoint.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 
 use chat_shared::rpc::MessageNumber;
 
 use super::State;
 use super::accounts::AccountRecord;
 use super::failures::Failures;
-use super::messages::{Readers, StoredMessage, Text};
+use super::groups::Group;
+use super::messages::{MessageKey, Messages, Readers, StoredMessage, Text};
 use super::paging::PageNumber;
 use super::save::{
-    ACCOUNT_TABLE, HEADER_TABLE, Header, Listed, PAGE_TABLE, READ_MEANWHILE_TABLE, decode,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, Header, Listed, PAGE_TABLE, READ_MEANWHILE_TABLE,
+    WAITING_LIMITS_KEY, decode, decode_page,
 };
 use crate::checkpoint::{Record, RecordSink};
+use crate::entry::AccountId;
 use crate::text_page::{self, TEXT_TABLE};
 
 /// Why a checkpoint cannot be made into a state.
@@ -50,97 +52,77 @@ impl State {
         restoration.finish()
     }
 
-    fn restore_messages(
-        &mut self,
-        pages: &[RestoredPage],
-        mut messages: Vec<(PageIndex, StoredMessage)>,
-    ) -> Result<(), RestoreError> {
-        messages.sort_unstable_by_key(|(_, message)| message.number);
+    /// Puts the messages of pages into the queues of those who wait for them, oldest first.
+    fn restore_messages(&mut self, pages: Vec<RestoredPage>) -> Result<(), RestoreError> {
         let cursors = self.sorted_cursors();
-        let mut keys_by_page: Vec<Vec<_>> = pages
-            .iter()
-            .map(|page| Vec::with_capacity(page.messages.len()))
-            .collect();
-        self.messages.reserve(messages.len());
-        for (page, message) in messages {
-            if let Some(stored) = self.restore_message(message, &cursors)? {
-                keys_by_page[page].push(stored);
-            }
-        }
-        for (page, keys) in pages.iter().zip(keys_by_page) {
-            self.messages
-                .add_page(page.number, keys, page.messages.len());
-            if page.texts == RestoredTexts::Nowhere {
-                self.messages.paging.note_read_meanwhile(page.number);
-            }
+        let mut keys: Vec<_> = pages.iter().flat_map(|page| &page.keys).copied().collect();
+        keys.sort_unstable_by_key(|(number, _)| *number);
+        for (number, key) in keys {
+            self.restore_message(number, key, &cursors)?;
         }
         let resident = pages
             .iter()
             .filter(|page| page.texts == RestoredTexts::Resident);
+        let resident_from = resident.map(|page| page.number).min();
+        for mut page in pages {
+            let written = page.keys.len();
+            let messages = &self.messages;
+            page.keys
+                .retain(|(number, key)| messages.find(*number, *key).is_some());
+            self.messages.add_page(page.number, page.keys, written);
+            if page.texts == RestoredTexts::Nowhere {
+                self.messages.paging.note_read_meanwhile(page.number);
+            }
+        }
         self.messages
             .paging
-            .pages_restored(self.last_message, resident.map(|page| page.number).min());
-        self.accounts.restore_received();
+            .pages_restored(self.last_message, resident_from);
+        self.accounts.restore_received(&mut self.messages);
         Ok(())
     }
 
-    /// Puts a message back into the queues of those who have not had it.
+    /// Puts a message back into the queues of those who have not had it; takes it out if there are none.
     fn restore_message(
         &mut self,
-        message: StoredMessage,
+        number: MessageNumber,
+        key: MessageKey,
         cursors: &[MessageNumber],
-    ) -> Result<Option<(MessageNumber, usize)>, RestoreError> {
-        let number = message.number;
+    ) -> Result<(), RestoreError> {
         if number > self.last_message {
             return Err(RestoreError::Contradiction(
                 "a message is newer than the newest",
             ));
         }
-        let sender = message.sender;
-        let text_bytes = message.text.len();
-        let waits_for = |reader| {
-            self.record(reader)
+        let waits_for = |record: Option<&AccountRecord>| {
+            record
                 .map(|record| record.cursor < number)
                 .ok_or(RestoreError::Contradiction("a message for no account"))
+        };
+        let message = self.messages.get(key);
+        let (sender, text_bytes) = (message.sender, message.text.len());
+        let Some(sender_record) = self.record(sender) else {
+            return Err(RestoreError::Contradiction("a message of no account"));
         };
         let readers = match &message.readers {
             Readers::AllButSender => {
                 let behind = cursors.partition_point(|cursor| *cursor < number);
-                let unread = behind - usize::from(waits_for(sender)?);
-                return Ok(
-                    (unread > 0).then(|| (number, self.messages.store(message, unread as u32)))
-                );
+                let unread = behind - usize::from(sender_record.cursor < number);
+                self.messages.put_in_queues_or_take_out(key, unread as u32);
+                return Ok(());
             }
-            // By far the most: nothing is allocated for them.
-            Readers::One(reader) => {
-                let reader = *reader;
-                if !waits_for(reader)? {
-                    return Ok(None);
-                }
-                let key = self.messages.store(message, 1);
-                self.accounts
-                    .queue_on_pages_mut(reader)
-                    .push(number, key, sender, text_bytes);
-                return Ok(Some((number, key)));
-            }
-            Readers::Some(readers) => readers.to_vec(),
+            Readers::One(reader) => GroupOrOne::One([*reader]),
+            Readers::Some(group) => GroupOrOne::Group(group.clone()),
         };
-        let mut waiting = Vec::with_capacity(readers.len());
-        for reader in readers {
-            if waits_for(reader)? {
-                waiting.push(reader);
+        let mut unread = 0;
+        for reader in readers.as_slice() {
+            if waits_for(self.record(*reader))? {
+                unread += 1;
+                let queue = self.accounts.queue_on_pages_mut(*reader);
+                queue.push(key, sender, text_bytes);
             }
         }
-        if waiting.is_empty() {
-            return Ok(None);
-        }
-        let key = self.messages.store(message, waiting.len() as u32);
-        for reader in waiting {
-            self.accounts
-                .queue_on_pages_mut(reader)
-                .push(number, key, sender, text_bytes);
-        }
-        Ok(Some((number, key)))
+        self.messages.put_in_queues_or_take_out(key, unread);
+        Ok(())
     }
 
     fn sorted_cursors(&self) -> Vec<MessageNumber> {
@@ -151,15 +133,32 @@ impl State {
     }
 }
 
+/// Readers of one message; nothing is allocated for them.
+enum GroupOrOne {
+    One([AccountId; 1]),
+    Group(Group),
+}
+
+impl GroupOrOne {
+    fn as_slice(&self) -> &[AccountId] {
+        match self {
+            Self::One(reader) => reader,
+            Self::Group(group) => group,
+        }
+    }
+}
+
 /// A state in the making, from the records of a checkpoint in any order.
+///
+/// Accounts and messages are put where they are to stay as they come: a start needs no more memory than what ran.
 #[derive(Debug)]
 pub struct Restoration {
     state: State,
     has_header: bool,
-    accounts: Vec<(u64, AccountRecord)>,
+    /// Accounts that came before one with a lower number.
+    early_accounts: BTreeMap<u64, AccountRecord>,
     pages: Vec<RestoredPage>,
     page_indexes: HashMap<PageNumber, PageIndex>,
-    messages: Vec<(PageIndex, StoredMessage)>,
     /// Texts whose page has not come yet.
     early_texts: BTreeMap<PageNumber, Vec<u8>>,
     /// How many bytes of text may be in memory.
@@ -176,8 +175,8 @@ type PageIndex = usize;
 #[derive(Debug)]
 struct RestoredPage {
     number: PageNumber,
-    /// Where its messages are.
-    messages: Range<usize>,
+    /// Its messages.
+    keys: Vec<(MessageNumber, MessageKey)>,
     text_bytes: u64,
     texts: RestoredTexts,
 }
@@ -203,10 +202,9 @@ impl Restoration {
         Self {
             state: State::default(),
             has_header: false,
-            accounts: Vec::new(),
+            early_accounts: BTreeMap::new(),
             pages: Vec::new(),
             page_indexes: HashMap::new(),
-            messages: Vec::new(),
             early_texts: BTreeMap::new(),
             resident_text_bytes,
             taken_text_bytes: 0,
@@ -217,8 +215,8 @@ impl Restoration {
     /// Takes one record.
     pub fn add(&mut self, table: u8, key: u64, bytes: &[u8]) -> Result<(), RestoreError> {
         let unreadable = RestoreError::Unreadable { table, key };
-        match table {
-            HEADER_TABLE => {
+        match (table, key) {
+            (HEADER_TABLE, HEADER_KEY) => {
                 let header: Header = decode(bytes).ok_or(unreadable)?;
                 self.state.limits = header.limits;
                 self.state.clock = header.clock;
@@ -227,16 +225,19 @@ impl Restoration {
                 self.state.last_message = header.last_message;
                 self.has_header = true;
             }
-            ACCOUNT_TABLE => self.accounts.push((key, decode(bytes).ok_or(unreadable)?)),
-            PAGE_TABLE => {
-                let listed = decode(bytes).ok_or(unreadable)?;
+            (HEADER_TABLE, WAITING_LIMITS_KEY) => {
+                self.state.waiting_limits = decode(bytes).ok_or(unreadable)?;
+            }
+            (ACCOUNT_TABLE, _) => self.add_account(key, decode(bytes).ok_or(unreadable)?),
+            (PAGE_TABLE, _) => {
+                let listed = decode_page(bytes).ok_or(unreadable)?;
                 self.add_page(key, listed, RestoredTexts::Missing);
             }
-            READ_MEANWHILE_TABLE => {
-                let listed = decode(bytes).ok_or(unreadable)?;
+            (READ_MEANWHILE_TABLE, _) => {
+                let listed = decode_page(bytes).ok_or(unreadable)?;
                 self.add_page(key, listed, RestoredTexts::Nowhere);
             }
-            TEXT_TABLE => match self.page_indexes.get(&key) {
+            (TEXT_TABLE, _) => match self.page_indexes.get(&key) {
                 Some(index) => self.add_texts(*index, bytes)?,
                 None => {
                     self.early_texts.insert(key, bytes.to_vec());
@@ -247,12 +248,30 @@ impl Restoration {
         Ok(())
     }
 
+    fn add_account(&mut self, key: u64, record: AccountRecord) {
+        let next = |state: &State| state.accounts.len() as u64;
+        if key != next(&self.state) {
+            self.early_accounts.insert(key, record);
+            return;
+        }
+        self.state.accounts.add(record);
+        while let Some(entry) = self.early_accounts.first_entry()
+            && *entry.key() == next(&self.state)
+        {
+            self.state.accounts.add(entry.remove());
+        }
+    }
+
     fn add_page(&mut self, number: PageNumber, listed: Vec<Listed<Readers>>, texts: RestoredTexts) {
-        let (index, start) = (self.pages.len(), self.messages.len());
         let mut text_bytes = 0;
-        self.messages.extend(listed.into_iter().map(|listed| {
+        let messages = &mut self.state.messages;
+        let keys = listed.into_iter().map(|listed| {
             text_bytes += u64::from(listed.text_bytes);
-            let message = StoredMessage {
+            let readers = match listed.readers {
+                Readers::Some(group) => Readers::Some(messages.group(&group)),
+                others => others,
+            };
+            let key = messages.insert(StoredMessage {
                 number: listed.number,
                 sender: listed.sender,
                 wall_s: listed.wall_s,
@@ -260,17 +279,18 @@ impl Restoration {
                     page: number,
                     bytes: listed.text_bytes,
                 },
-                readers: listed.readers,
-            };
-            (index, message)
-        }));
+                readers,
+            });
+            (listed.number, key)
+        });
+        let keys = keys.collect();
+        self.page_indexes.insert(number, self.pages.len());
         self.pages.push(RestoredPage {
             number,
-            messages: start..self.messages.len(),
+            keys,
             text_bytes,
             texts,
         });
-        self.page_indexes.insert(number, index);
     }
 
     /// Takes the texts of a page that is there; they are kept if there is room.
@@ -286,16 +306,16 @@ impl Restoration {
             ));
         }
         let texts = text_page::decode(bytes).ok_or(unreadable)?;
-        let messages = &mut self.messages[page.messages.clone()];
-        let texts = texts_of_messages(texts, messages).ok_or(RestoreError::Contradiction(
-            "a page of texts is not that of its messages",
-        ))?;
+        let messages = &mut self.state.messages;
+        let texts = texts_of_messages(texts, &page.keys, messages).ok_or(
+            RestoreError::Contradiction("a page of texts is not that of its messages"),
+        )?;
         page.texts = RestoredTexts::OnPage;
         if self.taken_text_bytes + page.text_bytes <= self.resident_text_bytes {
             self.taken_text_bytes += page.text_bytes;
             page.texts = RestoredTexts::Resident;
-            for (text, (_, message)) in texts.into_iter().zip(messages) {
-                message.text = Text::Resident(text.into());
+            for (text, (_, key)) in texts.into_iter().zip(&page.keys) {
+                messages.put_text(*key, text);
             }
         }
         Ok(())
@@ -303,7 +323,8 @@ impl Restoration {
 
     /// The state, once every record was taken.
     pub fn finish(mut self) -> Result<State, RestoreError> {
-        let is_new = self.accounts.is_empty() && self.pages.is_empty();
+        let has_accounts = self.state.accounts.len() > 0 || !self.early_accounts.is_empty();
+        let is_new = !has_accounts && self.pages.is_empty();
         if !self.has_header && !is_new {
             return Err(RestoreError::Contradiction("the header is missing"));
         }
@@ -321,14 +342,10 @@ impl Restoration {
                 "a page has no number of its own",
             ));
         }
-        self.accounts.sort_unstable_by_key(|(id, _)| *id);
-        for (expected, (id, account)) in (0..).zip(self.accounts) {
-            if id != expected {
-                return Err(RestoreError::Contradiction("an account is missing"));
-            }
-            self.state.accounts.add(account);
+        if !self.early_accounts.is_empty() {
+            return Err(RestoreError::Contradiction("an account is missing"));
         }
-        self.state.restore_messages(&self.pages, self.messages)?;
+        self.state.restore_messages(self.pages)?;
         Ok(self.state)
     }
 }
@@ -337,23 +354,24 @@ impl Restoration {
 /// texts of messages, too, that have left it.
 fn texts_of_messages<'a>(
     texts: Vec<(MessageNumber, &'a str)>,
-    messages: &[(PageIndex, StoredMessage)],
+    keys: &[(MessageNumber, MessageKey)],
+    messages: &Messages,
 ) -> Option<Vec<&'a str>> {
-    let is_of = |(number, text): &(MessageNumber, &str), message: &StoredMessage| {
+    let is_of = |(number, text): &(MessageNumber, &str), key: MessageKey| {
+        let message = messages.get(key);
         *number == message.number && text.len() == message.text.len()
     };
-    if texts.len() == messages.len() {
-        let pairs = texts.into_iter().zip(messages);
+    if texts.len() == keys.len() {
+        let pairs = texts.into_iter().zip(keys);
         return pairs
-            .map(|(text, (_, message))| is_of(&text, message).then_some(text.1))
+            .map(|(text, (_, key))| is_of(&text, *key).then_some(text.1))
             .collect();
     }
     let by_number: HashMap<_, _> = texts.into_iter().collect();
-    messages
-        .iter()
-        .map(|(_, message)| {
-            let text = by_number.get(&message.number).copied()?;
-            is_of(&(message.number, text), message).then_some(text)
+    keys.iter()
+        .map(|(number, key)| {
+            let text = by_number.get(number).copied()?;
+            is_of(&(*number, text), *key).then_some(text)
         })
         .collect()
 }

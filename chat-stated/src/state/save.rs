@@ -1,5 +1,7 @@
 //! The state as records of a checkpoint.
 
+use std::borrow::Borrow;
+
 use chat_shared::rpc::MessageNumber;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -7,15 +9,19 @@ use serde::{Deserialize, Serialize};
 use super::accounts::AccountRecord;
 use super::clock::Clock;
 use super::failures::SavedFailures;
+use super::groups::Group;
 use super::lives::Lives;
 use super::messages::{Readers, StoredMessage, Text};
 use super::paging::PageNumber;
 use crate::backup::format::MAX_CONTENT_BYTES;
-use crate::entry::{AccountId, Limits};
+use crate::entry::{AccountId, Limits, WaitingLimits};
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
 
-/// Everything that is small and changes all the time, in one record with key 0.
+/// Everything that is small and changes all the time, in one record with key [`HEADER_KEY`]; and how much may wait.
 pub(super) const HEADER_TABLE: u8 = 0;
+pub(super) const HEADER_KEY: u64 = 0;
+/// [`WaitingLimits`]. Since format 3; where it is missing, there were none.
+pub(super) const WAITING_LIMITS_KEY: u64 = 1;
 /// One record an account, by its number.
 pub(super) const ACCOUNT_TABLE: u8 = 1;
 /// One record a page of messages, by its number; their texts are the record of the same number in [`TEXT_TABLE`].
@@ -59,7 +65,12 @@ pub(super) struct Records(Vec<Record>);
 
 impl Records {
     pub(super) fn put_header(&mut self, header: &HeaderRef<'_>) {
-        self.put(HEADER_TABLE, 0, encoded(header, Vec::new()));
+        self.put(HEADER_TABLE, HEADER_KEY, encoded(header, Vec::new()));
+    }
+
+    pub(super) fn put_waiting_limits(&mut self, limits: &WaitingLimits) {
+        let record = encoded(limits, Vec::new());
+        self.put(HEADER_TABLE, WAITING_LIMITS_KEY, record);
     }
 
     pub(super) fn put_account(&mut self, id: AccountId, account: &AccountRecord) {
@@ -73,7 +84,7 @@ impl Records {
         page: PageNumber,
         messages: impl ExactSizeIterator<Item = &'a StoredMessage> + Clone,
     ) {
-        self.put(PAGE_TABLE, page, encode_listed(messages.clone().map(list)));
+        self.put(PAGE_TABLE, page, encode_page(messages.clone().map(list)));
         self.0.push(Record {
             table: TEXT_TABLE,
             key: page,
@@ -124,20 +135,74 @@ impl Records {
 }
 
 /// A page of messages, as it is stored.
-pub(super) fn encode_listed<R: Serialize>(
+pub(super) fn encode_page<R: Borrow<Readers>>(
     messages: impl ExactSizeIterator<Item = Listed<R>>,
 ) -> Vec<u8> {
     let mut listed = Vec::with_capacity(messages.len() * LISTED_BYTES);
     encode_behind(&mut listed, &(messages.len() as u64));
+    let mut last_group = None;
     for message in messages {
-        encode_behind(&mut listed, &message);
+        encode_listed_behind(&mut listed, &message, &mut last_group);
     }
     listed
 }
 
-/// A message behind others of a page, as it is stored.
-pub(super) fn list_behind(listed: &mut Vec<u8>, message: &StoredMessage) {
-    encode_behind(listed, &list(message));
+/// A message behind others of a page, as it is stored; `last_group` is the last list of readers on that page.
+pub(super) fn list_behind(
+    listed: &mut Vec<u8>,
+    message: &StoredMessage,
+    last_group: &mut Option<Group>,
+) {
+    encode_listed_behind(listed, &list(message), last_group);
+}
+
+fn encode_listed_behind<R: Borrow<Readers>>(
+    listed: &mut Vec<u8>,
+    message: &Listed<R>,
+    last_group: &mut Option<Group>,
+) {
+    let readers = match message.readers.borrow() {
+        Readers::One(reader) => ListedReaders::One(*reader),
+        Readers::AllButSender => ListedReaders::AllButSender,
+        Readers::Some(group) if last_group.as_ref() == Some(group) => ListedReaders::AsBefore,
+        Readers::Some(group) => {
+            *last_group = Some(group.clone());
+            ListedReaders::Some(&**group)
+        }
+    };
+    let message = Listed {
+        number: message.number,
+        sender: message.sender,
+        wall_s: message.wall_s,
+        text_bytes: message.text_bytes,
+        readers,
+    };
+    encode_behind(listed, &message);
+}
+
+/// A page of messages as it was stored; nothing if it cannot be read.
+pub(super) fn decode_page(bytes: &[u8]) -> Option<Vec<Listed<Readers>>> {
+    let page: Vec<Listed<ListedReaders<Group>>> = decode(bytes)?;
+    let mut last_group = None;
+    let messages = page.into_iter().map(|message| {
+        let readers = match message.readers {
+            ListedReaders::One(reader) => Readers::One(reader),
+            ListedReaders::AllButSender => Readers::AllButSender,
+            ListedReaders::AsBefore => Readers::Some(last_group.clone()?),
+            ListedReaders::Some(group) => {
+                last_group = Some(group.clone());
+                Readers::Some(group)
+            }
+        };
+        Some(Listed {
+            number: message.number,
+            sender: message.sender,
+            wall_s: message.wall_s,
+            text_bytes: message.text_bytes,
+            readers,
+        })
+    });
+    messages.collect()
 }
 
 /// What is in `bytes`, and a value behind that.
@@ -159,6 +224,17 @@ pub(super) struct Listed<R> {
     pub(super) wall_s: i64,
     pub(super) text_bytes: u32,
     pub(super) readers: R,
+}
+
+/// Who a message of a page is for, as it is stored. Variants are only added behind.
+#[derive(Serialize, Deserialize)]
+enum ListedReaders<G> {
+    One(AccountId),
+    Some(G),
+    /// Every account there was, but the sender.
+    AllButSender,
+    /// The last list of readers before, on the same page. Since format 3.
+    AsBefore,
 }
 
 fn list(message: &StoredMessage) -> Listed<&Readers> {
@@ -219,6 +295,28 @@ fn decode_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_names_equal_readers_once() {
+        let readers: Group = (0..1_000).map(AccountId).collect();
+        let message = |number| Listed {
+            number: MessageNumber(number),
+            sender: AccountId(7),
+            wall_s: 1,
+            text_bytes: 2,
+            readers: match number % 4 {
+                0 => Readers::AllButSender,
+                1 => Readers::One(AccountId(3)),
+                _ => Readers::Some(readers.clone()),
+            },
+        };
+        let page: Vec<_> = (0..100).map(message).collect();
+        let bytes = encode_page(page.iter().cloned());
+        assert!(bytes.len() < 4_000, "{} bytes", bytes.len());
+        assert_eq!(decode_page(&bytes), Some(page));
+        let as_before_nothing = [&[1, 1, 7, 1, 2], &[3][..]].concat();
+        assert_eq!(decode_page(&as_before_nothing), None);
+    }
 
     /// Found by fuzzing: a length of a text in a backup whose checksums were right ended the process for want of memory.
     #[test]

@@ -11,7 +11,8 @@ use super::answer::Decision;
 use super::apply::{Decided, Effects};
 use super::lives::Lives;
 use super::messages::{Messages, Readers, StoredMessage, Text};
-use crate::entry::{AccountId, Limits, RequestName, Sends};
+use super::waiting::message_bytes;
+use crate::entry::{AccountId, Limits, RequestName, Sends, WaitingLimits};
 
 /// A message to be stored.
 pub(super) struct Letter<'a> {
@@ -58,13 +59,6 @@ impl Recipients {
             unknown: self.unknown.clone(),
         }
     }
-
-    fn as_readers(&self) -> Readers {
-        match self.readers.as_slice() {
-            [reader] => Readers::One(*reader),
-            several => Readers::Some(several.into()),
-        }
-    }
 }
 
 /// Where messages go.
@@ -72,11 +66,12 @@ struct Post<'a> {
     accounts: &'a mut Accounts,
     messages: &'a mut Messages,
     limits: &'a Limits,
+    waiting_limits: &'a WaitingLimits,
     last_message: &'a mut MessageNumber,
 }
 
 impl Post<'_> {
-    /// Stores a message, unless a queue is full. Whether somebody has it now.
+    /// Stores a message, unless there is no room for it. Whether somebody has it now.
     fn send(&mut self, recipients: &Recipients, letter: Letter<'_>) -> (Decision, bool) {
         let Letter {
             sender,
@@ -87,13 +82,8 @@ impl Post<'_> {
         if readers.is_empty() {
             return (recipients.sent(), false);
         }
-        let all_have_room = readers.iter().all(|reader| {
-            self.accounts
-                .get(*reader)
-                .is_some_and(|account| account.queue.has_room(sender, text.len(), self.limits))
-        });
-        if !all_have_room {
-            return (Decision::Quota, false);
+        if let Some(refusal) = self.refusal(readers, sender, text.len()) {
+            return (refusal, false);
         }
         self.last_message.0 += 1;
         let number = *self.last_message;
@@ -102,14 +92,50 @@ impl Post<'_> {
             sender,
             wall_s,
             text: Text::Resident(text.into()),
-            readers: recipients.as_readers(),
+            readers: match readers {
+                [reader] => Readers::One(*reader),
+                several => Readers::Some(self.messages.group(several)),
+            },
         };
         let key = self.messages.store(message, readers.len() as u32);
+        let (mut shares_before, mut shares) = (0, 0);
         for reader in readers {
             let queue = self.accounts.queue_mut(*reader);
-            queue.push(number, key, sender, text.len());
+            shares_before += queue.shares();
+            queue.push(key, sender, text.len());
+            shares += queue.shares();
         }
+        self.messages
+            .waiting_bytes
+            .shares_changed(shares_before, shares);
         (recipients.sent(), true)
+    }
+
+    /// Why a message cannot be stored: what all messages may take, the sender's share of it, a queue, or the sender's
+    /// share of that. What is cheap to find out comes first: a flood of refusals must not hold others up.
+    fn refusal(
+        &self,
+        readers: &[AccountId],
+        sender: AccountId,
+        text_bytes: usize,
+    ) -> Option<Decision> {
+        let bytes = message_bytes(text_bytes, readers.len());
+        let waiting_bytes = &self.messages.waiting_bytes;
+        let refusal = waiting_bytes.refusal(sender, bytes, 0, self.waiting_limits);
+        if refusal.is_some() {
+            return refusal;
+        }
+        let mut new_shares = 0;
+        for reader in readers {
+            let account = self.accounts.get(*reader);
+            let room =
+                account.and_then(|account| account.queue.room_for(sender, text_bytes, self.limits));
+            match room {
+                Some(shares) => new_shares += shares,
+                None => return Some(Decision::Quota),
+            }
+        }
+        waiting_bytes.refusal(sender, bytes, new_shares, self.waiting_limits)
     }
 }
 
@@ -119,6 +145,7 @@ impl State {
             accounts: &mut self.accounts,
             messages: &mut self.messages,
             limits: &self.limits,
+            waiting_limits: &self.waiting_limits,
             last_message: &mut self.last_message,
         };
         (post, &mut self.lives)

@@ -84,6 +84,7 @@ impl State {
             lives: &self.lives,
             last_message: self.last_message,
         });
+        records.put_waiting_limits(&self.waiting_limits);
         let readers = self.accounts.begin_snapshot();
         self.snapshot = Some(Snapshot {
             records,
@@ -148,25 +149,27 @@ impl State {
     ) -> bool {
         while let Some(reader) = snapshot.readers.last().copied() {
             let after = snapshot.queue_through;
-            let queue = self.accounts.get(reader).map(|account| &account.queue);
-            let unpaged = queue
-                .into_iter()
-                .flat_map(|queue| queue.after(after))
-                .take_while(|queued| queued.number <= snapshot.through);
-            for queued in unpaged {
-                if open.ends_piece(work) {
-                    return false;
+            if let Some(account) = self.accounts.get(reader) {
+                let first = account.queue.place_after(after, &self.messages);
+                for key in account.queue.messages_from(first) {
+                    let number = self.messages.get(key).number;
+                    if number > snapshot.through {
+                        break;
+                    }
+                    if open.ends_piece(work) {
+                        return false;
+                    }
+                    let records = &mut snapshot.records;
+                    self.messages.put_on_page(number, key, open, records, work);
+                    snapshot.queue_through = number;
                 }
-                let records = &mut snapshot.records;
-                self.messages
-                    .put_on_page(queued.number, queued.key, open, records, work);
-                snapshot.queue_through = queued.number;
             }
             if open.ends_piece(work) {
                 return false;
             }
             work.spend(1);
-            self.accounts.queue_was_paged(reader, snapshot.through);
+            self.accounts
+                .queue_was_paged(reader, snapshot.through, &self.messages);
             snapshot.readers.pop();
             snapshot.queue_through = self.messages.paging.paged_through();
         }

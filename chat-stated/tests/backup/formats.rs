@@ -38,27 +38,46 @@ struct Fixture {
     rpc: u32,
     /// Entries behind the checkpoint.
     entries: u64,
-    /// Number of the message that the checkpoint does not have.
-    after_it: u64,
+    /// Numbers and texts of the messages that wait for bob; the last one is not in the checkpoint. Carol has all but
+    /// the first.
+    bobs: &'static [(u64, &'static str)],
+    /// What all messages that wait may take.
+    waiting_bytes: u64,
 }
 
-const FIXTURES: [Fixture; 2] = [
+const FIXTURES: [Fixture; 3] = [
     Fixture {
         directory: "v1",
         rpc: 1,
         entries: 2,
-        after_it: 3,
+        bobs: &[(1, "first"), (2, "to all"), (3, "after it")],
+        waiting_bytes: u64::MAX,
     },
     // Has a message that was read while the checkpoint was taken.
     Fixture {
         directory: "v2",
         rpc: 3,
         entries: 3,
-        after_it: 4,
+        bobs: &[(1, "first"), (2, "to all"), (4, "after it")],
+        waiting_bytes: u64::MAX,
+    },
+    // Names equal readers once, and says how much may wait.
+    Fixture {
+        directory: "v3",
+        rpc: 3,
+        entries: 3,
+        bobs: &[
+            (1, "first"),
+            (2, "to all"),
+            (4, "to both"),
+            (5, "to both again"),
+            (6, "after it"),
+        ],
+        waiting_bytes: 1_000_000,
     },
 ];
 const V1: &Fixture = &FIXTURES[0];
-const NEWEST: &Fixture = &FIXTURES[1];
+const NEWEST: &Fixture = &FIXTURES[2];
 
 impl Fixture {
     fn path(&self, name: &str) -> PathBuf {
@@ -95,8 +114,11 @@ fn check_state(fixture: &Fixture, stored: &StoredState) {
     for name in ["alice", "bob", "carol", "dave"] {
         assert_eq!(&*state.account(name).unwrap().1.secret, SECRET);
     }
-    let after_it = format!("{} alice: after it", fixture.after_it);
-    let bobs = ["1 alice: first", "2 alice: to all", &after_it];
+    assert_eq!(state.waiting_limits().bytes, fixture.waiting_bytes);
+    let bobs = fixture.bobs.iter();
+    let bobs: Vec<String> = bobs
+        .map(|(number, text)| format!("{number} alice: {text}"))
+        .collect();
     assert_eq!(queue(state, "bob"), bobs);
     assert_eq!(queue(state, "carol"), bobs[1..]);
     assert_eq!(queue(state, "alice"), [""; 0]);
@@ -144,15 +166,15 @@ fn an_account_file_is_read() {
 
 #[test]
 fn a_daemon_serves_what_every_version_stored_or_backed_up() {
-    for installation in FIXTURES.iter().flat_map(|fixture| {
+    for (fixture, installation) in FIXTURES.iter().flat_map(|fixture| {
         let stored = Installation::with_files_of(&fixture.path(""));
         let restored = Installation::to_restore(&fixture.path("chat.backup"));
-        [stored, restored]
+        [(fixture, stored), (fixture, restored)]
     }) {
         installation.start();
         let mut worker = Worker::attach(&installation);
         let bobs = worker.log_in(1, "bob").into_iter().map(|(_, text)| text);
-        assert!(bobs.eq(["first", "to all", "after it"]));
+        assert!(bobs.eq(fixture.bobs.iter().map(|(_, text)| *text)));
         worker.log_in(2, "alice");
         worker.send(2, "dave", "hello");
         assert_eq!(worker.log_in(3, "dave").len(), 1);

@@ -27,6 +27,8 @@ const CHEAP_HASHING: [&str; 2] = ["--argon2-memory-kib=8", "--argon2-iterations=
 pub(crate) struct Daemon {
     run_dir: TempDir,
     flags: Vec<String>,
+    /// What the shell's `ulimit -d` is set to, in KiB.
+    data_kib: Option<u64>,
     supervisor: Child,
 }
 
@@ -58,12 +60,22 @@ impl Daemon {
             .chain(flags.iter().copied())
             .map(str::to_owned)
             .collect();
-        let supervisor = start(&run_dir, &flags);
+        let supervisor = start(&run_dir, &flags, None);
         Self {
             run_dir,
             flags,
+            data_kib: None,
             supervisor,
         }
+    }
+
+    /// One with this account file, that may have little memory.
+    pub(crate) fn with_memory(account_file: &str, data_kib: u64) -> Self {
+        let mut daemon = Self::with_file(Some(account_file), &[]);
+        daemon.stop();
+        daemon.data_kib = Some(data_kib);
+        daemon.start_again();
+        daemon
     }
 
     /// Where workers connect.
@@ -156,7 +168,7 @@ impl Daemon {
 
     /// A second one in the same run directory, while the first runs.
     pub(crate) fn start_another(&self) -> Child {
-        start(&self.run_dir, &self.flags)
+        start(&self.run_dir, &self.flags, self.data_kib)
     }
 
     /// From the next start on it is without these flags.
@@ -166,7 +178,7 @@ impl Daemon {
 
     /// The same again in the same run directory.
     pub(crate) fn start_again(&mut self) {
-        self.supervisor = start(&self.run_dir, &self.flags);
+        self.supervisor = start(&self.run_dir, &self.flags, self.data_kib);
     }
 }
 
@@ -190,13 +202,20 @@ pub(crate) fn account_lines(names: &[&str]) -> String {
         .collect()
 }
 
-fn start(run_dir: &TempDir, flags: &[String]) -> Child {
+fn start(run_dir: &TempDir, flags: &[String], data_kib: Option<u64>) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
         .open(run_dir.path().join("log"))
         .unwrap();
-    Command::new(env!("CARGO_BIN_EXE_chat-stated"))
+    let limit = data_kib.map_or_else(String::new, |kib| kib.to_string());
+    Command::new("sh")
+        .args([
+            "-c",
+            "[ -z \"$0\" ] || ulimit -d \"$0\"; exec \"$@\"",
+            &limit,
+        ])
+        .arg(env!("CARGO_BIN_EXE_chat-stated"))
         // Clients come from anywhere in these tests.
         .env("CHAT_TRUSTED", "0.0.0.0/0,::/0")
         .arg("--run-dir")

@@ -21,4 +21,5 @@ mod read_meanwhile;
 mod resuming;
 mod sending;
 mod texts_on_disk;
+mod waiting;
 mod worker;

@@ -160,6 +160,7 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
             }])
         }
         Step::Configure(limits) => Entry::Configure(*limits),
+        Step::LimitWaiting(limits) => Entry::LimitWaiting(*limits),
         Step::Pass { .. }
         | Step::Boot { .. }
         | Step::Checkpoint

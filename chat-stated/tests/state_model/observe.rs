@@ -52,6 +52,8 @@ pub(super) fn compare(
     seed: u64,
 ) {
     assert_eq!(state.limits(), &model.limits);
+    assert_eq!(state.waiting_limits(), &model.waiting_limits);
+    assert_eq!(state.waiting_bytes(), model.waiting_bytes());
     assert_eq!(state.last_message(), MessageNumber(model.last_message));
     assert_eq!(state.account_count(), model.accounts.len());
     assert_eq!(state.waiting_messages(), model.waiting_messages());

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use chat_stated::entry::Limits;
+use chat_stated::entry::{Limits, WaitingLimits};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -93,6 +93,7 @@ pub(super) enum Step {
         stale: bool,
     },
     Configure(Limits),
+    LimitWaiting(WaitingLimits),
     Pass {
         boot_ms: u64,
         wall_ms: i64,
@@ -178,6 +179,14 @@ pub(super) fn limits() -> impl Strategy<Value = Limits> {
         )
 }
 
+fn waiting_limits() -> impl Strategy<Value = WaitingLimits> {
+    let bytes = select(vec![0, 600, 2_000, 5_000, 100_000, u64::MAX]);
+    (bytes, select(vec![0, 40, 100])).prop_map(|(bytes, sender_percent)| WaitingLimits {
+        bytes,
+        sender_percent,
+    })
+}
+
 /// Limits that no sequence of steps reaches, but for the block time.
 pub(super) fn wide_limits() -> Limits {
     Limits {
@@ -229,6 +238,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(Step::ChangeAccounts),
         1 => (name(), any::<bool>()).prop_map(|(name, stale)| Step::Filed { name, stale }),
         1 => prop_oneof![limits(), Just(wide_limits())].prop_map(Step::Configure),
+        1 => prop_oneof![waiting_limits(), Just(WaitingLimits::default())]
+            .prop_map(Step::LimitWaiting),
         6 => (0u64..1_500, wall_jumps())
             .prop_map(|(boot_ms, wall_ms)| Step::Pass { boot_ms, wall_ms }),
         1 => wall_jumps().prop_map(|wall_ms| Step::Boot { wall_ms }),

@@ -6,4 +6,5 @@ mod checkpoints;
 mod queues;
 mod requests;
 mod sessions;
+mod waiting;
 mod world;

@@ -7,6 +7,7 @@ use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, Stream
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Stamp,
+    WaitingLimits,
 };
 use chat_stated::state::{Decision, Effects, Named, SliceLimits, State};
 use chat_stated::text_page::{TextPlace, Texts};
@@ -84,6 +85,13 @@ impl World {
         let mut limits = *self.state.limits();
         change(&mut limits);
         self.apply(Entry::Configure(limits));
+    }
+
+    pub(super) fn limit_waiting(&mut self, bytes: u64, sender_percent: u32) {
+        self.apply(Entry::LimitWaiting(WaitingLimits {
+            bytes,
+            sender_percent,
+        }));
     }
 
     pub(super) fn set_account(&mut self, name: &str, secret: &str) {
@@ -258,7 +266,7 @@ impl World {
 
     /// Pages of messages, each with its page of texts.
     pub(super) fn pages(&self) -> usize {
-        let records = self.checkpoint.records.len() - 1 - self.state.account_count();
+        let records = self.checkpoint.records.len() - 2 - self.state.account_count();
         assert_eq!(records % 2, 0);
         records / 2
     }

@@ -59,7 +59,7 @@ fn each_answer_has_its_own_words() {
         (
             "send alice x",
             "error:full:send",
-            "Not done: the server has no room left on its disk. Try again later.",
+            "Not done: the server has no room for it. Try again later.",
         ),
         (
             "who",

@@ -112,11 +112,12 @@ fn what_waits_for_the_sender_comes_with_the_first_answer() {
 #[test]
 fn each_is_answered_by_itself_where_the_answers_differ() {
     let mut worker = with_bob();
-    worker.core.configure(Limits {
+    let limits = Limits {
         queue_messages: 4,
         sender_share_percent: 50,
         ..Limits::default()
-    });
+    };
+    worker.core.configure(limits, WaitingLimits::default());
     worker.send(&lines(&[
         (10, "bob", "a"),
         (20, "bob nobody", "b"),
@@ -226,4 +227,27 @@ fn a_worker_that_sends_what_no_client_can_write_is_cut_off() {
     worker.send(SendsPacker::default().sends());
     let closes = |action: &Action| matches!(action, Action::CloseLink(0));
     assert!(worker.core.end_turn().iter().any(closes));
+}
+
+/// Refusals are told, counted and said, and what was refused is not stored.
+#[test]
+fn what_may_wait_is_refused_when_it_is_used_up() {
+    let mut worker = with_bob();
+    let waiting = WaitingLimits {
+        bytes: 900,
+        sender_percent: 100,
+    };
+    worker.core.configure(Limits::default(), waiting);
+    worker.send(&lines(&[
+        (10, "bob", "a"),
+        (20, "bob", "b"),
+        (30, "bob", "c"),
+        (40, "bob", "d"),
+    ]));
+    let batch = worker.submitted().unwrap();
+    worker.commit(batch);
+    let heard = worker.heard().join("; ");
+    assert!(heard.ends_with("40 Full []"), "{heard}");
+    assert_eq!(worker.core.state().waiting_messages(), 3);
+    assert_eq!(worker.core.refusals().render(), "full=1\n");
 }

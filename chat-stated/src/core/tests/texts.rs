@@ -403,7 +403,7 @@ fn workers_are_not_read_while_the_checkpoint_cannot_keep_up() {
     reader.core().settings.limits.queue_bytes = u64::MAX;
     reader.core().settings.limits.sender_share_percent = 100;
     let limits = reader.core().settings.limits;
-    reader.core().configure(limits);
+    reader.core().configure(limits, WaitingLimits::default());
     for _ in 0..17 {
         reader.send(text);
     }

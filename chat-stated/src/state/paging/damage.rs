@@ -8,7 +8,7 @@ use chat_shared::rpc::MessageNumber;
 use super::{Page, PageNumber, Paging};
 use crate::state::State;
 use crate::state::messages::{Messages, Readers};
-use crate::state::save::{Listed, PAGE_TABLE, Record, decode, encode_listed};
+use crate::state::save::{Listed, PAGE_TABLE, Record, decode_page, encode_page};
 use crate::text_page::{Content, TEXT_TABLE};
 
 type ListedMessage = Listed<Readers>;
@@ -27,7 +27,7 @@ impl State {
         records.push(Record {
             table: PAGE_TABLE,
             key: page,
-            value: Some(encode_listed(kept.values().cloned()).into()),
+            value: Some(encode_page(kept.values().cloned()).into()),
         });
         self.messages.keep_page(page, kept.into_keys());
         records
@@ -55,12 +55,11 @@ fn take_out(page: u64, records: &mut [Record]) -> BTreeMap<MessageNumber, Listed
         else {
             continue;
         };
-        let listed: Vec<ListedMessage> =
-            decode(bytes).expect("what was encoded just now can be decoded");
+        let listed = decode_page(bytes).expect("what was encoded just now can be decoded");
         let (leaving, staying): (Vec<_>, Vec<_>) = listed
             .into_iter()
             .partition(|listed| numbers.contains(&listed.number));
-        *bytes = encode_listed(staying.into_iter());
+        *bytes = encode_page(staying.into_iter());
         taken.extend(leaving.into_iter().map(|listed| (listed.number, listed)));
     }
     taken
@@ -79,12 +78,9 @@ impl Messages {
             let Some((_, key)) = self.paging.moving.remove(&number) else {
                 continue;
             };
-            let Some(slot) = self.slots.get_mut(key) else {
+            let Some(slot) = self.find_mut(number, key) else {
                 continue;
             };
-            if slot.message.number != number {
-                continue;
-            }
             let new_page = std::mem::replace(&mut slot.page, NonZeroU64::new(page_number));
             keys.push((number, key));
             if let Some(new_page) = new_page {

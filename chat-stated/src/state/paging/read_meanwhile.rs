@@ -8,6 +8,7 @@ use chat_shared::rpc::{MessageNumber, Progress};
 
 use super::{PageNumber, Paging};
 use crate::entry::AccountId;
+use crate::state::groups::Group;
 use crate::state::messages::{Readers, StoredMessage};
 use crate::state::save::{Records, list_behind};
 use crate::state::{RestoreError, State};
@@ -23,12 +24,13 @@ pub(super) struct ReadMeanwhile {
     /// Of the page that is being filled.
     listed: Vec<u8>,
     count: usize,
+    last_group: Option<Group>,
 }
 
 impl ReadMeanwhile {
     /// Adds one; `last_page` is the last page that has a number.
     pub(super) fn add(&mut self, message: &StoredMessage, last_page: &mut PageNumber) {
-        list_behind(&mut self.listed, message);
+        list_behind(&mut self.listed, message, &mut self.last_group);
         self.count += 1;
         if self.listed.len() >= PAGE_BYTES {
             self.close_page(last_page);
@@ -45,6 +47,7 @@ impl ReadMeanwhile {
         self.pages.push(*last_page);
         self.listed.clear();
         self.count = 0;
+        self.last_group = None;
     }
 }
 
@@ -84,10 +87,9 @@ impl State {
         let missing = pages.filter(|page| page.is_read_meanwhile);
         let missing = missing.flat_map(|page| &page.keys);
         for (number, key) in missing {
-            let Some(slot) = self.messages.slots.get(*key) else {
+            let Some(message) = self.messages.find(*number, *key) else {
                 continue;
             };
-            let message = &slot.message;
             match &message.readers {
                 Readers::One(reader) => note(*reader, *number),
                 Readers::Some(readers) => readers.iter().for_each(|reader| note(*reader, *number)),

@@ -1,5 +1,7 @@
 //! Messages: what is taken, and when one leaves a queue.
 
+use chat_stated::state::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
+
 use super::*;
 
 impl Model {
@@ -50,25 +52,86 @@ impl Model {
             }
         }
         let text_bytes = text.len() as u64;
+        let bytes = MESSAGE_BYTES + text_bytes + READER_BYTES * readers.len() as u64;
+        let counts_sender = |reader: &&usize| self.counted_senders(**reader).contains(&sender);
+        let new_shares = readers.len() - readers.iter().filter(counts_sender).count();
+        if !readers.is_empty()
+            && let Some(refusal) = self.waiting_refusal(sender, bytes, 0)
+        {
+            return refusal;
+        }
         if readers
             .iter()
             .any(|reader| !self.has_room(*reader, sender, text_bytes))
         {
             return Decision::Quota;
         }
+        if !readers.is_empty()
+            && let Some(refusal) = self.waiting_refusal(sender, bytes, new_shares)
+        {
+            return refusal;
+        }
         if !readers.is_empty() {
             self.last_message += 1;
         }
+        let names = readers.len();
         for reader in readers {
-            self.put(reader, sender, text, wall_s, false);
+            self.put((reader, names), sender, text, wall_s, false);
             outcome.reached.insert(reader as u32);
         }
         Decision::Sent { unknown }
     }
 
+    /// Each message that waits, once: its sender, and what it takes.
+    fn waiting_messages_bytes(&self) -> BTreeMap<u64, (usize, u64)> {
+        let queues = self.accounts.iter().flat_map(|account| &account.queue);
+        let bytes = |message: &Waiting| {
+            let text_bytes = message.text.len() as u64;
+            MESSAGE_BYTES + text_bytes + READER_BYTES * message.readers as u64
+        };
+        queues
+            .map(|message| (message.number, (message.sender, bytes(message))))
+            .collect()
+    }
+
+    /// Whose messages count in a queue.
+    fn counted_senders(&self, reader: usize) -> BTreeSet<usize> {
+        let queue = self.accounts[reader].queue.iter();
+        queue
+            .filter(|message| !message.broadcast && !message.received)
+            .map(|message| message.sender)
+            .collect()
+    }
+
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        let messages = self.waiting_messages_bytes();
+        let messages: u64 = messages.values().map(|(_, bytes)| bytes).sum();
+        let readers = 0..self.accounts.len();
+        let shares: usize = readers
+            .map(|reader| self.counted_senders(reader).len())
+            .sum();
+        messages + SHARE_BYTES * shares as u64
+    }
+
+    fn waiting_refusal(&self, sender: usize, bytes: u64, new_shares: usize) -> Option<Decision> {
+        let messages = self.waiting_messages_bytes();
+        let own = messages.values().filter(|(from, _)| *from == sender);
+        let own: u64 = own.map(|(_, bytes)| bytes).sum();
+        let WaitingLimits {
+            bytes: all,
+            sender_percent,
+        } = self.waiting_limits;
+        let added = bytes + SHARE_BYTES * new_shares as u64;
+        if self.waiting_bytes() + added > all {
+            return Some(Decision::Full);
+        }
+        let share = u128::from(all) * u128::from(sender_percent) / 100;
+        (u128::from(own + bytes) > share).then_some(Decision::Quota)
+    }
+
     pub(super) fn put(
         &mut self,
-        reader: usize,
+        (reader, names): (usize, usize),
         sender: usize,
         text: &str,
         wall_s: i64,
@@ -80,6 +143,7 @@ impl Model {
             sender,
             text: text.to_owned(),
             broadcast,
+            readers: names,
             received: false,
         });
     }
@@ -101,13 +165,19 @@ impl Model {
         let bytes = waiting.values().sum::<usize>() + text.len();
         if waiting.len() >= self.limits.broadcast_messages as usize
             || bytes as u64 > self.limits.broadcast_bytes
-            || !self.may_broadcast(sender)
         {
+            return Decision::Quota;
+        }
+        let bytes = MESSAGE_BYTES + text.len() as u64;
+        if let Some(refusal) = self.waiting_refusal(sender, bytes, 0) {
+            return refusal;
+        }
+        if !self.may_broadcast(sender) {
             return Decision::Quota;
         }
         self.last_message += 1;
         for reader in (0..self.accounts.len()).filter(|reader| *reader != sender) {
-            self.put(reader, sender, text, wall_s, true);
+            self.put((reader, 0), sender, text, wall_s, true);
             outcome.broadcast = true;
         }
         Decision::Sent {

@@ -11,6 +11,7 @@ use chat_shared::protocol::name::may_be_registered;
 use chat_shared::rpc::{ConnectionSerial, LifeId, Progress};
 use chat_stated::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Stamp,
+    WaitingLimits,
 };
 use chat_stated::state::{Decision, Filed, Named};
 
@@ -23,6 +24,8 @@ pub(super) struct Waiting {
     pub(super) sender: usize,
     pub(super) text: String,
     pub(super) broadcast: bool,
+    /// How many names it went to.
+    readers: usize,
     /// The reader's TCP has it.
     received: bool,
 }
@@ -64,6 +67,7 @@ pub(super) struct Outcome {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) limits: Limits,
+    pub(super) waiting_limits: WaitingLimits,
     pub(super) accounts: Vec<Account>,
     pub(super) lives: BTreeMap<u64, BTreeMap<u64, Connection>>,
     pub(super) last_message: u64,
@@ -177,6 +181,7 @@ impl Model {
         let mut outcome = Outcome::default();
         match entry {
             Entry::Configure(limits) => self.limits = *limits,
+            Entry::LimitWaiting(limits) => self.waiting_limits = *limits,
             Entry::BeginLife { .. } => {
                 self.last_life += 1;
                 self.lives.insert(self.last_life, BTreeMap::new());

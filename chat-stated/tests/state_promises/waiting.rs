@@ -1,0 +1,80 @@
+//! How much may wait in all, and of one sender.
+
+use chat_stated::state::{Decision, MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
+
+use super::world::{SENT, World};
+
+/// A text of one byte to one reader.
+const LETTER: u64 = MESSAGE_BYTES + 1 + READER_BYTES;
+
+#[test]
+fn what_waits_is_refused_beyond_a_budget() {
+    let mut world = World::with_online(&["ann", "bob", "cy"]);
+    world.limit_waiting(2 * LETTER + SHARE_BYTES, 100);
+    assert_eq!(world.send(0, &["bob"], "1"), SENT);
+    assert_eq!(world.send(0, &["bob"], "2"), SENT);
+    assert_eq!(world.state.waiting_bytes(), 2 * LETTER + SHARE_BYTES);
+    assert_eq!(world.send(0, &["bob"], "3"), Decision::Full);
+    assert_eq!(world.send(2, &["ann"], "3"), Decision::Full);
+    assert_eq!(world.broadcast(2, "3"), Decision::Full);
+    assert_eq!(world.queue("bob"), ["1", "2"]);
+    assert_eq!(world.queue("ann"), [""; 0]);
+    world.restart();
+    assert_eq!(world.broadcast(2, "3"), Decision::Full);
+    world.progress(1, 2, 2);
+    assert_eq!(world.state.waiting_bytes(), 0);
+    assert_eq!(world.send(0, &["bob"], "4"), SENT);
+}
+
+#[test]
+fn one_sender_has_a_share_of_the_budget() {
+    let mut world = World::with_online(&["ann", "bob", "cy"]);
+    world.limit_waiting(10 * LETTER, 20);
+    assert_eq!(world.send(0, &["bob"], "1"), SENT);
+    assert_eq!(world.broadcast(0, "2"), SENT);
+    for decision in [world.send(0, &["cy"], "3"), world.broadcast(0, "3")] {
+        assert_eq!(decision, Decision::Quota);
+    }
+    world.restart();
+    assert_eq!(world.send(0, &["cy"], "3"), Decision::Quota);
+    assert_eq!(world.send(2, &["bob"], "4"), SENT);
+    assert_eq!(world.queue("bob"), ["1", "2", "4"]);
+}
+
+#[test]
+fn each_reader_of_a_group_counts() {
+    let mut world = World::with_online(&["ann", "bob", "cy", "dan"]);
+    let group = MESSAGE_BYTES + 1 + 3 * READER_BYTES;
+    world.limit_waiting(2 * group + 3 * SHARE_BYTES - 1, 100);
+    assert_eq!(world.send(0, &["bob", "cy", "dan"], "1"), SENT);
+    assert_eq!(world.send(0, &["bob", "cy", "dan"], "2"), Decision::Full);
+    assert_eq!(world.send(0, &["bob", "cy"], "2"), SENT);
+    assert_eq!(world.queue("bob"), ["1", "2"]);
+}
+
+#[test]
+fn a_smaller_budget_keeps_what_waits() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    for text in ["1", "2", "3"] {
+        assert_eq!(world.send(0, &["bob"], text), SENT);
+    }
+    world.limit_waiting(LETTER, 100);
+    assert_eq!(world.send(0, &["bob"], "4"), Decision::Full);
+    world.restart();
+    assert_eq!(world.state.waiting_limits().bytes, LETTER);
+    assert_eq!(world.queue("bob"), ["1", "2", "3"]);
+    assert_eq!(world.send(0, &["bob"], "4"), Decision::Full);
+}
+
+/// What TCP has acknowledged counts no longer against a queue, but is in memory all the same.
+#[test]
+fn what_tcp_has_takes_its_place_until_confirmed() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.limit_waiting(LETTER + SHARE_BYTES, 100);
+    assert_eq!(world.send(0, &["bob"], "1"), SENT);
+    world.progress(1, 1, 0);
+    assert_eq!(world.state.waiting_bytes(), LETTER);
+    assert_eq!(world.send(0, &["bob"], "2"), Decision::Full);
+    world.log_out(1);
+    assert_eq!(world.state.waiting_bytes(), LETTER + SHARE_BYTES);
+}
