@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chat_bench::crash::reader_process::program;
 use chat_bench::speed::floors::{echo, frames};
 use chat_bench::speed::measurement::{Measurement, append};
 use chat_bench::speed::setup::Repetition;
@@ -44,6 +45,9 @@ enum Work {
     Floors(floors::Options),
     Page(page::Options),
     HotPath(hot_paths::Options),
+    /// A reader of `crash`
+    #[command(hide = true)]
+    CrashReader(program::Options),
     /// The other end of `floors`
     #[command(hide = true)]
     EchoServer(echo::Server),
@@ -113,6 +117,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
             return Ok(true);
         }
         Work::HotPath(options) => return hot_paths::run(options).map(|()| true),
+        Work::CrashReader(options) => return program::run(options).map(|()| true),
         Work::EchoServer(server) => return echo::serve(server).map(|()| true),
         Work::FramePeer(peer) => return frames::answer(peer).map(|()| true),
     };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use chat_bench::crash::kills::Victim;
 use chat_bench::crash::report::Report;
 use chat_bench::crash::{Options, run};
 use clap::Parser;
@@ -36,7 +37,12 @@ fn programs() -> PathBuf {
 fn storm(flags: &str) -> Report {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let programs = programs();
-    let programs = ["--programs", programs.to_str().expect("a path of UTF-8")];
+    let programs = [
+        "--programs",
+        programs.to_str().expect("a path of UTF-8"),
+        "--reader-program",
+        env!("CARGO_BIN_EXE_chat-bench"),
+    ];
     let flags = ["crash"]
         .into_iter()
         .chain(flags.split(' '))
@@ -67,8 +73,19 @@ fn of_the_state_daemon_nobody_is_cut_off_and_nothing_is_repeated() {
 #[test]
 fn of_everything_nothing_acknowledged_is_lost() {
     let report = storm(
-        "--seed=13 --kill=worker=5,state=4,supervisor=1,master=1,all=1 --kills=40 --messages=20000 \
+        "--seed=13 --kill=worker=5,state=4,supervisor=1,master=1,all=1,reader=6 --kills=40 --messages=20000 \
          --kill-interval-ms=150",
     );
     assert!(report.outcome.measured.relogins.total() > 0);
+}
+
+#[test]
+fn readers_that_die_confirm_nothing_by_that() {
+    let report = storm(
+        "--seed=14 --kill=reader --kills=100 --messages=20000 --kill-interval-ms=50 --pairs=30 \
+         --reader-processes=18",
+    );
+    let measured = &report.outcome.measured;
+    assert!(measured.kills[Victim::Reader as usize] >= 100);
+    assert_eq!(measured.closed_unexpectedly, 0);
 }

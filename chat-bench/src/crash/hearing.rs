@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::ledger::MayRepeat;
 use super::people::{People, RETRY, append_line};
 use super::person::{Drain, Excuse, Link, Mode, Role};
 use crate::crowd::{Audience, Closed};
@@ -39,7 +40,11 @@ impl People {
             }
             Heard::Welcome => {
                 if let Role::Reader { is_after_break, .. } = person.role {
-                    self.ledgers[client / 2].begin_session(is_after_break);
+                    let may_repeat = match is_after_break {
+                        true => MayRepeat::Everything,
+                        false => MayRepeat::Nothing,
+                    };
+                    self.ledgers[client / 2].begin_session(may_repeat);
                 }
             }
             _ => self.caught_up(client, output, now),
@@ -135,15 +140,11 @@ impl People {
         } = &mut person.role
         {
             *is_after_break = false;
-            *drain = match *drain {
-                Drain::LogOut => Drain::Leave,
-                Drain::Leave => Drain::Done,
-                other => other,
-            };
+            *drain = drain.after_logout();
         }
     }
 
-    fn find(&mut self, client: usize, finding: String) {
+    pub(super) fn find(&mut self, client: usize, finding: String) {
         self.measured.surprises += 1;
         if self.findings.len() < MAX_FINDINGS {
             self.findings
@@ -184,6 +185,14 @@ impl Audience for People {
         if let Role::Reader { is_after_break, .. } = &mut person.role {
             *is_after_break |= was_logged_in && !person.has_left;
         }
+        self.count_end(client, how, now);
+    }
+}
+
+impl People {
+    /// The connection of a client has ended: whether it may have.
+    pub(super) fn count_end(&mut self, client: usize, how: Closed, now: Instant) {
+        let person = &mut self.persons[client];
         let (has_left, excuse) = (person.has_left, person.excuse);
         if !has_left {
             person.cut_off_at.get_or_insert(now);

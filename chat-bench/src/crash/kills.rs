@@ -18,16 +18,19 @@ pub enum Victim {
     Master,
     /// Every process of the installation.
     All,
+    /// A client: one of the readers that are processes of their own.
+    Reader,
 }
 
 impl Victim {
     /// All kinds.
-    pub const KINDS: [Self; 5] = [
+    pub const KINDS: [Self; 6] = [
         Self::Worker,
         Self::State,
         Self::Supervisor,
         Self::Master,
         Self::All,
+        Self::Reader,
     ];
 
     /// The word for it.
@@ -38,6 +41,7 @@ impl Victim {
             Self::Supervisor => "supervisor",
             Self::Master => "master",
             Self::All => "all",
+            Self::Reader => "reader",
         }
     }
 }
@@ -56,7 +60,7 @@ impl FromStr for Weights {
             let (word, share) = part.split_once('=').unwrap_or((part, "1"));
             let kind = Victim::KINDS.iter().position(|kind| kind.word() == word);
             let kind = kind.ok_or_else(|| {
-                format!("{word:?} is not one of worker, state, supervisor, master, all")
+                format!("{word:?} is not one of worker, state, supervisor, master, all, reader")
             })?;
             weights[kind] = share
                 .parse::<u16>()

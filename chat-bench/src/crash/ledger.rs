@@ -61,12 +61,26 @@ struct Entry {
     is_received: bool,
 }
 
+/// What of the messages that the reader has seen may come again in its next session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MayRepeat {
+    /// It left by `logout`.
+    Nothing,
+    /// It died, and the server did not: what its own lines have confirmed is gone from its queue.
+    Unconfirmed,
+    /// Its worker died, and what its lines have confirmed may have died with it.
+    Everything,
+}
+
 /// Whether messages that the reader has seen may come again. They are then the last ones it has seen, in their order, before
 /// anything new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repeats {
     Forbidden,
-    Possible,
+    /// This one or a later one may be the first.
+    Possible {
+        first: u32,
+    },
     /// They have begun; this one has to be the next.
     Going {
         next: u32,
@@ -80,6 +94,8 @@ pub struct Ledger {
     /// The latest that was received.
     last: Option<u32>,
     last_number: u64,
+    /// This one and all before it were confirmed by lines of the reader's own.
+    confirmed: Option<u32>,
     repeats: Repeats,
     /// Sessions of the reader so far.
     sessions: u32,
@@ -93,6 +109,7 @@ impl Default for Ledger {
             entries: Vec::new(),
             last: None,
             last_number: 0,
+            confirmed: None,
             repeats: Repeats::Forbidden,
             sessions: 0,
             counts: Counts::default(),
@@ -125,14 +142,29 @@ impl Ledger {
         self.entries[sequence as usize].fate = Fate::Refused;
     }
 
-    /// The reader's session begins; what it has seen may come again if the one before did not end well.
-    pub fn begin_session(&mut self, is_after_break: bool) {
+    /// The reader's session begins.
+    pub fn begin_session(&mut self, may_repeat: MayRepeat) {
         self.sessions += 1;
-        self.repeats = if is_after_break {
-            Repeats::Possible
-        } else {
-            Repeats::Forbidden
+        match may_repeat {
+            MayRepeat::Nothing => self.confirmed = self.last,
+            MayRepeat::Unconfirmed => {}
+            MayRepeat::Everything => self.confirmed = None,
+        }
+        let first = self.confirmed.map_or(0, |confirmed| confirmed + 1);
+        self.repeats = match may_repeat {
+            MayRepeat::Nothing => Repeats::Forbidden,
+            MayRepeat::Unconfirmed | MayRepeat::Everything => Repeats::Possible { first },
         };
+    }
+
+    /// The reader has confirmed this message and all before it.
+    pub fn confirm(&mut self, sequence: u32) {
+        self.confirmed = self.confirmed.max(Some(sequence));
+    }
+
+    /// Whether the last message of the sender is still to be received.
+    pub fn is_last_awaited(&self) -> bool {
+        self.entries.last().is_some_and(|entry| !entry.is_received)
     }
 
     /// What waited at the login has come.
@@ -211,7 +243,7 @@ impl Ledger {
     fn receive_again(&mut self, sequence: u32, number: Option<u64>) {
         let is_allowed = match self.repeats {
             Repeats::Forbidden => false,
-            Repeats::Possible => true,
+            Repeats::Possible { first } => first <= sequence,
             Repeats::Going { next } => next == sequence,
         };
         if !is_allowed {
@@ -258,7 +290,7 @@ mod tests {
             assert_eq!(ledger.ask(), sequence);
             ledger.acknowledge(sequence);
         }
-        ledger.begin_session(false);
+        ledger.begin_session(MayRepeat::Nothing);
         ledger.caught_up();
         ledger
     }
@@ -270,7 +302,13 @@ mod tests {
     }
 
     fn begin_after_break(ledger: &mut Ledger, waiting: &[u32]) {
-        ledger.begin_session(true);
+        ledger.begin_session(MayRepeat::Everything);
+        receive_all(ledger, waiting);
+        ledger.caught_up();
+    }
+
+    fn begin_after_death(ledger: &mut Ledger, waiting: &[u32]) {
+        ledger.begin_session(MayRepeat::Unconfirmed);
         receive_all(ledger, waiting);
         ledger.caught_up();
     }
@@ -322,7 +360,7 @@ mod tests {
     fn a_message_again_after_a_good_end_is_doubled() {
         let mut ledger = ledger_of(2);
         receive_all(&mut ledger, &[0, 1]);
-        ledger.begin_session(false);
+        ledger.begin_session(MayRepeat::Nothing);
         ledger.receive(1, None);
         ledger.caught_up();
         assert_eq!(violations(ledger), (0, 1, 0));
@@ -358,6 +396,36 @@ mod tests {
         receive_all(&mut ledger, &[0, 1]);
         begin_after_break(&mut ledger, &[1, 1]);
         assert_eq!(violations(ledger), (0, 1, 0));
+    }
+
+    #[test]
+    fn after_a_death_only_the_unconfirmed_may_repeat() {
+        let mut ledger = ledger_of(5);
+        receive_all(&mut ledger, &[0, 1, 2, 3]);
+        ledger.confirm(1);
+        begin_after_death(&mut ledger, &[2, 3]);
+        begin_after_death(&mut ledger, &[3, 4]);
+        assert_eq!(violations(ledger), (0, 0, 0));
+        let mut doubled = ledger_of(3);
+        receive_all(&mut doubled, &[0, 1, 2]);
+        doubled.confirm(1);
+        begin_after_death(&mut doubled, &[1, 2]);
+        assert_ne!(violations(doubled), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_logout_confirms_and_a_broken_worker_forgets() {
+        let mut ledger = ledger_of(2);
+        receive_all(&mut ledger, &[0, 1]);
+        ledger.begin_session(MayRepeat::Nothing);
+        begin_after_death(&mut ledger, &[1]);
+        assert_eq!(violations(ledger), (0, 1, 0));
+        let mut ledger = ledger_of(2);
+        receive_all(&mut ledger, &[0, 1]);
+        ledger.confirm(1);
+        begin_after_break(&mut ledger, &[0, 1]);
+        begin_after_death(&mut ledger, &[0, 1]);
+        assert_eq!(violations(ledger), (0, 0, 0));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `chat-bench crash`: pairs of clients under load, while the server's processes are killed with -9.
 //!
 //! It checks promises 1 to 4 of the protocol: what was acknowledged is received once and in order, and only the clients
-//! of a worker that was killed are cut off.
+//! of a worker that was killed are cut off. Some readers are processes that are killed too: what one of them had not
+//! handled comes again, and what its own lines had confirmed does not.
 
 mod hearing;
 pub mod kills;
@@ -11,8 +12,11 @@ mod mender;
 mod people;
 mod person;
 mod probe;
+mod process_readers;
+pub mod reader_process;
 pub mod report;
 mod storm;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,9 +28,11 @@ use clap::builder::RangedU64ValueParser;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::kills::Weights;
+use self::reader_process::Launcher;
 use self::report::Report;
 use self::storm::Storm;
-use crate::installation::{Accounts, Installation};
+use self::tls::TlsSetup;
+use crate::installation::{Accounts, Installation, Plan};
 use crate::run_options::RunOptions;
 
 /// Pairs of clients under load while processes are killed with -9: is anything lost, doubled, out of order?
@@ -55,11 +61,20 @@ pub struct Options {
     )]
     pub pairs: usize,
 
-    /// What is killed, with shares: worker, state, supervisor, master, all
+    /// Readers that are processes of their own, so that they can be killed; half of them speak TLS
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 12,
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000)
+    )]
+    pub reader_processes: usize,
+
+    /// What is killed, with shares: worker, state, supervisor, master, all, reader
     #[arg(
         long,
         value_name = "KIND=SHARE,...",
-        default_value = "worker=60,state=30,supervisor=4,master=4,all=2"
+        default_value = "worker=40,state=20,supervisor=3,master=3,all=2,reader=32"
     )]
     pub kill: Weights,
 
@@ -85,6 +100,10 @@ pub struct Options {
     /// [default: an installation of its own in a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
+
+    /// The program of the readers that are processes [default: this program]
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub reader_program: Option<PathBuf>,
 
     /// What it shares with other runs.
     #[command(flatten)]
@@ -113,12 +132,32 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         prefix: format!("storm-{seed:x}-"),
         count: options.pairs * 2 + 1,
     };
-    let installation = match &options.run_dir {
-        Some(run_dir) => Installation::adopt(run_dir, &programs, &accounts)?,
-        None => Installation::create(&programs, options.run.workers, &accounts)?,
+    // What runs already may speak TLS or not; its readers do without.
+    let (installation, tls) = match &options.run_dir {
+        Some(run_dir) => (Installation::adopt(run_dir, &programs, &accounts)?, None),
+        None => {
+            let tls = TlsSetup::make()?;
+            let plan = Plan {
+                front_flags: tls.flags(),
+                ..Plan::default()
+            };
+            let workers = options.run.workers;
+            let installation = Installation::create_as(plan, &programs, workers, &accounts)?;
+            (installation, Some(tls))
+        }
+    };
+    let launcher = Launcher {
+        program: match &options.reader_program {
+            Some(program) => program.clone(),
+            None => std::env::current_exe()?,
+        },
+        plain: installation.address(),
+        tls: tls.as_ref().map(TlsSetup::address),
+        seed,
+        text_bytes: options.run.text_bytes,
     };
     let prober = accounts.name(options.pairs * 2);
-    let outcome = Storm::new(options, seed, &installation, &accounts, is_cancelled)
+    let outcome = Storm::new(options, launcher, &installation, &accounts, is_cancelled)
         .and_then(|storm| storm.run(&prober))
         .map(|outcome| Report::new(options, seed, outcome));
     let is_failure = !matches!(&outcome, Ok(report) if report.is_success());

@@ -2,21 +2,25 @@
 
 use std::time::{Duration, Instant};
 
+use super::Options;
 use super::ledger::{Counts, Ledger};
 use super::measured::Measured;
 use super::person::{Drain, Excuse, Link, Mode, Person, Role};
+use super::process_readers::ProcessReader;
+use super::reader_process::{Launcher, Manner};
 use crate::crowd::Crowd;
 use crate::dialogue::Command;
 use crate::installation::Accounts;
 use crate::payload::{Label, Payload};
 use crate::random::Random;
+use crate::socket_owner::socket_owners;
 
 /// After a connection that failed, or a login that was refused.
 pub(super) const RETRY: Duration = Duration::from_millis(20);
 /// How often a reader fetches, in the mean.
-const FETCH_INTERVAL: Duration = Duration::from_millis(40);
+pub(super) const FETCH_INTERVAL: Duration = Duration::from_millis(40);
 /// How often a reader leaves in good order and comes back, in the mean.
-const LEAVE_INTERVAL: Duration = Duration::from_secs(4);
+pub(super) const LEAVE_INTERVAL: Duration = Duration::from_secs(4);
 /// Findings kept in words.
 const MAX_FINDINGS: usize = 20;
 
@@ -37,7 +41,8 @@ pub(super) struct People {
     pub(super) ledgers: Vec<Ledger>,
     pub(super) names: Vec<String>,
     pub(super) payload: Payload,
-    random: Random,
+    pub(super) launcher: Launcher,
+    pub(super) random: Random,
     window: usize,
     pub(super) phase: Phase,
     /// Messages that may be sent by now.
@@ -55,18 +60,23 @@ pub(super) struct People {
 
 impl People {
     pub(super) fn new(
+        options: &Options,
         accounts: &Accounts,
-        pairs: usize,
-        window: usize,
-        payload: Payload,
+        launcher: Launcher,
         mut random: Random,
         now: Instant,
     ) -> Self {
-        let modes = [Mode::Fetch, Mode::PushOn, Mode::PushAck];
+        let Options { pairs, window, .. } = *options;
+        let payload = Payload::new(launcher.seed, options.run.text_bytes);
         let mut persons = Vec::with_capacity(pairs * 2);
         for pair in 0..pairs {
-            let leave_at = now + random.interval(LEAVE_INTERVAL);
-            let reader = Person::reader(modes[pair % modes.len()], leave_at, now);
+            let mode = Mode::ALL[pair % Mode::ALL.len()];
+            let reader = if pair < options.reader_processes {
+                let speaks_tls = launcher.tls.is_some() && (pair / Mode::ALL.len()) % 2 == 1;
+                Role::Process(ProcessReader::new(Manner { mode, speaks_tls }))
+            } else {
+                Person::reader(mode, now + random.interval(LEAVE_INTERVAL), now)
+            };
             persons.push(Person::new(Person::sender(), now));
             persons.push(Person::new(reader, now));
         }
@@ -77,6 +87,7 @@ impl People {
             persons,
             ledgers: (0..pairs).map(|_| Ledger::default()).collect(),
             payload,
+            launcher,
             random,
             window,
             phase: Phase::Quiet,
@@ -92,13 +103,18 @@ impl People {
     }
 
     /// Has everybody do what is due.
-    pub(super) fn tend(&mut self, crowd: &mut Crowd, now: Instant) {
+    pub(super) fn tend(&mut self, crowd: &mut Crowd, now: Instant) -> anyhow::Result<()> {
         // Beginning anywhere, so that nobody is always the first to get a share of the budget.
         let begin = self.random.index(self.persons.len());
         for step in 0..self.persons.len() {
             let client = (begin + step) % self.persons.len();
+            let is_process = matches!(self.persons[client].role, Role::Process(_));
             match self.persons[client].link {
+                Link::Away { retry_at } if retry_at <= now && is_process => {
+                    self.start_process(client)?;
+                }
                 Link::Away { retry_at } if retry_at <= now => self.connect(client, crowd, now),
+                _ if is_process => self.tend_process(client, now)?,
                 Link::Refused { retry_at } if retry_at <= now => self.try_again(client, crowd),
                 Link::Open if self.persons[client].dialogue.is_chatting() => {
                     self.act(client, crowd, now);
@@ -106,6 +122,7 @@ impl People {
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// Whether something was sent since this was asked last.
@@ -134,23 +151,30 @@ impl People {
     pub(super) fn begin_to_drain(&mut self) {
         self.phase = Phase::Draining;
         for person in &mut self.persons {
-            if let Role::Reader { drain, .. } = &mut person.role {
-                *drain = Drain::Fetch;
+            match &mut person.role {
+                Role::Reader { drain, .. } => *drain = Drain::Fetch,
+                Role::Process(reader) => reader.begin_to_drain(),
+                Role::Sender { .. } => {}
             }
         }
     }
 
-    /// Notes which worker has which connection, where that is not known.
-    pub(super) fn learn_workers(
-        &mut self,
-        crowd: &Crowd,
-        owners: &std::collections::HashMap<u16, i32>,
-    ) {
+    /// Notes which of these workers has which connection, where that is not known.
+    pub(super) fn learn_workers(&mut self, crowd: &Crowd, workers: &[i32]) {
+        let plain = self.launcher.plain.port();
+        let owners = Some(socket_owners(plain, workers));
+        let tls = self.launcher.tls.as_ref().map(|tls| tls.address.port());
+        let tls_owners = tls.map(|port| socket_owners(port, workers));
         for (client, person) in self.persons.iter_mut().enumerate() {
-            if person.worker.is_none() && person.has_connection() {
-                let port = crowd.local_port(client);
-                person.worker = port.and_then(|port| owners.get(&port).copied());
+            if person.worker.is_some() || !person.has_connection() {
+                continue;
             }
+            let (port, owners) = match &person.role {
+                Role::Process(reader) if reader.manner.speaks_tls => (reader.port, &tls_owners),
+                Role::Process(reader) => (reader.port, &owners),
+                _ => (crowd.local_port(client), &owners),
+            };
+            person.worker = port.and_then(|port| owners.as_ref()?.get(&port).copied());
         }
     }
 
@@ -170,6 +194,9 @@ impl People {
                 }
                 _ => {}
             }
+            if let Role::Process(reader) = &mut person.role {
+                reader.doubt_death(Some(pid));
+            }
         }
     }
 
@@ -177,6 +204,9 @@ impl People {
     pub(super) fn excuse_everybody(&mut self) {
         for person in &mut self.persons {
             person.excuse = Some(Excuse::Killed);
+            if let Role::Process(reader) = &mut person.role {
+                reader.doubt_death(None);
+            }
         }
         self.is_excusing = true;
     }

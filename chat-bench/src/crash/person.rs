@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::process_readers::ProcessReader;
 use crate::dialogue::{Command, Dialogue};
 
 /// How a reader gets its messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Mode {
     /// By `fetch` alone.
     Fetch,
@@ -14,6 +15,20 @@ pub(super) enum Mode {
     PushOn,
     /// As they come; it says by a `fetch` that it has them.
     PushAck,
+}
+
+impl Mode {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Fetch, Self::PushOn, Self::PushAck];
+
+    /// The word for it on the command line.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::PushOn => "push-on",
+            Self::PushAck => "push-ack",
+        }
+    }
 }
 
 /// How far a reader is with emptying its queue when the storm is over.
@@ -29,6 +44,17 @@ pub(super) enum Drain {
     Leave,
     /// Left.
     Done,
+}
+
+impl Drain {
+    /// It was told `goodbye`.
+    pub(super) fn after_logout(self) -> Self {
+        match self {
+            Self::LogOut => Self::Leave,
+            Self::Leave => Self::Done,
+            other => other,
+        }
+    }
 }
 
 /// What only one of the two kinds has.
@@ -54,6 +80,8 @@ pub(super) enum Role {
         leave_at: Instant,
         drain: Drain,
     },
+    /// The same, as a process of its own that can be killed. That process conducts the dialogue.
+    Process(ProcessReader),
 }
 
 /// How far its connection is.
@@ -137,18 +165,20 @@ impl Person {
 
     /// Whether it is logged in and nothing is owed to it.
     pub(super) fn is_idle(&self) -> bool {
-        self.link == Link::Open && self.dialogue.is_chatting() && self.dialogue.asked() == 0
+        let is_in_dialogue = self.dialogue.is_chatting() && self.dialogue.asked() == 0;
+        self.link == Link::Open && (is_in_dialogue || matches!(self.role, Role::Process(_)))
     }
 
     /// Whether it is a sender whose messages are all answered, or will never be.
     pub(super) fn has_settled(&self) -> bool {
-        matches!(self.role, Role::Reader { .. }) || self.is_idle()
+        !matches!(self.role, Role::Sender { .. }) || self.is_idle()
     }
 
     /// Whether it is a reader that has emptied its queue and left.
     pub(super) fn has_drained(&self) -> bool {
         match &self.role {
             Role::Reader { drain, .. } => *drain == Drain::Done,
+            Role::Process(reader) => reader.drain == Drain::Done,
             Role::Sender { .. } => true,
         }
     }
@@ -157,7 +187,7 @@ impl Person {
     pub(super) fn unanswered(&self) -> usize {
         match &self.role {
             Role::Sender { unanswered, .. } => unanswered.len(),
-            Role::Reader { .. } => 0,
+            Role::Reader { .. } | Role::Process(_) => 0,
         }
     }
 

@@ -60,6 +60,7 @@ impl Report {
         }
         json.text("killed", &self.options.kill.to_string());
         json.number("pairs", self.options.pairs as u64);
+        json.number("reader_processes", self.options.reader_processes as u64);
         json.number("text_bytes", self.options.run.text_bytes as u64);
         json.texts("findings", &self.outcome.findings);
         self.verdict.finish_json(json)
@@ -79,10 +80,11 @@ impl Report {
             let _ = writeln!(text, "{args}");
         };
         line(format_args!(
-            "{}: seed {}, {} pairs, {:.1} s",
+            "{}: seed {}, {} pairs, of which {} readers are processes of their own, {:.1} s",
             self.verdict.begin_text(),
             self.seed,
             self.options.pairs,
+            self.options.reader_processes.min(self.options.pairs),
             took.as_secs_f64()
         ));
         let kinds: Vec<_> = Victim::KINDS
@@ -164,11 +166,12 @@ impl Report {
             pairs,
             kill_interval_ms,
             kill,
+            reader_processes,
             ..
         } = &self.options;
         let command = format!(
             "chat-bench crash --seed {} --kills {kills} --messages {messages} --pairs {pairs} \
-             --kill-interval-ms {kill_interval_ms} --kill {kill}",
+             --kill-interval-ms {kill_interval_ms} --kill {kill} --reader-processes {reader_processes}",
             self.seed
         );
         page("The last storm", &command, &self.text(), &self.json())

@@ -16,11 +16,10 @@ use super::measured::Measured;
 use super::mender::Mender;
 use super::people::{People, Phase};
 use super::probe::newest_number;
+use super::reader_process::Launcher;
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Daemon, Installation};
-use crate::payload::Payload;
 use crate::random::Random;
-use crate::socket_owner::socket_owners;
 
 /// How long nothing may go forward.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,21 +58,15 @@ pub(super) struct Storm<'a> {
 impl<'a> Storm<'a> {
     pub(super) fn new(
         options: &'a Options,
-        seed: u64,
+        launcher: Launcher,
         installation: &'a Installation,
         accounts: &Accounts,
         is_cancelled: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
         let now = Instant::now();
-        let mut random = Random::new(seed);
-        let people = People::new(
-            accounts,
-            options.pairs,
-            options.window,
-            Payload::new(seed, options.run.text_bytes),
-            Random::new(random.number()),
-            now,
-        );
+        let mut random = Random::new(launcher.seed);
+        let people_random = Random::new(random.number());
+        let people = People::new(options, accounts, launcher, people_random, now);
         Ok(Self {
             options,
             installation,
@@ -129,11 +122,11 @@ impl<'a> Storm<'a> {
         while !self.is_enough() {
             let now = Instant::now();
             self.people.budget = (rate * (now - begin).as_secs_f64()) as u64;
-            self.people.tend(&mut self.crowd, now);
+            self.people.tend(&mut self.crowd, now)?;
             self.crowd.write(&mut self.people);
             let has_just_sent = self.people.take_has_just_sent();
             if let Some(kill) = schedule.due(now, has_just_sent) {
-                self.kill(kill);
+                self.kill(kill)?;
             }
             self.turn("messages to be sent")?;
         }
@@ -148,7 +141,7 @@ impl<'a> Storm<'a> {
     fn turn_until(&mut self, what: &str, is_reached: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
         self.people.progress_at = Instant::now();
         while !is_reached(self) {
-            self.people.tend(&mut self.crowd, Instant::now());
+            self.people.tend(&mut self.crowd, Instant::now())?;
             self.turn(what)?;
         }
         Ok(())
@@ -175,10 +168,13 @@ impl<'a> Storm<'a> {
         Ok(())
     }
 
-    fn kill(&mut self, kill: Kill) {
+    fn kill(&mut self, kill: Kill) -> anyhow::Result<()> {
+        if kill.victim == Victim::Reader {
+            return self.kill_reader(kill.pause);
+        }
         let victims = self.find_victims(kill.victim);
         if victims.is_empty() {
-            return;
+            return Ok(());
         }
         if matches!(kill.victim, Victim::Master | Victim::All) {
             self.people.excuse_everybody();
@@ -197,6 +193,25 @@ impl<'a> Storm<'a> {
         if matches!(kill.victim, Victim::Master | Victim::All) {
             self.mender.add(Daemon::Front, now);
         }
+        Ok(())
+    }
+
+    fn kill_reader(&mut self, pause: Duration) -> anyhow::Result<()> {
+        let Some(reader) = self.people.choose_reader() else {
+            return Ok(());
+        };
+        // Whether its worker dies before its end is noticed decides what may come again.
+        let workers = self.installation.processes(Daemon::Front).children;
+        self.learn_workers(&workers);
+        std::thread::sleep(pause);
+        if self.people.kill_reader(reader)? {
+            let is_in_traffic = self.people.unanswered() > 0;
+            let now = Instant::now();
+            self.people
+                .measured
+                .killed(Victim::Reader, is_in_traffic, now);
+        }
+        Ok(())
     }
 
     /// Those that are to die; none if there is nothing of the kind, or if a parent is being replaced already.
@@ -223,17 +238,20 @@ impl<'a> Storm<'a> {
                     .chain(front.children)
                     .collect()
             }
-            Victim::Supervisor | Victim::Master | Victim::All => Vec::new(),
+            Victim::Supervisor | Victim::Master | Victim::All | Victim::Reader => Vec::new(),
         }
     }
 
     fn excuse_clients_of(&mut self, worker: ProcessIdentity, workers: &[ProcessIdentity]) {
+        self.learn_workers(workers);
+        self.people.excuse_worker(worker.pid);
+    }
+
+    fn learn_workers(&mut self, workers: &[ProcessIdentity]) {
         if self.people.has_unknown_workers() {
             let pids: Vec<i32> = workers.iter().map(|worker| worker.pid).collect();
-            let owners = socket_owners(self.installation.address().port(), &pids);
-            self.people.learn_workers(&self.crowd, &owners);
+            self.people.learn_workers(&self.crowd, &pids);
         }
-        self.people.excuse_worker(worker.pid);
     }
 
     /// On a terminal, how far it is.

@@ -1,19 +1,23 @@
 //! The crash matrix: each process of an installation is killed at each moment of a message's way, and nothing that
 //! was acknowledged is lost, doubled or out of order. Real processes, killed to the instruction: see
-//! `chat_shared::crash_point`.
+//! `chat_shared::crash_point`. Readers are killed too: see `reader_dies`.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod chat_client_dies;
 mod checks;
 mod client;
+mod reader_dies;
+mod reader_process;
+mod scene;
 mod server;
 #[path = "../support/real_processes.rs"]
 mod support;
 
 use client::{Client, Sender};
 use server::Server;
-use support::{connection, installation, processes};
+use support::{certificate, connection, installation, processes};
 
 /// Who is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

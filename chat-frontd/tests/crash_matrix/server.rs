@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use chat_shared::process_identity::ProcessIdentity;
 
 use crate::Victim;
+use crate::certificate::{Certificate, SERVER_NAME};
+use crate::connection::Connection;
 use crate::installation::{FRONTD, Installation, STATED, wait_until};
 
 /// The password of all is `secret`.
@@ -16,6 +18,8 @@ const SECRET: &str = "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
 pub(crate) struct Server {
     installation: Installation,
     pub(crate) address: SocketAddr,
+    /// Clients speak TLS if there is one.
+    pub(crate) certificate: Option<Certificate>,
 }
 
 /// A moment that will come.
@@ -26,17 +30,46 @@ pub(crate) struct Armed {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_as(|_, _| None)
+    }
+
+    /// It speaks TLS only.
+    pub(crate) fn start_with_tls() -> Self {
+        Self::start_as(|run_dir, address| {
+            let names = [SERVER_NAME.to_owned(), address.ip().to_string()];
+            Some(Certificate::make_for(run_dir, names))
+        })
+    }
+
+    fn start_as(make: impl Fn(&Path, SocketAddr) -> Option<Certificate>) -> Self {
         let mut installation = Installation::new();
         let address = own_address();
         installation.listen = address.to_string();
         fs::create_dir(&installation.run_dir).unwrap();
+        let certificate = make(&installation.run_dir, address);
+        if let Some(certificate) = &certificate {
+            for (variable, value) in certificate.settings(&address.to_string()) {
+                installation = installation.with(&variable, &value);
+            }
+        }
         let accounts = ["alice", "bob", "carol"].map(|name| format!("{name},{SECRET}\n"));
         fs::write(installation.file("user_pass.txt"), accounts.concat()).unwrap();
         installation.script("start").expect_status(0);
         Self {
             installation,
             address,
+            certificate,
         }
+    }
+
+    /// A client's connection.
+    pub(crate) fn connect(&self) -> Connection {
+        let connection = Connection::open(self.address, None).unwrap();
+        let Some(certificate) = &self.certificate else {
+            return connection;
+        };
+        let config = certificate.client(rustls::ALL_VERSIONS);
+        connection.with_tls(&config, SERVER_NAME).unwrap()
     }
 
     /// The next time this point is reached, with this mark where it matters, the victim dies.

@@ -20,8 +20,12 @@ pub(crate) struct Certificate {
 impl Certificate {
     /// Makes one for [`SERVER_NAME`] in `dir`, in the place of one that is there.
     pub(crate) fn make(dir: &Path) -> Self {
-        let made = rcgen::generate_simple_self_signed([SERVER_NAME.to_owned()])
-            .expect("a certificate can be made");
+        Self::make_for(dir, [SERVER_NAME.to_owned()])
+    }
+
+    /// The same, for these names or addresses.
+    pub(crate) fn make_for(dir: &Path, names: impl Into<Vec<String>>) -> Self {
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
         let certificate_file = dir.join("cert.pem");
         let key_file = dir.join("key.pem");
         fs::write(&certificate_file, made.cert.pem()).expect("a file can be written");
@@ -49,14 +53,22 @@ impl Certificate {
         &self,
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> Arc<ClientConfig> {
-        let mut trusted = RootCertStore::empty();
-        trusted.add(self.der.clone()).expect("it is a certificate");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .expect("these versions are known")
-            .with_root_certificates(trusted)
-            .with_no_client_auth();
-        Arc::new(config)
+        client_that_trusts(self.der.clone(), versions)
     }
+}
+
+/// Clients that trust this certificate and nothing else.
+pub(crate) fn client_that_trusts(
+    certificate: CertificateDer<'static>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
+    let mut trusted = RootCertStore::empty();
+    trusted.add(certificate).expect("it is a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("these versions are known")
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    Arc::new(config)
 }
