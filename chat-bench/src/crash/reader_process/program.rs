@@ -120,9 +120,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn run(mut self) -> anyhow::Result<()> {
-        self.connection.write(self.line_of_login().as_bytes())?;
+        // A connection that breaks is found when it is read.
+        let _ = self.connection.write(self.line_of_login().as_bytes());
         let mut orders = std::io::stdin();
-        while !self.is_over {
+        loop {
             let seen_at = monotonic();
             let read = self.connection.read();
             for line in read.lines.split_inclusive(|byte| *byte == b'\n') {
