@@ -16,10 +16,10 @@ const LINE_BYTES: usize = "[2026-11-22T11:18:31Z] alice: m1\n".len();
 
 /// How the reader gets its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    PushOff,
-    PushOn,
-    PushAck,
+enum Push {
+    Off,
+    On,
+    Ack,
 }
 
 /// When the reader dies.
@@ -72,15 +72,15 @@ fn texts(numbers: impl Iterator<Item = usize>) -> Vec<String> {
 
 impl Scene {
     /// Bob as a process, with nothing waiting for him.
-    fn start_reader(&self, mode: Mode) -> ReaderProcess {
+    fn start_reader(&self, push: Push) -> ReaderProcess {
         let mut reader = ReaderProcess::start(&self.server);
         begin_login(&mut reader);
         reader.expect("welcome");
         reader.expect("DONE");
-        let (command, answer) = match mode {
-            Mode::PushOff => return reader,
-            Mode::PushOn => ("push on", "push:on"),
-            Mode::PushAck => ("push ack", "push:ack"),
+        let (command, answer) = match push {
+            Push::Off => return reader,
+            Push::On => ("push on", "push:on"),
+            Push::Ack => ("push ack", "push:ack"),
         };
         reader.say(command);
         reader.expect(answer);
@@ -90,9 +90,9 @@ impl Scene {
 
     /// Has the reader die at each moment. Under `push on` a healthy second confirms as well, so a try that a busy
     /// machine made too slow is made again.
-    fn try_every_moment(&mut self, mode: Mode) {
+    fn try_every_moment(&mut self, push: Push) {
         for moment in MOMENTS {
-            if moment == Moment::LongAfterEverythingRead && mode != Mode::PushAck {
+            if moment == Moment::LongAfterEverythingRead && push != Push::Ack {
                 continue;
             }
             let mut tries = 0..20;
@@ -101,10 +101,10 @@ impl Scene {
                     tries.next().is_some(),
                     "{moment:?}: the machine is too busy"
                 );
-                let begin = self.play(mode, moment);
+                let begin = self.play(push, moment);
                 let came_again = self.drain_queue();
-                if mode != Mode::PushOn || begin.elapsed() < PUSH_ON_CONFIRMS_AFTER {
-                    assert_eq!(came_again, moment.expected(), "{mode:?} {moment:?}");
+                if push != Push::On || begin.elapsed() < PUSH_ON_CONFIRMS_AFTER {
+                    assert_eq!(came_again, moment.expected(), "{push:?} {moment:?}");
                     break;
                 }
             }
@@ -112,11 +112,11 @@ impl Scene {
     }
 
     /// When the first message was sent.
-    fn play(&mut self, mode: Mode, moment: Moment) -> Instant {
-        let mut reader = self.start_reader(mode);
+    fn play(&mut self, push: Push, moment: Moment) -> Instant {
+        let mut reader = self.start_reader(push);
         let begin = Instant::now();
         self.send(&texts(1..=DELIVERED));
-        if mode == Mode::PushOff {
+        if push == Push::Off {
             reader.say("fetch");
         }
         match moment {
@@ -125,11 +125,11 @@ impl Scene {
                 reader.await_bytes(DELIVERED * LINE_BYTES);
                 reader.read_bytes(LINE_BYTES / 3);
             }
-            _ => read_delivered(&mut reader, mode),
+            _ => read_delivered(&mut reader, push),
         }
         match moment {
             Moment::LongAfterEverythingRead => std::thread::sleep(PUSH_ON_CONFIRMS_AFTER * 3 / 2),
-            Moment::Confirmed => self.confirm_and_send_more(&mut reader, mode),
+            Moment::Confirmed => self.confirm_and_send_more(&mut reader, push),
             Moment::BeforeGoodbye => {
                 reader.say_and_die("logout");
                 return begin;
@@ -146,13 +146,13 @@ impl Scene {
 
     /// The server may have received a line that follows a delivery at once before it saw the acknowledgement; then the
     /// next line confirms.
-    fn confirm_and_send_more(&mut self, reader: &mut ReaderProcess, mode: Mode) {
+    fn confirm_and_send_more(&mut self, reader: &mut ReaderProcess, push: Push) {
         let more = texts(DELIVERED + 1..=DELIVERED + 2);
         reader.say("fetch");
         reader.expect("fetching");
         reader.expect("DONE");
         let answer_bytes = "fetching\nDONE\n".len();
-        if mode == Mode::PushOff {
+        if push == Push::Off {
             self.send(&more);
             reader.say("fetch");
         } else {
@@ -171,14 +171,14 @@ fn begin_login(reader: &mut ReaderProcess) {
     reader.say("secret");
 }
 
-fn read_delivered(reader: &mut ReaderProcess, mode: Mode) {
-    if mode == Mode::PushOff {
+fn read_delivered(reader: &mut ReaderProcess, push: Push) {
+    if push == Push::Off {
         reader.expect("fetching");
     }
     for text in texts(1..=DELIVERED) {
         assert_eq!(text_of(reader.read_line().as_bytes()), text);
     }
-    if mode == Mode::PushOff {
+    if push == Push::Off {
         reader.expect("DONE");
     }
 }
@@ -191,7 +191,7 @@ fn try_login(mut scene: Scene) {
         begin_login(&mut reader);
         if is_everything_read {
             reader.expect("welcome");
-            read_delivered(&mut reader, Mode::PushAck);
+            read_delivered(&mut reader, Push::Ack);
             reader.expect("DONE");
         } else {
             reader.await_bytes("welcome\n".len() + DELIVERED * LINE_BYTES);
@@ -214,17 +214,17 @@ macro_rules! transports {
 
             #[test]
             fn push_off() {
-                Scene::open(Server::$start()).try_every_moment(Mode::PushOff);
+                Scene::open(Server::$start()).try_every_moment(Push::Off);
             }
 
             #[test]
             fn push_on_within_its_second() {
-                Scene::open(Server::$start()).try_every_moment(Mode::PushOn);
+                Scene::open(Server::$start()).try_every_moment(Push::On);
             }
 
             #[test]
             fn push_ack() {
-                Scene::open(Server::$start()).try_every_moment(Mode::PushAck);
+                Scene::open(Server::$start()).try_every_moment(Push::Ack);
             }
 
             #[test]
