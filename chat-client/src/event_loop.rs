@@ -90,6 +90,10 @@ impl EventLoop {
             }
             let ready = self.wait()?;
             self.take_signals(&ready)?;
+            if ready.stop || ready.continued {
+                // What could be read before a stop, the shell may have read meanwhile.
+                continue;
+            }
             if ready.server && self.ended.is_none() {
                 self.read_server(&mut buffer)?;
             }

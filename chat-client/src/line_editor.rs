@@ -323,7 +323,10 @@ mod tests {
         assert!(editor.draw(prompt, false, 80).ends_with(prompt));
         assert_eq!(editor.draw(prompt, false, 20), "\r\u{1b}[Kake one? [y/N] ");
         type_text(&mut editor, "yes");
-        assert_eq!(editor.draw(prompt, false, 20), "\r\u{1b}[Kake one? [y/N] yes");
+        assert_eq!(
+            editor.draw(prompt, false, 20),
+            "\r\u{1b}[Kake one? [y/N] yes"
+        );
         assert_eq!(editor.draw("Password: ", true, 3), "\r\u{1b}[K");
     }
 

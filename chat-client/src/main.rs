@@ -110,7 +110,6 @@ fn attend(interactive: bool, signals: &Signals) -> io::Result<(Person, Display)>
     } else {
         Person::Lines(Box::new(LineInput::new(None)))
     };
-    let output = Output::new(signals.leave.try_clone()?);
-    let display = Display::new(for_person, time_zone::local(), output);
+    let display = Display::new(for_person, time_zone::local(), Output::new(signals)?);
     Ok((person, display))
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::signals::{Signals, StopSignal};
+
 /// Fits into a pipe that poll reports as writable, so that the write itself does not block.
 const MAX_WRITE_BYTES: usize = nix::libc::PIPE_BUF;
 /// Pause after an output was reported as writable and took nothing.
@@ -17,6 +19,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(1);
 pub(crate) struct Output {
     /// Readable once a signal to end has come.
     interrupt: OwnedFd,
+    /// Without it, a job whose other programs have stopped would never stop as a whole.
+    stop: Option<StopSignal>,
     waited: Duration,
 }
 
@@ -27,12 +31,14 @@ enum WriteError {
 }
 
 impl Output {
-    /// `interrupt` is readable once the program is to end.
-    pub(crate) fn new(interrupt: OwnedFd) -> Output {
-        Output {
-            interrupt,
+    /// Heeds the signals to end and to stop while it waits.
+    pub(crate) fn new(signals: &Signals) -> io::Result<Output> {
+        let stop = signals.stop.as_ref().map(StopSignal::try_clone);
+        Ok(Output {
+            interrupt: signals.leave.try_clone()?,
+            stop: stop.transpose()?,
             waited: Duration::ZERO,
-        }
+        })
     }
 
     /// Writes all of it to standard output.
@@ -74,21 +80,28 @@ impl Output {
     fn wait_until_writable(&mut self, fd: BorrowedFd<'_>) -> Result<(), WriteError> {
         let begun = Instant::now();
         let result = loop {
-            let mut fds = [
+            let mut fds = vec![
                 PollFd::new(fd, PollFlags::POLLOUT),
                 PollFd::new(self.interrupt.as_fd(), PollFlags::POLLIN),
             ];
+            let stop = self.stop.as_ref();
+            fds.extend(stop.map(|stop| PollFd::new(stop.as_fd(), PollFlags::POLLIN)));
             match poll(&mut fds, PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => break Err(WriteError::Failed(error)),
             }
-            let [output, interrupt] = fds.map(|fd| fd.any() == Some(true));
+            let is_ready = |at: usize| fds.get(at).is_some_and(|fd| fd.any() == Some(true));
             // An output that is broken is writable, too: the write tells how.
-            if output {
+            if is_ready(0) {
                 break Ok(());
             }
-            if interrupt {
+            if is_ready(1) {
                 break Err(WriteError::Interrupted);
+            }
+            if let Some(stop) = stop.filter(|_| is_ready(2))
+                && let Err(error) = stop.let_through()
+            {
+                break Err(WriteError::Failed(error));
             }
         };
         self.waited += begun.elapsed();

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGWINCH};
@@ -69,7 +70,7 @@ impl AsFd for SignalPipe {
 /// SIGTSTP, which is kept pending until the mode of the terminal was put back. Readable while it is pending.
 pub(crate) struct StopSignal {
     mask: SigSet,
-    fd: SignalFd,
+    fd: OwnedFd,
 }
 
 impl StopSignal {
@@ -79,15 +80,23 @@ impl StopSignal {
         mask.thread_block()?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let fd = SignalFd::with_flags(&mask, flags)?;
+        let fd = fd.as_fd().try_clone_to_owned()?;
         Ok(StopSignal { mask, fd })
+    }
+
+    /// The same signal for somebody else who waits.
+    pub(crate) fn try_clone(&self) -> io::Result<StopSignal> {
+        Ok(StopSignal {
+            mask: self.mask,
+            fd: self.fd.try_clone()?,
+        })
     }
 
     /// Stops the program if the signal is pending; returns when it goes on. The kernel drops the signal where no shell
     /// could continue the program.
-    pub(crate) fn let_through(&self) -> io::Result<()> {
+    pub(crate) fn let_through(&self) -> Result<(), Errno> {
         self.mask.thread_unblock()?;
-        self.mask.thread_block()?;
-        Ok(())
+        self.mask.thread_block()
     }
 }
 

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::Pid;
 use support::terminal::Terminal;
+use support::{Step, dialogue};
 
 const LOGIN: &str = "> bob\n < password\n > hunter2\n < welcome\n < DONE\n";
 const WHO: &str = "> who\n < bob\n < DONE\n";
@@ -93,4 +94,29 @@ fn a_script_around_the_client_stops_with_it() {
         terminal.wait_for("shell: ").press("exit\r");
         terminal.end();
     }
+}
+
+#[test]
+fn a_client_stops_while_its_output_is_full() {
+    let mut steps = dialogue("> bob\n < password\n > hunter2\n < welcome");
+    let message = "[2026-11-22T11:18:31Z] eve: hi\n".repeat(20_000);
+    steps.push(Step::SayBytes(message.into_bytes()));
+    steps.extend(dialogue("! broken"));
+    let mut terminal = Terminal::shell_with(steps, "xterm");
+    // Says when it has something to read, and reads nothing.
+    let reader = "sh -c 'head -c 1 >/dev/null; echo begun >&2; exec sleep 1000'";
+    terminal
+        .wait_for("shell: ")
+        .press(&format!("$client | {reader}\r"));
+    terminal.wait_for("User name: ").press("bob\r");
+    terminal.wait_for("Password: ").press("hunter2\r");
+    terminal.wait_for("\nbegun\r\n");
+    terminal
+        .press("\x1a")
+        .wait_for("Stopped")
+        .wait_for("shell: ");
+    // The client ends by the signal, or by its broken output.
+    terminal.press("kill %1; fg\r").wait_for("shell: ");
+    terminal.press("exit\r");
+    terminal.end();
 }

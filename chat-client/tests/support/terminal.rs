@@ -12,7 +12,7 @@ use std::time::Instant;
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
-use super::{FakeServer, PATIENCE, client, dialogue};
+use super::{FakeServer, PATIENCE, Step, client, dialogue};
 
 /// A client at a terminal, and all that appeared on it.
 pub(crate) struct Terminal {
@@ -35,7 +35,12 @@ impl Terminal {
 
     /// An interactive shell with job control; `$client` is what starts the client.
     pub(crate) fn start_shell(steps: &str, term: &str) -> Terminal {
-        let server = FakeServer::play(dialogue(steps), false);
+        Terminal::shell_with(dialogue(steps), term)
+    }
+
+    /// The same with these steps.
+    pub(crate) fn shell_with(steps: Vec<Step>, term: &str) -> Terminal {
+        let server = FakeServer::play(steps, false);
         let client = client();
         let port = server.address.port();
         let mut shell = Command::new("setsid");
