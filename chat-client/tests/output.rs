@@ -223,6 +223,16 @@ fn an_output_that_cannot_be_written_leaves_messages_queued() {
 }
 
 #[test]
+fn help_that_cannot_be_shown_is_an_error() {
+    for (redirection, status) in [("", 0), (">/dev/full", 1), (">&-", 1)] {
+        let mut command = shell(&format!("--help {redirection}"), "1");
+        let run: Run = command.output().expect("a shell").into();
+        assert_eq!(run.status, Some(status), "{redirection}: {run:?}");
+        assert_eq!(run.stderr.is_empty(), status == 0, "{run:?}");
+    }
+}
+
+#[test]
 fn lost_words_do_not_stop_the_work() {
     for redirection in ["2>/dev/full", "2>&-", "2</dev/null"] {
         let steps = format!(

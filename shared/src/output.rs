@@ -6,6 +6,10 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
+use nix::errno::Errno;
+
+use crate::standard_streams::stdout_was_closed;
+
 /// Writes a line to standard error. If even that cannot be written, the exit status has to tell.
 pub fn complain(text: impl Display) {
     // As a whole, so that the lines of processes that write to the same file do not mix.
@@ -18,8 +22,11 @@ pub fn say(text: &[u8]) -> io::Result<()> {
     unless_unread(written.and_then(|()| flush()))
 }
 
-/// Writes what is left of standard output.
+/// Writes what is left of standard output. One that was closed from the start has taken nothing.
 pub(crate) fn flush() -> io::Result<()> {
+    if stdout_was_closed() {
+        return Err(Errno::EBADF.into());
+    }
     io::stdout().flush()
 }
 
