@@ -1,5 +1,6 @@
 //! TLS over the connection: who the server is, is made sure of before anything is said.
 
+use std::env;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -139,6 +140,10 @@ pub(crate) fn config(ca: Option<&Path>) -> Result<ClientConfig, String> {
 fn trusted(ca: Option<&Path>) -> Result<RootCertStore, String> {
     let mut trusted = RootCertStore::empty();
     trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = env::var_os("SSL_CERT_FILE") {
+        // The library reads this file, too, but leaves out in silence what it cannot read.
+        trusted.add_parsable_certificates(certificates_in(Path::new(&path))?);
+    }
     if let Some(path) = ca {
         for certificate in certificates_in(path)? {
             trusted.add(certificate).map_err(|error| {

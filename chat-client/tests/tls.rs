@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -150,6 +150,26 @@ fn a_ca_file_comes_as_people_save_it() {
         assert_eq!(run.status, Some(0), "{number}: {run:?}");
         ended.expect("the client says farewell");
     }
+}
+
+#[test]
+fn a_file_of_the_system_is_read_like_a_ca_file() {
+    let server = Server::start(&["localhost"], dialogue);
+    let ca = server.ca();
+    let pem = fs::read(&ca).expect("a file");
+    fs::write(&ca, [b"\xef\xbb\xbf", &pem[..]].concat()).expect("a file");
+    let run = |file: &Path| {
+        let mut command = client();
+        command.args(["--tls", "localhost", &server.address.port().to_string()]);
+        command.env("SSL_CERT_FILE", file);
+        run_with_input(command, b"bob\npw\nlogout\n")
+    };
+    let none = run(Path::new("/nowhere/ca.pem"));
+    assert_eq!(none.status, Some(1), "{none:?}");
+    assert!(none.stderr.contains("/nowhere/ca.pem"), "{none:?}");
+    assert_eq!(run(&ca).status, Some(0));
+    let ended = server.thread.join().expect("a thread");
+    ended.expect("the client says farewell");
 }
 
 #[test]
