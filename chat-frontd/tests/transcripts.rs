@@ -118,6 +118,7 @@ dialogues! {
     as_written timeout_confirms_nothing,
     as_written timeout_each_step,
     as_written timeout_half_line,
+    every_form white_space,
     as_written who_and_last,
     as_written worker_killed,
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod killed_readers;
+mod sample_client;
 mod server;
 #[path = "../support/real_processes.rs"]
 mod support;
@@ -12,7 +13,7 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::Duration;
-use support::{connection, installation};
+use support::{connection, installation, processes};
 
 use connection::{Connection, Received};
 use server::{Server, expect, expect_message};

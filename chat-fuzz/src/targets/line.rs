@@ -76,6 +76,7 @@ fn check_meaning(line: &[u8]) {
         Meaning::Send { recipients, text } => {
             assert!(is_clean(recipients) && is_clean(text) && !text.is_empty());
             assert!(recipients.split(' ').all(|name| !name.is_empty()));
+            assert!(!recipients.contains('\t'));
             match recipients.contains(' ') || recipients.starts_with('(') {
                 true => format!("send ({recipients}) {text}"),
                 false => format!("send {recipients} {text}"),
@@ -88,7 +89,7 @@ fn check_meaning(line: &[u8]) {
         Meaning::Last { minutes } => format!("last {minutes}"),
         Meaning::Plain(words) => (*words).to_owned(),
         Meaning::Refused(word) => {
-            assert!(is_clean(word) && !word.contains(' '));
+            assert!(is_clean(word) && !word.contains([' ', '\t']));
             return;
         }
     };

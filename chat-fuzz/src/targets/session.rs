@@ -2,6 +2,8 @@
 //! is lines without control characters, no more answers than questions, each message once and in order, and nobody is
 //! left waiting.
 
+use chat_shared::protocol::text::is_clean;
+
 use super::answers::Daemon;
 use super::observed_client::{Client, Worker};
 use crate::choices::Choices;
@@ -101,7 +103,7 @@ fn check_received(client: &Client) {
     };
     let (mut answers, mut last_message) = (0, 0);
     for line in text.lines() {
-        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(is_clean(line), "{line:?}");
         let message = line.strip_prefix("[2026-11-22T11:18:31Z] ");
         match message.and_then(|message| message.rsplit_once("bob: m")) {
             Some((_, number)) => {
@@ -113,7 +115,8 @@ fn check_received(client: &Client) {
         }
     }
     // A line has one answer and maybe a DONE; one that has begun may be too long; at the end may stand a farewell.
-    let lines = client.sent.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let telnet_lines = client.sent.windows(2).filter(|two| two == b"\r\0").count();
+    let lines = client.sent.iter().filter(|byte| **byte == b'\n').count() + telnet_lines + 1;
     assert!(
         answers <= 2 * lines + 1,
         "{answers} answers to {lines} lines"

@@ -65,7 +65,7 @@ fn what_a_worker_should_have_cleaned_is_refused() {
         "\u{1b}[31m",
         "\u{7f}",
         "\u{85}",
-        "tab\t",
+        "tab of another kind\u{b}",
         "\0",
     ] {
         let answer = worker.answer(&mut ann, send("bob", text));
@@ -73,7 +73,7 @@ fn what_a_worker_should_have_cleaned_is_refused() {
         let answer = worker.answer(&mut ann, Call::Broadcast { text });
         assert_eq!(answer, Answer::Refused, "{text:?}");
     }
-    for name in ["", " a", "a  b", "a,b", "a\nb", "\u{9b}"] {
+    for name in ["", " a", "a  b", "a,b", "a\tb", "a\nb", "\u{9b}"] {
         let answer = worker.answer(&mut ann, send_group(&format!("bob {name}"), "text"));
         assert_eq!(answer, Answer::Refused, "{name:?}");
     }

@@ -21,7 +21,8 @@ pub fn may_be_recipients(names: &str) -> bool {
         return false;
     }
     let has_empty = bytes.split(|byte| *byte == b' ').any(<[u8]>::is_empty);
-    !has_empty && !bytes.contains(&b',') && text::is_clean(names)
+    let has_separator = bytes.iter().any(|byte| matches!(byte, b',' | b'\t'));
+    !has_empty && !has_separator && text::is_clean(names)
 }
 
 #[cfg(test)]
@@ -35,7 +36,7 @@ mod tests {
         }
         let long = "x".repeat(MAX_RECIPIENTS_BYTES + 1);
         for names in [
-            "", " ", "a ", " a", "a  b", "a,b", ",", "a\n", "a\u{9b}", &long,
+            "", " ", "a ", " a", "a  b", "a,b", ",", "a\n", "a\tb", "a\u{9b}", &long,
         ] {
             assert!(!may_be_recipients(names), "{names}");
         }
@@ -43,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_text_is_not_empty_and_holds_no_escapes() {
-        assert!(may_be_text(" ") && may_be_text("a, b"));
+        assert!(may_be_text(" ") && may_be_text("a,\tb"));
         assert!(!may_be_text("") && !may_be_text("a\x1b[m"));
         assert!(!may_be_text(&"x".repeat(MAX_TEXT_BYTES + 1)));
     }

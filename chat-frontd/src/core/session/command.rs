@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chat_shared::protocol::message::may_be_recipients;
 use chat_shared::protocol::{text, words};
+use memchr::memchr2;
 
 /// A line in the chat, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl<'a> Letter<'a> {
         }
     }
 
-    /// `names` are not empty and hold no space.
+    /// `names` are not empty and hold no white space.
     fn to_group<'n>(names: impl Iterator<Item = &'n [u8]>, text: &'a [u8]) -> Self {
         let mut recipients = String::new();
         for name in names {
@@ -114,7 +115,8 @@ pub(crate) fn command_word(line: &[u8]) -> String {
     text::clean(split_word(line).0).into_owned()
 }
 
-/// Understands a line without its end. Spaces before the command are ignored.
+/// Understands a line without its end. White space is spaces and tabs: before a command and behind it, it means nothing;
+/// a text is kept with all of it.
 pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
     let (word, rest) = split_word(line);
     match word {
@@ -129,13 +131,13 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
         },
         b"fetch" => without_arguments("fetch", rest, Command::Fetch),
         b"logout" => without_arguments("logout", rest, Command::LogOut),
-        b"push" => match rest.trim_ascii() {
+        b"push" => match trim(rest) {
             b"on" => Ok(Command::Push(PushMode::On)),
             b"ack" => Ok(Command::Push(PushMode::Ack)),
             b"off" => Ok(Command::Push(PushMode::Off)),
             _ => Err(CommandError::Arguments { word: "push" }),
         },
-        b"ids" => match rest.trim_ascii() {
+        b"ids" => match trim(rest) {
             b"on" => Ok(Command::Ids(true)),
             b"off" => Ok(Command::Ids(false)),
             _ => Err(CommandError::Arguments { word: "ids" }),
@@ -146,18 +148,28 @@ pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
     }
 }
 
-/// The first word, and what comes after the one space behind it.
+fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// The first word, and what comes after the one space or tab behind it.
 fn split_word(line: &[u8]) -> (&[u8], &[u8]) {
-    let line = skip_spaces(line);
-    match line.iter().position(|byte| *byte == b' ') {
+    let line = skip_white(line);
+    match memchr2(b' ', b'\t', line) {
         Some(at) => (&line[..at], &line[at + 1..]),
         None => (line, b""),
     }
 }
 
-fn skip_spaces(bytes: &[u8]) -> &[u8] {
-    let start = bytes.iter().position(|byte| *byte != b' ');
+fn skip_white(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| !is_white(*byte));
     &bytes[start.unwrap_or(bytes.len())..]
+}
+
+/// Without white space at both ends.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| !is_white(*byte));
+    skip_white(&bytes[..end.map_or(0, |last| last + 1)])
 }
 
 fn without_arguments(
@@ -165,7 +177,7 @@ fn without_arguments(
     rest: &[u8],
     command: Command<'static>,
 ) -> Result<Command<'static>, CommandError> {
-    if skip_spaces(rest).is_empty() {
+    if skip_white(rest).is_empty() {
         Ok(command)
     } else {
         Err(CommandError::Arguments { word })
@@ -173,9 +185,7 @@ fn without_arguments(
 }
 
 fn parse_last(rest: &[u8]) -> Result<Command<'static>, CommandError> {
-    let digits = skip_spaces(rest);
-    let end = digits.iter().rposition(|byte| *byte != b' ');
-    let digits = &digits[..end.map_or(0, |last| last + 1)];
+    let digits = trim(rest);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(CommandError::Arguments { word: "last" });
     }
@@ -188,14 +198,15 @@ fn parse_last(rest: &[u8]) -> Result<Command<'static>, CommandError> {
 }
 
 fn parse_send(rest: &[u8]) -> Option<Command<'_>> {
-    let rest = skip_spaces(rest);
+    let rest = skip_white(rest);
     let letter = if let Some(group) = rest.strip_prefix(b"(") {
         let end = group.iter().position(|byte| *byte == b')')?;
-        let names = group[..end].split(|byte| *byte == b' ');
-        Letter::to_group(
-            names.filter(|name| !name.is_empty()),
-            group[end + 1..].strip_prefix(b" ")?,
-        )
+        let names = group[..end].split(|byte| is_white(*byte));
+        let (space, text) = group[end + 1..].split_first()?;
+        if !is_white(*space) {
+            return None;
+        }
+        Letter::to_group(names.filter(|name| !name.is_empty()), text)
     } else {
         let (name, text) = split_word(rest);
         Letter::to_one(name, text)
@@ -242,6 +253,37 @@ mod tests {
     }
 
     #[test]
+    fn white_space_round_a_command_means_nothing() {
+        for line in ["who", " who", "who ", "\twho\t", " \t who \t "] {
+            assert_eq!(parse(line.as_bytes()), Ok(Command::Who), "{line:?}");
+        }
+        let last = Ok(Command::Last { minutes: 5 });
+        assert_eq!(parse(b"\tlast\t 5\t"), last);
+        assert_eq!(parse(b" push\t ack\t"), Ok(Command::Push(PushMode::Ack)));
+        assert_eq!(parse(b"ids\ton "), Ok(Command::Ids(true)));
+        assert_eq!(parse(b"\tlogout\t"), Ok(Command::LogOut));
+        for line in [
+            "send bob hi",
+            "\tsend bob hi",
+            " send\tbob\thi",
+            "send \tbob hi",
+        ] {
+            assert_eq!(parse(line.as_bytes()), send(&["bob"], "hi"), "{line:?}");
+        }
+        let group = parse(b"send\t(\ta \tb\t)\thi");
+        assert_eq!(group, send(&["a", "b"], "hi"));
+    }
+
+    #[test]
+    fn a_text_keeps_all_its_white_space() {
+        assert_eq!(parse(b"send bob \ta\tb  \t"), send(&["bob"], "\ta\tb  \t"));
+        assert_eq!(parse(b"send (a b)\t\t"), send(&["a", "b"], "\t"));
+        assert_eq!(parse(b"send bob  "), send(&["bob"], " "));
+        let text = " a\t ".to_owned();
+        assert_eq!(parse(b"broadcast\t a\t "), Ok(Command::Broadcast { text }));
+    }
+
+    #[test]
     fn wrong_arguments_are_named_by_their_command() {
         for (line, word) in [
             ("who is there", "who"),
@@ -262,6 +304,11 @@ mod tests {
             ("send (windows)", "send"),
             ("send (windows) ", "send"),
             ("send (windows)hi", "send"),
+            ("send\twindows", "send"),
+            ("send windows\t", "send"),
+            ("send (windows)\t", "send"),
+            ("broadcast\t", "broadcast"),
+            ("push on\r", "push"),
             ("send a,b hi", "send"),
             ("send (windows a,) hi", "send"),
             ("broadcast", "broadcast"),
@@ -289,7 +336,10 @@ mod tests {
             (b"WHO", "WHO"),
             (b"\x1b[2J", "\u{fffd}[2J"),
             (b"\xffx", "\u{fffd}x"),
-            (b"who\t", "who\u{fffd}"),
+            (b" \t ", ""),
+            (b"who\r", "who\u{fffd}"),
+            (b"who\x0b", "who\u{fffd}"),
+            ("who\u{a0}".as_bytes(), "who\u{a0}"),
         ] {
             let word = word.to_owned();
             assert_eq!(parse(line), Err(CommandError::Unknown { word }));
@@ -298,7 +348,7 @@ mod tests {
 
     #[test]
     fn control_characters_of_texts_and_names_are_replaced() {
-        let clean = send(&["b\u{fffd}b"], "\u{fffd}[0m\u{fffd}");
-        assert_eq!(parse(b"send b\x07b \x1b[0m\t"), clean);
+        let clean = send(&["b\u{fffd}b"], "\u{fffd}[0m\t\u{fffd}");
+        assert_eq!(parse(b"send b\x07b \x1b[0m\t\x0b"), clean);
     }
 }

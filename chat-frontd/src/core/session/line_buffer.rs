@@ -3,8 +3,11 @@
 use std::ops::Range;
 
 use chat_shared::rpc::StreamOffset;
-use memchr::memchr;
+use memchr::{memchr, memmem};
 use zeroize::Zeroize;
+
+/// How telnet ends a line in which each key is sent at once (RFC 854).
+const TELNET_END: &[u8] = b"\r\0";
 
 /// A piece of a client's stream that is to be answered; [`LineBuffer::content`] has what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +131,21 @@ impl LineBuffer {
         }
     }
 
+    /// Takes out a line that is ended by CR NUL instead of LF, if one is the next; whether it was.
+    pub(crate) fn skip_telnet_line(&mut self) -> bool {
+        if self.is_skipping {
+            return false;
+        }
+        let rest = &self.bytes[self.taken..];
+        let line = &rest[..rest.len().min(self.max_line_bytes)];
+        let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
+        let end = memmem::find(line, TELNET_END);
+        if let Some(at) = end {
+            self.consume(at + TELNET_END.len());
+        }
+        end.is_some()
+    }
+
     /// What a line says, for as long as no other was asked for and nothing was added.
     pub(crate) fn content(&self, line: &Line) -> &[u8] {
         &self.bytes[line.content.clone()]
@@ -226,6 +244,33 @@ mod tests {
         for cut in 0..stream.len() {
             assert_eq!(lines(&[&stream[..cut], &stream[cut..]]), whole);
         }
+    }
+
+    #[test]
+    fn a_line_ended_by_cr_nul_is_taken_out_however_it_comes() {
+        let stream = b"one\r\0two\r\0three\nfour\r\0";
+        for size in 1..stream.len() {
+            let (mut buffer, mut skipped, mut said) = (LineBuffer::new(8), 0, Vec::new());
+            for piece in stream.chunks(size) {
+                buffer.extend(piece);
+                loop {
+                    if buffer.skip_telnet_line() {
+                        skipped += 1;
+                    } else if let Some(line) = buffer.next_line() {
+                        said.push((buffer.content(&line).to_vec(), line.end.0));
+                    } else {
+                        break;
+                    }
+                }
+            }
+            assert_eq!(skipped, 3, "{size}");
+            assert_eq!(said, [(b"three".to_vec(), 16)], "{size}");
+        }
+        let mut long = LineBuffer::new(8);
+        long.extend(b"123456789\r\0x");
+        assert!(!long.skip_telnet_line());
+        assert!(long.next_line().is_some_and(|line| line.is_too_long));
+        assert!(!long.skip_telnet_line());
     }
 
     #[test]

@@ -250,17 +250,22 @@ impl Session {
     /// Takes the lines that can be taken now.
     pub(crate) fn advance(&mut self, now_ms: u64) {
         while self.can_take_line() && !self.is_held_back(now_ms) {
-            let Some(line) = self.input.next_line() else {
+            // No name has such an end. Without an answer its user would wait, and not know for what.
+            let is_of_telnet = self.step == Step::Name && self.input.skip_telnet_line();
+            if is_of_telnet {
+                self.output.line(words::USERNAME);
+            } else if let Some(line) = self.input.next_line() {
+                self.take_line(&line);
+            } else {
                 if self.is_input_over && self.slots.is_empty() {
                     self.begin_ending(Ending::EndOfInput);
                 }
                 return;
-            };
+            }
             self.idle_since_ms = now_ms;
             if let Some(pace) = &mut self.pace {
                 pace.took_line(now_ms);
             }
-            self.take_line(&line);
             self.show_answers(now_ms);
         }
     }

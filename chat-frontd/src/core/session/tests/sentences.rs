@@ -163,6 +163,23 @@ fn bytes_that_are_not_utf8_are_no_name() {
 }
 
 #[test]
+fn telnet_is_told_that_it_cannot_name_a_user() {
+    let options = b"\xff\xfb\x1f\xff\xfb\x18\xff\xfd\x03foobar\r\nfoobar\r\n";
+    let sent = &options[..];
+    for form in [Form::Whole, Form::LineByLine, Form::ByteByByte] {
+        let (heard, _) = replay(Daemon::new(), sent, form);
+        assert_eq!(heard, "username\npassword\n", "{form:?}");
+        let each_key = b"foobar\r\0foobar\r\0foobar\npass\r\0pass\n";
+        let (heard, mut talk) = replay(Daemon::new(), each_key, form);
+        assert_eq!(
+            heard, "username\nusername\npassword\npassword\n",
+            "{form:?}"
+        );
+        assert_eq!(talk.ask("passpass\n"), "welcome\nDONE\n", "{form:?}");
+    }
+}
+
+#[test]
 fn who_is_logged_in_elsewhere_is_connected_already() {
     let online = |daemon: &mut Daemon| daemon.set_online("foobar", true);
     expect(
@@ -323,9 +340,9 @@ fn what_is_wrong_with_a_command_is_told_by_its_word() {
 
 #[test]
 fn what_a_client_sent_is_repeated_and_stored_clean() {
-    let line = format!("{TIME} foobar: \u{fffd}[0m \u{fffd} \u{202e}");
+    let line = format!("{TIME} foobar: \u{fffd}[0m\t\u{fffd} \u{202e}");
     expect_chat(
-        "\x1b[2J\nsend foobar \x1b[0m \u{9b} \u{202e}\nsend b\x07 hi\n",
+        "\x1b[2J\nsend foobar \x1b[0m\t\u{9b} \u{202e}\nsend b\x07 hi\n",
         &[
             "error:command:\u{fffd}[2J",
             "DONE",
