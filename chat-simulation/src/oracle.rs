@@ -182,7 +182,8 @@ impl Oracle {
         }
     }
 
-    /// What a client's line changed is on disk, and with it what the line confirms. It ends there in the client's stream.
+    /// What a client's line changed is on disk, and with it what the line confirms. It ends there in the client's
+    /// stream.
     pub(crate) fn line_is_on_disk(&mut self, tcp: TcpId, end: u64) {
         let Some(connection) = self.connections.get(&tcp) else {
             return;

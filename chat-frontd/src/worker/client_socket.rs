@@ -95,7 +95,8 @@ impl ClientSocket {
         }
     }
 
-    /// What the kernel knows of the connection; under TLS in bytes of ciphertext. None if it is broken, or does not tell.
+    /// What the kernel knows of the connection; under TLS in bytes of ciphertext. None if it is broken, or does not
+    /// tell.
     pub(super) fn look(&mut self, key: ClientKey, core: &Core) -> Option<Observation> {
         self.is_broken |= self.was_reset();
         if self.is_broken {

@@ -32,7 +32,8 @@ pub(super) fn unread_bytes(socket: &impl AsFd) -> io::Result<u64> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
-/// Whether a FIN has come, behind what is unread or not; or the connection is broken. What cannot be told counts as one.
+/// Whether a FIN has come, behind what is unread or not; or the connection is broken. What cannot be told counts as
+/// one.
 pub(super) fn has_fin(socket: &impl AsFd) -> bool {
     let awaited = PollFlags::from_bits_retain(POLLRDHUP);
     let mut fds = [PollFd::new(socket.as_fd(), awaited)];

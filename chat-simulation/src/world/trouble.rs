@@ -44,8 +44,8 @@ impl World {
         }
     }
 
-    /// A client's process dies. Its kernel sends a FIN behind what it had taken, or resets the connection if something is
-    /// unread. What the program had read and not confirmed must come again.
+    /// A client's process dies. Its kernel sends a FIN behind what it had taken, or resets the connection if
+    /// something is unread. What the program had read and not confirmed must come again.
     fn client_dies(&mut self) {
         let index = self.rng.usize(..self.clients.len());
         let Some(id) = self.clients[index].talk.as_ref().map(|talk| talk.tcp) else {

@@ -115,8 +115,8 @@ pub(crate) fn command_word(line: &[u8]) -> String {
     text::clean(split_word(line).0).into_owned()
 }
 
-/// Understands a line without its end. White space is spaces and tabs: before a command and behind it, it means nothing;
-/// a text is kept with all of it.
+/// Understands a line without its end. White space is spaces and tabs: before a command and behind it, it means
+/// nothing; a text is kept with all of it.
 pub(crate) fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
     let (word, rest) = split_word(line);
     match word {

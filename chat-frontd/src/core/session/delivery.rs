@@ -1,9 +1,9 @@
 //! Which messages a reader surely has: the second promise of the protocol, without sockets or clocks.
 //!
-//! A message is *written* when it is handed to the kernel, *received* when the peer's TCP has acknowledged all of it, and
-//! *had* when a whole line of the peer's came after that. "After" is told by byte counts: what had come in, read or
-//! not, when the acknowledgement was seen, was perhaps sent before it and proves nothing. The end of a connection proves
-//! nothing either: the kernel of a client that was killed sends the same FIN as that of one that has left.
+//! A message is *written* when it is handed to the kernel, *received* when the peer's TCP has acknowledged all of it,
+//! and *had* when a whole line of the peer's came after that. "After" is told by byte counts: what had come in, read
+//! or not, when the acknowledgement was seen, was perhaps sent before it and proves nothing. The end of a connection
+//! proves nothing either: the kernel of a client that was killed sends the same FIN as that of one that has left.
 
 use std::collections::VecDeque;
 

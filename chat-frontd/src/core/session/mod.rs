@@ -201,8 +201,8 @@ impl Session {
         self.has_fin = true;
     }
 
-    /// A look at the connection, which is whole: the peer's TCP has the output stream up to `position`, and `unread_bytes`
-    /// have come in that were not given to [`Session::received`], and a FIN behind them or not.
+    /// A look at the connection, which is whole: the peer's TCP has the output stream up to `position`, and
+    /// `unread_bytes` have come in that were not given to [`Session::received`], and a FIN behind them or not.
     pub(crate) fn observed(
         &mut self,
         position: u64,
