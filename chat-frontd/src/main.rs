@@ -52,7 +52,7 @@ impl Daemon for FrontEnd {
     }
 
     fn check_settings(&self) -> anyhow::Result<()> {
-        self.settings.plain_addresses()?;
+        self.settings.refuse_repeated_addresses()?;
         if let Some(files) = self.settings.identity_files()? {
             files.check()?;
         }
@@ -60,10 +60,11 @@ impl Daemon for FrontEnd {
     }
 
     fn listen(&self, _users: Option<Users>) -> anyhow::Result<Listening> {
+        self.settings.refuse_repeated_addresses()?;
         let plain_addresses = self.settings.plain_addresses()?;
-        let plain = listen_on_all(&plain_addresses, "--listen, CHAT_LISTEN")?;
+        let plain = listen_on_all(&plain_addresses, "--listen, CHAT_LISTEN", &[])?;
         let tls_addresses = &self.settings.listen_tls;
-        let tls = listen_on_all(tls_addresses, "--listen-tls, CHAT_LISTEN_TLS")?;
+        let tls = listen_on_all(tls_addresses, "--listen-tls, CHAT_LISTEN_TLS", &plain)?;
         let first_tls_listener = u32::try_from(plain.len())?;
         let handouts = TlsHandouts::new(first_tls_listener, self.settings.identity_files()?)?;
         let mut listening = Listening {

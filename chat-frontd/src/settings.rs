@@ -282,6 +282,21 @@ impl Settings {
         }
     }
 
+    /// Fails if an address stands twice in the settings, which the system would call in use.
+    pub fn refuse_repeated_addresses(&self) -> anyhow::Result<()> {
+        let plain = self.plain_addresses()?;
+        let all: Vec<&ListenAddress> = plain.iter().chain(&self.listen_tls).collect();
+        let repeated =
+            (1..all.len()).find(|at| all[*at].port != 0 && all[..*at].contains(&all[*at]));
+        match repeated {
+            Some(at) => bail!(
+                "the address {} is given twice (--listen, CHAT_LISTEN; --listen-tls, CHAT_LISTEN_TLS)",
+                all[at]
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// Certificate and key, if TLS is spoken.
     pub fn identity_files(&self) -> anyhow::Result<Option<IdentityFiles>> {
         if self.listen_tls.is_empty() {
@@ -371,6 +386,20 @@ mod tests {
                 "{flags:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_address_given_twice_is_named() {
+        let check = |flags: &[&str]| parse(flags).unwrap().refuse_repeated_addresses();
+        for flags in [
+            &["--listen=a:1,b:1,a:1"][..],
+            &["--listen=a:1", "--listen-tls=a:1"],
+            &["--listen=none", "--listen-tls=[::1]:1,[::1]:1"],
+        ] {
+            let error = check(flags).unwrap_err().to_string();
+            assert!(error.contains(":1 is given twice ("), "{error}");
+        }
+        check(&["--listen=a:1,b:1,a:2,a:0", "--listen-tls=a:0,a:3"]).unwrap();
     }
 
     #[test]

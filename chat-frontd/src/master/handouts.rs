@@ -10,11 +10,12 @@ use chat_shared::files_read::Outcome;
 use chat_shared::handouts::Handouts;
 use chat_shared::regular_file;
 use jiff::Timestamp;
-use webpki::EndEntityCert;
 use zeroize::Zeroizing;
 
+use crate::tls::chain;
 use crate::tls::handout::Handout;
 use crate::tls::identity::{Identity, provider};
+use crate::tls::names::names;
 use crate::tls::tickets::{KEY_LIFETIME_S, TicketKey};
 use crate::tls::validity::Validity;
 
@@ -50,29 +51,53 @@ impl IdentityFiles {
         Ok(identity)
     }
 
-    /// Says in the log what the certificate is for, and what should be mended; returns the former.
-    fn report(&self, identity: &Identity) -> String {
+    /// Says in the log what the certificate is for, and what should be mended. The outcome is for whoever reloads: a
+    /// certificate that no client takes is no success.
+    fn report(&self, identity: &Identity) -> Outcome {
         let path = self.certificate.display();
-        let mut said = format!("the certificate {path} holds none");
-        let certificates = identity.certificates().unwrap_or_default();
-        if let Some(certificate) = certificates.first() {
-            let names = EndEntityCert::try_from(certificate).map_or(Vec::new(), |certificate| {
-                certificate.valid_dns_names().map(str::to_owned).collect()
-            });
-            let validity = Validity::of(certificate);
-            let until =
-                validity.map_or(String::new(), |v| format!(", valid until {}", v.not_after));
-            said = format!(
-                "the certificate {path} is for [{}]{until}",
-                names.join(", ")
+        let chain = identity.chain(&provider());
+        let chain = chain.map_err(|error| format!("the certificate {path}: {error}"))?;
+        let own = &chain.certificates[0];
+        let names = names(own);
+        let validity = Validity::of(own);
+        let until = validity.map_or(String::new(), |v| format!(", valid until {}", v.not_after));
+        let mut said = format!(
+            "the certificate {path} is for [{}]{until}",
+            names.join(", ")
+        );
+        log::info!("{said}");
+        if chain.was_reordered {
+            log::warn!(
+                "the certificates in {path} stand in a wrong order; clients get them in the right one"
             );
-            log::info!("{said}");
-            if let Some(warning) = validity.and_then(|v| v.warning(Timestamp::now())) {
-                log::warn!(
-                    "the certificate {path} {warning}: put a new one there, then scripts/reload"
-                );
+        }
+        if names.is_empty() {
+            log::warn!(
+                "the certificate {path} names no host and no address, so no client takes it"
+            );
+        }
+        if let ([_], Some(issuer)) = (&chain.certificates[..], chain::issuer(own)) {
+            let hint = format!(
+                "no certificate of {issuer}, who issued it, follows: clients that do not know {issuer} refuse it"
+            );
+            log::warn!("the certificate {path}: {hint}");
+            said = format!("{said}; {hint}");
+        }
+        self.warn_of_open_key();
+        let now = Timestamp::now();
+        if let Some(warning) = validity.and_then(|v| v.warning(now)) {
+            let warning = format!(
+                "the certificate {path} {warning}: put a new one there, then scripts/reload"
+            );
+            log::warn!("{warning}");
+            if validity.is_some_and(|v| v.fault(now).is_some()) {
+                return Err(warning);
             }
         }
+        Ok(said)
+    }
+
+    fn warn_of_open_key(&self) {
         let key = self.key.display();
         match self
             .key
@@ -87,8 +112,13 @@ impl IdentityFiles {
             }
             _ => {}
         }
-        said
     }
+}
+
+/// Why no client takes the certificate now, if that can be told.
+fn fault(identity: &Identity) -> Option<String> {
+    let chain = identity.chain(&provider()).ok()?;
+    Validity::of(chain.certificates.first()?)?.fault(Timestamp::now())
 }
 
 fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
@@ -126,7 +156,10 @@ impl TlsHandouts {
                 let said = files.report(&identity);
                 (Some(identity), said)
             }
-            None => (None, "there are no files to read, TLS is off".to_owned()),
+            None => (
+                None,
+                Ok("there are no files to read, TLS is off".to_owned()),
+            ),
         };
         let ticket_keys = match &files {
             Some(_) => vec![new_key()?],
@@ -139,9 +172,24 @@ impl TlsHandouts {
                 identity,
                 ticket_keys,
             },
-            files_read: Ok(said),
+            files_read: said,
             next_key_ms: None,
         })
+    }
+}
+
+impl TlsHandouts {
+    /// A certificate that clients take is not replaced by one that they do not.
+    fn refuse_worse(&self, files: &IdentityFiles, new: Identity) -> Result<Identity, String> {
+        let current = self.handout.identity.as_ref();
+        let is_current_fine = current.is_some_and(|current| fault(current).is_none());
+        match fault(&new) {
+            Some(fault) if is_current_fine => {
+                let path = files.certificate.display();
+                Err(format!("the certificate {path} {fault}"))
+            }
+            _ => Ok(new),
+        }
     }
 }
 
@@ -159,14 +207,15 @@ impl Handouts for TlsHandouts {
         let Some(files) = &self.files else {
             return false;
         };
-        match files.read() {
+        let read = files.read().map_err(|error| format!("{error:#}"));
+        match read.and_then(|identity| self.refuse_worse(files, identity)) {
             Ok(identity) => {
-                self.files_read = Ok(files.report(&identity));
+                self.files_read = files.report(&identity);
                 self.handout.identity = Some(identity);
                 true
             }
             Err(error) => {
-                let failure = format!("{error:#}; the old certificate and key stay in use");
+                let failure = format!("{error}; the old certificate and key stay in use");
                 log::error!("{failure}");
                 self.files_read = Err(failure);
                 false
@@ -221,6 +270,7 @@ mod tests {
     use nix::unistd::mkfifo;
 
     use super::*;
+    use crate::tls::chain::testing::{Made, issued, valid_in};
     use crate::tls::identity::testing::identity;
 
     fn write(files: &IdentityFiles, identity: &Identity) {
@@ -288,6 +338,56 @@ mod tests {
         assert!(!handouts.reload());
         let error = format!("{:#}", new().unwrap_err());
         assert!(error.ends_with("it is not a regular file"), "{error}");
+    }
+
+    #[test]
+    fn an_expired_certificate_replaces_no_valid_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = IdentityFiles {
+            certificate: dir.path().join("cert.pem"),
+            key: dir.path().join("key.pem"),
+        };
+        let put = |made: &Made| {
+            fs::write(&files.certificate, &made.pem).unwrap();
+            fs::write(&files.key, &made.key_pem).unwrap();
+        };
+        put(&valid_in(2020, 2021));
+        let mut handouts = TlsHandouts::new(0, Some(files.clone())).unwrap();
+        let failure = handouts.files_read().clone().unwrap_err();
+        assert!(failure.contains("expired at 2021-01-01"), "{failure}");
+        // Whatever comes is no worse.
+        put(&valid_in(2019, 2020));
+        assert!(handouts.reload() && handouts.files_read().is_err());
+        put(&valid_in(2020, 4000));
+        assert!(handouts.reload() && handouts.files_read().is_ok());
+        for (from, until) in [(2020, 2021), (3000, 4000)] {
+            put(&valid_in(from, until));
+            assert!(!handouts.reload(), "{from}");
+            let failure = handouts.files_read().clone().unwrap_err();
+            assert!(failure.ends_with("the old certificate and key stay in use"));
+        }
+    }
+
+    #[test]
+    fn addresses_are_shown_and_a_missing_issuer_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = IdentityFiles {
+            certificate: dir.path().join("cert.pem"),
+            key: dir.path().join("key.pem"),
+        };
+        write(&files, &identity("203.0.113.10"));
+        let mut handouts = TlsHandouts::new(0, Some(files.clone())).unwrap();
+        let said = handouts.files_read().clone().unwrap();
+        assert!(said.contains("is for [203.0.113.10]"), "{said}");
+        let leaf = issued("a.example", Some(&issued("Middle", None)));
+        fs::write(&files.certificate, &leaf.pem).unwrap();
+        fs::write(&files.key, &leaf.key_pem).unwrap();
+        assert!(handouts.reload());
+        let said = handouts.files_read().clone().unwrap();
+        assert!(
+            said.contains("no certificate of Middle, who issued it"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -16,20 +16,30 @@ use super::address::ListenAddress;
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 4096;
 
-/// Opens the sockets of all `addresses`, which came from `setting`.
+/// Opens the sockets of all `addresses`, which came from `setting`. `own` are open already.
 pub fn listen_on_all(
     addresses: &[ListenAddress],
     setting: &str,
+    own: &[TcpListener],
 ) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
+    let mut listeners: Vec<TcpListener> = Vec::new();
     for address in addresses {
-        listeners.extend(listen_on(address, setting)?);
+        let taken: Vec<SocketAddr> = own
+            .iter()
+            .chain(&listeners)
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+        listeners.extend(listen_on(address, setting, &taken)?);
     }
     Ok(listeners)
 }
 
 /// Opens one socket for each address that the host of `address` has. Where it has several, one will do.
-fn listen_on(address: &ListenAddress, setting: &str) -> anyhow::Result<Vec<TcpListener>> {
+fn listen_on(
+    address: &ListenAddress,
+    setting: &str,
+    taken: &[SocketAddr],
+) -> anyhow::Result<Vec<TcpListener>> {
     let mut resolved: Vec<SocketAddr> = (address.host.as_str(), address.port)
         .to_socket_addrs()
         .with_context(|| format!("cannot listen on {address}: cannot find the host's address"))?
@@ -44,7 +54,17 @@ fn listen_on(address: &ListenAddress, setting: &str) -> anyhow::Result<Vec<TcpLi
             Err(error) if is_family_missing(&error) => {
                 refused = Some((socket_address, error));
             }
-            Err(error) => return Err(explain(address, setting, &error)),
+            Err(error) => {
+                if let Some(own) = taken.iter().find(|own| overlap(**own, socket_address))
+                    && error.kind() == ErrorKind::AddrInUse
+                {
+                    bail!(
+                        "cannot listen on {address}: this chat-frontd listens on {own} already, which takes the same \
+                         connections: leave one of the two out of {setting}"
+                    );
+                }
+                return Err(explain(address, setting, &error));
+            }
         }
     }
     match refused {
@@ -56,6 +76,13 @@ fn listen_on(address: &ListenAddress, setting: &str) -> anyhow::Result<Vec<TcpLi
         }
         None => Ok(listeners),
     }
+}
+
+/// Whether a connection could be meant for both.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let are_alike = one.is_ipv4() == other.is_ipv4() && one.port() == other.port();
+    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    are_alike && (is_any || one.ip() == other.ip())
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
@@ -126,7 +153,7 @@ mod tests {
     #[test]
     fn names_and_free_ports_work() {
         let address = "localhost:0".parse().unwrap();
-        let listeners = listen_on_all(&[address], "--listen").unwrap();
+        let listeners = listen_on_all(&[address], "--listen", &[]).unwrap();
         assert!(!listeners.is_empty());
         assert_ne!(listeners[0].local_addr().unwrap().port(), 0);
     }
@@ -157,7 +184,7 @@ mod tests {
     fn a_port_in_use_is_explained() {
         let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
         let taken = first.local_addr().unwrap().to_string();
-        let error = listen_on_all(&[taken.parse().unwrap()], "--listen").unwrap_err();
+        let error = listen_on_all(&[taken.parse().unwrap()], "--listen", &[]).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with(&format!("cannot listen on {taken}: address in use")),
@@ -166,9 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn an_own_address_in_the_way_is_named() {
+        let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let own = [first];
+        for host in ["127.0.0.1", "0.0.0.0"] {
+            let address = format!("{host}:{port}").parse().unwrap();
+            let error = listen_on_all(&[address], "--listen", &own).unwrap_err();
+            let text = error.to_string();
+            let expected = format!("this chat-frontd listens on 127.0.0.1:{port} already");
+            assert!(text.contains(&expected), "{text}");
+        }
+    }
+
+    #[test]
     fn an_address_of_another_host_is_explained() {
         // Reserved for documentation, so no host has it.
-        let error = listen_on_all(&["192.0.2.1:0".parse().unwrap()], "--listen").unwrap_err();
+        let error = listen_on_all(&["192.0.2.1:0".parse().unwrap()], "--listen", &[]).unwrap_err();
         assert!(error.to_string().ends_with("this host has no such address"));
     }
 

@@ -2,8 +2,12 @@
 //!
 //! The master reads the files and checks them; the workers get what is in them over their links, and open no file.
 
+pub mod chain;
 pub mod handout;
 pub mod identity;
+pub mod key_kind;
+pub mod names;
+pub mod pem_file;
 pub mod server_config;
 pub mod tickets;
 pub mod validity;

@@ -43,8 +43,8 @@ impl Validity {
         })
     }
 
-    /// What is to be said of it at this time, if anything: how it goes on after "the certificate".
-    pub fn warning(&self, now: Timestamp) -> Option<String> {
+    /// Why no client takes it at this time, if so: how it goes on after "the certificate".
+    pub fn fault(&self, now: Timestamp) -> Option<String> {
         let Self {
             not_before,
             not_after,
@@ -53,11 +53,17 @@ impl Validity {
             Some(format!("is not valid before {not_before}"))
         } else if now > *not_after {
             Some(format!("expired at {not_after}"))
-        } else if not_after.duration_since(now).unsigned_abs() < SOON {
-            Some(format!("expires at {not_after}"))
         } else {
             None
         }
+    }
+
+    /// What is to be said of it at this time, if anything: how it goes on after "the certificate".
+    pub fn warning(&self, now: Timestamp) -> Option<String> {
+        let not_after = self.not_after;
+        let ends_soon = not_after.duration_since(now).unsigned_abs() < SOON;
+        let end = ends_soon.then(|| format!("expires at {not_after}"));
+        self.fault(now).or(end)
     }
 }
 

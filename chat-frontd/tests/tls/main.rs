@@ -329,8 +329,9 @@ fn make_cert_makes_one_that_serves_and_never_replaces_one() {
     make(&["a,DNS:b"])
         .expect_status(1)
         .expect_err("neither a name nor an address");
-    let said = make(&["chat.example.org", "127.0.0.1", "::1"]);
+    let said = make(&["chat.example.org.", "127.0.0.1", "::1"]);
     said.expect_status(0).expect_out("CHAT_TLS_KEY=");
+    said.expect_out("--ca cert.pem chat.example.org 4120");
     let key = installation.file("key.pem");
     let mode = fs::metadata(&key).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -350,7 +351,7 @@ fn make_cert_makes_one_that_serves_and_never_replaces_one() {
     installation.run(command).expect_status(0);
     let log = fs::read_to_string(installation.file("chat-frontd.log")).unwrap();
     assert!(
-        log.contains("cert.pem is for [chat.example.org], valid until"),
+        log.contains("cert.pem is for [chat.example.org, 127.0.0.1, ::1], valid until"),
         "{log}"
     );
     installation.script("status").expect_status(0);
