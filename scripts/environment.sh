@@ -28,9 +28,23 @@ export CHAT_RUN_DIR
 # With CHAT_BIN_DIR the programs there are used as they are, and nothing is built.
 bin_dir=${CHAT_BIN_DIR:-${CARGO_TARGET_DIR:-$root/target}/release}
 
+# What is done does not depend on whether anybody reads what is said of it.
+trap '' PIPE
+
+# say TEXT: prints what has been done. Where that cannot be printed, standard error says so, and the work goes on.
+say() {
+    printf '%s\n' "$1" 2>/dev/null || [ -p /dev/stdout ] ||
+        complain "scripts/$(basename -- "$0"): cannot write to the standard output; what it was to say is lost"
+}
+
+# complain TEXT: the same on standard error; if even that cannot be written, the exit status has to tell.
+complain() {
+    printf '%s\n' "$1" >&2 2>/dev/null || :
+}
+
 # Prints an error and ends.
 fail() {
-    printf '%s: %s\n' "scripts/$(basename -- "$0")" "$1" >&2
+    complain "scripts/$(basename -- "$0"): $1"
     exit 1
 }
 
@@ -43,7 +57,7 @@ show_help() {
 show_help_if_asked() {
     case ${1:-} in
     -h | --help)
-        show_help
+        show_help || exit 1
         exit 0
         ;;
     esac
@@ -51,8 +65,8 @@ show_help_if_asked() {
 
 # Says what is wrong with the arguments, and how the script is called.
 fail_usage() {
-    printf '%s: %s\n' "scripts/$(basename -- "$0")" "$1" >&2
-    show_help | sed -n '1p' >&2
+    complain "scripts/$(basename -- "$0"): $1"
+    complain "$(show_help | sed -n '1p')"
     exit 2
 }
 
@@ -69,32 +83,34 @@ warn_of_unknown_settings() {
     for variable in $(env | sed -n 's/^\(CHAT_[A-Za-z0-9_]*\)=.*/\1/p'); do
         case $known in
         *" $variable "*) ;;
-        *) echo "warning: $variable is no setting, and changes nothing (misspelt? docs/operations.md has all)" >&2 ;;
+        *) complain "warning: $variable is no setting, and changes nothing (misspelt? docs/operations.md has all)" ;;
         esac
     done
 }
 
-# daemon NAME FLAG: has the program do something with the daemon of the run directory. If the program is not built (any
-# more), the running daemon's own binary does it.
+# daemon NAME FLAG...: has the program do something with the daemon of the run directory. If the program is not built
+# (any more), the running daemon's own binary does it.
 daemon() {
+    program=$1
+    shift
     # What is wrong with a setting must not keep a running daemon from being stopped.
     unset_settings=env
     for variable in CHAT_TRUSTED $settings $limits; do
         unset_settings="$unset_settings -u $variable"
     done
-    if [ -x "$bin_dir/$1" ]; then
-        $unset_settings "$bin_dir/$1" "$2"
+    if [ -x "$bin_dir/$program" ]; then
+        $unset_settings "$bin_dir/$program" "$@"
         return
     fi
-    pid=$(cat "$CHAT_RUN_DIR/$1.pid" 2>/dev/null) || pid=
+    pid=$(cat "$CHAT_RUN_DIR/$program.pid" 2>/dev/null) || pid=
     case $(readlink "/proc/${pid:-none}/exe" 2>/dev/null) in
-    */"$1" | */"$1 (deleted)")
-        $unset_settings "/proc/$pid/exe" "$2"
+    */"$program" | */"$program (deleted)")
+        $unset_settings "/proc/$pid/exe" "$@"
         return
         ;;
     esac
-    echo "$1: not running"
-    case $2 in
+    say "$program: not running"
+    case $1 in
     --stop) return 0 ;;
     --status) return 3 ;;
     *) return 1 ;;

@@ -11,6 +11,8 @@ mod installation;
 #[cfg(test)]
 mod orderly_stop;
 #[cfg(test)]
+mod output;
+#[cfg(test)]
 #[path = "../support/process_memory.rs"]
 mod process_memory;
 #[cfg(test)]
