@@ -18,5 +18,12 @@ pub(crate) fn is_right(stored: &str, password: &[u8]) -> bool {
 pub(crate) fn read(bytes: &[u8]) -> AccountFileContent {
     AccountFileContent {
         parsed: parse(bytes),
+        is_accepted: false,
     }
+}
+
+/// Whether a name stands in the file.
+pub(crate) fn has(bytes: &[u8], name: &str) -> bool {
+    let accounts = parse(bytes).accounts;
+    accounts.iter().any(|(known, _)| known == name)
 }

@@ -262,6 +262,10 @@ impl Daemon {
                 disk.account_file = lines.into_bytes();
                 self.core.account_file_created(Ok(()));
             }
+            FileRequest::Look { ticket, name, .. } => {
+                let stands = account_file::has(&disk.account_file, &name);
+                self.core.name_looked_for(ticket, Ok(stands));
+            }
             FileRequest::Read { ticket } => {
                 let content = account_file::read(&disk.account_file);
                 self.core.account_file_read(ticket, Ok(content));

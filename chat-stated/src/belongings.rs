@@ -2,6 +2,7 @@
 
 use chat_shared::sandbox::{HandOverError, Users, give, give_directory, share_with_group};
 
+use crate::account_file::accepted;
 use crate::account_file::create::new_path;
 use crate::backup::restore::{RESTORING, TO_RESTORE};
 use crate::settings::Settings;
@@ -17,6 +18,7 @@ pub fn hand_over(settings: &Settings, users: Users) -> Result<(), HandOverError>
         give(&new, users.state)?;
     }
     give(&accounts, users.state)?;
+    give(&accepted::path_beside(&accounts), users.state)?;
     for backup in [TO_RESTORE, RESTORING] {
         give(&run_dir.join(backup), users.state)?;
     }

@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -17,7 +18,7 @@ use chat_shared::supervisor::HandOver;
 use chat_stated::backup::command::StorageCommand;
 use chat_stated::server::{self, DaemonSetup};
 use chat_stated::settings::Settings;
-use chat_stated::{belongings, socket};
+use chat_stated::{account_file, belongings, socket};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -32,6 +33,13 @@ struct StateDaemon {
 
 fn main() -> ExitCode {
     daemon::main::<StateDaemon>()
+}
+
+/// Tells the daemon that the account file is meant as it is now.
+fn accept_account_file(path: &Path) -> anyhow::Result<()> {
+    let file = account_file::read::read(path, account_file::read::MAX_FILE_BYTES)?;
+    account_file::accepted::accept(path, &file.bytes)
+        .with_context(|| format!("cannot write beside {}", path.display()))
 }
 
 impl Daemon for StateDaemon {
@@ -66,6 +74,13 @@ impl Daemon for StateDaemon {
     fn hand_over(&self, users: Users) -> Option<HandOver> {
         let settings = self.settings.clone();
         Some(Box::new(move || belongings::hand_over(&settings, users)))
+    }
+
+    fn prepare_reload(&self) -> anyhow::Result<()> {
+        match self.settings.force {
+            true => accept_account_file(&self.settings.account_file()),
+            false => Ok(()),
+        }
     }
 
     fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()> {

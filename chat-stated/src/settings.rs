@@ -179,6 +179,10 @@ pub struct Settings {
     )]
     pub strict_permissions: bool,
 
+    /// With --reload: take the account file as it is, even if that disables most accounts
+    #[arg(long, requires = "reload")]
+    pub force: bool,
+
     /// Entries in the journal after which they are put into a checkpoint
     #[arg(
         long,

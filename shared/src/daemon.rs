@@ -73,6 +73,11 @@ pub trait Daemon: Parser {
         None
     }
 
+    /// Leaves what the daemon is to find when it reads its files again, in the process that asks it to.
+    fn prepare_reload(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Does a child's work until it is told to end.
     fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()>;
 
@@ -133,7 +138,8 @@ pub fn main<D: Daemon>() -> ExitCode {
         Role::Foreground => return run_in_foreground(&daemon),
         Role::Launch => launch(&daemon).map(|()| Health::Whole),
         Role::Stop => operator::stop(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
-        Role::Reload => operator::reload(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
+        Role::Reload => operator::reload(&run_dir(&daemon), || daemon.prepare_reload(), &mut said)
+            .map(|()| Health::Whole),
         Role::Status => tell_status(&daemon),
         Role::CheckSettings => check_settings(&daemon, &mut said).map(|()| Health::Whole),
     };

@@ -111,14 +111,19 @@ fn list<'a>(processes: impl Iterator<Item = &'a ProcessIdentity>) -> String {
 }
 
 /// Has the daemon of `run_dir` read its files again, waits for that, and says what came of it. It is an error if they cannot be
-/// used, and all stays as it was.
-pub fn reload(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
+/// used, and all stays as it was. `prepare` is called before the daemon is asked.
+pub fn reload(
+    run_dir: &RunDir,
+    prepare: impl FnOnce() -> anyhow::Result<()>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let Some(pid) = running_pid(run_dir)? else {
         bail!("not running");
     };
     let daemon = ProcessIdentity::of(pid);
     let is_alive = || daemon.is_some_and(|process| process.is_alive());
     let _turn = one_reload_at_a_time(run_dir)?;
+    prepare()?;
     let asked_before = files_read(run_dir, pid).map_or(0, |read| read.asked);
     send(pid, Signal::SIGHUP)?;
     // What was asked before may not have stood in the file, if that could not be written.
@@ -229,6 +234,9 @@ pub fn report(
         let refused = status.refused.iter();
         let refused: Vec<String> = refused.map(|(kind, n)| format!("{kind} {n}")).collect();
         writeln!(out, "  refused since then: {}", refused.join(", "))?;
+    }
+    if let Some(Ok(words)) = &status.files_read.outcome {
+        writeln!(out, "  {words}")?;
     }
     if !status.warning.is_empty() {
         writeln!(out, "  warning: {}", status.warning)?;
@@ -347,7 +355,7 @@ mod tests {
         let mut out = Vec::new();
         stop(&run_dir, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "chat-x: not running\n");
-        let error = reload(&run_dir, &mut Vec::new()).unwrap_err();
+        let error = reload(&run_dir, || Ok(()), &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "not running");
         let (health, status) = report(&run_dir, "child", &mut Vec::new()).unwrap();
         assert_eq!((health, status), (Health::NotRunning, None));

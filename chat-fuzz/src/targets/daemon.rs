@@ -312,10 +312,20 @@ impl Host {
                 self.account_file = lines.into_bytes();
                 self.core.account_file_created(Ok(()));
             }
+            FileRequest::Look { ticket, name, .. } => {
+                let accounts = parse(&self.account_file).accounts;
+                let stands = accounts.iter().any(|(known, _)| *known == name);
+                self.core.name_looked_for(ticket, Ok(stands));
+            }
             FileRequest::Read { ticket } => {
                 let parsed = parse(&self.account_file);
-                self.core
-                    .account_file_read(ticket, Ok(AccountFileContent { parsed }));
+                self.core.account_file_read(
+                    ticket,
+                    Ok(AccountFileContent {
+                        parsed,
+                        is_accepted: true,
+                    }),
+                );
             }
         }
     }

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chat_shared::text_file::{TextFileError, without_byte_order_mark};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use thiserror::Error;
+
+use super::names_in_file::FileVersion;
 
 /// How long another process may hold the lock before an append fails.
 pub const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -35,6 +38,14 @@ pub enum AppendError {
     /// It is replaced faster than it can be written.
     #[error("cannot append to the account file {}: it was replaced {MAX_REPLACEMENTS} times meanwhile", .0.display())]
     Unsteady(PathBuf),
+    /// Text of another encoding, behind which our lines could not be read.
+    #[error("cannot append to the account file {}: {error}", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        error: TextFileError,
+    },
     /// A directory, device or pipe.
     #[error("cannot append to the account file {}: it is not a regular file", .0.display())]
     NotAFile(PathBuf),
@@ -67,9 +78,18 @@ fn is_no_room(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
+/// The file before and after lines were added to it, by nobody else meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Without them.
+    pub(super) before: FileVersion,
+    /// With them.
+    pub(super) after: FileVersion,
+}
+
 /// Appends whole lines, all or none, and returns when they are on disk. A file that was replaced
 /// meanwhile gets them too.
-pub fn append(path: &Path, lines: &[u8]) -> Result<(), AppendError> {
+pub fn append(path: &Path, lines: &[u8]) -> Result<Appended, AppendError> {
     append_with(path, lines, LOCK_WAIT, |_| ())
 }
 
@@ -79,18 +99,27 @@ fn append_with(
     lines: &[u8],
     lock_wait: Duration,
     mut written: impl FnMut(usize),
-) -> Result<(), AppendError> {
+) -> Result<Appended, AppendError> {
     for attempt in 0..MAX_REPLACEMENTS {
         let mut file = lock(open(path)?, path, lock_wait)?;
         // Who held the lock may have put another file in this one's place.
         if !is_at(&file, path)? {
             continue;
         }
-        append_whole(&mut *file, lines).map_err(|error| system(path, "write", error))?;
+        refuse_other_text(&file, path)?;
+        let before = version(&file, path)?;
+        let bytes =
+            append_whole(&mut *file, lines).map_err(|error| system(path, "write", error))?;
+        let mut after = version(&file, path)?;
         written(attempt);
-        if is_at(&file, path)? {
-            return Ok(());
+        if !is_at(&file, path)? {
+            continue;
         }
+        // Somebody who takes no lock has written too: what the file holds is not known.
+        if after.len != before.len + bytes as u64 {
+            after = before;
+        }
+        return Ok(Appended { before, after });
     }
     Err(AppendError::Unsteady(path.to_owned()))
 }
@@ -110,6 +139,20 @@ pub(super) fn open(path: &Path) -> Result<File, AppendError> {
         return Err(AppendError::NotAFile(path.to_owned()));
     }
     Ok(file)
+}
+
+fn refuse_other_text(file: &File, path: &Path) -> Result<(), AppendError> {
+    let mut beginning = [0; 4];
+    let len = file
+        .read_at(&mut beginning, 0)
+        .map_err(|error| system(path, "read", error))?;
+    match without_byte_order_mark(&beginning[..len]) {
+        Err(error @ TextFileError::Utf16) => Err(AppendError::NotUtf8 {
+            path: path.to_owned(),
+            error,
+        }),
+        Err(TextFileError::Nul) | Ok(_) => Ok(()),
+    }
 }
 
 pub(super) fn lock(
@@ -132,6 +175,12 @@ pub(super) fn lock(
         }
         thread::sleep(LOCK_RETRY);
     }
+}
+
+fn version(file: &File, path: &Path) -> Result<FileVersion, AppendError> {
+    let metadata = file.metadata();
+    let metadata = metadata.map_err(|error| system(path, "look at", error))?;
+    Ok(FileVersion::from(&metadata))
 }
 
 /// Whether the path still names the open file.
@@ -187,8 +236,8 @@ impl AppendTarget for File {
     }
 }
 
-/// Appends all lines or, where the system lets us, none.
-fn append_whole(file: &mut impl AppendTarget, lines: &[u8]) -> io::Result<()> {
+/// Appends all lines or, where the system lets us, none. Gives the bytes that were added.
+fn append_whole(file: &mut impl AppendTarget, lines: &[u8]) -> io::Result<usize> {
     let len_before = file.len()?;
     let unfinished = match len_before.checked_sub(1) {
         Some(last) => file.byte_at(last)? != b'\n',
@@ -208,7 +257,7 @@ fn append_whole(file: &mut impl AppendTarget, lines: &[u8]) -> io::Result<()> {
             "the account file may end in a part of a line, which the next append ends: {error}"
         );
     }
-    result
+    result.map(|()| written)
 }
 
 fn write_all(file: &mut impl AppendTarget, bytes: &[u8], written: &mut usize) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chat_shared::protocol::name::may_stand_in_account_file;
+use chat_shared::text_file::lines;
 use thiserror::Error;
 
 use crate::passwords::secret::{self, SecretFormError};
@@ -11,6 +12,11 @@ use crate::passwords::secret::{self, SecretFormError};
 pub const MAX_LINE_BYTES: usize = 4096;
 /// So many unreadable lines are kept for the log; the rest are only counted.
 pub const MAX_UNREADABLE_KEPT: usize = 1000;
+
+/// A line that cannot be read may still begin with a name of at most so many bytes.
+const MAX_DOUBTFUL_NAME_BYTES: usize = 256;
+/// So many of its beginnings are taken for possible names.
+const MAX_BEGINNINGS: usize = 8;
 
 /// UTF-8's.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -24,6 +30,9 @@ pub struct ParsedAccounts {
     pub unreadable: Vec<UnreadableLine>,
     /// How many lines could not be read.
     pub unreadable_total: usize,
+    /// Names that a kept unreadable line may begin with, and that line's number. No readable line of the name comes
+    /// later.
+    pub doubtful: HashMap<String, usize>,
 }
 
 /// A line that is neither account, comment nor blank.
@@ -59,9 +68,10 @@ pub enum LineError {
 pub fn parse(bytes: &[u8]) -> ParsedAccounts {
     let mut parsed = ParsedAccounts::default();
     let mut places: HashMap<&str, usize> = HashMap::new();
-    for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+    for (line, text) in (1..).zip(lines(bytes)) {
         match parse_line(text) {
             Ok(Some((name, secret))) => {
+                parsed.doubtful.remove(name);
                 let place = *places.entry(name).or_insert(parsed.accounts.len());
                 match parsed.accounts.get_mut(place) {
                     Some(account) => account.1 = secret.to_owned(),
@@ -73,6 +83,8 @@ pub fn parse(bytes: &[u8]) -> ParsedAccounts {
                 parsed.unreadable_total += 1;
                 if parsed.unreadable.len() < MAX_UNREADABLE_KEPT {
                     parsed.unreadable.push(UnreadableLine { line, reason });
+                    let names = possible_names(text);
+                    parsed.doubtful.extend(names.map(|name| (name, line)));
                 }
             }
         }
@@ -105,6 +117,34 @@ fn parse_line(bytes: &[u8]) -> Result<Option<(&str, &str)>, LineError> {
     }
     secret::check_form(secret)?;
     Ok(Some((name, secret)))
+}
+
+/// Whose an unreadable line may be: what it begins with, up to anything that people put between name and secret. Bytes
+/// that are no UTF-8 are taken for Latin-1, and zero bytes are passed over, as UTF-16 has them.
+fn possible_names(line: &[u8]) -> impl Iterator<Item = String> {
+    let line: Vec<u8> = line.iter().copied().filter(|byte| *byte != 0).collect();
+    let line = line.trim_ascii();
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+    let line = line.trim_ascii_start();
+    let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'');
+    let quotes = line.iter().take_while(|byte| is_quote(byte)).count();
+    let line = &line[quotes..];
+    let longest = line.len().min(MAX_DOUBTFUL_NAME_BYTES + 1);
+    let is_separator = |byte: &u8| is_quote(byte) || b",:;=| \t".contains(byte);
+    let mut ends: Vec<usize> = (1..longest).filter(|at| is_separator(&line[*at])).collect();
+    if line.len() <= MAX_DOUBTFUL_NAME_BYTES {
+        ends.push(line.len());
+    }
+    ends.truncate(MAX_BEGINNINGS);
+    let names: Vec<String> = ends.iter().map(|end| as_text(&line[..*end])).collect();
+    names.into_iter()
+}
+
+fn as_text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -200,6 +240,43 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_of_line_end_is_one() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = format!("\u{feff}a,{SHA1}{end}b,{SHA1} \t{end}{end}nothing{end}c,{SHA1}");
+            let parsed = parse(text.as_bytes());
+            let names: Vec<&str> = parsed.accounts.iter().map(|(name, _)| &**name).collect();
+            assert_eq!(names, ["a", "b", "c"], "{end:?}");
+            let lines: Vec<usize> = parsed.unreadable.iter().map(|it| it.line).collect();
+            assert_eq!(lines, [4], "{end:?}");
+        }
+    }
+
+    #[test]
+    fn unreadable_lines_name_whose_they_may_be() {
+        let doubtful = |text: &[u8]| parse(text).doubtful;
+        for text in [
+            format!("bob:{SHA1}"),
+            format!("bob {SHA1}"),
+            format!("\"bob\",\"{SHA1}\""),
+            "bob,hunter2".to_owned(),
+            "bob".to_owned(),
+            format!("\u{feff}bob;{SHA1}"),
+            format!("a,{SHA1}\rbob:{SHA1}"),
+        ] {
+            assert!(doubtful(text.as_bytes()).contains_key("bob"), "{text}");
+        }
+        let latin = [b"Jos\xe9,", SHA1.as_bytes()].concat();
+        assert_eq!(doubtful(&latin).get("José"), Some(&1));
+        let utf16: Vec<u8> = format!("a,{SHA1}\n").into_bytes();
+        let utf16 = [utf16, b"b\0o\0b\0,\0x\0".to_vec()].concat();
+        assert_eq!(doubtful(&utf16).get("bob"), Some(&2));
+        // A later line that can be read tells.
+        let text = format!("bob:{SHA1}\nbob,{SHA1}\n# carol:{SHA1}\n");
+        let left = doubtful(text.as_bytes());
+        assert!(!left.contains_key("bob") && !left.contains_key("carol"));
+    }
+
+    #[test]
     fn a_file_full_of_rubbish_takes_no_memory() {
         let parsed = parse("rubbish\n".repeat(5 * MAX_UNREADABLE_KEPT).as_bytes());
         assert_eq!(parsed.unreadable.len(), MAX_UNREADABLE_KEPT);
@@ -241,7 +318,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read(bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b','), Just(b'#'), any::<u8>()], 0..400)) {
             let parsed = parse(&bytes);
-            let lines = bytes.split(|byte| *byte == b'\n').count();
+            let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).count();
             prop_assert!(parsed.accounts.len() + parsed.unreadable_total <= lines);
             prop_assert!(parsed.unreadable.iter().all(|unreadable| (1..=lines).contains(&unreadable.line)));
         }

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use chat_shared::regular_file::{self, NotRegular};
+use chat_shared::text_file::{TextFileError, without_byte_order_mark};
 use thiserror::Error;
 
 use super::create::sync_directory;
@@ -35,6 +36,14 @@ pub enum ReadError {
         path: PathBuf,
         /// The limit.
         max_bytes: u64,
+    },
+    /// Text of another encoding. A zero byte elsewhere makes its own line unreadable, and no other.
+    #[error("cannot read the account file {}: {error} (iconv -f UTF-16 -t UTF-8 does it)", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        error: TextFileError,
     },
     /// Others can get at it.
     #[error("cannot read the account file: {0}")]
@@ -88,7 +97,13 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<AccountFile, ReadError> {
             max_bytes,
         });
     }
-    Ok(AccountFile { bytes })
+    match without_byte_order_mark(&bytes) {
+        Err(error @ TextFileError::Utf16) => Err(ReadError::NotUtf8 {
+            path: path.to_owned(),
+            error,
+        }),
+        Err(TextFileError::Nul) | Ok(_) => Ok(AccountFile { bytes }),
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +123,30 @@ mod tests {
             matches!(error, ReadError::TooLarge { max_bytes: 4, .. }),
             "{error}"
         );
+    }
+
+    #[test]
+    fn utf16_is_refused_with_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("user_pass.txt");
+        let units = "ann,x\n".encode_utf16();
+        let little: Vec<u8> = units.clone().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = units.flat_map(u16::to_be_bytes).collect();
+        for bytes in [
+            little.clone(),
+            big.clone(),
+            [&b"\xff\xfe"[..], &little].concat(),
+            [&b"\xfe\xff"[..], &big].concat(),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            let error = read(&path, 100).unwrap_err().to_string();
+            assert!(
+                error.contains("UTF-16") && error.contains("iconv"),
+                "{error}"
+            );
+        }
+        fs::write(&path, "ann,x\nb\0").unwrap();
+        read(&path, 100).unwrap();
     }
 
     #[test]

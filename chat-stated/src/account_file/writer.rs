@@ -1,7 +1,7 @@
 //! A thread for all that is done with the account file, so that the loop never waits for the disk.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -9,9 +9,11 @@ use std::thread::{self, JoinHandle};
 
 use thiserror::Error;
 
+use super::accepted;
 use super::append::{AppendError, append};
 use super::create::{CreateError, create_with};
 use super::format::{ParsedAccounts, parse};
+use super::names_in_file::{FileVersion, NamesInFile};
 use super::read::{MAX_FILE_BYTES, ReadError, read};
 use crate::exposure::{OnExposure, close_to_others};
 
@@ -38,6 +40,13 @@ pub enum FileOutcome {
         /// Why.
         error: AppendError,
     },
+    /// The end of looking for a name.
+    Looked {
+        /// As submitted.
+        ticket: u64,
+        /// Whether the file has a line of that name which nobody has taken in yet, or why that is not known.
+        result: Result<bool, ReadError>,
+    },
     /// The end of making a new file.
     Created {
         /// As submitted.
@@ -59,6 +68,8 @@ pub enum FileOutcome {
 pub struct AccountFileContent {
     /// Its accounts.
     pub parsed: ParsedAccounts,
+    /// An operator has said that it is meant as it is, whatever it takes away.
+    pub is_accepted: bool,
 }
 
 /// As much waits to be written as may.
@@ -78,9 +89,22 @@ pub struct AccountFileWriter {
 }
 
 enum Request {
-    Append { ticket: u64, lines: String },
-    Create { ticket: u64, lines: String },
-    Read { ticket: u64 },
+    Append {
+        ticket: u64,
+        lines: String,
+    },
+    Create {
+        ticket: u64,
+        lines: String,
+    },
+    Look {
+        ticket: u64,
+        name: String,
+        was_taken_in: bool,
+    },
+    Read {
+        ticket: u64,
+    },
 }
 
 impl AccountFileWriter {
@@ -94,6 +118,7 @@ impl AccountFileWriter {
             on_exposure,
             requests,
             waiting_bytes: Arc::clone(&waiting_bytes),
+            names: NamesInFile::default(),
             sink,
         };
         let builder = thread::Builder::new().name("account-file".to_owned());
@@ -122,6 +147,16 @@ impl AccountFileWriter {
     /// Makes a new file of whole lines where there is none. Answered by `Created`.
     pub fn create(&self, ticket: u64, lines: String) {
         self.submit(Request::Create { ticket, lines });
+    }
+
+    /// Looks whether a name stands in the file that is not in the state. `was_taken_in` says whether the state has all
+    /// that was read last. Answered by `Looked`.
+    pub fn look(&self, ticket: u64, name: String, was_taken_in: bool) {
+        self.submit(Request::Look {
+            ticket,
+            name,
+            was_taken_in,
+        });
     }
 
     /// Reads the file, after everything asked before has been done. Answered by `Read`.
@@ -157,6 +192,7 @@ struct Thread {
     on_exposure: OnExposure,
     requests: Receiver<Request>,
     waiting_bytes: Arc<AtomicUsize>,
+    names: NamesInFile,
     sink: FileSink,
 }
 
@@ -169,17 +205,28 @@ impl Thread {
                     let tickets = vec![ticket];
                     let (tickets, lines, other) = self.batch(tickets, lines);
                     next = other;
-                    let outcome = append_batch(&self.path, tickets, &lines);
+                    let outcome = self.append_batch(tickets, &lines);
                     self.waiting_bytes.fetch_sub(lines.len(), Ordering::Relaxed);
                     outcome
                 }
-                Request::Create { ticket, lines } => FileOutcome::Created {
+                Request::Create { ticket, lines } => {
+                    let result = create_with(&self.path, lines.as_bytes());
+                    if result.is_ok() {
+                        self.names.was_read(FileVersion::of(&self.path));
+                    }
+                    FileOutcome::Created { ticket, result }
+                }
+                Request::Look {
                     ticket,
-                    result: create_with(&self.path, lines.as_bytes()),
+                    name,
+                    was_taken_in,
+                } => FileOutcome::Looked {
+                    ticket,
+                    result: self.names.has(&self.path, &name, was_taken_in),
                 },
                 Request::Read { ticket } => FileOutcome::Read {
                     ticket,
-                    result: read_content(&self.path, self.on_exposure),
+                    result: self.read_content(),
                 },
             };
             (self.sink)(outcome);
@@ -206,22 +253,28 @@ impl Thread {
         }
         (tickets, lines, None)
     }
-}
 
-fn append_batch(path: &Path, tickets: Vec<u64>, lines: &str) -> FileOutcome {
-    match append(path, lines.as_bytes()) {
-        Ok(()) => FileOutcome::Appended { tickets },
-        Err(AppendError::Missing(_)) => FileOutcome::Missing { tickets },
-        Err(error) => FileOutcome::Failed { tickets, error },
+    fn append_batch(&mut self, tickets: Vec<u64>, lines: &str) -> FileOutcome {
+        match append(&self.path, lines.as_bytes()) {
+            Ok(appended) => {
+                self.names.appended(&appended);
+                FileOutcome::Appended { tickets }
+            }
+            Err(AppendError::Missing(_)) => FileOutcome::Missing { tickets },
+            Err(error) => FileOutcome::Failed { tickets, error },
+        }
     }
-}
 
-fn read_content(path: &Path, on_exposure: OnExposure) -> Result<AccountFileContent, ReadError> {
-    close_to_others(path, on_exposure).map_err(ReadError::Exposed)?;
-    let file = read(path, MAX_FILE_BYTES)?;
-    Ok(AccountFileContent {
-        parsed: parse(&file.bytes),
-    })
+    fn read_content(&mut self) -> Result<AccountFileContent, ReadError> {
+        close_to_others(&self.path, self.on_exposure).map_err(ReadError::Exposed)?;
+        let version = FileVersion::of(&self.path);
+        let file = read(&self.path, MAX_FILE_BYTES)?;
+        self.names.was_read(version);
+        Ok(AccountFileContent {
+            parsed: parse(&file.bytes),
+            is_accepted: accepted::take(&self.path, &file.bytes),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -9,15 +9,13 @@ use chat_shared::rpc::Answer;
 use super::{Action, Core, FileRequest};
 use crate::account_file::append::AppendError;
 use crate::account_file::create::CreateError;
-use crate::account_file::difference::{self, KnownAccount, difference};
+use crate::account_file::difference::MissingLine;
 use crate::account_file::format;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
 use crate::entry::{AccountId, Entry, FiledSecret, RequestName};
-use crate::state::{AccountRecord, Decision, FileLine, Filed};
+use crate::state::{Decision, FileLine};
 
-/// Changes that go into one entry.
-const CHANGES_PER_ENTRY: usize = 1_000;
 /// How often a line that could not be written is tried again, and how long in between.
 const MAX_TRIES: u32 = 5;
 const RETRY_MS: u64 = 1_000;
@@ -34,6 +32,8 @@ pub(super) struct Filing {
     creating: Option<(u64, Vec<u64>)>,
     /// The file was read once, and what followed from it is decided.
     was_read: bool,
+    /// All that the file said then is in the state, or on its way there.
+    pub(super) was_taken_in: bool,
     /// The reading that an operator waits for.
     asked_for: Option<u64>,
     /// What is to be told of the last reading, and the batch that may have the last of what follows from it.
@@ -63,7 +63,7 @@ impl Filing {
             .min()
     }
 
-    fn on_their_way(&self) -> BTreeSet<(AccountId, u32)> {
+    pub(super) fn on_their_way(&self) -> BTreeSet<(AccountId, u32)> {
         self.waiting
             .values()
             .flat_map(|waiting| &waiting.filed)
@@ -98,22 +98,26 @@ impl Core {
         result: Result<AccountFileContent, ReadError>,
     ) {
         self.filing.was_read = true;
-        let outcome = self.take_account_file(result);
+        let (outcome, has_changes) = match self.take_account_file(result) {
+            Ok(taken) => (taken.outcome(), true),
+            Err(words) => (Err(words), false),
+        };
         match &outcome {
             Ok(words) => log::info!("{words}"),
             Err(words) => log::error!("{words}"),
         }
+        self.filing.was_taken_in = outcome.is_ok();
         let was_asked_for = self.filing.asked_for.take_if(|asked| *asked == ticket);
-        self.tell_reading(was_asked_for.is_some(), outcome);
+        self.tell_reading(was_asked_for.is_some(), outcome, has_changes);
     }
 
-    /// Tells it once all that waits now is decided; an error changes nothing, and waits for nothing.
-    fn tell_reading(&mut self, was_asked_for: bool, outcome: Outcome) {
+    /// Tells it once all that waits now is decided; what has changed nothing waits for nothing.
+    fn tell_reading(&mut self, was_asked_for: bool, outcome: Outcome, has_changes: bool) {
         let untold = self.filing.reading.take();
         let was_asked_for = was_asked_for || untold.is_some_and(|(_, it)| it.was_asked_for);
-        let batch = match &outcome {
-            Ok(_) => self.batches.newest(),
-            Err(_) => 0,
+        let batch = match has_changes {
+            true => self.batches.newest(),
+            false => 0,
         };
         let reading = Reading {
             outcome,
@@ -124,7 +128,7 @@ impl Core {
 
     /// There was no room for what the account file has changed; it is read again when there is.
     pub(super) fn account_changes_found_no_room(&mut self) {
-        self.tell_reading(false, Err(NO_ROOM.to_owned()));
+        self.tell_reading(false, Err(NO_ROOM.to_owned()), false);
     }
 
     /// What came of the account file when it was last read, once what follows from it holds; told once. Where that waits for
@@ -142,59 +146,7 @@ impl Core {
         })
     }
 
-    /// Says what came of the file, for people.
-    fn take_account_file(&mut self, result: Result<AccountFileContent, ReadError>) -> Outcome {
-        let content = match result {
-            Ok(content) => content,
-            Err(ReadError::Missing(path)) if self.state.account_count() == 0 => {
-                let path = path.display();
-                return Ok(format!(
-                    "there is no account and no {path}: the first one makes it"
-                ));
-            }
-            Err(error) => return Err(format!("{error}; the accounts stay as they are")),
-        };
-        for unreadable in &content.parsed.unreadable {
-            log::warn!(
-                "account file: line {} skipped: {}",
-                unreadable.line,
-                unreadable.reason
-            );
-        }
-        let skipped = content.parsed.unreadable_total;
-        let further = content.parsed.unreadable_total - content.parsed.unreadable.len();
-        if further > 0 {
-            log::warn!("account file: {further} more lines skipped");
-        }
-        let known = self.state.records().map(|(id, record)| known(id, record));
-        let mut difference = difference(&content.parsed.accounts, known);
-        // A line that is on its way already may have come too late for this reading.
-        let on_their_way = self.filing.on_their_way();
-        difference.appends.retain(|line| {
-            !on_their_way.contains(&(line.filed.account, line.filed.secret_version))
-        });
-        let mut said = format!(
-            "account file: {} accounts, {} changes, {} lines to be added",
-            content.parsed.accounts.len(),
-            difference.changes.len(),
-            difference.appends.len()
-        );
-        if skipped > 0 {
-            let _ = write!(said, ", {skipped} lines skipped");
-        }
-        for changes in difference.changes.chunks(CHANGES_PER_ENTRY) {
-            self.batches.push(Entry::ChangeAccounts(changes.to_vec()));
-        }
-        if !difference.filed.is_empty() {
-            self.batches.push(Entry::Filed(difference.filed));
-        }
-        if !difference.appends.is_empty() {
-            self.append_missing(&difference.appends);
-        }
-        Ok(said)
-    }
-
-    fn append_missing(&mut self, missing: &[difference::MissingLine]) {
+    pub(super) fn append_missing(&mut self, missing: &[MissingLine]) {
         let lines = missing
             .iter()
             .map(|line| format::line(&line.name, &line.secret))
@@ -342,7 +294,8 @@ impl Core {
         }
         // It need not be missed any more.
         let said = "account file: made anew, with every account".to_owned();
-        self.tell_reading(false, Ok(said));
+        self.filing.was_taken_in = true;
+        self.tell_reading(false, Ok(said), true);
         // Lines whose accounts came after the file was put together are not in it, so all are appended;
         // a line that stands there twice does no harm.
         for ticket in tickets {
@@ -351,21 +304,5 @@ impl Core {
             }
         }
         self.retry_lines();
-    }
-}
-
-fn known(id: AccountId, record: &AccountRecord) -> KnownAccount<'_> {
-    KnownAccount {
-        id,
-        name: &record.name,
-        secret: &record.secret,
-        secret_version: record.secret_version,
-        filed: match &record.filed {
-            Filed::Yes => difference::Filed::Yes,
-            Filed::No { previous } => difference::Filed::No {
-                previous: previous.as_deref(),
-            },
-        },
-        disabled: record.disabled,
     }
 }

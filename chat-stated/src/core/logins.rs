@@ -10,7 +10,8 @@ use chat_shared::security_log::Event;
 
 use super::link::LinkId;
 use super::requests::Asked;
-use super::{Action, Core};
+use super::{Action, Core, FileRequest};
+use crate::account_file::read::ReadError;
 use crate::entry::{AccountId, Action as Attempt, RequestName};
 use crate::passwords::pool::{PasswordJob, PasswordResult};
 use crate::passwords::remembered::RememberedPasswords;
@@ -25,6 +26,16 @@ pub(super) struct Logins {
     /// A password came since this was last asked.
     saw_password: bool,
     waiting: BTreeMap<u64, Waiting>,
+    /// Registrations whose names are looked for in the account file.
+    looked_for: BTreeMap<u64, Registration>,
+}
+
+#[derive(Debug)]
+struct Registration {
+    asked: Asked,
+    name: String,
+    password: Password,
+    address: IpAddr,
 }
 
 #[derive(Debug)]
@@ -53,11 +64,12 @@ impl Logins {
             last_ticket: 0,
             saw_password: false,
             waiting: BTreeMap::new(),
+            looked_for: BTreeMap::new(),
         }
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.looked_for.is_empty()
     }
 
     pub(super) fn forget_link(&mut self, link: LinkId, actions: &mut Vec<Action>) {
@@ -77,6 +89,7 @@ impl Logins {
     }
 
     fn forget(&mut self, is_meant: impl Fn(&Asked) -> bool, actions: &mut Vec<Action>) {
+        self.looked_for.retain(|_, it| !is_meant(&it.asked));
         self.waiting.retain(|ticket, waiting| {
             let is_forgotten = is_meant(&waiting.asked);
             if is_forgotten {
@@ -113,13 +126,48 @@ impl Core {
         if !self.lets_register(asked, name, address) {
             return;
         }
-        let what = What::Register {
+        self.look_for(Registration {
+            asked,
             name: name.to_owned(),
-        };
-        let job = PasswordJob::Hash {
             password: password.into(),
+            address,
+        });
+    }
+
+    /// An operator may have added a line of this name, and not yet said so: who has a line is not to be registered over.
+    fn look_for(&mut self, registration: Registration) {
+        self.logins.last_ticket += 1;
+        let ticket = self.logins.last_ticket;
+        self.actions.push(Action::File(FileRequest::Look {
+            ticket,
+            name: registration.name.clone(),
+            was_taken_in: self.filing.was_taken_in,
+        }));
+        self.logins.looked_for.insert(ticket, registration);
+    }
+
+    /// Whether the account file has a line of a name that was looked for. Where that cannot be told, the file cannot be
+    /// added to either, and the registration finds that out.
+    pub fn name_looked_for(&mut self, ticket: u64, stands: Result<bool, ReadError>) {
+        let Some(registration) = self.logins.looked_for.remove(&ticket) else {
+            return;
         };
-        self.hash(asked, what, address, job);
+        let (asked, name) = (registration.asked, registration.name);
+        match stands {
+            Ok(true) => {
+                log::info!(
+                    "{name} cannot be registered: the account file has a line of it, which scripts/reload takes in"
+                );
+                return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
+            }
+            Ok(false) => {}
+            Err(error) => log::warn!("{error}"),
+        }
+        let what = What::Register { name };
+        let job = PasswordJob::Hash {
+            password: registration.password,
+        };
+        self.hash(asked, what, registration.address, job);
     }
 
     pub(super) fn take_password(

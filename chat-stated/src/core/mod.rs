@@ -3,6 +3,7 @@
 //! Frames of workers, committed batches, hashed passwords and the time go in; frames for workers and
 //! [`Action`]s come out. The loop in [`crate::server`] carries them; a simulation can carry them as well.
 
+mod account_changes;
 mod account_file;
 mod admission;
 mod batches;
@@ -111,6 +112,15 @@ pub enum FileRequest {
         ticket: u64,
         /// Whole lines.
         lines: String,
+    },
+    /// Look whether a name stands in it that is not in the state; see [`Core::name_looked_for`].
+    Look {
+        /// Names the request.
+        ticket: u64,
+        /// The name.
+        name: String,
+        /// Whether the state has all that the file said when it was read last.
+        was_taken_in: bool,
     },
     /// Read it; see [`Core::account_file_read`].
     Read {

@@ -69,6 +69,7 @@ fn settle(core: &mut Core) -> Vec<FileRequest> {
 fn content_of(lines: &str) -> AccountFileContent {
     AccountFileContent {
         parsed: parse(lines.as_bytes()),
+        is_accepted: false,
     }
 }
 

@@ -446,6 +446,7 @@ impl EventLoop {
                 }
                 self.core.lines_not_filed(&tickets, &error);
             }
+            FileOutcome::Looked { ticket, result } => self.core.name_looked_for(ticket, result),
             FileOutcome::Created { result, .. } => self.core.account_file_created(result),
             FileOutcome::Read {
                 result: Err(error @ ReadError::Sync { .. }),

@@ -134,6 +134,11 @@ impl Workshop {
                 }
             }
             FileRequest::Create { ticket, lines } => self.account_file.create(ticket, lines),
+            FileRequest::Look {
+                ticket,
+                name,
+                was_taken_in,
+            } => self.account_file.look(ticket, name, was_taken_in),
             FileRequest::Read { ticket } => self.account_file.read(ticket),
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod account_file;
+mod account_file_mistakes;
 mod bad_frames;
 mod daemon;
 mod damaged_texts;

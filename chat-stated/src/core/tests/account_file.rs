@@ -51,7 +51,7 @@ fn what_came_of_the_account_file_is_told_once_what_follows_from_it_holds() {
     core.account_file_read(first, Ok(content_of(lines)));
     assert_eq!(core.take_account_file_reading(), None);
     settle(&mut core);
-    let said = "account file: 1 accounts, 1 changes, 0 lines to be added, 1 lines skipped";
+    let said = "account file: 1 accounts, 1 changes, 0 lines to be added, 1 lines skipped: 2";
     let wanted = Reading {
         outcome: Ok(said.to_owned()),
         was_asked_for: true,
