@@ -277,14 +277,16 @@ pub struct WaitingLimits {
     /// What all messages that wait may take, in the bytes that [`crate::state::MESSAGE_BYTES`] and the constants
     /// beside it count.
     pub bytes: u64,
-    /// The part of it that one sender may use, in percent.
+    /// What one sender may use: this part of what is free, in percent. So some is left for others, though several use
+    /// all they may.
     pub sender_percent: u32,
 }
 
 impl WaitingLimits {
-    /// What one sender may use.
-    pub fn sender_bytes(&self) -> u64 {
-        let bytes = u128::from(self.bytes) * u128::from(self.sender_percent) / 100;
+    /// What one sender may use while all messages take so much.
+    pub fn sender_bytes(&self, taken_bytes: u64) -> u64 {
+        let free_bytes = self.bytes.saturating_sub(taken_bytes);
+        let bytes = u128::from(free_bytes) * u128::from(self.sender_percent) / 100;
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

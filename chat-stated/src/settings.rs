@@ -46,13 +46,13 @@ pub struct Settings {
     #[arg(long, value_name = "BYTES", env = "CHAT_WAITING_BYTES")]
     pub waiting_bytes: Option<u64>,
 
-    /// Part of that which the messages of one sender may take
+    /// Part of what is free of that which the messages of one sender may take
     #[arg(
         long,
         value_name = "PERCENT",
         env = "CHAT_SENDER_WAITING_PERCENT",
-        default_value_t = 20,
-        value_parser = RangedU64ValueParser::<u32>::new().range(1..=100)
+        default_value_t = 10,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=10_000)
     )]
     pub sender_waiting_percent: u32,
 
@@ -329,14 +329,14 @@ mod tests {
     #[test]
     fn a_flag_wins_over_what_the_memory_suggests() {
         let waiting = parse(&[]).unwrap().waiting_limits(AMPLE);
-        assert_eq!((waiting.bytes, waiting.sender_percent), (1 << 38, 20));
+        assert_eq!((waiting.bytes, waiting.sender_percent), (1 << 38, 10));
         let flags = [
             "--waiting-bytes=1000",
             "--sender-waiting-percent=7",
             "--max-accounts=3",
         ];
         let settings = parse(&flags).unwrap();
-        assert_eq!(settings.waiting_limits(AMPLE).sender_bytes(), 70);
+        assert_eq!(settings.waiting_limits(AMPLE).sender_bytes(0), 70);
         assert_eq!(settings.limits(AMPLE).accounts, 3);
     }
 

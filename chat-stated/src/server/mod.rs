@@ -85,9 +85,9 @@ impl Host {
         let plan = MemoryPlan::of(memory);
         let waiting = settings.waiting_limits(plan);
         log::info!(
-            "this process may have {memory}: messages that wait may take {} MiB, those of one sender {} MiB",
+            "this process may have {memory}: messages that wait may take {} MiB, those of one sender at most {} MiB",
             waiting.bytes / MIB,
-            waiting.sender_bytes() / MIB
+            waiting.sender_bytes(0) / MIB
         );
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Self {

@@ -42,12 +42,15 @@ impl WaitingBytes {
         new_shares: usize,
         limits: &WaitingLimits,
     ) -> Option<Decision> {
-        let added = message_bytes + new_shares as u64 * SHARE_BYTES;
-        if self.total() + added > limits.bytes {
+        let (taken, added) = (
+            self.total(),
+            message_bytes + new_shares as u64 * SHARE_BYTES,
+        );
+        if taken + added > limits.bytes {
             return Some(Decision::Full);
         }
         let of_sender = self.of_sender(sender) + message_bytes;
-        (of_sender > limits.sender_bytes()).then_some(Decision::Quota)
+        (of_sender > limits.sender_bytes(taken)).then_some(Decision::Quota)
     }
 
     /// A message is stored; its sender is an account.

@@ -181,7 +181,7 @@ pub(super) fn limits() -> impl Strategy<Value = Limits> {
 
 fn waiting_limits() -> impl Strategy<Value = WaitingLimits> {
     let bytes = select(vec![0, 600, 2_000, 5_000, 100_000, u64::MAX]);
-    (bytes, select(vec![0, 40, 100])).prop_map(|(bytes, sender_percent)| WaitingLimits {
+    (bytes, select(vec![0, 40, 100, 10_000])).prop_map(|(bytes, sender_percent)| WaitingLimits {
         bytes,
         sender_percent,
     })

@@ -4,13 +4,15 @@ use chat_stated::state::{Decision, MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 
 use super::world::{SENT, World};
 
+/// A sender may use all that is free.
+const ANY_PART: u32 = 10_000;
 /// A text of one byte to one reader.
 const LETTER: u64 = MESSAGE_BYTES + 1 + READER_BYTES;
 
 #[test]
 fn what_waits_is_refused_beyond_a_budget() {
     let mut world = World::with_online(&["ann", "bob", "cy"]);
-    world.limit_waiting(2 * LETTER + SHARE_BYTES, 100);
+    world.limit_waiting(2 * LETTER + SHARE_BYTES, ANY_PART);
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
     assert_eq!(world.send(0, &["bob"], "2"), SENT);
     assert_eq!(world.state.waiting_bytes(), 2 * LETTER + SHARE_BYTES);
@@ -27,25 +29,42 @@ fn what_waits_is_refused_beyond_a_budget() {
 }
 
 #[test]
-fn one_sender_has_a_share_of_the_budget() {
+fn one_sender_has_a_share_of_what_is_free() {
     let mut world = World::with_online(&["ann", "bob", "cy"]);
     world.limit_waiting(10 * LETTER, 20);
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
-    assert_eq!(world.broadcast(0, "2"), SENT);
-    for decision in [world.send(0, &["cy"], "3"), world.broadcast(0, "3")] {
+    for decision in [world.send(0, &["cy"], "2"), world.broadcast(0, "2")] {
         assert_eq!(decision, Decision::Quota);
     }
     world.restart();
-    assert_eq!(world.send(0, &["cy"], "3"), Decision::Quota);
-    assert_eq!(world.send(2, &["bob"], "4"), SENT);
-    assert_eq!(world.queue("bob"), ["1", "2", "4"]);
+    assert_eq!(world.send(0, &["cy"], "2"), Decision::Quota);
+    assert_eq!(world.send(2, &["bob"], "3"), SENT);
+    assert_eq!(world.queue("bob"), ["1", "3"]);
+}
+
+#[test]
+fn many_greedy_senders_leave_room_for_another() {
+    let names: Vec<String> = (0..21).map(|number| format!("u{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::with_online(&names);
+    world.limit_waiting(10_000 * LETTER, 10);
+    for sender in 0..20 {
+        let mut sent = 0;
+        while world.send(sender, &["u0"], "x") == SENT {
+            sent += 1;
+        }
+        assert!(sent > 100, "{sent} messages of sender {sender}");
+    }
+    for _ in 0..100 {
+        assert_eq!(world.send(20, &["u1"], "x"), SENT);
+    }
 }
 
 #[test]
 fn each_reader_of_a_group_counts() {
     let mut world = World::with_online(&["ann", "bob", "cy", "dan"]);
     let group = MESSAGE_BYTES + 1 + 3 * READER_BYTES;
-    world.limit_waiting(2 * group + 3 * SHARE_BYTES - 1, 100);
+    world.limit_waiting(2 * group + 3 * SHARE_BYTES - 1, ANY_PART);
     assert_eq!(world.send(0, &["bob", "cy", "dan"], "1"), SENT);
     assert_eq!(world.send(0, &["bob", "cy", "dan"], "2"), Decision::Full);
     assert_eq!(world.send(0, &["bob", "cy"], "2"), SENT);
@@ -58,7 +77,7 @@ fn a_smaller_budget_keeps_what_waits() {
     for text in ["1", "2", "3"] {
         assert_eq!(world.send(0, &["bob"], text), SENT);
     }
-    world.limit_waiting(LETTER, 100);
+    world.limit_waiting(LETTER, ANY_PART);
     assert_eq!(world.send(0, &["bob"], "4"), Decision::Full);
     world.restart();
     assert_eq!(world.state.waiting_limits().bytes, LETTER);
@@ -70,7 +89,7 @@ fn a_smaller_budget_keeps_what_waits() {
 #[test]
 fn what_tcp_has_takes_its_place_until_confirmed() {
     let mut world = World::with_online(&["ann", "bob"]);
-    world.limit_waiting(LETTER + SHARE_BYTES, 100);
+    world.limit_waiting(LETTER + SHARE_BYTES, ANY_PART);
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
     world.progress(1, 1, 0);
     assert_eq!(world.state.waiting_bytes(), LETTER);

@@ -235,7 +235,7 @@ fn what_may_wait_is_refused_when_it_is_used_up() {
     let mut worker = with_bob();
     let waiting = WaitingLimits {
         bytes: 900,
-        sender_percent: 100,
+        sender_percent: 10_000,
     };
     worker.core.configure(Limits::default(), waiting);
     worker.send(&lines(&[

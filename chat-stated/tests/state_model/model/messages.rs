@@ -125,7 +125,8 @@ impl Model {
         if self.waiting_bytes() + added > all {
             return Some(Decision::Full);
         }
-        let share = u128::from(all) * u128::from(sender_percent) / 100;
+        let free = all.saturating_sub(self.waiting_bytes());
+        let share = u128::from(free) * u128::from(sender_percent) / 100;
         (u128::from(own + bytes) > share).then_some(Decision::Quota)
     }
 
