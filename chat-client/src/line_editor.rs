@@ -97,7 +97,7 @@ impl LineEditor {
         }
         let word_start = self.text[..self.cursor]
             .iter()
-            .rposition(|&character| matches!(character, ' ' | '('))
+            .rposition(|&character| matches!(character, ' ' | '\t' | '('))
             .map_or(0, |position| position + 1);
         let typed = self.cursor - word_start;
         for &character in common.iter().skip(typed) {

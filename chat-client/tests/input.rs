@@ -55,6 +55,17 @@ fn input_with_cr_alone_shows_no_password() {
 }
 
 #[test]
+fn tabs_are_text() {
+    let message = "[2026-11-22T11:18:31Z] eve: a\tb";
+    let run = run(
+        &format!("{LOGIN}> send eve \ta\tb\n < sent:\n < {message}\n < DONE\n{LOGOUT}"),
+        b"bob\npw\nsend eve \ta\tb\nlogout\n",
+    );
+    assert_eq!(run.status, Some(0), "{run:?}");
+    assert_eq!(run.stdout, format!("{message}\n"));
+}
+
+#[test]
 fn password_files_as_people_save_them() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("password");

@@ -136,7 +136,7 @@ fn time_with_a_full_output_is_no_silence_of_the_server() {
     let server = FakeServer::play(steps, false);
     let (mut output, writer) = pipe().expect("a pipe");
     let mut child = against(&server)
-        .args(["--answer-timeout", "2"])
+        .args(["--answer-timeout", "4"])
         .stdin(Stdio::piped())
         .stdout(writer)
         .stderr(Stdio::null())
@@ -149,7 +149,7 @@ fn time_with_a_full_output_is_no_silence_of_the_server() {
     drop(stdin);
     wait_until_full(&child, &output);
     // Longer than an answer is waited for.
-    thread::sleep(Duration::from_millis(2500));
+    thread::sleep(Duration::from_millis(4500));
     server.cue();
     let mut text = Vec::new();
     output.read_to_end(&mut text).expect("the output");

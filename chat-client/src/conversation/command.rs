@@ -43,20 +43,23 @@ impl Command {
     }
 }
 
-/// The first word of a line, and what follows it. Spaces around either mean nothing; a tab is text.
+/// What stands between words.
+const WHITE_SPACE: [char; 2] = [' ', '\t'];
+
+/// The first word of a line, and what follows it. White space around either means nothing.
 pub(crate) fn split_word(line: &str) -> (&str, &str) {
-    let line = line.trim_matches(' ');
-    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-    (word, rest.trim_start_matches(' '))
+    let line = line.trim_matches(WHITE_SPACE);
+    let (word, rest) = line.split_once(WHITE_SPACE).unwrap_or((line, ""));
+    (word, rest.trim_start_matches(WHITE_SPACE))
 }
 
 fn recipients(arguments: &str) -> Vec<String> {
     let names = match arguments.strip_prefix('(') {
         Some(group) => group.split_once(')').map_or(group, |(names, _)| names),
-        None => arguments.split(' ').next().unwrap_or(""),
+        None => arguments.split(WHITE_SPACE).next().unwrap_or(""),
     };
     let mut recipients: Vec<String> = Vec::new();
-    for name in names.split(' ').filter(|name| !name.is_empty()) {
+    for name in names.split(WHITE_SPACE).filter(|name| !name.is_empty()) {
         if !recipients.iter().any(|known| known == name) {
             recipients.push(name.to_owned());
         }
@@ -137,11 +140,13 @@ mod tests {
         assert_eq!(send("send"), "");
         assert_eq!(send("  send   a hi"), "a");
         assert_eq!(send("send (  a  b ) hi"), "a b");
-        assert_eq!(send("send a\tb hi"), "a\tb", "a tab is text");
+        assert_eq!(send("\tsend\ta\thi b"), "a");
+        assert_eq!(send("send\t(\ta\tb )\thi"), "a b");
         assert_eq!(Command::parse("last 5"), Command::Last("5".into()));
         assert_eq!(Command::parse("  last  5 "), Command::Last("5".into()));
         assert_eq!(Command::parse(" who "), Command::Who);
-        assert_eq!(Command::parse("who\t"), Command::Other);
+        assert_eq!(Command::parse("\twho\t"), Command::Who);
+        assert_eq!(Command::parse("who\u{a0}"), Command::Other);
         assert_eq!(Command::parse("whois bob"), Command::Other);
     }
 }

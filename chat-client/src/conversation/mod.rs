@@ -184,7 +184,7 @@ impl Conversation {
     /// What may stand where the cursor is, for completion: commands first, names after them.
     pub(crate) fn completions(&self, before_cursor: &str) -> Vec<String> {
         let start = before_cursor
-            .rfind([' ', '('])
+            .rfind([' ', '\t', '('])
             .map_or(0, |position| position + 1);
         let (earlier, word) = before_cursor.split_at(start);
         if self.question() != Some(Question::Command) {
