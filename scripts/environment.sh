@@ -23,6 +23,10 @@ limits='CHAT_MAX_ACCOUNTS CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES CHAT_SENDER_SHARE
 
 # A variable set to nothing counts as unset, here and in the programs.
 CHAT_RUN_DIR=${CHAT_RUN_DIR:-$root/run}
+# No program takes it for a flag then.
+case $CHAT_RUN_DIR in
+-*) CHAT_RUN_DIR=./$CHAT_RUN_DIR ;;
+esac
 export CHAT_RUN_DIR
 
 # With CHAT_BIN_DIR the programs there are used as they are, and nothing is built.
@@ -102,13 +106,25 @@ daemon() {
         $unset_settings "$bin_dir/$program" "$@"
         return
     fi
-    pid=$(cat "$CHAT_RUN_DIR/$program.pid" 2>/dev/null) || pid=
+    pid_file=$CHAT_RUN_DIR/$program.pid
+    pid=$(cat "$pid_file" 2>/dev/null) || pid=
     case $(readlink "/proc/${pid:-none}/exe" 2>/dev/null) in
     */"$program" | */"$program (deleted)")
-        $unset_settings "/proc/$pid/exe" "$@"
-        return
+        # Whoever wrote the number there: no program of another user is run.
+        if [ -O "/proc/$pid" ]; then
+            $unset_settings "/proc/$pid/exe" "$@"
+            return
+        fi
         ;;
     esac
+    # What cannot be seen may run all the same: in a container, hidden, or as another user.
+    if [ -e "$pid_file" ] && ! { command -v flock >/dev/null 2>&1 && flock -n -s "$pid_file" true; }; then
+        complain "$program: may run as process ${pid:-unknown}, which cannot be told: there is no $bin_dir/$program"
+        case $1 in
+        --status) return 4 ;;
+        *) return 1 ;;
+        esac
+    fi
     say "$program: not running"
     case $1 in
     --stop) return 0 ;;

@@ -5,18 +5,20 @@
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use chat_frontd::master::handouts::TlsHandouts;
-use chat_frontd::master::listen::{listen_on_all, reachable};
+use chat_frontd::master::listen::{check_bindable, listen_on_all, reachable};
 use chat_frontd::master::listened::Listened;
-use chat_frontd::master::probe::probe;
+use chat_frontd::master::probe::{ProbeError, probe};
 use chat_frontd::settings::Settings;
 use chat_frontd::worker::{self, WorkerSetup};
 use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_shared::operator::{Health, report_sizes};
+use chat_shared::pid_file;
 use chat_shared::process_options::ProcessOptions;
 use chat_shared::sandbox::{ChildUser, Users};
 use chat_shared::status_file::Status;
@@ -30,6 +32,20 @@ struct FrontEnd {
 
 fn main() -> ExitCode {
     daemon::main::<FrontEnd>()
+}
+
+impl FrontEnd {
+    /// Those that the front end of this run directory has, if it runs: they are free once it is stopped.
+    fn ports_in_use(&self) -> Vec<u16> {
+        let run_dir = self.settings.process.run_dir_of(Self::NAME);
+        let is_running = pid_file::is_locked(&run_dir.pid_file()).unwrap_or(false);
+        let status = Status::read(&run_dir.status_file()).filter(|_| is_running);
+        let addresses = status.map_or(Vec::new(), |status| status.addresses);
+        let listened = addresses
+            .iter()
+            .filter_map(|it| it.parse::<Listened>().ok());
+        listened.map(|listened| listened.address.port()).collect()
+    }
 }
 
 impl Daemon for FrontEnd {
@@ -47,16 +63,26 @@ impl Daemon for FrontEnd {
         &self.settings.process
     }
 
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let settings = &mut self.settings;
+        let tls = settings.tls_cert.iter_mut().chain(&mut settings.tls_key);
+        tls.chain([&mut settings.process.run_dir]).collect()
+    }
+
     fn child_count(&self) -> u32 {
         self.settings.workers
     }
 
     fn check_settings(&self) -> anyhow::Result<()> {
         self.settings.refuse_repeated_addresses()?;
+        let plain_addresses = self.settings.plain_addresses()?;
         if let Some(files) = self.settings.identity_files()? {
             files.check()?;
         }
-        Ok(())
+        let own_ports = self.ports_in_use();
+        check_bindable(&plain_addresses, &own_ports, "--listen, CHAT_LISTEN")?;
+        let tls_addresses = &self.settings.listen_tls;
+        check_bindable(tls_addresses, &own_ports, "--listen-tls, CHAT_LISTEN_TLS")
     }
 
     fn listen(&self, _users: Option<Users>) -> anyhow::Result<Listening> {
@@ -104,33 +130,53 @@ impl Daemon for FrontEnd {
     }
 
     fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {
-        let mut health = Health::Whole;
+        let mut listened = Vec::new();
         for address in &status.addresses {
-            let listened: Listened = address
+            let parsed: Listened = address
                 .parse()
                 .with_context(|| format!("the status file names {address}, which is no address"))?;
-            match probe(reachable(listened.address), listened.is_tls) {
-                Ok(seen) => {
-                    let took = seen.took;
-                    writeln!(
-                        out,
-                        "  listens on {listened}, a client was served in {took:.1?}"
-                    )?;
-                    for warning in seen.warnings.iter().chain(&listened.warning()) {
-                        writeln!(out, "  warning: {warning}")?;
-                    }
-                }
-                Err(error) => {
-                    health = Health::Partial;
-                    writeln!(
-                        out,
-                        "  listens on {listened}, but a client was not served: {error}"
-                    )?;
-                }
-            }
+            listened.push(parsed);
         }
+        let health = look_at_all(&listened, out)?;
         let log = self.settings.process.run_dir_of(Self::NAME).log_file();
         report_sizes(&[&log], out)?;
         Ok(health)
     }
+}
+
+/// Asks to be served at each address. One that cannot be reached from here keeps nobody out who is served at another
+/// one.
+fn look_at_all(listened: &[Listened], out: &mut impl Write) -> anyhow::Result<Health> {
+    let (mut is_served, mut is_refused) = (false, false);
+    for listened in listened {
+        let (address, is_tls) = (reachable(listened.address), listened.is_tls);
+        match probe(address, is_tls) {
+            Ok(seen) => {
+                is_served = true;
+                let took = seen.took;
+                writeln!(
+                    out,
+                    "  listens on {listened}, a client was served in {took:.1?}"
+                )?;
+                for warning in seen.warnings.iter().chain(&listened.warning()) {
+                    writeln!(out, "  warning: {warning}")?;
+                }
+            }
+            Err(ProbeError::Unreachable(error)) => writeln!(
+                out,
+                "  warning: listens on {listened}, but {address} cannot be reached from here: {error}"
+            )?,
+            Err(ProbeError::NotServed(error)) => {
+                is_refused = true;
+                writeln!(
+                    out,
+                    "  listens on {listened}, but a client was not served: {error}"
+                )?;
+            }
+        }
+    }
+    Ok(match is_served && !is_refused {
+        true => Health::Whole,
+        false => Health::Partial,
+    })
 }

@@ -185,6 +185,7 @@ impl Life {
                 self.has_served = true;
                 None
             }
+            Action::AnnounceSilence(_) => None,
         })
     }
 

@@ -2,10 +2,12 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use chat_shared::run_dir::is_operators;
 use nix::libc::O_NONBLOCK;
+use nix::unistd::geteuid;
 use thiserror::Error;
 
 const OTHERS: u32 = 0o077;
@@ -30,6 +32,16 @@ pub enum ExposureError {
         /// Its mode.
         mode: u32,
     },
+    /// Somebody else has put it there.
+    #[error(
+        "{} belongs to user {owner}, so it is not believed: chown it to the owner of its directory", path.display()
+    )]
+    Foreign {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
     /// It cannot be looked at.
     #[error("cannot look at {}: {error}", path.display())]
     System {
@@ -40,18 +52,24 @@ pub enum ExposureError {
     },
 }
 
-/// Sees to it that nobody but its owner can get at a file or directory, if it is there. Anything else is left as it is:
-/// it keeps no secret, and whoever reads what should be a file refuses it.
+/// Sees to it that nobody but its owner can get at a file or directory, if it is there; one that belongs to somebody
+/// who has no business there is refused. Anything else is left as it is: it keeps no secret, and whoever reads what
+/// should be a file refuses it.
 pub fn close_to_others(path: &Path, on_exposure: OnExposure) -> Result<(), ExposureError> {
     let shown = path.display();
-    let found = match fs::metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            let path = path.to_owned();
-            return Err(ExposureError::System { path, error });
-        }
+    let system = |error| ExposureError::System {
+        path: path.to_owned(),
+        error,
     };
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(system)?,
+    };
+    // Root's children have users of their own, or had others before: the owner says nothing about who put it there.
+    if !geteuid().is_root() && !is_operators(&found, path).map_err(system)? {
+        let (path, owner) = (path.to_owned(), found.uid());
+        return Err(ExposureError::Foreign { path, owner });
+    }
     let mode = found.permissions().mode() & 0o7777;
     if mode & OTHERS == 0 || !(found.is_file() || found.is_dir()) {
         return Ok(());

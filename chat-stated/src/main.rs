@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -54,6 +54,10 @@ impl Daemon for StateDaemon {
 
     fn process(&self) -> &ProcessOptions {
         &self.settings.process
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.settings.process.run_dir]
     }
 
     fn child_count(&self) -> u32 {

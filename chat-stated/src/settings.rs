@@ -6,8 +6,8 @@ use anyhow::Context;
 use chat_shared::network::Networks;
 use chat_shared::process_options::ProcessOptions;
 use chat_shared::token_bucket::Rate;
-use clap::builder::{FalseyValueParser, RangedU64ValueParser};
-use clap::{ArgAction, Parser};
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 
 use crate::core::SourceLimits;
 use crate::disk_reserve::DiskReserve;
@@ -170,15 +170,6 @@ pub struct Settings {
     )]
     pub argon2_lanes: u32,
 
-    /// Do not start, and do not read the account file again, if others can get at it or at the state
-    #[arg(
-        long,
-        env = "CHAT_STRICT_PERMISSIONS",
-        value_parser = FalseyValueParser::new(),
-        action = ArgAction::SetTrue
-    )]
-    pub strict_permissions: bool,
-
     /// With --reload: take the account file as it is, even if that disables most accounts
     #[arg(long, requires = "reload")]
     pub force: bool,
@@ -228,7 +219,7 @@ impl Settings {
 
     /// What becomes of a file with secrets that others can get at.
     pub fn on_exposure(&self) -> OnExposure {
-        match self.strict_permissions {
+        match self.process.strict_permissions {
             true => OnExposure::Refuse,
             false => OnExposure::Close,
         }

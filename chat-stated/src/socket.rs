@@ -1,12 +1,13 @@
 //! The Unix socket on which the state daemon can be reached. It outlives the process that serves it.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, lchown};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use chat_shared::sandbox::share_socket;
 
 /// Longest path of a socket, in bytes; the system's own limit.
 const MAX_PATH_BYTES: usize = 107;
@@ -24,16 +25,8 @@ pub fn listen(path: &Path, group: Option<u32>) -> anyhow::Result<UnixListener> {
     }
     remove_stale(path)?;
     let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {shown}"))?;
-    let mode = match group {
-        Some(group) => {
-            lchown(path, None, Some(group))
-                .with_context(|| format!("cannot give {shown} to group {group}"))?;
-            0o660
-        }
-        None => 0o600,
-    };
-    fs::set_permissions(path, Permissions::from_mode(mode))
-        .with_context(|| format!("cannot set the mode of {shown}"))?;
+    share_socket(path, group)
+        .with_context(|| format!("cannot give {shown} to those who may connect"))?;
     Ok(listener)
 }
 
@@ -51,7 +44,7 @@ fn remove_stale(path: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use nix::unistd::getegid;
 

@@ -1,9 +1,9 @@
 //! What a started process tells the process that started it, over a socket pair: that it is ready, or why it failed.
 //!
 //! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, `C` with a length and a text for
-//! how often what was refused, `F` followed by `+` or `-`, `a` or `s` (asked for, or by itself) and a line of what came of the
-//! files that it read, and `E` followed by a text that ends with the stream. The other way go handouts (see
-//! [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
+//! how often what was refused, `F` followed by `+` or `-`, `a` or `s` (asked for, or by itself) and a line of what came
+//! of the files that it read, `A` for a sign of life, and `E` followed by a text that ends with the stream. The other
+//! way go handouts (see [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -41,9 +41,12 @@ const ASKED_FOR: u8 = b'a';
 const BY_ITSELF: u8 = b's';
 const LINE_END: u8 = b'\n';
 const FAILURE: u8 = b'E';
+const ALIVE: u8 = b'A';
 const REFUSALS: u8 = b'C';
 /// The least time between two reports of what was refused.
 const BETWEEN_REPORTS_MS: u64 = 500;
+/// How often a process that has nothing else to say gives a sign of life.
+pub const BETWEEN_SIGNS_OF_LIFE_MS: u64 = 1_000;
 
 /// Tells the parent that this process can serve.
 pub fn report_ready(mut parent: &UnixStream) -> io::Result<()> {
@@ -69,12 +72,14 @@ pub fn report_failure(mut parent: &UnixStream, text: &str) -> io::Result<()> {
     parent.write_all(&message)
 }
 
-/// Tells the parent, now and then, how often what was refused since this process began, and what came of files that it read.
+/// Tells the parent, now and then, that this process goes on, how often what was refused since it began, and what came
+/// of files that it read.
 #[derive(Debug, Default)]
 pub struct Reports {
     reported_total: u64,
     unsent: Vec<u8>,
     next_ms: u64,
+    sign_of_life_at_ms: u64,
 }
 
 impl Reports {
@@ -95,7 +100,12 @@ impl Reports {
     }
 
     /// When [`Self::report_if_due`] has something to do.
-    pub fn next_due_ms(&self, refusals: &Refusals) -> Option<u64> {
+    pub fn next_due_ms(&self, refusals: &Refusals) -> u64 {
+        let news_ms = self.news_due_ms(refusals).unwrap_or(u64::MAX);
+        news_ms.min(self.sign_of_life_at_ms)
+    }
+
+    fn news_due_ms(&self, refusals: &Refusals) -> Option<u64> {
         let is_news = !self.unsent.is_empty() || self.reported_total != refusals.total();
         is_news.then_some(self.next_ms)
     }
@@ -103,14 +113,16 @@ impl Reports {
     /// Reports what is news, if the last report is old enough. The parent's end must not block; what it does not take is
     /// sent the next time.
     pub fn report_if_due(&mut self, parent: &mut impl Write, refusals: &Refusals, now_ms: u64) {
-        if self
-            .next_due_ms(refusals)
-            .is_none_or(|due_ms| due_ms > now_ms)
-        {
+        if self.next_due_ms(refusals) > now_ms {
             return;
         }
-        self.next_ms = now_ms + BETWEEN_REPORTS_MS;
-        if self.unsent.is_empty() {
+        let is_news = self
+            .news_due_ms(refusals)
+            .is_some_and(|due_ms| due_ms <= now_ms);
+        if is_news {
+            self.next_ms = now_ms + BETWEEN_REPORTS_MS;
+        }
+        if is_news && self.unsent.is_empty() {
             let text = refusals.render();
             let Ok(length) = u16::try_from(text.len()) else {
                 return;
@@ -119,6 +131,11 @@ impl Reports {
             self.unsent.extend(length.to_le_bytes());
             self.unsent.extend(text.bytes());
             self.reported_total = refusals.total();
+        }
+        // Whatever is said is a sign of life, too.
+        self.sign_of_life_at_ms = now_ms + BETWEEN_SIGNS_OF_LIFE_MS;
+        if self.unsent.is_empty() {
+            self.unsent.push(ALIVE);
         }
         match parent.write(&self.unsent) {
             Ok(sent) => drop(self.unsent.drain(..sent)),
@@ -132,6 +149,8 @@ impl Reports {
 #[derive(Debug)]
 pub struct ChildLink {
     stream: UnixStream,
+    /// Something has come since that was last asked.
+    is_heard: bool,
     ready: bool,
     note: Vec<u8>,
     /// What it is saying of files, and what it has said that nobody has taken.
@@ -160,6 +179,7 @@ impl ChildLink {
         stream.set_nonblocking(true)?;
         let link = Self {
             stream,
+            is_heard: false,
             ready: false,
             note: Vec::new(),
             files_line: Vec::new(),
@@ -205,6 +225,7 @@ impl ChildLink {
     }
 
     fn take_bytes(&mut self, bytes: &[u8]) {
+        self.is_heard |= !bytes.is_empty();
         for &byte in bytes {
             if let Some(report) = &mut self.report {
                 report.push(byte);
@@ -293,6 +314,11 @@ impl ChildLink {
         }
     }
 
+    /// Whether the child has said anything since this was last asked.
+    pub fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.is_heard)
+    }
+
     /// Whether the child has said that it can serve.
     pub fn is_ready(&self) -> bool {
         self.ready
@@ -329,143 +355,5 @@ impl AsFd for ChildLink {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_arrive_now_and_then_and_nothing_else_is_disturbed() {
-        let (mut link, mut child) = ChildLink::pair().unwrap();
-        let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
-        assert_eq!(reports.next_due_ms(&refusals), None);
-        // `R` and `E` in it mean nothing.
-        refusals.count("quota");
-        reports.report_if_due(&mut child, &refusals, 0);
-        refusals.count("login-failed");
-        reports.report_if_due(&mut child, &refusals, 1);
-        link.read_available().unwrap();
-        assert_eq!(link.refusals().render(), "quota=1\n");
-        assert_eq!(reports.next_due_ms(&refusals), Some(BETWEEN_REPORTS_MS));
-        reports.report_if_due(&mut child, &refusals, BETWEEN_REPORTS_MS);
-        report_ready(&child).unwrap();
-        link.read_available().unwrap();
-        assert_eq!(*link.refusals(), refusals);
-        assert!(link.is_ready() && link.failure().is_none());
-        assert_eq!(reports.next_due_ms(&refusals), None);
-    }
-
-    #[test]
-    fn what_came_of_files_arrives_at_once_and_is_told_once() {
-        let (mut link, mut child) = ChildLink::pair().unwrap();
-        let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
-        refusals.count("quota");
-        reports.report_if_due(&mut child, &refusals, 0);
-        // `R` and `E` in it mean nothing.
-        let good = Reading {
-            outcome: Ok("READ".to_owned()),
-            was_asked_for: true,
-        };
-        let bad = Reading {
-            outcome: Err("it is missing".to_owned()),
-            was_asked_for: false,
-        };
-        for reading in [&good, &bad] {
-            reports.files_were_read(reading);
-            assert_eq!(reports.next_due_ms(&refusals), Some(0));
-            reports.report_if_due(&mut child, &refusals, 1);
-        }
-        link.read_available().unwrap();
-        assert_eq!(link.take_readings(), [good.clone(), bad]);
-        assert_eq!(link.take_readings(), []);
-        assert!(!link.is_ready() && link.failure().is_none() && link.note().is_empty());
-        assert_eq!(link.refusals().render(), "quota=1\n");
-        for _ in 0..10_000 {
-            reports.files_were_read(&good);
-        }
-        assert!(reports.unsent.len() < MAX_UNSENT_BYTES + MAX_NOTE_BYTES);
-        reports.report_if_due(&mut child, &refusals, 1_000);
-        link.read_available().unwrap();
-        assert_eq!(link.take_readings().len(), MAX_READINGS);
-        let forged = b"F-a\x1b]0;title\x07\nF\nF+\n";
-        child.write_all(forged).unwrap();
-        link.read_available().unwrap();
-        let readings = link.take_readings();
-        assert_eq!(readings.len(), 1, "two say nothing");
-        let words = readings[0].outcome.clone().unwrap_err();
-        assert!(!words.contains(char::is_control), "{words:?}");
-    }
-
-    #[test]
-    fn readiness_and_a_later_failure_arrive() {
-        let (mut link, child) = ChildLink::pair().unwrap();
-        link.read_available().unwrap();
-        assert!(!link.is_ready() && !link.has_ended());
-        report_ready(&child).unwrap();
-        link.read_available().unwrap();
-        assert!(link.is_ready() && link.failure().is_none());
-        report_failure(&child, "the journal is damaged: RE").unwrap();
-        link.read_available().unwrap();
-        assert_eq!(link.failure(), None, "the text may go on");
-        drop(child);
-        link.read_available().unwrap();
-        assert_eq!(link.failure().unwrap(), "the journal is damaged: RE");
-    }
-
-    #[test]
-    fn a_note_is_a_line_and_is_not_taken_for_anything_else() {
-        let (mut link, child) = ChildLink::pair().unwrap();
-        report_note(&child, &format!("NEVER\nREADY {}", "x".repeat(2000))).unwrap();
-        link.read_available().unwrap();
-        assert!(!link.is_ready());
-        assert!(link.note().starts_with("NEVER"), "{}", link.note());
-        assert_eq!(link.note().len(), MAX_NOTE_BYTES);
-        report_note(&child, "again").unwrap();
-        report_ready(&child).unwrap();
-        drop(child);
-        link.read_available().unwrap();
-        assert_eq!((link.note().as_str(), link.is_ready()), ("again", true));
-        assert_eq!(link.failure(), None);
-    }
-
-    #[test]
-    fn a_child_that_never_stops_talking_keeps_its_parent_from_nothing() {
-        let (mut link, mut child) = ChildLink::pair().unwrap();
-        child.set_nonblocking(true).unwrap();
-        let mut fill = || {
-            let mut bytes = 0;
-            while let Ok(written) = child.write(&[b'x'; 512]) {
-                bytes += written;
-            }
-            bytes
-        };
-        assert!(fill() > MAX_READ_BYTES);
-        for _ in 0..3 {
-            link.read_available().unwrap();
-            let said_meanwhile = fill();
-            assert!((1..=MAX_READ_BYTES).contains(&said_meanwhile));
-        }
-        report_failure(&child, "").unwrap_err();
-        drop(child);
-        link.read_rest().unwrap();
-        assert!(link.has_ended());
-    }
-
-    #[test]
-    fn the_last_words_of_a_child_are_no_controls_of_a_terminal() {
-        let (mut link, child) = ChildLink::pair().unwrap();
-        report_failure(&child, "\x1b]0;title\x07\nready").unwrap();
-        drop(child);
-        link.read_available().unwrap();
-        let said = link.failure().unwrap();
-        assert!(!said.contains(char::is_control), "{said:?}");
-    }
-
-    #[test]
-    fn a_failure_is_bounded_and_never_taken_for_readiness() {
-        let (mut link, child) = ChildLink::pair().unwrap();
-        report_failure(&child, &"R".repeat(100_000)).unwrap();
-        drop(child);
-        link.read_available().unwrap();
-        assert!(!link.is_ready());
-        assert_eq!(link.failure().unwrap().len(), MAX_FAILURE_BYTES);
-    }
-}
+#[path = "child_link_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! What the two daemons do alike from `main` on: one program is the parent, its children, and the tools to handle them.
 
 use std::ffi::CString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -16,18 +16,20 @@ use nix::unistd::geteuid;
 use crate::child_link::{report_failure, report_ready};
 use crate::command_line;
 use crate::handouts::Handouts;
+use crate::lock_holder::Holder;
 use crate::operator::{self, Health};
 use crate::output::Remarks;
 use crate::pid_file::{LockError, PidFile, holder, lock_file};
 use crate::process_options::{ProcessOptions, Role};
 use crate::run_dir::RunDir;
+use crate::run_dir_trust::{self, Trusted, Untrusted};
 use crate::sandbox::{
     ChildUser, Sandbox, SandboxMode, SandboxOptions, Separation, Users, closed_directory,
     forbid_core_dumps, make_passable,
 };
 use crate::status_file::Status;
 use crate::supervisor::{ChildStarter, HandOver, Inheritance, SharedSockets, Signals, Supervisor};
-use crate::{descriptor_limit, detach, inherited_fd, log_format, output};
+use crate::{descriptor_limit, detach, inherited_fd, log_format, output, signals};
 
 /// How long a new daemon waits for the children of one that was killed; they end at once unless something holds them.
 const ORPHAN_WAIT: Duration = Duration::from_secs(5);
@@ -54,6 +56,10 @@ pub trait Daemon: Parser {
 
     /// The flags that all daemons have.
     fn process(&self) -> &ProcessOptions;
+
+    /// All paths among the flags that the daemon uses while it runs: they are made absolute before it leaves the
+    /// working directory.
+    fn paths(&mut self) -> Vec<&mut PathBuf>;
 
     /// How many children there are to be, from 1.
     fn child_count(&self) -> u32;
@@ -113,6 +119,10 @@ pub struct ChildInheritance {
 
 /// The `main` of a daemon.
 pub fn main<D: Daemon>() -> ExitCode {
+    if let Err(error) = signals::ignore_meaningless() {
+        output::complain(format_args!("{}: cannot ignore signals: {error}", D::NAME));
+        return ExitCode::FAILURE;
+    }
     if let Err(error) = inherited_fd::adopt_all() {
         output::complain(format_args!(
             "{}: cannot list open descriptors: {error}",
@@ -121,7 +131,7 @@ pub fn main<D: Daemon>() -> ExitCode {
         return ExitCode::FAILURE;
     }
     name_process(D::NAME);
-    let daemon: D = match command_line::parse() {
+    let mut daemon: D = match command_line::parse() {
         Ok(daemon) => daemon,
         Err(done) => return done,
     };
@@ -131,10 +141,17 @@ pub fn main<D: Daemon>() -> ExitCode {
         return done;
     }
     let role = daemon.process().role();
+    let started_in = match leave_working_directory(&mut daemon, role) {
+        Ok(started_in) => started_in,
+        Err(error) => {
+            output::complain(format_args!("{}: {error:#}", D::NAME));
+            return ExitCode::FAILURE;
+        }
+    };
     let mut said = Remarks::of(D::NAME);
     let result = match role {
         Role::Child => return run_as_child(daemon),
-        Role::Detached => return run_detached(&daemon),
+        Role::Detached => return run_detached(&daemon, started_in),
         Role::Foreground => return run_in_foreground(&daemon),
         Role::Launch => launch(&daemon).map(|()| Health::Whole),
         Role::Stop => operator::stop(&run_dir(&daemon), &mut said).map(|()| Health::Whole),
@@ -155,6 +172,35 @@ pub fn main<D: Daemon>() -> ExitCode {
     }
 }
 
+/// In the background a daemon leaves the directory in which it was started, which somebody may want to remove or
+/// unmount. Paths mean the same as before. Returns that directory, if this process's children have to know it.
+fn leave_working_directory<D: Daemon>(
+    daemon: &mut D,
+    role: Role,
+) -> anyhow::Result<Option<PathBuf>> {
+    let told = daemon.process().started_in.clone();
+    let is_left = role == Role::Detached || role == Role::Child && told.is_some();
+    if !is_left {
+        return Ok(None);
+    }
+    let mut started_in = told;
+    for path in daemon.paths().into_iter().filter(|path| path.is_relative()) {
+        let directory = match started_in.take() {
+            Some(directory) => directory,
+            None => std::env::current_dir().with_context(|| {
+                format!(
+                    "cannot find the working directory, to which {} is relative",
+                    path.display()
+                )
+            })?,
+        };
+        *path = directory.join(&*path);
+        started_in = Some(directory);
+    }
+    std::env::set_current_dir("/").context("cannot change to the directory /")?;
+    Ok(started_in)
+}
+
 /// A process that was started by way of `/proc/self/exe` would be called `exe` in lists of processes.
 fn name_process(name: &str) {
     if let Ok(name) = CString::new(name) {
@@ -169,18 +215,18 @@ fn run_dir<D: Daemon>(daemon: &D) -> RunDir {
 fn launch<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
     let run_dir = run_dir(daemon);
     run_dir.create()?;
-    let log_file = daemon.process().log_file.clone();
+    // Before anything is written there, the log above all.
+    for warning in check_run_dir(daemon, false)? {
+        output::complain(format_args!("{}: warning: {warning}", D::NAME));
+    }
+    let log_file = daemon.process().log_file.as_deref();
     let asked = daemon.process().start_patience.map(Duration::from_secs);
     let (usual, advice) = D::START_PATIENCE.unzip();
     let patience = asked.or(usual).map(|limit| detach::Patience {
         limit,
         advice: advice.unwrap_or("its log tells how far it is"),
     });
-    detach::launch(
-        &run_dir,
-        &log_file.unwrap_or_else(|| run_dir.log_file()),
-        patience,
-    )
+    detach::launch(&run_dir, log_file, patience)
 }
 
 /// Here the words are the work, so it is an error if they cannot be written.
@@ -203,17 +249,32 @@ fn describe_status<D: Daemon>(daemon: &D, out: &mut impl Write) -> anyhow::Resul
     })
 }
 
+/// Whether the run directory can be trusted; what is not quite well. If it is only looked at, nothing is mended.
+fn check_run_dir<D: Daemon>(daemon: &D, is_only_looked_at: bool) -> anyhow::Result<Vec<String>> {
+    let process = daemon.process();
+    let untrusted = match process.strict_permissions {
+        true => Untrusted::Refuse,
+        false if is_only_looked_at => Untrusted::Look,
+        false => Untrusted::Close,
+    };
+    let users = process.sandbox.separation()?.users();
+    run_dir_trust::check(&process.run_dir, Trusted::new(users), untrusted)
+}
+
 fn check_settings<D: Daemon>(daemon: &D, out: &mut impl Write) -> anyhow::Result<()> {
     daemon.process().sandbox.separation()?;
+    if daemon.process().run_dir.exists() {
+        check_run_dir(daemon, true)?;
+    }
     daemon.check_settings()?;
     writeln!(out, "{}: could start with these settings", D::NAME).context("cannot write")
 }
 
 fn run_in_foreground<D: Daemon>(daemon: &D) -> ExitCode {
-    exit_code(supervise(daemon, Box::new(|| ())), D::NAME, None)
+    exit_code(supervise(daemon, None, Box::new(|| ())), D::NAME, None)
 }
 
-fn run_detached<D: Daemon>(daemon: &D) -> ExitCode {
+fn run_detached<D: Daemon>(daemon: &D, started_in: Option<PathBuf>) -> ExitCode {
     let link = match inherited_fd::take(inherited_fd::LINK_FD) {
         Ok(link) => UnixStream::from(link),
         Err(error) => {
@@ -232,7 +293,7 @@ fn run_detached<D: Daemon>(daemon: &D) -> ExitCode {
                 log::debug!("whoever started this no longer waits: {error}");
             }
         };
-        supervise(daemon, Box::new(on_ready))
+        supervise(daemon, started_in, Box::new(on_ready))
     })();
     exit_code(result, D::NAME, Some(&link))
 }
@@ -303,7 +364,11 @@ fn exit_code(result: anyhow::Result<()>, name: &str, starter: Option<&UnixStream
 }
 
 /// Be the daemon, until told to end.
-fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Result<()> {
+fn supervise<D: Daemon>(
+    daemon: &D,
+    started_in: Option<PathBuf>,
+    on_ready: Box<dyn FnOnce()>,
+) -> anyhow::Result<()> {
     start_log(daemon)?;
     // A parent may hold a key; what it starts to serve hides more.
     if daemon.process().sandbox.sandbox != SandboxMode::Off
@@ -313,13 +378,17 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
     }
     let run_dir = run_dir(daemon);
     run_dir.create()?;
+    for warning in check_run_dir(daemon, false)? {
+        log::warn!("{warning}");
+    }
+    // Before anybody can tell whom to send one.
+    let signals = Signals::catch().context("cannot catch signals")?;
     let pid_file = acquire_pid_file(&run_dir)?;
     let life_lock = lock_file(&run_dir.life_lock(), ORPHAN_WAIT)
         .map_err(|error| anyhow!(orphans_error(&error, &run_dir)))?;
     if pid_file.is_after_crash() {
         log::warn!("the one before ended without warning; cleaning up after it");
     }
-    let signals = Signals::catch().context("cannot catch signals")?;
     let users = separate(&run_dir, &daemon.process().sandbox)?;
     let listening = daemon.listen(users)?;
     let starter = ChildStarter {
@@ -328,6 +397,7 @@ fn supervise<D: Daemon>(daemon: &D, on_ready: Box<dyn FnOnce()>) -> anyhow::Resu
         is_numbered: daemon.child_count() > 1,
         life_lock,
         listeners: SharedSockets::new(listening.sockets),
+        started_in,
         hand_over: users.and_then(|users| daemon.hand_over(users)),
     };
     let supervisor = Supervisor::new(
@@ -376,16 +446,33 @@ fn remove_files<'a>(files: impl Iterator<Item = &'a PathBuf>) {
 
 fn acquire_pid_file(run_dir: &RunDir) -> anyhow::Result<PidFile> {
     let path = run_dir.pid_file();
-    PidFile::acquire(&path).map_err(|error| match error {
-        LockError::Held => {
-            let pid = holder(&path).ok().flatten().unwrap_or(0);
-            let dir = run_dir.path().display();
-            anyhow!("already running in {dir} as process {pid} (see scripts/status)")
+    let shown = path.display();
+    let mut file = PidFile::acquire(&path).map_err(|error| match error {
+        LockError::Held => already_running(run_dir),
+        LockError::Io(error) => anyhow!("cannot write the pid file {shown}: {error}"),
+    })?;
+    // What the one before said of itself; its number may be this process's now.
+    let status_file = run_dir.status_file();
+    match std::fs::remove_file(&status_file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::warn!("cannot remove the stale {}: {error}", status_file.display());
         }
-        LockError::Io(error) => {
-            anyhow!("cannot write the pid file {}: {error}", path.display())
-        }
-    })
+        _ => {}
+    }
+    let named = file.name_holder();
+    named.with_context(|| format!("cannot write the pid file {shown}"))?;
+    Ok(file)
+}
+
+fn already_running(run_dir: &RunDir) -> anyhow::Error {
+    let (path, dir) = (run_dir.pid_file(), run_dir.path().display());
+    let who = match holder(&path) {
+        Ok(Some(Holder::Here(process))) => format!("as process {}", process.pid()),
+        Ok(Some(elsewhere)) => format!("it seems: {}", operator::whereabouts(&elsewhere, &path)),
+        // It has just ended, or cannot be looked at.
+        Ok(None) | Err(_) => "as another process".to_owned(),
+    };
+    anyhow!("already running in {dir} {who} (see scripts/status)")
 }
 
 fn orphans_error(error: &LockError, run_dir: &RunDir) -> String {

@@ -19,6 +19,7 @@ use nix::unistd::Pid;
 use crate::child_link::ChildLink;
 use crate::inherited_fd::LINK_FD;
 use crate::output;
+use crate::regular_file;
 use crate::run_dir::RunDir;
 use crate::supervisor::own_binary;
 
@@ -34,15 +35,21 @@ pub struct Patience {
     pub advice: &'static str,
 }
 
-/// Starts this program again in a session of its own, with its log appended to `log_path`, and waits until it is ready,
-/// or stops it again after `patience`. Fails with what it says if it fails. What is said while waiting goes to standard
-/// error.
-pub fn launch(run_dir: &RunDir, log_path: &Path, patience: Option<Patience>) -> anyhow::Result<()> {
-    let log = open_log(log_path)?;
+/// Starts this program again in a session of its own, with its log appended to `log_path`, or else to the run
+/// directory's, and waits until it is ready, or stops it again after `patience`. Fails with what it says if it fails.
+/// What is said while waiting goes to standard error.
+pub fn launch(
+    run_dir: &RunDir,
+    log_path: Option<&Path>,
+    patience: Option<Patience>,
+) -> anyhow::Result<()> {
+    let own_log = run_dir.log_file();
+    let log = open_log(log_path, &own_log)?;
+    let log_path = log_path.unwrap_or(&own_log);
     let program = run_dir.program();
     let (mut link, child_end) = ChildLink::pair()?;
     let descriptors = vec![(OwnedFd::from(child_end), LINK_FD)];
-    let mut command = own_binary(program, &["--detached".to_owned()], descriptors)?;
+    let mut command = own_binary(program, &["--detached".into()], descriptors)?;
     command.stdout(log.try_clone()?).stderr(log);
     let mut child = command.spawn().context("cannot start a process")?;
     // The command still holds the child's end; while it does, the end of the child would not be noticed.
@@ -72,13 +79,15 @@ pub fn launch(run_dir: &RunDir, log_path: &Path, patience: Option<Patience>) -> 
     }
 }
 
-fn open_log(path: &Path) -> anyhow::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| anyhow!(log_error(path, &error)))
+/// An operator may have the log go anywhere, by a link too. In the run directory others may be able to put one.
+fn open_log(chosen: Option<&Path>, own: &Path) -> anyhow::Result<File> {
+    let options = &mut OpenOptions::new();
+    options.append(true).create(true).mode(0o600);
+    let opened = match chosen {
+        Some(chosen) => options.open(chosen),
+        None => regular_file::open_own(own, options),
+    };
+    opened.map_err(|error| anyhow!(log_error(chosen.unwrap_or(own), &error)))
 }
 
 fn log_error(path: &Path, error: &io::Error) -> String {

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
+use std::path::Path;
 
 use command_fds::inherited::{init_inherited_fds, take_fd_ownership};
 
@@ -17,8 +18,12 @@ pub const FIRST_LISTENER_FD: RawFd = 5;
 /// Takes all descriptors above standard error and marks them to be closed at the next exec, so that nothing this
 /// process starts keeps a descriptor of whoever started it.
 ///
-/// Must be the first thing that a program does.
+/// Must be the first thing that a program does. Where there is no `/proc` to list them, nothing is taken: a program
+/// cannot start another there.
 pub fn adopt_all() -> io::Result<()> {
+    if !Path::new("/proc/self/fd").exists() {
+        return Ok(());
+    }
     // SAFETY: called first in `main`, while no other code of the program has opened a descriptor.
     unsafe { init_inherited_fds() }
 }

@@ -7,13 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::files_read::FilesRead;
+use crate::lock_holder::{Holder, HoldingProcess};
 use crate::pid_file::{holder, is_locked};
-use crate::process_identity::{ProcessIdentity, boot_id};
+use crate::process_identity::{ProcessIdentity, boot_id, pid_namespace};
 use crate::run_dir::RunDir;
 use crate::status_file::{ChildStatus, Phase, Status};
 
@@ -51,7 +50,7 @@ impl Health {
 pub fn stop(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
     let program = run_dir.program();
     let known = known_processes(run_dir);
-    let Some(pid) = running_pid(run_dir)? else {
+    let Some(daemon) = running(run_dir)? else {
         let had_orphans = is_locked(&run_dir.life_lock())?;
         end_orphans(run_dir, &known)?;
         match had_orphans {
@@ -60,15 +59,13 @@ pub fn stop(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
         }
         return Ok(());
     };
-    let daemon = ProcessIdentity::of(pid);
-    send(pid, Signal::SIGTERM)?;
-    let is_gone = || -> io::Result<bool> {
-        let is_alive = daemon.is_some_and(|process| process.is_alive());
-        Ok(!is_alive && !is_locked(&run_dir.pid_file())?)
-    };
+    send(&daemon, Signal::SIGTERM)?;
+    let is_gone =
+        || -> io::Result<bool> { Ok(daemon.has_ended() && !is_locked(&run_dir.pid_file())?) };
     if !wait_until(STOP_WAIT, is_gone)? {
-        let left = list(daemon.iter().chain(&known).filter(|p| p.is_alive()));
-        bail!("still there after {STOP_WAIT:?}: {left}");
+        let children = list(known.iter().filter(|process| process.is_alive()));
+        let pid = daemon.pid();
+        bail!("process {pid} is still there after {STOP_WAIT:?}; its children: {children}");
     }
     end_orphans(run_dir, &known)?;
     writeln!(out, "{program}: stopped")?;
@@ -87,18 +84,23 @@ fn end_orphans(run_dir: &RunDir, known: &[ProcessIdentity]) -> anyhow::Result<()
     if !wait_until(ORPHAN_WAIT, is_free)? {
         let left = list(known.iter().filter(|process| process.is_alive()));
         let lock = run_dir.life_lock();
-        bail!("{} is still held ({left})", lock.display());
+        bail!(
+            "{} is still held ({left}; in a container perhaps, where they can be stopped)",
+            lock.display()
+        );
     }
     Ok(())
 }
 
-/// The children that the status file names, as far as it is of this boot.
+/// The children that the status file names, if its numbers mean the same here and now.
 fn known_processes(run_dir: &RunDir) -> Vec<ProcessIdentity> {
-    match Status::read(&run_dir.status_file()) {
-        Some(status) if status.boot_id == boot_id() => {
-            status.children.iter().filter_map(|c| c.process).collect()
-        }
-        _ => Vec::new(),
+    let means_the_same = |status: &Status| {
+        let namespace = status.pid_namespace;
+        status.boot_id == boot_id() && (namespace.is_none() || namespace == pid_namespace())
+    };
+    match Status::read(&run_dir.status_file()).filter(means_the_same) {
+        Some(status) => status.children.iter().filter_map(|c| c.process).collect(),
+        None => Vec::new(),
     }
 }
 
@@ -117,15 +119,14 @@ pub fn reload(
     prepare: impl FnOnce() -> anyhow::Result<()>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let Some(pid) = running_pid(run_dir)? else {
+    let Some(daemon) = running(run_dir)? else {
         bail!("not running");
     };
-    let daemon = ProcessIdentity::of(pid);
-    let is_alive = || daemon.is_some_and(|process| process.is_alive());
+    let pid = daemon.pid();
     let _turn = one_reload_at_a_time(run_dir)?;
     prepare()?;
     let asked_before = files_read(run_dir, pid).map_or(0, |read| read.asked);
-    send(pid, Signal::SIGHUP)?;
+    send(&daemon, Signal::SIGHUP)?;
     // What was asked before may not have stood in the file, if that could not be written.
     let (mut asked, mut answer) = (None, None);
     let is_over = || {
@@ -135,7 +136,7 @@ pub fn reload(
             let is_answered = read.answered >= *asked.get_or_insert(read.asked);
             answer = is_answered.then_some(read);
         }
-        Ok(answer.is_some() || !is_alive())
+        Ok(answer.is_some() || daemon.has_ended())
     };
     if !wait_until(RELOAD_WAIT, is_over)? {
         let status_file = run_dir.status_file();
@@ -175,20 +176,44 @@ fn files_read(run_dir: &RunDir, pid: i32) -> Option<FilesRead> {
     (status.pid == pid).then_some(status.files_read)
 }
 
-fn running_pid(run_dir: &RunDir) -> anyhow::Result<Option<i32>> {
+/// The running daemon, if one runs. One that cannot be told for certain is an error: a number in a file may be another
+/// process's here.
+fn running(run_dir: &RunDir) -> anyhow::Result<Option<HoldingProcess>> {
     let path = run_dir.pid_file();
-    let pid = holder(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    if pid == Some(0) {
-        bail!("{} is locked but names no process", path.display());
+    let shown = path.display();
+    match holder(&path).with_context(|| format!("cannot read {shown}"))? {
+        None => Ok(None),
+        Some(Holder::Here(process)) => Ok(Some(process)),
+        Some(elsewhere) => bail!("{}", whereabouts(&elsewhere, &path)),
     }
-    Ok(pid)
 }
 
-fn send(pid: i32, signal: Signal) -> anyhow::Result<()> {
-    match kill(Pid::from_raw(pid), signal) {
-        Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot send {signal} to process {pid}")),
+/// Where a daemon runs that holds the pid file at `path`, for people.
+pub fn whereabouts(holder: &Holder, path: &Path) -> String {
+    let shown = path.display();
+    match holder {
+        Holder::Here(process) => format!("it runs as process {}", process.pid()),
+        Holder::Elsewhere {
+            number,
+            number_here,
+        } => {
+            let here = number_here.map_or(String::new(), |here| format!(", {here} here"));
+            format!(
+                "it runs in another PID namespace, a container's perhaps, as process {number} there{here}: \
+                 do this in that container, or stop the container ({shown} is locked by it)"
+            )
+        }
+        Holder::Unknown => format!(
+            "{shown} is locked, but not by a process that can be told from here: a daemon that has only just begun, \
+             or one in another PID namespace (a container)"
+        ),
     }
+}
+
+fn send(daemon: &HoldingProcess, signal: Signal) -> anyhow::Result<()> {
+    let pid = daemon.pid();
+    let sent = daemon.signal(signal);
+    sent.with_context(|| format!("cannot send {signal} to process {pid}"))
 }
 
 fn wait_until(patience: Duration, mut done: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
@@ -212,10 +237,11 @@ pub fn report(
     out: &mut impl Write,
 ) -> anyhow::Result<(Health, Option<Status>)> {
     let program = run_dir.program();
-    let Some(pid) = running_pid(run_dir)? else {
+    let Some(daemon) = running(run_dir)? else {
         writeln!(out, "{program}: not running")?;
         return Ok((Health::NotRunning, None));
     };
+    let pid = daemon.pid();
     let Some(status) = Status::read(&run_dir.status_file()).filter(|status| status.pid == pid)
     else {
         writeln!(out, "{program}: starting, process {pid}")?;
@@ -242,7 +268,8 @@ pub fn report(
         writeln!(out, "  warning: {}", status.warning)?;
     }
     let serving = |child: &ChildStatus| {
-        child.phase == Phase::Serving && child.process.is_some_and(|process| process.is_alive())
+        let is_alive = child.process.is_some_and(|process| process.is_alive());
+        child.phase == Phase::Serving && is_alive && child.silent_since.is_none()
     };
     let is_whole = status.phase == Phase::Serving && status.children.iter().all(serving);
     let health = match is_whole {
@@ -258,6 +285,12 @@ fn describe_child(child: &ChildStatus) -> String {
         Some(process) if process.is_alive() => text += &format!(", process {}", process.pid),
         Some(process) => text += &format!(", process {} is gone", process.pid),
         None => {}
+    }
+    if let Some(since) = child.silent_since {
+        text += &format!(
+            ", has given no sign of life since {since:.0}: it is stopped (kill -CONT), or hangs \
+             (kill -KILL, and it is replaced)"
+        );
     }
     if let Some(at) = child.next_start {
         text += &format!(", started again at {at:.0}");

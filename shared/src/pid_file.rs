@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use crate::lock_holder::{self, Holder};
 use crate::regular_file;
 use crate::run_dir::is_operators;
 
@@ -36,18 +37,24 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Locks the file at `path` and writes this process's number into it.
+    /// Locks the file at `path` and empties it. Whom it names, [`Self::name_holder`] writes into it.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
-        let mut file = lock_file(path, LOOKER_WAIT)?;
+        let file = lock_file(path, LOOKER_WAIT)?;
         let after_crash = file.metadata()?.len() > 0;
         file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())?;
+        lock_holder::mark(&file)?;
         Ok(Self {
             file,
             path: path.to_owned(),
             after_crash,
         })
+    }
+
+    /// Writes this process's number into it. What an earlier process said of itself must be gone by then: it may have
+    /// had the same number, in a container above all.
+    pub fn name_holder(&mut self) -> io::Result<()> {
+        self.file.rewind()?;
+        writeln!(self.file, "{}", std::process::id())
     }
 
     /// Whether the process that had this file before ended without removing it.
@@ -78,13 +85,9 @@ impl Drop for PidFile {
 pub fn lock_file(path: &Path, patience: Duration) -> Result<File, LockError> {
     let deadline = Instant::now() + patience;
     loop {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
+        let options = &mut OpenOptions::new();
+        options.read(true).write(true).create(true).mode(0o600);
+        let file = regular_file::open_own(path, options.truncate(false))?;
         match file.try_lock() {
             // Between opening and locking, whoever held it may have removed it: a lock on a file without a name locks nobody out.
             Ok(()) if is_still_at(&file, path)? => return Ok(file),
@@ -109,7 +112,7 @@ fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Whether a process holds a lock on the file at `path`. There may be no such file.
 pub fn is_locked(path: &Path) -> io::Result<bool> {
-    match regular_file::open(path) {
+    match regular_file::open_unlinked(path, OpenOptions::new().read(true)) {
         Ok(file) => is_file_locked(&file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -124,17 +127,16 @@ fn is_file_locked(file: &File) -> io::Result<bool> {
     }
 }
 
-/// The number of the process that holds the pid file at `path`, if one does.
-///
-/// The number is 0 while that process has not yet written it.
-pub fn holder(path: &Path) -> io::Result<Option<i32>> {
-    let mut file = match regular_file::open(path) {
+/// Who holds the pid file at `path`, if a process does.
+pub fn holder(path: &Path) -> io::Result<Option<Holder>> {
+    let mut file = match regular_file::open_unlinked(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    if !is_operators(&file, path)? {
-        let owner = file.metadata()?.uid();
+    let found = file.metadata()?;
+    if !is_operators(&found, path)? {
+        let owner = found.uid();
         return Err(io::Error::other(format!(
             "it belongs to user {owner}, so it is not believed: remove it"
         )));
@@ -144,11 +146,15 @@ pub fn holder(path: &Path) -> io::Result<Option<i32>> {
         let mut text = String::new();
         file.rewind()?;
         file.read_to_string(&mut text)?;
-        match text.trim().parse() {
-            Ok(pid) => return Ok(Some(pid)),
-            Err(_) if Instant::now() >= deadline => return Ok(Some(0)),
-            Err(_) => thread::sleep(TRY_AGAIN_AFTER),
+        if let Ok(number) = text.trim().parse()
+            && let Some(holder) = lock_holder::identify(&file, number)?
+        {
+            return Ok(Some(holder));
         }
+        if Instant::now() >= deadline {
+            return Ok(Some(Holder::Unknown));
+        }
+        thread::sleep(TRY_AGAIN_AFTER);
     }
     Ok(None)
 }
@@ -161,14 +167,20 @@ mod tests {
     fn a_second_holder_is_refused_and_told_who_holds_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
-        assert_eq!(holder(&path).unwrap(), None);
-        let first = PidFile::acquire(&path).unwrap();
+        assert!(holder(&path).unwrap().is_none());
+        let mut first = PidFile::acquire(&path).unwrap();
         assert!(!first.is_after_crash());
         assert!(matches!(PidFile::acquire(&path), Err(LockError::Held)));
-        assert_eq!(holder(&path).unwrap(), Some(std::process::id() as i32));
+        assert!(matches!(holder(&path).unwrap(), Some(Holder::Unknown)));
+        first.name_holder().unwrap();
+        // No process sees a mark of its own: this is how one of the version before, which makes none, is found.
+        match holder(&path).unwrap() {
+            Some(Holder::Here(process)) => assert_eq!(process.pid() as u32, std::process::id()),
+            other => panic!("{other:?}"),
+        }
         drop(first);
         assert!(!path.exists());
-        assert_eq!(holder(&path).unwrap(), None);
+        assert!(holder(&path).unwrap().is_none());
     }
 
     #[test]
@@ -177,9 +189,10 @@ mod tests {
         let path = dir.path().join("x.pid");
         // A living process that has nothing to do with the file, and more digits than this process's number has.
         fs::write(&path, "1\n   and more than a number\n").unwrap();
-        assert_eq!(holder(&path).unwrap(), None);
-        let file = PidFile::acquire(&path).unwrap();
+        assert!(holder(&path).unwrap().is_none());
+        let mut file = PidFile::acquire(&path).unwrap();
         assert!(file.is_after_crash());
+        file.name_holder().unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{}\n", std::process::id()));
     }
@@ -195,6 +208,32 @@ mod tests {
         thread::sleep(Duration::from_millis(20));
         drop(looker);
         waiting.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn number_of_another_process_names_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        let file = PidFile::acquire(&path).unwrap();
+        // As a container's, whose process 1 is not ours.
+        fs::write(&path, "1\n").unwrap();
+        assert!(matches!(holder(&path).unwrap(), Some(Holder::Unknown)));
+        drop(file);
+    }
+
+    #[test]
+    fn link_is_neither_followed_nor_locked() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, precious) = (dir.path().join("x.pid"), dir.path().join("precious"));
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, &path).unwrap();
+        let error = PidFile::acquire(&path).unwrap_err().to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+        fs::remove_file(&path).unwrap();
+        fs::hard_link(&precious, &path).unwrap();
+        let error = PidFile::acquire(&path).unwrap_err().to_string();
+        assert!(error.contains("hard link"), "{error}");
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
     }
 
     #[test]

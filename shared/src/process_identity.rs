@@ -1,9 +1,12 @@
 //! Which process a number stood for: numbers are used again, a number with its start time is not.
+//!
+//! What cannot be seen is not gone: `/proc` may be hidden (`hidepid`), or not be there at all.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
 
 use crate::pidfd;
 
@@ -12,29 +15,41 @@ use crate::pidfd;
 pub struct ProcessIdentity {
     /// Its number.
     pub pid: i32,
-    /// When it was started, in the kernel's clock ticks since boot.
+    /// When it was started, in the kernel's clock ticks since boot; 0 if that could not be seen.
     pub start_ticks: u64,
 }
 
 impl ProcessIdentity {
-    /// The process that has the number `pid` now, unless it has ended.
+    /// The process that has the number `pid` now, unless it has ended, or cannot be seen.
     pub fn of(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let start_ticks = start_ticks_of_living(&stat)?;
         Some(Self { pid, start_ticks })
     }
 
-    /// Whether it still runs. One that has ended and was not yet waited for does not.
+    /// Whether it still runs, for all that can be seen. One that has ended and was not yet waited for does not.
     pub fn is_alive(&self) -> bool {
-        Self::of(self.pid) == Some(*self)
+        if has_ended(self.pid) {
+            return false;
+        }
+        let seen = Self::of(self.pid);
+        let is_another = |seen: Self| self.start_ticks != 0 && seen.start_ticks != self.start_ticks;
+        !seen.is_some_and(is_another)
     }
 
-    /// Sends `signal` if it still runs.
+    /// Sends `signal` if it is seen to be this process, and no other one that has its number now.
     pub fn signal(&self, signal: Signal) -> nix::Result<()> {
-        if self.is_alive() {
-            kill(Pid::from_raw(self.pid), signal)
-        } else {
-            Ok(())
+        let process = match pidfd::open(self.pid) {
+            Err(Errno::ESRCH) => return Ok(()),
+            opened => opened?,
+        };
+        // From here on the handle stays with the process, whatever becomes of the number.
+        if Self::of(self.pid) != Some(*self) {
+            return Ok(());
+        }
+        match pidfd::send_signal(&process, signal) {
+            Err(Errno::ESRCH) => Ok(()),
+            sent => sent,
         }
     }
 }
@@ -71,6 +86,13 @@ pub fn boot_id() -> String {
     id.trim().to_owned()
 }
 
+/// The kernel's number for the PID namespace that this process's numbers of processes belong to, if it can be seen.
+pub fn pid_namespace() -> Option<u64> {
+    fs::metadata("/proc/self/ns/pid")
+        .ok()
+        .map(|namespace| namespace.ino())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +106,18 @@ mod tests {
             ..own
         };
         assert!(!earlier.is_alive());
+        // Would end this process.
+        earlier.signal(Signal::SIGKILL).unwrap();
+    }
+
+    #[test]
+    fn unknown_start_time_is_neither_death_nor_identity() {
+        let unknown = ProcessIdentity {
+            pid: std::process::id() as i32,
+            start_ticks: 0,
+        };
+        assert!(unknown.is_alive());
+        unknown.signal(Signal::SIGKILL).unwrap();
     }
 
     #[test]

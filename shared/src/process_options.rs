@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args};
 use log::LevelFilter;
 
 use crate::run_dir::RunDir;
@@ -28,6 +29,15 @@ pub struct ProcessOptions {
     /// Whom children run as, and what they give up.
     #[command(flatten)]
     pub sandbox: SandboxOptions,
+
+    /// Refuse a run directory, an account file or a state that others can get at, instead of closing it to them
+    #[arg(
+        long,
+        env = "CHAT_STRICT_PERMISSIONS",
+        action = ArgAction::SetTrue,
+        value_parser = FalseyValueParser::new()
+    )]
+    pub strict_permissions: bool,
 
     /// Run in the background: return once the daemon can serve (0) or has failed (1)
     #[arg(long, group = "action")]
@@ -64,6 +74,10 @@ pub struct ProcessOptions {
     /// This process was started by --detach.
     #[arg(long, hide = true)]
     pub detached: bool,
+
+    /// What relative paths are relative to, if it is not the working directory any more.
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub started_in: Option<PathBuf>,
 
     /// This process is a child, the one of this number.
     #[arg(long, hide = true, value_name = "NUMBER")]

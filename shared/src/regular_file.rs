@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use nix::libc::{O_NOCTTY, O_NONBLOCK};
+use nix::libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
+use nix::unistd::geteuid;
 use thiserror::Error;
 
 /// What is there is a directory, device, pipe or socket.
@@ -18,6 +19,20 @@ impl NotRegular {
     pub fn is_reason_of(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|reason| reason.is::<Self>())
     }
+}
+
+/// Why a file in a directory that others may write to is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotOwn {
+    /// What is written to it would go elsewhere.
+    #[error("it is a symbolic link: remove it, or put the file itself there")]
+    SymbolicLink,
+    /// What is written to it would be written to a file of another name, too.
+    #[error("it has another name elsewhere (a hard link): remove it, or the other name")]
+    HardLink,
+    /// Its owner could read and change what is written to it.
+    #[error("it belongs to user {0}: remove it")]
+    Owner(u32),
 }
 
 /// Opens a regular file for reading; a link to one is followed. All else is refused with [`NotRegular`], and at once:
@@ -40,9 +55,51 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens, or makes if the options say so, a regular file that has this name alone. A link is not followed, nor is a
+/// file with two names touched: both may lead to a file that is none of this program's. Nothing is cut off by opening
+/// it, so options must not truncate.
+pub fn open_unlinked(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        found => refuse_linked(&found?)?,
+    }
+    let flags = O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
+    let file = options.custom_flags(flags).open(path)?;
+    refuse_linked(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// The same, if it is root's or of this process's user: nobody else can have put it there, or read what is written to
+/// it.
+pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = open_unlinked(path, options)?;
+    match file.metadata()?.uid() {
+        owner if owner == 0 || owner == geteuid().as_raw() => Ok(file),
+        owner => Err(refused(NotOwn::Owner(owner))),
+    }
+}
+
+fn refuse_linked(found: &fs::Metadata) -> io::Result<()> {
+    if found.is_symlink() {
+        return Err(refused(NotOwn::SymbolicLink));
+    }
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, NotRegular));
+    }
+    match found.nlink() {
+        0 | 1 => Ok(()),
+        _ => Err(refused(NotOwn::HardLink)),
+    }
+}
+
+fn refused(reason: NotOwn) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::os::unix::fs::lchown;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
@@ -82,5 +139,30 @@ mod tests {
         }
         let error = open(&in_it("none")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn links_and_files_of_others_are_not_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let in_it = |name: &str| directory.path().join(name);
+        let write = |name| open_own(&in_it(name), OpenOptions::new().write(true).create(true));
+        let reason = |name| write(name).unwrap_err().to_string();
+        write("file").unwrap();
+        write("file").unwrap();
+        fs::create_dir(in_it("directory")).unwrap();
+        assert!(NotRegular::is_reason_of(&write("directory").unwrap_err()));
+        fs::hard_link(in_it("file"), in_it("other")).unwrap();
+        assert!(reason("file").contains("a hard link"));
+        fs::remove_file(in_it("other")).unwrap();
+        for target in ["file", "nothing"] {
+            symlink(in_it(target), in_it("link")).unwrap();
+            assert!(reason("link").contains("a symbolic link"));
+            fs::remove_file(in_it("link")).unwrap();
+        }
+        assert!(!in_it("nothing").exists());
+        if geteuid().is_root() {
+            lchown(in_it("file"), Some(64_190), None).unwrap();
+            assert_eq!(reason("file"), "it belongs to user 64190: remove it");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The directory in which an installation keeps all it needs to run, and what the files in it are called.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use nix::unistd::geteuid;
 
 /// Whether an operator made this file: root, whoever runs this, or the owner of the directory it is in. A child that was
 /// taken over can make files in the run directory too, and what they say must not be obeyed.
-pub fn is_operators(file: &File, path: &Path) -> io::Result<bool> {
-    let owner = file.metadata()?.uid();
+pub fn is_operators(found: &Metadata, path: &Path) -> io::Result<bool> {
+    let owner = found.uid();
     if owner == 0 || owner == geteuid().as_raw() {
         return Ok(true);
     }
@@ -102,7 +102,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.pid");
         std::fs::write(&path, "1").unwrap();
-        let is_operators = || super::is_operators(&File::open(&path).unwrap(), &path).unwrap();
+        let is_operators = || super::is_operators(&path.metadata().unwrap(), &path).unwrap();
         assert!(is_operators());
         if geteuid().is_root() {
             lchown(&path, Some(64_190), None).unwrap();

@@ -62,6 +62,8 @@ pub struct Status {
     pub pid: i32,
     /// The boot of the host that all process numbers belong to.
     pub boot_id: String,
+    /// The PID namespace that they belong to, if that is known: see [`crate::process_identity::pid_namespace`].
+    pub pid_namespace: Option<u64>,
     /// When it was started.
     pub since: Timestamp,
     /// How far it is.
@@ -87,6 +89,8 @@ pub struct ChildStatus {
     pub phase: Phase,
     /// Since when it is in this phase.
     pub since: Timestamp,
+    /// Since when its parent has heard nothing of it, if it should have: it is stopped, or hangs.
+    pub silent_since: Option<Timestamp>,
     /// Lives that it began after its first.
     pub restarts: u64,
     /// What it gave up before it serves, in its own words; empty if it has not said.
@@ -115,6 +119,9 @@ impl Status {
         };
         line("pid", &self.pid.to_string());
         line("boot_id", &self.boot_id);
+        if let Some(namespace) = self.pid_namespace {
+            line("pid_namespace", &namespace.to_string());
+        }
         line("since", &self.since.to_string());
         line("phase", self.phase.word());
         for (address, number) in self.addresses.iter().zip(1..) {
@@ -154,6 +161,7 @@ impl Status {
         Some(Self {
             pid: values.get("pid")?.parse().ok()?,
             boot_id: (*values.get("boot_id")?).to_owned(),
+            pid_namespace: values.get("pid_namespace").and_then(|it| it.parse().ok()),
             since: values.get("since")?.parse().ok()?,
             phase: Phase::from_word(values.get("phase")?)?,
             addresses: numbered("address", "").map(|(_, a)| a.to_owned()).collect(),
@@ -185,8 +193,8 @@ impl Status {
 
     /// The status in the file at `path`, if there is one that can be read as such.
     pub fn read(path: &Path) -> Option<Self> {
-        let mut file = regular_file::open(path).ok()?;
-        if !is_operators(&file, path).ok()? {
+        let mut file = regular_file::open_unlinked(path, OpenOptions::new().read(true)).ok()?;
+        if !is_operators(&file.metadata().ok()?, path).ok()? {
             return None;
         }
         let mut text = String::new();
@@ -220,6 +228,9 @@ impl ChildStatus {
         if let Some(process) = self.process {
             field("pid", &process.pid.to_string());
             field("start_ticks", &process.start_ticks.to_string());
+        }
+        if let Some(since) = self.silent_since {
+            field("silent_since", &since.to_string());
         }
         if !self.sandbox.is_empty() {
             field("sandbox", &self.sandbox);
@@ -255,6 +266,7 @@ impl ChildStatus {
             process,
             phase: Phase::from_word(field("phase")?)?,
             since: field("since")?.parse().ok()?,
+            silent_since: field("silent_since").and_then(|at| at.parse().ok()),
             restarts: field("restarts")?.parse().ok()?,
             sandbox: field("sandbox").map_or_else(String::new, |said| (*said).to_owned()),
             last_end,
@@ -287,12 +299,14 @@ mod tests {
             process: Some(process),
             phase: Phase::Serving,
             since: at(5),
+            silent_since: Some(at(6)),
             sandbox: "no files".to_owned(),
             ..ChildStatus::default()
         };
         Status {
             pid: 11,
             boot_id: "b".to_owned(),
+            pid_namespace: Some(4_026_531_836),
             since: at(1_700_000_000),
             phase: Phase::Serving,
             addresses: vec!["127.0.0.1:4119".to_owned(), "[::1]:4119".to_owned()],

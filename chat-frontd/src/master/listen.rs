@@ -29,17 +29,38 @@ pub fn listen_on_all(
             .chain(&listeners)
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
-        listeners.extend(listen_on(address, setting, &taken)?);
+        listeners.extend(open_each(address, setting, &taken, open)?);
     }
     Ok(listeners)
 }
 
+/// Fails if they could not be opened. That a port among `own_ports` is in use does not count.
+pub fn check_bindable(
+    addresses: &[ListenAddress],
+    own_ports: &[u16],
+    setting: &str,
+) -> anyhow::Result<()> {
+    let check = |address: SocketAddr| match bind(address) {
+        Err(error)
+            if error.kind() == ErrorKind::AddrInUse && own_ports.contains(&address.port()) =>
+        {
+            Ok(())
+        }
+        bound => bound.map(drop),
+    };
+    for address in addresses {
+        open_each(address, setting, &[], check)?;
+    }
+    Ok(())
+}
+
 /// Opens one socket for each address that the host of `address` has. Where it has several, one will do.
-fn listen_on(
+fn open_each<T>(
     address: &ListenAddress,
     setting: &str,
     taken: &[SocketAddr],
-) -> anyhow::Result<Vec<TcpListener>> {
+    open: impl Fn(SocketAddr) -> io::Result<T>,
+) -> anyhow::Result<Vec<T>> {
     let mut resolved: Vec<SocketAddr> = (address.host.as_str(), address.port)
         .to_socket_addrs()
         .with_context(|| format!("cannot listen on {address}: cannot find the host's address"))?
@@ -86,6 +107,14 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bind(address)?;
+    socket.listen(BACKLOG)?;
+    // For all who share it: whoever comes second to a connection must not wait for the next.
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -99,10 +128,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     }
     prepare_for_clients(&socket)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    // For all who share it: whoever comes second to a connection must not wait for the next.
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Sets up what the clients' sockets inherit, so that it need not be set for each: a dead peer is found in about a minute
@@ -204,6 +230,19 @@ mod tests {
             let expected = format!("this chat-frontd listens on 127.0.0.1:{port} already");
             assert!(text.contains(&expected), "{text}");
         }
+    }
+
+    #[test]
+    fn an_own_port_may_be_in_use_when_settings_are_checked() {
+        let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let taken = first.local_addr().unwrap();
+        let addresses = [taken.to_string().parse().unwrap()];
+        check_bindable(&addresses, &[taken.port()], "--listen").unwrap();
+        let error = check_bindable(&addresses, &[], "--listen").unwrap_err();
+        assert!(error.to_string().contains("address in use"), "{error}");
+        let foreign = ["192.0.2.1:1".parse().unwrap()];
+        let error = check_bindable(&foreign, &[1], "--listen").unwrap_err();
+        assert!(error.to_string().ends_with("this host has no such address"));
     }
 
     #[test]

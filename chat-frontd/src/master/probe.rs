@@ -16,6 +16,15 @@ const NAME_LINE: &[u8] = b"-\n";
 /// Longest answer to a name, with room to spare.
 const MAX_ANSWER_BYTES: usize = 256;
 
+/// Why a probe was not served.
+#[derive(Debug)]
+pub enum ProbeError {
+    /// There is no way from here to the address. Others may have one.
+    Unreachable(io::Error),
+    /// There is, and no good answer.
+    NotServed(io::Error),
+}
+
 /// What a probe found.
 #[derive(Debug)]
 pub struct Seen {
@@ -29,9 +38,11 @@ pub struct Seen {
 /// worker and the state daemon.
 ///
 /// A balancer may run on this host: then those who connect from here are taken for it, and the first try is closed.
-pub fn probe(address: SocketAddr, is_tls: bool) -> io::Result<Seen> {
+pub fn probe(address: SocketAddr, is_tls: bool) -> Result<Seen, ProbeError> {
     match probe_as(address, is_tls, &[]) {
-        Err(error) if is_end(&error) => probe_as(address, is_tls, &LOCAL_HEADER).map_err(|_| error),
+        Err(ProbeError::NotServed(error)) if is_end(&error) => {
+            probe_as(address, is_tls, &LOCAL_HEADER).map_err(|_| ProbeError::NotServed(error))
+        }
         result => result,
     }
 }
@@ -47,10 +58,25 @@ fn is_end(error: &io::Error) -> bool {
     ends.contains(&error.kind())
 }
 
-fn probe_as(address: SocketAddr, is_tls: bool, header: &[u8]) -> io::Result<Seen> {
+fn probe_as(address: SocketAddr, is_tls: bool, header: &[u8]) -> Result<Seen, ProbeError> {
     let start = Instant::now();
+    let stream =
+        TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| match error.kind() {
+            // Somebody is there, and listens no more.
+            ErrorKind::ConnectionRefused => ProbeError::NotServed(error),
+            _ => ProbeError::Unreachable(error),
+        })?;
+    converse(stream, address, is_tls, header, start).map_err(ProbeError::NotServed)
+}
+
+fn converse(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    is_tls: bool,
+    header: &[u8],
+    start: Instant,
+) -> io::Result<Seen> {
     let deadline = start + PATIENCE;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(header)?;
@@ -114,7 +140,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    fn probe_server(answer: &'static [u8]) -> io::Result<Seen> {
+    fn probe_server(answer: &'static [u8]) -> Result<Seen, ProbeError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
@@ -131,9 +157,27 @@ mod tests {
     #[test]
     fn only_an_answer_counts() {
         probe_server(b"register\n").unwrap();
-        let silent = probe_server(b"").unwrap_err();
+        let not_served = |result: Result<Seen, ProbeError>| match result {
+            Err(ProbeError::NotServed(error)) => error,
+            other => panic!("{other:?}"),
+        };
+        let silent = not_served(probe_server(b""));
         assert_eq!(silent.kind(), ErrorKind::UnexpectedEof);
-        let busy = probe_server(b"error:busy:\n").unwrap_err();
+        let busy = not_served(probe_server(b"error:busy:\n"));
         assert_eq!(busy.to_string(), "the server answered error:busy:");
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = closed.local_addr().unwrap();
+        drop(closed);
+        not_served(probe(address, false));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_reached_tells_nothing() {
+        // Nobody has a connection with everybody.
+        let result = probe("255.255.255.255:9".parse().unwrap(), false);
+        assert!(
+            matches!(result, Err(ProbeError::Unreachable(_))),
+            "{result:?}"
+        );
     }
 }

@@ -360,7 +360,7 @@ impl EventLoop {
             self.daemon.next_ms(),
             self.handshakes.next_due_ms(),
             self.proxied.next_due_ms(),
-            self.reports.next_due_ms(self.core.refusals()),
+            Some(self.reports.next_due_ms(self.core.refusals())),
             accept_ms,
             self.held_back.first().map(|(until_ms, _)| *until_ms),
         ]

@@ -72,9 +72,14 @@ fn a_restart_with_a_wrong_setting_stops_nothing() {
         installation.run(command)
     };
     let nobody = installation.file("nobody.pem").display().to_string();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
     for (variables, word) in [
         (&[("CHAT_WORKERS", "many")][..], "CHAT_WORKERS"),
         (&[("BLOCK_TIME", "many")], "BLOCK_TIME"),
+        (&[("CHAT_LISTEN", &taken)], "address in use"),
+        // Reserved for documentation, so no host has it.
+        (&[("CHAT_LISTEN", "192.0.2.1:1")], "no such address"),
         (&[("CHAT_BIN_DIR", "/nowhere/at/all")], "CHAT_BIN_DIR"),
         (
             &[
@@ -89,6 +94,9 @@ fn a_restart_with_a_wrong_setting_stops_nothing() {
         assert_eq!(installation.all_processes(), processes, "{word}");
     }
     installation.script("status").expect_status(0);
+    // Its own port is free once it is stopped.
+    let own = installation.address();
+    restart(&[("CHAT_LISTEN", &own)]).expect_status(0);
 }
 
 #[test]

@@ -3,11 +3,17 @@
 #[cfg(test)]
 mod calling;
 #[cfg(test)]
+#[allow(dead_code)]
+#[path = "../support/certificate.rs"]
+mod certificate;
+#[cfg(test)]
 mod damaged_text;
 #[cfg(test)]
 mod empty_variables;
 #[cfg(test)]
 mod installation;
+#[cfg(test)]
+mod namespaces;
 #[cfg(test)]
 mod orderly_stop;
 #[cfg(test)]
@@ -21,6 +27,12 @@ mod reloading;
 mod sandbox;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod signals;
+#[cfg(test)]
+mod trust;
+#[cfg(test)]
+mod whereabouts;
 
 use std::fs;
 use std::net::TcpListener;

@@ -188,12 +188,9 @@ impl EventLoop {
         if let Some(reading) = self.core.take_account_file_reading() {
             self.reports.files_were_read(&reading);
         }
-        let refusals = self.core.refusals();
-        if self.reports.next_due_ms(refusals).is_some() {
-            let now_ms = self.clock.stamp().boot_ms;
-            self.reports
-                .report_if_due(&mut self.parent, refusals, now_ms);
-        }
+        let now_ms = self.clock.stamp().boot_ms;
+        self.reports
+            .report_if_due(&mut self.parent, self.core.refusals(), now_ms);
     }
 
     fn serve_when_ready(&mut self) -> anyhow::Result<()> {
@@ -500,8 +497,8 @@ impl EventLoop {
             .any(|(_, socket)| socket.closing_since.is_some())
             .then_some(ORPHAN_CHECK);
         let report_ms = self.reports.next_due_ms(self.core.refusals());
-        let report = report_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
-        [deadline, stop, accept, orphans, closing, report]
+        let report = Duration::from_millis(report_ms.saturating_sub(now_ms));
+        [deadline, stop, accept, orphans, closing, Some(report)]
             .into_iter()
             .flatten()
             .min()

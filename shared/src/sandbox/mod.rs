@@ -10,6 +10,7 @@ mod options;
 mod ownership;
 mod privileges;
 mod system_calls;
+mod user_namespace;
 mod users;
 
 use std::fmt::Display;
@@ -20,7 +21,9 @@ use thiserror::Error;
 pub use files::{FileAccess, closed_directory};
 pub use limits::{Limits, physical_memory_bytes};
 pub use options::{SandboxMode, SandboxOptions};
-pub use ownership::{HandOverError, give, give_directory, make_passable, share_with_group};
+pub use ownership::{
+    HandOverError, give, give_directory, make_passable, share_socket, share_with_group,
+};
 pub use privileges::{forbid_core_dumps, keep_memory_secret};
 pub use system_calls::{Condition, Otherwise, SystemCalls, THREADED_LOOP, WAITING_LOOP};
 pub use users::{ChildUser, Identity, Separation, UserError, UserSpec, Users};

@@ -4,12 +4,12 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::AtFlags;
 use nix::libc::{O_DIRECTORY, O_NOFOLLOW, O_PATH};
-use nix::unistd::{Gid, Uid, fchownat};
+use nix::unistd::{Gid, Uid, fchownat, geteuid};
 use thiserror::Error;
 
 use super::users::Identity;
@@ -73,10 +73,7 @@ fn give_directory_or_fail(path: &Path, user: Identity) -> io::Result<()> {
 }
 
 fn give_opened(path: &Path, user: Identity) -> io::Result<()> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_PATH | O_NOFOLLOW)
-        .open(path)?;
+    let opened = open_to_give(path)?;
     let found = opened.metadata()?;
     if (found.uid(), found.gid()) == (user.uid, user.gid) {
         return Ok(());
@@ -93,8 +90,7 @@ fn give_opened(path: &Path, user: Identity) -> io::Result<()> {
         // Root could write it whatever its mode; the user has to be able to.
         let mode = found.permissions().mode() & 0o7777;
         if mode & 0o600 != 0o600 {
-            let opened = format!("/proc/self/fd/{}", opened.as_raw_fd());
-            fs::set_permissions(opened, Permissions::from_mode(mode | 0o600))?;
+            set_mode(&opened, mode | 0o600)?;
         }
         return Ok(());
     };
@@ -106,6 +102,33 @@ fn chown(opened: &File, uid: Option<u32>, gid: u32) -> io::Result<()> {
     let owner = uid.map(Uid::from_raw);
     let group = Some(Gid::from_raw(gid));
     Ok(fchownat(opened, "", owner, group, AtFlags::AT_EMPTY_PATH)?)
+}
+
+/// Lets those in `group`, if there is one, connect to this process's socket, and nobody else but its owner. What
+/// another has put in its place meanwhile is left alone.
+pub fn share_socket(path: &Path, group: Option<u32>) -> io::Result<()> {
+    let opened = open_to_give(path)?;
+    let found = opened.metadata()?;
+    if !found.file_type().is_socket() || found.uid() != geteuid().as_raw() {
+        return Err(io::Error::other("another has put something in its place"));
+    }
+    if let Some(group) = group {
+        chown(&opened, None, group)?;
+    }
+    set_mode(&opened, if group.is_some() { 0o660 } else { 0o600 })
+}
+
+/// For a look and a change of owner or mode, whatever it is. A link is not followed.
+fn open_to_give(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(O_PATH | O_NOFOLLOW)
+        .open(path)
+}
+
+fn set_mode(opened: &File, mode: u32) -> io::Result<()> {
+    let opened = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    fs::set_permissions(opened, Permissions::from_mode(mode))
 }
 
 /// Lets a group make files in a directory, and remove its own; everybody may pass, nobody else may look.
@@ -134,8 +157,6 @@ pub fn make_passable(directory: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
-
-    use nix::unistd::geteuid;
 
     use super::*;
 

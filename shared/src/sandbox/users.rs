@@ -10,7 +10,7 @@ use nix::unistd::{
 };
 use thiserror::Error;
 
-use super::SandboxError;
+use super::{SandboxError, user_namespace};
 
 /// The user that owns what nobody owns: whatever runs as it can get at everything else that does.
 const NOBODY: u32 = 65_534;
@@ -210,6 +210,9 @@ impl Separation {
         };
         if users.state.uid == users.worker.uid {
             return Err(UserError::Same(users.state.uid));
+        }
+        if let Some(why) = user_namespace::what_is_missing(users) {
+            return Ok(Self::AsStarted { why, is_gap: true });
         }
         Ok(Self::Separate(users))
     }

@@ -14,6 +14,10 @@ const FIRST_LIVES: u32 = 3;
 /// How long children have to end after they were asked to.
 const STOP_WAIT_MS: u64 = 8_000;
 
+/// How long a child that serves may give no sign of life. It gives one every
+/// [`crate::child_link::BETWEEN_SIGNS_OF_LIFE_MS`].
+const SILENCE_MS: u64 = 4 * crate::child_link::BETWEEN_SIGNS_OF_LIFE_MS;
+
 /// The time of something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -36,6 +40,8 @@ pub enum Action {
     Reload(ProcessIdentity),
     /// Say that all children have become ready.
     AnnounceReady,
+    /// Say that nothing has been heard of the child of this index for too long.
+    AnnounceSilence(usize),
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +49,8 @@ struct Slot {
     status: ChildStatus,
     backoff: Backoff,
     start_at_ms: Option<u64>,
+    /// When it has been silent for too long, unless it is heard before.
+    silent_at_ms: Option<u64>,
     /// Asked to reload before it was ready: a signal that early would kill it.
     reload_when_ready: bool,
 }
@@ -92,6 +100,11 @@ impl Fleet {
             self.order_all_living(Action::Kill);
         }
         for (index, slot) in self.slots.iter_mut().enumerate() {
+            if slot.silent_at_ms.is_some_and(|at| at <= now.clock_ms) {
+                slot.silent_at_ms = None;
+                slot.status.silent_since = Some(now.wall);
+                self.actions.push_back(Action::AnnounceSilence(index));
+            }
             if slot.start_at_ms.is_some_and(|at| at <= now.clock_ms) {
                 slot.start_at_ms = None;
                 self.actions.push_back(Action::Start(index));
@@ -102,7 +115,8 @@ impl Fleet {
     /// When [`Self::at`] next has something to do, on the clock of [`Moment::clock_ms`].
     pub fn next_due_ms(&self) -> Option<u64> {
         let starts = self.slots.iter().filter_map(|slot| slot.start_at_ms);
-        starts.chain(self.kill_at_ms).min()
+        let silences = self.slots.iter().filter_map(|slot| slot.silent_at_ms);
+        starts.chain(silences).chain(self.kill_at_ms).min()
     }
 
     /// A life of the child of this index has begun.
@@ -134,6 +148,16 @@ impl Fleet {
         }
     }
 
+    /// The child of this index has said something; whether it had been silent for too long.
+    pub(super) fn heard(&mut self, index: usize, now: Moment) -> bool {
+        let slot = &mut self.slots[index];
+        if slot.status.phase != Phase::Serving {
+            return false;
+        }
+        slot.silent_at_ms = Some(now.clock_ms + SILENCE_MS);
+        slot.status.silent_since.take().is_some()
+    }
+
     /// The child of this index says what it has given up.
     pub(super) fn noted(&mut self, index: usize, said: String) {
         self.slots[index].status.sandbox = said;
@@ -144,6 +168,8 @@ impl Fleet {
         let slot = &mut self.slots[index];
         let served = slot.status.phase == Phase::Serving;
         slot.status.process = None;
+        slot.status.silent_since = None;
+        slot.silent_at_ms = None;
         slot.reload_when_ready = false;
         slot.status.enter(Phase::Waiting, now);
         let start_at_ms = slot.backoff.next_start_ms(served, now.clock_ms);

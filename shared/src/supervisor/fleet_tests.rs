@@ -130,3 +130,31 @@ fn a_reload_reaches_a_child_only_once_it_is_ready() {
     let last = actions(&mut fleet).pop();
     assert_eq!(last, Some(Action::Reload(process(8))));
 }
+
+#[test]
+fn silence_is_announced_once_until_the_child_is_heard() {
+    let mut fleet = serving(2);
+    for index in [0, 1] {
+        assert!(!fleet.heard(index, at(10)));
+    }
+    assert_eq!(fleet.next_due_ms(), Some(10 + SILENCE_MS));
+    assert!(!fleet.heard(1, at(1_000)));
+    fleet.at(at(9 + SILENCE_MS));
+    assert_eq!(actions(&mut fleet), []);
+    fleet.at(at(10 + SILENCE_MS));
+    assert_eq!(actions(&mut fleet), [Action::AnnounceSilence(0)]);
+    let is_silent = |fleet: &Fleet, index: usize| fleet.slots[index].status.silent_since.is_some();
+    assert!(is_silent(&fleet, 0) && !is_silent(&fleet, 1));
+    assert_eq!(fleet.next_due_ms(), Some(1_000 + SILENCE_MS));
+    assert!(fleet.heard(0, at(20_000)));
+    assert!(!is_silent(&fleet, 0));
+    fleet.ended(0, "x".to_owned(), at(20_001));
+    assert!(
+        !fleet.heard(0, at(20_002)),
+        "who has ended is not waited for"
+    );
+    fleet.at(at(1_000 + SILENCE_MS));
+    assert_eq!(actions(&mut fleet)[0], Action::AnnounceSilence(1));
+    fleet.ended(1, "x".to_owned(), at(30_000));
+    assert!(!is_silent(&fleet, 1));
+}

@@ -26,7 +26,7 @@ use nix::unistd::Pid;
 use crate::child_link::ChildLink;
 use crate::files_read::{FilesRead, Outcome, Reading};
 use crate::handouts::Handouts;
-use crate::process_identity::{ProcessIdentity, boot_id};
+use crate::process_identity::{ProcessIdentity, boot_id, pid_namespace};
 use crate::refusals::Refusals;
 use crate::status_file::{Phase, Status};
 pub use backoff::LONGEST_WAIT_MS;
@@ -70,6 +70,7 @@ impl Supervisor {
         let status = Status {
             pid: std::process::id().cast_signed(),
             boot_id: boot_id(),
+            pid_namespace: pid_namespace(),
             since: now_for_people(),
             addresses,
             ..Status::default()
@@ -131,6 +132,13 @@ impl Supervisor {
                 let pid = process.pid;
                 log::warn!("process {pid} has not ended in time; killing it");
                 signal(process, Signal::SIGKILL);
+            }
+            Action::AnnounceSilence(index) => {
+                let name = self.starter.child_name(child_number(index));
+                log::error!(
+                    "{name}: gives no sign of life; it is stopped (kill -CONT), or hangs \
+                     (kill -KILL, and it is replaced)"
+                );
             }
             Action::AnnounceReady => {
                 let addresses = &self.publication.status().addresses;
@@ -276,8 +284,13 @@ impl Supervisor {
         if !said.is_empty() {
             self.fleet.noted(index, said);
         }
+        let is_heard = link.take_heard();
         if link.is_ready() {
             self.fleet.ready(index, moment(self.epoch));
+        }
+        if is_heard && self.fleet.heard(index, moment(self.epoch)) {
+            let name = self.starter.child_name(child_number(index));
+            log::info!("{name}: gives signs of life again");
         }
         // Children who are handed what they need read no files, whatever they say.
         if self.handouts.is_none() {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::{flag, low_level};
 
 /// Catches the signals from its making on.
@@ -18,17 +18,19 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Catches SIGTERM, SIGINT, SIGHUP and SIGCHLD from now on.
+    /// Catches SIGTERM, SIGINT, SIGQUIT, SIGHUP and SIGCHLD from now on.
     pub fn catch() -> io::Result<Self> {
         let (wake, write_end) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let stop = Arc::new(AtomicBool::new(false));
         let reload = Arc::new(AtomicBool::new(false));
         // What is registered first is run first: when the loop wakes, the flag is set.
-        flag::register(SIGTERM, Arc::clone(&stop))?;
-        flag::register(SIGINT, Arc::clone(&stop))?;
+        let stopping = [SIGTERM, SIGINT, SIGQUIT];
+        for signal in stopping {
+            flag::register(signal, Arc::clone(&stop))?;
+        }
         flag::register(SIGHUP, Arc::clone(&reload))?;
-        for signal in [SIGTERM, SIGINT, SIGHUP, SIGCHLD] {
+        for signal in stopping.into_iter().chain([SIGHUP, SIGCHLD]) {
             low_level::pipe::register(signal, write_end.try_clone()?)?;
         }
         Ok(Self { wake, stop, reload })

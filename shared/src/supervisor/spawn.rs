@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -21,10 +22,16 @@ use crate::sandbox::HandOverError;
 /// arguments, and `descriptors` as the numbers beside them.
 pub fn own_binary(
     arg0: &str,
-    flags: &[String],
+    flags: &[OsString],
     descriptors: Vec<(OwnedFd, RawFd)>,
 ) -> io::Result<Command> {
-    let mut command = Command::new("/proc/self/exe");
+    const OWN_BINARY: &str = "/proc/self/exe";
+    if !Path::new(OWN_BINARY).exists() {
+        return Err(io::Error::other(format!(
+            "there is no {OWN_BINARY}, by which a daemon starts its processes: mount /proc (mount -t proc proc /proc)"
+        )));
+    }
+    let mut command = Command::new(OWN_BINARY);
     let own_arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let mappings = descriptors
         .into_iter()
@@ -57,6 +64,8 @@ pub struct ChildStarter {
     pub life_lock: File,
     /// Shared by all.
     pub listeners: SharedSockets,
+    /// The directory to which paths among this process's arguments are relative, if it has left that.
+    pub started_in: Option<PathBuf>,
     /// Called before each life; nothing if children have their parent's user.
     pub hand_over: Option<HandOver>,
 }
@@ -88,10 +97,15 @@ impl ChildStarter {
             descriptors.push((listener.try_clone()?, fd));
         }
         let title = format!("{}: {}", self.program, self.child_name(number));
-        let flags = [
-            format!("--child-number={number}"),
-            format!("--child-listeners={}", self.listeners.sockets().len()),
+        let mut flags: Vec<OsString> = vec![
+            format!("--child-number={number}").into(),
+            format!("--child-listeners={}", self.listeners.sockets().len()).into(),
         ];
+        if let Some(directory) = &self.started_in {
+            let mut flag = OsString::from("--started-in=");
+            flag.push(directory);
+            flags.push(flag);
+        }
         let child = own_binary(&title, &flags, descriptors)?
             // A group of its own: Ctrl-C in the foreground reaches the parent only, which then ends its children in order.
             .process_group(0)

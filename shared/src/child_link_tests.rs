@@ -1,0 +1,156 @@
+use super::*;
+
+#[test]
+fn refusals_arrive_now_and_then_and_nothing_else_is_disturbed() {
+    let (mut link, mut child) = ChildLink::pair().unwrap();
+    let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
+    assert_eq!(reports.news_due_ms(&refusals), None);
+    // `R` and `E` in it mean nothing.
+    refusals.count("quota");
+    reports.report_if_due(&mut child, &refusals, 0);
+    refusals.count("login-failed");
+    reports.report_if_due(&mut child, &refusals, 1);
+    link.read_available().unwrap();
+    assert_eq!(link.refusals().render(), "quota=1\n");
+    assert_eq!(reports.news_due_ms(&refusals), Some(BETWEEN_REPORTS_MS));
+    reports.report_if_due(&mut child, &refusals, BETWEEN_REPORTS_MS);
+    report_ready(&child).unwrap();
+    link.read_available().unwrap();
+    assert_eq!(*link.refusals(), refusals);
+    assert!(link.is_ready() && link.failure().is_none());
+    assert_eq!(reports.news_due_ms(&refusals), None);
+}
+
+#[test]
+fn signs_of_life_come_while_there_is_nothing_to_say() {
+    let (mut link, mut child) = ChildLink::pair().unwrap();
+    let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
+    let mut heard_at = |link: &mut ChildLink, refusals: &Refusals, now_ms| {
+        reports.report_if_due(&mut child, refusals, now_ms);
+        link.read_available().unwrap();
+        (link.take_heard(), reports.next_due_ms(refusals))
+    };
+    assert_eq!(heard_at(&mut link, &refusals, 0), (true, 1_000));
+    assert_eq!(heard_at(&mut link, &refusals, 999), (false, 1_000));
+    assert_eq!(heard_at(&mut link, &refusals, 1_000), (true, 2_000));
+    refusals.count("quota");
+    assert_eq!(heard_at(&mut link, &refusals, 1_500), (true, 2_500));
+    assert_eq!(link.refusals().render(), "quota=1\n");
+    assert!(!link.is_ready() && link.failure().is_none() && link.note().is_empty());
+}
+
+#[test]
+fn what_came_of_files_arrives_at_once_and_is_told_once() {
+    let (mut link, mut child) = ChildLink::pair().unwrap();
+    let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
+    refusals.count("quota");
+    reports.report_if_due(&mut child, &refusals, 0);
+    // `R` and `E` in it mean nothing.
+    let good = Reading {
+        outcome: Ok("READ".to_owned()),
+        was_asked_for: true,
+    };
+    let bad = Reading {
+        outcome: Err("it is missing".to_owned()),
+        was_asked_for: false,
+    };
+    for reading in [&good, &bad] {
+        reports.files_were_read(reading);
+        assert_eq!(reports.news_due_ms(&refusals), Some(0));
+        reports.report_if_due(&mut child, &refusals, 1);
+    }
+    link.read_available().unwrap();
+    assert_eq!(link.take_readings(), [good.clone(), bad]);
+    assert_eq!(link.take_readings(), []);
+    assert!(!link.is_ready() && link.failure().is_none() && link.note().is_empty());
+    assert_eq!(link.refusals().render(), "quota=1\n");
+    for _ in 0..10_000 {
+        reports.files_were_read(&good);
+    }
+    assert!(reports.unsent.len() < MAX_UNSENT_BYTES + MAX_NOTE_BYTES);
+    reports.report_if_due(&mut child, &refusals, 1_000);
+    link.read_available().unwrap();
+    assert_eq!(link.take_readings().len(), MAX_READINGS);
+    let forged = b"F-a\x1b]0;title\x07\nF\nF+\n";
+    child.write_all(forged).unwrap();
+    link.read_available().unwrap();
+    let readings = link.take_readings();
+    assert_eq!(readings.len(), 1, "two say nothing");
+    let words = readings[0].outcome.clone().unwrap_err();
+    assert!(!words.contains(char::is_control), "{words:?}");
+}
+
+#[test]
+fn readiness_and_a_later_failure_arrive() {
+    let (mut link, child) = ChildLink::pair().unwrap();
+    link.read_available().unwrap();
+    assert!(!link.is_ready() && !link.has_ended());
+    report_ready(&child).unwrap();
+    link.read_available().unwrap();
+    assert!(link.is_ready() && link.failure().is_none());
+    report_failure(&child, "the journal is damaged: RE").unwrap();
+    link.read_available().unwrap();
+    assert_eq!(link.failure(), None, "the text may go on");
+    drop(child);
+    link.read_available().unwrap();
+    assert_eq!(link.failure().unwrap(), "the journal is damaged: RE");
+}
+
+#[test]
+fn a_note_is_a_line_and_is_not_taken_for_anything_else() {
+    let (mut link, child) = ChildLink::pair().unwrap();
+    report_note(&child, &format!("NEVER\nREADY {}", "x".repeat(2000))).unwrap();
+    link.read_available().unwrap();
+    assert!(!link.is_ready());
+    assert!(link.note().starts_with("NEVER"), "{}", link.note());
+    assert_eq!(link.note().len(), MAX_NOTE_BYTES);
+    report_note(&child, "again").unwrap();
+    report_ready(&child).unwrap();
+    drop(child);
+    link.read_available().unwrap();
+    assert_eq!((link.note().as_str(), link.is_ready()), ("again", true));
+    assert_eq!(link.failure(), None);
+}
+
+#[test]
+fn a_child_that_never_stops_talking_keeps_its_parent_from_nothing() {
+    let (mut link, mut child) = ChildLink::pair().unwrap();
+    child.set_nonblocking(true).unwrap();
+    let mut fill = || {
+        let mut bytes = 0;
+        while let Ok(written) = child.write(&[b'x'; 512]) {
+            bytes += written;
+        }
+        bytes
+    };
+    assert!(fill() > MAX_READ_BYTES);
+    for _ in 0..3 {
+        link.read_available().unwrap();
+        let said_meanwhile = fill();
+        assert!((1..=MAX_READ_BYTES).contains(&said_meanwhile));
+    }
+    report_failure(&child, "").unwrap_err();
+    drop(child);
+    link.read_rest().unwrap();
+    assert!(link.has_ended());
+}
+
+#[test]
+fn the_last_words_of_a_child_are_no_controls_of_a_terminal() {
+    let (mut link, child) = ChildLink::pair().unwrap();
+    report_failure(&child, "\x1b]0;title\x07\nready").unwrap();
+    drop(child);
+    link.read_available().unwrap();
+    let said = link.failure().unwrap();
+    assert!(!said.contains(char::is_control), "{said:?}");
+}
+
+#[test]
+fn a_failure_is_bounded_and_never_taken_for_readiness() {
+    let (mut link, child) = ChildLink::pair().unwrap();
+    report_failure(&child, &"R".repeat(100_000)).unwrap();
+    drop(child);
+    link.read_available().unwrap();
+    assert!(!link.is_ready());
+    assert_eq!(link.failure().unwrap().len(), MAX_FAILURE_BYTES);
+}

@@ -1,0 +1,173 @@
+//! Which process holds a lock, as the kernel says: a number that somebody wrote into a file is only a number. Another
+//! process may have it by now, or has it in this PID namespace while the holder is in a container's.
+//!
+//! A holder puts a mark on its file, a POSIX lock beside the lock that counts. The kernel tells the number of the one
+//! whose mark it is, as it is in the asker's namespace, and takes the mark away when that process ends.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpid};
+
+use crate::pidfd;
+use crate::process_identity::has_ended;
+
+/// Who has a lock.
+#[derive(Debug)]
+pub enum Holder {
+    /// A process of this PID namespace, for certain.
+    Here(HoldingProcess),
+    /// A process of another PID namespace.
+    Elsewhere {
+        /// Its number there, as it says itself.
+        number: i32,
+        /// Its number here, if it has one.
+        number_here: Option<i32>,
+    },
+    /// The kernel does not say who, or it has not yet said its number.
+    Unknown,
+}
+
+/// A process that was seen to hold a lock.
+#[derive(Debug)]
+pub struct HoldingProcess {
+    pid: i32,
+    /// Missing where the system does not give any.
+    handle: Option<OwnedFd>,
+}
+
+impl HoldingProcess {
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Whether it has ended, for certain.
+    pub fn has_ended(&self) -> bool {
+        match &self.handle {
+            Some(handle) => pidfd::is_ended(handle).unwrap_or(false),
+            None => has_ended(self.pid),
+        }
+    }
+
+    /// Sends it a signal. That it has ended is as good.
+    pub fn signal(&self, signal: Signal) -> nix::Result<()> {
+        let sent = match &self.handle {
+            Some(handle) => pidfd::send_signal(handle, signal),
+            None => kill(Pid::from_raw(self.pid), signal),
+        };
+        match sent {
+            Err(Errno::ESRCH) => Ok(()),
+            sent => sent,
+        }
+    }
+}
+
+/// Marks a file, whose lock this process has, as held by this process. The mark goes when this process closes any
+/// descriptor of that file.
+pub(crate) fn mark(file: &File) -> io::Result<()> {
+    Ok(fcntl(file, FcntlArg::F_SETLK(&whole_file())).map(drop)?)
+}
+
+/// The number, here, of the process whose mark is on a file; 0 if it has none in this namespace.
+fn marked_by(file: &File) -> io::Result<Option<i32>> {
+    let mut found = whole_file();
+    fcntl(file, FcntlArg::F_GETLK(&mut found))?;
+    let is_marked = i32::from(found.l_type) != libc::F_UNLCK;
+    Ok(is_marked.then_some(found.l_pid))
+}
+
+fn whole_file() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+/// Who holds a locked file in which `number` is written; nothing if that is about to change.
+pub(crate) fn identify(file: &File, number: i32) -> io::Result<Option<Holder>> {
+    let is_holder = || -> io::Result<bool> {
+        Ok(match marked_by(file)? {
+            Some(marked_by) => marked_by == number,
+            None => is_listed(file, number),
+        })
+    };
+    match marked_by(file)? {
+        Some(here) if here != number => {
+            let number_here = (here > 0).then_some(here);
+            return Ok(Some(Holder::Elsewhere {
+                number,
+                number_here,
+            }));
+        }
+        _ if !is_holder()? => return Ok(None),
+        _ => {}
+    }
+    let handle = match pidfd::open(number) {
+        Ok(handle) => Some(handle),
+        // Where old filters of system calls refuse it.
+        Err(Errno::ENOSYS | Errno::EPERM) => None,
+        Err(Errno::ESRCH) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // Between the look and the handle it may have ended, and its number have gone to another process.
+    let holder = HoldingProcess {
+        pid: number,
+        handle,
+    };
+    Ok(is_holder()?.then_some(Holder::Here(holder)))
+}
+
+/// Whether the kernel's list of locks has it that process `number` has locked a file. A daemon of the version before
+/// puts no mark on it.
+fn is_listed(file: &File, number: i32) -> bool {
+    // Of another namespace's list the numbers would mean other processes here.
+    let is_of_this_namespace = fs::read_link("/proc/self")
+        .is_ok_and(|own| own.to_str() == Some(&getpid().as_raw().to_string()));
+    let (Ok(found), true) = (file.metadata(), is_of_this_namespace) else {
+        return false;
+    };
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    locks
+        .lines()
+        .any(|line| is_lock_of(line, number, found.ino()))
+}
+
+/// As in `1: FLOCK  ADVISORY  WRITE 4 fe:00:10111314 0 EOF`.
+fn is_lock_of(line: &str, number: i32, inode: u64) -> bool {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [_, "FLOCK", _, "WRITE", pid, place, ..] = fields[..] else {
+        return false;
+    };
+    let listed_inode = place.rsplit(':').next().and_then(|text| text.parse().ok());
+    pid.parse() == Ok(number) && listed_inode == Some(inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_locks_are_read() {
+        let line = "1: FLOCK  ADVISORY  WRITE 4 fe:00:10111314 0 EOF";
+        assert!(is_lock_of(line, 4, 10_111_314));
+        assert!(!is_lock_of(line, 5, 10_111_314) && !is_lock_of(line, 4, 7));
+        for other in [
+            "",
+            "1: -> FLOCK  ADVISORY  WRITE 4 fe:00:10111314 0 EOF",
+            "2: POSIX  ADVISORY  WRITE 4 fe:00:10111314 0 EOF",
+            "1: FLOCK  ADVISORY  READ 4 fe:00:10111314 0 EOF",
+        ] {
+            assert!(!is_lock_of(other, 4, 10_111_314), "{other}");
+        }
+    }
+}
