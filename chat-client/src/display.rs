@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use jiff::{Timestamp, tz::TimeZone};
+use chat_shared::wall_clock;
+use jiff::tz::TimeZone;
 
 use crate::layout::{lay_out_message, lay_out_words};
 use crate::line_editor::CLEAR_ROW;
@@ -40,7 +41,7 @@ impl Display {
     pub(crate) fn show(&mut self, report: &Report) -> io::Result<()> {
         let line = match report {
             Report::Message(message) if self.for_person => {
-                let head = head_for_person(message, Timestamp::now(), &self.zone);
+                let head = head_for_person(message, wall_clock::now(), &self.zone);
                 lay_out_message(&head, &message.text, columns())
             }
             Report::Message(message) => message.line.clone(),

@@ -39,3 +39,4 @@ pub mod supervisor;
 pub mod text_file;
 pub mod token_bucket;
 pub mod wake_stream;
+pub mod wall_clock;

@@ -6,6 +6,8 @@ use std::panic::PanicHookInfo;
 
 use log::LevelFilter;
 
+use crate::wall_clock;
+
 /// Sends this process's log, and the text of a panic, to standard error.
 pub fn start(program: &'static str, level: LevelFilter) -> Result<(), log::SetLoggerError> {
     let pid = std::process::id();
@@ -13,8 +15,12 @@ pub fn start(program: &'static str, level: LevelFilter) -> Result<(), log::SetLo
         .filter_level(level)
         .format(move |out, record| {
             let text = record.args().to_string();
-            let (time, level) = (out.timestamp_millis(), record.level());
-            writeln!(out, "{time} {level} {program}[{pid}]: {}", one_line(&text))
+            let (time, level) = (wall_clock::now(), record.level());
+            writeln!(
+                out,
+                "{time:.3} {level} {program}[{pid}]: {}",
+                one_line(&text)
+            )
         })
         .try_init()?;
     std::panic::set_hook(Box::new(log_panic));

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, ensure};
 use chat_shared::files_read::Outcome;
 use chat_shared::handouts::Handouts;
 use chat_shared::regular_file;
-use jiff::Timestamp;
+use chat_shared::wall_clock;
 use zeroize::Zeroizing;
 
 use crate::tls::chain;
@@ -84,7 +84,7 @@ impl IdentityFiles {
             said = format!("{said}; {hint}");
         }
         self.warn_of_open_key();
-        let now = Timestamp::now();
+        let now = wall_clock::now();
         if let Some(warning) = validity.and_then(|v| v.warning(now)) {
             let warning = format!(
                 "the certificate {path} {warning}: put a new one there, then scripts/reload"
@@ -118,7 +118,7 @@ impl IdentityFiles {
 /// Why no client takes the certificate now, if that can be told.
 fn fault(identity: &Identity) -> Option<String> {
     let chain = identity.chain(&provider()).ok()?;
-    Validity::of(chain.certificates.first()?)?.fault(Timestamp::now())
+    Validity::of(chain.certificates.first()?)?.fault(wall_clock::now())
 }
 
 fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use chat_shared::wall_clock;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -37,7 +37,7 @@ pub(super) fn connect(address: SocketAddr, stream: TcpStream) -> io::Result<TlsS
 /// What is to be said of the certificate that the server showed.
 pub(super) fn certificate_warning(stream: &TlsStream) -> Option<String> {
     let certificate = stream.conn.peer_certificates()?.first()?;
-    let warning = Validity::of(certificate)?.warning(Timestamp::now())?;
+    let warning = Validity::of(certificate)?.warning(wall_clock::now())?;
     Some(format!("the certificate in use {warning}"))
 }
 

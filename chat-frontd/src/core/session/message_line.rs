@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use chat_shared::rpc::Message;
-use jiff::Timestamp;
+use chat_shared::wall_clock;
 
 /// Writes message lines. Many messages bear the same second, so the last one's text is kept.
 #[derive(Debug, Default)]
@@ -32,13 +32,7 @@ impl MessageLines {
     fn time(&mut self, wall_s: i64) -> &str {
         let is_known = self.last.as_ref().is_some_and(|(last, _)| *last == wall_s);
         if !is_known {
-            // A clock far outside the calendar shows as its nearest end.
-            let nearest = if wall_s < 0 {
-                Timestamp::MIN
-            } else {
-                Timestamp::MAX
-            };
-            let time = Timestamp::from_second(wall_s).unwrap_or(nearest);
+            let time = wall_clock::from_seconds(wall_s);
             self.last = Some((wall_s, format!("{time:.0}")));
         }
         self.last.as_ref().map_or("", |(_, text)| text)
@@ -71,5 +65,6 @@ mod tests {
         );
         assert_eq!(line(0, true), "[1970-01-01T00:00:00Z] #12 bob: hi  there\n");
         assert!(line(i64::MAX, false).starts_with("[9999-12-30T22:00:00Z] "));
+        assert!(line(i64::MIN, false).starts_with("[-009999-01-0"));
     }
 }
