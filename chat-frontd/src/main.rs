@@ -16,12 +16,16 @@ use chat_frontd::master::listened::Listened;
 use chat_frontd::master::probe::{ProbeError, probe};
 use chat_frontd::settings::Settings;
 use chat_frontd::worker::{self, WorkerSetup};
+use chat_shared::child_link::ChildWarning;
 use chat_shared::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_shared::operator::{Health, report_sizes};
 use chat_shared::pid_file;
 use chat_shared::process_options::ProcessOptions;
 use chat_shared::sandbox::{ChildUser, Users};
 use chat_shared::status_file::Status;
+
+/// Who wants to serve fewer than this says so by a setting; a limit of the system that leaves no more is warned of.
+const FEW_CLIENTS: usize = 1_000;
 
 #[derive(clap::Parser)]
 #[command(name = "chat-frontd", version)]
@@ -52,6 +56,7 @@ impl Daemon for FrontEnd {
     const NAME: &'static str = "chat-frontd";
     const CHILD_ROLE: &'static str = "worker";
     const CHILD_USER: ChildUser = ChildUser::Worker;
+    const LEAST_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
     /// The state daemon, which the workers wait for, is usually started before.
     const START_PATIENCE: Option<(Duration, &'static str)> = Some((
         Duration::from_secs(30),
@@ -111,20 +116,26 @@ impl Daemon for FrontEnd {
     }
 
     fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()> {
-        let limit = inheritance.descriptor_limit;
+        let limit = inheritance.limits.descriptors;
         let asked = self.settings.max_clients;
         let settings = self.settings.within_descriptor_limit(limit);
-        if settings.max_clients < asked {
-            let clients = settings.max_clients;
-            log::warn!(
-                "at most {clients} clients: the system allows {limit} descriptors a process"
+        let clients = settings.max_clients;
+        let mut warning = ChildWarning::of(inheritance.limits.warning());
+        if clients < asked {
+            let words = format!(
+                "at most {clients} clients a worker: the system allows a process {limit} descriptors (ulimit -n, LimitNOFILE=)"
             );
+            log::warn!("{words}");
+            if clients < FEW_CLIENTS {
+                warning = warning.and(ChildWarning::of(words));
+            }
         }
         let sockets = inheritance.sockets.into_iter();
         let setup = WorkerSetup {
             listeners: sockets.map(TcpListener::from).collect(),
             parent: inheritance.parent,
             settings,
+            warning,
         };
         worker::run(setup, inheritance.sandbox)
     }

@@ -316,7 +316,9 @@ impl Settings {
 
     /// The same, with no more clients than `descriptor_limit` allows.
     pub fn within_descriptor_limit(self, descriptor_limit: u64) -> Self {
-        let room = descriptor_limit.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS);
+        // Few take less beside them: fewer join at a time.
+        let beside = DESCRIPTORS_BESIDE_CLIENTS.min(descriptor_limit / 2);
+        let room = descriptor_limit - beside;
         let room = usize::try_from(room).unwrap_or(usize::MAX).max(1);
         Self {
             max_clients: self.max_clients.min(room),
@@ -430,6 +432,7 @@ mod tests {
         let of = |limit| settings.clone().within_descriptor_limit(limit).max_clients;
         assert_eq!(of(20_000), 18_000);
         assert_eq!(of(1024), 1024 - 128);
+        assert_eq!(of(64), 32);
         assert_eq!(of(0), 1);
     }
 }

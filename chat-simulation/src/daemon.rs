@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chat_shared::rpc::FrameReader;
 use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
-use chat_stated::database::StorageError;
+use chat_stated::database::{NoRoom, StorageError};
 use chat_stated::entry::{Batch, Limits, Stamp};
 use chat_stated::journal::Position;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
@@ -212,13 +212,15 @@ impl Daemon {
             return Ok(());
         };
         match work {
-            Work::Commit(batch) if !is_kind && rng.u16(..400) == 0 => self.core.no_room(batch),
+            Work::Commit(batch) if !is_kind && rng.u16(..400) == 0 => {
+                self.core.no_room(batch, NoRoom::Full)
+            }
             Work::Commit(batch) => {
                 let position = disk.commit(&batch);
                 self.core.committed(position, batch, 500);
             }
             Work::Checkpoint(_, records) if !is_kind && rng.u8(..10) == 0 => {
-                self.core.checkpoint_no_room(records);
+                self.core.checkpoint_no_room(records, NoRoom::Full);
             }
             Work::Checkpoint(position, records) => {
                 disk.write_checkpoint(position, &records)?;
@@ -242,6 +244,7 @@ impl Daemon {
                 self.core.reserve_taken(Err(StorageError::NoRoom {
                     action: "hold back space in",
                     file: "reserve".into(),
+                    cause: NoRoom::Full,
                 }));
             }
             Work::Reserve { is_taken: true } => self.core.reserve_taken(Ok(())),

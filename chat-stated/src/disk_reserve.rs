@@ -51,7 +51,11 @@ impl DiskReserve {
     /// taken for one with room.
     pub fn take(&self) -> Result<(), StorageError> {
         if fs::metadata(&self.path).is_ok_and(|found| found.len() == self.bytes) {
-            return Ok(());
+            // On a file system that has become read-only it could not be given up, and is of no use.
+            let writable = OpenOptions::new().write(true).open(&self.path);
+            return writable
+                .map(drop)
+                .map_err(StorageError::io("write to", &self.path));
         }
         let result = self.allocate();
         if result.is_err() {

@@ -26,6 +26,15 @@ impl Batch {
             .map(|entry| entry.attempts() as u64)
             .sum()
     }
+
+    /// Whether something of it stays on the disk for as long as it likes.
+    pub fn adds(&self) -> bool {
+        self.entries.iter().any(|entry| match entry {
+            Entry::Sends(_) => true,
+            Entry::Request { action, .. } => action.adds(),
+            _ => false,
+        })
+    }
 }
 
 /// The clocks of the host at one moment.
@@ -202,6 +211,16 @@ pub enum Action {
     },
     /// End the session.
     LogOut,
+}
+
+impl Action {
+    /// Whether something of it stays on the disk for as long as it likes.
+    pub fn adds(&self) -> bool {
+        match self {
+            Self::Register { .. } | Self::Send { .. } | Self::Broadcast { .. } => true,
+            Self::LogIn { .. } | Self::FailedLogIn { .. } | Self::LogOut => false,
+        }
+    }
 }
 
 /// Number of an account, counted from 0 in the order in which they were made; never used again.

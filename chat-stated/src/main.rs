@@ -46,6 +46,7 @@ impl Daemon for StateDaemon {
     const NAME: &'static str = "chat-stated";
     const CHILD_ROLE: &'static str = "state";
     const CHILD_USER: ChildUser = ChildUser::State;
+    const LEAST_MEMORY_BYTES: u64 = 192 * 1024 * 1024;
 
     fn run_subcommand(&self) -> Option<ExitCode> {
         let command = self.storage.as_ref()?;
@@ -87,12 +88,17 @@ impl Daemon for StateDaemon {
         }
     }
 
+    fn lasting_directory(&self) -> Option<PathBuf> {
+        Some(self.settings.state_dir())
+    }
+
     fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()> {
         let mut sockets = inheritance.sockets.into_iter();
         let listener = sockets.next().context("the parent handed on no socket")?;
         server::run(DaemonSetup {
             listener: UnixListener::from(listener),
             parent: inheritance.parent,
+            limits: inheritance.limits,
             settings: self.settings,
             sandbox: inheritance.sandbox,
         })

@@ -2,8 +2,8 @@
 //!
 //! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, `C` with a length and a text for
 //! how often what was refused, `F` followed by `+` or `-`, `a` or `s` (asked for, or by itself) and a line of what came
-//! of the files that it read, `A` for a sign of life, and `E` followed by a text that ends with the stream. The other
-//! way go handouts (see [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
+//! of the files that it read, `W` followed by `+` or `-` and a line of what it warns of now, `A` for a sign of life, and
+//! `E` followed by a text that ends with the stream. The other way go handouts (see [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -35,6 +35,7 @@ const MAX_UNSENT_BYTES: usize = 16 * 1024;
 const READY: u8 = b'R';
 const NOTE: u8 = b'N';
 const FILES_READ: u8 = b'F';
+const WARNING: u8 = b'W';
 const SUCCESS: u8 = b'+';
 const NO_SUCCESS: u8 = b'-';
 const ASKED_FOR: u8 = b'a';
@@ -47,6 +48,56 @@ const REFUSALS: u8 = b'C';
 const BETWEEN_REPORTS_MS: u64 = 500;
 /// How often a process that has nothing else to say gives a sign of life.
 pub const BETWEEN_SIGNS_OF_LIFE_MS: u64 = 1_000;
+
+/// What an operator should know of a child that serves, for as long as that is so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChildWarning {
+    /// For people; empty if there is nothing.
+    pub text: String,
+    /// Whether something is refused to clients because of it.
+    pub is_refusing: bool,
+}
+
+impl ChildWarning {
+    /// One of something that limits nobody now.
+    pub fn of(text: String) -> Self {
+        Self {
+            text,
+            is_refusing: false,
+        }
+    }
+
+    /// This and what is to be said besides.
+    pub fn and(mut self, other: Self) -> Self {
+        if !self.text.is_empty() && !other.text.is_empty() {
+            self.text += "; ";
+        }
+        self.text += &other.text;
+        self.is_refusing |= other.is_refusing;
+        self
+    }
+
+    fn line(&self) -> Vec<u8> {
+        let verdict = match self.is_refusing {
+            true => NO_SUCCESS,
+            false => SUCCESS,
+        };
+        line(&[WARNING, verdict], &self.text)
+    }
+
+    fn parse(line: &[u8]) -> Option<Self> {
+        let (verdict, text) = line.split_first()?;
+        Some(Self {
+            text: one_line(&String::from_utf8_lossy(text)).into_owned(),
+            is_refusing: *verdict == NO_SUCCESS,
+        })
+    }
+}
+
+/// Tells the parent what it should warn of from now on.
+pub fn report_warning(mut parent: &UnixStream, warning: &ChildWarning) -> io::Result<()> {
+    parent.write_all(&warning.line())
+}
 
 /// Tells the parent that this process can serve.
 pub fn report_ready(mut parent: &UnixStream) -> io::Result<()> {
@@ -72,11 +123,12 @@ pub fn report_failure(mut parent: &UnixStream, text: &str) -> io::Result<()> {
     parent.write_all(&message)
 }
 
-/// Tells the parent, now and then, that this process goes on, how often what was refused since it began, and what came
-/// of files that it read.
+/// Tells the parent, now and then, that this process goes on, how often what was refused since it began, what came
+/// of files that it read, and what is to be warned of.
 #[derive(Debug, Default)]
 pub struct Reports {
     reported_total: u64,
+    warning: ChildWarning,
     unsent: Vec<u8>,
     next_ms: u64,
     sign_of_life_at_ms: u64,
@@ -96,6 +148,15 @@ impl Reports {
         if self.unsent.len() < MAX_UNSENT_BYTES {
             self.unsent.extend(line(&[FILES_READ, verdict, why], words));
             self.next_ms = 0;
+        }
+    }
+
+    /// What is to be warned of from now on; reported, if it has changed, as soon as [`Self::report_if_due`] is called.
+    pub fn warn_of(&mut self, warning: ChildWarning) {
+        if warning != self.warning && self.unsent.len() < MAX_UNSENT_BYTES {
+            self.unsent.extend(warning.line());
+            self.next_ms = 0;
+            self.warning = warning;
         }
     }
 
@@ -156,6 +217,7 @@ pub struct ChildLink {
     /// What it is saying of files, and what it has said that nobody has taken.
     files_line: Vec<u8>,
     readings: Vec<Reading>,
+    warning_line: Vec<u8>,
     in_line: Option<Line>,
     failure: Option<Vec<u8>>,
     ended: bool,
@@ -170,6 +232,7 @@ pub struct ChildLink {
 enum Line {
     Note,
     FilesRead,
+    Warning,
 }
 
 impl ChildLink {
@@ -184,6 +247,7 @@ impl ChildLink {
             note: Vec::new(),
             files_line: Vec::new(),
             readings: Vec::new(),
+            warning_line: Vec::new(),
             in_line: None,
             failure: None,
             ended: false,
@@ -244,6 +308,10 @@ impl ChildLink {
                     self.in_line = Some(Line::FilesRead);
                     self.files_line.clear();
                 }
+                None if byte == WARNING => {
+                    self.in_line = Some(Line::Warning);
+                    self.warning_line.clear();
+                }
                 None if byte == READY => self.ready = true,
                 None if byte == FAILURE => self.failure = Some(Vec::new()),
                 None if byte == REFUSALS => self.report = Some(Vec::new()),
@@ -294,6 +362,7 @@ impl ChildLink {
         }
         let line = match self.in_line {
             Some(Line::FilesRead) => &mut self.files_line,
+            Some(Line::Warning) => &mut self.warning_line,
             _ => &mut self.note,
         };
         if line.len() < MAX_NOTE_BYTES {
@@ -317,6 +386,14 @@ impl ChildLink {
     /// Whether the child has said anything since this was last asked.
     pub fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.is_heard)
+    }
+
+    /// What the child warns of, unless it is just saying that.
+    pub fn warning(&self) -> Option<ChildWarning> {
+        match self.in_line == Some(Line::Warning) {
+            true => None,
+            false => ChildWarning::parse(&self.warning_line),
+        }
     }
 
     /// Whether the child has said that it can serve.

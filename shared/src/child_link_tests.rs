@@ -81,6 +81,29 @@ fn what_came_of_files_arrives_at_once_and_is_told_once() {
 }
 
 #[test]
+fn a_warning_arrives_and_is_taken_back() {
+    let (mut link, mut child) = ChildLink::pair().unwrap();
+    let (mut reports, refusals) = (Reports::default(), Refusals::default());
+    reports.warn_of(ChildWarning::default());
+    // `R` and `E` in it mean nothing.
+    let full = ChildWarning {
+        text: "READY".to_owned(),
+        is_refusing: true,
+    };
+    let both = ChildWarning::of("few".to_owned()).and(full.clone());
+    assert_eq!((both.text.as_str(), both.is_refusing), ("few; READY", true));
+    for warning in [full, ChildWarning::default()] {
+        for _ in 0..2 {
+            reports.warn_of(warning.clone());
+            reports.report_if_due(&mut child, &refusals, 1);
+        }
+        link.read_available().unwrap();
+        assert_eq!(link.warning(), Some(warning));
+        assert!(!link.is_ready() && link.failure().is_none());
+    }
+}
+
+#[test]
 fn readiness_and_a_later_failure_arrive() {
     let (mut link, child) = ChildLink::pair().unwrap();
     link.read_available().unwrap();

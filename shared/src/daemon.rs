@@ -29,7 +29,8 @@ use crate::sandbox::{
 };
 use crate::status_file::Status;
 use crate::supervisor::{ChildStarter, HandOver, Inheritance, SharedSockets, Signals, Supervisor};
-use crate::{descriptor_limit, detach, inherited_fd, log_format, output, signals};
+use crate::system_limits::{self, SystemLimits};
+use crate::{detach, inherited_fd, log_format, output, signals};
 
 /// How long a new daemon waits for the children of one that was killed; they end at once unless something holds them.
 const ORPHAN_WAIT: Duration = Duration::from_secs(5);
@@ -45,6 +46,8 @@ pub trait Daemon: Parser {
     const CHILD_ROLE: &'static str;
     /// Whom a child runs as.
     const CHILD_USER: ChildUser;
+    /// Memory without which a child cannot do its work.
+    const LEAST_MEMORY_BYTES: u64;
 
     /// How long a start in the background is waited for, if not as long as it takes, and what is likely to be wrong after that.
     const START_PATIENCE: Option<(Duration, &'static str)> = None;
@@ -84,6 +87,12 @@ pub trait Daemon: Parser {
         Ok(())
     }
 
+    /// The directory that children serve from one after the other, if there is one: none of them begins with another than the
+    /// one before had.
+    fn lasting_directory(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Does a child's work until it is told to end.
     fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()>;
 
@@ -111,8 +120,8 @@ pub struct ChildInheritance {
     pub parent: UnixStream,
     /// As opened by [`Daemon::listen`].
     pub sockets: Vec<OwnedFd>,
-    /// Descriptors that this process may have open.
-    pub descriptor_limit: u64,
+    /// What the system lets this process have.
+    pub limits: SystemLimits,
     /// User and privileges are given up already.
     pub sandbox: Sandbox,
 }
@@ -131,6 +140,10 @@ pub fn main<D: Daemon>() -> ExitCode {
         return ExitCode::FAILURE;
     }
     name_process(D::NAME);
+    if let Err(error) = system_limits::outlive_file_size_signal() {
+        output::complain(format_args!("{}: cannot catch a signal: {error}", D::NAME));
+        return ExitCode::FAILURE;
+    }
     let mut daemon: D = match command_line::parse() {
         Ok(daemon) => daemon,
         Err(done) => return done,
@@ -163,7 +176,7 @@ pub fn main<D: Daemon>() -> ExitCode {
     match result {
         Ok(health) => ExitCode::from(health.exit_status()),
         Err(error) => {
-            output::complain(format_args!("{}: {error:#}", D::NAME));
+            output::complain(format_args!("{}: {}", D::NAME, words_of(&error)));
             match role {
                 Role::Status => ExitCode::from(STATUS_UNKNOWN),
                 _ => ExitCode::FAILURE,
@@ -318,13 +331,14 @@ fn run_as_child<D: Daemon>(daemon: D) -> ExitCode {
     let link = parent.try_clone();
     let result = (|| {
         start_log(&daemon)?;
-        let limit = descriptor_limit::raise().context("cannot raise the descriptor limit")?;
+        let limits = SystemLimits::raise().context("cannot raise the limits of this process")?;
+        limits.check(D::LEAST_MEMORY_BYTES)?;
         let sandbox = Sandbox::enter(&daemon.process().sandbox, D::CHILD_USER)?;
         check_way(run_dir(&daemon).path())?;
         daemon.run_child(ChildInheritance {
             parent,
             sockets: listeners,
-            descriptor_limit: limit,
+            limits,
             sandbox,
         })
     })();
@@ -347,12 +361,20 @@ fn start_log<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
     log_format::start(D::NAME, daemon.process().log_level).context("cannot start the log")
 }
 
+/// An error for people, with what to do if it comes of a limit of the system.
+fn words_of(error: &anyhow::Error) -> String {
+    match system_limits::advice(error) {
+        Some(advice) => format!("{error:#}: {advice}"),
+        None => format!("{error:#}"),
+    }
+}
+
 /// Tells the log, and whoever started this process, of a failure.
 fn exit_code(result: anyhow::Result<()>, name: &str, starter: Option<&UnixStream>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
-    let text = format!("{error:#}");
+    let text = words_of(&error);
     if log::max_level() == log::LevelFilter::Off {
         output::complain(format_args!("{name}: {text}"));
     }
@@ -408,7 +430,8 @@ fn supervise<D: Daemon>(
         listening.addresses,
         on_ready,
     )
-    .with_handouts(listening.handouts);
+    .with_handouts(listening.handouts)
+    .with_lasting_directory(daemon.lasting_directory());
     let result = supervisor.run();
 
     if pid_file.is_in_place() {

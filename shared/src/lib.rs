@@ -36,6 +36,7 @@ pub mod signals;
 pub mod standard_streams;
 pub mod status_file;
 pub mod supervisor;
+pub mod system_limits;
 pub mod text_file;
 pub mod token_bucket;
 pub mod wake_stream;

@@ -255,6 +255,9 @@ pub fn report(
         if !child.sandbox.is_empty() {
             writeln!(out, "    sandbox: {}", child.sandbox)?;
         }
+        if !child.warning.text.is_empty() {
+            writeln!(out, "    warning: {}", child.warning.text)?;
+        }
     }
     if !status.refused.is_empty() {
         let refused = status.refused.iter();
@@ -269,7 +272,10 @@ pub fn report(
     }
     let serving = |child: &ChildStatus| {
         let is_alive = child.process.is_some_and(|process| process.is_alive());
-        child.phase == Phase::Serving && is_alive && child.silent_since.is_none()
+        child.phase == Phase::Serving
+            && is_alive
+            && child.silent_since.is_none()
+            && !child.warning.is_refusing
     };
     let is_whole = status.phase == Phase::Serving && status.children.iter().all(serving);
     let health = match is_whole {

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use crate::child_link::ChildWarning;
 use crate::files_read::FilesRead;
 use crate::log_format::one_line;
 use crate::process_identity::ProcessIdentity;
@@ -95,6 +96,8 @@ pub struct ChildStatus {
     pub restarts: u64,
     /// What it gave up before it serves, in its own words; empty if it has not said.
     pub sandbox: String,
+    /// What it warns of; nothing is said if its text is empty.
+    pub warning: ChildWarning,
     /// How its last life ended, if one did.
     pub last_end: Option<LifeEnd>,
     /// When its next life begins, in the phase [`Phase::Waiting`].
@@ -235,6 +238,13 @@ impl ChildStatus {
         if !self.sandbox.is_empty() {
             field("sandbox", &self.sandbox);
         }
+        if !self.warning.text.is_empty() {
+            let key = match self.warning.is_refusing {
+                true => "refusing",
+                false => "warning",
+            };
+            field(key, &self.warning.text);
+        }
         if let Some(end) = &self.last_end {
             field("last_end", &end.reason);
             field("last_end_at", &end.at.to_string());
@@ -262,8 +272,17 @@ impl ChildStatus {
                     at: at.parse().ok()?,
                 })
             });
+        let warning = |key, is_refusing| {
+            field(key).map(|text| ChildWarning {
+                text: (*text).to_owned(),
+                is_refusing,
+            })
+        };
         Some(Self {
             process,
+            warning: warning("refusing", true)
+                .or_else(|| warning("warning", false))
+                .unwrap_or_default(),
             phase: Phase::from_word(field("phase")?)?,
             since: field("since")?.parse().ok()?,
             silent_since: field("silent_since").and_then(|at| at.parse().ok()),

@@ -23,7 +23,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 
 use anyhow::Context;
-use chat_shared::child_link::report_note;
+use chat_shared::child_link::{ChildWarning, report_note, report_warning};
 use chat_shared::sandbox::Sandbox;
 
 use crate::settings::Settings;
@@ -38,6 +38,8 @@ pub struct WorkerSetup {
     pub parent: UnixStream,
     /// The flags.
     pub settings: Settings,
+    /// What the operator is to be warned of.
+    pub warning: ChildWarning,
 }
 
 /// Serves clients until SIGTERM, or until the master is gone. An error means that this worker cannot go on. What it does
@@ -45,6 +47,7 @@ pub struct WorkerSetup {
 pub fn run(setup: WorkerSetup, mut sandbox: Sandbox) -> anyhow::Result<()> {
     let parent = setup.parent.try_clone()?;
     let settings = setup.settings.clone();
+    report_warning(&parent, &setup.warning).context("cannot tell the master of a warning")?;
     let event_loop = EventLoop::new(setup)?;
     // All that had to be opened is open, and nobody is served yet.
     confinement::confine(&mut sandbox, &settings)?;

@@ -30,6 +30,8 @@ mod secrets;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod system_limits;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod whereabouts;

@@ -12,6 +12,7 @@ use chat_stated::account_file::format::parse;
 use chat_stated::account_file::writer::AccountFileContent;
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
+use chat_stated::database::NoRoom;
 use chat_stated::entry::{Batch, Limits};
 use chat_stated::journal::Position;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
@@ -266,7 +267,7 @@ impl Host {
             return;
         };
         match work {
-            Work::Commit(batch) if choices.byte() == 0xff => self.core.no_room(batch),
+            Work::Commit(batch) if choices.byte() == 0xff => self.core.no_room(batch, NoRoom::Full),
             Work::Commit(batch) => {
                 self.position.0 += 1;
                 self.core.committed(self.position, batch, 100);

@@ -13,6 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 use thiserror::Error;
 
 use super::names_in_file::FileVersion;
+use crate::database::NoRoom;
 
 /// How long another process may hold the lock before an append fails.
 pub const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -64,18 +65,21 @@ pub enum AppendError {
 impl AppendError {
     /// Whether more room on the disk would have helped.
     pub fn is_no_room(&self) -> bool {
-        matches!(self, Self::System { error, .. } if is_no_room(error))
+        self.no_room().is_some()
+    }
+
+    /// Why the system let nothing more be stored, if that is what it is.
+    pub fn no_room(&self) -> Option<NoRoom> {
+        match self {
+            Self::System { error, .. } => NoRoom::of(error),
+            _ => None,
+        }
     }
 
     /// Whether what is on the disk is not known.
     pub fn is_disk_failure(&self) -> bool {
-        matches!(self, Self::System { action: "write", error, .. } if !is_no_room(error))
+        matches!(self, Self::System { action: "write", error, .. } if NoRoom::of(error).is_none())
     }
-}
-
-fn is_no_room(error: &io::Error) -> bool {
-    use io::ErrorKind::{QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 /// The file before and after lines were added to it, by nobody else meanwhile.

@@ -1,7 +1,7 @@
 //! Checking what is stored: the files of a stopped installation, or a backup.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -54,22 +54,12 @@ pub(super) fn describe_backup(backup: &StoredBackup, out: &mut impl Write) -> an
 /// Checks the files of an installation that does not run, and writes what was looked at. Changes nothing. An error
 /// means that they could not be looked at.
 pub fn check_installation(settings: &Settings, out: &mut impl Write) -> anyhow::Result<Verdict> {
-    let state_dir = settings.state_dir();
-    let pid_file = settings.process.run_dir_of("chat-stated").pid_file();
-    let shown = state_dir.display();
-    let is_running = is_locked(&pid_file)
-        .with_context(|| format!("cannot look whether {} is locked", pid_file.display()))?;
-    if is_running {
-        bail!(
-            "the daemon is running: its files change all the time. Check a backup of it (chat-stated backup FILE; \
-             chat-stated check FILE), or stop it first"
-        );
-    }
-    if !state_dir.is_dir() {
-        bail!("there is no state in {shown} (see --run-dir, CHAT_RUN_DIR)");
-    }
-    let _lock = StateLock::acquire(&state_dir, Duration::ZERO)?;
-    writeln!(out, "checking {shown}")?;
+    let (state_dir, _lock) = lock_state(
+        settings,
+        "the daemon is running: its files change all the time. Check a backup of it (chat-stated backup FILE; \
+         chat-stated check FILE), or stop it first",
+    )?;
+    writeln!(out, "checking {}", state_dir.display())?;
     let mut damage = Vec::new();
     check_databases(&state_dir, &mut damage, out)?;
     check_account_file(&settings.account_file(), &mut damage, out)?;
@@ -77,6 +67,40 @@ pub fn check_installation(settings: &Settings, out: &mut impl Write) -> anyhow::
         true => Verdict::Whole,
         false => Verdict::Damaged(damage),
     })
+}
+
+/// Takes the journal of an installation that does not run for whole as it is, and writes how far it goes. An error means that
+/// nothing was changed.
+pub(super) fn accept_journal(settings: &Settings, out: &mut impl Write) -> anyhow::Result<Verdict> {
+    let (state_dir, _lock) = lock_state(settings, "the daemon is running: stop it first")?;
+    match sort(CheckedJournal::open(&state_dir).and_then(CheckedJournal::accept))? {
+        Ok(last) => {
+            writeln!(
+                out,
+                "the journal is taken as it is, through batch {}",
+                last.0
+            )?;
+            Ok(Verdict::Whole)
+        }
+        Err(damage) => Ok(Verdict::Damaged(vec![damage])),
+    }
+}
+
+/// The state directory of an installation that does not run, and the lock that keeps it so.
+fn lock_state(settings: &Settings, if_running: &str) -> anyhow::Result<(PathBuf, StateLock)> {
+    let state_dir = settings.state_dir();
+    let pid_file = settings.process.run_dir_of("chat-stated").pid_file();
+    let is_running = is_locked(&pid_file)
+        .with_context(|| format!("cannot look whether {} is locked", pid_file.display()))?;
+    if is_running {
+        bail!("{if_running}");
+    }
+    if !state_dir.is_dir() {
+        let shown = state_dir.display();
+        bail!("there is no state in {shown} (see --run-dir, CHAT_RUN_DIR)");
+    }
+    let lock = StateLock::acquire(&state_dir, Duration::ZERO)?;
+    Ok((state_dir, lock))
 }
 
 fn check_databases(

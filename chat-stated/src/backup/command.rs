@@ -11,7 +11,7 @@ use chat_shared::process_options::Role;
 use clap::Subcommand;
 
 use super::ask::ask;
-use super::check::{Verdict, check_backup, check_installation, describe_backup};
+use super::check::{Verdict, accept_journal, check_backup, check_installation, describe_backup};
 use super::take::{Source, take};
 use crate::journal::Position;
 use crate::passwords::thread_priority::set_nice;
@@ -44,6 +44,11 @@ pub enum StorageCommand {
         /// The backup; without it, the files in the run directory
         file: Option<PathBuf>,
     },
+    /// Go on with a stopped daemon's journal though nothing says any more how far it went: exit status 0 done, 2 not
+    ///
+    /// For when the start names journal.mark and journal.mark2 as missing or unreadable, and there is no backup. Messages at
+    /// the journal's end that were acknowledged may be missing: nobody can tell.
+    AcceptJournal,
 }
 
 impl StorageCommand {
@@ -60,6 +65,7 @@ impl StorageCommand {
             Self::Backup { force, file } => (back_up(settings, file, *force, &mut out), DAMAGED),
             Self::Check { file: Some(file) } => (check_backup(file, &mut out), UNKNOWN),
             Self::Check { file: None } => (check_installation(settings, &mut out), UNKNOWN),
+            Self::AcceptJournal => (accept_journal(settings, &mut out), UNKNOWN),
         };
         match result.and_then(|verdict| tell(verdict, &mut out)) {
             Ok(code) => code,

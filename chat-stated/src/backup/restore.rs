@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use chat_shared::wall_clock;
 
 use super::format::Item;
 use super::read::read_backup;
@@ -28,8 +29,9 @@ pub const TO_RESTORE: &str = "restore.backup";
 pub const RESTORING: &str = "restoring.backup";
 
 /// What a restore makes in the state directory, whole or not.
-const STATE_FILES: [&str; 9] = [
+const STATE_FILES: [&str; 10] = [
     "journal.mark",
+    "journal.mark2",
     "journal.db",
     "journal.db-wal",
     "journal.db-shm",
@@ -148,7 +150,7 @@ fn write_checkpoint(
 
 /// A second restore within a second replaces a copy of what the operator put there himself.
 fn done_path(run_dir: &Path) -> PathBuf {
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    let now = wall_clock::now().strftime("%Y%m%dT%H%M%SZ");
     run_dir.join(format!("restored-{now}.backup"))
 }
 

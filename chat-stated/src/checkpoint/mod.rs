@@ -22,6 +22,7 @@ mod tests;
 mod text_reader;
 mod writer;
 
+use crate::database::NoRoom;
 use crate::journal::Position;
 use crate::text_page::Content;
 
@@ -77,6 +78,8 @@ pub enum CheckpointEvent {
     NoRoom {
         /// As it was given.
         checkpoint: Checkpoint,
+        /// Why.
+        cause: NoRoom,
     },
     /// A page of texts that were to move to another is damaged. The checkpoint before is still the current one. The changes
     /// come back: the next checkpoint has to begin with them, and to leave that page where it is.

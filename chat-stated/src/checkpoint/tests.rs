@@ -330,7 +330,7 @@ fn without_room_the_changes_come_back_and_go_into_the_next_checkpoint() {
     };
     writer.write(refused.clone());
     let mut checkpoint = match events.recv_timeout(PATIENCE).unwrap() {
-        CheckpointEvent::NoRoom { checkpoint } => checkpoint,
+        CheckpointEvent::NoRoom { checkpoint, .. } => checkpoint,
         event => panic!("{event:?}"),
     };
     assert_eq!(checkpoint, refused);

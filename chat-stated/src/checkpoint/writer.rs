@@ -172,13 +172,15 @@ impl CheckpointWriting {
     ) -> Result<Option<CheckpointEvent>, StorageError> {
         let result = self.advance(store);
         let damaged_page = store.take_damaged_page();
-        match (result, damaged_page) {
-            (Err(error), _) if error.is_no_room() => {
+        if let Some(cause) = result.as_ref().err().and_then(StorageError::no_room) {
+            if let Err(error) = result {
                 log::error!("{error}");
-                let is_current = matches!(self.stage, Stage::Delete { .. });
-                let checkpoint = self.give_up(store);
-                Ok((!is_current).then_some(CheckpointEvent::NoRoom { checkpoint }))
             }
+            let is_current = matches!(self.stage, Stage::Delete { .. });
+            let checkpoint = self.give_up(store);
+            return Ok((!is_current).then_some(CheckpointEvent::NoRoom { checkpoint, cause }));
+        }
+        match (result, damaged_page) {
             (Err(error), Some(page)) => {
                 log::error!("{error}. Until then its texts stay where they are");
                 let checkpoint = self.give_up(store);

@@ -200,8 +200,8 @@ impl Core {
     /// These lines are not in the file: they are tried again, for a while.
     pub fn lines_not_filed(&mut self, tickets: &[u64], error: &AppendError) {
         log::error!("{error}");
-        if error.is_no_room() {
-            self.disk_is_full();
+        if let Some(cause) = error.no_room() {
+            self.disk_is_full(cause);
         }
         for ticket in tickets {
             self.retry_line_later(*ticket);

@@ -1,6 +1,7 @@
 //! When a checkpoint is due, and what has to be in it.
 
 use super::{Action, Core};
+use crate::database::NoRoom;
 use crate::journal::Position;
 use crate::state::Record;
 
@@ -178,9 +179,9 @@ impl Core {
     }
 
     /// The disk had no room for a checkpoint; `records` are what it was to hold.
-    pub fn checkpoint_no_room(&mut self, records: Vec<Record>) {
+    pub fn checkpoint_no_room(&mut self, records: Vec<Record>, cause: NoRoom) {
         self.checkpoints.in_progress = false;
         self.checkpoints.left_over = records;
-        self.disk_is_full();
+        self.disk_is_full(cause);
     }
 }

@@ -290,10 +290,11 @@ impl Core {
         }
     }
 
-    /// Whether the account file was taken in and workers can be served. A disk that is full stops nobody from
-    /// reading.
+    /// Whether the account file was taken in, it is known whether the disk has room, and workers can be served. A disk that
+    /// is full stops nobody from reading.
     pub fn is_ready(&self) -> bool {
-        self.filing.is_settled()
+        self.space.is_known()
+            && self.filing.is_settled()
             && !self.space.has_missed_accounts()
             && (self.batches.is_idle() || self.batches.holds_but_small_things())
     }

@@ -5,17 +5,23 @@ use std::collections::BTreeSet;
 
 use super::batches::{Read, Reads, WaitingRead};
 use super::{Action, Core};
-use crate::database::StorageError;
+use crate::database::{NoRoom, StorageError};
 use crate::entry::{Action as Attempt, Batch, ConnectionId, Entry, RequestName};
 
 /// How long what the disk had no room for waits to be tried again.
 const RETRY_MS: u64 = 1_000;
+/// The same where a file may not grow. It takes readers and a whole checkpoint to change that.
+const FILE_SIZE_RETRY_MS: u64 = 5_000;
+/// So long nothing must lack room before a file that may not grow is no longer warned of: it lets a little pass now and then.
+const SETTLED_MS: u64 = 2_000;
 
 /// How much room there is on the disk, as far as that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Room {
-    /// Nothing failed for want of room.
+    /// Not known yet: the reserve is being taken for the first time.
     #[default]
+    Unknown,
+    /// Nothing failed for want of room.
     Enough,
     /// The reserve is being given up.
     GivingUp,
@@ -28,13 +34,24 @@ enum Room {
 #[derive(Debug, Default)]
 pub(super) struct Space {
     room: Room,
+    /// Why something found no room, from then on until there has been some for a while.
+    cause: Option<NoRoom>,
+    /// When that is over, if there is room now.
+    over_at_ms: Option<u64>,
+    /// The log has yet to say so.
+    is_to_be_said: bool,
     /// The account file has something new that there was no room for.
     has_missed_accounts: bool,
 }
 
 impl Space {
     pub(super) fn is_enough(&self) -> bool {
-        self.room == Room::Enough
+        matches!(self.room, Room::Unknown | Room::Enough)
+    }
+
+    /// Whether it was tried to hold space back, so that a disk without room is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.room != Room::Unknown
     }
 
     pub(super) fn has_missed_accounts(&self) -> bool {
@@ -44,7 +61,7 @@ impl Space {
     pub(super) fn next_try_ms(&self) -> Option<u64> {
         match self.room {
             Room::Low { try_at_ms } => try_at_ms,
-            _ => None,
+            _ => self.over_at_ms,
         }
     }
 
@@ -56,20 +73,12 @@ impl Space {
 
     /// Whether something is refused at once.
     pub(super) fn refuses(&self, attempt: &Attempt) -> bool {
-        self.refuses_messages() && adds(attempt)
+        self.refuses_messages() && attempt.adds()
     }
 
     /// Whether messages are refused at once.
     pub(super) fn refuses_messages(&self) -> bool {
         !self.is_enough()
-    }
-}
-
-/// Whether something stays on the disk for as long as it likes.
-fn adds(attempt: &Attempt) -> bool {
-    match attempt {
-        Attempt::Register { .. } | Attempt::Send { .. } | Attempt::Broadcast { .. } => true,
-        Attempt::LogIn { .. } | Attempt::FailedLogIn { .. } | Attempt::LogOut => false,
     }
 }
 
@@ -79,7 +88,7 @@ fn waits_for_room(entry: &Entry, has_reserve: bool) -> bool {
     match entry {
         Entry::Request { action, .. } => match action {
             Attempt::LogOut => true,
-            action => has_reserve && !adds(action),
+            action => has_reserve && !action.adds(),
         },
         Entry::Sends(_) => false,
         // The next one says it again, and so does the end of the session; nobody is to wait behind it.
@@ -91,9 +100,9 @@ fn waits_for_room(entry: &Entry, has_reserve: bool) -> bool {
 
 impl Core {
     /// The disk had no room for a batch: what adds to it is refused, the rest is tried again before all else.
-    pub fn no_room(&mut self, batch: Batch) {
+    pub fn no_room(&mut self, batch: Batch, cause: NoRoom) {
         let has_reserve = self.space.may_get_room();
-        self.disk_is_full();
+        self.disk_is_full(cause);
         let Some((sequence, reads)) = self.batches.take_decided() else {
             return;
         };
@@ -154,21 +163,37 @@ impl Core {
         }
     }
 
-    /// Something found no room on the disk.
-    pub(super) fn disk_is_full(&mut self) {
+    /// Something found no room on the disk. Said once the reserve is given up: the log may be on the same disk.
+    pub(super) fn disk_is_full(&mut self, cause: NoRoom) {
         if self.space.is_enough() {
-            log::error!(
-                "the disk is full: messages and registrations are refused until there is room; free some space"
-            );
             self.space.room = Room::GivingUp;
+            self.space.over_at_ms = None;
             self.actions.push(Action::GiveUpReserve);
         }
+        if self.space.cause.is_none() {
+            self.space.cause = Some(cause);
+            self.space.is_to_be_said = true;
+        }
+    }
+
+    /// What is refused for want of room, for as long as that is so.
+    pub fn space_warning(&self) -> Option<&'static str> {
+        self.space.cause.map(refusal)
     }
 
     /// The space that was held back is free: what waits for room goes on, and a checkpoint lets the journal forget.
     pub fn reserve_given_up(&mut self) {
+        if std::mem::take(&mut self.space.is_to_be_said)
+            && let Some(warning) = self.space_warning()
+        {
+            log::error!("{warning}");
+        }
+        let retry_ms = match self.space.cause {
+            Some(NoRoom::FileSize) => FILE_SIZE_RETRY_MS,
+            _ => RETRY_MS,
+        };
         self.space.room = Room::Low {
-            try_at_ms: Some(self.stamp.boot_ms + RETRY_MS),
+            try_at_ms: Some(self.stamp.boot_ms + retry_ms),
         };
         self.batches.release();
         self.begin_checkpoint_for_room();
@@ -178,25 +203,48 @@ impl Core {
         if self
             .space
             .next_try_ms()
-            .is_some_and(|try_at_ms| try_at_ms <= self.stamp.boot_ms)
+            .is_none_or(|try_at_ms| try_at_ms > self.stamp.boot_ms)
         {
-            self.space.room = Room::Low { try_at_ms: None };
-            self.actions.push(Action::TakeReserve);
+            return;
         }
+        match self.space.room {
+            Room::Low { .. } => {
+                self.space.room = Room::Low { try_at_ms: None };
+                self.actions.push(Action::TakeReserve);
+            }
+            _ => self.want_of_room_is_over(),
+        }
+    }
+
+    fn want_of_room_is_over(&mut self) {
+        self.space.over_at_ms = None;
+        self.space.cause = None;
+        log::warn!("there is room on the disk again");
     }
 
     /// Space is held back, or could not be.
     pub fn reserve_taken(&mut self, result: Result<(), StorageError>) {
         match (self.space.room, result) {
-            (Room::Enough, Ok(())) => {}
-            (Room::Enough, Err(error)) if error.is_no_room() => {
-                log::error!("{error}");
-                self.disk_is_full();
+            (Room::Unknown | Room::Enough, Ok(())) => self.space.room = Room::Enough,
+            (Room::Unknown | Room::Enough, Err(error)) => {
+                self.space.room = Room::Enough;
+                match error.no_room() {
+                    // The reserve is one large file; others may do with less.
+                    None | Some(NoRoom::FileSize) => {
+                        log::warn!("no space is held back: {error}");
+                    }
+                    Some(cause) => {
+                        log::error!("{error}");
+                        self.disk_is_full(cause);
+                    }
+                }
             }
-            (Room::Enough, Err(error)) => log::warn!("no space is held back: {error}"),
             // Was given up again meanwhile.
             (Room::GivingUp, _) => {}
             (Room::Low { .. }, Ok(())) => self.there_is_room(),
+            (Room::Low { .. }, Err(error)) if error.no_room() == Some(NoRoom::FileSize) => {
+                self.there_is_room();
+            }
             (Room::Low { .. }, Err(error)) => {
                 log::debug!("{error}");
                 self.space.room = Room::Low {
@@ -208,12 +256,38 @@ impl Core {
     }
 
     fn there_is_room(&mut self) {
-        log::warn!("there is room on the disk again");
         self.space.room = Room::Enough;
+        match self.space.cause {
+            Some(NoRoom::FileSize) => {
+                self.space.over_at_ms = Some(self.stamp.boot_ms + SETTLED_MS);
+            }
+            _ => self.want_of_room_is_over(),
+        }
         self.batches.release();
         self.begin_checkpoint_for_room();
         if std::mem::take(&mut self.space.has_missed_accounts) {
             self.read_account_file();
+        }
+    }
+}
+
+/// What people are told of it.
+fn refusal(cause: NoRoom) -> &'static str {
+    match cause {
+        NoRoom::Full => {
+            "the disk is full: messages and registrations are refused until there is room; free some space"
+        }
+        NoRoom::Quota => {
+            "the disk quota is used up: messages and registrations are refused until there is room; free some space, or \
+             raise the quota"
+        }
+        NoRoom::FileSize => {
+            "a file of the state has reached the size that the system allows (ulimit -f, LimitFSIZE=): messages and \
+             registrations are refused until waiting messages are read, or the limit is raised"
+        }
+        NoRoom::ReadOnly => {
+            "the file system of the state is read-only: messages, registrations and logins are refused until it can be \
+             written again; the kernel's log may tell why"
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::account_file::format::parse;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
 use crate::checkpoint::MemoryCheckpoint;
+use crate::database::NoRoom;
 use crate::entry::{Action as Attempt, ConnectionId, RequestName};
 
 const START: Stamp = Stamp {
@@ -331,7 +332,7 @@ fn what_had_no_room_is_refused_again_though_later_requests_were_decided() {
     let mut worker = Attached::new();
     worker.ask(10, SEND());
     let refused = worker.submitted().unwrap();
-    worker.core.no_room(refused);
+    worker.core.no_room(refused, NoRoom::Full);
     worker.core.reserve_given_up();
     worker.core.reserve_taken(Ok(()));
     worker.ask(20, SEND());
@@ -351,19 +352,19 @@ fn what_is_small_waits_for_the_room_that_the_reserve_is_about_to_give() {
     worker.answered();
     worker.ask(10, SEND());
     let refused = worker.submitted().unwrap();
-    worker.core.no_room(refused);
+    worker.core.no_room(refused, NoRoom::Full);
     assert_eq!(worker.answered(), [(10, true)]);
     // The reserve is not given up yet.
     let attempt = failed_log_in(worker.connection, 15);
     worker.core.batches.push(attempt);
     let early = worker.submitted().unwrap();
-    worker.core.no_room(early);
+    worker.core.no_room(early, NoRoom::Full);
     assert_eq!(worker.answered(), []);
     worker.core.reserve_given_up();
     let again = worker.submitted().unwrap();
     assert_eq!(again.entries.len(), 1, "{again:?}");
     // Whoever comes when it is used up has to come again.
-    worker.core.no_room(again);
+    worker.core.no_room(again, NoRoom::Full);
     assert_eq!(worker.answered(), [(15, true)]);
 }
 

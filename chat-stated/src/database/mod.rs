@@ -9,6 +9,7 @@ mod error;
 mod fill;
 mod header;
 mod live;
+mod named_files;
 pub(crate) mod rewrite;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -22,8 +23,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-pub use error::StorageError;
+pub use error::{NoRoom, StorageError};
 use header::{HEADER_BYTES, WantedHeader};
+pub(crate) use named_files::NamedFiles;
 
 pub(crate) const PAGE_BYTES: u64 = 16 * 1024;
 
@@ -343,6 +345,12 @@ impl Database {
         };
         give_back().map_err(StorageError::sqlite("shorten", &self.file))?;
         Ok(self.unused_pages()? < unused)
+    }
+
+    /// Bytes of the file that hold something.
+    pub(crate) fn used_bytes(&self) -> Result<u64, StorageError> {
+        let pages = self.pragma::<i64>("page_count")?.max(0) as u64;
+        Ok(pages.saturating_sub(self.unused_pages()?) * PAGE_BYTES)
     }
 
     fn unused_pages(&self) -> Result<u64, StorageError> {

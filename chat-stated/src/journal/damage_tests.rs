@@ -5,8 +5,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::durable_mark::{self, DurableMark};
 use super::tests::{await_committed, batch, copy_as_if_killed, expect_batches, open, start, write};
-use super::{Journal, JournalEvent, Position};
+use super::{CheckedJournal, Journal, JournalEvent, Position};
 use crate::database::testing::{PATIENCE, flips, quick_directory};
 use crate::database::{PAGE_BYTES, StorageError};
 
@@ -83,6 +84,9 @@ fn a_missing_journal_is_named_unless_its_mark_was_taken_away_too() {
     let error = damage(open(dir.path(), 4));
     assert!(error.contains("it is missing"), "{error}");
     fs::remove_file(dir.path().join("journal.mark")).unwrap();
+    let error = damage(open(dir.path(), 4));
+    assert!(error.contains("it is missing"), "{error}");
+    fs::remove_file(dir.path().join("journal.mark2")).unwrap();
     let (journal, found) = open(dir.path(), 4).unwrap();
     assert_eq!((journal.last(), found.len()), (Position(4), 0));
 }
@@ -167,7 +171,7 @@ fn killed_with_a_log() -> tempfile::TempDir {
 #[test]
 fn damage_in_the_middle_of_the_log_is_named_without_the_mark_too() {
     let dir = killed_with_a_log();
-    fs::remove_file(dir.path().join("journal.mark")).unwrap();
+    remove_marks(dir.path());
     let log = dir.path().join("journal.db-wal");
     let mut bytes = fs::read(&log).unwrap();
     let middle = bytes.len() / 2;
@@ -188,7 +192,7 @@ fn a_torn_end_of_the_log_takes_nothing_but_the_end() {
     // A power cut may leave the mark as it was long ago, and no part of the log that was not synced.
     let mut lengths = std::collections::BTreeSet::new();
     for end in (0..=log.len()).step_by(997).chain([log.len()]) {
-        let _ = fs::remove_file(dir.path().join("journal.mark"));
+        DurableMark::begin(dir.path(), Position(0)).unwrap();
         fs::write(dir.path().join(names[0]), &database).unwrap();
         fs::write(dir.path().join(names[1]), &log[..end]).unwrap();
         let (journal, found) = open(dir.path(), 0).unwrap();
@@ -198,12 +202,102 @@ fn a_torn_end_of_the_log_takes_nothing_but_the_end() {
     assert!(lengths.into_iter().eq(0..=9));
 }
 
+fn remove_marks(dir: &Path) {
+    for path in durable_mark::paths(dir) {
+        fs::remove_file(path).unwrap();
+    }
+}
+
 #[test]
-fn a_mark_that_cannot_be_read_stops_nobody() {
+fn one_mark_that_cannot_be_read_stops_nobody() {
+    for lost in durable_mark::FILE_NAMES {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), 0, 1..=5, 10);
+        fs::write(dir.path().join(lost), "torn").unwrap();
+        expect_batches(&open(dir.path(), 0).unwrap().1, 1..=5, 10);
+        fs::remove_file(dir.path().join(lost)).unwrap();
+        expect_batches(&open(dir.path(), 0).unwrap().1, 1..=5, 10);
+        // The other one alone is enough to notice a missing end.
+        fs::remove_file(dir.path().join(lost)).unwrap();
+        change_database(dir.path(), "DELETE FROM batch WHERE position = 5");
+        let error = damage(open(dir.path(), 0));
+        assert!(error.contains("there was batch 5"), "{error}");
+    }
+}
+
+#[test]
+fn a_journal_without_marks_is_not_believed() {
+    let dir = killed_with_a_log();
+    for (missing, what) in [(false, "cannot be read"), (true, "are missing")] {
+        for path in durable_mark::paths(dir.path()) {
+            fs::write(path, "").unwrap();
+        }
+        if missing {
+            remove_marks(dir.path());
+        }
+        fs::write(dir.path().join("journal.db-wal"), "").unwrap();
+        let error = damage(open(dir.path(), 0));
+        assert!(error.contains(what), "{error}");
+        assert!(error.contains("accept-journal"), "{error}");
+    }
+    let accepted = CheckedJournal::open(dir.path()).unwrap().accept().unwrap();
+    assert_eq!(accepted, Position(0));
+    assert!(open(dir.path(), 0).unwrap().1.is_empty());
+}
+
+#[test]
+fn a_journal_whose_marks_say_more_is_not_accepted() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 10);
-    fs::write(dir.path().join("journal.mark"), "torn").unwrap();
-    expect_batches(&open(dir.path(), 0).unwrap().1, 1..=5, 10);
+    change_database(dir.path(), "DELETE FROM batch WHERE position = 5");
+    let error = damage(CheckedJournal::open(dir.path()).unwrap().accept());
+    assert!(error.contains("there was batch 5"), "{error}");
+}
+
+/// The process may die at any moment of making a journal.
+#[test]
+fn a_journal_that_was_being_made_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    durable_mark::announce_journal(dir.path()).unwrap();
+    let (journal, found) = open(dir.path(), 7).unwrap();
+    assert_eq!((journal.last(), found.len()), (Position(7), 0));
+    drop(journal);
+    // The journal is there, and nothing says yet how far it goes.
+    durable_mark::announce_journal(dir.path()).unwrap();
+    let (journal, found) = open(dir.path(), 7).unwrap();
+    assert_eq!((journal.last(), found.len()), (Position(7), 0));
+}
+
+#[test]
+fn files_that_lose_their_names_end_the_journal() {
+    let lose: [fn(&Path); 4] = [
+        |dir| fs::remove_dir_all(dir).unwrap(),
+        |dir| fs::rename(dir, dir.with_file_name("elsewhere")).unwrap(),
+        |dir| fs::remove_file(dir.join("journal.db-wal")).unwrap(),
+        |dir| {
+            fs::rename(dir.join("journal.db"), dir.join("old")).unwrap();
+            fs::copy(dir.join("old"), dir.join("journal.db")).unwrap();
+        },
+    ];
+    for (lose, is_idle) in lose
+        .into_iter()
+        .flat_map(|lose| [(lose, false), (lose, true)])
+    {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("state");
+        let (mut journal, events) = start(open(&dir, 0).unwrap().0);
+        journal.submit(batch(1, 10));
+        await_committed(&events, 1);
+        lose(&dir);
+        if !is_idle {
+            journal.submit(batch(2, 10));
+        }
+        let JournalEvent::Failed { error } = events.recv_timeout(PATIENCE).unwrap() else {
+            panic!("not failed");
+        };
+        assert!(error.contains("while the server was using it"), "{error}");
+        assert!(!dir.join("disk-failed").exists());
+    }
 }
 
 #[test]
@@ -230,9 +324,8 @@ fn damage_among_unused_pages_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 50_000);
     change_database(dir.path(), "DELETE FROM batch WHERE position > 3");
-    fs::remove_file(dir.path().join("journal.mark")).unwrap();
+    DurableMark::begin(dir.path(), Position(3)).unwrap();
     expect_batches(&open(dir.path(), 0).unwrap().1, 1..=3, 50_000);
-    fs::remove_file(dir.path().join("journal.mark")).unwrap();
     let file = dir.path().join("journal.db");
     let mut bytes = fs::read(&file).unwrap();
     let first_unused = u32::from_be_bytes([bytes[32], bytes[33], bytes[34], bytes[35]]) as usize;

@@ -1,9 +1,12 @@
-//! A small file beside the journal that says how far the journal is known to be durable.
+//! Two small files beside the journal that say how far the journal is known to be durable.
 //!
 //! What is torn off the end of a log by a power cut and what is cut off by damage look the same. So after
 //! every commit its position is written here, without a sync: it is never ahead of the journal, survives
 //! the death of the process, and most often a power cut. A journal that ends before its mark has lost
 //! batches that were acknowledged.
+//!
+//! The position stands in two files, so that one that is deleted, emptied or put back from an older copy hides
+//! nothing. A journal beside which neither can be read is not believed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -15,74 +18,86 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 use super::Position;
 use crate::database::{StorageError, sync_directory};
 
-const FILE_NAME: &str = "journal.mark";
+/// The files. Versions before this one know the first only.
+pub(crate) const FILE_NAMES: [&str; 2] = ["journal.mark", "journal.mark2"];
 
 /// Two slots in sectors of their own, written in turn, so that one of them is always whole.
 const SLOT_OFFSETS: [u64; 2] = [0, 512];
 const SLOT_BYTES: usize = 24;
 const CHECKSUM_SEED: u64 = u64::from_le_bytes(*b"chatmark");
 
+/// Stands in the files until there is a journal that they can speak of.
+const BEFORE_JOURNAL: Position = Position(u64::MAX);
+
 #[derive(Debug)]
 pub(super) struct DurableMark {
-    file: File,
-    path: PathBuf,
+    files: [(File, PathBuf); 2],
     next_slot: usize,
 }
 
-/// What the file says.
+/// What the files say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MarkContent {
     /// There is no file.
     Missing,
-    /// Neither slot can be read.
+    /// There is a file, and nothing in it can be read.
     Unreadable,
+    /// A journal was about to be made.
+    BeforeJournal,
     /// Durable up to here at least.
     Through(Position),
 }
 
-pub(super) fn path(dir: &Path) -> PathBuf {
-    dir.join(FILE_NAME)
+/// Where the files are.
+pub(crate) fn paths(dir: &Path) -> [PathBuf; 2] {
+    FILE_NAMES.map(|name| dir.join(name))
 }
 
 pub(super) fn read(dir: &Path) -> Result<MarkContent, StorageError> {
-    let path = path(dir);
+    let mut is_there = false;
+    let mut slots = Vec::new();
+    for path in paths(dir) {
+        if let Some(content) = read_file(&path)? {
+            is_there = true;
+            let slot = |offset: u64| decode(content.get(offset as usize..)?.get(..SLOT_BYTES)?);
+            slots.extend(SLOT_OFFSETS.into_iter().filter_map(slot));
+        }
+    }
+    let positions = slots.iter().filter(|slot| **slot != BEFORE_JOURNAL);
+    Ok(match (positions.max(), slots.is_empty(), is_there) {
+        (Some(highest), ..) => MarkContent::Through(*highest),
+        (None, false, _) => MarkContent::BeforeJournal,
+        (None, true, true) => MarkContent::Unreadable,
+        (None, true, false) => MarkContent::Missing,
+    })
+}
+
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
     let mut content = Vec::new();
-    let result = File::open(&path).and_then(|file| {
+    let result = File::open(path).and_then(|file| {
         let limit = SLOT_OFFSETS[1] + SLOT_BYTES as u64;
         file.take(limit).read_to_end(&mut content)
     });
     match result {
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(MarkContent::Missing),
-        Err(error) => return Err(StorageError::io("read", &path)(error)),
+        Ok(_) => Ok(Some(content)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StorageError::io("read", path)(error)),
     }
-    let slot = |offset: u64| decode(content.get(offset as usize..)?.get(..SLOT_BYTES)?);
-    let highest = SLOT_OFFSETS.into_iter().filter_map(slot).max();
-    Ok(highest.map_or(MarkContent::Unreadable, MarkContent::Through))
+}
+
+/// Says, durably, that a journal is about to be made: from then on one without a position is one that lost it.
+pub(super) fn announce_journal(dir: &Path) -> Result<(), StorageError> {
+    DurableMark::begin(dir, BEFORE_JOURNAL).map(drop)
 }
 
 impl DurableMark {
-    /// Opens the file for writing and makes it say `position`, durably.
+    /// Opens the files for writing and makes them say `position`, durably.
     pub(super) fn begin(dir: &Path, position: Position) -> Result<Self, StorageError> {
-        let path = path(dir);
-        let write = || -> io::Result<File> {
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(&path)?;
-            for offset in SLOT_OFFSETS {
-                file.write_all_at(&encode(position), offset)?;
-            }
-            file.sync_all()?;
-            Ok(file)
-        };
-        let file = write().map_err(StorageError::io("write", &path))?;
+        let [first, second] = paths(dir);
+        let files = [begin_file(first, position)?, begin_file(second, position)?];
         sync_directory(dir)?;
         Ok(Self {
-            file,
-            path,
+            files,
             next_slot: 0,
         })
     }
@@ -90,16 +105,38 @@ impl DurableMark {
     /// Says that all up to `position` is durable. A full disk (there are some on which writing over what is there
     /// takes room) leaves an older position, which is true as well.
     pub(super) fn advance(&mut self, position: Position) -> Result<(), StorageError> {
-        let result = self
-            .file
-            .write_all_at(&encode(position), SLOT_OFFSETS[self.next_slot])
-            .map_err(StorageError::io("write", &self.path));
-        match result {
-            Err(error) if error.is_no_room() => log::debug!("{error}"),
-            result => result?,
+        let slot = encode(position);
+        for (file, path) in &self.files {
+            let result = file
+                .write_all_at(&slot, SLOT_OFFSETS[self.next_slot])
+                .map_err(StorageError::io("write", path));
+            match result {
+                Err(error) if error.is_no_room() => log::debug!("{error}"),
+                result => result?,
+            }
         }
         self.next_slot = (self.next_slot + 1) % SLOT_OFFSETS.len();
         Ok(())
+    }
+}
+
+fn begin_file(path: PathBuf, position: Position) -> Result<(File, PathBuf), StorageError> {
+    let write = || -> io::Result<File> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)?;
+        for offset in SLOT_OFFSETS {
+            file.write_all_at(&encode(position), offset)?;
+        }
+        file.sync_all()?;
+        Ok(file)
+    };
+    match write() {
+        Ok(file) => Ok((file, path)),
+        Err(error) => Err(StorageError::io("write", &path)(error)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The journal on this host's disk: SQLite, and a thread that commits in groups.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,12 @@ const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// After so long without a batch nobody is kept waiting by a slice of housekeeping, which takes several syncs. Meanwhile what is
 /// forgotten goes with the batches.
 const IDLE: Duration = Duration::from_millis(2);
+
+/// So often it is looked whether the files still have their names while nothing is committed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// How often the log says that a batch found no room.
+const BETWEEN_TELLINGS: Duration = Duration::from_secs(60);
 
 enum Command {
     Submit(Batch),
@@ -45,6 +51,7 @@ impl LocalJournal {
             has_housekeeping: true,
             has_freed: false,
             commit_times: CommitTimes::default(),
+            told_no_room_at: None,
         };
         let thread = Builder::new()
             .name("journal".into())
@@ -95,6 +102,7 @@ struct Committer {
     /// Whether housekeeping has freed space since the log was last written back for it.
     has_freed: bool,
     commit_times: CommitTimes,
+    told_no_room_at: Option<Instant>,
 }
 
 impl Committer {
@@ -114,7 +122,7 @@ impl Committer {
     fn run(&mut self) -> Result<(), StorageError> {
         while let Some(command) = self.next_command()? {
             match command {
-                Command::ForgetThrough(position) => self.allow_forgetting(position),
+                Command::ForgetThrough(position) => self.allow_forgetting(position)?,
                 Command::Submit(batch) => {
                     self.commit_group(batch)?;
                     self.store.write_back_long_wal()?;
@@ -133,15 +141,21 @@ impl Committer {
                 Err(RecvTimeoutError::Timeout) => self.keep_house()?,
             }
         }
-        match self.commands.recv() {
-            Ok(command) => Ok(Some(command)),
-            Err(RecvError) => Ok(None),
+        loop {
+            match self.commands.recv_timeout(BETWEEN_LOOKS) {
+                Ok(command) => return Ok(Some(command)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => self.store.check_names()?,
+            }
         }
     }
 
-    fn allow_forgetting(&mut self, position: Position) {
+    fn allow_forgetting(&mut self, position: Position) -> Result<(), StorageError> {
+        // The checkpoint that has it may have lost its name.
+        self.store.check_names()?;
         self.forget_through = self.forget_through.max(position);
         self.has_housekeeping = true;
+        Ok(())
     }
 
     /// Commits a batch and all that wait behind it, as far as a group goes.
@@ -169,19 +183,32 @@ impl Committer {
                     position.0 += 1;
                 }
             }
-            Err(error) if error.is_no_room() => {
-                log::error!("{error}");
+            Err(error) => {
+                let Some(cause) = error.no_room() else {
+                    return Err(error);
+                };
+                self.tell_no_room(&error);
                 self.store.roll_back()?;
                 for (batch, _) in group {
-                    (self.sink)(JournalEvent::NoRoom { batch });
+                    (self.sink)(JournalEvent::NoRoom { batch, cause });
                 }
             }
-            Err(error) => return Err(error),
         }
         if goes_apart {
             self.forget_slice()?;
         }
         Ok(())
+    }
+
+    /// While there is no room, each batch may find none.
+    fn tell_no_room(&mut self, error: &StorageError) {
+        if self
+            .told_no_room_at
+            .is_none_or(|at| at.elapsed() >= BETWEEN_TELLINGS)
+        {
+            log::error!("{error}");
+            self.told_no_room_at = Some(Instant::now());
+        }
     }
 
     /// Writes a group, and fills it meanwhile; sets the bytes each batch takes. Returns the position of the first.
@@ -199,18 +226,18 @@ impl Committer {
             next += 1;
             let is_full = group.len() >= GROUP_BATCHES || group_bytes >= GROUP_BYTES;
             if next == group.len() && !is_full {
-                group.extend(self.waiting_batch().map(|batch| (batch, 0)));
+                group.extend(self.waiting_batch()?.map(|batch| (batch, 0)));
             }
         }
         self.store.commit()
     }
 
-    fn waiting_batch(&mut self) -> Option<Batch> {
+    fn waiting_batch(&mut self) -> Result<Option<Batch>, StorageError> {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Submit(batch)) => return Some(batch),
-                Ok(Command::ForgetThrough(position)) => self.allow_forgetting(position),
-                Err(_) => return None,
+                Ok(Command::Submit(batch)) => return Ok(Some(batch)),
+                Ok(Command::ForgetThrough(position)) => self.allow_forgetting(position)?,
+                Err(_) => return Ok(None),
             }
         }
     }

@@ -4,7 +4,7 @@
 
 mod commit_times;
 mod crash_points;
-mod durable_mark;
+pub(crate) mod durable_mark;
 pub mod format;
 mod local;
 mod recovery;
@@ -16,6 +16,7 @@ mod damage_tests;
 #[cfg(test)]
 mod tests;
 
+use crate::database::NoRoom;
 use crate::entry::Batch;
 
 pub use commit_times::CommitSummary;
@@ -41,10 +42,12 @@ pub enum JournalEvent {
         /// What it takes in the journal.
         bytes: usize,
     },
-    /// The disk has no room. Nothing of the batch is in the journal; what came before it is.
+    /// The system lets nothing more be stored. Nothing of the batch is in the journal; what came before it is.
     NoRoom {
         /// The batch as it went in.
         batch: Batch,
+        /// Why.
+        cause: NoRoom,
     },
     /// The journal cannot say any more what is durable. The process has to end.
     Failed {

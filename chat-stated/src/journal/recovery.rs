@@ -1,10 +1,11 @@
 //! Opening the local journal: every check there is, then the batches in order.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::OptionalExtension;
 
-use super::durable_mark::{self, MarkContent};
+use super::durable_mark::{self, DurableMark, MarkContent};
 use super::format::{self, Anchor, Digest, FormatError};
 use super::local::LocalJournal;
 use super::store::{BatchStore, JOURNAL};
@@ -16,7 +17,12 @@ use crate::entry::Batch;
 /// What to do about a journal that is not there, or that something is missing from.
 const ADVICE_LOST: &str = "Batches that were acknowledged may be lost. Stop the server, keep a copy of the state \
      directory, and restore the state directory from a backup; or, to go on from the last checkpoint without them, \
-     move journal.db, journal.db-wal, journal.db-shm and journal.mark away";
+     move journal.db, journal.db-wal, journal.db-shm, journal.mark and journal.mark2 away";
+
+/// What to do about a journal of which nobody can tell how long it was.
+const ADVICE_NO_MARK: &str = "Batches that were acknowledged may be missing at its end. Put journal.mark or journal.mark2 \
+     back, or restore the state directory from a backup; or, to go on with what the journal has, run \
+     `chat-stated accept-journal`";
 
 const FILE_IS_LOST: &str = "it is missing, but its mark is there";
 
@@ -97,7 +103,7 @@ impl CheckedJournal {
     ) -> Result<Option<(Position, u64)>, StorageError> {
         let Some(database) = self.database else {
             return match self.mark {
-                MarkContent::Missing => Ok(None),
+                MarkContent::Missing | MarkContent::BeforeJournal => Ok(None),
                 _ => {
                     let file = JOURNAL.path(&self.dir);
                     Err(StorageError::damaged(&file, "the file", FILE_IS_LOST))
@@ -121,6 +127,31 @@ impl CheckedJournal {
         Ok(Some((last.position, batches)))
     }
 
+    /// Takes the journal for whole as it is, though nothing says how far it went: whoever wants that has been told what may be
+    /// missing. Everything else is checked as ever. Returns the last position.
+    pub fn accept(self) -> Result<Position, StorageError> {
+        let Some(database) = &self.database else {
+            let missing = io::ErrorKind::NotFound.into();
+            return Err(StorageError::io("open", &JOURNAL.path(&self.dir))(missing));
+        };
+        let anchor = read_anchor(database)?;
+        let last = Replay {
+            from: Position(u64::MAX),
+            replay: |_| Ok(()),
+        }
+        .run(database, anchor)?;
+        if let MarkContent::Through(position) = self.mark {
+            check_end(
+                database.file(),
+                last.position,
+                anchor.position,
+                MarkContent::Through(position),
+            )?;
+        }
+        DurableMark::begin(&self.dir, last.position)?;
+        Ok(last.position)
+    }
+
     /// Goes on as [`LocalJournal::open`] says.
     pub fn replay(
         self,
@@ -139,7 +170,8 @@ impl CheckedJournal {
                 let last = Replay { from, replay }.run(&database, anchor)?;
                 (database, anchor, last)
             }
-            None if mark == MarkContent::Missing => {
+            None if matches!(mark, MarkContent::Missing | MarkContent::BeforeJournal) => {
+                durable_mark::announce_journal(dir)?;
                 if from > Position(0) {
                     log::warn!(
                         "there is no journal: a new one goes on after batch {}",
@@ -150,13 +182,23 @@ impl CheckedJournal {
                     position: from,
                     digest: Digest::START,
                 };
-                (create(dir, anchor)?, anchor, anchor)
+                let database = create(dir, anchor)?;
+                return Self::recovered(dir, database, anchor, anchor);
             }
             None => {
                 return Err(lost(&JOURNAL.path(dir), "the file", FILE_IS_LOST.into()));
             }
         };
         check_end(database.file(), last.position, from, mark)?;
+        Self::recovered(dir, database, anchor, last)
+    }
+
+    fn recovered(
+        dir: &Path,
+        database: Database,
+        anchor: Anchor,
+        last: Anchor,
+    ) -> Result<RecoveredJournal, StorageError> {
         database.write_back_whole_wal()?;
         let store = BatchStore::new(dir, database, anchor, last)?;
         let last = last.position;
@@ -225,15 +267,18 @@ fn check_end(
         Err(lost(file, "the end", what))
     };
     reaches(from, "the checkpoint")?;
+    let no_mark = |what: &str| StorageError::Damaged {
+        file: file.to_owned(),
+        place: "the end".into(),
+        what: format!("journal.mark and journal.mark2, which say how far it went, {what}"),
+        advice: ADVICE_NO_MARK,
+    };
     match mark {
         MarkContent::Through(position) => reaches(position, "journal.mark"),
-        MarkContent::Unreadable => {
-            log::warn!(
-                "journal.mark cannot be read: whether the journal is whole at its end is not known"
-            );
-            Ok(())
-        }
-        MarkContent::Missing => Ok(()),
+        // The process died between making the journal and the first batch.
+        MarkContent::BeforeJournal => Ok(()),
+        MarkContent::Unreadable => Err(no_mark("cannot be read")),
+        MarkContent::Missing => Err(no_mark("are missing")),
     }
 }
 

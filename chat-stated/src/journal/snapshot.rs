@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Position;
+use super::durable_mark::DurableMark;
 use super::format::{Anchor, Digest};
 use super::recovery::read_anchor;
 use super::store::JOURNAL;
@@ -125,6 +126,7 @@ pub fn create_journal<E: From<StorageError>>(
     fill: impl FnOnce(&mut dyn FnMut(StoredRow<'_>) -> Result<(), E>) -> Result<(), E>,
 ) -> Result<(), E> {
     let file = JOURNAL.path(dir);
+    let mut last = anchor.position;
     Database::create_from(dir, &JOURNAL, |rows| {
         rows.execute(
             "INSERT INTO anchor (id, content) VALUES (0, ?1)",
@@ -133,10 +135,13 @@ pub fn create_journal<E: From<StorageError>>(
         let mut insert =
             rows.prepare("INSERT INTO batch (position, digest, body) VALUES (?1, ?2, ?3)")?;
         Ok(fill(&mut |row| {
+            last = row.position;
             insert
                 .execute((row.position.0 as i64, row.digest.as_bytes(), row.body))
                 .map(|_| ())
                 .map_err(|error| StorageError::sqlite("write to", &file)(error).into())
         }))
-    })
+    })?;
+    DurableMark::begin(dir, last)?;
+    Ok(())
 }

@@ -1,16 +1,19 @@
 //! The rows of the local journal: one a batch, and one that says what the first of them follows.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use nix::libc::RLIM_INFINITY;
+use nix::sys::resource::{Resource, getrlimit};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Position;
 use super::crash_points;
-use super::durable_mark::DurableMark;
+use super::durable_mark::{self, DurableMark};
 use super::format::{self, Anchor, Digest};
-use crate::database::{Database, DatabaseKind, StorageError};
+use crate::database::{Database, DatabaseKind, NamedFiles, NoRoom, StorageError};
 use crate::entry::Batch;
+use crate::state_lock::LOCK_FILE;
 
 /// The journal's file.
 pub(super) const JOURNAL: DatabaseKind = DatabaseKind {
@@ -54,6 +57,8 @@ const FORGOTTEN_WITH_BATCHES: Amount = Amount {
 pub(super) struct BatchStore {
     database: Database,
     mark: DurableMark,
+    /// What the next process has to find again, before anybody is told that it is stored.
+    names: NamedFiles,
     /// The last batch that was forgotten.
     anchor: Anchor,
     /// The one that will have been with the transaction that was begun.
@@ -63,6 +68,8 @@ pub(super) struct BatchStore {
     /// The last batch that was added, durable or not yet.
     last: Anchor,
     body: Vec<u8>,
+    /// How large the system lets a file be, if it says.
+    file_limit_bytes: Option<u64>,
     /// What the transaction has added, and then what the last one had.
     added: Amount,
 }
@@ -88,11 +95,13 @@ impl BatchStore {
         Ok(Self {
             database,
             mark,
+            names: NamedFiles::of(used_files(dir))?,
             anchor,
             anchor_to_be: None,
             durable: last,
             last,
             body: Vec::new(),
+            file_limit_bytes: file_limit_bytes(),
             added: Amount::default(),
         })
     }
@@ -121,6 +130,7 @@ impl BatchStore {
     /// Adds a batch to the transaction; returns the bytes of its body. One that is too large for its format
     /// finds no room either.
     pub(super) fn append(&mut self, batch: &Batch) -> Result<usize, StorageError> {
+        self.keep_room_for_small_things(batch)?;
         self.body.clear();
         format::encode(batch, &mut self.body).map_err(|error| {
             log::error!(
@@ -130,6 +140,7 @@ impl BatchStore {
             StorageError::NoRoom {
                 action: "write to",
                 file: self.database.file().to_owned(),
+                cause: NoRoom::Full,
             }
         })?;
         let bytes = self.body.len();
@@ -151,6 +162,21 @@ impl BatchStore {
         Ok(bytes)
     }
 
+    /// Where files may not grow for ever, what adds leaves a part of the file to what does not: logins and what readers have.
+    fn keep_room_for_small_things(&self, batch: &Batch) -> Result<(), StorageError> {
+        let Some(limit_bytes) = self.file_limit_bytes else {
+            return Ok(());
+        };
+        if batch.adds() && self.database.used_bytes()? + self.added.bytes > limit_bytes / 4 * 3 {
+            return Err(StorageError::NoRoom {
+                action: "write to",
+                file: self.database.file().to_owned(),
+                cause: NoRoom::FileSize,
+            });
+        }
+        Ok(())
+    }
+
     /// Makes what was added durable; returns the position of the first batch of it.
     pub(super) fn commit(&mut self) -> Result<Position, StorageError> {
         crash_points::in_write(&self.database);
@@ -160,7 +186,14 @@ impl BatchStore {
         self.durable = self.last;
         self.anchor = self.anchor_to_be.take().unwrap_or(self.anchor);
         self.mark.advance(self.durable.position)?;
+        // Between this and the answer nothing more can be done about a name that goes.
+        self.check_names()?;
         Ok(first)
+    }
+
+    /// Fails if a file of the state directory does not stand under its name any more.
+    pub(super) fn check_names(&self) -> Result<(), StorageError> {
+        self.names.check()
     }
 
     /// Takes back what was added since the last commit.
@@ -264,6 +297,24 @@ impl BatchStore {
     pub(super) fn database(&self) -> &Database {
         &self.database
     }
+}
+
+/// Files of the state directory that are in use while the journal is. With the checkpoint's gone, the journal is of no use;
+/// with the lock gone, a second daemon could begin beside this one.
+fn used_files(dir: &Path) -> Vec<PathBuf> {
+    let databases = [JOURNAL.file_name, "checkpoint.db"];
+    let databases = databases
+        .iter()
+        .flat_map(|name| ["", "-wal", "-shm"].map(|suffix| dir.join(format!("{name}{suffix}"))));
+    databases
+        .chain(durable_mark::paths(dir))
+        .chain([dir.join(LOCK_FILE)])
+        .collect()
+}
+
+fn file_limit_bytes() -> Option<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_FSIZE).ok()?;
+    (soft != RLIM_INFINITY).then_some(soft)
 }
 
 fn delete_through(rows: &Connection, anchor: Anchor) -> rusqlite::Result<()> {

@@ -88,7 +88,12 @@ pub(super) fn write(
 /// What is left of a journal whose process is killed now.
 pub(super) fn copy_as_if_killed(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    for name in ["journal.mark", "journal.db", "journal.db-wal"] {
+    for name in [
+        "journal.mark",
+        "journal.mark2",
+        "journal.db",
+        "journal.db-wal",
+    ] {
         fs::copy(from.join(name), to.join(name)).unwrap();
     }
 }
@@ -194,7 +199,7 @@ fn a_full_disk_refuses_batches_and_service_goes_on_when_there_is_room() {
     await_committed(&events, 1);
     journal.submit(batch(2, 100_000));
     match events.recv_timeout(PATIENCE).unwrap() {
-        JournalEvent::NoRoom { batch: refused } => assert_eq!(refused, batch(2, 100_000)),
+        JournalEvent::NoRoom { batch: refused, .. } => assert_eq!(refused, batch(2, 100_000)),
         event => panic!("{event:?}"),
     }
     journal.submit(batch(2, 2000));
@@ -277,7 +282,7 @@ fn a_group_without_room_leaves_nothing_of_itself() {
     drop(go_on);
     for wanted in &refused[..2] {
         match events.recv_timeout(PATIENCE).unwrap() {
-            JournalEvent::NoRoom { batch } => assert_eq!(batch, *wanted),
+            JournalEvent::NoRoom { batch, .. } => assert_eq!(batch, *wanted),
             event => panic!("{event:?}"),
         }
     }

@@ -7,10 +7,11 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use chat_shared::child_link::{Reports, report_note, report_ready};
+use chat_shared::child_link::{ChildWarning, Reports, report_note, report_ready, report_warning};
 use chat_shared::crash_point;
 use chat_shared::process_identity::has_ended;
 use chat_shared::rpc::{FrameReader, LifeId};
+use chat_shared::system_limits::SystemLimits;
 use chat_shared::wake_stream;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
@@ -73,6 +74,8 @@ pub(super) struct EventLoop {
     accept_at: Option<Instant>,
     stop_by: Option<Instant>,
     reports: Reports,
+    /// What is to be warned of for as long as this process lives.
+    lasting_warning: ChildWarning,
 }
 
 impl EventLoop {
@@ -137,6 +140,7 @@ impl EventLoop {
             accept_at: None,
             stop_by: None,
             reports: Reports::default(),
+            lasting_warning: warning_of_limits(&setup.limits),
         })
     }
 
@@ -188,9 +192,20 @@ impl EventLoop {
         if let Some(reading) = self.core.take_account_file_reading() {
             self.reports.files_were_read(&reading);
         }
+        self.reports.warn_of(self.warning());
         let now_ms = self.clock.stamp().boot_ms;
         self.reports
             .report_if_due(&mut self.parent, self.core.refusals(), now_ms);
+    }
+
+    fn warning(&self) -> ChildWarning {
+        let of_space = self.core.space_warning().map(|text| ChildWarning {
+            text: text.to_owned(),
+            is_refusing: true,
+        });
+        self.lasting_warning
+            .clone()
+            .and(of_space.unwrap_or_default())
     }
 
     fn serve_when_ready(&mut self) -> anyhow::Result<()> {
@@ -210,6 +225,9 @@ impl EventLoop {
         log::info!("serving {serving} accounts, {disabled} others are disabled");
         let parent =
             std::os::unix::net::UnixStream::from(self.parent.as_fd().try_clone_to_owned()?);
+        // Whoever waits for this may look at the status next.
+        report_warning(&parent, &self.warning())
+            .context("cannot tell the supervisor of a warning")?;
         report_ready(&parent).context("cannot tell the supervisor that the state is ready")
     }
 
@@ -405,13 +423,15 @@ impl EventLoop {
                 }
                 self.core.committed(position, batch, bytes);
             }
-            Finished::Journal(JournalEvent::NoRoom { batch }) => self.core.no_room(batch),
+            Finished::Journal(JournalEvent::NoRoom { batch, cause }) => {
+                self.core.no_room(batch, cause);
+            }
             Finished::Journal(JournalEvent::Failed { error }) => bail!("{error}"),
             Finished::Checkpoint(CheckpointEvent::Written { position }) => {
                 self.core.checkpoint_written(position);
             }
-            Finished::Checkpoint(CheckpointEvent::NoRoom { checkpoint }) => {
-                self.core.checkpoint_no_room(checkpoint.changes);
+            Finished::Checkpoint(CheckpointEvent::NoRoom { checkpoint, cause }) => {
+                self.core.checkpoint_no_room(checkpoint.changes, cause);
             }
             Finished::Checkpoint(CheckpointEvent::DamagedTexts { page, checkpoint }) => {
                 self.core.checkpoint_met_damage(page, checkpoint.changes);
@@ -503,6 +523,17 @@ impl EventLoop {
             .flatten()
             .min()
     }
+}
+
+fn warning_of_limits(limits: &SystemLimits) -> ChildWarning {
+    let file_size = limits.file_bytes.map_or_else(String::new, |bytes| {
+        format!(
+            "the system allows no file of more than {} KiB (ulimit -f, LimitFSIZE=): messages are refused when the state's \
+             files come near that",
+            bytes / 1024
+        )
+    });
+    ChildWarning::of(limits.warning()).and(ChildWarning::of(file_size))
 }
 
 fn is_dead(pid: u32) -> bool {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use chat_shared::memory::AvailableMemory;
 use chat_shared::sandbox::Sandbox;
+use chat_shared::system_limits::SystemLimits;
 
 use crate::account_file::rewrite::rewrite;
 use crate::backup::restore;
@@ -39,6 +40,8 @@ pub struct DaemonSetup {
     pub listener: UnixListener,
     /// The supervisor: is told when the daemon can serve; its end is the daemon's end.
     pub parent: UnixStream,
+    /// What the system lets this process have.
+    pub limits: SystemLimits,
     /// The flags.
     pub settings: Settings,
     /// What this process has given up so far, and is to give up.

@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
-use std::thread;
+use std::thread::{self, Builder};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -14,6 +14,8 @@ use crate::entry::Batch;
 use crate::journal::{CheckedJournal, LocalJournal, Position, RecoveredJournal, damaged_journal};
 use crate::state::{Restoration, State};
 use crate::stored_state::replay_within;
+
+const NO_THREAD: &str = "cannot start a thread that recovers the state";
 
 /// Batches that may be read while earlier ones are still being applied.
 const READ_AHEAD_BATCHES: usize = 4;
@@ -90,10 +92,11 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
     let began = Instant::now();
     let mut restoration = Restoration::within(resident_text_bytes);
     let (loaded, checked) = thread::scope(|scope| {
-        let checked = scope.spawn(|| CheckedJournal::open(state_dir));
+        let checked = Builder::new().spawn_scoped(scope, || CheckedJournal::open(state_dir));
+        let checked = checked.context(NO_THREAD)?;
         let loaded = CheckpointStore::open_into(state_dir, &mut restoration);
-        (loaded, checked.join())
-    });
+        anyhow::Ok((loaded, checked.join()))
+    })?;
     let loaded = loaded.context("cannot load the state")?;
     let checked = checked.unwrap_or_else(|panic| resume_unwind(panic));
     let checked = checked.context("cannot replay the journal")?;
@@ -110,20 +113,24 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
     let journal = thread::scope(|scope| {
         let (read, to_be_applied) = sync_channel::<Batch>(READ_AHEAD_BATCHES);
         let state = &mut state;
-        scope.spawn(move || {
+        let apply = move || {
             for batch in to_be_applied {
                 replay_within(state, batch, resident_text_bytes);
             }
-        });
-        checked.replay(loaded.position, |stored| {
+        };
+        Builder::new()
+            .spawn_scoped(scope, apply)
+            .context(NO_THREAD)?;
+        let replayed = checked.replay(loaded.position, |stored| {
             replayed_bytes += stored.bytes as u64;
             replayed_entries += stored.batch.attempts();
             // It ends sooner only by a panic, which the scope passes on.
             let _ = read.send(stored.batch);
             Ok(())
-        })
-    })
-    .context("cannot replay the journal")?;
+        });
+        drop(read);
+        replayed.context("cannot replay the journal")
+    })?;
     state
         .check_replayed()
         .map_err(|error| damaged_journal(state_dir, error))

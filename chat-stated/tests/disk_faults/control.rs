@@ -17,6 +17,9 @@ const BUDGET: u64 = 7;
 
 const EIO: i64 = 5;
 const ENOSPC: i64 = 28;
+const EFBIG: i64 = 27;
+const EROFS: i64 = 30;
+const EDQUOT: i64 = 122;
 
 /// Operations that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,9 @@ impl Kind {
 pub(crate) enum Failure {
     Io,
     NoSpace,
+    Quota,
+    FileSize,
+    ReadOnly,
     /// Half of it is done, and says so.
     Short,
 }
@@ -93,6 +99,9 @@ impl Control {
         let error = match fault.failure {
             Failure::Io => EIO,
             Failure::NoSpace => ENOSPC,
+            Failure::Quota => EDQUOT,
+            Failure::FileSize => EFBIG,
+            Failure::ReadOnly => EROFS,
             Failure::Short => -1,
         };
         let for_ever = i64::from(fault.for_ever);

@@ -12,10 +12,11 @@ use crate::run::{ACCOUNTS, Told, recover_all, run};
 use crate::worker::Worker;
 
 /// The files in which something is used; `-shm` files are made anew.
-const USED: [&str; 5] = [
+const USED: [&str; 6] = [
     "journal.db",
     "journal.db-wal",
     "journal.mark",
+    "journal.mark2",
     "checkpoint.db",
     "checkpoint.db-wal",
 ];

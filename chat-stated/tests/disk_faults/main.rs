@@ -11,5 +11,6 @@ mod flipped_bits;
 mod full_disk;
 mod power_cut;
 mod run;
+mod system_limits;
 mod trace;
 mod worker;

@@ -11,6 +11,7 @@ mod greeting;
 mod hashing;
 mod hostile_worker;
 mod logins;
+mod lost_files;
 mod orphans;
 mod pages;
 mod pipelining;

@@ -111,6 +111,7 @@ fn a_journal_that_is_moved_away_takes_no_reading_along_that_the_checkpoint_relie
         "journal.db-wal",
         "journal.db-shm",
         "journal.mark",
+        "journal.mark2",
     ] {
         let _ = std::fs::remove_file(state.join(name));
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::backoff::Backoff;
+use crate::child_link::ChildWarning;
 use crate::process_identity::ProcessIdentity;
 use crate::status_file::{ChildStatus, LifeEnd, Phase};
 
@@ -126,6 +127,7 @@ impl Fleet {
         status.process = Some(process);
         status.next_start = None;
         status.sandbox.clear();
+        status.warning = ChildWarning::default();
         status.enter(Phase::Starting, now);
         if self.is_stopping {
             self.actions.push_back(Action::Terminate(process));
@@ -163,6 +165,11 @@ impl Fleet {
         self.slots[index].status.sandbox = said;
     }
 
+    /// The child of this index says what it warns of from now on.
+    pub(super) fn warned(&mut self, index: usize, warning: ChildWarning) {
+        self.slots[index].status.warning = warning;
+    }
+
     /// A life of the child of this index has ended, or could not begin.
     pub fn ended(&mut self, index: usize, reason: String, now: Moment) {
         let slot = &mut self.slots[index];
@@ -170,6 +177,7 @@ impl Fleet {
         slot.status.process = None;
         slot.status.silent_since = None;
         slot.silent_at_ms = None;
+        slot.status.warning = ChildWarning::default();
         slot.reload_when_ready = false;
         slot.status.enter(Phase::Waiting, now);
         let start_at_ms = slot.backoff.next_start_ms(served, now.clock_ms);

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod fleet;
+mod lasting_directory;
 mod publication;
 mod reloads;
 mod shared_sockets;
@@ -29,8 +30,11 @@ use crate::handouts::Handouts;
 use crate::process_identity::{ProcessIdentity, boot_id, pid_namespace};
 use crate::refusals::Refusals;
 use crate::status_file::{Phase, Status};
+use crate::system_limits;
+use crate::wall_clock;
 pub use backoff::LONGEST_WAIT_MS;
 pub use fleet::{Action, Fleet, Moment};
+use lasting_directory::LastingDirectory;
 use publication::Publication;
 use reloads::Reloads;
 pub use shared_sockets::SharedSockets;
@@ -48,6 +52,7 @@ pub struct Supervisor {
     epoch: Instant,
     on_ready: Option<Box<dyn FnOnce()>>,
     handouts: Option<Box<dyn Handouts>>,
+    lasting_directory: Option<LastingDirectory>,
     /// Of lives that ended.
     refused_before: Refusals,
     reloads: Reloads,
@@ -84,6 +89,7 @@ impl Supervisor {
             epoch,
             on_ready: Some(on_ready),
             handouts: None,
+            lasting_directory: None,
             refused_before: Refusals::default(),
             reloads: Reloads::default(),
             files_read: None,
@@ -95,6 +101,14 @@ impl Supervisor {
         Self {
             files_read: handouts.as_ref().map(|h| h.files_read().clone()),
             handouts,
+            ..self
+        }
+    }
+
+    /// The same, with a directory that has to be the same for all lives of children once one of them has served.
+    pub fn with_lasting_directory(self, path: Option<PathBuf>) -> Self {
+        Self {
+            lasting_directory: path.map(LastingDirectory::new),
             ..self
         }
     }
@@ -154,6 +168,9 @@ impl Supervisor {
 
     fn start(&mut self, index: usize) {
         let number = child_number(index);
+        if let Some(Err(reason)) = self.lasting_directory.as_ref().map(LastingDirectory::check) {
+            return self.ended(index, reason);
+        }
         if let Err(error) = self.starter.hand_over() {
             return self.ended(index, error.to_string());
         }
@@ -169,7 +186,10 @@ impl Supervisor {
                 self.fleet.started(index, process, moment(self.epoch));
             }
             Err(error) => {
-                let reason = format!("cannot start a process: {error}");
+                let error = anyhow::Error::from(error);
+                let advice = system_limits::advice(&error).map(|advice| format!(": {advice}"));
+                let advice = advice.unwrap_or_default();
+                let reason = format!("cannot start a process: {error}{advice}");
                 self.ended(index, reason);
             }
         }
@@ -285,8 +305,14 @@ impl Supervisor {
             self.fleet.noted(index, said);
         }
         let is_heard = link.take_heard();
+        if let Some(warning) = link.warning() {
+            self.fleet.warned(index, warning);
+        }
         if link.is_ready() {
             self.fleet.ready(index, moment(self.epoch));
+            if let Some(directory) = &mut self.lasting_directory {
+                directory.has_served();
+            }
         }
         if is_heard && self.fleet.heard(index, moment(self.epoch)) {
             let name = self.starter.child_name(child_number(index));
@@ -380,6 +406,7 @@ fn describe_signal(signal: Signal) -> String {
     let number = signal as i32;
     let meaning = match signal {
         Signal::SIGSYS => ": it made a system call that the sandbox does not allow",
+        Signal::SIGXCPU => ": its processor time is used up (ulimit -t, LimitCPU=)",
         _ => "",
     };
     format!("killed by signal {number} ({signal}){meaning}")
@@ -406,6 +433,6 @@ fn moment(epoch: Instant) -> Moment {
 
 /// To the millisecond: more would only be noise in a status.
 fn now_for_people() -> Timestamp {
-    let now = Timestamp::now();
+    let now = wall_clock::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }

@@ -75,7 +75,7 @@ fn fill_disk(core: &mut Core) {
     for _ in 0..3 {
         for action in core.end_turn() {
             match action {
-                Action::Submit(batch) => core.no_room(batch),
+                Action::Submit(batch) => core.no_room(batch, NoRoom::Full),
                 Action::GiveUpReserve => core.reserve_given_up(),
                 _ => {}
             }

@@ -189,7 +189,7 @@ fn what_found_no_room_is_in_the_next_checkpoint_however_it_is_gathered() {
             break checkpoint;
         }
     };
-    worker.core.checkpoint_no_room(first.1);
+    worker.core.checkpoint_no_room(first.1, NoRoom::Full);
     let progress = has(&worker, MESSAGES - 1);
     worker.core.batches.push(progress);
     worker.core.reserve_given_up();

@@ -195,7 +195,7 @@ fn each_is_refused_where_the_disk_is_full() {
     let mut worker = with_bob();
     worker.send(&lines(&THREE));
     let refused = worker.submitted().unwrap();
-    worker.core.no_room(refused);
+    worker.core.no_room(refused, NoRoom::Full);
     let full = |offsets: [u64; 3]| offsets.map(|offset| format!("{offset} Full []"));
     assert_eq!(worker.heard(), full([10, 20, 30]));
     worker.send(&lines(&[

@@ -324,7 +324,7 @@ fn a_page_given_up_twice_before_there_was_room_is_read_where_it_is() {
     let mut reader = with_a_page_given_up();
     reader.begin_checkpoint();
     let (_, records) = reader.unwritten.take().unwrap();
-    reader.core().checkpoint_no_room(records);
+    reader.core().checkpoint_no_room(records, NoRoom::Full);
     reader.core().reserve_given_up();
     reader.turn();
     let reading = reader.read_page(5);

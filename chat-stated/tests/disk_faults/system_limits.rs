@@ -1,0 +1,93 @@
+//! What the system lets nobody write, for a reason other than a full disk: a quota, the size of a file, a file system that has
+//! become read-only. It is told at once, reading goes on, and so does all else when it is over.
+
+use std::time::{Duration, Instant};
+
+use chat_shared::rpc::Answer;
+use chat_shared::status_file::Status;
+
+use crate::cases::try_each;
+use crate::control::{Failure, Fault, Kind};
+use crate::daemon::{Installation, PATIENCE};
+use crate::run::ACCOUNTS;
+use crate::worker::{Ask, Worker};
+
+const ALICE: u64 = 1;
+const BOB: u64 = 2;
+const DAVE: u64 = 3;
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn warning(installation: &Installation) -> (String, bool) {
+    let status = Status::read(&installation.run_dir().join("chat-stated.status"));
+    let child = status.and_then(|status| status.children.first().cloned());
+    let warning = child.map(|child| child.warning).unwrap_or_default();
+    (warning.text, warning.is_refusing)
+}
+
+fn send(worker: &mut Worker<'_>, text: &str) -> Answer<'static> {
+    let reply = worker.ask(ALICE, Ask::Send("bob", text.to_owned()));
+    match reply.unwrap() {
+        reply if reply.is_sent() => Answer::Sent {
+            unknown: Vec::new(),
+        },
+        reply => {
+            assert!(reply.is(&Answer::Full), "{}", reply.answer);
+            Answer::Full
+        }
+    }
+}
+
+fn try_limit(failure: Failure, words: &str) {
+    let mut installation = Installation::new(&ACCOUNTS);
+    installation.flags = vec!["--disk-reserve=1".into()];
+    let mut daemon = installation.start();
+    let mut worker = Worker::new(&installation, &mut daemon);
+    for (client, name) in [(ALICE, "alice"), (BOB, "bob")] {
+        let reply = worker.ask(client, Ask::LogIn(name, "x")).unwrap();
+        assert!(reply.is(&Answer::Welcome), "{}", reply.answer);
+    }
+    assert_ne!(send(&mut worker, "before"), Answer::Full);
+    installation.control.fail(Fault {
+        kind: Kind::Write,
+        at: 1,
+        failure,
+        for_ever: true,
+    });
+    assert_eq!(send(&mut worker, "refused"), Answer::Full);
+    let reply = worker.ask(DAVE, Ask::LogIn("dave", "x")).unwrap();
+    assert!(reply.is(&Answer::Full), "{}", reply.answer);
+    let reply = worker.ask(BOB, Ask::Fetch).unwrap();
+    let texts: Vec<&str> = reply.messages.iter().map(|(_, text)| &text[..]).collect();
+    assert_eq!(texts, ["before"]);
+    wait_until("a warning", || warning(&installation) != Default::default());
+    let (text, is_refusing) = warning(&installation);
+    assert!(text.contains(words) && is_refusing, "{text}");
+
+    installation.control.end_faults();
+    wait_until("room again", || send(&mut worker, "after") != Answer::Full);
+    wait_until("no warning", || {
+        warning(&installation) == Default::default()
+    });
+    let log = installation.log();
+    assert!(log.contains(words), "{log}");
+    assert_eq!(log.matches("begins as process").count(), 1, "{log}");
+    assert!(!installation.run_dir().join("state/disk-failed").exists());
+    assert!(daemon.stop());
+}
+
+#[test]
+fn a_limit_of_the_system_is_an_answer() {
+    let limits = [
+        (Failure::Quota, "the disk quota is used up"),
+        (Failure::FileSize, "the size that the system allows"),
+        (Failure::ReadOnly, "is read-only"),
+    ];
+    try_each(&limits, |(failure, words)| try_limit(*failure, words));
+}
