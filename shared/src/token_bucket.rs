@@ -57,6 +57,11 @@ impl TokenBucket {
         (ready_at_ms > now_ms).then_some(ready_at_ms)
     }
 
+    /// Whether more was spent than there was.
+    pub fn is_in_debt(&self, rate: Rate, now_ms: u64) -> bool {
+        self.full_at_us.saturating_sub(rate.burst_us) > now_ms.saturating_mul(1_000)
+    }
+
     /// When nothing will be missing, if no more is taken.
     pub fn full_at_ms(&self) -> u64 {
         self.full_at_us.div_ceil(1_000)

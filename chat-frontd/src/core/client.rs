@@ -4,6 +4,7 @@ use chat_shared::rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_
 
 use super::Observation;
 use super::clients::Clients;
+use super::name_list::{HeldLists, NameList};
 use super::session::{MessageLines, QueuePart, RestingSession, Session, SessionLimits};
 use super::timers::ClientKey;
 
@@ -114,7 +115,7 @@ impl Client {
 pub(super) fn take_items(
     payload: &[u8],
     clients: &mut Clients,
-    lines: &mut MessageLines,
+    (lines, held_lists): (&mut MessageLines, &HeldLists),
     now_ms: u64,
     reached: &mut Vec<ClientKey>,
     turned_away: &mut Vec<ConnectionSerial>,
@@ -179,6 +180,14 @@ pub(super) fn take_items(
                 at(connection, &mut |session| {
                     session.sent(first, last, (through, more), now_ms);
                 });
+            }
+            ToWorker::Users { requests, names } => {
+                let list = NameList::new(names, held_lists);
+                for request in requests {
+                    at(request.connection, &mut |session| {
+                        session.listed(&request, &list, now_ms);
+                    });
+                }
             }
         }
     }

@@ -45,7 +45,7 @@ impl Core {
                     client::take_items(
                         payload,
                         &mut self.clients,
-                        &mut self.lines,
+                        (&mut self.lines, &self.held_lists),
                         self.now_ms,
                         &mut reached,
                         &mut turned_away,

@@ -10,6 +10,7 @@ mod clients;
 mod daemon;
 mod delivery_checks;
 mod link;
+mod name_list;
 mod newcomers;
 mod session;
 mod timers;
@@ -26,6 +27,7 @@ pub use timers::ClientKey;
 use client::Client;
 use clients::Clients;
 use link::Link;
+use name_list::HeldLists;
 use newcomers::Newcomers;
 use session::{Ending, MessageLines};
 use timers::{Reason, Timers};
@@ -91,7 +93,9 @@ pub struct Core {
     actions: Vec<Action>,
     newcomers: Newcomers,
     security: SecurityLog,
+    /// What is held for each client alone.
     held_bytes: usize,
+    held_lists: HeldLists,
 }
 
 impl Core {
@@ -113,6 +117,7 @@ impl Core {
             newcomers: Newcomers::default(),
             security: SecurityLog::default(),
             held_bytes: 0,
+            held_lists: HeldLists::default(),
         }
     }
 
@@ -262,7 +267,7 @@ impl Core {
             let position = client.session.output.written_position();
             client.session.delivery.written(position);
             // Nothing else may tell that there is room for the answers to lines that have come already.
-            if client.session.has_line_to_take() {
+            if client.session.has_line_to_take() || client.session.has_list_to_ask_for() {
                 self.list(key);
             }
         }

@@ -160,11 +160,10 @@ impl Core {
 
     /// Lets go of who holds the most, until what is held is within the limit.
     pub(super) fn relieve_memory(&mut self) {
-        while self.held_bytes > self.settings.max_held_bytes {
-            let most = self
-                .clients
-                .iter_awake()
-                .max_by_key(|(_, client)| client.held_bytes);
+        while self.held_bytes + self.held_lists.bytes() > self.settings.max_held_bytes {
+            let most = self.clients.iter_awake().max_by_key(|(_, client)| {
+                client.held_bytes + client.session.output.list_share_bytes()
+            });
             let Some((key, client)) = most else {
                 return;
             };

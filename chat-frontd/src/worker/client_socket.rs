@@ -16,6 +16,9 @@ use crate::core::{ClientKey, Core, Observation};
 /// Bytes read from a client at once.
 pub(super) const READ_BYTES: usize = 16 * 1024;
 
+/// Bytes written to a client before the others have their turn; a list of names may be far longer.
+pub(super) const WRITE_BYTES: usize = 128 * 1024;
+
 /// What became of a client's socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alive {
@@ -179,26 +182,36 @@ impl ClientSocket {
         let Some(output) = core.output(key) else {
             return Alive::Yes;
         };
-        let mut has_written = false;
-        while self.is_writable && !output.pending().is_empty() {
+        let mut written_bytes = 0;
+        while self.is_writable && written_bytes < WRITE_BYTES && !output.pending().is_empty() {
             crash_point::reach("worker:before-answer");
-            let bytes = crash_point::cut("worker:in-delivery", output.pending());
+            let bytes = output.pending();
+            let bytes = &bytes[..bytes.len().min(WRITE_BYTES)];
+            let bytes = crash_point::cut("worker:in-delivery", bytes);
             match self.stream.write(bytes) {
                 Ok(bytes) if bytes > 0 => {
                     crash_point::cut_written();
                     crash_point::reach("worker:after-answer");
                     output.advance(bytes);
-                    has_written = true;
+                    written_bytes += bytes;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(_) | Err(_) => return Alive::No,
             }
         }
-        if has_written {
+        if written_bytes > 0 {
             core.wrote(key);
         }
         Alive::Yes
+    }
+
+    /// Whether something waits to be written, and the kernel may take it.
+    pub(super) fn can_write(&self, key: ClientKey, core: &mut Core) -> bool {
+        self.is_writable
+            && core
+                .output(key)
+                .is_some_and(|output| !output.pending().is_empty())
     }
 
     pub(super) fn shut(&mut self) -> Alive {

@@ -213,13 +213,13 @@ impl EventLoop {
             self.observe(key);
         }
         self.release_held_back();
-        let mut more_to_read = Vec::new();
+        let mut more_to_do = Vec::new();
         while let Some(key) = self.core.next_listed() {
             if self.serve(key) {
-                more_to_read.push(key);
+                more_to_do.push(key);
             }
         }
-        for key in more_to_read {
+        for key in more_to_do {
             self.core.list(key);
         }
         // Time alone may have closed somebody, without anybody being served.
@@ -255,7 +255,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Does for a client what can be done without waiting; whether there is more to be read.
+    /// Does for a client what can be done without waiting; whether there is more to be read or written.
     fn serve(&mut self, key: ClientKey) -> bool {
         let Some(Some(socket)) = self.sockets.get_mut(key) else {
             return false;
@@ -290,7 +290,8 @@ impl EventLoop {
             self.room_for_another();
             return false;
         }
-        let has_more = !socket.is_held_back(self.now_ms) && socket.can_read(key, &self.core);
+        let can_read = !socket.is_held_back(self.now_ms) && socket.can_read(key, &self.core);
+        let has_more = can_read || socket.can_write(key, &mut self.core);
         self.perform_actions();
         has_more
     }

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 
 use zeroize::Zeroize;
 
-use super::client_socket::{Alive, ClientSocket, READ_BYTES};
+use super::client_socket::{Alive, ClientSocket, READ_BYTES, WRITE_BYTES};
 use crate::core::{ClientKey, Core};
 
 impl ClientSocket {
@@ -88,8 +88,8 @@ impl ClientSocket {
         let (Some(tls), Some(output)) = (&mut self.tls, core.output(key)) else {
             return Alive::Yes;
         };
-        let mut has_written = false;
-        while self.is_writable {
+        let mut written_bytes = 0;
+        while self.is_writable && written_bytes < WRITE_BYTES {
             if tls.outgoing().is_empty() {
                 if output.pending().is_empty() {
                     break;
@@ -103,14 +103,14 @@ impl ClientSocket {
                 Ok(bytes) if bytes > 0 => {
                     let plaintext = tls.wrote(bytes);
                     output.advance(plaintext);
-                    has_written |= plaintext > 0;
+                    written_bytes += plaintext;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(_) | Err(_) => return Alive::No,
             }
         }
-        if has_written {
+        if written_bytes > 0 {
             core.wrote(key);
         }
         if self.is_to_be_shut && tls.outgoing().is_empty() {

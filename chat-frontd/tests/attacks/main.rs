@@ -16,6 +16,7 @@ mod support;
 
 mod descriptors;
 mod guessing;
+mod large_answers;
 mod never_reading;
 mod resets;
 mod rpc_socket;

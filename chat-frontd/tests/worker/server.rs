@@ -89,7 +89,12 @@ impl Server {
 
     /// Resident memory of the worker.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/statm", self.worker.pid);
+        self.memory_of(self.worker)
+    }
+
+    /// Resident memory of a process.
+    pub(crate) fn memory_of(&self, process: ProcessIdentity) -> u64 {
+        let path = format!("/proc/{}/statm", process.pid);
         let pages = fs::read_to_string(path).unwrap();
         let resident: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
         resident * 4096

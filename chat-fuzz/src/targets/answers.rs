@@ -7,7 +7,7 @@ use chat_shared::protocol::text::is_clean;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
     LifeCredential, LifeId, Message, MessageNumber, Progress, Request, StreamOffset, ToWorker,
-    decode_items,
+    UsersRequest, decode_items,
 };
 
 use crate::choices::Choices;
@@ -381,6 +381,7 @@ fn send_reply(
     choices: &mut Choices<'_>,
     said: &mut FrameWriter,
 ) {
+    let is_list = question == Question::Users && choices.below(4) > 0;
     let answer = match found.decided.get(&offset) {
         Some(decided) => decided.clone(),
         None => decide(question, choices),
@@ -401,6 +402,21 @@ fn send_reply(
         found.is_pushed = on;
     }
     let has_queue = found.is_logged_in && !found.is_logged_out;
+    if is_list && has_queue {
+        let more = found.sent_through < found.newest || found.promised_through.is_some();
+        let through = found.newest;
+        found.promised_through = more.then_some(through);
+        let request = UsersRequest {
+            connection,
+            offset,
+            through: MessageNumber(through),
+            more,
+        };
+        let requests = vec![request];
+        let names = "bob foobar";
+        assert_eq!(said.push(&ToWorker::Users { requests, names }), Ok(()));
+        return;
+    }
     let (texts, more) = match has_queue && found.promised_through.is_none() {
         true => found.part(),
         false => (Vec::new(), found.promised_through.is_some()),
@@ -444,9 +460,7 @@ fn decide(question: Question, choices: &mut Choices<'_>) -> Answer<'static> {
         },
         (Question::Send, 3) => Answer::Full,
         (Question::Send, _) => Answer::Quota,
-        (Question::Users, _) => Answer::Users {
-            names: "bob foobar".into(),
-        },
+        (Question::Users, _) => Answer::Busy,
         (Question::LogOut, _) => Answer::LoggedOut,
         (Question::Read | Question::Push(_) | Question::Page { .. }, _) => Answer::Fetched,
     }

@@ -467,6 +467,12 @@ impl Link {
                         take_one(&mut self.asked, *line);
                     }
                 }
+                Ok(ToWorker::Users { requests, names }) => {
+                    for request in requests {
+                        take_one(&mut self.asked, (request.connection, request.offset));
+                    }
+                    assert!(is_clean(names));
+                }
                 Ok(ToWorker::End { .. }) => {}
                 Err(error) => panic!("the daemon wrote what cannot be read: {error}"),
             }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageNumber, Progress,
-    Request, ResumedConnection, Sends, SendsPacker, StreamOffset, ToWorker,
+    Request, ResumedConnection, Sends, SendsPacker, StreamOffset, ToWorker, UsersRequest,
 };
 
 use crate::choices::Choices;
@@ -180,7 +180,8 @@ pub(super) fn push_to_worker(
     });
     let messages: Vec<Message<'_>> = messages.collect();
     let (through, more) = (number(choices), choices.flip());
-    let item = match choices.below(8) {
+    let names = texts.join(" ");
+    let item = match choices.below(9) {
         0..=2 => ToWorker::Reply {
             connection,
             offset: match asked {
@@ -214,6 +215,19 @@ pub(super) fn push_to_worker(
                 more,
             }
         }
+        7 => {
+            let offset = asked.map_or_else(|| choices.number(), |(_, offset)| offset.0);
+            let request = UsersRequest {
+                connection,
+                offset: StreamOffset(offset),
+                through,
+                more,
+            };
+            ToWorker::Users {
+                requests: vec![request; choices.below(3)],
+                names: &names,
+            }
+        }
         _ => ToWorker::End { connection },
     };
     assert_eq!(writer.push(&item), Ok(()));
@@ -221,7 +235,7 @@ pub(super) fn push_to_worker(
 
 fn answer<'a>(choices: &mut Choices<'_>, texts: &'a [String]) -> Answer<'a> {
     let seconds_left = choices.number();
-    match choices.below(16) {
+    match choices.below(15) {
         0 => Answer::Password,
         1 => Answer::Register,
         2 => Answer::Username,
@@ -233,14 +247,11 @@ fn answer<'a>(choices: &mut Choices<'_>, texts: &'a [String]) -> Answer<'a> {
         8 => Answer::Sent {
             unknown: texts.iter().map(String::as_str).collect(),
         },
-        9 => Answer::Users {
-            names: texts.join(" ").into(),
-        },
-        10 => Answer::Fetched,
-        11 => Answer::LoggedOut,
-        12 => Answer::Quota,
-        13 => Answer::Full,
-        14 => Answer::Busy,
+        9 => Answer::Fetched,
+        10 => Answer::LoggedOut,
+        11 => Answer::Quota,
+        12 => Answer::Full,
+        13 => Answer::Busy,
         _ => Answer::Refused,
     }
 }

@@ -28,9 +28,9 @@ pub(super) struct WaitingRead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Read {
     Fetch,
-    Who,
-    Last {
-        minutes: u64,
+    /// Names of users; as [`super::lists::ListRequest`].
+    Users {
+        minutes: Option<u64>,
     },
     Push {
         on: bool,

@@ -15,6 +15,12 @@ pub(super) const SLICE: SliceLimits = SliceLimits {
     text_bytes: 128 * 1024,
 };
 
+/// Nothing goes with an answer: the worker is told to ask, if there is something.
+pub(super) const NO_MESSAGES: SliceLimits = SliceLimits {
+    messages: 0,
+    text_bytes: 0,
+};
+
 /// What may be pushed to a client beyond what its worker said to be written.
 const PUSH_WINDOW_BYTES: usize = 128 * 1024;
 
@@ -83,10 +89,11 @@ impl Core {
         let account = link
             .connection(serial)
             .and_then(|connection| self.state.account_on(connection));
+        let limits = slice_limits(link);
         let Some(client) = link.clients.get_mut(serial) else {
             return;
         };
-        let waiting = Waiting::next(&self.state, account, client, through);
+        let waiting = Waiting::next(&self.state, account, client, through, limits);
         reply(link, serial, offset, answer, waiting);
     }
 
@@ -125,16 +132,18 @@ impl Core {
         let account = link
             .connection(serial)
             .and_then(|connection| self.state.account_on(connection));
+        let limits = slice_limits(link);
         let Some(client) = link.clients.get_mut(serial) else {
             return true;
         };
         let slice = account.map(|account| {
             self.state
-                .read_queue_with(account, after, through, SLICE, texts)
+                .read_queue_with(account, after, through, limits, texts)
         });
         let (messages, more) =
             slice.map_or((Vec::new(), false), |slice| (slice.messages, slice.more));
-        if messages.is_empty() && more {
+        // With no room for any the worker gets none, and asks again.
+        if messages.is_empty() && more && limits.messages > 0 {
             return false;
         }
         let is_caught_up = !more
@@ -218,10 +227,11 @@ impl<'a> Waiting<'a> {
         account: Option<AccountId>,
         client: &mut Client,
         through: MessageNumber,
+        limits: SliceLimits,
     ) -> Self {
         match account {
             Some(account) => {
-                let (messages, more) = next_slice(state, account, client, through);
+                let (messages, more) = next_slice(state, account, client, through, limits);
                 Self {
                     messages,
                     through,
@@ -259,31 +269,14 @@ pub(super) fn reply(
     };
     if let Err(error) = link.output.push(&reply) {
         log::error!("cannot answer process {}: {error}", link.pid);
-        refuse_oversized(link, serial, offset, through);
     }
 }
 
-/// Answers what cannot be answered in one frame, such as half a million names. The messages that were to go with
-/// it are to be asked for.
-fn refuse_oversized(
-    link: &mut Link,
-    serial: ConnectionSerial,
-    offset: StreamOffset,
-    through: MessageNumber,
-) {
-    if let Some(client) = link.clients.get_mut(serial) {
-        client.promise(through);
-    }
-    let refusal = ToWorker::Reply {
-        connection: serial,
-        offset,
-        answer: Answer::Busy,
-        messages: Vec::new(),
-        through,
-        more: true,
-    };
-    if let Err(error) = link.output.push(&refusal) {
-        log::error!("cannot refuse process {} either: {error}", link.pid);
+/// What may go with an answer, push or page: nothing to a worker that does not take what it was sent.
+pub(super) fn slice_limits(link: &Link) -> SliceLimits {
+    match link.is_behind() {
+        true => NO_MESSAGES,
+        false => SLICE,
     }
 }
 
@@ -357,12 +350,13 @@ fn next_slice<'a>(
     account: AccountId,
     client: &mut Client,
     through: MessageNumber,
+    limits: SliceLimits,
 ) -> (Vec<Message<'a>>, bool) {
     if client.promised_through().is_some() {
         client.promise(through);
         return (Vec::new(), true);
     }
-    let slice = state.read_queue(account, client.sent_through, through, SLICE);
+    let slice = state.read_queue(account, client.sent_through, through, limits);
     if slice.more {
         client.promise(through);
     }
@@ -378,6 +372,7 @@ fn next_push<'a>(
     through: MessageNumber,
 ) -> Option<(Vec<Message<'a>>, bool)> {
     let account = state.account_on(link.connection(serial)?)?;
+    let limits = slice_limits(link);
     let client = link.clients.get_mut(serial)?;
     if client.promised_through().is_some() || client.sent_through >= through {
         return None;
@@ -387,7 +382,7 @@ fn next_push<'a>(
         client.sent_through = through;
         return Some((Vec::new(), true));
     }
-    let (messages, more) = next_slice(state, account, client, through);
+    let (messages, more) = next_slice(state, account, client, through, limits);
     let bytes: usize = messages
         .iter()
         .map(|message| message.text.len() + MESSAGE_OVERHEAD_BYTES)

@@ -11,6 +11,10 @@ use crate::entry::ConnectionId;
 /// Names a worker's connection for the loop and the core.
 pub type LinkId = usize;
 
+/// A worker that has left so much unread is behind: it is not read, and gets nothing that may be long, until it has taken
+/// some of it.
+const MAX_UNREAD_BYTES: usize = 8 * 1024 * 1024;
+
 /// A worker's connection.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -185,6 +189,10 @@ impl Link {
             clients: ConnectionMap::default(),
             pushed: BTreeSet::new(),
         }
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.output.pending_bytes() > MAX_UNREAD_BYTES
     }
 
     pub(super) fn life(&self) -> Option<LifeId> {

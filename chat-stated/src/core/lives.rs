@@ -60,6 +60,7 @@ impl Core {
         };
         self.logins.forget_link(link, &mut self.actions);
         self.sources.close_link(link);
+        self.lists.forget_link(link);
         if let Some(life) = closed.life() {
             log::info!("worker {} (life {}) is gone", closed.pid, life.0);
             self.attached.remove(&life);
@@ -70,6 +71,11 @@ impl Core {
     /// What waits to be written to a worker.
     pub fn output(&mut self, link: LinkId) -> Option<&mut FrameWriter> {
         Some(&mut self.links.get_mut(&link)?.output)
+    }
+
+    /// Whether a worker does not take what it was sent. It is not to be read then: what it asks for would add to that.
+    pub fn is_behind(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(Link::is_behind)
     }
 
     /// Workers that have something waiting to be written.

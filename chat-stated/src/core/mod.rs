@@ -10,6 +10,7 @@ mod batches;
 mod checkpoints;
 mod delivery;
 mod link;
+mod lists;
 mod lives;
 mod logins;
 mod operators;
@@ -43,6 +44,7 @@ use account_file::Filing;
 use batches::Batches;
 use checkpoints::Checkpoints;
 use link::Link;
+use lists::Lists;
 use lives::Orphans;
 use logins::Logins;
 use sources::Sources;
@@ -198,6 +200,7 @@ pub struct Core {
     security: SecurityLog,
     text_reads: TextReads,
     waiting_log: WaitingLog,
+    lists: Lists,
     effects: Effects,
     actions: Vec<Action>,
 }
@@ -228,6 +231,7 @@ impl Core {
             space: Space::default(),
             text_reads: TextReads::default(),
             waiting_log: WaitingLog::default(),
+            lists: Lists::default(),
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };
@@ -253,6 +257,7 @@ impl Core {
     /// Ends a turn: sends what became ready, and gives what has to be done outside.
     pub fn end_turn(&mut self) -> Vec<Action> {
         self.push_new_messages();
+        self.go_on_with_lists();
         self.submit_ready_batch();
         self.go_on_with_checkpoint();
         self.drop_texts();
@@ -265,6 +270,7 @@ impl Core {
             self.text_reads.is_dropping().then_some(self.stamp.boot_ms),
             self.checkpoints.next_piece_ms(self.stamp.boot_ms),
             self.orphans.next_deadline_ms(),
+            self.next_list_ms(),
             self.next_silent_link_ms(),
             self.batches.next_retry_ms(),
             self.filing.next_retry_ms(),
@@ -305,5 +311,6 @@ impl Core {
             && self.filing.is_settled()
             && self.logins.is_idle()
             && self.text_reads.is_idle()
+            && self.lists.is_idle()
     }
 }

@@ -12,6 +12,7 @@ use chat_shared::security_log::Event;
 use super::Core;
 use super::batches::{Read, WaitingRead};
 use super::link::{LinkId, Stage};
+use super::lists::ListRequest;
 use crate::entry::{Action as Attempt, Entry, RequestName};
 use crate::state::Named;
 
@@ -125,8 +126,11 @@ impl Core {
                 self.attempt(asked, Attempt::Broadcast { text });
             }
             Call::Fetch => self.read(asked, Read::Fetch),
-            Call::Who => self.read(asked, Read::Who),
-            Call::Last { minutes } => self.read(asked, Read::Last { minutes }),
+            Call::Who => self.read(asked, Read::Users { minutes: None }),
+            Call::Last { minutes } => {
+                let minutes = Some(minutes);
+                self.read(asked, Read::Users { minutes });
+            }
             Call::Push { on } => self.read(asked, Read::Push { on }),
             Call::LogOut => self.attempt(asked, Attempt::LogOut),
         }
@@ -212,12 +216,14 @@ impl Core {
         }
         let answer = match read {
             Read::Fetch => Answer::Fetched,
-            Read::Who => Answer::Users {
-                names: self.state.online().into(),
-            },
-            Read::Last { minutes } => Answer::Users {
-                names: self.state.online_within(minutes, &self.stamp).into(),
-            },
+            Read::Users { minutes } => {
+                return self.lists.add(ListRequest {
+                    link,
+                    serial,
+                    offset,
+                    minutes,
+                });
+            }
             Read::Push { on } => {
                 if on {
                     found.pushed.insert(serial);

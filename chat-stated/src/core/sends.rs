@@ -4,7 +4,7 @@ use chat_shared::protocol::message::{may_be_recipients, may_be_text};
 use chat_shared::rpc::{self, Answer, PackedSends, StreamOffset, ToWorker};
 
 use super::Core;
-use super::delivery::{Waiting, reply};
+use super::delivery::{Waiting, reply, slice_limits};
 use super::link::LinkId;
 use crate::entry::{ConnectionId, Entry, RequestName, Sends};
 
@@ -64,11 +64,12 @@ impl Core {
         let Some(link) = link.and_then(|link| self.links.get_mut(link)) else {
             return;
         };
+        let limits = slice_limits(link);
         let Some(client) = link.clients.get_mut(connection.serial) else {
             return;
         };
         let account = self.state.account_on(connection);
-        let waiting = Waiting::next(&self.state, account, client, through);
+        let waiting = Waiting::next(&self.state, account, client, through, limits);
         let (through, more) = (waiting.through, waiting.more);
         let mut first = first.offset;
         if !waiting.messages.is_empty() {

@@ -2,6 +2,7 @@
 
 mod account_file;
 mod checkpoints;
+mod lists;
 mod sends;
 mod texts;
 
@@ -287,7 +288,7 @@ fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
     let first = worker.submitted().unwrap();
     // Somebody else's entry begins the next batch, and the question is put behind that.
     worker.core.batches.push(Entry::Filed(Vec::new()));
-    worker.ask(20, Call::Who);
+    worker.ask(20, Call::Fetch);
     worker.commit(first);
     worker.ask(30, Call::Fetch);
     let second = worker.submitted().unwrap();
@@ -305,7 +306,7 @@ fn the_journal_has_the_next_batch_before_the_last_one_is_applied() {
     worker.ask(30, Call::Fetch);
     assert!(worker.submitted().is_none(), "one at a time");
     let second = worker.core.next_batch().unwrap();
-    worker.ask(40, Call::Who);
+    worker.ask(40, Call::Fetch);
     assert_eq!(worker.answered(), [], "the first is not applied yet");
     worker.commit(first);
     assert_eq!(worker.answered(), [(10, false)]);

@@ -312,7 +312,7 @@ impl EventLoop {
         let readable: Vec<LinkId> = self
             .sockets
             .iter()
-            .filter(|(_, socket)| socket.is_readable)
+            .filter(|(link, socket)| socket.is_readable && !self.core.is_behind(*link))
             .map(|(link, _)| link)
             .collect();
         for link in readable {
@@ -494,7 +494,10 @@ impl EventLoop {
     fn timeout(&self) -> Option<Duration> {
         let has_more_to_read = self.stop_by.is_none()
             && !self.core.is_full()
-            && self.sockets.iter().any(|(_, socket)| socket.is_readable);
+            && self
+                .sockets
+                .iter()
+                .any(|(link, socket)| socket.is_readable && !self.core.is_behind(link));
         if has_more_to_read {
             return Some(Duration::ZERO);
         }

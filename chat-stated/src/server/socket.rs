@@ -7,9 +7,6 @@ use chat_shared::crash_point;
 use chat_shared::rpc::{FrameReader, FrameWriter};
 use mio::net::UnixStream;
 
-/// A worker that does not take what is sent to it is cut off beyond this.
-pub(super) const MAX_UNREAD_BYTES: usize = 256 * 1024 * 1024;
-
 /// How long a connection that is being closed may take to take what is left.
 const CLOSING_MS: u128 = 1_000;
 
@@ -53,14 +50,7 @@ impl Socket {
                     crash_point::reach("state:after-answer");
                     output.advance(bytes);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return if output.pending_bytes() > MAX_UNREAD_BYTES {
-                        log::error!("a worker does not read what is sent to it; cut off");
-                        Written::PeerGone
-                    } else {
-                        Written::Some
-                    };
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Written::Some,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Written::PeerGone,
             }

@@ -1,6 +1,7 @@
 //! Accounts, by number and by name; who is online, and who was.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use chat_shared::rpc::MessageNumber;
@@ -179,20 +180,18 @@ impl Accounts {
         self.seen.insert((now, id));
     }
 
-    pub(super) fn online_names(&self) -> impl Iterator<Item = &str> {
-        self.online.iter().map(AsRef::as_ref)
+    /// Names of those who are online, sorted, that come after this one.
+    pub(super) fn online_after(&self, after: Option<&Arc<str>>) -> impl Iterator<Item = &Arc<str>> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.online.range::<Arc<str>, _>((after, Bound::Unbounded))
     }
 
-    /// Names of those online, and of those whose last session ended at `since` or later; sorted.
-    pub(super) fn names_seen_since(&self, since: StateMs) -> Vec<&str> {
-        let mut names: Vec<&str> = self.online_names().collect();
-        names.extend(
-            self.seen
-                .range((since, AccountId(0))..)
-                .map(|(_, id)| self.accounts[id.0 as usize].record.name.as_ref()),
-        );
-        names.sort_unstable();
-        names
+    /// Those who are not online and once were, by the time their last session ended, from this one on.
+    pub(super) fn seen_from(
+        &self,
+        from: (StateMs, AccountId),
+    ) -> impl Iterator<Item = (StateMs, AccountId)> {
+        self.seen.range(from..).copied()
     }
 
     /// After the queues were filled again: what was received does not count.

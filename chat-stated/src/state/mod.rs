@@ -19,6 +19,7 @@ mod restore;
 mod save;
 mod send;
 mod snapshot;
+mod user_list;
 mod waiting;
 
 use std::net::IpAddr;
@@ -33,6 +34,7 @@ pub use lives::{Life, MAX_REQUESTS_IN_FLIGHT};
 pub use read::{Named, QueueSlice, SliceLimits};
 pub use restore::{Restoration, RestoreError};
 pub use save::Record;
+pub use user_list::{UserList, WrittenNames};
 pub use waiting::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 
 use crate::entry::{AccountId, ConnectionId, Limits, RequestName, WaitingLimits};

@@ -83,25 +83,6 @@ impl State {
             .block_seconds_left(&Self::source(account, address), self.clock.time_at(stamp))
     }
 
-    /// Names of the users online, sorted, one space between.
-    pub fn online(&self) -> String {
-        let mut names = String::new();
-        for name in self.accounts.online_names() {
-            if !names.is_empty() {
-                names.push(' ');
-            }
-            names.push_str(name);
-        }
-        names
-    }
-
-    /// The same for those online now or within so many minutes.
-    pub fn online_within(&self, minutes: u64, stamp: &Stamp) -> String {
-        let now = self.clock.time_at(stamp);
-        let since = super::StateMs(now.0.saturating_sub(minutes.saturating_mul(60_000)));
-        self.accounts.names_seen_since(since).join(" ")
-    }
-
     /// What of a queue comes after `after` and not after `through`, oldest first, as far as the limits go, or up to a
     /// text that is not in memory.
     pub fn read_queue(

@@ -230,8 +230,8 @@ fn last_names_those_online_and_those_seen_since() {
     worker.log_out(bob);
     assert_eq!(worker.who(&mut carl), "ann carl");
     for minutes in [1_000, u64::MAX] {
-        let answer = worker.answer(&mut carl, Call::Last { minutes });
-        assert_eq!(users(answer), "ann bob carl");
+        let reply = worker.ask(&mut carl, Call::Last { minutes });
+        assert_eq!(users(&reply), "ann bob carl");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chat_shared::rpc::{
-    Answer, Call, FromWorker, Message, PackedSends, Sends, StreamOffset, ToWorker,
+    Answer, Call, FromWorker, Message, MessageNumber, PackedSends, Sends, StreamOffset, ToWorker,
 };
 
 use super::daemon::{Daemon, PASSWORD};
@@ -24,9 +24,9 @@ fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
         requests.extend([
             ann.request(Call::Fetch),
             ann.request(send("bob", text)),
-            ann.request(Call::Who),
+            ann.request(Call::Fetch),
             ann.request(send("ann", text)),
-            ann.request(Call::Last { minutes: 0 }),
+            ann.request(Call::Push { on: false }),
             ann.request(Call::Fetch),
         ]);
     }
@@ -45,10 +45,10 @@ fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
         let sent = next();
         assert_eq!(sent.answer, SENT);
         assert_eq!(sent.messages, NO_MESSAGES);
-        let who = next();
-        assert_eq!(users(who.answer), "ann bob");
+        let fetched = next();
+        assert_eq!(fetched.answer, Answer::Fetched);
         assert_eq!(
-            who.messages, NO_MESSAGES,
+            fetched.messages, NO_MESSAGES,
             "not before the answer to its send"
         );
         let sent = next();
@@ -61,19 +61,64 @@ fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
 }
 
 #[test]
+fn a_list_shows_what_was_asked_before() {
+    let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
+    let mut worker = Worker::attach(&daemon);
+    let (mut ann, mut bob, carl) = (
+        worker.log_in("ann"),
+        worker.log_in("bob"),
+        worker.log_in("carl"),
+    );
+    worker.close(&carl);
+    worker.request([ann.request(send("bob", "1")), ann.request(Call::Who)]);
+    assert_eq!(worker.next_reply().answer, SENT);
+    let who = worker.next_reply();
+    assert_eq!((who.connection, users(&who)), (ann.serial, "ann bob"));
+    let last = worker.ask(&mut bob, Call::Last { minutes: 5 });
+    assert_eq!(users(&last), "ann bob carl");
+    assert!(last.more, "the message is to be asked for");
+    let (messages, more) = worker.page(&bob, MessageNumber(0), last.through);
+    assert_eq!((texts(&messages), more), (vec!["1"], false));
+}
+
+#[test]
+fn equal_lists_travel_once() {
+    const CLIENTS: usize = 30;
+    let user_names: Vec<String> = (10..10 + CLIENTS)
+        .map(|number| format!("u{number}"))
+        .collect();
+    let names: Vec<&str> = user_names.iter().map(String::as_str).collect();
+    let daemon = Daemon::with_accounts(&names);
+    let mut worker = Worker::attach(&daemon);
+    let mut clients: Vec<_> = names.iter().map(|name| worker.log_in(name)).collect();
+    let requests: Vec<_> = clients
+        .iter_mut()
+        .map(|client| client.request(Call::Last { minutes: 9 }))
+        .collect();
+    worker.request(requests);
+    match worker.next_item().expect("a list") {
+        ToWorker::Users { requests, names } => {
+            assert_eq!(requests.len(), CLIENTS);
+            assert_eq!(names, user_names.join(" "));
+        }
+        other => panic!("a list was due, not {other:?}"),
+    }
+}
+
+#[test]
 fn logging_out_behind_other_requests_waits_for_them() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
     let requests = [
         ann.request(send("bob", "1")),
-        ann.request(Call::Who),
+        ann.request(Call::Fetch),
         ann.request(Call::LogOut),
-        ann.request(Call::Who),
+        ann.request(Call::Fetch),
     ];
     worker.request(requests);
     assert_eq!(worker.next_reply().answer, SENT);
-    assert_eq!(users(worker.next_reply().answer), "ann");
+    assert_eq!(worker.next_reply().answer, Answer::Fetched);
     assert_eq!(worker.next_reply().answer, Answer::LoggedOut);
     assert_eq!(worker.next_reply().answer, Answer::Refused);
 }

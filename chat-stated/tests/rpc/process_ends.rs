@@ -113,8 +113,8 @@ fn a_restart_keeps_queues_blocks_and_when_users_were_seen() {
         ));
         let (mut bob, welcome) = worker.log_in_reading("bob");
         assert_eq!(texts(&welcome.messages), ["direct", text]);
-        let answer = worker.answer(&mut bob, Call::Last { minutes: 1_000 });
-        assert_eq!(users(answer), "ann bob");
+        let reply = worker.ask(&mut bob, Call::Last { minutes: 1_000 });
+        assert_eq!(users(&reply), "ann bob");
         worker.log_out(bob);
     }
 }

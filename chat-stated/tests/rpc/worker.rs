@@ -135,6 +135,8 @@ pub(crate) struct Reply {
     pub(crate) connection: ConnectionSerial,
     pub(crate) offset: StreamOffset,
     pub(crate) answer: Answer<'static>,
+    /// `None` if the answer is no list.
+    pub(crate) names: Option<&'static str>,
     pub(crate) messages: Vec<Message<'static>>,
     pub(crate) through: MessageNumber,
     pub(crate) more: bool,
@@ -246,10 +248,30 @@ impl Worker {
                 connection,
                 offset,
                 answer,
+                names: None,
                 messages,
                 through,
                 more,
             },
+            ToWorker::Users {
+                mut requests,
+                names,
+            } => {
+                let request = requests.pop().expect("somebody who asked");
+                for request in requests {
+                    let requests = vec![request];
+                    self.items.push_front(ToWorker::Users { requests, names });
+                }
+                Reply {
+                    connection: request.connection,
+                    offset: request.offset,
+                    answer: Answer::Fetched,
+                    names: Some(names),
+                    messages: Vec::new(),
+                    through: request.through,
+                    more: request.more,
+                }
+            }
             other => panic!("a reply was due, not {other:?}"),
         }
     }
@@ -361,16 +383,13 @@ impl Worker {
 
     /// The names of the users online.
     pub(crate) fn who(&mut self, client: &mut Client) -> String {
-        users(self.answer(client, Call::Who))
+        users(&self.ask(client, Call::Who)).to_owned()
     }
 }
 
 /// The names in an answer.
-pub(crate) fn users(answer: Answer<'static>) -> String {
-    match answer {
-        Answer::Users { names } => names.into_owned(),
-        other => panic!("names were due, not {other:?}"),
-    }
+pub(crate) fn users(reply: &Reply) -> &'static str {
+    reply.names.expect("names")
 }
 
 pub(crate) fn name(name: &str) -> Call<'_> {

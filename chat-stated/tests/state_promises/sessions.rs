@@ -2,7 +2,7 @@
 
 use chat_shared::rpc::LifeId;
 use chat_stated::entry::{Action, Entry};
-use chat_stated::state::{Decision, Named};
+use chat_stated::state::{Decision, Named, WrittenNames};
 
 use super::world::{ELSEWHERE, HERE, SENT, World, connection, register_action};
 
@@ -109,4 +109,62 @@ fn last_counts_from_the_end_of_the_session() {
     assert_eq!(world.last_minutes(3), "ann bob");
     assert_eq!(world.log_in(5, "ann"), Decision::Welcome);
     assert_eq!(world.last_minutes(0), "ann bob");
+}
+
+#[test]
+fn a_list_in_pieces_has_all_who_stayed() {
+    let names: Vec<String> = (0..100).map(|number| format!("u{number:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // Every other one has left.
+    let world = || {
+        let mut world = World::with_online(&names);
+        world.pass_ms(60_000);
+        for serial in (0..100).step_by(2) {
+            world.log_out(serial);
+        }
+        world.pass_ms(60_000);
+        world
+    };
+    let mut world_at_rest = world();
+    assert_eq!(world_at_rest.last_minutes(5), names.join(" "));
+    world_at_rest.pass_ms(600_000);
+    for (minutes, are_gone_shown) in [(Some(20), true), (Some(5), false), (None, false)] {
+        for steps in [1, 7, 60] {
+            let mut world = world();
+            world.pass_ms(600_000);
+            let since = world.state.listed_since(minutes, &world.stamp);
+            let mut list = world.state.begin_user_list(since);
+            let mut written = WrittenNames::default();
+            let mut step = 0;
+            while !list.gather(&world.state, &mut 12) {
+                step += 1;
+                world.pass_ms(1);
+                match step {
+                    // One who is online leaves before his turn, one after it, and one comes back.
+                    _ if step == steps => world.log_out(99),
+                    _ if step == steps + 1 => world.log_out(1),
+                    _ if step == steps + 2 => {
+                        assert_eq!(world.log_in(200, "u000"), Decision::Welcome)
+                    }
+                    _ => {}
+                }
+            }
+            while !list.write(since, &mut written, &mut 9) {}
+            let expected = |name: &str| match name {
+                "u000" | "u099" | "u001" => None,
+                _ => Some(name[1..].parse::<u32>().unwrap() % 2 == 1 || are_gone_shown),
+            };
+            let shown: Vec<&str> = written.text.split(' ').collect();
+            assert!(shown.is_sorted());
+            for name in &names {
+                if let Some(expected) = expected(name) {
+                    assert_eq!(shown.contains(name), expected, "{name} {minutes:?}");
+                } else if minutes.is_some() {
+                    let is_shown = shown.contains(name);
+                    assert!(is_shown || *name == "u000", "{name} was there all the time");
+                }
+            }
+            while !list.clear(&mut 10) {}
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::frame::{FrameError, decode_one, encode_one};
 use super::message::LifeId;
 
 /// Version of everything in [`crate::rpc`]. Raised by every change of an encoded type.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Starts every hello, so that a stranger on the socket is told from an older binary.
 const MAGIC: &[u8; 8] = b"chatserv";

@@ -197,9 +197,10 @@ pub enum Call<'a> {
     },
     /// Nothing but the messages that wait. Answer: `Fetched`.
     Fetch,
-    /// Who is online. Answer: `Users`.
+    /// Who is online. Answered by [`ToWorker::Users`], or `Busy`. A worker asks nothing more for a client until it
+    /// has that: others may be answered before.
     Who,
-    /// Who is online, or was within so many minutes. Answer: `Users`.
+    /// Who is online, or was within so many minutes. Answered as `Who` is.
     Last {
         /// Saturated at the largest number there is.
         minutes: u64,
@@ -288,6 +289,26 @@ pub enum ToWorker<'a> {
         /// As in a reply, for each.
         more: bool,
     },
+    /// The answer to several requests for the same names, made after the last of them came. No messages go with it.
+    Users {
+        /// Which requests.
+        requests: Vec<UsersRequest>,
+        /// Sorted, one space between. May be long.
+        names: &'a str,
+    },
+}
+
+/// A request that is answered together with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsersRequest {
+    /// Whose request.
+    pub connection: ConnectionSerial,
+    /// Which request.
+    pub offset: StreamOffset,
+    /// As in a reply.
+    pub through: MessageNumber,
+    /// As in a reply.
+    pub more: bool,
 }
 
 /// The answer to a request. Which call can have which is said at [`Call`].
@@ -320,12 +341,6 @@ pub enum Answer<'a> {
         /// Empty if all are known.
         #[serde(borrow)]
         unknown: Vec<&'a str>,
-    },
-    /// Names, sorted, one space between.
-    Users {
-        /// May be long.
-        #[serde(borrow)]
-        names: Cow<'a, str>,
     },
     /// Done; there is nothing to say but the messages.
     Fetched,

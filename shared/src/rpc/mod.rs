@@ -16,7 +16,7 @@ pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES, decode_it
 pub use greeting::{Greeting, Hello, HelloError, LifeCredential, Refusal, VERSION};
 pub use message::{
     Answer, Call, ConnectionSerial, FromWorker, LifeId, Message, MessageNumber, Progress, Request,
-    ResumedConnection, Sends, StreamOffset, ToWorker,
+    ResumedConnection, Sends, StreamOffset, ToWorker, UsersRequest,
 };
 pub use operator_hello::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};
 pub use sends::{MAX_PACKED_SENDS, PackedSend, PackedSends, SendsPacker};

@@ -17,7 +17,7 @@ impl Session {
 
     /// The next question for the daemon, which it is taken to have been asked by this.
     pub(crate) fn next_question(&mut self) -> Option<FromWorker<'_>> {
-        let slot = self.slots.next_to_ask()?;
+        let slot = self.slots.next_to_ask(self.may_ask_for_list())?;
         self.has_asked = true;
         let progress = self.delivery.progress();
         Some(match slot.question.to_asked(self.address) {
@@ -35,6 +35,18 @@ impl Session {
                 lines: Cow::Borrowed(sends),
             }),
         })
+    }
+
+    /// Whether a list of names can be taken: the one before it is written, as far as that was long, and paid for.
+    fn may_ask_for_list(&self) -> bool {
+        !self.output.holds_list()
+            && self.output.pending_bytes() <= self.limits.max_unread_bytes
+            && !self.pace.as_ref().is_some_and(|pace| pace.is_in_debt())
+    }
+
+    /// Whether a list is to be asked for, and can be now.
+    pub(crate) fn has_list_to_ask_for(&self) -> bool {
+        self.slots.is_list_next() && self.may_ask_for_list()
     }
 
     /// The daemon came back: what it may not have decided is asked again, under the same names.

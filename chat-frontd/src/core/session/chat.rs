@@ -92,7 +92,6 @@ impl Session {
         }
         match answer {
             Answer::Fetched => slot.answer.take(),
-            Answer::Users { names } => Some(names.to_string().into()),
             Answer::Sent { unknown } if unknown.is_empty() => Some(words::SENT_TO_ALL.into()),
             Answer::Sent { unknown } => {
                 Some(format!("{}:{}", words::SEND, unknown.join(",")).into())

@@ -1,17 +1,20 @@
 //! What the daemon says to a session: answers, and messages with them, unasked, or page by page.
 
+use std::sync::Arc;
+
 use chat_shared::protocol::words;
-use chat_shared::rpc::{Answer, Message, MessageNumber, StreamOffset};
+use chat_shared::rpc::{Answer, Message, MessageNumber, StreamOffset, UsersRequest};
 
 use super::message_line::MessageLines;
 use super::slot::{Question, Setting, Slot, Stage};
 use super::{QueuePart, Session, Step};
+use crate::core::name_list::NameList;
 
 impl Session {
     /// The next part of the queue to be asked for: after which message, and up to which. It is taken to have
     /// been asked for by this.
     pub(crate) fn next_page(&mut self) -> Option<(MessageNumber, MessageNumber)> {
-        if self.output.pending().len() > self.limits.max_unread_bytes {
+        if self.output.pending_bytes() > self.limits.max_unread_bytes {
             return None;
         }
         if self.page_asked.is_some() || self.step != Step::Chat || self.is_logging_out() {
@@ -118,6 +121,42 @@ impl Session {
             };
         }
         if is_first {
+            self.show_front_answer();
+            self.take_through(part);
+        }
+        self.show_answers(now_ms);
+    }
+
+    /// The daemon answered a line, and perhaps those of others, with names.
+    pub(crate) fn listed(&mut self, request: &UsersRequest, list: &Arc<NameList>, now_ms: u64) {
+        let offset = request.offset;
+        let asked = self.slots.asked(offset, offset).next();
+        let Some(index) = asked else {
+            return log::error!(
+                "the state daemon gave names to who asked for none (offset {})",
+                offset.0
+            );
+        };
+        self.answered = self.answered.max(offset);
+        let part = self.without_leap(QueuePart {
+            messages: &[],
+            through: request.through,
+            more: request.more,
+        });
+        let through = self.promised_by(part);
+        if let Some(pace) = &mut self.pace {
+            pace.got_list(list.line().len(), now_ms);
+        }
+        let slot = self.slots.get_mut(index);
+        if !slot.question.is_for_list() {
+            log::error!("the state daemon gave names to `{}`", slot.word);
+        }
+        slot.list = Some(Arc::clone(list));
+        slot.stage = Stage::Answered {
+            through,
+            is_shown: false,
+        };
+        if index == 0 {
             self.show_front_answer();
             self.take_through(part);
         }
@@ -255,6 +294,9 @@ impl Session {
             }
             if let Some(line) = &slot.answer {
                 self.output.line(line);
+            }
+            if let Some(list) = slot.list.take() {
+                self.output.list(list);
             }
         }
     }

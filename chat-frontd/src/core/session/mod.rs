@@ -244,11 +244,14 @@ impl Session {
             && self.step != Step::Over
             && self.slots.lines() < max_lines
             && self.slots.held_bytes() <= MAX_HELD_BYTES
-            && self.output.pending().len() <= self.limits.max_unread_bytes
+            && self.output.pending_bytes() <= self.limits.max_unread_bytes
     }
 
     /// Takes the lines that can be taken now.
     pub(crate) fn advance(&mut self, now_ms: u64) {
+        if let Some(pace) = &mut self.pace {
+            pace.pass(now_ms);
+        }
         while self.can_take_line() && !self.is_held_back(now_ms) {
             // No name has such an end. Without an answer its user would wait, and not know for what.
             let is_of_telnet = self.step == Step::Name && self.input.skip_telnet_line();
@@ -274,7 +277,8 @@ impl Session {
         let Some(pace) = &mut self.pace else {
             return false;
         };
-        let is_held_back = pace.holds_back(now_ms);
+        pace.pass(now_ms);
+        let is_held_back = pace.until_ms().is_some();
         if is_held_back && !self.input.needs_more() && !self.has_told_delay {
             self.has_told_delay = true;
             self.event = Some(Event::LinesDelayed);

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chat_shared::password::Password;
 use chat_shared::rpc::{Call, MessageNumber, PackedSends, SendsPacker, StreamOffset};
 
 use super::command::PushMode;
+use crate::core::name_list::NameList;
 
 /// What is asked of the state daemon for a line, kept so that it can be asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,11 @@ pub(super) enum Question {
 }
 
 impl Question {
+    /// Whether the answer may be as long as there are users.
+    pub(super) fn is_for_list(&self) -> bool {
+        matches!(self, Self::Who | Self::Last { .. })
+    }
+
     fn lines(&self) -> usize {
         match self {
             Self::Sends(run) => run.sends().len(),
@@ -138,6 +145,8 @@ pub(super) struct Slot {
     pub(super) question: Question,
     /// The answer's line, where the daemon does not decide it.
     pub(super) answer: Option<Cow<'static, str>>,
+    /// The names that are the answer, until they are shown.
+    pub(super) list: Option<Arc<NameList>>,
     pub(super) setting: Option<Setting>,
     pub(super) stage: Stage,
     /// What was held of the line when it was taken.
@@ -153,6 +162,7 @@ impl Slot {
             word,
             question,
             answer: None,
+            list: None,
             setting: None,
             stage: Stage::Unasked,
         }

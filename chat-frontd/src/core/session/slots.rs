@@ -20,6 +20,8 @@ pub(super) struct Slots {
     queue: VecDeque<Slot>,
     /// How many lines the slots stand for.
     lines: usize,
+    /// How many slots are for lists of names.
+    lists: usize,
     /// What is held of them.
     held_bytes: usize,
     /// No slot before this one is to be asked.
@@ -72,12 +74,14 @@ impl Slots {
         self.queue.clear();
         self.queue.shrink_to(KEPT_SLOTS);
         self.lines = 0;
+        self.lists = 0;
         self.held_bytes = 0;
         self.next_to_ask = 0;
     }
 
     pub(super) fn push(&mut self, slot: Slot) {
         self.lines += slot.lines();
+        self.lists += usize::from(slot.question.is_for_list());
         self.held_bytes += slot.held_bytes;
         self.queue.push_back(slot);
     }
@@ -107,6 +111,7 @@ impl Slots {
     pub(super) fn pop_front(&mut self) -> Option<Slot> {
         let slot = self.queue.pop_front()?;
         self.lines -= slot.lines();
+        self.lists -= usize::from(slot.question.is_for_list());
         self.held_bytes -= slot.held_bytes;
         self.next_to_ask = self.next_to_ask.saturating_sub(1);
         Some(slot)
@@ -122,14 +127,33 @@ impl Slots {
         }
     }
 
-    /// The next slot that the daemon is to be asked, which is taken for asked by this.
-    pub(super) fn next_to_ask(&mut self) -> Option<&Slot> {
+    /// The next slot that the daemon is to be asked, which is taken for asked by this. What is behind a list of names
+    /// waits until that is wholly answered, so that there is one at a time; a list waits until it may be asked for.
+    pub(super) fn next_to_ask(&mut self, may_ask_for_list: bool) -> Option<&Slot> {
         let waits = |index: &usize| self.queue[*index].stage.is_to_be_asked();
         let next = (self.next_to_ask..self.queue.len()).find(waits);
-        self.next_to_ask = next.map_or(self.queue.len(), |index| index + 1);
-        let slot = &mut self.queue[next?];
+        self.next_to_ask = next.unwrap_or(self.queue.len());
+        let next = next?;
+        let is_list = self.queue[next].question.is_for_list();
+        if is_list && !may_ask_for_list || self.has_list_before(next) {
+            return None;
+        }
+        self.next_to_ask += 1;
+        let slot = &mut self.queue[next];
         slot.stage = Stage::Asked;
         Some(slot)
+    }
+
+    /// Whether a list of names is the next that the daemon is to be asked for.
+    pub(super) fn is_list_next(&self) -> bool {
+        let next = self.queue.get(self.next_to_ask);
+        next.is_some_and(|slot| slot.stage.is_to_be_asked() && slot.question.is_for_list())
+            && !self.has_list_before(self.next_to_ask)
+    }
+
+    fn has_list_before(&self, index: usize) -> bool {
+        let is_list = |slot: &Slot| slot.question.is_for_list();
+        self.lists > 0 && self.queue.iter().take(index).any(is_list)
     }
 
     /// What was asked and not answered is to be asked again.
@@ -198,7 +222,7 @@ mod tests {
             slots.push_letter(StreamOffset(10 * number), &letter("text"));
         }
         assert_eq!((slots.queue.len(), slots.lines()), (1, 5));
-        assert!(slots.next_to_ask().is_some());
+        assert!(slots.next_to_ask(true).is_some());
         slots
     }
 
@@ -226,7 +250,7 @@ mod tests {
             assert_eq!(slots.lines(), 5);
             let sum: usize = slots.iter().map(|slot| slot.held_bytes).sum();
             assert_eq!(sum, held_bytes);
-            assert!(slots.next_to_ask().is_none(), "all were asked");
+            assert!(slots.next_to_ask(true).is_none(), "all were asked");
         }
     }
 
@@ -237,11 +261,20 @@ mod tests {
         slots.push(Slot::new(StreamOffset(70), "who".into(), Question::Who));
         slots.push_letter(StreamOffset(80), &letter("more"));
         assert_eq!(shape(&slots), [(10, 50), (60, 60), (70, 70), (80, 80)]);
-        let to_ask = std::iter::from_fn(|| Some(slots.next_to_ask()?.offset.0));
-        assert_eq!(to_ask.collect::<Vec<_>>(), [60, 70, 80]);
+        let to_ask = std::iter::from_fn(|| Some(slots.next_to_ask(true)?.offset.0));
+        assert_eq!(
+            to_ask.collect::<Vec<_>>(),
+            [60, 70],
+            "the list is waited for"
+        );
         slots.ask_again();
-        let to_ask = std::iter::from_fn(|| Some(slots.next_to_ask()?.offset.0));
-        assert_eq!(to_ask.collect::<Vec<_>>(), [50, 60, 70, 80]);
+        let to_ask = std::iter::from_fn(|| Some(slots.next_to_ask(true)?.offset.0));
+        assert_eq!(to_ask.collect::<Vec<_>>(), [50, 60, 70]);
+        for _ in 0..3 {
+            assert!(slots.pop_front().is_some());
+        }
+        let to_ask = std::iter::from_fn(|| Some(slots.next_to_ask(true)?.offset.0));
+        assert_eq!(to_ask.collect::<Vec<_>>(), [80]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chat_shared::protocol::name;
 use chat_shared::rpc::{
     Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageNumber, Progress,
-    Request, ResumedConnection, StreamOffset, ToWorker, decode_items,
+    Request, ResumedConnection, StreamOffset, ToWorker, UsersRequest, decode_items,
 };
 use serde::Serialize;
 
@@ -27,6 +27,7 @@ pub(super) fn frame<T: Serialize>(item: &T) -> Frame {
 #[derive(Clone, Debug)]
 enum Decision {
     Plain(Answer<'static>),
+    Users { names: String },
     Sent { unknown: Vec<String> },
 }
 
@@ -213,9 +214,10 @@ impl Daemon {
                 self.volatile.is_pushed = *on;
                 Answer::Fetched
             }
-            Call::Who | Call::Last { .. } => Answer::Users {
-                names: self.online().into(),
-            },
+            Call::Who | Call::Last { .. } => {
+                let names = self.online();
+                return Decision::Users { names };
+            }
             Call::LogOut => {
                 self.account(&sender).is_online = false;
                 self.user = None;
@@ -407,6 +409,7 @@ impl Daemon {
     fn reply(&mut self, offset: StreamOffset, decision: &Decision) {
         let answer = match decision {
             Decision::Plain(answer) => answer.clone(),
+            Decision::Users { names } => return self.list(offset, names),
             Decision::Sent { unknown } => Answer::Sent {
                 unknown: unknown.iter().map(String::as_str).collect(),
             },
@@ -429,6 +432,24 @@ impl Daemon {
         if is_online {
             self.sent_slice(more);
         }
+    }
+
+    /// Gives names; what waits with them is to be asked for.
+    fn list(&mut self, offset: StreamOffset, names: &str) {
+        let more = {
+            let (messages, more) = self.next_slice();
+            !messages.is_empty() || more
+        };
+        let request = UsersRequest {
+            connection: SERIAL,
+            offset,
+            through: self.newest(),
+            more,
+        };
+        let requests = vec![request];
+        self.out
+            .push_back(frame(&ToWorker::Users { requests, names }));
+        self.sent_slice(more);
     }
 
     fn push(&mut self) {

@@ -7,6 +7,7 @@ use chat_shared::rpc::{FromWorker, ToWorker, decode_items};
 use chat_shared::token_bucket::Rate;
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
+use crate::core::name_list::{HeldLists, NameList};
 use crate::core::session::{
     Ending, MAX_HELD_BYTES, MAX_LINES, MessageLines, Pace, QueuePart, Session, SessionLimits, Slot,
 };
@@ -229,6 +230,10 @@ impl Talk {
                 ..
             } => {
                 session.sent(first, last, (through, more), self.now_ms);
+            }
+            ToWorker::Users { requests, names } => {
+                let list = NameList::new(names, &HeldLists::default());
+                session.listed(&requests[0], &list, self.now_ms);
             }
         }
     }

@@ -1,0 +1,113 @@
+//! Who asks for answers that are as long as there are users, and as many of them as he may.
+
+use std::time::{Duration, Instant};
+
+use crate::connection::{Connection, Received};
+use crate::one_worker::{Server, expect};
+
+const ATTACKERS: usize = 20;
+/// A name in the account file may be about as long as a line of it; with these few a list is as long as with thousands of usual ones.
+const NAME_BYTES: usize = 3_900;
+/// Lines that may be under way at once.
+const LINES: usize = 512;
+/// Lists that those who read them ask for.
+const LISTS_READ: usize = 50;
+/// The most that either process may grow by, which is less than the answers to one client would take.
+const MAX_GROWTH_BYTES: u64 = 100 << 20;
+/// Far longer than anybody waits, even in a machine that has too much to do.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn name(number: usize) -> String {
+    format!("{number:02}{}", "n".repeat(NAME_BYTES - 2))
+}
+
+/// With a user of a long name for each attacker, all of whom are logged in.
+fn attacked(flags: &[&str]) -> (Server, Vec<Connection>) {
+    let password = "53649f6e45138ef119c955d04bf042562f6e2946";
+    let accounts: String = (0..ATTACKERS)
+        .map(|number| format!("{},{password}\n", name(number)))
+        .collect();
+    let flags = [&["--max-line-bytes=16384"], flags].concat();
+    let server = Server::start_with_accounts(&accounts, &flags);
+    let attackers = (0..ATTACKERS).map(|number| {
+        let mut attacker = server.log_in(&name(number), "passpass");
+        expect(&mut attacker, "DONE");
+        attacker
+    });
+    let attackers = attackers.collect();
+    (server, attackers)
+}
+
+/// Somebody new is answered, and soon; the daemon answers that.
+fn serves_soon(server: &Server) {
+    let began_at = Instant::now();
+    server.serves();
+    let took = began_at.elapsed();
+    assert!(took < PATIENCE, "somebody else waited for {took:?}");
+}
+
+fn flood(round: usize, lines: usize) -> Vec<u8> {
+    let line = |number: usize| format!("last {}\n", 9_999_999 + number + round);
+    let lines: String = (0..lines).map(line).collect();
+    lines.into_bytes()
+}
+
+#[test]
+fn who_floods_with_lists_and_never_reads_costs_others_nothing() {
+    let (server, mut attackers) = attacked(&[]);
+    let (worker, state) = (server.worker, server.state());
+    let before = [worker, state].map(|process| server.memory_of(process));
+    for (round, attacker) in attackers.iter_mut().enumerate() {
+        attacker.send(&flood(round, LINES)).unwrap();
+        serves_soon(&server);
+    }
+    server.expect_rest();
+    serves_soon(&server);
+    assert_eq!(server.state(), state, "nobody was ended");
+    for (process, before) in [worker, state].into_iter().zip(before) {
+        let grown = server.memory_of(process).saturating_sub(before);
+        assert!(
+            grown < MAX_GROWTH_BYTES,
+            "{process:?} grew by {grown} bytes"
+        );
+    }
+    // What was asked is answered once it is read.
+    let names: Vec<String> = (0..ATTACKERS).map(name).collect();
+    let names = names.join(" ");
+    for _ in 0..LINES {
+        let Received::Line(line) = attackers[0].receive() else {
+            panic!("a list is missing");
+        };
+        assert!(line == names.as_bytes(), "a list is damaged");
+        expect(&mut attackers[0], "DONE");
+    }
+}
+
+#[test]
+fn who_floods_with_lists_and_reads_them_holds_nobody_up() {
+    let (server, attackers) = attacked(&[]);
+    let state = server.state();
+    let readers: Vec<_> = attackers
+        .into_iter()
+        .enumerate()
+        .map(|(round, mut attacker)| {
+            std::thread::spawn(move || {
+                attacker.send(&flood(round, LISTS_READ)).unwrap();
+                let mut answers = 0;
+                while answers < LISTS_READ {
+                    match attacker.receive() {
+                        Received::Line(line) => answers += usize::from(line == b"DONE"),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    while !readers.iter().all(|reader| reader.is_finished()) {
+        serves_soon(&server);
+    }
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    assert_eq!(server.state(), state);
+}
