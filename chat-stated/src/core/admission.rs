@@ -9,7 +9,8 @@ use chat_shared::security_log::Event;
 use super::Core;
 use super::link::LinkId;
 use super::requests::Asked;
-use crate::entry::RequestName;
+use crate::entry::{ConnectionId, RequestName};
+use crate::state::Decision;
 
 impl Core {
     /// How often what was refused since this daemon began.
@@ -66,21 +67,29 @@ impl Core {
     }
 
     /// Takes notice of what the state decided about logins and messages.
-    pub(super) fn note_decided(&mut self, link: LinkId, request: RequestName, answer: &Answer<'_>) {
-        let key = (link, request.connection.serial);
-        let event = match answer {
-            Answer::Welcome => return self.sources.logged_in(key),
-            Answer::Password => Event::LoginFailed,
-            Answer::Locked { .. } => Event::BlockBegan,
-            Answer::Quota => return self.note_sender(Event::Quota, request),
-            // Nothing else that is decided is: what the disk has no room for comes to no decision.
-            Answer::Full => {
+    pub(super) fn note_decided(
+        &mut self,
+        request: RequestName,
+        decision: &Decision,
+        block_began: Option<ConnectionId>,
+    ) {
+        let connection = request.connection;
+        let event = match decision {
+            Decision::Password => Event::LoginFailed,
+            Decision::Locked { .. } if block_began == Some(connection) => Event::BlockBegan,
+            // It was under way when the block began.
+            Decision::Locked { .. } => Event::Blocked,
+            Decision::Quota => return self.note_sender(Event::Quota, request),
+            Decision::Full => {
                 self.waiting_is_full();
                 return self.note_sender(Event::Full, request);
             }
             _ => return,
         };
-        if let Some((address, user)) = self.sources.last_try(key) {
+        let Some(link) = self.attached.get(&connection.life) else {
+            return;
+        };
+        if let Some((address, user)) = self.sources.last_try((*link, connection.serial)) {
             let now_ms = self.stamp.boot_ms;
             self.security.note(now_ms, event, Some(address), Some(user));
         }

@@ -59,13 +59,19 @@ impl Core {
 
     /// Tells what was decided about requests, save what has to wait for the account file.
     pub(super) fn tell_decisions(&mut self) {
+        let block_began = self.effects.block_began.take();
         for decided in std::mem::take(&mut self.effects.decided) {
             let Decided {
                 request,
                 through,
                 decision,
                 after,
+                is_repeated,
             } = decided;
+            // What is told again happened once.
+            if !is_repeated {
+                self.note_decided(request, &decision, block_began);
+            }
             match after {
                 Some(line) => self.file_line(line, request, decision),
                 None if through > request.offset => self.answer_sends(request, through),

@@ -312,7 +312,9 @@ impl Core {
 
     pub(super) fn answer_request(&mut self, request: RequestName, answer: Answer<'_>) {
         if let Some(link) = self.attached.get(&request.connection.life).copied() {
-            self.note_decided(link, request, &answer);
+            if answer == Answer::Welcome {
+                self.sources.logged_in((link, request.connection.serial));
+            }
             self.answer(link, request.connection.serial, request.offset, answer);
         }
     }

@@ -3,6 +3,7 @@
 mod account_file;
 mod checkpoints;
 mod lists;
+mod refusals;
 mod sends;
 mod texts;
 

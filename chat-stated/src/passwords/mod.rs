@@ -5,5 +5,6 @@ pub mod cost;
 pub mod pool;
 mod queue;
 pub mod remembered;
+mod rounds;
 pub mod secret;
 pub mod thread_priority;

@@ -30,6 +30,8 @@ pub struct Effects {
     pub broadcast: bool,
     /// Connections whose session ended because their account was disabled.
     pub cut_off: Vec<ConnectionId>,
+    /// The connection whose wrong password, the entry applied last, began a block.
+    pub block_began: Option<ConnectionId>,
 }
 
 /// A decision about a request, or the same about several of a connection.
@@ -43,6 +45,8 @@ pub struct Decided {
     pub decision: Decision,
     /// The decision must not be told before this line stands in the account file.
     pub after: Option<FileLine>,
+    /// Nothing was decided now: it was before, and the request came again.
+    pub is_repeated: bool,
 }
 
 /// A line the account file is to get.
@@ -125,6 +129,7 @@ impl State {
                 through: request.offset,
                 decision,
                 after: None,
+                is_repeated: true,
             });
             return;
         }
@@ -141,6 +146,7 @@ impl State {
             through: request.offset,
             decision,
             after,
+            is_repeated: false,
         });
     }
 
@@ -163,9 +169,10 @@ impl State {
                 },
                 None,
             ) => self.log_in(connection, account, address, password_version, new_secret),
-            (Action::FailedLogIn { account, address }, None) => {
-                (self.fail_log_in(account, address), None)
-            }
+            (Action::FailedLogIn { account, address }, None) => (
+                self.fail_log_in(connection, account, address, effects),
+                None,
+            ),
             (Action::Send { recipients, text }, Some(sender)) => {
                 let letter = Letter {
                     sender,
@@ -274,7 +281,13 @@ impl State {
         record.secret_version += 1;
     }
 
-    fn fail_log_in(&mut self, id: AccountId, address: std::net::IpAddr) -> Decision {
+    fn fail_log_in(
+        &mut self,
+        connection: ConnectionId,
+        id: AccountId,
+        address: std::net::IpAddr,
+        effects: &mut Effects,
+    ) -> Decision {
         if self.record(id).is_none() {
             return Decision::Refused;
         }
@@ -282,6 +295,10 @@ impl State {
         let now = self.clock.now();
         match self.failures.record(source, now, self.limits.block_time_ms) {
             Failure::Counted => Decision::Password,
+            Failure::Began { seconds_left } => {
+                effects.block_began = Some(connection);
+                Decision::Locked { seconds_left }
+            }
             Failure::Blocked { seconds_left } => Decision::Locked { seconds_left },
         }
     }

@@ -32,7 +32,12 @@ enum Record {
 pub(super) enum Failure {
     /// More tries are left.
     Counted,
-    /// This was the last try, or a block holds already.
+    /// This was the last try.
+    Began {
+        /// Rounded up, at least 1.
+        seconds_left: u64,
+    },
+    /// A block holds already: the password does not count.
     Blocked {
         /// Rounded up, at least 1.
         seconds_left: u64,
@@ -78,7 +83,7 @@ impl Failures {
             return Failure::Counted;
         }
         self.set(source, Record::BlockedUntil(expiry), expiry);
-        Failure::Blocked {
+        Failure::Began {
             seconds_left: block_time_ms.div_ceil(1_000).max(1),
         }
     }
@@ -158,7 +163,7 @@ mod tests {
             failures.record(source(2), StateMs(15), 4_000),
             Failure::Counted
         );
-        let blocked = Failure::Blocked { seconds_left: 4 };
+        let blocked = Failure::Began { seconds_left: 4 };
         assert_eq!(failures.record(source(1), StateMs(20), 4_000), blocked);
         assert_eq!(
             failures.block_seconds_left(&source(1), StateMs(20)),

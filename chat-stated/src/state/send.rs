@@ -226,6 +226,7 @@ impl Effects {
             through: request.offset,
             decision,
             after: None,
+            is_repeated: false,
         });
     }
 }
