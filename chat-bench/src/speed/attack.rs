@@ -104,7 +104,7 @@ fn under(attack: Attack, stage: &Stage<'_>, options: &Options) -> anyhow::Result
     let bench = format!("attack {}", attack.name());
     stage.measure(&bench, &parameters, |progress| {
         let accounts = Accounts {
-            prefix: "att".into(),
+            prefix: attack.name_prefix(),
             count: options.clients + Attack::ACCOUNTS,
         };
         let plan = Plan {

@@ -29,6 +29,8 @@ const RESET_BYTES: usize = 3 * 84;
 /// One socket makes so many of them, one after the other.
 const RESETS_OF_A_SOCKET: usize = 100;
 const LOGIN_TRIES: usize = 500;
+/// Lines that a server takes from a client before it has answered the first.
+const LINES_UNDER_WAY: usize = 512;
 /// How long somebody waits whose bytes are not taken; fifty times that for an answer.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -45,19 +47,31 @@ pub enum Attack {
     Logins,
     /// 5,000 connections say nothing, from many sources.
     Silent,
+    /// Logged in, they ask for lists of names all the time, as many as may be under way, and read them.
+    Lists,
 }
 
 impl Attack {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::NeverReading,
         Self::EndlessLine,
         Self::Resets,
         Self::Logins,
         Self::Silent,
+        Self::Lists,
     ];
     /// How many accounts attackers have.
     pub const ACCOUNTS: usize = THREADS;
+
+    /// What names of accounts begin with. With such names 24 users who are online make a list of 90 KB, as 2,800 with
+    /// usual ones.
+    pub fn name_prefix(self) -> String {
+        match self {
+            Self::Lists => "list".repeat(950),
+            _ => "att".to_owned(),
+        }
+    }
 
     /// Whether it goes on where nobody is served.
     pub fn needs_no_answers(self) -> bool {
@@ -72,6 +86,7 @@ impl Attack {
             Self::Resets => "resets",
             Self::Logins => "logins",
             Self::Silent => "silent",
+            Self::Lists => "lists",
         }
     }
 }
@@ -204,6 +219,7 @@ impl Attacker {
             Attack::Resets => self.reset(from),
             Attack::Logins => self.guess(from),
             Attack::Silent => Ok(()),
+            Attack::Lists => self.ask_for_lists(),
         }
     }
 
@@ -236,6 +252,28 @@ impl Attacker {
                 self.line.carry(count);
                 self.deeds
                     .fetch_add(u64::from(sent == 0), Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// As many as may be under way, again and again.
+    fn ask_for_lists(&mut self) -> anyhow::Result<()> {
+        let mut stream = self.log_in()?.into_stream();
+        stream.set_read_timeout(Some(PAUSE))?;
+        let lines = b"last 99999999\n".repeat(LINES_UNDER_WAY);
+        let mut buffer = vec![0; 64 * 1024];
+        while !self.is_over.load(Ordering::Relaxed) {
+            stream.write_all(&lines)?;
+            self.line.carry(lines.len());
+            // Each is a line, and `DONE`.
+            let mut missing = 2 * LINES_UNDER_WAY;
+            while missing > 0 && !self.is_over.load(Ordering::Relaxed) {
+                let count = stream.read(&mut buffer).unwrap_or(0);
+                let ends = buffer[..count].iter().filter(|byte| **byte == b'\n');
+                let ends = ends.count();
+                missing = missing.saturating_sub(ends);
+                self.deeds.fetch_add(ends as u64 / 2, Ordering::Relaxed);
             }
         }
         Ok(())

@@ -18,6 +18,7 @@ use slab::Slab;
 use zeroize::Zeroize;
 
 use super::handshake_failures::HandshakeFailures;
+use super::handshake_places::{Places, Turns};
 use super::tls_layer::TlsLayer;
 
 /// Most bytes of a client before its handshake is done; it takes a tenth of that.
@@ -25,8 +26,6 @@ const MAX_BYTES: usize = 32 * 1024;
 /// After so much of a turn the other handshakes wait for the next one. A signature takes a fraction of it, with RSA
 /// four times as long.
 const TURN: Duration = Duration::from_micros(250);
-/// When there is no place left, the oldest handshake goes, if it has had so long.
-const MIN_PATIENCE_MS: u64 = 1_000;
 
 /// The limits.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +70,9 @@ pub(super) struct Handshakes {
     first_token: usize,
     under_way: Slab<Handshake>,
     last_serial: u64,
+    places: Places,
     /// Those that something may be done for.
-    listed: VecDeque<usize>,
+    listed: Turns,
     /// When each began; the oldest first. Some are over already.
     began: VecDeque<(u64, usize, u64)>,
     failures: HandshakeFailures,
@@ -87,7 +87,8 @@ impl Handshakes {
             first_token,
             under_way: Slab::new(),
             last_serial: 0,
-            listed: VecDeque::new(),
+            places: Places::new(limits.count),
+            listed: Turns::default(),
             began: VecDeque::new(),
             failures: HandshakeFailures::default(),
             failed: Vec::new(),
@@ -99,20 +100,16 @@ impl Handshakes {
         self.under_way.len()
     }
 
-    /// Whether another may begin; if not, when that may be so. The oldest may have to go for it.
+    /// Whether another may begin; if not, when that may be so. Others may have to go for it.
     pub(super) fn make_room(&mut self, now_ms: u64) -> Result<(), u64> {
-        while self.under_way.len() >= self.limits.count {
-            let Some(&(began_ms, index, serial)) = self.began.front() else {
-                break;
-            };
-            if self.is_under_way(index, serial) {
-                let may_go_ms = began_ms + MIN_PATIENCE_MS;
-                if may_go_ms > now_ms {
-                    return Err(may_go_ms);
+        while let Some(serial) = self.places.next_to_go(now_ms)? {
+            let has_serial = |(_, handshake): &(usize, &Handshake)| handshake.serial == serial;
+            match self.under_way.iter().find(has_serial) {
+                Some((index, _)) => {
+                    self.fail(index, "others wanted its place".to_owned(), now_ms);
                 }
-                self.fail(index, "others wanted its place".to_owned(), now_ms);
+                None => self.places.remove(serial),
             }
-            self.began.pop_front();
         }
         Ok(())
     }
@@ -153,7 +150,8 @@ impl Handshakes {
             received_bytes: 0,
             is_listed: true,
         });
-        self.listed.push_back(index);
+        self.listed.push(peer.ip(), index);
+        self.places.add(serial, peer.ip(), now_ms);
         self.began.push_back((now_ms, index, serial));
     }
 
@@ -178,14 +176,14 @@ impl Handshakes {
         if let Some(handshake) = self.under_way.get_mut(index)
             && !std::mem::replace(&mut handshake.is_listed, true)
         {
-            self.listed.push_back(index);
+            self.listed.push(handshake.peer.ip(), index);
         }
         true
     }
 
     /// Whether there is something to be done without waiting.
     pub(super) fn has_listed(&self) -> bool {
-        !self.listed.is_empty()
+        self.listed.len() > 0
     }
 
     /// When time alone has something to be done.
@@ -203,23 +201,27 @@ impl Handshakes {
         self.expire(now_ms);
         self.failures.report_if_due(now_ms);
         let mut established = Vec::new();
-        if self.listed.is_empty() {
+        if self.listed.len() == 0 {
             return established;
         }
         let end = Instant::now() + TURN;
         // Once round at most: one that has to wait is listed again by an event.
         for _ in 0..self.listed.len() {
-            let Some(index) = self.listed.pop_front() else {
+            let Some(index) = self.listed.pop() else {
                 break;
             };
             let Some(handshake) = self.under_way.get_mut(index) else {
                 continue;
             };
             handshake.is_listed = false;
-            match handshake.advance(scratch) {
+            let outcome = handshake.advance(scratch);
+            if handshake.received_bytes > 0 {
+                self.places.spoke(handshake.serial);
+            }
+            match outcome {
                 Outcome::GoesOn => {
                     handshake.is_listed = true;
-                    self.listed.push_back(index);
+                    self.listed.push(handshake.peer.ip(), index);
                 }
                 Outcome::Waits => {}
                 Outcome::Done(plain) => established.push(self.remove(index).established(plain)),
@@ -235,7 +237,8 @@ impl Handshakes {
     /// Gives all of them up.
     pub(super) fn clear(&mut self) {
         self.under_way.clear();
-        self.listed.clear();
+        self.listed = Turns::default();
+        self.places = Places::new(self.limits.count);
         self.began.clear();
     }
 
@@ -266,7 +269,9 @@ impl Handshakes {
     }
 
     fn remove(&mut self, index: usize) -> Handshake {
-        self.under_way.remove(index)
+        let removed = self.under_way.remove(index);
+        self.places.remove(removed.serial);
+        removed
     }
 }
 

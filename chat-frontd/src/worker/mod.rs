@@ -9,6 +9,7 @@ mod full;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handshake_failures;
+mod handshake_places;
 mod handshakes;
 mod proxied;
 mod reading_pace;

@@ -67,3 +67,25 @@ fn handshakes_that_are_never_done_count_as_connections() {
     until(true);
     server.expect_security_line(FRONTD, "event=tls-handshake source=127.0.0.2");
 }
+
+#[test]
+fn silent_connections_from_many_sources_keep_no_newcomer_waiting() {
+    const SOURCES: u8 = 20;
+    const OF_A_SOURCE: usize = 20;
+    let (server, certificate) = start(&[
+        ("CHAT_WORKERS", "1"),
+        ("CHAT_MAX_HANDSHAKES", "8"),
+        ("CHAT_HANDSHAKE_TIME_OUT", "600"),
+    ]);
+    let mut silent = Vec::new();
+    for _ in 0..OF_A_SOURCE {
+        // One behind the other they would have the places for 50 seconds.
+        silent.extend((1..=SOURCES).map(|number| server.connect(source(100 + number))));
+        let began_at = Instant::now();
+        let newcomer = server.connect(source(7));
+        let mut client = shake_hands(newcomer, &certificate).unwrap();
+        says(&mut client, "foobar", "password");
+        assert!(began_at.elapsed() < PATIENCE / 2);
+    }
+    drop(silent);
+}

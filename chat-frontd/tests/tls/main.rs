@@ -160,10 +160,10 @@ fn client_hello(server: &Server) -> Vec<u8> {
 #[test]
 fn those_who_begin_handshakes_and_do_not_go_on_keep_nobody_out() {
     let server = Server::start(&["--workers=1", "--max-handshakes=4"]);
-    let idle: Vec<TcpStream> = (0..12)
+    let idle: Vec<TcpStream> = (0..40)
         .map(|_| TcpStream::connect(server.address).unwrap())
         .collect();
-    // They would have ten seconds each, and there are three times as many as places.
+    // They would have ten seconds each, and there are more than may be silent.
     server.serves();
     drop(idle);
     server.wait_for_log("others wanted its place");
