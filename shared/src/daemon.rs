@@ -140,10 +140,6 @@ pub fn main<D: Daemon>() -> ExitCode {
         return ExitCode::FAILURE;
     }
     name_process(D::NAME);
-    if let Err(error) = system_limits::outlive_file_size_signal() {
-        output::complain(format_args!("{}: cannot catch a signal: {error}", D::NAME));
-        return ExitCode::FAILURE;
-    }
     let mut daemon: D = match command_line::parse() {
         Ok(daemon) => daemon,
         Err(done) => return done,

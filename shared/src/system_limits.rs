@@ -2,14 +2,11 @@
 //! end of the process.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::bail;
 use nix::errno::Errno;
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use signal_hook::consts::SIGXFSZ;
 
 use crate::descriptor_limit;
 
@@ -28,11 +25,6 @@ pub struct SystemLimits {
     address_space_bytes: Option<u64>,
     data_bytes: Option<u64>,
     processor_s: Option<u64>,
-}
-
-/// Has a write beyond the largest size of a file fail with an error, instead of ending this process by a signal.
-pub fn outlive_file_size_signal() -> io::Result<()> {
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 impl SystemLimits {
@@ -185,7 +177,7 @@ mod tests {
     #[test]
     fn a_file_that_may_not_grow_is_an_error() {
         use std::io::Write;
-        outlive_file_size_signal().unwrap();
+        crate::signals::ignore_meaningless().unwrap();
         let (soft, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         // No other test of this program writes so much to a file.
