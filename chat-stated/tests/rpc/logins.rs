@@ -243,16 +243,18 @@ fn who_comes_when_too_many_passwords_wait_is_told_busy() {
     let daemon = Daemon::with_flags(&["ann"], &slow);
     let mut worker = Worker::attach(&daemon);
     let at_work = available_parallelism().map_or(1, usize::from);
-    let user_names: Vec<String> = (0..MAX_WAITING_PER_SOURCE + at_work)
+    let user_names: Vec<String> = (0..=MAX_WAITING_PER_SOURCE + at_work)
         .map(|number| format!("user{number}"))
         .collect();
     let mut requests = Vec::new();
     for user in &user_names {
         requests.push(worker.client().request(register(user, PASSWORD)));
     }
-    let mut last = worker.client();
-    requests.push(last.request(log_in_from(HERE, "ann", PASSWORD)));
     worker.request(requests);
+    // Names are looked for in the account file first, one after the other: once one finds no place, the others have all.
+    assert_eq!(worker.next_reply().answer, Answer::Busy);
+    let mut last = worker.client();
+    worker.request(vec![last.request(log_in_from(HERE, "ann", PASSWORD))]);
     loop {
         let reply = worker.next_reply();
         assert_eq!(reply.answer, Answer::Busy);
