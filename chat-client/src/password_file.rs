@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use chat_shared::password::Password;
-use chat_shared::text_file::{lines, without_byte_order_mark};
+use chat_model::password::Password;
+use chat_node::text_file::{lines, without_byte_order_mark};
 
 use crate::conversation::MAX_LINE_BYTES;
 

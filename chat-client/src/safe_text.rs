@@ -1,6 +1,6 @@
 //! Making what the server sent safe to show: this client trusts no server.
 
-use chat_shared::protocol::text::clean;
+use chat_model::text::clean;
 
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
 const POP_ISOLATE: char = '\u{2069}';

@@ -1,7 +1,7 @@
 //! The plain words of everything that is told.
 
-use chat_shared::protocol::name::MAX_NEW_NAME_BYTES;
-use chat_shared::protocol::words;
+use chat_line_protocol::words;
+use chat_model::name::MAX_NEW_NAME_BYTES;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::conversation::Question;

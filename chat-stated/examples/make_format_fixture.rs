@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 
 use anyhow::{Context, ensure};
-use chat_shared::rpc::{
+use chat_rpc::{
     ConnectionSerial, Greeting, Hello, LifeCredential, LifeId, MessageNumber, OperatorHello,
     Progress, Refusal, Standing, StreamOffset, VERSION,
 };

@@ -1,6 +1,6 @@
 //! What belongs to the user of the process that holds the state, when the daemon was started as root.
 
-use chat_shared::sandbox::{HandOverError, Users, give, give_directory, share_with_group};
+use chat_node::sandbox::{HandOverError, Users, give, give_directory, share_with_group};
 
 use crate::account_file::accepted;
 use crate::account_file::create::new_path;

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use chat_shared::rpc::{ConnectionSerial, LifeId, PackedSends, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, LifeId, PackedSends, Progress, StreamOffset};
 use serde::{Deserialize, Serialize};
 
 /// Entries that became durable together. Applied in order.

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use chat_shared::sandbox::share_socket;
+use chat_node::sandbox::share_socket;
 
 /// Longest path of a socket, in bytes; the system's own limit.
 const MAX_PATH_BYTES: usize = 107;

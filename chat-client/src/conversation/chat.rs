@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use chat_shared::protocol::words;
+use chat_line_protocol::words;
 
 use super::command::{Command, HELP, QUIT, split_word};
 use super::message::Message;

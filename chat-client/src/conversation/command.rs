@@ -1,6 +1,6 @@
 //! The commands of a chat as this client knows them.
 
-use chat_shared::protocol::words;
+use chat_line_protocol::words;
 
 /// What a line typed in the chat asks of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! From the name to `welcome`.
 
-use chat_shared::password::Password;
-use chat_shared::protocol::words;
+use chat_line_protocol::words;
+use chat_model::password::Password;
 
 use super::chat::Chat;
 use super::{Conversation, Question, Stage, parse_error};

@@ -14,8 +14,8 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chat_shared::password::Password;
-use chat_shared::protocol::{DEFAULT_MAX_LINE_BYTES, words};
+use chat_line_protocol::{DEFAULT_MAX_LINE_BYTES, words};
+use chat_model::password::Password;
 
 use self::chat::Chat;
 use self::login::Login;

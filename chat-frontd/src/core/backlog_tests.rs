@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_shared::network::Networks;
-use chat_shared::rpc::{
+use chat_node::network::Networks;
+use chat_node::token_bucket::Rate;
+use chat_rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
     LifeId, Message, MessageNumber, StreamOffset, ToWorker, decode_items,
 };
-use chat_shared::token_bucket::Rate;
 
 use super::{ClientKey, Core, CoreSettings, NewcomerRules, Observation, SessionLimits};
 

@@ -1,6 +1,6 @@
 //! A client's dialogue, and what the core keeps beside it.
 
-use chat_shared::rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
+use chat_rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
 
 use super::Observation;
 use super::clients::Clients;

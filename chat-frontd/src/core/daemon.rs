@@ -1,7 +1,7 @@
 //! The core and the state daemon: what it says, what it is asked, and what its absence means for clients.
 
 use anyhow::Context;
-use chat_shared::rpc::{FrameWriter, FromWorker};
+use chat_rpc::{FrameWriter, FromWorker};
 
 use super::link::Told;
 use super::session::RestingSession;

@@ -1,6 +1,6 @@
 //! Looking whether clients' TCP has what was sent: no event tells of it.
 
-use chat_shared::rpc::FromWorker;
+use chat_rpc::FromWorker;
 
 use super::Core;
 use super::timers::{ClientKey, Reason};

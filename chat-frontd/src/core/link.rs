@@ -1,7 +1,7 @@
 //! The worker's side of the RPC: saying hello, coming back, and knowing how long the daemon has been away.
 
 use anyhow::{Context, bail};
-use chat_shared::rpc::{FrameReader, FrameWriter, FromWorker, Greeting, Hello, LifeCredential};
+use chat_rpc::{FrameReader, FrameWriter, FromWorker, Greeting, Hello, LifeCredential};
 
 /// While more than this waits to be written, clients' requests are kept back.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;

@@ -15,8 +15,8 @@ mod newcomers;
 mod session;
 mod timers;
 
-use chat_shared::rpc::{ConnectionSerial, FromWorker};
-use chat_shared::security_log::SecurityLog;
+use chat_node::security_log::SecurityLog;
+use chat_rpc::{ConnectionSerial, FromWorker};
 
 pub use newcomers::NewcomerRules;
 #[cfg(feature = "fuzzing")]

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use chat_shared::network::Networks;
-use chat_shared::refusals::Refusals;
-use chat_shared::rpc::{ConnectionSerial, FromWorker, Progress};
-use chat_shared::security_log::Event;
-use chat_shared::token_bucket::Rate;
+use chat_node::network::Networks;
+use chat_node::refusals::Refusals;
+use chat_node::security_log::Event;
+use chat_node::token_bucket::Rate;
+use chat_rpc::{ConnectionSerial, FromWorker, Progress};
 
 use super::Action;
 use super::Core;

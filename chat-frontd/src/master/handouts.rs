@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
-use chat_shared::files_read::Outcome;
-use chat_shared::handouts::Handouts;
-use chat_shared::regular_file;
-use chat_shared::wall_clock;
+use chat_node::files_read::Outcome;
+use chat_node::handouts::Handouts;
+use chat_node::regular_file;
+use chat_node::wall_clock;
 use zeroize::Zeroizing;
 
 use crate::tls::chain;

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 
-use chat_shared::crash_point;
+use chat_node::crash_point;
 use mio::event::Event;
 use mio::net::TcpStream;
 use zeroize::Zeroize;
@@ -234,8 +234,8 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::time::{Duration, Instant};
 
-    use chat_shared::network::Networks;
-    use chat_shared::token_bucket::Rate;
+    use chat_node::network::Networks;
+    use chat_node::token_bucket::Rate;
 
     use super::*;
     use crate::core::{CoreSettings, NewcomerRules, SessionLimits};

@@ -1,6 +1,6 @@
 //! What a worker needs after its start; it gives up everything else.
 
-use chat_shared::sandbox::{
+use chat_node::sandbox::{
     Condition, FileAccess, Limits, Otherwise, Sandbox, SandboxError, SystemCalls, WAITING_LOOP,
 };
 use nix::libc;

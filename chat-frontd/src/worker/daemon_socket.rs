@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use chat_shared::crash_point;
+use chat_node::crash_point;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 

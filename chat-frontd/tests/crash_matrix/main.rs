@@ -1,6 +1,6 @@
 //! The crash matrix: each process of an installation is killed at each moment of a message's way, and nothing that
 //! was acknowledged is lost, doubled or out of order. Real processes, killed to the instruction: see
-//! `chat_shared::crash_point`. Readers are killed too: see `reader_dies`.
+//! `chat_node::crash_point`. Readers are killed too: see `reader_dies`.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 #[cfg(test)]
-#[path = "../../../shared/tests/support/ways_out.rs"]
+#[path = "../../../shared/node/tests/support/ways_out.rs"]
 mod ways_out;
 
 use chat_frontd::settings::Settings;
 use chat_frontd::worker::confinement;
-use chat_shared::sandbox::{ChildUser, Sandbox};
+use chat_node::sandbox::{ChildUser, Sandbox};
 use clap::Parser;
 use nix::sys::signal::Signal;
 use ways_out::{Attempt, Layers, Outcome, attempt};

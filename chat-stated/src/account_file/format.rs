@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use chat_shared::protocol::name::may_stand_in_account_file;
-use chat_shared::text_file::lines;
+use chat_model::name::may_stand_in_account_file;
+use chat_node::text_file::lines;
 use thiserror::Error;
 
 use crate::passwords::secret::{self, SecretFormError};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chat_shared::rpc::{
+use chat_rpc::{
     FrameReader, FrameWriter, OPERATOR_VERSION, OperatorError, OperatorHello, Standing,
 };
 

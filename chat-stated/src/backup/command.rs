@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use chat_shared::output::{Remarks, complain};
-use chat_shared::process_options::Role;
+use chat_node::output::{Remarks, complain};
+use chat_node::process_options::Role;
 use clap::Subcommand;
 
 use super::ask::ask;

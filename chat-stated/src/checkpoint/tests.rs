@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 use proptest::prelude::*;
 
 use super::store::SliceLimits;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use chat_shared::files_read::{Outcome, Reading};
-use chat_shared::rpc::Answer;
+use chat_node::files_read::{Outcome, Reading};
+use chat_rpc::Answer;
 
 use super::{Action, Core, FileRequest};
 use crate::account_file::append::AppendError;

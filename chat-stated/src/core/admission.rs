@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use chat_shared::refusals::Refusals;
-use chat_shared::rpc::{Answer, ConnectionSerial, ToWorker};
-use chat_shared::security_log::Event;
+use chat_node::refusals::Refusals;
+use chat_node::security_log::Event;
+use chat_rpc::{Answer, ConnectionSerial, ToWorker};
 
 use super::Core;
 use super::link::LinkId;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chat_shared::rpc::{ConnectionSerial, LifeId, StreamOffset};
+use chat_rpc::{ConnectionSerial, LifeId, StreamOffset};
 
 use super::{Action, Core, LinkId};
 use crate::entry::{Action as Attempt, Batch, Entry};

@@ -1,6 +1,6 @@
 //! Answers and messages on their way to workers.
 
-use chat_shared::rpc::{Answer, ConnectionSerial, Message, MessageNumber, StreamOffset, ToWorker};
+use chat_rpc::{Answer, ConnectionSerial, Message, MessageNumber, StreamOffset, ToWorker};
 
 use super::Core;
 use super::link::{Client, Link, LinkId};

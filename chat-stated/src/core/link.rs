@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
-use chat_shared::rpc::{ConnectionSerial, FrameWriter, LifeId, MessageNumber, Progress};
+use chat_rpc::{ConnectionSerial, FrameWriter, LifeId, MessageNumber, Progress};
 
 use crate::connection_map::ConnectionMap;
 use crate::entry::ConnectionId;

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chat_shared::rpc::{
-    Answer, ConnectionSerial, MAX_FRAME_BYTES, StreamOffset, ToWorker, UsersRequest,
-};
+use chat_rpc::{Answer, ConnectionSerial, MAX_FRAME_BYTES, StreamOffset, ToWorker, UsersRequest};
 
 use super::Core;
 use super::delivery::{NO_MESSAGES, Waiting};

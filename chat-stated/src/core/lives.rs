@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chat_shared::rpc::{
+use chat_rpc::{
     FrameWriter, Greeting, Hello, HelloError, LifeCredential, LifeId, Refusal, ResumedConnection,
     ToWorker, VERSION,
 };

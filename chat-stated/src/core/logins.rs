@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_shared::password::Password;
-use chat_shared::protocol::name;
-use chat_shared::rpc::{Answer, ConnectionSerial};
-use chat_shared::security_log::Event;
+use chat_model::name;
+use chat_model::password::Password;
+use chat_node::security_log::Event;
+use chat_rpc::{Answer, ConnectionSerial};
 
 use super::link::LinkId;
 use super::requests::Asked;

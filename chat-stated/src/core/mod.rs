@@ -27,8 +27,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_shared::rpc::{LifeId, MessageNumber};
-use chat_shared::security_log::SecurityLog;
+use chat_node::security_log::SecurityLog;
+use chat_rpc::{LifeId, MessageNumber};
 
 pub use link::LinkId;
 pub use sources::SourceLimits;

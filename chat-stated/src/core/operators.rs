@@ -1,6 +1,6 @@
 //! Questions of operators' tools, on the workers' socket.
 
-use chat_shared::rpc::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};
+use chat_rpc::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};
 
 use super::link::{LinkId, Stage};
 use super::{Action, Core};

@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU64;
 
-use chat_shared::protocol::message::{may_be_recipients, may_be_text};
-use chat_shared::rpc::{
+use chat_model::message::{may_be_recipients, may_be_text};
+use chat_node::security_log::Event;
+use chat_rpc::{
     Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, ToWorker,
     decode_items,
 };
-use chat_shared::security_log::Event;
 
 use super::Core;
 use super::batches::{Read, WaitingRead};

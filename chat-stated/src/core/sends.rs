@@ -1,7 +1,7 @@
 //! Many messages of one client at once.
 
-use chat_shared::protocol::message::{may_be_recipients, may_be_text};
-use chat_shared::rpc::{self, Answer, PackedSends, StreamOffset, ToWorker};
+use chat_model::message::{may_be_recipients, may_be_text};
+use chat_rpc::{Answer, PackedSends, StreamOffset, ToWorker};
 
 use super::Core;
 use super::delivery::{Waiting, reply, slice_limits};
@@ -10,7 +10,7 @@ use crate::entry::{ConnectionId, Entry, RequestName, Sends};
 
 impl Core {
     /// Several lines of a client.
-    pub(super) fn take_sends(&mut self, link: LinkId, sends: rpc::Sends<'_>) {
+    pub(super) fn take_sends(&mut self, link: LinkId, sends: chat_rpc::Sends<'_>) {
         let serial = sends.connection;
         if self.sources.is_turned_away((link, serial)) {
             return;

@@ -9,8 +9,8 @@ mod texts;
 
 use std::path::PathBuf;
 
-use chat_shared::files_read::Reading;
-use chat_shared::rpc::{
+use chat_node::files_read::Reading;
+use chat_rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
     LifeCredential, Message, Progress, Request, ResumedConnection, StreamOffset, ToWorker,
     decode_items,

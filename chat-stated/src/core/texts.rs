@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use chat_shared::rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, ToWorker};
+use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, ToWorker};
 
 use super::batches::{Read, WaitingRead};
 use super::delivery::SLICE;

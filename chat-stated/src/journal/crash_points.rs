@@ -1,6 +1,6 @@
-//! Where a test has a process killed while a group of batches is being written: see [`chat_shared::crash_point`].
+//! Where a test has a process killed while a group of batches is being written: see [`chat_node::crash_point`].
 
-use chat_shared::crash_point;
+use chat_node::crash_point;
 
 use crate::database::Database;
 

@@ -143,9 +143,7 @@ impl Anchor {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-    use chat_shared::rpc::{
-        ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset,
-    };
+    use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset};
 
     use super::*;
     use crate::entry::{

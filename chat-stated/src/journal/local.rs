@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use chat_shared::crash_point;
+use chat_node::crash_point;
 
 use super::commit_times::CommitTimes;
 use super::store::BatchStore;

@@ -12,7 +12,7 @@ use crate::entry::{Entry, Stamp};
 
 pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
     use crate::entry::{Action, ConnectionId, RequestName};
-    use chat_shared::rpc::{ConnectionSerial, LifeId, Progress, StreamOffset};
+    use chat_rpc::{ConnectionSerial, LifeId, Progress, StreamOffset};
     let connection = ConnectionId {
         life: LifeId(1),
         serial: ConnectionSerial(number),

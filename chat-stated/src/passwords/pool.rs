@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use chat_shared::password::Password;
+use chat_model::password::Password;
 
 use super::breaks::Breaks;
 use super::cost::HashingCost;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chat_shared::sandbox::{
+use chat_node::sandbox::{
     Condition, FileAccess, Limits, Otherwise, Sandbox, SandboxError, SystemCalls, THREADED_LOOP,
     WAITING_LOOP, physical_memory_bytes,
 };

@@ -1,6 +1,6 @@
 //! Who may connect to the daemon's socket, as the kernel names him.
 
-use chat_shared::sandbox::Users;
+use chat_node::sandbox::Users;
 use nix::unistd::geteuid;
 
 /// The users that may connect.
@@ -25,7 +25,7 @@ impl AllowedPeers {
 
 #[cfg(test)]
 mod tests {
-    use chat_shared::sandbox::Identity;
+    use chat_node::sandbox::Identity;
 
     use super::*;
 

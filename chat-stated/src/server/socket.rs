@@ -3,8 +3,8 @@
 use std::io::{ErrorKind, Write};
 use std::time::Instant;
 
-use chat_shared::crash_point;
-use chat_shared::rpc::{FrameReader, FrameWriter};
+use chat_node::crash_point;
+use chat_rpc::{FrameReader, FrameWriter};
 use mio::net::UnixStream;
 
 /// How long a connection that is being closed may take to take what is left.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! What the state decided about a request, in a form that can be kept and given again.
 
-use chat_shared::rpc::Answer;
+use chat_rpc::Answer;
 use serde::{Deserialize, Serialize};
 
 /// The decision about one request. [`Answer`] says what each means.

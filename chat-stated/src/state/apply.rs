@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_shared::rpc::{LifeId, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{LifeId, MessageNumber, Progress, StreamOffset};
 
 use super::State;
 use super::accounts::{AccountRecord, Filed};

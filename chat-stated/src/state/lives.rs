@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_shared::rpc::{LifeId, StreamOffset};
+use chat_rpc::{LifeId, StreamOffset};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Decision, PlainDecision};

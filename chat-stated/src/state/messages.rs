@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 use slab::Slab;
 
 use super::groups::{Group, Groups};

@@ -24,7 +24,7 @@ mod waiting;
 
 use std::net::IpAddr;
 
-use chat_shared::rpc::{LifeId, MessageNumber};
+use chat_rpc::{LifeId, MessageNumber};
 
 pub use accounts::{AccountRecord, Filed};
 pub use answer::Decision;

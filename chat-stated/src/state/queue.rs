@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 
 use super::messages::{MessageKey, Messages};
 use crate::entry::{AccountId, Limits};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use chat_shared::protocol::name;
-use chat_shared::rpc::{Message, MessageNumber};
+use chat_model::name;
+use chat_rpc::{Message, MessageNumber};
 
 use super::State;
 use super::accounts::Account;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 
 use super::State;
 use super::accounts::AccountRecord;

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 use smallvec::SmallVec;
 
 use super::State;

@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 
 use super::State;
 use super::paging::OpenPage;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use chat_shared::rpc::{
+use chat_rpc::{
     ConnectionSerial, Greeting, Hello, HelloError, LifeCredential, LifeId, MessageNumber,
     OPERATOR_VERSION, OperatorError, OperatorHello, Refusal, Standing, VERSION,
 };

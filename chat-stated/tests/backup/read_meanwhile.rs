@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
 use chat_stated::backup::format::{BackupWriter, Head, Item};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{

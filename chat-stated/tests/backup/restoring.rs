@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chat_shared::rpc::Call;
+use chat_rpc::Call;
 use chat_stated::stored_state::StoredBackup;
 
 use super::installation::{Installation, text};

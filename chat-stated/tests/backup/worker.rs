@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use chat_shared::rpc::{
+use chat_rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
     MessageNumber, Progress, Request, StreamOffset, ToWorker, decode_items,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chat_shared::rpc::Answer;
+use chat_rpc::Answer;
 
 use crate::daemon::{Installation, PATIENCE};
 use crate::run::{ACCOUNTS, Fate, Told};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use chat_shared::rpc::{Answer, MessageNumber};
+use chat_rpc::{Answer, MessageNumber};
 use chat_stated::account_file::difference::{Filed as InFile, KnownAccount, difference};
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::read::{MAX_FILE_BYTES, read};

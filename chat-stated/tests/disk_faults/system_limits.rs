@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use chat_shared::rpc::Answer;
-use chat_shared::status_file::Status;
+use chat_node::status_file::Status;
+use chat_rpc::Answer;
 
 use crate::cases::try_each;
 use crate::control::{Failure, Fault, Kind};

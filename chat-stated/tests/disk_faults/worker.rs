@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use chat_shared::rpc::{
+use chat_rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
     LifeCredential, Message, MessageNumber, Progress, Request, ResumedConnection, StreamOffset,
     ToWorker, decode_items,

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use chat_shared::rpc::{Answer, Call, ConnectionSerial, ToWorker};
+use chat_rpc::{Answer, Call, ConnectionSerial, ToWorker};
 use nix::sys::signal::Signal;
 
 use super::daemon::{CHEAP_SECRET, Daemon, PASSWORD, SHA1_SECRET, account_lines, wait_for};

@@ -1,6 +1,6 @@
 //! A worker that sends what cannot be read is cut off, and its clients with it; nobody else notices.
 
-use chat_shared::rpc::{Answer, FrameWriter, FromWorker, MAX_FRAME_BYTES};
+use chat_rpc::{Answer, FrameWriter, FromWorker, MAX_FRAME_BYTES};
 
 use super::daemon::Daemon;
 use super::worker::{Client, Worker, send};

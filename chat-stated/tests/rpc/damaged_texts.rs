@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chat_shared::rpc::{Answer, Call, FromWorker, MessageNumber, ToWorker};
+use chat_rpc::{Answer, Call, FromWorker, MessageNumber, ToWorker};
 
 use super::daemon::{Daemon, PASSWORD, wait_for};
 use super::pages::{ON_DISK, read_reply, send_all};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chat_shared::rpc::{
+use chat_rpc::{
     Answer, Call, FrameWriter, FromWorker, Greeting, Hello, LifeCredential, LifeId, Refusal,
     VERSION,
 };

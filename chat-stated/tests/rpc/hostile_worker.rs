@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use chat_shared::rpc::{
+use chat_rpc::{
     Answer, Call, ConnectionSerial, FromWorker, LifeCredential, MessageNumber, Refusal,
     ResumedConnection,
 };

@@ -2,7 +2,7 @@
 
 use std::thread::available_parallelism;
 
-use chat_shared::rpc::{Answer, Call, Message, MessageNumber};
+use chat_rpc::{Answer, Call, Message, MessageNumber};
 
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{

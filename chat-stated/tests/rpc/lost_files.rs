@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use chat_shared::rpc::Answer;
+use chat_rpc::Answer;
 use chat_stated::server::recovery::recover;
 use nix::sys::signal::Signal;
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use chat_shared::rpc::{Answer, Refusal};
+use chat_rpc::{Answer, Refusal};
 use nix::sys::signal::Signal;
 
 use super::daemon::{Daemon, send_signal, wait_for_end};

@@ -1,6 +1,6 @@
 //! Queues too long for one answer.
 
-use chat_shared::rpc::{Answer, Call, Message, MessageNumber};
+use chat_rpc::{Answer, Call, Message, MessageNumber};
 
 use super::daemon::Daemon;
 use super::worker::{Client, Reply, SENT, Worker, send, texts};

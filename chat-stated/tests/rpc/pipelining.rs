@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_shared::rpc::{
+use chat_rpc::{
     Answer, Call, FromWorker, Message, MessageNumber, PackedSends, Sends, StreamOffset, ToWorker,
 };
 

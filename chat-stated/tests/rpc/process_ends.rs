@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use chat_shared::rpc::{Answer, Call, FromWorker, ToWorker};
+use chat_rpc::{Answer, Call, FromWorker, ToWorker};
 use nix::sys::signal::Signal;
 use nix::unistd::{getegid, geteuid};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chat_shared::rpc::{Answer, Call, FromWorker, Message, MessageNumber, Progress};
+use chat_rpc::{Answer, Call, FromWorker, Message, MessageNumber, Progress};
 
 use super::daemon::Daemon;
 use super::worker::{Client, SENT, Worker, send, send_group, texts};

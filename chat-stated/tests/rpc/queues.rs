@@ -1,6 +1,6 @@
 //! When a message leaves its queue.
 
-use chat_shared::rpc::{Answer, Call, FromWorker, Message, MessageNumber};
+use chat_rpc::{Answer, Call, FromWorker, Message, MessageNumber};
 
 use super::daemon::Daemon;
 use super::worker::{SENT, Worker, everything_up_to, send, texts};

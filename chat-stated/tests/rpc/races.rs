@@ -1,6 +1,6 @@
 //! Two workers that want the same thing at once.
 
-use chat_shared::rpc::Answer;
+use chat_rpc::Answer;
 
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{Worker, log_in, register};

@@ -1,6 +1,6 @@
 //! Messages that are read while a checkpoint waits for that: it has no texts of them.
 
-use chat_shared::rpc::{Answer, Call, ToWorker};
+use chat_rpc::{Answer, Call, ToWorker};
 use chat_stated::checkpoint::CheckpointSnapshot;
 
 use super::daemon::{Daemon, wait_for};

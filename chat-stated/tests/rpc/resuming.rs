@@ -1,6 +1,6 @@
 //! The daemon's process dies, and its workers come back.
 
-use chat_shared::rpc::{Answer, Call, FromWorker, Message, MessageNumber, ResumedConnection};
+use chat_rpc::{Answer, Call, FromWorker, Message, MessageNumber, ResumedConnection};
 
 use super::daemon::{Daemon, PASSWORD};
 use super::push::{Scene, with_push};

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chat_shared::rpc::{Answer, Call, Message};
+use chat_rpc::{Answer, Call, Message};
 
 use super::daemon::Daemon;
 use super::worker::{SENT, Worker, send, send_group, texts};

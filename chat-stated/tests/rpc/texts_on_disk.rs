@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chat_shared::rpc::{Call, FromWorker, MessageNumber, ResumedConnection, ToWorker};
+use chat_rpc::{Call, FromWorker, MessageNumber, ResumedConnection, ToWorker};
 
 use super::daemon::Daemon;
 use super::pages::{ON_DISK, read_reply, send_all};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chat_shared::rpc::Answer;
+use chat_rpc::Answer;
 
 use super::daemon::{Daemon, account_lines};
 use super::worker::{Client, SENT, Worker, send, send_group, texts};

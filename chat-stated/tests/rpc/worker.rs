@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use chat_shared::rpc::{
+use chat_rpc::{
     Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
     LifeCredential, Message, MessageNumber, Progress, Refusal, Request, ResumedConnection,
     StreamOffset, ToWorker, decode_items,

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 #[cfg(test)]
-#[path = "../../../shared/tests/support/ways_out.rs"]
+#[path = "../../../shared/node/tests/support/ways_out.rs"]
 mod ways_out;
 
 use std::fs;
 
-use chat_shared::sandbox::{ChildUser, Sandbox};
+use chat_node::sandbox::{ChildUser, Sandbox};
 use chat_stated::belongings;
 use chat_stated::server::confinement;
 use chat_stated::settings::Settings;

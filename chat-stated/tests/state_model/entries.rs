@@ -1,8 +1,6 @@
 //! What entry a random step comes to in a given state of the model.
 
-use chat_shared::rpc::{
-    ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset,
-};
+use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset};
 use chat_stated::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Sends, Stamp,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chat_shared::rpc::{MessageNumber, StreamOffset};
+use chat_rpc::{MessageNumber, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{AccountId, ConnectionId, RequestName, Stamp};
 use chat_stated::state::{Decided, Decision, Effects, SliceLimits, State};
@@ -184,8 +184,8 @@ fn compare_lives(state: &State, model: &Model) {
     for life in 1..=LIVES {
         for serial in 0..SERIALS {
             let id = ConnectionId {
-                life: chat_shared::rpc::LifeId(life),
-                serial: chat_shared::rpc::ConnectionSerial(serial),
+                life: chat_rpc::LifeId(life),
+                serial: chat_rpc::ConnectionSerial(serial),
             };
             compare_connection(state, model, id);
         }

@@ -1,6 +1,6 @@
 //! Wrong passwords, and the blocks that follow.
 
-use chat_shared::rpc::LifeId;
+use chat_rpc::LifeId;
 use chat_stated::entry::{Action, Entry};
 use chat_stated::state::{Decision, Named};
 

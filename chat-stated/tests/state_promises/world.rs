@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_shared::rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Stamp,

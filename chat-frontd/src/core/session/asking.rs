@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_shared::rpc::{FromWorker, Request, ResumedConnection, Sends};
+use chat_rpc::{FromWorker, Request, ResumedConnection, Sends};
 
 use super::slot::{Asked, Question, Setting, Slot, Stage};
 use super::{PushMode, Session, refusal};

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use chat_shared::protocol::words;
-use chat_shared::rpc::Answer;
-use chat_shared::security_log::Event;
+use chat_line_protocol::words;
+use chat_node::security_log::Event;
+use chat_rpc::Answer;
 
 use super::command::{self, Command, CommandError, PushMode};
 use super::line_buffer::Line;

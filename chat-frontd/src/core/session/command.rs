@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use chat_shared::protocol::message::may_be_recipients;
-use chat_shared::protocol::{text, words};
+use chat_line_protocol::words;
+use chat_model::message::may_be_recipients;
+use chat_model::text;
 use memchr::memchr2;
 
 /// A line in the chat, understood.

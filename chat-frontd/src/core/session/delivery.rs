@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use chat_shared::rpc::{MessageNumber, Progress};
+use chat_rpc::{MessageNumber, Progress};
 
 /// While push is on, a connection that stays whole for so long after the acknowledgement is enough, if no FIN comes.
 pub(crate) const WHOLE_MS: u64 = 1_000;

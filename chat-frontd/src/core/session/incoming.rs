@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chat_shared::protocol::words;
-use chat_shared::rpc::{Answer, Message, MessageNumber, StreamOffset, UsersRequest};
+use chat_line_protocol::words;
+use chat_rpc::{Answer, Message, MessageNumber, StreamOffset, UsersRequest};
 
 use super::message_line::MessageLines;
 use super::slot::{Question, Setting, Slot, Stage};

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_shared::rpc::{Answer, FromWorker, Message};
+use chat_rpc::{Answer, FromWorker, Message};
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chat_shared::rpc::StreamOffset;
+use chat_rpc::StreamOffset;
 use memchr::{memchr, memmem};
 use zeroize::Zeroize;
 

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use chat_shared::protocol::{text, words};
-use chat_shared::rpc::Answer;
+use chat_line_protocol::words;
+use chat_model::text;
+use chat_rpc::Answer;
 
 use super::line_buffer::Line;
 use super::slot::{Question, Slot};

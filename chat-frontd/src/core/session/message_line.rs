@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use chat_shared::rpc::Message;
-use chat_shared::wall_clock;
+use chat_node::wall_clock;
+use chat_rpc::Message;
 
 /// Writes message lines. Many messages bear the same second, so the last one's text is kept.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl MessageLines {
 
 #[cfg(test)]
 mod tests {
-    use chat_shared::rpc::MessageNumber;
+    use chat_rpc::MessageNumber;
 
     use super::*;
 

@@ -23,10 +23,10 @@ mod tests;
 
 use std::net::IpAddr;
 
-use chat_shared::password::Password;
-use chat_shared::protocol::words;
-use chat_shared::rpc::{ConnectionSerial, Message, MessageNumber, Progress, StreamOffset};
-use chat_shared::security_log::Event;
+use chat_line_protocol::words;
+use chat_model::password::Password;
+use chat_node::security_log::Event;
+use chat_rpc::{ConnectionSerial, Message, MessageNumber, Progress, StreamOffset};
 use memchr::memrchr;
 
 pub(crate) use command::PushMode;

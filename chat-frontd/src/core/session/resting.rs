@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_shared::rpc::{
-    ConnectionSerial, MessageNumber, Progress, ResumedConnection, StreamOffset,
-};
+use chat_rpc::{ConnectionSerial, MessageNumber, Progress, ResumedConnection, StreamOffset};
 
 use super::command::PushMode;
 use super::line_buffer::LineBuffer;

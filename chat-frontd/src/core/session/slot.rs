@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use chat_shared::password::Password;
-use chat_shared::rpc::{Call, MessageNumber, PackedSends, SendsPacker, StreamOffset};
+use chat_model::password::Password;
+use chat_rpc::{Call, MessageNumber, PackedSends, SendsPacker, StreamOffset};
 
 use super::command::PushMode;
 use crate::core::name_list::NameList;

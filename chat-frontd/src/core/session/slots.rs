@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use chat_shared::protocol::words;
-use chat_shared::rpc::{SendsPacker, StreamOffset};
+use chat_line_protocol::words;
+use chat_rpc::{SendsPacker, StreamOffset};
 
 use super::command::Letter;
 use super::slot::{Question, Slot, Stage};

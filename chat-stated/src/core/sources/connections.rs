@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use chat_shared::rpc::ConnectionSerial;
+use chat_rpc::ConnectionSerial;
 
 use super::Key;
 use crate::connection_map::ConnectionMap;

@@ -1,6 +1,6 @@
 //! Checkpoints of which a turn gathers only a piece.
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 
 use super::*;
 use crate::core::checkpoints::MOST_DUE;

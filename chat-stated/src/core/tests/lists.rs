@@ -1,6 +1,6 @@
 //! Lists of names: in pieces, once for all who ask, and none for a worker that reads nothing.
 
-use chat_shared::rpc::UsersRequest;
+use chat_rpc::UsersRequest;
 
 use super::*;
 

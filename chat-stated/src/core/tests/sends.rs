@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_shared::rpc::{PackedSends, Sends, SendsPacker};
+use chat_rpc::{PackedSends, Sends, SendsPacker};
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 mod damage;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 
 use super::*;
 use crate::entry::AccountChange;

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use chat_shared::crash_point;
-use chat_shared::rpc::FrameReader;
+use chat_node::crash_point;
+use chat_rpc::FrameReader;
 use mio::net::UnixStream;
 use mio::{Interest, Token};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};

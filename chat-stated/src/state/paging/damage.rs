@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 
 use super::{Page, PageNumber, Paging};
 use crate::state::State;

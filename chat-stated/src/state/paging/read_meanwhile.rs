@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use chat_shared::rpc::{MessageNumber, Progress};
+use chat_rpc::{MessageNumber, Progress};
 
 use super::{PageNumber, Paging};
 use crate::entry::AccountId;

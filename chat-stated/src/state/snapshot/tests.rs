@@ -1,6 +1,6 @@
 mod pair;
 
-use chat_shared::rpc::MessageNumber;
+use chat_rpc::MessageNumber;
 
 use self::pair::{ACCOUNTS, ALL, Pair, Stored, name, replayed, restored};
 use crate::checkpoint::MemoryCheckpoint;

@@ -7,8 +7,8 @@ mod messages;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use chat_shared::protocol::name::may_be_registered;
-use chat_shared::rpc::{ConnectionSerial, LifeId, Progress};
+use chat_model::name::may_be_registered;
+use chat_rpc::{ConnectionSerial, LifeId, Progress};
 use chat_stated::entry::{
     AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Stamp,
     WaitingLimits,

@@ -5,8 +5,8 @@ mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use chat_shared::protocol::name;
-use chat_shared::rpc::{
+use chat_model::name;
+use chat_rpc::{
     Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageNumber, Progress,
     Request, ResumedConnection, StreamOffset, ToWorker, UsersRequest, decode_items,
 };

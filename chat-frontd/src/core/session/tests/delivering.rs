@@ -1,6 +1,6 @@
 //! When messages are written, received and had, what is pushed when, and how much a client may leave unread.
 
-use chat_shared::rpc::{MessageNumber, Progress};
+use chat_rpc::{MessageNumber, Progress};
 
 use super::talk::{TIME, Talk};
 use crate::core::session::Ending;

@@ -1,6 +1,6 @@
 //! What the protocol says of names, passwords and the chat, sentence by sentence, in each form a client may send it.
 
-use chat_shared::rpc::Answer;
+use chat_rpc::Answer;
 
 use super::daemon::Daemon;
 use super::talk::{LIMITS, TIME, Talk};

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use chat_shared::rpc::{FromWorker, ToWorker, decode_items};
-use chat_shared::token_bucket::Rate;
+use chat_node::token_bucket::Rate;
+use chat_rpc::{FromWorker, ToWorker, decode_items};
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
 use crate::core::name_list::{HeldLists, NameList};

@@ -1,6 +1,6 @@
 //! The same entries in two states, whose checkpoints must stand for the same.
 
-use chat_shared::rpc::{ConnectionSerial, LifeId, Message, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, LifeId, Message, MessageNumber, Progress, StreamOffset};
 
 use crate::checkpoint::MemoryCheckpoint;
 use crate::entry::{AccountChange, Action, ConnectionId, Entry, Limits, RequestName};

@@ -1,6 +1,6 @@
 //! Answers to several messages in a row that travel as one.
 
-use chat_shared::rpc::{Answer, MessageNumber, StreamOffset, ToWorker, decode_items};
+use chat_rpc::{Answer, MessageNumber, StreamOffset, ToWorker, decode_items};
 
 use super::{Daemon, SERIAL, frame};
 

@@ -1,0 +1,102 @@
+//! Which names an account may have.
+
+/// Words that have a meaning in a dialogue. No new account may be named like one, in any case, because a person
+/// reading the dialogue could not tell the two apart.
+const RESERVED: &[&str] = &[
+    "ack",
+    "args",
+    "blocked",
+    "broadcast",
+    "busy",
+    "command",
+    "connected",
+    "done",
+    "error",
+    "fetch",
+    "fetching",
+    "full",
+    "goodbye",
+    "ids",
+    "last",
+    "length",
+    "logout",
+    "off",
+    "on",
+    "password",
+    "push",
+    "quota",
+    "register",
+    "registered",
+    "send",
+    "sent",
+    "timeout",
+    "username",
+    "welcome",
+    "who",
+    "y",
+];
+
+/// Longest name a new account may have, in bytes.
+pub const MAX_NEW_NAME_BYTES: usize = 32;
+
+/// Whether a client may register this name: 1 to 32 ASCII letters, digits, `_`, `.` or `-`, and no word of
+/// the protocol in any case.
+pub fn may_be_registered(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= MAX_NEW_NAME_BYTES
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        && !RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name))
+}
+
+/// Whether an account file may hold this name. Wider than [`may_be_registered`], for files of older
+/// installations; narrow enough that a name can still be written in every command and answer.
+pub fn may_stand_in_account_file(name: &str) -> bool {
+    !name.is_empty()
+        && !name.chars().any(|character| {
+            character.is_whitespace()
+                || character.is_control()
+                || matches!(
+                    character,
+                    ',' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>'
+                )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_may_be_registered() {
+        for name in ["a", "foobar", "csee4119", "A.b-c_d", "0", &"x".repeat(32)] {
+            assert!(may_be_registered(name), "{name}");
+        }
+        for name in [
+            "",
+            &"x".repeat(33),
+            "two words",
+            "a,b",
+            "é",
+            "(a)",
+            "done",
+            "DONE",
+            "Timeout",
+            "who",
+            "tab\there",
+        ] {
+            assert!(!may_be_registered(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn older_names_may_stand_in_the_file() {
+        for name in ["José", "done", "a@b", &"x".repeat(100)] {
+            assert!(may_stand_in_account_file(name), "{name}");
+        }
+        for name in ["", "a b", "a,b", "a\u{7f}", "<a", "a)", "a\u{a0}b"] {
+            assert!(!may_stand_in_account_file(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The journal: whatever a body holds, it is read or not; what was read is written and read again the same, and can be
+//! applied to a state; what comes of it can be saved and restored.
+
+use std::net::IpAddr;
+
+use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_stated::checkpoint::MemoryCheckpoint;
+use chat_stated::entry::{
+    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, FiledSecret, Limits, RequestName,
+    WaitingLimits,
+};
+use chat_stated::journal::format::{decode, encode};
+use chat_stated::state::{Effects, State};
+
+use super::items::{self, NAMES};
+use super::stamps::stamp;
+use crate::choices::Choices;
+
+/// The body of a batch; or choices of which batches are made.
+pub fn run(bytes: &[u8]) {
+    check_body(bytes);
+    let mut choices = Choices::new(bytes);
+    let mut state = State::default();
+    let mut checkpoint = MemoryCheckpoint::default();
+    let mut boot_ms = 0;
+    while !choices.is_over() {
+        boot_ms += u64::from(choices.byte()) * 10;
+        let entries = (0..1 + choices.below(4))
+            .map(|_| entry(&mut choices))
+            .collect();
+        let mut stamp = stamp(boot_ms);
+        if choices.byte() == 0xff {
+            stamp.wall_ms = choices.number() as i64;
+            stamp.boot_id[0] = choices.byte();
+        }
+        let batch = Batch { stamp, entries };
+        let mut body = Vec::new();
+        assert_eq!(encode(&batch, &mut body), Ok(()));
+        assert_eq!(decode(&body), Ok(batch.clone()));
+        apply(&mut state, batch);
+        if choices.below(8) == 7 {
+            save(&mut state, &mut checkpoint);
+        }
+    }
+    save(&mut state, &mut checkpoint);
+}
+
+/// Any bytes as a body.
+fn check_body(bytes: &[u8]) {
+    let Ok(batch) = decode(bytes) else {
+        return;
+    };
+    let mut body = Vec::new();
+    assert_eq!(encode(&batch, &mut body), Ok(()));
+    assert_eq!(decode(&body), Ok(batch.clone()));
+    let mut state = State::default();
+    apply(&mut state, batch);
+    save(&mut state, &mut MemoryCheckpoint::default());
+}
+
+fn apply(state: &mut State, batch: Batch) {
+    state.advance_clock(&batch.stamp);
+    let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
+    let mut effects = Effects::default();
+    for entry in batch.entries {
+        state.apply(entry, wall_s, &mut effects);
+    }
+}
+
+/// The state as a checkpoint, from which one is restored that has the same to show.
+fn save(state: &mut State, checkpoint: &mut MemoryCheckpoint) {
+    let records = state.take_changes();
+    assert_eq!(checkpoint.write(&records), Ok(()));
+    state.checkpoint_is_current();
+    let restored = match State::restore(checkpoint.records()) {
+        Ok(restored) => restored,
+        Err(error) => panic!("what was saved cannot be restored: {error}"),
+    };
+    assert!(restored.records().eq(state.records()));
+    assert_eq!(restored.waiting_messages(), state.waiting_messages());
+    assert_eq!(restored.last_message(), state.last_message());
+    assert_eq!(restored.limits(), state.limits());
+    assert_eq!(restored.waiting_limits(), state.waiting_limits());
+    assert_eq!(restored.waiting_bytes(), state.waiting_bytes());
+}
+
+fn account(choices: &mut Choices<'_>) -> AccountId {
+    AccountId(match choices.byte() {
+        0xff => choices.number() as u32,
+        byte => u32::from(byte) % 5,
+    })
+}
+
+fn connection(choices: &mut Choices<'_>) -> ConnectionId {
+    ConnectionId {
+        life: LifeId(choices.number() % 4),
+        serial: ConnectionSerial(choices.number() % 4),
+    }
+}
+
+fn progress(choices: &mut Choices<'_>) -> Progress {
+    let number = |choices: &mut Choices<'_>| MessageNumber(choices.number());
+    Progress {
+        written: number(choices),
+        received: number(choices),
+        had: number(choices),
+    }
+}
+
+fn name(choices: &mut Choices<'_>) -> String {
+    match choices.below(8) {
+        7 => choices.text(),
+        at => NAMES[at % NAMES.len()].to_owned(),
+    }
+}
+
+fn entry(choices: &mut Choices<'_>) -> Entry {
+    match choices.below(13) {
+        0 => Entry::Configure(limits(choices)),
+        1 => Entry::BeginLife {
+            secret: [choices.byte(); 16],
+            pid: 1,
+        },
+        2 => Entry::EndLife {
+            life: connection(choices).life,
+        },
+        3 => Entry::ChangeAccounts((0..choices.below(4)).map(|_| change(choices)).collect()),
+        4 => Entry::Filed(vec![FiledSecret {
+            account: account(choices),
+            secret_version: choices.number() as u32,
+        }]),
+        5 => Entry::Progress {
+            connection: connection(choices),
+            progress: progress(choices),
+        },
+        6 => Entry::Close {
+            connection: connection(choices),
+            progress: progress(choices),
+        },
+        7 => Entry::LimitWaiting(WaitingLimits {
+            bytes: choices.number(),
+            sender_percent: choices.number() as u32,
+        }),
+        _ => Entry::Request {
+            name: RequestName {
+                connection: connection(choices),
+                offset: StreamOffset(choices.number()),
+            },
+            answered: StreamOffset(choices.number()),
+            progress: progress(choices),
+            action: action(choices),
+        },
+    }
+}
+
+fn limits(choices: &mut Choices<'_>) -> Limits {
+    Limits {
+        block_time_ms: choices.number(),
+        accounts: choices.number() as u32,
+        queue_messages: choices.number() as u32,
+        queue_bytes: choices.number(),
+        sender_share_percent: choices.number() as u32,
+        broadcast_messages: choices.number() as u32,
+        broadcast_bytes: choices.number(),
+        broadcasts_per_minute: choices.number() as u32,
+    }
+}
+
+fn change(choices: &mut Choices<'_>) -> AccountChange {
+    let name = name(choices);
+    match choices.below(3) {
+        0 => AccountChange::Disable { name },
+        _ => AccountChange::Set {
+            name,
+            secret: choices.text(),
+        },
+    }
+}
+
+fn action(choices: &mut Choices<'_>) -> Action {
+    let address: IpAddr = items::address(choices);
+    match choices.below(8) {
+        0 => Action::Register {
+            name: name(choices),
+            secret: choices.text(),
+        },
+        1 | 2 => Action::LogIn {
+            account: account(choices),
+            address,
+            password_version: u32::from(choices.byte() / 64),
+            new_secret: choices.flip().then(|| choices.text()),
+        },
+        3 => Action::FailedLogIn {
+            account: account(choices),
+            address,
+        },
+        4 | 5 => {
+            let names: Vec<String> = (0..1 + choices.below(3)).map(|_| name(choices)).collect();
+            Action::Send {
+                recipients: names.join(" "),
+                text: choices.text(),
+            }
+        }
+        6 => Action::Broadcast {
+            text: choices.text(),
+        },
+        _ => Action::LogOut,
+    }
+}
