@@ -10,24 +10,24 @@ use std::sync::mpsc::channel;
 
 use anyhow::{Context, ensure};
 use chat_rpc::{
-    ConnectionSerial, Greeting, Hello, LifeCredential, LifeId, MessageNumber, OperatorHello,
-    Progress, Refusal, Standing, StreamOffset, VERSION,
+    ConnectionSerial, Greeting, Hello, MessageNumber, OperatorHello, Progress, Refusal,
+    ResumeToken, Standing, StreamOffset, VERSION, WorkerSessionId,
 };
 use chat_stated::backup::take::{Source, take};
 use chat_stated::checkpoint::{Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter};
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, FiledSecret, Limits, RequestName,
-    Stamp, WaitingLimits,
+    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, Limits, RequestName,
+    SecretInFile, Timestamp, WaitingLimits,
 };
-use chat_stated::journal::{Journal, JournalEvent, LocalJournal, Position};
+use chat_stated::journal::{Journal, JournalEvent, LocalJournal, LogIndex};
 use chat_stated::state::State;
 use chat_stated::stored_state::replay;
 
 const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
 const WALL_MS: i64 = 1_795_000_000_000;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const CREDENTIAL: LifeCredential = LifeCredential {
-    life: LifeId(1),
+const CREDENTIAL: ResumeToken = ResumeToken {
+    worker_session: WorkerSessionId(1),
     secret: [7; 16],
 };
 
@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
         &source,
         &dir.join("chat.backup"),
         false,
-        Position(6),
+        LogIndex(6),
         WALL_MS,
     )?;
     for name in ["journal.db", "checkpoint.db"] {
@@ -72,7 +72,7 @@ fn lines() -> String {
 fn write_state(dir: &Path) -> anyhow::Result<()> {
     let store = CheckpointStore::open(dir, |_| Ok(()))?.store;
     let (sender, events) = channel();
-    let mut journal = LocalJournal::open(dir, Position(0), |_| Ok(()))?.start(Box::new({
+    let mut journal = LocalJournal::open(dir, LogIndex(0), |_| Ok(()))?.start(Box::new({
         move |event| {
             let _ = sender.send(event);
         }
@@ -93,7 +93,7 @@ fn write_state(dir: &Path) -> anyhow::Result<()> {
     commit(batch_meanwhile(), &mut journal, &mut state)?;
     write_checkpoint(store, &mut state)?;
     // Forgotten along with the next commit.
-    journal.forget_through(Position(2));
+    journal.forget_through(LogIndex(2));
     commit(batch_after(), &mut journal, &mut state)?;
     ensure!(
         state.waiting_messages() == 5,
@@ -113,7 +113,7 @@ fn write_checkpoint(store: CheckpointStore, state: &mut State) -> anyhow::Result
     )?;
     let changes = state.take_snapshot_piece(usize::MAX);
     writer.write(Checkpoint {
-        position: Position(4),
+        position: LogIndex(4),
         changes: changes.context("a snapshot in one piece")?,
     });
     match events.recv()? {
@@ -123,7 +123,7 @@ fn write_checkpoint(store: CheckpointStore, state: &mut State) -> anyhow::Result
 }
 
 fn batches_before() -> Vec<Batch> {
-    let filed = |account| FiledSecret {
+    let filed = |account| SecretInFile {
         account: AccountId(account),
         secret_version: 0,
     };
@@ -134,14 +134,14 @@ fn batches_before() -> Vec<Batch> {
                 bytes: 1_000_000,
                 sender_percent: 50,
             }),
-            Entry::BeginLife {
+            Entry::BeginWorkerSession {
                 secret: CREDENTIAL.secret,
                 pid: 1,
             },
         ]),
         batch(vec![
             Entry::ChangeAccounts(["alice", "bob", "carol"].map(account).to_vec()),
-            Entry::Filed([0, 1, 2].map(filed).to_vec()),
+            Entry::FileStatus([0, 1, 2].map(filed).to_vec()),
         ]),
         batch(vec![
             request(1, 1, log_in(0)),
@@ -193,18 +193,18 @@ fn batch_after() -> Batch {
 
 fn connection(serial: u64) -> ConnectionId {
     ConnectionId {
-        life: CREDENTIAL.life,
+        worker_session: CREDENTIAL.worker_session,
         serial: ConnectionSerial(serial),
     }
 }
 
 fn batch(entries: Vec<Entry>) -> Batch {
-    let stamp = Stamp {
+    let timestamp = Timestamp {
         wall_ms: WALL_MS,
         boot_ms: 1_000_000,
         boot_id: *b"fixture boot id ",
     };
-    Batch { stamp, entries }
+    Batch { timestamp, entries }
 }
 
 fn account(name: &str) -> AccountChange {

@@ -6,14 +6,14 @@
 
 use std::net::IpAddr;
 
-use chat_rpc::{ConnectionSerial, LifeId, PackedSends, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, MessageBatch, Progress, StreamOffset, WorkerSessionId};
 use serde::{Deserialize, Serialize};
 
 /// Entries that became durable together. Applied in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// When the batch was put together.
-    pub stamp: Stamp,
+    pub timestamp: Timestamp,
     /// Not empty.
     pub entries: Vec<Entry>,
 }
@@ -30,7 +30,7 @@ impl Batch {
     /// Whether something of it stays on the disk for as long as it likes.
     pub fn adds(&self) -> bool {
         self.entries.iter().any(|entry| match entry {
-            Entry::Sends(_) => true,
+            Entry::SendBatch(_) => true,
             Entry::Request { action, .. } => action.adds(),
             _ => false,
         })
@@ -39,7 +39,7 @@ impl Batch {
 
 /// The clocks of the host at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct Timestamp {
     /// Milliseconds since 1970-01-01T00:00:00Z. May jump either way.
     pub wall_ms: i64,
     /// Milliseconds since the host was booted, sleep included (`CLOCK_BOOTTIME`). Never goes back in a boot.
@@ -54,21 +54,21 @@ pub enum Entry {
     /// The limits from here on.
     Configure(Limits),
     /// A worker says hello for the first time.
-    BeginLife {
+    BeginWorkerSession {
         /// Random.
         secret: [u8; 16],
         /// The worker's process, as the kernel names it.
         pid: u32,
     },
     /// A worker is gone, and with it its clients' connections.
-    EndLife {
+    EndWorkerSession {
         /// Which.
-        life: LifeId,
+        worker_session: WorkerSessionId,
     },
     /// What the account file says that the state does not.
     ChangeAccounts(Vec<AccountChange>),
     /// The account file now holds these accounts' secrets.
-    Filed(Vec<FiledSecret>),
+    FileStatus(Vec<SecretInFile>),
     /// A client's line that may change the state.
     Request {
         /// Which line.
@@ -95,14 +95,14 @@ pub enum Entry {
         progress: Progress,
     },
     /// Lines of one client, one behind the other: as many requests with [`Action::Send`]. Since format 2.
-    Sends(Sends),
+    SendBatch(SendBatch),
     /// How much may wait from here on. Since format 3.
     LimitWaiting(WaitingLimits),
 }
 
 /// Lines of one client, one behind the other, with a message to some accounts each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sends {
+pub struct SendBatch {
     /// Whose lines.
     pub connection: ConnectionId,
     /// The last request of this connection whose answer the worker has.
@@ -110,10 +110,10 @@ pub struct Sends {
     /// How far the reader has come.
     pub progress: Progress,
     /// Texts without control characters.
-    pub lines: PackedSends,
+    pub lines: MessageBatch,
 }
 
-impl Sends {
+impl SendBatch {
     /// What names its lines.
     pub fn names(&self) -> impl Iterator<Item = RequestName> {
         self.lines.iter().map(|send| RequestName {
@@ -145,7 +145,7 @@ impl Entry {
     /// How many things it tries, each about as dear to do again as any other.
     pub fn attempts(&self) -> usize {
         match self {
-            Self::Sends(sends) => sends.lines.len(),
+            Self::SendBatch(sends) => sends.lines.len(),
             _ => 1,
         }
     }
@@ -155,7 +155,7 @@ impl Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnectionId {
     /// The worker that holds it.
-    pub life: LifeId,
+    pub worker_session: WorkerSessionId,
     /// Its number in that worker.
     pub serial: ConnectionSerial,
 }
@@ -246,7 +246,7 @@ pub enum AccountChange {
 
 /// A secret that is known to stand in the account file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FiledSecret {
+pub struct SecretInFile {
     /// Whose.
     pub account: AccountId,
     /// Which of its secrets.

@@ -7,7 +7,7 @@ use crate::backup::read::read_backup;
 use crate::checkpoint::CheckpointSnapshot;
 use crate::database::StorageError;
 use crate::entry::Batch;
-use crate::journal::{CheckedJournal, Position, damaged_journal, format};
+use crate::journal::{CheckedJournal, LogIndex, damaged_journal, format};
 use crate::state::{Effects, Restoration, State};
 
 /// Bytes of text kept in memory. All are read and checked.
@@ -19,9 +19,9 @@ pub struct StoredState {
     /// What it has come to.
     pub state: State,
     /// The last batch whose effects are in the checkpoint.
-    pub checkpoint: Position,
+    pub checkpoint: LogIndex,
     /// The last batch.
-    pub last: Position,
+    pub last: LogIndex,
     /// Records of the checkpoint.
     pub records: u64,
     /// Batches in the journal; those that the checkpoint has already are counted too.
@@ -43,8 +43,8 @@ pub struct StoredBackup {
 
 /// Applies a batch that was stored. What it had for effects outside was told, or will be asked for again.
 pub fn replay(state: &mut State, batch: Batch) {
-    let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
-    state.advance_clock(&batch.stamp);
+    let wall_s = batch.timestamp.wall_ms.div_euclid(1_000);
+    state.advance_clock(&batch.timestamp);
     let mut effects = Effects::default();
     for entry in batch.entries {
         state.apply(entry, wall_s, &mut effects);
@@ -66,7 +66,7 @@ pub fn replay_within(state: &mut State, batch: Batch, resident_text_bytes: u64) 
 pub struct StoredCheckpoint {
     state: State,
     /// The last batch whose effects are in it.
-    pub position: Position,
+    pub position: LogIndex,
     /// Its records.
     pub records: u64,
 }
@@ -144,7 +144,7 @@ impl StoredBackup {
         let mut state = restoration
             .finish()
             .map_err(|error| damaged(error.to_string()))?;
-        if head.anchor.begins_anew_after(head.checkpoint) {
+        if head.log_base.begins_anew_after(head.checkpoint) {
             state.take_missing_as_read();
         }
         let mut entries = 0;

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use chat_node::network::Networks;
 use chat_node::token_bucket::Rate;
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
-    LifeId, Message, MessageNumber, StreamOffset, ToWorker, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Message,
+    MessageNumber, ResumeToken, StreamOffset, ToWorker, WorkerSessionId, decode_items,
 };
 
-use super::{ClientKey, Core, CoreSettings, NewcomerRules, Observation, SessionLimits};
+use super::{ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits};
 
 const MAX_UNREAD_BYTES: usize = 100;
 const LOGIN_MS: u64 = 50_000;
@@ -65,7 +65,7 @@ fn attached() -> (Core, FrameWriter) {
             max_recipients: 1,
         },
         time_out_ms: TIME_OUT_MS,
-        newcomers: NewcomerRules {
+        unauthenticated: UnauthenticatedLimits {
             trusted: Networks::LOOPBACK.parse().unwrap(),
             login_ms: LOGIN_MS,
             lines: Rate::new(1, 1_000, 1),
@@ -74,8 +74,8 @@ fn attached() -> (Core, FrameWriter) {
     };
     let mut core = Core::new(settings, 0);
     core.daemon_connected().unwrap();
-    let credential = LifeCredential {
-        life: LifeId(1),
+    let credential = ResumeToken {
+        worker_session: WorkerSessionId(1),
         secret: [1; 16],
     };
     let mut said = FrameWriter::default();
@@ -164,7 +164,7 @@ fn a_question_that_waits_for_the_answer_is_not_lost_when_another_word_comes() {
     let (_, connection) = opened(&mut core, b"ann\nsecret\n");
     reply(&mut core, &mut said, connection, 4, Answer::Password);
     assert_eq!(serve_listed(&mut core), 0);
-    said.push(&ToWorker::TurnAway { connection }).unwrap();
+    said.push(&ToWorker::Reject { connection }).unwrap();
     say(&mut core, &mut said);
     assert_eq!(serve_listed(&mut core), "password\nerror:busy:\n".len());
 }
@@ -190,8 +190,8 @@ fn nothing_is_due_for_the_login_of_a_stranger_that_has_logged_in_and_rests() {
 #[test]
 fn a_stranger_that_waits_for_an_answer_is_not_looked_at_all_the_time() {
     let (mut core, mut said) = attached();
-    let stranger = [192, 0, 2, 1].into();
-    let (_, connection) = opened_from(&mut core, stranger, b"ann\nsecret\n");
+    let untrusted = [192, 0, 2, 1].into();
+    let (_, connection) = opened_from(&mut core, untrusted, b"ann\nsecret\n");
     core.begin_turn(10_000);
     serve_listed(&mut core);
     assert_eq!(core.next_deadline_ms(), Some(LOGIN_MS));

@@ -5,7 +5,7 @@ use chat_rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
 use super::Observation;
 use super::clients::Clients;
 use super::name_list::{HeldLists, NameList};
-use super::session::{MessageLines, QueuePart, RestingSession, Session, SessionLimits};
+use super::session::{MessageLines, ParkedSession, QueuePart, Session, SessionLimits};
 use super::timers::ClientKey;
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// What has to be kept of the client, if that is little.
-    pub(super) fn rest(&self) -> Option<RestingSession> {
+    pub(super) fn rest(&self) -> Option<ParkedSession> {
         let Self {
             session,
             is_listed,
@@ -68,30 +68,30 @@ impl Client {
             held_bytes: _,
         } = self;
         let progress = session.progress();
-        let is_at_rest = !(*is_listed || *is_kept_back || *has_ended || *is_shut)
+        let is_parked = !(*is_listed || *is_kept_back || *has_ended || *is_shut)
             && concluding_since_ms.is_none()
             && *concluding_check_after_ms == 0
             && *check_after_ms == 0
             // What was merely written is no news.
             && (reported.received, reported.had) == (progress.received, progress.had);
-        is_at_rest.then(|| session.rest())?
+        is_parked.then(|| session.rest())?
     }
 
     /// Becomes the client that went to rest; what this one was is forgotten.
-    pub(super) fn wake(
+    pub(super) fn restore(
         &mut self,
-        resting: &RestingSession,
+        parked: &ParkedSession,
         limits: SessionLimits,
         is_daemon_lost: bool,
     ) {
-        self.session.wake(resting, limits, is_daemon_lost);
+        self.session.restore(parked, limits, is_daemon_lost);
         self.is_listed = false;
         self.is_kept_back = false;
         self.has_ended = false;
         self.is_shut = false;
         self.concluding_since_ms = None;
         self.concluding_check_after_ms = 0;
-        self.reported = resting.progress();
+        self.reported = parked.progress();
         self.check_after_ms = 0;
         self.is_told = true;
         self.held_bytes = 0;
@@ -111,18 +111,18 @@ impl Client {
     }
 }
 
-/// Takes what the daemon sent to the clients it is for; those go to `reached`, and to `turned_away` whom it does not want.
+/// Takes what the daemon sent to the clients it is for; those go to `reached`, and to `rejected` whom it does not want.
 pub(super) fn take_items(
     payload: &[u8],
     clients: &mut Clients,
     (lines, held_lists): (&mut MessageLines, &HeldLists),
     now_ms: u64,
     reached: &mut Vec<ClientKey>,
-    turned_away: &mut Vec<ConnectionSerial>,
+    rejected: &mut Vec<ConnectionSerial>,
 ) -> Result<(), FrameError> {
     // A client that has left meanwhile is passed over.
     let mut at = |connection, act: &mut dyn FnMut(&mut Session)| {
-        if let Some((key, client)) = clients.wake_by_serial(connection) {
+        if let Some((key, client)) = clients.restore_by_serial(connection) {
             act(&mut client.session);
             reached.push(key);
         }
@@ -169,7 +169,7 @@ pub(super) fn take_items(
                 session.page(&messages, more, lines, now_ms);
             }),
             ToWorker::End { connection } => at(connection, &mut Session::cut_off),
-            ToWorker::TurnAway { connection } => turned_away.push(connection),
+            ToWorker::Reject { connection } => rejected.push(connection),
             ToWorker::Sent {
                 connection,
                 first,

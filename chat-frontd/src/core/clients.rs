@@ -8,7 +8,7 @@ use chat_rpc::ConnectionSerial;
 use slab::Slab;
 
 use super::client::Client;
-use super::session::{Pace, RestingSession, Session, SessionLimits};
+use super::session::{Pace, ParkedSession, Session, SessionLimits};
 use super::timers::ClientKey;
 
 /// A serial holds the key of its client in so many low bits, and above them a count that is never used twice.
@@ -21,8 +21,8 @@ const MAX_SPARE: usize = 32;
 /// A client as it is kept.
 #[derive(Debug)]
 enum Kept {
-    Resting(RestingSession),
-    Awake(Box<Client>),
+    Parked(ParkedSession),
+    Active(Box<Client>),
 }
 
 /// Clients by their keys.
@@ -36,7 +36,7 @@ pub(super) struct Clients {
     spare: Vec<Box<Client>>,
     limits: SessionLimits,
     /// Where those come from that are not trusted. Keys are our own, no peer can choose them to collide.
-    strangers: HashMap<ClientKey, IpAddr, foldhash::fast::RandomState>,
+    untrusted: HashMap<ClientKey, IpAddr, foldhash::fast::RandomState>,
     /// How fast lines of those are taken.
     lines: Rate,
     opened: u64,
@@ -48,7 +48,7 @@ impl Clients {
             kept: Slab::new(),
             spare: Vec::new(),
             limits,
-            strangers: HashMap::default(),
+            untrusted: HashMap::default(),
             lines,
             opened: 0,
         }
@@ -72,7 +72,7 @@ impl Clients {
     /// from.
     pub(super) fn open(
         &mut self,
-        stranger: Option<IpAddr>,
+        untrusted: Option<IpAddr>,
         session: impl FnOnce(ConnectionSerial) -> Session,
     ) -> ClientKey {
         self.opened += 1;
@@ -81,78 +81,78 @@ impl Clients {
         assert!((key as u64) < NO_KEY, "the settings allow no more clients");
         let serial = ConnectionSerial(self.opened << KEY_BITS | key as u64);
         let mut session = session(serial);
-        if let Some(address) = stranger {
-            self.strangers.insert(key, address);
-            session.become_strangers(address, Pace::new(self.lines));
+        if let Some(address) = untrusted {
+            self.untrusted.insert(key, address);
+            session.become_untrusted(address, Pace::new(self.lines));
         }
-        entry.insert(Kept::Awake(Box::new(Client::new(session))));
+        entry.insert(Kept::Active(Box::new(Client::new(session))));
         key
     }
 
     /// A client of whom something is under way.
-    pub(super) fn awake(&self, key: ClientKey) -> Option<&Client> {
+    pub(super) fn active(&self, key: ClientKey) -> Option<&Client> {
         match self.kept.get(key)? {
-            Kept::Awake(client) => Some(client),
-            Kept::Resting(_) => None,
+            Kept::Active(client) => Some(client),
+            Kept::Parked(_) => None,
         }
     }
 
     /// The same, to be changed.
-    pub(super) fn awake_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
+    pub(super) fn active_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
         match self.kept.get_mut(key)? {
-            Kept::Awake(client) => Some(client),
-            Kept::Resting(_) => None,
+            Kept::Active(client) => Some(client),
+            Kept::Parked(_) => None,
         }
     }
 
-    pub(super) fn resting(&self, key: ClientKey) -> Option<&RestingSession> {
+    pub(super) fn parked(&self, key: ClientKey) -> Option<&ParkedSession> {
         match self.kept.get(key)? {
-            Kept::Awake(_) => None,
-            Kept::Resting(resting) => Some(resting),
+            Kept::Active(_) => None,
+            Kept::Parked(parked) => Some(parked),
         }
     }
 
     /// A client of whom something will be under way now.
-    pub(super) fn wake(&mut self, key: ClientKey, is_daemon_lost: bool) -> Option<&mut Client> {
+    pub(super) fn restore(&mut self, key: ClientKey, is_daemon_lost: bool) -> Option<&mut Client> {
         let kept = self.kept.get_mut(key)?;
-        if let Kept::Resting(resting) = kept {
+        if let Kept::Parked(parked) = kept {
             let mut client = self.spare.pop().unwrap_or_else(|| {
                 let session = Session::unnamed(self.limits);
                 Box::new(Client::new(session))
             });
-            client.wake(resting, self.limits, is_daemon_lost);
-            if let Some(address) = self.strangers.get(&key) {
+            client.restore(parked, self.limits, is_daemon_lost);
+            if let Some(address) = self.untrusted.get(&key) {
                 let pace = Pace::new(self.lines);
-                client.session.become_strangers(*address, pace);
+                client.session.become_untrusted(*address, pace);
             }
-            *kept = Kept::Awake(client);
+            *kept = Kept::Active(client);
         }
         match kept {
-            Kept::Awake(client) => Some(client),
-            Kept::Resting(_) => None,
+            Kept::Active(client) => Some(client),
+            Kept::Parked(_) => None,
         }
     }
 
     /// The client of a serial, if it has not left meanwhile.
-    pub(super) fn wake_by_serial(
+    pub(super) fn restore_by_serial(
         &mut self,
         serial: ConnectionSerial,
     ) -> Option<(ClientKey, &mut Client)> {
         let key = (serial.0 & ((1 << KEY_BITS) - 1)) as ClientKey;
         let found = match self.kept.get(key)? {
-            Kept::Awake(client) => client.session.serial(),
-            Kept::Resting(resting) => resting.serial(),
+            Kept::Active(client) => client.session.serial(),
+            Kept::Parked(parked) => parked.serial(),
         };
         // What is awake and what rests answers alike only while the daemon is there, and it is: it speaks.
-        (found == serial).then_some((key, self.wake(key, false)?))
+        (found == serial).then_some((key, self.restore(key, false)?))
     }
 
     /// Lets a client rest, if nothing is under way; whether it does now and did not before.
     pub(super) fn rest(&mut self, key: ClientKey) -> bool {
-        if let Some(kept @ Kept::Awake(_)) = self.kept.get_mut(key)
-            && let Kept::Awake(client) = kept
-            && let Some(resting) = client.rest()
-            && let Kept::Awake(client) = std::mem::replace(kept, Kept::Resting(resting))
+        if let Some(kept @ Kept::Active(_)) = self.kept.get_mut(key)
+            && let Kept::Active(client) = kept
+            && let Some(parked) = client.rest()
+            && let Kept::Active(client) = std::mem::replace(kept, Kept::Parked(parked))
         {
             if self.spare.len() < MAX_SPARE {
                 self.spare.push(client);
@@ -164,15 +164,15 @@ impl Clients {
 
     /// Takes a client out; as it would be awake.
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Removed> {
-        self.strangers.remove(&key);
+        self.untrusted.remove(&key);
         Some(match self.kept.try_remove(key)? {
-            Kept::Resting(resting) => Removed {
-                serial: resting.serial(),
-                progress: resting.progress(),
+            Kept::Parked(parked) => Removed {
+                serial: parked.serial(),
+                progress: parked.progress(),
                 is_told: true,
                 held_bytes: 0,
             },
-            Kept::Awake(client) => Removed {
+            Kept::Active(client) => Removed {
                 serial: client.session.serial(),
                 progress: client.session.progress(),
                 is_told: client.is_told,
@@ -184,15 +184,15 @@ impl Clients {
     /// What a daemon that is there now is told of: who it is, from where, and whether one was told before.
     pub(super) fn tell(&mut self) -> Vec<(ConnectionSerial, IpAddr, bool)> {
         let Self {
-            kept, strangers, ..
+            kept, untrusted, ..
         } = self;
         let told = kept.iter_mut().map(|(key, kept)| match kept {
-            Kept::Resting(resting) => {
+            Kept::Parked(parked) => {
                 let trusted = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-                let address = strangers.get(&key).copied().unwrap_or(trusted);
-                (resting.serial(), address, true)
+                let address = untrusted.get(&key).copied().unwrap_or(trusted);
+                (parked.serial(), address, true)
             }
-            Kept::Awake(client) => {
+            Kept::Active(client) => {
                 let is_known = std::mem::replace(&mut client.is_told, true);
                 (client.session.serial(), client.session.address(), is_known)
             }
@@ -204,24 +204,24 @@ impl Clients {
         self.kept.iter().map(|(key, _)| key).collect()
     }
 
-    pub(super) fn iter_awake(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
+    pub(super) fn iter_active(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
         self.kept.iter().filter_map(|(key, kept)| match kept {
-            Kept::Awake(client) => Some((key, &**client)),
-            Kept::Resting(_) => None,
+            Kept::Active(client) => Some((key, &**client)),
+            Kept::Parked(_) => None,
         })
     }
 
-    pub(super) fn iter_awake_mut(&mut self) -> impl Iterator<Item = (ClientKey, &mut Client)> {
+    pub(super) fn iter_active_mut(&mut self) -> impl Iterator<Item = (ClientKey, &mut Client)> {
         self.kept.iter_mut().filter_map(|(key, kept)| match kept {
-            Kept::Awake(client) => Some((key, &mut **client)),
-            Kept::Resting(_) => None,
+            Kept::Active(client) => Some((key, &mut **client)),
+            Kept::Parked(_) => None,
         })
     }
 
-    pub(super) fn iter_resting(&self) -> impl Iterator<Item = &RestingSession> {
+    pub(super) fn iter_parked(&self) -> impl Iterator<Item = &ParkedSession> {
         self.kept.iter().filter_map(|(_, kept)| match kept {
-            Kept::Awake(_) => None,
-            Kept::Resting(resting) => Some(resting),
+            Kept::Active(_) => None,
+            Kept::Parked(parked) => Some(parked),
         })
     }
 }
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resting_client_is_small() {
+    fn a_parked_client_is_small() {
         assert!(size_of::<Slab<Kept>>() > 0);
         assert!(size_of::<Kept>() <= 64, "{}", size_of::<Kept>());
     }

@@ -4,7 +4,7 @@ use anyhow::Context;
 use chat_rpc::{FrameWriter, FromWorker};
 
 use super::link::Told;
-use super::session::RestingSession;
+use super::session::ParkedSession;
 use super::timers::ClientKey;
 use super::{Core, client};
 
@@ -41,21 +41,21 @@ impl Core {
             match told {
                 Told::Attached { is_again } => self.attached(is_again),
                 Told::Items(payload) => {
-                    let (mut reached, mut turned_away) = (Vec::new(), Vec::new());
+                    let (mut reached, mut rejected) = (Vec::new(), Vec::new());
                     client::take_items(
                         payload,
                         &mut self.clients,
                         (&mut self.lines, &self.held_lists),
                         self.now_ms,
                         &mut reached,
-                        &mut turned_away,
+                        &mut rejected,
                     )
                     .context("the state daemon sent what cannot be read")?;
                     for key in reached {
                         self.list(key);
                     }
-                    for connection in turned_away {
-                        self.turn_away(connection);
+                    for connection in rejected {
+                        self.reject(connection);
                     }
                 }
             }
@@ -65,9 +65,9 @@ impl Core {
 
     /// The daemon is there, for the first time or again.
     fn attached(&mut self, is_again: bool) {
-        let resting = self.clients.iter_resting();
-        let mut connections: Vec<_> = resting.map(RestingSession::resumed).collect();
-        for (_, client) in self.clients.iter_awake_mut() {
+        let parked = self.clients.iter_parked();
+        let mut connections: Vec<_> = parked.map(ParkedSession::resumed).collect();
+        for (_, client) in self.clients.iter_active_mut() {
             connections.extend(client.session.resume());
             client.reported = client.session.progress();
         }
@@ -75,7 +75,7 @@ impl Core {
             self.link.push(&FromWorker::Resume { connections });
         }
         self.tell_of_all();
-        self.list_awake();
+        self.mark_active();
     }
 
     pub(super) fn tell_if_daemon_is_lost(&mut self) {
@@ -85,15 +85,15 @@ impl Core {
         log::error!(
             "the state daemon has been away for 10 seconds; refusing what did not reach it"
         );
-        for (_, client) in self.clients.iter_awake_mut() {
+        for (_, client) in self.clients.iter_active_mut() {
             client.session.daemon_is_lost(self.now_ms);
         }
-        self.list_awake();
+        self.mark_active();
     }
 
     /// Sends a client's questions to the daemon, if they can be taken.
     pub(super) fn ask(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.awake_mut(key) else {
+        let Some(client) = self.clients.active_mut(key) else {
             return;
         };
         while self.link.has_room() {

@@ -31,7 +31,7 @@ impl Core {
 
     /// Takes what observations and time have shown, reports it, and sets the next time to look.
     pub(super) fn follow_delivery(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.awake_mut(key) else {
+        let Some(client) = self.clients.active_mut(key) else {
             return;
         };
         let session = &mut client.session;
@@ -63,7 +63,7 @@ impl Core {
     /// Tells the daemon how far a reader came, where no request of his does. What was merely written rides
     /// along with the next.
     fn report_progress(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.awake_mut(key) else {
+        let Some(client) = self.clients.active_mut(key) else {
             return;
         };
         let progress = client.session.progress();
@@ -80,7 +80,7 @@ impl Core {
 
     /// Ends a dialogue in which all is answered. A `logout` waits for the client's TCP to have everything.
     pub(super) fn conclude_if_possible(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.awake_mut(key) else {
+        let Some(client) = self.clients.active_mut(key) else {
             return;
         };
         if !client.session.can_conclude() {

@@ -1,7 +1,7 @@
 //! The worker's side of the RPC: saying hello, coming back, and knowing how long the daemon has been away.
 
 use anyhow::{Context, bail};
-use chat_rpc::{FrameReader, FrameWriter, FromWorker, Greeting, Hello, LifeCredential};
+use chat_rpc::{FrameReader, FrameWriter, FromWorker, Greeting, Hello, ResumeToken};
 
 /// While more than this waits to be written, clients' requests are kept back.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
@@ -20,7 +20,7 @@ enum Stage {
 /// What the daemon said.
 #[derive(Debug)]
 pub(super) enum Told<'a> {
-    /// It greeted: this worker has a life, and had the same one before if `is_again`.
+    /// It greeted: this worker has a worker session, and had the same one before if `is_again`.
     Attached { is_again: bool },
     /// A frame of items.
     Items(&'a [u8]),
@@ -32,7 +32,7 @@ pub(super) struct Link {
     stage: Stage,
     reader: FrameReader,
     writer: FrameWriter,
-    credential: Option<LifeCredential>,
+    credential: Option<ResumeToken>,
     /// Since when it has not been attached.
     away_since_ms: Option<u64>,
     is_told_lost: bool,
@@ -137,7 +137,10 @@ impl Link {
         }
         match Greeting::decode(payload).context("cannot read the state daemon's greeting")? {
             Greeting::Attached(credential) => {
-                log::info!("attached to the state daemon (life {})", credential.life.0);
+                log::info!(
+                    "attached to the state daemon (life {})",
+                    credential.worker_session.0
+                );
                 self.stage = Stage::Attached;
                 self.away_since_ms = None;
                 self.is_told_lost = false;

@@ -11,26 +11,26 @@ mod daemon;
 mod delivery_checks;
 mod link;
 mod name_list;
-mod newcomers;
 mod session;
 mod timers;
+mod unauthenticated;
 
 use chat_node::security_log::SecurityLog;
 use chat_rpc::{ConnectionSerial, FromWorker};
 
-pub use newcomers::NewcomerRules;
 #[cfg(feature = "fuzzing")]
 pub use session::fuzzing;
 pub use session::{Output, SessionLimits};
 pub use timers::ClientKey;
+pub use unauthenticated::UnauthenticatedLimits;
 
 use client::Client;
 use clients::Clients;
 use link::Link;
 use name_list::HeldLists;
-use newcomers::Newcomers;
 use session::{Ending, MessageLines};
 use timers::{Reason, Timers};
+use unauthenticated::UnauthenticatedConnections;
 
 /// How long a client may take to close its side once ours is closed; and when the worker is to stop.
 const CLOSING_MS: u64 = 5_000;
@@ -68,7 +68,7 @@ pub struct CoreSettings {
     /// How long a client may be silent.
     pub time_out_ms: u64,
     /// What holds for sources that are not trusted.
-    pub newcomers: NewcomerRules,
+    pub unauthenticated: UnauthenticatedLimits,
     /// What may be held for all clients together; who holds the most is let go of then.
     pub max_held_bytes: usize,
 }
@@ -91,7 +91,7 @@ pub struct Core {
     wanted_observations: Vec<ClientKey>,
     stop_by_ms: Option<u64>,
     actions: Vec<Action>,
-    newcomers: Newcomers,
+    unauthenticated: UnauthenticatedConnections,
     security: SecurityLog,
     /// What is held for each client alone.
     held_bytes: usize,
@@ -104,7 +104,7 @@ impl Core {
         Self {
             now_ms,
             link: Link::new(now_ms),
-            clients: Clients::new(settings.limits, settings.newcomers.lines),
+            clients: Clients::new(settings.limits, settings.unauthenticated.lines),
             settings,
             no_output: Output::default(),
             listed: Vec::new(),
@@ -114,7 +114,7 @@ impl Core {
             wanted_observations: Vec::new(),
             stop_by_ms: None,
             actions: Vec::new(),
-            newcomers: Newcomers::default(),
+            unauthenticated: UnauthenticatedConnections::default(),
             security: SecurityLog::default(),
             held_bytes: 0,
             held_lists: HeldLists::default(),
@@ -147,7 +147,7 @@ impl Core {
     /// A client that is to be served now: see [`Core::serve`].
     pub fn next_listed(&mut self) -> Option<ClientKey> {
         let key = self.listed.pop()?;
-        if let Some(client) = self.clients.awake_mut(key) {
+        if let Some(client) = self.clients.active_mut(key) {
             client.is_listed = false;
         }
         Some(key)
@@ -178,12 +178,12 @@ impl Core {
 
     /// Whether more of a client's bytes can be taken now. What is over is still read, to be thrown away.
     pub fn wants_input(&self, key: ClientKey) -> bool {
-        match self.clients.awake(key) {
+        match self.clients.active(key) {
             Some(client) => {
                 let session = &client.session;
                 !client.has_ended && (session.is_over() || session.wants_input())
             }
-            None => self.clients.resting(key).is_some(),
+            None => self.clients.parked(key).is_some(),
         }
     }
 
@@ -191,14 +191,14 @@ impl Core {
     /// still whole. If so, it is to be told, by [`Core::observed`], before every [`Core::received`].
     pub fn wants_observation(&self, key: ClientKey) -> bool {
         let awaits = |client: &Client| client.session.delivery.awaits_acknowledgement();
-        self.clients.awake(key).is_some_and(awaits)
+        self.clients.active(key).is_some_and(awaits)
             || self.is_silence_due(key)
             || self.wants_observation_now(key)
     }
 
     /// Whether it would be news that no FIN has come.
     pub fn is_silence_due(&self, key: ClientKey) -> bool {
-        self.clients.awake(key).is_some_and(|client| {
+        self.clients.active(key).is_some_and(|client| {
             let whole_at_ms = client.session.delivery.whole_at_ms();
             client.session.counts_silence() && whole_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms)
         })
@@ -206,27 +206,27 @@ impl Core {
 
     /// Whether an observation could let the dialogue be concluded now.
     pub fn wants_observation_now(&self, key: ClientKey) -> bool {
-        self.clients.awake(key).is_some_and(|client| {
+        self.clients.active(key).is_some_and(|client| {
             client.session.waits_to_log_out() && client.session.output.pending().is_empty()
         })
     }
 
     /// A look at a client's connection, which is whole.
     pub fn observed(&mut self, key: ClientKey, seen: Observation) {
-        if let Some(client) = self.clients.awake_mut(key) {
+        if let Some(client) = self.clients.active_mut(key) {
             client.observed(seen, self.now_ms);
         }
     }
 
     /// Whether what comes from a client may be a password, of which no copy should stay.
     pub fn expects_secret(&self, key: ClientKey) -> bool {
-        let client = self.clients.awake(key);
+        let client = self.clients.active(key);
         client.is_some_and(|client| client.session.expects_secret())
     }
 
     /// Bytes came from a client.
     pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
-        if let Some(client) = self.wake(key)
+        if let Some(client) = self.restore(key)
             && !client.session.is_over()
         {
             client.session.received(bytes);
@@ -236,7 +236,7 @@ impl Core {
 
     /// A client has closed its sending side, or something between us has: nothing more of it comes.
     pub fn ended(&mut self, key: ClientKey) {
-        if let Some(client) = self.wake(key) {
+        if let Some(client) = self.restore(key) {
             client.has_ended = true;
             client.session.end_input();
             self.list(key);
@@ -250,10 +250,10 @@ impl Core {
 
     /// What can be written to a client.
     pub fn output(&mut self, key: ClientKey) -> Option<&mut Output> {
-        if self.clients.resting(key).is_some() {
+        if self.clients.parked(key).is_some() {
             return Some(&mut self.no_output);
         }
-        let session = &mut self.clients.awake_mut(key)?.session;
+        let session = &mut self.clients.active_mut(key)?.session;
         // Each write costs as much as all the rest of a login: where one will do, there is one.
         if session.is_ahead_of_question() {
             return Some(&mut self.no_output);
@@ -263,7 +263,7 @@ impl Core {
 
     /// The kernel took some of a client's [`Core::output`].
     pub fn wrote(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.awake_mut(key) {
+        if let Some(client) = self.clients.active_mut(key) {
             let position = client.session.output.written_position();
             client.session.delivery.written(position);
             // Nothing else may tell that there is room for the answers to lines that have come already.
@@ -276,7 +276,7 @@ impl Core {
 
     /// Does for a client all that can be done now.
     pub fn serve(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.awake_mut(key) else {
+        let Some(client) = self.clients.active_mut(key) else {
             return;
         };
         client.session.advance(self.now_ms);
@@ -300,15 +300,15 @@ impl Core {
         }
     }
 
-    fn wake(&mut self, key: ClientKey) -> Option<&mut Client> {
-        self.clients.wake(key, self.link.is_told_lost())
+    fn restore(&mut self, key: ClientKey) -> Option<&mut Client> {
+        self.clients.restore(key, self.link.is_told_lost())
     }
 
     /// Lets all clients go: what was asked is answered first.
     pub fn stop(&mut self) {
         self.stop_by_ms.get_or_insert(self.now_ms + STOP_MS);
         for key in self.clients.keys() {
-            let Some(client) = self.wake(key) else {
+            let Some(client) = self.restore(key) else {
                 continue;
             };
             client.session.hurry();
@@ -318,7 +318,7 @@ impl Core {
                     .set_by(key, Reason::Closing, self.now_ms + STOPPING_CLOSING_MS);
             }
         }
-        self.list_awake();
+        self.mark_active();
     }
 
     /// Whether all clients are let go of and the daemon was told, or the time for that is over.
@@ -331,7 +331,7 @@ impl Core {
 
     /// Puts a client among those to be served in this turn.
     pub fn list(&mut self, key: ClientKey) {
-        if let Some(client) = self.wake(key)
+        if let Some(client) = self.restore(key)
             && !std::mem::replace(&mut client.is_listed, true)
         {
             self.listed.push(key);
@@ -339,38 +339,38 @@ impl Core {
     }
 
     /// Those at rest have nothing to be served.
-    fn list_awake(&mut self) {
-        let awake = self.clients.iter_awake();
-        let keys: Vec<ClientKey> = awake.map(|(key, _)| key).collect();
+    fn mark_active(&mut self) {
+        let active = self.clients.iter_active();
+        let keys: Vec<ClientKey> = active.map(|(key, _)| key).collect();
         for key in keys {
             self.list(key);
         }
     }
 
     fn check_idle(&mut self, key: ClientKey) {
-        let since_ms = match (self.clients.awake(key), self.clients.resting(key)) {
+        let since_ms = match (self.clients.active(key), self.clients.parked(key)) {
             (Some(client), _) => client.session.idle_since_ms().unwrap_or(self.now_ms),
-            (_, Some(resting)) => resting.idle_since_ms(),
+            (_, Some(parked)) => parked.idle_since_ms(),
             (None, None) => return,
         };
         let due_ms = since_ms + self.settings.time_out_ms;
         if due_ms > self.now_ms {
             return self.timers.watch_idle(key, due_ms);
         }
-        if let Some(client) = self.wake(key) {
+        if let Some(client) = self.restore(key) {
             client.session.begin_ending(Ending::TimeOut);
         }
         self.list(key);
     }
 
     fn close_if_over(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.awake_mut(key) else {
+        let Some(client) = self.clients.active_mut(key) else {
             return;
         };
         if !client.session.is_over() {
             return;
         }
-        let patience_ms = if self.stop_by_ms.is_some() || client.session.is_turned_away() {
+        let patience_ms = if self.stop_by_ms.is_some() || client.session.is_rejected() {
             STOPPING_CLOSING_MS
         } else {
             CLOSING_MS

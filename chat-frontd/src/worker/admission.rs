@@ -1,6 +1,6 @@
-//! How fast strangers' connections are taken, so that those who are served already notice little of many who come.
+//! How fast untrusted clients' connections are taken, so that those who are served already notice little of many who come.
 //!
-//! Where a connection comes from is known only once it is taken: while strangers come too fast, the kernel keeps all that
+//! Where a connection comes from is known only once it is taken: while untrusted clients come too fast, the kernel keeps all that
 //! come at that listener, and those of trusted sources wait with them.
 
 use chat_node::token_bucket::{Rate, TokenBucket};
@@ -55,16 +55,16 @@ impl Admission {
         Ok(())
     }
 
-    /// A stranger's connection came by a listener.
-    pub(super) fn took_stranger(&mut self, listener: usize, now_ms: u64) {
+    /// An untrusted client's connection came by a listener.
+    pub(super) fn took_untrusted(&mut self, listener: usize, now_ms: u64) {
         self.listeners[listener].spend(self.rate, 1, now_ms);
     }
 
-    /// A stranger's connection that came by a listener was refused at once.
-    pub(super) fn refused_stranger(&mut self, listener: usize, now_ms: u64) {
+    /// An untrusted client's connection that came by a listener was refused at once.
+    pub(super) fn refused_untrusted(&mut self, listener: usize, now_ms: u64) {
         self.refused = (self.refused + 1) % REFUSED_AS_ONE;
         if self.refused == 0 {
-            self.took_stranger(listener, now_ms);
+            self.took_untrusted(listener, now_ms);
         }
     }
 }
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(admission.may_take(0, MOST_IN_A_TURN, 0), Err(Wait::Turn));
         for _ in 0..20 {
             assert_eq!(admission.may_take(0, 0, 0), Ok(()));
-            admission.took_stranger(0, 0);
+            admission.took_untrusted(0, 0);
         }
         assert_eq!(admission.may_take(0, 0, 0), Err(Wait::UntilMs(10)));
         assert_eq!(admission.may_take(1, 0, 0), Ok(()));
@@ -106,7 +106,7 @@ mod tests {
         let mut admission = Admission::new(100, 5, 1);
         for _ in 0..5 * REFUSED_AS_ONE {
             assert_eq!(admission.may_take(0, 0, 0), Ok(()));
-            admission.refused_stranger(0, 0);
+            admission.refused_untrusted(0, 0);
         }
         assert_eq!(admission.may_take(0, 0, 0), Err(Wait::UntilMs(10)));
     }

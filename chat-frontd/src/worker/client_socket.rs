@@ -238,7 +238,7 @@ mod tests {
     use chat_node::token_bucket::Rate;
 
     use super::*;
-    use crate::core::{CoreSettings, NewcomerRules, SessionLimits};
+    use crate::core::{CoreSettings, SessionLimits, UnauthenticatedLimits};
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -250,7 +250,7 @@ mod tests {
                 max_recipients: 1,
             },
             time_out_ms: 1_000,
-            newcomers: NewcomerRules {
+            unauthenticated: UnauthenticatedLimits {
                 trusted: Networks::LOOPBACK.parse().unwrap(),
                 login_ms: 1_000,
                 lines: Rate::new(1, 1_000, 1),

@@ -27,7 +27,7 @@ use super::proxied::Proxied;
 use super::reading_pace::ReadingRate;
 use super::source_pace::SourcePace;
 use super::tls_setup::TlsSetup;
-use crate::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use crate::core::{Action, ClientKey, Core, CoreSettings, SessionLimits, UnauthenticatedLimits};
 
 const DAEMON: Token = Token(0);
 const PARENT: Token = Token(1);
@@ -125,7 +125,7 @@ impl EventLoop {
                 max_recipients: settings.max_recipients,
             },
             time_out_ms: settings.time_out * 1_000,
-            newcomers: NewcomerRules {
+            unauthenticated: UnauthenticatedLimits {
                 trusted: settings.trusted.clone(),
                 login_ms: settings.login_time_out * 1_000,
                 lines: Rate::new(settings.lines_per_second, 1_000, settings.line_burst),
@@ -201,7 +201,7 @@ impl EventLoop {
         self.serve_listed();
         // The daemon is to have what they ask before it is told of those who come.
         self.daemon.write(&mut self.core);
-        self.take_newcomers();
+        self.take_unauthenticated();
         self.daemon.write(&mut self.core);
         self.reports
             .report_if_due(&mut self.parent, self.core.refusals(), self.now_ms);

@@ -42,7 +42,7 @@ impl Full {
 
 /// Tells a client, if it speaks plainly, and closes. What it has sent already is read first, since it would have the
 /// connection reset before the line is there.
-pub(super) fn turn_away(mut stream: TcpStream, is_plain: bool, scratch: &mut [u8]) {
+pub(super) fn reject(mut stream: TcpStream, is_plain: bool, scratch: &mut [u8]) {
     if is_plain {
         if let Ok(bytes) = stream.read(scratch) {
             // There may be a password among it.

@@ -1,4 +1,4 @@
-//! Saying in the log that TLS handshakes fail, without letting strangers fill it.
+//! Saying in the log that TLS handshakes fail, without letting untrusted clients fill it.
 
 use std::net::SocketAddr;
 

@@ -188,25 +188,29 @@ mod tests {
     fn a_flood_of_silent_ones_costs_a_newcomer_nothing() {
         let mut places = Places::new(16);
         let mut dropped = Vec::new();
-        let mut newcomers = Vec::new();
+        let mut unauthenticated = Vec::new();
         for serial in 0..10_000_u64 {
             while let Some(serial) = places.next_to_go(0).unwrap() {
                 places.remove(serial);
                 dropped.push(serial);
             }
-            let is_newcomer = serial % 1_000 == 500;
-            let last = if is_newcomer {
+            let is_unauthenticated = serial % 1_000 == 500;
+            let last = if is_unauthenticated {
                 100 + (serial / 1_000) as u8
             } else {
                 (serial % 20) as u8
             };
             places.add(serial, source(last), 0);
-            if is_newcomer {
-                newcomers.push(serial);
+            if is_unauthenticated {
+                unauthenticated.push(serial);
             }
         }
-        assert_eq!(newcomers.len(), 10);
-        assert!(newcomers.iter().all(|serial| !dropped.contains(serial)));
+        assert_eq!(unauthenticated.len(), 10);
+        assert!(
+            unauthenticated
+                .iter()
+                .all(|serial| !dropped.contains(serial))
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! TLS connections that are not clients yet: those whose handshake is under way.
 //!
 //! Nothing of a dialogue exists for them. How many there are, how long they may take, how much they may send and
-//! how much of a turn they may use is limited, so that strangers who begin handshakes cost the clients little.
+//! how much of a turn they may use is limited, so that untrusted clients who begin handshakes cost the clients little.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};

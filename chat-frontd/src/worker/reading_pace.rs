@@ -1,4 +1,4 @@
-//! How many bytes of a stranger are read. Lines have their pace in the core; a line without end is none, so what is read
+//! How many bytes of an untrusted client are read. Lines have their pace in the core; a line without end is none, so what is read
 //! has one of its own. It slows nobody whose lines are taken: it allows as many, each as long as one may be.
 
 use chat_node::token_bucket::{Rate, TokenBucket};
@@ -6,7 +6,7 @@ use chat_node::token_bucket::{Rate, TokenBucket};
 /// A read counts as so many bytes at least: what comes byte by byte costs as much time.
 const UNIT_BYTES: usize = 1_024;
 
-/// What may be read of a stranger in a second and at once, in units.
+/// What may be read of an untrusted client in a second and at once, in units.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadingRate(Rate);
 

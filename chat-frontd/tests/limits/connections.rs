@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::connection::Received;
 use crate::installation::{FRONTD, PATIENCE, STATED, kill, wait_until};
-use crate::server::{Server, expect, expect_turned_away, says, source};
+use crate::server::{Server, expect, expect_rejected, says, source};
 
 #[test]
 fn a_source_has_so_many_connections_over_all_workers_silent_ones_too() {
@@ -35,7 +35,7 @@ fn a_source_has_so_many_connections_over_all_workers_silent_ones_too() {
         children.first().is_some_and(|new| *new != old)
     });
     server.served(source(3));
-    server.is_turned_away(source(2));
+    server.is_rejected(source(2));
     drop(served);
     // So are the connections of a worker that is gone forgotten.
     drop(clients);
@@ -83,8 +83,8 @@ fn who_is_trusted_is_spared_what_counts_by_source_but_not_the_totals() {
     ]);
     let _trusted: Vec<_> = (0..3).map(|_| server.served(source(5))).collect();
     let _other = server.served(source(6));
-    server.is_turned_away(source(5));
-    server.is_turned_away(source(7));
+    server.is_rejected(source(5));
+    server.is_rejected(source(7));
     server.expect_refused(STATED, "connections", 2);
 }
 
@@ -98,9 +98,9 @@ fn connections_that_are_not_logged_in_have_limits_of_their_own_and_little_time()
     let mut ann = server.log_in(source(2), "foobar", "passpass");
     let mut slow = server.served(source(2));
     let silent = server.served(source(2));
-    server.is_turned_away(source(2));
+    server.is_rejected(source(2));
     let _third = server.served(source(3));
-    server.is_turned_away(source(4));
+    server.is_rejected(source(4));
     server.expect_refused(STATED, "source-unauthenticated", 1);
     server.expect_refused(STATED, "unauthenticated", 1);
     // Saying something all the time does not help; being logged in does.
@@ -154,7 +154,7 @@ fn who_finds_all_places_taken_is_told_so() {
     let one = server.served(source(2));
     let _two = server.served(source(3));
     for _ in 0..3 {
-        server.is_turned_away(source(4));
+        server.is_rejected(source(4));
     }
     drop(one);
     let deadline = Instant::now() + PATIENCE;
@@ -199,5 +199,5 @@ fn who_holds_the_most_memory_is_let_go_of_and_the_others_go_on() {
 fn silent_connections_are_turned_away_as_well() {
     let server = Server::start(&[("CHAT_MAX_CONNECTIONS", "1")]);
     let _first = server.served(source(2));
-    expect_turned_away(server.connect(source(3)));
+    expect_rejected(server.connect(source(3)));
 }

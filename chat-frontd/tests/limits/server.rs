@@ -67,8 +67,8 @@ impl Server {
         client
     }
 
-    pub(crate) fn is_turned_away(&self, source: IpAddr) {
-        expect_turned_away(self.connect(source));
+    pub(crate) fn is_rejected(&self, source: IpAddr) {
+        expect_rejected(self.connect(source));
     }
 
     pub(crate) fn log_in(&self, source: IpAddr, name: &str, password: &str) -> Connection {
@@ -133,7 +133,7 @@ pub(crate) fn says(client: &mut Connection, line: &str, answer: &str) {
 }
 
 #[track_caller]
-pub(crate) fn expect_turned_away(mut client: Connection) {
+pub(crate) fn expect_rejected(mut client: Connection) {
     expect(&mut client, "error:busy:");
     assert_eq!(client.receive(), Received::Closed(Vec::new()));
 }

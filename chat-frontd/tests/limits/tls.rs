@@ -82,8 +82,8 @@ fn silent_connections_from_many_sources_keep_no_newcomer_waiting() {
         // One behind the other they would have the places for 50 seconds.
         silent.extend((1..=SOURCES).map(|number| server.connect(source(100 + number))));
         let began_at = Instant::now();
-        let newcomer = server.connect(source(7));
-        let mut client = shake_hands(newcomer, &certificate).unwrap();
+        let unauthenticated = server.connect(source(7));
+        let mut client = shake_hands(unauthenticated, &certificate).unwrap();
         says(&mut client, "foobar", "password");
         assert!(began_at.elapsed() < PATIENCE / 2);
     }

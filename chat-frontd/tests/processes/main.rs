@@ -281,8 +281,8 @@ fn stop_ends_what_a_killed_parent_left_behind() {
 fn a_stale_pid_file_is_neither_believed_nor_obeyed() {
     let installation = Installation::new();
     fs::create_dir(&installation.run_dir).unwrap();
-    let mut stranger = Command::new("sleep").arg("600").spawn().unwrap();
-    let pid = stranger.id();
+    let mut untrusted = Command::new("sleep").arg("600").spawn().unwrap();
+    let pid = untrusted.id();
     for daemon in [STATED, FRONTD] {
         fs::write(
             installation.file(&format!("{daemon}.pid")),
@@ -294,9 +294,9 @@ fn a_stale_pid_file_is_neither_believed_nor_obeyed() {
     installation.script("stop").expect_status(0);
     installation.script("start").expect_status(0);
     installation.script("stop").expect_status(0);
-    let is_alive = stranger.try_wait().unwrap().is_none();
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
+    let is_alive = untrusted.try_wait().unwrap().is_none();
+    untrusted.kill().unwrap();
+    untrusted.wait().unwrap();
     assert!(is_alive);
 }
 

@@ -113,8 +113,8 @@ fn a_state_daemon_that_stands_still_for_30_s_is_waited_for_without_a_false_answe
     let stopped_at = Instant::now();
     let lines: String = (0..LINES).map(|n| format!("send windows m{n}\n")).collect();
     sender.send(lines.as_bytes()).unwrap();
-    let mut newcomer = server.connect();
-    newcomer.send(b"nobody-yet\n").unwrap();
+    let mut unauthenticated = server.connect();
+    unauthenticated.send(b"nobody-yet\n").unwrap();
     let before = server.memory_bytes();
     let others: Vec<Connection> = (0..50).map(|_| server.connect()).collect();
     let mut most_grown = 0;
@@ -124,7 +124,7 @@ fn a_state_daemon_that_stands_still_for_30_s_is_waited_for_without_a_false_answe
         }
         most_grown = server.memory_bytes().saturating_sub(before).max(most_grown);
         let moment = Duration::from_millis(200);
-        for waiting in [&mut sender, &mut newcomer] {
+        for waiting in [&mut sender, &mut unauthenticated] {
             let heard = waiting.receive_within(moment);
             let after = stopped_at.elapsed();
             assert_eq!(heard, Received::Nothing(Vec::new()), "after {after:?}");
@@ -142,7 +142,7 @@ fn a_state_daemon_that_stands_still_for_30_s_is_waited_for_without_a_false_answe
     );
     processes::signal(server.state().pid, Signal::SIGCONT);
 
-    expect(&mut newcomer, "register");
+    expect(&mut unauthenticated, "register");
     for _ in 0..LINES {
         expect(&mut sender, "sent:");
         expect(&mut sender, "DONE");

@@ -246,9 +246,9 @@ fn parse_client_act(written: &str) -> Result<ClientStep, String> {
 }
 
 fn parse_client_name(written: &str) -> Result<ClientName, String> {
-    let mut letters = written.chars();
-    match (letters.next(), letters.next()) {
-        (Some(letter), None) if letter.is_ascii_lowercase() => Ok(letter),
+    let mut drafts = written.chars();
+    match (drafts.next(), drafts.next()) {
+        (Some(draft), None) if draft.is_ascii_lowercase() => Ok(draft),
         _ => Err(format!("{written}: a client is one small letter")),
     }
 }

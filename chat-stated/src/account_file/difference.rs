@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::entry::{AccountChange, AccountId, FiledSecret};
+use crate::entry::{AccountChange, AccountId, SecretInFile};
 
 /// An account as the state has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +20,14 @@ pub struct KnownAccount<'a> {
     /// The version of that.
     pub secret_version: u32,
     /// Whether that stands in the file.
-    pub filed: Filed<'a>,
+    pub filed: FileStatus<'a>,
     /// The file had no line for it.
     pub disabled: bool,
 }
 
 /// Whether the newest secret of an account stands in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filed<'a> {
+pub enum FileStatus<'a> {
     /// It did when we last knew.
     Yes,
     /// It was not confirmed yet.
@@ -45,7 +45,7 @@ pub struct Difference {
     /// What the file lacks: to be appended to it.
     pub appends: Vec<MissingLine>,
     /// What was found to stand in the file: for the journal.
-    pub filed: Vec<FiledSecret>,
+    pub filed: Vec<SecretInFile>,
 }
 
 /// A secret that the file lacks.
@@ -56,7 +56,7 @@ pub struct MissingLine {
     /// The secret.
     pub secret: String,
     /// What is to be journalled once the line is in the file.
-    pub filed: FiledSecret,
+    pub filed: SecretInFile,
 }
 
 /// Compares the accounts of a file, each name once, with those of the state, each name once. Names that are
@@ -76,8 +76,8 @@ pub fn difference<'a>(
         if let Some(place) = place {
             is_known[*place] = true;
         }
-        let filed_secret = place.map(|place| file[*place].1.as_str());
-        difference.add(account, filed_secret);
+        let secret_in_file = place.map(|place| file[*place].1.as_str());
+        difference.add(account, secret_in_file);
     }
     let new = file.iter().zip(is_known).filter(|(_, known)| !known);
     for ((name, secret), _) in new {
@@ -97,14 +97,14 @@ impl Difference {
             None if account.disabled => {}
             Some(secret) if account.disabled => self.changes.push(set(account.name, secret)),
             Some(secret) if secret == account.secret => {
-                if account.filed != Filed::Yes {
-                    self.filed.push(account.filed_secret());
+                if account.filed != FileStatus::Yes {
+                    self.filed.push(account.secret_in_file());
                 }
             }
             _ if account.awaits_its_line(in_file) => self.appends.push(MissingLine {
                 name: account.name.to_owned(),
                 secret: account.secret.to_owned(),
-                filed: account.filed_secret(),
+                filed: account.secret_in_file(),
             }),
             Some(secret) => self.changes.push(set(account.name, secret)),
             None => self.changes.push(AccountChange::Disable {
@@ -115,8 +115,8 @@ impl Difference {
 }
 
 impl KnownAccount<'_> {
-    fn filed_secret(&self) -> FiledSecret {
-        FiledSecret {
+    fn secret_in_file(&self) -> SecretInFile {
+        SecretInFile {
             account: self.id,
             secret_version: self.secret_version,
         }
@@ -125,7 +125,7 @@ impl KnownAccount<'_> {
     /// The file is as it was before the newest secret, or has but the beginning of it: an append that a
     /// power cut tore may leave a shorter hash that looks whole.
     fn awaits_its_line(&self, in_file: Option<&str>) -> bool {
-        let Filed::No { previous } = self.filed else {
+        let FileStatus::No { previous } = self.filed else {
             return false;
         };
         in_file == previous || in_file.is_some_and(|secret| self.secret.starts_with(secret))
@@ -152,10 +152,10 @@ mod tests {
         name: "bob",
         secret: "s2",
         secret_version: 2,
-        filed: Filed::Yes,
+        filed: FileStatus::Yes,
         disabled: false,
     };
-    const BOBS_SECRET: FiledSecret = FiledSecret {
+    const BOBS_SECRET: SecretInFile = SecretInFile {
         account: AccountId(4),
         secret_version: 2,
     };
@@ -190,9 +190,9 @@ mod tests {
         }
     }
 
-    fn unfiled(previous: Option<&'static str>) -> KnownAccount<'static> {
+    fn not_in_file(previous: Option<&'static str>) -> KnownAccount<'static> {
         KnownAccount {
-            filed: Filed::No { previous },
+            filed: FileStatus::No { previous },
             ..BOB
         }
     }
@@ -222,14 +222,14 @@ mod tests {
 
     #[test]
     fn a_death_before_the_append_is_mended() {
-        assert_eq!(with(None, unfiled(None)), appends());
-        assert_eq!(with(Some("s1"), unfiled(Some("s1"))), appends());
+        assert_eq!(with(None, not_in_file(None)), appends());
+        assert_eq!(with(Some("s1"), not_in_file(Some("s1"))), appends());
     }
 
     #[test]
     fn a_torn_append_is_mended() {
-        assert_eq!(with(Some("s"), unfiled(None)), appends());
-        assert_eq!(with(Some("s"), unfiled(Some("s1"))), appends());
+        assert_eq!(with(Some("s"), not_in_file(None)), appends());
+        assert_eq!(with(Some("s"), not_in_file(Some("s1"))), appends());
     }
 
     #[test]
@@ -238,26 +238,29 @@ mod tests {
             filed: vec![BOBS_SECRET],
             ..Difference::default()
         };
-        assert_eq!(with(Some("s2"), unfiled(None)), expected);
-        assert_eq!(with(Some("s2"), unfiled(Some("s1"))), expected);
+        assert_eq!(with(Some("s2"), not_in_file(None)), expected);
+        assert_eq!(with(Some("s2"), not_in_file(Some("s1"))), expected);
     }
 
     #[test]
     fn the_operator_was_faster_than_the_append() {
-        assert_eq!(with(Some("s9"), unfiled(None)), changes(set("bob", "s9")));
         assert_eq!(
-            with(Some("s9"), unfiled(Some("s1"))),
+            with(Some("s9"), not_in_file(None)),
             changes(set("bob", "s9"))
         );
-        assert_eq!(with(None, unfiled(Some("s1"))), changes(disable()));
+        assert_eq!(
+            with(Some("s9"), not_in_file(Some("s1"))),
+            changes(set("bob", "s9"))
+        );
+        assert_eq!(with(None, not_in_file(Some("s1"))), changes(disable()));
     }
 
     #[test]
     fn a_disabled_account_comes_back_with_its_line_only() {
         for filed in [
-            Filed::Yes,
-            Filed::No { previous: None },
-            Filed::No {
+            FileStatus::Yes,
+            FileStatus::No { previous: None },
+            FileStatus::No {
                 previous: Some("s1"),
             },
         ] {
@@ -278,7 +281,7 @@ mod tests {
     struct ModelAccount {
         secret: String,
         secret_version: u32,
-        unfiled: Option<Option<String>>,
+        not_in_file: Option<Option<String>>,
         disabled: bool,
     }
 
@@ -295,9 +298,9 @@ mod tests {
                 secret: &account.secret,
                 secret_version: account.secret_version,
                 filed: account
-                    .unfiled
+                    .not_in_file
                     .as_ref()
-                    .map_or(Filed::Yes, |previous| Filed::No {
+                    .map_or(FileStatus::Yes, |previous| FileStatus::No {
                         previous: previous.as_deref(),
                     }),
                 disabled: account.disabled,
@@ -305,21 +308,21 @@ mod tests {
         difference(&file, known)
     }
 
-    fn note_filed(model: &mut Model, names: &[String], filed: FiledSecret) {
+    fn note_in_file(model: &mut Model, names: &[String], filed: SecretInFile) {
         let name = &names[filed.account.0 as usize];
         let account = model.get_mut(name).unwrap();
         assert_eq!(account.secret_version, filed.secret_version);
-        account.unfiled = None;
+        account.not_in_file = None;
     }
 
     fn carry_out(difference: Difference, file: &mut BTreeMap<String, String>, model: &mut Model) {
         let names: Vec<String> = model.keys().cloned().collect();
         for missing in difference.appends {
             file.insert(missing.name, missing.secret);
-            note_filed(model, &names, missing.filed);
+            note_in_file(model, &names, missing.filed);
         }
         for filed in difference.filed {
-            note_filed(model, &names, filed);
+            note_in_file(model, &names, filed);
         }
         for change in difference.changes {
             match change {
@@ -328,7 +331,7 @@ mod tests {
                     let account = ModelAccount {
                         secret,
                         secret_version: version + 1,
-                        unfiled: None,
+                        not_in_file: None,
                         disabled: false,
                     };
                     model.insert(name, account);
@@ -343,12 +346,12 @@ mod tests {
     }
 
     fn model() -> impl Strategy<Value = Model> {
-        let unfiled = proptest::option::of(proptest::option::of(secret()));
-        let account = (secret(), 0..9_u32, unfiled, any::<bool>()).prop_map(
-            |(secret, secret_version, unfiled, disabled)| ModelAccount {
+        let not_in_file = proptest::option::of(proptest::option::of(secret()));
+        let account = (secret(), 0..9_u32, not_in_file, any::<bool>()).prop_map(
+            |(secret, secret_version, not_in_file, disabled)| ModelAccount {
                 secret,
                 secret_version,
-                unfiled,
+                not_in_file,
                 disabled,
             },
         );
@@ -388,7 +391,7 @@ mod tests {
             prop_assert_eq!(distinct.len(), touched.len());
             for name in touched {
                 let agrees = model.get(name).is_some_and(|account| {
-                    account.unfiled.is_none() && !account.disabled && file.get(name) == Some(&account.secret)
+                    account.not_in_file.is_none() && !account.disabled && file.get(name) == Some(&account.secret)
                 });
                 prop_assert!(!agrees, "{}", name);
             }

@@ -13,7 +13,7 @@ use clap::Subcommand;
 use super::ask::ask;
 use super::check::{Verdict, accept_journal, check_backup, check_installation, describe_backup};
 use super::take::{Source, take};
-use crate::journal::Position;
+use crate::journal::LogIndex;
 use crate::passwords::thread_priority::set_nice;
 use crate::settings::Settings;
 
@@ -114,7 +114,7 @@ fn back_up(
     let now_ms = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as i64);
-    let reached = Position(standing.position);
+    let reached = LogIndex(standing.position);
     let backup = take(&source, file, may_replace, reached, now_ms).with_context(context)?;
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
     writeln!(

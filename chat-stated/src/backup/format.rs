@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-use crate::journal::Position;
-use crate::journal::format::{Anchor, DIGEST_BYTES, Digest, MAX_BODY_BYTES};
+use crate::journal::LogIndex;
+use crate::journal::format::{DIGEST_BYTES, Digest, LogBase, MAX_BODY_BYTES};
 
 /// Number of the format that is written and read. Raised whenever a golden byte in the tests would change.
 pub const FORMAT: u32 = 1;
@@ -29,11 +29,11 @@ pub struct Head {
     /// Number of the format of the records.
     pub record_format: i32,
     /// The last batch whose effects are in the records.
-    pub checkpoint: Position,
+    pub checkpoint: LogIndex,
     /// What the first batch follows.
-    pub anchor: Anchor,
+    pub log_base: LogBase,
     /// The last batch in it, or in its records.
-    pub last: Position,
+    pub last: LogIndex,
 }
 
 /// How much of each there is, in the last frame.
@@ -55,7 +55,7 @@ pub enum Item<'a> {
     /// A batch of the journal.
     Batch {
         /// Its place.
-        position: Position,
+        position: LogIndex,
         /// Over place, predecessor and body.
         digest: Digest,
         /// As in the journal.
@@ -316,8 +316,8 @@ fn encode<'a>(item: &Item<'a>) -> (u8, Vec<u8>, &'a [u8]) {
             let mut fields = head.taken_wall_ms.to_le_bytes().to_vec();
             fields.extend(head.record_format.to_le_bytes());
             fields.extend(head.checkpoint.0.to_le_bytes());
-            fields.extend(head.anchor.position.0.to_le_bytes());
-            fields.extend(head.anchor.digest.as_bytes());
+            fields.extend(head.log_base.position.0.to_le_bytes());
+            fields.extend(head.log_base.digest.as_bytes());
             fields.extend(head.last.0.to_le_bytes());
             (kind::HEAD, fields, &[])
         }
@@ -352,7 +352,7 @@ fn decode(frame: &[u8]) -> Option<Item<'_>> {
             taken_wall_ms: i64::from_le_bytes(fields.take()?),
             record_format: i32::from_le_bytes(fields.take()?),
             checkpoint: fields.position()?,
-            anchor: Anchor {
+            log_base: LogBase {
                 position: fields.position()?,
                 digest: fields.digest()?,
             },
@@ -388,8 +388,8 @@ impl Fields<'_> {
         Some(*field)
     }
 
-    fn position(&mut self) -> Option<Position> {
-        Some(Position(u64::from_le_bytes(self.take()?)))
+    fn position(&mut self) -> Option<LogIndex> {
+        Some(LogIndex(u64::from_le_bytes(self.take()?)))
     }
 
     fn digest(&mut self) -> Option<Digest> {

@@ -3,18 +3,18 @@ use super::*;
 const HEAD: Head = Head {
     taken_wall_ms: 1_800_000_000_000,
     record_format: 1,
-    checkpoint: Position(2),
-    anchor: Anchor {
-        position: Position(2),
+    checkpoint: LogIndex(2),
+    log_base: LogBase {
+        position: LogIndex(2),
         digest: Digest::START,
     },
-    last: Position(3),
+    last: LogIndex(3),
 };
 
 fn items() -> [Item<'static>; 3] {
     [
         Item::Batch {
-            position: Position(3),
+            position: LogIndex(3),
             digest: Digest::START,
             body: b"batch",
         },

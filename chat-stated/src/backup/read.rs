@@ -8,7 +8,7 @@ use chat_node::regular_file;
 use super::format::{BackupReader, Counts, FormatError, Head, Item};
 use crate::checkpoint::{FIRST_RECORD_FORMAT, RECORD_FORMAT};
 use crate::database::StorageError;
-use crate::journal::format::{Anchor, Digest};
+use crate::journal::format::{Digest, LogBase};
 
 const BUFFER_BYTES: usize = 1024 * 1024;
 
@@ -23,7 +23,7 @@ pub fn read_backup<E: From<StorageError>>(
     let input = BufReader::with_capacity(BUFFER_BYTES, input);
     let (mut reader, head) = BackupReader::new(input).map_err(error)?;
     check_head(file, &head)?;
-    let mut last = head.anchor;
+    let mut last = head.log_base;
     while let Some(item) = reader.next_item().map_err(error)? {
         if let Item::Batch {
             position,
@@ -37,7 +37,7 @@ pub fn read_backup<E: From<StorageError>>(
                 let what = "it is missing, or its digest does not match its content";
                 return Err(StorageError::damaged_backup(file, place, what).into());
             }
-            last = Anchor { position, digest };
+            last = LogBase { position, digest };
         }
         take(item)?;
     }
@@ -59,7 +59,7 @@ fn check_head(file: &Path, head: &Head) -> Result<(), StorageError> {
             known: RECORD_FORMAT.into(),
         });
     }
-    if head.checkpoint == head.anchor.position {
+    if head.checkpoint == head.log_base.position {
         return Ok(());
     }
     let what = "its batches do not follow its records";

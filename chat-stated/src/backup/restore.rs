@@ -117,7 +117,7 @@ fn unpack(settings: &Settings, file: &Path) -> anyhow::Result<()> {
 }
 
 fn write_journal(state_dir: &Path, file: &Path, backup: &StoredBackup) -> Result<(), StorageError> {
-    create_journal(state_dir, backup.head.anchor, |add| {
+    create_journal(state_dir, backup.head.log_base, |add| {
         read_backup(file, |item| match item {
             Item::Batch {
                 position,

@@ -15,7 +15,7 @@ use super::read::format_error;
 use crate::account_file::read::{MAX_FILE_BYTES, read};
 use crate::checkpoint::{CheckpointSnapshot, RECORD_FORMAT};
 use crate::database::{StorageError, sync_directory};
-use crate::journal::{JournalSnapshot, Position, damaged_journal};
+use crate::journal::{JournalSnapshot, LogIndex, damaged_journal};
 use crate::stored_state::StoredBackup;
 
 /// Bytes of the account file that go into one frame.
@@ -41,7 +41,7 @@ pub fn take(
     source: &Source,
     file: &Path,
     may_replace: bool,
-    at_least: Position,
+    at_least: LogIndex,
     taken_wall_ms: i64,
 ) -> anyhow::Result<StoredBackup> {
     refuse_to_replace(file, may_replace)?;
@@ -78,7 +78,7 @@ fn write_and_check(
     source: &Source,
     out: &File,
     new: &Path,
-    at_least: Position,
+    at_least: LogIndex,
     taken_wall_ms: i64,
 ) -> anyhow::Result<StoredBackup> {
     let prepare = || -> std::io::Result<()> {
@@ -117,7 +117,7 @@ fn write(
         taken_wall_ms,
         record_format: RECORD_FORMAT,
         checkpoint: checkpoint.position(),
-        anchor: journal.anchor_at(checkpoint.position())?,
+        log_base: journal.log_base_at(checkpoint.position())?,
         last: journal.last(),
     };
     let out = BufWriter::with_capacity(BUFFER_BYTES, out);

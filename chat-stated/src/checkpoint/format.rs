@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::journal::Position;
+use crate::journal::LogIndex;
 
 /// Number of the format that is written. Since format 2 there are records of what was read while a checkpoint was
 /// taken; since format 3 a page names equal lists of readers once, and there is a record of how much may wait.
@@ -33,7 +33,7 @@ pub(super) struct Header {
     /// Counts checkpoints. Of the rows of one record, that with the highest generation not above this one holds.
     pub(super) generation: u64,
     /// The last batch whose effects are in the records.
-    pub(super) position: Position,
+    pub(super) position: LogIndex,
     /// How many records there are.
     pub(super) records: u64,
     /// Their checksums, added up modulo 2^64, so that neither order nor what did not change matters.
@@ -61,7 +61,7 @@ impl Header {
         };
         let header = Self {
             generation: field(0)?,
-            position: Position(field(1)?),
+            position: LogIndex(field(1)?),
             records: field(2)?,
             sum: field(3)?,
         };
@@ -87,7 +87,7 @@ mod tests {
     fn golden_bytes() {
         let header = Header {
             generation: 1,
-            position: Position(2),
+            position: LogIndex(2),
             records: 3,
             sum: 4,
         };

@@ -7,14 +7,14 @@ use super::format::Header;
 use super::store::{CHECKPOINT, CheckpointStore, Row, read_header, read_record, wrong_checksum};
 use crate::database::rewrite::rewrite;
 use crate::database::{Database, StorageError, make_directory};
-use crate::journal::Position;
+use crate::journal::LogIndex;
 use crate::text_page::TEXT_TABLE;
 
 /// A checkpoint whose records were all handed over and found right.
 #[derive(Debug)]
 pub struct Loaded {
     /// The last batch whose effects are in it; 0 for a new, empty one.
-    pub position: Position,
+    pub position: LogIndex,
     /// For the writer and its readers.
     pub store: CheckpointStore,
 }

@@ -23,7 +23,7 @@ mod text_reader;
 mod writer;
 
 use crate::database::NoRoom;
-use crate::journal::Position;
+use crate::journal::LogIndex;
 use crate::text_page::Content;
 
 pub use load::{Loaded, RecordSink};
@@ -49,7 +49,7 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The last batch whose effects are in it.
-    pub position: Position,
+    pub position: LogIndex,
     /// Of two changes of one record the later holds.
     pub changes: Vec<Change>,
 }
@@ -71,7 +71,7 @@ pub enum CheckpointEvent {
     /// It is durable and current: the journal may forget what it holds.
     Written {
         /// Its position.
-        position: Position,
+        position: LogIndex,
     },
     /// The disk has no room. The checkpoint before is still the current one. The changes come back: the next
     /// checkpoint has to begin with them.

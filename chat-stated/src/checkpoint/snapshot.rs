@@ -7,7 +7,7 @@ use super::format::{self, Header, row_checksum};
 use super::load::{Everything, Load};
 use super::store::{CHECKPOINT, read_header};
 use crate::database::{Database, StorageError};
-use crate::journal::Position;
+use crate::journal::LogIndex;
 
 /// Number of the format of records and their rows that is written.
 pub const RECORD_FORMAT: i32 = format::FORMAT;
@@ -40,7 +40,7 @@ impl CheckpointSnapshot {
     }
 
     /// The last batch whose effects are in it.
-    pub fn position(&self) -> Position {
+    pub fn position(&self) -> LogIndex {
         self.current.position
     }
 
@@ -65,7 +65,7 @@ impl CheckpointSnapshot {
 /// ends early with its own error, and then no file was made.
 pub fn create_checkpoint<E: From<StorageError>>(
     dir: &Path,
-    position: Position,
+    position: LogIndex,
     fill: impl FnOnce(&mut dyn FnMut(Record<'_>) -> Result<(), E>) -> Result<(), E>,
 ) -> Result<(), E> {
     let file = CHECKPOINT.path(dir);

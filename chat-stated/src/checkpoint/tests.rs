@@ -52,7 +52,7 @@ fn write_slices(
     changes: Vec<Change>,
     slices: usize,
 ) -> bool {
-    let position = Position(position);
+    let position = LogIndex(position);
     let mut writing = CheckpointWriting::new(store, Checkpoint { position, changes });
     let mut is_written = false;
     for _ in 0..slices {
@@ -99,14 +99,14 @@ fn row_count(store: &CheckpointStore) -> usize {
 fn records_come_back_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let (loaded, records) = open(dir.path()).unwrap();
-    assert_eq!((loaded.position, records.len()), (Position(0), 0));
+    assert_eq!((loaded.position, records.len()), (LogIndex(0), 0));
     let mut store = loaded.store;
     write_whole(&mut store, 7, vec![set(1, 5, b"five"), set(1, 6, b"six")]);
     write_whole(&mut store, 9, vec![unset(1, 5), set(2, u64::MAX, b"")]);
     assert_eq!(row_count(&store), 2);
     drop(store);
     let (loaded, records) = open(dir.path()).unwrap();
-    assert_eq!(loaded.position, Position(9));
+    assert_eq!(loaded.position, LogIndex(9));
     let wanted = [((1, 6), b"six".to_vec()), ((2, u64::MAX), vec![])];
     assert_eq!(records, Model::from(wanted));
 }
@@ -137,7 +137,7 @@ proptest! {
     ) {
         let dir = quick_directory();
         let mut model = Model::new();
-        let mut current = Position(0);
+        let mut current = LogIndex(0);
         for (index, (changes, slices)) in checkpoints.into_iter().enumerate() {
             let (loaded, records) = open(dir.path()).unwrap();
             prop_assert_eq!(&records, &model);
@@ -147,7 +147,7 @@ proptest! {
             let position = index as u64 + 1;
             if write_slices(&mut store, position, changes.clone(), slices) {
                 apply(&mut model, &changes);
-                current = Position(position);
+                current = LogIndex(position);
             }
             let reader = store.reader().unwrap();
             for (table, key) in (0..3).flat_map(|table| (0..12).map(move |key| (table, key))) {
@@ -252,7 +252,7 @@ fn texts_that_were_to_move_from_a_damaged_page_bring_the_changes_back() {
     });
     let (mut writer, events) = start(store);
     let checkpoint = |position, changes| Checkpoint {
-        position: Position(position),
+        position: LogIndex(position),
         changes,
     };
     writer.write(checkpoint(8, changes.clone()));
@@ -264,7 +264,7 @@ fn texts_that_were_to_move_from_a_damaged_page_bring_the_changes_back() {
     }
     writer.write(checkpoint(9, vec![set(1, 6, b"six")]));
     match events.recv_timeout(PATIENCE).unwrap() {
-        CheckpointEvent::Written { position } => assert_eq!(position, Position(9)),
+        CheckpointEvent::Written { position } => assert_eq!(position, LogIndex(9)),
         event => panic!("{event:?}"),
     }
     drop(writer);
@@ -325,7 +325,7 @@ fn without_room_the_changes_come_back_and_go_into_the_next_checkpoint() {
     let mut changes: Vec<_> = (0..50).map(|key| set(2, key, &[1; 10_000])).collect();
     changes.push(set(1, 5, b"changed"));
     let refused = Checkpoint {
-        position: Position(8),
+        position: LogIndex(8),
         changes,
     };
     writer.write(refused.clone());
@@ -339,15 +339,15 @@ fn without_room_the_changes_come_back_and_go_into_the_next_checkpoint() {
         .changes
         .retain(|change| change.table == 1 || change.key == 0);
     checkpoint.changes.extend(removals);
-    checkpoint.position = Position(9);
+    checkpoint.position = LogIndex(9);
     writer.write(checkpoint);
     match events.recv_timeout(PATIENCE).unwrap() {
-        CheckpointEvent::Written { position } => assert_eq!(position, Position(9)),
+        CheckpointEvent::Written { position } => assert_eq!(position, LogIndex(9)),
         event => panic!("{event:?}"),
     }
     drop(writer);
     let (loaded, records) = open(dir.path()).unwrap();
-    assert_eq!(loaded.position, Position(9));
+    assert_eq!(loaded.position, LogIndex(9));
     let wanted = [((1, 5), b"changed".to_vec()), ((2, 0), vec![1; 10_000])];
     assert_eq!(records, Model::from(wanted));
 }
@@ -363,7 +363,7 @@ fn a_reader_sees_the_old_or_the_new_content_while_the_writer_works() {
         let mut changes: Vec<_> = (10..200).map(|key| set(1, key, &[7; 2_000])).collect();
         changes.push(set(1, 5, position.to_string().as_bytes()));
         writer.write(Checkpoint {
-            position: Position(position),
+            position: LogIndex(position),
             changes,
         });
         loop {
@@ -402,10 +402,10 @@ fn space_of_removed_records_is_given_back() {
     };
     let keys = 0..2_000;
     let add = keys.clone().map(|key| set(1, key, &[7; 10_000])).collect();
-    written(&mut writer, Position(1), add);
+    written(&mut writer, LogIndex(1), add);
     let file = dir.path().join("checkpoint.db");
     let remove = keys.map(|key| unset(1, key)).collect();
-    written(&mut writer, Position(2), remove);
+    written(&mut writer, LogIndex(2), remove);
     let deadline = std::time::Instant::now() + PATIENCE;
     while fs::metadata(&file).unwrap().len() > 6 * 1024 * 1024 {
         assert!(std::time::Instant::now() < deadline, "no space given back");
@@ -420,7 +420,7 @@ fn a_writer_that_is_dropped_gives_up_and_leaves_the_checkpoint_before() {
     write_whole(&mut store, 1, vec![set(1, 5, b"1")]);
     let (mut writer, events) = start(store);
     writer.write(Checkpoint {
-        position: Position(2),
+        position: LogIndex(2),
         changes: (0..20_000).map(|key| set(1, key, &[7; 500])).collect(),
     });
     drop(writer);
@@ -429,7 +429,7 @@ fn a_writer_that_is_dropped_gives_up_and_leaves_the_checkpoint_before() {
         Ok(CheckpointEvent::Written { position }) => {
             assert_eq!((loaded.position, records.len()), (position, 20_000));
         }
-        _ => assert_eq!((loaded.position, records.len()), (Position(1), 1)),
+        _ => assert_eq!((loaded.position, records.len()), (LogIndex(1), 1)),
     }
 }
 
@@ -445,7 +445,7 @@ fn what_cannot_be_written_ends_the_writer() {
         .execute_batch("DROP TABLE record")
         .unwrap();
     writer.write(Checkpoint {
-        position: Position(1),
+        position: LogIndex(1),
         changes: vec![set(1, 1, b"")],
     });
     let CheckpointEvent::Failed { error } = events.recv_timeout(PATIENCE).unwrap() else {

@@ -10,7 +10,7 @@ use crate::account_file::difference::{self, KnownAccount, difference};
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
 use crate::entry::{AccountId, Entry};
-use crate::state::{AccountRecord, Filed};
+use crate::state::{AccountRecord, FileStatus};
 
 /// Changes that go into one entry.
 const CHANGES_PER_ENTRY: usize = 1_000;
@@ -70,7 +70,7 @@ impl Core {
         let changes = std::mem::take(&mut difference.changes);
         let accepted = accept(&parsed, content.is_accepted, changes, known, is_known)?;
         // A line that is on its way already may have come too late for this reading.
-        let on_their_way = self.filing.on_their_way();
+        let on_their_way = self.appends.on_their_way();
         difference.appends.retain(|line| {
             !on_their_way.contains(&(line.filed.account, line.filed.secret_version))
         });
@@ -93,7 +93,7 @@ impl Core {
             self.batches.push(Entry::ChangeAccounts(changes.to_vec()));
         }
         if !difference.filed.is_empty() {
-            self.batches.push(Entry::Filed(difference.filed));
+            self.batches.push(Entry::FileStatus(difference.filed));
         }
         if !difference.appends.is_empty() {
             self.append_missing(&difference.appends);
@@ -112,8 +112,8 @@ fn known(id: AccountId, record: &AccountRecord) -> KnownAccount<'_> {
         secret: &record.secret,
         secret_version: record.secret_version,
         filed: match &record.filed {
-            Filed::Yes => difference::Filed::Yes,
-            Filed::No { previous } => difference::Filed::No {
+            FileStatus::Yes => difference::FileStatus::Yes,
+            FileStatus::No { previous } => difference::FileStatus::No {
                 previous: previous.as_deref(),
             },
         },

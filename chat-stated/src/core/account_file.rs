@@ -13,7 +13,7 @@ use crate::account_file::difference::MissingLine;
 use crate::account_file::format;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
-use crate::entry::{AccountId, Entry, FiledSecret, RequestName};
+use crate::entry::{AccountId, Entry, RequestName, SecretInFile};
 use crate::state::{Decision, FileLine};
 
 /// How often a line that could not be written is tried again, and how long in between.
@@ -25,7 +25,7 @@ const NO_ROOM: &str =
 
 /// Lines on their way to the account file.
 #[derive(Debug, Default)]
-pub(super) struct Filing {
+pub(super) struct AccountAppends {
     last_ticket: u64,
     waiting: BTreeMap<u64, Waiting>,
     /// The file is being made anew; these wait for that.
@@ -43,14 +43,14 @@ pub(super) struct Filing {
 #[derive(Debug)]
 struct Waiting {
     lines: String,
-    filed: Vec<FiledSecret>,
+    filed: Vec<SecretInFile>,
     /// To be told once the lines are on disk.
     then: Option<(RequestName, Decision)>,
     tries: u32,
     retry_at_ms: Option<u64>,
 }
 
-impl Filing {
+impl AccountAppends {
     /// Whether the file was taken in and lacks nothing.
     pub(super) fn is_settled(&self) -> bool {
         self.was_read && self.waiting.is_empty()
@@ -80,7 +80,7 @@ impl Filing {
 impl Core {
     /// Has the account file read, at the start and when there is room again for what it says.
     pub fn read_account_file(&mut self) -> u64 {
-        let ticket = self.filing.ticket();
+        let ticket = self.appends.ticket();
         self.actions
             .push(Action::File(FileRequest::Read { ticket }));
         ticket
@@ -88,7 +88,7 @@ impl Core {
 
     /// Has the account file read because an operator wants it, who is told what came of it.
     pub fn reload_account_file(&mut self) {
-        self.filing.asked_for = Some(self.read_account_file());
+        self.appends.asked_for = Some(self.read_account_file());
     }
 
     /// The account file was read, or could not be.
@@ -97,7 +97,7 @@ impl Core {
         ticket: u64,
         result: Result<AccountFileContent, ReadError>,
     ) {
-        self.filing.was_read = true;
+        self.appends.was_read = true;
         let (outcome, has_changes) = match self.take_account_file(result) {
             Ok(taken) => (taken.outcome(), true),
             Err(words) => (Err(words), false),
@@ -106,14 +106,14 @@ impl Core {
             Ok(words) => log::info!("{words}"),
             Err(words) => log::error!("{words}"),
         }
-        self.filing.was_taken_in = outcome.is_ok();
-        let was_asked_for = self.filing.asked_for.take_if(|asked| *asked == ticket);
+        self.appends.was_taken_in = outcome.is_ok();
+        let was_asked_for = self.appends.asked_for.take_if(|asked| *asked == ticket);
         self.tell_reading(was_asked_for.is_some(), outcome, has_changes);
     }
 
     /// Tells it once all that waits now is decided; what has changed nothing waits for nothing.
     fn tell_reading(&mut self, was_asked_for: bool, outcome: Outcome, has_changes: bool) {
-        let untold = self.filing.reading.take();
+        let untold = self.appends.reading.take();
         let was_asked_for = was_asked_for || untold.is_some_and(|(_, it)| it.was_asked_for);
         let batch = match has_changes {
             true => self.batches.newest(),
@@ -123,7 +123,7 @@ impl Core {
             outcome,
             was_asked_for,
         };
-        self.filing.reading = Some((batch, reading));
+        self.appends.reading = Some((batch, reading));
     }
 
     /// There was no room for what the account file has changed; it is read again when there is.
@@ -135,9 +135,9 @@ impl Core {
     /// room on the disk, whoever asked is told so at once, and what came of it in the end is told as well.
     pub fn take_account_file_reading(&mut self) -> Option<Reading> {
         let waits_for_room = self.batches.next_retry_ms().is_some();
-        let (batch, reading) = self.filing.reading.as_mut()?;
+        let (batch, reading) = self.appends.reading.as_mut()?;
         if !self.batches.is_undecided(*batch) {
-            return self.filing.reading.take().map(|(_, reading)| reading);
+            return self.appends.reading.take().map(|(_, reading)| reading);
         }
         let was_asked_for = waits_for_room && std::mem::take(&mut reading.was_asked_for);
         was_asked_for.then(|| Reading {
@@ -173,18 +173,18 @@ impl Core {
     }
 
     fn append(&mut self, waiting: Waiting) {
-        let ticket = self.filing.ticket();
+        let ticket = self.appends.ticket();
         let lines = waiting.lines.clone();
-        self.filing.waiting.insert(ticket, waiting);
+        self.appends.waiting.insert(ticket, waiting);
         self.actions
             .push(Action::File(FileRequest::Append { ticket, lines }));
     }
 
     /// These lines stand in the file.
-    pub fn lines_filed(&mut self, tickets: &[u64]) {
+    pub fn lines_appended(&mut self, tickets: &[u64]) {
         let mut filed = Vec::new();
         for ticket in tickets {
-            let Some(waiting) = self.filing.waiting.remove(ticket) else {
+            let Some(waiting) = self.appends.waiting.remove(ticket) else {
                 continue;
             };
             filed.extend(waiting.filed);
@@ -193,12 +193,12 @@ impl Core {
             }
         }
         if !filed.is_empty() {
-            self.batches.push(Entry::Filed(filed));
+            self.batches.push(Entry::FileStatus(filed));
         }
     }
 
     /// These lines are not in the file: they are tried again, for a while.
-    pub fn lines_not_filed(&mut self, tickets: &[u64], error: &AppendError) {
+    pub fn lines_not_appended(&mut self, tickets: &[u64], error: &AppendError) {
         log::error!("{error}");
         if let Some(cause) = error.no_room() {
             self.disk_is_full(cause);
@@ -214,13 +214,13 @@ impl Core {
     }
 
     fn retry_line_later(&mut self, ticket: u64) {
-        let Some(waiting) = self.filing.waiting.get_mut(&ticket) else {
+        let Some(waiting) = self.appends.waiting.get_mut(&ticket) else {
             return;
         };
         waiting.tries += 1;
         let is_last_try = waiting.tries >= MAX_TRIES;
         if !is_last_try {
-            waiting.retry_at_ms = Some(self.stamp.boot_ms + RETRY_MS);
+            waiting.retry_at_ms = Some(self.timestamp.boot_ms + RETRY_MS);
         }
         // A login does not hang on the file; who registers is told that there was no room.
         let told = match &waiting.then {
@@ -231,7 +231,7 @@ impl Core {
             log::error!(
                 "gave up adding a line to the account file: the next scripts/reload or start adds it"
             );
-            self.filing.waiting.remove(&ticket);
+            self.appends.waiting.remove(&ticket);
         }
         match told {
             Some((request, Decision::Registered)) => self.answer_request(request, Answer::Full),
@@ -241,8 +241,8 @@ impl Core {
     }
 
     pub(super) fn retry_lines(&mut self) {
-        let now_ms = self.stamp.boot_ms;
-        for (ticket, waiting) in &mut self.filing.waiting {
+        let now_ms = self.timestamp.boot_ms;
+        for (ticket, waiting) in &mut self.appends.waiting {
             if waiting
                 .retry_at_ms
                 .is_some_and(|retry_at_ms| retry_at_ms <= now_ms)
@@ -258,7 +258,7 @@ impl Core {
 
     /// There is no account file: makes one of all accounts that are not disabled.
     pub fn account_file_missing(&mut self, tickets: Vec<u64>) {
-        if let Some((_, waiting)) = &mut self.filing.creating {
+        if let Some((_, waiting)) = &mut self.appends.creating {
             waiting.extend(tickets);
             return;
         }
@@ -273,15 +273,15 @@ impl Core {
             // Writing to a string cannot fail.
             let _ = write!(lines, "{}", format::line(&record.name, &record.secret));
         }
-        let ticket = self.filing.ticket();
-        self.filing.creating = Some((ticket, tickets));
+        let ticket = self.appends.ticket();
+        self.appends.creating = Some((ticket, tickets));
         self.actions
             .push(Action::File(FileRequest::Create { ticket, lines }));
     }
 
     /// The end of making a new account file.
     pub fn account_file_created(&mut self, result: Result<(), CreateError>) {
-        let Some((_, tickets)) = self.filing.creating.take() else {
+        let Some((_, tickets)) = self.appends.creating.take() else {
             return;
         };
         if let Err(error) = result {
@@ -294,13 +294,13 @@ impl Core {
         }
         // It need not be missed any more.
         let said = "account file: made anew, with every account".to_owned();
-        self.filing.was_taken_in = true;
+        self.appends.was_taken_in = true;
         self.tell_reading(false, Ok(said), true);
         // Lines whose accounts came after the file was put together are not in it, so all are appended;
         // a line that stands there twice does no harm.
         for ticket in tickets {
-            if let Some(waiting) = self.filing.waiting.get_mut(&ticket) {
-                waiting.retry_at_ms = Some(self.stamp.boot_ms);
+            if let Some(waiting) = self.appends.waiting.get_mut(&ticket) {
+                waiting.retry_at_ms = Some(self.timestamp.boot_ms);
             }
         }
         self.retry_lines();

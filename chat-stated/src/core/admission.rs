@@ -36,18 +36,19 @@ impl Core {
         }
         if let Err(event) = self.sources.open(key, address) {
             self.note(event, Some(address), None);
-            self.send(link, &ToWorker::TurnAway { connection: serial });
+            self.send(link, &ToWorker::Reject { connection: serial });
         }
     }
 
     pub(super) fn note(&mut self, event: Event, source: Option<IpAddr>, user: Option<&str>) {
-        self.security.note(self.stamp.boot_ms, event, source, user);
+        self.security
+            .note(self.timestamp.boot_ms, event, source, user);
     }
 
     /// Whether a password may be tried from there now; says so, if not.
     pub(super) fn lets_log_in(&mut self, asked: Asked, user: &str, address: IpAddr) -> bool {
         let key = (asked.link, asked.serial);
-        let now_ms = self.stamp.boot_ms;
+        let now_ms = self.timestamp.boot_ms;
         if self.sources.may_log_in(key, user, address, now_ms) {
             return true;
         }
@@ -58,7 +59,7 @@ impl Core {
 
     /// Whether an account may be asked for from there now; says so, if not.
     pub(super) fn lets_register(&mut self, asked: Asked, user: &str, address: IpAddr) -> bool {
-        if self.sources.may_register(address, self.stamp.boot_ms) {
+        if self.sources.may_register(address, self.timestamp.boot_ms) {
             return true;
         }
         self.note(Event::RegistrationThrottled, Some(address), Some(user));
@@ -86,11 +87,11 @@ impl Core {
             }
             _ => return,
         };
-        let Some(link) = self.attached.get(&connection.life) else {
+        let Some(link) = self.attached.get(&connection.worker_session) else {
             return;
         };
         if let Some((address, user)) = self.sources.last_try((*link, connection.serial)) {
-            let now_ms = self.stamp.boot_ms;
+            let now_ms = self.timestamp.boot_ms;
             self.security.note(now_ms, event, Some(address), Some(user));
         }
     }
@@ -99,6 +100,7 @@ impl Core {
         let account = self.state.account_on(request.connection);
         let user = account.and_then(|account| self.state.record(account));
         let user = user.map(|record| record.name.as_ref());
-        self.security.note(self.stamp.boot_ms, event, None, user);
+        self.security
+            .note(self.timestamp.boot_ms, event, None, user);
     }
 }

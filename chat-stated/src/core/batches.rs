@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use chat_rpc::{ConnectionSerial, LifeId, StreamOffset};
+use chat_rpc::{ConnectionSerial, StreamOffset, WorkerSessionId};
 
 use super::{Action, Core, LinkId};
 use crate::entry::{Action as Attempt, Batch, Entry};
-use crate::journal::Position;
+use crate::journal::LogIndex;
 
 /// A batch is closed once it has so many entries.
 const MAX_BATCH_ENTRIES: usize = 8_192;
@@ -38,9 +38,9 @@ pub(super) enum Read {
     Refuse,
     /// A request that found no room on the disk.
     Full,
-    /// None: the worker of this life is to be told that the session has ended.
+    /// None: the worker of this worker session is to be told that the session has ended.
     End {
-        life: LifeId,
+        worker_session: WorkerSessionId,
     },
 }
 
@@ -187,9 +187,9 @@ impl Core {
     }
 
     pub(super) fn submit_ready_batch(&mut self) {
-        if let Some(entries) = self.batches.take_ready(self.stamp.boot_ms) {
+        if let Some(entries) = self.batches.take_ready(self.timestamp.boot_ms) {
             self.actions.push(Action::Submit(Batch {
-                stamp: self.stamp,
+                timestamp: self.timestamp,
                 entries,
             }));
         }
@@ -202,21 +202,21 @@ impl Core {
         if batches.committed.is_none() {
             batches.committed = batches.in_flight.take();
         }
-        let entries = batches.take_ready(self.stamp.boot_ms)?;
-        let stamp = self.stamp;
-        Some(Batch { stamp, entries })
+        let entries = batches.take_ready(self.timestamp.boot_ms)?;
+        let timestamp = self.timestamp;
+        Some(Batch { timestamp, entries })
     }
 
     /// A batch is durable: applies its entries, and answers.
-    pub fn committed(&mut self, position: Position, batch: Batch, bytes: usize) {
+    pub fn committed(&mut self, position: LogIndex, batch: Batch, bytes: usize) {
         self.checkpoints
             .count(position, bytes as u64, batch.attempts());
         let mut reads = self
             .batches
             .take_decided()
             .map_or_else(Reads::new, |(_, reads)| reads);
-        self.state.advance_clock(&batch.stamp);
-        let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
+        self.state.advance_clock(&batch.timestamp);
+        let wall_s = batch.timestamp.wall_ms.div_euclid(1_000);
         let mut entries = batch.entries;
         for (index, entry) in entries.drain(..).enumerate() {
             self.answer_reads_before(&mut reads, index);
@@ -225,9 +225,9 @@ impl Core {
         }
         self.batches.spare = entries;
         self.answer_reads_before(&mut reads, usize::MAX);
-        self.tell_lives_begun();
+        self.tell_worker_sessions_begun();
         self.tell_cut_off();
-        self.orphans.forget_ended(&self.state);
+        self.dead_worker_sessions.forget_ended(&self.state);
     }
 
     fn answer_reads_before(&mut self, reads: &mut Reads, index: usize) {
@@ -251,9 +251,11 @@ fn approximate_bytes(entry: &Entry) -> usize {
                     _ => SMALL,
                 }
         }
-        Entry::Sends(sends) => SMALL + sends.lines.len() * SMALL / 4 + sends.lines.packed().len(),
+        Entry::SendBatch(sends) => {
+            SMALL + sends.lines.len() * SMALL / 4 + sends.lines.packed().len()
+        }
         Entry::ChangeAccounts(changes) => changes.len() * 4 * SMALL,
-        Entry::Filed(secrets) => SMALL + secrets.len() * 8,
+        Entry::FileStatus(secrets) => SMALL + secrets.len() * 8,
         _ => SMALL,
     }
 }

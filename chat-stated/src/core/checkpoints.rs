@@ -2,7 +2,7 @@
 
 use super::{Action, Core};
 use crate::database::NoRoom;
-use crate::journal::Position;
+use crate::journal::LogIndex;
 use crate::state::Record;
 
 /// Checkpoints that may be due at once before one begins though the last was just now: bounds what a start replays.
@@ -16,7 +16,7 @@ const STEPS_IN_ONE_TURN: usize = 2_048;
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     /// The last position that was applied.
-    applied: Position,
+    applied: LogIndex,
     bytes: u64,
     entries: u64,
     in_progress: bool,
@@ -34,7 +34,7 @@ pub(super) struct Checkpoints {
 #[derive(Debug)]
 struct Gathering {
     /// Up to where it is to hold everything.
-    position: Position,
+    position: LogIndex,
     /// When its messages are gathered, in boot time: most are read by then.
     messages_at_ms: u64,
     /// All but the messages is gathered.
@@ -42,7 +42,7 @@ struct Gathering {
 }
 
 impl Checkpoints {
-    pub(super) fn at(position: Position) -> Self {
+    pub(super) fn at(position: LogIndex) -> Self {
         Self {
             applied: position,
             bytes: 0,
@@ -56,7 +56,7 @@ impl Checkpoints {
     }
 
     /// The last position that was applied.
-    pub(super) fn applied(&self) -> Position {
+    pub(super) fn applied(&self) -> LogIndex {
         self.applied
     }
 
@@ -73,7 +73,7 @@ impl Checkpoints {
         })
     }
 
-    pub(super) fn count(&mut self, position: Position, bytes: u64, entries: u64) {
+    pub(super) fn count(&mut self, position: LogIndex, bytes: u64, entries: u64) {
         self.applied = position;
         self.bytes += bytes;
         self.entries += entries;
@@ -93,7 +93,7 @@ impl Core {
             return self.gather_checkpoint();
         }
         let next_ms = self.checkpoints.begun_ms + self.settings.checkpoint_interval_ms;
-        let is_soon = self.stamp.boot_ms < next_ms && !self.has_texts_to_drop();
+        let is_soon = self.timestamp.boot_ms < next_ms && !self.has_texts_to_drop();
         if self.is_checkpoint_due(if is_soon { MOST_DUE } else { 1 }) {
             let is_small = self.state.waiting_messages() <= self.settings.checkpoint_few_messages;
             self.begin_checkpoint(match is_small || self.checkpoints.has_replayed {
@@ -127,10 +127,10 @@ impl Core {
         self.checkpoints.in_progress = true;
         self.checkpoints.gathering = Some(Gathering {
             position: self.checkpoints.applied,
-            messages_at_ms: self.stamp.boot_ms + reading_ms,
+            messages_at_ms: self.timestamp.boot_ms + reading_ms,
             waits_for_messages: false,
         });
-        self.checkpoints.begun_ms = self.stamp.boot_ms;
+        self.checkpoints.begun_ms = self.timestamp.boot_ms;
         self.checkpoints.bytes = 0;
         self.checkpoints.entries = 0;
         // Most are small, and done with this.
@@ -143,7 +143,7 @@ impl Core {
         let Some(gathering) = &mut self.checkpoints.gathering else {
             return;
         };
-        if self.stamp.boot_ms < gathering.messages_at_ms && !is_urgent {
+        if self.timestamp.boot_ms < gathering.messages_at_ms && !is_urgent {
             gathering.waits_for_messages = gathering.waits_for_messages
                 || self.state.take_snapshot_without_messages(STEPS_IN_ONE_TURN);
             return;
@@ -164,7 +164,7 @@ impl Core {
     }
 
     /// A checkpoint is durable.
-    pub fn checkpoint_written(&mut self, position: Position) {
+    pub fn checkpoint_written(&mut self, position: LogIndex) {
         self.checkpoints.in_progress = false;
         self.begin_dropping_texts();
         self.actions.push(Action::ForgetJournal(position));

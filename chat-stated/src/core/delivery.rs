@@ -40,7 +40,7 @@ impl From<Named> for Answer<'_> {
 }
 
 impl Core {
-    /// A worker's client among those of all workers; `None` while the worker has no life.
+    /// A worker's client among those of all workers; `None` while the worker has no worker session.
     pub(super) fn connection(
         &self,
         link: LinkId,
@@ -184,7 +184,7 @@ impl Core {
             let Some(session) = self.state.record(account).and_then(|record| record.session) else {
                 continue;
             };
-            if let Some(link) = self.attached.get(&session.life).copied() {
+            if let Some(link) = self.attached.get(&session.worker_session).copied() {
                 self.push_to(link, session.serial);
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
-use chat_rpc::{ConnectionSerial, FrameWriter, LifeId, MessageNumber, Progress};
+use chat_rpc::{ConnectionSerial, FrameWriter, MessageNumber, Progress, WorkerSessionId};
 
 use crate::connection_map::ConnectionMap;
 use crate::entry::ConnectionId;
@@ -31,10 +31,10 @@ pub(super) struct Link {
 pub(super) enum Stage {
     /// Has not said hello yet; must by then, in boot time.
     Silent { until_ms: u64 },
-    /// Waits for its life to be durable.
+    /// Waits for its worker session to be durable.
     Beginning { secret: [u8; 16] },
-    /// Speaks for a life.
-    Attached(LifeId),
+    /// Speaks for a worker session.
+    Attached(WorkerSessionId),
     /// Nothing it says counts any more.
     Closing,
 }
@@ -195,9 +195,9 @@ impl Link {
         self.output.pending_bytes() > MAX_UNREAD_BYTES
     }
 
-    pub(super) fn life(&self) -> Option<LifeId> {
+    pub(super) fn worker_session(&self) -> Option<WorkerSessionId> {
         match self.stage {
-            Stage::Attached(life) => Some(life),
+            Stage::Attached(worker_session) => Some(worker_session),
             _ => None,
         }
     }
@@ -208,8 +208,11 @@ impl Link {
     }
 
     pub(super) fn connection(&self, serial: ConnectionSerial) -> Option<ConnectionId> {
-        let life = self.life()?;
-        Some(ConnectionId { life, serial })
+        let worker_session = self.worker_session()?;
+        Some(ConnectionId {
+            worker_session,
+            serial,
+        })
     }
 }
 

@@ -69,7 +69,7 @@ impl Core {
     /// When there is more to be done for lists, in boot time.
     pub(super) fn next_list_ms(&self) -> Option<u64> {
         if self.lists.in_progress.is_some() {
-            return Some(self.stamp.boot_ms);
+            return Some(self.timestamp.boot_ms);
         }
         let mut waiting = self.lists.waiting.iter();
         let may_begin = waiting.any(|request| !self.is_behind(request.link));
@@ -86,7 +86,7 @@ impl Core {
             };
             if self.go_on_with_list(&mut list, &mut work) {
                 let pause_ms = list.turns * PAUSE_PER_TURN_MS;
-                self.lists.next_at_ms = self.stamp.boot_ms + pause_ms;
+                self.lists.next_at_ms = self.timestamp.boot_ms + pause_ms;
             } else {
                 list.turns += 1;
                 self.lists.in_progress = Some(list);
@@ -95,7 +95,7 @@ impl Core {
     }
 
     fn begin_list(&mut self) -> Option<ListInProgress> {
-        if self.lists.waiting.is_empty() || self.stamp.boot_ms < self.lists.next_at_ms {
+        if self.lists.waiting.is_empty() || self.timestamp.boot_ms < self.lists.next_at_ms {
             return None;
         }
         let waiting = std::mem::take(&mut self.lists.waiting);
@@ -105,7 +105,7 @@ impl Core {
         self.lists.waiting = behind;
         let mut requests: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for request in begun {
-            let since = self.state.listed_since(request.minutes, &self.stamp);
+            let since = self.state.listed_since(request.minutes, &self.timestamp);
             requests.entry(since).or_default().push(request);
         }
         let (since, _) = requests.first_key_value()?;

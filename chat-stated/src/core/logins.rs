@@ -141,7 +141,7 @@ impl Core {
         self.actions.push(Action::File(FileRequest::Look {
             ticket,
             name: registration.name.clone(),
-            was_taken_in: self.filing.was_taken_in,
+            was_taken_in: self.appends.was_taken_in,
         }));
         self.logins.looked_for.insert(ticket, registration);
     }
@@ -187,7 +187,10 @@ impl Core {
         let Some((account, record)) = self.state.account(name) else {
             return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
         };
-        if let Some(seconds_left) = self.state.block_seconds_left(account, address, &self.stamp) {
+        if let Some(seconds_left) = self
+            .state
+            .block_seconds_left(account, address, &self.timestamp)
+        {
             self.note(Event::Blocked, Some(address), Some(name));
             let locked = Answer::Locked { seconds_left };
             return self.answer(asked.link, asked.serial, asked.offset, locked);

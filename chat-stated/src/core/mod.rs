@@ -11,15 +11,15 @@ mod checkpoints;
 mod delivery;
 mod link;
 mod lists;
-mod lives;
 mod logins;
 mod operators;
 mod requests;
-mod sends;
+mod send_batches;
 mod sources;
 mod space;
 mod texts;
 mod waiting;
+mod worker_sessions;
 
 #[cfg(test)]
 mod tests;
@@ -28,29 +28,29 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chat_node::security_log::SecurityLog;
-use chat_rpc::{LifeId, MessageNumber};
+use chat_rpc::{MessageNumber, WorkerSessionId};
 
 pub use link::LinkId;
 pub use sources::SourceLimits;
 pub use texts::MissingTexts;
 
-use crate::entry::{Batch, Entry, Limits, Stamp, WaitingLimits};
-use crate::journal::Position;
+use crate::entry::{Batch, Entry, Limits, Timestamp, WaitingLimits};
+use crate::journal::LogIndex;
 use crate::passwords::pool::PasswordJob;
 use crate::passwords::remembered::RememberedPasswords;
 use crate::state::{Effects, Record, State};
 use crate::text_page::TextPlace;
-use account_file::Filing;
+use account_file::AccountAppends;
 use batches::Batches;
 use checkpoints::Checkpoints;
 use link::Link;
 use lists::Lists;
-use lives::Orphans;
 use logins::Logins;
 use sources::Sources;
 use space::Space;
 use texts::TextReads;
 use waiting::WaitingLog;
+use worker_sessions::DeadWorkerSessions;
 
 /// What the core wants to have done. Each is answered by the method named with it.
 #[derive(Debug)]
@@ -76,12 +76,12 @@ pub enum Action {
     /// Write a checkpoint; see [`Core::checkpoint_written`] and [`Core::checkpoint_no_room`].
     Checkpoint {
         /// All up to here is in it, but for texts whose reading the journal has behind it.
-        position: Position,
+        position: LogIndex,
         /// What differs from the one before.
         records: Vec<Record>,
     },
     /// The journal may forget what the checkpoint has. Not answered.
-    ForgetJournal(Position),
+    ForgetJournal(LogIndex),
     /// Read texts of messages from the current checkpoint; see [`Core::texts_read`].
     ReadTexts {
         /// Names the request.
@@ -100,7 +100,7 @@ pub enum Action {
 /// What is to be done with the account file, one after the other.
 #[derive(Debug)]
 pub enum FileRequest {
-    /// Add lines; see [`Core::lines_filed`], [`Core::lines_not_filed`], [`Core::lines_refused`] and
+    /// Add lines; see [`Core::lines_appended`], [`Core::lines_not_appended`], [`Core::lines_refused`] and
     /// [`Core::account_file_missing`].
     Append {
         /// Names the lines.
@@ -141,7 +141,7 @@ pub struct CoreSettings {
     /// What clients' sources may have and do.
     pub sources: SourceLimits,
     /// How long the sessions of a worker that has not come back are kept once it could have.
-    pub orphan_grace_ms: u64,
+    pub dead_worker_grace_ms: u64,
     /// Workers that may be attached at once.
     pub max_links: usize,
     /// A checkpoint is due when the journal has grown by so much.
@@ -169,7 +169,7 @@ impl Default for CoreSettings {
             limits: Limits::default(),
             waiting_limits: WaitingLimits::default(),
             sources: SourceLimits::default(),
-            orphan_grace_ms: 2_000,
+            dead_worker_grace_ms: 2_000,
             max_links: 256,
             checkpoint_every_bytes: 16 * 1024 * 1024,
             checkpoint_every_entries: 200_000,
@@ -187,13 +187,13 @@ pub struct Core {
     settings: CoreSettings,
     state: State,
     /// The time of this turn.
-    stamp: Stamp,
+    timestamp: Timestamp,
     links: BTreeMap<LinkId, Link>,
-    attached: BTreeMap<LifeId, LinkId>,
-    orphans: Orphans,
+    attached: BTreeMap<WorkerSessionId, LinkId>,
+    dead_worker_sessions: DeadWorkerSessions,
     batches: Batches,
     logins: Logins,
-    filing: Filing,
+    appends: AccountAppends,
     checkpoints: Checkpoints,
     space: Space,
     sources: Sources,
@@ -210,23 +210,23 @@ impl Core {
     pub fn new(
         settings: CoreSettings,
         state: State,
-        position: Position,
+        position: LogIndex,
         remembered: RememberedPasswords,
-        stamp: Stamp,
+        timestamp: Timestamp,
     ) -> Self {
         let (limits, waiting_limits) = (settings.limits, settings.waiting_limits);
         let mut core = Self {
             sources: Sources::new(settings.sources.clone()),
             security: SecurityLog::default(),
             settings,
-            orphans: Orphans::of(&state),
+            dead_worker_sessions: DeadWorkerSessions::of(&state),
             state,
-            stamp,
+            timestamp,
             links: BTreeMap::new(),
             attached: BTreeMap::new(),
             batches: Batches::default(),
             logins: Logins::new(remembered),
-            filing: Filing::default(),
+            appends: AccountAppends::default(),
             checkpoints: Checkpoints::at(position),
             space: Space::default(),
             text_reads: TextReads::default(),
@@ -246,9 +246,9 @@ impl Core {
     }
 
     /// Begins a turn of the loop: what comes in from here on came now.
-    pub fn begin_turn(&mut self, stamp: Stamp) {
-        self.stamp = stamp;
-        self.end_overdue_orphans();
+    pub fn begin_turn(&mut self, timestamp: Timestamp) {
+        self.timestamp = timestamp;
+        self.end_overdue_worker_sessions();
         self.close_silent_links();
         self.try_to_take_reserve();
         self.retry_lines();
@@ -267,13 +267,15 @@ impl Core {
     /// When the core wants a turn even if nothing comes in, in boot time.
     pub fn next_deadline_ms(&self) -> Option<u64> {
         [
-            self.text_reads.is_dropping().then_some(self.stamp.boot_ms),
-            self.checkpoints.next_piece_ms(self.stamp.boot_ms),
-            self.orphans.next_deadline_ms(),
+            self.text_reads
+                .is_dropping()
+                .then_some(self.timestamp.boot_ms),
+            self.checkpoints.next_piece_ms(self.timestamp.boot_ms),
+            self.dead_worker_sessions.next_deadline_ms(),
             self.next_list_ms(),
             self.next_silent_link_ms(),
             self.batches.next_retry_ms(),
-            self.filing.next_retry_ms(),
+            self.appends.next_retry_ms(),
             self.space.next_try_ms(),
         ]
         .into_iter()
@@ -300,7 +302,7 @@ impl Core {
     /// is full stops nobody from reading.
     pub fn is_ready(&self) -> bool {
         self.space.is_known()
-            && self.filing.is_settled()
+            && self.appends.is_settled()
             && !self.space.has_missed_accounts()
             && (self.batches.is_idle() || self.batches.holds_but_small_things())
     }
@@ -308,7 +310,7 @@ impl Core {
     /// Whether everything that came in was decided and answered.
     pub fn is_idle(&self) -> bool {
         self.batches.is_idle()
-            && self.filing.is_settled()
+            && self.appends.is_settled()
             && self.logins.is_idle()
             && self.text_reads.is_idle()
             && self.lists.is_idle()

@@ -77,12 +77,12 @@ impl Core {
                 address,
                 is_known,
             } => self.open_client(link, connection, address, is_known),
-            FromWorker::Sends(sends) => self.take_sends(link, sends),
+            FromWorker::SendBatch(sends) => self.take_send_batch(link, sends),
         }
     }
 
     pub(super) fn take_request(&mut self, link: LinkId, request: Request<'_>) {
-        if self.sources.is_turned_away((link, request.connection)) {
+        if self.sources.is_rejected((link, request.connection)) {
             return;
         }
         let asked = Asked {
@@ -95,7 +95,7 @@ impl Core {
         self.note_progress(link, request.connection, request.progress);
         match request.call {
             Call::Name { name, address } => {
-                let named = self.state.look_up(name, address, &self.stamp);
+                let named = self.state.look_up(name, address, &self.timestamp);
                 if matches!(named, Named::Blocked { .. }) {
                     self.note(Event::Blocked, Some(address), Some(name));
                 }
@@ -202,7 +202,7 @@ impl Core {
         };
         match read {
             Read::Full => return self.refuse_for_full_disk(link, serial, offset),
-            Read::End { life } if found.life() == Some(life) => {
+            Read::End { worker_session } if found.worker_session() == Some(worker_session) => {
                 return self.send(link, &ToWorker::End { connection: serial });
             }
             Read::End { .. } => return,
@@ -311,7 +311,11 @@ impl Core {
     }
 
     pub(super) fn answer_request(&mut self, request: RequestName, answer: Answer<'_>) {
-        if let Some(link) = self.attached.get(&request.connection.life).copied() {
+        if let Some(link) = self
+            .attached
+            .get(&request.connection.worker_session)
+            .copied()
+        {
             if answer == Answer::Welcome {
                 self.sources.logged_in((link, request.connection.serial));
             }

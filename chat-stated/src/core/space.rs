@@ -90,7 +90,7 @@ fn waits_for_room(entry: &Entry, has_reserve: bool) -> bool {
             Attempt::LogOut => true,
             action => has_reserve && !action.adds(),
         },
-        Entry::Sends(_) => false,
+        Entry::SendBatch(_) => false,
         // The next one says it again, and so does the end of the session; nobody is to wait behind it.
         Entry::Progress { .. } => has_reserve,
         Entry::ChangeAccounts(_) => has_reserve,
@@ -116,7 +116,7 @@ impl Core {
                 sorting.keep(entry);
             } else if let Entry::Request { name, .. } = &entry {
                 self.refuse_for_room(&mut sorting, name);
-            } else if let Entry::Sends(sends) = &entry {
+            } else if let Entry::SendBatch(sends) = &entry {
                 for name in sends.names() {
                     self.refuse_for_room(&mut sorting, &name);
                 }
@@ -134,7 +134,7 @@ impl Core {
         // With the reserve given up they can go on at once.
         let hold_until_ms = match self.space.room {
             Room::GivingUp => u64::MAX,
-            _ => self.stamp.boot_ms + RETRY_MS,
+            _ => self.timestamp.boot_ms + RETRY_MS,
         };
         self.batches
             .put_back(sequence, sorting.entries, sorting.reads, hold_until_ms);
@@ -152,7 +152,7 @@ impl Core {
 
     fn refuse_for_room(&mut self, sorting: &mut Sorting, name: &RequestName) {
         let connection = name.connection;
-        if let Some(link) = self.attached.get(&connection.life).copied() {
+        if let Some(link) = self.attached.get(&connection.worker_session).copied() {
             let refusal = WaitingRead {
                 link,
                 serial: connection.serial,
@@ -193,7 +193,7 @@ impl Core {
             _ => RETRY_MS,
         };
         self.space.room = Room::Low {
-            try_at_ms: Some(self.stamp.boot_ms + retry_ms),
+            try_at_ms: Some(self.timestamp.boot_ms + retry_ms),
         };
         self.batches.release();
         self.begin_checkpoint_for_room();
@@ -203,7 +203,7 @@ impl Core {
         if self
             .space
             .next_try_ms()
-            .is_none_or(|try_at_ms| try_at_ms > self.stamp.boot_ms)
+            .is_none_or(|try_at_ms| try_at_ms > self.timestamp.boot_ms)
         {
             return;
         }
@@ -248,7 +248,7 @@ impl Core {
             (Room::Low { .. }, Err(error)) => {
                 log::debug!("{error}");
                 self.space.room = Room::Low {
-                    try_at_ms: Some(self.stamp.boot_ms + RETRY_MS),
+                    try_at_ms: Some(self.timestamp.boot_ms + RETRY_MS),
                 };
                 self.batches.release();
             }
@@ -259,7 +259,7 @@ impl Core {
         self.space.room = Room::Enough;
         match self.space.cause {
             Some(NoRoom::FileSize) => {
-                self.space.over_at_ms = Some(self.stamp.boot_ms + SETTLED_MS);
+                self.space.over_at_ms = Some(self.timestamp.boot_ms + SETTLED_MS);
             }
             _ => self.want_of_room_is_over(),
         }

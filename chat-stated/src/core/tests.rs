@@ -4,16 +4,15 @@ mod account_file;
 mod checkpoints;
 mod lists;
 mod refusals;
-mod sends;
+mod send_batches;
 mod texts;
 
 use std::path::PathBuf;
 
 use chat_node::files_read::Reading;
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
-    LifeCredential, Message, Progress, Request, ResumedConnection, StreamOffset, ToWorker,
-    decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
+    Progress, Request, ResumeToken, ResumedConnection, StreamOffset, ToWorker, decode_items,
 };
 
 use super::*;
@@ -25,7 +24,7 @@ use crate::checkpoint::MemoryCheckpoint;
 use crate::database::NoRoom;
 use crate::entry::{Action as Attempt, ConnectionId, RequestName};
 
-const START: Stamp = Stamp {
+const START: Timestamp = Timestamp {
     wall_ms: 1_800_000_000_000,
     boot_ms: 50_000,
     boot_id: [1; 16],
@@ -36,14 +35,14 @@ fn core_of(state: State) -> Core {
     Core::new(
         CoreSettings::default(),
         state,
-        Position(0),
+        LogIndex(0),
         remembered,
         START,
     )
 }
 
-fn after_ms(ms: u64) -> Stamp {
-    Stamp {
+fn after_ms(ms: u64) -> Timestamp {
+    Timestamp {
         wall_ms: START.wall_ms + ms as i64,
         boot_ms: START.boot_ms + ms,
         ..START
@@ -60,7 +59,7 @@ fn settle(core: &mut Core) -> Vec<FileRequest> {
         }
         for action in actions {
             match action {
-                Action::Submit(batch) => core.committed(Position(1), batch, 0),
+                Action::Submit(batch) => core.committed(LogIndex(1), batch, 0),
                 Action::File(request) => requests.push(request),
                 Action::TakeReserve => core.reserve_taken(Ok(())),
                 other => panic!("{other:?}"),
@@ -80,7 +79,7 @@ fn read_file(core: &mut Core, content: &str) {
     core.account_file_read(0, Ok(content_of(content)));
 }
 
-/// With a worker's life and an account whose line is on its way to the file; and that line's ticket.
+/// With a worker session and an account whose line is on its way to the file; and that line's ticket.
 fn with_registration() -> (Core, u64) {
     let mut core = core_of(State::default());
     read_file(&mut core, "");
@@ -88,11 +87,11 @@ fn with_registration() -> (Core, u64) {
     let hello = Hello { resume: None }.encode().unwrap();
     core.hello(0, &hello, [7; 16]);
     settle(&mut core);
-    let life = core.state.lives().next().unwrap().0;
+    let worker_session = core.state.worker_sessions().next().unwrap().0;
     core.batches.push(Entry::Request {
         name: RequestName {
             connection: ConnectionId {
-                life,
+                worker_session,
                 serial: ConnectionSerial(1),
             },
             offset: StreamOffset(1),
@@ -117,14 +116,18 @@ fn workers_are_waited_for_from_when_they_can_come_back() {
     // The account file took its time.
     core.begin_turn(after_ms(60_000));
     settle(&mut core);
-    assert_eq!(core.orphans().len(), 1, "nobody could have come yet");
+    assert_eq!(
+        core.dead_worker_sessions().len(),
+        1,
+        "nobody could have come yet"
+    );
     core.serving_began();
     core.begin_turn(after_ms(61_999));
-    assert_eq!(core.orphans().len(), 1);
+    assert_eq!(core.dead_worker_sessions().len(), 1);
     core.begin_turn(after_ms(62_000));
-    assert_eq!(core.orphans().len(), 0);
+    assert_eq!(core.dead_worker_sessions().len(), 0);
     settle(&mut core);
-    assert_eq!(core.state.lives().count(), 0);
+    assert_eq!(core.state.worker_sessions().count(), 0);
 }
 
 /// A worker with one client that is logged in, by the account `ann`.
@@ -142,9 +145,9 @@ impl Attached {
         core.link_opened(0, 1);
         core.hello(0, &Hello { resume: None }.encode().unwrap(), [7; 16]);
         settle(&mut core);
-        let life = core.state.lives().next().unwrap().0;
+        let worker_session = core.state.worker_sessions().next().unwrap().0;
         let connection = ConnectionId {
-            life,
+            worker_session,
             serial: ConnectionSerial(1),
         };
         let (account, _) = core.state.account("ann").unwrap();
@@ -181,8 +184,8 @@ impl Attached {
         read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
         settle(&mut core);
         core.link_opened(0, 1);
-        let resume = Some(LifeCredential {
-            life: self.connection.life,
+        let resume = Some(ResumeToken {
+            worker_session: self.connection.worker_session,
             secret: [7; 16],
         });
         core.hello(0, &Hello { resume }.encode().unwrap(), [8; 16]);
@@ -254,7 +257,7 @@ impl Attached {
 
     fn commit(&mut self, batch: Batch) {
         self.position += 1;
-        self.core.committed(Position(self.position), batch, 0);
+        self.core.committed(LogIndex(self.position), batch, 0);
     }
 
     /// Which lines were answered since this was last called, and whether for want of room.
@@ -288,7 +291,7 @@ fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
     worker.ask(10, SEND());
     let first = worker.submitted().unwrap();
     // Somebody else's entry begins the next batch, and the question is put behind that.
-    worker.core.batches.push(Entry::Filed(Vec::new()));
+    worker.core.batches.push(Entry::FileStatus(Vec::new()));
     worker.ask(20, Call::Fetch);
     worker.commit(first);
     worker.ask(30, Call::Fetch);
@@ -395,7 +398,7 @@ fn checkpoints_begun(core: &mut Core) -> usize {
         }
         for action in actions {
             match action {
-                Action::Submit(batch) => core.committed(Position(20), batch, 0),
+                Action::Submit(batch) => core.committed(LogIndex(20), batch, 0),
                 Action::Checkpoint { .. } => begun += 1,
                 _ => {}
             }

@@ -200,7 +200,7 @@ impl Core {
             serial: page.serial,
             offset: StreamOffset::default(),
             read: Read::End {
-                life: connection.life,
+                worker_session: connection.worker_session,
             },
         });
     }

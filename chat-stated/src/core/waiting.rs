@@ -15,7 +15,7 @@ pub(super) struct WaitingLog {
 impl Core {
     /// A message was refused because of what waits.
     pub(super) fn waiting_is_full(&mut self) {
-        let now_ms = self.stamp.boot_ms;
+        let now_ms = self.timestamp.boot_ms;
         if now_ms < self.waiting_log.quiet_until_ms {
             return;
         }

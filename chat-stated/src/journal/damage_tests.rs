@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::durable_mark::{self, DurableMark};
+use super::durable_position::{self, DurablePosition};
 use super::tests::{await_committed, batch, copy_as_if_killed, expect_batches, open, start, write};
-use super::{CheckedJournal, Journal, JournalEvent, Position};
+use super::{CheckedJournal, Journal, JournalEvent, LogIndex};
 use crate::database::testing::{PATIENCE, flips, quick_directory};
 use crate::database::{PAGE_BYTES, StorageError};
 
@@ -88,7 +88,7 @@ fn a_missing_journal_is_named_unless_its_mark_was_taken_away_too() {
     assert!(error.contains("it is missing"), "{error}");
     fs::remove_file(dir.path().join("journal.mark2")).unwrap();
     let (journal, found) = open(dir.path(), 4).unwrap();
-    assert_eq!((journal.last(), found.len()), (Position(4), 0));
+    assert_eq!((journal.last(), found.len()), (LogIndex(4), 0));
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_torn_end_of_the_log_takes_nothing_but_the_end() {
     // A power cut may leave the mark as it was long ago, and no part of the log that was not synced.
     let mut lengths = std::collections::BTreeSet::new();
     for end in (0..=log.len()).step_by(997).chain([log.len()]) {
-        DurableMark::begin(dir.path(), Position(0)).unwrap();
+        DurablePosition::begin(dir.path(), LogIndex(0)).unwrap();
         fs::write(dir.path().join(names[0]), &database).unwrap();
         fs::write(dir.path().join(names[1]), &log[..end]).unwrap();
         let (journal, found) = open(dir.path(), 0).unwrap();
@@ -203,14 +203,14 @@ fn a_torn_end_of_the_log_takes_nothing_but_the_end() {
 }
 
 fn remove_marks(dir: &Path) {
-    for path in durable_mark::paths(dir) {
+    for path in durable_position::paths(dir) {
         fs::remove_file(path).unwrap();
     }
 }
 
 #[test]
 fn one_mark_that_cannot_be_read_stops_nobody() {
-    for lost in durable_mark::FILE_NAMES {
+    for lost in durable_position::FILE_NAMES {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), 0, 1..=5, 10);
         fs::write(dir.path().join(lost), "torn").unwrap();
@@ -229,7 +229,7 @@ fn one_mark_that_cannot_be_read_stops_nobody() {
 fn a_journal_without_marks_is_not_believed() {
     let dir = killed_with_a_log();
     for (missing, what) in [(false, "cannot be read"), (true, "are missing")] {
-        for path in durable_mark::paths(dir.path()) {
+        for path in durable_position::paths(dir.path()) {
             fs::write(path, "").unwrap();
         }
         if missing {
@@ -241,7 +241,7 @@ fn a_journal_without_marks_is_not_believed() {
         assert!(error.contains("accept-journal"), "{error}");
     }
     let accepted = CheckedJournal::open(dir.path()).unwrap().accept().unwrap();
-    assert_eq!(accepted, Position(0));
+    assert_eq!(accepted, LogIndex(0));
     assert!(open(dir.path(), 0).unwrap().1.is_empty());
 }
 
@@ -258,14 +258,14 @@ fn a_journal_whose_marks_say_more_is_not_accepted() {
 #[test]
 fn a_journal_that_was_being_made_is_made() {
     let dir = tempfile::tempdir().unwrap();
-    durable_mark::announce_journal(dir.path()).unwrap();
+    durable_position::announce_journal(dir.path()).unwrap();
     let (journal, found) = open(dir.path(), 7).unwrap();
-    assert_eq!((journal.last(), found.len()), (Position(7), 0));
+    assert_eq!((journal.last(), found.len()), (LogIndex(7), 0));
     drop(journal);
     // The journal is there, and nothing says yet how far it goes.
-    durable_mark::announce_journal(dir.path()).unwrap();
+    durable_position::announce_journal(dir.path()).unwrap();
     let (journal, found) = open(dir.path(), 7).unwrap();
-    assert_eq!((journal.last(), found.len()), (Position(7), 0));
+    assert_eq!((journal.last(), found.len()), (LogIndex(7), 0));
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn damage_among_unused_pages_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 50_000);
     change_database(dir.path(), "DELETE FROM batch WHERE position > 3");
-    DurableMark::begin(dir.path(), Position(3)).unwrap();
+    DurablePosition::begin(dir.path(), LogIndex(3)).unwrap();
     expect_batches(&open(dir.path(), 0).unwrap().1, 1..=3, 50_000);
     let file = dir.path().join("journal.db");
     let mut bytes = fs::read(&file).unwrap();

@@ -7,7 +7,7 @@
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use super::Position;
+use super::LogIndex;
 use crate::entry::Batch;
 
 /// Number of the encoding that is written. Raised whenever a golden byte in the tests would change, or what came before
@@ -23,8 +23,8 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of a digest.
 pub const DIGEST_BYTES: usize = 16;
 
-/// Bytes of an encoded [`Anchor`].
-const ANCHOR_BYTES: usize = 8 + DIGEST_BYTES + 16;
+/// Bytes of an encoded [`LogBase`].
+const LOG_BASE_BYTES: usize = 8 + DIGEST_BYTES + 16;
 
 const fn encoding() -> Configuration<LittleEndian, Varint, Limit<MAX_BODY_BYTES>> {
     bincode::config::standard().with_limit::<MAX_BODY_BYTES>()
@@ -56,7 +56,7 @@ impl Digest {
     pub const START: Self = Self(*b"chatserv journal");
 
     /// The digest of a body in its place.
-    pub fn of(position: Position, previous: Digest, body: &[u8]) -> Self {
+    pub fn of(position: LogIndex, previous: Digest, body: &[u8]) -> Self {
         let mut hasher = Xxh3::new();
         hasher.update(&position.0.to_le_bytes());
         hasher.update(&previous.0);
@@ -104,22 +104,22 @@ pub fn decode(body: &[u8]) -> Result<Batch, FormatError> {
 
 /// The last batch that was forgotten: what the first stored one follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Anchor {
+pub struct LogBase {
     /// Its place.
-    pub position: Position,
+    pub position: LogIndex,
     /// Its digest.
     pub digest: Digest,
 }
 
-impl Anchor {
+impl LogBase {
     /// Whether the journal was begun in place of one that is gone, behind the checkpoint at this position.
-    pub fn begins_anew_after(&self, checkpoint: Position) -> bool {
-        checkpoint > Position(0) && self.position == checkpoint && self.digest == Digest::START
+    pub fn begins_anew_after(&self, checkpoint: LogIndex) -> bool {
+        checkpoint > LogIndex(0) && self.position == checkpoint && self.digest == Digest::START
     }
 
     /// As it is stored: position, digest, checksum over both.
-    pub fn encode(&self) -> [u8; ANCHOR_BYTES] {
-        let mut bytes = [0; ANCHOR_BYTES];
+    pub fn encode(&self) -> [u8; LOG_BASE_BYTES] {
+        let mut bytes = [0; LOG_BASE_BYTES];
         bytes[..8].copy_from_slice(&self.position.0.to_le_bytes());
         bytes[8..24].copy_from_slice(&self.digest.0);
         let checksum = xxh3_128(&bytes[..24]).to_le_bytes();
@@ -131,11 +131,11 @@ impl Anchor {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (position, rest) = bytes.split_first_chunk::<8>()?;
         let (digest, _) = rest.split_first_chunk::<DIGEST_BYTES>()?;
-        let anchor = Self {
-            position: Position(u64::from_le_bytes(*position)),
+        let log_base = Self {
+            position: LogIndex(u64::from_le_bytes(*position)),
             digest: Digest(*digest),
         };
-        (anchor.encode() == bytes).then_some(anchor)
+        (log_base.encode() == bytes).then_some(log_base)
     }
 }
 
@@ -143,12 +143,14 @@ impl Anchor {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-    use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset};
+    use chat_rpc::{
+        ConnectionSerial, MessageBatch, MessageNumber, Progress, StreamOffset, WorkerSessionId,
+    };
 
     use super::*;
     use crate::entry::{
-        AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, Limits, RequestName,
-        Sends, Stamp, WaitingLimits,
+        AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, SecretInFile,
+        SendBatch, Timestamp, WaitingLimits,
     };
 
     const PROGRESS: Progress = Progress {
@@ -157,7 +159,7 @@ mod tests {
         had: MessageNumber(298),
     };
     const CONNECTION: ConnectionId = ConnectionId {
-        life: LifeId(3),
+        worker_session: WorkerSessionId(3),
         serial: ConnectionSerial(70_000),
     };
 
@@ -175,7 +177,7 @@ mod tests {
 
     fn batch(entries: Vec<Entry>) -> Batch {
         Batch {
-            stamp: Stamp {
+            timestamp: Timestamp {
                 wall_ms: -1,
                 boot_ms: 1_000_000,
                 boot_id: *b"0123456789abcdef",
@@ -193,13 +195,18 @@ mod tests {
                 "0100fb60eafc80969800fca0860100fc0000000432fca0860100fc00000004fb60ea",
             ),
             (
-                Entry::BeginLife {
+                Entry::BeginWorkerSession {
                     secret: [1; 16],
                     pid: 4119,
                 },
                 "010101010101010101010101010101010101fb1710",
             ),
-            (Entry::EndLife { life: LifeId(9) }, "010209"),
+            (
+                Entry::EndWorkerSession {
+                    worker_session: WorkerSessionId(9),
+                },
+                "010209",
+            ),
             (
                 Entry::ChangeAccounts(vec![
                     AccountChange::Set {
@@ -211,7 +218,7 @@ mod tests {
                 "0103020003626f6201730103657665",
             ),
             (
-                Entry::Filed(vec![FiledSecret {
+                Entry::FileStatus(vec![SecretInFile {
                     account,
                     secret_version: 2,
                 }]),
@@ -278,11 +285,11 @@ mod tests {
                 "010703fc70110100fb2c01fb2b01fb2a01",
             ),
             (
-                Entry::Sends(Sends {
+                Entry::SendBatch(SendBatch {
                     connection: CONNECTION,
                     answered: StreamOffset(1),
                     progress: PROGRESS,
-                    lines: PackedSends::of([
+                    lines: MessageBatch::of([
                         (StreamOffset(300), "a b", "hi"),
                         (StreamOffset(304), "a b", "ho"),
                     ])
@@ -340,26 +347,26 @@ mod tests {
     }
 
     #[test]
-    fn golden_bytes_of_digest_and_anchor() {
-        let digest = Digest::of(Position(1), Digest::START, b"body");
+    fn golden_bytes_of_digest_and_log_base() {
+        let digest = Digest::of(LogIndex(1), Digest::START, b"body");
         assert_eq!(hex(digest.as_bytes()), "031b0d15c553838cc69088f7ed304e5b");
-        let anchor = Anchor {
-            position: Position(1),
+        let log_base = LogBase {
+            position: LogIndex(1),
             digest,
         };
         assert_eq!(
-            hex(&anchor.encode()),
+            hex(&log_base.encode()),
             "0100000000000000031b0d15c553838cc69088f7ed304e5b7136d27d517c19a2c780a5eda95c132b"
         );
-        assert_eq!(Anchor::decode(&anchor.encode()), Some(anchor));
+        assert_eq!(LogBase::decode(&log_base.encode()), Some(log_base));
     }
 
     #[test]
     fn a_digest_covers_content_place_and_predecessor() {
-        let digest = Digest::of(Position(2), Digest::START, b"body");
-        assert_ne!(digest, Digest::of(Position(3), Digest::START, b"body"));
-        assert_ne!(digest, Digest::of(Position(2), digest, b"body"));
-        assert_ne!(digest, Digest::of(Position(2), Digest::START, b"bodz"));
+        let digest = Digest::of(LogIndex(2), Digest::START, b"body");
+        assert_ne!(digest, Digest::of(LogIndex(3), Digest::START, b"body"));
+        assert_ne!(digest, Digest::of(LogIndex(2), digest, b"body"));
+        assert_ne!(digest, Digest::of(LogIndex(2), Digest::START, b"bodz"));
         assert_eq!(Digest::from_bytes(digest.as_bytes()), Some(digest));
         assert_eq!(Digest::from_bytes(b"short"), None);
     }

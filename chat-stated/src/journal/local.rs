@@ -9,7 +9,7 @@ use chat_node::crash_point;
 
 use super::commit_times::CommitTimes;
 use super::store::BatchStore;
-use super::{Journal, JournalEvent, JournalSink, Position};
+use super::{Journal, JournalEvent, JournalSink, LogIndex};
 use crate::database::StorageError;
 use crate::entry::Batch;
 
@@ -29,7 +29,7 @@ const BETWEEN_TELLINGS: Duration = Duration::from_secs(60);
 
 enum Command {
     Submit(Batch),
-    ForgetThrough(Position),
+    ForgetThrough(LogIndex),
 }
 
 /// A [`Journal`] in the state directory. Bounds nothing that is submitted: whoever submits bounds what is
@@ -75,7 +75,7 @@ impl Journal for LocalJournal {
         self.send(Command::Submit(batch));
     }
 
-    fn forget_through(&mut self, position: Position) {
+    fn forget_through(&mut self, position: LogIndex) {
         self.send(Command::ForgetThrough(position));
     }
 }
@@ -96,7 +96,7 @@ struct Committer {
     store: BatchStore,
     commands: Receiver<Command>,
     sink: JournalSink,
-    forget_through: Position,
+    forget_through: LogIndex,
     /// Whether there may be something to forget, or space to give back.
     has_housekeeping: bool,
     /// Whether housekeeping has freed space since the log was last written back for it.
@@ -138,7 +138,7 @@ impl Committer {
             match self.commands.recv_timeout(IDLE) {
                 Ok(command) => return Ok(Some(command)),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => self.keep_house()?,
+                Err(RecvTimeoutError::Timeout) => self.compact()?,
             }
         }
         loop {
@@ -150,7 +150,7 @@ impl Committer {
         }
     }
 
-    fn allow_forgetting(&mut self, position: Position) -> Result<(), StorageError> {
+    fn allow_forgetting(&mut self, position: LogIndex) -> Result<(), StorageError> {
         // The checkpoint that has it may have lost its name.
         self.store.check_names()?;
         self.forget_through = self.forget_through.max(position);
@@ -216,7 +216,7 @@ impl Committer {
         &mut self,
         group: &mut Vec<(Batch, usize)>,
         forgets: bool,
-    ) -> Result<Position, StorageError> {
+    ) -> Result<LogIndex, StorageError> {
         self.store.begin(forgets.then_some(self.forget_through))?;
         let mut group_bytes = 0;
         let mut next = 0;
@@ -258,7 +258,7 @@ impl Committer {
     }
 
     /// Does one slice of what can wait until nobody does.
-    fn keep_house(&mut self) -> Result<(), StorageError> {
+    fn compact(&mut self) -> Result<(), StorageError> {
         if self.is_forgetting() {
             self.has_freed = true;
             self.forget_slice()?;

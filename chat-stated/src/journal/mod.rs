@@ -4,7 +4,7 @@
 
 mod commit_times;
 mod crash_points;
-pub(crate) mod durable_mark;
+pub(crate) mod durable_position;
 pub mod format;
 mod local;
 mod recovery;
@@ -27,16 +27,16 @@ pub use store::damaged_journal;
 
 /// Where a batch stands in the journal: 1, 2, 3, ... without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position(pub u64);
+pub struct LogIndex(pub u64);
 
 /// What comes out of a journal.
 #[derive(Debug)]
 pub enum JournalEvent {
     /// Durable, in this place of the order. Batches come out by rising position. With several hosts, the
-    /// batches of the others come out here too: whose answers are whose is told by the life in an entry.
+    /// batches of the others come out here too: whose answers are whose is told by the worker session in an entry.
     Committed {
         /// Its place.
-        position: Position,
+        position: LogIndex,
         /// The batch as it went in.
         batch: Batch,
         /// What it takes in the journal.
@@ -68,5 +68,5 @@ pub trait Journal: Send {
     fn submit(&mut self, batch: Batch);
 
     /// Allows the journal to forget everything up to and including this position: a checkpoint has it.
-    fn forget_through(&mut self, position: Position);
+    fn forget_through(&mut self, position: LogIndex);
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::OptionalExtension;
 
-use super::durable_mark::{self, DurableMark, MarkContent};
-use super::format::{self, Anchor, Digest, FormatError};
+use super::durable_position::{self, DurablePosition, DurablePositionContent};
+use super::format::{self, Digest, FormatError, LogBase};
 use super::local::LocalJournal;
 use super::store::{BatchStore, JOURNAL};
-use super::{JournalSink, Position};
+use super::{JournalSink, LogIndex};
 use crate::database::rewrite::rewrite;
 use crate::database::{Database, StorageError, make_directory};
 use crate::entry::Batch;
@@ -30,7 +30,7 @@ const FILE_IS_LOST: &str = "it is missing, but its mark is there";
 #[derive(Debug)]
 pub struct StoredBatch {
     /// Its place.
-    pub position: Position,
+    pub position: LogIndex,
     /// As it went in.
     pub batch: Batch,
     /// What it takes in the journal.
@@ -41,7 +41,7 @@ pub struct StoredBatch {
 #[derive(Debug)]
 pub struct RecoveredJournal {
     store: BatchStore,
-    last: Position,
+    last: LogIndex,
 }
 
 impl LocalJournal {
@@ -59,7 +59,7 @@ impl LocalJournal {
     /// an error is what is wrong with the batch.
     pub fn open(
         dir: &Path,
-        from: Position,
+        from: LogIndex,
         replay: impl FnMut(StoredBatch) -> Result<(), String>,
     ) -> Result<RecoveredJournal, StorageError> {
         CheckedJournal::open(dir)?.replay(from, replay)
@@ -70,7 +70,7 @@ impl LocalJournal {
 #[derive(Debug)]
 pub struct CheckedJournal {
     dir: PathBuf,
-    mark: MarkContent,
+    mark: DurablePositionContent,
     database: Option<Database>,
 }
 
@@ -79,17 +79,17 @@ impl CheckedJournal {
     pub fn open(dir: &Path) -> Result<Self, StorageError> {
         make_directory(dir)?;
         Ok(Self {
-            mark: durable_mark::read(dir)?,
+            mark: durable_position::read(dir)?,
             database: Database::open(dir, &JOURNAL)?,
             dir: dir.to_owned(),
         })
     }
 
     /// Whether it is, or will be, a journal that was begun in place of one that is gone, behind the checkpoint at this position.
-    pub fn begins_anew_after(&self, checkpoint: Position) -> Result<bool, StorageError> {
+    pub fn begins_anew_after(&self, checkpoint: LogIndex) -> Result<bool, StorageError> {
         match &self.database {
-            Some(database) => Ok(read_anchor(database)?.begins_anew_after(checkpoint)),
-            None => Ok(checkpoint > Position(0)),
+            Some(database) => Ok(read_log_base(database)?.begins_anew_after(checkpoint)),
+            None => Ok(checkpoint > LogIndex(0)),
         }
     }
 
@@ -98,64 +98,64 @@ impl CheckedJournal {
     /// batches; nothing if there is no file and nothing says that there was one.
     pub fn check(
         self,
-        from: Option<Position>,
+        from: Option<LogIndex>,
         replay: impl FnMut(StoredBatch) -> Result<(), String>,
-    ) -> Result<Option<(Position, u64)>, StorageError> {
+    ) -> Result<Option<(LogIndex, u64)>, StorageError> {
         let Some(database) = self.database else {
             return match self.mark {
-                MarkContent::Missing | MarkContent::BeforeJournal => Ok(None),
+                DurablePositionContent::Missing | DurablePositionContent::BeforeJournal => Ok(None),
                 _ => {
                     let file = JOURNAL.path(&self.dir);
                     Err(StorageError::damaged(&file, "the file", FILE_IS_LOST))
                 }
             };
         };
-        let anchor = read_anchor(&database)?;
-        let replayed_from = from.unwrap_or(Position(u64::MAX));
+        let log_base = read_log_base(&database)?;
+        let replayed_from = from.unwrap_or(LogIndex(u64::MAX));
         let last = Replay {
             from: replayed_from,
             replay,
         }
-        .run(&database, anchor)?;
+        .run(&database, log_base)?;
         check_end(
             database.file(),
             last.position,
-            from.unwrap_or(anchor.position),
+            from.unwrap_or(log_base.position),
             self.mark,
         )?;
-        let batches = last.position.0 - anchor.position.0;
+        let batches = last.position.0 - log_base.position.0;
         Ok(Some((last.position, batches)))
     }
 
     /// Takes the journal for whole as it is, though nothing says how far it went: whoever wants that has been told what may be
     /// missing. Everything else is checked as ever. Returns the last position.
-    pub fn accept(self) -> Result<Position, StorageError> {
+    pub fn accept(self) -> Result<LogIndex, StorageError> {
         let Some(database) = &self.database else {
             let missing = io::ErrorKind::NotFound.into();
             return Err(StorageError::io("open", &JOURNAL.path(&self.dir))(missing));
         };
-        let anchor = read_anchor(database)?;
+        let log_base = read_log_base(database)?;
         let last = Replay {
-            from: Position(u64::MAX),
+            from: LogIndex(u64::MAX),
             replay: |_| Ok(()),
         }
-        .run(database, anchor)?;
-        if let MarkContent::Through(position) = self.mark {
+        .run(database, log_base)?;
+        if let DurablePositionContent::Through(position) = self.mark {
             check_end(
                 database.file(),
                 last.position,
-                anchor.position,
-                MarkContent::Through(position),
+                log_base.position,
+                DurablePositionContent::Through(position),
             )?;
         }
-        DurableMark::begin(&self.dir, last.position)?;
+        DurablePosition::begin(&self.dir, last.position)?;
         Ok(last.position)
     }
 
     /// Goes on as [`LocalJournal::open`] says.
     pub fn replay(
         self,
-        from: Position,
+        from: LogIndex,
         replay: impl FnMut(StoredBatch) -> Result<(), String>,
     ) -> Result<RecoveredJournal, StorageError> {
         let Self {
@@ -164,43 +164,47 @@ impl CheckedJournal {
             database,
         } = self;
         let dir = dir.as_path();
-        let (database, anchor, last) = match database {
+        let (database, log_base, last) = match database {
             Some(database) => {
-                let anchor = read_anchor(&database)?;
-                let last = Replay { from, replay }.run(&database, anchor)?;
-                (database, anchor, last)
+                let log_base = read_log_base(&database)?;
+                let last = Replay { from, replay }.run(&database, log_base)?;
+                (database, log_base, last)
             }
-            None if matches!(mark, MarkContent::Missing | MarkContent::BeforeJournal) => {
-                durable_mark::announce_journal(dir)?;
-                if from > Position(0) {
+            None if matches!(
+                mark,
+                DurablePositionContent::Missing | DurablePositionContent::BeforeJournal
+            ) =>
+            {
+                durable_position::announce_journal(dir)?;
+                if from > LogIndex(0) {
                     log::warn!(
                         "there is no journal: a new one goes on after batch {}",
                         from.0
                     );
                 }
-                let anchor = Anchor {
+                let log_base = LogBase {
                     position: from,
                     digest: Digest::START,
                 };
-                let database = create(dir, anchor)?;
-                return Self::recovered(dir, database, anchor, anchor);
+                let database = create(dir, log_base)?;
+                return Self::recovered(dir, database, log_base, log_base);
             }
             None => {
                 return Err(lost(&JOURNAL.path(dir), "the file", FILE_IS_LOST.into()));
             }
         };
         check_end(database.file(), last.position, from, mark)?;
-        Self::recovered(dir, database, anchor, last)
+        Self::recovered(dir, database, log_base, last)
     }
 
     fn recovered(
         dir: &Path,
         database: Database,
-        anchor: Anchor,
-        last: Anchor,
+        log_base: LogBase,
+        last: LogBase,
     ) -> Result<RecoveredJournal, StorageError> {
         database.write_back_whole_wal()?;
-        let store = BatchStore::new(dir, database, anchor, last)?;
+        let store = BatchStore::new(dir, database, log_base, last)?;
         let last = last.position;
         Ok(RecoveredJournal { store, last })
     }
@@ -208,7 +212,7 @@ impl CheckedJournal {
 
 impl RecoveredJournal {
     /// The position of the last batch in it.
-    pub fn last(&self) -> Position {
+    pub fn last(&self) -> LogIndex {
         self.last
     }
 
@@ -223,17 +227,17 @@ impl RecoveredJournal {
     }
 }
 
-fn create(dir: &Path, anchor: Anchor) -> Result<Database, StorageError> {
+fn create(dir: &Path, log_base: LogBase) -> Result<Database, StorageError> {
     Database::create(dir, &JOURNAL, |rows| {
         rows.execute(
             "INSERT INTO anchor (id, content) VALUES (0, ?1)",
-            [&anchor.encode()[..]],
+            [&log_base.encode()[..]],
         )
         .map(|_| ())
     })
 }
 
-pub(super) fn read_anchor(database: &Database) -> Result<Anchor, StorageError> {
+pub(super) fn read_log_base(database: &Database) -> Result<LogBase, StorageError> {
     let content: Option<Vec<u8>> = database
         .connection
         .query_row("SELECT content FROM anchor WHERE id = 0", (), |row| {
@@ -242,7 +246,7 @@ pub(super) fn read_anchor(database: &Database) -> Result<Anchor, StorageError> {
         .optional()
         .map_err(StorageError::sqlite("read", database.file()))?;
     content
-        .and_then(|content| Anchor::decode(&content))
+        .and_then(|content| LogBase::decode(&content))
         .ok_or_else(|| {
             let what = "it is missing, or its checksum does not match its content";
             StorageError::damaged(database.file(), "the anchor", what)
@@ -252,11 +256,11 @@ pub(super) fn read_anchor(database: &Database) -> Result<Anchor, StorageError> {
 /// Whether the journal reaches as far as it did once.
 fn check_end(
     file: &Path,
-    last: Position,
-    from: Position,
-    mark: MarkContent,
+    last: LogIndex,
+    from: LogIndex,
+    mark: DurablePositionContent,
 ) -> Result<(), StorageError> {
-    let reaches = |wanted: Position, whose: &str| {
+    let reaches = |wanted: LogIndex, whose: &str| {
         if last >= wanted {
             return Ok(());
         }
@@ -274,11 +278,11 @@ fn check_end(
         advice: ADVICE_NO_MARK,
     };
     match mark {
-        MarkContent::Through(position) => reaches(position, "journal.mark"),
+        DurablePositionContent::Through(position) => reaches(position, "journal.mark"),
         // The process died between making the journal and the first batch.
-        MarkContent::BeforeJournal => Ok(()),
-        MarkContent::Unreadable => Err(no_mark("cannot be read")),
-        MarkContent::Missing => Err(no_mark("are missing")),
+        DurablePositionContent::BeforeJournal => Ok(()),
+        DurablePositionContent::Unreadable => Err(no_mark("cannot be read")),
+        DurablePositionContent::Missing => Err(no_mark("are missing")),
     }
 }
 
@@ -292,18 +296,18 @@ fn lost(file: &Path, place: &str, what: String) -> StorageError {
 }
 
 struct Replay<F> {
-    from: Position,
+    from: LogIndex,
     replay: F,
 }
 
 impl<F: FnMut(StoredBatch) -> Result<(), String>> Replay<F> {
     /// Reads all rows; returns the last.
-    fn run(&mut self, database: &Database, anchor: Anchor) -> Result<Anchor, StorageError> {
+    fn run(&mut self, database: &Database, log_base: LogBase) -> Result<LogBase, StorageError> {
         let file = database.file();
-        if anchor.position > self.from {
+        if log_base.position > self.from {
             let what = format!(
                 "it begins after batch {}, and checkpoint.db, older than it was or missing, ends with batch {}",
-                anchor.position.0, self.from.0
+                log_base.position.0, self.from.0
             );
             return Err(StorageError::damaged(file, "the beginning", what));
         }
@@ -313,7 +317,7 @@ impl<F: FnMut(StoredBatch) -> Result<(), String>> Replay<F> {
             .prepare("SELECT position, digest, body FROM batch ORDER BY position")
             .map_err(error)?;
         let mut rows = select.query(()).map_err(error)?;
-        let mut last = anchor;
+        let mut last = log_base;
         while let Some(row) = rows.next().map_err(error)? {
             last = self.take(file, row, last)?;
         }
@@ -324,13 +328,13 @@ impl<F: FnMut(StoredBatch) -> Result<(), String>> Replay<F> {
         &mut self,
         file: &Path,
         row: &rusqlite::Row<'_>,
-        previous: Anchor,
-    ) -> Result<Anchor, StorageError> {
+        previous: LogBase,
+    ) -> Result<LogBase, StorageError> {
         let error = |error| StorageError::sqlite("read", file)(error);
-        let position = Position(row.get::<_, i64>(0).map_err(error)? as u64);
+        let position = LogIndex(row.get::<_, i64>(0).map_err(error)? as u64);
         let digest = row.get_ref(1).map_err(error)?;
         let body = row.get_ref(2).map_err(error)?;
-        let expected = Position(previous.position.0 + 1);
+        let expected = LogIndex(previous.position.0 + 1);
         let place = format!("batch {}", expected.0);
         if position != expected {
             let what = format!("it is missing; batch {} comes next", position.0);
@@ -361,7 +365,7 @@ impl<F: FnMut(StoredBatch) -> Result<(), String>> Replay<F> {
             })
             .map_err(damaged)?;
         }
-        Ok(Anchor {
+        Ok(LogBase {
             position,
             digest: found,
         })

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::Position;
-use super::durable_mark::DurableMark;
-use super::format::{Anchor, Digest};
-use super::recovery::read_anchor;
+use super::LogIndex;
+use super::durable_position::DurablePosition;
+use super::format::{Digest, LogBase};
+use super::recovery::read_log_base;
 use super::store::JOURNAL;
 use crate::database::{Database, StorageError};
 
@@ -13,15 +13,15 @@ use crate::database::{Database, StorageError};
 #[derive(Debug)]
 pub struct JournalSnapshot {
     database: Database,
-    anchor: Anchor,
-    last: Position,
+    log_base: LogBase,
+    last: LogIndex,
 }
 
 /// A batch as it is stored. Whether its digest is right is for the reader to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredRow<'a> {
     /// Its place.
-    pub position: Position,
+    pub position: LogIndex,
     /// Over place, predecessor and body.
     pub digest: Digest,
     /// The batch, encoded.
@@ -33,33 +33,33 @@ impl JournalSnapshot {
     /// file.
     pub fn of_running(dir: &Path) -> Result<Self, StorageError> {
         let database = Database::open_beside(dir, &JOURNAL)?;
-        let anchor = read_anchor(&database)?;
+        let log_base = read_log_base(&database)?;
         let last: Option<i64> = database
             .connection
             .query_row("SELECT max(position) FROM batch", (), |row| row.get(0))
             .map_err(StorageError::sqlite("read", database.file()))?;
-        let last = last.map_or(anchor.position, |last| Position(last as u64));
+        let last = last.map_or(log_base.position, |last| LogIndex(last as u64));
         Ok(Self {
             database,
-            anchor,
+            log_base,
             last,
         })
     }
 
     /// The last batch in it, or that was ever in it.
-    pub fn last(&self) -> Position {
+    pub fn last(&self) -> LogIndex {
         self.last
     }
 
     /// The last batch that was forgotten; what is behind it is there.
-    pub fn forgotten_through(&self) -> Position {
-        self.anchor.position
+    pub fn forgotten_through(&self) -> LogIndex {
+        self.log_base.position
     }
 
     /// Place and digest of a batch that is in it, or was forgotten last.
-    pub fn anchor_at(&self, position: Position) -> Result<Anchor, StorageError> {
-        if position == self.anchor.position {
-            return Ok(self.anchor);
+    pub fn log_base_at(&self, position: LogIndex) -> Result<LogBase, StorageError> {
+        if position == self.log_base.position {
+            return Ok(self.log_base);
         }
         let file = self.database.file();
         let digest = self
@@ -72,7 +72,7 @@ impl JournalSnapshot {
             )
             .map_err(StorageError::sqlite("read", file))?;
         match digest {
-            Some(digest) => Ok(Anchor { position, digest }),
+            Some(digest) => Ok(LogBase { position, digest }),
             None => {
                 let place = format!("batch {}", position.0);
                 Err(StorageError::damaged(file, place, "its digest is cut off"))
@@ -83,7 +83,7 @@ impl JournalSnapshot {
     /// Hands over what stands after a position, in order.
     pub fn read_after<E: From<StorageError>>(
         &self,
-        position: Position,
+        position: LogIndex,
         mut take: impl FnMut(StoredRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let file = self.database.file();
@@ -109,7 +109,7 @@ impl JournalSnapshot {
                 StorageError::damaged(file, place, "its digest is cut off")
             })?;
             take(StoredRow {
-                position: Position(position as u64),
+                position: LogIndex(position as u64),
                 digest,
                 body: blob(2)?,
             })?;
@@ -118,19 +118,19 @@ impl JournalSnapshot {
     }
 }
 
-/// Makes the file of a journal, durably and in place of any other, that goes on after `anchor` with the rows that `fill`
+/// Makes the file of a journal, durably and in place of any other, that goes on after `log_base` with the rows that `fill`
 /// gives, in order. It ends early with its own error, and then no file was made.
 pub fn create_journal<E: From<StorageError>>(
     dir: &Path,
-    anchor: Anchor,
+    log_base: LogBase,
     fill: impl FnOnce(&mut dyn FnMut(StoredRow<'_>) -> Result<(), E>) -> Result<(), E>,
 ) -> Result<(), E> {
     let file = JOURNAL.path(dir);
-    let mut last = anchor.position;
+    let mut last = log_base.position;
     Database::create_from(dir, &JOURNAL, |rows| {
         rows.execute(
             "INSERT INTO anchor (id, content) VALUES (0, ?1)",
-            [&anchor.encode()[..]],
+            [&log_base.encode()[..]],
         )?;
         let mut insert =
             rows.prepare("INSERT INTO batch (position, digest, body) VALUES (?1, ?2, ?3)")?;
@@ -142,6 +142,6 @@ pub fn create_journal<E: From<StorageError>>(
                 .map_err(|error| StorageError::sqlite("write to", &file)(error).into())
         }))
     })?;
-    DurableMark::begin(dir, last)?;
+    DurablePosition::begin(dir, last)?;
     Ok(())
 }

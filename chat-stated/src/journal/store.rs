@@ -7,10 +7,10 @@ use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::Position;
+use super::LogIndex;
 use super::crash_points;
-use super::durable_mark::{self, DurableMark};
-use super::format::{self, Anchor, Digest};
+use super::durable_position::{self, DurablePosition};
+use super::format::{self, Digest, LogBase};
 use crate::database::{Database, DatabaseKind, NamedFiles, NoRoom, StorageError};
 use crate::entry::Batch;
 use crate::state_lock::LOCK_FILE;
@@ -56,17 +56,17 @@ const FORGOTTEN_WITH_BATCHES: Amount = Amount {
 #[derive(Debug)]
 pub(super) struct BatchStore {
     database: Database,
-    mark: DurableMark,
+    mark: DurablePosition,
     /// What the next process has to find again, before anybody is told that it is stored.
     names: NamedFiles,
     /// The last batch that was forgotten.
-    anchor: Anchor,
+    log_base: LogBase,
     /// The one that will have been with the transaction that was begun.
-    anchor_to_be: Option<Anchor>,
+    log_base_to_be: Option<LogBase>,
     /// The last batch that is durable.
-    durable: Anchor,
+    durable: LogBase,
     /// The last batch that was added, durable or not yet.
-    last: Anchor,
+    last: LogBase,
     body: Vec<u8>,
     /// How large the system lets a file be, if it says.
     file_limit_bytes: Option<u64>,
@@ -88,16 +88,16 @@ impl BatchStore {
     pub(super) fn new(
         dir: &Path,
         database: Database,
-        anchor: Anchor,
-        last: Anchor,
+        log_base: LogBase,
+        last: LogBase,
     ) -> Result<Self, StorageError> {
-        let mark = DurableMark::begin(dir, last.position)?;
+        let mark = DurablePosition::begin(dir, last.position)?;
         Ok(Self {
             database,
             mark,
             names: NamedFiles::of(used_files(dir))?,
-            anchor,
-            anchor_to_be: None,
+            log_base,
+            log_base_to_be: None,
             durable: last,
             last,
             body: Vec::new(),
@@ -108,7 +108,7 @@ impl BatchStore {
 
     /// Begins a transaction. What may be forgotten up to `forget_through` goes first, a slice of it: it leaves its room, and
     /// costs no sync of its own. The last durable batch stays behind as the anchor.
-    pub(super) fn begin(&mut self, forget_through: Option<Position>) -> Result<(), StorageError> {
+    pub(super) fn begin(&mut self, forget_through: Option<LogIndex>) -> Result<(), StorageError> {
         let added_before = std::mem::take(&mut self.added);
         crash_points::before_write(&self.database);
         self.database
@@ -119,10 +119,10 @@ impl BatchStore {
             bytes: FORGOTTEN_WITH_BATCHES.bytes + 2 * added_before.bytes,
         };
         if let Some(through) = forget_through
-            && let Some(anchor) = self.anchor_after_slice(through, limits)?
+            && let Some(log_base) = self.log_base_after_slice(through, limits)?
         {
-            delete_through(&self.database.connection, anchor).map_err(self.error(FORGET))?;
-            self.anchor_to_be = Some(anchor);
+            delete_through(&self.database.connection, log_base).map_err(self.error(FORGET))?;
+            self.log_base_to_be = Some(log_base);
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl BatchStore {
             }
         })?;
         let bytes = self.body.len();
-        let position = Position(self.last.position.0 + 1);
+        let position = LogIndex(self.last.position.0 + 1);
         let digest = Digest::of(position, self.last.digest, &self.body);
         self.database
             .connection
@@ -153,7 +153,7 @@ impl BatchStore {
                 insert.execute((position.0 as i64, digest.as_bytes(), &self.body[..]))
             })
             .map_err(self.error("write to"))?;
-        self.last = Anchor { position, digest };
+        self.last = LogBase { position, digest };
         self.added.batches += 1;
         self.added.bytes += bytes as u64;
         if self.body.capacity() > KEPT_BUFFER_BYTES {
@@ -178,13 +178,13 @@ impl BatchStore {
     }
 
     /// Makes what was added durable; returns the position of the first batch of it.
-    pub(super) fn commit(&mut self) -> Result<Position, StorageError> {
+    pub(super) fn commit(&mut self) -> Result<LogIndex, StorageError> {
         crash_points::in_write(&self.database);
         self.database.commit().map_err(self.error("write to"))?;
         crash_points::before_fsync(&self.database);
-        let first = Position(self.durable.position.0 + 1);
+        let first = LogIndex(self.durable.position.0 + 1);
         self.durable = self.last;
-        self.anchor = self.anchor_to_be.take().unwrap_or(self.anchor);
+        self.log_base = self.log_base_to_be.take().unwrap_or(self.log_base);
         self.mark.advance(self.durable.position)?;
         // Between this and the answer nothing more can be done about a name that goes.
         self.check_names()?;
@@ -199,42 +199,42 @@ impl BatchStore {
     /// Takes back what was added since the last commit.
     pub(super) fn roll_back(&mut self) -> Result<(), StorageError> {
         self.last = self.durable;
-        self.anchor_to_be = None;
+        self.log_base_to_be = None;
         self.database.roll_back()
     }
 
     /// The last position that is forgotten.
-    pub(super) fn forgotten_through(&self) -> Position {
-        self.anchor.position
+    pub(super) fn forgotten_through(&self) -> LogIndex {
+        self.log_base.position
     }
 
     /// Forgets a slice of what is allowed in a transaction of its own.
-    pub(super) fn forget_slice(&mut self, through: Position) -> Result<(), StorageError> {
-        if let Some(anchor) = self.anchor_after_slice(through, FORGOTTEN_APART)? {
-            let delete = |rows: &Connection| delete_through(rows, anchor);
+    pub(super) fn forget_slice(&mut self, through: LogIndex) -> Result<(), StorageError> {
+        if let Some(log_base) = self.log_base_after_slice(through, FORGOTTEN_APART)? {
+            let delete = |rows: &Connection| delete_through(rows, log_base);
             self.database.in_transaction(FORGET, delete)?;
-            self.anchor = anchor;
+            self.log_base = log_base;
         }
         Ok(())
     }
 
-    fn anchor_after_slice(
+    fn log_base_after_slice(
         &self,
-        through: Position,
+        through: LogIndex,
         limits: Amount,
-    ) -> Result<Option<Anchor>, StorageError> {
+    ) -> Result<Option<LogBase>, StorageError> {
         let through = through.min(self.durable.position);
         self.end_of_slice(through, limits)
             .map_err(self.error("read"))
     }
 
-    fn end_of_slice(&self, through: Position, limits: Amount) -> rusqlite::Result<Option<Anchor>> {
+    fn end_of_slice(&self, through: LogIndex, limits: Amount) -> rusqlite::Result<Option<LogBase>> {
         let mut select = self.database.connection.prepare_cached(
             "SELECT position, length(body) FROM batch WHERE position > ?1 AND position <= ?2 \
              ORDER BY position LIMIT ?3",
         )?;
         let mut rows = select.query([
-            self.anchor.position.0 as i64,
+            self.log_base.position.0 as i64,
             through.0 as i64,
             limits.batches as i64,
         ])?;
@@ -255,8 +255,8 @@ impl BatchStore {
             .prepare_cached("SELECT digest FROM batch WHERE position = ?1")?
             .query_row([end], |row| {
                 let digest = Digest::from_bytes(row.get_ref(0)?.as_blob()?);
-                Ok(digest.map(|digest| Anchor {
-                    position: Position(end as u64),
+                Ok(digest.map(|digest| LogBase {
+                    position: LogIndex(end as u64),
                     digest,
                 }))
             })
@@ -307,7 +307,7 @@ fn used_files(dir: &Path) -> Vec<PathBuf> {
         .iter()
         .flat_map(|name| ["", "-wal", "-shm"].map(|suffix| dir.join(format!("{name}{suffix}"))));
     databases
-        .chain(durable_mark::paths(dir))
+        .chain(durable_position::paths(dir))
         .chain([dir.join(LOCK_FILE)])
         .collect()
 }
@@ -317,10 +317,10 @@ fn file_limit_bytes() -> Option<u64> {
     (soft != RLIM_INFINITY).then_some(soft)
 }
 
-fn delete_through(rows: &Connection, anchor: Anchor) -> rusqlite::Result<()> {
+fn delete_through(rows: &Connection, log_base: LogBase) -> rusqlite::Result<()> {
     rows.prepare_cached("DELETE FROM batch WHERE position <= ?1")?
-        .execute([anchor.position.0 as i64])?;
+        .execute([log_base.position.0 as i64])?;
     rows.prepare_cached("UPDATE anchor SET content = ?1 WHERE id = 0")?
-        .execute([&anchor.encode()[..]])?;
+        .execute([&log_base.encode()[..]])?;
     Ok(())
 }

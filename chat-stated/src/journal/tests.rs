@@ -8,17 +8,17 @@ use std::time::Duration;
 use super::*;
 use crate::database::StorageError;
 use crate::database::testing::PATIENCE;
-use crate::entry::{Entry, Stamp};
+use crate::entry::{Entry, Timestamp};
 
 pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
     use crate::entry::{Action, ConnectionId, RequestName};
-    use chat_rpc::{ConnectionSerial, LifeId, Progress, StreamOffset};
+    use chat_rpc::{ConnectionSerial, Progress, StreamOffset, WorkerSessionId};
     let connection = ConnectionId {
-        life: LifeId(1),
+        worker_session: WorkerSessionId(1),
         serial: ConnectionSerial(number),
     };
     Batch {
-        stamp: Stamp {
+        timestamp: Timestamp {
             wall_ms: number as i64,
             boot_ms: number,
             boot_id: [7; 16],
@@ -42,7 +42,7 @@ pub(super) fn open(
     from: u64,
 ) -> Result<(RecoveredJournal, Vec<StoredBatch>), StorageError> {
     let mut batches = Vec::new();
-    let journal = LocalJournal::open(dir, Position(from), |batch| {
+    let journal = LocalJournal::open(dir, LogIndex(from), |batch| {
         batches.push(batch);
         Ok(())
     })?;
@@ -60,7 +60,7 @@ pub(super) fn start(journal: RecoveredJournal) -> (LocalJournal, Receiver<Journa
 pub(super) fn await_committed(
     events: &Receiver<JournalEvent>,
     count: usize,
-) -> Vec<(Position, Batch)> {
+) -> Vec<(LogIndex, Batch)> {
     (0..count)
         .map(|_| match events.recv_timeout(PATIENCE).unwrap() {
             JournalEvent::Committed {
@@ -123,12 +123,12 @@ fn what_went_in_comes_out_in_order_after_reopening() {
     }
     let committed = await_committed(&events, 1000);
     for (index, (position, out)) in committed.into_iter().enumerate() {
-        assert_eq!(position, Position(index as u64 + 1));
+        assert_eq!(position, LogIndex(index as u64 + 1));
         assert_eq!(out, batch(position.0, 100));
     }
     drop(journal);
     let (journal, found) = open(dir.path(), 0).unwrap();
-    assert_eq!(journal.last(), Position(1000));
+    assert_eq!(journal.last(), LogIndex(1000));
     expect_batches(&found, 1..=1000, 100);
     let (_, found) = open(dir.path(), 990).unwrap();
     expect_batches(&found, 991..=1000, 100);
@@ -154,7 +154,7 @@ fn a_journal_that_was_killed_holds_all_that_was_committed() {
 fn a_batch_that_is_handed_back_by_replay_ends_opening() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=2, 10);
-    let result = LocalJournal::open(dir.path(), Position(0), |_| Err("it is odd".into()));
+    let result = LocalJournal::open(dir.path(), LogIndex(0), |_| Err("it is odd".into()));
     let error = result.unwrap_err().to_string();
     assert!(error.contains("batch 1: it is odd"), "{error}");
 }
@@ -167,13 +167,13 @@ fn forgetting_keeps_the_rest_and_gives_space_back() {
         journal.submit(batch(number, 100_000));
     }
     await_committed(&events, 200);
-    journal.forget_through(Position(198));
+    journal.forget_through(LogIndex(198));
     drop(journal);
     // Closing does not wait for what can be done at the next start.
     let (journal, found) = open(dir.path(), 198).unwrap();
     expect_batches(&found, 199..=200, 100_000);
     let (mut journal, events) = start(journal);
-    journal.forget_through(Position(198));
+    journal.forget_through(LogIndex(198));
     let deadline = std::time::Instant::now() + PATIENCE;
     let file = dir.path().join("journal.db");
     while fs::metadata(&file).unwrap().len() > 6 * 1024 * 1024 {
@@ -203,7 +203,7 @@ fn a_full_disk_refuses_batches_and_service_goes_on_when_there_is_room() {
         event => panic!("{event:?}"),
     }
     journal.submit(batch(2, 2000));
-    assert_eq!(await_committed(&events, 1), [(Position(2), batch(2, 2000))]);
+    assert_eq!(await_committed(&events, 1), [(LogIndex(2), batch(2, 2000))]);
     drop(journal);
     let (_, found) = open(dir.path(), 1).unwrap();
     expect_batches(&found, 2..=2, 2000);
@@ -246,7 +246,7 @@ fn a_batch_over_the_limit_is_refused_and_others_go_on() {
     let event = events.recv_timeout(PATIENCE).unwrap();
     assert!(matches!(event, JournalEvent::NoRoom { .. }));
     journal.submit(batch(1, 10));
-    assert_eq!(await_committed(&events, 1), [(Position(1), batch(1, 10))]);
+    assert_eq!(await_committed(&events, 1), [(LogIndex(1), batch(1, 10))]);
 }
 
 /// A journal whose thread waits after its first commit until it is told to go on, so that all that is
@@ -287,7 +287,7 @@ fn a_group_without_room_leaves_nothing_of_itself() {
         }
     }
     let committed = await_committed(&events, 1);
-    assert_eq!(committed, [(Position(2), refused[2].clone())]);
+    assert_eq!(committed, [(LogIndex(2), refused[2].clone())]);
     journal.submit(batch(3, 2000));
     await_committed(&events, 1);
     drop(journal);
@@ -325,11 +325,11 @@ fn what_is_forgotten_makes_room_for_what_is_committed_with_it() {
     journal.submit(batch(21, 10));
     await_committed(&events, 1);
     // Both are there when the thread looks again.
-    journal.forget_through(Position(20));
+    journal.forget_through(LogIndex(20));
     journal.submit(batch(22, 90_000));
     drop(go_on);
     let committed = await_committed(&events, 1);
-    assert_eq!(committed, [(Position(22), batch(22, 90_000))]);
+    assert_eq!(committed, [(LogIndex(22), batch(22, 90_000))]);
     drop(journal);
     let (_, found) = open(dir.path(), 20).unwrap();
     let positions: Vec<_> = found.iter().map(|found| found.position.0).collect();

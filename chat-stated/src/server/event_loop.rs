@@ -13,20 +13,20 @@ use chat_node::child_link::{ChildWarning, Reports, report_note, report_ready, re
 use chat_node::process_identity::has_ended;
 use chat_node::system_limits::SystemLimits;
 use chat_node::wake_stream;
-use chat_rpc::LifeId;
+use chat_rpc::WorkerSessionId;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use slab::Slab;
 
+use super::completion::{Completion, CompletionQueue};
 use super::confinement;
-use super::finished::{Finished, Reporter};
 use super::host_clock::HostClock;
+use super::io_threads::IoThreads;
 use super::peers::AllowedPeers;
 use super::recovery::Recovered;
 use super::socket::Socket;
-use super::workshop::Workshop;
 use super::{DaemonSetup, Host};
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::FileOutcome;
@@ -62,9 +62,9 @@ pub(super) struct EventLoop {
     clock: HostClock,
     core: Core,
     sockets: Slab<Socket>,
-    workshop: Workshop,
+    io_threads: IoThreads,
     state_dir: PathBuf,
-    finished: Receiver<Finished>,
+    completion: Receiver<Completion>,
     is_serving: bool,
     /// Somebody could not be accepted, and the listener will not tell of him again: when that is to be tried.
     accept_at: Option<Instant>,
@@ -82,7 +82,7 @@ impl EventLoop {
     ) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot make an event queue")?;
         let waker = Waker::new(poll.registry(), WAKER).context("cannot make a waker")?;
-        let (reporter, finished) = Reporter::new(waker);
+        let (completion_queue, completion) = CompletionQueue::new(waker);
         let clock = host.clock;
         let settings = CoreSettings {
             limits: setup.settings.limits(host.plan),
@@ -95,9 +95,13 @@ impl EventLoop {
         let remembered =
             RememberedPasswords::new(REMEMBERED_PASSWORDS).context("cannot draw a random key")?;
         let (bytes, entries) = (recovered.replayed_bytes, recovered.replayed_entries);
-        let (workshop, state, position) =
-            Workshop::start(recovered, &setup.settings, host.hashing_threads, &reporter)?;
-        let mut core = Core::new(settings, state, position, remembered, clock.stamp());
+        let (io_threads, state, position) = IoThreads::start(
+            recovered,
+            &setup.settings,
+            host.hashing_threads,
+            &completion_queue,
+        )?;
+        let mut core = Core::new(settings, state, position, remembered, clock.timestamp());
         core.count_replayed(bytes, entries);
         setup.listener.set_nonblocking(true)?;
         setup.parent.set_nonblocking(true)?;
@@ -129,9 +133,9 @@ impl EventLoop {
             clock,
             core,
             sockets: Slab::new(),
-            workshop,
+            io_threads,
             state_dir: setup.settings.state_dir(),
-            finished,
+            completion,
             is_serving: false,
             accept_at: None,
             stop_by: None,
@@ -155,7 +159,7 @@ impl EventLoop {
                 }
                 _ => {}
             }
-            self.core.begin_turn(self.clock.stamp());
+            self.core.begin_turn(self.clock.timestamp());
             for event in &events {
                 self.take_event(event)?;
             }
@@ -164,16 +168,16 @@ impl EventLoop {
 
     /// Everything that can be done without waiting.
     fn turn(&mut self) -> anyhow::Result<()> {
-        self.bury_orphans();
+        self.reap_dead_workers();
         if self.accept_at.is_some_and(|at| at <= Instant::now()) {
             self.accept();
         }
         self.read_workers();
-        while let Ok(finished) = self.finished.try_recv() {
-            self.take_finished(finished)?;
+        while let Ok(completion) = self.completion.try_recv() {
+            self.take_finished(completion)?;
         }
         for action in self.core.end_turn() {
-            if let Some(link) = self.workshop.perform(action, &mut self.core)
+            if let Some(link) = self.io_threads.perform(action, &mut self.core)
                 && let Some(socket) = self.sockets.get_mut(link)
             {
                 socket.closing_since = Some(Instant::now());
@@ -189,7 +193,7 @@ impl EventLoop {
             self.reports.files_were_read(&reading);
         }
         self.reports.warn_of(self.warning());
-        let now_ms = self.clock.stamp().boot_ms;
+        let now_ms = self.clock.timestamp().boot_ms;
         self.reports
             .report_if_due(&mut self.parent, self.core.refusals(), now_ms);
     }
@@ -258,57 +262,57 @@ impl EventLoop {
         Ok(())
     }
 
-    fn take_finished(&mut self, finished: Finished) -> anyhow::Result<()> {
-        match finished {
-            Finished::Journal(JournalEvent::Committed {
+    fn take_finished(&mut self, completion: Completion) -> anyhow::Result<()> {
+        match completion {
+            Completion::Journal(JournalEvent::Committed {
                 position,
                 batch,
                 bytes,
             }) => {
                 if let Some(next) = self.core.next_batch() {
-                    self.workshop.submit(next);
+                    self.io_threads.submit(next);
                 }
                 self.core.committed(position, batch, bytes);
             }
-            Finished::Journal(JournalEvent::NoRoom { batch, cause }) => {
+            Completion::Journal(JournalEvent::NoRoom { batch, cause }) => {
                 self.core.no_room(batch, cause);
             }
-            Finished::Journal(JournalEvent::Failed { error }) => bail!("{error}"),
-            Finished::Checkpoint(CheckpointEvent::Written { position }) => {
+            Completion::Journal(JournalEvent::Failed { error }) => bail!("{error}"),
+            Completion::Checkpoint(CheckpointEvent::Written { position }) => {
                 self.core.checkpoint_written(position);
             }
-            Finished::Checkpoint(CheckpointEvent::NoRoom { checkpoint, cause }) => {
+            Completion::Checkpoint(CheckpointEvent::NoRoom { checkpoint, cause }) => {
                 self.core.checkpoint_no_room(checkpoint.changes, cause);
             }
-            Finished::Checkpoint(CheckpointEvent::DamagedTexts { page, checkpoint }) => {
+            Completion::Checkpoint(CheckpointEvent::DamagedTexts { page, checkpoint }) => {
                 self.core.checkpoint_met_damage(page, checkpoint.changes);
             }
-            Finished::Checkpoint(CheckpointEvent::Failed { error }) => bail!("{error}"),
-            Finished::Texts(TextEvent::Read { ticket, texts }) => {
+            Completion::Checkpoint(CheckpointEvent::Failed { error }) => bail!("{error}"),
+            Completion::Texts(TextEvent::Read { ticket, texts }) => {
                 if let Err(error) = self.core.texts_read(ticket, &texts) {
                     log::error!("{}", damaged_checkpoint(&self.state_dir, error));
                 }
             }
-            Finished::Texts(TextEvent::Failed { error }) => bail!("{error}"),
-            Finished::Password(outcome) => {
+            Completion::Texts(TextEvent::Failed { error }) => bail!("{error}"),
+            Completion::Password(outcome) => {
                 self.core.password_done(outcome.ticket, outcome.result);
             }
-            Finished::AccountFile(outcome) => self.take_file_outcome(outcome)?,
-            Finished::Reserve(ReserveOutcome::GivenUp) => self.core.reserve_given_up(),
-            Finished::Reserve(ReserveOutcome::Taken(result)) => self.core.reserve_taken(result),
+            Completion::AccountFile(outcome) => self.take_file_outcome(outcome)?,
+            Completion::Reserve(ReserveOutcome::GivenUp) => self.core.reserve_given_up(),
+            Completion::Reserve(ReserveOutcome::Taken(result)) => self.core.reserve_taken(result),
         }
         Ok(())
     }
 
     fn take_file_outcome(&mut self, outcome: FileOutcome) -> anyhow::Result<()> {
         match outcome {
-            FileOutcome::Appended { tickets } => self.core.lines_filed(&tickets),
+            FileOutcome::Appended { tickets } => self.core.lines_appended(&tickets),
             FileOutcome::Missing { tickets } => self.core.account_file_missing(tickets),
             FileOutcome::Failed { tickets, error } => {
                 if error.is_disk_failure() {
                     disk_failure::note(&self.state_dir);
                 }
-                self.core.lines_not_filed(&tickets, &error);
+                self.core.lines_not_appended(&tickets, &error);
             }
             FileOutcome::Looked { ticket, result } => self.core.name_looked_for(ticket, result),
             FileOutcome::Created { result, .. } => self.core.account_file_created(result),
@@ -325,10 +329,10 @@ impl EventLoop {
     }
 
     /// Workers that died with or after the daemon before us need not be waited for.
-    fn bury_orphans(&mut self) {
-        for (life, pid) in self.core.orphans() {
+    fn reap_dead_workers(&mut self) {
+        for (worker_session, pid) in self.core.dead_worker_sessions() {
             if is_dead(pid) {
-                self.core.orphan_died(life);
+                self.core.dead_worker_reaped(worker_session);
             }
         }
     }
@@ -348,7 +352,7 @@ impl EventLoop {
         if has_more_to_read {
             return Some(Duration::ZERO);
         }
-        let now_ms = self.clock.stamp().boot_ms;
+        let now_ms = self.clock.timestamp().boot_ms;
         let deadline = self
             .core
             .next_deadline_ms()
@@ -359,8 +363,8 @@ impl EventLoop {
         let accept = self
             .accept_at
             .map(|at| at.saturating_duration_since(Instant::now()));
-        let has_orphans: Vec<(LifeId, u32)> = self.core.orphans();
-        let orphans = (!has_orphans.is_empty()).then_some(ORPHAN_CHECK);
+        let has_dead_workers: Vec<(WorkerSessionId, u32)> = self.core.dead_worker_sessions();
+        let dead_worker_sessions = (!has_dead_workers.is_empty()).then_some(ORPHAN_CHECK);
         let closing = self
             .sockets
             .iter()
@@ -368,10 +372,17 @@ impl EventLoop {
             .then_some(ORPHAN_CHECK);
         let report_ms = self.reports.next_due_ms(self.core.refusals());
         let report = Duration::from_millis(report_ms.saturating_sub(now_ms));
-        [deadline, stop, accept, orphans, closing, Some(report)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            deadline,
+            stop,
+            accept,
+            dead_worker_sessions,
+            closing,
+            Some(report),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

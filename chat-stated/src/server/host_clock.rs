@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::entry::Stamp;
+use crate::entry::Timestamp;
 
 const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -26,12 +26,12 @@ impl HostClock {
         Ok(Self { boot_id })
     }
 
-    pub(super) fn stamp(&self) -> Stamp {
+    pub(super) fn timestamp(&self) -> Timestamp {
         let wall_ms = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(after) => after.as_millis() as i64,
             Err(before) => -(before.duration().as_millis() as i64),
         };
-        Stamp {
+        Timestamp {
             wall_ms,
             boot_ms: boot_ms(),
             boot_id: self.boot_id,

@@ -1,14 +1,14 @@
 //! The daemon's process: carries bytes between workers and the core, and work between the core and the
 //! threads that wait for disks and hashes.
 
+mod completion;
 pub mod confinement;
 mod event_loop;
-mod finished;
 mod host_clock;
+mod io_threads;
 mod peers;
 pub mod recovery;
 mod socket;
-mod workshop;
 
 use std::num::NonZeroUsize;
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -11,7 +11,7 @@ use anyhow::Context;
 use crate::checkpoint::CheckpointStore;
 use crate::database::{StorageError, disk_failure};
 use crate::entry::Batch;
-use crate::journal::{CheckedJournal, LocalJournal, Position, RecoveredJournal, damaged_journal};
+use crate::journal::{CheckedJournal, LocalJournal, LogIndex, RecoveredJournal, damaged_journal};
 use crate::state::{Restoration, State};
 use crate::stored_state::replay_within;
 
@@ -25,7 +25,7 @@ pub struct Recovered {
     /// The state as it was last.
     pub state: State,
     /// The last batch that is in it.
-    pub position: Position,
+    pub position: LogIndex,
     /// To be started.
     pub journal: RecoveredJournal,
     /// To be written to.

@@ -18,7 +18,7 @@ use crate::entry::{AccountId, ConnectionId};
 
 /// Whether the account file has an account's newest secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Filed {
+pub enum FileStatus {
     /// It has.
     Yes,
     /// Not as far as is known.
@@ -40,7 +40,7 @@ pub struct AccountRecord {
     /// Counts the changes of the password; a stronger secret for the same one is none.
     pub password_version: u32,
     /// Whether the account file has the secret.
-    pub filed: Filed,
+    pub filed: FileStatus,
     /// The account file lost its lines: nobody can log in.
     pub disabled: bool,
     /// When its last session ended.

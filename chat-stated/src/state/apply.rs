@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use chat_rpc::{LifeId, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{MessageNumber, Progress, StreamOffset, WorkerSessionId};
 
 use super::State;
-use super::accounts::{AccountRecord, Filed};
+use super::accounts::{AccountRecord, FileStatus};
 use super::answer::Decision;
 use super::failures::Failure;
-use super::lives::Repeat;
 use super::messages::{Readers, StoredMessage, Text};
 use super::rate::Allowance;
-use super::send::Letter;
+use super::send::Draft;
 use super::waiting::message_bytes;
+use super::worker_sessions::Repeat;
 use crate::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Stamp,
+    AccountChange, AccountId, Action, ConnectionId, Entry, RequestName, SecretInFile, Timestamp,
 };
 
 /// What has to happen outside because of applied entries. Never part of the state.
@@ -23,7 +23,7 @@ pub struct Effects {
     /// Decisions to be answered, in the order in which they were made.
     pub decided: Vec<Decided>,
     /// Lives that began, by their secrets.
-    pub lives_begun: Vec<(LifeId, [u8; 16])>,
+    pub worker_sessions_begun: Vec<(WorkerSessionId, [u8; 16])>,
     /// Accounts whose queue a message came into, but by broadcast; one may stand there twice.
     pub reached: Vec<AccountId>,
     /// A broadcast came.
@@ -53,7 +53,7 @@ pub struct Decided {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileLine {
     /// Whose.
-    pub filed: FiledSecret,
+    pub filed: SecretInFile,
     /// The account's name.
     pub name: Arc<str>,
     /// Its newest secret.
@@ -62,25 +62,25 @@ pub struct FileLine {
 
 impl State {
     /// Lets the time pass up to a batch's stamp. To be called before the batch's entries are applied.
-    pub fn advance_clock(&mut self, stamp: &Stamp) {
-        self.clock.advance(stamp);
+    pub fn advance_clock(&mut self, timestamp: &Timestamp) {
+        self.clock.advance(timestamp);
     }
 
     /// Takes in one entry; `wall_s` is its batch's wall time in seconds.
     pub fn apply(&mut self, entry: Entry, wall_s: i64, effects: &mut Effects) {
         match entry {
             Entry::Configure(limits) => self.limits = limits,
-            Entry::BeginLife { secret, pid } => {
-                let life = self.lives.begin(secret, pid);
-                effects.lives_begun.push((life, secret));
+            Entry::BeginWorkerSession { secret, pid } => {
+                let worker_session = self.worker_sessions.begin(secret, pid);
+                effects.worker_sessions_begun.push((worker_session, secret));
             }
-            Entry::EndLife { life } => self.end_life(life),
+            Entry::EndWorkerSession { worker_session } => self.end_worker_session(worker_session),
             Entry::ChangeAccounts(changes) => {
                 for change in changes {
                     self.change_account(change, effects);
                 }
             }
-            Entry::Filed(secrets) => self.mark_filed(&secrets),
+            Entry::FileStatus(secrets) => self.mark_in_file(&secrets),
             Entry::Request {
                 name,
                 answered,
@@ -97,9 +97,9 @@ impl State {
             } => {
                 self.progress_on(connection, progress);
                 self.end_session(connection);
-                self.lives.close(connection);
+                self.worker_sessions.close(connection);
             }
-            Entry::Sends(sends) => self.apply_sends(&sends, wall_s, effects),
+            Entry::SendBatch(sends) => self.apply_send_batch(&sends, wall_s, effects),
             Entry::LimitWaiting(limits) => self.waiting_limits = limits,
         }
     }
@@ -113,7 +113,7 @@ impl State {
         wall_s: i64,
         effects: &mut Effects,
     ) {
-        let Some(connection) = self.lives.connection_or_new(request.connection) else {
+        let Some(connection) = self.worker_sessions.connection_or_new(request.connection) else {
             return;
         };
         connection.forget_through(answered);
@@ -138,7 +138,7 @@ impl State {
             self.progress(reader, progress);
         }
         let (decision, after) = self.decide(request.connection, logged_in, action, wall_s, effects);
-        if let Some(connection) = self.lives.connection_mut(request.connection) {
+        if let Some(connection) = self.worker_sessions.connection_mut(request.connection) {
             connection.keep(request.offset, &decision);
         }
         effects.decided.push(Decided {
@@ -174,12 +174,12 @@ impl State {
                 None,
             ),
             (Action::Send { recipients, text }, Some(sender)) => {
-                let letter = Letter {
+                let draft = Draft {
                     sender,
                     text: &text,
                     wall_s,
                 };
-                (self.send(&recipients, letter, effects), None)
+                (self.send(&recipients, draft, effects), None)
             }
             (Action::Broadcast { text }, Some(sender)) => {
                 (self.broadcast(sender, text, wall_s, effects), None)
@@ -198,11 +198,11 @@ impl State {
         {
             return (Decision::Username, None);
         }
-        let id = self.add_account(name, secret, Filed::No { previous: None });
+        let id = self.add_account(name, secret, FileStatus::No { previous: None });
         (Decision::Registered, self.file_line(id))
     }
 
-    fn add_account(&mut self, name: &str, secret: &str, filed: Filed) -> AccountId {
+    fn add_account(&mut self, name: &str, secret: &str, filed: FileStatus) -> AccountId {
         let id = self.accounts.add(AccountRecord {
             name: name.into(),
             secret: secret.into(),
@@ -223,7 +223,7 @@ impl State {
     fn file_line(&self, id: AccountId) -> Option<FileLine> {
         let record = self.record(id)?;
         Some(FileLine {
-            filed: FiledSecret {
+            filed: SecretInFile {
                 account: id,
                 secret_version: record.secret_version,
             },
@@ -260,7 +260,7 @@ impl State {
             return (Decision::Password, None);
         }
         self.accounts.log_in(id, connection);
-        if let Some(connection) = self.lives.connection_mut(connection) {
+        if let Some(connection) = self.worker_sessions.connection_mut(connection) {
             connection.log_in(id);
         }
         let line = new_secret.and_then(|secret| {
@@ -272,11 +272,11 @@ impl State {
 
     fn replace_secret(&mut self, id: AccountId, secret: &str) {
         let record = &mut self.accounts.change(id).record;
-        let previous = match std::mem::replace(&mut record.filed, Filed::Yes) {
-            Filed::Yes => Some(record.secret.clone()),
-            Filed::No { previous } => previous,
+        let previous = match std::mem::replace(&mut record.filed, FileStatus::Yes) {
+            FileStatus::Yes => Some(record.secret.clone()),
+            FileStatus::No { previous } => previous,
         };
-        record.filed = Filed::No { previous };
+        record.filed = FileStatus::No { previous };
         record.secret = secret.into();
         record.secret_version += 1;
     }
@@ -388,16 +388,16 @@ impl State {
 
     fn end_session(&mut self, connection: ConnectionId) {
         let now = self.clock.now();
-        if let Some(ended) = self.lives.connection_mut(connection)
+        if let Some(ended) = self.worker_sessions.connection_mut(connection)
             && let Some(account) = ended.log_out()
         {
             self.accounts.log_out(account, now, &mut self.messages);
         }
     }
 
-    fn end_life(&mut self, life: LifeId) {
+    fn end_worker_session(&mut self, worker_session: WorkerSessionId) {
         let now = self.clock.now();
-        if let Some(ended) = self.lives.end(life) {
+        if let Some(ended) = self.worker_sessions.end(worker_session) {
             for account in ended
                 .connections
                 .iter()
@@ -413,7 +413,7 @@ impl State {
             AccountChange::Set { name, secret } => match self.accounts.id_of(&name) {
                 None => {
                     if self.accounts.len() < self.limits.accounts as usize {
-                        self.add_account(&name, &secret, Filed::Yes);
+                        self.add_account(&name, &secret, FileStatus::Yes);
                     }
                 }
                 Some(id) => {
@@ -423,7 +423,7 @@ impl State {
                         record.secret_version += 1;
                         record.password_version += 1;
                     }
-                    record.filed = Filed::Yes;
+                    record.filed = FileStatus::Yes;
                     record.disabled = false;
                 }
             },
@@ -441,13 +441,13 @@ impl State {
         }
     }
 
-    fn mark_filed(&mut self, secrets: &[FiledSecret]) {
+    fn mark_in_file(&mut self, secrets: &[SecretInFile]) {
         for secret in secrets {
             let is_newest = self
                 .record(secret.account)
                 .is_some_and(|record| record.secret_version == secret.secret_version);
             if is_newest {
-                self.accounts.change(secret.account).record.filed = Filed::Yes;
+                self.accounts.change(secret.account).record.filed = FileStatus::Yes;
             }
         }
     }

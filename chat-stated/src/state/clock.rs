@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::Stamp;
+use crate::entry::Timestamp;
 
 /// Milliseconds of the state's own time. Only differences mean anything.
 #[derive(
@@ -26,7 +26,7 @@ impl StateMs {
 /// across boots the wall clock, as far as that went forward.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Clock {
-    last: Option<Stamp>,
+    last: Option<Timestamp>,
     now: StateMs,
 }
 
@@ -36,25 +36,28 @@ impl Clock {
     }
 
     /// What the time is at a stamp, without going there.
-    pub(super) fn time_at(&self, stamp: &Stamp) -> StateMs {
+    pub(super) fn time_at(&self, timestamp: &Timestamp) -> StateMs {
         let elapsed_ms = match &self.last {
             None => 0,
-            Some(last) if last.boot_id == stamp.boot_id => {
-                stamp.boot_ms.saturating_sub(last.boot_ms)
+            Some(last) if last.boot_id == timestamp.boot_id => {
+                timestamp.boot_ms.saturating_sub(last.boot_ms)
             }
-            Some(last) => stamp.wall_ms.saturating_sub(last.wall_ms).max(0) as u64,
+            Some(last) => timestamp.wall_ms.saturating_sub(last.wall_ms).max(0) as u64,
         };
         self.now.plus(elapsed_ms)
     }
 
-    pub(super) fn advance(&mut self, stamp: &Stamp) {
-        self.now = self.time_at(stamp);
+    pub(super) fn advance(&mut self, timestamp: &Timestamp) {
+        self.now = self.time_at(timestamp);
         let boot_ms = match &self.last {
             // A stamp older than the last one must not let the time between them pass twice.
-            Some(last) if last.boot_id == stamp.boot_id => last.boot_ms.max(stamp.boot_ms),
-            _ => stamp.boot_ms,
+            Some(last) if last.boot_id == timestamp.boot_id => last.boot_ms.max(timestamp.boot_ms),
+            _ => timestamp.boot_ms,
         };
-        self.last = Some(Stamp { boot_ms, ..*stamp });
+        self.last = Some(Timestamp {
+            boot_ms,
+            ..*timestamp
+        });
     }
 }
 
@@ -62,8 +65,8 @@ impl Clock {
 mod tests {
     use super::*;
 
-    fn stamp(boot: u8, boot_ms: u64, wall_ms: i64) -> Stamp {
-        Stamp {
+    fn timestamp(boot: u8, boot_ms: u64, wall_ms: i64) -> Timestamp {
+        Timestamp {
             wall_ms,
             boot_ms,
             boot_id: [boot; 16],
@@ -73,24 +76,24 @@ mod tests {
     #[test]
     fn within_a_boot_the_wall_clock_does_not_matter() {
         let mut clock = Clock::default();
-        clock.advance(&stamp(1, 1_000, 50_000));
-        clock.advance(&stamp(1, 1_500, -999_999));
-        clock.advance(&stamp(1, 1_400, i64::MAX));
-        clock.advance(&stamp(1, 2_000, 0));
+        clock.advance(&timestamp(1, 1_000, 50_000));
+        clock.advance(&timestamp(1, 1_500, -999_999));
+        clock.advance(&timestamp(1, 1_400, i64::MAX));
+        clock.advance(&timestamp(1, 2_000, 0));
         assert_eq!(clock.now(), StateMs(1_000));
     }
 
     #[test]
     fn across_boots_time_follows_the_wall_clock_forward_only() {
         let mut clock = Clock::default();
-        clock.advance(&stamp(1, 1_000_000, 50_000));
-        clock.advance(&stamp(2, 10, 53_000));
+        clock.advance(&timestamp(1, 1_000_000, 50_000));
+        clock.advance(&timestamp(2, 10, 53_000));
         assert_eq!(clock.now(), StateMs(3_000));
-        clock.advance(&stamp(3, 10, 1_000));
+        clock.advance(&timestamp(3, 10, 1_000));
         assert_eq!(clock.now(), StateMs(3_000));
-        clock.advance(&stamp(4, 10, i64::MIN));
+        clock.advance(&timestamp(4, 10, i64::MIN));
         assert_eq!(clock.now(), StateMs(3_000));
-        clock.advance(&stamp(5, 10, i64::MAX));
+        clock.advance(&timestamp(5, 10, i64::MAX));
         assert!(clock.now() > StateMs(3_000));
     }
 }

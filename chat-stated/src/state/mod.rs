@@ -9,7 +9,6 @@ mod apply;
 mod clock;
 mod failures;
 mod groups;
-mod lives;
 mod messages;
 mod paging;
 mod queue;
@@ -21,29 +20,30 @@ mod send;
 mod snapshot;
 mod user_list;
 mod waiting;
+mod worker_sessions;
 
 use std::net::IpAddr;
 
-use chat_rpc::{LifeId, MessageNumber};
+use chat_rpc::{MessageNumber, WorkerSessionId};
 
-pub use accounts::{AccountRecord, Filed};
+pub use accounts::{AccountRecord, FileStatus};
 pub use answer::Decision;
 pub use apply::{Decided, Effects, FileLine};
 pub use clock::StateMs;
-pub use lives::{Life, MAX_REQUESTS_IN_FLIGHT};
 pub use read::{Named, QueueSlice, SliceLimits};
 pub use restore::{Restoration, RestoreError};
 pub use save::Record;
 pub use user_list::{UserList, WrittenNames};
 pub use waiting::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
+pub use worker_sessions::{MAX_REQUESTS_IN_FLIGHT, WorkerSession};
 
 use crate::entry::{AccountId, ConnectionId, Limits, RequestName, WaitingLimits};
 use accounts::Accounts;
 use clock::Clock;
 use failures::{Failures, Source};
-use lives::Lives;
 use messages::Messages;
 use snapshot::Snapshot;
+use worker_sessions::WorkerSessions;
 
 /// Accounts, blocks, sessions, queues: everything that is promised to be kept.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ pub struct State {
     clock: Clock,
     accounts: Accounts,
     failures: Failures,
-    lives: Lives,
+    worker_sessions: WorkerSessions,
     messages: Messages,
     last_message: MessageNumber,
     /// The one under way.
@@ -132,47 +132,53 @@ impl State {
     }
 
     /// The lives that have not ended.
-    pub fn lives(&self) -> impl Iterator<Item = (LifeId, &Life)> {
-        self.lives.iter()
+    pub fn worker_sessions(&self) -> impl Iterator<Item = (WorkerSessionId, &WorkerSession)> {
+        self.worker_sessions.iter()
     }
 
     /// A life that has not ended.
-    pub fn life(&self, life: LifeId) -> Option<&Life> {
-        self.lives.get(life)
+    pub fn worker_session(&self, worker_session: WorkerSessionId) -> Option<&WorkerSession> {
+        self.worker_sessions.get(worker_session)
     }
 
-    /// The connections of a life that the state knows of.
-    pub fn connections(&self, life: LifeId) -> impl Iterator<Item = ConnectionId> {
-        self.lives
-            .get(life)
+    /// The connections of a worker session that the state knows of.
+    pub fn connections(
+        &self,
+        worker_session: WorkerSessionId,
+    ) -> impl Iterator<Item = ConnectionId> {
+        self.worker_sessions
+            .get(worker_session)
             .into_iter()
             .flat_map(move |found| found.connections.iter())
-            .map(move |(serial, _)| ConnectionId { life, serial })
+            .map(move |(serial, _)| ConnectionId {
+                worker_session,
+                serial,
+            })
     }
 
     /// Whether the state knows of a connection: it did something that was journalled, and has not ended.
     pub fn knows(&self, connection: ConnectionId) -> bool {
-        self.lives.connection(connection).is_some()
+        self.worker_sessions.connection(connection).is_some()
     }
 
     /// Who is logged in on a connection.
     pub fn account_on(&self, connection: ConnectionId) -> Option<AccountId> {
-        self.lives.connection(connection)?.account()
+        self.worker_sessions.connection(connection)?.account()
     }
 
     /// The decision about a request that was applied before, if it is still kept.
     pub fn decision(&self, request: &RequestName) -> Option<Decision> {
-        let connection = self.lives.connection(request.connection)?;
+        let connection = self.worker_sessions.connection(request.connection)?;
         match connection.repeat(request.offset) {
-            lives::Repeat::Decided(decision) => Some(decision),
-            lives::Repeat::PassedOver => Some(Decision::Full),
-            lives::Repeat::New | lives::Repeat::Unanswerable => None,
+            worker_sessions::Repeat::Decided(decision) => Some(decision),
+            worker_sessions::Repeat::PassedOver => Some(Decision::Full),
+            worker_sessions::Repeat::New | worker_sessions::Repeat::Unanswerable => None,
         }
     }
 
     /// Whether a request was decided, or one that came after it.
     pub fn is_past(&self, request: &RequestName) -> bool {
-        let connection = self.lives.connection(request.connection);
+        let connection = self.worker_sessions.connection(request.connection);
         connection.is_some_and(|connection| !connection.are_new(request.offset, 1))
     }
 

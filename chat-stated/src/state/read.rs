@@ -9,7 +9,7 @@ use chat_rpc::{Message, MessageNumber};
 use super::State;
 use super::accounts::Account;
 use super::messages::{StoredMessage, Text};
-use crate::entry::{AccountId, Stamp};
+use crate::entry::{AccountId, Timestamp};
 use crate::text_page::{TextPlace, Texts};
 
 /// Where no texts were read from the checkpoint.
@@ -53,7 +53,7 @@ pub struct QueueSlice<'a> {
 
 impl State {
     /// Looks a user name up. A block comes before everything else that is said of an account.
-    pub fn look_up(&self, user: &str, address: IpAddr, stamp: &Stamp) -> Named {
+    pub fn look_up(&self, user: &str, address: IpAddr, timestamp: &Timestamp) -> Named {
         let Some((id, record)) = self.account(user) else {
             return if name::may_be_registered(user) {
                 Named::Register
@@ -61,7 +61,7 @@ impl State {
                 Named::Username
             };
         };
-        if let Some(seconds_left) = self.block_seconds_left(id, address, stamp) {
+        if let Some(seconds_left) = self.block_seconds_left(id, address, timestamp) {
             Named::Blocked { seconds_left }
         } else if record.disabled {
             Named::Username
@@ -77,10 +77,12 @@ impl State {
         &self,
         account: AccountId,
         address: IpAddr,
-        stamp: &Stamp,
+        timestamp: &Timestamp,
     ) -> Option<u64> {
-        self.failures
-            .block_seconds_left(&Self::source(account, address), self.clock.time_at(stamp))
+        self.failures.block_seconds_left(
+            &Self::source(account, address),
+            self.clock.time_at(timestamp),
+        )
     }
 
     /// What of a queue comes after `after` and not after `through`, oldest first, as far as the limits go, or up to a

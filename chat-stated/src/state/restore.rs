@@ -221,7 +221,7 @@ impl Restoration {
                 self.state.limits = header.limits;
                 self.state.clock = header.clock;
                 self.state.failures = Failures::restore(header.failures);
-                self.state.lives = header.lives;
+                self.state.worker_sessions = header.worker_sessions;
                 self.state.last_message = header.last_message;
                 self.has_header = true;
             }

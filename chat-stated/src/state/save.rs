@@ -10,9 +10,9 @@ use super::accounts::AccountRecord;
 use super::clock::Clock;
 use super::failures::SavedFailures;
 use super::groups::Group;
-use super::lives::Lives;
 use super::messages::{Readers, StoredMessage, Text};
 use super::paging::PageNumber;
+use super::worker_sessions::WorkerSessions;
 use crate::backup::format::MAX_CONTENT_BYTES;
 use crate::entry::{AccountId, Limits, WaitingLimits};
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
@@ -45,7 +45,7 @@ pub(super) struct Header {
     pub(super) limits: Limits,
     pub(super) clock: Clock,
     pub(super) failures: SavedFailures,
-    pub(super) lives: Lives,
+    pub(super) worker_sessions: WorkerSessions,
     pub(super) last_message: MessageNumber,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct HeaderRef<'a> {
     pub(super) limits: &'a Limits,
     pub(super) clock: &'a Clock,
     pub(super) failures: SavedFailures,
-    pub(super) lives: &'a Lives,
+    pub(super) worker_sessions: &'a WorkerSessions,
     pub(super) last_message: MessageNumber,
 }
 

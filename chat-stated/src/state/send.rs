@@ -9,13 +9,13 @@ use super::State;
 use super::accounts::Accounts;
 use super::answer::Decision;
 use super::apply::{Decided, Effects};
-use super::lives::Lives;
 use super::messages::{Messages, Readers, StoredMessage, Text};
 use super::waiting::message_bytes;
-use crate::entry::{AccountId, Limits, RequestName, Sends, WaitingLimits};
+use super::worker_sessions::WorkerSessions;
+use crate::entry::{AccountId, Limits, RequestName, SendBatch, WaitingLimits};
 
 /// A message to be stored.
-pub(super) struct Letter<'a> {
+pub(super) struct Draft<'a> {
     pub(super) sender: AccountId,
     pub(super) text: &'a str,
     pub(super) wall_s: i64,
@@ -72,12 +72,12 @@ struct Post<'a> {
 
 impl Post<'_> {
     /// Stores a message, unless there is no room for it. Whether somebody has it now.
-    fn send(&mut self, recipients: &Recipients, letter: Letter<'_>) -> (Decision, bool) {
-        let Letter {
+    fn send(&mut self, recipients: &Recipients, draft: Draft<'_>) -> (Decision, bool) {
+        let Draft {
             sender,
             text,
             wall_s,
-        } = letter;
+        } = draft;
         let readers = recipients.readers.as_slice();
         if readers.is_empty() {
             return (recipients.sent(), false);
@@ -140,7 +140,7 @@ impl Post<'_> {
 }
 
 impl State {
-    fn post(&mut self) -> (Post<'_>, &mut Lives) {
+    fn post(&mut self) -> (Post<'_>, &mut WorkerSessions) {
         let post = Post {
             accounts: &mut self.accounts,
             messages: &mut self.messages,
@@ -148,17 +148,17 @@ impl State {
             waiting_limits: &self.waiting_limits,
             last_message: &mut self.last_message,
         };
-        (post, &mut self.lives)
+        (post, &mut self.worker_sessions)
     }
 
     pub(super) fn send(
         &mut self,
         recipients: &str,
-        letter: Letter<'_>,
+        draft: Draft<'_>,
         effects: &mut Effects,
     ) -> Decision {
         let recipients = Recipients::of(recipients, &self.accounts);
-        let (decision, is_stored) = self.post().0.send(&recipients, letter);
+        let (decision, is_stored) = self.post().0.send(&recipients, draft);
         if is_stored {
             effects.reached.extend(recipients.readers);
         }
@@ -166,8 +166,13 @@ impl State {
     }
 
     /// The same as to apply the lines one by one as requests, at less cost for each.
-    pub(super) fn apply_sends(&mut self, sends: &Sends, wall_s: i64, effects: &mut Effects) {
-        let Some(connection) = self.lives.connection_or_new(sends.connection) else {
+    pub(super) fn apply_send_batch(
+        &mut self,
+        sends: &SendBatch,
+        wall_s: i64,
+        effects: &mut Effects,
+    ) {
+        let Some(connection) = self.worker_sessions.connection_or_new(sends.connection) else {
             return;
         };
         connection.forget_through(sends.answered);
@@ -180,8 +185,8 @@ impl State {
             return;
         };
         self.progress(sender, sends.progress);
-        let (mut post, lives) = self.post();
-        let connection = lives.connection_mut(sends.connection);
+        let (mut post, worker_sessions) = self.post();
+        let connection = worker_sessions.connection_mut(sends.connection);
         let connection = connection.expect("it was there, and nothing closed it");
         connection.make_room(sends.lines.len());
         let mut recipients = Recipients::default();
@@ -191,12 +196,12 @@ impl State {
                 recipients = Recipients::of(send.recipients, post.accounts);
                 is_reached = false;
             }
-            let letter = Letter {
+            let draft = Draft {
                 sender,
                 text: send.text,
                 wall_s,
             };
-            let (decision, is_stored) = post.send(&recipients, letter);
+            let (decision, is_stored) = post.send(&recipients, draft);
             if is_stored && !std::mem::replace(&mut is_reached, true) {
                 effects.reached.extend_from_slice(&recipients.readers);
             }

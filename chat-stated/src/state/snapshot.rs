@@ -81,7 +81,7 @@ impl State {
             limits: &self.limits,
             clock: &self.clock,
             failures: self.failures.save(),
-            lives: &self.lives,
+            worker_sessions: &self.worker_sessions,
             last_message: self.last_message,
         });
         records.put_waiting_limits(&self.waiting_limits);

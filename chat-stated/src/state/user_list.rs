@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::accounts::Accounts;
 use super::{State, StateMs};
-use crate::entry::{AccountId, Stamp};
+use crate::entry::{AccountId, Timestamp};
 
 /// Of who is online: later than all times.
 const ONLINE: StateMs = StateMs(u64::MAX);
@@ -168,11 +168,11 @@ impl State {
 
     /// The time since which users are listed, so many minutes ago, or `None` for those who are online only. Times with
     /// the same answer now are the same.
-    pub fn listed_since(&self, minutes: Option<u64>, stamp: &Stamp) -> StateMs {
+    pub fn listed_since(&self, minutes: Option<u64>, timestamp: &Timestamp) -> StateMs {
         let Some(minutes) = minutes else {
             return ONLINE;
         };
-        let now = self.clock.time_at(stamp);
+        let now = self.clock.time_at(timestamp);
         let since = StateMs(now.0.saturating_sub(minutes.saturating_mul(60_000)));
         let first = self.accounts.seen_from((since, AccountId(0))).next();
         // Who goes later counts.
@@ -186,8 +186,8 @@ impl State {
     }
 
     /// The same for those online now or within so many minutes.
-    pub fn online_within(&self, minutes: u64, stamp: &Stamp) -> String {
-        self.user_list(self.listed_since(Some(minutes), stamp))
+    pub fn online_within(&self, minutes: u64, timestamp: &Timestamp) -> String {
+        self.user_list(self.listed_since(Some(minutes), timestamp))
     }
 
     /// A list in one piece.

@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chat_rpc::{
-    ConnectionSerial, Greeting, Hello, HelloError, LifeCredential, LifeId, MessageNumber,
-    OPERATOR_VERSION, OperatorError, OperatorHello, Refusal, Standing, VERSION,
+    ConnectionSerial, Greeting, Hello, HelloError, MessageNumber, OPERATOR_VERSION, OperatorError,
+    OperatorHello, Refusal, ResumeToken, Standing, VERSION, WorkerSessionId,
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::checkpoint::RECORD_FORMAT;
-use chat_stated::entry::{AccountId, ConnectionId, Stamp};
+use chat_stated::entry::{AccountId, ConnectionId, Timestamp};
 use chat_stated::state::{SliceLimits, State};
 use chat_stated::stored_state::{StoredBackup, StoredCheckpoint, StoredState};
 
 use super::installation::{Installation, PATIENCE, SECRET, text};
 use super::worker::Worker;
 
-const STAMP: Stamp = Stamp {
+const STAMP: Timestamp = Timestamp {
     wall_ms: 1_795_000_000_000,
     boot_ms: 1_000_000,
     boot_id: *b"fixture boot id ",
 };
-const CREDENTIAL: LifeCredential = LifeCredential {
-    life: LifeId(1),
+const CREDENTIAL: ResumeToken = ResumeToken {
+    worker_session: WorkerSessionId(1),
     secret: [7; 16],
 };
 /// Where SQLite keeps its `user_version`, big endian.
@@ -127,11 +127,14 @@ fn check_state(fixture: &Fixture, stored: &StoredState) {
     let carol = AccountId(2);
     assert_eq!(state.block_seconds_left(carol, address, &STAMP), Some(60));
     let connection = ConnectionId {
-        life: LifeId(1),
+        worker_session: WorkerSessionId(1),
         serial: ConnectionSerial(1),
     };
     assert_eq!(state.account_on(connection), Some(AccountId(0)));
-    assert_eq!(state.life(LifeId(1)).unwrap().secret, CREDENTIAL.secret);
+    assert_eq!(
+        state.worker_session(WorkerSessionId(1)).unwrap().secret,
+        CREDENTIAL.secret
+    );
 }
 
 #[test]

@@ -3,31 +3,31 @@
 use std::fs::File;
 use std::path::Path;
 
-use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::backup::format::{BackupWriter, Head, Item};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, RequestName, Stamp,
+    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, RequestName, Timestamp,
 };
-use chat_stated::journal::Position;
-use chat_stated::journal::format::{Anchor, Digest, encode};
+use chat_stated::journal::LogIndex;
+use chat_stated::journal::format::{Digest, LogBase, encode};
 use chat_stated::state::State;
 use chat_stated::stored_state::{StoredBackup, replay};
 
 use super::installation::SECRET;
 
 const ANN: ConnectionId = ConnectionId {
-    life: LifeId(1),
+    worker_session: WorkerSessionId(1),
     serial: ConnectionSerial(1),
 };
 
 fn batch(entries: Vec<Entry>) -> Batch {
-    let stamp = Stamp {
+    let timestamp = Timestamp {
         wall_ms: 1_795_000_000_000,
         boot_ms: 1_000_000,
         boot_id: [1; 16],
     };
-    Batch { stamp, entries }
+    Batch { timestamp, entries }
 }
 
 fn request(offset: u64, action: Action) -> Entry {
@@ -45,7 +45,7 @@ fn request(offset: u64, action: Action) -> Entry {
 /// Ann has written to herself.
 fn written() -> Batch {
     batch(vec![
-        Entry::BeginLife {
+        Entry::BeginWorkerSession {
             secret: [1; 16],
             pid: 1,
         },
@@ -100,29 +100,29 @@ fn checkpoint() -> MemoryCheckpoint {
 fn write(file: &Path, batches: &[Batch]) {
     write_after(
         file,
-        Digest::of(Position(1), Digest::START, b"batch 1"),
+        Digest::of(LogIndex(1), Digest::START, b"batch 1"),
         batches,
     );
 }
 
 fn write_after(file: &Path, digest: Digest, batches: &[Batch]) {
-    let anchor = Anchor {
-        position: Position(1),
+    let log_base = LogBase {
+        position: LogIndex(1),
         digest,
     };
     let head = Head {
         taken_wall_ms: 1_795_000_000_000,
         record_format: chat_stated::checkpoint::RECORD_FORMAT,
-        checkpoint: Position(1),
-        anchor,
-        last: Position(1 + batches.len() as u64),
+        checkpoint: LogIndex(1),
+        log_base,
+        last: LogIndex(1 + batches.len() as u64),
     };
     let mut writer = BackupWriter::new(File::create(file).unwrap(), &head).unwrap();
-    let mut last = anchor;
+    let mut last = log_base;
     for batch in batches {
         let mut body = Vec::new();
         encode(batch, &mut body).unwrap();
-        let position = Position(last.position.0 + 1);
+        let position = LogIndex(last.position.0 + 1);
         let digest = Digest::of(position, last.digest, &body);
         let item = Item::Batch {
             position,
@@ -130,7 +130,7 @@ fn write_after(file: &Path, digest: Digest, batches: &[Batch]) {
             body: &body,
         };
         writer.add(&item).unwrap();
-        last = Anchor { position, digest };
+        last = LogBase { position, digest };
     }
     for (table, key, value) in checkpoint().records() {
         let value = &value;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use chat_rpc::MessageNumber;
 use chat_stated::checkpoint::CheckpointSnapshot;
 use chat_stated::database::StorageError;
-use chat_stated::journal::{JournalSnapshot, Position};
+use chat_stated::journal::{JournalSnapshot, LogIndex};
 use chat_stated::state::{SliceLimits, State};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -67,7 +67,7 @@ fn every_backup_under_traffic_has_all_that_was_answered_before_once_and_in_order
             assert!(numbers.iter().copied().eq(0..numbers.len() as u64));
             fs::remove_file(file).unwrap();
             count += 1;
-            if is_last && backup.head.checkpoint > Position(0) {
+            if is_last && backup.head.checkpoint > LogIndex(0) {
                 break assert_eq!(answered_before, MESSAGES);
             }
             assert!(began.elapsed() < PATIENCE, "no checkpoint came in the way");
@@ -77,7 +77,7 @@ fn every_backup_under_traffic_has_all_that_was_answered_before_once_and_in_order
 
 /// As if the tool that takes a backup were stopped in the middle of it.
 #[test]
-fn a_backup_that_hangs_holds_up_neither_the_daemon_nor_its_next_life() {
+fn a_backup_that_hangs_holds_up_neither_the_daemon_nor_its_next_worker_session() {
     let installation = Installation::with_accounts(&["alice", "bob"]);
     installation.start();
     let mut worker = Worker::attach(&installation);
@@ -94,15 +94,15 @@ fn a_backup_that_hangs_holds_up_neither_the_daemon_nor_its_next_life() {
     let bobs: Vec<String> = worker.log_in(1, "bob").into_iter().map(|m| m.1).collect();
     assert_eq!(bobs, ["one", "two"]);
     // Nothing of it came into what was held.
-    let mut end = Position(0);
+    let mut end = LogIndex(0);
     journal
-        .read_after(Position(0), |row| {
+        .read_after(LogIndex(0), |row| {
             end = row.position;
             Ok::<(), StorageError>(())
         })
         .unwrap();
     assert_eq!((end, journal.last()), (last, last));
-    assert_eq!(checkpoint.position(), Position(0));
+    assert_eq!(checkpoint.position(), LogIndex(0));
     drop((journal, checkpoint));
     installation.stop();
     assert_eq!(installation.run(&["check"]).status.code(), Some(0));
@@ -166,10 +166,10 @@ fn files_that_are_not_the_daemons_are_not_backed_up() {
         account_file: installation.path("user_pass.txt"),
     };
     let file = installation.path("b.backup");
-    let error = take(&source, &file, false, Position(1_000_000), 0).unwrap_err();
+    let error = take(&source, &file, false, LogIndex(1_000_000), 0).unwrap_err();
     assert!(error.to_string().contains("another directory"), "{error}");
     assert!(!file.exists() && !installation.path("b.backup.new").exists());
-    take(&source, &file, false, Position(1), 0).unwrap();
+    take(&source, &file, false, LogIndex(1), 0).unwrap();
 }
 
 /// A shell does it with control-Z and `fg`.

@@ -23,7 +23,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Attaches to the daemon as a new life.
+    /// Attaches to the daemon as a new worker session.
     pub(crate) fn attach(installation: &Installation) -> Self {
         let hello = Hello { resume: None }.encode().unwrap();
         let (mut worker, greeting) = Self::greet(&installation.path("chat-stated.sock"), &hello);

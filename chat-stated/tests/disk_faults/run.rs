@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use chat_rpc::{Answer, MessageNumber};
-use chat_stated::account_file::difference::{Filed as InFile, KnownAccount, difference};
+use chat_stated::account_file::difference::{FileStatus as InFile, KnownAccount, difference};
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::read::{MAX_FILE_BYTES, read};
 use chat_stated::server::recovery::{Recovered, recover};
-use chat_stated::state::{Filed, SliceLimits, State};
+use chat_stated::state::{FileStatus, SliceLimits, State};
 use chat_stated::text_page::Texts;
 
 use crate::daemon::state_at_rest;
@@ -220,8 +220,8 @@ impl Told {
                 secret: &record.secret,
                 secret_version: record.secret_version,
                 filed: match &record.filed {
-                    Filed::Yes => InFile::Yes,
-                    Filed::No { previous } => InFile::No {
+                    FileStatus::Yes => InFile::Yes,
+                    FileStatus::No { previous } => InFile::No {
                         previous: previous.as_deref(),
                     },
                 },

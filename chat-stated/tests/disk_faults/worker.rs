@@ -8,9 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
-    LifeCredential, Message, MessageNumber, Progress, Request, ResumedConnection, StreamOffset,
-    ToWorker, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
+    MessageNumber, Progress, Request, ResumeToken, ResumedConnection, StreamOffset, ToWorker,
+    decode_items,
 };
 
 use crate::daemon::{Daemon, Installation, PATIENCE};
@@ -82,7 +82,7 @@ pub(crate) struct Worker<'a> {
     installation: &'a Installation,
     daemon: &'a mut Daemon,
     link: Option<(UnixStream, FrameReader)>,
-    life: Option<LifeCredential>,
+    life: Option<ResumeToken>,
     clients: BTreeMap<u64, Client>,
     asked: BTreeMap<(u64, u64), Ask>,
     /// How long to wait for a daemon whose disk has begun to fail; as long as for any other if there is hope.

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use chat_rpc::{
-    Answer, Call, FrameWriter, FromWorker, Greeting, Hello, LifeCredential, LifeId, Refusal,
-    VERSION,
+    Answer, Call, FrameWriter, FromWorker, Greeting, Hello, Refusal, ResumeToken, VERSION,
+    WorkerSessionId,
 };
 
 use super::daemon::{Daemon, wait_for};
@@ -97,45 +97,48 @@ fn who_speaks_before_being_attached_is_closed() {
 }
 
 #[test]
-fn every_worker_has_a_life_and_a_secret_of_its_own() {
+fn every_worker_has_a_worker_session_and_a_secret_of_its_own() {
     let daemon = Daemon::with_accounts(&[]);
     let first = Worker::attach(&daemon).credential;
     let second = Worker::attach(&daemon).credential;
     daemon.kill_child();
     let third = Worker::attach(&daemon).credential;
-    assert!(first.life < second.life && second.life < third.life);
+    assert!(
+        first.worker_session < second.worker_session
+            && second.worker_session < third.worker_session
+    );
     assert!(first.secret != second.secret && second.secret != third.secret);
 }
 
 #[test]
-fn a_life_that_ended_is_never_revived() {
+fn a_worker_session_that_ended_is_never_revived() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     worker.log_in("ann");
     let credential = worker.credential;
     drop(worker);
     let resumed = Worker::resume(&daemon, credential);
-    assert_eq!(resumed.err(), Some(Refusal::LifeEnded));
+    assert_eq!(resumed.err(), Some(Refusal::WorkerSessionEnded));
     // Its end is durable before a later life's beginning.
     drop(Worker::attach(&daemon));
     daemon.kill_child();
     let resumed = Worker::resume(&daemon, credential);
-    assert_eq!(resumed.err(), Some(Refusal::LifeEnded));
+    assert_eq!(resumed.err(), Some(Refusal::WorkerSessionEnded));
     Worker::attach(&daemon).wait_for_answer("ann", &Answer::Password);
 }
 
 #[test]
-fn nobody_takes_over_a_life_that_is_attached() {
+fn nobody_takes_over_a_worker_session_that_is_attached() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
     let resumed = Worker::resume(&daemon, worker.credential);
-    assert_eq!(resumed.err(), Some(Refusal::LifeEnded));
+    assert_eq!(resumed.err(), Some(Refusal::WorkerSessionEnded));
     assert_eq!(worker.who(&mut ann), "ann");
 }
 
 #[test]
-fn a_life_is_resumed_with_its_own_secret_only() {
+fn a_worker_session_is_resumed_with_its_own_secret_only() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -144,14 +147,14 @@ fn a_life_is_resumed_with_its_own_secret_only() {
     let mut secret = right.secret;
     secret[15] ^= 1;
     for wrong in [
-        LifeCredential { secret, ..right },
-        LifeCredential {
-            life: LifeId(right.life.0 + 1),
+        ResumeToken { secret, ..right },
+        ResumeToken {
+            worker_session: WorkerSessionId(right.worker_session.0 + 1),
             ..right
         },
     ] {
         let resumed = Worker::resume(&daemon, wrong);
-        assert_eq!(resumed.err(), Some(Refusal::LifeEnded));
+        assert_eq!(resumed.err(), Some(Refusal::WorkerSessionEnded));
     }
     worker.come_back(&daemon, vec![ann.resumed()]);
     assert_eq!(worker.who(&mut ann), "ann");

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FromWorker, LifeCredential, MessageNumber, Refusal,
+    Answer, Call, ConnectionSerial, FromWorker, MessageNumber, Refusal, ResumeToken,
     ResumedConnection,
 };
 use nix::unistd::geteuid;
@@ -115,16 +115,16 @@ fn a_worker_cannot_make_a_session_without_the_password() {
 fn a_worker_cannot_become_another_one() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let (honest, ann, hostile, _) = scene(&daemon);
-    let forged = LifeCredential {
-        life: honest.credential.life,
+    let forged = ResumeToken {
+        worker_session: honest.credential.worker_session,
         secret: hostile.credential.secret,
     };
     let refused = Worker::resume(&daemon, forged).err();
-    assert_eq!(refused, Some(Refusal::LifeEnded));
-    // Neither while both are away: the life is there to be had, for who has its secret.
+    assert_eq!(refused, Some(Refusal::WorkerSessionEnded));
+    // Neither while both are away: the worker session is there to be had, for who has its secret.
     daemon.kill_child();
     let refused = Worker::resume(&daemon, forged).err();
-    assert_eq!(refused, Some(Refusal::LifeEnded));
+    assert_eq!(refused, Some(Refusal::WorkerSessionEnded));
     let mut honest = honest;
     honest.come_back(&daemon, vec![ann.resumed()]);
     let mut ann = ann;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use chat_rpc::{
-    Answer, Call, FromWorker, Message, MessageNumber, PackedSends, Sends, StreamOffset, ToWorker,
+    Answer, Call, FromWorker, Message, MessageBatch, MessageNumber, SendBatch, StreamOffset,
+    ToWorker,
 };
 
 use super::daemon::{Daemon, PASSWORD};
@@ -227,14 +228,14 @@ fn lines_that_travel_together_are_so_many_requests_even_across_a_kill() {
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
     let offsets: Vec<_> = (0..3).map(|_| ann.request(Call::Fetch).offset).collect();
-    let lines = PackedSends::of([
+    let lines = MessageBatch::of([
         (offsets[0], "bob", "one"),
         (offsets[1], "bob", "two"),
         (offsets[2], "bob", "three"),
     ])
     .unwrap();
     let together = || {
-        FromWorker::Sends(Sends {
+        FromWorker::SendBatch(SendBatch {
             connection: ann.serial,
             answered: ann.answered,
             progress: ann.progress,

@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
-    LifeCredential, Message, MessageNumber, Progress, Refusal, Request, ResumedConnection,
-    StreamOffset, ToWorker, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
+    MessageNumber, Progress, Refusal, Request, ResumeToken, ResumedConnection, StreamOffset,
+    ToWorker, decode_items,
 };
 
 use super::daemon::{Daemon, PASSWORD, PATIENCE, wait_for};
@@ -71,7 +71,7 @@ impl Link {
     }
 
     /// Says hello and reads what is said to it; `None` if the daemon closes instead.
-    pub(crate) fn greet(&mut self, resume: Option<LifeCredential>) -> Option<Greeting> {
+    pub(crate) fn greet(&mut self, resume: Option<ResumeToken>) -> Option<Greeting> {
         self.write_frame(&Hello { resume }.encode().unwrap());
         Some(Greeting::decode(&self.read_frame()?).unwrap())
     }
@@ -150,14 +150,14 @@ pub(crate) fn texts<'a>(messages: &[Message<'a>]) -> Vec<&'a str> {
 /// An attached worker.
 pub(crate) struct Worker {
     pub(crate) link: Link,
-    pub(crate) credential: LifeCredential,
+    pub(crate) credential: ResumeToken,
     last_serial: u64,
     /// Came and were not looked at yet.
     items: VecDeque<ToWorker<'static>>,
 }
 
 impl Worker {
-    /// A worker with a new life.
+    /// A worker with a new worker session.
     pub(crate) fn attach(daemon: &Daemon) -> Self {
         Self::attach_at(&daemon.socket())
     }
@@ -166,14 +166,14 @@ impl Worker {
         Self::greeted(socket, None).unwrap()
     }
 
-    /// A worker that shows the life it had.
-    pub(crate) fn resume(daemon: &Daemon, credential: LifeCredential) -> Result<Self, Refusal> {
+    /// A worker that shows the worker session it had.
+    pub(crate) fn resume(daemon: &Daemon, credential: ResumeToken) -> Result<Self, Refusal> {
         let worker = Self::greeted(&daemon.socket(), Some(credential))?;
         assert_eq!(worker.credential, credential);
         Ok(worker)
     }
 
-    fn greeted(socket: &Path, resume: Option<LifeCredential>) -> Result<Self, Refusal> {
+    fn greeted(socket: &Path, resume: Option<ResumeToken>) -> Result<Self, Refusal> {
         let mut link = Link::open(socket);
         match link.greet(resume).expect("a greeting") {
             Greeting::Attached(credential) => Ok(Self {

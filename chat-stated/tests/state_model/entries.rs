@@ -1,8 +1,11 @@
 //! What entry a random step comes to in a given state of the model.
 
-use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, PackedSends, Progress, StreamOffset};
+use chat_rpc::{
+    ConnectionSerial, MessageBatch, MessageNumber, Progress, StreamOffset, WorkerSessionId,
+};
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, FiledSecret, RequestName, Sends, Stamp,
+    AccountChange, AccountId, Action, ConnectionId, Entry, RequestName, SecretInFile, SendBatch,
+    Timestamp,
 };
 
 use super::model::Model;
@@ -20,8 +23,8 @@ impl Mark {
 
 impl Pick {
     fn connection(self, model: &Model, logged_in: bool) -> ConnectionId {
-        let id = |life, serial| ConnectionId {
-            life: LifeId(life),
+        let id = |worker_session, serial| ConnectionId {
+            worker_session: WorkerSessionId(worker_session),
             serial: ConnectionSerial(serial),
         };
         let fits = |connection: &ConnectionId| {
@@ -31,12 +34,17 @@ impl Pick {
             account.is_some() == logged_in
         };
         match self {
-            Pick::This { life, serial } => id(life, serial),
+            Pick::This {
+                worker_session,
+                serial,
+            } => id(worker_session, serial),
             Pick::Fitting(index) => {
                 let all: Vec<ConnectionId> = model
-                    .lives
+                    .worker_sessions
                     .keys()
-                    .flat_map(|life| (0..SERIALS).map(|serial| id(*life, serial)))
+                    .flat_map(|worker_session| {
+                        (0..SERIALS).map(|serial| id(*worker_session, serial))
+                    })
                     .filter(fits)
                     .collect();
                 let found = all.get(index % all.len().max(1)).copied();
@@ -102,7 +110,7 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
                 action: action_of(action, model),
             }
         }
-        Step::Sends {
+        Step::SendBatch {
             connection,
             again,
             unanswered,
@@ -119,11 +127,11 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
                 .iter()
                 .zip((first.0..).step_by(LINE_BYTES))
                 .map(|((names, text), offset)| (StreamOffset(offset), &**names, &**text));
-            Entry::Sends(Sends {
+            Entry::SendBatch(SendBatch {
                 connection,
                 answered,
                 progress: progress(*marks),
-                lines: PackedSends::of(lines).expect("lines that follow each other"),
+                lines: MessageBatch::of(lines).expect("lines that follow each other"),
             })
         }
         Step::Progress {
@@ -140,19 +148,19 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
             connection: connection.connection(model, true),
             progress: progress(*marks),
         },
-        Step::BeginLife => Entry::BeginLife {
+        Step::BeginWorkerSession => Entry::BeginWorkerSession {
             secret: [7; 16],
             pid: 42,
         },
-        Step::EndLife(life) => Entry::EndLife {
-            life: LifeId(*life),
+        Step::EndWorkerSession(worker_session) => Entry::EndWorkerSession {
+            worker_session: WorkerSessionId(*worker_session),
         },
         Step::ChangeAccounts(changes) => {
             Entry::ChangeAccounts(changes.iter().map(change_of).collect())
         }
-        Step::Filed { name, stale } => {
+        Step::FileStatus { name, stale } => {
             let (account, version) = newest_secret(*name, model);
-            Entry::Filed(vec![FiledSecret {
+            Entry::FileStatus(vec![SecretInFile {
                 account,
                 secret_version: version.wrapping_sub(u32::from(*stale)),
             }])
@@ -167,19 +175,19 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
     })
 }
 
-pub(super) fn stamp_after(step: &Step, stamp: &Stamp) -> Stamp {
+pub(super) fn stamp_after(step: &Step, timestamp: &Timestamp) -> Timestamp {
     match step {
-        Step::Pass { boot_ms, wall_ms } => Stamp {
-            boot_ms: stamp.boot_ms + boot_ms,
-            wall_ms: stamp.wall_ms + wall_ms,
-            ..*stamp
+        Step::Pass { boot_ms, wall_ms } => Timestamp {
+            boot_ms: timestamp.boot_ms + boot_ms,
+            wall_ms: timestamp.wall_ms + wall_ms,
+            ..*timestamp
         },
-        Step::Boot { wall_ms } => Stamp {
+        Step::Boot { wall_ms } => Timestamp {
             boot_ms: 3,
-            wall_ms: stamp.wall_ms + wall_ms,
-            boot_id: [stamp.boot_id[0].wrapping_add(1); 16],
+            wall_ms: timestamp.wall_ms + wall_ms,
+            boot_id: [timestamp.boot_id[0].wrapping_add(1); 16],
         },
-        _ => *stamp,
+        _ => *timestamp,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A state whose checkpoints are taken piece by piece, while other entries are applied: each, and what was applied since
 //! it began, is held against the model.
 
-use chat_stated::entry::{Entry, Stamp};
+use chat_stated::entry::{Entry, Timestamp};
 use chat_stated::state::Effects;
 
 use super::Running;
@@ -20,7 +20,7 @@ struct UnderWay {
     waiting_messages: usize,
     finds_room: bool,
     /// What was applied since.
-    since: Vec<(Stamp, Option<Entry>)>,
+    since: Vec<(Timestamp, Option<Entry>)>,
 }
 
 impl InPieces {
@@ -38,14 +38,14 @@ impl InPieces {
     }
 
     /// Something was applied.
-    pub(super) fn note(&mut self, stamp: &Stamp, entry: Option<&Entry>) {
+    pub(super) fn note(&mut self, timestamp: &Timestamp, entry: Option<&Entry>) {
         if let Some(under_way) = &mut self.under_way {
-            under_way.since.push((*stamp, entry.cloned()));
+            under_way.since.push((*timestamp, entry.cloned()));
         }
     }
 
     /// Takes a piece of the checkpoint under way, or leaves it for now.
-    pub(super) fn go_on(&mut self, model: &Model, stamp: &Stamp, seed: u64) {
+    pub(super) fn go_on(&mut self, model: &Model, timestamp: &Timestamp, seed: u64) {
         let running = &mut self.running;
         let steps = [0, 0, 1, 2, 3, 100][(seed % 6) as usize];
         if !(seed / 6).is_multiple_of(3) {
@@ -69,14 +69,14 @@ impl InPieces {
         let pages = running.checkpoint.records.len() - 2 - begun.accounts;
         assert!(pages <= 2 * begun.waiting_messages);
         let mut then = running.restored([0, u64::MAX][(seed / 18 % 2) as usize]);
-        for (stamp, entry) in begun.since {
-            then.state.advance_clock(&stamp);
+        for (timestamp, entry) in begun.since {
+            then.state.advance_clock(&timestamp);
             if let Some(entry) = entry {
-                let wall_s = stamp.wall_ms.div_euclid(1_000);
+                let wall_s = timestamp.wall_ms.div_euclid(1_000);
                 then.state.apply(entry, wall_s, &mut Effects::default());
             }
         }
         assert_eq!(then.state.check_replayed(), Ok(()));
-        observe::compare(&then.state, &then.checkpoint, model, stamp, seed);
+        observe::compare(&then.state, &then.checkpoint, model, timestamp, seed);
     }
 }

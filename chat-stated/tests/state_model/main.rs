@@ -11,7 +11,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use chat_stated::checkpoint::MemoryCheckpoint;
-use chat_stated::entry::Stamp;
+use chat_stated::entry::Timestamp;
 use chat_stated::state::{Effects, Record, Restoration, State};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -69,7 +69,7 @@ struct Run {
     twin: Running,
     in_pieces: InPieces,
     restored: Option<Running>,
-    stamp: Stamp,
+    timestamp: Timestamp,
 }
 
 impl Run {
@@ -80,7 +80,7 @@ impl Run {
             twin: Running::default(),
             in_pieces: InPieces::default(),
             restored: None,
-            stamp: Stamp {
+            timestamp: Timestamp {
                 wall_ms: 1_800_000_000_000,
                 boot_ms: 50_000,
                 boot_id: [1; 16],
@@ -96,16 +96,16 @@ impl Run {
     }
 
     fn take(&mut self, step: &Step, seed: u64) {
-        self.stamp = entries::stamp_after(step, &self.stamp);
-        let stamp = self.stamp;
-        self.model.advance(&stamp);
+        self.timestamp = entries::stamp_after(step, &self.timestamp);
+        let timestamp = self.timestamp;
+        self.model.advance(&timestamp);
         for state in self.states() {
-            state.advance_clock(&stamp);
+            state.advance_clock(&timestamp);
         }
         let entry = entries::entry_of(step, &self.model);
-        self.in_pieces.note(&stamp, entry.as_ref());
+        self.in_pieces.note(&timestamp, entry.as_ref());
         if let Some(entry) = entry {
-            let wall_s = stamp.wall_ms.div_euclid(1_000);
+            let wall_s = timestamp.wall_ms.div_euclid(1_000);
             let expected = self.model.apply(&entry, wall_s);
             for state in self.states() {
                 let mut effects = Effects::default();
@@ -124,14 +124,14 @@ impl Run {
             Step::DropTexts { until_bytes } => self.drop_texts(*until_bytes),
             _ => {}
         }
-        self.in_pieces.go_on(&self.model, &stamp, seed);
+        self.in_pieces.go_on(&self.model, &timestamp, seed);
         let unlike = [&self.first, &self.in_pieces.running];
         for running in unlike.into_iter().chain(&self.restored) {
             observe::compare(
                 &running.state,
                 &running.checkpoint,
                 &self.model,
-                &stamp,
+                &timestamp,
                 seed,
             );
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use chat_rpc::{MessageNumber, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
-use chat_stated::entry::{AccountId, ConnectionId, RequestName, Stamp};
+use chat_stated::entry::{AccountId, ConnectionId, RequestName, Timestamp};
 use chat_stated::state::{Decided, Decision, Effects, SliceLimits, State};
 
 use super::model::{Model, Outcome, Waiting};
-use super::steps::{LINE_BYTES, LIVES, NAMES, SERIALS, address};
+use super::steps::{LINE_BYTES, NAMES, SERIALS, WORKER_SESSIONS, address};
 
 /// What an entry led to, in the model's words. Accounts in `reached` may stand there twice.
 pub(super) fn outcome(effects: &Effects) -> Outcome {
@@ -36,7 +36,11 @@ pub(super) fn outcome(effects: &Effects) -> Outcome {
             })
             .collect(),
         file_line: effects.decided.iter().find_map(line_of),
-        lives_begun: effects.lives_begun.iter().map(|(life, _)| life.0).collect(),
+        worker_sessions_begun: effects
+            .worker_sessions_begun
+            .iter()
+            .map(|(worker_session, _)| worker_session.0)
+            .collect(),
         reached: effects.reached.iter().map(|id| id.0).collect(),
         broadcast: effects.broadcast,
         cut_off: effects.cut_off.clone(),
@@ -48,7 +52,7 @@ pub(super) fn compare(
     state: &State,
     checkpoint: &MemoryCheckpoint,
     model: &Model,
-    stamp: &Stamp,
+    timestamp: &Timestamp,
     seed: u64,
 ) {
     assert_eq!(state.limits(), &model.limits);
@@ -61,13 +65,13 @@ pub(super) fn compare(
         compare_account(state, model, id);
         compare_queue((state, checkpoint), model, id, seed);
     }
-    compare_lives(state, model);
+    compare_worker_sessions(state, model);
     for later_ms in [0, 999, 4_000, 61_000] {
-        let stamp = Stamp {
-            boot_ms: stamp.boot_ms + later_ms,
-            ..*stamp
+        let timestamp = Timestamp {
+            boot_ms: timestamp.boot_ms + later_ms,
+            ..*timestamp
         };
-        compare_time(state, model, &stamp);
+        compare_time(state, model, &timestamp);
     }
 }
 
@@ -172,19 +176,22 @@ fn compare_slice(
     slice.more.then_some(*last)
 }
 
-fn compare_lives(state: &State, model: &Model) {
-    let lives: Vec<u64> = state.lives().map(|(life, _)| life.0).collect();
-    assert!(lives.iter().eq(model.lives.keys()));
+fn compare_worker_sessions(state: &State, model: &Model) {
+    let worker_sessions: Vec<u64> = state
+        .worker_sessions()
+        .map(|(worker_session, _)| worker_session.0)
+        .collect();
+    assert!(worker_sessions.iter().eq(model.worker_sessions.keys()));
     let mut known = BTreeSet::new();
-    for (life, found) in state.lives() {
+    for (worker_session, found) in state.worker_sessions() {
         assert_eq!((found.secret, found.pid), ([7; 16], 42));
-        known.extend(state.connections(life));
+        known.extend(state.connections(worker_session));
     }
     assert!(known.iter().copied().eq(model.connections()));
-    for life in 1..=LIVES {
+    for worker_session in 1..=WORKER_SESSIONS {
         for serial in 0..SERIALS {
             let id = ConnectionId {
-                life: chat_rpc::LifeId(life),
+                worker_session: chat_rpc::WorkerSessionId(worker_session),
                 serial: chat_rpc::ConnectionSerial(serial),
             };
             compare_connection(state, model, id);
@@ -211,26 +218,26 @@ fn compare_connection(state: &State, model: &Model, id: ConnectionId) {
     }
 }
 
-fn compare_time(state: &State, model: &Model, stamp: &Stamp) {
+fn compare_time(state: &State, model: &Model, timestamp: &Timestamp) {
     assert_eq!(state.online(), model.online(None));
     for minutes in [0, 1, 5, u64::MAX] {
         assert_eq!(
-            state.online_within(minutes, stamp),
-            model.online(Some((minutes, stamp))),
+            state.online_within(minutes, timestamp),
+            model.online(Some((minutes, timestamp))),
             "within {minutes} minutes"
         );
     }
     for host in 1..3 {
         for name in NAMES {
             assert_eq!(
-                state.look_up(name, address(host), stamp),
-                model.look_up(name, address(host), stamp),
+                state.look_up(name, address(host), timestamp),
+                model.look_up(name, address(host), timestamp),
             );
         }
         for id in 0..model.accounts.len() {
             assert_eq!(
-                state.block_seconds_left(AccountId(id as u32), address(host), stamp),
-                model.block_seconds_left(id, address(host), model.time_at(stamp)),
+                state.block_seconds_left(AccountId(id as u32), address(host), timestamp),
+                model.block_seconds_left(id, address(host), model.time_at(timestamp)),
             );
         }
     }

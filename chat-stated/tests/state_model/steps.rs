@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 pub(super) const NAMES: [&str; 7] = ["ann", "bob", "cy", "dan", "eve", "no-one", "\u{e9}lan"];
-pub(super) const LIVES: u64 = 5;
+pub(super) const WORKER_SESSIONS: u64 = 5;
 pub(super) const SERIALS: u64 = 4;
 /// How far one line of a connection ends behind the one before.
 pub(super) const LINE_BYTES: usize = 10;
@@ -28,7 +28,7 @@ pub(super) enum Mark {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pick {
     This {
-        life: u64,
+        worker_session: u64,
         serial: u64,
     },
     /// One of those that may do what is tried, as far as being logged in goes.
@@ -70,7 +70,7 @@ pub(super) enum Step {
         action: Try,
     },
     /// Lines of names and bytes.
-    Sends {
+    SendBatch {
         connection: Pick,
         again: Option<usize>,
         unanswered: Option<usize>,
@@ -85,10 +85,10 @@ pub(super) enum Step {
         connection: Pick,
         progress: (Mark, Mark),
     },
-    BeginLife,
-    EndLife(u64),
+    BeginWorkerSession,
+    EndWorkerSession(u64),
     ChangeAccounts(Vec<(usize, Option<u8>)>),
-    Filed {
+    FileStatus {
         name: usize,
         stale: bool,
     },
@@ -123,8 +123,8 @@ fn progress() -> impl Strategy<Value = (Mark, Mark)> {
 
 fn connection() -> impl Strategy<Value = Pick> {
     prop_oneof![
-        1 => (1..=LIVES, 0..SERIALS).prop_map(|(life, serial)| Pick::This { life, serial }),
-        6 => (0usize..LIVES as usize * SERIALS as usize).prop_map(Pick::Fitting),
+        1 => (1..=WORKER_SESSIONS, 0..SERIALS).prop_map(|(worker_session, serial)| Pick::This { worker_session, serial }),
+        6 => (0usize..WORKER_SESSIONS as usize * SERIALS as usize).prop_map(Pick::Fitting),
     ]
 }
 
@@ -225,18 +225,18 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             progress(),
             prop::collection::vec((prop::collection::vec(name(), 1..3), text_bytes()), 1..6),
         )
-            .prop_map(|(connection, again, unanswered, progress, lines)| Step::Sends {
+            .prop_map(|(connection, again, unanswered, progress, lines)| Step::SendBatch {
                 connection, again, unanswered, progress, lines,
             }),
         8 => (connection(), progress())
             .prop_map(|(connection, progress)| Step::Progress { connection, progress }),
         2 => (connection(), progress())
             .prop_map(|(connection, progress)| Step::Close { connection, progress }),
-        1 => Just(Step::BeginLife),
-        1 => (1..=LIVES).prop_map(Step::EndLife),
+        1 => Just(Step::BeginWorkerSession),
+        1 => (1..=WORKER_SESSIONS).prop_map(Step::EndWorkerSession),
         2 => prop::collection::vec((name(), prop::option::weighted(0.7, 0u8..3)), 1..3)
             .prop_map(Step::ChangeAccounts),
-        1 => (name(), any::<bool>()).prop_map(|(name, stale)| Step::Filed { name, stale }),
+        1 => (name(), any::<bool>()).prop_map(|(name, stale)| Step::FileStatus { name, stale }),
         1 => prop_oneof![limits(), Just(wide_limits())].prop_map(Step::Configure),
         1 => prop_oneof![waiting_limits(), Just(WaitingLimits::default())]
             .prop_map(Step::LimitWaiting),
@@ -252,8 +252,11 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
 /// Two lives and three accounts, two of them logged in: most sequences get somewhere from there.
 pub(super) fn opening() -> Vec<Step> {
     let quiet = (Mark::Nothing, Mark::Nothing);
-    let request = |(life, serial), action| Step::Request {
-        connection: Pick::This { life, serial },
+    let request = |(worker_session, serial), action| Step::Request {
+        connection: Pick::This {
+            worker_session,
+            serial,
+        },
         again: None,
         unanswered: None,
         progress: quiet,
@@ -267,8 +270,8 @@ pub(super) fn opening() -> Vec<Step> {
     };
     vec![
         Step::Configure(wide_limits()),
-        Step::BeginLife,
-        Step::BeginLife,
+        Step::BeginWorkerSession,
+        Step::BeginWorkerSession,
         request((1, 0), Try::Register(0)),
         request((1, 1), Try::Register(1)),
         request((2, 0), Try::Register(2)),

@@ -1,7 +1,7 @@
 //! Accounts, their secrets and the account file.
 
-use chat_stated::entry::{Action, Entry, FiledSecret};
-use chat_stated::state::{Decision, Filed, Named};
+use chat_stated::entry::{Action, Entry, SecretInFile};
+use chat_stated::state::{Decision, FileStatus, Named};
 
 use super::world::{HERE, SENT, World, connection, register_action};
 
@@ -17,12 +17,12 @@ fn a_name_is_registered_once_and_told_after_its_line_is_filed() {
     let line = line.expect("a new account gets a line");
     assert_eq!((&*line.name, &*line.secret), ("ann", "secret of ann"));
     let (_, record) = world.state.account("ann").expect("registered");
-    assert_eq!(record.filed, Filed::No { previous: None });
+    assert_eq!(record.filed, FileStatus::No { previous: None });
     assert_eq!(world.request(2, register_action("ann")), Decision::Username);
     assert!(world.last_effects.decided[0].after.is_none());
-    world.apply(Entry::Filed(vec![line.filed]));
+    world.apply(Entry::FileStatus(vec![line.filed]));
     let (_, record) = world.state.account("ann").expect("registered");
-    assert_eq!(record.filed, Filed::Yes);
+    assert_eq!(record.filed, FileStatus::Yes);
     assert_eq!(world.look_up("ann"), Named::Password);
 }
 
@@ -93,7 +93,7 @@ fn a_filed_secret_that_is_not_the_newest_does_not_count_as_filed() {
     let line = world.last_effects.decided[0].after.clone();
     assert_eq!(line.map(|line| line.secret), Some("stronger".into()));
     let filed = |secret_version| {
-        Entry::Filed(vec![FiledSecret {
+        Entry::FileStatus(vec![SecretInFile {
             account,
             secret_version,
         }])
@@ -101,10 +101,13 @@ fn a_filed_secret_that_is_not_the_newest_does_not_count_as_filed() {
     world.apply(filed(secret_version));
     let previous = Some("ann".into());
     let record = world.state.record(account).expect("it exists");
-    assert_eq!(record.filed, Filed::No { previous });
+    assert_eq!(record.filed, FileStatus::No { previous });
     world.apply(filed(secret_version + 1));
     let record = world.state.record(account).expect("it exists");
-    assert_eq!((&record.filed, &*record.secret), (&Filed::Yes, "stronger"));
+    assert_eq!(
+        (&record.filed, &*record.secret),
+        (&FileStatus::Yes, "stronger")
+    );
 }
 
 #[test]

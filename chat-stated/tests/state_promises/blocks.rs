@@ -1,6 +1,6 @@
 //! Wrong passwords, and the blocks that follow.
 
-use chat_rpc::LifeId;
+use chat_rpc::WorkerSessionId;
 use chat_stated::entry::{Action, Entry};
 use chat_stated::state::{Decision, Named};
 
@@ -19,12 +19,14 @@ fn the_third_failure_blocks_over_all_connections() {
 }
 
 #[test]
-fn failures_count_over_the_lives_of_workers() {
+fn failures_count_over_the_worker_sessions_of_workers() {
     let mut world = World::with_accounts(&["ann"]);
     world.fail(1, "ann", HERE);
     world.fail(2, "ann", HERE);
-    world.apply(Entry::EndLife { life: LifeId(1) });
-    world.begin_life();
+    world.apply(Entry::EndWorkerSession {
+        worker_session: WorkerSessionId(1),
+    });
+    world.begin_worker_session();
     let account = world.id("ann");
     let third = Action::FailedLogIn {
         account,
@@ -38,7 +40,7 @@ fn a_block_is_of_one_user_from_one_address() {
     let mut world = World::with_accounts(&["ann", "bob"]);
     world.block("ann");
     assert_eq!(world.look_up("bob"), Named::Password);
-    let from_elsewhere = world.state.look_up("ann", ELSEWHERE, &world.stamp);
+    let from_elsewhere = world.state.look_up("ann", ELSEWHERE, &world.timestamp);
     assert_eq!(from_elsewhere, Named::Password);
     let action = world.log_in_action("ann", ELSEWHERE);
     assert_eq!(world.request(5, action), Decision::Welcome);

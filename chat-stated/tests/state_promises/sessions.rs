@@ -1,6 +1,6 @@
 //! Who is logged in, where, and for how long.
 
-use chat_rpc::LifeId;
+use chat_rpc::WorkerSessionId;
 use chat_stated::entry::{Action, Entry};
 use chat_stated::state::{Decision, Named, WrittenNames};
 
@@ -9,7 +9,7 @@ use super::world::{ELSEWHERE, HERE, SENT, World, connection, register_action};
 #[test]
 fn who_is_logged_in_anywhere_is_connected() {
     let mut world = World::with_online(&["ann"]);
-    world.begin_life();
+    world.begin_worker_session();
     let action = world.log_in_action("ann", ELSEWHERE);
     let decision = world.request_at((2, 0, 10), 0, action);
     assert_eq!(decision, Some(Decision::Connected));
@@ -38,26 +38,30 @@ fn nobody_acts_without_a_session() {
 }
 
 #[test]
-fn the_end_of_a_life_logs_out_its_users_and_no_others() {
+fn the_end_of_a_worker_session_logs_out_its_users_and_no_others() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.set_account("cy", "cy");
-    world.begin_life();
+    world.begin_worker_session();
     let action = world.log_in_action("cy", HERE);
     assert_eq!(
         world.request_at((2, 0, 10), 0, action),
         Some(Decision::Welcome)
     );
-    world.apply(Entry::EndLife { life: LifeId(1) });
+    world.apply(Entry::EndWorkerSession {
+        worker_session: WorkerSessionId(1),
+    });
     assert_eq!(world.state.online(), "cy");
-    assert_eq!(world.state.connections(LifeId(1)).count(), 0);
-    assert!(world.state.life(LifeId(1)).is_none());
+    assert_eq!(world.state.connections(WorkerSessionId(1)).count(), 0);
+    assert!(world.state.worker_session(WorkerSessionId(1)).is_none());
 }
 
 #[test]
-fn a_life_that_ended_cannot_act_and_is_never_given_out_again() {
+fn a_worker_session_that_ended_cannot_act_and_is_never_given_out_again() {
     let mut world = World::with_online(&["ann"]);
     world.send(0, &["ann"], "kept");
-    world.apply(Entry::EndLife { life: LifeId(1) });
+    world.apply(Entry::EndWorkerSession {
+        worker_session: WorkerSessionId(1),
+    });
     world.restart();
     let action = world.log_in_action("ann", HERE);
     assert_eq!(world.request_at((1, 5, 1_000), 0, action), None);
@@ -65,8 +69,11 @@ fn a_life_that_ended_cannot_act_and_is_never_given_out_again() {
     world.close(0);
     assert_eq!(world.queue("ann"), ["kept"]);
     assert_eq!(world.state.online(), "");
-    world.begin_life();
-    assert_eq!(world.last_effects.lives_begun, [(LifeId(2), [9; 16])]);
+    world.begin_worker_session();
+    assert_eq!(
+        world.last_effects.worker_sessions_begun,
+        [(WorkerSessionId(2), [9; 16])]
+    );
 }
 
 #[test]
@@ -132,7 +139,7 @@ fn a_list_in_pieces_has_all_who_stayed() {
         for steps in [1, 7, 60] {
             let mut world = world();
             world.pass_ms(600_000);
-            let since = world.state.listed_since(minutes, &world.stamp);
+            let since = world.state.listed_since(minutes, &world.timestamp);
             let mut list = world.state.begin_user_list(since);
             let mut written = WrittenNames::default();
             let mut step = 0;

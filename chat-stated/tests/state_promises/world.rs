@@ -1,12 +1,12 @@
-//! A state with one worker life, driven in the words of the tests.
+//! A state with one worker session, driven in the words of the tests.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Stamp,
+    AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Timestamp,
     WaitingLimits,
 };
 use chat_stated::state::{Decision, Effects, Named, SliceLimits, State};
@@ -23,10 +23,10 @@ pub(super) const SENT: Decision = Decision::Sent {
     unknown: Vec::new(),
 };
 
-/// A state with one life, and the clock and offsets that its requests need.
+/// A state with one worker session, and the clock and offsets that its requests need.
 pub(super) struct World {
     pub(super) state: State,
-    pub(super) stamp: Stamp,
+    pub(super) timestamp: Timestamp,
     pub(super) offset: u64,
     pub(super) checkpoint: MemoryCheckpoint,
     pub(super) last_effects: Effects,
@@ -36,7 +36,7 @@ impl World {
     pub(super) fn new() -> Self {
         let mut world = Self {
             state: State::default(),
-            stamp: Stamp {
+            timestamp: Timestamp {
                 wall_ms: 1_800_000_000_000,
                 boot_ms: 100_000,
                 boot_id: [1; 16],
@@ -46,7 +46,7 @@ impl World {
             last_effects: Effects::default(),
         };
         world.pass_ms(0);
-        world.begin_life();
+        world.begin_worker_session();
         world
     }
 
@@ -70,12 +70,12 @@ impl World {
 
     pub(super) fn apply(&mut self, entry: Entry) {
         self.last_effects = Effects::default();
-        let wall_s = self.stamp.wall_ms.div_euclid(1_000);
+        let wall_s = self.timestamp.wall_ms.div_euclid(1_000);
         self.state.apply(entry, wall_s, &mut self.last_effects);
     }
 
-    pub(super) fn begin_life(&mut self) {
-        self.apply(Entry::BeginLife {
+    pub(super) fn begin_worker_session(&mut self) {
+        self.apply(Entry::BeginWorkerSession {
             secret: [9; 16],
             pid: 7,
         });
@@ -108,19 +108,19 @@ impl World {
     }
 
     pub(super) fn pass_ms(&mut self, boot_ms: u64) {
-        self.stamp.boot_ms += boot_ms;
-        self.stamp.wall_ms += boot_ms as i64;
-        self.state.advance_clock(&self.stamp);
+        self.timestamp.boot_ms += boot_ms;
+        self.timestamp.wall_ms += boot_ms as i64;
+        self.state.advance_clock(&self.timestamp);
     }
 
     pub(super) fn jump_wall_ms(&mut self, wall_ms: i64) {
-        self.stamp.wall_ms += wall_ms;
-        self.state.advance_clock(&self.stamp);
+        self.timestamp.wall_ms += wall_ms;
+        self.state.advance_clock(&self.timestamp);
     }
 
     pub(super) fn boot_after_wall_ms(&mut self, wall_ms: i64) {
-        self.stamp.boot_id[0] += 1;
-        self.stamp.boot_ms = 1;
+        self.timestamp.boot_id[0] += 1;
+        self.timestamp.boot_ms = 1;
         self.jump_wall_ms(wall_ms);
     }
 
@@ -131,13 +131,13 @@ impl World {
     /// Repeats a request, or makes one; returns the decision, `None` if there is no answer at all.
     pub(super) fn request_at(
         &mut self,
-        (life, serial, offset): (u64, u64, u64),
+        (worker_session, serial, offset): (u64, u64, u64),
         answered: u64,
         action: Action,
     ) -> Option<Decision> {
         self.apply(Entry::Request {
             name: RequestName {
-                connection: connection(life, serial),
+                connection: connection(worker_session, serial),
                 offset: StreamOffset(offset),
             },
             answered: StreamOffset(answered),
@@ -246,11 +246,11 @@ impl World {
     }
 
     pub(super) fn look_up(&self, name: &str) -> Named {
-        self.state.look_up(name, HERE, &self.stamp)
+        self.state.look_up(name, HERE, &self.timestamp)
     }
 
     pub(super) fn last_minutes(&self, minutes: u64) -> String {
-        self.state.online_within(minutes, &self.stamp)
+        self.state.online_within(minutes, &self.timestamp)
     }
 
     pub(super) fn checkpoint(&mut self) {
@@ -287,9 +287,9 @@ pub(super) fn restore(records: &BTreeMap<(u8, u64), Vec<u8>>) -> State {
     State::restore(rows).expect("its own records can be read")
 }
 
-pub(super) fn connection(life: u64, serial: u64) -> ConnectionId {
+pub(super) fn connection(worker_session: u64, serial: u64) -> ConnectionId {
     ConnectionId {
-        life: LifeId(life),
+        worker_session: WorkerSessionId(worker_session),
         serial: ConnectionSerial(serial),
     }
 }

@@ -1,9 +1,9 @@
-//! The first frame of each side: who is there, in which version, and under which worker life.
+//! The first frame of each side: who is there, in which version, and under which worker session.
 
 use serde::{Deserialize, Serialize};
 
 use super::frame::{FrameError, decode_one, encode_one};
-use super::message::LifeId;
+use super::message::WorkerSessionId;
 
 /// Version of everything in this crate. Raised by every change of an encoded type.
 pub const VERSION: u32 = 4;
@@ -11,11 +11,11 @@ pub const VERSION: u32 = 4;
 /// Starts every hello, so that a stranger on the socket is told from an older binary.
 const MAGIC: &[u8; 8] = b"chatserv";
 
-/// The proof that a worker is the life it says it is. Handed out by the daemon, once per worker start.
+/// The proof that a worker is the worker session it says it is. Handed out by the daemon, once per worker start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LifeCredential {
-    /// Number of this life of a worker; never given out twice.
-    pub life: LifeId,
+pub struct ResumeToken {
+    /// Number of this worker session of a worker; never given out twice.
+    pub worker_session: WorkerSessionId,
     /// Random; known to this worker and the daemon only.
     pub secret: [u8; 16],
 }
@@ -23,15 +23,15 @@ pub struct LifeCredential {
 /// The first frame a worker sends: eight bytes of magic, the version (`u32`, little endian), then this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// `None` asks for a new life. A worker that lost the daemon shows the life it had.
-    pub resume: Option<LifeCredential>,
+    /// `None` asks for a new worker session. A worker that lost the daemon shows the worker session it had.
+    pub resume: Option<ResumeToken>,
 }
 
 /// The daemon's first frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Greeting {
-    /// The worker has this life from now on, or still.
-    Attached(LifeCredential),
+    /// The worker has this worker session from now on, or still.
+    Attached(ResumeToken),
     /// The daemon closes the connection after this.
     Refused(Refusal),
 }
@@ -49,7 +49,7 @@ pub enum Refusal {
     },
     /// The life has ended, or its secret is wrong, or it is attached already. The worker must exit.
     #[error("this worker's life has ended")]
-    LifeEnded,
+    WorkerSessionEnded,
     /// No more workers can attach.
     #[error("too many workers are attached already")]
     TooManyWorkers,

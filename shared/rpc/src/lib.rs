@@ -9,14 +9,14 @@
 mod frame;
 mod greeting;
 mod message;
+mod message_batch;
 mod operator_hello;
-mod sends;
 
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES, decode_items};
-pub use greeting::{Greeting, Hello, HelloError, LifeCredential, Refusal, VERSION};
+pub use greeting::{Greeting, Hello, HelloError, Refusal, ResumeToken, VERSION};
 pub use message::{
-    Answer, Call, ConnectionSerial, FromWorker, LifeId, Message, MessageNumber, Progress, Request,
-    ResumedConnection, Sends, StreamOffset, ToWorker, UsersRequest,
+    Answer, Call, ConnectionSerial, FromWorker, Message, MessageNumber, Progress, Request,
+    ResumedConnection, SendBatch, StreamOffset, ToWorker, UsersRequest, WorkerSessionId,
 };
+pub use message_batch::{BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder};
 pub use operator_hello::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};
-pub use sends::{MAX_PACKED_SENDS, PackedSend, PackedSends, SendsPacker};

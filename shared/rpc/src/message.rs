@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::PackedSends;
+use super::MessageBatch;
 
 /// One life of a worker process: from its first hello to its death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct LifeId(pub u64);
+pub struct WorkerSessionId(pub u64);
 
-/// A client connection within a worker's life; rises from one to the next, with gaps, and is never used twice.
+/// A client connection within a worker session; rises from one to the next, with gaps, and is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnectionSerial(pub u64);
 
@@ -45,7 +45,7 @@ pub struct Progress {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromWorker<'a> {
     /// First item after attaching again: every client connection the worker has. The daemon ends the
-    /// connections of this life that are not named.
+    /// connections of this worker session that are not named.
     Resume {
         /// In no particular order.
         connections: Vec<ResumedConnection>,
@@ -78,18 +78,18 @@ pub enum FromWorker<'a> {
         progress: Progress,
     },
     /// Somebody connected, and may not have said anything yet. Said of every connection before anything else of it, and
-    /// of all again behind [`FromWorker::Resume`]. Not answered, unless by [`ToWorker::TurnAway`].
+    /// of all again behind [`FromWorker::Resume`]. Not answered, unless by [`ToWorker::Reject`].
     Opened {
         /// Which.
         connection: ConnectionSerial,
         /// Where the client comes from. Unspecified for one that is known, and of whom the worker knows no more than that it
         /// is trusted.
         address: IpAddr,
-        /// It was there before the daemon was: it is counted, and not turned away.
+        /// It was there before the daemon was: it is counted, and not rejected.
         is_known: bool,
     },
     /// Several lines of a client that are messages to some accounts each.
-    Sends(Sends<'a>),
+    SendBatch(SendBatch<'a>),
 }
 
 /// A client connection that outlived the daemon.
@@ -127,7 +127,7 @@ pub struct Request<'a> {
 /// Lines of a client, one behind the other, with a message to some accounts each: as many requests with [`Call::Send`].
 /// Answered as those would be, or by [`ToWorker::Sent`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sends<'a> {
+pub struct SendBatch<'a> {
     /// Whose lines.
     pub connection: ConnectionSerial,
     /// As in a request.
@@ -135,10 +135,10 @@ pub struct Sends<'a> {
     /// As in a request.
     pub progress: Progress,
     /// The lines.
-    pub lines: Cow<'a, PackedSends>,
+    pub lines: Cow<'a, MessageBatch>,
 }
 
-impl Sends<'_> {
+impl SendBatch<'_> {
     /// The same as requests.
     pub fn requests(&self) -> impl Iterator<Item = Request<'_>> {
         self.lines.iter().map(|send| Request {
@@ -272,7 +272,7 @@ pub enum ToWorker<'a> {
     },
     /// There are too many connections, in all or from there. The worker says so to the client and closes; requests of this
     /// connection are not answered any more.
-    TurnAway {
+    Reject {
         /// Which.
         connection: ConnectionSerial,
     },

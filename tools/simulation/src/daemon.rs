@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use chat_rpc::FrameReader;
 use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
 use chat_stated::database::{NoRoom, StorageError};
-use chat_stated::entry::{Batch, Limits, Stamp};
-use chat_stated::journal::Position;
+use chat_stated::entry::{Batch, Limits, Timestamp};
+use chat_stated::journal::LogIndex;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
 use chat_stated::passwords::remembered::RememberedPasswords;
 use chat_stated::state::Record;
@@ -50,9 +50,9 @@ impl Link {
 #[derive(Debug)]
 enum Work {
     Commit(Batch),
-    Checkpoint(Position, Vec<Record>),
+    Checkpoint(LogIndex, Vec<Record>),
     /// The checkpoint is current; the core has not been told yet.
-    Written(Position),
+    Written(LogIndex),
     ReadTexts(u64, Vec<TextPlace>),
     /// Texts were read; the core has not been told yet.
     TextsRead(u64, Texts),
@@ -76,7 +76,7 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts from what is on the disk.
-    pub(crate) fn start(disk: &Disk, stamp: Stamp) -> Result<Self, String> {
+    pub(crate) fn start(disk: &Disk, timestamp: Timestamp) -> Result<Self, String> {
         let (state, position) = disk.recover(RESIDENT_TEXT_BYTES)?;
         let settings = CoreSettings {
             limits: Limits {
@@ -98,7 +98,7 @@ impl Daemon {
         };
         let remembered = RememberedPasswords::new(100).map_err(|error| error.to_string())?;
         Ok(Self {
-            core: Core::new(settings, state, position, remembered, stamp),
+            core: Core::new(settings, state, position, remembered, timestamp),
             links: BTreeMap::new(),
             work: VecDeque::new(),
             was_ready: false,
@@ -113,8 +113,8 @@ impl Daemon {
     }
 
     /// One turn of its loop: reads some of what came, in pieces.
-    pub(crate) fn turn(&mut self, stamp: Stamp, disk: &mut Disk, rng: &mut Rng) {
-        self.core.begin_turn(stamp);
+    pub(crate) fn turn(&mut self, timestamp: Timestamp, disk: &mut Disk, rng: &mut Rng) {
+        self.core.begin_turn(timestamp);
         if self.is_ready() {
             let ids: Vec<LinkId> = self.links.keys().copied().collect();
             for id in ids {
@@ -259,7 +259,7 @@ impl Daemon {
                     disk.account_file.push(b'\n');
                 }
                 disk.account_file.extend_from_slice(lines.as_bytes());
-                self.core.lines_filed(&[ticket]);
+                self.core.lines_appended(&[ticket]);
             }
             FileRequest::Create { lines, .. } => {
                 disk.account_file = lines.into_bytes();

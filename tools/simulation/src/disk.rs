@@ -2,24 +2,24 @@
 
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::Batch;
-use chat_stated::journal::Position;
+use chat_stated::journal::LogIndex;
 use chat_stated::state::{Effects, Record, Restoration, State};
 use chat_stated::text_page::{TextPlace, Texts};
 
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     /// Batches that the checkpoint does not have, by rising position.
-    journal: Vec<(Position, Batch)>,
-    last: Position,
+    journal: Vec<(LogIndex, Batch)>,
+    last: LogIndex,
     checkpoint: MemoryCheckpoint,
-    checkpoint_at: Position,
+    checkpoint_at: LogIndex,
     pub(crate) account_file: Vec<u8>,
 }
 
 impl Disk {
     /// Makes a batch durable.
-    pub(crate) fn commit(&mut self, batch: &Batch) -> Position {
-        self.last = Position(self.last.0 + 1);
+    pub(crate) fn commit(&mut self, batch: &Batch) -> LogIndex {
+        self.last = LogIndex(self.last.0 + 1);
         self.journal.push((self.last, batch.clone()));
         self.last
     }
@@ -27,7 +27,7 @@ impl Disk {
     /// Makes a checkpoint current.
     pub(crate) fn write_checkpoint(
         &mut self,
-        position: Position,
+        position: LogIndex,
         records: &[Record],
     ) -> Result<(), String> {
         self.checkpoint
@@ -44,12 +44,12 @@ impl Disk {
             .map_err(|error| error.to_string())
     }
 
-    pub(crate) fn forget_journal(&mut self, through: Position) {
+    pub(crate) fn forget_journal(&mut self, through: LogIndex) {
         self.journal.retain(|(position, _)| *position > through);
     }
 
     /// What a start finds: the state, with no more than so many bytes of text in memory, and the position it stands at.
-    pub(crate) fn recover(&self, resident_text_bytes: u64) -> Result<(State, Position), String> {
+    pub(crate) fn recover(&self, resident_text_bytes: u64) -> Result<(State, LogIndex), String> {
         let mut restoration = Restoration::within(resident_text_bytes);
         for (table, key, value) in self.checkpoint.records() {
             restoration
@@ -62,8 +62,8 @@ impl Disk {
             .iter()
             .filter(|(position, _)| *position > self.checkpoint_at);
         for (_, batch) in after {
-            state.advance_clock(&batch.stamp);
-            let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
+            state.advance_clock(&batch.timestamp);
+            let wall_s = batch.timestamp.wall_ms.div_euclid(1_000);
             for entry in batch.entries.clone() {
                 state.apply(entry, wall_s, &mut Effects::default());
             }

@@ -1,7 +1,7 @@
-//! A parent of processes: the real [`Fleet`] decides when its children begin; its turns and its own life are simulated.
+//! A parent of processes: the real [`ChildSet`] decides when its children begin; its turns and its own life are simulated.
 
 use chat_node::process_identity::ProcessIdentity;
-use chat_node::supervisor::{Action, Fleet, LONGEST_WAIT_MS, Moment};
+use chat_node::supervisor::{Action, ChildSet, LONGEST_WAIT_MS, Now};
 use jiff::Timestamp;
 
 /// The number of a process. No two in a world have the same.
@@ -26,7 +26,7 @@ struct Child {
 
 #[derive(Debug)]
 struct Life {
-    fleet: Fleet,
+    child_set: ChildSet,
     began_ms: u64,
     has_served: bool,
     /// By index.
@@ -71,7 +71,7 @@ impl Parent {
 
     pub(crate) fn start(&mut self, now_ms: u64, wall_ms: i64) {
         self.life = Some(Life {
-            fleet: Fleet::new(self.child_count, moment(0, wall_ms)),
+            child_set: ChildSet::new(self.child_count, now(0, wall_ms)),
             began_ms: now_ms,
             has_served: false,
             children: vec![None; self.child_count],
@@ -99,11 +99,11 @@ impl Parent {
     /// It is asked to have its children read their files again.
     pub(crate) fn reload(&mut self) {
         if let Some(life) = &mut self.life {
-            life.fleet.reload();
+            life.child_set.reload();
         }
     }
 
-    /// One turn of its loop. An error is a promise of the fleet's that was broken.
+    /// One turn of its loop. An error is a promise of the child set's that was broken.
     pub(crate) fn turn(
         &mut self,
         now_ms: u64,
@@ -114,7 +114,7 @@ impl Parent {
             return Ok(Vec::new());
         };
         let orders = life.turn(now_ms, wall_ms, next_pid)?;
-        if life.fleet.is_finished() {
+        if life.child_set.is_finished() {
             self.life = None;
             self.failed_starts += 1;
             self.start_at_ms = now_ms;
@@ -130,13 +130,13 @@ impl Life {
         wall_ms: i64,
         next_pid: &mut Pid,
     ) -> Result<Vec<Order>, String> {
-        let now = moment(now_ms - self.began_ms, wall_ms);
+        let now = now(now_ms - self.began_ms, wall_ms);
         for index in 0..self.children.len() {
             self.look_at(index, now);
         }
-        self.fleet.at(now);
+        self.child_set.at(now);
         let mut orders = Vec::new();
-        while let Some(action) = self.fleet.next_action() {
+        while let Some(action) = self.child_set.next_action() {
             orders.extend(self.order(action, now, next_pid)?);
         }
         self.check(now)?;
@@ -144,23 +144,23 @@ impl Life {
     }
 
     /// As the real loop does: what a child wrote before it ended is read before its end is taken in.
-    fn look_at(&mut self, index: usize, now: Moment) {
+    fn look_at(&mut self, index: usize, now: Now) {
         let Some(child) = self.children[index] else {
             return;
         };
         if child.is_ready {
-            self.fleet.ready(index, now);
+            self.child_set.ready(index, now);
         }
-        if child.has_ended && self.fleet.index_of(identity(child.pid).pid) == Some(index) {
+        if child.has_ended && self.child_set.index_of(identity(child.pid).pid) == Some(index) {
             self.children[index] = None;
-            self.fleet.ended(index, "died".to_owned(), now);
+            self.child_set.ended(index, "died".to_owned(), now);
         }
     }
 
     fn order(
         &mut self,
         action: Action,
-        now: Moment,
+        now: Now,
         next_pid: &mut Pid,
     ) -> Result<Option<Order>, String> {
         Ok(match action {
@@ -174,7 +174,7 @@ impl Life {
                     is_ready: false,
                     has_ended: false,
                 });
-                self.fleet.started(index, identity(*next_pid), now);
+                self.child_set.started(index, identity(*next_pid), now);
                 Some(Order::Begin(index, *next_pid))
             }
             Action::Terminate(process) | Action::Kill(process) => {
@@ -189,15 +189,15 @@ impl Life {
         })
     }
 
-    fn check(&self, now: Moment) -> Result<(), String> {
+    fn check(&self, now: Now) -> Result<(), String> {
         if self.has_served
-            && let Some(reason) = self.fleet.failure()
+            && let Some(reason) = self.child_set.failure()
         {
             return Err(format!("a fleet that had served gave up: {reason}"));
         }
         let is_complete = self.children.iter().all(Option::is_some);
-        let gives_up = self.fleet.failure().is_some();
-        let due_ms = self.fleet.next_due_ms();
+        let gives_up = self.child_set.failure().is_some();
+        let due_ms = self.child_set.next_due_ms();
         if !is_complete
             && !gives_up
             && due_ms.is_none_or(|due| due > now.clock_ms + LONGEST_WAIT_MS)
@@ -215,8 +215,8 @@ fn identity(pid: Pid) -> ProcessIdentity {
     }
 }
 
-fn moment(clock_ms: u64, wall_ms: i64) -> Moment {
-    Moment {
+fn now(clock_ms: u64, wall_ms: i64) -> Now {
+    Now {
         clock_ms,
         // The wall clock is for people only; one that stands beyond what can be written is no reason to end.
         wall: Timestamp::from_millisecond(wall_ms).unwrap_or_default(),

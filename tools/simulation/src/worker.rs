@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_frontd::core::{Action, ClientKey, Core, CoreSettings, NewcomerRules, SessionLimits};
+use chat_frontd::core::{
+    Action, ClientKey, Core, CoreSettings, SessionLimits, UnauthenticatedLimits,
+};
 use chat_node::network::Networks;
 use chat_node::token_bucket::Rate;
 use chat_stated::core::LinkId;
@@ -39,7 +41,7 @@ impl Worker {
                 max_recipients: 100,
             },
             time_out_ms: TIME_OUT_MS,
-            newcomers: NewcomerRules {
+            unauthenticated: UnauthenticatedLimits {
                 trusted: Networks::default(),
                 login_ms: 1 << 40,
                 // Slow enough that lines wait.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_rpc::{FromWorker, Request, ResumedConnection, Sends};
+use chat_rpc::{FromWorker, Request, ResumedConnection, SendBatch};
 
 use super::slot::{Asked, Question, Setting, Slot, Stage};
 use super::{PushMode, Session, refusal};
@@ -28,7 +28,7 @@ impl Session {
                 progress,
                 call,
             }),
-            Asked::Together(sends) => FromWorker::Sends(Sends {
+            Asked::Together(sends) => FromWorker::SendBatch(SendBatch {
                 connection: self.serial,
                 answered: self.answered,
                 progress,

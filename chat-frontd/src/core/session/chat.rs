@@ -21,11 +21,11 @@ impl Session {
             return self.ask(slot.answered_with(answer));
         }
         let parsed = command::parse(content);
-        if let Ok(Command::Send(letter)) = &parsed
+        if let Ok(Command::Send(draft)) = &parsed
             && !self.is_daemon_lost
-            && !letter.has_more_recipients_than(self.limits.max_recipients)
+            && !draft.has_more_recipients_than(self.limits.max_recipients)
         {
-            return self.slots.push_letter(line.end, letter);
+            return self.slots.push_draft(line.end, draft);
         }
         let word = match &parsed {
             Ok(command) => command.word().into(),
@@ -36,8 +36,8 @@ impl Session {
             Ok(Command::LogOut) => return self.begin_ending(Ending::LogOut),
             Ok(Command::Who) => slot(Question::Who),
             Ok(Command::Last { minutes }) => slot(Question::Last { minutes }),
-            Ok(Command::Send(letter))
-                if letter.has_more_recipients_than(self.limits.max_recipients) =>
+            Ok(Command::Send(draft))
+                if draft.has_more_recipients_than(self.limits.max_recipients) =>
             {
                 self.event = Some(Event::GroupSize);
                 slot(Question::Fetch).answered_with(refusal("args", &word))

@@ -12,7 +12,7 @@ use memchr::memchr2;
 pub(crate) enum Command<'a> {
     Who,
     Last { minutes: u64 },
-    Send(Letter<'a>),
+    Send(Draft<'a>),
     Broadcast { text: String },
     Fetch,
     LogOut,
@@ -22,14 +22,14 @@ pub(crate) enum Command<'a> {
 
 /// A message and who is to have it, fit to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Letter<'a> {
+pub(crate) struct Draft<'a> {
     /// Names as typed, one space between; the same one may stand there twice.
     pub(crate) recipients: Cow<'a, str>,
     /// Without control characters.
     pub(crate) text: Cow<'a, str>,
 }
 
-impl<'a> Letter<'a> {
+impl<'a> Draft<'a> {
     fn to_one(name: &'a [u8], text: &'a [u8]) -> Self {
         Self {
             recipients: text::clean(name),
@@ -200,20 +200,20 @@ fn parse_last(rest: &[u8]) -> Result<Command<'static>, CommandError> {
 
 fn parse_send(rest: &[u8]) -> Option<Command<'_>> {
     let rest = skip_white(rest);
-    let letter = if let Some(group) = rest.strip_prefix(b"(") {
+    let draft = if let Some(group) = rest.strip_prefix(b"(") {
         let end = group.iter().position(|byte| *byte == b')')?;
         let names = group[..end].split(|byte| is_white(*byte));
         let (space, text) = group[end + 1..].split_first()?;
         if !is_white(*space) {
             return None;
         }
-        Letter::to_group(names.filter(|name| !name.is_empty()), text)
+        Draft::to_group(names.filter(|name| !name.is_empty()), text)
     } else {
         let (name, text) = split_word(rest);
-        Letter::to_one(name, text)
+        Draft::to_one(name, text)
     };
-    let may_be_sent = !letter.text.is_empty() && may_be_recipients(&letter.recipients);
-    may_be_sent.then_some(Command::Send(letter))
+    let may_be_sent = !draft.text.is_empty() && may_be_recipients(&draft.recipients);
+    may_be_sent.then_some(Command::Send(draft))
 }
 
 #[cfg(test)]
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     fn send<'a>(recipients: &[&str], text: &'a str) -> Result<Command<'a>, CommandError> {
-        Ok(Command::Send(Letter {
+        Ok(Command::Send(Draft {
             recipients: recipients.join(" ").into(),
             text: text.into(),
         }))

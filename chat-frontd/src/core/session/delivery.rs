@@ -52,17 +52,22 @@ impl Delivery {
             received,
             had,
         } = self.progress;
-        let is_at_rest = self.unacknowledged.is_empty()
+        let is_parked = self.unacknowledged.is_empty()
             && written == received
             && match self.unconfirmed.back() {
                 Some(last) => last.through == received && last.input_total <= input_total,
                 None => received == had,
             };
-        is_at_rest.then_some((received, had))
+        is_parked.then_some((received, had))
     }
 
     /// Becomes one of which [`Delivery::rest`] told this.
-    pub(crate) fn wake(&mut self, received: MessageNumber, had: MessageNumber, input_total: u64) {
+    pub(crate) fn restore(
+        &mut self,
+        received: MessageNumber,
+        had: MessageNumber,
+        input_total: u64,
+    ) {
         self.progress = Progress {
             written: received,
             received,

@@ -65,9 +65,9 @@ pub enum Meaning {
 pub fn understand(line: &[u8]) -> Meaning {
     use super::command::PushMode;
     match command::parse(line) {
-        Ok(Command::Send(letter)) => Meaning::Send {
-            recipients: letter.recipients.into_owned(),
-            text: letter.text.into_owned(),
+        Ok(Command::Send(draft)) => Meaning::Send {
+            recipients: draft.recipients.into_owned(),
+            text: draft.text.into_owned(),
         },
         Ok(Command::Broadcast { text }) => Meaning::Broadcast { text },
         Ok(Command::Last { minutes }) => Meaning::Last { minutes },

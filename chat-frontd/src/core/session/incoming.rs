@@ -110,7 +110,7 @@ impl Session {
             }
             if !matches!(
                 slot.question,
-                Question::Sends(_) | Question::Broadcast { .. }
+                Question::SendBatch(_) | Question::Broadcast { .. }
             ) {
                 log::error!("the state daemon says that `{}` was sent", slot.word);
             }

@@ -139,7 +139,7 @@ fn lines_wait_for_answers_up_to_a_number_and_up_to_a_size() {
             say(&mut session, line);
         }
         let lines = std::iter::from_fn(|| match session.next_question()? {
-            FromWorker::Sends(sends) => Some(sends.lines.len()),
+            FromWorker::SendBatch(sends) => Some(sends.lines.len()),
             _ => Some(1),
         });
         lines.sum::<usize>()

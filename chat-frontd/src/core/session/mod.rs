@@ -12,7 +12,7 @@ mod login;
 mod message_line;
 mod output;
 mod pace;
-mod resting;
+mod parked;
 mod slot;
 mod slots;
 
@@ -34,7 +34,7 @@ pub(crate) use delivery::Delivery;
 pub(crate) use message_line::MessageLines;
 pub use output::Output;
 pub(crate) use pace::Pace;
-pub(crate) use resting::RestingSession;
+pub(crate) use parked::ParkedSession;
 
 use line_buffer::{Line, LineBuffer};
 use slot::{Question, Slot};
@@ -130,7 +130,7 @@ pub(crate) struct Session {
     has_told_delay: bool,
     /// Happened, and nobody was told yet.
     event: Option<Event>,
-    is_turned_away: bool,
+    is_rejected: bool,
 }
 
 impl Session {
@@ -165,12 +165,12 @@ impl Session {
             pace: None,
             has_told_delay: false,
             event: None,
-            is_turned_away: false,
+            is_rejected: false,
         }
     }
 
-    /// A stranger's: where it comes from, and how fast its lines are taken.
-    pub(crate) fn become_strangers(&mut self, address: IpAddr, pace: Pace) {
+    /// An untrusted client's: where it comes from, and how fast its lines are taken.
+    pub(crate) fn become_untrusted(&mut self, address: IpAddr, pace: Pace) {
         self.address = address;
         self.pace = Some(Box::new(pace));
     }
@@ -326,17 +326,17 @@ impl Session {
     }
 
     /// There are too many connections for this one to be served.
-    pub(crate) fn turn_away(&mut self) {
+    pub(crate) fn reject(&mut self) {
         if self.step != Step::Over {
             self.cut_off();
             self.output.line(&refusal("busy", ""));
-            self.is_turned_away = true;
+            self.is_rejected = true;
         }
     }
 
-    /// Whether the client was turned away.
-    pub(crate) fn is_turned_away(&self) -> bool {
-        self.is_turned_away
+    /// Whether the client was rejected.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.is_rejected
     }
 
     fn take_line(&mut self, line: &Line) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chat_model::password::Password;
-use chat_rpc::{Call, MessageNumber, PackedSends, SendsPacker, StreamOffset};
+use chat_rpc::{Call, MessageBatch, MessageBatchBuilder, MessageNumber, StreamOffset};
 
 use super::command::PushMode;
 use crate::core::name_list::NameList;
@@ -25,7 +25,7 @@ pub(super) enum Question {
         password: Password,
     },
     /// A message, or several that were sent line after line.
-    Sends(Box<SendsPacker>),
+    SendBatch(Box<MessageBatchBuilder>),
     Broadcast {
         text: String,
     },
@@ -48,7 +48,7 @@ impl Question {
 
     fn lines(&self) -> usize {
         match self {
-            Self::Sends(run) => run.sends().len(),
+            Self::SendBatch(run) => run.sends().len(),
             _ => 1,
         }
     }
@@ -56,7 +56,7 @@ impl Question {
     /// What is held of messages, with their recipients.
     fn text_bytes(&self) -> usize {
         match self {
-            Self::Sends(run) => run.sends().iter().map(|send| send.bytes()).sum(),
+            Self::SendBatch(run) => run.sends().iter().map(|send| send.bytes()).sum(),
             Self::Broadcast { text } => text.len(),
             _ => 0,
         }
@@ -76,7 +76,7 @@ impl Question {
                 password,
                 address,
             },
-            Self::Sends(run) => match run.sends().only() {
+            Self::SendBatch(run) => match run.sends().only() {
                 Some(only) => Call::Send {
                     recipients: only.recipients,
                     text: only.text,
@@ -97,7 +97,7 @@ impl Question {
 pub(super) enum Asked<'a> {
     Call(Call<'a>),
     /// Several messages, which go together.
-    Together(&'a PackedSends),
+    Together(&'a MessageBatch),
 }
 
 /// How far a line's answer has come.
@@ -176,21 +176,25 @@ impl Slot {
     /// Where the first of its lines ends.
     pub(super) fn first_offset(&self) -> StreamOffset {
         match &self.question {
-            Question::Sends(run) => run.sends().first(),
+            Question::SendBatch(run) => run.sends().first(),
             _ => self.offset,
         }
     }
 
     /// Takes those of its messages out that end at this offset or later, if there are such and others.
     pub(super) fn split_off(&mut self, at: StreamOffset) -> Option<Self> {
-        let Question::Sends(run) = &mut self.question else {
+        let Question::SendBatch(run) = &mut self.question else {
             return None;
         };
         let behind = run.split_off(at)?;
         let last = std::mem::replace(&mut self.offset, run.last());
         let behind = Self {
             stage: self.stage,
-            ..Self::new(last, self.word.clone(), Question::Sends(Box::new(behind)))
+            ..Self::new(
+                last,
+                self.word.clone(),
+                Question::SendBatch(Box::new(behind)),
+            )
         };
         self.held_bytes -= behind.held_bytes;
         Some(behind)

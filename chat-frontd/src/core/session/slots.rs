@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use chat_line_protocol::words;
-use chat_rpc::{SendsPacker, StreamOffset};
+use chat_rpc::{MessageBatchBuilder, StreamOffset};
 
-use super::command::Letter;
+use super::command::Draft;
 use super::slot::{Question, Slot, Stage};
 
 /// Slots that room is left for while there are none.
@@ -27,7 +27,7 @@ pub(super) struct Slots {
     /// No slot before this one is to be asked.
     next_to_ask: usize,
     /// Room for the next run.
-    spare: Option<Box<SendsPacker>>,
+    spare: Option<Box<MessageBatchBuilder>>,
 }
 
 impl Slots {
@@ -87,12 +87,12 @@ impl Slots {
     }
 
     /// A message: it goes with those before it that were not asked yet, if there is room.
-    pub(super) fn push_letter(&mut self, offset: StreamOffset, letter: &Letter<'_>) {
-        let held_bytes = words::SEND.len() + letter.bytes();
+    pub(super) fn push_draft(&mut self, offset: StreamOffset, draft: &Draft<'_>) {
+        let held_bytes = words::SEND.len() + draft.bytes();
         if let Some(slot) = self.queue.back_mut()
             && slot.stage == Stage::Unasked
-            && let Question::Sends(run) = &mut slot.question
-            && run.push(offset, &letter.recipients, &letter.text)
+            && let Question::SendBatch(run) = &mut slot.question
+            && run.push(offset, &draft.recipients, &draft.text)
         {
             slot.offset = offset;
             slot.held_bytes += held_bytes;
@@ -101,10 +101,10 @@ impl Slots {
             return;
         }
         let mut run = self.spare.take().unwrap_or_default();
-        let is_taken = run.push(offset, &letter.recipients, &letter.text);
+        let is_taken = run.push(offset, &draft.recipients, &draft.text);
         debug_assert!(is_taken, "an empty run has room for any line");
         let word = words::SEND.into();
-        self.push(Slot::new(offset, word, Question::Sends(run)));
+        self.push(Slot::new(offset, word, Question::SendBatch(run)));
     }
 
     /// Takes the first slot out.
@@ -119,7 +119,7 @@ impl Slots {
 
     /// Keeps the room of a slot that was taken out.
     pub(super) fn recycle(&mut self, slot: Slot) {
-        if let Question::Sends(mut run) = slot.question
+        if let Question::SendBatch(mut run) = slot.question
             && run.sends().packed().len() <= KEPT_RUN_BYTES
         {
             run.clear();
@@ -208,8 +208,8 @@ mod tests {
 
     use super::*;
 
-    fn letter(text: &str) -> Letter<'_> {
-        Letter {
+    fn draft(text: &str) -> Draft<'_> {
+        Draft {
             recipients: Cow::Borrowed("bob"),
             text: Cow::Borrowed(text),
         }
@@ -219,7 +219,7 @@ mod tests {
     fn asked() -> Slots {
         let mut slots = Slots::default();
         for number in 1..=5 {
-            slots.push_letter(StreamOffset(10 * number), &letter("text"));
+            slots.push_draft(StreamOffset(10 * number), &draft("text"));
         }
         assert_eq!((slots.queue.len(), slots.lines()), (1, 5));
         assert!(slots.next_to_ask(true).is_some());
@@ -257,9 +257,9 @@ mod tests {
     #[test]
     fn what_was_asked_gets_no_more_lines() {
         let mut slots = asked();
-        slots.push_letter(StreamOffset(60), &letter("more"));
+        slots.push_draft(StreamOffset(60), &draft("more"));
         slots.push(Slot::new(StreamOffset(70), "who".into(), Question::Who));
-        slots.push_letter(StreamOffset(80), &letter("more"));
+        slots.push_draft(StreamOffset(80), &draft("more"));
         assert_eq!(shape(&slots), [(10, 50), (60, 60), (70, 70), (80, 80)]);
         let to_ask = std::iter::from_fn(|| Some(slots.next_to_ask(true)?.offset.0));
         assert_eq!(
@@ -283,7 +283,7 @@ mod tests {
         let slot = slots.pop_front().unwrap();
         slots.recycle(slot);
         assert_eq!((slots.lines(), slots.held_bytes()), (0, 0));
-        slots.push_letter(StreamOffset(60), &letter("more"));
+        slots.push_draft(StreamOffset(60), &draft("more"));
         assert_eq!(shape(&slots), [(60, 60)]);
     }
 }

@@ -55,7 +55,7 @@ impl EventLoop {
     }
 
     /// A part of what can be done for those who are no clients yet.
-    pub(super) fn take_newcomers(&mut self) {
+    pub(super) fn take_unauthenticated(&mut self) {
         self.accept();
         for introduced in self.proxied.turn(self.now_ms, self.poll.registry()) {
             self.introduced(introduced);
@@ -70,7 +70,7 @@ impl EventLoop {
         }
         for connection in self.handshakes.take_failed() {
             self.core
-                .newcomer_failed(connection, SecurityEvent::TlsHandshake);
+                .unauthenticated_failed(connection, SecurityEvent::TlsHandshake);
             self.room_for_another();
         }
     }
@@ -155,7 +155,7 @@ impl EventLoop {
                 && let Ok((stream, peer)) = self.listeners[index].accept()
             {
                 let source = peer.ip().to_canonical();
-                self.turn_away(stream, index, source, SecurityEvent::WorkerFull);
+                self.reject(stream, index, source, SecurityEvent::WorkerFull);
                 told += 1;
             }
         }
@@ -165,15 +165,9 @@ impl EventLoop {
     }
 
     /// Ends a connection that came by the listener of this index, and says why in the security log.
-    fn turn_away(
-        &mut self,
-        stream: TcpStream,
-        listener: usize,
-        source: IpAddr,
-        event: SecurityEvent,
-    ) {
+    fn reject(&mut self, stream: TcpStream, listener: usize, source: IpAddr, event: SecurityEvent) {
         let is_plain = self.tls.config_of(listener).is_none();
-        full::turn_away(stream, is_plain, &mut self.scratch[..]);
+        full::reject(stream, is_plain, &mut self.scratch[..]);
         self.core.note(event, Some(source));
     }
 
@@ -217,9 +211,9 @@ impl EventLoop {
             listener,
         } = introduced;
         if self.comes_too_fast(source.ip()) {
-            self.admission.refused_stranger(listener, self.now_ms);
+            self.admission.refused_untrusted(listener, self.now_ms);
             let event = SecurityEvent::ConnectionsThrottled;
-            self.turn_away(stream, listener, source.ip(), event);
+            self.reject(stream, listener, source.ip(), event);
             return false;
         }
         self.admit(listener, source.ip());
@@ -245,7 +239,7 @@ impl EventLoop {
     /// Counts a connection, if its source is not spared that.
     fn admit(&mut self, listener: usize, source: IpAddr) {
         if !self.trusted.contains(source) {
-            self.admission.took_stranger(listener, self.now_ms);
+            self.admission.took_untrusted(listener, self.now_ms);
         }
     }
 
@@ -258,7 +252,7 @@ impl EventLoop {
             tls,
             mut plain,
         } = established;
-        let Some(key) = self.core.open_newcomer(connection) else {
+        let Some(key) = self.core.open_unauthenticated(connection) else {
             return;
         };
         let registry = self.poll.registry();

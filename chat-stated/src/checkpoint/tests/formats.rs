@@ -18,13 +18,13 @@ fn no_checkpoint_becomes_current_before_the_file_itself_says_its_format() {
     assert_eq!(version_in_file(), 1);
     let backup = CheckpointSnapshot::of_running(dir.path()).unwrap();
     let changes = vec![set(0, 1, b"one")];
-    let position = Position(1);
+    let position = LogIndex(1);
     let mut writing = CheckpointWriting::new(&loaded.store, Checkpoint { position, changes });
     for _ in 0..5 {
         assert!(writing.step(&mut loaded.store).unwrap().is_none());
     }
     let before = CheckpointSnapshot::of_running(dir.path()).unwrap();
-    assert_eq!((before.position(), version_in_file()), (Position(0), 1));
+    assert_eq!((before.position(), version_in_file()), (LogIndex(0), 1));
     drop((backup, before));
     while !writing.is_done() {
         if writing.step(&mut loaded.store).unwrap().is_some() {

@@ -43,7 +43,7 @@ struct OfLink {
     v6: ConnectionMap<Packed<Ipv6Addr>>,
     /// Who tried to log in last, as typed, where nobody has got in since.
     tries: ConnectionMap<Box<str>>,
-    turned_away: ConnectionMap<()>,
+    rejected: ConnectionMap<()>,
 }
 
 impl OfLink {
@@ -63,11 +63,11 @@ impl OfLink {
 pub(super) struct Connections {
     links: BTreeMap<LinkId, OfLink>,
     count: usize,
-    turned_away: usize,
+    rejected: usize,
 }
 
 impl Connections {
-    /// How many there are, without those turned away.
+    /// How many there are, without those rejected.
     pub(super) fn len(&self) -> usize {
         self.count
     }
@@ -143,26 +143,26 @@ impl Connections {
     }
 
     /// Nothing of this connection is heard any more; not noted if there are so many already.
-    pub(super) fn turn_away(&mut self, key: Key, most: usize) {
+    pub(super) fn reject(&mut self, key: Key, most: usize) {
         let of_link = self.links.entry(key.0).or_default();
-        if self.turned_away < most && !of_link.turned_away.contains(key.1) {
-            of_link.turned_away.get_or_insert_with(key.1, || ());
-            self.turned_away += 1;
+        if self.rejected < most && !of_link.rejected.contains(key.1) {
+            of_link.rejected.get_or_insert_with(key.1, || ());
+            self.rejected += 1;
         }
     }
 
-    pub(super) fn is_turned_away(&self, key: Key) -> bool {
-        let of_link = |of_link: &OfLink| of_link.turned_away.contains(key.1);
-        self.turned_away > 0 && self.links.get(&key.0).is_some_and(of_link)
+    pub(super) fn is_rejected(&self, key: Key) -> bool {
+        let of_link = |of_link: &OfLink| of_link.rejected.contains(key.1);
+        self.rejected > 0 && self.links.get(&key.0).is_some_and(of_link)
     }
 
-    /// One that was turned away is gone, if it was.
-    pub(super) fn forget_turned_away(&mut self, key: Key) {
-        if self.turned_away > 0
+    /// One that was rejected is gone, if it was.
+    pub(super) fn forget_rejected(&mut self, key: Key) {
+        if self.rejected > 0
             && let Some(of_link) = self.links.get_mut(&key.0)
-            && of_link.turned_away.remove(key.1).is_some()
+            && of_link.rejected.remove(key.1).is_some()
         {
-            self.turned_away -= 1;
+            self.rejected -= 1;
         }
     }
 
@@ -173,13 +173,13 @@ impl Connections {
         let v6 = of_link.v6.iter().map(|(_, packed)| (*packed).into());
         let removed: Vec<Connection> = v4.chain(v6).collect();
         self.count -= removed.len();
-        self.turned_away -= of_link.turned_away.iter().count();
+        self.rejected -= of_link.rejected.iter().count();
         removed
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        let counts = (self.count, self.turned_away);
+        let counts = (self.count, self.rejected);
         let tries = |of_link: &OfLink| of_link.tries.iter().count();
         counts == (0, 0) && self.links.values().map(tries).sum::<usize>() == 0
     }
@@ -261,16 +261,16 @@ mod tests {
         let mut connections = Connections::default();
         let key = |serial| (0, ConnectionSerial(serial));
         for serial in [1, 1, 2, 3] {
-            connections.turn_away(key(serial), 2);
+            connections.reject(key(serial), 2);
         }
         let noted = |connections: &Connections| {
-            [1, 2, 3].map(|serial| connections.is_turned_away(key(serial)))
+            [1, 2, 3].map(|serial| connections.is_rejected(key(serial)))
         };
         assert_eq!(noted(&connections), [true, true, false]);
-        connections.forget_turned_away(key(3));
-        connections.forget_turned_away(key(1));
+        connections.forget_rejected(key(3));
+        connections.forget_rejected(key(1));
         assert_eq!(noted(&connections), [false, true, false]);
-        connections.turn_away(key(3), 2);
+        connections.reject(key(3), 2);
         assert_eq!(noted(&connections), [false, true, true]);
         connections.remove_link(0);
         assert!(connections.is_empty());

@@ -22,7 +22,7 @@ use tally::Tally;
 /// until then.
 const MAX_RATED_SOURCES: usize = 65_536;
 
-/// Connections that were turned away and are not closed yet: far beyond what workers can have.
+/// Connections that were rejected and are not closed yet: far beyond what workers can have.
 const MAX_TURNED_AWAY: usize = 1_000_000;
 
 /// Connections that are counted at all, those too that were there before this daemon was.
@@ -95,7 +95,7 @@ impl Sources {
     pub(super) fn open(&mut self, key: Key, address: IpAddr) -> Result<(), Event> {
         if let Some(event) = self.limit_in_the_way(address.to_canonical()) {
             // A worker that tells of more is no worker of ours.
-            self.connections.turn_away(key, MAX_TURNED_AWAY);
+            self.connections.reject(key, MAX_TURNED_AWAY);
             return Err(event);
         }
         self.take_in(key, address, false);
@@ -150,7 +150,7 @@ impl Sources {
 
     /// A connection is gone.
     pub(super) fn close(&mut self, key: Key) {
-        self.connections.forget_turned_away(key);
+        self.connections.forget_rejected(key);
         if let Some(connection) = self.connections.remove(key) {
             self.uncount(&connection);
         }
@@ -172,8 +172,8 @@ impl Sources {
     }
 
     /// Whether nothing of a connection is heard any more.
-    pub(super) fn is_turned_away(&self, key: Key) -> bool {
-        self.connections.is_turned_away(key)
+    pub(super) fn is_rejected(&self, key: Key) -> bool {
+        self.connections.is_rejected(key)
     }
 
     /// Somebody logged in: the try was none.
@@ -280,10 +280,10 @@ mod tests {
         }
         let refused = sources.open(key(0, 3), ip("192.0.2.1"));
         assert_eq!(refused, Err(Event::AddressConnections));
-        assert!(sources.is_turned_away(key(0, 3)) && !sources.is_turned_away(key(1, 3)));
+        assert!(sources.is_rejected(key(0, 3)) && !sources.is_rejected(key(1, 3)));
         assert_eq!(sources.open(key(0, 4), ip("192.0.2.2")), Ok(()));
         sources.close(key(0, 3));
-        assert!(!sources.is_turned_away(key(0, 3)));
+        assert!(!sources.is_rejected(key(0, 3)));
         sources.close(key(1, 1));
         assert_eq!(sources.open(key(0, 5), ip("192.0.2.1")), Ok(()));
         sources.close_link(0);

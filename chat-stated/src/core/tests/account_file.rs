@@ -26,7 +26,7 @@ fn a_line_on_its_way_to_the_account_file_is_not_added_twice() {
     // Read by the operator's wish just before the line was written.
     read_file(&mut core, "");
     assert!(settle(&mut core).is_empty());
-    core.lines_filed(&[ticket]);
+    core.lines_appended(&[ticket]);
     assert!(settle(&mut core).is_empty());
 }
 
@@ -104,7 +104,7 @@ fn a_reload_does_not_wait_for_room_on_the_disk() {
     settle(&mut core);
     let ticket = reload(&mut core);
     // There is no reserve, and what cannot be dropped waits in front of all else.
-    core.batches.push(Entry::Filed(Vec::new()));
+    core.batches.push(Entry::FileStatus(Vec::new()));
     fill_disk(&mut core);
     assert!(core.batches.next_retry_ms().is_some(), "it is held");
     let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\n";

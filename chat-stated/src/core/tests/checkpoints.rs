@@ -18,7 +18,7 @@ fn with_a_queue() -> Attached {
     worker
 }
 
-type Checkpoint = (Position, Vec<Record>);
+type Checkpoint = (LogIndex, Vec<Record>);
 
 /// One turn, in which nothing comes in; gives what is to be journalled, and the checkpoint that is to be written.
 fn turn(worker: &mut Attached) -> (Option<Batch>, Option<Checkpoint>) {
@@ -72,7 +72,7 @@ fn a_turn_gathers_a_bounded_piece_and_an_idle_core_all_of_it() {
 #[test]
 fn what_is_applied_while_a_checkpoint_is_gathered_is_replayed_on_it() {
     let mut worker = with_a_queue();
-    let begun = Position(worker.position);
+    let begun = LogIndex(worker.position);
     worker.core.begin_checkpoint_for_room();
     let mut journal = Vec::new();
     let (mut read, mut written) = (0, None);
@@ -98,16 +98,20 @@ fn what_is_applied_while_a_checkpoint_is_gathered_is_replayed_on_it() {
     let mut state = State::restore(worker.checkpoint.records()).unwrap();
     assert_eq!(state.waiting_messages() as u64, MESSAGES);
     for batch in journal {
-        state.advance_clock(&batch.stamp);
+        state.advance_clock(&batch.timestamp);
         for entry in batch.entries {
-            state.apply(entry, batch.stamp.wall_ms / 1_000, &mut Effects::default());
+            state.apply(
+                entry,
+                batch.timestamp.wall_ms / 1_000,
+                &mut Effects::default(),
+            );
         }
     }
     let running = &worker.core.state;
     assert_eq!(state.last_message(), running.last_message());
     assert_eq!(state.waiting_messages(), running.waiting_messages());
     assert!(state.records().eq(running.records()));
-    assert!(state.lives().eq(running.lives()));
+    assert!(state.worker_sessions().eq(running.worker_sessions()));
 }
 
 /// With a checkpoint that leaves its readers time, and when it takes the messages, in boot time.

@@ -26,12 +26,15 @@ impl Crowd {
         core.link_opened(0, 1);
         core.hello(0, &Hello { resume: None }.encode().unwrap(), [7; 16]);
         settle(&mut core);
-        let life = core.state.lives().next().unwrap().0;
+        let worker_session = core.state.worker_sessions().next().unwrap().0;
         for (serial, name) in (1..).map(ConnectionSerial).zip(&names) {
             let (account, _) = core.state.account(name).unwrap();
             core.batches.push(Entry::Request {
                 name: RequestName {
-                    connection: ConnectionId { life, serial },
+                    connection: ConnectionId {
+                        worker_session,
+                        serial,
+                    },
                     offset: StreamOffset(1),
                 },
                 answered: StreamOffset(0),

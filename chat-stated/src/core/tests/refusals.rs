@@ -11,7 +11,7 @@ fn hashes(core: &mut Core) -> Vec<u64> {
     for action in core.end_turn() {
         match action {
             Action::Hash { ticket, .. } => tickets.push(ticket),
-            Action::Submit(batch) => core.committed(Position(1), batch, 0),
+            Action::Submit(batch) => core.committed(LogIndex(1), batch, 0),
             _ => {}
         }
     }

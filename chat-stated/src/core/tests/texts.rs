@@ -30,7 +30,7 @@ type Reading = (u64, Vec<TextPlace>);
 struct Reader {
     attached: Attached,
     offset: u64,
-    unwritten: Option<(Position, Vec<Record>)>,
+    unwritten: Option<(LogIndex, Vec<Record>)>,
 }
 
 impl Reader {
@@ -108,7 +108,7 @@ impl Reader {
         loop {
             let actions = self.core().end_turn();
             let core = self.core();
-            if actions.is_empty() && core.next_deadline_ms() != Some(core.stamp.boot_ms) {
+            if actions.is_empty() && core.next_deadline_ms() != Some(core.timestamp.boot_ms) {
                 return readings;
             }
             for action in actions {
@@ -130,7 +130,7 @@ impl Reader {
         assert!(self.unwritten.is_some());
     }
 
-    fn activate_checkpoint(&mut self) -> Position {
+    fn activate_checkpoint(&mut self) -> LogIndex {
         let (position, records) = self.unwritten.take().unwrap();
         self.attached.checkpoint.write(&records).unwrap();
         position

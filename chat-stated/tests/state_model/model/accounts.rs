@@ -3,7 +3,7 @@
 use super::*;
 
 impl Model {
-    pub(super) fn add_account(&mut self, name: &str, secret: &str, filed: Filed) {
+    pub(super) fn add_account(&mut self, name: &str, secret: &str, filed: FileStatus) {
         self.accounts.push(Account {
             name: name.to_owned(),
             secret: secret.to_owned(),
@@ -22,7 +22,7 @@ impl Model {
         if self.id_of(name).is_some() || self.accounts.len() >= self.limits.accounts as usize {
             return Decision::Username;
         }
-        self.add_account(name, secret, Filed::No { previous: None });
+        self.add_account(name, secret, FileStatus::No { previous: None });
         outcome.file_line = Some((name.to_owned(), 0, secret.to_owned()));
         Decision::Registered
     }
@@ -55,8 +55,8 @@ impl Model {
         }
         account.session = Some(connection);
         if let Some(secret) = new_secret {
-            if account.filed == Filed::Yes {
-                account.filed = Filed::No {
+            if account.filed == FileStatus::Yes {
+                account.filed = FileStatus::No {
                     previous: Some(account.secret.as_str().into()),
                 };
             }
@@ -113,7 +113,7 @@ impl Model {
         match change {
             AccountChange::Set { name, secret } => match self.id_of(name) {
                 None if self.accounts.len() < self.limits.accounts as usize => {
-                    self.add_account(name, secret, Filed::Yes);
+                    self.add_account(name, secret, FileStatus::Yes);
                 }
                 None => {}
                 Some(id) => {
@@ -123,7 +123,7 @@ impl Model {
                         account.version += 1;
                         account.password_version += 1;
                     }
-                    account.filed = Filed::Yes;
+                    account.filed = FileStatus::Yes;
                     account.disabled = false;
                 }
             },

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chat_model::name::may_be_registered;
-use chat_rpc::{ConnectionSerial, LifeId, Progress};
+use chat_rpc::{ConnectionSerial, Progress, WorkerSessionId};
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Stamp,
+    AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Timestamp,
     WaitingLimits,
 };
-use chat_stated::state::{Decision, Filed, Named};
+use chat_stated::state::{Decision, FileStatus, Named};
 
 const MS_PER_MINUTE: u64 = 60_000;
 
@@ -36,7 +36,7 @@ pub(super) struct Account {
     pub(super) secret: String,
     pub(super) version: u32,
     pub(super) password_version: u32,
-    pub(super) filed: Filed,
+    pub(super) filed: FileStatus,
     pub(super) disabled: bool,
     pub(super) session: Option<ConnectionId>,
     pub(super) queue: Vec<Waiting>,
@@ -58,7 +58,7 @@ pub(super) struct Outcome {
     pub(super) decided: Vec<(RequestName, Decision)>,
     /// Name, version and secret of the line that has to be filed before the decision is told.
     pub(super) file_line: Option<(String, u32, String)>,
-    pub(super) lives_begun: Vec<u64>,
+    pub(super) worker_sessions_begun: Vec<u64>,
     pub(super) reached: BTreeSet<u32>,
     pub(super) broadcast: bool,
     pub(super) cut_off: Vec<ConnectionId>,
@@ -69,29 +69,29 @@ pub(super) struct Model {
     pub(super) limits: Limits,
     pub(super) waiting_limits: WaitingLimits,
     pub(super) accounts: Vec<Account>,
-    pub(super) lives: BTreeMap<u64, BTreeMap<u64, Connection>>,
+    pub(super) worker_sessions: BTreeMap<u64, BTreeMap<u64, Connection>>,
     pub(super) last_message: u64,
     pub(super) now_ms: u64,
-    last_life: u64,
-    last_stamp: Option<Stamp>,
+    last_worker_session: u64,
+    last_timestamp: Option<Timestamp>,
     failures_ms: BTreeMap<(usize, IpAddr), Vec<u64>>,
     blocked_until_ms: BTreeMap<(usize, IpAddr), u64>,
 }
 
 impl Model {
-    pub(super) fn advance(&mut self, stamp: &Stamp) {
-        self.now_ms = self.time_at(stamp);
-        self.last_stamp = Some(*stamp);
+    pub(super) fn advance(&mut self, timestamp: &Timestamp) {
+        self.now_ms = self.time_at(timestamp);
+        self.last_timestamp = Some(*timestamp);
     }
 
-    pub(super) fn time_at(&self, stamp: &Stamp) -> u64 {
-        let Some(last) = &self.last_stamp else {
+    pub(super) fn time_at(&self, timestamp: &Timestamp) -> u64 {
+        let Some(last) = &self.last_timestamp else {
             return self.now_ms;
         };
-        let passed_ms = if last.boot_id == stamp.boot_id {
-            i128::from(stamp.boot_ms) - i128::from(last.boot_ms)
+        let passed_ms = if last.boot_id == timestamp.boot_id {
+            i128::from(timestamp.boot_ms) - i128::from(last.boot_ms)
         } else {
-            i128::from(stamp.wall_ms) - i128::from(last.wall_ms)
+            i128::from(timestamp.wall_ms) - i128::from(last.wall_ms)
         };
         self.now_ms + passed_ms.max(0) as u64
     }
@@ -103,19 +103,23 @@ impl Model {
     }
 
     pub(super) fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.lives.get(&id.life.0)?.get(&id.serial.0)
+        self.worker_sessions
+            .get(&id.worker_session.0)?
+            .get(&id.serial.0)
     }
 
     fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.lives.get_mut(&id.life.0)?.get_mut(&id.serial.0)
+        self.worker_sessions
+            .get_mut(&id.worker_session.0)?
+            .get_mut(&id.serial.0)
     }
 
     pub(super) fn connections(&self) -> Vec<ConnectionId> {
         let mut all = Vec::new();
-        for (life, connections) in &self.lives {
+        for (worker_session, connections) in &self.worker_sessions {
             for serial in connections.keys() {
                 all.push(ConnectionId {
-                    life: LifeId(*life),
+                    worker_session: WorkerSessionId(*worker_session),
                     serial: ConnectionSerial(*serial),
                 });
             }
@@ -142,7 +146,7 @@ impl Model {
         (until_ms > now_ms).then(|| (until_ms - now_ms).div_ceil(1_000))
     }
 
-    pub(super) fn look_up(&self, name: &str, address: IpAddr, stamp: &Stamp) -> Named {
+    pub(super) fn look_up(&self, name: &str, address: IpAddr, timestamp: &Timestamp) -> Named {
         let Some(id) = self.id_of(name) else {
             return match may_be_registered(name) {
                 true => Named::Register,
@@ -150,7 +154,7 @@ impl Model {
             };
         };
         let account = &self.accounts[id];
-        match self.block_seconds_left(id, address, self.time_at(stamp)) {
+        match self.block_seconds_left(id, address, self.time_at(timestamp)) {
             Some(seconds_left) => Named::Blocked { seconds_left },
             None if account.disabled => Named::Username,
             None if account.session.is_some() => Named::Connected,
@@ -159,14 +163,15 @@ impl Model {
     }
 
     /// Names of those online and, with minutes given, of those who were within so many.
-    pub(super) fn online(&self, within: Option<(u64, &Stamp)>) -> String {
+    pub(super) fn online(&self, within: Option<(u64, &Timestamp)>) -> String {
         let mut names: Vec<&str> = self
             .accounts
             .iter()
             .filter(|account| {
-                let seen = within.is_some_and(|(minutes, stamp)| {
+                let seen = within.is_some_and(|(minutes, timestamp)| {
                     account.last_seen_ms.is_some_and(|seen_ms| {
-                        u128::from(self.time_at(stamp) - seen_ms) <= u128::from(minutes) * 60_000
+                        u128::from(self.time_at(timestamp) - seen_ms)
+                            <= u128::from(minutes) * 60_000
                     })
                 });
                 account.session.is_some() || seen
@@ -182,30 +187,31 @@ impl Model {
         match entry {
             Entry::Configure(limits) => self.limits = *limits,
             Entry::LimitWaiting(limits) => self.waiting_limits = *limits,
-            Entry::BeginLife { .. } => {
-                self.last_life += 1;
-                self.lives.insert(self.last_life, BTreeMap::new());
-                outcome.lives_begun.push(self.last_life);
+            Entry::BeginWorkerSession { .. } => {
+                self.last_worker_session += 1;
+                self.worker_sessions
+                    .insert(self.last_worker_session, BTreeMap::new());
+                outcome.worker_sessions_begun.push(self.last_worker_session);
             }
-            Entry::EndLife { life } => {
+            Entry::EndWorkerSession { worker_session } => {
                 for connection in self.connections() {
-                    if connection.life == *life {
+                    if connection.worker_session == *worker_session {
                         self.log_out(connection);
                     }
                 }
-                self.lives.remove(&life.0);
+                self.worker_sessions.remove(&worker_session.0);
             }
             Entry::ChangeAccounts(changes) => {
                 for change in changes {
                     self.change_account(change, &mut outcome);
                 }
             }
-            Entry::Filed(secrets) => {
+            Entry::FileStatus(secrets) => {
                 for secret in secrets {
                     if let Some(account) = self.accounts.get_mut(secret.account.0 as usize)
                         && account.version == secret.secret_version
                     {
-                        account.filed = Filed::Yes;
+                        account.filed = FileStatus::Yes;
                     }
                 }
             }
@@ -215,7 +221,7 @@ impl Model {
                 progress,
                 action,
             } => self.request(*name, answered.0, progress, action, wall_s, &mut outcome),
-            Entry::Sends(sends) => {
+            Entry::SendBatch(sends) => {
                 for request in sends.requests() {
                     let Entry::Request {
                         name,
@@ -239,7 +245,9 @@ impl Model {
             } => {
                 self.progress(*connection, progress);
                 self.log_out(*connection);
-                if let Some(connections) = self.lives.get_mut(&connection.life.0) {
+                if let Some(connections) =
+                    self.worker_sessions.get_mut(&connection.worker_session.0)
+                {
                     connections.remove(&connection.serial.0);
                 }
             }
@@ -256,7 +264,10 @@ impl Model {
         wall_s: i64,
         outcome: &mut Outcome,
     ) {
-        let Some(connections) = self.lives.get_mut(&name.connection.life.0) else {
+        let Some(connections) = self
+            .worker_sessions
+            .get_mut(&name.connection.worker_session.0)
+        else {
             return;
         };
         let connection = connections.entry(name.connection.serial.0).or_default();

@@ -1,10 +1,10 @@
 //! The parent of a daemon's children: starts them, replaces those that die, passes signals on, ends them.
 //!
-//! [`Fleet`] decides, this loop does. A child tells over its [`ChildLink`] that it is ready; that the parent is
+//! [`ChildSet`] decides, this loop does. A child tells over its [`ChildLink`] that it is ready; that the parent is
 //! gone, it learns from the same socket pair.
 
 mod backoff;
-mod fleet;
+mod child_set;
 mod lasting_directory;
 mod publication;
 mod reloads;
@@ -33,7 +33,7 @@ use crate::status_file::{Phase, Status};
 use crate::system_limits;
 use crate::wall_clock;
 pub use backoff::LONGEST_WAIT_MS;
-pub use fleet::{Action, Fleet, Moment};
+pub use child_set::{Action, ChildSet, Now};
 use lasting_directory::LastingDirectory;
 use publication::Publication;
 use reloads::Reloads;
@@ -44,7 +44,7 @@ pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
 /// Running children, and what is known of them.
 pub struct Supervisor {
     starter: ChildStarter,
-    fleet: Fleet,
+    child_set: ChildSet,
     /// By index of the child; none while it has no life.
     links: Vec<Option<ChildLink>>,
     signals: Signals,
@@ -82,7 +82,7 @@ impl Supervisor {
         };
         Self {
             starter,
-            fleet: Fleet::new(count as usize, moment(epoch)),
+            child_set: ChildSet::new(count as usize, now(epoch)),
             links: (0..count).map(|_| None).collect(),
             signals,
             publication: Publication::new(status_path, status),
@@ -115,15 +115,15 @@ impl Supervisor {
 
     /// Runs until it is asked to end and all children have ended. Fails if they cannot be brought to serve at all.
     pub fn run(mut self) -> anyhow::Result<()> {
-        while !self.fleet.is_finished() {
-            let now = moment(self.epoch);
-            self.fleet.at(now);
-            while let Some(action) = self.fleet.next_action() {
+        while !self.child_set.is_finished() {
+            let now = now(self.epoch);
+            self.child_set.at(now);
+            while let Some(action) = self.child_set.next_action() {
                 self.perform(action);
             }
             self.publish();
             self.change_handouts(now);
-            if !self.fleet.is_finished() {
+            if !self.child_set.is_finished() {
                 self.wait().context("cannot wait for the children")?;
                 self.take_signals();
                 self.read_links();
@@ -131,7 +131,7 @@ impl Supervisor {
                 self.starter.listeners.open_again();
             }
         }
-        match self.fleet.failure() {
+        match self.child_set.failure() {
             Some(reason) => bail!("{} does not start: {reason}", self.starter.role),
             None => Ok(()),
         }
@@ -183,7 +183,7 @@ impl Supervisor {
                 let name = self.starter.child_name(number);
                 log::info!("{name}: begins as process {}", process.pid);
                 self.links[index] = Some(link);
-                self.fleet.started(index, process, moment(self.epoch));
+                self.child_set.started(index, process, now(self.epoch));
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);
@@ -197,25 +197,25 @@ impl Supervisor {
 
     fn ended(&mut self, index: usize, reason: String) {
         let name = self.starter.child_name(child_number(index));
-        match self.fleet.phase() {
+        match self.child_set.phase() {
             Phase::Stopping => log::info!("{name}: {reason}"),
             _ => log::warn!("{name}: {reason}"),
         }
-        self.fleet.ended(index, reason, moment(self.epoch));
+        self.child_set.ended(index, reason, now(self.epoch));
         if self.handouts.is_none() && self.reloads.reader_died() {
-            self.fleet.reload();
+            self.child_set.reload();
         }
     }
 
     /// Waits for a signal, a word of a child, or the time at which something is due.
     fn wait(&self) -> nix::Result<()> {
         let handouts_due_ms = self.handouts.as_ref().and_then(|h| h.next_due_ms());
-        let due_ms = self.fleet.next_due_ms().into_iter();
+        let due_ms = self.child_set.next_due_ms().into_iter();
         let due_ms = due_ms.chain(handouts_due_ms);
         let due_ms = due_ms.chain(self.publication.next_due_ms());
         let timeout = match due_ms.min() {
             Some(due_ms) => {
-                let wait_ms = due_ms.saturating_sub(moment(self.epoch).clock_ms);
+                let wait_ms = due_ms.saturating_sub(now(self.epoch).clock_ms);
                 PollTimeout::try_from(wait_ms.min(60_000)).unwrap_or(PollTimeout::MAX)
             }
             None => PollTimeout::NONE,
@@ -234,7 +234,7 @@ impl Supervisor {
         self.signals.drain();
         if self.signals.take_stop() {
             log::info!("stopping");
-            self.fleet.stop(moment(self.epoch));
+            self.child_set.stop(now(self.epoch));
         }
         if self.signals.take_reload() {
             log::info!("reloading");
@@ -244,7 +244,7 @@ impl Supervisor {
             }
             if self.reloads.ask() {
                 self.reload_handouts();
-                self.fleet.reload();
+                self.child_set.reload();
             }
         }
     }
@@ -262,7 +262,7 @@ impl Supervisor {
         }
     }
 
-    fn change_handouts(&mut self, now: Moment) {
+    fn change_handouts(&mut self, now: Now) {
         let handouts = self.handouts.as_mut();
         if handouts.is_some_and(|handouts| handouts.at(now.clock_ms)) {
             self.hand_out();
@@ -302,19 +302,19 @@ impl Supervisor {
         let readings = link.take_readings();
         let said = link.note();
         if !said.is_empty() {
-            self.fleet.noted(index, said);
+            self.child_set.noted(index, said);
         }
         let is_heard = link.take_heard();
         if let Some(warning) = link.warning() {
-            self.fleet.warned(index, warning);
+            self.child_set.warned(index, warning);
         }
         if link.is_ready() {
-            self.fleet.ready(index, moment(self.epoch));
+            self.child_set.ready(index, now(self.epoch));
             if let Some(directory) = &mut self.lasting_directory {
                 directory.has_served();
             }
         }
-        if is_heard && self.fleet.heard(index, moment(self.epoch)) {
+        if is_heard && self.child_set.heard(index, now(self.epoch)) {
             let name = self.starter.child_name(child_number(index));
             log::info!("{name}: gives signs of life again");
         }
@@ -328,7 +328,7 @@ impl Supervisor {
         for reading in readings {
             self.files_read = Some(reading.outcome);
             if reading.was_asked_for && self.reloads.end() {
-                self.fleet.reload();
+                self.child_set.reload();
             }
         }
     }
@@ -354,7 +354,7 @@ impl Supervisor {
     }
 
     fn reaped(&mut self, pid: Pid, how: String) {
-        let Some(index) = self.fleet.index_of(pid.as_raw()) else {
+        let Some(index) = self.child_set.index_of(pid.as_raw()) else {
             return;
         };
         // It may have become ready, or said why it fails, just before it ended.
@@ -385,11 +385,11 @@ impl Supervisor {
                 answered: self.reloads.answered(),
                 outcome: self.files_read.clone(),
             },
-            phase: self.fleet.phase(),
-            children: self.fleet.children().cloned().collect(),
+            phase: self.child_set.phase(),
+            children: self.child_set.children().cloned().collect(),
             ..self.publication.status().clone()
         };
-        let now = moment(self.epoch);
+        let now = now(self.epoch);
         self.publication.publish(status, now.clock_ms);
     }
 }
@@ -424,8 +424,8 @@ fn child_number(index: usize) -> u32 {
     u32::try_from(index + 1).unwrap_or(u32::MAX)
 }
 
-fn moment(epoch: Instant) -> Moment {
-    Moment {
+fn now(epoch: Instant) -> Now {
+    Now {
         clock_ms: u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX),
         wall: now_for_people(),
     }

@@ -7,7 +7,7 @@ use crate::status_file::Status;
 /// How long after a failure it is tried again.
 const RETRY_AFTER_MS: u64 = 1_000;
 
-/// A status, and its file. Times are on the clock of [`super::Moment::clock_ms`].
+/// A status, and its file. Times are on the clock of [`super::Now::clock_ms`].
 #[derive(Debug)]
 pub(super) struct Publication {
     path: PathBuf,

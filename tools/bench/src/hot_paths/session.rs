@@ -4,12 +4,14 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, ensure};
-use chat_frontd::core::{ClientKey, Core, CoreSettings, NewcomerRules, Observation, SessionLimits};
+use chat_frontd::core::{
+    ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits,
+};
 use chat_node::network::Networks;
 use chat_node::token_bucket::Rate;
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential,
-    LifeId, Message, MessageNumber, Sends, StreamOffset, ToWorker, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Message,
+    MessageNumber, ResumeToken, SendBatch, StreamOffset, ToWorker, WorkerSessionId, decode_items,
 };
 
 use super::{BATCH, text};
@@ -82,7 +84,7 @@ impl Worker {
                 max_recipients: 4_096,
             },
             time_out_ms: 1_800_000,
-            newcomers: NewcomerRules {
+            unauthenticated: UnauthenticatedLimits {
                 trusted: Networks::LOOPBACK.parse()?,
                 login_ms: 120_000,
                 lines: Rate::new(100, 1_000, 500),
@@ -93,8 +95,8 @@ impl Worker {
         core.daemon_connected()?;
         let hello = core.link_output().pending().len();
         core.link_output().advance(hello);
-        let greeting = Greeting::Attached(LifeCredential {
-            life: LifeId(1),
+        let greeting = Greeting::Attached(ResumeToken {
+            worker_session: WorkerSessionId(1),
             secret: [7; 16],
         });
         let mut said = FrameWriter::default();
@@ -151,7 +153,7 @@ impl Worker {
                         let reply = reply(request.connection, request.offset, &request.call);
                         self.said.push(&reply)?;
                     }
-                    FromWorker::Sends(sends) => self.said.push(&all_sent(&sends))?,
+                    FromWorker::SendBatch(sends) => self.said.push(&all_sent(&sends))?,
                     _ => {}
                 }
             }
@@ -189,7 +191,7 @@ impl Worker {
     }
 }
 
-fn all_sent(sends: &Sends<'_>) -> ToWorker<'static> {
+fn all_sent(sends: &SendBatch<'_>) -> ToWorker<'static> {
     let first = sends.lines.first();
     let last = sends.lines.iter().last().map_or(first, |line| line.offset);
     ToWorker::Sent {

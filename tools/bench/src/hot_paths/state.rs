@@ -4,15 +4,17 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, ensure};
-use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
-use chat_stated::entry::{AccountChange, Action, Batch, ConnectionId, Entry, RequestName, Stamp};
-use chat_stated::journal::Position;
+use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_stated::entry::{
+    AccountChange, Action, Batch, ConnectionId, Entry, RequestName, Timestamp,
+};
+use chat_stated::journal::LogIndex;
 use chat_stated::journal::format::{Digest, encode};
 use chat_stated::state::{Effects, State};
 
 use super::{BATCH, text};
 
-const STAMP: Stamp = Stamp {
+const STAMP: Timestamp = Timestamp {
     wall_ms: 1_800_000_000_000,
     boot_ms: 100_000,
     boot_id: [1; 16],
@@ -51,14 +53,14 @@ pub(super) fn apply(rounds: u64) -> anyhow::Result<()> {
 pub(super) fn encode_batches(rounds: u64) -> anyhow::Result<()> {
     let text = text();
     let batch = Batch {
-        stamp: STAMP,
+        timestamp: STAMP,
         entries: (0..BATCH).map(|number| send(number, &text)).collect(),
     };
     let (mut body, mut digest) = (Vec::new(), Digest::START);
     for round in 0..rounds {
         body.clear();
         encode(black_box(&batch), &mut body)?;
-        digest = Digest::of(Position(round), digest, &body);
+        digest = Digest::of(LogIndex(round), digest, &body);
     }
     black_box(digest);
     Ok(())
@@ -69,11 +71,11 @@ fn logged_in() -> anyhow::Result<State> {
     let effects = &mut Effects::default();
     let wall_s = STAMP.wall_ms / 1_000;
     state.advance_clock(&STAMP);
-    let life = Entry::BeginLife {
+    let worker_session = Entry::BeginWorkerSession {
         secret: [9; 16],
         pid: 7,
     };
-    state.apply(life, wall_s, effects);
+    state.apply(worker_session, wall_s, effects);
     for (serial, name) in [(SENDER, "ann"), (READER, "somebody")] {
         let change = AccountChange::Set {
             name: name.into(),
@@ -114,7 +116,7 @@ fn request(serial: u64, offset: u64, action: Action) -> Entry {
 
 fn connection(serial: u64) -> ConnectionId {
     ConnectionId {
-        life: LifeId(1),
+        worker_session: WorkerSessionId(1),
         serial: ConnectionSerial(serial),
     }
 }

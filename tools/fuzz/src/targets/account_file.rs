@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 
 use chat_stated::account_file::append::fuzzing::MemoryFile;
-use chat_stated::account_file::difference::{Difference, Filed as Known, KnownAccount, difference};
+use chat_stated::account_file::difference::{
+    Difference, FileStatus as Known, KnownAccount, difference,
+};
 use chat_stated::account_file::format::{line, parse};
 use chat_stated::entry::{AccountId, Entry};
-use chat_stated::state::{AccountRecord, Effects, Filed, State};
+use chat_stated::state::{AccountRecord, Effects, FileStatus, State};
 
 use crate::choices::Choices;
 
@@ -62,7 +64,7 @@ fn change(state: &mut State, made: impl FnOnce(&State) -> Difference) -> Differe
     let mut effects = Effects::default();
     for entry in [
         Entry::ChangeAccounts(difference.changes.clone()),
-        Entry::Filed(difference.filed.clone()),
+        Entry::FileStatus(difference.filed.clone()),
     ] {
         state.apply(entry, 0, &mut effects);
     }
@@ -82,8 +84,8 @@ fn known_account(id: AccountId, record: &AccountRecord) -> KnownAccount<'_> {
         secret: &record.secret,
         secret_version: record.secret_version,
         filed: match &record.filed {
-            Filed::Yes => Known::Yes,
-            Filed::No { previous } => Known::No {
+            FileStatus::Yes => Known::Yes,
+            FileStatus::No { previous } => Known::No {
                 previous: previous.as_deref(),
             },
         },

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use chat_model::message::{may_be_recipients, may_be_text};
 use chat_model::text::is_clean;
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello,
-    LifeCredential, LifeId, Message, MessageNumber, Progress, Request, StreamOffset, ToWorker,
-    UsersRequest, decode_items,
+    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
+    MessageNumber, Progress, Request, ResumeToken, StreamOffset, ToWorker, UsersRequest,
+    WorkerSessionId, decode_items,
 };
 
 use crate::choices::Choices;
@@ -128,11 +128,11 @@ impl Daemon {
     }
 
     fn take_hello(&mut self, payload: &[u8]) {
-        let credential = LifeCredential {
-            life: LifeId(7),
+        let credential = ResumeToken {
+            worker_session: WorkerSessionId(7),
             secret: [7; 16],
         };
-        // Who died before it was heard has not given out a life.
+        // Who died before it was heard has not given out a worker session.
         let resume = match Hello::decode(payload) {
             Ok(hello) => hello.resume,
             Err(error) => panic!("the worker said no hello: {error}"),
@@ -164,7 +164,7 @@ impl Daemon {
                     }
                 }
                 FromWorker::Request(request) => self.take_request(&request),
-                FromWorker::Sends(sends) => {
+                FromWorker::SendBatch(sends) => {
                     assert!(sends.lines.is_well_formed() && sends.lines.len() > 1);
                     for request in sends.requests() {
                         self.take_request(&request);

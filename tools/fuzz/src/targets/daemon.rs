@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chat_model::text::is_clean;
 use chat_rpc::{
-    Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, LifeCredential,
-    Message, OperatorError, OperatorHello, Standing, StreamOffset, ToWorker, decode_items,
+    Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
+    OperatorError, OperatorHello, ResumeToken, Standing, StreamOffset, ToWorker, decode_items,
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::writer::AccountFileContent;
@@ -14,7 +14,7 @@ use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
 use chat_stated::database::NoRoom;
 use chat_stated::entry::{Batch, Limits};
-use chat_stated::journal::Position;
+use chat_stated::journal::LogIndex;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
 use chat_stated::passwords::remembered::RememberedPasswords;
 use chat_stated::state::{Record, State};
@@ -22,7 +22,7 @@ use chat_stated::text_page::{TextPlace, Texts};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::items::push_from_worker;
-use super::stamps::stamp;
+use super::timestamps::timestamp;
 use crate::choices::Choices;
 
 const MAX_LINKS: usize = 4;
@@ -43,7 +43,7 @@ pub fn run(bytes: &[u8]) {
     let mut host = Host::new();
     host.finish_all_work();
     while !choices.is_over() {
-        host.core.begin_turn(stamp(host.now_ms));
+        host.core.begin_turn(timestamp(host.now_ms));
         match choices.below(12) {
             0 => host.open(),
             1 => host.close(&mut choices),
@@ -62,7 +62,7 @@ pub fn run(bytes: &[u8]) {
 /// Work under way outside the core.
 enum Work {
     Commit(Batch),
-    Checkpoint(Position, Vec<Record>),
+    Checkpoint(LogIndex, Vec<Record>),
     ReadTexts(u64, Vec<TextPlace>),
     Hash(u64, PasswordJob),
     File(FileRequest),
@@ -90,10 +90,10 @@ struct Host {
     now_ms: u64,
     links: Vec<Link>,
     work: VecDeque<Work>,
-    position: Position,
+    position: LogIndex,
     checkpoint: MemoryCheckpoint,
     account_file: Vec<u8>,
-    credentials: Vec<LifeCredential>,
+    credentials: Vec<ResumeToken>,
     secrets: u8,
 }
 
@@ -127,14 +127,14 @@ impl Host {
             core: Core::new(
                 settings,
                 State::default(),
-                Position(0),
+                LogIndex(0),
                 remembered,
-                stamp(0),
+                timestamp(0),
             ),
             now_ms: 0,
             links: Vec::new(),
             work: VecDeque::new(),
-            position: Position(0),
+            position: LogIndex(0),
             checkpoint: MemoryCheckpoint::default(),
             account_file: account_file.concat().into_bytes(),
             credentials: Vec::new(),
@@ -307,7 +307,7 @@ impl Host {
         match request {
             FileRequest::Append { ticket, lines } => {
                 self.account_file.extend_from_slice(lines.as_bytes());
-                self.core.lines_filed(&[ticket]);
+                self.core.lines_appended(&[ticket]);
             }
             FileRequest::Create { lines, .. } => {
                 self.account_file = lines.into_bytes();
@@ -337,7 +337,7 @@ impl Host {
             if self.work.is_empty() {
                 return;
             }
-            self.core.begin_turn(stamp(self.now_ms));
+            self.core.begin_turn(timestamp(self.now_ms));
             self.finish_work(&mut Choices::new(&[]));
             self.end_turn();
         }
@@ -380,7 +380,7 @@ impl Link {
                 FromWorker::Opened { connection, .. } => {
                     self.opened.insert(connection);
                 }
-                FromWorker::Sends(sends) => {
+                FromWorker::SendBatch(sends) => {
                     for request in sends.requests() {
                         let line = (request.connection, request.offset);
                         *self.asked.entry(line).or_default() += 1;
@@ -392,7 +392,7 @@ impl Link {
         }
     }
 
-    fn hear(&mut self, said: &[u8], credentials: &mut Vec<LifeCredential>) {
+    fn hear(&mut self, said: &[u8], credentials: &mut Vec<ResumeToken>) {
         let mut reader = std::mem::take(&mut self.reader);
         reader.extend(said);
         loop {
@@ -409,7 +409,7 @@ impl Link {
         self.reader = reader;
     }
 
-    fn check_greeting(&self, payload: &[u8], credentials: &mut Vec<LifeCredential>) {
+    fn check_greeting(&self, payload: &[u8], credentials: &mut Vec<ResumeToken>) {
         if self.is_operator && Standing::decode(payload).is_ok() {
             return;
         }
@@ -451,7 +451,7 @@ impl Link {
                     assert!(connections.iter().all(|serial| self.push.contains(serial)));
                     check_messages(&messages);
                 }
-                Ok(ToWorker::TurnAway { connection }) => {
+                Ok(ToWorker::Reject { connection }) => {
                     assert!(self.opened.contains(&connection));
                 }
                 Ok(ToWorker::Sent {

@@ -3,17 +3,17 @@
 
 use std::net::IpAddr;
 
-use chat_rpc::{ConnectionSerial, LifeId, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, FiledSecret, Limits, RequestName,
-    WaitingLimits,
+    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, Limits, RequestName,
+    SecretInFile, WaitingLimits,
 };
 use chat_stated::journal::format::{decode, encode};
 use chat_stated::state::{Effects, State};
 
 use super::items::{self, NAMES};
-use super::stamps::stamp;
+use super::timestamps::timestamp;
 use crate::choices::Choices;
 
 /// The body of a batch; or choices of which batches are made.
@@ -28,12 +28,12 @@ pub fn run(bytes: &[u8]) {
         let entries = (0..1 + choices.below(4))
             .map(|_| entry(&mut choices))
             .collect();
-        let mut stamp = stamp(boot_ms);
+        let mut timestamp = timestamp(boot_ms);
         if choices.byte() == 0xff {
-            stamp.wall_ms = choices.number() as i64;
-            stamp.boot_id[0] = choices.byte();
+            timestamp.wall_ms = choices.number() as i64;
+            timestamp.boot_id[0] = choices.byte();
         }
-        let batch = Batch { stamp, entries };
+        let batch = Batch { timestamp, entries };
         let mut body = Vec::new();
         assert_eq!(encode(&batch, &mut body), Ok(()));
         assert_eq!(decode(&body), Ok(batch.clone()));
@@ -59,8 +59,8 @@ fn check_body(bytes: &[u8]) {
 }
 
 fn apply(state: &mut State, batch: Batch) {
-    state.advance_clock(&batch.stamp);
-    let wall_s = batch.stamp.wall_ms.div_euclid(1_000);
+    state.advance_clock(&batch.timestamp);
+    let wall_s = batch.timestamp.wall_ms.div_euclid(1_000);
     let mut effects = Effects::default();
     for entry in batch.entries {
         state.apply(entry, wall_s, &mut effects);
@@ -93,7 +93,7 @@ fn account(choices: &mut Choices<'_>) -> AccountId {
 
 fn connection(choices: &mut Choices<'_>) -> ConnectionId {
     ConnectionId {
-        life: LifeId(choices.number() % 4),
+        worker_session: WorkerSessionId(choices.number() % 4),
         serial: ConnectionSerial(choices.number() % 4),
     }
 }
@@ -117,15 +117,15 @@ fn name(choices: &mut Choices<'_>) -> String {
 fn entry(choices: &mut Choices<'_>) -> Entry {
     match choices.below(13) {
         0 => Entry::Configure(limits(choices)),
-        1 => Entry::BeginLife {
+        1 => Entry::BeginWorkerSession {
             secret: [choices.byte(); 16],
             pid: 1,
         },
-        2 => Entry::EndLife {
-            life: connection(choices).life,
+        2 => Entry::EndWorkerSession {
+            worker_session: connection(choices).worker_session,
         },
         3 => Entry::ChangeAccounts((0..choices.below(4)).map(|_| change(choices)).collect()),
-        4 => Entry::Filed(vec![FiledSecret {
+        4 => Entry::FileStatus(vec![SecretInFile {
             account: account(choices),
             secret_version: choices.number() as u32,
         }]),

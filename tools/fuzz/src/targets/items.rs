@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageNumber, Progress,
-    Request, ResumedConnection, Sends, SendsPacker, StreamOffset, ToWorker, UsersRequest,
+    Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageBatchBuilder,
+    MessageNumber, Progress, Request, ResumedConnection, SendBatch, StreamOffset, ToWorker,
+    UsersRequest,
 };
 
 use crate::choices::Choices;
@@ -97,13 +98,13 @@ pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWrit
             is_known: choices.flip(),
         }),
         5 => {
-            let mut packer = SendsPacker::default();
+            let mut packer = MessageBatchBuilder::default();
             let mut offset = StreamOffset(choices.number());
             for _ in 0..choices.below(8) {
                 packer.push(offset, &name(choices), &choices.text());
                 offset.0 = offset.0.saturating_add(choices.number());
             }
-            writer.push(&FromWorker::Sends(Sends {
+            writer.push(&FromWorker::SendBatch(SendBatch {
                 connection,
                 answered: StreamOffset(choices.number()),
                 progress: progress(choices),
@@ -204,7 +205,7 @@ pub(super) fn push_to_worker(
             messages,
             more,
         },
-        5 => ToWorker::TurnAway { connection },
+        5 => ToWorker::Reject { connection },
         6 => {
             let first = asked.map_or_else(|| choices.number(), |(_, offset)| offset.0);
             ToWorker::Sent {

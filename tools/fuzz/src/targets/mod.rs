@@ -15,4 +15,4 @@ pub mod worker;
 mod answers;
 mod items;
 mod observed_client;
-mod stamps;
+mod timestamps;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use chat_frontd::core::{
-    Action, ClientKey, Core, CoreSettings, NewcomerRules, Observation, SessionLimits,
+    Action, ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits,
 };
 use chat_node::network::Networks;
 use chat_node::token_bucket::Rate;
@@ -64,7 +64,7 @@ impl Worker {
                 max_recipients: 3,
             },
             time_out_ms: TIME_OUT_MS,
-            newcomers: NewcomerRules {
+            unauthenticated: UnauthenticatedLimits {
                 trusted: Networks::LOOPBACK.parse().unwrap_or_default(),
                 login_ms: 5_000,
                 // Slow enough that lines wait.
@@ -83,7 +83,7 @@ impl Worker {
     pub(super) fn connect(&mut self) {
         let open = self.clients.iter().filter(|client| client.key.is_some());
         if open.count() < MAX_CLIENTS {
-            // Every other one is a stranger.
+            // Every other one is an untrusted client.
             let address = match self.clients.len() % 2 {
                 0 => Ipv4Addr::LOCALHOST,
                 _ => Ipv4Addr::new(192, 0, 2, 1),

@@ -1,4 +1,4 @@
-//! The TLS front: bytes from strangers, and from clients that did the handshake and then send what they like. What is
+//! The TLS front: bytes from untrusted clients, and from clients that did the handshake and then send what they like. What is
 //! read is what was said, or its beginning; nothing is read of what was tampered with.
 
 use std::io::{Read, Write};
@@ -31,7 +31,7 @@ pub const WORDS: &[&[u8]] = &[
 const MAX_FLIGHTS: usize = 10;
 /// Type and version, which stand before a record's length.
 const RECORD_TYPE_BYTES: usize = 3;
-/// More than a server says to a stranger before it gives up.
+/// More than a server says to an untrusted client before it gives up.
 const MAX_SAID_BYTES: usize = 64 * 1024;
 
 struct Configs {

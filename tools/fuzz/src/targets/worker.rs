@@ -1,8 +1,8 @@
 //! A worker whose daemon says whatever it likes: the worker may end, and nothing worse.
 
 use chat_rpc::{
-    ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, LifeCredential, LifeId,
-    StreamOffset, decode_items,
+    ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, ResumeToken, StreamOffset,
+    WorkerSessionId, decode_items,
 };
 
 use super::items::push_to_worker;
@@ -59,8 +59,8 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn greet(said: &mut FrameWriter) {
-    let credential = LifeCredential {
-        life: LifeId(1),
+    let credential = ResumeToken {
+        worker_session: WorkerSessionId(1),
         secret: [1; 16],
     };
     if let Ok(greeting) = Greeting::Attached(credential).encode() {

@@ -7,7 +7,7 @@ mod trouble;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_stated::core::LinkId;
-use chat_stated::entry::Stamp;
+use chat_stated::entry::Timestamp;
 use fastrand::Rng;
 
 use self::trouble::Storms;
@@ -131,8 +131,8 @@ impl World {
         }
     }
 
-    fn stamp(&self) -> Stamp {
-        Stamp {
+    fn timestamp(&self) -> Timestamp {
+        Timestamp {
             wall_ms: self.wall_offset_ms.saturating_add(self.now_ms as i64),
             boot_ms: self.now_ms,
             boot_id: [self.boot; 16],
@@ -141,14 +141,14 @@ impl World {
 
     /// A little happens everywhere, and now and then something bad somewhere.
     fn step(&mut self) -> Result<(), String> {
-        self.life_goes_on()?;
+        self.worker_session_goes_on()?;
         if self.rng.u16(..1_000) >= self.trouble_per_mille {
             return Ok(());
         }
         self.trouble()
     }
 
-    fn life_goes_on(&mut self) -> Result<(), String> {
+    fn worker_session_goes_on(&mut self) -> Result<(), String> {
         for index in 0..self.clients.len() {
             if self.rng.bool() {
                 self.client_speaks(index);
@@ -188,7 +188,7 @@ impl World {
         }
         for _ in 0..MAX_DRAIN_STEPS {
             *step += 1;
-            self.life_goes_on()?;
+            self.worker_session_goes_on()?;
             if self
                 .clients
                 .iter()

@@ -49,7 +49,7 @@ impl World {
         parent: impl Fn(&mut Self) -> &mut Parent,
         is_childless: bool,
     ) -> Result<Vec<Order>, String> {
-        let (now_ms, wall_ms) = (self.now_ms, self.stamp().wall_ms);
+        let (now_ms, wall_ms) = (self.now_ms, self.timestamp().wall_ms);
         let mut next_pid = self.next_pid;
         let parent = parent(self);
         if parent.is_to_be_started(now_ms) && is_childless {
@@ -103,19 +103,19 @@ impl World {
         if sees_its_parent_gone || self.strikes(self.storms.of_daemon_until_ms) {
             return self.daemon_dies();
         }
-        let stamp = self.stamp();
+        let timestamp = self.timestamp();
         let Some(daemon) = &mut self.daemon else {
-            self.daemon = Some(Daemon::start(&self.disk, stamp)?);
+            self.daemon = Some(Daemon::start(&self.disk, timestamp)?);
             return Ok(());
         };
         let workers = self.workers.iter().flatten();
         let alive: BTreeSet<Pid> = workers.map(|worker| worker.pid).collect();
-        for (life, pid) in daemon.core.orphans() {
+        for (worker_session, pid) in daemon.core.dead_worker_sessions() {
             if !alive.contains(&pid) {
-                daemon.core.orphan_died(life);
+                daemon.core.dead_worker_reaped(worker_session);
             }
         }
-        daemon.turn(stamp, &mut self.disk, &mut self.rng);
+        daemon.turn(timestamp, &mut self.disk, &mut self.rng);
         if daemon.is_ready() {
             self.supervisor.child_is_ready(pid);
             self.oracle
@@ -130,9 +130,9 @@ impl World {
             return Ok(());
         };
         let state = daemon.core.state();
-        for (life, _) in state.lives() {
+        for (worker_session, _) in state.worker_sessions() {
             let mut users = BTreeSet::new();
-            for connection in state.connections(life) {
+            for connection in state.connections(worker_session) {
                 if let Some(account) = state.account_on(connection) {
                     let session = state.record(account).and_then(|record| record.session);
                     if session != Some(connection) || !users.insert(account) {

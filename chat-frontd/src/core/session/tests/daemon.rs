@@ -115,7 +115,7 @@ impl Daemon {
                     self.note(progress);
                 }
                 FromWorker::Opened { .. } => panic!("a session does not tell of itself"),
-                FromWorker::Sends(sends) => {
+                FromWorker::SendBatch(sends) => {
                     assert!(sends.lines.len() > 1, "one goes by itself");
                     let before = self.out.len();
                     for request in sends.requests() {
@@ -268,9 +268,9 @@ impl Daemon {
 
     fn send(&mut self, sender: &str, recipients: &str, text: &str) -> Decision {
         let is_known = |name: &&str| self.accounts.contains_key(*name);
-        let (known, strangers): (Vec<&str>, Vec<&str>) = recipients.split(' ').partition(is_known);
+        let (known, untrusted): (Vec<&str>, Vec<&str>) = recipients.split(' ').partition(is_known);
         let mut unknown: Vec<String> = Vec::new();
-        for name in strangers {
+        for name in untrusted {
             if !unknown.iter().any(|other| other == name) {
                 unknown.push(name.to_owned());
             }

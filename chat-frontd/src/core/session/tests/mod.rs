@@ -9,7 +9,7 @@ mod idle;
 mod lists;
 mod lost;
 mod paced;
+mod parked;
 mod random;
-mod resting;
 mod resumed;
 mod sentences;

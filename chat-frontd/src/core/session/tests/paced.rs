@@ -74,9 +74,9 @@ fn who_is_turned_away_is_told_so_and_nothing_more() {
     let mut talk = Talk::new();
     talk.say("foobar\n");
     talk.serve(usize::MAX);
-    talk.session.turn_away();
-    talk.session.turn_away();
-    assert!(talk.session.is_over() && talk.session.is_turned_away());
+    talk.session.reject();
+    talk.session.reject();
+    assert!(talk.session.is_over() && talk.session.is_rejected());
     talk.settle();
     assert_eq!(talk.heard(), "error:busy:\n");
 }

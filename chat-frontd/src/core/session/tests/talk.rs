@@ -45,7 +45,7 @@ pub(super) struct Talk {
     pub(super) asked_ever: Option<Vec<Frame>>,
     /// The session rests and wakes at every chance, and becomes this one by it, whatever this was before.
     pub(super) rests_as: Option<Session>,
-    pub(super) rests: usize,
+    pub(super) is_parked: usize,
 }
 
 impl Talk {
@@ -70,7 +70,7 @@ impl Talk {
             shown: 0,
             asked_ever: None,
             rests_as: None,
-            rests: 0,
+            is_parked: 0,
         }
     }
 
@@ -78,23 +78,23 @@ impl Talk {
     pub(super) fn paced(rate: Rate) -> Self {
         let mut talk = Self::new();
         let address = [192, 0, 2, 1].into();
-        talk.session.become_strangers(address, Pace::new(rate));
+        talk.session.become_untrusted(address, Pace::new(rate));
         talk
     }
 
     pub(super) fn rest(&mut self) {
         if let Some(other) = &mut self.rests_as
-            && let Some(resting) = self.session.rest()
+            && let Some(parked) = self.session.rest()
         {
             let Session {
                 limits,
                 is_daemon_lost,
                 ..
             } = self.session;
-            other.wake(&resting, limits, is_daemon_lost);
-            assert_eq!(other.rest(), Some(resting));
+            other.restore(&parked, limits, is_daemon_lost);
+            assert_eq!(other.rest(), Some(parked));
             std::mem::swap(other, &mut self.session);
-            self.rests += 1;
+            self.is_parked += 1;
         }
     }
 
@@ -221,7 +221,7 @@ impl Talk {
                 session.page(&messages, more, lines, self.now_ms);
             }
             ToWorker::End { .. } => session.cut_off(),
-            ToWorker::TurnAway { .. } => session.turn_away(),
+            ToWorker::Reject { .. } => session.reject(),
             ToWorker::Sent {
                 first,
                 last,

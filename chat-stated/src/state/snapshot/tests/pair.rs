@@ -1,6 +1,6 @@
 //! The same entries in two states, whose checkpoints must stand for the same.
 
-use chat_rpc::{ConnectionSerial, LifeId, Message, MessageNumber, Progress, StreamOffset};
+use chat_rpc::{ConnectionSerial, Message, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 
 use crate::checkpoint::MemoryCheckpoint;
 use crate::entry::{AccountChange, Action, ConnectionId, Entry, Limits, RequestName};
@@ -100,7 +100,7 @@ impl Pair {
             ..Limits::default()
         }));
         let secret = [1; 16];
-        pair.apply(&Entry::BeginLife { secret, pid: 1 });
+        pair.apply(&Entry::BeginWorkerSession { secret, pid: 1 });
         for account in 0..ACCOUNTS {
             pair.apply(&Entry::ChangeAccounts(vec![set_account(account, 0)]));
             pair.log_in(account);
@@ -256,7 +256,7 @@ pub(super) fn name(account: u64) -> String {
 
 fn connection(account: u64) -> ConnectionId {
     ConnectionId {
-        life: LifeId(1),
+        worker_session: WorkerSessionId(1),
         serial: ConnectionSerial(account),
     }
 }

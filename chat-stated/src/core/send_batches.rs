@@ -1,18 +1,18 @@
 //! Many messages of one client at once.
 
 use chat_model::message::{may_be_recipients, may_be_text};
-use chat_rpc::{Answer, PackedSends, StreamOffset, ToWorker};
+use chat_rpc::{Answer, MessageBatch, StreamOffset, ToWorker};
 
 use super::Core;
 use super::delivery::{Waiting, reply, slice_limits};
 use super::link::LinkId;
-use crate::entry::{ConnectionId, Entry, RequestName, Sends};
+use crate::entry::{ConnectionId, Entry, RequestName, SendBatch};
 
 impl Core {
     /// Several lines of a client.
-    pub(super) fn take_sends(&mut self, link: LinkId, sends: chat_rpc::Sends<'_>) {
+    pub(super) fn take_send_batch(&mut self, link: LinkId, sends: chat_rpc::SendBatch<'_>) {
         let serial = sends.connection;
-        if self.sources.is_turned_away((link, serial)) {
+        if self.sources.is_rejected((link, serial)) {
             return;
         }
         if !sends.lines.is_well_formed() || !can_be_stored(&sends.lines) {
@@ -28,7 +28,7 @@ impl Core {
             return;
         }
         self.note_progress(link, serial, sends.progress);
-        let entry = Entry::Sends(Sends {
+        let entry = Entry::SendBatch(SendBatch {
             connection,
             answered: sends.answered,
             progress: sends.progress,
@@ -38,7 +38,7 @@ impl Core {
     }
 
     /// Whether lines are all to be decided, and answered with no message between the answers.
-    fn can_go_together(&self, connection: ConnectionId, lines: &PackedSends) -> bool {
+    fn can_go_together(&self, connection: ConnectionId, lines: &MessageBatch) -> bool {
         let first = RequestName {
             connection,
             offset: lines.first(),
@@ -60,7 +60,7 @@ impl Core {
     pub(super) fn answer_sends(&mut self, first: RequestName, last: StreamOffset) {
         let connection = first.connection;
         let through = self.newest();
-        let link = self.attached.get(&connection.life);
+        let link = self.attached.get(&connection.worker_session);
         let Some(link) = link.and_then(|link| self.links.get_mut(link)) else {
             return;
         };
@@ -92,7 +92,7 @@ impl Core {
 }
 
 /// Whether every line could have come by itself.
-fn can_be_stored(lines: &PackedSends) -> bool {
+fn can_be_stored(lines: &MessageBatch) -> bool {
     lines.iter().all(|send| {
         may_be_text(send.text) && (send.has_same_recipients || may_be_recipients(send.recipients))
     })

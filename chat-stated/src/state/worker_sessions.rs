@@ -1,8 +1,8 @@
-//! The lives of workers, their clients' connections, and the answers those may still ask for again.
+//! The worker sessions, their clients' connections, and the answers those may still ask for again.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_rpc::{LifeId, StreamOffset};
+use chat_rpc::{StreamOffset, WorkerSessionId};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Decision, PlainDecision};
@@ -15,7 +15,7 @@ pub const MAX_REQUESTS_IN_FLIGHT: usize = 1_024;
 
 /// A worker from its first hello to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Life {
+pub struct WorkerSession {
     /// What the worker must show to attach again.
     pub secret: [u8; 16],
     /// Its process.
@@ -226,18 +226,18 @@ impl Connection {
 
 /// All lives that have not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Lives {
+pub(super) struct WorkerSessions {
     last: u64,
-    lives: BTreeMap<LifeId, Life>,
+    worker_sessions: BTreeMap<WorkerSessionId, WorkerSession>,
 }
 
-impl Lives {
-    pub(super) fn begin(&mut self, secret: [u8; 16], pid: u32) -> LifeId {
+impl WorkerSessions {
+    pub(super) fn begin(&mut self, secret: [u8; 16], pid: u32) -> WorkerSessionId {
         self.last += 1;
-        let id = LifeId(self.last);
-        self.lives.insert(
+        let id = WorkerSessionId(self.last);
+        self.worker_sessions.insert(
             id,
-            Life {
+            WorkerSession {
                 secret,
                 pid,
                 connections: ConnectionMap::default(),
@@ -246,35 +246,50 @@ impl Lives {
         id
     }
 
-    pub(super) fn end(&mut self, life: LifeId) -> Option<Life> {
-        self.lives.remove(&life)
+    pub(super) fn end(&mut self, worker_session: WorkerSessionId) -> Option<WorkerSession> {
+        self.worker_sessions.remove(&worker_session)
     }
 
-    pub(super) fn get(&self, life: LifeId) -> Option<&Life> {
-        self.lives.get(&life)
+    pub(super) fn get(&self, worker_session: WorkerSessionId) -> Option<&WorkerSession> {
+        self.worker_sessions.get(&worker_session)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (LifeId, &Life)> {
-        self.lives.iter().map(|(id, life)| (*id, life))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (WorkerSessionId, &WorkerSession)> {
+        self.worker_sessions
+            .iter()
+            .map(|(id, worker_session)| (*id, worker_session))
     }
 
     pub(super) fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.lives.get(&id.life)?.connections.get(id.serial)
+        self.worker_sessions
+            .get(&id.worker_session)?
+            .connections
+            .get(id.serial)
     }
 
     pub(super) fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.lives.get_mut(&id.life)?.connections.get_mut(id.serial)
+        self.worker_sessions
+            .get_mut(&id.worker_session)?
+            .connections
+            .get_mut(id.serial)
     }
 
-    /// The connection, made if it is not there; `None` if its life has ended.
+    /// The connection, made if it is not there; `None` if its worker session has ended.
     pub(super) fn connection_or_new(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        let life = self.lives.get_mut(&id.life)?;
+        let worker_session = self.worker_sessions.get_mut(&id.worker_session)?;
         let new = Connection::default;
-        Some(life.connections.get_or_insert_with(id.serial, new))
+        Some(
+            worker_session
+                .connections
+                .get_or_insert_with(id.serial, new),
+        )
     }
 
     pub(super) fn close(&mut self, id: ConnectionId) -> Option<Connection> {
-        self.lives.get_mut(&id.life)?.connections.remove(id.serial)
+        self.worker_sessions
+            .get_mut(&id.worker_session)?
+            .connections
+            .remove(id.serial)
     }
 }
 

@@ -12,9 +12,9 @@ use super::{Session, SessionLimits, Step};
 /// Of clients that are logged in nobody asks where they come from.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// A logged in client that is owed nothing and owes nothing: what [`Session::wake`] makes the same session of.
+/// A logged in client that is owed nothing and owes nothing: what [`Session::restore`] makes the same session of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RestingSession {
+pub(crate) struct ParkedSession {
     serial: ConnectionSerial,
     /// Length of the input stream; all of it is answered.
     stream_total: StreamOffset,
@@ -30,7 +30,7 @@ pub(crate) struct RestingSession {
     idle_since_ms: u64,
 }
 
-impl RestingSession {
+impl ParkedSession {
     pub(crate) fn serial(&self) -> ConnectionSerial {
         self.serial
     }
@@ -61,7 +61,7 @@ impl RestingSession {
 
 impl Session {
     /// What has to be kept of the session, if that is little.
-    pub(crate) fn rest(&self) -> Option<RestingSession> {
+    pub(crate) fn rest(&self) -> Option<ParkedSession> {
         // Field by field, so that whoever adds one has to say what rest makes of it.
         let Self {
             serial,
@@ -93,9 +93,9 @@ impl Session {
             has_told_delay: _,
             event,
             // It is over then.
-            is_turned_away: _,
+            is_rejected: _,
         } = self;
-        let is_at_rest = slots.is_empty()
+        let is_parked = slots.is_empty()
             && *step == Step::Chat
             && !is_input_over
             && !has_fin
@@ -109,14 +109,14 @@ impl Session {
             && output.is_empty()
             && pace.as_ref().is_none_or(|pace| pace.is_full())
             && event.is_none();
-        if !is_at_rest {
+        if !is_parked {
             return None;
         }
         let (received, had) = delivery.rest(input.stream_total())?;
         if received > had && self.counts_silence() {
             return None;
         }
-        Some(RestingSession {
+        Some(ParkedSession {
             serial: *serial,
             stream_total: *answered,
             output_total: output.end_position(),
@@ -136,30 +136,30 @@ impl Session {
     }
 
     /// Becomes the session that went to rest; what this one was is forgotten.
-    pub(crate) fn wake(
+    pub(crate) fn restore(
         &mut self,
-        resting: &RestingSession,
+        parked: &ParkedSession,
         limits: SessionLimits,
         is_daemon_lost: bool,
     ) {
-        let total = resting.stream_total;
+        let total = parked.stream_total;
         let mut slots = std::mem::take(&mut self.slots);
         slots.clear();
         let mut delivery = std::mem::take(&mut self.delivery);
-        delivery.wake(resting.received, resting.had, total.0);
+        delivery.restore(parked.received, parked.had, total.0);
         *self = Self {
             input: LineBuffer::at(total, limits.max_line_bytes),
             step: Step::Chat,
             slots,
-            output: Output::at(resting.output_total, resting.output_usual_bytes),
+            output: Output::at(parked.output_total, parked.output_usual_bytes),
             delivery,
-            has_ids: resting.has_ids,
-            push: resting.push,
-            taken: resting.taken,
+            has_ids: parked.has_ids,
+            push: parked.push,
+            taken: parked.taken,
             answered: total,
             has_asked: true,
             is_daemon_lost,
-            ..Self::new(resting.serial, NO_ADDRESS, limits, resting.idle_since_ms)
+            ..Self::new(parked.serial, NO_ADDRESS, limits, parked.idle_since_ms)
         };
     }
 }

@@ -1,4 +1,4 @@
-//! Connections from the moment they are made: whose word the daemon gets at once, and what holds for strangers.
+//! Connections from the moment they are made: whose word the daemon gets at once, and what holds for untrusted clients.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use super::timers::{ClientKey, Reason};
 
 /// What holds for sources that are not trusted.
 #[derive(Clone, Debug)]
-pub struct NewcomerRules {
+pub struct UnauthenticatedLimits {
     /// Who is spared these.
     pub trusted: Networks,
     /// How long the login may take in all.
@@ -27,54 +27,54 @@ pub struct NewcomerRules {
 
 /// Connections that are no clients yet: what comes before the dialogue is under way.
 #[derive(Debug, Default)]
-pub(super) struct Newcomers(HashMap<ConnectionSerial, Newcomer>);
+pub(super) struct UnauthenticatedConnections(HashMap<ConnectionSerial, UnauthenticatedConnection>);
 
 #[derive(Clone, Copy, Debug)]
-struct Newcomer {
+struct UnauthenticatedConnection {
     address: IpAddr,
     /// The daemon was told of it.
     is_told: bool,
 }
 
 impl Core {
-    /// Somebody connected, and something comes before the dialogue. Ends with [`Self::open_newcomer`], with
-    /// [`Self::newcomer_failed`], or with [`Action::HangUp`].
+    /// Somebody connected, and something comes before the dialogue. Ends with [`Self::open_unauthenticated`], with
+    /// [`Self::unauthenticated_failed`], or with [`Action::HangUp`].
     pub fn arrive(&mut self, address: IpAddr) -> ConnectionSerial {
         let connection = self.clients.serial_without_key();
         let is_told = self.tell_of(connection, address, false);
-        let newcomer = Newcomer { address, is_told };
-        self.newcomers.0.insert(connection, newcomer);
+        let unauthenticated = UnauthenticatedConnection { address, is_told };
+        self.unauthenticated.0.insert(connection, unauthenticated);
         connection
     }
 
     /// A newcomer's dialogue begins; `None` if the core wanted it hung up on meanwhile. The daemon sees one leave and
     /// another come, in one frame: nobody takes its place between.
-    pub fn open_newcomer(&mut self, connection: ConnectionSerial) -> Option<ClientKey> {
-        let address = self.forget_newcomer(connection)?;
+    pub fn open_unauthenticated(&mut self, connection: ConnectionSerial) -> Option<ClientKey> {
+        let address = self.forget_unauthenticated(connection)?;
         Some(self.open(address))
     }
 
     /// A client connected.
     pub fn open(&mut self, address: IpAddr) -> ClientKey {
-        let rules = &self.settings.newcomers;
-        let stranger = (!rules.trusted.contains(address)).then_some(address);
+        let rules = &self.settings.unauthenticated;
+        let untrusted = (!rules.trusted.contains(address)).then_some(address);
         let login_by_ms = self.now_ms.saturating_add(rules.login_ms);
-        let key = self.clients.open(stranger, |serial| {
+        let key = self.clients.open(untrusted, |serial| {
             let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
             if self.link.is_told_lost() {
                 session.daemon_is_lost(self.now_ms);
             }
             session
         });
-        if let Some(client) = self.clients.awake(key) {
+        if let Some(client) = self.clients.active(key) {
             let is_told = self.tell_of(client.session.serial(), address, false);
-            if let Some(client) = self.clients.awake_mut(key) {
+            if let Some(client) = self.clients.active_mut(key) {
                 client.is_told = is_told;
             }
         }
         self.timers
             .watch_idle(key, self.now_ms + self.settings.time_out_ms);
-        if stranger.is_some() {
+        if untrusted.is_some() {
             self.timers.set(key, Reason::Login, login_by_ms);
         }
         self.list(key);
@@ -82,31 +82,31 @@ impl Core {
     }
 
     /// A newcomer did not become a client, and its connection is closed.
-    pub fn newcomer_failed(&mut self, connection: ConnectionSerial, event: Event) {
-        if let Some(address) = self.forget_newcomer(connection) {
+    pub fn unauthenticated_failed(&mut self, connection: ConnectionSerial, event: Event) {
+        if let Some(address) = self.forget_unauthenticated(connection) {
             self.note(event, Some(address));
         }
     }
 
     /// The daemon does not want a connection.
-    pub(super) fn turn_away(&mut self, connection: ConnectionSerial) {
-        if self.forget_newcomer(connection).is_some() {
+    pub(super) fn reject(&mut self, connection: ConnectionSerial) {
+        if self.forget_unauthenticated(connection).is_some() {
             self.actions.push(Action::HangUp(connection));
-        } else if let Some((key, client)) = self.clients.wake_by_serial(connection) {
-            client.session.turn_away();
+        } else if let Some((key, client)) = self.clients.restore_by_serial(connection) {
+            client.session.reject();
             self.list(key);
         }
     }
 
-    fn forget_newcomer(&mut self, connection: ConnectionSerial) -> Option<IpAddr> {
-        let newcomer = self.newcomers.0.remove(&connection)?;
-        if newcomer.is_told && self.link.is_attached() {
+    fn forget_unauthenticated(&mut self, connection: ConnectionSerial) -> Option<IpAddr> {
+        let unauthenticated = self.unauthenticated.0.remove(&connection)?;
+        if unauthenticated.is_told && self.link.is_attached() {
             self.link.push(&FromWorker::Close {
                 connection,
                 progress: Progress::default(),
             });
         }
-        Some(newcomer.address)
+        Some(unauthenticated.address)
     }
 
     /// Tells the daemon of a connection, if it is there; whether it was told.
@@ -124,12 +124,12 @@ impl Core {
 
     /// Tells a daemon that is there, for the first time or again, of everybody.
     pub(super) fn tell_of_all(&mut self) {
-        let newcomers = self.newcomers.0.iter_mut();
-        let newcomers = newcomers.map(|(connection, newcomer)| {
-            let is_known = std::mem::replace(&mut newcomer.is_told, true);
-            (*connection, newcomer.address, is_known)
+        let unauthenticated = self.unauthenticated.0.iter_mut();
+        let unauthenticated = unauthenticated.map(|(connection, unauthenticated)| {
+            let is_known = std::mem::replace(&mut unauthenticated.is_told, true);
+            (*connection, unauthenticated.address, is_known)
         });
-        let all: Vec<_> = newcomers.chain(self.clients.tell()).collect();
+        let all: Vec<_> = unauthenticated.chain(self.clients.tell()).collect();
         for (connection, address, is_known) in all {
             self.tell_of(connection, address, is_known);
         }
@@ -137,7 +137,7 @@ impl Core {
 
     /// The time within which a login was to be done is over.
     pub(super) fn check_login(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.awake_mut(key) else {
+        let Some(client) = self.clients.active_mut(key) else {
             return;
         };
         if client.session.is_past_login() || client.session.is_ending() {
@@ -151,7 +151,7 @@ impl Core {
 
     /// Takes into account what is held for a client now.
     pub(super) fn measure(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.awake_mut(key) {
+        if let Some(client) = self.clients.active_mut(key) {
             let held_bytes = client.session.memory_bytes();
             self.held_bytes = self.held_bytes - client.held_bytes + held_bytes;
             client.held_bytes = held_bytes;
@@ -161,7 +161,7 @@ impl Core {
     /// Lets go of who holds the most, until what is held is within the limit.
     pub(super) fn relieve_memory(&mut self) {
         while self.held_bytes + self.held_lists.bytes() > self.settings.max_held_bytes {
-            let most = self.clients.iter_awake().max_by_key(|(_, client)| {
+            let most = self.clients.iter_active().max_by_key(|(_, client)| {
                 client.held_bytes + client.session.output.list_share_bytes()
             });
             let Some((key, client)) = most else {
@@ -175,7 +175,7 @@ impl Core {
 
     /// Counts that a client was not read for a while, because it sends too much, and has it in the security log.
     pub fn note_delay(&mut self, key: ClientKey) {
-        let client = self.clients.awake(key);
+        let client = self.clients.active(key);
         let address = client.map(|client| client.session.address());
         self.note(Event::LinesDelayed, address);
     }

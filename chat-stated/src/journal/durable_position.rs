@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::Position;
+use super::LogIndex;
 use crate::database::{StorageError, sync_directory};
 
 /// The files. Versions before this one know the first only.
@@ -27,17 +27,17 @@ const SLOT_BYTES: usize = 24;
 const CHECKSUM_SEED: u64 = u64::from_le_bytes(*b"chatmark");
 
 /// Stands in the files until there is a journal that they can speak of.
-const BEFORE_JOURNAL: Position = Position(u64::MAX);
+const BEFORE_JOURNAL: LogIndex = LogIndex(u64::MAX);
 
 #[derive(Debug)]
-pub(super) struct DurableMark {
+pub(super) struct DurablePosition {
     files: [(File, PathBuf); 2],
     next_slot: usize,
 }
 
 /// What the files say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MarkContent {
+pub(super) enum DurablePositionContent {
     /// There is no file.
     Missing,
     /// There is a file, and nothing in it can be read.
@@ -45,7 +45,7 @@ pub(super) enum MarkContent {
     /// A journal was about to be made.
     BeforeJournal,
     /// Durable up to here at least.
-    Through(Position),
+    Through(LogIndex),
 }
 
 /// Where the files are.
@@ -53,7 +53,7 @@ pub(crate) fn paths(dir: &Path) -> [PathBuf; 2] {
     FILE_NAMES.map(|name| dir.join(name))
 }
 
-pub(super) fn read(dir: &Path) -> Result<MarkContent, StorageError> {
+pub(super) fn read(dir: &Path) -> Result<DurablePositionContent, StorageError> {
     let mut is_there = false;
     let mut slots = Vec::new();
     for path in paths(dir) {
@@ -65,10 +65,10 @@ pub(super) fn read(dir: &Path) -> Result<MarkContent, StorageError> {
     }
     let positions = slots.iter().filter(|slot| **slot != BEFORE_JOURNAL);
     Ok(match (positions.max(), slots.is_empty(), is_there) {
-        (Some(highest), ..) => MarkContent::Through(*highest),
-        (None, false, _) => MarkContent::BeforeJournal,
-        (None, true, true) => MarkContent::Unreadable,
-        (None, true, false) => MarkContent::Missing,
+        (Some(highest), ..) => DurablePositionContent::Through(*highest),
+        (None, false, _) => DurablePositionContent::BeforeJournal,
+        (None, true, true) => DurablePositionContent::Unreadable,
+        (None, true, false) => DurablePositionContent::Missing,
     })
 }
 
@@ -87,12 +87,12 @@ fn read_file(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
 
 /// Says, durably, that a journal is about to be made: from then on one without a position is one that lost it.
 pub(super) fn announce_journal(dir: &Path) -> Result<(), StorageError> {
-    DurableMark::begin(dir, BEFORE_JOURNAL).map(drop)
+    DurablePosition::begin(dir, BEFORE_JOURNAL).map(drop)
 }
 
-impl DurableMark {
+impl DurablePosition {
     /// Opens the files for writing and makes them say `position`, durably.
-    pub(super) fn begin(dir: &Path, position: Position) -> Result<Self, StorageError> {
+    pub(super) fn begin(dir: &Path, position: LogIndex) -> Result<Self, StorageError> {
         let [first, second] = paths(dir);
         let files = [begin_file(first, position)?, begin_file(second, position)?];
         sync_directory(dir)?;
@@ -104,7 +104,7 @@ impl DurableMark {
 
     /// Says that all up to `position` is durable. A full disk (there are some on which writing over what is there
     /// takes room) leaves an older position, which is true as well.
-    pub(super) fn advance(&mut self, position: Position) -> Result<(), StorageError> {
+    pub(super) fn advance(&mut self, position: LogIndex) -> Result<(), StorageError> {
         let slot = encode(position);
         for (file, path) in &self.files {
             let result = file
@@ -120,7 +120,7 @@ impl DurableMark {
     }
 }
 
-fn begin_file(path: PathBuf, position: Position) -> Result<(File, PathBuf), StorageError> {
+fn begin_file(path: PathBuf, position: LogIndex) -> Result<(File, PathBuf), StorageError> {
     let write = || -> io::Result<File> {
         let file = OpenOptions::new()
             .write(true)
@@ -140,7 +140,7 @@ fn begin_file(path: PathBuf, position: Position) -> Result<(File, PathBuf), Stor
     }
 }
 
-fn encode(position: Position) -> [u8; SLOT_BYTES] {
+fn encode(position: LogIndex) -> [u8; SLOT_BYTES] {
     let mut bytes = [0; SLOT_BYTES];
     let number = position.0.to_le_bytes();
     bytes[..8].copy_from_slice(&number);
@@ -148,7 +148,7 @@ fn encode(position: Position) -> [u8; SLOT_BYTES] {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<Position> {
+fn decode(bytes: &[u8]) -> Option<LogIndex> {
     let number = u64::from_le_bytes(*bytes.first_chunk()?);
-    (encode(Position(number)) == bytes).then_some(Position(number))
+    (encode(LogIndex(number)) == bytes).then_some(LogIndex(number))
 }

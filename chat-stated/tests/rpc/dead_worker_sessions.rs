@@ -22,10 +22,10 @@ fn a_worker_that_does_not_come_back_in_time_is_logged_out() {
     // Its process lives: it is this one.
     let mut other_worker = Worker::attach(&daemon);
     other_worker.wait_for_answer("ann", &Answer::Password);
-    let life = worker.credential.life.0;
-    daemon.wait_for_log(&format!("life {life} did not come back in time"));
+    let worker_session = worker.credential.worker_session.0;
+    daemon.wait_for_log(&format!("life {worker_session} did not come back in time"));
     let resumed = Worker::resume(&daemon, worker.credential);
-    assert_eq!(resumed.err(), Some(Refusal::LifeEnded));
+    assert_eq!(resumed.err(), Some(Refusal::WorkerSessionEnded));
     other_worker.log_in("ann");
 }
 
@@ -45,13 +45,13 @@ fn a_worker_whose_process_died_too_is_logged_out_at_once() {
         .spawn()
         .unwrap();
     let said = BufReader::new(process.stdout.take().unwrap()).lines();
-    let life = said
+    let worker_session = said
         .map_while(Result::ok)
         .find_map(|line| Some(line.split_once("logged in on life ")?.1.to_owned()))
         .unwrap();
     assert_eq!(other_worker.look_up("ann"), Answer::Connected);
 
-    // The daemon must not see its worker die, or it would end the life itself.
+    // The daemon must not see its worker die, or it would end the worker session itself.
     let child = daemon.child();
     send_signal(child, Signal::SIGSTOP);
     process.kill().unwrap();
@@ -61,7 +61,9 @@ fn a_worker_whose_process_died_too_is_logged_out_at_once() {
     let mut other_worker = Worker::attach(&daemon);
     other_worker.wait_for_answer("ann", &Answer::Password);
     // Not by the time that workers are given to come back.
-    daemon.wait_for_log(&format!("life {life} did not outlive the state daemon"));
+    daemon.wait_for_log(&format!(
+        "life {worker_session} did not outlive the state daemon"
+    ));
 }
 
 /// The worker in a process of its own: waits to be killed, or for the end of the test.
@@ -69,6 +71,6 @@ fn a_worker_whose_process_died_too_is_logged_out_at_once() {
 fn log_in_and_wait(socket: &Path) {
     let mut worker = Worker::attach_at(socket);
     worker.log_in("ann");
-    println!("logged in on life {}", worker.credential.life.0);
+    println!("logged in on life {}", worker.credential.worker_session.0);
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }

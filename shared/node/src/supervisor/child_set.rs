@@ -21,7 +21,7 @@ const SILENCE_MS: u64 = 4 * crate::child_link::BETWEEN_SIGNS_OF_LIFE_MS;
 
 /// The time of something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct Now {
     /// For deciding: milliseconds on a clock that never runs back.
     pub clock_ms: u64,
     /// For people.
@@ -58,7 +58,7 @@ struct Slot {
 
 /// The children of one supervisor.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct ChildSet {
     slots: Vec<Slot>,
     actions: VecDeque<Action>,
     was_ready: bool,
@@ -67,9 +67,9 @@ pub struct Fleet {
     is_stopping: bool,
 }
 
-impl Fleet {
+impl ChildSet {
     /// `count` children, none of which lives yet; all are to be started now.
-    pub fn new(count: usize, now: Moment) -> Self {
+    pub fn new(count: usize, now: Now) -> Self {
         let slot = || Slot {
             status: ChildStatus {
                 phase: Phase::Waiting,
@@ -95,7 +95,7 @@ impl Fleet {
     }
 
     /// Time has come to `now`.
-    pub fn at(&mut self, now: Moment) {
+    pub fn at(&mut self, now: Now) {
         if self.kill_at_ms.is_some_and(|at| at <= now.clock_ms) {
             self.kill_at_ms = None;
             self.order_all_living(Action::Kill);
@@ -113,7 +113,7 @@ impl Fleet {
         }
     }
 
-    /// When [`Self::at`] next has something to do, on the clock of [`Moment::clock_ms`].
+    /// When [`Self::at`] next has something to do, on the clock of [`Now::clock_ms`].
     pub fn next_due_ms(&self) -> Option<u64> {
         let starts = self.slots.iter().filter_map(|slot| slot.start_at_ms);
         let silences = self.slots.iter().filter_map(|slot| slot.silent_at_ms);
@@ -121,7 +121,7 @@ impl Fleet {
     }
 
     /// A life of the child of this index has begun.
-    pub fn started(&mut self, index: usize, process: ProcessIdentity, now: Moment) {
+    pub fn started(&mut self, index: usize, process: ProcessIdentity, now: Now) {
         let status = &mut self.slots[index].status;
         status.restarts += u64::from(status.last_end.is_some());
         status.process = Some(process);
@@ -135,7 +135,7 @@ impl Fleet {
     }
 
     /// The child of this index can serve.
-    pub fn ready(&mut self, index: usize, now: Moment) {
+    pub fn ready(&mut self, index: usize, now: Now) {
         let slot = &mut self.slots[index];
         let (Phase::Starting, Some(process)) = (slot.status.phase, slot.status.process) else {
             return;
@@ -151,7 +151,7 @@ impl Fleet {
     }
 
     /// The child of this index has said something; whether it had been silent for too long.
-    pub(super) fn heard(&mut self, index: usize, now: Moment) -> bool {
+    pub(super) fn heard(&mut self, index: usize, now: Now) -> bool {
         let slot = &mut self.slots[index];
         if slot.status.phase != Phase::Serving {
             return false;
@@ -171,7 +171,7 @@ impl Fleet {
     }
 
     /// A life of the child of this index has ended, or could not begin.
-    pub fn ended(&mut self, index: usize, reason: String, now: Moment) {
+    pub fn ended(&mut self, index: usize, reason: String, now: Now) {
         let slot = &mut self.slots[index];
         let served = slot.status.phase == Phase::Serving;
         slot.status.process = None;
@@ -201,7 +201,7 @@ impl Fleet {
     }
 
     /// The supervisor is asked to end.
-    pub fn stop(&mut self, now: Moment) {
+    pub fn stop(&mut self, now: Now) {
         if self.is_stopping {
             return;
         }
@@ -271,12 +271,12 @@ impl Fleet {
 }
 
 impl ChildStatus {
-    fn enter(&mut self, phase: Phase, now: Moment) {
+    fn enter(&mut self, phase: Phase, now: Now) {
         self.phase = phase;
         self.since = now.wall;
     }
 }
 
 #[cfg(test)]
-#[path = "fleet_tests.rs"]
+#[path = "child_set_tests.rs"]
 mod tests;

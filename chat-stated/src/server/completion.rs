@@ -13,7 +13,7 @@ use crate::passwords::pool::PasswordOutcome;
 
 /// Work that another thread has done.
 #[derive(Debug)]
-pub(super) enum Finished {
+pub(super) enum Completion {
     Journal(JournalEvent),
     Checkpoint(CheckpointEvent),
     Texts(TextEvent),
@@ -24,21 +24,21 @@ pub(super) enum Finished {
 
 /// Given to the threads: takes what they have done, and wakes the loop.
 #[derive(Clone)]
-pub(super) struct Reporter {
-    sender: Sender<Finished>,
+pub(super) struct CompletionQueue {
+    sender: Sender<Completion>,
     waker: Arc<Waker>,
 }
 
-impl Reporter {
-    pub(super) fn new(waker: Waker) -> (Self, Receiver<Finished>) {
+impl CompletionQueue {
+    pub(super) fn new(waker: Waker) -> (Self, Receiver<Completion>) {
         let (sender, receiver) = channel();
         let waker = Arc::new(waker);
         (Self { sender, waker }, receiver)
     }
 
-    pub(super) fn report(&self, finished: Finished) {
+    pub(super) fn report(&self, completion: Completion) {
         // The loop is gone only when the process ends; nobody is left then to be told.
-        if self.sender.send(finished).is_ok()
+        if self.sender.send(completion).is_ok()
             && let Err(error) = self.waker.wake()
         {
             log::error!("cannot wake the loop: {error}");

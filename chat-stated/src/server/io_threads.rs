@@ -4,20 +4,20 @@ use std::num::NonZeroUsize;
 
 use anyhow::Context;
 
-use super::finished::{Finished, Reporter};
+use super::completion::{Completion, CompletionQueue};
 use super::recovery::Recovered;
 use crate::account_file::writer::AccountFileWriter;
 use crate::checkpoint::{Checkpoint, CheckpointWriter, TextReader};
 use crate::core::{Action, Core, FileRequest, LinkId};
 use crate::disk_reserve::ReserveKeeper;
 use crate::entry::Batch;
-use crate::journal::{Journal, Position};
+use crate::journal::{Journal, LogIndex};
 use crate::passwords::pool::{PasswordPool, PoolSettings};
 use crate::settings::Settings;
 use crate::state::State;
 
 /// Does what the core wants to have done outside.
-pub(super) struct Workshop {
+pub(super) struct IoThreads {
     journal: Box<dyn Journal>,
     checkpoints: CheckpointWriter,
     texts: TextReader,
@@ -26,57 +26,57 @@ pub(super) struct Workshop {
     reserve: ReserveKeeper,
 }
 
-impl Workshop {
+impl IoThreads {
     /// Starts the threads; gives back what was recovered, but the files.
     pub(super) fn start(
         recovered: Recovered,
         settings: &Settings,
         hashing_threads: NonZeroUsize,
-        reporter: &Reporter,
-    ) -> anyhow::Result<(Self, State, Position)> {
-        let report = reporter.clone();
+        completion_queue: &CompletionQueue,
+    ) -> anyhow::Result<(Self, State, LogIndex)> {
+        let report = completion_queue.clone();
         let journal = recovered
             .journal
             .start(Box::new(move |event| {
-                report.report(Finished::Journal(event))
+                report.report(Completion::Journal(event))
             }))
             .context("cannot start the journal's thread")?;
-        let report = reporter.clone();
+        let report = completion_queue.clone();
         let texts = TextReader::start(
             recovered.checkpoint.reader()?,
-            Box::new(move |event| report.report(Finished::Texts(event))),
+            Box::new(move |event| report.report(Completion::Texts(event))),
         )
         .context("cannot start the thread that reads texts")?;
-        let report = reporter.clone();
+        let report = completion_queue.clone();
         let checkpoints = CheckpointWriter::start(
             recovered.checkpoint,
-            Box::new(move |event| report.report(Finished::Checkpoint(event))),
+            Box::new(move |event| report.report(Completion::Checkpoint(event))),
         )
         .context("cannot start the checkpoint's thread")?;
-        let report = reporter.clone();
+        let report = completion_queue.clone();
         let passwords = PasswordPool::start(
             PoolSettings {
                 threads: hashing_threads,
                 cost: settings.hashing_cost()?,
                 ..PoolSettings::default()
             },
-            Box::new(move |outcome| report.report(Finished::Password(outcome))),
+            Box::new(move |outcome| report.report(Completion::Password(outcome))),
         )
         .context("cannot start the threads that hash passwords")?;
-        let report = reporter.clone();
+        let report = completion_queue.clone();
         let account_file = AccountFileWriter::start(
             settings.account_file(),
             settings.on_exposure(),
-            Box::new(move |outcome| report.report(Finished::AccountFile(outcome))),
+            Box::new(move |outcome| report.report(Completion::AccountFile(outcome))),
         )
         .context("cannot start the account file's thread")?;
-        let report = reporter.clone();
+        let report = completion_queue.clone();
         let reserve = ReserveKeeper::start(
             settings.disk_reserve(),
-            Box::new(move |outcome| report.report(Finished::Reserve(outcome))),
+            Box::new(move |outcome| report.report(Completion::Reserve(outcome))),
         )
         .context("cannot start the thread of the disk reserve")?;
-        let workshop = Self {
+        let io_threads = Self {
             journal: Box::new(journal),
             checkpoints,
             texts,
@@ -84,7 +84,7 @@ impl Workshop {
             account_file,
             reserve,
         };
-        Ok((workshop, recovered.state, recovered.position))
+        Ok((io_threads, recovered.state, recovered.position))
     }
 
     /// Puts a batch into the journal.

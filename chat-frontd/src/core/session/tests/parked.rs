@@ -10,15 +10,15 @@ use super::random::{
 use super::talk::{LIMITS, Talk};
 use crate::core::session::Session;
 
-fn rests(talk: &mut Talk) {
+fn is_parked(talk: &mut Talk) {
     talk.rests_as = Some(Session::unnamed(LIMITS));
 }
 
 /// What the client hears and the daemon is asked, in all.
-fn course(world: World, stream: &[u8], events: &[Event], rests: bool) -> (Vec<u8>, Vec<Frame>) {
+fn course(world: World, stream: &[u8], events: &[Event], is_parked: bool) -> (Vec<u8>, Vec<Frame>) {
     let mut talk = world.talk();
     talk.asked_ever = Some(Vec::new());
-    if rests {
+    if is_parked {
         talk.rests_as = Some(Session::unnamed(LIMITS));
     }
     let lines: Vec<&[u8]> = stream.split_inclusive(|byte| *byte == b'\n').collect();
@@ -60,9 +60,9 @@ proptest! {
 #[test]
 fn whoever_is_answered_rests_and_what_came_since_counts_from_there() {
     let mut talk = Talk::logged_in();
-    rests(&mut talk);
+    is_parked(&mut talk);
     talk.settle();
-    assert!(talk.rests > 0);
+    assert!(talk.is_parked > 0);
     talk.daemon.store_quietly("hi");
     let heard = talk.ask("fetch\n");
     assert!(heard.ends_with("hi\nDONE\n"), "{heard}");

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use chat_rpc::{PackedSends, Sends, SendsPacker};
+use chat_rpc::{MessageBatch, MessageBatchBuilder, SendBatch};
 
 use super::*;
 
 impl Attached {
-    fn send(&mut self, lines: &PackedSends) {
-        self.say(&FromWorker::Sends(Sends {
+    fn send(&mut self, lines: &MessageBatch) {
+        self.say(&FromWorker::SendBatch(SendBatch {
             connection: ConnectionSerial(1),
             answered: StreamOffset(1),
             progress: Default::default(),
@@ -49,11 +49,11 @@ fn in_short(item: &ToWorker<'_>) -> String {
     }
 }
 
-fn lines(lines: &[(u64, &str, &str)]) -> PackedSends {
+fn lines(lines: &[(u64, &str, &str)]) -> MessageBatch {
     let lines = lines
         .iter()
         .map(|(offset, names, text)| (StreamOffset(*offset), *names, *text));
-    PackedSends::of(lines).unwrap()
+    MessageBatch::of(lines).unwrap()
 }
 
 fn with_bob() -> Attached {
@@ -94,12 +94,15 @@ fn what_waits_for_the_sender_comes_with_the_first_answer() {
         },
     });
     let batch = worker.submitted().unwrap();
-    let connection = worker.core.attached.remove(&worker.connection.life);
+    let connection = worker
+        .core
+        .attached
+        .remove(&worker.connection.worker_session);
     worker.commit(batch);
     worker
         .core
         .attached
-        .insert(worker.connection.life, connection.unwrap());
+        .insert(worker.connection.worker_session, connection.unwrap());
     worker.send(&lines(&THREE));
     let batch = worker.submitted().unwrap();
     worker.commit(batch);
@@ -224,7 +227,7 @@ fn a_worker_that_sends_what_no_client_can_write_is_cut_off() {
         );
     }
     let mut worker = with_bob();
-    worker.send(SendsPacker::default().sends());
+    worker.send(MessageBatchBuilder::default().sends());
     let closes = |action: &Action| matches!(action, Action::CloseLink(0));
     assert!(worker.core.end_turn().iter().any(closes));
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use chat_rpc::{
-    FrameWriter, Greeting, Hello, HelloError, LifeCredential, LifeId, Refusal, ResumedConnection,
-    ToWorker, VERSION,
+    FrameWriter, Greeting, Hello, HelloError, Refusal, ResumeToken, ResumedConnection, ToWorker,
+    VERSION, WorkerSessionId,
 };
 
 use super::link::{Client, Link, LinkId, Stage};
@@ -17,36 +17,40 @@ const HELLO_MS: u64 = 5_000;
 
 /// Lives that were there at the start and whose workers have not come back.
 #[derive(Debug, Default)]
-pub(super) struct Orphans {
-    lives: BTreeSet<LifeId>,
+pub(super) struct DeadWorkerSessions {
+    worker_sessions: BTreeSet<WorkerSessionId>,
     /// How long they are waited for; `None` while no worker can come back yet.
     until_ms: Option<u64>,
     /// Ended in the journal's eyes soon; must not attach any more.
-    ending: Vec<LifeId>,
+    ending: Vec<WorkerSessionId>,
 }
 
-impl Orphans {
+impl DeadWorkerSessions {
     pub(super) fn of(state: &State) -> Self {
         Self {
-            lives: state.lives().map(|(life, _)| life).collect(),
+            worker_sessions: state
+                .worker_sessions()
+                .map(|(worker_session, _)| worker_session)
+                .collect(),
             ..Self::default()
         }
     }
 
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
-        self.until_ms.filter(|_| !self.lives.is_empty())
+        self.until_ms.filter(|_| !self.worker_sessions.is_empty())
     }
 
     /// Drops what the state no longer has: it cannot attach in any case.
     pub(super) fn forget_ended(&mut self, state: &State) {
-        self.ending.retain(|life| state.life(*life).is_some());
+        self.ending
+            .retain(|worker_session| state.worker_session(*worker_session).is_some());
     }
 }
 
 impl Core {
     /// A worker connected; `pid` is its process as the kernel says.
     pub fn link_opened(&mut self, link: LinkId, pid: u32) {
-        let opened = Link::new(pid, self.stamp.boot_ms + HELLO_MS);
+        let opened = Link::new(pid, self.timestamp.boot_ms + HELLO_MS);
         self.links.insert(link, opened);
         if self.links.len() > self.settings.max_links {
             self.refuse_link(link, Refusal::TooManyWorkers);
@@ -61,10 +65,10 @@ impl Core {
         self.logins.forget_link(link, &mut self.actions);
         self.sources.close_link(link);
         self.lists.forget_link(link);
-        if let Some(life) = closed.life() {
-            log::info!("worker {} (life {}) is gone", closed.pid, life.0);
-            self.attached.remove(&life);
-            self.end_life(life);
+        if let Some(worker_session) = closed.worker_session() {
+            log::info!("worker {} (life {}) is gone", closed.pid, worker_session.0);
+            self.attached.remove(&worker_session);
+            self.end_worker_session(worker_session);
         }
     }
 
@@ -88,51 +92,65 @@ impl Core {
     }
 
     /// The processes of the workers that have not come back since the start.
-    pub fn orphans(&self) -> Vec<(LifeId, u32)> {
-        self.orphans
-            .lives
+    pub fn dead_worker_sessions(&self) -> Vec<(WorkerSessionId, u32)> {
+        self.dead_worker_sessions
+            .worker_sessions
             .iter()
-            .filter_map(|life| Some((*life, self.state.life(*life)?.pid)))
+            .filter_map(|worker_session| {
+                Some((
+                    *worker_session,
+                    self.state.worker_session(*worker_session)?.pid,
+                ))
+            })
             .collect()
     }
 
     /// A worker that has not come back is known to be dead.
-    pub fn orphan_died(&mut self, life: LifeId) {
-        if self.orphans.lives.remove(&life) {
+    pub fn dead_worker_reaped(&mut self, worker_session: WorkerSessionId) {
+        if self
+            .dead_worker_sessions
+            .worker_sessions
+            .remove(&worker_session)
+        {
             log::info!(
                 "the worker of life {} did not outlive the state daemon",
-                life.0
+                worker_session.0
             );
-            self.end_life(life);
+            self.end_worker_session(worker_session);
         }
     }
 
     /// Workers can come back from now on: those that have not done so within the grace are given up.
     pub fn serving_began(&mut self) {
-        self.orphans.until_ms = Some(self.stamp.boot_ms + self.settings.orphan_grace_ms);
+        self.dead_worker_sessions.until_ms =
+            Some(self.timestamp.boot_ms + self.settings.dead_worker_grace_ms);
     }
 
-    pub(super) fn end_overdue_orphans(&mut self) {
+    pub(super) fn end_overdue_worker_sessions(&mut self) {
         let is_overdue = self
-            .orphans
+            .dead_worker_sessions
             .until_ms
-            .is_some_and(|until_ms| until_ms <= self.stamp.boot_ms);
+            .is_some_and(|until_ms| until_ms <= self.timestamp.boot_ms);
         if !is_overdue {
             return;
         }
-        for life in std::mem::take(&mut self.orphans.lives) {
-            log::warn!("the worker of life {} did not come back in time", life.0);
-            self.end_life(life);
+        for worker_session in std::mem::take(&mut self.dead_worker_sessions.worker_sessions) {
+            log::warn!(
+                "the worker of life {} did not come back in time",
+                worker_session.0
+            );
+            self.end_worker_session(worker_session);
         }
     }
 
-    fn end_life(&mut self, life: LifeId) {
-        self.orphans.ending.push(life);
-        self.batches.push(Entry::EndLife { life });
+    fn end_worker_session(&mut self, worker_session: WorkerSessionId) {
+        self.dead_worker_sessions.ending.push(worker_session);
+        self.batches
+            .push(Entry::EndWorkerSession { worker_session });
     }
 
     pub(super) fn close_silent_links(&mut self) {
-        let now_ms = self.stamp.boot_ms;
+        let now_ms = self.timestamp.boot_ms;
         let silent: Vec<LinkId> = self
             .links
             .iter()
@@ -156,16 +174,16 @@ impl Core {
             .min()
     }
 
-    /// The first frame of a worker. `secret` is random; it is used if the worker gets a new life.
+    /// The first frame of a worker. `secret` is random; it is used if the worker gets a new worker session.
     pub fn hello(&mut self, link: LinkId, payload: &[u8], secret: [u8; 16]) {
         if self.answer_operator(link, payload) {
             return;
         }
         match Hello::decode(payload) {
-            Ok(Hello { resume: None }) => self.begin_life(link, secret),
+            Ok(Hello { resume: None }) => self.begin_worker_session(link, secret),
             Ok(Hello {
                 resume: Some(credential),
-            }) => self.resume_life(link, credential),
+            }) => self.resume_worker_session(link, credential),
             Err(HelloError::Version(version)) => {
                 log::error!(
                     "a worker speaks RPC version {version}, this daemon {VERSION}; refused"
@@ -188,59 +206,74 @@ impl Core {
             .is_some_and(|link| matches!(link.stage, Stage::Silent { .. }))
     }
 
-    fn begin_life(&mut self, link: LinkId, secret: [u8; 16]) {
+    fn begin_worker_session(&mut self, link: LinkId, secret: [u8; 16]) {
         if let Some(begun) = self.links.get_mut(&link) {
             begun.stage = Stage::Beginning { secret };
             let pid = begun.pid;
-            self.batches.push(Entry::BeginLife { secret, pid });
+            self.batches.push(Entry::BeginWorkerSession { secret, pid });
         }
     }
 
-    pub(super) fn tell_lives_begun(&mut self) {
-        for (life, secret) in std::mem::take(&mut self.effects.lives_begun) {
+    pub(super) fn tell_worker_sessions_begun(&mut self) {
+        for (worker_session, secret) in std::mem::take(&mut self.effects.worker_sessions_begun) {
             let begun = self
                 .links
                 .iter()
                 .find(|(_, link)| link.stage == Stage::Beginning { secret })
                 .map(|(id, _)| *id);
             match begun {
-                Some(link) => self.attach(link, LifeCredential { life, secret }),
-                None => self.end_life(life),
+                Some(link) => self.attach(
+                    link,
+                    ResumeToken {
+                        worker_session,
+                        secret,
+                    },
+                ),
+                None => self.end_worker_session(worker_session),
             }
         }
     }
 
-    fn attach(&mut self, link: LinkId, credential: LifeCredential) {
+    fn attach(&mut self, link: LinkId, credential: ResumeToken) {
         if let Some(found) = self.links.get_mut(&link) {
-            found.stage = Stage::Attached(credential.life);
-            self.attached.insert(credential.life, link);
-            log::info!("worker {} attached (life {})", found.pid, credential.life.0);
+            found.stage = Stage::Attached(credential.worker_session);
+            self.attached.insert(credential.worker_session, link);
+            log::info!(
+                "worker {} attached (life {})",
+                found.pid,
+                credential.worker_session.0
+            );
             self.greet(link, &Greeting::Attached(credential));
         }
     }
 
-    fn resume_life(&mut self, link: LinkId, credential: LifeCredential) {
+    fn resume_worker_session(&mut self, link: LinkId, credential: ResumeToken) {
         let is_right = self
             .state
-            .life(credential.life)
-            .is_some_and(|life| life.secret == credential.secret);
-        let is_free = !self.attached.contains_key(&credential.life)
-            && !self.orphans.ending.contains(&credential.life);
+            .worker_session(credential.worker_session)
+            .is_some_and(|worker_session| worker_session.secret == credential.secret);
+        let is_free = !self.attached.contains_key(&credential.worker_session)
+            && !self
+                .dead_worker_sessions
+                .ending
+                .contains(&credential.worker_session);
         if is_right && is_free {
-            self.orphans.lives.remove(&credential.life);
+            self.dead_worker_sessions
+                .worker_sessions
+                .remove(&credential.worker_session);
             self.attach(link, credential);
         } else {
-            self.refuse_link(link, Refusal::LifeEnded);
+            self.refuse_link(link, Refusal::WorkerSessionEnded);
         }
     }
 
-    /// The connections a worker still has: the others of its life have ended.
+    /// The connections a worker still has: the others of its worker session have ended.
     pub(super) fn resume_connections(&mut self, link: LinkId, connections: &[ResumedConnection]) {
         let newest = self.newest();
         let Some(found) = self.links.get_mut(&link) else {
             return;
         };
-        let Some(life) = found.life() else {
+        let Some(worker_session) = found.worker_session() else {
             return;
         };
         for resumed in connections {
@@ -252,7 +285,7 @@ impl Core {
         }
         let ended: Vec<ConnectionId> = self
             .state
-            .connections(life)
+            .connections(worker_session)
             .filter(|id| !found.clients.contains(id.serial))
             .collect();
         for connection in ended {
@@ -268,7 +301,7 @@ impl Core {
 
     pub(super) fn tell_cut_off(&mut self) {
         for connection in std::mem::take(&mut self.effects.cut_off) {
-            let Some(link) = self.attached.get(&connection.life).copied() else {
+            let Some(link) = self.attached.get(&connection.worker_session).copied() else {
                 continue;
             };
             self.send(
@@ -298,10 +331,11 @@ impl Core {
             && closing.stage != Stage::Closing
         {
             log::warn!("closing the connection of process {}: {why}", closing.pid);
-            if let Some(life) = closing.life() {
-                self.attached.remove(&life);
-                self.orphans.ending.push(life);
-                self.batches.push(Entry::EndLife { life });
+            if let Some(worker_session) = closing.worker_session() {
+                self.attached.remove(&worker_session);
+                self.dead_worker_sessions.ending.push(worker_session);
+                self.batches
+                    .push(Entry::EndWorkerSession { worker_session });
             }
             closing.stage = Stage::Closing;
             self.actions.push(Action::CloseLink(link));
@@ -315,20 +349,20 @@ mod tests {
     use crate::state::Effects;
 
     #[test]
-    fn a_life_that_is_ending_is_kept_in_mind_until_the_state_has_ended_it() {
+    fn a_worker_session_that_is_ending_is_kept_in_mind_until_the_state_has_ended_it() {
         let mut state = State::default();
         let (secret, pid) = ([0; 16], 1);
         let mut effects = Effects::default();
-        state.apply(Entry::BeginLife { secret, pid }, 0, &mut effects);
-        let (life, _) = effects.lives_begun[0];
-        let mut orphans = Orphans {
-            ending: vec![life],
-            ..Orphans::default()
+        state.apply(Entry::BeginWorkerSession { secret, pid }, 0, &mut effects);
+        let (worker_session, _) = effects.worker_sessions_begun[0];
+        let mut dead_worker_sessions = DeadWorkerSessions {
+            ending: vec![worker_session],
+            ..DeadWorkerSessions::default()
         };
-        orphans.forget_ended(&state);
-        assert_eq!(orphans.ending, [life]);
-        state.apply(Entry::EndLife { life }, 0, &mut effects);
-        orphans.forget_ended(&state);
-        assert_eq!(orphans.ending, []);
+        dead_worker_sessions.forget_ended(&state);
+        assert_eq!(dead_worker_sessions.ending, [worker_session]);
+        state.apply(Entry::EndWorkerSession { worker_session }, 0, &mut effects);
+        dead_worker_sessions.forget_ended(&state);
+        assert_eq!(dead_worker_sessions.ending, []);
     }
 }

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::StreamOffset;
 
 /// Lines that travel together at most.
-pub const MAX_PACKED_SENDS: usize = 1_024;
+pub const MAX_BATCHED_MESSAGES: usize = 1_024;
 /// Bytes of names and texts after which no other line is added.
 const PACKED_BYTES: usize = 256 * 1024;
 
 /// Lines of one client, one behind the other, each with a message to some accounts. It stands for as many requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PackedSends {
+pub struct MessageBatch {
     /// Where the first line ends.
     first: StreamOffset,
     lines: Vec<PackedLine>,
@@ -28,9 +28,9 @@ struct PackedLine {
     text_bytes: u32,
 }
 
-/// One line of [`PackedSends`].
+/// One line of [`MessageBatch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PackedSend<'a> {
+pub struct BatchedMessage<'a> {
     /// Where it ends.
     pub offset: StreamOffset,
     /// Names, one space between.
@@ -41,19 +41,19 @@ pub struct PackedSend<'a> {
     pub text: &'a str,
 }
 
-impl PackedSend<'_> {
+impl BatchedMessage<'_> {
     /// Length of names and text.
     pub fn bytes(&self) -> usize {
         self.recipients.len() + self.text.len()
     }
 }
 
-impl PackedSends {
+impl MessageBatch {
     /// Lines by rising offset. `None` where a line cannot be told to follow the one before, or has no recipients.
     pub fn of<'a>(
         lines: impl IntoIterator<Item = (StreamOffset, &'a str, &'a str)>,
     ) -> Option<Self> {
-        let mut packer = SendsPacker::default();
+        let mut packer = MessageBatchBuilder::default();
         for (offset, recipients, text) in lines {
             if !packer.push(offset, recipients, text) {
                 return None;
@@ -73,7 +73,7 @@ impl PackedSends {
     }
 
     /// The line, if there is one and no more.
-    pub fn only(&self) -> Option<PackedSend<'_>> {
+    pub fn only(&self) -> Option<BatchedMessage<'_>> {
         match self.len() {
             1 => self.iter().next(),
             _ => None,
@@ -90,13 +90,13 @@ impl PackedSends {
         &self.packed
     }
 
-    /// Whether it holds lines and nothing else, as one made by [`SendsPacker`] does.
+    /// Whether it holds lines and nothing else, as one made by [`MessageBatchBuilder`] does.
     pub fn is_well_formed(&self) -> bool {
         let lines = self.lines.iter();
         let bytes: u64 = lines
             .map(|line| u64::from(line.recipients_bytes) + u64::from(line.text_bytes))
             .sum();
-        (1..=MAX_PACKED_SENDS).contains(&self.lines.len())
+        (1..=MAX_BATCHED_MESSAGES).contains(&self.lines.len())
             && self.lines[0].step == 0
             && self.lines[0].recipients_bytes > 0
             && self.lines[1..].iter().all(|line| line.step > 0)
@@ -105,7 +105,7 @@ impl PackedSends {
     }
 
     /// Its lines; ends early where it is not well formed.
-    pub fn iter(&self) -> impl Iterator<Item = PackedSend<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = BatchedMessage<'_>> {
         let mut offset = self.first;
         let mut rest = self.packed.as_str();
         let mut recipients = "";
@@ -116,7 +116,7 @@ impl PackedSends {
             }
             let text;
             (text, rest) = rest.split_at_checked(line.text_bytes as usize)?;
-            Some(PackedSend {
+            Some(BatchedMessage {
                 offset,
                 recipients,
                 has_same_recipients: line.recipients_bytes == 0,
@@ -128,8 +128,8 @@ impl PackedSends {
 
 /// Puts lines together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SendsPacker {
-    sends: PackedSends,
+pub struct MessageBatchBuilder {
+    sends: MessageBatch,
     /// Where the last line ends.
     last: StreamOffset,
     /// Where the last line's recipients stand in what is packed.
@@ -137,7 +137,7 @@ pub struct SendsPacker {
     recipients_bytes: usize,
 }
 
-impl SendsPacker {
+impl MessageBatchBuilder {
     /// Forgets all lines.
     pub fn clear(&mut self) {
         self.sends.lines.clear();
@@ -145,7 +145,7 @@ impl SendsPacker {
     }
 
     /// The lines so far.
-    pub fn sends(&self) -> &PackedSends {
+    pub fn sends(&self) -> &MessageBatch {
         &self.sends
     }
 
@@ -187,7 +187,7 @@ impl SendsPacker {
         let (Some(step), (Ok(recipients_bytes), Ok(text_bytes))) = (step, lengths) else {
             return false;
         };
-        let is_full = self.sends.len() >= MAX_PACKED_SENDS
+        let is_full = self.sends.len() >= MAX_BATCHED_MESSAGES
             || !is_first && self.sends.packed.len() + recipients.len() + text.len() > PACKED_BYTES;
         if is_full || recipients_bytes == 0 {
             return false;
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_packed_comes_out_again() {
-        let near = PackedSends::of(LINES[..3].iter().copied()).unwrap();
+        let near = MessageBatch::of(LINES[..3].iter().copied()).unwrap();
         let out: Vec<_> = near
             .iter()
             .map(|send| (send.offset, send.recipients, send.text))
@@ -244,18 +244,18 @@ mod tests {
 
     #[test]
     fn a_line_too_far_behind_does_not_fit() {
-        assert_eq!(PackedSends::of(LINES), None);
+        assert_eq!(MessageBatch::of(LINES), None);
         let back = [LINES[1], LINES[0]];
-        assert_eq!(PackedSends::of(back), None);
-        assert_eq!(PackedSends::of([LINES[0], LINES[0]]), None);
-        assert_eq!(PackedSends::of([(StreamOffset(1), "", "text")]), None);
+        assert_eq!(MessageBatch::of(back), None);
+        assert_eq!(MessageBatch::of([LINES[0], LINES[0]]), None);
+        assert_eq!(MessageBatch::of([(StreamOffset(1), "", "text")]), None);
     }
 
     #[test]
     fn lines_are_added_until_it_is_full() {
-        let mut packer = SendsPacker::default();
+        let mut packer = MessageBatchBuilder::default();
         let lines = (1..).take_while(|at| packer.push(StreamOffset(*at), "bob", "x"));
-        assert_eq!(lines.count(), MAX_PACKED_SENDS);
+        assert_eq!(lines.count(), MAX_BATCHED_MESSAGES);
         packer.clear();
         let text = "x".repeat(PACKED_BYTES);
         assert!(packer.push(StreamOffset(1), "bob", &text), "alone it fits");
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn lines_are_taken_out_from_one_on() {
         for at in [0, 10, 11, 25, 26, 27] {
-            let mut packer = SendsPacker::default();
+            let mut packer = MessageBatchBuilder::default();
             for (offset, recipients, text) in &LINES[..3] {
                 assert!(packer.push(*offset, recipients, text));
             }
@@ -277,18 +277,18 @@ mod tests {
                 assert_eq!((behind, packer), (None, whole));
                 continue;
             }
-            assert_eq!(Some(packer.sends()), PackedSends::of(before).as_ref());
+            assert_eq!(Some(packer.sends()), MessageBatch::of(before).as_ref());
             assert_eq!(packer.last().0, if at > 25 { 25 } else { 10 });
             let behind = behind.unwrap();
-            assert_eq!(Some(behind.sends()), PackedSends::of(after).as_ref());
+            assert_eq!(Some(behind.sends()), MessageBatch::of(after).as_ref());
             assert_eq!(behind.last().0, 26);
         }
     }
 
     #[test]
     fn lengths_that_cannot_be_are_noticed() {
-        let sends = PackedSends::of(LINES[..3].iter().copied()).unwrap();
-        let spoilt = |spoil: fn(&mut PackedSends)| {
+        let sends = MessageBatch::of(LINES[..3].iter().copied()).unwrap();
+        let spoilt = |spoil: fn(&mut MessageBatch)| {
             let mut sends = sends.clone();
             spoil(&mut sends);
             assert!(!sends.is_well_formed(), "{sends:?}");
