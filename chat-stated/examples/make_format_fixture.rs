@@ -9,15 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 
 use anyhow::{Context, ensure};
-use chat_rpc::{
-    ConnectionSerial, Greeting, Hello, MessageNumber, OperatorHello, Progress, Refusal,
-    ResumeToken, Standing, StreamOffset, VERSION, WorkerSessionId,
-};
+use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_rpc::{Greeting, Hello, OperatorHello, Refusal, ResumeToken, Standing, VERSION};
 use chat_stated::backup::take::{Source, take};
 use chat_stated::checkpoint::{Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter};
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, Limits, RequestName,
-    SecretInFile, Timestamp, WaitingLimits,
+    AccountChange, Action, Batch, Entry, Limits, SecretInFile, Timestamp, WaitingLimits,
 };
 use chat_stated::journal::{Journal, JournalEvent, LocalJournal, LogIndex};
 use chat_stated::state::State;
@@ -171,9 +169,9 @@ fn batch_meanwhile() -> Batch {
         Entry::Progress {
             connection: connection(1),
             progress: Progress {
-                written: all,
-                received: all,
-                had: all,
+                sent: all,
+                acknowledged: all,
+                confirmed: all,
             },
         },
         request(1, 7, send(&["bob", "carol"], "after it")),
@@ -222,7 +220,7 @@ fn request(serial: u64, offset: u64, action: Action) -> Entry {
         },
         answered: StreamOffset(offset - 1),
         progress: Progress {
-            written: MessageNumber(0),
+            sent: MessageNumber(0),
             ..Progress::default()
         },
         action,

@@ -1,6 +1,6 @@
 //! A map by connection that takes little room for each: almost all of a daemon's memory for clients that are silent.
 
-use chat_rpc::ConnectionSerial;
+use chat_model::ConnectionSerial;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -6,7 +6,8 @@
 
 use std::net::IpAddr;
 
-use chat_rpc::{ConnectionSerial, MessageBatch, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{AccountId, ConnectionId, Progress, RequestName, StreamOffset, WorkerSessionId};
+use chat_rpc::MessageBatch;
 use serde::{Deserialize, Serialize};
 
 /// Entries that became durable together. Applied in order.
@@ -151,24 +152,6 @@ impl Entry {
     }
 }
 
-/// A client's connection among those of all workers there ever were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ConnectionId {
-    /// The worker that holds it.
-    pub worker_session: WorkerSessionId,
-    /// Its number in that worker.
-    pub serial: ConnectionSerial,
-}
-
-/// Names a request for ever: where its line ends in its connection's stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct RequestName {
-    /// Whose line.
-    pub connection: ConnectionId,
-    /// Where it ends.
-    pub offset: StreamOffset,
-}
-
 /// What a client's line tries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
@@ -222,10 +205,6 @@ impl Action {
         }
     }
 }
-
-/// Number of an account, counted from 0 in the order in which they were made; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct AccountId(pub u32);
 
 /// A difference between the account file and the state, seen by a reader of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

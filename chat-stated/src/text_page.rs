@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use serde::Serialize;
 
 /// The table of the checkpoint whose records these pages are, by their number.

@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use chat_model::{ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
 use chat_node::network::Networks;
 use chat_node::token_bucket::Rate;
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Message,
-    MessageNumber, ResumeToken, StreamOffset, ToWorker, WorkerSessionId, decode_items,
+    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Message, ResumeToken, ToWorker,
+    decode_items,
 };
 
 use super::{ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits};
@@ -114,7 +115,7 @@ fn had_at_logout(core: &mut Core) -> Option<MessageNumber> {
             if let FromWorker::Request(request) = item.unwrap()
                 && request.call == Call::LogOut
             {
-                return Some(request.progress.had);
+                return Some(request.progress.confirmed);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A client's dialogue, and what the core keeps beside it.
 
-use chat_rpc::{ConnectionSerial, FrameError, Progress, ToWorker, decode_items};
+use chat_model::{ConnectionSerial, Progress};
+use chat_rpc::{FrameError, ToWorker, decode_items};
 
 use super::Observation;
 use super::clients::Clients;
@@ -73,7 +74,7 @@ impl Client {
             && *concluding_check_after_ms == 0
             && *check_after_ms == 0
             // What was merely written is no news.
-            && (reported.received, reported.had) == (progress.received, progress.had);
+            && (reported.acknowledged, reported.confirmed) == (progress.acknowledged, progress.confirmed);
         is_parked.then(|| session.rest())?
     }
 
@@ -103,9 +104,9 @@ impl Client {
             .output
             .written_position()
             .saturating_sub(seen.unacknowledged_bytes);
-        let received_before = session.progress().received;
+        let received_before = session.progress().acknowledged;
         session.observed(position, seen.unread_bytes, seen.has_fin, now_ms);
-        if session.progress().received > received_before {
+        if session.progress().acknowledged > received_before {
             self.check_after_ms = 0;
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use chat_model::ConnectionSerial;
 use chat_node::token_bucket::Rate;
-use chat_rpc::ConnectionSerial;
 use slab::Slab;
 
 use super::client::Client;
@@ -230,7 +230,7 @@ impl Clients {
 #[derive(Debug)]
 pub(super) struct Removed {
     pub(super) serial: ConnectionSerial,
-    pub(super) progress: chat_rpc::Progress,
+    pub(super) progress: chat_model::Progress,
     /// The daemon knows of it.
     pub(super) is_told: bool,
     /// What the core took into account of what was held for it.

@@ -67,8 +67,8 @@ impl Core {
             return;
         };
         let progress = client.session.progress();
-        let is_news =
-            progress.had > client.reported.had || progress.received > client.reported.received;
+        let is_news = progress.confirmed > client.reported.confirmed
+            || progress.acknowledged > client.reported.acknowledged;
         if is_news && !client.session.is_ending() && self.link.has_room() {
             client.reported = progress;
             self.link.push(&FromWorker::Progress {

@@ -15,8 +15,9 @@ mod session;
 mod timers;
 mod unauthenticated;
 
+use chat_model::ConnectionSerial;
 use chat_node::security_log::SecurityLog;
-use chat_rpc::{ConnectionSerial, FromWorker};
+use chat_rpc::FromWorker;
 
 #[cfg(feature = "fuzzing")]
 pub use session::fuzzing;

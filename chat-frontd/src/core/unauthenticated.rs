@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use chat_model::{ConnectionSerial, Progress};
 use chat_node::network::Networks;
 use chat_node::refusals::Refusals;
 use chat_node::security_log::Event;
 use chat_node::token_bucket::Rate;
-use chat_rpc::{ConnectionSerial, FromWorker, Progress};
+use chat_rpc::FromWorker;
 
 use super::Action;
 use super::Core;

@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use crate::entry::{AccountChange, AccountId, SecretInFile};
+use crate::entry::{AccountChange, SecretInFile};
+use chat_model::AccountId;
 
 /// An account as the state has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use proptest::prelude::*;
 
 use super::store::SliceLimits;

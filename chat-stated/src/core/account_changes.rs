@@ -9,8 +9,9 @@ use crate::account_file::acceptance::{self, Known, accept};
 use crate::account_file::difference::{self, KnownAccount, difference};
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
-use crate::entry::{AccountId, Entry};
+use crate::entry::Entry;
 use crate::state::{AccountRecord, FileStatus};
+use chat_model::AccountId;
 
 /// Changes that go into one entry.
 const CHANGES_PER_ENTRY: usize = 1_000;

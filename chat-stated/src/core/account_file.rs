@@ -13,8 +13,9 @@ use crate::account_file::difference::MissingLine;
 use crate::account_file::format;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
-use crate::entry::{AccountId, Entry, RequestName, SecretInFile};
+use crate::entry::{Entry, SecretInFile};
 use crate::state::{Decision, FileLine};
+use chat_model::{AccountId, RequestName};
 
 /// How often a line that could not be written is tried again, and how long in between.
 const MAX_TRIES: u32 = 5;

@@ -2,15 +2,16 @@
 
 use std::net::IpAddr;
 
+use chat_model::ConnectionSerial;
 use chat_node::refusals::Refusals;
 use chat_node::security_log::Event;
-use chat_rpc::{Answer, ConnectionSerial, ToWorker};
+use chat_rpc::{Answer, ToWorker};
 
 use super::Core;
 use super::link::LinkId;
 use super::requests::Asked;
-use crate::entry::{ConnectionId, RequestName};
 use crate::state::Decision;
+use chat_model::{ConnectionId, RequestName};
 
 impl Core {
     /// How often what was refused since this daemon began.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chat_rpc::{ConnectionSerial, StreamOffset, WorkerSessionId};
+use chat_model::{ConnectionSerial, StreamOffset, WorkerSessionId};
 
 use super::{Action, Core, LinkId};
 use crate::entry::{Action as Attempt, Batch, Entry};

@@ -1,13 +1,14 @@
 //! Answers and messages on their way to workers.
 
-use chat_rpc::{Answer, ConnectionSerial, Message, MessageNumber, StreamOffset, ToWorker};
+use chat_model::{ConnectionSerial, MessageNumber, StreamOffset};
+use chat_rpc::{Answer, Message, ToWorker};
 
 use super::Core;
 use super::link::{Client, Link, LinkId};
 use super::texts::AskedPage;
-use crate::entry::{AccountId, ConnectionId};
 use crate::state::{Decided, Named, SliceLimits, State};
 use crate::text_page::Texts;
+use chat_model::{AccountId, ConnectionId};
 
 /// Messages that go with one answer, push or page.
 pub(super) const SLICE: SliceLimits = SliceLimits {

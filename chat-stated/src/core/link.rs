@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
-use chat_rpc::{ConnectionSerial, FrameWriter, MessageNumber, Progress, WorkerSessionId};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, WorkerSessionId};
+use chat_rpc::FrameWriter;
 
 use crate::connection_map::ConnectionMap;
-use crate::entry::ConnectionId;
+use chat_model::ConnectionId;
 
 /// Names a worker's connection for the loop and the core.
 pub type LinkId = usize;
@@ -93,8 +94,8 @@ impl Client {
     /// One that its worker came back with.
     pub(super) fn resumed(progress: Progress, sent_through: MessageNumber) -> Self {
         Self {
-            received: progress.received,
-            had: progress.had,
+            received: progress.acknowledged,
+            had: progress.confirmed,
             sent_through,
             ..Self::default()
         }
@@ -102,9 +103,9 @@ impl Client {
 
     /// Takes how far the reader came; whether that is more than was known.
     pub(super) fn progressed(&mut self, progress: Progress) -> bool {
-        let is_news = progress.had > self.had || progress.received > self.received;
-        self.had = progress.had;
-        self.received = progress.received;
+        let is_news = progress.confirmed > self.had || progress.acknowledged > self.received;
+        self.had = progress.confirmed;
+        self.received = progress.acknowledged;
         is_news
     }
 

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use chat_rpc::{Answer, ConnectionSerial, MAX_FRAME_BYTES, StreamOffset, ToWorker, UsersRequest};
+use chat_model::{ConnectionSerial, StreamOffset};
+use chat_rpc::{Answer, MAX_FRAME_BYTES, ToWorker, UsersRequest};
 
 use super::Core;
 use super::delivery::{NO_MESSAGES, Waiting};

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use chat_model::ConnectionSerial;
 use chat_model::name;
 use chat_model::password::Password;
 use chat_node::security_log::Event;
-use chat_rpc::{Answer, ConnectionSerial};
+use chat_rpc::Answer;
 
 use super::link::LinkId;
 use super::requests::Asked;
 use super::{Action, Core, FileRequest};
 use crate::account_file::read::ReadError;
-use crate::entry::{AccountId, Action as Attempt, RequestName};
+use crate::entry::Action as Attempt;
 use crate::passwords::pool::{PasswordJob, PasswordResult};
 use crate::passwords::remembered::RememberedPasswords;
+use chat_model::{AccountId, RequestName};
 
 /// Longest password; as long as a line of a client may be. Thousands may wait to be hashed.
 const MAX_PASSWORD_BYTES: usize = 64 * 1024;

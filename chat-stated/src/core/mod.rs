@@ -27,8 +27,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use chat_model::{MessageNumber, WorkerSessionId};
 use chat_node::security_log::SecurityLog;
-use chat_rpc::{MessageNumber, WorkerSessionId};
 
 pub use link::LinkId;
 pub use sources::SourceLimits;

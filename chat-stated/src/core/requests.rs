@@ -3,18 +3,17 @@
 use std::num::NonZeroU64;
 
 use chat_model::message::{may_be_recipients, may_be_text};
+use chat_model::{ConnectionSerial, Progress, StreamOffset};
 use chat_node::security_log::Event;
-use chat_rpc::{
-    Answer, Call, ConnectionSerial, FromWorker, Progress, Request, StreamOffset, ToWorker,
-    decode_items,
-};
+use chat_rpc::{Answer, Call, FromWorker, Request, ToWorker, decode_items};
 
 use super::Core;
 use super::batches::{Read, WaitingRead};
 use super::link::{LinkId, Stage};
 use super::lists::ListRequest;
-use crate::entry::{Action as Attempt, Entry, RequestName};
+use crate::entry::{Action as Attempt, Entry};
 use crate::state::Named;
+use chat_model::RequestName;
 
 /// Clients of a worker; more than its flags let it have.
 const MAX_CLIENTS: usize = 1 << 20;
@@ -245,7 +244,7 @@ impl Core {
         progress: Progress,
     ) {
         if let Some(link) = self.links.get_mut(&link) {
-            link.client(serial).written(progress.written);
+            link.client(serial).written(progress.sent);
         }
     }
 

@@ -1,12 +1,14 @@
 //! Many messages of one client at once.
 
+use chat_model::StreamOffset;
 use chat_model::message::{may_be_recipients, may_be_text};
-use chat_rpc::{Answer, MessageBatch, StreamOffset, ToWorker};
+use chat_rpc::{Answer, MessageBatch, ToWorker};
 
 use super::Core;
 use super::delivery::{Waiting, reply, slice_limits};
 use super::link::LinkId;
-use crate::entry::{ConnectionId, Entry, RequestName, SendBatch};
+use crate::entry::{Entry, SendBatch};
+use chat_model::{ConnectionId, RequestName};
 
 impl Core {
     /// Several lines of a client.

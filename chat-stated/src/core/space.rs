@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use super::batches::{Read, Reads, WaitingRead};
 use super::{Action, Core};
 use crate::database::{NoRoom, StorageError};
-use crate::entry::{Action as Attempt, Batch, ConnectionId, Entry, RequestName};
+use crate::entry::{Action as Attempt, Batch, Entry};
+use chat_model::{ConnectionId, RequestName};
 
 /// How long what the disk had no room for waits to be tried again.
 const RETRY_MS: u64 = 1_000;

@@ -9,10 +9,11 @@ mod texts;
 
 use std::path::PathBuf;
 
+use chat_model::{ConnectionSerial, Progress, StreamOffset};
 use chat_node::files_read::Reading;
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
-    Progress, Request, ResumeToken, ResumedConnection, StreamOffset, ToWorker, decode_items,
+    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
+    ResumeToken, ResumedConnection, ToWorker, decode_items,
 };
 
 use super::*;
@@ -22,7 +23,8 @@ use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
 use crate::checkpoint::MemoryCheckpoint;
 use crate::database::NoRoom;
-use crate::entry::{Action as Attempt, ConnectionId, RequestName};
+use crate::entry::Action as Attempt;
+use chat_model::{ConnectionId, RequestName};
 
 const START: Timestamp = Timestamp {
     wall_ms: 1_800_000_000_000,
@@ -382,7 +384,7 @@ fn failed_log_in(connection: ConnectionId, offset: u64) -> Entry {
         answered: StreamOffset(1),
         progress: Default::default(),
         action: Attempt::FailedLogIn {
-            account: crate::entry::AccountId(0),
+            account: chat_model::AccountId(0),
             address: [127, 0, 0, 1].into(),
         },
     }
@@ -435,9 +437,9 @@ fn when_messages_that_the_checkpoint_holds_were_read_the_next_one_is_due() {
     core.batches.push(Entry::Progress {
         connection,
         progress: Progress {
-            written: last,
-            received: last,
-            had: last,
+            sent: last,
+            acknowledged: last,
+            confirmed: last,
         },
     });
     assert_eq!(checkpoints_begun(&mut core), 1);

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, ToWorker};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_rpc::ToWorker;
 
 use super::batches::{Read, WaitingRead};
 use super::delivery::SLICE;
 use super::link::LinkId;
 use super::{Action, Core};
-use crate::entry::{AccountId, Entry};
+use crate::entry::Entry;
 use crate::state::SliceLimits;
 use crate::text_page::{ReadTexts, TextPlace, Texts};
+use chat_model::AccountId;
 
 /// Readings of the checkpoint under way at once. What each brings is bounded by a slice of a queue.
 const MAX_READS: usize = 16;

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use chat_model::WorkerSessionId;
 use chat_rpc::{
     FrameWriter, Greeting, Hello, HelloError, Refusal, ResumeToken, ResumedConnection, ToWorker,
-    VERSION, WorkerSessionId,
+    VERSION,
 };
 
 use super::link::{Client, Link, LinkId, Stage};
 use super::{Action, Core};
-use crate::entry::{ConnectionId, Entry};
+use crate::entry::Entry;
 use crate::state::State;
+use chat_model::ConnectionId;
 
 /// How long a worker may take to say hello.
 const HELLO_MS: u64 = 5_000;

@@ -143,20 +143,19 @@ impl LogBase {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-    use chat_rpc::{
-        ConnectionSerial, MessageBatch, MessageNumber, Progress, StreamOffset, WorkerSessionId,
-    };
+    use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+    use chat_rpc::MessageBatch;
 
     use super::*;
     use crate::entry::{
-        AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, SecretInFile,
-        SendBatch, Timestamp, WaitingLimits,
+        AccountChange, Action, Entry, Limits, SecretInFile, SendBatch, Timestamp, WaitingLimits,
     };
+    use chat_model::{AccountId, ConnectionId, RequestName};
 
     const PROGRESS: Progress = Progress {
-        written: MessageNumber(300),
-        received: MessageNumber(299),
-        had: MessageNumber(298),
+        sent: MessageNumber(300),
+        acknowledged: MessageNumber(299),
+        confirmed: MessageNumber(298),
     };
     const CONNECTION: ConnectionId = ConnectionId {
         worker_session: WorkerSessionId(3),

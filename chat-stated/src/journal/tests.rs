@@ -11,8 +11,9 @@ use crate::database::testing::PATIENCE;
 use crate::entry::{Entry, Timestamp};
 
 pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
-    use crate::entry::{Action, ConnectionId, RequestName};
-    use chat_rpc::{ConnectionSerial, Progress, StreamOffset, WorkerSessionId};
+    use crate::entry::Action;
+    use chat_model::{ConnectionId, RequestName};
+    use chat_model::{ConnectionSerial, Progress, StreamOffset, WorkerSessionId};
     let connection = ConnectionId {
         worker_session: WorkerSessionId(1),
         serial: ConnectionSerial(number),

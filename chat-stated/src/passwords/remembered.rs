@@ -8,7 +8,7 @@ use blake2::digest::consts::U16;
 use blake2::digest::{KeyInit, Mac};
 use zeroize::Zeroizing;
 
-use crate::entry::AccountId;
+use chat_model::AccountId;
 
 /// Entries kept where nothing else is configured; 24 bytes each.
 pub const DEFAULT_MAX_ENTRIES: usize = 1_000_000;

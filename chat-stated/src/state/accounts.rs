@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use super::queue::Queue;
 use super::rate::Allowance;
 use super::save::Records;
 use super::snapshot::Work;
-use crate::entry::{AccountId, ConnectionId};
+use chat_model::{AccountId, ConnectionId};
 
 /// Whether the account file has an account's newest secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_rpc::{MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{MessageNumber, Progress, StreamOffset, WorkerSessionId};
 
 use super::State;
 use super::accounts::{AccountRecord, FileStatus};
@@ -13,9 +13,8 @@ use super::rate::Allowance;
 use super::send::Draft;
 use super::waiting::message_bytes;
 use super::worker_sessions::Repeat;
-use crate::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, RequestName, SecretInFile, Timestamp,
-};
+use crate::entry::{AccountChange, Action, Entry, SecretInFile, Timestamp};
+use chat_model::{AccountId, ConnectionId, RequestName};
 
 /// What has to happen outside because of applied entries. Never part of the state.
 #[derive(Debug, Default)]
@@ -361,8 +360,11 @@ impl State {
             return;
         };
         // A worker that says too much must not make messages vanish that are yet to come.
-        let received = progress.received.max(progress.had).min(self.last_message);
-        let had = progress.had.min(self.last_message);
+        let received = progress
+            .acknowledged
+            .max(progress.confirmed)
+            .min(self.last_message);
+        let had = progress.confirmed.min(self.last_message);
         let cursor = record.cursor;
         if received <= record.received && had <= cursor {
             return;

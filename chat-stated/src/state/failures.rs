@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::clock::StateMs;
-use crate::entry::AccountId;
+use chat_model::AccountId;
 
 /// The wrong password that starts a block.
 const TRIES: usize = 3;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
-use crate::entry::AccountId;
+use chat_model::AccountId;
 
 /// More than one reader, sorted, each once.
 pub(super) type Group = Arc<[AccountId]>;

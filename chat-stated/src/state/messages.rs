@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use slab::Slab;
 
 use super::groups::{Group, Groups};
 use super::paging::{PageNumber, Paging};
 use super::waiting::{WaitingBytes, message_bytes};
-use crate::entry::AccountId;
+use chat_model::AccountId;
 
 /// Where a message lies in [`Messages`]. There are as many of these in memory as readers of all messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

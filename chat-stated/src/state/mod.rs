@@ -24,7 +24,7 @@ mod worker_sessions;
 
 use std::net::IpAddr;
 
-use chat_rpc::{MessageNumber, WorkerSessionId};
+use chat_model::{MessageNumber, WorkerSessionId};
 
 pub use accounts::{AccountRecord, FileStatus};
 pub use answer::Decision;
@@ -37,8 +37,9 @@ pub use user_list::{UserList, WrittenNames};
 pub use waiting::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 pub use worker_sessions::{MAX_REQUESTS_IN_FLIGHT, WorkerSession};
 
-use crate::entry::{AccountId, ConnectionId, Limits, RequestName, WaitingLimits};
+use crate::entry::{Limits, WaitingLimits};
 use accounts::Accounts;
+use chat_model::{AccountId, ConnectionId, RequestName};
 use clock::Clock;
 use failures::{Failures, Source};
 use messages::Messages;

@@ -7,7 +7,7 @@ mod read_meanwhile;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 
 use super::messages::{MessageKey, Messages, Readers, StoredMessage, Text};
 use super::save::Records;

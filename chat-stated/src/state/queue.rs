@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 
 use super::messages::{MessageKey, Messages};
-use crate::entry::{AccountId, Limits};
+use crate::entry::Limits;
+use chat_model::AccountId;
 
 /// A queue of no more messages takes what room it takes; a longer one keeps little beyond what it holds.
 const FEW: usize = 32;

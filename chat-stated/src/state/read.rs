@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use chat_model::MessageNumber;
 use chat_model::name;
-use chat_rpc::{Message, MessageNumber};
+use chat_rpc::Message;
 
 use super::State;
 use super::accounts::Account;
 use super::messages::{StoredMessage, Text};
-use crate::entry::{AccountId, Timestamp};
+use crate::entry::Timestamp;
 use crate::text_page::{TextPlace, Texts};
+use chat_model::AccountId;
 
 /// Where no texts were read from the checkpoint.
 static NO_TEXTS: Texts = Texts::new();

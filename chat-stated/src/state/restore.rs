@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 
 use super::State;
 use super::accounts::AccountRecord;
@@ -15,8 +15,8 @@ use super::save::{
     WAITING_LIMITS_KEY, decode, decode_page,
 };
 use crate::checkpoint::{Record, RecordSink};
-use crate::entry::AccountId;
 use crate::text_page::{self, TEXT_TABLE};
+use chat_model::AccountId;
 
 /// Why a checkpoint cannot be made into a state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,9 @@ use super::messages::{Readers, StoredMessage, Text};
 use super::paging::PageNumber;
 use super::worker_sessions::WorkerSessions;
 use crate::backup::format::MAX_CONTENT_BYTES;
-use crate::entry::{AccountId, Limits, WaitingLimits};
+use crate::entry::{Limits, WaitingLimits};
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
+use chat_model::AccountId;
 
 /// Everything that is small and changes all the time, in one record with key [`HEADER_KEY`]; and how much may wait.
 pub(super) const HEADER_TABLE: u8 = 0;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use smallvec::SmallVec;
 
 use super::State;
@@ -12,7 +12,8 @@ use super::apply::{Decided, Effects};
 use super::messages::{Messages, Readers, StoredMessage, Text};
 use super::waiting::message_bytes;
 use super::worker_sessions::WorkerSessions;
-use crate::entry::{AccountId, Limits, RequestName, SendBatch, WaitingLimits};
+use crate::entry::{Limits, SendBatch, WaitingLimits};
+use chat_model::{AccountId, RequestName};
 
 /// A message to be stored.
 pub(super) struct Draft<'a> {

@@ -8,12 +8,12 @@
 #[cfg(test)]
 mod tests;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 
 use super::State;
 use super::paging::OpenPage;
 use super::save::{HeaderRef, Record, Records};
-use crate::entry::AccountId;
+use chat_model::AccountId;
 
 /// How far a piece may go beyond what it was given, or as far again if that is less, to end with a full page.
 const SLACK_STEPS: i64 = 256;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::accounts::Accounts;
 use super::{State, StateMs};
-use crate::entry::{AccountId, Timestamp};
+use crate::entry::Timestamp;
+use chat_model::AccountId;
 
 /// Of who is online: later than all times.
 const ONLINE: StateMs = StateMs(u64::MAX);

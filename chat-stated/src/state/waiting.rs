@@ -2,7 +2,8 @@
 //! follows from what waits alone, not from how a process happens to hold it.
 
 use super::answer::Decision;
-use crate::entry::{AccountId, WaitingLimits};
+use crate::entry::WaitingLimits;
+use chat_model::AccountId;
 
 /// What a message takes beside its text and its readers: its record, the text's allocation, and its place on a page.
 pub const MESSAGE_BYTES: u64 = 256;

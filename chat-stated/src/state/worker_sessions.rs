@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_rpc::{StreamOffset, WorkerSessionId};
+use chat_model::{StreamOffset, WorkerSessionId};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Decision, PlainDecision};
 
 use crate::connection_map::ConnectionMap;
-use crate::entry::{AccountId, ConnectionId};
+use chat_model::{AccountId, ConnectionId};
 
 /// Requests of one connection whose answers the worker may not have yet.
 pub const MAX_REQUESTS_IN_FLIGHT: usize = 1_024;

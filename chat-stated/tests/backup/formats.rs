@@ -6,13 +6,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use chat_model::{AccountId, ConnectionId};
+use chat_model::{ConnectionSerial, MessageNumber, WorkerSessionId};
 use chat_rpc::{
-    ConnectionSerial, Greeting, Hello, HelloError, MessageNumber, OPERATOR_VERSION, OperatorError,
-    OperatorHello, Refusal, ResumeToken, Standing, VERSION, WorkerSessionId,
+    Greeting, Hello, HelloError, OPERATOR_VERSION, OperatorError, OperatorHello, Refusal,
+    ResumeToken, Standing, VERSION,
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::checkpoint::RECORD_FORMAT;
-use chat_stated::entry::{AccountId, ConnectionId, Timestamp};
+use chat_stated::entry::Timestamp;
 use chat_stated::state::{SliceLimits, State};
 use chat_stated::stored_state::{StoredBackup, StoredCheckpoint, StoredState};
 

@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::backup::format::{BackupWriter, Head, Item};
 use chat_stated::checkpoint::MemoryCheckpoint;
-use chat_stated::entry::{
-    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, RequestName, Timestamp,
-};
+use chat_stated::entry::{AccountChange, Action, Batch, Entry, Timestamp};
 use chat_stated::journal::LogIndex;
 use chat_stated::journal::format::{Digest, LogBase, encode};
 use chat_stated::state::State;
@@ -78,9 +77,9 @@ fn read() -> Batch {
     batch(vec![Entry::Progress {
         connection: ANN,
         progress: Progress {
-            written: all,
-            received: all,
-            had: all,
+            sent: all,
+            acknowledged: all,
+            confirmed: all,
         },
     }])
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use chat_stated::checkpoint::CheckpointSnapshot;
 use chat_stated::database::StorageError;
 use chat_stated::journal::{JournalSnapshot, LogIndex};

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
-    MessageNumber, Progress, Request, StreamOffset, ToWorker, decode_items,
+    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
+    ToWorker, decode_items,
 };
 
 use super::installation::{Installation, PATIENCE};

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use chat_rpc::{Answer, MessageNumber};
+use chat_model::MessageNumber;
+use chat_rpc::Answer;
 use chat_stated::account_file::difference::{FileStatus as InFile, KnownAccount, difference};
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::read::{MAX_FILE_BYTES, read};

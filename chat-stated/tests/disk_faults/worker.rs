@@ -7,10 +7,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
-    MessageNumber, Progress, Request, ResumeToken, ResumedConnection, StreamOffset, ToWorker,
-    decode_items,
+    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
+    ResumeToken, ResumedConnection, ToWorker, decode_items,
 };
 
 use crate::daemon::{Daemon, Installation, PATIENCE};
@@ -139,9 +139,9 @@ impl<'a> Worker<'a> {
     /// The reader surely has everything up to this number.
     pub(crate) fn has_read(&mut self, client: u64, through: MessageNumber) {
         self.clients.entry(client).or_default().progress = Progress {
-            written: through,
-            received: through,
-            had: through,
+            sent: through,
+            acknowledged: through,
+            confirmed: through,
         };
     }
 
@@ -183,7 +183,7 @@ impl<'a> Worker<'a> {
                     connection: ConnectionSerial(*serial),
                     answered: StreamOffset(client.answered),
                     progress: client.progress,
-                    taken: client.progress.written,
+                    taken: client.progress.sent,
                     push: false,
                 });
             let resume = FromWorker::Resume {
@@ -193,7 +193,7 @@ impl<'a> Worker<'a> {
             output.push(&resume).unwrap();
             let _ = stream.write_all(output.pending());
             for client in self.clients.values_mut() {
-                client.taken = client.progress.written;
+                client.taken = client.progress.sent;
                 client.incomplete.clear();
             }
             self.link = Some((stream, reader));

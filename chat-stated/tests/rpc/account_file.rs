@@ -4,7 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use chat_rpc::{Answer, Call, ConnectionSerial, ToWorker};
+use chat_model::ConnectionSerial;
+use chat_rpc::{Answer, Call, ToWorker};
 use nix::sys::signal::Signal;
 
 use super::daemon::{CHEAP_SECRET, Daemon, PASSWORD, SHA1_SECRET, account_lines, wait_for};

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use chat_rpc::{Answer, Call, FromWorker, MessageNumber, ToWorker};
+use chat_model::MessageNumber;
+use chat_rpc::{Answer, Call, FromWorker, ToWorker};
 
 use super::daemon::{Daemon, PASSWORD, wait_for};
 use super::pages::{ON_DISK, read_reply, send_all};

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use chat_model::WorkerSessionId;
 use chat_rpc::{
     Answer, Call, FrameWriter, FromWorker, Greeting, Hello, Refusal, ResumeToken, VERSION,
-    WorkerSessionId,
 };
 
 use super::daemon::{Daemon, wait_for};

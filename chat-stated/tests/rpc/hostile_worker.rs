@@ -6,10 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use chat_rpc::{
-    Answer, Call, ConnectionSerial, FromWorker, MessageNumber, Refusal, ResumeToken,
-    ResumedConnection,
-};
+use chat_model::{ConnectionSerial, MessageNumber};
+use chat_rpc::{Answer, Call, FromWorker, Refusal, ResumeToken, ResumedConnection};
 use nix::unistd::geteuid;
 
 use super::daemon::Daemon;

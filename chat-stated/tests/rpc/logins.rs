@@ -2,7 +2,8 @@
 
 use std::thread::available_parallelism;
 
-use chat_rpc::{Answer, Call, Message, MessageNumber};
+use chat_model::MessageNumber;
+use chat_rpc::{Answer, Call, Message};
 
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{

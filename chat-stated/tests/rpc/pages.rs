@@ -1,6 +1,7 @@
 //! Queues too long for one answer.
 
-use chat_rpc::{Answer, Call, Message, MessageNumber};
+use chat_model::MessageNumber;
+use chat_rpc::{Answer, Call, Message};
 
 use super::daemon::Daemon;
 use super::worker::{Client, Reply, SENT, Worker, send, texts};

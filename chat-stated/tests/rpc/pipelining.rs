@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use chat_rpc::{
-    Answer, Call, FromWorker, Message, MessageBatch, MessageNumber, SendBatch, StreamOffset,
-    ToWorker,
-};
+use chat_model::{MessageNumber, StreamOffset};
+use chat_rpc::{Answer, Call, FromWorker, Message, MessageBatch, SendBatch, ToWorker};
 
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{SENT, Worker, register, send, texts, users};

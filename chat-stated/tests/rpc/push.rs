@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use chat_rpc::{Answer, Call, FromWorker, Message, MessageNumber, Progress};
+use chat_model::{MessageNumber, Progress};
+use chat_rpc::{Answer, Call, FromWorker, Message};
 
 use super::daemon::Daemon;
 use super::worker::{Client, SENT, Worker, send, send_group, texts};
@@ -148,7 +149,7 @@ fn a_reader_who_writes_all_is_never_told_to_ask() {
         let (_, messages, through, more) = readers_worker.next_push();
         assert_eq!((messages.len(), more), (1, false));
         let written = Progress {
-            written: through,
+            sent: through,
             ..Progress::default()
         };
         readers_worker.say([FromWorker::Progress {

@@ -1,6 +1,7 @@
 //! When a message leaves its queue.
 
-use chat_rpc::{Answer, Call, FromWorker, Message, MessageNumber};
+use chat_model::MessageNumber;
+use chat_rpc::{Answer, Call, FromWorker, Message};
 
 use super::daemon::Daemon;
 use super::worker::{SENT, Worker, everything_up_to, send, texts};
@@ -14,15 +15,15 @@ fn a_message_stays_until_its_reader_surely_has_it() {
     let mut ann = worker.log_in("ann");
     let first = worker.ask(&mut ann, send("ann", "1"));
     worker.ask(&mut ann, send("ann", "2"));
-    ann.progress.written = MessageNumber(u64::MAX);
-    ann.progress.received = first.through;
+    ann.progress.sent = MessageNumber(u64::MAX);
+    ann.progress.acknowledged = first.through;
     assert_eq!(worker.answer(&mut ann, Call::Fetch), Answer::Fetched);
     worker.close(&ann);
     worker.wait_for_answer("ann", &Answer::Password);
 
     let (mut ann, welcome) = worker.log_in_reading("ann");
     assert_eq!(texts(&welcome.messages), ["1", "2"]);
-    ann.progress.had = first.through;
+    ann.progress.confirmed = first.through;
     worker.close(&ann);
     worker.wait_for_answer("ann", &Answer::Password);
     let (ann, welcome) = worker.log_in_reading("ann");

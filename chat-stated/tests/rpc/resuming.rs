@@ -1,6 +1,7 @@
 //! The daemon's process dies, and its workers come back.
 
-use chat_rpc::{Answer, Call, FromWorker, Message, MessageNumber, ResumedConnection};
+use chat_model::MessageNumber;
+use chat_rpc::{Answer, Call, FromWorker, Message, ResumedConnection};
 
 use super::daemon::{Daemon, PASSWORD};
 use super::push::{Scene, with_push};

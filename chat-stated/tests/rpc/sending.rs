@@ -128,7 +128,7 @@ fn a_full_queue_refuses_and_nobody_gets_the_message() {
     let (_, welcome) = worker.log_in_reading("dora");
     assert_eq!(welcome.messages, [] as [Message<'_>; 0]);
     // What TCP acknowledged does not count.
-    carl.progress.received = welcome.through;
+    carl.progress.acknowledged = welcome.through;
     assert_eq!(worker.answer(&mut carl, Call::Fetch), Answer::Fetched);
     assert_eq!(worker.answer(&mut ann, send("carl", "5")), SENT);
 }

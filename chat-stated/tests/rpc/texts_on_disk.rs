@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use chat_rpc::{Call, FromWorker, MessageNumber, ResumedConnection, ToWorker};
+use chat_model::MessageNumber;
+use chat_rpc::{Call, FromWorker, ResumedConnection, ToWorker};
 
 use super::daemon::Daemon;
 use super::pages::{ON_DISK, read_reply, send_all};

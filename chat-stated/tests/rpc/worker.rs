@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
-    MessageNumber, Progress, Refusal, Request, ResumeToken, ResumedConnection, StreamOffset,
-    ToWorker, decode_items,
+    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Refusal, Request,
+    ResumeToken, ResumedConnection, ToWorker, decode_items,
 };
 
 use super::daemon::{Daemon, PASSWORD, PATIENCE, wait_for};
@@ -115,7 +115,7 @@ impl Client {
             connection: self.serial,
             answered: self.answered,
             progress: self.progress,
-            taken: self.progress.written,
+            taken: self.progress.sent,
             push: false,
         }
     }
@@ -123,9 +123,9 @@ impl Client {
 
 pub(crate) fn everything_up_to(number: MessageNumber) -> Progress {
     Progress {
-        written: number,
-        received: number,
-        had: number,
+        sent: number,
+        acknowledged: number,
+        confirmed: number,
     }
 }
 

@@ -1,12 +1,9 @@
 //! What entry a random step comes to in a given state of the model.
 
-use chat_rpc::{
-    ConnectionSerial, MessageBatch, MessageNumber, Progress, StreamOffset, WorkerSessionId,
-};
-use chat_stated::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, RequestName, SecretInFile, SendBatch,
-    Timestamp,
-};
+use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_rpc::MessageBatch;
+use chat_stated::entry::{AccountChange, Action, Entry, SecretInFile, SendBatch, Timestamp};
 
 use super::model::Model;
 use super::steps::{LINE_BYTES, Mark, NAMES, Pick, SERIALS, Step, Try, address};
@@ -85,9 +82,9 @@ fn offsets(
 /// What a step is to the state: an entry, or time that passes.
 pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
     let progress = |(received, had): (Mark, Mark)| Progress {
-        written: MessageNumber(0),
-        received: received.number(model.last_message),
-        had: had.number(model.last_message),
+        sent: MessageNumber(0),
+        acknowledged: received.number(model.last_message),
+        confirmed: had.number(model.last_message),
     };
     Some(match step {
         Step::Request {

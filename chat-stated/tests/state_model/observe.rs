@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use chat_rpc::{MessageNumber, StreamOffset};
+use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{MessageNumber, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
-use chat_stated::entry::{AccountId, ConnectionId, RequestName, Timestamp};
+use chat_stated::entry::Timestamp;
 use chat_stated::state::{Decided, Decision, Effects, SliceLimits, State};
 
 use super::model::{Model, Outcome, Waiting};
@@ -191,8 +192,8 @@ fn compare_worker_sessions(state: &State, model: &Model) {
     for worker_session in 1..=WORKER_SESSIONS {
         for serial in 0..SERIALS {
             let id = ConnectionId {
-                worker_session: chat_rpc::WorkerSessionId(worker_session),
-                serial: chat_rpc::ConnectionSerial(serial),
+                worker_session: chat_model::WorkerSessionId(worker_session),
+                serial: chat_model::ConnectionSerial(serial),
             };
             compare_connection(state, model, id);
         }

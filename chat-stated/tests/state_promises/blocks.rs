@@ -1,6 +1,6 @@
 //! Wrong passwords, and the blocks that follow.
 
-use chat_rpc::WorkerSessionId;
+use chat_model::WorkerSessionId;
 use chat_stated::entry::{Action, Entry};
 use chat_stated::state::{Decision, Named};
 

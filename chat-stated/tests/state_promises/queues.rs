@@ -1,6 +1,6 @@
 //! What reaches whom, in which order, and when it is refused.
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use chat_stated::state::Decision;
 
 use super::world::{ALL, SENT, TEN_YEARS_MS, World, sent_but_for};

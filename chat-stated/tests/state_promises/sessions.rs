@@ -1,6 +1,6 @@
 //! Who is logged in, where, and for how long.
 
-use chat_rpc::WorkerSessionId;
+use chat_model::WorkerSessionId;
 use chat_stated::entry::{Action, Entry};
 use chat_stated::state::{Decision, Named, WrittenNames};
 

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::MemoryCheckpoint;
-use chat_stated::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Timestamp,
-    WaitingLimits,
-};
+use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
 use chat_stated::state::{Decision, Effects, Named, SliceLimits, State};
 use chat_stated::text_page::{TextPlace, Texts};
 
@@ -207,9 +205,9 @@ impl World {
         self.apply(Entry::Progress {
             connection: connection(1, serial),
             progress: Progress {
-                written: MessageNumber(received.max(had)),
-                received: MessageNumber(received),
-                had: MessageNumber(had),
+                sent: MessageNumber(received.max(had)),
+                acknowledged: MessageNumber(received),
+                confirmed: MessageNumber(had),
             },
         });
     }

@@ -7,3 +7,10 @@ pub mod message;
 pub mod name;
 pub mod password;
 pub mod text;
+
+mod id;
+
+pub use id::{
+    AccountId, ConnectionId, ConnectionSerial, MessageNumber, Progress, RequestName, StreamOffset,
+    WorkerSessionId,
+};

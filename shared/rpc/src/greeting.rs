@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::frame::{FrameError, decode_one, encode_one};
-use super::message::WorkerSessionId;
+use chat_model::WorkerSessionId;
 
 /// Version of everything in this crate. Raised by every change of an encoded type.
 pub const VERSION: u32 = 4;

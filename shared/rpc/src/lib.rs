@@ -15,8 +15,8 @@ mod operator_hello;
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES, decode_items};
 pub use greeting::{Greeting, Hello, HelloError, Refusal, ResumeToken, VERSION};
 pub use message::{
-    Answer, Call, ConnectionSerial, FromWorker, Message, MessageNumber, Progress, Request,
-    ResumedConnection, SendBatch, StreamOffset, ToWorker, UsersRequest, WorkerSessionId,
+    Answer, Call, FromWorker, Message, Request, ResumedConnection, SendBatch, ToWorker,
+    UsersRequest,
 };
 pub use message_batch::{BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder};
 pub use operator_hello::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};

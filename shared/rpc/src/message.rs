@@ -7,39 +7,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+
 use super::MessageBatch;
-
-/// One life of a worker process: from its first hello to its death.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct WorkerSessionId(pub u64);
-
-/// A client connection within a worker session; rises from one to the next, with gaps, and is never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ConnectionSerial(pub u64);
-
-/// How many bytes a client had sent when the line that is meant was complete. Together with the connection
-/// it names a request: a request that is sent again bears the same name.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct StreamOffset(pub u64);
-
-/// Position of a message in the one order of all messages; from 1.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct MessageNumber(pub u64);
-
-/// How far a reader has come. Each number stands for itself and all before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Handed to the kernel for the client's connection.
-    pub written: MessageNumber,
-    /// Acknowledged by the client's TCP: no longer counts against the queue's limit.
-    pub received: MessageNumber,
-    /// The reader surely has it: it leaves the queue.
-    pub had: MessageNumber,
-}
 
 /// From a worker to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

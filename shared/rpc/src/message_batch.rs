@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StreamOffset;
+use chat_model::StreamOffset;
 
 /// Lines that travel together at most.
 pub const MAX_BATCHED_MESSAGES: usize = 1_024;

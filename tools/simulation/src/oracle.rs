@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 use chat_stated::state::{SliceLimits, State};
 
 use crate::disk::Disk;

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use chat_rpc::{MessageNumber, Progress};
+use chat_model::{MessageNumber, Progress};
 
 /// While push is on, a connection that stays whole for so long after the acknowledgement is enough, if no FIN comes.
 pub(crate) const WHOLE_MS: u64 = 1_000;
@@ -48,9 +48,9 @@ impl Delivery {
     /// has come in, push being off or all being had.
     pub(crate) fn rest(&self, input_total: u64) -> Option<(MessageNumber, MessageNumber)> {
         let Progress {
-            written,
-            received,
-            had,
+            sent: written,
+            acknowledged: received,
+            confirmed: had,
         } = self.progress;
         let is_parked = self.unacknowledged.is_empty()
             && written == received
@@ -69,9 +69,9 @@ impl Delivery {
         input_total: u64,
     ) {
         self.progress = Progress {
-            written: received,
-            received,
-            had,
+            sent: received,
+            acknowledged: received,
+            confirmed: had,
         };
         self.unacknowledged.clear();
         self.unacknowledged.shrink_to(KEPT_MESSAGES);
@@ -100,7 +100,7 @@ impl Delivery {
             .partition_point(|(end, _)| *end <= position);
         if taken > 0 {
             let (_, number) = self.unacknowledged[taken - 1];
-            self.progress.written = self.progress.written.max(number);
+            self.progress.sent = self.progress.sent.max(number);
         }
     }
 
@@ -120,7 +120,7 @@ impl Delivery {
             self.unacknowledged.pop_front();
         }
         if let Some(through) = through {
-            self.progress.received = through;
+            self.progress.acknowledged = through;
             self.follow(through, input_total, now_ms);
         }
     }
@@ -174,7 +174,7 @@ impl Delivery {
         while let Some(acknowledged) = self.unconfirmed.front().copied()
             && is_had(&acknowledged)
         {
-            self.progress.had = acknowledged.through;
+            self.progress.confirmed = acknowledged.through;
             self.unconfirmed.pop_front();
         }
         if self.unconfirmed.is_empty() && self.unconfirmed.capacity() > 16 {
@@ -195,16 +195,16 @@ mod tests {
     }
 
     fn had(delivery: &Delivery) -> u64 {
-        delivery.progress().had.0
+        delivery.progress().confirmed.0
     }
 
     #[test]
     fn acknowledgement_of_every_byte_and_then_a_line() {
         let mut delivery = delivery();
         delivery.written(20);
-        assert_eq!(delivery.progress().written, MessageNumber(7));
+        assert_eq!(delivery.progress().sent, MessageNumber(7));
         delivery.acknowledged(19, 100, 0);
-        assert_eq!(delivery.progress().received, MessageNumber(4));
+        assert_eq!(delivery.progress().acknowledged, MessageNumber(4));
         delivery.line_came(100);
         assert_eq!(
             had(&delivery),

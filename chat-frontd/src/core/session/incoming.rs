@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chat_line_protocol::words;
-use chat_rpc::{Answer, Message, MessageNumber, StreamOffset, UsersRequest};
+use chat_model::{MessageNumber, StreamOffset};
+use chat_rpc::{Answer, Message, UsersRequest};
 
 use super::message_line::MessageLines;
 use super::slot::{Question, Setting, Slot, Stage};

@@ -117,7 +117,7 @@ fn a_message_that_crosses_with_the_logout_is_left_for_the_next_login() {
     session.observed(end, 0, false, 0);
     assert!(session.can_conclude() && !session.waits_to_log_out());
     session.conclude();
-    assert_eq!(session.progress().had, MessageNumber(4));
+    assert_eq!(session.progress().confirmed, MessageNumber(4));
     let late = Message {
         number: MessageNumber(5),
         wall_s: 0,

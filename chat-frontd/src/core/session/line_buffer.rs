@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chat_rpc::StreamOffset;
+use chat_model::StreamOffset;
 use memchr::{memchr, memmem};
 use zeroize::Zeroize;
 

@@ -41,7 +41,7 @@ impl MessageLines {
 
 #[cfg(test)]
 mod tests {
-    use chat_rpc::MessageNumber;
+    use chat_model::MessageNumber;
 
     use super::*;
 

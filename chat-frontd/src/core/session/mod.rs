@@ -25,8 +25,9 @@ use std::net::IpAddr;
 
 use chat_line_protocol::words;
 use chat_model::password::Password;
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
 use chat_node::security_log::Event;
-use chat_rpc::{ConnectionSerial, Message, MessageNumber, Progress, StreamOffset};
+use chat_rpc::Message;
 use memchr::memrchr;
 
 pub(crate) use command::PushMode;

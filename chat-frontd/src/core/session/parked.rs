@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_rpc::{ConnectionSerial, MessageNumber, Progress, ResumedConnection, StreamOffset};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_rpc::ResumedConnection;
 
 use super::command::PushMode;
 use super::line_buffer::LineBuffer;
@@ -41,9 +42,9 @@ impl ParkedSession {
 
     pub(crate) fn progress(&self) -> Progress {
         Progress {
-            written: self.received,
-            received: self.received,
-            had: self.had,
+            sent: self.received,
+            acknowledged: self.received,
+            confirmed: self.had,
         }
     }
 

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chat_model::password::Password;
-use chat_rpc::{Call, MessageBatch, MessageBatchBuilder, MessageNumber, StreamOffset};
+use chat_model::{MessageNumber, StreamOffset};
+use chat_rpc::{Call, MessageBatch, MessageBatchBuilder};
 
 use super::command::PushMode;
 use crate::core::name_list::NameList;

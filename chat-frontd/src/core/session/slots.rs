@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use chat_line_protocol::words;
-use chat_rpc::{MessageBatchBuilder, StreamOffset};
+use chat_model::StreamOffset;
+use chat_rpc::MessageBatchBuilder;
 
 use super::command::Draft;
 use super::slot::{Question, Slot, Stage};

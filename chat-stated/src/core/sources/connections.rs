@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use chat_rpc::ConnectionSerial;
+use chat_model::ConnectionSerial;
 
 use super::Key;
 use crate::connection_map::ConnectionMap;

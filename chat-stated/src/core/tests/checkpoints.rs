@@ -1,6 +1,6 @@
 //! Checkpoints of which a turn gathers only a piece.
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 
 use super::*;
 use crate::core::checkpoints::MOST_DUE;
@@ -38,9 +38,9 @@ fn has(worker: &Attached, through: u64) -> Entry {
     Entry::Progress {
         connection: worker.connection,
         progress: Progress {
-            written: through,
-            received: through,
-            had: through,
+            sent: through,
+            acknowledged: through,
+            confirmed: through,
         },
     }
 }

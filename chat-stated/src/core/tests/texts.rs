@@ -2,7 +2,7 @@
 
 mod damage;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 
 use super::*;
 use crate::entry::AccountChange;
@@ -71,9 +71,9 @@ impl Reader {
         self.attached.say(&FromWorker::Progress {
             connection: ConnectionSerial(1),
             progress: Progress {
-                written: through,
-                received: through,
-                had: through,
+                sent: through,
+                acknowledged: through,
+                confirmed: through,
             },
         });
         self.turn();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 
 use super::{Page, PageNumber, Paging};
 use crate::state::State;

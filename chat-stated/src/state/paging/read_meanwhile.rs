@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use chat_rpc::{MessageNumber, Progress};
+use chat_model::{MessageNumber, Progress};
 
 use super::{PageNumber, Paging};
-use crate::entry::AccountId;
 use crate::state::groups::Group;
 use crate::state::messages::{Readers, StoredMessage};
 use crate::state::save::{Records, list_behind};
 use crate::state::{RestoreError, State};
+use chat_model::AccountId;
 
 /// Bytes after which a page of such messages is full.
 const PAGE_BYTES: usize = 16 * 1024;
@@ -103,9 +103,9 @@ impl State {
         let before = self.messages.waiting();
         for (reader, through) in read {
             let had = Progress {
-                written: through,
-                received: through,
-                had: through,
+                sent: through,
+                acknowledged: through,
+                confirmed: through,
             };
             self.progress(reader, had);
         }

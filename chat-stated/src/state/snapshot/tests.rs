@@ -1,6 +1,6 @@
 mod pair;
 
-use chat_rpc::MessageNumber;
+use chat_model::MessageNumber;
 
 use self::pair::{ACCOUNTS, ALL, Pair, Stored, name, replayed, restored};
 use crate::checkpoint::MemoryCheckpoint;

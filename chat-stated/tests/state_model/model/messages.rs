@@ -209,9 +209,9 @@ impl Model {
             return;
         };
         let queue = &mut self.accounts[id].queue;
-        queue.retain(|message| message.number > progress.had.0);
+        queue.retain(|message| message.number > progress.confirmed.0);
         for message in queue {
-            message.received |= message.number <= progress.received.0;
+            message.received |= message.number <= progress.acknowledged.0;
         }
     }
 }

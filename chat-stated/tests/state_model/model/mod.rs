@@ -8,11 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chat_model::name::may_be_registered;
-use chat_rpc::{ConnectionSerial, Progress, WorkerSessionId};
-use chat_stated::entry::{
-    AccountChange, AccountId, Action, ConnectionId, Entry, Limits, RequestName, Timestamp,
-    WaitingLimits,
-};
+use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{ConnectionSerial, Progress, WorkerSessionId};
+use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
 use chat_stated::state::{Decision, FileStatus, Named};
 
 const MS_PER_MINUTE: u64 = 60_000;

@@ -3,10 +3,8 @@
 use std::hint::black_box;
 
 use anyhow::Context;
-use chat_rpc::{
-    Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Progress, Request, StreamOffset,
-    decode_items,
-};
+use chat_model::{ConnectionSerial, Progress, StreamOffset};
+use chat_rpc::{Call, FrameReader, FrameWriter, FromWorker, Request, decode_items};
 
 use super::{BATCH, text};
 

@@ -7,11 +7,12 @@ use anyhow::{Context, ensure};
 use chat_frontd::core::{
     ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits,
 };
+use chat_model::{ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
 use chat_node::network::Networks;
 use chat_node::token_bucket::Rate;
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Message,
-    MessageNumber, ResumeToken, SendBatch, StreamOffset, ToWorker, WorkerSessionId, decode_items,
+    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Message, ResumeToken, SendBatch,
+    ToWorker, decode_items,
 };
 
 use super::{BATCH, text};

@@ -4,10 +4,9 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, ensure};
-use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
-use chat_stated::entry::{
-    AccountChange, Action, Batch, ConnectionId, Entry, RequestName, Timestamp,
-};
+use chat_model::{ConnectionId, RequestName};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_stated::entry::{AccountChange, Action, Batch, Entry, Timestamp};
 use chat_stated::journal::LogIndex;
 use chat_stated::journal::format::{Digest, encode};
 use chat_stated::state::{Effects, State};
@@ -35,9 +34,9 @@ pub(super) fn apply(rounds: u64) -> anyhow::Result<()> {
         let had = Entry::Progress {
             connection: connection(READER),
             progress: Progress {
-                written: last,
-                received: last,
-                had: last,
+                sent: last,
+                acknowledged: last,
+                confirmed: last,
             },
         };
         state.apply(had, STAMP.wall_ms / 1_000, &mut effects);

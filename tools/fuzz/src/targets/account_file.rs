@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use chat_model::AccountId;
 use chat_stated::account_file::append::fuzzing::MemoryFile;
 use chat_stated::account_file::difference::{
     Difference, FileStatus as Known, KnownAccount, difference,
 };
 use chat_stated::account_file::format::{line, parse};
-use chat_stated::entry::{AccountId, Entry};
+use chat_stated::entry::Entry;
 use chat_stated::state::{AccountRecord, Effects, FileStatus, State};
 
 use crate::choices::Choices;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chat_model::message::{may_be_recipients, may_be_text};
 use chat_model::text::is_clean;
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
-    MessageNumber, Progress, Request, ResumeToken, StreamOffset, ToWorker, UsersRequest,
-    WorkerSessionId, decode_items,
+    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
+    ResumeToken, ToWorker, UsersRequest, decode_items,
 };
 
 use crate::choices::Choices;
@@ -307,10 +307,10 @@ impl Daemon {
 }
 
 fn note(found: &mut Connection, progress: Progress) {
-    assert!(progress.had >= found.had, "a reader unread something");
-    assert!(progress.had.0 <= found.newest && progress.written.0 <= found.newest);
-    assert!(progress.had <= progress.received && progress.received <= progress.written);
-    found.had = progress.had;
+    assert!(progress.confirmed >= found.had, "a reader unread something");
+    assert!(progress.confirmed.0 <= found.newest && progress.sent.0 <= found.newest);
+    assert!(progress.confirmed <= progress.acknowledged && progress.acknowledged <= progress.sent);
+    found.had = progress.confirmed;
 }
 
 fn messages(texts: &[(u64, String)]) -> Vec<Message<'_>> {

@@ -101,7 +101,7 @@ fn try_to_read(file: &[u8]) -> Result<Vec<u8>, FormatError> {
 /// Any content as a page of texts.
 fn look_for_a_text(page: &[u8]) {
     let place = TextPlace {
-        number: chat_rpc::MessageNumber(1),
+        number: chat_model::MessageNumber(1),
         text_bytes: 1,
         page: 1,
         moved_to: None,

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chat_model::text::is_clean;
+use chat_model::{ConnectionSerial, StreamOffset};
 use chat_rpc::{
-    Call, ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message,
-    OperatorError, OperatorHello, ResumeToken, Standing, StreamOffset, ToWorker, decode_items,
+    Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, OperatorError,
+    OperatorHello, ResumeToken, Standing, ToWorker, decode_items,
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::writer::AccountFileContent;

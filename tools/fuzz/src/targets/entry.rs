@@ -3,11 +3,11 @@
 
 use std::net::IpAddr;
 
-use chat_rpc::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{
-    AccountChange, AccountId, Action, Batch, ConnectionId, Entry, Limits, RequestName,
-    SecretInFile, WaitingLimits,
+    AccountChange, Action, Batch, Entry, Limits, SecretInFile, WaitingLimits,
 };
 use chat_stated::journal::format::{decode, encode};
 use chat_stated::state::{Effects, State};
@@ -101,9 +101,9 @@ fn connection(choices: &mut Choices<'_>) -> ConnectionId {
 fn progress(choices: &mut Choices<'_>) -> Progress {
     let number = |choices: &mut Choices<'_>| MessageNumber(choices.number());
     Progress {
-        written: number(choices),
-        received: number(choices),
-        had: number(choices),
+        sent: number(choices),
+        acknowledged: number(choices),
+        confirmed: number(choices),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageBatchBuilder,
-    MessageNumber, Progress, Request, ResumedConnection, SendBatch, StreamOffset, ToWorker,
-    UsersRequest,
+    Answer, Call, FrameWriter, FromWorker, Message, MessageBatchBuilder, Request,
+    ResumedConnection, SendBatch, ToWorker, UsersRequest,
 };
 
 use crate::choices::Choices;
@@ -43,15 +43,15 @@ pub(super) fn progress(choices: &mut Choices<'_>) -> Progress {
         1 => {
             let all = number(choices);
             Progress {
-                written: all,
-                received: all,
-                had: all,
+                sent: all,
+                acknowledged: all,
+                confirmed: all,
             }
         }
         _ => Progress {
-            written: number(choices),
-            received: number(choices),
-            had: number(choices),
+            sent: number(choices),
+            acknowledged: number(choices),
+            confirmed: number(choices),
         },
     }
 }

@@ -1,9 +1,7 @@
 //! A worker whose daemon says whatever it likes: the worker may end, and nothing worse.
 
-use chat_rpc::{
-    ConnectionSerial, FrameReader, FrameWriter, FromWorker, Greeting, ResumeToken, StreamOffset,
-    WorkerSessionId, decode_items,
-};
+use chat_model::{ConnectionSerial, StreamOffset, WorkerSessionId};
+use chat_rpc::{FrameReader, FrameWriter, FromWorker, Greeting, ResumeToken, decode_items};
 
 use super::items::push_to_worker;
 use super::observed_client::Worker;

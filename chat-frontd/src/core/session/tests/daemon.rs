@@ -6,9 +6,10 @@ mod together;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chat_model::name;
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
 use chat_rpc::{
-    Answer, Call, ConnectionSerial, FrameWriter, FromWorker, Message, MessageNumber, Progress,
-    Request, ResumedConnection, StreamOffset, ToWorker, UsersRequest, decode_items,
+    Answer, Call, FrameWriter, FromWorker, Message, Request, ResumedConnection, ToWorker,
+    UsersRequest, decode_items,
 };
 use serde::Serialize;
 
@@ -332,7 +333,7 @@ impl Daemon {
         self.progress = progress;
         if let Some(user) = self.user.clone() {
             let account = self.account(&user);
-            account.cursor = account.cursor.max(progress.had);
+            account.cursor = account.cursor.max(progress.confirmed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! When messages are written, received and had, what is pushed when, and how much a client may leave unread.
 
-use chat_rpc::{MessageNumber, Progress};
+use chat_model::{MessageNumber, Progress};
 
 use super::talk::{TIME, Talk};
 use crate::core::session::Ending;
@@ -8,9 +8,9 @@ use crate::core::session::delivery::WHOLE_MS;
 
 fn progress(written: u64, received: u64, had: u64) -> Progress {
     Progress {
-        written: MessageNumber(written),
-        received: MessageNumber(received),
-        had: MessageNumber(had),
+        sent: MessageNumber(written),
+        acknowledged: MessageNumber(received),
+        confirmed: MessageNumber(had),
     }
 }
 
@@ -96,7 +96,7 @@ fn had_at_the_end(mut talk: Talk) -> u64 {
     talk.settle();
     assert!(talk.session.is_over());
     assert!(!talk.daemon.is_online("foobar"));
-    talk.daemon.progress.had.0
+    talk.daemon.progress.confirmed.0
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use chat_model::MessageNumber;
 use chat_node::token_bucket::Rate;
-use chat_rpc::{MessageNumber, ToWorker, UsersRequest, decode_items};
+use chat_rpc::{ToWorker, UsersRequest, decode_items};
 
 use super::daemon::SERIAL;
 use super::talk::Talk;
@@ -133,7 +134,7 @@ fn names_that_nobody_asked_for_are_passed_over() {
     let mut talk = Talk::logged_in();
     let request = UsersRequest {
         connection: SERIAL,
-        offset: chat_rpc::StreamOffset(1_000),
+        offset: chat_model::StreamOffset(1_000),
         through: MessageNumber(0),
         more: false,
     };

@@ -71,12 +71,12 @@ fn whoever_is_answered_rests_and_what_came_since_counts_from_there() {
     let progress = talk.session.progress();
     assert!(talk.session.rest().is_some());
     assert!(
-        progress.received > progress.had,
+        progress.acknowledged > progress.confirmed,
         "seen, but not heard of since"
     );
     talk.ask("who\n");
     let progress = talk.session.progress();
-    assert_eq!(progress.received, progress.had);
+    assert_eq!(progress.acknowledged, progress.confirmed);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The same entries in two states, whose checkpoints must stand for the same.
 
-use chat_rpc::{ConnectionSerial, Message, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_rpc::Message;
 
 use crate::checkpoint::MemoryCheckpoint;
-use crate::entry::{AccountChange, Action, ConnectionId, Entry, Limits, RequestName};
+use crate::entry::{AccountChange, Action, Entry, Limits};
 use crate::state::save::Record;
 use crate::state::{Effects, Restoration, SliceLimits, State};
 use crate::text_page::{Content, GatheredText};
+use chat_model::{ConnectionId, RequestName};
 
 pub(super) const ACCOUNTS: u64 = 12;
 pub(super) const ALL: SliceLimits = SliceLimits {
@@ -197,9 +199,9 @@ impl Pair {
         self.apply(&Entry::Progress {
             connection: connection(account),
             progress: Progress {
-                written: MessageNumber(through),
-                received: MessageNumber(through),
-                had: MessageNumber(through),
+                sent: MessageNumber(through),
+                acknowledged: MessageNumber(through),
+                confirmed: MessageNumber(through),
             },
         });
     }

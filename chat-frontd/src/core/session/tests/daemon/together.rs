@@ -1,6 +1,7 @@
 //! Answers to several messages in a row that travel as one.
 
-use chat_rpc::{Answer, MessageNumber, StreamOffset, ToWorker, decode_items};
+use chat_model::{MessageNumber, StreamOffset};
+use chat_rpc::{Answer, ToWorker, decode_items};
 
 use super::{Daemon, SERIAL, frame};
 
