@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use chat_model::password::Password;
+use chat_model::Password;
 use chat_node::text_file::{lines, without_byte_order_mark};
 
 use crate::conversation::MAX_LINE_BYTES;
@@ -16,7 +16,7 @@ const BESIDES_BYTES: usize = 5;
 
 /// The first line of the file, which has to be for its owner alone. A byte order mark before it and its line end (LF,
 /// CR LF, CR) are no part of it; everything else is, blanks too.
-pub(crate) fn read(path: &Path) -> Result<Password, String> {
+pub(crate) fn read(path: &Path) -> Result<Password<'static>, String> {
     let shown = path.display();
     let cannot = |error: std::io::Error| format!("cannot read the password from {shown}: {error}");
     let file = File::open(path).map_err(cannot)?;

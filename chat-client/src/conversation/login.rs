@@ -1,7 +1,7 @@
 //! From the name to `welcome`.
 
 use chat_line_protocol::words;
-use chat_model::password::Password;
+use chat_model::Password;
 
 use super::chat::Chat;
 use super::{Conversation, Question, Stage, parse_error};
@@ -17,8 +17,8 @@ enum Step {
     Declined,
     Agreed,
     NewPassword,
-    RepeatPassword(Password),
-    NewPasswordSent(Password),
+    RepeatPassword(Password<'static>),
+    NewPasswordSent(Password<'static>),
     Password,
     PasswordSent,
 }
@@ -28,7 +28,7 @@ pub(super) struct Login {
     step: Step,
     name: Vec<u8>,
     /// The password of the account that was just made: its maker need not type it again.
-    new_password: Option<Password>,
+    new_password: Option<Password<'static>>,
     just_registered: bool,
 }
 
@@ -187,7 +187,7 @@ impl Conversation {
         }
     }
 
-    fn registered(&mut self, password: Password) {
+    fn registered(&mut self, password: Password<'static>) {
         let name = self.login_name();
         self.show(Report::Registered(name));
         let Stage::Login(login) = &mut self.stage else {

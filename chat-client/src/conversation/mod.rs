@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chat_line_protocol::{DEFAULT_MAX_LINE_BYTES, words};
-use chat_model::password::Password;
+use chat_model::Password;
 
 use self::chat::Chat;
 use self::login::Login;
@@ -45,7 +45,7 @@ pub(crate) struct Options {
     /// How long an answer of the server is awaited.
     pub(crate) answer_patience: Duration,
     /// Given instead of asking for it, once.
-    pub(crate) password: Option<Password>,
+    pub(crate) password: Option<Password<'static>>,
 }
 
 /// What happened.

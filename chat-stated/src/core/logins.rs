@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chat_model::ConnectionSerial;
+use chat_model::Password;
 use chat_model::name;
-use chat_model::password::Password;
 use chat_node::security_log::Event;
 use chat_rpc::Answer;
 
@@ -36,7 +36,7 @@ pub(super) struct Logins {
 struct Registration {
     asked: Asked,
     name: String,
-    password: Password,
+    password: Password<'static>,
     address: IpAddr,
 }
 
@@ -55,7 +55,7 @@ enum What {
         account: AccountId,
         password_version: u32,
         address: IpAddr,
-        password: Password,
+        password: Password<'static>,
     },
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use chat_model::password::Password;
+use chat_model::Password;
 
 use super::breaks::Breaks;
 use super::cost::HashingCost;
@@ -58,14 +58,14 @@ pub enum PasswordJob {
     /// Make a secret of a password.
     Hash {
         /// As typed.
-        password: Password,
+        password: Password<'static>,
     },
     /// See whether a password is right.
     Verify {
         /// The account's secret.
         secret: String,
         /// As typed.
-        password: Password,
+        password: Password<'static>,
     },
 }
 
@@ -260,7 +260,7 @@ fn do_job(job: &PasswordJob, cost: HashingCost, memory: &mut HashingMemory) -> P
 /// A login with the right password goes through even where no stronger secret can be made.
 fn stronger_secret(
     secret: &str,
-    password: &Password,
+    password: &Password<'static>,
     cost: HashingCost,
     memory: &mut HashingMemory,
 ) -> Option<String> {

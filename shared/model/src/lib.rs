@@ -3,14 +3,18 @@
 //! Nothing here knows a protocol, an encoding or a disk. The front end, the state daemon and the tools speak of the same
 //! things with these types.
 
+mod id;
 pub mod message;
 pub mod name;
-pub mod password;
+mod name_list;
+mod password;
+mod request;
 pub mod text;
-
-mod id;
 
 pub use id::{
     AccountId, ConnectionId, ConnectionSerial, MessageNumber, Progress, RequestName, StreamOffset,
     WorkerSessionId,
 };
+pub use name_list::NameList;
+pub use password::Password;
+pub use request::{Audience, Message, Outcome, Request};

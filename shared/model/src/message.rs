@@ -13,6 +13,12 @@ pub fn may_be_text(text: &str) -> bool {
     (1..=MAX_TEXT_BYTES).contains(&text.len()) && text::is_clean(text)
 }
 
+/// Whether something can be taken for a recipient's name: the answer that repeats it has commas between names.
+pub fn may_be_recipient(name: &str) -> bool {
+    let has_separator = name.bytes().any(|byte| matches!(byte, b',' | b'\t' | b' '));
+    !name.is_empty() && !has_separator && text::is_clean(name)
+}
+
 /// Whether something can be taken for recipients' names, one space between: they must not break the answer that
 /// repeats them, with commas between.
 pub fn may_be_recipients(names: &str) -> bool {

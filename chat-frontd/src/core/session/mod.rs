@@ -24,7 +24,7 @@ mod tests;
 use std::net::IpAddr;
 
 use chat_line_protocol::words;
-use chat_model::password::Password;
+use chat_model::Password;
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
 use chat_node::security_log::Event;
 use chat_rpc::Message;
@@ -66,7 +66,7 @@ enum Step {
     },
     NewPassword {
         name: String,
-        first: Option<Password>,
+        first: Option<Password<'static>>,
     },
     Password {
         name: String,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use chat_model::password::Password;
+use chat_model::Password;
 use chat_model::{MessageNumber, StreamOffset};
 use chat_rpc::{Call, MessageBatch, MessageBatchBuilder};
 
@@ -19,11 +19,11 @@ pub(super) enum Question {
     },
     Register {
         name: String,
-        password: Password,
+        password: Password<'static>,
     },
     LogIn {
         name: String,
-        password: Password,
+        password: Password<'static>,
     },
     /// A message, or several that were sent line after line.
     SendBatch(Box<MessageBatchBuilder>),

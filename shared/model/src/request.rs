@@ -1,0 +1,147 @@
+//! What a client wants of the server, and what comes of it.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{MessageNumber, NameList, Password};
+
+/// Who a message is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Audience<'a> {
+    /// The accounts with these names. A name may stand there twice, and may be nobody's.
+    Accounts(#[serde(borrow)] NameList<'a>),
+    /// Every account but the sender's.
+    Everyone,
+}
+
+/// One thing that a client asks for, whatever the dialect it asks in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// A user says who it is. Outcomes: `PasswordNeeded`, `NameFree`, `NameUnavailable`, `AlreadyLoggedIn`, `Blocked`.
+    Identify {
+        /// As typed.
+        name: Cow<'a, str>,
+        /// Where the client comes from.
+        address: IpAddr,
+    },
+    /// Make an account. Outcomes: `Registered`, `NameUnavailable`, `Busy`, `DiskFull`.
+    Register {
+        /// As typed.
+        name: Cow<'a, str>,
+        /// As typed; any bytes but none.
+        #[serde(borrow)]
+        password: Password<'a>,
+        /// Where the client comes from.
+        address: IpAddr,
+    },
+    /// Log in. Outcomes: `LoggedIn`, `PasswordNeeded`, `Locked`, `AlreadyLoggedIn`, `Busy`, `DiskFull`;
+    /// `NameUnavailable` if there is no such account.
+    LogIn {
+        /// The account.
+        name: Cow<'a, str>,
+        /// As typed; any bytes but none.
+        #[serde(borrow)]
+        password: Password<'a>,
+        /// Where the client comes from.
+        address: IpAddr,
+    },
+    /// A message. Outcomes: `Stored`, `QueueFull`, `DiskFull`.
+    Send {
+        /// Who is to have it.
+        #[serde(borrow)]
+        audience: Audience<'a>,
+        /// 1 byte to 1 MiB, without control characters but TAB.
+        text: Cow<'a, str>,
+    },
+    /// Nothing but the messages that wait. Outcome: `Done`.
+    Fetch,
+    /// Names of users, sorted. Outcome: `Users`, or `Busy`.
+    ListUsers {
+        /// Those who are online, and those who were within so many minutes. `None`: those who are online only.
+        seen_within_minutes: Option<u64>,
+    },
+    /// Whether messages are sent without being asked for. Outcome: `Done`.
+    SetPush {
+        /// On or off.
+        on: bool,
+    },
+    /// End the session. Outcome: `LoggedOut`, once it has ended.
+    LogOut,
+}
+
+impl Request<'_> {
+    /// Whether a password is in it.
+    pub fn holds_password(&self) -> bool {
+        matches!(self, Self::Register { .. } | Self::LogIn { .. })
+    }
+}
+
+/// What came of a request. Which request can have which outcome is said at [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome<'a> {
+    /// The account exists: its password is needed, or the one given was wrong.
+    PasswordNeeded,
+    /// No account has this name, and one may be made.
+    NameFree,
+    /// No account has this name and none can be made; or another client made it first; or it is disabled.
+    NameUnavailable,
+    /// The user has a session already.
+    AlreadyLoggedIn,
+    /// The user is blocked from this address.
+    Blocked {
+        /// Rounded up; at least 1.
+        seconds_left: u64,
+    },
+    /// The account was made.
+    Registered,
+    /// The session has begun.
+    LoggedIn,
+    /// The last allowed try was wrong: blocked from this address.
+    Locked {
+        /// Rounded up; at least 1.
+        seconds_left: u64,
+    },
+    /// The message is on disk.
+    Stored {
+        /// Names that no account has, in the order they were given, each once.
+        #[serde(borrow)]
+        unknown: NameList<'a>,
+    },
+    /// There is nothing to say but the messages.
+    Done,
+    /// The users who were asked for.
+    Users(#[serde(borrow)] NameList<'a>),
+    /// The session has ended.
+    LoggedOut,
+    /// A queue is full, or the sender's share of it: nobody got the message.
+    QueueFull,
+    /// The disk, or what may wait in all, has no room for what this would add.
+    DiskFull,
+    /// Too much is under way; nothing was done.
+    Busy,
+    /// What this connection may not do: not logged in, logged in already, or a request that was answered and
+    /// forgotten. A worker without a fault never sees it.
+    Refused,
+}
+
+impl Outcome<'_> {
+    /// Whether a message was stored, and nobody is unknown.
+    pub fn is_stored_for_all(&self) -> bool {
+        matches!(self, Self::Stored { unknown } if unknown.is_empty())
+    }
+}
+
+/// A message as its reader gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message<'a> {
+    /// Rises within a reader's queue.
+    pub number: MessageNumber,
+    /// When the server took it, in milliseconds since 1970-01-01T00:00:00Z. Rises with the number.
+    pub time_ms: i64,
+    /// The account that sent it.
+    pub sender: &'a str,
+    /// 1 byte to 1 MiB, without control characters but TAB.
+    pub text: &'a str,
+}
