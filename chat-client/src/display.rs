@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use chat_node::wall_clock;
+use chat_node::logs::wall_clock;
 use jiff::tz::TimeZone;
 
 use crate::layout::{lay_out_message, lay_out_words};

@@ -1,5 +1,5 @@
 //! `chat-client`: talks the line protocol of chatserv with a server, for people at terminals and for scripts.
-// See `chat_node::output`.
+// See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
 mod arguments;
@@ -27,9 +27,9 @@ mod wording;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use chat_node::command_line;
+use chat_node::process::standard_streams::stdout_was_closed;
 use chat_node::sandbox::keep_memory_secret;
-use chat_node::standard_streams::stdout_was_closed;
+use chat_node::settings::command_line;
 
 use crate::arguments::Arguments;
 use crate::connection::Connection;

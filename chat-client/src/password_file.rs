@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use chat_model::Password;
-use chat_node::text_file::{lines, without_byte_order_mark};
+use chat_node::files::text_file::{lines, without_byte_order_mark};
 
 use crate::conversation::MAX_LINE_BYTES;
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use chat_node::text_file::without_byte_order_mark;
+use chat_node::files::text_file::without_byte_order_mark;
 
 use crate::conversation::{MAX_LINE_BYTES, Question};
 use crate::display::Display;

@@ -1,5 +1,5 @@
 //! The front end: a master, and workers that speak the line protocol to TCP clients.
-// See `chat_node::output`.
+// See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
 pub mod core;

@@ -1,5 +1,5 @@
 //! The program chat-frontd: a master, and its workers that serve the clients.
-// See `chat_node::output`.
+// See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
 use std::io::Write;
@@ -16,13 +16,13 @@ use chat_frontd::master::listened::Listened;
 use chat_frontd::master::probe::{ProbeError, probe};
 use chat_frontd::settings::Settings;
 use chat_frontd::worker::{self, WorkerSetup};
-use chat_node::child_link::ChildWarning;
+use chat_node::control::operator::{Health, report_sizes};
+use chat_node::control::status_file::Status;
 use chat_node::daemon::{self, ChildInheritance, Daemon, Listening};
-use chat_node::operator::{Health, report_sizes};
-use chat_node::pid_file;
-use chat_node::process_options::ProcessOptions;
+use chat_node::process::pid_file;
 use chat_node::sandbox::{ChildUser, Users};
-use chat_node::status_file::Status;
+use chat_node::settings::process_options::ProcessOptions;
+use chat_node::supervisor::child_link::ChildWarning;
 
 /// Who wants to serve fewer than this says so by a setting; a limit of the system that leaves no more is warned of.
 const FEW_CLIENTS: usize = 1_000;

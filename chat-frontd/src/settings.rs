@@ -5,9 +5,9 @@ use std::thread::available_parallelism;
 
 use anyhow::bail;
 use chat_line_protocol::DEFAULT_MAX_LINE_BYTES;
-use chat_node::memory::AvailableMemory;
-use chat_node::network::Networks;
-use chat_node::process_options::ProcessOptions;
+use chat_node::limits::memory::AvailableMemory;
+use chat_node::limits::network::Networks;
+use chat_node::settings::process_options::ProcessOptions;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
@@ -334,7 +334,7 @@ fn cores() -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use chat_node::memory::MemorySource;
+    use chat_node::limits::memory::MemorySource;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use chat_node::run_dir::is_operators;
+use chat_node::files::run_dir::is_operators;
 use nix::libc::O_NONBLOCK;
 use nix::unistd::geteuid;
 use thiserror::Error;

@@ -1,5 +1,5 @@
 //! The state daemon: a deterministic state machine over an ordered, durable journal.
-// See `chat_node::output`.
+// See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
 pub mod account_file;

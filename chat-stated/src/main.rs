@@ -1,5 +1,5 @@
 //! The program chat-stated: a supervisor, and its one child that holds the state.
-// See `chat_node::output`.
+// See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
 use std::io::Write;
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chat_node::control::operator::{Health, report_sizes};
+use chat_node::control::status_file::Status;
 use chat_node::daemon::{self, ChildInheritance, Daemon, Listening};
-use chat_node::operator::{Health, report_sizes};
-use chat_node::process_options::ProcessOptions;
 use chat_node::sandbox::{ChildUser, Users};
-use chat_node::status_file::Status;
+use chat_node::settings::process_options::ProcessOptions;
 use chat_node::supervisor::HandOver;
 use chat_stated::backup::command::StorageCommand;
 use chat_stated::server::{self, DaemonSetup};

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use chat_node::memory::AvailableMemory;
+use chat_node::limits::memory::AvailableMemory;
 
 use crate::core::CoreSettings;
 use crate::entry::Limits;
@@ -52,7 +52,7 @@ impl MemoryPlan {
 
 #[cfg(test)]
 mod tests {
-    use chat_node::memory::MemorySource;
+    use chat_node::limits::memory::MemorySource;
 
     use super::*;
 

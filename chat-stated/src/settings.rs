@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use chat_node::network::Networks;
-use chat_node::process_options::ProcessOptions;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::network::Networks;
+use chat_node::limits::token_bucket::Rate;
+use chat_node::settings::process_options::ProcessOptions;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
@@ -289,7 +289,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use chat_node::memory::{AvailableMemory, MemorySource};
+    use chat_node::limits::memory::{AvailableMemory, MemorySource};
 
     use super::*;
 

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use chat_model::{ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
-use chat_node::network::Networks;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::network::Networks;
+use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{
     Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Message, ResumeToken, ToWorker,
     decode_items,

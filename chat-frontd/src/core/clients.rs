@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use chat_model::ConnectionSerial;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::token_bucket::Rate;
 use slab::Slab;
 
 use super::client::Client;

@@ -16,7 +16,7 @@ mod timers;
 mod unauthenticated;
 
 use chat_model::ConnectionSerial;
-use chat_node::security_log::SecurityLog;
+use chat_node::logs::security_log::SecurityLog;
 use chat_rpc::FromWorker;
 
 #[cfg(feature = "fuzzing")]

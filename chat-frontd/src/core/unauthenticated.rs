@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use chat_model::{ConnectionSerial, Progress};
-use chat_node::network::Networks;
-use chat_node::refusals::Refusals;
-use chat_node::security_log::Event;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::network::Networks;
+use chat_node::limits::token_bucket::Rate;
+use chat_node::logs::security_log::Event;
+use chat_node::metrics::refusals::Refusals;
 use chat_rpc::FromWorker;
 
 use super::Action;

@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
-use chat_node::files_read::Outcome;
-use chat_node::handouts::Handouts;
-use chat_node::regular_file;
-use chat_node::wall_clock;
+use chat_node::control::reload_result::Outcome;
+use chat_node::files::regular_file;
+use chat_node::logs::wall_clock;
+use chat_node::supervisor::child_configuration::Handouts;
 use zeroize::Zeroizing;
 
 use crate::tls::chain;

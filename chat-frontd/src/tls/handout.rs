@@ -1,4 +1,4 @@
-//! What the master hands to each worker, as bytes: see `chat_node::handouts`.
+//! What the master hands to each worker, as bytes: see `chat_node::supervisor::child_configuration`.
 
 use zeroize::Zeroizing;
 
@@ -32,7 +32,7 @@ impl Handout {
         let length = fields.iter().map(|field| 4 + field.len()).sum();
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         for field in fields {
-            // Far below 4 GiB: `chat_node::handouts` takes no more than 512 KiB.
+            // Far below 4 GiB: `chat_node::supervisor::child_configuration` takes no more than 512 KiB.
             bytes.extend_from_slice(&(field.len() as u32).to_le_bytes());
             bytes.extend_from_slice(field);
         }

@@ -1,7 +1,7 @@
 //! The blocks of a PEM file as people save it: whatever its line ends, and with texts between the blocks. A block that
 //! cannot be read is an error, never passed over.
 
-use chat_node::text_file::{TextFileError, lines, without_byte_order_mark};
+use chat_node::files::text_file::{TextFileError, lines, without_byte_order_mark};
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 use zeroize::Zeroizing;

@@ -3,7 +3,7 @@
 //! Where a connection comes from is known only once it is taken: while untrusted clients come too fast, the kernel keeps all that
 //! come at that listener, and those of trusted sources wait with them.
 
-use chat_node::token_bucket::{Rate, TokenBucket};
+use chat_node::limits::token_bucket::{Rate, TokenBucket};
 
 /// Most that are taken from a listener in a turn; then the clients have theirs.
 const MOST_IN_A_TURN: usize = 8;

@@ -234,8 +234,8 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::time::{Duration, Instant};
 
-    use chat_node::network::Networks;
-    use chat_node::token_bucket::Rate;
+    use chat_node::limits::network::Networks;
+    use chat_node::limits::token_bucket::Rate;
 
     use super::*;
     use crate::core::{CoreSettings, SessionLimits, UnauthenticatedLimits};

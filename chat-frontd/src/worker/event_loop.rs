@@ -7,11 +7,11 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use chat_node::child_link::Reports;
-use chat_node::memory::AvailableMemory;
-use chat_node::network::Networks;
-use chat_node::token_bucket::Rate;
-use chat_node::wake_stream;
+use chat_node::limits::memory::AvailableMemory;
+use chat_node::limits::network::Networks;
+use chat_node::limits::token_bucket::Rate;
+use chat_node::process::wake_stream;
+use chat_node::supervisor::child_link::Reports;
 use mio::event::Event;
 use mio::net::{TcpListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};

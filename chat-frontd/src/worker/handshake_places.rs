@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
-use chat_node::network::source_of;
+use chat_node::limits::network::source_of;
 
 /// Silent ones for each place of one that speaks.
 const SILENT_FOR_EACH_PLACE: usize = 4;

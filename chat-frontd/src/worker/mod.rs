@@ -24,8 +24,8 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 
 use anyhow::Context;
-use chat_node::child_link::{ChildWarning, report_note, report_warning};
 use chat_node::sandbox::Sandbox;
+use chat_node::supervisor::child_link::{ChildWarning, report_note, report_warning};
 
 use crate::settings::Settings;
 use event_loop::EventLoop;

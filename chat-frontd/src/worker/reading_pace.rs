@@ -1,7 +1,7 @@
 //! How many bytes of an untrusted client are read. Lines have their pace in the core; a line without end is none, so what is read
 //! has one of its own. It slows nobody whose lines are taken: it allows as many, each as long as one may be.
 
-use chat_node::token_bucket::{Rate, TokenBucket};
+use chat_node::limits::token_bucket::{Rate, TokenBucket};
 
 /// A read counts as so many bytes at least: what comes byte by byte costs as much time.
 const UNIT_BYTES: usize = 1_024;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use chat_node::network::source_of;
-use chat_node::token_bucket::{Rate, TokenBucket};
+use chat_node::limits::network::source_of;
+use chat_node::limits::token_bucket::{Rate, TokenBucket};
 
 /// Sources that are remembered. Those beyond are not held to their pace, only to that of all: a flood from so many is to
 /// keep nobody out who comes from elsewhere.

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use chat_node::handouts::Inbox;
+use chat_node::supervisor::child_configuration::Inbox;
 use rustls::server::ServerConfig;
 use zeroize::Zeroize;
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use chat_node::process_identity::ProcessIdentity;
+use chat_node::process::identity::ProcessIdentity;
 
 use crate::connection::Connection;
 use crate::installation::{FRONTD, open_files, wait_until};

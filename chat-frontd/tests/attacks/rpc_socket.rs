@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
-use chat_node::status_file::Phase;
+use chat_node::control::status_file::Phase;
 use nix::sys::signal::Signal;
 
 use crate::descriptors::{MAY_BE_LIMITED, limit_descriptors};

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 
-use chat_node::status_file::Status;
+use chat_node::control::status_file::Status;
 
 use crate::connection::{Connection, Received};
 use crate::installation::{FRONTD, Installation, STATED, wait_until};

@@ -10,9 +10,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_node::pid_file::is_locked;
-use chat_node::process_identity::ProcessIdentity;
-use chat_node::status_file::Status;
+use chat_node::control::status_file::Status;
+use chat_node::process::identity::ProcessIdentity;
+use chat_node::process::pid_file::is_locked;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, geteuid, getsid};
 

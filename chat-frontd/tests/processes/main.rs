@@ -44,7 +44,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use chat_node::process_identity::ProcessIdentity;
+use chat_node::process::identity::ProcessIdentity;
 use installation::{FRONTD, Installation, STATED, kill, repository, wait_until};
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;

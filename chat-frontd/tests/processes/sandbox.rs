@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use chat_node::process_identity::ProcessIdentity;
+use chat_node::process::identity::ProcessIdentity;
 use nix::unistd::geteuid;
 
 use super::installation::{FRONTD, Installation, STATED, repository, wait_until};

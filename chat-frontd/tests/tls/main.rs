@@ -360,7 +360,7 @@ fn make_cert_makes_one_that_serves_and_never_replaces_one() {
 #[test]
 fn idle_tls_clients_take_little_memory() {
     const CLIENTS: usize = 500;
-    chat_node::descriptor_limit::raise().unwrap();
+    chat_node::limits::descriptor_limit::raise().unwrap();
     let server = Server::start(&["--workers=1"]);
     let worker = server.installation.children(FRONTD)[0];
     let resident_bytes = || {

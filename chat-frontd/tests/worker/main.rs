@@ -105,7 +105,7 @@ fn a_line_without_end_takes_no_memory() {
 
 #[test]
 fn a_thousand_idle_clients_take_little_memory_and_no_time() {
-    chat_node::descriptor_limit::raise().unwrap();
+    chat_node::limits::descriptor_limit::raise().unwrap();
     let server = Server::start(&[]);
     server.serves();
     let before = server.memory_bytes();

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use chat_node::regular_file;
+use chat_node::files::regular_file;
 use xxhash_rust::xxh3::xxh3_128;
 
 const DIGEST_BYTES: u64 = 32;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_node::text_file::{TextFileError, without_byte_order_mark};
+use chat_node::files::text_file::{TextFileError, without_byte_order_mark};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use thiserror::Error;

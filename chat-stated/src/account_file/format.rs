@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chat_model::name::may_stand_in_account_file;
-use chat_node::text_file::lines;
+use chat_node::files::text_file::lines;
 use thiserror::Error;
 
 use crate::passwords::secret::{self, SecretFormError};

@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use chat_node::regular_file::{self, NotRegular};
-use chat_node::text_file::{TextFileError, without_byte_order_mark};
+use chat_node::files::regular_file::{self, NotRegular};
+use chat_node::files::text_file::{TextFileError, without_byte_order_mark};
 use thiserror::Error;
 
 use super::create::sync_directory;

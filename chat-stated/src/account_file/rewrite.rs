@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use chat_node::regular_file;
+use chat_node::files::regular_file;
 
 use super::append::{AppendError, LOCK_WAIT, lock, open, system};
 use super::create::sync_directory;

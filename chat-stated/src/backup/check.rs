@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chat_node::pid_file::is_locked;
+use chat_node::process::pid_file::is_locked;
 
 use super::shown_time;
 use crate::account_file::format::parse;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use chat_node::output::{Remarks, complain};
-use chat_node::process_options::Role;
+use chat_node::logs::output::{Remarks, complain};
+use chat_node::settings::process_options::Role;
 use clap::Subcommand;
 
 use super::ask::ask;

@@ -3,7 +3,7 @@
 use std::io::BufReader;
 use std::path::Path;
 
-use chat_node::regular_file;
+use chat_node::files::regular_file;
 
 use super::format::{BackupReader, Counts, FormatError, Head, Item};
 use crate::checkpoint::{FIRST_RECORD_FORMAT, RECORD_FORMAT};

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use chat_node::wall_clock;
+use chat_node::logs::wall_clock;
 
 use super::format::Item;
 use super::read::read_backup;

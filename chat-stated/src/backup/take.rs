@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use chat_node::pid_file::{LockError, lock_file};
-use chat_node::regular_file;
+use chat_node::files::regular_file;
+use chat_node::process::pid_file::{LockError, lock_file};
 
 use super::format::{BackupWriter, Counts, FormatError, Head, Item};
 use super::read::format_error;

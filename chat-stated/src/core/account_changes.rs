@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use chat_node::files_read::Outcome;
+use chat_node::control::reload_result::Outcome;
 
 use super::Core;
 use crate::account_file::acceptance::{self, Known, accept};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use chat_node::files_read::{Outcome, Reading};
+use chat_node::control::reload_result::{Outcome, Reading};
 use chat_rpc::Answer;
 
 use super::{Action, Core, FileRequest};

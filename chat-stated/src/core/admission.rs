@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use chat_model::ConnectionSerial;
-use chat_node::refusals::Refusals;
-use chat_node::security_log::Event;
+use chat_node::logs::security_log::Event;
+use chat_node::metrics::refusals::Refusals;
 use chat_rpc::{Answer, ToWorker};
 
 use super::Core;

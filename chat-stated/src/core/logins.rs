@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use chat_model::ConnectionSerial;
 use chat_model::Password;
 use chat_model::name;
-use chat_node::security_log::Event;
+use chat_node::logs::security_log::Event;
 use chat_rpc::Answer;
 
 use super::link::LinkId;

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chat_model::{MessageNumber, WorkerSessionId};
-use chat_node::security_log::SecurityLog;
+use chat_node::logs::security_log::SecurityLog;
 
 pub use link::LinkId;
 pub use sources::SourceLimits;

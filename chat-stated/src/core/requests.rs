@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use chat_model::message::{may_be_recipients, may_be_text};
 use chat_model::{ConnectionSerial, Progress, StreamOffset};
-use chat_node::security_log::Event;
+use chat_node::logs::security_log::Event;
 use chat_rpc::{Answer, Call, FromWorker, Request, ToWorker, decode_items};
 
 use super::Core;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use chat_node::histogram::Histogram;
+use chat_node::metrics::histogram::Histogram;
 
 /// A commit that takes longer is told of in the log.
 const SLOW: Duration = Duration::from_secs(1);

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chat_model::WorkerSessionId;
-use chat_node::child_link::{ChildWarning, Reports, report_note, report_ready, report_warning};
-use chat_node::process_identity::has_ended;
-use chat_node::system_limits::SystemLimits;
-use chat_node::wake_stream;
+use chat_node::limits::system_limits::SystemLimits;
+use chat_node::process::identity::has_ended;
+use chat_node::process::wake_stream;
+use chat_node::supervisor::child_link::{
+    ChildWarning, Reports, report_note, report_ready, report_warning,
+};
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};

@@ -14,9 +14,9 @@ use std::num::NonZeroUsize;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use chat_node::memory::AvailableMemory;
+use chat_node::limits::memory::AvailableMemory;
+use chat_node::limits::system_limits::SystemLimits;
 use chat_node::sandbox::Sandbox;
-use chat_node::system_limits::SystemLimits;
 
 use crate::account_file::rewrite::rewrite;
 use crate::backup::restore;

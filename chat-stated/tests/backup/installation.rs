@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use chat_node::status_file::Status;
+use chat_node::control::status_file::Status;
 use chat_stated::stored_state::StoredBackup;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

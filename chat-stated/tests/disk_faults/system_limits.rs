@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use chat_node::status_file::Status;
+use chat_node::control::status_file::Status;
 use chat_rpc::Answer;
 
 use crate::cases::try_each;

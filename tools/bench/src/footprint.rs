@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use chat_node::process_identity::ProcessIdentity;
+use chat_node::process::identity::ProcessIdentity;
 
 use crate::installation::{Daemon, Installation};
 

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use chat_node::output::complain;
-use chat_node::process_identity::ProcessIdentity;
-use chat_node::run_dir::RunDir;
-use chat_node::status_file::Status;
+use chat_node::control::status_file::Status;
+use chat_node::files::run_dir::RunDir;
+use chat_node::logs::output::complain;
+use chat_node::process::identity::ProcessIdentity;
 use chat_stated::passwords::cost::HashingCost;
 use chat_stated::passwords::secret::{HashingMemory, hash};
 use tempfile::TempDir;

@@ -1,5 +1,5 @@
 //! Clients by the thousand, to load a chat server with, and what is done with them.
-// See `chat_node::output`.
+// See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
 pub mod client_addresses;

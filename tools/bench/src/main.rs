@@ -1,5 +1,5 @@
 //! The program chat-bench: puts a chat server under load and tells what came of it.
-// See `chat_node::output`.
+// See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
 use std::io::Write;
@@ -15,8 +15,8 @@ use chat_bench::speed::{
     accounts, attack, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
 };
 use chat_bench::{crash, hot_paths, outage, soak, startup};
-use chat_node::command_line;
-use chat_node::output::complain;
+use chat_node::logs::output::complain;
+use chat_node::settings::command_line;
 use clap::{Parser, Subcommand};
 
 /// Puts chatserv under load, and tells what came of it: one line of JSON, and lines for people

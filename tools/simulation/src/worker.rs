@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use chat_frontd::core::{
     Action, ClientKey, Core, CoreSettings, SessionLimits, UnauthenticatedLimits,
 };
-use chat_node::network::Networks;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::network::Networks;
+use chat_node::limits::token_bucket::Rate;
 use chat_stated::core::LinkId;
 use fastrand::Rng;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chat_line_protocol::words;
-use chat_node::security_log::Event;
+use chat_node::logs::security_log::Event;
 use chat_rpc::Answer;
 
 use super::command::{self, Command, CommandError, PushMode};

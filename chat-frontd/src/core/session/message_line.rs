@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chat_node::wall_clock;
+use chat_node::logs::wall_clock;
 use chat_rpc::Message;
 
 /// Writes message lines. Many messages bear the same second, so the last one's text is kept.

@@ -26,7 +26,7 @@ use std::net::IpAddr;
 use chat_line_protocol::words;
 use chat_model::Password;
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
-use chat_node::security_log::Event;
+use chat_node::logs::security_log::Event;
 use chat_rpc::Message;
 use memchr::memrchr;
 

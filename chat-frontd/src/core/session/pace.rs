@@ -1,6 +1,6 @@
 //! How fast a client's lines are taken. What comes faster waits, unread; nothing is lost.
 
-use chat_node::token_bucket::{Rate, TokenBucket};
+use chat_node::limits::token_bucket::{Rate, TokenBucket};
 
 /// So much of a list of names counts as one line.
 const BYTES_PER_LINE: usize = 4 * 1024;

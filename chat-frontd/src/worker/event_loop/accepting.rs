@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 
 use anyhow::Context;
-use chat_node::child_link::report_ready;
-use chat_node::security_log::Event as SecurityEvent;
+use chat_node::logs::security_log::Event as SecurityEvent;
+use chat_node::supervisor::child_link::report_ready;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use zeroize::Zeroize;

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use chat_model::ConnectionSerial;
-use chat_node::network::{Networks, source_of};
-use chat_node::security_log::Event;
-use chat_node::token_bucket::{Rate, TokenBucket};
+use chat_node::limits::network::{Networks, source_of};
+use chat_node::limits::token_bucket::{Rate, TokenBucket};
+use chat_node::logs::security_log::Event;
 
 use super::link::LinkId;
 use connections::{Connection, Connections};

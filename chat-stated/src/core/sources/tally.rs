@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use chat_node::network::source_of;
+use chat_node::limits::network::source_of;
 
 /// Connections, of them those on which nobody is logged in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What is counted, and had in the security log, of logins.
 
-use chat_node::security_log::Event;
+use chat_node::logs::security_log::Event;
 
 use super::*;
 use crate::passwords::pool::PasswordResult;

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::backoff::Backoff;
-use crate::child_link::ChildWarning;
-use crate::process_identity::ProcessIdentity;
-use crate::status_file::{ChildStatus, LifeEnd, Phase};
+use crate::control::status_file::{ChildStatus, LifeEnd, Phase};
+use crate::process::identity::ProcessIdentity;
+use crate::supervisor::child_link::ChildWarning;
 
 /// Lives in a row that a child may fail before all have been ready once; then the start as a whole has failed.
 const FIRST_LIVES: u32 = 3;
@@ -16,8 +16,8 @@ const FIRST_LIVES: u32 = 3;
 const STOP_WAIT_MS: u64 = 8_000;
 
 /// How long a child that serves may give no sign of life. It gives one every
-/// [`crate::child_link::BETWEEN_SIGNS_OF_LIFE_MS`].
-const SILENCE_MS: u64 = 4 * crate::child_link::BETWEEN_SIGNS_OF_LIFE_MS;
+/// [`crate::supervisor::child_link::BETWEEN_SIGNS_OF_LIFE_MS`].
+const SILENCE_MS: u64 = 4 * crate::supervisor::child_link::BETWEEN_SIGNS_OF_LIFE_MS;
 
 /// The time of something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

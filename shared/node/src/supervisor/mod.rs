@@ -4,6 +4,8 @@
 //! gone, it learns from the same socket pair.
 
 mod backoff;
+pub mod child_configuration;
+pub mod child_link;
 mod child_set;
 mod lasting_directory;
 mod publication;
@@ -24,15 +26,15 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::child_link::ChildLink;
-use crate::files_read::{FilesRead, Outcome, Reading};
-use crate::handouts::Handouts;
-use crate::process_identity::{ProcessIdentity, boot_id, pid_namespace};
-use crate::refusals::Refusals;
-use crate::status_file::{Phase, Status};
-use crate::system_limits;
-use crate::wall_clock;
+use crate::control::reload_result::{FilesRead, Outcome, Reading};
+use crate::control::status_file::{Phase, Status};
+use crate::limits::system_limits;
+use crate::logs::wall_clock;
+use crate::metrics::refusals::Refusals;
+use crate::process::identity::{ProcessIdentity, boot_id, pid_namespace};
 pub use backoff::LONGEST_WAIT_MS;
+use child_configuration::Handouts;
+use child_link::ChildLink;
 pub use child_set::{Action, ChildSet, Now};
 use lasting_directory::LastingDirectory;
 use publication::Publication;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::status_file::Status;
+use crate::control::status_file::Status;
 
 /// How long after a failure it is tried again.
 const RETRY_AFTER_MS: u64 = 1_000;
@@ -70,7 +70,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::status_file::Phase;
+    use crate::control::status_file::Phase;
 
     fn serving() -> Status {
         Status {

@@ -13,10 +13,10 @@ use std::process::{Command, Stdio};
 use command_fds::{CommandFdExt, FdMapping};
 
 use super::shared_sockets::SharedSockets;
-use crate::child_link::ChildLink;
-use crate::inherited_fd::{FIRST_LISTENER_FD, LIFE_LOCK_FD, LINK_FD};
-use crate::process_identity::ProcessIdentity;
+use crate::process::identity::ProcessIdentity;
+use crate::process::inherited_fd::{FIRST_LISTENER_FD, LIFE_LOCK_FD, LINK_FD};
 use crate::sandbox::HandOverError;
+use crate::supervisor::child_link::ChildLink;
 
 /// A command that runs this program's own binary under the name `arg0`, with `flags` before this process's own
 /// arguments, and `descriptors` as the numbers beside them.
@@ -136,10 +136,10 @@ impl Inheritance {
     pub fn take(listeners: u32) -> io::Result<Self> {
         let listener_fds = (FIRST_LISTENER_FD..).take(listeners as usize);
         Ok(Self {
-            parent: crate::inherited_fd::take(LINK_FD)?.into(),
-            life_lock: crate::inherited_fd::take(LIFE_LOCK_FD)?,
+            parent: crate::process::inherited_fd::take(LINK_FD)?.into(),
+            life_lock: crate::process::inherited_fd::take(LIFE_LOCK_FD)?,
             listeners: listener_fds
-                .map(crate::inherited_fd::take)
+                .map(crate::process::inherited_fd::take)
                 .collect::<io::Result<_>>()?,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chat_node::histogram::Histogram;
+use chat_node::metrics::histogram::Histogram;
 
 use super::kills::Victim;
 

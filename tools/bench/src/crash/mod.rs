@@ -121,7 +121,7 @@ impl Options {
 /// Has a storm rage, and tells what came of it. An error means that it could not go on; then nothing is proved.
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     let seed = options.seed.unwrap_or_else(seed_of_now);
-    chat_node::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
+    chat_node::limits::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
     let is_cancelled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, is_cancelled.clone())?;

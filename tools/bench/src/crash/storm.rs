@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use chat_node::process_identity::ProcessIdentity;
+use chat_node::process::identity::ProcessIdentity;
 use nix::sys::signal::Signal;
 
 use super::Options;

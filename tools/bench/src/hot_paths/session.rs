@@ -8,8 +8,8 @@ use chat_frontd::core::{
     ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits,
 };
 use chat_model::{ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
-use chat_node::network::Networks;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::network::Networks;
+use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{
     Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Message, ResumeToken, SendBatch,
     ToWorker, decode_items,

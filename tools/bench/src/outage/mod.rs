@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use chat_node::process_identity::ProcessIdentity;
+use chat_node::process::identity::ProcessIdentity;
 use clap::builder::RangedU64ValueParser;
 use nix::sys::signal::Signal;
 
@@ -109,7 +109,7 @@ impl Options {
 /// Queues, kills, and tells how long the clients waited. An error means that a connection closed, an answer was not
 /// what it should be, or that nothing went on.
 pub fn run(options: &Options) -> anyhow::Result<Report> {
-    chat_node::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
+    chat_node::limits::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
     let programs = options.run.programs_dir()?;
     let accounts = Accounts {
         prefix: "outage-".into(),

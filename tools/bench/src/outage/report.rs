@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use chat_node::histogram::Histogram;
+use chat_node::metrics::histogram::Histogram;
 
 use super::Options;
 use crate::json_object::JsonObject;

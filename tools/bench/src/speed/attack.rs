@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
-use chat_node::histogram::Histogram;
+use chat_node::metrics::histogram::Histogram;
 use clap::builder::RangedU64ValueParser;
 
 use super::attackers::{Attack, Attackers};

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use chat_node::output::complain;
+use chat_node::logs::output::complain;
 use chat_stated::passwords::thread_priority::set_idle;
 use clap::ValueEnum;
 use nix::libc;

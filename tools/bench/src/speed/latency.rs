@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use chat_node::histogram::Histogram;
+use chat_node::metrics::histogram::Histogram;
 use clap::builder::RangedU64ValueParser;
 
 use super::deliveries::{Answers, Deliveries};

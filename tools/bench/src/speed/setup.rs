@@ -112,7 +112,7 @@ impl<'a> Stage<'a> {
     }
 
     fn prepare(repetition: &'a Repetition, server: &str, storage: &str) -> anyhow::Result<Self> {
-        chat_node::descriptor_limit::raise()?;
+        chat_node::limits::descriptor_limit::raise()?;
         let placement = Placement::choose(repetition.unpinned)?;
         Ok(Self {
             placement,

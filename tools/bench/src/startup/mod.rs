@@ -116,7 +116,7 @@ impl Options {
 /// Queues, stops, starts and reads, and tells how long it took. An error means that a message did not come as it should,
 /// or that it could not go on.
 pub fn run(options: &Options) -> anyhow::Result<Report> {
-    chat_node::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
+    chat_node::limits::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
     let programs = options.run.programs_dir()?;
     let accounts = Accounts {
         prefix: "startup-".into(),

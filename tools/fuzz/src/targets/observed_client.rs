@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use chat_frontd::core::{
     Action, ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits,
 };
-use chat_node::network::Networks;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::network::Networks;
+use chat_node::limits::token_bucket::Rate;
 
 use crate::choices::Choices;
 

@@ -1,6 +1,6 @@
 //! The status file: whatever is in it, it is read or not; what was read is written in lines of its own, and read again.
 
-use chat_node::status_file::Status;
+use chat_node::control::status_file::Status;
 
 /// Keys and values.
 pub const WORDS: &[&[u8]] = &[

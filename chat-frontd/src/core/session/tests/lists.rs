@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_model::MessageNumber;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{ToWorker, UsersRequest, decode_items};
 
 use super::daemon::SERIAL;

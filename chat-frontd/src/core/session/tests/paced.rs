@@ -1,7 +1,7 @@
 //! Clients that are too fast, too many, or ask for too much.
 
-use chat_node::security_log::Event;
-use chat_node::token_bucket::Rate;
+use chat_node::limits::token_bucket::Rate;
+use chat_node::logs::security_log::Event;
 
 use super::talk::Talk;
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use chat_node::token_bucket::Rate;
+use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{FromWorker, ToWorker, decode_items};
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};

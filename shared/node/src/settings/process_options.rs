@@ -6,7 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use log::LevelFilter;
 
-use crate::run_dir::RunDir;
+use crate::files::run_dir::RunDir;
 use crate::sandbox::SandboxOptions;
 
 /// Flags of a daemon's process, as opposed to those of its work.

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::pidfd;
+use crate::process::pidfd;
 
 /// One process among all since the host was booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

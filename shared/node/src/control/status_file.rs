@@ -11,13 +11,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::child_link::ChildWarning;
-use crate::files_read::FilesRead;
-use crate::log_format::one_line;
-use crate::process_identity::ProcessIdentity;
-use crate::refusals::Refusals;
-use crate::regular_file;
-use crate::run_dir::is_operators;
+use crate::control::reload_result::FilesRead;
+use crate::files::regular_file;
+use crate::files::run_dir::is_operators;
+use crate::logs::log_format::one_line;
+use crate::metrics::refusals::Refusals;
+use crate::process::identity::ProcessIdentity;
+use crate::supervisor::child_link::ChildWarning;
 
 /// More children than any daemon has; a bound for what is read from a file.
 const MAX_CHILDREN: u32 = 1024;
@@ -63,7 +63,7 @@ pub struct Status {
     pub pid: i32,
     /// The boot of the host that all process numbers belong to.
     pub boot_id: String,
-    /// The PID namespace that they belong to, if that is known: see [`crate::process_identity::pid_namespace`].
+    /// The PID namespace that they belong to, if that is known: see [`crate::process::identity::pid_namespace`].
     pub pid_namespace: Option<u64>,
     /// When it was started.
     pub since: Timestamp,

@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 
 use log::LevelFilter;
 
-use crate::wall_clock;
+use crate::logs::wall_clock;
 
 /// Sends this process's log, and the text of a panic, to standard error.
 pub fn start(program: &'static str, level: LevelFilter) -> Result<(), log::SetLoggerError> {

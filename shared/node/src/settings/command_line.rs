@@ -8,7 +8,7 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, Error, Parser};
 
-use crate::output;
+use crate::logs::output;
 
 /// Variables of which an empty value means something: nobody is trusted.
 const EMPTY_IS_A_VALUE: [&str; 1] = ["CHAT_TRUSTED"];

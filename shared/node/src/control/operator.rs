@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use nix::sys::signal::Signal;
 
-use crate::files_read::FilesRead;
-use crate::lock_holder::{Holder, HoldingProcess};
-use crate::pid_file::{holder, is_locked};
-use crate::process_identity::{ProcessIdentity, boot_id, pid_namespace};
-use crate::run_dir::RunDir;
-use crate::status_file::{ChildStatus, Phase, Status};
+use crate::control::reload_result::FilesRead;
+use crate::control::status_file::{ChildStatus, Phase, Status};
+use crate::files::run_dir::RunDir;
+use crate::process::identity::{ProcessIdentity, boot_id, pid_namespace};
+use crate::process::lock_holder::{Holder, HoldingProcess};
+use crate::process::pid_file::{holder, is_locked};
 
 /// How long a daemon and its children have to end; the daemon itself kills its children sooner.
 const STOP_WAIT: Duration = Duration::from_secs(10);
@@ -352,7 +352,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::pid_file::lock_file;
+    use crate::process::pid_file::lock_file;
 
     #[test]
     fn sizes_are_written_for_people() {

@@ -3,16 +3,16 @@
 //! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, `C` with a length and a text for
 //! how often what was refused, `F` followed by `+` or `-`, `a` or `s` (asked for, or by itself) and a line of what came
 //! of the files that it read, `W` followed by `+` or `-` and a line of what it warns of now, `A` for a sign of life, and
-//! `E` followed by a text that ends with the stream. The other way go handouts (see [`crate::handouts`]); and by the end of the stream the child learns that its parent is gone.
+//! `E` followed by a text that ends with the stream. The other way go handouts (see [`crate::supervisor::child_configuration`]); and by the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use crate::files_read::Reading;
-use crate::handouts::Outbox;
-use crate::log_format::one_line;
-use crate::refusals::Refusals;
+use crate::control::reload_result::Reading;
+use crate::logs::log_format::one_line;
+use crate::metrics::refusals::Refusals;
+use crate::supervisor::child_configuration::Outbox;
 
 /// Longest text of a failure that is passed on, in bytes.
 const MAX_FAILURE_BYTES: usize = 4096;

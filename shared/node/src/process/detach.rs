@@ -16,11 +16,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::child_link::ChildLink;
-use crate::inherited_fd::LINK_FD;
-use crate::output;
-use crate::regular_file;
-use crate::run_dir::RunDir;
+use crate::files::regular_file;
+use crate::files::run_dir::RunDir;
+use crate::logs::output;
+use crate::process::inherited_fd::LINK_FD;
+use crate::supervisor::child_link::ChildLink;
 use crate::supervisor::own_binary;
 
 /// A start may take long, with much to read from disk; this often, the one who waits is told that it goes on.

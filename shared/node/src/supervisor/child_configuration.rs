@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 
 use zeroize::Zeroizing;
 
-use crate::files_read::Outcome;
+use crate::control::reload_result::Outcome;
 
 /// Longest handout.
 pub const MAX_HANDOUT_BYTES: usize = 512 * 1024;
@@ -136,7 +136,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::child_link::ChildLink;
+    use crate::supervisor::child_link::ChildLink;
     use std::io::Read;
 
     #[test]

@@ -13,24 +13,25 @@ use clap::Parser;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 
-use crate::child_link::{report_failure, report_ready};
-use crate::command_line;
-use crate::handouts::Handouts;
-use crate::lock_holder::Holder;
-use crate::operator::{self, Health};
-use crate::output::Remarks;
-use crate::pid_file::{LockError, PidFile, holder, lock_file};
-use crate::process_options::{ProcessOptions, Role};
-use crate::run_dir::RunDir;
-use crate::run_dir_trust::{self, Trusted, Untrusted};
+use crate::control::operator::{self, Health};
+use crate::control::status_file::Status;
+use crate::files::run_dir::RunDir;
+use crate::files::run_dir_trust::{self, Trusted, Untrusted};
+use crate::limits::system_limits::{self, SystemLimits};
+use crate::logs::output::Remarks;
+use crate::logs::{log_format, output};
+use crate::process::lock_holder::Holder;
+use crate::process::pid_file::{LockError, PidFile, holder, lock_file};
+use crate::process::{detach, inherited_fd, signals};
 use crate::sandbox::{
     ChildUser, Sandbox, SandboxMode, SandboxOptions, Separation, Users, closed_directory,
     forbid_core_dumps, make_passable,
 };
-use crate::status_file::Status;
+use crate::settings::command_line;
+use crate::settings::process_options::{ProcessOptions, Role};
+use crate::supervisor::child_configuration::Handouts;
+use crate::supervisor::child_link::{report_failure, report_ready};
 use crate::supervisor::{ChildStarter, HandOver, Inheritance, SharedSockets, Signals, Supervisor};
-use crate::system_limits::{self, SystemLimits};
-use crate::{detach, inherited_fd, log_format, output, signals};
 
 /// How long a new daemon waits for the children of one that was killed; they end at once unless something holds them.
 const ORPHAN_WAIT: Duration = Duration::from_secs(5);

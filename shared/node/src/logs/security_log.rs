@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::network::source_of;
-use crate::refusals::Refusals;
-use crate::token_bucket::{Rate, TokenBucket};
+use crate::limits::network::source_of;
+use crate::limits::token_bucket::{Rate, TokenBucket};
+use crate::metrics::refusals::Refusals;
 
 /// Longest value of a field, in bytes before it is written.
 const MAX_VALUE_BYTES: usize = 64;

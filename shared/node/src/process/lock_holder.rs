@@ -15,8 +15,8 @@ use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid};
 
-use crate::pidfd;
-use crate::process_identity::has_ended;
+use crate::process::identity::has_ended;
+use crate::process::pidfd;
 
 /// Who has a lock.
 #[derive(Debug)]

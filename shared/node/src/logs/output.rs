@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 
 use nix::errno::Errno;
 
-use crate::standard_streams::stdout_was_closed;
+use crate::process::standard_streams::stdout_was_closed;
 
 /// Writes a line to standard error. If even that cannot be written, the exit status has to tell.
 pub fn complain(text: impl Display) {

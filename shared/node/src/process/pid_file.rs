@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::lock_holder::{self, Holder};
-use crate::regular_file;
-use crate::run_dir::is_operators;
+use crate::files::regular_file;
+use crate::files::run_dir::is_operators;
+use crate::process::lock_holder::{self, Holder};
 
 /// Somebody who only looks whether a lock is held has it for a moment; one who wants it tries for this long.
 const LOOKER_WAIT: Duration = Duration::from_millis(100);

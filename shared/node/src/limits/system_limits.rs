@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::descriptor_limit;
+use crate::limits::descriptor_limit;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_file_that_may_not_grow_is_an_error() {
         use std::io::Write;
-        crate::signals::ignore_meaningless().unwrap();
+        crate::process::signals::ignore_meaningless().unwrap();
         let (soft, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         // No other test of this program writes so much to a file.
