@@ -10,10 +10,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use chat_frontd::master::handouts::TlsHandouts;
 use chat_frontd::master::listen::{check_bindable, listen_on_all, reachable};
 use chat_frontd::master::listened::Listened;
 use chat_frontd::master::probe::{ProbeError, probe};
+use chat_frontd::master::tls_configuration::TlsConfigurationSource;
 use chat_frontd::settings::Settings;
 use chat_frontd::worker::{self, WorkerSetup};
 use chat_node::control::operator::{Health, report_sizes};
@@ -58,7 +58,7 @@ impl Daemon for FrontEnd {
     const CHILD_USER: ChildUser = ChildUser::Worker;
     const LEAST_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
     /// The state daemon, which the workers wait for, is usually started before.
-    const START_PATIENCE: Option<(Duration, &'static str)> = Some((
+    const START_TIMEOUT: Option<(Duration, &'static str)> = Some((
         Duration::from_secs(30),
         "the workers wait for the state daemon; is chat-stated running in the same run directory? \
          scripts/start starts both",
@@ -97,9 +97,10 @@ impl Daemon for FrontEnd {
         let tls_addresses = &self.settings.listen_tls;
         let tls = listen_on_all(tls_addresses, "--listen-tls, CHAT_LISTEN_TLS", &plain)?;
         let first_tls_listener = u32::try_from(plain.len())?;
-        let handouts = TlsHandouts::new(first_tls_listener, self.settings.identity_files()?)?;
+        let tls_configuration =
+            TlsConfigurationSource::new(first_tls_listener, self.settings.identity_files()?)?;
         let mut listening = Listening {
-            handouts: Some(Box::new(handouts)),
+            child_configuration: Some(Box::new(tls_configuration)),
             ..Listening::default()
         };
         let plain = plain.into_iter().map(|listener| (listener, false));
@@ -140,7 +141,7 @@ impl Daemon for FrontEnd {
         worker::run(setup, inheritance.sandbox)
     }
 
-    fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {
+    fn inspect(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {
         let mut listened = Vec::new();
         for address in &status.addresses {
             let parsed: Listened = address
@@ -148,7 +149,7 @@ impl Daemon for FrontEnd {
                 .with_context(|| format!("the status file names {address}, which is no address"))?;
             listened.push(parsed);
         }
-        let health = look_at_all(&listened, out)?;
+        let health = inspect_all(&listened, out)?;
         let log = self.settings.process.run_dir_of(Self::NAME).log_file();
         report_sizes(&[&log], out)?;
         Ok(health)
@@ -157,7 +158,7 @@ impl Daemon for FrontEnd {
 
 /// Asks to be served at each address. One that cannot be reached from here keeps nobody out who is served at another
 /// one.
-fn look_at_all(listened: &[Listened], out: &mut impl Write) -> anyhow::Result<Health> {
+fn inspect_all(listened: &[Listened], out: &mut impl Write) -> anyhow::Result<Health> {
     let (mut is_served, mut is_refused) = (false, false);
     for listened in listened {
         let (address, is_tls) = (reachable(listened.address), listened.is_tls);
@@ -187,7 +188,7 @@ fn look_at_all(listened: &[Listened], out: &mut impl Write) -> anyhow::Result<He
         }
     }
     Ok(match is_served && !is_refused {
-        true => Health::Whole,
-        false => Health::Partial,
+        true => Health::Healthy,
+        false => Health::Degraded,
     })
 }

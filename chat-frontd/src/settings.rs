@@ -12,7 +12,7 @@ use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
 use crate::master::address::{ListenAddress, PlainListen};
-use crate::master::handouts::IdentityFiles;
+use crate::master::tls_configuration::IdentityFiles;
 
 /// What a worker holds for all its clients at the most, unless told otherwise.
 const MAX_BUFFER_BYTES: usize = 512 << 20;

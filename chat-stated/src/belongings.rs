@@ -1,6 +1,6 @@
 //! What belongs to the user of the process that holds the state, when the daemon was started as root.
 
-use chat_node::sandbox::{HandOverError, Users, give, give_directory, share_with_group};
+use chat_node::sandbox::{OwnershipError, Users, give, give_directory, share_with_group};
 
 use crate::account_file::accepted;
 use crate::account_file::create::new_path;
@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 /// Gives him the state, the account file and a backup that is to be restored, and lets him make files beside them. The
 /// run directory stays its owner's, and what is others' in it stays out of his reach: it is sticky.
-pub fn hand_over(settings: &Settings, users: Users) -> Result<(), HandOverError> {
+pub fn hand_over(settings: &Settings, users: Users) -> Result<(), OwnershipError> {
     let run_dir = &settings.process.run_dir;
     share_with_group(run_dir, users.state)?;
     give_directory(&settings.state_dir(), users.state)?;

@@ -14,7 +14,7 @@ use chat_node::control::status_file::Status;
 use chat_node::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_node::sandbox::{ChildUser, Users};
 use chat_node::settings::process_options::ProcessOptions;
-use chat_node::supervisor::HandOver;
+use chat_node::supervisor::ChangeOwnership;
 use chat_stated::backup::command::StorageCommand;
 use chat_stated::server::{self, DaemonSetup};
 use chat_stated::settings::Settings;
@@ -69,14 +69,14 @@ impl Daemon for StateDaemon {
         let path = self.settings.socket_path();
         let listener = socket::listen(&path, users.map(|users| users.worker.gid))?;
         Ok(Listening {
-            handouts: None,
+            child_configuration: None,
             sockets: vec![OwnedFd::from(listener)],
             addresses: vec![path.display().to_string()],
             files: vec![path],
         })
     }
 
-    fn hand_over(&self, users: Users) -> Option<HandOver> {
+    fn change_ownership(&self, users: Users) -> Option<ChangeOwnership> {
         let settings = self.settings.clone();
         Some(Box::new(move || belongings::hand_over(&settings, users)))
     }
@@ -104,13 +104,13 @@ impl Daemon for StateDaemon {
         })
     }
 
-    fn look(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {
+    fn inspect(&self, status: &Status, out: &mut impl Write) -> anyhow::Result<Health> {
         for address in &status.addresses {
             writeln!(out, "  listens on {address}")?;
         }
         let (state, accounts) = (self.settings.state_dir(), self.settings.account_file());
         let log = self.settings.process.run_dir_of(Self::NAME).log_file();
         report_sizes(&[&state, &accounts, &log], out)?;
-        Ok(Health::Whole)
+        Ok(Health::Healthy)
     }
 }

@@ -2,8 +2,8 @@
 //! asked, whether clients are served. It reads no client's byte.
 
 pub mod address;
-pub mod handouts;
 pub mod listen;
 pub mod listened;
 pub mod probe;
+pub mod tls_configuration;
 mod tls_probe;

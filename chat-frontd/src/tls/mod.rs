@@ -3,7 +3,7 @@
 //! The master reads the files and checks them; the workers get what is in them over their links, and open no file.
 
 pub mod chain;
-pub mod handout;
+pub mod configuration;
 pub mod identity;
 pub mod key_kind;
 pub mod names;

@@ -25,7 +25,7 @@ use std::os::unix::net::UnixStream;
 
 use anyhow::Context;
 use chat_node::sandbox::Sandbox;
-use chat_node::supervisor::child_link::{ChildWarning, report_note, report_warning};
+use chat_node::supervisor::child_link::{ChildWarning, report_sandbox, report_warning};
 
 use crate::settings::Settings;
 use event_loop::EventLoop;
@@ -54,7 +54,7 @@ pub fn run(setup: WorkerSetup, mut sandbox: Sandbox) -> anyhow::Result<()> {
     confinement::confine(&mut sandbox, &settings)?;
     let said = sandbox.summary();
     log::info!("sandbox: {said}");
-    report_note(&parent, &said).context("cannot tell the master of the sandbox")?;
+    report_sandbox(&parent, &said).context("cannot tell the master of the sandbox")?;
     drop(parent);
     event_loop.run()
 }

@@ -8,7 +8,7 @@ use chat_node::supervisor::child_configuration::Inbox;
 use rustls::server::ServerConfig;
 use zeroize::Zeroize;
 
-use crate::tls::handout::Handout;
+use crate::tls::configuration::TlsConfiguration;
 use crate::tls::server_config::server_config;
 
 /// What new TLS connections are begun with.
@@ -37,25 +37,26 @@ impl TlsSetup {
             }
         }
         buffer.zeroize();
-        while let Some(handout) = self.inbox.next_handout()? {
-            let handout = Handout::decode(&handout).context("the master sends nonsense")?;
-            self.take(&handout)?;
+        while let Some(configuration) = self.inbox.next_configuration()? {
+            let configuration =
+                TlsConfiguration::decode(&configuration).context("the master sends nonsense")?;
+            self.take(&configuration)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, handout: &Handout) -> anyhow::Result<()> {
-        let config = handout
+    fn take(&mut self, configuration: &TlsConfiguration) -> anyhow::Result<()> {
+        let config = configuration
             .identity
             .as_ref()
-            .map(|identity| server_config(identity, &handout.ticket_keys))
+            .map(|identity| server_config(identity, &configuration.ticket_keys))
             .transpose()
             .context("the master's certificate and key cannot be used")?;
         if self.current.is_some() && config.is_some() {
             log::info!("new TLS connections use what the master has handed out now");
         }
         self.current = Some(Current {
-            first_tls_listener: handout.first_tls_listener as usize,
+            first_tls_listener: configuration.first_tls_listener as usize,
             config,
         });
         Ok(())

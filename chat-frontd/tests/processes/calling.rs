@@ -34,7 +34,7 @@ fn a_wrong_value_from_the_environment_names_its_variable() {
         command.arg("--detach").env("CHAT_LOG", "loud");
         let said = installation.run(command);
         said.expect_status(2)
-            .expect_err("it is one of off, error, warn, info, debug and trace")
+            .expect_err("the levels are off, error, warn, info, debug and trace")
             .expect_err("from the environment variable CHAT_LOG");
     }
     let said = installation.program(FRONTD, &["--detach", "--workers=many"]);
@@ -239,7 +239,7 @@ fn a_front_end_without_a_state_daemon_gives_up_and_says_why() {
     let installation = Installation::new();
     let said = installation.program(FRONTD, &["--detach", "--start-patience=1"]);
     said.expect_status(1)
-        .expect_err("not ready after 1 s, and stopped again")
+        .expect_err("not ready after 1 s, so it was stopped again")
         .expect_err("is chat-stated running in the same run directory?");
     installation.expect_nothing_left(&[]);
     installation.script("status").expect_status(3);

@@ -106,7 +106,7 @@ fn scripts_outside_a_container_signal_nobody_and_say_so() {
         said.expect_out(&format!("\n{name} outside 1\n"));
     }
     said.expect_out("stop beside 1\n")
-        .expect_out("it runs in another PID namespace, a container's perhaps, as process ");
+        .expect_out("it runs in another PID namespace, perhaps of a container, as process ");
     said.expect_out("status inside 0\nstop inside 0\n");
     let inside = fs::read_to_string(installation.file("inside")).unwrap();
     assert_eq!(inside.matches(" 0 restarts").count(), 3, "{inside}");

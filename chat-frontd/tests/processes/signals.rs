@@ -44,7 +44,7 @@ fn a_child_that_is_stopped_is_noticed_until_it_goes_on() {
     });
     let said = installation.script("status");
     said.expect_status(1)
-        .expect_out("has given no sign of life since ")
+        .expect_out("no sign of life since ")
         .expect_out("kill -CONT");
     assert!(
         installation

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use chat_node::control::reload_result::Outcome;
+use chat_node::control::reload_result::ReloadResult;
 
 use super::Core;
 use crate::account_file::acceptance::{self, Known, accept};
@@ -25,7 +25,7 @@ pub(super) struct Taken {
 
 impl Taken {
     /// A problem is no success, though the rest of the file was taken in.
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(super) fn result(&self) -> ReloadResult {
         match self.problems.is_empty() {
             true => Ok(self.words.clone()),
             false => Err(format!("{}; {}", self.words, self.problems.join("; "))),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use chat_node::control::reload_result::{Outcome, Reading};
+use chat_node::control::reload_result::{ReloadReport, ReloadResult};
 use chat_rpc::Answer;
 
 use super::{Action, Core, FileRequest};
@@ -38,7 +38,7 @@ pub(super) struct AccountAppends {
     /// The reading that an operator waits for.
     asked_for: Option<u64>,
     /// What is to be told of the last reading, and the batch that may have the last of what follows from it.
-    reading: Option<(u64, Reading)>,
+    report: Option<(u64, ReloadReport)>,
 }
 
 #[derive(Debug)]
@@ -99,51 +99,51 @@ impl Core {
         result: Result<AccountFileContent, ReadError>,
     ) {
         self.appends.was_read = true;
-        let (outcome, has_changes) = match self.take_account_file(result) {
-            Ok(taken) => (taken.outcome(), true),
+        let (result, has_changes) = match self.take_account_file(result) {
+            Ok(taken) => (taken.result(), true),
             Err(words) => (Err(words), false),
         };
-        match &outcome {
+        match &result {
             Ok(words) => log::info!("{words}"),
             Err(words) => log::error!("{words}"),
         }
-        self.appends.was_taken_in = outcome.is_ok();
-        let was_asked_for = self.appends.asked_for.take_if(|asked| *asked == ticket);
-        self.tell_reading(was_asked_for.is_some(), outcome, has_changes);
+        self.appends.was_taken_in = result.is_ok();
+        let was_requested = self.appends.asked_for.take_if(|asked| *asked == ticket);
+        self.report_reload(was_requested.is_some(), result, has_changes);
     }
 
     /// Tells it once all that waits now is decided; what has changed nothing waits for nothing.
-    fn tell_reading(&mut self, was_asked_for: bool, outcome: Outcome, has_changes: bool) {
-        let untold = self.appends.reading.take();
-        let was_asked_for = was_asked_for || untold.is_some_and(|(_, it)| it.was_asked_for);
+    fn report_reload(&mut self, was_requested: bool, result: ReloadResult, has_changes: bool) {
+        let untold = self.appends.report.take();
+        let was_requested = was_requested || untold.is_some_and(|(_, it)| it.was_requested);
         let batch = match has_changes {
             true => self.batches.newest(),
             false => 0,
         };
-        let reading = Reading {
-            outcome,
-            was_asked_for,
+        let report = ReloadReport {
+            result,
+            was_requested,
         };
-        self.appends.reading = Some((batch, reading));
+        self.appends.report = Some((batch, report));
     }
 
     /// There was no room for what the account file has changed; it is read again when there is.
     pub(super) fn account_changes_found_no_room(&mut self) {
-        self.tell_reading(false, Err(NO_ROOM.to_owned()), false);
+        self.report_reload(false, Err(NO_ROOM.to_owned()), false);
     }
 
     /// What came of the account file when it was last read, once what follows from it holds; told once. Where that waits for
     /// room on the disk, whoever asked is told so at once, and what came of it in the end is told as well.
-    pub fn take_account_file_reading(&mut self) -> Option<Reading> {
+    pub fn take_reload_report(&mut self) -> Option<ReloadReport> {
         let waits_for_room = self.batches.next_retry_ms().is_some();
-        let (batch, reading) = self.appends.reading.as_mut()?;
+        let (batch, report) = self.appends.report.as_mut()?;
         if !self.batches.is_undecided(*batch) {
-            return self.appends.reading.take().map(|(_, reading)| reading);
+            return self.appends.report.take().map(|(_, report)| report);
         }
-        let was_asked_for = waits_for_room && std::mem::take(&mut reading.was_asked_for);
-        was_asked_for.then(|| Reading {
-            outcome: Err(NO_ROOM.to_owned()),
-            was_asked_for,
+        let was_requested = waits_for_room && std::mem::take(&mut report.was_requested);
+        was_requested.then(|| ReloadReport {
+            result: Err(NO_ROOM.to_owned()),
+            was_requested,
         })
     }
 
@@ -296,7 +296,7 @@ impl Core {
         // It need not be missed any more.
         let said = "account file: made anew, with every account".to_owned();
         self.appends.was_taken_in = true;
-        self.tell_reading(false, Ok(said), true);
+        self.report_reload(false, Ok(said), true);
         // Lines whose accounts came after the file was put together are not in it, so all are appended;
         // a line that stands there twice does no harm.
         for ticket in tickets {

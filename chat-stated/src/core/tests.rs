@@ -10,7 +10,7 @@ mod texts;
 use std::path::PathBuf;
 
 use chat_model::{ConnectionSerial, Progress, StreamOffset};
-use chat_node::control::reload_result::Reading;
+use chat_node::control::reload_result::ReloadReport;
 use chat_rpc::{
     Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
     ResumeToken, ResumedConnection, ToWorker, decode_items,

@@ -14,7 +14,7 @@ use chat_node::limits::system_limits::SystemLimits;
 use chat_node::process::identity::has_ended;
 use chat_node::process::wake_stream;
 use chat_node::supervisor::child_link::{
-    ChildWarning, Reports, report_note, report_ready, report_warning,
+    ChildWarning, Reports, report_ready, report_sandbox, report_warning,
 };
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
@@ -124,7 +124,7 @@ impl EventLoop {
         confinement::restrict_the_rest(&mut setup.sandbox)?;
         let said = setup.sandbox.summary();
         log::info!("sandbox: {said}");
-        report_note(&supervisor, &said).context("cannot tell the supervisor of the sandbox")?;
+        report_sandbox(&supervisor, &said).context("cannot tell the supervisor of the sandbox")?;
         Ok(Self {
             poll,
             listener: UnixListener::from_std(setup.listener),
@@ -191,8 +191,8 @@ impl EventLoop {
     }
 
     fn report(&mut self) {
-        if let Some(reading) = self.core.take_account_file_reading() {
-            self.reports.files_were_read(&reading);
+        if let Some(report) = self.core.take_reload_report() {
+            self.reports.report_reload(&report);
         }
         self.reports.warn_of(self.warning());
         let now_ms = self.clock.timestamp().boot_ms;

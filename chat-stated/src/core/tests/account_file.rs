@@ -45,25 +45,25 @@ fn what_came_of_the_account_file_is_told_once_what_follows_from_it_holds() {
     let first = reload(&mut core);
     // The one of the start is still on its way.
     read_file(&mut core, "");
-    let reading = core.take_account_file_reading().expect("it holds");
-    assert!(!reading.was_asked_for);
+    let report = core.take_reload_report().expect("it holds");
+    assert!(!report.was_requested);
     let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\nno comma\n";
     core.account_file_read(first, Ok(content_of(lines)));
-    assert_eq!(core.take_account_file_reading(), None);
+    assert_eq!(core.take_reload_report(), None);
     settle(&mut core);
     let said = "account file: 1 accounts, 1 changes, 0 lines to be added, 1 lines skipped: 2";
-    let wanted = Reading {
-        outcome: Ok(said.to_owned()),
-        was_asked_for: true,
+    let wanted = ReloadReport {
+        result: Ok(said.to_owned()),
+        was_requested: true,
     };
-    assert_eq!(core.take_account_file_reading(), Some(wanted));
-    assert_eq!(core.take_account_file_reading(), None);
+    assert_eq!(core.take_reload_report(), Some(wanted));
+    assert_eq!(core.take_reload_report(), None);
     let second = reload(&mut core);
     let missing = ReadError::Missing(PathBuf::from("user_pass.txt"));
     core.account_file_read(second, Err(missing));
-    let reading = core.take_account_file_reading().expect("nothing changes");
-    let failure = reading.outcome.unwrap_err();
-    assert!(reading.was_asked_for);
+    let report = core.take_reload_report().expect("nothing changes");
+    let failure = report.result.unwrap_err();
+    assert!(report.was_requested);
     assert!(
         failure.ends_with("the accounts stay as they are"),
         "{failure}"
@@ -92,9 +92,9 @@ fn an_account_file_for_which_there_is_no_room_is_no_success() {
     core.account_file_read(ticket, Ok(content_of(lines)));
     // What waits once goes on with the reserve; what that has no room for either is dropped.
     fill_disk(&mut core);
-    let reading = core.take_account_file_reading().expect("at once");
-    assert!(reading.was_asked_for);
-    let failure = reading.outcome.unwrap_err();
+    let report = core.take_reload_report().expect("at once");
+    assert!(report.was_requested);
+    let failure = report.result.unwrap_err();
     assert!(failure.contains("no room"), "{failure}");
 }
 
@@ -110,11 +110,11 @@ fn a_reload_does_not_wait_for_room_on_the_disk() {
     let lines = "ann,a9993e364706816aba3e25717850c26c9cd0d89d\n";
     core.account_file_read(ticket, Ok(content_of(lines)));
     core.end_turn();
-    let reading = core.take_account_file_reading().expect("at once");
-    assert!(reading.was_asked_for && reading.outcome.is_err());
-    assert_eq!(core.take_account_file_reading(), None);
+    let report = core.take_reload_report().expect("at once");
+    assert!(report.was_requested && report.result.is_err());
+    assert_eq!(core.take_reload_report(), None);
     core.begin_turn(after_ms(60_000));
     settle(&mut core);
-    let reading = core.take_account_file_reading().expect("it holds");
-    assert!(!reading.was_asked_for && reading.outcome.is_ok());
+    let report = core.take_reload_report().expect("it holds");
+    assert!(!report.was_requested && report.result.is_ok());
 }

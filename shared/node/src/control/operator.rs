@@ -1,4 +1,4 @@
-//! What a person does to a running daemon from outside: stop it, have it read its files again, ask how it is.
+//! The commands that control a running daemon from another process: stop, reload and status.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
@@ -9,29 +9,29 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use nix::sys::signal::Signal;
 
-use crate::control::reload_result::FilesRead;
+use crate::control::reload_result::ReloadStatus;
 use crate::control::status_file::{ChildStatus, Phase, Status};
 use crate::files::run_dir::RunDir;
 use crate::process::identity::{ProcessIdentity, boot_id, pid_namespace};
 use crate::process::lock_holder::{Holder, HoldingProcess};
 use crate::process::pid_file::{holder, is_locked};
 
-/// How long a daemon and its children have to end; the daemon itself kills its children sooner.
+/// How long a daemon and its children may take to end. The daemon kills its children sooner.
 const STOP_WAIT: Duration = Duration::from_secs(10);
-/// Children without a parent end by themselves, at once. After this long they are killed.
+/// Children without a parent end by themselves, at once. They are killed after this time.
 const ORPHAN_WAIT: Duration = Duration::from_secs(2);
-/// How long files may take to be read: there may be a million accounts.
+/// How long a reload may take. There may be a million accounts.
 const RELOAD_WAIT: Duration = Duration::from_secs(30);
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How well a daemon does its work. The exit status of `--status`.
+/// The health of a daemon, and so the exit status of `--status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// All of it is done.
-    Whole,
-    /// Some of it is not done.
-    Partial,
-    /// It does not run.
+    /// Every child and every listener serves.
+    Healthy,
+    /// Something is not served, or refused to clients.
+    Degraded,
+    /// No daemon runs.
     NotRunning,
 }
 
@@ -39,8 +39,8 @@ impl Health {
     /// 0, 1 or 3, as for service scripts.
     pub fn exit_status(self) -> u8 {
         match self {
-            Self::Whole => 0,
-            Self::Partial => 1,
+            Self::Healthy => 0,
+            Self::Degraded => 1,
             Self::NotRunning => 3,
         }
     }
@@ -51,10 +51,13 @@ pub fn stop(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
     let program = run_dir.program();
     let known = known_processes(run_dir);
     let Some(daemon) = running(run_dir)? else {
-        let had_orphans = is_locked(&run_dir.life_lock())?;
+        let had_orphans = is_locked(&run_dir.children_lock())?;
         end_orphans(run_dir, &known)?;
         match had_orphans {
-            true => writeln!(out, "{program}: what an earlier one left behind is stopped")?,
+            true => writeln!(
+                out,
+                "{program}: stopped processes that an earlier daemon left behind"
+            )?,
             false => writeln!(out, "{program}: not running")?,
         }
         return Ok(());
@@ -65,7 +68,7 @@ pub fn stop(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
     if !wait_until(STOP_WAIT, is_gone)? {
         let children = list(known.iter().filter(|process| process.is_alive()));
         let pid = daemon.pid();
-        bail!("process {pid} is still there after {STOP_WAIT:?}; its children: {children}");
+        bail!("process {pid} still runs after {STOP_WAIT:?}; its children: {children}");
     }
     end_orphans(run_dir, &known)?;
     writeln!(out, "{program}: stopped")?;
@@ -74,7 +77,7 @@ pub fn stop(run_dir: &RunDir, out: &mut impl Write) -> anyhow::Result<()> {
 
 /// Waits for children that outlived their parent, and kills those that do not end.
 fn end_orphans(run_dir: &RunDir, known: &[ProcessIdentity]) -> anyhow::Result<()> {
-    let is_free = || is_locked(&run_dir.life_lock()).map(|locked| !locked);
+    let is_free = || is_locked(&run_dir.children_lock()).map(|locked| !locked);
     if wait_until(ORPHAN_WAIT, is_free)? {
         return Ok(());
     }
@@ -83,9 +86,9 @@ fn end_orphans(run_dir: &RunDir, known: &[ProcessIdentity]) -> anyhow::Result<()
     }
     if !wait_until(ORPHAN_WAIT, is_free)? {
         let left = list(known.iter().filter(|process| process.is_alive()));
-        let lock = run_dir.life_lock();
+        let lock = run_dir.children_lock();
         bail!(
-            "{} is still held ({left}; in a container perhaps, where they can be stopped)",
+            "{} is still locked ({left}; if they run in a container, stop them there)",
             lock.display()
         );
     }
@@ -107,13 +110,13 @@ fn known_processes(run_dir: &RunDir) -> Vec<ProcessIdentity> {
 fn list<'a>(processes: impl Iterator<Item = &'a ProcessIdentity>) -> String {
     let pids: Vec<String> = processes.map(|p| format!("process {}", p.pid)).collect();
     match pids.is_empty() {
-        true => "by a process that is not known".to_owned(),
+        true => "by an unknown process".to_owned(),
         false => pids.join(", "),
     }
 }
 
-/// Has the daemon of `run_dir` read its files again, waits for that, and says what came of it. It is an error if they cannot be
-/// used, and all stays as it was. `prepare` is called before the daemon is asked.
+/// Makes the daemon of `run_dir` re-read its files, waits for that, and reports the result. It is an error if the files
+/// cannot be used; the previous content stays in use then. `prepare` runs before the daemon is signalled.
 pub fn reload(
     run_dir: &RunDir,
     prepare: impl FnOnce() -> anyhow::Result<()>,
@@ -123,17 +126,17 @@ pub fn reload(
         bail!("not running");
     };
     let pid = daemon.pid();
-    let _turn = one_reload_at_a_time(run_dir)?;
+    let _lock = lock_reloads(run_dir)?;
     prepare()?;
-    let asked_before = files_read(run_dir, pid).map_or(0, |read| read.asked);
+    let requested_before = reload_status(run_dir, pid).map_or(0, |read| read.requested);
     send(&daemon, Signal::SIGHUP)?;
-    // What was asked before may not have stood in the file, if that could not be written.
-    let (mut asked, mut answer) = (None, None);
+    // The status file may lag behind if it could not be written, so the number of this request is read from it later.
+    let (mut requested, mut answer) = (None, None);
     let is_over = || {
-        if let Some(read) = files_read(run_dir, pid)
-            && read.asked > asked_before
+        if let Some(read) = reload_status(run_dir, pid)
+            && read.requested > requested_before
         {
-            let is_answered = read.answered >= *asked.get_or_insert(read.asked);
+            let is_answered = read.answered >= *requested.get_or_insert(read.requested);
             answer = is_answered.then_some(read);
         }
         Ok(answer.is_some() || daemon.has_ended())
@@ -141,21 +144,21 @@ pub fn reload(
     if !wait_until(RELOAD_WAIT, is_over)? {
         let status_file = run_dir.status_file();
         bail!(
-            "told to reload, but has not said within {RELOAD_WAIT:?} what came of it: see its log, and whether it can write {}",
+            "no reload result within {RELOAD_WAIT:?}: see the log, and check whether the daemon can write {}",
             status_file.display()
         );
     }
-    match answer.map(|read| read.outcome) {
+    match answer.map(|read| read.result) {
         Some(Some(Ok(words))) => writeln!(out, "{}: {words}", run_dir.program())?,
         Some(Some(Err(words))) => bail!("{words}"),
-        Some(None) => bail!("has read its files, and does not say what came of it"),
-        None => bail!("told to reload, but ended before it had said what came of it"),
+        Some(None) => bail!("re-read its files, but does not report a result"),
+        None => bail!("ended before it reported a reload result"),
     }
     Ok(())
 }
 
-/// Of two that are asked for at the same time nobody could tell which one an answer is for.
-fn one_reload_at_a_time(run_dir: &RunDir) -> anyhow::Result<File> {
+/// Serialises reloads: the status file cannot tell two concurrent requests apart.
+fn lock_reloads(run_dir: &RunDir) -> anyhow::Result<File> {
     let path = run_dir.path();
     let directory = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let is_locked = || match directory.try_lock() {
@@ -165,31 +168,31 @@ fn one_reload_at_a_time(run_dir: &RunDir) -> anyhow::Result<File> {
     };
     match wait_until(RELOAD_WAIT, is_locked) {
         Ok(true) => Ok(directory),
-        Ok(false) => bail!("another reload has been going on for {RELOAD_WAIT:?}"),
+        Ok(false) => bail!("another reload has been running for {RELOAD_WAIT:?}"),
         Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 
-fn files_read(run_dir: &RunDir, pid: i32) -> Option<FilesRead> {
+fn reload_status(run_dir: &RunDir, pid: i32) -> Option<ReloadStatus> {
     let status = Status::read(&run_dir.status_file())?;
-    // Of another one the file tells nothing about this one.
-    (status.pid == pid).then_some(status.files_read)
+    // The file may be that of an earlier daemon.
+    (status.pid == pid).then_some(status.reload)
 }
 
-/// The running daemon, if one runs. One that cannot be told for certain is an error: a number in a file may be another
-/// process's here.
+/// The running daemon, if there is one. It is an error if its process cannot be identified for certain: the number in
+/// the pid file may belong to another process here.
 fn running(run_dir: &RunDir) -> anyhow::Result<Option<HoldingProcess>> {
     let path = run_dir.pid_file();
     let shown = path.display();
     match holder(&path).with_context(|| format!("cannot read {shown}"))? {
         None => Ok(None),
         Some(Holder::Here(process)) => Ok(Some(process)),
-        Some(elsewhere) => bail!("{}", whereabouts(&elsewhere, &path)),
+        Some(elsewhere) => bail!("{}", describe_holder(&elsewhere, &path)),
     }
 }
 
-/// Where a daemon runs that holds the pid file at `path`, for people.
-pub fn whereabouts(holder: &Holder, path: &Path) -> String {
+/// Describes, for people, where the daemon that holds the pid file at `path` runs.
+pub fn describe_holder(holder: &Holder, path: &Path) -> String {
     let shown = path.display();
     match holder {
         Holder::Here(process) => format!("it runs as process {}", process.pid()),
@@ -199,12 +202,12 @@ pub fn whereabouts(holder: &Holder, path: &Path) -> String {
         } => {
             let here = number_here.map_or(String::new(), |here| format!(", {here} here"));
             format!(
-                "it runs in another PID namespace, a container's perhaps, as process {number} there{here}: \
-                 do this in that container, or stop the container ({shown} is locked by it)"
+                "it runs in another PID namespace, perhaps of a container, as process {number} there{here}: \
+                 run this command in that container, or stop the container (it locks {shown})"
             )
         }
         Holder::Unknown => format!(
-            "{shown} is locked, but not by a process that can be told from here: a daemon that has only just begun, \
+            "{shown} is locked by a process that cannot be identified from here: a daemon that has only just started, \
              or one in another PID namespace (a container)"
         ),
     }
@@ -216,8 +219,8 @@ fn send(daemon: &HoldingProcess, signal: Signal) -> anyhow::Result<()> {
     sent.with_context(|| format!("cannot send {signal} to process {pid}"))
 }
 
-fn wait_until(patience: Duration, mut done: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
-    let deadline = Instant::now() + patience;
+fn wait_until(timeout: Duration, mut done: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
+    let deadline = Instant::now() + timeout;
     loop {
         if done()? {
             return Ok(true);
@@ -225,12 +228,12 @@ fn wait_until(patience: Duration, mut done: impl FnMut() -> io::Result<bool>) ->
         if Instant::now() >= deadline {
             return Ok(false);
         }
-        thread::sleep(LOOK_AGAIN_AFTER);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Writes, for people, how the daemon of `run_dir` and its children are. `role` is what a child is called.
-/// Also returns what the daemon says of itself, if it runs.
+/// Writes the status of the daemon of `run_dir` and of its children for people. `role` is the name of a child. Also
+/// returns the daemon's own status, if it runs.
 pub fn report(
     run_dir: &RunDir,
     role: &str,
@@ -245,7 +248,7 @@ pub fn report(
     let Some(status) = Status::read(&run_dir.status_file()).filter(|status| status.pid == pid)
     else {
         writeln!(out, "{program}: starting, process {pid}")?;
-        return Ok((Health::Partial, None));
+        return Ok((Health::Degraded, None));
     };
     let Status { phase, since, .. } = &status;
     let phase = phase.word();
@@ -264,7 +267,7 @@ pub fn report(
         let refused: Vec<String> = refused.map(|(kind, n)| format!("{kind} {n}")).collect();
         writeln!(out, "  refused since then: {}", refused.join(", "))?;
     }
-    if let Some(Ok(words)) = &status.files_read.outcome {
+    if let Some(Ok(words)) = &status.reload.result {
         writeln!(out, "  {words}")?;
     }
     if !status.warning.is_empty() {
@@ -277,10 +280,10 @@ pub fn report(
             && child.silent_since.is_none()
             && !child.warning.is_refusing
     };
-    let is_whole = status.phase == Phase::Serving && status.children.iter().all(serving);
-    let health = match is_whole {
-        true => Health::Whole,
-        false => Health::Partial,
+    let is_healthy = status.phase == Phase::Serving && status.children.iter().all(serving);
+    let health = match is_healthy {
+        true => Health::Healthy,
+        false => Health::Degraded,
     };
     Ok((health, Some(status)))
 }
@@ -294,8 +297,8 @@ fn describe_child(child: &ChildStatus) -> String {
     }
     if let Some(since) = child.silent_since {
         text += &format!(
-            ", has given no sign of life since {since:.0}: it is stopped (kill -CONT), or hangs \
-             (kill -KILL, and it is replaced)"
+            ", no sign of life since {since:.0}: it is stopped (continue it with kill -CONT), or it hangs \
+             (replace it with kill -KILL)"
         );
     }
     if let Some(at) = child.next_start {
@@ -308,18 +311,18 @@ fn describe_child(child: &ChildStatus) -> String {
     text
 }
 
-/// Writes how large the files and directories at `paths` are, those that exist.
+/// Writes the sizes of the files and directories at `paths` that exist.
 pub fn report_sizes(paths: &[&Path], out: &mut impl Write) -> io::Result<()> {
     for path in paths {
         if path.exists() {
             let (path, size) = (path.display(), bytes_below(path));
-            writeln!(out, "  {path}: {}", for_people(size))?;
+            writeln!(out, "  {path}: {}", human_readable(size))?;
         }
     }
     Ok(())
 }
 
-/// Bytes in the file or directory at `path`, one level deep: no daemon keeps anything deeper.
+/// The bytes in the file or directory at `path`, one level deep. No daemon has deeper directories.
 fn bytes_below(path: &Path) -> u64 {
     match path.read_dir() {
         Ok(entries) => entries
@@ -330,7 +333,7 @@ fn bytes_below(path: &Path) -> u64 {
     }
 }
 
-fn for_people(bytes: u64) -> String {
+fn human_readable(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let mut size = bytes as f64;
     let mut unit = "bytes";
@@ -355,18 +358,18 @@ mod tests {
     use crate::process::pid_file::lock_file;
 
     #[test]
-    fn sizes_are_written_for_people() {
-        assert_eq!(for_people(1023), "1023 bytes");
-        assert_eq!(for_people(1536), "1.5 KiB");
-        assert_eq!(for_people(5 << 40), "5.0 TiB");
-        assert_eq!(for_people(5 << 50), "5120.0 TiB");
+    fn sizes_have_binary_units() {
+        assert_eq!(human_readable(1023), "1023 bytes");
+        assert_eq!(human_readable(1536), "1.5 KiB");
+        assert_eq!(human_readable(5 << 40), "5.0 TiB");
+        assert_eq!(human_readable(5 << 50), "5120.0 TiB");
     }
 
     #[test]
-    fn a_child_that_outlives_its_parent_and_hangs_is_killed() {
+    fn hanging_orphan_is_killed() {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = RunDir::new(dir.path(), "chat-x");
-        let lock = lock_file(&run_dir.life_lock(), Duration::ZERO).unwrap();
+        let lock = lock_file(&run_dir.children_lock(), Duration::ZERO).unwrap();
         let mut command = Command::new("sleep");
         let mut orphan = command.arg("600").stdin(lock).spawn().unwrap();
         drop(command);
@@ -384,11 +387,14 @@ mod tests {
         stop(&run_dir, &mut out).unwrap();
         assert_eq!(orphan.wait().unwrap().signal(), Some(9));
         let said = String::from_utf8(out).unwrap();
-        assert_eq!(said, "chat-x: what an earlier one left behind is stopped\n");
+        assert_eq!(
+            said,
+            "chat-x: stopped processes that an earlier daemon left behind\n"
+        );
     }
 
     #[test]
-    fn without_a_daemon_there_is_nothing_to_stop_and_nothing_to_reload() {
+    fn stop_and_reload_without_daemon() {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = RunDir::new(&dir.path().join("not there"), "chat-x");
         let mut out = Vec::new();

@@ -1,25 +1,25 @@
-//! What came of the files that a daemon reads at its start and when an operator has it reload: the account file, or
-//! certificate and key.
+//! Reload results: what happened when a daemon read its files, at its start or because an operator requested a reload.
+//! The files are the account file, or certificate and key.
 
-/// What came of a reading, for people: what was taken over, or why all stays as it was.
-pub type Outcome = Result<String, String>;
+/// For people: a summary of what was read, or the reason why the previous content stays in use.
+pub type ReloadResult = Result<String, String>;
 
-/// What a process says that has read them.
+/// The report of a process that has read its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// What came of it.
-    pub outcome: Outcome,
-    /// Whether it began when the process was asked for it, and not by itself.
-    pub was_asked_for: bool,
+pub struct ReloadReport {
+    /// Whether the files could be used.
+    pub result: ReloadResult,
+    /// Whether the process read them because it was requested to, rather than by itself.
+    pub was_requested: bool,
 }
 
-/// How far a daemon is with its reloads.
+/// The progress of a daemon with the reloads that were requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FilesRead {
-    /// How many it was asked for.
-    pub asked: u64,
-    /// So many of them were asked for before a reading began that has come to its end.
+pub struct ReloadStatus {
+    /// Reloads requested since the daemon started.
+    pub requested: u64,
+    /// How many of these were requested before the last completed reload began.
     pub answered: u64,
-    /// What came of the last reading, asked for or not.
-    pub outcome: Option<Outcome>,
+    /// The result of the last reload, requested or not.
+    pub result: Option<ReloadResult>,
 }

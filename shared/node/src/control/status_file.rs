@@ -1,7 +1,7 @@
-//! What a daemon says of itself and its children in its status file, for whoever looks from outside.
+//! The status file: the state of a daemon and of its children, for other processes.
 //!
 //! The file has one `key=value` a line. It is replaced as a whole, so a reader sees either the old or the new one.
-//! It may be out of date if its daemon was killed: whether that runs, its pid file's lock tells.
+//! It may be out of date if its daemon was killed; the lock on the pid file tells whether the daemon runs.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::control::reload_result::FilesRead;
+use crate::control::reload_result::ReloadStatus;
 use crate::files::regular_file;
 use crate::files::run_dir::is_operators;
 use crate::logs::log_format::one_line;
@@ -19,20 +19,20 @@ use crate::metrics::refusals::Refusals;
 use crate::process::identity::ProcessIdentity;
 use crate::supervisor::child_link::ChildWarning;
 
-/// More children than any daemon has; a bound for what is read from a file.
+/// A bound for what is read from a file: no daemon has so many children.
 const MAX_CHILDREN: u32 = 1024;
 
-/// How far a daemon or a child is.
+/// The phase of a daemon or of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Phase {
-    /// Cannot serve yet.
+    /// Does not serve yet.
     #[default]
     Starting,
-    /// Serves.
+    /// Serves clients or workers.
     Serving,
-    /// Is about to end.
+    /// Has been told to end.
     Stopping,
-    /// A child only: its last life failed, the next has not begun.
+    /// Only of a child: its process has ended, and the next has not started.
     Waiting,
 }
 
@@ -44,7 +44,7 @@ impl Phase {
         (Self::Waiting, "waiting"),
     ];
 
-    /// The word for it.
+    /// The word in the status file and in the output of `--status`.
     pub fn word(self) -> &'static str {
         let entry = Self::ALL.iter().find(|(phase, _)| *phase == self);
         entry.map_or("starting", |(_, word)| word)
@@ -56,65 +56,65 @@ impl Phase {
     }
 }
 
-/// A daemon.
+/// The state of a daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Status {
-    /// Its process number.
+    /// The process number of the parent.
     pub pid: i32,
-    /// The boot of the host that all process numbers belong to.
+    /// The boot of the host that all process numbers are valid for.
     pub boot_id: String,
-    /// The PID namespace that they belong to, if that is known: see [`crate::process::identity::pid_namespace`].
+    /// The PID namespace of the process numbers, if it is known: see [`crate::process::identity::pid_namespace`].
     pub pid_namespace: Option<u64>,
-    /// When it was started.
+    /// When the daemon was started.
     pub since: Timestamp,
-    /// How far it is.
+    /// The phase of all children together.
     pub phase: Phase,
-    /// Where it listens, each as people write it.
+    /// The addresses it listens on, for people.
     pub addresses: Vec<String>,
     /// In the order of their numbers, which count from 1.
     pub children: Vec<ChildStatus>,
-    /// How often what was refused since it was started.
+    /// Counts of refusals since the start, by kind.
     pub refused: Refusals,
-    /// What an operator should mend though all is served; empty if nothing.
+    /// A problem that an operator should fix although everything is served; empty if there is none.
     pub warning: String,
-    /// How far it is with reading its files.
-    pub files_read: FilesRead,
+    /// The progress of reloads.
+    pub reload: ReloadStatus,
 }
 
-/// A child of a daemon.
+/// The state of a child.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ChildStatus {
-    /// Its process, if it has one now.
+    /// The process of the child, if it has one now.
     pub process: Option<ProcessIdentity>,
-    /// How far it is.
+    /// The phase of this child.
     pub phase: Phase,
-    /// Since when it is in this phase.
+    /// When this phase began.
     pub since: Timestamp,
-    /// Since when its parent has heard nothing of it, if it should have: it is stopped, or hangs.
+    /// When its signs of life stopped, if they are overdue: it is stopped, or hangs.
     pub silent_since: Option<Timestamp>,
-    /// Lives that it began after its first.
+    /// How often it was started again.
     pub restarts: u64,
-    /// What it gave up before it serves, in its own words; empty if it has not said.
+    /// A summary of the sandbox that it runs in; empty until it has reported one.
     pub sandbox: String,
-    /// What it warns of; nothing is said if its text is empty.
+    /// Its current warning; the text is empty if there is none.
     pub warning: ChildWarning,
-    /// How its last life ended, if one did.
-    pub last_end: Option<LifeEnd>,
-    /// When its next life begins, in the phase [`Phase::Waiting`].
+    /// How its previous process ended, if one did.
+    pub last_end: Option<ProcessEnd>,
+    /// When it is started again, in the phase [`Phase::Waiting`].
     pub next_start: Option<Timestamp>,
 }
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LifeEnd {
-    /// In words, such as `killed by signal 9 (SIGKILL)`.
+pub struct ProcessEnd {
+    /// For people, such as `killed by signal 9 (SIGKILL)`.
     pub reason: String,
-    /// When its end was noticed.
+    /// When the parent noticed the end.
     pub at: Timestamp,
 }
 
 impl Status {
-    /// The content of the file.
+    /// Returns the content of the file.
     pub fn render(&self) -> String {
         let mut text = String::new();
         let mut line = |key: &str, value: &str| {
@@ -139,9 +139,9 @@ impl Status {
         if !self.warning.is_empty() {
             line("warning", &self.warning);
         }
-        line("files_read.asked", &self.files_read.asked.to_string());
-        line("files_read.answered", &self.files_read.answered.to_string());
-        match &self.files_read.outcome {
+        line("files_read.asked", &self.reload.requested.to_string());
+        line("files_read.answered", &self.reload.answered.to_string());
+        match &self.reload.result {
             Some(Ok(words)) => line("files_read.outcome", words),
             Some(Err(words)) => line("files_read.failure", words),
             None => {}
@@ -149,7 +149,7 @@ impl Status {
         text
     }
 
-    /// Reads the content of the file. Lines with unknown keys are passed over.
+    /// Parses the content of the file. Lines with unknown keys are ignored.
     pub fn parse(text: &str) -> Option<Self> {
         let values: BTreeMap<&str, &str> = text.lines().filter_map(|l| l.split_once('=')).collect();
         let numbered = |prefix: &'static str, suffix: &'static str| {
@@ -173,14 +173,14 @@ impl Status {
                 .collect::<Option<_>>()?,
             refused: Refusals::parse(&refused),
             warning: values.get("warning").copied().unwrap_or("").to_owned(),
-            files_read: parse_files_read(&values)?,
+            reload: parse_reload(&values)?,
         })
     }
 
-    /// Puts this status in place of the file at `path`.
+    /// Replaces the file at `path` with this status.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let new = path.with_extension("status.new");
-        // A child that was taken over may have put something there: a link, or a file of its own.
+        // A compromised child may have put a link or a file of its own there.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -194,7 +194,7 @@ impl Status {
         fs::rename(&new, path)
     }
 
-    /// The status in the file at `path`, if there is one that can be read as such.
+    /// Reads the status from the file at `path`. Returns nothing if it is missing, damaged or not the operator's.
     pub fn read(path: &Path) -> Option<Self> {
         let mut file = regular_file::open_unlinked(path, OpenOptions::new().read(true)).ok()?;
         if !is_operators(&file.metadata().ok()?, path).ok()? {
@@ -206,19 +206,19 @@ impl Status {
     }
 }
 
-fn parse_files_read(values: &BTreeMap<&str, &str>) -> Option<FilesRead> {
+fn parse_reload(values: &BTreeMap<&str, &str>) -> Option<ReloadStatus> {
     let words = |key| values.get(key).map(|words: &&str| (*words).to_owned());
     let failure = words("files_read.failure").map(Err);
-    // A daemon of an older version says nothing of it.
+    // Daemons of older versions do not write these keys.
     let number = |key| {
         values
             .get(key)
             .map_or(Some(0), |number| number.parse().ok())
     };
-    Some(FilesRead {
-        asked: number("files_read.asked")?,
+    Some(ReloadStatus {
+        requested: number("files_read.asked")?,
         answered: number("files_read.answered")?,
-        outcome: failure.or_else(|| words("files_read.outcome").map(Ok)),
+        result: failure.or_else(|| words("files_read.outcome").map(Ok)),
     })
 }
 
@@ -267,7 +267,7 @@ impl ChildStatus {
         let last_end = field("last_end")
             .zip(field("last_end_at"))
             .and_then(|(reason, at)| {
-                Some(LifeEnd {
+                Some(ProcessEnd {
                     reason: (*reason).to_owned(),
                     at: at.parse().ok()?,
                 })
@@ -307,7 +307,7 @@ mod tests {
         let dead = ChildStatus {
             phase: Phase::Waiting,
             restarts: 3,
-            last_end: Some(LifeEnd {
+            last_end: Some(ProcessEnd {
                 reason: "exited with status 1".to_owned(),
                 at: at(7),
             }),
@@ -332,30 +332,30 @@ mod tests {
             children: vec![living, dead],
             refused: Refusals::parse("login-failed=3\nquota=1"),
             warning: "the old certificate stays in use".to_owned(),
-            files_read: FilesRead {
-                asked: 3,
+            reload: ReloadStatus {
+                requested: 3,
                 answered: 2,
-                outcome: Some(Err("cannot read the certificate".to_owned())),
+                result: Some(Err("cannot read the certificate".to_owned())),
             },
         }
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn status_round_trip() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.status");
         assert_eq!(Status::read(&path), None);
         example().write(&path).unwrap();
         assert_eq!(Status::read(&path), Some(example()));
-        let mut read_again = example();
-        read_again.files_read.outcome = Some(Ok("5 accounts".to_owned()));
-        assert_eq!(Status::parse(&read_again.render()), Some(read_again));
+        let mut reloaded = example();
+        reloaded.reload.result = Some(Ok("5 accounts".to_owned()));
+        assert_eq!(Status::parse(&reloaded.render()), Some(reloaded));
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
     }
 
     #[test]
-    fn a_link_that_somebody_put_there_is_not_followed() {
+    fn link_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.status");
         let other = dir.path().join("other");
@@ -367,17 +367,17 @@ mod tests {
     }
 
     #[test]
-    fn a_value_cannot_add_lines() {
+    fn value_cannot_add_lines() {
         let mut status = example();
         status.addresses = vec!["a\npid=99".to_owned()];
         assert_eq!(Status::parse(&status.render()).unwrap().pid, 11);
     }
 
     #[test]
-    fn a_damaged_file_is_no_status() {
+    fn damaged_file_is_no_status() {
         let text = example().render();
         for cut in 0..text.len() {
-            // Whatever is left, reading it does not panic.
+            // It must not panic.
             let _ = Status::parse(&text[..cut]);
         }
         assert_eq!(Status::parse(&text.replace("serving", "dancing")), None);

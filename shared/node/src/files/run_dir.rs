@@ -1,4 +1,4 @@
-//! The directory in which an installation keeps all it needs to run, and what the files in it are called.
+//! The run directory, which holds all files of an installation, and the names of these files.
 
 use std::fs::{DirBuilder, Metadata};
 use std::io;
@@ -9,8 +9,8 @@ use anyhow::Context;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 
-/// Whether an operator made this file: root, whoever runs this, or the owner of the directory it is in. A child that was
-/// taken over can make files in the run directory too, and what they say must not be obeyed.
+/// Whether this file belongs to an operator: root, the user of this process, or the owner of the directory it is in. A
+/// compromised child can create files in the run directory too, and these must not be obeyed.
 pub fn is_operators(found: &Metadata, path: &Path) -> io::Result<bool> {
     let owner = found.uid();
     if owner == 0 || owner == geteuid().as_raw() {
@@ -29,7 +29,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Those of `program` in the directory at `path`.
+    /// The files of `program` in the directory at `path`.
     pub fn new(path: &Path, program: &'static str) -> Self {
         Self {
             path: path.to_owned(),
@@ -37,8 +37,8 @@ impl RunDir {
         }
     }
 
-    /// Makes the directory, for its owner only, if it is not there, and those above it. Root's can be passed by others,
-    /// because children of his have users of their own.
+    /// Creates the directory and its missing parents, for the owner only. A directory of root's can be passed by other
+    /// users, because root's children run as users of their own.
     pub fn create(&self) -> anyhow::Result<()> {
         let (mode, mask) = match geteuid().is_root() {
             true => (0o711, 0o066),
@@ -56,32 +56,32 @@ impl RunDir {
         })
     }
 
-    /// The directory.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The daemon.
+    /// The name of the daemon.
     pub fn program(&self) -> &'static str {
         self.program
     }
 
-    /// Names the running daemon; locked by it.
+    /// The pid file, which the running daemon locks.
     pub fn pid_file(&self) -> PathBuf {
         self.file("pid")
     }
 
-    /// Locked for as long as the daemon or one of its children lives. Never removed.
-    pub fn life_lock(&self) -> PathBuf {
+    /// A file that the daemon and its children lock while they run. It is never removed.
+    pub fn children_lock(&self) -> PathBuf {
         self.file("lock")
     }
 
-    /// What the daemon says of itself and its children.
+    /// The status file.
     pub fn status_file(&self) -> PathBuf {
         self.file("status")
     }
 
-    /// Where the log goes unless told otherwise.
+    /// The default log file.
     pub fn log_file(&self) -> PathBuf {
         self.file("log")
     }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_child_made_is_not_the_operators() {
+    fn file_of_child_is_not_operators() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.pid");
         std::fs::write(&path, "1").unwrap();

@@ -67,7 +67,7 @@ pub enum Untrusted {
     /// It is refused.
     Refuse,
     /// It is refused if it could not be closed.
-    Look,
+    Report,
 }
 
 /// Looks at the directory, which is there, and at the way to it. What is not well, and does not keep it from being
@@ -205,7 +205,7 @@ mod tests {
             set_mode(path, mode);
             let error = check(path, trusted(), Untrusted::Refuse).unwrap_err();
             assert!(error.to_string().contains("others can write"), "{error}");
-            assert_eq!(check(path, trusted(), Untrusted::Look).unwrap().len(), 1);
+            assert_eq!(check(path, trusted(), Untrusted::Report).unwrap().len(), 1);
             assert_eq!(mode_of(path), mode);
             let said = check(path, trusted(), Untrusted::Close).unwrap();
             assert!(said[0].contains(&format!("{closed:04o} now")), "{said:?}");

@@ -1,4 +1,4 @@
-//! Starting a daemon in the background, so that nothing of it hangs on whoever started it, and saying how that went.
+//! Starts a daemon in the background, independent of the process that started it, and reports the result.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -23,25 +23,25 @@ use crate::process::inherited_fd::LINK_FD;
 use crate::supervisor::child_link::ChildLink;
 use crate::supervisor::own_binary;
 
-/// A start may take long, with much to read from disk; this often, the one who waits is told that it goes on.
-const TELL_EVERY_MS: u64 = 10_000;
+/// Interval of the message that a long start is still in progress.
+const PROGRESS_EVERY_MS: u64 = 10_000;
 
-/// How long a start is waited for.
+/// How long to wait for a start.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// So long.
+pub struct StartTimeout {
+    /// The daemon is stopped again after this time.
     pub limit: Duration,
-    /// What to do when it was not long enough.
+    /// Advice for people if this was too short.
     pub advice: &'static str,
 }
 
-/// Starts this program again in a session of its own, with its log appended to `log_path`, or else to the run
-/// directory's, and waits until it is ready, or stops it again after `patience`. Fails with what it says if it fails.
-/// What is said while waiting goes to standard error.
+/// Starts this program again in a session of its own and waits until it serves. The log is appended to `log_path`, or
+/// to the run directory's log file. After `timeout` the daemon is stopped again. Fails with the error that the daemon
+/// reports. Progress messages go to standard error.
 pub fn launch(
     run_dir: &RunDir,
     log_path: Option<&Path>,
-    patience: Option<Patience>,
+    timeout: Option<StartTimeout>,
 ) -> anyhow::Result<()> {
     let own_log = run_dir.log_file();
     let log = open_log(log_path, &own_log)?;
@@ -52,18 +52,18 @@ pub fn launch(
     let mut command = own_binary(program, &["--detached".into()], descriptors)?;
     command.stdout(log.try_clone()?).stderr(log);
     let mut child = command.spawn().context("cannot start a process")?;
-    // The command still holds the child's end; while it does, the end of the child would not be noticed.
+    // The command holds the child's end of the link; the end of the child would not be noticed.
     drop(command);
 
-    let give_up_at = patience.map(|patience| Instant::now() + patience.limit);
-    let was_told = wait_for_word(&mut link, program, log_path, give_up_at)?;
+    let give_up_at = timeout.map(|timeout| Instant::now() + timeout.limit);
+    let was_reported = wait_for_report(&mut link, program, log_path, give_up_at)?;
     if link.is_ready() {
         return Ok(());
     }
-    if let (false, Some(Patience { limit, advice })) = (was_told, patience) {
+    if let (false, Some(StartTimeout { limit, advice })) = (was_reported, timeout) {
         stop(&mut child)?;
         bail!(
-            "not ready after {} s, and stopped again: {advice} (see {})",
+            "not ready after {} s, so it was stopped again: {advice} (see {})",
             limit.as_secs(),
             log_path.display()
         );
@@ -72,14 +72,14 @@ pub fn launch(
     match link.failure() {
         Some(text) => Err(anyhow!("{text}")),
         None => bail!(
-            "it {} before it was ready (see {})",
+            "the daemon {} before it was ready (see {})",
             describe(status),
             log_path.display()
         ),
     }
 }
 
-/// An operator may have the log go anywhere, by a link too. In the run directory others may be able to put one.
+/// An operator may choose any log file, also through a link. In the run directory, others may be able to place a link.
 fn open_log(chosen: Option<&Path>, own: &Path) -> anyhow::Result<File> {
     let options = &mut OpenOptions::new();
     options.append(true).create(true).mode(0o600);
@@ -97,22 +97,22 @@ fn log_error(path: &Path, error: &io::Error) -> String {
     );
     match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "{text}. The run directory, or what is in it, belongs to another user: become that user, or stop everything and \
-             chown -R it to yourself"
+            "{text}. The run directory, or a file in it, belongs to another user: become that user, or stop both daemons \
+             and run chown -R on the run directory"
         ),
         _ => text,
     }
 }
 
-/// Whether there was a word, or the end of the process, before it was time to give up.
-fn wait_for_word(
+/// Waits until the daemon reports or ends. Returns false at `give_up_at`.
+fn wait_for_report(
     link: &mut ChildLink,
     program: &str,
     log_path: &Path,
     give_up_at: Option<Instant>,
 ) -> anyhow::Result<bool> {
     while !link.is_ready() && !link.has_ended() {
-        let mut wait = Duration::from_millis(TELL_EVERY_MS);
+        let mut wait = Duration::from_millis(PROGRESS_EVERY_MS);
         if let Some(give_up_at) = give_up_at {
             let left = give_up_at.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -120,7 +120,7 @@ fn wait_for_word(
             }
             wait = wait.min(left + Duration::from_millis(1));
         }
-        let is_last_wait = wait.as_millis() < u128::from(TELL_EVERY_MS);
+        let is_last_wait = wait.as_millis() < u128::from(PROGRESS_EVERY_MS);
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(link.as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, timeout) {
@@ -137,12 +137,14 @@ fn wait_for_word(
     Ok(true)
 }
 
-/// It ends its children first; they are given up on by itself if they do not end.
+/// The daemon ends its own children first.
 fn stop(child: &mut Child) -> anyhow::Result<()> {
     let pid = Pid::from_raw(child.id().cast_signed());
     // Not yet waited for, so its number is still its own.
-    kill(pid, Signal::SIGTERM).context("cannot stop what was started")?;
-    child.wait().context("cannot wait for what was started")?;
+    kill(pid, Signal::SIGTERM).context("cannot stop the daemon that was started")?;
+    child
+        .wait()
+        .context("cannot wait for the daemon that was started")?;
     Ok(())
 }
 
@@ -154,7 +156,7 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// Gives this process, just started by [`launch`], a session of its own.
+/// Puts this process, which [`launch`] has started, into a session of its own.
 pub fn leave_session() -> nix::Result<()> {
     nix::unistd::setsid().map(drop)
 }
@@ -164,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_of_another_user_is_told_with_what_to_do() {
+    fn foreign_log_error_has_advice() {
         let path = Path::new("run/chat-stated.log");
         let denied = log_error(path, &Errno::EACCES.into());
         assert!(denied.starts_with(

@@ -11,7 +11,7 @@ use command_fds::inherited::{init_inherited_fds, take_fd_ownership};
 /// Where a started process finds its end of the socket pair to the process that started it.
 pub const LINK_FD: RawFd = 3;
 /// Where a child finds the lock that it holds for as long as it lives.
-pub const LIFE_LOCK_FD: RawFd = 4;
+pub const CHILDREN_LOCK_FD: RawFd = 4;
 /// Where a child finds the first of its listening sockets; the others follow.
 pub const FIRST_LISTENER_FD: RawFd = 5;
 

@@ -14,8 +14,8 @@ use crate::files::run_dir::is_operators;
 use crate::process::lock_holder::{self, Holder};
 
 /// Somebody who only looks whether a lock is held has it for a moment; one who wants it tries for this long.
-const LOOKER_WAIT: Duration = Duration::from_millis(100);
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
+const READER_WAIT: Duration = Duration::from_millis(100);
+const RETRY_AFTER: Duration = Duration::from_millis(10);
 
 /// Why a lock cannot be had.
 #[derive(Debug, Error)]
@@ -39,7 +39,7 @@ pub struct PidFile {
 impl PidFile {
     /// Locks the file at `path` and empties it. Whom it names, [`Self::name_holder`] writes into it.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
-        let file = lock_file(path, LOOKER_WAIT)?;
+        let file = lock_file(path, READER_WAIT)?;
         let after_crash = file.metadata()?.len() > 0;
         file.set_len(0)?;
         lock_holder::mark(&file)?;
@@ -81,9 +81,9 @@ impl Drop for PidFile {
     }
 }
 
-/// Creates the file at `path` if need be and locks it, trying for as long as `patience`.
-pub fn lock_file(path: &Path, patience: Duration) -> Result<File, LockError> {
-    let deadline = Instant::now() + patience;
+/// Creates the file at `path` if need be and locks it, trying for as long as `timeout`.
+pub fn lock_file(path: &Path, timeout: Duration) -> Result<File, LockError> {
+    let deadline = Instant::now() + timeout;
     loop {
         let options = &mut OpenOptions::new();
         options.read(true).write(true).create(true).mode(0o600);
@@ -96,7 +96,7 @@ pub fn lock_file(path: &Path, patience: Duration) -> Result<File, LockError> {
             Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                 return Err(LockError::Held);
             }
-            Err(TryLockError::WouldBlock) => thread::sleep(TRY_AGAIN_AFTER),
+            Err(TryLockError::WouldBlock) => thread::sleep(RETRY_AFTER),
         }
     }
 }
@@ -141,7 +141,7 @@ pub fn holder(path: &Path) -> io::Result<Option<Holder>> {
             "it belongs to user {owner}, so it is not believed: remove it"
         )));
     }
-    let deadline = Instant::now() + LOOKER_WAIT;
+    let deadline = Instant::now() + READER_WAIT;
     while is_file_locked(&file)? {
         let mut text = String::new();
         file.rewind()?;
@@ -154,7 +154,7 @@ pub fn holder(path: &Path) -> io::Result<Option<Holder>> {
         if Instant::now() >= deadline {
             return Ok(Some(Holder::Unknown));
         }
-        thread::sleep(TRY_AGAIN_AFTER);
+        thread::sleep(RETRY_AFTER);
     }
     Ok(None)
 }

@@ -14,9 +14,9 @@ static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 // SAFETY: the loader calls the functions in this section once, before `main`; what it passes to them may be ignored.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static LOOK: extern "C" fn() = look;
+static CHECK_STDOUT: extern "C" fn() = check_stdout;
 
-extern "C" fn look() {
+extern "C" fn check_stdout() {
     // SAFETY: F_GETFD takes no further argument and touches no memory.
     let is_closed = unsafe { fcntl(STDOUT_FILENO, F_GETFD) } == -1;
     STDOUT_WAS_CLOSED.store(is_closed, Ordering::Relaxed);

@@ -22,7 +22,7 @@ pub use files::{FileAccess, closed_directory};
 pub use limits::{Limits, physical_memory_bytes};
 pub use options::{SandboxMode, SandboxOptions};
 pub use ownership::{
-    HandOverError, give, give_directory, make_passable, share_socket, share_with_group,
+    OwnershipError, give, give_directory, make_passable, share_socket, share_with_group,
 };
 pub use privileges::{forbid_core_dumps, keep_memory_secret};
 pub use system_calls::{Condition, Otherwise, SystemCalls, THREADED_LOOP, WAITING_LOOP};
@@ -87,7 +87,7 @@ impl Sandbox {
                 sandbox.given_up.push(format!("user {identity}"));
             }
             Separation::AsStarted { why, is_gap: true } => {
-                sandbox.lacks("children keep the user of their parent", why)?;
+                sandbox.record_gap("children keep the user of their parent", why)?;
             }
             Separation::AsStarted { why, is_gap: false } => {
                 sandbox.given_up.push(format!("user as started ({why})"));
@@ -113,7 +113,7 @@ impl Sandbox {
         let is_strict = self.mode == SandboxMode::Require;
         match files::restrict(access, is_strict) {
             Ok(said) => self.given_up.push(said),
-            Err(error) => self.lacks("files cannot be given up (Landlock)", error)?,
+            Err(error) => self.record_gap("files cannot be given up (Landlock)", error)?,
         }
         Ok(())
     }
@@ -157,11 +157,11 @@ impl Sandbox {
     fn note(&mut self, what: &'static str, result: io::Result<()>) -> Result<bool, SandboxError> {
         match result {
             Ok(()) => Ok(true),
-            Err(error) => self.lacks(what, error).map(|()| false),
+            Err(error) => self.record_gap(what, error).map(|()| false),
         }
     }
 
-    fn lacks(&mut self, what: &'static str, error: impl Display) -> Result<(), SandboxError> {
+    fn record_gap(&mut self, what: &'static str, error: impl Display) -> Result<(), SandboxError> {
         let reason = error.to_string();
         if self.mode == SandboxMode::Require {
             return Err(SandboxError::Required { what, reason });

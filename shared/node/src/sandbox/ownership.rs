@@ -17,15 +17,15 @@ use super::users::Identity;
 /// What could not be given to whom.
 #[derive(Debug, Error)]
 #[error("cannot give {} to user {user}: {reason}", path.display())]
-pub struct HandOverError {
+pub struct OwnershipError {
     path: PathBuf,
     user: Identity,
     reason: String,
 }
 
 /// Gives a regular file to a user, if it is there. A link, and a file that has other names too, are refused.
-pub fn give(path: &Path, user: Identity) -> Result<(), HandOverError> {
-    let error = |reason: String| HandOverError {
+pub fn give(path: &Path, user: Identity) -> Result<(), OwnershipError> {
+    let error = |reason: String| OwnershipError {
         path: path.to_owned(),
         user,
         reason,
@@ -38,8 +38,8 @@ pub fn give(path: &Path, user: Identity) -> Result<(), HandOverError> {
 
 /// Gives a directory and the files in it to a user; makes it, for that user alone, if it is not there. A link to it that
 /// belongs to root is followed.
-pub fn give_directory(path: &Path, user: Identity) -> Result<(), HandOverError> {
-    give_directory_or_fail(path, user).map_err(|error| HandOverError {
+pub fn give_directory(path: &Path, user: Identity) -> Result<(), OwnershipError> {
+    give_directory_or_fail(path, user).map_err(|error| OwnershipError {
         path: path.to_owned(),
         user,
         reason: error.to_string(),
@@ -132,13 +132,13 @@ fn set_mode(opened: &File, mode: u32) -> io::Result<()> {
 }
 
 /// Lets a group make files in a directory, and remove its own; everybody may pass, nobody else may look.
-pub fn share_with_group(directory: &Path, user: Identity) -> Result<(), HandOverError> {
+pub fn share_with_group(directory: &Path, user: Identity) -> Result<(), OwnershipError> {
     let share = || {
         let opened = File::open(directory)?;
         chown(&opened, None, user.gid)?;
         opened.set_permissions(Permissions::from_mode(0o1771))
     };
-    share().map_err(|error: io::Error| HandOverError {
+    share().map_err(|error: io::Error| OwnershipError {
         path: directory.to_owned(),
         user,
         reason: error.to_string(),

@@ -10,11 +10,11 @@ use clap::{Arg, Command, Error, Parser};
 
 use crate::logs::output;
 
-/// Variables of which an empty value means something: nobody is trusted.
+/// Variables whose empty value has a meaning: here, that nobody is trusted.
 const EMPTY_IS_A_VALUE: [&str; 1] = ["CHAT_TRUSTED"];
 
-/// The flags of program `P`. A variable set to nothing counts as unset. An error, and the help that was asked for, are
-/// printed already; the exit status says which it was.
+/// Parses the flags of program `P`. An empty variable counts as unset. Errors and help texts are printed here; the
+/// returned exit status tells them apart.
 pub fn parse<P: Parser>() -> Result<P, ExitCode> {
     let arguments: Vec<OsString> = env::args_os().collect();
     parse_from(&arguments).map_err(|error| print(&error, P::command(), &arguments))
@@ -26,7 +26,7 @@ fn parse_from<P: Parser>(arguments: &[OsString]) -> Result<P, Error> {
     P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
-/// Takes from each flag its variable if that is set to nothing, in subcommands too.
+/// Removes the variable of each flag if the variable is empty, also in subcommands.
 fn without_empty_variables(
     command: Command,
     value_of: &dyn Fn(&OsStr) -> Option<OsString>,
@@ -61,9 +61,9 @@ fn print(error: &Error, command: Command, arguments: &[OsString]) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
 }
 
-/// The environment variable that the value of which an error tells came from, if it did.
+/// The environment variable that the invalid value came from, if it came from one.
 fn source_of_value(error: &Error, mut command: Command, arguments: &[OsString]) -> Option<String> {
-    // What a flag is called in an error is known only then.
+    // The name of a flag in error texts is only known after this.
     command.build();
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
         return None;
@@ -82,7 +82,7 @@ fn is_given(argument: &Arg, given: &[OsString], error: &Error) -> bool {
                 let name_given = given.split('=').next().and_then(|it| it.strip_prefix("--"));
                 name_given == Some(name)
             }
-            // One that is known by its place.
+            // A positional argument.
             (None, Some(ContextValue::String(value))) => given == *value,
             (None, _) => false,
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_is_named_only_if_the_value_came_from_it() {
+    fn error_names_variable_of_bad_value() {
         assert_eq!(source(&["x"]), Some("PATH".to_owned()));
         assert_eq!(source(&["x", "--count=many"]), None);
         assert_eq!(source(&["x", "--count", "many"]), None);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_known_by_its_place_has_its_source_too() {
+    fn positional_value_has_source_too() {
         let port = Arg::new("port").env("PATH");
         let command = Command::new("x").arg(port.value_parser(clap::value_parser!(u16)));
         let path = Some("PATH".to_owned());
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_variables_are_taken_away_everywhere() {
+    fn empty_variables_count_as_unset() {
         let argument = |name: &'static str| Arg::new(name).long(name).env(name);
         let inner = Command::new("inner").arg(argument("EMPTY_INSIDE"));
         let command = Command::new("x")

@@ -1,4 +1,4 @@
-//! The flags that both daemons have: where they run, how they log, and what is to be done with a running one.
+//! The flags that both daemons share: where they run, how they log, and the commands that control a running daemon.
 
 use std::path::PathBuf;
 
@@ -22,15 +22,15 @@ pub struct ProcessOptions {
     )]
     pub run_dir: PathBuf,
 
-    /// What is logged: off, error, warn, info, debug or trace
+    /// Lowest level that is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", env = "CHAT_LOG", default_value = "info", value_parser = log_level)]
     pub log_level: LevelFilter,
 
-    /// Whom children run as, and what they give up.
+    /// The users that children run as, and the privileges that they drop.
     #[command(flatten)]
     pub sandbox: SandboxOptions,
 
-    /// Refuse a run directory, an account file or a state that others can get at, instead of closing it to them
+    /// Refuse a run directory, account file or state with insecure permissions, instead of correcting them
     #[arg(
         long,
         env = "CHAT_STRICT_PERMISSIONS",
@@ -39,7 +39,7 @@ pub struct ProcessOptions {
     )]
     pub strict_permissions: bool,
 
-    /// Run in the background: return once the daemon can serve (0) or has failed (1)
+    /// Run in the background; return once the daemon serves (exit status 0) or has failed (1)
     #[arg(long, group = "action")]
     pub detach: bool,
 
@@ -47,27 +47,27 @@ pub struct ProcessOptions {
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
 
-    /// With --detach, give up after so long and stop it again [default: chat-frontd 30, chat-stated waits as long as it takes]
+    /// With --detach, give up after this time and stop the daemon again [default: chat-frontd 30, chat-stated no limit]
     #[arg(
-        long,
+        long = "start-patience",
         value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=86_400)
     )]
-    pub start_patience: Option<u64>,
+    pub start_timeout_s: Option<u64>,
 
-    /// Stop the daemon that runs in DIR, and wait until all its processes are gone
+    /// Stop the daemon that runs in DIR and wait until all its processes have ended
     #[arg(long, group = "action")]
     pub stop: bool,
 
-    /// Have the daemon that runs in DIR read its files again, and say what came of it: exit status 1 if it cannot use them
+    /// Make the daemon that runs in DIR re-read its files and print the result; exit status 1 if it cannot use them
     #[arg(long, group = "action")]
     pub reload: bool,
 
-    /// Say how the daemon that runs in DIR is: exit status 0 all is served, 1 not all, 3 not running, 4 unknown
+    /// Print the status of the daemon that runs in DIR; exit status 0 healthy, 1 degraded, 3 not running, 4 unknown
     #[arg(long, group = "action")]
     pub status: bool,
 
-    /// Say whether the daemon could start with these settings, and do nothing else: exit status 0 it could, 1 or 2 not
+    /// Check whether the daemon could start with these settings, and exit: 0 if it could, 1 or 2 if not
     #[arg(long, group = "action")]
     pub check_settings: bool,
 
@@ -75,7 +75,7 @@ pub struct ProcessOptions {
     #[arg(long, hide = true)]
     pub detached: bool,
 
-    /// What relative paths are relative to, if it is not the working directory any more.
+    /// The base of relative paths, if it is no longer the working directory.
     #[arg(long, hide = true, value_name = "DIR")]
     pub started_in: Option<PathBuf>,
 
@@ -83,7 +83,7 @@ pub struct ProcessOptions {
     #[arg(long, hide = true, value_name = "NUMBER")]
     pub child_number: Option<u32>,
 
-    /// How many listening sockets the child was given.
+    /// The number of listening sockets that the child inherits.
     #[arg(
         long,
         hide = true,
@@ -94,13 +94,13 @@ pub struct ProcessOptions {
     pub child_listeners: u32,
 }
 
-/// clap's own words do not name the levels.
+/// The message of clap does not name the levels.
 fn log_level(text: &str) -> Result<LevelFilter, String> {
-    let unknown = "it is one of off, error, warn, info, debug and trace";
+    let unknown = "the levels are off, error, warn, info, debug and trace";
     text.parse().map_err(|_| unknown.to_owned())
 }
 
-/// What a process is to do.
+/// The part that a process plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Be one of the daemon's children.
@@ -113,16 +113,16 @@ pub enum Role {
     Launch,
     /// Stop the running daemon.
     Stop,
-    /// Have the running daemon read its files again.
+    /// Make the running daemon re-read its files.
     Reload,
-    /// Tell how the running daemon is.
+    /// Print the status of the running daemon.
     Status,
-    /// Tell whether a daemon could start with these settings.
+    /// Check whether a daemon could start with these settings.
     CheckSettings,
 }
 
 impl ProcessOptions {
-    /// What this process is to do. A child is started with its parent's own flags, so what is said of itself comes first.
+    /// The role of this process. A child has its parent's flags too, so its own flags take precedence.
     pub fn role(&self) -> Role {
         match self {
             Self {

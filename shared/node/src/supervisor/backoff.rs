@@ -1,40 +1,40 @@
-//! When a child that ended is started again.
+//! When a child that has ended is started again.
 
-/// Wait after the first of several lives in a row that never became ready; doubled after each further one.
+/// The wait after the first failed start in a row; it doubles with each further one.
 const FIRST_WAIT_MS: u64 = 50;
-/// The longest wait, and so the longest that a child which could serve again is kept from it.
+/// The longest wait between two starts.
 pub const LONGEST_WAIT_MS: u64 = 5_000;
 
-/// Lives that served begin again at once, but only so many in quick succession, and after that one in each interval: a
-/// child that dies as soon as it serves must not take the processor from the others.
+/// Children that have served are started again at once, but only so many in quick succession, then one in each interval:
+/// a child that dies as soon as it serves must not use up the processor.
 const QUICK_RESTARTS: u64 = 20;
 const RESTART_INTERVAL_MS: u64 = 50;
 
-/// How the lives of one child ended so far, as far as it matters for the next.
+/// The history of one child, as far as it decides the next start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backoff {
-    failed_lives: u32,
+    failed_starts: u32,
     /// The time up to which the restarts already made have used up their intervals.
     used_until_ms: u64,
 }
 
 impl Backoff {
-    /// Takes in that a life ended at `now_ms`, and whether it had become ready, and says when the next may begin.
+    /// The child ended at `now_ms`; `was_ready` if it had become ready. Returns when it may be started again.
     pub(super) fn next_start_ms(&mut self, was_ready: bool, now_ms: u64) -> u64 {
         if !was_ready {
-            let wait_ms = FIRST_WAIT_MS << self.failed_lives.min(16);
-            self.failed_lives = self.failed_lives.saturating_add(1);
+            let wait_ms = FIRST_WAIT_MS << self.failed_starts.min(16);
+            self.failed_starts = self.failed_starts.saturating_add(1);
             return now_ms + wait_ms.min(LONGEST_WAIT_MS);
         }
-        self.failed_lives = 0;
+        self.failed_starts = 0;
         self.used_until_ms = self.used_until_ms.max(now_ms) + RESTART_INTERVAL_MS;
         let allowance_ms = QUICK_RESTARTS * RESTART_INTERVAL_MS;
         now_ms.max(self.used_until_ms.saturating_sub(allowance_ms))
     }
 
-    /// Lives in a row, up to the last one, that never became ready.
-    pub(super) fn failed_lives(&self) -> u32 {
-        self.failed_lives
+    /// Starts in a row, up to the last one, after which the child never became ready.
+    pub(super) fn failed_starts(&self) -> u32 {
+        self.failed_starts
     }
 }
 
@@ -43,18 +43,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lives_that_never_became_ready_wait_longer_and_longer() {
+    fn failed_starts_wait_ever_longer() {
         let mut backoff = Backoff::default();
         let waits: Vec<u64> = (0..100)
             .map(|_| backoff.next_start_ms(false, 1000) - 1000)
             .collect();
         assert_eq!(waits[..9], [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
         assert_eq!(waits[99], 5000);
-        assert_eq!(backoff.failed_lives(), 100);
+        assert_eq!(backoff.failed_starts(), 100);
     }
 
     #[test]
-    fn a_life_that_served_is_followed_at_once_and_forgives() {
+    fn service_resets_the_wait() {
         let mut backoff = Backoff::default();
         backoff.next_start_ms(false, 0);
         backoff.next_start_ms(false, 0);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_dies_as_soon_as_it_serves_is_slowed_to_its_interval() {
+    fn quick_deaths_are_slowed_down() {
         let mut backoff = Backoff::default();
         let mut now_ms = 0;
         for _ in 0..1000 {

@@ -1,38 +1,39 @@
-//! What a parent hands to its children over their links: keys and the like, which they could not fetch themselves.
+//! Configuration and secrets that a parent pushes to its children over their links. Children could not read them
+//! themselves, because they have dropped the privileges for it.
 //!
-//! Each handout is a length, four bytes in little-endian order, and so many bytes. Parent and child are of one
-//! binary, so what is in it needs no version. A handout replaces the one before.
+//! A configuration on the link is its length, four bytes in little-endian order, and its bytes. Parent and child run the
+//! same binary, so the content needs no version. Each configuration replaces the previous one.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
 use zeroize::Zeroizing;
 
-use crate::control::reload_result::Outcome;
+use crate::control::reload_result::ReloadResult;
 
-/// Longest handout.
-pub const MAX_HANDOUT_BYTES: usize = 512 * 1024;
+/// Longest configuration, in bytes.
+pub const MAX_CONFIGURATION_BYTES: usize = 512 * 1024;
 
-/// The parent's side: makes what is handed out. Each child gets it when it is started, and again when it changes.
-pub trait Handouts: fmt::Debug {
-    /// What a child is given now.
+/// The source of the configuration, in the parent. Each child receives it when it starts, and again when it changes.
+pub trait ChildConfiguration: fmt::Debug {
+    /// The current configuration, encoded.
     fn current(&self) -> Zeroizing<Vec<u8>>;
 
-    /// Reads again what it is made of. If that cannot be used, says so in the log and leaves all as it was. Whether there
-    /// is something to hand out now.
+    /// Re-reads the files it is made of. If they cannot be used, logs the reason and keeps the previous configuration.
+    /// Returns whether to push the configuration now.
     fn reload(&mut self) -> bool;
 
-    /// What came of what it is made of when that was last read: what was taken over, or why all is as it was before.
-    fn files_read(&self) -> &Outcome;
+    /// The result of the last reload.
+    fn reload_result(&self) -> &ReloadResult;
 
-    /// The parent's clock has come to `clock_ms`; whether that changed what is handed out.
+    /// The parent's clock has reached `clock_ms`. Returns whether that changed the configuration.
     fn at(&mut self, clock_ms: u64) -> bool;
 
-    /// When [`Self::at`] has something to do.
+    /// When [`Self::at`] is due.
     fn next_due_ms(&self) -> Option<u64>;
 }
 
-/// Handouts on their way to one child: one that it has begun to get, and the newest behind that.
+/// Configurations on their way to one child: the one being sent, and the newest after it.
 #[derive(Default)]
 pub(crate) struct Outbox {
     begun: Zeroizing<Vec<u8>>,
@@ -41,20 +42,20 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn put(&mut self, handout: &[u8]) {
-        let length = u32::try_from(handout.len()).ok();
-        let length = length.filter(|_| handout.len() <= MAX_HANDOUT_BYTES);
+    pub(crate) fn put(&mut self, configuration: &[u8]) {
+        let length = u32::try_from(configuration.len()).ok();
+        let length = length.filter(|_| configuration.len() <= MAX_CONFIGURATION_BYTES);
         let Some(length) = length else {
             log::error!(
-                "a handout of {} bytes is too long for a child",
-                handout.len()
+                "a configuration of {} bytes is too long for a child",
+                configuration.len()
             );
             return;
         };
-        // With its full size at once: what a growing buffer leaves behind is not wiped.
-        let mut frame = Zeroizing::new(Vec::with_capacity(4 + handout.len()));
+        // Allocated at full size: a growing buffer would leave copies that are not wiped.
+        let mut frame = Zeroizing::new(Vec::with_capacity(4 + configuration.len()));
         frame.extend_from_slice(&length.to_le_bytes());
-        frame.extend_from_slice(handout);
+        frame.extend_from_slice(configuration);
         self.newest = Some(frame);
     }
 
@@ -62,7 +63,7 @@ impl Outbox {
         self.sent < self.begun.len() || self.newest.is_some()
     }
 
-    /// Writes until all is written, or until `stream` takes no more.
+    /// Writes until everything is written or `stream` would block.
     pub(crate) fn write_to(&mut self, stream: &mut impl Write) -> io::Result<()> {
         loop {
             if self.sent == self.begun.len() {
@@ -93,19 +94,19 @@ impl fmt::Debug for Outbox {
     }
 }
 
-/// The child's side: puts handouts together from the bytes that come.
+/// The child's side: assembles configurations from bytes.
 #[derive(Default)]
 pub struct Inbox {
     bytes: Zeroizing<Vec<u8>>,
 }
 
-/// What came is no handout: the parent is another program, or broken.
+/// The bytes are no configuration: the parent is another program, or broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the parent hands out {0} bytes, more than there can be")]
+#[error("the parent announces a configuration of {0} bytes, which is too long")]
 pub struct TooLong(u32);
 
 impl Inbox {
-    /// Bytes came from the parent.
+    /// Adds bytes from the parent.
     pub fn take(&mut self, bytes: &[u8]) {
         let mut joined = Zeroizing::new(Vec::with_capacity(self.bytes.len() + bytes.len()));
         joined.extend_from_slice(&self.bytes);
@@ -113,23 +114,23 @@ impl Inbox {
         self.bytes = joined;
     }
 
-    /// The next whole handout.
-    pub fn next_handout(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
+    /// Returns the next complete configuration.
+    pub fn next_configuration(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
         let Some((length, rest)) = self.bytes.split_first_chunk() else {
             return Ok(None);
         };
         let announced = u32::from_le_bytes(*length);
         let length = announced as usize;
-        if length > MAX_HANDOUT_BYTES {
+        if length > MAX_CONFIGURATION_BYTES {
             return Err(TooLong(announced));
         }
         if rest.len() < length {
             return Ok(None);
         }
-        let (handout, rest) = rest.split_at(length);
-        let handout = Zeroizing::new(handout.to_vec());
+        let (configuration, rest) = rest.split_at(length);
+        let configuration = Zeroizing::new(configuration.to_vec());
         self.bytes = Zeroizing::new(rest.to_vec());
-        Ok(Some(handout))
+        Ok(Some(configuration))
     }
 }
 
@@ -140,26 +141,26 @@ mod tests {
     use std::io::Read;
 
     #[test]
-    fn handouts_arrive_whole_and_the_newest_of_those_that_wait() {
+    fn waiting_configurations_are_replaced_by_newest() {
         let (mut link, mut child) = ChildLink::pair().unwrap();
         child.set_nonblocking(true).unwrap();
         let mut inbox = Inbox::default();
         let mut got = Vec::new();
         // More than the pair holds, so that the second and third have to wait.
-        let long = vec![7; MAX_HANDOUT_BYTES];
-        link.hand_out(&long);
+        let long = vec![7; MAX_CONFIGURATION_BYTES];
+        link.push_configuration(&long);
         link.flush();
         assert!(link.has_unsent());
-        link.hand_out(b"second");
-        link.hand_out(b"third");
+        link.push_configuration(b"second");
+        link.push_configuration(b"third");
         let mut buffer = [0; 10_000];
         while got.len() < 2 {
             link.flush();
             if let Ok(bytes) = child.read(&mut buffer) {
                 inbox.take(&buffer[..bytes]);
             }
-            while let Some(handout) = inbox.next_handout().unwrap() {
-                got.push(handout.to_vec());
+            while let Some(configuration) = inbox.next_configuration().unwrap() {
+                got.push(configuration.to_vec());
             }
         }
         assert!(!link.has_unsent());
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_by_byte_it_is_the_same_and_none_is_empty_by_mistake() {
+    fn configurations_arrive_byte_by_byte() {
         let mut outbox = Outbox::default();
         let mut stream = Vec::new();
         outbox.put(b"");
@@ -178,22 +179,22 @@ mod tests {
         let mut inbox = Inbox::default();
         let mut got = Vec::new();
         for byte in stream {
-            assert_eq!(inbox.next_handout(), Ok(None));
+            assert_eq!(inbox.next_configuration(), Ok(None));
             inbox.take(&[byte]);
             got.extend(
                 inbox
-                    .next_handout()
+                    .next_configuration()
                     .unwrap()
-                    .map(|handout| handout.to_vec()),
+                    .map(|configuration| configuration.to_vec()),
             );
         }
         assert_eq!(got, [b"".to_vec(), b"keys".to_vec()]);
     }
 
     #[test]
-    fn a_length_beyond_the_limit_is_refused_before_it_is_waited_for() {
+    fn excessive_length_is_refused_at_once() {
         let mut inbox = Inbox::default();
         inbox.take(&[255; 4]);
-        assert_eq!(inbox.next_handout(), Err(TooLong(u32::MAX)));
+        assert_eq!(inbox.next_configuration(), Err(TooLong(u32::MAX)));
     }
 }

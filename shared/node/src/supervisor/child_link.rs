@@ -1,65 +1,66 @@
-//! What a started process tells the process that started it, over a socket pair: that it is ready, or why it failed.
+//! The link between a child and its parent, a socket pair. The child reports readiness, failure and more.
 //!
-//! The bytes are `R` for ready, `N` followed by a line of what there is to know of it, `C` with a length and a text for
-//! how often what was refused, `F` followed by `+` or `-`, `a` or `s` (asked for, or by itself) and a line of what came
-//! of the files that it read, `W` followed by `+` or `-` and a line of what it warns of now, `A` for a sign of life, and
-//! `E` followed by a text that ends with the stream. The other way go handouts (see [`crate::supervisor::child_configuration`]); and by the end of the stream the child learns that its parent is gone.
+//! The bytes are `R` for ready, `N` and a line for the summary of the sandbox, `C` with a length and a text for the counts
+//! of refusals, `F` for a reload report, `W` with `+` or `-` and a line for the current warning, `A` for a sign of life,
+//! and `E` with a text, up to the end of the stream, for a failure. A reload report is `+` or `-` (success or not), `a`
+//! or `s` (requested or not) and a line. The parent pushes configuration the other way (see
+//! [`crate::supervisor::child_configuration`]). From the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use crate::control::reload_result::Reading;
+use crate::control::reload_result::ReloadReport;
 use crate::logs::log_format::one_line;
 use crate::metrics::refusals::Refusals;
 use crate::supervisor::child_configuration::Outbox;
 
-/// Longest text of a failure that is passed on, in bytes.
+/// Longest text of a failure, in bytes.
 const MAX_FAILURE_BYTES: usize = 4096;
 
-/// Most that is read of a child at once: one that says something all the time must not keep its parent from anything else.
+/// Most bytes that are read from a child at once: a child that never stops sending must not block its parent.
 const MAX_READ_BYTES: usize = 64 * 1024;
 
-/// Sockets hold less than so many times that.
-const MAX_RESTS: usize = 64;
+/// A socket buffer holds less than this many times [`MAX_READ_BYTES`].
+const MAX_REMAINING_READS: usize = 64;
 
-/// Longest line that is kept of what a child says of itself or of files, in bytes.
-const MAX_NOTE_BYTES: usize = 1024;
+/// Longest line of a child that is kept, in bytes.
+const MAX_LINE_BYTES: usize = 1024;
 
-/// More readings than these are not kept for a parent that is busy.
-const MAX_READINGS: usize = 64;
+/// Most reload reports that are kept for a busy parent.
+const MAX_RELOAD_REPORTS: usize = 64;
 
-/// A child that has so many bytes to say to a parent that does not listen says nothing more of files.
+/// With this many unsent bytes, because its parent does not read, a child queues no more reports.
 const MAX_UNSENT_BYTES: usize = 16 * 1024;
 
 const READY: u8 = b'R';
-const NOTE: u8 = b'N';
-const FILES_READ: u8 = b'F';
+const SANDBOX: u8 = b'N';
+const RELOAD_REPORT: u8 = b'F';
 const WARNING: u8 = b'W';
 const SUCCESS: u8 = b'+';
-const NO_SUCCESS: u8 = b'-';
-const ASKED_FOR: u8 = b'a';
-const BY_ITSELF: u8 = b's';
+const PROBLEM: u8 = b'-';
+const REQUESTED: u8 = b'a';
+const UNREQUESTED: u8 = b's';
 const LINE_END: u8 = b'\n';
 const FAILURE: u8 = b'E';
 const ALIVE: u8 = b'A';
 const REFUSALS: u8 = b'C';
-/// The least time between two reports of what was refused.
+/// Shortest time between two reports of refusals.
 const BETWEEN_REPORTS_MS: u64 = 500;
-/// How often a process that has nothing else to say gives a sign of life.
+/// How often a process that has nothing else to report gives a sign of life.
 pub const BETWEEN_SIGNS_OF_LIFE_MS: u64 = 1_000;
 
-/// What an operator should know of a child that serves, for as long as that is so.
+/// A problem of a child that serves, for as long as it lasts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChildWarning {
-    /// For people; empty if there is nothing.
+    /// For people; empty if there is no problem.
     pub text: String,
-    /// Whether something is refused to clients because of it.
+    /// Whether the child refuses something to clients because of it.
     pub is_refusing: bool,
 }
 
 impl ChildWarning {
-    /// One of something that limits nobody now.
+    /// A warning about something that affects no client now.
     pub fn of(text: String) -> Self {
         Self {
             text,
@@ -67,7 +68,7 @@ impl ChildWarning {
         }
     }
 
-    /// This and what is to be said besides.
+    /// Joins two warnings.
     pub fn and(mut self, other: Self) -> Self {
         if !self.text.is_empty() && !other.text.is_empty() {
             self.text += "; ";
@@ -79,7 +80,7 @@ impl ChildWarning {
 
     fn line(&self) -> Vec<u8> {
         let verdict = match self.is_refusing {
-            true => NO_SUCCESS,
+            true => PROBLEM,
             false => SUCCESS,
         };
         line(&[WARNING, verdict], &self.text)
@@ -89,42 +90,41 @@ impl ChildWarning {
         let (verdict, text) = line.split_first()?;
         Some(Self {
             text: one_line(&String::from_utf8_lossy(text)).into_owned(),
-            is_refusing: *verdict == NO_SUCCESS,
+            is_refusing: *verdict == PROBLEM,
         })
     }
 }
 
-/// Tells the parent what it should warn of from now on.
+/// Reports the current warning to the parent.
 pub fn report_warning(mut parent: &UnixStream, warning: &ChildWarning) -> io::Result<()> {
     parent.write_all(&warning.line())
 }
 
-/// Tells the parent that this process can serve.
+/// Reports to the parent that this process serves.
 pub fn report_ready(mut parent: &UnixStream) -> io::Result<()> {
     parent.write_all(&[READY])
 }
 
-/// Tells the parent in one line what there is to know of this process.
-pub fn report_note(mut parent: &UnixStream, text: &str) -> io::Result<()> {
-    parent.write_all(&line(&[NOTE], text))
+/// Reports a summary of the sandbox to the parent, in one line.
+pub fn report_sandbox(mut parent: &UnixStream, text: &str) -> io::Result<()> {
+    parent.write_all(&line(&[SANDBOX], text))
 }
 
 fn line(beginning: &[u8], text: &str) -> Vec<u8> {
     let mut message = beginning.to_vec();
-    message.extend(one_line(text).bytes().take(MAX_NOTE_BYTES));
+    message.extend(one_line(text).bytes().take(MAX_LINE_BYTES));
     message.push(LINE_END);
     message
 }
 
-/// Tells the parent why this process is about to end. Must be the last thing that it says.
+/// Reports to the parent why this process is about to end. Nothing may be reported after this.
 pub fn report_failure(mut parent: &UnixStream, text: &str) -> io::Result<()> {
     let mut message = vec![FAILURE];
     message.extend(text.bytes().take(MAX_FAILURE_BYTES));
     parent.write_all(&message)
 }
 
-/// Tells the parent, now and then, that this process goes on, how often what was refused since it began, what came
-/// of files that it read, and what is to be warned of.
+/// The periodic reports of a child: signs of life, counts of refusals, reload reports and warnings.
 #[derive(Debug, Default)]
 pub struct Reports {
     reported_total: u64,
@@ -135,23 +135,24 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// What came of the files that this process reads; reported as soon as [`Self::report_if_due`] is called.
-    pub fn files_were_read(&mut self, reading: &Reading) {
-        let (verdict, words) = match &reading.outcome {
+    /// Queues a reload report for the next call of [`Self::report_if_due`].
+    pub fn report_reload(&mut self, report: &ReloadReport) {
+        let (verdict, words) = match &report.result {
             Ok(words) => (SUCCESS, words),
-            Err(words) => (NO_SUCCESS, words),
+            Err(words) => (PROBLEM, words),
         };
-        let why = match reading.was_asked_for {
-            true => ASKED_FOR,
-            false => BY_ITSELF,
+        let why = match report.was_requested {
+            true => REQUESTED,
+            false => UNREQUESTED,
         };
         if self.unsent.len() < MAX_UNSENT_BYTES {
-            self.unsent.extend(line(&[FILES_READ, verdict, why], words));
+            self.unsent
+                .extend(line(&[RELOAD_REPORT, verdict, why], words));
             self.next_ms = 0;
         }
     }
 
-    /// What is to be warned of from now on; reported, if it has changed, as soon as [`Self::report_if_due`] is called.
+    /// Queues a changed warning for the next call of [`Self::report_if_due`].
     pub fn warn_of(&mut self, warning: ChildWarning) {
         if warning != self.warning && self.unsent.len() < MAX_UNSENT_BYTES {
             self.unsent.extend(warning.line());
@@ -160,30 +161,30 @@ impl Reports {
         }
     }
 
-    /// When [`Self::report_if_due`] has something to do.
+    /// When [`Self::report_if_due`] is due.
     pub fn next_due_ms(&self, refusals: &Refusals) -> u64 {
-        let news_ms = self.news_due_ms(refusals).unwrap_or(u64::MAX);
+        let news_ms = self.report_due_ms(refusals).unwrap_or(u64::MAX);
         news_ms.min(self.sign_of_life_at_ms)
     }
 
-    fn news_due_ms(&self, refusals: &Refusals) -> Option<u64> {
-        let is_news = !self.unsent.is_empty() || self.reported_total != refusals.total();
-        is_news.then_some(self.next_ms)
+    fn report_due_ms(&self, refusals: &Refusals) -> Option<u64> {
+        let has_news = !self.unsent.is_empty() || self.reported_total != refusals.total();
+        has_news.then_some(self.next_ms)
     }
 
-    /// Reports what is news, if the last report is old enough. The parent's end must not block; what it does not take is
-    /// sent the next time.
+    /// Sends what has changed, if the last report is old enough. The stream must be non-blocking; unsent bytes are kept for
+    /// the next call.
     pub fn report_if_due(&mut self, parent: &mut impl Write, refusals: &Refusals, now_ms: u64) {
         if self.next_due_ms(refusals) > now_ms {
             return;
         }
-        let is_news = self
-            .news_due_ms(refusals)
+        let has_news = self
+            .report_due_ms(refusals)
             .is_some_and(|due_ms| due_ms <= now_ms);
-        if is_news {
+        if has_news {
             self.next_ms = now_ms + BETWEEN_REPORTS_MS;
         }
-        if is_news && self.unsent.is_empty() {
+        if has_news && self.unsent.is_empty() {
             let text = refusals.render();
             let Ok(length) = u16::try_from(text.len()) else {
                 return;
@@ -193,50 +194,50 @@ impl Reports {
             self.unsent.extend(text.bytes());
             self.reported_total = refusals.total();
         }
-        // Whatever is said is a sign of life, too.
+        // Every report is a sign of life, too.
         self.sign_of_life_at_ms = now_ms + BETWEEN_SIGNS_OF_LIFE_MS;
         if self.unsent.is_empty() {
             self.unsent.push(ALIVE);
         }
         match parent.write(&self.unsent) {
             Ok(sent) => drop(self.unsent.drain(..sent)),
-            // That it is gone is learned elsewhere.
+            // The event loop notices that the parent is gone.
             Err(error) => log::debug!("reporting to the parent: {error}"),
         }
     }
 }
 
-/// The parent's end: collects what the child has said so far.
+/// The parent's end of the link. Collects the reports of the child.
 #[derive(Debug)]
 pub struct ChildLink {
     stream: UnixStream,
-    /// Something has come since that was last asked.
+    /// Bytes have arrived since [`Self::take_heard`] was last called.
     is_heard: bool,
     ready: bool,
-    note: Vec<u8>,
-    /// What it is saying of files, and what it has said that nobody has taken.
-    files_line: Vec<u8>,
-    readings: Vec<Reading>,
+    sandbox_line: Vec<u8>,
+    /// The line that is arriving, and the reports that nobody has taken.
+    reload_line: Vec<u8>,
+    reload_reports: Vec<ReloadReport>,
     warning_line: Vec<u8>,
     in_line: Option<Line>,
     failure: Option<Vec<u8>>,
     ended: bool,
     outbox: Outbox,
-    /// A report of which not all has come.
+    /// A report of refusals that is incomplete.
     report: Option<Vec<u8>>,
     refusals: Refusals,
 }
 
-/// What a line says that has begun.
+/// The kind of an incomplete line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
-    Note,
-    FilesRead,
+    Sandbox,
+    ReloadStatus,
     Warning,
 }
 
 impl ChildLink {
-    /// The parent's end of a new pair, and the child's.
+    /// Creates a link. Returns the parent's end and the child's.
     pub fn pair() -> io::Result<(Self, UnixStream)> {
         let (stream, child) = UnixStream::pair()?;
         stream.set_nonblocking(true)?;
@@ -244,9 +245,9 @@ impl ChildLink {
             stream,
             is_heard: false,
             ready: false,
-            note: Vec::new(),
-            files_line: Vec::new(),
-            readings: Vec::new(),
+            sandbox_line: Vec::new(),
+            reload_line: Vec::new(),
+            reload_reports: Vec::new(),
             warning_line: Vec::new(),
             in_line: None,
             failure: None,
@@ -258,7 +259,7 @@ impl ChildLink {
         Ok((link, child))
     }
 
-    /// Reads what has come, without waiting, and not all of it if it is a lot.
+    /// Reads without blocking, up to [`MAX_READ_BYTES`].
     pub fn read_available(&mut self) -> io::Result<()> {
         let mut buffer = [0; 1024];
         let mut read_bytes = 0;
@@ -280,9 +281,9 @@ impl ChildLink {
         Ok(())
     }
 
-    /// Reads all that a child has left that has ended: what a socket holds, and no more.
-    pub fn read_rest(&mut self) -> io::Result<()> {
-        for _ in 0..MAX_RESTS {
+    /// Reads all remaining bytes of a child that has ended.
+    pub fn read_remaining(&mut self) -> io::Result<()> {
+        for _ in 0..MAX_REMAINING_READS {
             self.read_available()?;
         }
         Ok(())
@@ -293,20 +294,20 @@ impl ChildLink {
         for &byte in bytes {
             if let Some(report) = &mut self.report {
                 report.push(byte);
-                self.take_report_if_whole();
+                self.take_complete_report();
                 continue;
             }
             match &mut self.failure {
                 Some(text) if text.len() < MAX_FAILURE_BYTES => text.push(byte),
                 Some(_) => {}
                 None if self.in_line.is_some() => self.take_byte_of_line(byte),
-                None if byte == NOTE => {
-                    self.in_line = Some(Line::Note);
-                    self.note.clear();
+                None if byte == SANDBOX => {
+                    self.in_line = Some(Line::Sandbox);
+                    self.sandbox_line.clear();
                 }
-                None if byte == FILES_READ => {
-                    self.in_line = Some(Line::FilesRead);
-                    self.files_line.clear();
+                None if byte == RELOAD_REPORT => {
+                    self.in_line = Some(Line::ReloadStatus);
+                    self.reload_line.clear();
                 }
                 None if byte == WARNING => {
                     self.in_line = Some(Line::Warning);
@@ -320,7 +321,7 @@ impl ChildLink {
         }
     }
 
-    fn take_report_if_whole(&mut self) {
+    fn take_complete_report(&mut self) {
         if let Some(report) = &self.report
             && let Some((length, text)) = report.split_first_chunk()
             && text.len() == usize::from(u16::from_le_bytes(*length))
@@ -330,65 +331,68 @@ impl ChildLink {
         }
     }
 
-    /// How often what was refused, as the child said last.
+    /// The counts of refusals that the child reported last.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
     }
 
-    /// Hands something to the child, as soon as it takes it: see [`Self::flush`].
-    pub fn hand_out(&mut self, handout: &[u8]) {
-        self.outbox.put(handout);
+    /// Queues a configuration for the child: see [`Self::flush`].
+    pub fn push_configuration(&mut self, configuration: &[u8]) {
+        self.outbox.put(configuration);
     }
 
-    /// Writes what the child takes without waiting. A child that is gone takes nothing; that is learned elsewhere.
+    /// Writes as much as possible without blocking. Errors are ignored: the supervisor notices the end of the child.
     pub fn flush(&mut self) {
         if let Err(error) = self.outbox.write_to(&mut self.stream) {
-            log::debug!("handing something to a child: {error}");
+            log::debug!("pushing configuration to a child: {error}");
         }
     }
 
-    /// Whether [`Self::flush`] is to be called once the child takes more.
+    /// Whether [`Self::flush`] has to be called when the link becomes writable.
     pub fn has_unsent(&self) -> bool {
         !self.ended && self.outbox.has_unsent()
     }
 
     fn take_byte_of_line(&mut self, byte: u8) {
         if byte == LINE_END {
-            if self.in_line == Some(Line::FilesRead) && self.readings.len() < MAX_READINGS {
-                self.readings.extend(reading_of(&self.files_line));
+            if self.in_line == Some(Line::ReloadStatus)
+                && self.reload_reports.len() < MAX_RELOAD_REPORTS
+            {
+                self.reload_reports
+                    .extend(reload_report_of(&self.reload_line));
             }
             self.in_line = None;
             return;
         }
         let line = match self.in_line {
-            Some(Line::FilesRead) => &mut self.files_line,
+            Some(Line::ReloadStatus) => &mut self.reload_line,
             Some(Line::Warning) => &mut self.warning_line,
-            _ => &mut self.note,
+            _ => &mut self.sandbox_line,
         };
-        if line.len() < MAX_NOTE_BYTES {
+        if line.len() < MAX_LINE_BYTES {
             line.push(byte);
         }
     }
 
-    /// What came of the files that the child read, each time that it has said so since this was last asked.
-    pub fn take_readings(&mut self) -> Vec<Reading> {
-        std::mem::take(&mut self.readings)
+    /// Takes the reload reports that have arrived since the last call.
+    pub fn take_reload_reports(&mut self) -> Vec<ReloadReport> {
+        std::mem::take(&mut self.reload_reports)
     }
 
-    /// What the child has said of itself last; empty if it has not.
-    pub fn note(&self) -> String {
-        match self.in_line == Some(Line::Note) {
+    /// The summary of the sandbox; empty until it has arrived.
+    pub fn sandbox(&self) -> String {
+        match self.in_line == Some(Line::Sandbox) {
             true => String::new(),
-            false => String::from_utf8_lossy(&self.note).into_owned(),
+            false => String::from_utf8_lossy(&self.sandbox_line).into_owned(),
         }
     }
 
-    /// Whether the child has said anything since this was last asked.
+    /// Whether bytes have arrived since the last call.
     pub fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.is_heard)
     }
 
-    /// What the child warns of, unless it is just saying that.
+    /// The current warning; nothing while it is arriving.
     pub fn warning(&self) -> Option<ChildWarning> {
         match self.in_line == Some(Line::Warning) {
             true => None,
@@ -396,7 +400,7 @@ impl ChildLink {
         }
     }
 
-    /// Whether the child has said that it can serve.
+    /// Whether the child has reported that it serves.
     pub fn is_ready(&self) -> bool {
         self.ready
     }
@@ -406,22 +410,22 @@ impl ChildLink {
         self.ended
     }
 
-    /// Why the child failed, in its own words, once all of them have come. One line: whoever reads it has a terminal.
+    /// The failure that the child has reported, in one line. It is complete at the end of the stream.
     pub fn failure(&self) -> Option<String> {
         let text = self.failure.as_ref().filter(|_| self.ended)?;
         Some(one_line(&String::from_utf8_lossy(text)).into_owned())
     }
 }
 
-fn reading_of(line: &[u8]) -> Option<Reading> {
+fn reload_report_of(line: &[u8]) -> Option<ReloadReport> {
     let ([verdict, why], words) = line.split_first_chunk()?;
     let words = one_line(&String::from_utf8_lossy(words)).into_owned();
-    Some(Reading {
-        outcome: match *verdict {
+    Some(ReloadReport {
+        result: match *verdict {
             SUCCESS => Ok(words),
             _ => Err(words),
         },
-        was_asked_for: *why == ASKED_FOR,
+        was_requested: *why == REQUESTED,
     })
 }
 

@@ -4,7 +4,7 @@ use super::*;
 fn refusals_arrive_now_and_then_and_nothing_else_is_disturbed() {
     let (mut link, mut child) = ChildLink::pair().unwrap();
     let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
-    assert_eq!(reports.news_due_ms(&refusals), None);
+    assert_eq!(reports.report_due_ms(&refusals), None);
     // `R` and `E` in it mean nothing.
     refusals.count("quota");
     reports.report_if_due(&mut child, &refusals, 0);
@@ -12,13 +12,13 @@ fn refusals_arrive_now_and_then_and_nothing_else_is_disturbed() {
     reports.report_if_due(&mut child, &refusals, 1);
     link.read_available().unwrap();
     assert_eq!(link.refusals().render(), "quota=1\n");
-    assert_eq!(reports.news_due_ms(&refusals), Some(BETWEEN_REPORTS_MS));
+    assert_eq!(reports.report_due_ms(&refusals), Some(BETWEEN_REPORTS_MS));
     reports.report_if_due(&mut child, &refusals, BETWEEN_REPORTS_MS);
     report_ready(&child).unwrap();
     link.read_available().unwrap();
     assert_eq!(*link.refusals(), refusals);
     assert!(link.is_ready() && link.failure().is_none());
-    assert_eq!(reports.news_due_ms(&refusals), None);
+    assert_eq!(reports.report_due_ms(&refusals), None);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn signs_of_life_come_while_there_is_nothing_to_say() {
     refusals.count("quota");
     assert_eq!(heard_at(&mut link, &refusals, 1_500), (true, 2_500));
     assert_eq!(link.refusals().render(), "quota=1\n");
-    assert!(!link.is_ready() && link.failure().is_none() && link.note().is_empty());
+    assert!(!link.is_ready() && link.failure().is_none() && link.sandbox().is_empty());
 }
 
 #[test]
@@ -46,37 +46,37 @@ fn what_came_of_files_arrives_at_once_and_is_told_once() {
     refusals.count("quota");
     reports.report_if_due(&mut child, &refusals, 0);
     // `R` and `E` in it mean nothing.
-    let good = Reading {
-        outcome: Ok("READ".to_owned()),
-        was_asked_for: true,
+    let good = ReloadReport {
+        result: Ok("READ".to_owned()),
+        was_requested: true,
     };
-    let bad = Reading {
-        outcome: Err("it is missing".to_owned()),
-        was_asked_for: false,
+    let bad = ReloadReport {
+        result: Err("it is missing".to_owned()),
+        was_requested: false,
     };
-    for reading in [&good, &bad] {
-        reports.files_were_read(reading);
-        assert_eq!(reports.news_due_ms(&refusals), Some(0));
+    for report in [&good, &bad] {
+        reports.report_reload(report);
+        assert_eq!(reports.report_due_ms(&refusals), Some(0));
         reports.report_if_due(&mut child, &refusals, 1);
     }
     link.read_available().unwrap();
-    assert_eq!(link.take_readings(), [good.clone(), bad]);
-    assert_eq!(link.take_readings(), []);
-    assert!(!link.is_ready() && link.failure().is_none() && link.note().is_empty());
+    assert_eq!(link.take_reload_reports(), [good.clone(), bad]);
+    assert_eq!(link.take_reload_reports(), []);
+    assert!(!link.is_ready() && link.failure().is_none() && link.sandbox().is_empty());
     assert_eq!(link.refusals().render(), "quota=1\n");
     for _ in 0..10_000 {
-        reports.files_were_read(&good);
+        reports.report_reload(&good);
     }
-    assert!(reports.unsent.len() < MAX_UNSENT_BYTES + MAX_NOTE_BYTES);
+    assert!(reports.unsent.len() < MAX_UNSENT_BYTES + MAX_LINE_BYTES);
     reports.report_if_due(&mut child, &refusals, 1_000);
     link.read_available().unwrap();
-    assert_eq!(link.take_readings().len(), MAX_READINGS);
+    assert_eq!(link.take_reload_reports().len(), MAX_RELOAD_REPORTS);
     let forged = b"F-a\x1b]0;title\x07\nF\nF+\n";
     child.write_all(forged).unwrap();
     link.read_available().unwrap();
-    let readings = link.take_readings();
-    assert_eq!(readings.len(), 1, "two say nothing");
-    let words = readings[0].outcome.clone().unwrap_err();
+    let reload_reports = link.take_reload_reports();
+    assert_eq!(reload_reports.len(), 1, "two say nothing");
+    let words = reload_reports[0].result.clone().unwrap_err();
     assert!(!words.contains(char::is_control), "{words:?}");
 }
 
@@ -122,16 +122,16 @@ fn readiness_and_a_later_failure_arrive() {
 #[test]
 fn a_note_is_a_line_and_is_not_taken_for_anything_else() {
     let (mut link, child) = ChildLink::pair().unwrap();
-    report_note(&child, &format!("NEVER\nREADY {}", "x".repeat(2000))).unwrap();
+    report_sandbox(&child, &format!("NEVER\nREADY {}", "x".repeat(2000))).unwrap();
     link.read_available().unwrap();
     assert!(!link.is_ready());
-    assert!(link.note().starts_with("NEVER"), "{}", link.note());
-    assert_eq!(link.note().len(), MAX_NOTE_BYTES);
-    report_note(&child, "again").unwrap();
+    assert!(link.sandbox().starts_with("NEVER"), "{}", link.sandbox());
+    assert_eq!(link.sandbox().len(), MAX_LINE_BYTES);
+    report_sandbox(&child, "again").unwrap();
     report_ready(&child).unwrap();
     drop(child);
     link.read_available().unwrap();
-    assert_eq!((link.note().as_str(), link.is_ready()), ("again", true));
+    assert_eq!((link.sandbox().as_str(), link.is_ready()), ("again", true));
     assert_eq!(link.failure(), None);
 }
 
@@ -154,7 +154,7 @@ fn a_child_that_never_stops_talking_keeps_its_parent_from_nothing() {
     }
     report_failure(&child, "").unwrap_err();
     drop(child);
-    link.read_rest().unwrap();
+    link.read_remaining().unwrap();
     assert!(link.has_ended());
 }
 

@@ -1,47 +1,48 @@
-//! The decisions of a supervisor: what to do when a child is ready, ends, or is asked to. No clocks, no processes.
+//! The decisions of a supervisor: what to do when a child becomes ready or ends, and on stop and reload. Pure: no clocks,
+//! no processes.
 
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::backoff::Backoff;
-use crate::control::status_file::{ChildStatus, LifeEnd, Phase};
+use crate::control::status_file::{ChildStatus, Phase, ProcessEnd};
 use crate::process::identity::ProcessIdentity;
 use crate::supervisor::child_link::ChildWarning;
 
-/// Lives in a row that a child may fail before all have been ready once; then the start as a whole has failed.
-const FIRST_LIVES: u32 = 3;
+/// How often in a row a child may fail before all children have been ready once. After that the whole start has failed.
+const MAX_FIRST_STARTS: u32 = 3;
 
-/// How long children have to end after they were asked to.
+/// How long children may take to end after SIGTERM.
 const STOP_WAIT_MS: u64 = 8_000;
 
-/// How long a child that serves may give no sign of life. It gives one every
+/// How long a serving child may give no sign of life. It gives one every
 /// [`crate::supervisor::child_link::BETWEEN_SIGNS_OF_LIFE_MS`].
 const SILENCE_MS: u64 = 4 * crate::supervisor::child_link::BETWEEN_SIGNS_OF_LIFE_MS;
 
-/// The time of something that happened.
+/// The current time, on two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// For deciding: milliseconds on a clock that never runs back.
+    /// Milliseconds on a monotonic clock, for decisions.
     pub clock_ms: u64,
-    /// For people.
+    /// The time of day, for people.
     pub wall: Timestamp,
 }
 
-/// What the supervisor has to do.
+/// An action for the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Begin a life of the child of this index.
+    /// Start the child of this index.
     Start(usize),
-    /// Ask the child to end (SIGTERM).
+    /// Tell the child to end (SIGTERM).
     Terminate(ProcessIdentity),
-    /// End the child (SIGKILL).
+    /// Kill the child (SIGKILL).
     Kill(ProcessIdentity),
-    /// Ask the child to read its files again (SIGHUP).
+    /// Tell the child to re-read its files (SIGHUP).
     Reload(ProcessIdentity),
-    /// Say that all children have become ready.
+    /// Log that all children have become ready.
     AnnounceReady,
-    /// Say that nothing has been heard of the child of this index for too long.
+    /// Log that the signs of life of the child of this index are overdue.
     AnnounceSilence(usize),
 }
 
@@ -50,9 +51,9 @@ struct Slot {
     status: ChildStatus,
     backoff: Backoff,
     start_at_ms: Option<u64>,
-    /// When it has been silent for too long, unless it is heard before.
+    /// When its next sign of life is overdue.
     silent_at_ms: Option<u64>,
-    /// Asked to reload before it was ready: a signal that early would kill it.
+    /// A reload was requested before it was ready. A signal that early would kill it.
     reload_when_ready: bool,
 }
 
@@ -68,7 +69,7 @@ pub struct ChildSet {
 }
 
 impl ChildSet {
-    /// `count` children, none of which lives yet; all are to be started now.
+    /// `count` children, all due to be started now.
     pub fn new(count: usize, now: Now) -> Self {
         let slot = || Slot {
             status: ChildStatus {
@@ -89,16 +90,16 @@ impl ChildSet {
         }
     }
 
-    /// The next thing to do.
+    /// Returns the next action.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// Time has come to `now`.
+    /// Adds the actions that are due at `now`.
     pub fn at(&mut self, now: Now) {
         if self.kill_at_ms.is_some_and(|at| at <= now.clock_ms) {
             self.kill_at_ms = None;
-            self.order_all_living(Action::Kill);
+            self.signal_all(Action::Kill);
         }
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if slot.silent_at_ms.is_some_and(|at| at <= now.clock_ms) {
@@ -113,14 +114,14 @@ impl ChildSet {
         }
     }
 
-    /// When [`Self::at`] next has something to do, on the clock of [`Now::clock_ms`].
+    /// When [`Self::at`] is due next, on the clock of [`Now::clock_ms`].
     pub fn next_due_ms(&self) -> Option<u64> {
         let starts = self.slots.iter().filter_map(|slot| slot.start_at_ms);
         let silences = self.slots.iter().filter_map(|slot| slot.silent_at_ms);
         starts.chain(silences).chain(self.kill_at_ms).min()
     }
 
-    /// A life of the child of this index has begun.
+    /// The child of this index was started.
     pub fn started(&mut self, index: usize, process: ProcessIdentity, now: Now) {
         let status = &mut self.slots[index].status;
         status.restarts += u64::from(status.last_end.is_some());
@@ -134,7 +135,7 @@ impl ChildSet {
         }
     }
 
-    /// The child of this index can serve.
+    /// The child of this index has reported that it serves.
     pub fn ready(&mut self, index: usize, now: Now) {
         let slot = &mut self.slots[index];
         let (Phase::Starting, Some(process)) = (slot.status.phase, slot.status.process) else {
@@ -150,7 +151,7 @@ impl ChildSet {
         }
     }
 
-    /// The child of this index has said something; whether it had been silent for too long.
+    /// The child of this index gave a sign of life. Returns whether that was overdue.
     pub(super) fn heard(&mut self, index: usize, now: Now) -> bool {
         let slot = &mut self.slots[index];
         if slot.status.phase != Phase::Serving {
@@ -160,17 +161,17 @@ impl ChildSet {
         slot.status.silent_since.take().is_some()
     }
 
-    /// The child of this index says what it has given up.
-    pub(super) fn noted(&mut self, index: usize, said: String) {
-        self.slots[index].status.sandbox = said;
+    /// The child of this index reported its sandbox.
+    pub(super) fn sandbox_reported(&mut self, index: usize, summary: String) {
+        self.slots[index].status.sandbox = summary;
     }
 
-    /// The child of this index says what it warns of from now on.
+    /// The child of this index reported its current warning.
     pub(super) fn warned(&mut self, index: usize, warning: ChildWarning) {
         self.slots[index].status.warning = warning;
     }
 
-    /// A life of the child of this index has ended, or could not begin.
+    /// The process of the child of this index has ended, or could not be started.
     pub fn ended(&mut self, index: usize, reason: String, now: Now) {
         let slot = &mut self.slots[index];
         let served = slot.status.phase == Phase::Serving;
@@ -181,10 +182,10 @@ impl ChildSet {
         slot.reload_when_ready = false;
         slot.status.enter(Phase::Waiting, now);
         let start_at_ms = slot.backoff.next_start_ms(served, now.clock_ms);
-        if !self.was_ready && slot.backoff.failed_lives() >= FIRST_LIVES {
+        if !self.was_ready && slot.backoff.failed_starts() >= MAX_FIRST_STARTS {
             self.failure.get_or_insert_with(|| reason.clone());
         }
-        slot.status.last_end = Some(LifeEnd {
+        slot.status.last_end = Some(ProcessEnd {
             reason,
             at: now.wall,
         });
@@ -200,7 +201,7 @@ impl ChildSet {
         }
     }
 
-    /// The supervisor is asked to end.
+    /// The daemon is told to end.
     pub fn stop(&mut self, now: Now) {
         if self.is_stopping {
             return;
@@ -211,23 +212,24 @@ impl ChildSet {
             slot.start_at_ms = None;
             slot.status.next_start = None;
         }
-        self.order_all_living(Action::Terminate);
+        self.signal_all(Action::Terminate);
     }
 
-    /// The supervisor is asked to have its children read their files again.
+    /// Makes all children re-read their files.
     pub fn reload(&mut self) {
         for slot in &mut self.slots {
             match (slot.status.phase, slot.status.process) {
                 (Phase::Serving, Some(process)) => {
                     self.actions.push_back(Action::Reload(process));
                 }
-                // One that has begun may have read them already; one that has yet to begin is asked, so that it answers.
+                // A starting child may have read them already. One that is not started yet is told later, so that it
+                // reports a result.
                 _ => slot.reload_when_ready = true,
             }
         }
     }
 
-    fn order_all_living(&mut self, action: impl Fn(ProcessIdentity) -> Action) {
+    fn signal_all(&mut self, action: impl Fn(ProcessIdentity) -> Action) {
         let living = self.slots.iter().filter_map(|slot| slot.status.process);
         self.actions.extend(living.map(action));
     }
@@ -237,13 +239,13 @@ impl ChildSet {
         phases.all(|phase| phase == Phase::Serving)
     }
 
-    /// Whether the supervisor is to end: it was asked to, or the start failed, and no child is left.
+    /// Whether the supervisor can end: it was told to, or the start failed, and no child is left.
     pub fn is_finished(&self) -> bool {
         let mut living = self.slots.iter().filter_map(|slot| slot.status.process);
         self.is_stopping && living.next().is_none()
     }
 
-    /// Why the start as a whole failed, if it did.
+    /// The reason why the whole start failed, if it did.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
@@ -255,7 +257,7 @@ impl ChildSet {
             .position(|slot| slot.status.process.is_some_and(|p| p.pid == pid))
     }
 
-    /// How far all of them are, taken together.
+    /// The phase of all children together.
     pub fn phase(&self) -> Phase {
         match (self.is_stopping, self.was_ready) {
             (true, _) => Phase::Stopping,
@@ -264,7 +266,7 @@ impl ChildSet {
         }
     }
 
-    /// What is to be said of each.
+    /// The state of each child, by index.
     pub fn children(&self) -> impl Iterator<Item = &ChildStatus> {
         self.slots.iter().map(|slot| &slot.status)
     }

@@ -31,7 +31,7 @@ fn serving(count: usize) -> ChildSet {
 }
 
 #[test]
-fn all_start_at_once_and_readiness_is_announced_once() {
+fn readiness_is_announced_once() {
     let mut child_set = ChildSet::new(2, at(0));
     child_set.at(at(0));
     assert_eq!(
@@ -51,7 +51,7 @@ fn all_start_at_once_and_readiness_is_announced_once() {
 }
 
 #[test]
-fn a_child_that_served_is_replaced_at_once_and_the_others_are_left_alone() {
+fn dead_child_is_replaced_at_once() {
     let mut child_set = serving(3);
     child_set.ended(1, "killed".to_owned(), at(10));
     assert_eq!(child_set.next_due_ms(), Some(10));
@@ -66,39 +66,39 @@ fn a_child_that_served_is_replaced_at_once_and_the_others_are_left_alone() {
 }
 
 #[test]
-fn three_failed_first_lives_fail_the_start_and_end_the_others() {
+fn three_failures_fail_the_start() {
     let mut child_set = ChildSet::new(2, at(0));
     child_set.started(0, process(1), at(0));
-    for life in 0..3 {
+    for attempt in 0..3 {
         assert_eq!(child_set.failure(), None);
-        child_set.started(1, process(10 + life), at(0));
-        child_set.ended(1, format!("damaged, life {life}"), at(0));
+        child_set.started(1, process(10 + attempt), at(0));
+        child_set.ended(1, format!("damaged, attempt {attempt}"), at(0));
     }
-    assert_eq!(child_set.failure(), Some("damaged, life 2"));
+    assert_eq!(child_set.failure(), Some("damaged, attempt 2"));
     assert_eq!(actions(&mut child_set), [Action::Terminate(process(1))]);
     assert!(!child_set.is_finished());
     child_set.ended(0, "exited".to_owned(), at(5));
     assert!(child_set.is_finished());
-    assert_eq!(child_set.failure(), Some("damaged, life 2"));
+    assert_eq!(child_set.failure(), Some("damaged, attempt 2"));
 }
 
 #[test]
-fn once_ready_it_never_gives_up_but_waits() {
+fn failures_after_readiness_never_give_up() {
     let mut child_set = serving(1);
     let mut now_ms = 0;
-    for life in 0..50 {
+    for attempt in 0..50 {
         child_set.ended(0, "failed".to_owned(), at(now_ms));
         now_ms = child_set.next_due_ms().unwrap();
         child_set.at(at(now_ms));
         assert_eq!(actions(&mut child_set), [Action::Start(0)]);
-        child_set.started(0, process(100 + life), at(now_ms));
+        child_set.started(0, process(100 + attempt), at(now_ms));
     }
     assert_eq!(child_set.failure(), None);
     assert!(now_ms > 40 * 5000 && child_set.phase() == Phase::Serving);
 }
 
 #[test]
-fn stopping_terminates_then_kills_and_starts_nothing() {
+fn stop_terminates_then_kills() {
     let mut child_set = serving(2);
     child_set.ended(0, "killed".to_owned(), at(0));
     child_set.stop(at(100));
@@ -114,7 +114,7 @@ fn stopping_terminates_then_kills_and_starts_nothing() {
 }
 
 #[test]
-fn a_reload_reaches_a_child_only_once_it_is_ready() {
+fn reload_waits_until_child_is_ready() {
     let mut child_set = serving(2);
     child_set.ended(1, "killed".to_owned(), at(0));
     child_set.at(at(0));
@@ -135,7 +135,7 @@ fn a_reload_reaches_a_child_only_once_it_is_ready() {
 }
 
 #[test]
-fn silence_is_announced_once_until_the_child_is_heard() {
+fn silence_is_announced_once() {
     let mut child_set = serving(2);
     for index in [0, 1] {
         assert!(!child_set.heard(index, at(10)));
@@ -155,7 +155,7 @@ fn silence_is_announced_once_until_the_child_is_heard() {
     child_set.ended(0, "x".to_owned(), at(20_001));
     assert!(
         !child_set.heard(0, at(20_002)),
-        "who has ended is not waited for"
+        "an ended child is not waited for"
     );
     child_set.at(at(1_000 + SILENCE_MS));
     assert_eq!(actions(&mut child_set)[0], Action::AnnounceSilence(1));

@@ -1,11 +1,12 @@
-//! A directory that must stay what it is while children come and go: one that begins anew in its place would begin with nothing.
+//! A directory that must stay the same across restarts of a child. With a new directory in its place, the child would
+//! start without any state.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The directory, and which one it was when a child first served.
+/// The directory, and its identity when a child first served.
 #[derive(Debug)]
 pub(super) struct LastingDirectory {
     path: PathBuf,
@@ -20,14 +21,14 @@ impl LastingDirectory {
         }
     }
 
-    /// A child serves from it.
+    /// A child serves from the directory.
     pub(super) fn has_served(&mut self) {
         if self.identity.is_none() {
             self.identity = identity(&self.path).ok();
         }
     }
 
-    /// Whether another child may begin; if not, why, for people.
+    /// Whether another child may start. The error is for people.
     pub(super) fn check(&self) -> Result<(), String> {
         let Some(expected) = self.identity else {
             return Ok(());
@@ -35,15 +36,15 @@ impl LastingDirectory {
         let path = self.path.display();
         let what = match identity(&self.path) {
             Ok(found) if found == expected => return Ok(()),
-            Ok(_) => "is another directory than the one it served from".to_owned(),
+            Ok(_) => "is another directory than before".to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 "was deleted or renamed while it was in use".to_owned()
             }
-            Err(error) => format!("cannot be looked at: {error}"),
+            Err(error) => format!("cannot be accessed: {error}"),
         };
         Err(format!(
-            "{path} {what}. Put it back, and this server goes on with it; or stop the server (scripts/stop), restore a backup \
-             if it is lost, and start it again"
+            "{path} {what}. Put the original back, and this server continues with it. If it is lost, stop the server \
+             (scripts/stop), restore a backup, and start the server again"
         ))
     }
 }
@@ -57,11 +58,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_served_directory_must_stay_the_same() {
+    fn served_directory_must_stay_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let (path, elsewhere) = (dir.path().join("state"), dir.path().join("elsewhere"));
         let mut directory = LastingDirectory::new(path.clone());
-        // Before a child has served, whatever is there will do, or nothing.
+        // Before a child has served, any directory will do, or none.
         directory.check().unwrap();
         fs::create_dir(&path).unwrap();
         directory.has_served();

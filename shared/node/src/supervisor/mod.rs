@@ -1,7 +1,7 @@
 //! The parent of a daemon's children: starts them, replaces those that die, passes signals on, ends them.
 //!
-//! [`ChildSet`] decides, this loop does. A child tells over its [`ChildLink`] that it is ready; that the parent is
-//! gone, it learns from the same socket pair.
+//! [`ChildSet`] decides and this loop acts. A child reports over its [`ChildLink`] that it is ready, and learns from the
+//! same socket pair that its parent is gone.
 
 mod backoff;
 pub mod child_configuration;
@@ -26,14 +26,14 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::control::reload_result::{FilesRead, Outcome, Reading};
+use crate::control::reload_result::{ReloadReport, ReloadResult, ReloadStatus};
 use crate::control::status_file::{Phase, Status};
 use crate::limits::system_limits;
 use crate::logs::wall_clock;
 use crate::metrics::refusals::Refusals;
 use crate::process::identity::{ProcessIdentity, boot_id, pid_namespace};
 pub use backoff::LONGEST_WAIT_MS;
-use child_configuration::Handouts;
+use child_configuration::ChildConfiguration;
 use child_link::ChildLink;
 pub use child_set::{Action, ChildSet, Now};
 use lasting_directory::LastingDirectory;
@@ -41,30 +41,30 @@ use publication::Publication;
 use reloads::Reloads;
 pub use shared_sockets::SharedSockets;
 pub use signals::Signals;
-pub use spawn::{ChildStarter, HandOver, Inheritance, own_binary};
+pub use spawn::{ChangeOwnership, ChildStarter, Inheritance, own_binary};
 
-/// Running children, and what is known of them.
+/// A parent and its children.
 pub struct Supervisor {
     starter: ChildStarter,
     child_set: ChildSet,
-    /// By index of the child; none while it has no life.
+    /// By index of the child; none while it has no process.
     links: Vec<Option<ChildLink>>,
     signals: Signals,
     publication: Publication,
     epoch: Instant,
     on_ready: Option<Box<dyn FnOnce()>>,
-    handouts: Option<Box<dyn Handouts>>,
+    child_configuration: Option<Box<dyn ChildConfiguration>>,
     lasting_directory: Option<LastingDirectory>,
-    /// Of lives that ended.
+    /// Refusals counted by processes that have ended.
     refused_before: Refusals,
     reloads: Reloads,
-    /// What came of the files when they were last read.
-    files_read: Option<Outcome>,
+    /// The last reload result.
+    reload_result: Option<ReloadResult>,
 }
 
 impl Supervisor {
-    /// A supervisor of `count` children that listens, as the status says, on `addresses`. `on_ready` is called once, when
-    /// all of them have become ready.
+    /// A supervisor of `count` children. The status shows `addresses` as the addresses it listens on. `on_ready` is called
+    /// once, when all children have become ready.
     pub fn new(
         starter: ChildStarter,
         count: u32,
@@ -78,7 +78,7 @@ impl Supervisor {
             pid: std::process::id().cast_signed(),
             boot_id: boot_id(),
             pid_namespace: pid_namespace(),
-            since: now_for_people(),
+            since: wall_now(),
             addresses,
             ..Status::default()
         };
@@ -90,24 +90,29 @@ impl Supervisor {
             publication: Publication::new(status_path, status),
             epoch,
             on_ready: Some(on_ready),
-            handouts: None,
+            child_configuration: None,
             lasting_directory: None,
             refused_before: Refusals::default(),
             reloads: Reloads::default(),
-            files_read: None,
+            reload_result: None,
         }
     }
 
-    /// The same, with something to hand to each child.
-    pub fn with_handouts(self, handouts: Option<Box<dyn Handouts>>) -> Self {
+    /// Adds configuration and secrets that are pushed to each child.
+    pub fn with_child_configuration(
+        self,
+        child_configuration: Option<Box<dyn ChildConfiguration>>,
+    ) -> Self {
         Self {
-            files_read: handouts.as_ref().map(|h| h.files_read().clone()),
-            handouts,
+            reload_result: child_configuration
+                .as_ref()
+                .map(|h| h.reload_result().clone()),
+            child_configuration,
             ..self
         }
     }
 
-    /// The same, with a directory that has to be the same for all lives of children once one of them has served.
+    /// Adds a directory that must stay the same for all later processes once a child has served.
     pub fn with_lasting_directory(self, path: Option<PathBuf>) -> Self {
         Self {
             lasting_directory: path.map(LastingDirectory::new),
@@ -115,7 +120,7 @@ impl Supervisor {
         }
     }
 
-    /// Runs until it is asked to end and all children have ended. Fails if they cannot be brought to serve at all.
+    /// Runs until it is told to end and all children have ended. Fails if the children never become ready.
     pub fn run(mut self) -> anyhow::Result<()> {
         while !self.child_set.is_finished() {
             let now = now(self.epoch);
@@ -124,7 +129,7 @@ impl Supervisor {
                 self.perform(action);
             }
             self.publish();
-            self.change_handouts(now);
+            self.update_configuration(now);
             if !self.child_set.is_finished() {
                 self.wait().context("cannot wait for the children")?;
                 self.take_signals();
@@ -152,14 +157,14 @@ impl Supervisor {
             Action::AnnounceSilence(index) => {
                 let name = self.starter.child_name(child_number(index));
                 log::error!(
-                    "{name}: gives no sign of life; it is stopped (kill -CONT), or hangs \
-                     (kill -KILL, and it is replaced)"
+                    "{name}: gives no sign of life; it is stopped (continue it with kill -CONT), or it hangs \
+                     (replace it with kill -KILL)"
                 );
             }
             Action::AnnounceReady => {
                 let addresses = &self.publication.status().addresses;
                 log::info!("ready, listening on {}", addresses.join(", "));
-                // Whoever waits for this may look at the status next.
+                // A process that waits for this may read the status next.
                 self.publish();
                 if let Some(on_ready) = self.on_ready.take() {
                     on_ready();
@@ -173,17 +178,17 @@ impl Supervisor {
         if let Some(Err(reason)) = self.lasting_directory.as_ref().map(LastingDirectory::check) {
             return self.ended(index, reason);
         }
-        if let Err(error) = self.starter.hand_over() {
+        if let Err(error) = self.starter.change_ownership() {
             return self.ended(index, error.to_string());
         }
         match self.starter.start(number) {
             Ok((process, mut link)) => {
-                if let Some(handouts) = &self.handouts {
-                    link.hand_out(&handouts.current());
+                if let Some(child_configuration) = &self.child_configuration {
+                    link.push_configuration(&child_configuration.current());
                     link.flush();
                 }
                 let name = self.starter.child_name(number);
-                log::info!("{name}: begins as process {}", process.pid);
+                log::info!("{name}: started as process {}", process.pid);
                 self.links[index] = Some(link);
                 self.child_set.started(index, process, now(self.epoch));
             }
@@ -204,16 +209,19 @@ impl Supervisor {
             _ => log::warn!("{name}: {reason}"),
         }
         self.child_set.ended(index, reason, now(self.epoch));
-        if self.handouts.is_none() && self.reloads.reader_died() {
+        if self.child_configuration.is_none() && self.reloads.child_died() {
             self.child_set.reload();
         }
     }
 
-    /// Waits for a signal, a word of a child, or the time at which something is due.
+    /// Waits for a signal, for bytes from a child, or until something is due.
     fn wait(&self) -> nix::Result<()> {
-        let handouts_due_ms = self.handouts.as_ref().and_then(|h| h.next_due_ms());
+        let configuration_due_ms = self
+            .child_configuration
+            .as_ref()
+            .and_then(|h| h.next_due_ms());
         let due_ms = self.child_set.next_due_ms().into_iter();
-        let due_ms = due_ms.chain(handouts_due_ms);
+        let due_ms = due_ms.chain(configuration_due_ms);
         let due_ms = due_ms.chain(self.publication.next_due_ms());
         let timeout = match due_ms.min() {
             Some(due_ms) => {
@@ -224,7 +232,7 @@ impl Supervisor {
         };
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let open_links = self.links.iter().flatten().filter(|l| !l.has_ended());
-        fds.extend(open_links.map(|link| PollFd::new(link.as_fd(), awaited_of(link))));
+        fds.extend(open_links.map(|link| PollFd::new(link.as_fd(), poll_flags(link))));
         fds.extend(self.starter.listeners.poll_fds());
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
@@ -240,45 +248,47 @@ impl Supervisor {
         }
         if self.signals.take_reload() {
             log::info!("reloading");
-            // What an operator has put there belongs to him.
-            if let Err(error) = self.starter.hand_over() {
+            // Files that an operator has replaced belong to the operator.
+            if let Err(error) = self.starter.change_ownership() {
                 log::error!("{error}");
             }
-            if self.reloads.ask() {
-                self.reload_handouts();
+            if self.reloads.request() {
+                self.reload_configuration();
                 self.child_set.reload();
             }
         }
     }
 
-    /// Reads what is handed out, if it is this process that does.
-    fn reload_handouts(&mut self) {
-        let Some(handouts) = &mut self.handouts else {
+    /// Reads the child configuration again, if this daemon has one.
+    fn reload_configuration(&mut self) {
+        let Some(child_configuration) = &mut self.child_configuration else {
             return;
         };
-        let has_changed = handouts.reload();
-        self.files_read = Some(handouts.files_read().clone());
+        let has_changed = child_configuration.reload();
+        self.reload_result = Some(child_configuration.reload_result().clone());
         self.reloads.end();
         if has_changed {
-            self.hand_out();
+            self.push_configuration();
         }
     }
 
-    fn change_handouts(&mut self, now: Now) {
-        let handouts = self.handouts.as_mut();
-        if handouts.is_some_and(|handouts| handouts.at(now.clock_ms)) {
-            self.hand_out();
+    fn update_configuration(&mut self, now: Now) {
+        let child_configuration = self.child_configuration.as_mut();
+        if child_configuration
+            .is_some_and(|child_configuration| child_configuration.at(now.clock_ms))
+        {
+            self.push_configuration();
         }
     }
 
-    /// Gives every child what is to be handed out now.
-    fn hand_out(&mut self) {
-        let Some(handouts) = &self.handouts else {
+    /// Pushes the current configuration to every child.
+    fn push_configuration(&mut self) {
+        let Some(child_configuration) = &self.child_configuration else {
             return;
         };
-        let handout = handouts.current();
+        let configuration = child_configuration.current();
         for link in self.links.iter_mut().flatten() {
-            link.hand_out(&handout);
+            link.push_configuration(&configuration);
             link.flush();
         }
     }
@@ -301,10 +311,10 @@ impl Supervisor {
         if let Err(error) = link.read_available() {
             log::debug!("reading from child {}: {error}", index + 1);
         }
-        let readings = link.take_readings();
-        let said = link.note();
-        if !said.is_empty() {
-            self.child_set.noted(index, said);
+        let reload_reports = link.take_reload_reports();
+        let sandbox = link.sandbox();
+        if !sandbox.is_empty() {
+            self.child_set.sandbox_reported(index, sandbox);
         }
         let is_heard = link.take_heard();
         if let Some(warning) = link.warning() {
@@ -320,22 +330,22 @@ impl Supervisor {
             let name = self.starter.child_name(child_number(index));
             log::info!("{name}: gives signs of life again");
         }
-        // Children who are handed what they need read no files, whatever they say.
-        if self.handouts.is_none() {
-            self.take_readings(readings);
+        // Children that receive a configuration read no files themselves.
+        if self.child_configuration.is_none() {
+            self.take_reload_reports(reload_reports);
         }
     }
 
-    fn take_readings(&mut self, readings: Vec<Reading>) {
-        for reading in readings {
-            self.files_read = Some(reading.outcome);
-            if reading.was_asked_for && self.reloads.end() {
+    fn take_reload_reports(&mut self, reload_reports: Vec<ReloadReport>) {
+        for report in reload_reports {
+            self.reload_result = Some(report.result);
+            if report.was_requested && self.reloads.end() {
                 self.child_set.reload();
             }
         }
     }
 
-    /// Takes in the end of every process that has ended.
+    /// Reaps every process that has ended.
     fn reap(&mut self) {
         loop {
             match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
@@ -359,8 +369,8 @@ impl Supervisor {
         let Some(index) = self.child_set.index_of(pid.as_raw()) else {
             return;
         };
-        // It may have become ready, or said why it fails, just before it ended.
-        if let Some(Err(error)) = self.links[index].as_mut().map(ChildLink::read_rest) {
+        // It may have reported readiness or a failure just before it ended.
+        if let Some(Err(error)) = self.links[index].as_mut().map(ChildLink::read_remaining) {
             log::debug!("reading from child {}: {error}", index + 1);
         }
         self.read_link(index);
@@ -368,24 +378,24 @@ impl Supervisor {
         if let Some(link) = &link {
             self.refused_before.add(link.refusals());
         }
-        let last_words = link.and_then(|link| link.failure());
-        self.ended(index, last_words.unwrap_or(how));
+        let failure = link.and_then(|link| link.failure());
+        self.ended(index, failure.unwrap_or(how));
     }
 
-    /// Writes the status if it has changed, or could not be written before.
+    /// Writes the status if it has changed or could not be written before.
     fn publish(&mut self) {
         let mut refused = self.refused_before.clone();
         for link in self.links.iter().flatten() {
             refused.add(link.refusals());
         }
-        let failure = self.files_read.as_ref().and_then(|it| it.as_ref().err());
+        let failure = self.reload_result.as_ref().and_then(|it| it.as_ref().err());
         let status = Status {
             refused,
             warning: failure.cloned().unwrap_or_default(),
-            files_read: FilesRead {
-                asked: self.reloads.asked(),
+            reload: ReloadStatus {
+                requested: self.reloads.requested(),
                 answered: self.reloads.answered(),
-                outcome: self.files_read.clone(),
+                result: self.reload_result.clone(),
             },
             phase: self.child_set.phase(),
             children: self.child_set.children().cloned().collect(),
@@ -396,8 +406,8 @@ impl Supervisor {
     }
 }
 
-/// What is waited for at a child's link.
-fn awaited_of(link: &ChildLink) -> PollFlags {
+/// The events to poll for at a child's link.
+fn poll_flags(link: &ChildLink) -> PollFlags {
     match link.has_unsent() {
         true => PollFlags::POLLIN | PollFlags::POLLOUT,
         false => PollFlags::POLLIN,
@@ -408,20 +418,20 @@ fn describe_signal(signal: Signal) -> String {
     let number = signal as i32;
     let meaning = match signal {
         Signal::SIGSYS => ": it made a system call that the sandbox does not allow",
-        Signal::SIGXCPU => ": its processor time is used up (ulimit -t, LimitCPU=)",
+        Signal::SIGXCPU => ": its limit of processor time is used up (ulimit -t, LimitCPU=)",
         _ => "",
     };
     format!("killed by signal {number} ({signal}){meaning}")
 }
 
 fn signal(process: ProcessIdentity, signal: Signal) {
-    // Not yet waited for, so its number is still its own.
+    // It has not been waited for, so its number is still its own.
     if let Err(error) = nix::sys::signal::kill(Pid::from_raw(process.pid), signal) {
         log::warn!("cannot send {signal} to process {}: {error}", process.pid);
     }
 }
 
-/// Children are counted from 1, for people.
+/// The number of a child for people, from 1.
 fn child_number(index: usize) -> u32 {
     u32::try_from(index + 1).unwrap_or(u32::MAX)
 }
@@ -429,12 +439,12 @@ fn child_number(index: usize) -> u32 {
 fn now(epoch: Instant) -> Now {
     Now {
         clock_ms: u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX),
-        wall: now_for_people(),
+        wall: wall_now(),
     }
 }
 
-/// To the millisecond: more would only be noise in a status.
-fn now_for_people() -> Timestamp {
+/// Rounded to milliseconds, which is precise enough for a status.
+fn wall_now() -> Timestamp {
     let now = wall_clock::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }

@@ -1,23 +1,23 @@
-//! Keeps the status file true: what cannot be written, as on a full disk, is tried again until it is.
+//! Keeps the status file up to date. A failed write, as on a full disk, is retried until it succeeds.
 
 use std::path::PathBuf;
 
 use crate::control::status_file::Status;
 
-/// How long after a failure it is tried again.
+/// How long after a failure the write is retried.
 const RETRY_AFTER_MS: u64 = 1_000;
 
-/// A status, and its file. Times are on the clock of [`super::Now::clock_ms`].
+/// A status and its file. Times are on the clock of [`super::Now::clock_ms`].
 #[derive(Debug)]
 pub(super) struct Publication {
     path: PathBuf,
     status: Status,
-    /// While the file does not say what it should.
+    /// Set while the file is out of date.
     retry_at_ms: Option<u64>,
 }
 
 impl Publication {
-    /// Nothing is written yet, and `status` alone does not have to be.
+    /// Writes nothing yet; `status` is what the next one is compared with.
     pub(super) fn new(path: PathBuf, status: Status) -> Self {
         Self {
             path,
@@ -26,17 +26,17 @@ impl Publication {
         }
     }
 
-    /// What was last published, or should have been.
+    /// The last status, written or not.
     pub(super) fn status(&self) -> &Status {
         &self.status
     }
 
-    /// When to call [`Self::publish`] even if nothing has changed.
+    /// When to call [`Self::publish`] although nothing has changed.
     pub(super) fn next_due_ms(&self) -> Option<u64> {
         self.retry_at_ms
     }
 
-    /// Writes the status if it has changed, or if it could not be written and is to be tried again.
+    /// Writes the status if it has changed, or if a retry is due.
     pub(super) fn publish(&mut self, status: Status, now_ms: u64) {
         let is_due = self.retry_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         if status == self.status && !is_due {
@@ -56,8 +56,8 @@ impl Publication {
                 self.retry_at_ms = Some(now_ms.saturating_add(RETRY_AFTER_MS));
                 if !has_failed_before {
                     log::warn!(
-                        "cannot write the status file {path}: {error}; trying again until it can be, scripts/status and \
-                         scripts/start may be wrong until then"
+                        "cannot write the status file {path}: {error}; retrying, and scripts/status and scripts/start may be \
+                         wrong until it succeeds"
                     );
                 }
             }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_is_tried_again_a_second_later_and_not_before() {
+    fn failed_write_is_retried_after_a_second() {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing");
         let path = missing.join("x.status");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_written_at_once_and_nothing_else_is() {
+    fn only_changes_are_written() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.status");
         let mut publication = Publication::new(path.clone(), Status::default());

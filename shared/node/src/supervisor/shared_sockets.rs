@@ -1,12 +1,12 @@
-//! The listening sockets, which a parent shares with its children: whoever has taken over one of these can shut them, for the
-//! others too, and for those that come after it. The parent opens them again.
+//! The listening sockets that a parent shares with its children. A compromised child can shut them down for all
+//! processes; the parent opens them again.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Backlog, listen};
 
-/// The sockets, and which of them are watched.
+/// The listening sockets, and which of them are watched.
 #[derive(Debug)]
 pub struct SharedSockets(Vec<Shared>);
 
@@ -17,7 +17,7 @@ struct Shared {
 }
 
 impl SharedSockets {
-    /// All of them are watched.
+    /// Watches all of `sockets`.
     pub fn new(sockets: Vec<OwnedFd>) -> Self {
         let shared = |socket| Shared {
             socket,
@@ -30,13 +30,13 @@ impl SharedSockets {
         self.0.iter().map(|shared| &shared.socket)
     }
 
-    /// What wakes a parent when one is shut. Clients that come do not.
+    /// Polls that return when a socket is shut down, but not when a client connects.
     pub(super) fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
         let watched = self.0.iter().filter(|shared| shared.is_watched);
         watched.map(|shared| PollFd::new(shared.socket.as_fd(), PollFlags::empty()))
     }
 
-    /// Opens those again that are shut.
+    /// Opens the sockets again that are shut down.
     pub(super) fn open_again(&mut self) {
         for shared in self.0.iter_mut().filter(|shared| shared.is_watched) {
             if !is_shut(&shared.socket) {
@@ -44,10 +44,10 @@ impl SharedSockets {
             }
             let result = listen(&shared.socket, Backlog::MAXCONN);
             if result.is_ok() && !is_shut(&shared.socket) {
-                log::error!("a child has shut a listening socket; it is open again");
+                log::error!("a child has shut down a listening socket; it is open again");
             } else {
                 log::error!(
-                    "a child has shut a listening socket, and it cannot be opened again: restart this daemon"
+                    "a child has shut down a listening socket, and it cannot be opened again: restart this daemon"
                 );
                 shared.is_watched = false;
             }
@@ -57,8 +57,8 @@ impl SharedSockets {
 
 fn is_shut(socket: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
-    let is_told = matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1));
-    is_told
+    let is_reported = matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1));
+    is_reported
         && fds[0]
             .revents()
             .is_some_and(|seen| seen.contains(PollFlags::POLLHUP))
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// At a port that was asked for by its number: another one would be let go of.
+    /// Binds by number: a port that the kernel chose would be released on shutdown.
     fn listener() -> (TcpListener, SocketAddr) {
         loop {
             let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_a_child_has_shut_is_opened_again() {
+    fn shut_socket_is_opened_again() {
         let (listener, address) = listener();
         let of_child = listener.try_clone().unwrap();
         let mut sockets = SharedSockets::new(vec![listener.into()]);
@@ -96,7 +96,7 @@ mod tests {
             poll(&mut fds, PollTimeout::ZERO).unwrap() > 0
         };
         let client = TcpStream::connect(address).unwrap();
-        assert!(!wakes(&sockets), "a client waits");
+        assert!(!wakes(&sockets), "woken by a client");
         drop(client);
         for _ in 0..3 {
             shutdown(of_child.as_raw_fd(), Shutdown::Both).unwrap();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_be_opened_again_is_not_tried_for_ever() {
+    fn hopeless_socket_is_not_retried() {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("s")).unwrap();
         let of_child = listener.try_clone().unwrap();

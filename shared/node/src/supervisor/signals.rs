@@ -1,4 +1,4 @@
-//! The signals a supervisor listens to, as something that can be polled.
+//! The signals that a supervisor handles, as a stream that can be polled.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::{flag, low_level};
 
-/// Catches the signals from its making on.
+/// Handlers for the signals, and the flags that they set.
 #[derive(Debug)]
 pub struct Signals {
     wake: UnixStream,
@@ -24,7 +24,7 @@ impl Signals {
         wake.set_nonblocking(true)?;
         let stop = Arc::new(AtomicBool::new(false));
         let reload = Arc::new(AtomicBool::new(false));
-        // What is registered first is run first: when the loop wakes, the flag is set.
+        // Handlers run in the order of registration: the flag is set before the loop wakes.
         let stopping = [SIGTERM, SIGINT, SIGQUIT];
         for signal in stopping {
             flag::register(signal, Arc::clone(&stop))?;
@@ -36,18 +36,18 @@ impl Signals {
         Ok(Self { wake, stop, reload })
     }
 
-    /// Forgets that it was woken. To be called before the flags are looked at.
+    /// Clears the wake-up. Call this before reading the flags.
     pub fn drain(&mut self) {
         let mut buffer = [0; 64];
         while matches!(self.wake.read(&mut buffer), Ok(count) if count > 0) {}
     }
 
-    /// Whether the process was asked to end since this was last asked.
+    /// Whether the process was told to end since the last call.
     pub fn take_stop(&self) -> bool {
         self.stop.swap(false, Ordering::SeqCst)
     }
 
-    /// Whether the process was asked to read its files again since this was last asked.
+    /// Whether a reload was requested since the last call.
     pub fn take_reload(&self) -> bool {
         self.reload.swap(false, Ordering::SeqCst)
     }

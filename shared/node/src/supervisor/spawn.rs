@@ -1,5 +1,5 @@
-//! Starting this program again, by its own open binary: an upgrade on disk never mixes versions, and the new process
-//! has only the descriptors that it is handed.
+//! Starts this program again from its own open binary, so that an upgrade on disk never mixes versions. The new process
+//! inherits only the descriptors that are listed here.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,12 +14,12 @@ use command_fds::{CommandFdExt, FdMapping};
 
 use super::shared_sockets::SharedSockets;
 use crate::process::identity::ProcessIdentity;
-use crate::process::inherited_fd::{FIRST_LISTENER_FD, LIFE_LOCK_FD, LINK_FD};
-use crate::sandbox::HandOverError;
+use crate::process::inherited_fd::{CHILDREN_LOCK_FD, FIRST_LISTENER_FD, LINK_FD};
+use crate::sandbox::OwnershipError;
 use crate::supervisor::child_link::ChildLink;
 
-/// A command that runs this program's own binary under the name `arg0`, with `flags` before this process's own
-/// arguments, and `descriptors` as the numbers beside them.
+/// Returns a command that runs this program's own binary under the name `arg0`. `flags` come before this process's own
+/// arguments. `descriptors` are passed under the numbers beside them.
 pub fn own_binary(
     arg0: &str,
     flags: &[OsString],
@@ -28,7 +28,7 @@ pub fn own_binary(
     const OWN_BINARY: &str = "/proc/self/exe";
     if !Path::new(OWN_BINARY).exists() {
         return Err(io::Error::other(format!(
-            "there is no {OWN_BINARY}, by which a daemon starts its processes: mount /proc (mount -t proc proc /proc)"
+            "there is no {OWN_BINARY}, from which a daemon starts its processes: mount /proc (mount -t proc proc /proc)"
         )));
     }
     let mut command = Command::new(OWN_BINARY);
@@ -49,29 +49,29 @@ pub fn own_binary(
     Ok(command)
 }
 
-/// Gives the children's user what it needs, again and again: others may have put something in its place.
-pub type HandOver = Box<dyn Fn() -> Result<(), HandOverError>>;
+/// Gives the children's user the files it needs. Repeated, because others may have replaced the files.
+pub type ChangeOwnership = Box<dyn Fn() -> Result<(), OwnershipError>>;
 
-/// How the children of this supervisor are started.
+/// Starts the children of a supervisor.
 pub struct ChildStarter {
-    /// The daemon.
+    /// The name of the daemon.
     pub program: &'static str,
-    /// What a child is called.
+    /// The name of a child in logs and in the status.
     pub role: &'static str,
-    /// Whether there may be more than one, so that each needs its number in its name.
+    /// Whether there may be several children, so that the name includes the number.
     pub is_numbered: bool,
-    /// Held by each for as long as it lives.
-    pub life_lock: File,
-    /// Shared by all.
+    /// A lock that each child holds while it runs.
+    pub children_lock: File,
+    /// The listening sockets, shared by all children.
     pub listeners: SharedSockets,
-    /// The directory to which paths among this process's arguments are relative, if it has left that.
+    /// The base of relative paths among this process's arguments, if it is not the working directory.
     pub started_in: Option<PathBuf>,
-    /// Called before each life; nothing if children have their parent's user.
-    pub hand_over: Option<HandOver>,
+    /// Called before each start and reload; nothing if children run as the user of their parent.
+    pub change_ownership: Option<ChangeOwnership>,
 }
 
 impl ChildStarter {
-    /// What the child of this number is called.
+    /// The name of the child of this number.
     pub fn child_name(&self, number: u32) -> String {
         match self.is_numbered {
             true => format!("{} {number}", self.role),
@@ -79,19 +79,22 @@ impl ChildStarter {
         }
     }
 
-    /// To be called before a life begins, and before a child reads its files again.
-    pub fn hand_over(&self) -> Result<(), HandOverError> {
-        self.hand_over
+    /// Call this before a child starts, and before it re-reads its files.
+    pub fn change_ownership(&self) -> Result<(), OwnershipError> {
+        self.change_ownership
             .as_ref()
-            .map_or(Ok(()), |hand_over| hand_over())
+            .map_or(Ok(()), |change_ownership| change_ownership())
     }
 
-    /// Starts the child of this number; it has its parent's flags and standard error.
+    /// Starts the child of this number with its parent's flags and standard error.
     pub fn start(&self, number: u32) -> io::Result<(ProcessIdentity, ChildLink)> {
         let (link, child_end) = ChildLink::pair()?;
         let mut descriptors = vec![
             (OwnedFd::from(child_end), LINK_FD),
-            (OwnedFd::from(self.life_lock.try_clone()?), LIFE_LOCK_FD),
+            (
+                OwnedFd::from(self.children_lock.try_clone()?),
+                CHILDREN_LOCK_FD,
+            ),
         ];
         for (listener, fd) in self.listeners.sockets().zip(FIRST_LISTENER_FD..) {
             descriptors.push((listener.try_clone()?, fd));
@@ -107,11 +110,12 @@ impl ChildStarter {
             flags.push(flag);
         }
         let child = own_binary(&title, &flags, descriptors)?
-            // A group of its own: Ctrl-C in the foreground reaches the parent only, which then ends its children in order.
+            // In a process group of its own: Ctrl-C in the foreground only reaches the parent, which then stops the
+            // children in order.
             .process_group(0)
             .spawn()?;
         let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-        // If it is gone already, it is still to be waited for under its number.
+        // If it has ended already, it still has to be waited for under its number.
         let process = ProcessIdentity::of(pid).unwrap_or(ProcessIdentity {
             pid,
             start_ticks: 0,
@@ -120,24 +124,24 @@ impl ChildStarter {
     }
 }
 
-/// What a child finds when it starts.
+/// The descriptors that a child inherits.
 #[derive(Debug)]
 pub struct Inheritance {
-    /// Its end of the pair to its parent. Its end of stream tells that the parent is gone.
+    /// Its end of the link to its parent. End of stream means that the parent is gone.
     pub parent: UnixStream,
     /// The listening sockets, in the order in which the parent opened them.
     pub listeners: Vec<OwnedFd>,
-    /// To be held for as long as the process lives.
-    pub life_lock: OwnedFd,
+    /// Must be held while the process runs.
+    pub children_lock: OwnedFd,
 }
 
 impl Inheritance {
-    /// Takes what [`ChildStarter::start`] handed on.
+    /// Takes the descriptors that [`ChildStarter::start`] passed on.
     pub fn take(listeners: u32) -> io::Result<Self> {
         let listener_fds = (FIRST_LISTENER_FD..).take(listeners as usize);
         Ok(Self {
             parent: crate::process::inherited_fd::take(LINK_FD)?.into(),
-            life_lock: crate::process::inherited_fd::take(LIFE_LOCK_FD)?,
+            children_lock: crate::process::inherited_fd::take(CHILDREN_LOCK_FD)?,
             listeners: listener_fds
                 .map(crate::process::inherited_fd::take)
                 .collect::<io::Result<_>>()?,

@@ -7,7 +7,7 @@ use super::tickets::TicketKey;
 
 /// What a worker needs for TLS.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Handout {
+pub struct TlsConfiguration {
     /// Of the listening sockets, those from here on are for TLS.
     pub first_tls_listener: u32,
     /// None if no socket is for TLS.
@@ -16,7 +16,7 @@ pub struct Handout {
     pub ticket_keys: Vec<TicketKey>,
 }
 
-impl Handout {
+impl TlsConfiguration {
     /// The bytes.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let first_tls_listener = self.first_tls_listener.to_le_bytes();
@@ -75,27 +75,27 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_decoded_and_what_is_cut_off_is_not() {
-        let handout = Handout {
+        let configuration = TlsConfiguration {
             first_tls_listener: 3,
             identity: Some(identity("a.example")),
             ticket_keys: vec![TicketKey([1; 32]), TicketKey([2; 32])],
         };
-        let bytes = handout.encode();
-        assert!(Handout::decode(&bytes).unwrap() == handout);
+        let bytes = configuration.encode();
+        assert!(TlsConfiguration::decode(&bytes).unwrap() == configuration);
         let whole_without_keys = [0, 36, 72].map(|keys_bytes| bytes.len() - keys_bytes);
         for end in 0..bytes.len() {
-            let decoded = Handout::decode(&bytes[..end]);
+            let decoded = TlsConfiguration::decode(&bytes[..end]);
             assert_eq!(
                 decoded.is_some(),
                 whole_without_keys.contains(&end),
                 "{end}"
             );
         }
-        let plain = Handout {
+        let plain = TlsConfiguration {
             first_tls_listener: 1,
             identity: None,
             ticket_keys: Vec::new(),
         };
-        assert!(Handout::decode(&plain.encode()).unwrap() == plain);
+        assert!(TlsConfiguration::decode(&plain.encode()).unwrap() == plain);
     }
 }

@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
-use chat_node::control::reload_result::Outcome;
+use chat_node::control::reload_result::ReloadResult;
 use chat_node::files::regular_file;
 use chat_node::logs::wall_clock;
-use chat_node::supervisor::child_configuration::Handouts;
+use chat_node::supervisor::child_configuration::ChildConfiguration;
 use zeroize::Zeroizing;
 
 use crate::tls::chain;
-use crate::tls::handout::Handout;
+use crate::tls::configuration::TlsConfiguration;
 use crate::tls::identity::{Identity, provider};
 use crate::tls::names::names;
 use crate::tls::tickets::{KEY_LIFETIME_S, TicketKey};
@@ -53,7 +53,7 @@ impl IdentityFiles {
 
     /// Says in the log what the certificate is for, and what should be mended. The outcome is for whoever reloads: a
     /// certificate that no client takes is no success.
-    fn report(&self, identity: &Identity) -> Outcome {
+    fn report(&self, identity: &Identity) -> ReloadResult {
         let path = self.certificate.display();
         let chain = identity.chain(&provider());
         let chain = chain.map_err(|error| format!("the certificate {path}: {error}"))?;
@@ -138,16 +138,16 @@ fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
 }
 
 /// What is handed out at the moment.
-pub struct TlsHandouts {
+pub struct TlsConfigurationSource {
     files: Option<IdentityFiles>,
-    handout: Handout,
+    configuration: TlsConfiguration,
     /// What came of the files when they were last read.
-    files_read: Outcome,
+    reload_result: ReloadResult,
     /// When the ticket keys are replaced; with the first turn of the parent's clock it is set.
     next_key_ms: Option<u64>,
 }
 
-impl TlsHandouts {
+impl TlsConfigurationSource {
     /// Reads the files, if TLS is spoken at all. Of the listening sockets, those from `first_tls_listener` on are for it.
     pub fn new(first_tls_listener: u32, files: Option<IdentityFiles>) -> anyhow::Result<Self> {
         let (identity, said) = match &files {
@@ -167,21 +167,21 @@ impl TlsHandouts {
         };
         Ok(Self {
             files,
-            handout: Handout {
+            configuration: TlsConfiguration {
                 first_tls_listener,
                 identity,
                 ticket_keys,
             },
-            files_read: said,
+            reload_result: said,
             next_key_ms: None,
         })
     }
 }
 
-impl TlsHandouts {
+impl TlsConfigurationSource {
     /// A certificate that clients take is not replaced by one that they do not.
     fn refuse_worse(&self, files: &IdentityFiles, new: Identity) -> Result<Identity, String> {
-        let current = self.handout.identity.as_ref();
+        let current = self.configuration.identity.as_ref();
         let is_current_fine = current.is_some_and(|current| fault(current).is_none());
         match fault(&new) {
             Some(fault) if is_current_fine => {
@@ -198,9 +198,9 @@ fn new_key() -> anyhow::Result<TicketKey> {
         .map_err(|_| anyhow!("cannot make a key: the system gives no random numbers"))
 }
 
-impl Handouts for TlsHandouts {
+impl ChildConfiguration for TlsConfigurationSource {
     fn current(&self) -> Zeroizing<Vec<u8>> {
-        self.handout.encode()
+        self.configuration.encode()
     }
 
     fn reload(&mut self) -> bool {
@@ -210,21 +210,21 @@ impl Handouts for TlsHandouts {
         let read = files.read().map_err(|error| format!("{error:#}"));
         match read.and_then(|identity| self.refuse_worse(files, identity)) {
             Ok(identity) => {
-                self.files_read = files.report(&identity);
-                self.handout.identity = Some(identity);
+                self.reload_result = files.report(&identity);
+                self.configuration.identity = Some(identity);
                 true
             }
             Err(error) => {
                 let failure = format!("{error}; the old certificate and key stay in use");
                 log::error!("{failure}");
-                self.files_read = Err(failure);
+                self.reload_result = Err(failure);
                 false
             }
         }
     }
 
-    fn files_read(&self) -> &Outcome {
-        &self.files_read
+    fn reload_result(&self) -> &ReloadResult {
+        &self.reload_result
     }
 
     fn at(&mut self, clock_ms: u64) -> bool {
@@ -239,7 +239,7 @@ impl Handouts for TlsHandouts {
         self.next_key_ms = Some(clock_ms + LIFETIME_MS);
         match new_key() {
             Ok(key) => {
-                let keys = &mut self.handout.ticket_keys;
+                let keys = &mut self.configuration.ticket_keys;
                 keys.truncate(1);
                 keys.insert(0, key);
                 true
@@ -256,7 +256,7 @@ impl Handouts for TlsHandouts {
     }
 }
 
-impl fmt::Debug for TlsHandouts {
+impl fmt::Debug for TlsConfigurationSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TlsHandouts({:?})", self.files)
     }
@@ -286,17 +286,19 @@ mod tests {
             key: dir.path().join("key.pem"),
         };
         write(&files, &identity("a.example"));
-        let mut handouts = TlsHandouts::new(0, Some(files)).unwrap();
+        let mut tls_configuration = TlsConfigurationSource::new(0, Some(files)).unwrap();
         let lifetime_ms = u64::from(KEY_LIFETIME_S) * 1_000;
-        let keys = |handouts: &TlsHandouts| handouts.handout.ticket_keys.clone();
-        let first = keys(&handouts);
-        assert!(!handouts.at(7) && keys(&handouts) == first);
-        assert_eq!(handouts.next_due_ms(), Some(7 + lifetime_ms));
-        assert!(handouts.at(7 + lifetime_ms));
-        let second = keys(&handouts);
+        let keys = |tls_configuration: &TlsConfigurationSource| {
+            tls_configuration.configuration.ticket_keys.clone()
+        };
+        let first = keys(&tls_configuration);
+        assert!(!tls_configuration.at(7) && keys(&tls_configuration) == first);
+        assert_eq!(tls_configuration.next_due_ms(), Some(7 + lifetime_ms));
+        assert!(tls_configuration.at(7 + lifetime_ms));
+        let second = keys(&tls_configuration);
         assert!(second.len() == 2 && second[1] == first[0] && second[0] != first[0]);
-        assert!(handouts.at(7 + 2 * lifetime_ms));
-        let third = keys(&handouts);
+        assert!(tls_configuration.at(7 + 2 * lifetime_ms));
+        let third = keys(&tls_configuration);
         assert!(third.len() == 2 && third[1] == second[0]);
     }
 
@@ -307,35 +309,35 @@ mod tests {
             certificate: dir.path().join("cert.pem"),
             key: dir.path().join("key.pem"),
         };
-        let new = || TlsHandouts::new(0, Some(files.clone()));
+        let new = || TlsConfigurationSource::new(0, Some(files.clone()));
         let error = format!("{:#}", new().unwrap_err());
         assert!(error.starts_with("cannot read the certificate "), "{error}");
         let one = identity("one.example");
         write(&files, &one);
-        let mut handouts = new().unwrap();
+        let mut tls_configuration = new().unwrap();
         let two = identity("two.example");
         fs::write(&files.certificate, &two.certificates_pem).unwrap();
-        assert!(!handouts.reload());
-        let failure = handouts.files_read().clone().unwrap_err();
+        assert!(!tls_configuration.reload());
+        let failure = tls_configuration.reload_result().clone().unwrap_err();
         assert!(failure.contains("stay in use"), "{failure}");
-        assert!(handouts.handout.identity.as_ref() == Some(&one));
+        assert!(tls_configuration.configuration.identity.as_ref() == Some(&one));
         let error = format!("{:#}", new().unwrap_err());
         assert!(
             error.ends_with("the key is not that of the certificate"),
             "{error}"
         );
         fs::write(&files.key, &two.key_pem).unwrap();
-        assert!(handouts.reload());
-        let said = handouts.files_read().clone().unwrap();
+        assert!(tls_configuration.reload());
+        let said = tls_configuration.reload_result().clone().unwrap();
         assert!(said.contains("is for [two.example]"), "{said}");
-        assert!(handouts.handout.identity.as_ref() == Some(&two));
+        assert!(tls_configuration.configuration.identity.as_ref() == Some(&two));
         fs::write(&files.key, vec![b'x'; MAX_FILE_BYTES as usize + 1]).unwrap();
-        assert!(!handouts.reload());
-        assert!(handouts.handout.identity.as_ref() == Some(&two));
+        assert!(!tls_configuration.reload());
+        assert!(tls_configuration.configuration.identity.as_ref() == Some(&two));
         // Opening it would wait for somebody who writes to it.
         fs::remove_file(&files.key).unwrap();
         mkfifo(&files.key, Mode::S_IRWXU).unwrap();
-        assert!(!handouts.reload());
+        assert!(!tls_configuration.reload());
         let error = format!("{:#}", new().unwrap_err());
         assert!(error.ends_with("it is not a regular file"), "{error}");
     }
@@ -352,18 +354,18 @@ mod tests {
             fs::write(&files.key, &made.key_pem).unwrap();
         };
         put(&valid_in(2020, 2021));
-        let mut handouts = TlsHandouts::new(0, Some(files.clone())).unwrap();
-        let failure = handouts.files_read().clone().unwrap_err();
+        let mut tls_configuration = TlsConfigurationSource::new(0, Some(files.clone())).unwrap();
+        let failure = tls_configuration.reload_result().clone().unwrap_err();
         assert!(failure.contains("expired at 2021-01-01"), "{failure}");
         // Whatever comes is no worse.
         put(&valid_in(2019, 2020));
-        assert!(handouts.reload() && handouts.files_read().is_err());
+        assert!(tls_configuration.reload() && tls_configuration.reload_result().is_err());
         put(&valid_in(2020, 4000));
-        assert!(handouts.reload() && handouts.files_read().is_ok());
+        assert!(tls_configuration.reload() && tls_configuration.reload_result().is_ok());
         for (from, until) in [(2020, 2021), (3000, 4000)] {
             put(&valid_in(from, until));
-            assert!(!handouts.reload(), "{from}");
-            let failure = handouts.files_read().clone().unwrap_err();
+            assert!(!tls_configuration.reload(), "{from}");
+            let failure = tls_configuration.reload_result().clone().unwrap_err();
             assert!(failure.ends_with("the old certificate and key stay in use"));
         }
     }
@@ -376,14 +378,14 @@ mod tests {
             key: dir.path().join("key.pem"),
         };
         write(&files, &identity("203.0.113.10"));
-        let mut handouts = TlsHandouts::new(0, Some(files.clone())).unwrap();
-        let said = handouts.files_read().clone().unwrap();
+        let mut tls_configuration = TlsConfigurationSource::new(0, Some(files.clone())).unwrap();
+        let said = tls_configuration.reload_result().clone().unwrap();
         assert!(said.contains("is for [203.0.113.10]"), "{said}");
         let leaf = issued("a.example", Some(&issued("Middle", None)));
         fs::write(&files.certificate, &leaf.pem).unwrap();
         fs::write(&files.key, &leaf.key_pem).unwrap();
-        assert!(handouts.reload());
-        let said = handouts.files_read().clone().unwrap();
+        assert!(tls_configuration.reload());
+        let said = tls_configuration.reload_result().clone().unwrap();
         assert!(
             said.contains("no certificate of Middle, who issued it"),
             "{said}"
@@ -392,10 +394,10 @@ mod tests {
 
     #[test]
     fn without_tls_no_key_is_made_and_nothing_ever_changes() {
-        let mut handouts = TlsHandouts::new(2, None).unwrap();
-        assert!(!handouts.at(0) && handouts.next_due_ms().is_none());
-        let handout = Handout::decode(&handouts.current()).unwrap();
-        assert_eq!(handout.first_tls_listener, 2);
-        assert!(handout.identity.is_none() && handout.ticket_keys.is_empty());
+        let mut tls_configuration = TlsConfigurationSource::new(2, None).unwrap();
+        assert!(!tls_configuration.at(0) && tls_configuration.next_due_ms().is_none());
+        let configuration = TlsConfiguration::decode(&tls_configuration.current()).unwrap();
+        assert_eq!(configuration.first_tls_listener, 2);
+        assert!(configuration.identity.is_none() && configuration.ticket_keys.is_empty());
     }
 }
