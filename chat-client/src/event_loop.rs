@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use chat_line_protocol::client::{Line, LineSplitter};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -11,7 +12,6 @@ use crate::connection::{Connection, reason};
 use crate::conversation::{Conversation, Effect, Input};
 use crate::display::Display;
 use crate::exit_status::ExitStatus;
-use crate::line_splitter::{Line, LineSplitter};
 use crate::person::{Act, Person};
 use crate::report::Report;
 use crate::signals::Signals;

@@ -12,7 +12,6 @@ mod exit_status;
 mod keys;
 mod layout;
 mod line_editor;
-mod line_splitter;
 mod output;
 mod password_file;
 mod person;

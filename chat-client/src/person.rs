@@ -5,11 +5,12 @@ use std::io;
 
 use chat_node::files::text_file::without_byte_order_mark;
 
+use chat_line_protocol::client::{Line, LineSplitter};
+
 use crate::conversation::{MAX_LINE_BYTES, Question};
 use crate::display::Display;
 use crate::keys::{Key, KeyDecoder};
 use crate::line_editor::{Edit, LineEditor};
-use crate::line_splitter::{Line, LineSplitter};
 use crate::signals::StopSignal;
 use crate::terminal::{TerminalMode, columns, stop_job};
 use crate::wording::prompt;

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use chat_line_protocol::client::{Answer, Command, Event, Refusal, split_word};
 use chat_line_protocol::words;
+use chat_model::PushMode;
 
-use super::command::{Command, HELP, QUIT, split_word};
+use super::command::{HELP, QUIT, recipients};
 use super::message::Message;
-use super::{Conversation, Question, Stage, parse_error};
+use super::{Conversation, Question, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
 use crate::safe_text::safe;
@@ -31,16 +33,15 @@ enum Origin {
 }
 
 struct InFlight {
-    command: Command,
+    /// As sent, safe to show.
+    line: String,
     origin: Origin,
-    answered: bool,
     messages: usize,
 }
 
 /// The state of a chat.
+#[derive(Default)]
 pub(super) struct Chat {
-    /// Between `welcome` and its `DONE`.
-    welcoming: bool,
     in_flight: VecDeque<InFlight>,
     /// What the person typed while the client's own command was in flight.
     waiting: Option<Vec<u8>>,
@@ -54,29 +55,13 @@ pub(super) struct Chat {
 }
 
 impl Chat {
-    pub(super) fn welcomed() -> Chat {
-        Chat {
-            welcoming: true,
-            in_flight: VecDeque::new(),
-            waiting: None,
-            leaving: false,
-            pushes: false,
-            fetch_due: None,
-            maybe_timeout: false,
-        }
-    }
-
     pub(super) fn question(&self) -> Option<Question> {
         let awaits_own = self
             .in_flight
             .iter()
             .any(|command| command.origin != Origin::Confirmation);
-        let asked = !self.welcoming && !self.leaving && !awaits_own && self.waiting.is_none();
+        let asked = !self.leaving && !awaits_own && self.waiting.is_none();
         asked.then_some(Question::Command)
-    }
-
-    pub(super) fn awaits_an_answer(&self) -> bool {
-        self.welcoming || !self.in_flight.is_empty()
     }
 
     pub(super) fn is_leaving(&self) -> bool {
@@ -103,6 +88,10 @@ impl Chat {
 }
 
 impl Conversation {
+    pub(super) fn awaits_an_answer(&self) -> bool {
+        !self.dialogue.is_chatting() || self.dialogue.asked() > 0
+    }
+
     /// A line typed in the chat.
     pub(super) fn chat_command(&mut self, line: &[u8]) {
         let Stage::Chat(chat) = &mut self.stage else {
@@ -117,8 +106,9 @@ impl Conversation {
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
-        let text = String::from_utf8_lossy(line);
-        match split_word(&text) {
+        let (word, rest) = split_word(line);
+        let (word, rest) = (String::from_utf8_lossy(word), String::from_utf8_lossy(rest));
+        match (&*word, &*rest) {
             (HELP, _) => self.show(Report::Help),
             (QUIT | words::LOGOUT, "") => self.leave_chat(),
             (QUIT, _) => {
@@ -131,7 +121,7 @@ impl Conversation {
             _ if !chat.in_flight.is_empty() => chat.waiting = Some(line.to_vec()),
             ("", _) => self.request(words::FETCH.as_bytes(), Origin::Person),
             // With `push on`, the server takes what arrived for read even if it could not be shown.
-            (words::PUSH, words::ON) => self.request(&push_line(words::ACK), Origin::Person),
+            (words::PUSH, words::ON) => self.request_push(words::ACK, Origin::Person),
             _ => self.request(line, Origin::Person),
         }
     }
@@ -154,14 +144,15 @@ impl Conversation {
     /// Logs out once everything that the server owes was shown: `logout` confirms all that comes before `goodbye`, so
     /// nothing may come then.
     fn leave_if_idle(&mut self) {
+        let is_idle = !self.awaits_an_answer();
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
-        if !chat.leaving || chat.awaits_an_answer() {
+        if !chat.leaving || !is_idle {
             return;
         }
         if std::mem::take(&mut chat.pushes) {
-            self.request(&push_line(words::OFF), Origin::PushOff);
+            self.request_push(words::OFF, Origin::PushOff);
         } else {
             self.request(words::LOGOUT.as_bytes(), Origin::Person);
         }
@@ -172,14 +163,18 @@ impl Conversation {
             return;
         };
         chat.in_flight.push_back(InFlight {
-            command: Command::parse(&safe(line)),
+            line: safe(line),
             origin,
-            answered: false,
             messages: 0,
         });
         // Any command confirms what was shown.
         chat.fetch_due = None;
-        self.send(line);
+        self.send(|dialogue, output| dialogue.ask(line, output));
+    }
+
+    fn request_push(&mut self, mode: &str, origin: Origin) {
+        let line = format!("{} {mode}", words::PUSH);
+        self.request(line.as_bytes(), origin);
     }
 
     pub(super) fn fetch_if_due(&mut self) {
@@ -191,63 +186,48 @@ impl Conversation {
         }
     }
 
-    /// A line of the server after `welcome`.
-    pub(super) fn chat_line(&mut self, line: &str) {
+    /// What the server said after `welcome`.
+    pub(super) fn chat_event(&mut self, event: Event<'_>, line: &str) {
+        match event {
+            Event::Message(message) => match Message::of(&message, line) {
+                Some(message) => self.message(message),
+                None => self.show(Report::Unexpected(line.to_owned())),
+            },
+            Event::CaughtUp => self.caught_up(),
+            Event::Answer(command, answer) => self.answer(command, answer, line),
+            Event::Done(command) => self.done(command),
+            Event::Goodbye => self.goodbye(),
+            Event::TimedOut => self.time_out(),
+            _ => self.show(Report::Unexpected(line.to_owned())),
+        }
+    }
+
+    fn message(&mut self, message: Message) {
         let now = self.now;
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
-        if let Some(message) = Message::parse(line) {
-            if let Some(current) = chat.in_flight.front_mut() {
-                current.messages += 1;
-            }
-            if chat.pushes {
-                chat.fetch_at(now + CONFIRM_AFTER);
-            }
-            return self.show(Report::Message(message));
+        if let Some(current) = chat.in_flight.front_mut() {
+            current.messages += 1;
         }
-        if chat.welcoming {
-            return self.welcoming_line(line);
+        if chat.pushes {
+            chat.fetch_at(now + CONFIRM_AFTER);
         }
-        match chat.in_flight.front_mut() {
-            Some(current) if !current.answered => {
-                let is_names = matches!(current.command, Command::Who | Command::Last(_));
-                if line == words::TIMEOUT && !is_names {
-                    return self.time_out();
-                }
-                // A user of an older account file may be called like that.
-                chat.maybe_timeout = line == words::TIMEOUT;
-                current.answered = true;
-                if line == words::DONE && !is_names {
-                    return self.done();
-                }
-                self.answer(line);
-            }
-            Some(_) if line == words::DONE => self.done(),
-            _ if line == words::TIMEOUT => self.time_out(),
-            _ => self.show(Report::Unexpected(line.to_owned())),
-        }
+        self.show(Report::Message(message));
     }
 
-    /// A line between `welcome` and its `DONE` that is no message.
-    fn welcoming_line(&mut self, line: &str) {
+    /// What waited at the login was shown.
+    fn caught_up(&mut self) {
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
-        match line {
-            words::TIMEOUT => self.time_out(),
-            words::DONE => {
-                chat.welcoming = false;
-                if self.options.push && !chat.leaving {
-                    self.request(&push_line(words::ACK), Origin::PushOn);
-                }
-                self.leave_if_idle();
-            }
-            _ => self.show(Report::Unexpected(line.to_owned())),
+        if self.options.push && !chat.leaving {
+            self.request_push(words::ACK, Origin::PushOn);
         }
+        self.leave_if_idle();
     }
 
-    fn done(&mut self) {
+    fn done(&mut self, command: Command) {
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
@@ -260,7 +240,7 @@ impl Conversation {
             chat.fetch_at(self.now + KEEP_ALIVE);
         }
         let waiting = chat.waiting.take_if(|_| is_idle);
-        if finished.command == Command::Fetch
+        if command == Command::Fetch
             && finished.origin == Origin::Person
             && finished.messages == 0
             && self.options.interactive
@@ -274,63 +254,58 @@ impl Conversation {
     }
 
     /// The answer to the first command in flight.
-    fn answer(&mut self, line: &str) {
+    fn answer(&mut self, command: Command, answer: Answer<'_>, line: &str) {
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
         let Some(current) = chat.in_flight.front() else {
             return;
         };
-        let (command, origin) = (current.command.clone(), current.origin);
-        if let (Command::Push(_), Some(mode)) = (&command, switched(line, words::PUSH)) {
-            chat.pushes = mode != words::OFF;
+        let (asked, origin) = (current.line.clone(), current.origin);
+        // A user of an older account file may be called like that.
+        chat.maybe_timeout = line == words::TIMEOUT;
+        if let Answer::Push(mode) = answer {
+            chat.pushes = mode.is_on();
         }
-        if let Some(error) = parse_error(line) {
-            return self.refused(error, &command, origin);
-        }
-        let report = match &command {
-            Command::Logout if line == words::GOODBYE => return self.goodbye(),
-            Command::Fetch if line == words::FETCHING => return,
-            Command::Who => online(line, None),
-            Command::Last(minutes) => online(line, Some(minutes.clone())),
-            Command::Broadcast if line == format!("{}:", words::SENT) => {
-                Report::Sent { to_everyone: true }
-            }
-            Command::Send(recipients) => self.sent_answer(line, recipients),
-            Command::Push(_) => match switched(line, words::PUSH) {
-                Some(_) if origin != Origin::Person => return,
-                Some(mode) => switched_report(words::PUSH, mode),
-                None => Report::Unexpected(line.to_owned()),
+        let report = match answer {
+            Answer::Refused(refusal) => return self.refused(&refusal, command, origin),
+            Answer::Fetching => return,
+            Answer::Push(_) if origin != Origin::Person => return,
+            Answer::Users(names) => online(names, &asked),
+            Answer::Sent => Report::Sent {
+                to_everyone: command == Command::Broadcast,
             },
-            Command::Ids => match switched(line, words::IDS) {
-                Some(mode) => switched_report(words::IDS, mode),
-                None => Report::Unexpected(line.to_owned()),
+            Answer::SentExcept(names) => self.sent_except(names, &asked),
+            Answer::Push(mode) => Report::Switched {
+                word: words::PUSH,
+                mode: match mode {
+                    PushMode::On => words::ON,
+                    PushMode::Ack => words::ACK,
+                    PushMode::Off => words::OFF,
+                }
+                .to_owned(),
             },
-            Command::Other => Report::Answer(line.to_owned()),
-            _ => Report::Unexpected(line.to_owned()),
+            Answer::Ids(is_on) => Report::Switched {
+                word: words::IDS,
+                mode: if is_on { words::ON } else { words::OFF }.to_owned(),
+            },
+            Answer::Other(_) if command == Command::Other => Report::Answer(line.to_owned()),
+            Answer::Other(_) => Report::Unexpected(line.to_owned()),
         };
         self.show(report);
     }
 
-    fn sent_answer(&mut self, line: &str, recipients: &[String]) -> Report {
-        if line == format!("{}:", words::SENT) {
-            return Report::Sent { to_everyone: false };
-        }
-        let unknown = [words::SEND, words::SENT]
-            .iter()
-            .find_map(|word| line.strip_prefix(word)?.strip_prefix(':'));
-        let Some(unknown) = unknown else {
-            return Report::Unexpected(line.to_owned());
-        };
+    fn sent_except(&mut self, names: &[u8], asked: &str) -> Report {
         self.something_refused = true;
-        let unknown: Vec<String> = unknown.split(',').map(str::to_owned).collect();
+        let names = String::from_utf8_lossy(names);
+        let unknown: Vec<String> = names.split(',').map(str::to_owned).collect();
         Report::NotDelivered {
-            others: recipients.len().saturating_sub(unknown.len()),
+            others: recipients(asked).len().saturating_sub(unknown.len()),
             unknown,
         }
     }
 
-    fn refused(&mut self, error: Report, command: &Command, origin: Origin) {
+    fn refused(&mut self, refusal: &Refusal<'_>, command: Command, origin: Origin) {
         match origin {
             Origin::PushOn => return self.show(Report::NoPush),
             // The line itself has confirmed what was shown.
@@ -338,9 +313,9 @@ impl Conversation {
             Origin::Person => {}
         }
         self.something_refused = true;
-        self.show(error);
+        self.show(refused(refusal));
         let is_leaving = matches!(&self.stage, Stage::Chat(chat) if chat.leaving);
-        if *command == Command::Logout && is_leaving {
+        if command == Command::LogOut && is_leaving {
             // The line has confirmed what was shown, and the end of a connection is a logout too.
             self.goodbye();
         }
@@ -357,24 +332,13 @@ impl Conversation {
     }
 }
 
-fn online(line: &str, minutes: Option<String>) -> Report {
+/// The names that `who`, or `last` with its minutes, was answered.
+fn online(names: &[u8], asked: &str) -> Report {
+    let names = String::from_utf8_lossy(names);
+    let (word, minutes) = split_word(asked.as_bytes());
+    let is_last = word == words::LAST.as_bytes();
     Report::Online {
-        names: line.split_whitespace().map(str::to_owned).collect(),
-        minutes,
-    }
-}
-
-fn push_line(mode: &str) -> Vec<u8> {
-    format!("{} {mode}", words::PUSH).into_bytes()
-}
-
-fn switched<'a>(line: &'a str, word: &str) -> Option<&'a str> {
-    line.strip_prefix(word)?.strip_prefix(':')
-}
-
-fn switched_report(word: &'static str, mode: &str) -> Report {
-    Report::Switched {
-        word,
-        mode: mode.to_owned(),
+        names: names.split_whitespace().map(str::to_owned).collect(),
+        minutes: is_last.then(|| String::from_utf8_lossy(minutes).into_owned()),
     }
 }

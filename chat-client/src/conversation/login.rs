@@ -1,66 +1,40 @@
 //! From the name to `welcome`.
 
+use chat_line_protocol::client::{Dialogue, Event, Step};
 use chat_line_protocol::words;
 use chat_model::Password;
 
 use super::chat::Chat;
-use super::{Conversation, Question, Stage, parse_error};
+use super::{Conversation, Question, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
 
-/// Where a login stands.
-enum Step {
-    Name,
-    NameSent,
-    MakeAccount,
-    /// The offer to make an account was answered.
-    Declined,
-    Agreed,
-    NewPassword,
-    RepeatPassword(Password<'static>),
-    NewPasswordSent(Password<'static>),
-    Password,
-    PasswordSent,
-}
-
-/// A login that is going on.
+/// What is known of a login beside the step of the dialogue.
+#[derive(Default)]
 pub(super) struct Login {
-    step: Step,
     name: Vec<u8>,
+    /// Typed for a new account; to be repeated, or sent twice and not answered yet.
+    first_password: Option<Password<'static>>,
     /// The password of the account that was just made: its maker need not type it again.
     new_password: Option<Password<'static>>,
     just_registered: bool,
 }
 
 impl Login {
-    pub(super) fn new() -> Login {
-        Login {
-            step: Step::Name,
-            name: Vec::new(),
-            new_password: None,
-            just_registered: false,
-        }
-    }
-
-    pub(super) fn question(&self) -> Option<Question> {
-        match self.step {
+    pub(super) fn question(&self, step: Step) -> Option<Question> {
+        match step {
             Step::Name => Some(Question::Name),
-            Step::MakeAccount => Some(Question::MakeAccount),
+            Step::Offer => Some(Question::MakeAccount),
             Step::Password => Some(Question::Password),
+            Step::NewPassword if self.first_password.is_some() => Some(Question::RepeatPassword),
             Step::NewPassword => Some(Question::NewPassword),
-            Step::RepeatPassword(_) => Some(Question::RepeatPassword),
             _ => None,
         }
     }
 
     /// Whether an account was made, and nothing was asked for since.
-    pub(super) fn has_just_registered(&self) -> bool {
-        self.just_registered && matches!(self.step, Step::Name)
-    }
-
-    /// Whether there is no account of this name, and nobody has said yet what to do.
-    pub(super) fn lacks_an_account(&self) -> bool {
-        matches!(self.step, Step::MakeAccount)
+    pub(super) fn has_just_registered(&self, step: Step) -> bool {
+        self.just_registered && step == Step::Name
     }
 
     fn shown_name(&self) -> String {
@@ -71,180 +45,124 @@ impl Login {
 impl Conversation {
     /// The person's answer to the question of the step.
     pub(super) fn login_answer(&mut self, line: &[u8]) {
+        let step = self.dialogue.step();
         let Stage::Login(login) = &mut self.stage else {
             return;
         };
-        if line.is_empty() && !matches!(login.step, Step::MakeAccount) {
+        if line.is_empty() && step != Step::Offer {
             self.show(Report::EmptyAnswer);
             self.end_of_script(ExitStatus::NotLoggedIn);
             return;
         }
-        match std::mem::replace(&mut login.step, Step::Name) {
+        match step {
             Step::Name => {
                 login.name = line.to_vec();
                 login.just_registered = false;
-                login.step = Step::NameSent;
-                self.send(line);
+                self.send(|dialogue, output| dialogue.give_name(line, output));
             }
-            Step::Password => {
-                login.step = Step::PasswordSent;
-                self.send(line);
-            }
-            Step::MakeAccount => self.answer_whether_to_register(line),
-            Step::NewPassword => login.step = Step::RepeatPassword(line.into()),
-            Step::RepeatPassword(first) if first.as_bytes() == line => {
-                login.step = Step::NewPasswordSent(first);
-                self.send(line);
-                self.send(line);
-            }
-            Step::RepeatPassword(_) => {
-                login.step = Step::NewPassword;
-                self.show(Report::PasswordsDiffer);
-                self.end_of_script(ExitStatus::NotLoggedIn);
-            }
+            Step::Password => self.give_password(line),
+            Step::Offer => self.answer_whether_to_register(line),
+            Step::NewPassword => match login.first_password.take() {
+                None => login.first_password = Some(line.into()),
+                Some(first) if first.as_bytes() == line => {
+                    login.first_password = Some(first);
+                    self.send(|dialogue, output| dialogue.give_new_password(line, output));
+                }
+                Some(_) => {
+                    self.show(Report::PasswordsDiffer);
+                    self.end_of_script(ExitStatus::NotLoggedIn);
+                }
+            },
             // Nothing was asked.
-            step => login.step = step,
+            _ => {}
         }
+    }
+
+    fn give_password(&mut self, password: &[u8]) {
+        self.send(|dialogue, output| dialogue.give_password(password, output));
     }
 
     fn answer_whether_to_register(&mut self, line: &[u8]) {
         let answer = String::from_utf8_lossy(line).trim().to_ascii_lowercase();
         let yes = matches!(answer.as_str(), words::YES | "yes");
-        let no = matches!(answer.as_str(), "" | "n" | "no");
-        if !yes && !no && !self.options.interactive {
+        let no = matches!(answer.as_str(), "" | words::NO | "no");
+        if yes || no {
+            self.send(|dialogue: &mut Dialogue, output| dialogue.answer_offer(yes, output));
+        } else if !self.options.interactive {
             // Most likely the password of an account that the script takes for granted.
             let name = self.login_name();
             self.show(Report::NoSuchAccount(name));
             self.end(ExitStatus::NotLoggedIn);
-            return;
-        }
-        if yes {
-            self.step_to(Step::Agreed);
-            self.send(words::YES.as_bytes());
-        } else if no {
-            self.step_to(Step::Declined);
-            self.send(b"n");
-        } else {
-            self.step_to(Step::MakeAccount);
         }
     }
 
-    /// A line of the server before `welcome`.
-    pub(super) fn login_line(&mut self, line: &str) {
-        let Stage::Login(login) = &mut self.stage else {
-            return;
-        };
-        if line == words::TIMEOUT {
-            return self.time_out();
+    /// What the server said at this step, before `welcome`.
+    pub(super) fn login_event(&mut self, event: Event<'_>, step: Step, line: &str) {
+        let name = self.login_name();
+        match event {
+            Event::OfferToRegister | Event::NewPasswordWanted | Event::NameWanted => {}
+            Event::PasswordWanted => self.password_wanted(),
+            Event::WrongPassword => self.refuse(Report::WrongPassword),
+            Event::PasswordsDiffer => self.refuse(Report::PasswordsDiffer),
+            Event::Registered => self.registered(),
+            Event::Welcome => self.welcomed(),
+            Event::AlreadyConnected => self.refuse(Report::AlreadyConnected(name)),
+            Event::NameNotPossible => self.refuse(Report::NameNotPossible(name)),
+            Event::NameTaken => self.refuse(Report::NameTaken(name)),
+            Event::Blocked { seconds } => self.blocked(seconds, false),
+            Event::Locked { seconds } => self.blocked(seconds, true),
+            Event::TimedOut => self.time_out(),
+            Event::LoginRefused(refusal) => match step {
+                // The server waits for the same thing again.
+                Step::NameSent | Step::PasswordSent => self.refuse(refused(&refusal)),
+                _ => {
+                    self.show(refused(&refusal));
+                    self.end(ExitStatus::NotLoggedIn);
+                }
+            },
+            _ => self.show(Report::Unexpected(line.to_owned())),
         }
-        match (&mut login.step, line) {
-            (Step::NameSent, words::REGISTER) => login.step = Step::MakeAccount,
-            (Step::NameSent, words::PASSWORD) => self.password_wanted(),
-            (Step::Agreed, words::PASSWORD) => login.step = Step::NewPassword,
-            (Step::NewPasswordSent(_), words::PASSWORD) => {
-                login.step = Step::NewPassword;
-                self.refuse(Report::PasswordsDiffer);
-            }
-            (Step::PasswordSent, words::PASSWORD) => {
-                login.step = Step::Password;
-                self.refuse(Report::WrongPassword);
-            }
-            (Step::NewPasswordSent(password), words::REGISTERED) => {
-                let password = password.clone();
-                self.registered(password);
-            }
-            (Step::PasswordSent, words::WELCOME) => self.welcomed(),
-            (Step::NameSent | Step::PasswordSent, words::CONNECTED) => {
-                login.step = Step::Name;
-                let name = login.shown_name();
-                self.refuse(Report::AlreadyConnected(name));
-            }
-            (Step::Declined, words::USERNAME) => login.step = Step::Name,
-            (Step::NameSent | Step::Agreed | Step::NewPasswordSent(_), words::USERNAME) => {
-                let impossible = matches!(login.step, Step::NameSent);
-                login.step = Step::Name;
-                let name = login.shown_name();
-                self.refuse(if impossible {
-                    Report::NameNotPossible(name)
-                } else {
-                    Report::NameTaken(name)
-                });
-            }
-            _ => self.other_login_line(line),
-        }
+    }
+
+    fn blocked(&mut self, seconds: u64, now: bool) {
+        self.show(Report::Blocked { seconds, now });
+        self.end(ExitStatus::Blocked);
     }
 
     fn password_wanted(&mut self) {
         let Stage::Login(login) = &mut self.stage else {
             return;
         };
-        match login.new_password.take().or(self.options.password.take()) {
-            Some(password) => {
-                login.step = Step::PasswordSent;
-                self.send(&password);
-            }
-            None => login.step = Step::Password,
+        if let Some(password) = login.new_password.take().or(self.options.password.take()) {
+            self.give_password(&password);
         }
     }
 
-    fn registered(&mut self, password: Password<'static>) {
+    fn registered(&mut self) {
         let name = self.login_name();
         self.show(Report::Registered(name));
         let Stage::Login(login) = &mut self.stage else {
             return;
         };
         login.just_registered = true;
-        login.step = Step::Name;
+        let password = login.first_password.take();
         if self.options.interactive {
-            login.new_password = Some(password);
-            login.step = Step::NameSent;
+            login.new_password = password;
             let name = login.name.clone();
-            self.send(&name);
+            self.send(|dialogue, output| dialogue.give_name(&name, output));
         }
     }
 
     fn welcomed(&mut self) {
         let name = self.login_name();
         self.show(Report::Welcome(name));
-        self.stage = Stage::Chat(Chat::welcomed());
-    }
-
-    /// Blocks, errors, and what this client does not know.
-    fn other_login_line(&mut self, line: &str) {
-        let Stage::Login(login) = &mut self.stage else {
-            return;
-        };
-        let blocked_seconds = match login.step {
-            Step::NameSent => line
-                .strip_prefix(words::BLOCKED)
-                .and_then(|rest| rest.strip_prefix(':')),
-            Step::PasswordSent => Some(line),
-            _ => None,
-        };
-        if let Some(seconds) = blocked_seconds.and_then(|digits| digits.parse().ok()) {
-            let now = matches!(login.step, Step::PasswordSent);
-            self.show(Report::Blocked { seconds, now });
-            return self.end(ExitStatus::Blocked);
-        }
-        let Some(error) = parse_error(line) else {
-            return self.show(Report::Unexpected(line.to_owned()));
-        };
-        match login.step {
-            // The step stands: the server waits for the same thing again.
-            Step::NameSent => login.step = Step::Name,
-            Step::PasswordSent => login.step = Step::Password,
-            _ => {
-                self.show(error);
-                return self.end(ExitStatus::NotLoggedIn);
-            }
-        }
-        login.new_password = None;
-        self.refuse(error);
+        self.stage = Stage::Chat(Chat::default());
     }
 
     /// Tells of a refusal; a script is not asked again.
     fn refuse(&mut self, report: Report) {
         if let Stage::Login(login) = &mut self.stage {
+            login.first_password = None;
             login.new_password = None;
         }
         self.show(report);
@@ -254,12 +172,6 @@ impl Conversation {
     fn end_of_script(&mut self, status: ExitStatus) {
         if !self.options.interactive {
             self.end(status);
-        }
-    }
-
-    fn step_to(&mut self, step: Step) {
-        if let Stage::Login(login) = &mut self.stage {
-            login.step = step;
         }
     }
 

@@ -1,5 +1,6 @@
 //! A message line of the server.
 
+use chat_line_protocol::client::MessageLine;
 use jiff::Timestamp;
 
 /// A message as the server sent it, made safe to show.
@@ -18,26 +19,22 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Reads `[time] sender: text` or `[time] #number sender: text`; anything else is no message. No answer
-    /// of the server is mistaken for one, as no name holds a bracket.
-    pub(crate) fn parse(line: &str) -> Option<Message> {
-        let (time, rest) = line.strip_prefix('[')?.split_once("] ")?;
-        let time: Timestamp = time.parse().ok()?;
-        let (first, after_first) = rest.split_once(' ')?;
-        let number = first
-            .strip_prefix('#')
-            .and_then(|digits| digits.parse().ok());
-        let (sender, text) = match number {
-            Some(_) => after_first.split_once(' ')?,
-            None => (first, after_first),
-        };
+    /// A message of a line that is safe to show, if that tells a time.
+    pub(crate) fn of(parsed: &MessageLine<'_>, line: &str) -> Option<Message> {
         Some(Message {
-            time,
-            number,
-            sender: sender.strip_suffix(':')?.to_owned(),
-            text: text.to_owned(),
+            time: parsed.time()?,
+            number: parsed.number,
+            sender: String::from_utf8_lossy(parsed.sender).into_owned(),
+            text: String::from_utf8_lossy(parsed.text).into_owned(),
             line: line.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+impl Message {
+    pub(crate) fn parse(line: &str) -> Option<Message> {
+        Message::of(&MessageLine::parse(line.as_bytes())?, line)
     }
 }
 

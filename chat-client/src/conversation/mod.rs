@@ -14,6 +14,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chat_line_protocol::client::{Dialogue, Refusal, Step};
 use chat_line_protocol::{DEFAULT_MAX_LINE_BYTES, words};
 use chat_model::Password;
 
@@ -112,6 +113,7 @@ enum Stage {
 /// The state of a dialogue.
 pub(crate) struct Conversation {
     options: Options,
+    dialogue: Dialogue,
     stage: Stage,
     effects: Vec<Effect>,
     now: Duration,
@@ -129,7 +131,8 @@ impl Conversation {
     pub(crate) fn new(options: Options) -> Conversation {
         Conversation {
             options,
-            stage: Stage::Login(Login::new()),
+            dialogue: Dialogue::default(),
+            stage: Stage::Login(Login::default()),
             effects: Vec::new(),
             now: Duration::ZERO,
             answer_due: None,
@@ -166,9 +169,9 @@ impl Conversation {
     /// What the person is asked for now; none while the server is awaited.
     pub(crate) fn question(&self) -> Option<Question> {
         match &self.stage {
-            Stage::Login(login) => login.question(),
-            Stage::Chat(chat) => chat.question(),
-            Stage::Over => None,
+            Stage::Login(login) => login.question(self.dialogue.step()),
+            Stage::Chat(chat) if self.dialogue.is_chatting() => chat.question(),
+            Stage::Chat(_) | Stage::Over => None,
         }
     }
 
@@ -206,9 +209,16 @@ impl Conversation {
     }
 
     fn server_line(&mut self, line: &str) {
+        let step = self.dialogue.step();
         match &self.stage {
-            Stage::Login(_) => self.login_line(line),
-            Stage::Chat(_) => self.chat_line(line),
+            Stage::Login(_) => {
+                let event = self.dialogue.hear(line.as_bytes());
+                self.login_event(event, step, line);
+            }
+            Stage::Chat(_) => {
+                let event = self.dialogue.hear(line.as_bytes());
+                self.chat_event(event, line);
+            }
             Stage::Over => {}
         }
     }
@@ -235,10 +245,12 @@ impl Conversation {
     fn leave(&mut self) {
         match &self.stage {
             Stage::Login(login) => {
-                let status = if login.has_just_registered() {
+                let step = self.dialogue.step();
+                let status = if login.has_just_registered(step) {
                     ExitStatus::Good
                 } else {
-                    let is_missing = login.lacks_an_account() && !self.options.interactive;
+                    // No account has this name, and nobody has said yet what to do.
+                    let is_missing = step == Step::Offer && !self.options.interactive;
                     self.show(match is_missing {
                         true => Report::NoSuchAccount(self.login_name()),
                         false => Report::InputEnded,
@@ -284,8 +296,8 @@ impl Conversation {
 
     fn watch_the_answer(&mut self) {
         let owes = match &self.stage {
-            Stage::Login(login) => login.question().is_none(),
-            Stage::Chat(chat) => chat.awaits_an_answer(),
+            Stage::Login(login) => login.question(self.dialogue.step()).is_none(),
+            Stage::Chat(_) => self.awaits_an_answer(),
             Stage::Over => false,
         };
         if !owes {
@@ -328,11 +340,13 @@ impl Conversation {
         }
     }
 
-    fn send(&mut self, line: &[u8]) {
-        let mut bytes = Vec::with_capacity(line.len() + 1);
-        bytes.extend_from_slice(line);
-        bytes.push(b'\n');
-        self.effects.push(Effect::Send(bytes));
+    /// Sends the lines that the dialogue writes.
+    fn send(&mut self, write: impl FnOnce(&mut Dialogue, &mut Vec<u8>)) {
+        let mut output = Vec::new();
+        write(&mut self.dialogue, &mut output);
+        let lines = output.split_inclusive(|byte| *byte == b'\n');
+        let effects = lines.map(|line| Effect::Send(line.to_vec()));
+        self.effects.extend(effects);
         self.answer_due = None;
     }
 
@@ -347,14 +361,9 @@ impl Conversation {
     }
 }
 
-/// `error:kind:command`, taken apart.
-fn parse_error(line: &str) -> Option<Report> {
-    let (kind, command) = line
-        .strip_prefix(words::ERROR)?
-        .strip_prefix(':')?
-        .split_once(':')?;
-    Some(Report::Refused {
-        kind: kind.to_owned(),
-        command: command.to_owned(),
-    })
+fn refused(refusal: &Refusal<'_>) -> Report {
+    Report::Refused {
+        kind: String::from_utf8_lossy(refusal.kind).into_owned(),
+        command: String::from_utf8_lossy(refusal.command).into_owned(),
+    }
 }

@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use chat_line_protocol::client::{Dialogue, Event};
+
 use super::tls_probe;
 use crate::proxy_header::LOCAL_HEADER;
 
@@ -11,7 +13,7 @@ use crate::proxy_header::LOCAL_HEADER;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A name that nobody is likely to have. Naming oneself changes nothing.
-const NAME_LINE: &[u8] = b"-\n";
+const NAME: &[u8] = b"-";
 
 /// Longest answer to a name, with room to spare.
 const MAX_ANSWER_BYTES: usize = 256;
@@ -80,38 +82,41 @@ fn converse(
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(header)?;
+    let (mut dialogue, mut line) = (Dialogue::default(), Vec::new());
+    dialogue.give_name(NAME, &mut line);
     let mut warnings = Vec::new();
     let (answer, took) = if is_tls {
         let mut stream = tls_probe::connect(address, stream)?;
         warnings.extend(tls_probe::certificate_warning(&stream));
-        let answer = ask(&mut stream, deadline, |stream| &stream.sock)?;
+        let answer = ask(&mut stream, &line, deadline, |stream| &stream.sock)?;
         let took = start.elapsed();
         tls_probe::farewell(stream);
         (answer, took)
     } else {
-        let answer = ask(&mut stream, deadline, |stream| stream)?;
+        let answer = ask(&mut stream, &line, deadline, |stream| stream)?;
         let took = start.elapsed();
         // The answer is here; how the farewell goes does not matter.
         let _ = stream.shutdown(Shutdown::Write);
         (answer, took)
     };
-    if answer.starts_with(b"error:") {
+    if matches!(dialogue.hear(&answer), Event::LoginRefused(_)) {
         let text = String::from_utf8_lossy(&answer).into_owned();
         return Err(io::Error::other(format!("the server answered {text}")));
     }
     Ok(Seen { took, warnings })
 }
 
-/// Gives a name; the answer.
+/// Writes a line; the answer.
 fn ask<S: Read + Write>(
     stream: &mut S,
+    line: &[u8],
     deadline: Instant,
     socket: impl Fn(&S) -> &TcpStream,
 ) -> io::Result<Vec<u8>> {
-    stream.write_all(NAME_LINE)?;
+    stream.write_all(line)?;
     stream.flush()?;
-    let mut line = Vec::new();
-    while line.len() < MAX_ANSWER_BYTES {
+    let mut answer = Vec::new();
+    while answer.len() < MAX_ANSWER_BYTES {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
@@ -123,8 +128,8 @@ fn ask<S: Read + Write>(
                 let text = "the server closed without an answer";
                 return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
             }
-            Ok(_) if byte == *b"\n" => return Ok(line),
-            Ok(_) => line.push(byte[0]),
+            Ok(_) if byte == *b"\n" => return Ok(answer),
+            Ok(_) => answer.push(byte[0]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -145,7 +150,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut line = [0; NAME_LINE.len()];
+            let mut line = [0; NAME.len() + 1];
             stream.read_exact(&mut line).unwrap();
             stream.write_all(answer).unwrap();
         });

@@ -1,7 +1,9 @@
 //! The line protocol, which clients speak over TCP. `docs/protocol.md` is the full description.
 //!
-//! Nothing outside this crate and the front end's dialect of the same name knows a word of it.
+//! Without I/O: [`client`] is the client's end, which writes the lines and understands the answers. Nothing outside this
+//! crate and the front end's dialect of the same name knows a word of it.
 
+pub mod client;
 pub mod words;
 
 /// Largest line a client may send by default, in bytes, its line end included.

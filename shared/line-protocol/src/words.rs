@@ -30,9 +30,23 @@ pub const GOODBYE: &str = "goodbye";
 pub const TIMEOUT: &str = "timeout";
 /// Starts every refusal: `error:KIND:COMMAND`.
 pub const ERROR: &str = "error";
+/// Kind of refusal: no such command.
+pub const COMMAND: &str = "command";
+/// Kind of refusal: wrong arguments.
+pub const ARGS: &str = "args";
+/// Kind of refusal: the line is too long.
+pub const LENGTH: &str = "length";
+/// Kind of refusal: a recipient's queue is full, or the sender's share of it.
+pub const QUOTA: &str = "quota";
+/// Kind of refusal: the disk is full.
+pub const FULL: &str = "full";
+/// Kind of refusal: too much is under way.
+pub const BUSY: &str = "busy";
 
 /// Answers the question whether to make an account.
 pub const YES: &str = "y";
+/// Any answer but [`YES`] declines; clients send this one.
+pub const NO: &str = "n";
 /// Command: who is online.
 pub const WHO: &str = "who";
 /// Command: who is online or was within some minutes.
@@ -41,11 +55,11 @@ pub const LAST: &str = "last";
 pub const BROADCAST: &str = "broadcast";
 /// Command: the waiting messages.
 pub const FETCH: &str = "fetch";
-/// Command: leave in good order.
+/// Command: end the session.
 pub const LOGOUT: &str = "logout";
 /// Command, and with `:` and the mode its answer: messages as they come.
 pub const PUSH: &str = "push";
-/// Command, and with `:` and the mode its answer: messages bear their numbers.
+/// Command, and with `:` and the mode its answer: message lines have numbers.
 pub const IDS: &str = "ids";
 /// Argument of `push` and `ids`.
 pub const ON: &str = "on";
@@ -64,8 +78,8 @@ mod tests {
     fn no_account_is_named_like_a_word() {
         for word in [
             DONE, USERNAME, PASSWORD, REGISTER, REGISTERED, CONNECTED, BLOCKED, WELCOME, SENT,
-            SEND, FETCHING, GOODBYE, TIMEOUT, ERROR, YES, WHO, LAST, BROADCAST, FETCH, LOGOUT,
-            PUSH, IDS, ON, ACK, OFF,
+            SEND, FETCHING, GOODBYE, TIMEOUT, ERROR, COMMAND, ARGS, LENGTH, QUOTA, FULL, BUSY, YES,
+            WHO, LAST, BROADCAST, FETCH, LOGOUT, PUSH, IDS, ON, ACK, OFF,
         ] {
             assert!(!may_be_registered(word), "{word}");
         }

@@ -8,6 +8,7 @@ pub mod message;
 pub mod name;
 mod name_list;
 mod password;
+mod push_mode;
 mod request;
 pub mod text;
 
@@ -17,4 +18,5 @@ pub use id::{
 };
 pub use name_list::NameList;
 pub use password::Password;
+pub use push_mode::PushMode;
 pub use request::{Audience, Message, Outcome, Request};

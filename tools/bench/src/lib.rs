@@ -5,13 +5,11 @@
 pub mod client_addresses;
 pub mod crash;
 pub mod crowd;
-pub mod dialogue;
 pub mod footprint;
 pub mod hot_paths;
 pub mod installation;
 pub mod json_object;
 pub mod machine;
-pub mod message_line;
 pub mod outage;
 pub mod payload;
 pub mod process_tree;

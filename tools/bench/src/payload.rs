@@ -2,9 +2,8 @@
 
 use std::io::Write;
 
+use chat_line_protocol::client::number;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-
-use crate::message_line::number;
 
 /// The shortest text: sender, sequence number, checksum, a space between.
 pub const MIN_TEXT_BYTES: usize = SENDER_DIGITS + SEQUENCE_DIGITS + CHECKSUM_DIGITS + 2;

@@ -1,11 +1,10 @@
 //! A client of a server that nothing happens to: whatever is out of the ordinary is an error.
 
 use anyhow::bail;
+use chat_line_protocol::client::{self, Answer, Command, Dialogue, MessageLine};
 
 use crate::crowd::Closed;
-use crate::dialogue::{Command, Dialogue, Heard};
 use crate::installation::Accounts;
-use crate::message_line::MessageLine;
 
 /// One client; it logs in by itself once it is connected.
 #[derive(Debug)]
@@ -39,19 +38,18 @@ impl StrictClient {
     }
 
     /// Its connection is made.
-    pub fn opened(&self, output: &mut Vec<u8>) {
-        append_line(output, &self.name);
+    pub fn opened(&mut self, output: &mut Vec<u8>) {
+        self.dialogue.give_name(self.name.as_bytes(), output);
     }
 
     /// Appends a command and remembers to hear its answer.
-    pub fn ask(&mut self, command: Command, line: &str, output: &mut Vec<u8>) {
-        append_line(output, line);
-        self.dialogue.ask(command);
+    pub fn ask(&mut self, line: &str, output: &mut Vec<u8>) {
+        self.dialogue.ask(line.as_bytes(), output);
     }
 
     /// Remembers a `send` that the caller has written.
     pub fn asked_to_send(&mut self) {
-        self.dialogue.ask(Command::Send);
+        self.dialogue.asked_for(Command::Send);
     }
 
     /// Commands that are not done.
@@ -62,25 +60,21 @@ impl StrictClient {
     /// A line came.
     pub fn hear<'a>(&mut self, line: &'a [u8], output: &mut Vec<u8>) -> anyhow::Result<Event<'a>> {
         Ok(match self.dialogue.hear(line) {
-            Heard::PasswordWanted => {
-                append_line(output, Accounts::PASSWORD);
+            client::Event::PasswordWanted => {
+                let password = Accounts::PASSWORD.as_bytes();
+                self.dialogue.give_password(password, output);
                 Event::None
             }
-            Heard::Welcome => Event::None,
-            Heard::Goodbye => {
+            client::Event::Welcome => Event::None,
+            client::Event::Goodbye => {
                 self.is_over = true;
                 Event::None
             }
-            Heard::Message(message) => Event::Message(message),
-            Heard::CaughtUp => Event::CaughtUp,
-            Heard::Answer(Command::Send, b"sent:") => Event::None,
-            Heard::Answer(Command::Mode, answer) if answer.starts_with(b"push:") => Event::None,
-            Heard::Done(command) => Event::Done(command),
-            Heard::Answer(_, line) | Heard::Unexpected(line) => {
-                bail!("{} was told {:?}", self.name, String::from_utf8_lossy(line))
-            }
-            Heard::Connected => bail!("{} was told that it is connected already", self.name),
-            Heard::NotNow => bail!("{} was told that the server is busy", self.name),
+            client::Event::Message(message) => Event::Message(message),
+            client::Event::CaughtUp => Event::CaughtUp,
+            client::Event::Answer(_, Answer::Sent | Answer::Push(_)) => Event::None,
+            client::Event::Done(command) => Event::Done(command),
+            _ => bail!("{} was told {:?}", self.name, String::from_utf8_lossy(line)),
         })
     }
 
@@ -91,11 +85,6 @@ impl StrictClient {
         }
         Ok(())
     }
-}
-
-fn append_line(output: &mut Vec<u8>, line: &str) {
-    output.extend_from_slice(line.as_bytes());
-    output.push(b'\n');
 }
 
 #[cfg(test)]
@@ -123,10 +112,11 @@ mod tests {
     fn after_goodbye_the_end_is_in_order() {
         let mut client = StrictClient::new("bob".into());
         let mut output = Vec::new();
+        client.opened(&mut output);
         for line in ["password", "welcome", "DONE"] {
             client.hear(line.as_bytes(), &mut output).unwrap();
         }
-        client.ask(Command::LogOut, "logout", &mut output);
+        client.ask("logout", &mut output);
         client.hear(b"goodbye", &mut output).unwrap();
         assert!(client.closed(Closed::Broken).is_err());
         client.closed(Closed::End).unwrap();

@@ -2,43 +2,45 @@
 
 use std::time::{Duration, Instant};
 
+use chat_line_protocol::client::{Answer, Command, Event, MessageLine};
+use chat_line_protocol::words;
+
 use super::ledger::MayRepeat;
-use super::people::{People, RETRY, append_line};
+use super::people::{People, RETRY};
 use super::person::{Drain, Excuse, Link, Mode, Role};
 use crate::crowd::{Audience, Closed};
-use crate::dialogue::{Command, Heard};
 use crate::installation::Accounts;
-use crate::message_line::MessageLine;
 
 /// Findings kept in words.
 const MAX_FINDINGS: usize = 20;
 
 impl People {
     /// A line that belongs to the login.
-    fn hear_login(&mut self, client: usize, heard: &Heard<'_>, output: &mut Vec<u8>, now: Instant) {
+    fn hear_login(&mut self, client: usize, heard: &Event<'_>, output: &mut Vec<u8>, now: Instant) {
         let person = &mut self.persons[client];
         match heard {
-            Heard::PasswordWanted => {
+            Event::PasswordWanted => {
                 if let Some(since) = person.connected_since.take() {
                     let longest = &mut self.measured.longest_connected;
                     *longest = (now - since).max(*longest);
                 }
-                append_line(output, Accounts::PASSWORD);
+                let password = Accounts::PASSWORD.as_bytes();
+                person.dialogue.give_password(password, output);
             }
-            Heard::Connected => {
+            Event::AlreadyConnected => {
                 self.measured.told_connected += 1;
                 person.connected_since.get_or_insert(now);
                 person.link = Link::Refused {
                     retry_at: now + RETRY,
                 };
             }
-            Heard::NotNow => {
+            Event::LoginRefused(_) => {
                 self.measured.told_busy += 1;
                 person.link = Link::Refused {
                     retry_at: now + RETRY,
                 };
             }
-            Heard::Welcome => {
+            Event::Welcome => {
                 if let Role::Reader { is_after_break, .. } = person.role {
                     let may_repeat = match is_after_break {
                         true => MayRepeat::Everything,
@@ -62,12 +64,12 @@ impl People {
             return;
         };
         self.ledgers[client / 2].caught_up();
-        person.ask(Command::Mode, b"ids on\n", output, now);
+        person.ask("ids on", output, now);
         match mode {
             _ if drain != Drain::No => {}
             Mode::Fetch => {}
-            Mode::PushOn => person.ask(Command::Mode, b"push on\n", output, now),
-            Mode::PushAck => person.ask(Command::Mode, b"push ack\n", output, now),
+            Mode::PushOn => person.ask("push on", output, now),
+            Mode::PushAck => person.ask("push ack", output, now),
         }
     }
 
@@ -88,7 +90,7 @@ impl People {
         }
     }
 
-    fn hear_answer(&mut self, client: usize, command: Command, answer: &[u8], now: Instant) {
+    fn hear_answer(&mut self, client: usize, command: Command, answer: Answer<'_>, now: Instant) {
         let person = &mut self.persons[client];
         if let Some(asked_at) = person.asked_at.pop_front() {
             self.measured.answered(asked_at, now);
@@ -97,32 +99,34 @@ impl People {
             (Role::Sender { unanswered, .. }, Command::Send) => {
                 let ledger = &mut self.ledgers[client / 2];
                 match (answer, unanswered.pop_front()) {
-                    (b"sent:", Some(sequence)) => {
+                    (Answer::Sent, Some(sequence)) => {
                         ledger.acknowledge(sequence);
                         self.acknowledged += 1;
                         self.progress_at = now;
                         true
                     }
-                    (
-                        b"error:busy:send" | b"error:quota:send" | b"error:full:send",
-                        Some(sequence),
-                    ) => {
+                    (Answer::Refused(refusal), Some(sequence))
+                        if refusal.is_temporary() || refusal.kind == words::QUOTA.as_bytes() =>
+                    {
                         ledger.refuse(sequence);
                         true
                     }
                     _ => false,
                 }
             }
-            (_, Command::Fetch) => answer == b"fetching" || answer == b"error:busy:fetch",
-            (_, Command::Mode) => matches!(answer, b"ids:on" | b"push:on" | b"push:ack"),
-            (_, Command::LogOut | Command::Send) => false,
+            (_, Command::Fetch) => match answer {
+                Answer::Refused(refusal) => refusal.kind == words::BUSY.as_bytes(),
+                other => other == Answer::Fetching,
+            },
+            (_, Command::Ids) => answer == Answer::Ids(true),
+            (_, Command::Push) => matches!(answer, Answer::Push(mode) if mode.is_on()),
+            _ => false,
         };
         if !is_right {
-            let answer = String::from_utf8_lossy(answer).into_owned();
             self.find(client, format!("{command:?} was answered {answer:?}"));
         }
         if let Role::Reader { drain, .. } = &mut self.persons[client].role
-            && (*drain, answer) == (Drain::Fetch, b"fetching")
+            && (*drain, answer) == (Drain::Fetch, Answer::Fetching)
         {
             *drain = Drain::LogOut;
         }
@@ -156,21 +160,28 @@ impl People {
 impl Audience for People {
     fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
         self.persons[client].link = Link::Open;
-        append_line(output, &self.names[client]);
+        let name = self.names[client].as_bytes();
+        self.persons[client].dialogue.give_name(name, output);
     }
 
     fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {
         let now = Instant::now();
         match self.persons[client].dialogue.hear(line) {
-            Heard::Message(message) => self.hear_message(client, message, now),
-            Heard::Answer(command, answer) => self.hear_answer(client, command, answer, now),
-            Heard::Done(_) => {}
-            Heard::Goodbye => self.hear_goodbye(client, now),
-            Heard::Unexpected(line) => {
+            Event::Message(message) => self.hear_message(client, message, now),
+            Event::Answer(command, answer) => self.hear_answer(client, command, answer, now),
+            Event::Done(_) => {}
+            Event::Goodbye => self.hear_goodbye(client, now),
+            heard @ (Event::PasswordWanted
+            | Event::AlreadyConnected
+            | Event::Welcome
+            | Event::CaughtUp) => self.hear_login(client, &heard, output, now),
+            heard @ Event::LoginRefused(refusal) if refusal.is_temporary() => {
+                self.hear_login(client, &heard, output, now);
+            }
+            _ => {
                 let line = String::from_utf8_lossy(line).into_owned();
                 self.find(client, format!("was sent {line:?}"));
             }
-            heard => self.hear_login(client, &heard, output, now),
         }
     }
 
@@ -181,7 +192,7 @@ impl Audience for People {
             self.measured.connects_refused += 1;
             return person.end_connection(now, RETRY);
         }
-        let was_logged_in = person.dialogue.is_chatting() || person.dialogue.is_in_backlog();
+        let was_logged_in = person.dialogue.is_logged_in();
         if let Role::Reader { is_after_break, .. } = &mut person.role {
             *is_after_break |= was_logged_in && !person.has_left;
         }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use chat_line_protocol::client::{Command, Step};
+
 use super::Options;
 use super::ledger::{Counts, Ledger};
 use super::measured::Measured;
@@ -9,7 +11,6 @@ use super::person::{Drain, Excuse, Link, Mode, Person, Role};
 use super::process_readers::ProcessReader;
 use super::reader_process::{Launcher, Manner};
 use crate::crowd::Crowd;
-use crate::dialogue::Command;
 use crate::installation::Accounts;
 use crate::payload::{Label, Payload};
 use crate::random::Random;
@@ -249,12 +250,16 @@ impl People {
         let person = &mut self.persons[client];
         person.link = Link::Open;
         if let Some(output) = crowd.output(client) {
-            let line = if person.dialogue.is_at_password() {
-                Accounts::PASSWORD
-            } else {
-                &self.names[client]
-            };
-            append_line(output, line);
+            match person.dialogue.step() {
+                Step::Password => {
+                    let password = Accounts::PASSWORD.as_bytes();
+                    person.dialogue.give_password(password, output);
+                }
+                _ => {
+                    let name = self.names[client].as_bytes();
+                    person.dialogue.give_name(name, output);
+                }
+            }
         }
     }
 
@@ -290,7 +295,9 @@ impl People {
             output.extend_from_slice(self.names[client + 1].as_bytes());
             output.push(b' ');
             self.payload.append(output, label);
-            person.ask(Command::Send, b"\n", output, now);
+            output.push(b'\n');
+            person.dialogue.asked_for(Command::Send);
+            person.asked_at.push_back(now);
             if let Role::Sender { unanswered, .. } = &mut person.role {
                 unanswered.push_back(sequence);
             }
@@ -335,12 +342,7 @@ impl People {
         let Some(output) = crowd.output(client) else {
             return;
         };
-        let line: &[u8] = if command == Command::Fetch {
-            b"fetch\n"
-        } else {
-            b"logout\n"
-        };
-        person.ask(command, line, output, now);
+        person.ask(command.word(), output, now);
     }
 }
 
@@ -351,9 +353,4 @@ fn label(sender: usize, sequence: u32) -> Label {
         reader: sender as u32 + 1,
         sequence,
     }
-}
-
-pub(super) fn append_line(output: &mut Vec<u8>, line: &str) {
-    output.extend_from_slice(line.as_bytes());
-    output.push(b'\n');
 }

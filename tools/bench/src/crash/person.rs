@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use chat_line_protocol::client::Dialogue;
+
 use super::process_readers::ProcessReader;
-use crate::dialogue::{Command, Dialogue};
 
 /// How a reader gets its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -191,16 +192,9 @@ impl Person {
         }
     }
 
-    /// Notes and writes a command; `line` has its end.
-    pub(super) fn ask(
-        &mut self,
-        command: Command,
-        line: &[u8],
-        output: &mut Vec<u8>,
-        now: Instant,
-    ) {
-        output.extend_from_slice(line);
-        self.dialogue.ask(command);
+    /// Notes and writes a command.
+    pub(super) fn ask(&mut self, line: &str, output: &mut Vec<u8>, now: Instant) {
+        self.dialogue.ask(line.as_bytes(), output);
         self.asked_at.push_back(now);
     }
 

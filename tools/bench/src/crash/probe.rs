@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use chat_line_protocol::client::{Dialogue, Event};
 
-use crate::dialogue::{Command, Dialogue, Heard};
 use crate::installation::Accounts;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,30 +17,28 @@ pub(super) fn newest_number(server: SocketAddr, name: &str) -> anyhow::Result<u6
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut lines = BufReader::new(stream.try_clone()?);
     let mut dialogue = Dialogue::default();
-    let say = |line: &str| (&stream).write_all(line.as_bytes());
     let deadline = Instant::now() + PATIENCE;
-    let (mut line, mut number) = (Vec::new(), None);
-    say(&format!("{name}\n"))?;
+    let (mut line, mut said, mut number) = (Vec::new(), Vec::new(), None);
+    dialogue.give_name(name.as_bytes(), &mut said);
     while Instant::now() < deadline {
+        (&stream).write_all(&said)?;
+        said.clear();
         line.clear();
         lines.read_until(b'\n', &mut line)?;
         match dialogue.hear(line.strip_suffix(b"\n").unwrap_or(&line)) {
-            Heard::PasswordWanted => say(&format!("{}\n", Accounts::PASSWORD))?,
-            Heard::CaughtUp => {
-                say(&format!("ids on\nsend {name} number?\nfetch\nlogout\n"))?;
-                for command in [
-                    Command::Mode,
-                    Command::Send,
-                    Command::Fetch,
-                    Command::LogOut,
-                ] {
-                    dialogue.ask(command);
+            Event::PasswordWanted => {
+                dialogue.give_password(Accounts::PASSWORD.as_bytes(), &mut said);
+            }
+            Event::CaughtUp => {
+                let send = format!("send {name} number?");
+                for command in ["ids on", &send, "fetch", "logout"] {
+                    dialogue.ask(command.as_bytes(), &mut said);
                 }
             }
-            Heard::Message(message) => number = message.number,
-            Heard::Goodbye => return number.context("the message to oneself did not come"),
-            Heard::Welcome | Heard::Answer(..) | Heard::Done(_) => {}
-            Heard::Connected | Heard::NotNow | Heard::Unexpected(_) => {
+            Event::Message(message) => number = message.number,
+            Event::Goodbye => return number.context("the message to oneself did not come"),
+            Event::Welcome | Event::Answer(..) | Event::Done(_) => {}
+            _ => {
                 let line = String::from_utf8_lossy(&line);
                 bail!("cannot ask for a number: the server said {line:?}");
             }

@@ -6,7 +6,6 @@ use anyhow::ensure;
 
 use super::Options;
 use crate::crowd::{Audience, Closed, Crowd};
-use crate::dialogue::Command;
 use crate::installation::Accounts;
 use crate::payload::{Label, Payload};
 use crate::strict_client::{Event, StrictClient};
@@ -125,7 +124,7 @@ impl Asking {
         })?;
         for (number, client) in self.clients.iter_mut().enumerate() {
             if let Some(output) = crowd.output(self.first + number) {
-                client.client.ask(Command::LogOut, "logout", output);
+                client.client.ask("logout", output);
             }
         }
         self.turn_until(crowd, |asking| asking.gone == asking.clients.len())

@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use anyhow::ensure;
+use chat_line_protocol::client::Command;
 
 use super::Options;
 use crate::crowd::{Audience, Closed, Crowd};
-use crate::dialogue::Command;
 use crate::installation::Accounts;
 use crate::payload::{Label, Payload};
 use crate::strict_client::{Event, StrictClient};
@@ -124,7 +124,7 @@ impl Pairs {
     pub(super) fn log_out(&mut self, crowd: &mut Crowd) {
         for (client, dialogue) in self.clients.iter_mut().enumerate() {
             if let Some(output) = crowd.output(client) {
-                dialogue.ask(Command::LogOut, "logout", output);
+                dialogue.ask("logout", output);
             }
         }
     }
@@ -137,7 +137,7 @@ impl Pairs {
                 Ok(())
             }
             Event::CaughtUp => {
-                self.clients[client].ask(Command::Mode, &self.push_line, output);
+                self.clients[client].ask(&self.push_line, output);
                 Ok(())
             }
             Event::Done(Command::Send) => {

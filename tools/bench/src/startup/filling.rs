@@ -4,7 +4,6 @@ use std::io::Write;
 
 use super::{Options, SENDERS, Work};
 use crate::crowd::{Audience, Closed, Crowd};
-use crate::dialogue::Command;
 use crate::installation::Accounts;
 use crate::payload::{Label, Payload};
 use crate::strict_client::{Event, StrictClient};
@@ -91,7 +90,7 @@ impl Work for Filling<'_> {
             }
             if sender.sent == share && sender.client.asked() == 0 {
                 sender.is_leaving = true;
-                sender.client.ask(Command::LogOut, "logout", output);
+                sender.client.ask("logout", output);
             }
         }
         Ok(())

@@ -4,12 +4,11 @@ use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
+use chat_line_protocol::client::MessageLine;
 
 use super::{Options, SENDERS, Work};
 use crate::crowd::{Audience, Closed, Crowd};
-use crate::dialogue::Command;
 use crate::installation::Accounts;
-use crate::message_line::MessageLine;
 use crate::payload::Payload;
 use crate::strict_client::{Event, StrictClient};
 
@@ -72,7 +71,7 @@ impl<'a> Reading<'a> {
             Event::CaughtUp => {
                 self.caught_up_at = Instant::now();
                 reader.check_whole(user, self.options)?;
-                reader.client.ask(Command::LogOut, "logout", output);
+                reader.client.ask("logout", output);
             }
             Event::Done(_) | Event::None => {}
         }

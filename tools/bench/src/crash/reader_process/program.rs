@@ -7,6 +7,8 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use chat_line_protocol::client::{Answer, Command, Dialogue, Event, MessageLine, Step};
+use chat_line_protocol::words;
 use nix::poll::PollFlags;
 
 use super::connection::{Connection, await_any};
@@ -14,9 +16,7 @@ use super::monotonic;
 use super::report::Report;
 use crate::crash::people::{FETCH_INTERVAL, LEAVE_INTERVAL, RETRY};
 use crate::crash::person::Mode;
-use crate::dialogue::{Command, Dialogue, Heard};
 use crate::installation::Accounts;
-use crate::message_line::MessageLine;
 use crate::payload::Payload;
 use crate::random::Random;
 
@@ -104,7 +104,7 @@ struct Reader<'a> {
     payload: Payload,
     random: Random,
     /// To be said one after another, each when the one before it is done.
-    commands: VecDeque<(Command, &'static str)>,
+    commands: VecDeque<&'static str>,
     /// When the refused line of the login is to be sent again.
     retry_at: Option<Instant>,
     fetch_at: Instant,
@@ -121,7 +121,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn run(mut self) -> anyhow::Result<()> {
         // A connection that breaks is found when it is read.
-        let _ = self.connection.write(self.line_of_login().as_bytes());
+        let _ = self.write_login();
         let mut orders = std::io::stdin();
         loop {
             let seen_at = monotonic();
@@ -150,12 +150,20 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn line_of_login(&self) -> String {
-        let line = match self.dialogue.is_at_password() {
-            true => Accounts::PASSWORD,
-            false => &self.options.name,
-        };
-        format!("{line}\n")
+    /// Writes the name, or the password where that is wanted.
+    fn write_login(&mut self) -> std::io::Result<()> {
+        let mut output = Vec::new();
+        match self.dialogue.step() {
+            Step::Password => {
+                let password = Accounts::PASSWORD.as_bytes();
+                self.dialogue.give_password(password, &mut output);
+            }
+            _ => {
+                let name = self.options.name.as_bytes();
+                self.dialogue.give_name(name, &mut output);
+            }
+        }
+        self.connection.write(&output)
     }
 
     /// Says what is to be said now.
@@ -163,7 +171,7 @@ impl Reader<'_> {
         let now = Instant::now();
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
-            return self.connection.write(self.line_of_login().as_bytes());
+            return self.write_login();
         }
         if !self.dialogue.is_chatting() || self.dialogue.asked() > 0 {
             return Ok(());
@@ -171,12 +179,13 @@ impl Reader<'_> {
         if self.commands.is_empty() {
             self.choose_commands(now);
         }
-        let Some((command, line)) = self.commands.pop_front() else {
+        let Some(line) = self.commands.pop_front() else {
             return Ok(());
         };
         self.handled_before_lines = [self.handled_before_lines[1], self.handled];
-        self.dialogue.ask(command);
-        self.connection.write(line.as_bytes())
+        let mut output = Vec::new();
+        self.dialogue.ask(line.as_bytes(), &mut output);
+        self.connection.write(&output)
     }
 
     fn choose_commands(&mut self, now: Instant) {
@@ -187,42 +196,41 @@ impl Reader<'_> {
         };
         if self.leave_at <= now {
             // `logout` confirms what is written up to `goodbye`: nothing more may come that is not handled before it.
-            self.commands
-                .extend([(Command::Mode, "push off\n"), (Command::LogOut, "logout\n")]);
+            self.commands.extend(["push off", "logout"]);
         } else if wants_fetch && self.fetch_at <= now {
             self.fetch_at = now + self.random.interval(FETCH_INTERVAL);
             self.has_news = false;
-            self.commands.push_back((Command::Fetch, "fetch\n"));
+            self.commands.push_back("fetch");
         }
     }
 
     fn hear(&mut self, line: &[u8]) -> anyhow::Result<()> {
         match self.dialogue.hear(line) {
-            Heard::PasswordWanted => {
+            Event::PasswordWanted => {
                 // A connection that breaks is found when it is read.
-                let _ = self.connection.write(self.line_of_login().as_bytes());
+                let _ = self.write_login();
                 Ok(())
             }
-            Heard::Connected => self.try_again(&Report::Connected),
-            Heard::NotNow => self.try_again(&Report::Busy),
-            Heard::Welcome => report(&Report::Welcome),
-            Heard::CaughtUp => {
-                self.commands.push_back((Command::Mode, "ids on\n"));
+            Event::AlreadyConnected => self.try_again(&Report::Connected),
+            Event::LoginRefused(refusal) if refusal.is_temporary() => self.try_again(&Report::Busy),
+            Event::Welcome => report(&Report::Welcome),
+            Event::CaughtUp => {
+                self.commands.push_back("ids on");
                 match self.options.mode {
                     Mode::Fetch => {}
-                    Mode::PushOn => self.commands.push_back((Command::Mode, "push on\n")),
-                    Mode::PushAck => self.commands.push_back((Command::Mode, "push ack\n")),
+                    Mode::PushOn => self.commands.push_back("push on"),
+                    Mode::PushAck => self.commands.push_back("push ack"),
                 }
                 report(&Report::CaughtUp)
             }
-            Heard::Message(message) => self.handle(message),
-            Heard::Answer(command, answer) => self.hear_answer(command, answer),
-            Heard::Done(_) => Ok(()),
-            Heard::Goodbye => {
+            Event::Message(message) => self.handle(message),
+            Event::Answer(command, answer) => self.hear_answer(command, answer),
+            Event::Done(_) => Ok(()),
+            Event::Goodbye => {
                 self.is_over = true;
                 report(&Report::Goodbye)
             }
-            Heard::Unexpected(line) => report(&Report::Unexpected(
+            _ => report(&Report::Unexpected(
                 String::from_utf8_lossy(line).into_owned(),
             )),
         }
@@ -253,14 +261,16 @@ impl Reader<'_> {
     }
 
     /// A line that the server received before it saw an acknowledgement does not confirm; the next one does.
-    fn hear_answer(&mut self, command: Command, answer: &[u8]) -> anyhow::Result<()> {
+    fn hear_answer(&mut self, command: Command, answer: Answer<'_>) -> anyhow::Result<()> {
         let is_right = match command {
-            Command::Fetch => matches!(answer, b"fetching" | b"error:busy:fetch"),
-            _ => matches!(answer, b"ids:on" | b"push:on" | b"push:ack" | b"push:off"),
+            Command::Fetch => match answer {
+                Answer::Refused(refusal) => refusal.kind == words::BUSY.as_bytes(),
+                other => other == Answer::Fetching,
+            },
+            _ => matches!(answer, Answer::Ids(true) | Answer::Push(_)),
         };
         if !is_right {
-            let answer = String::from_utf8_lossy(answer);
-            return report(&Report::Unexpected(format!("{answer} to {command:?}")));
+            return report(&Report::Unexpected(format!("{answer:?} to {command:?}")));
         }
         let confirmed = self.handled_before_lines[0];
         if let Some(sequence) = confirmed

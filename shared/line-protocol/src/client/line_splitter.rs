@@ -2,7 +2,7 @@
 
 /// A line, or the fact that one was too long to keep.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
     /// Without its LF, and without a CR before it.
     Whole(Vec<u8>),
     /// Longer than the limit; only its length in bytes, line end not counted, is known.
@@ -11,7 +11,7 @@ pub(crate) enum Line {
 
 /// Takes bytes as they come and gives lines. Holds at most one limit's worth of an unfinished line besides
 /// what was given and not yet taken.
-pub(crate) struct LineSplitter {
+pub struct LineSplitter {
     max_line_bytes: usize,
     given: Vec<u8>,
     taken: usize,
@@ -21,7 +21,7 @@ pub(crate) struct LineSplitter {
 
 impl LineSplitter {
     /// Lines may have this many bytes, line end not counted.
-    pub(crate) fn new(max_line_bytes: usize) -> LineSplitter {
+    pub fn new(max_line_bytes: usize) -> LineSplitter {
         LineSplitter {
             max_line_bytes,
             given: Vec::new(),
@@ -32,14 +32,14 @@ impl LineSplitter {
     }
 
     /// Adds what was read. Lines are to be taken until there are none before more is given.
-    pub(crate) fn give(&mut self, bytes: &[u8]) {
+    pub fn give(&mut self, bytes: &[u8]) {
         self.given.drain(..self.taken);
         self.taken = 0;
         self.given.extend_from_slice(bytes);
     }
 
     /// The next whole line, if there is one.
-    pub(crate) fn take(&mut self) -> Option<Line> {
+    pub fn take(&mut self) -> Option<Line> {
         let rest = &self.given[self.taken..];
         let end = rest.iter().position(|&byte| byte == b'\n');
         let part = &rest[..end.unwrap_or(rest.len())];
@@ -54,7 +54,7 @@ impl LineSplitter {
     }
 
     /// The unfinished line at the end of the stream, if there is one.
-    pub(crate) fn take_rest(&mut self) -> Option<Line> {
+    pub fn take_rest(&mut self) -> Option<Line> {
         (!self.unfinished.is_empty()).then(|| self.finish())
     }
 
