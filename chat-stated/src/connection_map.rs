@@ -1,8 +1,6 @@
 //! A map by connection that takes little room for each: almost all of a daemon's memory for clients that are silent.
 
 use chat_model::ConnectionSerial;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Entries of one run. Made full where serials come in order, as they mostly do.
 const MAX_RUN: usize = 256;
@@ -177,41 +175,6 @@ impl<V: PartialEq> PartialEq for ConnectionMap<V> {
 
 impl<V: Eq> Eq for ConnectionMap<V> {}
 
-impl<V: Serialize> Serialize for ConnectionMap<V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let entries: usize = self.runs.iter().map(|run| run.entries.len()).sum();
-        let mut map = serializer.serialize_map(Some(entries))?;
-        for (serial, value) in self.iter() {
-            serde::ser::SerializeMap::serialize_entry(&mut map, &serial, value)?;
-        }
-        serde::ser::SerializeMap::end(map)
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for ConnectionMap<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<V>(std::marker::PhantomData<V>);
-
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
-            type Value = ConnectionMap<V>;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a map by connection")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-                let mut map = ConnectionMap::default();
-                while let Some((serial, value)) = access.next_entry()? {
-                    map.get_or_insert_with(serial, || value);
-                }
-                Ok(map)
-            }
-        }
-
-        deserializer.deserialize_map(Entries(std::marker::PhantomData))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -256,10 +219,6 @@ mod tests {
                 }
             }
             assert_same(&map, &model);
-            let bytes = bincode::serde::encode_to_vec(&map, bincode::config::standard()).unwrap();
-            let (read, _): (ConnectionMap<u32>, _) =
-                bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
-            assert_same(&read, &model);
         }
     }
 

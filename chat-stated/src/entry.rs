@@ -8,10 +8,9 @@ use std::net::IpAddr;
 
 use chat_model::{AccountId, ConnectionId, Progress, RequestName, StreamOffset, WorkerSessionId};
 use chat_rpc::MessageBatch;
-use serde::{Deserialize, Serialize};
 
 /// Entries that became durable together. Applied in order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// When the batch was put together.
     pub timestamp: Timestamp,
@@ -39,7 +38,7 @@ impl Batch {
 }
 
 /// The clocks of the host at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     /// Milliseconds since 1970-01-01T00:00:00Z. May jump either way.
     pub wall_ms: i64,
@@ -50,7 +49,7 @@ pub struct Timestamp {
 }
 
 /// One attempt to change the state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// The limits from here on.
     Configure(Limits),
@@ -102,7 +101,7 @@ pub enum Entry {
 }
 
 /// Lines of one client, one behind the other, with a message to some accounts each.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendBatch {
     /// Whose lines.
     pub connection: ConnectionId,
@@ -153,7 +152,7 @@ impl Entry {
 }
 
 /// What a client's line tries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Make an account. The name is well-formed.
     Register {
@@ -207,7 +206,7 @@ impl Action {
 }
 
 /// A difference between the account file and the state, seen by a reader of the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountChange {
     /// The file gives this name this secret: make or enable the account, change its secret.
     Set {
@@ -224,7 +223,7 @@ pub enum AccountChange {
 }
 
 /// A secret that is known to stand in the account file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretInFile {
     /// Whose.
     pub account: AccountId,
@@ -233,7 +232,7 @@ pub struct SecretInFile {
 }
 
 /// What the state refuses to grow beyond. Part of the journal, because it decides answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How long a block lasts after the third wrong password, and how long a wrong one is remembered.
     pub block_time_ms: u64,
@@ -270,7 +269,7 @@ impl Default for Limits {
 
 /// How much may wait in all, and of one sender. Follows the memory that the process may have, and is part of the
 /// journal, because it decides answers. What waits already stays when it becomes less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingLimits {
     /// What all messages that wait may take, in the bytes that [`crate::state::MESSAGE_BYTES`] and the constants
     /// beside it count.

@@ -15,6 +15,7 @@ pub mod exposure;
 pub mod journal;
 pub mod memory_plan;
 pub mod passwords;
+mod records;
 pub mod server;
 pub mod settings;
 pub mod socket;

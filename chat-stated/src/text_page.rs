@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use chat_model::MessageNumber;
-use serde::Serialize;
+
+use crate::records::encoding::{self, encode_behind};
 
 /// The table of the checkpoint whose records these pages are, by their number.
 pub const TEXT_TABLE: u8 = 3;
-
-const ENCODING: bincode::config::Configuration = bincode::config::standard();
 
 /// Texts of messages. A message's number is never given again and its text never changes, so a text that was read is
 /// right wherever its page has gone meanwhile.
@@ -87,21 +86,22 @@ pub fn encode<'a>(
         .sum();
     let mut page = Vec::with_capacity(NUMBERS_BYTES + bytes);
     encode_behind(&mut page, &(texts.len() as u64));
-    for text in texts {
-        encode_behind(&mut page, &text);
+    for (number, text) in texts {
+        encode_behind(&mut page, &(number.0, text));
     }
     page
 }
 
-fn encode_behind<T: Serialize>(page: &mut Vec<u8>, value: &T) {
-    bincode::serde::encode_into_std_write(value, page, ENCODING)
-        .expect("texts can always be encoded into memory");
-}
-
 /// A page as it was stored; nothing if it cannot be read.
 pub fn decode(bytes: &[u8]) -> Option<Vec<(MessageNumber, &str)>> {
-    let (texts, consumed) = bincode::serde::borrow_decode_from_slice(bytes, ENCODING).ok()?;
-    (consumed == bytes.len()).then_some(texts)
+    let mut rest = bytes;
+    let count: u64 = encoding::decode_first(&mut rest)?;
+    let mut texts = Vec::new();
+    for _ in 0..count {
+        let (number, text) = encoding::decode_first(&mut rest)?;
+        texts.push((MessageNumber(number), text));
+    }
+    rest.is_empty().then_some(texts)
 }
 
 /// Looks texts up. `read` gives the pages of the checkpoint that is current, the same one all the time. Texts whose

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use chat_model::MessageNumber;
 use foldhash::quality::RandomState;
-use serde::{Deserialize, Serialize};
 
 use super::clock::StateMs;
 use super::messages::Messages;
@@ -17,7 +16,7 @@ use super::snapshot::Work;
 use chat_model::{AccountId, ConnectionId};
 
 /// Whether the account file has an account's newest secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileStatus {
     /// It has.
     Yes,
@@ -29,7 +28,7 @@ pub enum FileStatus {
 }
 
 /// What of an account goes into a checkpoint as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRecord {
     /// Unique.
     pub name: Arc<str>,
@@ -44,13 +43,13 @@ pub struct AccountRecord {
     /// The account file lost its lines: nobody can log in.
     pub disabled: bool,
     /// When its last session ended.
-    pub(super) last_seen: Option<StateMs>,
+    pub(crate) last_seen: Option<StateMs>,
     /// The last message its reader surely has, or that was there before the account.
-    pub(super) cursor: MessageNumber,
+    pub(crate) cursor: MessageNumber,
     /// The last message its reader's TCP has acknowledged, while it is logged in.
-    pub(super) received: MessageNumber,
+    pub(crate) received: MessageNumber,
     /// How many broadcasts it may make at once.
-    pub(super) broadcasts: Allowance,
+    pub(crate) broadcasts: Allowance,
     /// The connection it is logged in on.
     pub session: Option<ConnectionId>,
 }

@@ -1,10 +1,9 @@
 //! What the state decided about a request, in a form that can be kept and given again.
 
 use chat_rpc::Answer;
-use serde::{Deserialize, Serialize};
 
 /// The decision about one request. [`Answer`] says what each means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// As [`Answer::Password`].
     Password,
@@ -38,7 +37,7 @@ pub enum Decision {
 }
 
 /// A [`Decision`] that says nothing more than what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PlainDecision {
     Password,
     Username,

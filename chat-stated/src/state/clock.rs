@@ -1,13 +1,9 @@
 //! The state's own time: it follows the stamps of the entries, and never runs back.
 
-use serde::{Deserialize, Serialize};
-
 use crate::entry::Timestamp;
 
 /// Milliseconds of the state's own time. Only differences mean anything.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateMs(pub u64);
 
 impl StateMs {
@@ -24,10 +20,11 @@ impl StateMs {
 
 /// Turns stamps into the state's time. Within a boot it follows the boot clock, which no one can set;
 /// across boots the wall clock, as far as that went forward.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Clock {
-    last: Option<Timestamp>,
-    now: StateMs,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Clock {
+    /// The last stamp; none before the first.
+    pub(crate) last: Option<Timestamp>,
+    pub(crate) now: StateMs,
 }
 
 impl Clock {

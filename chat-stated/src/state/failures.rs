@@ -3,8 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
 use super::clock::StateMs;
 use chat_model::AccountId;
 
@@ -12,15 +10,15 @@ use chat_model::AccountId;
 const TRIES: usize = 3;
 
 /// Who tried, and from where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) struct Source {
-    pub(super) account: AccountId,
-    pub(super) address: IpAddr,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Source {
+    pub(crate) account: AccountId,
+    pub(crate) address: IpAddr,
 }
 
 /// What one source did of late.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Record {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FailureRecord {
     /// Times of wrong passwords, oldest first, fewer than [`TRIES`].
     Failed(Vec<StateMs>),
     /// No password counts before this.
@@ -48,7 +46,7 @@ pub(super) enum Failure {
 /// older is forgotten whenever a new one comes in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failures {
-    records: HashMap<Source, Record>,
+    records: HashMap<Source, FailureRecord>,
     /// When each record means nothing any more.
     expiries: BTreeSet<(StateMs, Source)>,
     expiry_of: HashMap<Source, StateMs>,
@@ -58,7 +56,7 @@ impl Failures {
     /// Seconds of the block that holds for this source, rounded up.
     pub(super) fn block_seconds_left(&self, source: &Source, now: StateMs) -> Option<u64> {
         match self.records.get(source) {
-            Some(Record::BlockedUntil(until)) if *until > now => {
+            Some(FailureRecord::BlockedUntil(until)) if *until > now => {
                 Some(until.since(now).div_ceil(1_000))
             }
             _ => None,
@@ -72,17 +70,17 @@ impl Failures {
             return Failure::Blocked { seconds_left };
         }
         let mut times = match self.records.remove(&source) {
-            Some(Record::Failed(times)) => times,
+            Some(FailureRecord::Failed(times)) => times,
             _ => Vec::with_capacity(TRIES),
         };
         times.retain(|time| now.since(*time) < block_time_ms);
         times.push(now);
         let expiry = now.plus(block_time_ms);
         if times.len() < TRIES {
-            self.set(source, Record::Failed(times), expiry);
+            self.set(source, FailureRecord::Failed(times), expiry);
             return Failure::Counted;
         }
-        self.set(source, Record::BlockedUntil(expiry), expiry);
+        self.set(source, FailureRecord::BlockedUntil(expiry), expiry);
         Failure::Began {
             seconds_left: block_time_ms.div_ceil(1_000).max(1),
         }
@@ -97,7 +95,7 @@ impl Failures {
         }
     }
 
-    fn set(&mut self, source: Source, record: Record, expiry: StateMs) {
+    fn set(&mut self, source: Source, record: FailureRecord, expiry: StateMs) {
         if let Some(old) = self.expiry_of.insert(source, expiry) {
             self.expiries.remove(&(old, source));
         }
@@ -113,29 +111,33 @@ impl Failures {
         }
     }
 
-    /// Everything, for a checkpoint.
-    pub(super) fn save(&self) -> SavedFailures {
-        SavedFailures(
-            self.expiries
-                .iter()
-                .map(|(expiry, source)| (*source, self.records[source].clone(), *expiry))
-                .collect(),
-        )
+    /// All that is remembered, by the time it means nothing any more.
+    pub(super) fn iter(&self) -> impl Iterator<Item = KeptFailure> {
+        self.expiries.iter().map(|(expiry, source)| KeptFailure {
+            source: *source,
+            record: self.records[source].clone(),
+            expiry: *expiry,
+        })
     }
 
-    /// What [`Failures::save`] gave.
-    pub(super) fn restore(saved: SavedFailures) -> Self {
+    /// What [`Failures::iter`] gave.
+    pub(super) fn restore(kept: impl IntoIterator<Item = KeptFailure>) -> Self {
         let mut failures = Self::default();
-        for (source, record, expiry) in saved.0 {
-            failures.set(source, record, expiry);
+        for kept in kept {
+            failures.set(kept.source, kept.record, kept.expiry);
         }
         failures
     }
 }
 
-/// [`Failures`] as a checkpoint holds them.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SavedFailures(Vec<(Source, Record, StateMs)>);
+/// What is remembered of one source.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptFailure {
+    pub(crate) source: Source,
+    pub(crate) record: FailureRecord,
+    /// When it means nothing any more.
+    pub(crate) expiry: StateMs,
+}
 
 #[cfg(test)]
 mod tests {

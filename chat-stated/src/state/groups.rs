@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 use chat_model::AccountId;
 
 /// More than one reader, sorted, each once.
-pub(super) type Group = Arc<[AccountId]>;
+pub(crate) type Group = Arc<[AccountId]>;
 
 /// Lists that are allocated for before the table shrinks with what is in it.
 const FEW: usize = 64;

@@ -24,7 +24,7 @@ impl MessageKey {
 
 /// Who a message is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Readers {
+pub(crate) enum Readers {
     One(AccountId),
     Some(Group),
     /// Every account there was, but the sender.

@@ -11,6 +11,7 @@ mod failures;
 mod groups;
 mod messages;
 mod paging;
+pub(crate) mod parts;
 mod queue;
 mod rate;
 mod read;

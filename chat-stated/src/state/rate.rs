@@ -1,20 +1,19 @@
 //! How often somebody may do something.
 
-use serde::{Deserialize, Serialize};
-
 use super::clock::StateMs;
 
 const MS_PER_MINUTE: u64 = 60_000;
 
 /// A token bucket: so many at once, refilled evenly over a minute. Counted in sixty-thousandths, so that
 /// every millisecond refills a whole number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Allowance(Option<Used>);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Allowance(pub(crate) Option<UsedAllowance>);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Used {
-    left: u64,
-    at: StateMs,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UsedAllowance {
+    /// In sixty-thousandths.
+    pub(crate) left: u64,
+    pub(crate) at: StateMs,
 }
 
 impl Allowance {
@@ -27,7 +26,7 @@ impl Allowance {
         });
         match left.checked_sub(MS_PER_MINUTE) {
             Some(left) => {
-                self.0 = Some(Used { left, at: now });
+                self.0 = Some(UsedAllowance { left, at: now });
                 true
             }
             None => false,

@@ -10,11 +10,15 @@ use super::failures::Failures;
 use super::groups::Group;
 use super::messages::{MessageKey, Messages, Readers, StoredMessage, Text};
 use super::paging::PageNumber;
+use super::parts::{self, MessageParts};
 use super::save::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, Header, Listed, PAGE_TABLE, READ_MEANWHILE_TABLE,
-    WAITING_LIMITS_KEY, decode, decode_page,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE, WAITING_LIMITS_KEY,
 };
+use super::worker_sessions::WorkerSessions;
 use crate::checkpoint::{Record, RecordSink};
+use crate::records::encoding::decode;
+use crate::records::v3;
+use crate::records::v3::state::decode_page;
 use crate::text_page::{self, TEXT_TABLE};
 use chat_model::AccountId;
 
@@ -217,18 +221,17 @@ impl Restoration {
         let unreadable = RestoreError::Unreadable { table, key };
         match (table, key) {
             (HEADER_TABLE, HEADER_KEY) => {
-                let header: Header = decode(bytes).ok_or(unreadable)?;
-                self.state.limits = header.limits;
-                self.state.clock = header.clock;
-                self.state.failures = Failures::restore(header.failures);
-                self.state.worker_sessions = header.worker_sessions;
-                self.state.last_message = header.last_message;
-                self.has_header = true;
+                let header: v3::state::Header = decode(bytes).ok_or(unreadable)?;
+                self.take_header(header.into());
             }
             (HEADER_TABLE, WAITING_LIMITS_KEY) => {
-                self.state.waiting_limits = decode(bytes).ok_or(unreadable)?;
+                let limits: v3::WaitingLimits = decode(bytes).ok_or(unreadable)?;
+                self.state.waiting_limits = limits.into();
             }
-            (ACCOUNT_TABLE, _) => self.add_account(key, decode(bytes).ok_or(unreadable)?),
+            (ACCOUNT_TABLE, _) => {
+                let account: v3::state::Account<'_> = decode(bytes).ok_or(unreadable)?;
+                self.add_account(key, account.into());
+            }
             (PAGE_TABLE, _) => {
                 let listed = decode_page(bytes).ok_or(unreadable)?;
                 self.add_page(key, listed, RestoredTexts::Missing);
@@ -248,6 +251,16 @@ impl Restoration {
         Ok(())
     }
 
+    fn take_header(&mut self, header: parts::Header) {
+        self.state.limits = header.limits;
+        self.state.clock = header.clock;
+        self.state.failures = Failures::restore(header.failures);
+        self.state.worker_sessions =
+            WorkerSessions::of_parts(header.last_worker_session, header.worker_sessions);
+        self.state.last_message = header.last_message;
+        self.has_header = true;
+    }
+
     fn add_account(&mut self, key: u64, record: AccountRecord) {
         let next = |state: &State| state.accounts.len() as u64;
         if key != next(&self.state) {
@@ -262,7 +275,7 @@ impl Restoration {
         }
     }
 
-    fn add_page(&mut self, number: PageNumber, listed: Vec<Listed<Readers>>, texts: RestoredTexts) {
+    fn add_page(&mut self, number: PageNumber, listed: Vec<MessageParts>, texts: RestoredTexts) {
         let mut text_bytes = 0;
         let messages = &mut self.state.messages;
         let keys = listed.into_iter().map(|listed| {

@@ -12,7 +12,7 @@ use chat_model::MessageNumber;
 
 use super::State;
 use super::paging::OpenPage;
-use super::save::{HeaderRef, Record, Records};
+use super::save::{Record, Records};
 use chat_model::AccountId;
 
 /// How far a piece may go beyond what it was given, or as far again if that is less, to end with a full page.
@@ -77,13 +77,7 @@ impl State {
     pub fn begin_snapshot(&mut self) {
         debug_assert!(self.snapshot.is_none(), "one after the other");
         let mut records = Records::default();
-        records.put_header(&HeaderRef {
-            limits: &self.limits,
-            clock: &self.clock,
-            failures: self.failures.save(),
-            worker_sessions: &self.worker_sessions,
-            last_message: self.last_message,
-        });
+        records.put_header(self.header());
         records.put_waiting_limits(&self.waiting_limits);
         let readers = self.accounts.begin_snapshot();
         self.snapshot = Some(Snapshot {

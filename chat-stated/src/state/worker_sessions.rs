@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_model::{StreamOffset, WorkerSessionId};
-use serde::{Deserialize, Serialize};
 
 use super::answer::{Decision, PlainDecision};
+use super::parts::{ConnectionParts, WorkerSessionParts};
 
 use crate::connection_map::ConnectionMap;
 use chat_model::{AccountId, ConnectionId};
@@ -14,7 +14,7 @@ use chat_model::{AccountId, ConnectionId};
 pub const MAX_REQUESTS_IN_FLIGHT: usize = 1_024;
 
 /// A worker from its first hello to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerSession {
     /// What the worker must show to attach again.
     pub secret: [u8; 16],
@@ -25,7 +25,7 @@ pub struct WorkerSession {
 }
 
 /// A client's connection. There are as many as clients, nearly all of them silent: it is kept small.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Connection {
     /// The last request that was decided; 0, where no line can end, before the first.
     last_decided: StreamOffset,
@@ -44,38 +44,12 @@ pub(super) struct Connection {
 
 /// A decision, in little room: a line may name thousands whom nobody knows, and a client may have hundreds of lines
 /// under way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "SavedDecision", into = "SavedDecision")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum KeptDecision {
     Plain(PlainDecision),
     /// Sent, but not to these: names with a space between, which no name has in it.
     SentBut(Box<str>),
     Other(Box<Decision>),
-}
-
-/// The same as it is stored.
-#[derive(Serialize, Deserialize)]
-enum SavedDecision {
-    Plain(PlainDecision),
-    Other(Decision),
-}
-
-impl From<SavedDecision> for KeptDecision {
-    fn from(saved: SavedDecision) -> Self {
-        match saved {
-            SavedDecision::Plain(plain) => Self::Plain(plain),
-            SavedDecision::Other(decision) => Self::of_other(&decision),
-        }
-    }
-}
-
-impl From<KeptDecision> for SavedDecision {
-    fn from(kept: KeptDecision) -> Self {
-        match kept {
-            KeptDecision::Plain(plain) => Self::Plain(plain),
-            other => Self::Other(other.decision()),
-        }
-    }
 }
 
 impl KeptDecision {
@@ -104,7 +78,7 @@ impl KeptDecision {
 const EARLIER_AT_ONCE: usize = 16;
 
 /// Who is logged in, in four bytes: accounts are limited below the number that means nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LoggedIn(u32);
 
 impl Default for LoggedIn {
@@ -126,6 +100,36 @@ pub(super) enum Repeat {
 }
 
 impl Connection {
+    fn parts(&self) -> ConnectionParts {
+        let earlier = self.earlier.iter().flat_map(|earlier| earlier.iter());
+        let earlier = earlier.map(|(offset, decision)| (*offset, decision.decision()));
+        let last = self.last.map(|last| (self.last_decided, last.into()));
+        ConnectionParts {
+            last_decided: self.last_decided,
+            answered: self.answered,
+            decisions: earlier.chain(last).collect(),
+            account: self.account(),
+        }
+    }
+
+    fn of_parts(parts: ConnectionParts) -> Self {
+        let mut connection = Self {
+            answered: parts.answered,
+            ..Self::default()
+        };
+        for (offset, decision) in parts.decisions {
+            connection.keep(offset, &decision);
+        }
+        if connection.last_decided != parts.last_decided {
+            connection.keep_last_apart();
+            connection.last_decided = parts.last_decided;
+        }
+        if let Some(account) = parts.account {
+            connection.log_in(account);
+        }
+        connection
+    }
+
     /// Who is logged in.
     pub(super) fn account(&self) -> Option<AccountId> {
         (self.account != LoggedIn::default()).then_some(AccountId(self.account.0))
@@ -187,13 +191,17 @@ impl Connection {
     }
 
     pub(super) fn keep(&mut self, offset: StreamOffset, decision: &Decision) {
-        if let Some(before) = self.last.take() {
-            self.keep_apart(self.last_decided, KeptDecision::Plain(before));
-        }
+        self.keep_last_apart();
         self.last_decided = offset;
         self.last = PlainDecision::of(decision);
         if self.last.is_none() {
             self.keep_apart(offset, KeptDecision::of_other(decision));
+        }
+    }
+
+    fn keep_last_apart(&mut self) {
+        if let Some(before) = self.last.take() {
+            self.keep_apart(self.last_decided, KeptDecision::Plain(before));
         }
     }
 
@@ -225,7 +233,7 @@ impl Connection {
 }
 
 /// All lives that have not ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct WorkerSessions {
     last: u64,
     worker_sessions: BTreeMap<WorkerSessionId, WorkerSession>,
@@ -248,6 +256,44 @@ impl WorkerSessions {
 
     pub(super) fn end(&mut self, worker_session: WorkerSessionId) -> Option<WorkerSession> {
         self.worker_sessions.remove(&worker_session)
+    }
+
+    /// The last that ever began; 0 before the first.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = WorkerSessionParts> {
+        self.iter().map(|(id, worker_session)| WorkerSessionParts {
+            id,
+            secret: worker_session.secret,
+            pid: worker_session.pid,
+            connections: worker_session
+                .connections
+                .iter()
+                .map(|(serial, connection)| (serial, connection.parts()))
+                .collect(),
+        })
+    }
+
+    pub(super) fn of_parts(last: u64, parts: impl IntoIterator<Item = WorkerSessionParts>) -> Self {
+        let mut worker_sessions = BTreeMap::new();
+        for parts in parts {
+            let mut connections = ConnectionMap::default();
+            for (serial, connection) in parts.connections {
+                connections.get_or_insert_with(serial, || Connection::of_parts(connection));
+            }
+            let worker_session = WorkerSession {
+                secret: parts.secret,
+                pid: parts.pid,
+                connections,
+            };
+            worker_sessions.insert(parts.id, worker_session);
+        }
+        Self {
+            last,
+            worker_sessions,
+        }
     }
 
     pub(super) fn get(&self, worker_session: WorkerSessionId) -> Option<&WorkerSession> {

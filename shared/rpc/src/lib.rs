@@ -18,5 +18,7 @@ pub use message::{
     Answer, Call, FromWorker, Message, Request, ResumedConnection, SendBatch, ToWorker,
     UsersRequest,
 };
-pub use message_batch::{BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder};
+pub use message_batch::{
+    BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder, PackedLine,
+};
 pub use operator_hello::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};

@@ -19,13 +19,15 @@ pub struct MessageBatch {
     packed: String,
 }
 
+/// How a line of [`MessageBatch`] is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct PackedLine {
+pub struct PackedLine {
     /// How much further it ends than the line before; 0 for the first.
-    step: u32,
+    pub step: u32,
     /// 0 if the recipients are those of the line before.
-    recipients_bytes: u32,
-    text_bytes: u32,
+    pub recipients_bytes: u32,
+    /// Length of the message.
+    pub text_bytes: u32,
 }
 
 /// One line of [`MessageBatch`].
@@ -60,6 +62,21 @@ impl MessageBatch {
             }
         }
         Some(packer.sends)
+    }
+
+    /// Lines as they are packed; `None` if they are not well formed.
+    pub fn of_packed(first: StreamOffset, lines: Vec<PackedLine>, packed: String) -> Option<Self> {
+        let batch = Self {
+            first,
+            lines,
+            packed,
+        };
+        batch.is_well_formed().then_some(batch)
+    }
+
+    /// How its lines are packed.
+    pub fn packed_lines(&self) -> &[PackedLine] {
+        &self.lines
     }
 
     /// How many lines.

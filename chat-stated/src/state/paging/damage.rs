@@ -6,12 +6,12 @@ use std::num::NonZeroU64;
 use chat_model::MessageNumber;
 
 use super::{Page, PageNumber, Paging};
+use crate::records::v3::state::decode_page;
 use crate::state::State;
-use crate::state::messages::{Messages, Readers};
-use crate::state::save::{Listed, PAGE_TABLE, Record, decode_page, encode_page};
+use crate::state::messages::Messages;
+use crate::state::parts::MessageParts;
+use crate::state::save::{PAGE_TABLE, Record, encode_page};
 use crate::text_page::{Content, TEXT_TABLE};
-
-type ListedMessage = Listed<Readers>;
 
 impl State {
     /// A checkpoint could not be written, because texts were to move from a page that is damaged. Gives what the next
@@ -35,7 +35,7 @@ impl State {
 }
 
 /// Takes the messages out whose texts were to come from a page, from all new pages.
-fn take_out(page: u64, records: &mut [Record]) -> BTreeMap<MessageNumber, ListedMessage> {
+fn take_out(page: u64, records: &mut [Record]) -> BTreeMap<MessageNumber, MessageParts> {
     let mut numbers_by_page = BTreeMap::new();
     for record in records.iter_mut() {
         if let (TEXT_TABLE, Some(Content::Texts(gathering))) = (record.table, &mut record.value) {

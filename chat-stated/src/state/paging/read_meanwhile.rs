@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use chat_model::{MessageNumber, Progress};
 
 use super::{PageNumber, Paging};
-use crate::state::groups::Group;
+use crate::records::v3::state::PageEncoder;
 use crate::state::messages::{Readers, StoredMessage};
-use crate::state::save::{Records, list_behind};
+use crate::state::save::{Records, list};
 use crate::state::{RestoreError, State};
 use chat_model::AccountId;
 
@@ -24,13 +24,13 @@ pub(super) struct ReadMeanwhile {
     /// Of the page that is being filled.
     listed: Vec<u8>,
     count: usize,
-    last_group: Option<Group>,
+    page: PageEncoder,
 }
 
 impl ReadMeanwhile {
     /// Adds one; `last_page` is the last page that has a number.
     pub(super) fn add(&mut self, message: &StoredMessage, last_page: &mut PageNumber) {
-        list_behind(&mut self.listed, message, &mut self.last_group);
+        self.page.encode_behind(&mut self.listed, &list(message));
         self.count += 1;
         if self.listed.len() >= PAGE_BYTES {
             self.close_page(last_page);
@@ -47,7 +47,7 @@ impl ReadMeanwhile {
         self.pages.push(*last_page);
         self.listed.clear();
         self.count = 0;
-        self.last_group = None;
+        self.page = PageEncoder::default();
     }
 }
 

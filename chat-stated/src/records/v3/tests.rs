@@ -1,0 +1,140 @@
+use std::fs;
+use std::path::Path;
+
+use chat_model::{AccountId, ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
+
+use super::WaitingLimits;
+use super::state::{Account, Header, PageEncoder, decode_page};
+use crate::checkpoint::CheckpointSnapshot;
+use crate::entry::Limits;
+use crate::records::encoding::{decode, encode_behind};
+use crate::state::Decision;
+use crate::state::parts::{
+    self, Clock, ConnectionParts, FailureRecord, KeptFailure, Source, StateMs,
+};
+
+const GOLDEN_HEADER: &str = "fb60eafc80969800fca0860100fc0000000432fca0860100fc00000004fb60ea00fb2c010205007f0000010002\
+    01020305007f00000101040407010701010101010101010101010101010101fb171002010d01010b0200000300\
+    010400020500030600040701050908010601036576650900050a00060b00070c0008020109021401010c020000\
+    0300010400020500030600040701050908010601036576650900050a00060b00070c00080d0009fcffffffff00\
+    06";
+
+fn encoded<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_behind(&mut bytes, value);
+    bytes
+}
+
+/// The record once more, through what is in memory.
+fn written_again(table: u8, key: u64, value: &[u8]) -> Option<Vec<u8>> {
+    Some(match (table, key) {
+        (0, 0) => {
+            let header = parts::Header::from(decode::<Header>(value)?);
+            encoded(&Header::from(header))
+        }
+        (0, 1) => {
+            let limits: crate::entry::WaitingLimits = decode::<WaitingLimits>(value)?.into();
+            encoded(&WaitingLimits::from(limits))
+        }
+        (1, _) => {
+            let account = parts::AccountRecord::from(decode::<Account<'_>>(value)?);
+            encoded(&Account::from(&account))
+        }
+        (2 | 4, _) => {
+            let messages = decode_page(value)?;
+            let mut bytes = encoded(&(messages.len() as u64));
+            let mut page = PageEncoder::default();
+            for message in &messages {
+                page.encode_behind(&mut bytes, message);
+            }
+            bytes
+        }
+        _ => value.to_vec(),
+    })
+}
+
+/// A page of formats 1 and 2 never says `AsBefore`, but the fixtures have no equal lists.
+#[test]
+fn fixtures_are_written_again_byte_for_byte() {
+    for format in ["v1", "v2", "v3"] {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let dir = tempfile::tempdir().unwrap();
+        let file = fixtures.join(format).join("checkpoint.db");
+        fs::copy(file, dir.path().join("checkpoint.db")).unwrap();
+        let checkpoint = CheckpointSnapshot::of_stopped(dir.path()).unwrap().unwrap();
+        let mut records = 0;
+        checkpoint
+            .read(|record| {
+                records += 1;
+                let again = written_again(record.table, record.key, record.value);
+                assert_eq!(again.as_deref(), Some(record.value), "{format}: {record:?}");
+                Ok(())
+            })
+            .unwrap();
+        assert!(records >= 5, "{format}: {records}");
+    }
+}
+
+#[test]
+fn golden_bytes_of_a_header() {
+    let decisions = [
+        Decision::Password,
+        Decision::Username,
+        Decision::Connected,
+        Decision::Registered,
+        Decision::Welcome,
+        Decision::Locked { seconds_left: 9 },
+        Decision::Sent {
+            unknown: vec!["eve".into()],
+        },
+        Decision::Sent { unknown: vec![] },
+        Decision::LoggedOut,
+        Decision::Quota,
+        Decision::Refused,
+        Decision::Full,
+    ];
+    let connection = |last_decided, account| ConnectionParts {
+        last_decided: StreamOffset(last_decided),
+        answered: StreamOffset(1),
+        decisions: (2..).map(StreamOffset).zip(decisions.clone()).collect(),
+        account,
+    };
+    let source = Source {
+        account: AccountId(5),
+        address: [127, 0, 0, 1].into(),
+    };
+    let header = parts::Header {
+        limits: Limits::default(),
+        clock: Clock {
+            last: None,
+            now: StateMs(300),
+        },
+        failures: vec![
+            KeptFailure {
+                source,
+                record: FailureRecord::Failed(vec![StateMs(1), StateMs(2)]),
+                expiry: StateMs(3),
+            },
+            KeptFailure {
+                source,
+                record: FailureRecord::BlockedUntil(StateMs(4)),
+                expiry: StateMs(4),
+            },
+        ],
+        last_worker_session: 7,
+        worker_sessions: vec![parts::WorkerSessionParts {
+            id: WorkerSessionId(7),
+            secret: [1; 16],
+            pid: 4119,
+            connections: vec![
+                (ConnectionSerial(1), connection(13, Some(AccountId(2)))),
+                (ConnectionSerial(2), connection(20, None)),
+            ],
+        }],
+        last_message: MessageNumber(6),
+    };
+    let bytes = encoded(&Header::from(header));
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, GOLDEN_HEADER);
+    assert_eq!(written_again(0, 0, &bytes), Some(bytes));
+}
