@@ -25,7 +25,7 @@ impl Deliveries {
     pub fn count(&mut self, mut lines: &[u8], output: &mut Vec<u8>) -> anyhow::Result<u64> {
         let first = match self.dialect {
             Dialect::Chatserv => b'[',
-            Dialect::Irc => b':',
+            Dialect::Irc | Dialect::AcknowledgedIrc => b':',
         };
         let mut count = 0;
         while !lines.is_empty() {
@@ -132,6 +132,9 @@ mod tests {
             2
         );
         assert_eq!(answers.count(b"DONE\n", output).unwrap(), 0);
+        let mut pongs = Answers::new(Dialect::AcknowledgedIrc);
+        let pong = b":bench.example.net PONG bench.example.net :t\r\n";
+        assert_eq!(pongs.count(&pong.repeat(3), output).unwrap(), 3);
         let error = answers
             .count(b"error:quota:send\nDONE\n", output)
             .unwrap_err();

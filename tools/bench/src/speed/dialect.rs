@@ -5,8 +5,10 @@
 pub enum Dialect {
     /// Ours, with `push on`.
     Chatserv,
-    /// RFC 1459, as far as a relay needs it.
+    /// RFC 1459, as far as a relay needs it. Nothing acknowledges a message.
     Irc,
+    /// The same. A `PING` follows each message, and its `PONG` acknowledges the message.
+    AcknowledgedIrc,
 }
 
 /// The channel that clients of IRC meet in.
@@ -17,6 +19,10 @@ const PASSWORD: &str = crate::installation::Accounts::PASSWORD;
 
 /// What our server answers to each message that it took.
 const TAKEN: &[u8] = b"sent:\nDONE\n";
+
+/// What follows each message that is to be acknowledged, and what a peer answers to that.
+const PING: &str = "PING t\r\n";
+const PONG: &[u8] = b":bench.example.net PONG bench.example.net :t\r\n";
 
 /// How far a client comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +51,22 @@ pub enum Entry {
 }
 
 impl Dialect {
+    /// The same dialect, in which the server acknowledges each message to its sender.
+    pub fn acknowledged(self) -> Self {
+        match self {
+            Self::Chatserv => Self::Chatserv,
+            Self::Irc | Self::AcknowledgedIrc => Self::AcknowledgedIrc,
+        }
+    }
+
     /// All that a client says to get in, in one piece; in IRC, the channel comes later.
     pub fn enter(self, name: &str, presence: Presence) -> Vec<u8> {
         match self {
             Self::Chatserv if presence == Presence::LoggedIn => format!("{name}\n{PASSWORD}\n"),
             Self::Chatserv => format!("{name}\n{PASSWORD}\npush on\n"),
-            Self::Irc => format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"),
+            Self::Irc | Self::AcknowledgedIrc => {
+                format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n")
+            }
         }
         .into_bytes()
     }
@@ -69,9 +85,9 @@ impl Dialect {
                 _ if line.first() == Some(&b'[') => Entry::Going,
                 _ => Entry::Refused,
             },
-            Self::Irc if line.starts_with(b"PING ") => Entry::Ping,
-            Self::Irc if line.starts_with(b"ERROR ") => Entry::Refused,
-            Self::Irc => {
+            _ if line.starts_with(b"PING ") => Entry::Ping,
+            _ if line.starts_with(b"ERROR ") => Entry::Refused,
+            Self::Irc | Self::AcknowledgedIrc => {
                 let number = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
                 match number {
                     b"366" if meets => Entry::In,
@@ -90,7 +106,7 @@ impl Dialect {
     pub fn join(self) -> Vec<u8> {
         match self {
             Self::Chatserv => Vec::new(),
-            Self::Irc => format!("JOIN {CHANNEL}\r\n").into_bytes(),
+            Self::Irc | Self::AcknowledgedIrc => format!("JOIN {CHANNEL}\r\n").into_bytes(),
         }
     }
 
@@ -99,6 +115,7 @@ impl Dialect {
         match self {
             Self::Chatserv => format!("send {reader} {text}\n"),
             Self::Irc => format!("PRIVMSG {reader} :{text}\r\n"),
+            Self::AcknowledgedIrc => format!("PRIVMSG {reader} :{text}\r\n{PING}"),
         }
         .into_bytes()
     }
@@ -107,7 +124,7 @@ impl Dialect {
     pub fn send_to_all(self, text: &str) -> Vec<u8> {
         match self {
             Self::Chatserv => format!("broadcast {text}\n").into_bytes(),
-            Self::Irc => self.send(CHANNEL, text),
+            Self::Irc | Self::AcknowledgedIrc => self.send(CHANNEL, text),
         }
     }
 
@@ -116,6 +133,7 @@ impl Dialect {
         match self {
             Self::Chatserv => TAKEN,
             Self::Irc => b"",
+            Self::AcknowledgedIrc => PONG,
         }
     }
 
@@ -123,7 +141,7 @@ impl Dialect {
     pub fn is_delivery(self, line: &[u8]) -> bool {
         match self {
             Self::Chatserv => line.first() == Some(&b'['),
-            Self::Irc => {
+            Self::Irc | Self::AcknowledgedIrc => {
                 line.first() == Some(&b':') && memchr::memmem::find(line, b" PRIVMSG ").is_some()
             }
         }
@@ -131,14 +149,14 @@ impl Dialect {
 
     /// Whether a line that is neither a message nor an answer may come: our server says nothing unasked.
     pub fn may_say(self, line: &[u8]) -> bool {
-        self == Self::Irc && !line.starts_with(b"ERROR ")
+        self != Self::Chatserv && !line.starts_with(b"ERROR ")
     }
 
     /// The answer to a line that asks whether the client lives.
     pub fn pong(self, line: &[u8]) -> Option<Vec<u8>> {
         let token = line.strip_prefix(b"PING ")?;
         let token = token.strip_suffix(b"\r").unwrap_or(token);
-        (self == Self::Irc).then(|| [b"PONG ", token, b"\r\n"].concat())
+        (self != Self::Chatserv).then(|| [b"PONG ", token, b"\r\n"].concat())
     }
 }
 
@@ -184,6 +202,13 @@ mod tests {
             enter(Dialect::Irc, Presence::Meeting, &[":s 433 * a :in use"]),
             [Refused]
         );
+    }
+
+    #[test]
+    fn acknowledged_irc_asks_behind_each_message() {
+        let line = Dialect::Irc.acknowledged().send("bob", "hi");
+        assert_eq!(line, b"PRIVMSG bob :hi\r\nPING t\r\n");
+        assert_eq!(Dialect::Chatserv.acknowledged(), Dialect::Chatserv);
     }
 
     #[test]

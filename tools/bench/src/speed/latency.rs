@@ -106,6 +106,7 @@ fn peak(options: &Options) -> anyhow::Result<f64> {
         setup: options.setup.clone(),
         pairs: options.pairs,
         window: 1,
+        acknowledged: false,
         flow: Flow {
             seconds: 3,
             ..options.flow

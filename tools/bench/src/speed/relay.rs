@@ -17,6 +17,11 @@ use super::traffic::{Stopwatch, Traffic, flow, flow_until};
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Plan};
 
+/// What the measurement is called.
+pub const RELAY: &str = "relay";
+/// The same in which every server acknowledges each message to its sender.
+pub const ACKNOWLEDGED_RELAY: &str = "acknowledged-relay";
+
 /// Pairs of a sender and a reader, a fixed number of messages undelivered in each: how many are delivered in a second?
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
@@ -42,6 +47,10 @@ pub struct Options {
     )]
     pub window: u64,
 
+    /// Ask an IRC server to acknowledge each message to its sender, as ours does: a PING follows each
+    #[arg(long)]
+    pub acknowledged: bool,
+
     /// How long are messages, and how long do they flow.
     #[command(flatten)]
     pub flow: Flow,
@@ -60,7 +69,12 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
         ("text_bytes", options.flow.text_bytes as u64),
         ("workers", options.setup.workers as u64),
     ];
-    let measurement = stage.measure("relay", &parameters, |progress| {
+    let bench = if options.acknowledged {
+        ACKNOWLEDGED_RELAY
+    } else {
+        RELAY
+    };
+    let measurement = stage.measure(bench, &parameters, |progress| {
         let accounts = Accounts {
             prefix: "relay".into(),
             count: 2 * options.pairs,
@@ -88,7 +102,12 @@ fn relay(
         0..names.len(),
         Presence::Listening,
     )?;
-    let mut pairs = Pairs::new(options, target.dialect, &names);
+    let dialect = if options.acknowledged {
+        target.dialect.acknowledged()
+    } else {
+        target.dialect
+    };
+    let mut pairs = Pairs::new(options, dialect, &names);
     let warm_up = Duration::from_secs(options.warm_up_seconds);
     flow(&mut pairs, &mut crowd, warm_up, progress)?;
     let stopwatch = Stopwatch::start(target.processes(), pairs.done());
