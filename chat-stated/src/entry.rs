@@ -7,7 +7,12 @@
 use std::net::IpAddr;
 
 use chat_model::{AccountId, ConnectionId, Progress, RequestName, StreamOffset, WorkerSessionId};
-use chat_rpc::MessageBatch;
+
+mod message_batch;
+
+pub use message_batch::{
+    BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder, PackedLine,
+};
 
 /// Entries that became durable together. Applied in order.
 #[derive(Clone, Debug, PartialEq, Eq)]

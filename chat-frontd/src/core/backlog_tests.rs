@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_model::{ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
+use chat_model::{
+    ConnectionSerial, Message, MessageNumber, Outcome, Request, StreamOffset, WorkerSessionId,
+};
 use chat_node::limits::network::Networks;
 use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{
-    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Message, ResumeToken, ToWorker,
-    decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, ResumeToken, ToWorker, decode_items,
 };
 
 use super::{ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits};
@@ -91,12 +92,12 @@ fn reply(
     said: &mut FrameWriter,
     connection: ConnectionSerial,
     offset: u64,
-    answer: Answer<'_>,
+    outcome: Outcome<'_>,
 ) {
     let reply = ToWorker::Reply {
         connection,
         offset: StreamOffset(offset),
-        answer,
+        outcome,
         messages: vec![],
         through: MessageNumber::default(),
         more: false,
@@ -113,7 +114,7 @@ fn had_at_logout(core: &mut Core) -> Option<MessageNumber> {
     while let Some(items) = reader.next_frame().unwrap() {
         for item in decode_items::<FromWorker<'_>>(items) {
             if let FromWorker::Request(request) = item.unwrap()
-                && request.call == Call::LogOut
+                && request.request == Request::LogOut
             {
                 return Some(request.progress.confirmed);
             }
@@ -140,7 +141,7 @@ fn opened_from(core: &mut Core, ip: Ipv4Addr, sent: &[u8]) -> (ClientKey, Connec
 fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
     let (mut core, mut said) = attached();
     let (key, connection) = opened(&mut core, b"ann\n");
-    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
     assert_eq!(serve_listed(&mut core), "password\n".len());
     let empty_lines = 20 * MAX_UNREAD_BYTES;
     core.received(key, &b"\n".repeat(empty_lines));
@@ -153,9 +154,15 @@ fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
 fn a_password_that_came_with_the_name_gets_question_and_answer_in_one_piece() {
     let (mut core, mut said) = attached();
     let (_, connection) = opened(&mut core, b"ann\nsecret\n");
-    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
     assert_eq!(serve_listed(&mut core), 0);
-    reply(&mut core, &mut said, connection, 11, Answer::Password);
+    reply(
+        &mut core,
+        &mut said,
+        connection,
+        11,
+        Outcome::PasswordNeeded,
+    );
     assert_eq!(serve_listed(&mut core), "password\npassword\n".len());
 }
 
@@ -163,7 +170,7 @@ fn a_password_that_came_with_the_name_gets_question_and_answer_in_one_piece() {
 fn a_question_that_waits_for_the_answer_is_not_lost_when_another_word_comes() {
     let (mut core, mut said) = attached();
     let (_, connection) = opened(&mut core, b"ann\nsecret\n");
-    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
     assert_eq!(serve_listed(&mut core), 0);
     said.push(&ToWorker::Reject { connection }).unwrap();
     say(&mut core, &mut said);
@@ -175,12 +182,12 @@ fn a_question_that_waits_for_the_answer_is_not_lost_when_another_word_comes() {
 fn nothing_is_due_for_the_login_of_a_stranger_that_has_logged_in_and_rests() {
     let (mut core, mut said) = attached();
     let (key, connection) = opened_from(&mut core, [192, 0, 2, 1].into(), b"ann\n");
-    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
     serve_listed(&mut core);
     core.begin_turn(10_000);
     core.received(key, b"secret\n");
     serve_listed(&mut core);
-    reply(&mut core, &mut said, connection, 11, Answer::Welcome);
+    reply(&mut core, &mut said, connection, 11, Outcome::LoggedIn);
     serve_listed(&mut core);
     // The pace of its lines is as good as new.
     core.begin_turn(20_000);
@@ -196,12 +203,12 @@ fn a_stranger_that_waits_for_an_answer_is_not_looked_at_all_the_time() {
     core.begin_turn(10_000);
     serve_listed(&mut core);
     assert_eq!(core.next_deadline_ms(), Some(LOGIN_MS));
-    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
     serve_listed(&mut core);
     core.begin_turn(20_000);
     serve_listed(&mut core);
     assert_eq!(core.next_deadline_ms(), Some(LOGIN_MS));
-    reply(&mut core, &mut said, connection, 11, Answer::Busy);
+    reply(&mut core, &mut said, connection, 11, Outcome::Busy);
     let answered = serve_listed(&mut core);
     assert_eq!(answered, "password\nerror:busy:\n".len());
 }
@@ -210,18 +217,18 @@ fn a_stranger_that_waits_for_an_answer_is_not_looked_at_all_the_time() {
 fn had_when_it_ends(end: impl Fn(&mut Core, ClientKey)) -> MessageNumber {
     let (mut core, mut said) = attached();
     let (key, connection) = opened(&mut core, b"ann\nsecret\n");
-    reply(&mut core, &mut said, connection, 4, Answer::Password);
+    reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
     serve_listed(&mut core);
     let message = Message {
         number: MessageNumber(1),
-        wall_s: 0,
+        time_ms: 0,
         sender: "bob",
         text: "hi",
     };
     let welcome = ToWorker::Reply {
         connection,
         offset: StreamOffset(11),
-        answer: Answer::Welcome,
+        outcome: Outcome::LoggedIn,
         messages: vec![message],
         through: MessageNumber(1),
         more: false,

@@ -5,7 +5,7 @@ use chat_rpc::{FrameError, ToWorker, decode_items};
 
 use super::Observation;
 use super::clients::Clients;
-use super::name_list::{HeldLists, NameList};
+use super::list_line::{HeldLists, ListLine};
 use super::session::{MessageLines, ParkedSession, QueuePart, Session, SessionLimits};
 use super::timers::ClientKey;
 
@@ -133,7 +133,7 @@ pub(super) fn take_items(
             ToWorker::Reply {
                 connection,
                 offset,
-                answer,
+                outcome,
                 messages,
                 through,
                 more,
@@ -144,7 +144,7 @@ pub(super) fn take_items(
                     more,
                 };
                 at(connection, &mut |session| {
-                    session.reply(offset, &answer, part, lines, now_ms);
+                    session.reply(offset, &outcome, part, lines, now_ms);
                 });
             }
             ToWorker::Push {
@@ -169,9 +169,9 @@ pub(super) fn take_items(
             } => at(connection, &mut |session| {
                 session.page(&messages, more, lines, now_ms);
             }),
-            ToWorker::End { connection } => at(connection, &mut Session::cut_off),
+            ToWorker::Kick { connection } => at(connection, &mut Session::cut_off),
             ToWorker::Reject { connection } => rejected.push(connection),
-            ToWorker::Sent {
+            ToWorker::Stored {
                 connection,
                 first,
                 last,
@@ -179,11 +179,11 @@ pub(super) fn take_items(
                 more,
             } => {
                 at(connection, &mut |session| {
-                    session.sent(first, last, (through, more), now_ms);
+                    session.stored(first, last, (through, more), now_ms);
                 });
             }
             ToWorker::Users { requests, names } => {
-                let list = NameList::new(names, held_lists);
+                let list = ListLine::new(&names, held_lists);
                 for request in requests {
                     at(request.connection, &mut |session| {
                         session.listed(&request, &list, now_ms);

@@ -109,8 +109,8 @@ impl Link {
 
     /// Adds what is to be said; the daemon must be attached.
     pub(super) fn push(&mut self, item: &FromWorker<'_>) {
-        if let FromWorker::Request(request) = item
-            && request.call.holds_password()
+        if let FromWorker::Request(item) = item
+            && item.request.holds_password()
         {
             self.writer.wipe_when_written();
         }

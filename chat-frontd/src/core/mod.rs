@@ -10,7 +10,7 @@ mod clients;
 mod daemon;
 mod delivery_checks;
 mod link;
-mod name_list;
+mod list_line;
 mod session;
 mod timers;
 mod unauthenticated;
@@ -28,7 +28,7 @@ pub use unauthenticated::UnauthenticatedLimits;
 use client::Client;
 use clients::Clients;
 use link::Link;
-use name_list::HeldLists;
+use list_line::HeldLists;
 use session::{Ending, MessageLines};
 use timers::{Reason, Timers};
 use unauthenticated::UnauthenticatedConnections;
@@ -402,7 +402,7 @@ impl Core {
         self.timers.forget(key);
         self.held_bytes -= removed.held_bytes;
         if removed.is_told && self.link.is_attached() {
-            self.link.push(&FromWorker::Close {
+            self.link.push(&FromWorker::ClientClosed {
                 connection: removed.serial,
                 progress: removed.progress,
             });

@@ -102,7 +102,7 @@ impl Core {
     fn forget_unauthenticated(&mut self, connection: ConnectionSerial) -> Option<IpAddr> {
         let unauthenticated = self.unauthenticated.0.remove(&connection)?;
         if unauthenticated.is_told && self.link.is_attached() {
-            self.link.push(&FromWorker::Close {
+            self.link.push(&FromWorker::ClientClosed {
                 connection,
                 progress: Progress::default(),
             });
@@ -114,7 +114,7 @@ impl Core {
     fn tell_of(&mut self, connection: ConnectionSerial, address: IpAddr, is_known: bool) -> bool {
         let is_attached = self.link.is_attached();
         if is_attached {
-            self.link.push(&FromWorker::Opened {
+            self.link.push(&FromWorker::ClientConnected {
                 connection,
                 address,
                 is_known,

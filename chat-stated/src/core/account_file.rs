@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use chat_model::Outcome;
 use chat_node::control::reload_result::{ReloadReport, ReloadResult};
-use chat_rpc::Answer;
 
 use super::{Action, Core, FileRequest};
 use crate::account_file::append::AppendError;
@@ -190,7 +190,7 @@ impl Core {
             };
             filed.extend(waiting.filed);
             if let Some((request, decision)) = waiting.then {
-                self.answer_request(request, decision.to_answer());
+                self.answer_request(request, decision.to_outcome());
             }
         }
         if !filed.is_empty() {
@@ -235,8 +235,10 @@ impl Core {
             self.appends.waiting.remove(&ticket);
         }
         match told {
-            Some((request, Decision::Registered)) => self.answer_request(request, Answer::Full),
-            Some((request, decision)) => self.answer_request(request, decision.to_answer()),
+            Some((request, Decision::Registered)) => {
+                self.answer_request(request, Outcome::DiskFull)
+            }
+            Some((request, decision)) => self.answer_request(request, decision.to_outcome()),
             None => {}
         }
     }

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use chat_model::ConnectionSerial;
+use chat_model::Outcome;
 use chat_node::logs::security_log::Event;
 use chat_node::metrics::refusals::Refusals;
-use chat_rpc::{Answer, ToWorker};
+use chat_rpc::ToWorker;
 
 use super::Core;
 use super::link::LinkId;
@@ -54,7 +55,7 @@ impl Core {
             return true;
         }
         self.note(Event::LoginThrottled, Some(address), Some(user));
-        self.answer(asked.link, asked.serial, asked.offset, Answer::Busy);
+        self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
         false
     }
 
@@ -64,7 +65,7 @@ impl Core {
             return true;
         }
         self.note(Event::RegistrationThrottled, Some(address), Some(user));
-        self.answer(asked.link, asked.serial, asked.offset, Answer::Busy);
+        self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
         false
     }
 

@@ -1,14 +1,15 @@
 //! Answers and messages on their way to workers.
 
-use chat_model::{ConnectionSerial, MessageNumber, StreamOffset};
-use chat_rpc::{Answer, Message, ToWorker};
+use chat_model::{
+    AccountId, ConnectionId, ConnectionSerial, Message, MessageNumber, Outcome, StreamOffset,
+};
+use chat_rpc::ToWorker;
 
 use super::Core;
 use super::link::{Client, Link, LinkId};
 use super::texts::AskedPage;
-use crate::state::{Decided, Named, SliceLimits, State};
+use crate::state::{Decided, SliceLimits, State};
 use crate::text_page::Texts;
-use chat_model::{AccountId, ConnectionId};
 
 /// Messages that go with one answer, push or page.
 pub(super) const SLICE: SliceLimits = SliceLimits {
@@ -27,18 +28,6 @@ const PUSH_WINDOW_BYTES: usize = 128 * 1024;
 
 /// What a message costs beside its text, for the push window.
 const MESSAGE_OVERHEAD_BYTES: usize = 48;
-
-impl From<Named> for Answer<'_> {
-    fn from(named: Named) -> Self {
-        match named {
-            Named::Password => Answer::Password,
-            Named::Register => Answer::Register,
-            Named::Username => Answer::Username,
-            Named::Connected => Answer::Connected,
-            Named::Blocked { seconds_left } => Answer::Blocked { seconds_left },
-        }
-    }
-}
 
 impl Core {
     /// A worker's client among those of all workers; `None` while the worker has no worker session.
@@ -76,7 +65,7 @@ impl Core {
             match after {
                 Some(line) => self.file_line(line, request, decision),
                 None if through > request.offset => self.answer_sends(request, through),
-                None => self.answer_request(request, decision.to_answer()),
+                None => self.answer_request(request, decision.to_outcome()),
             }
         }
     }
@@ -87,7 +76,7 @@ impl Core {
         link: LinkId,
         serial: ConnectionSerial,
         offset: StreamOffset,
-        answer: Answer<'_>,
+        outcome: Outcome<'_>,
     ) {
         let through = self.newest();
         let Some(link) = self.links.get_mut(&link) else {
@@ -101,7 +90,7 @@ impl Core {
             return;
         };
         let waiting = Waiting::next(&self.state, account, client, through, limits);
-        reply(link, serial, offset, answer, waiting);
+        reply(link, serial, offset, outcome, waiting);
     }
 
     /// Gives a worker the part of a queue it asks for.
@@ -258,7 +247,7 @@ pub(super) fn reply(
     link: &mut Link,
     serial: ConnectionSerial,
     offset: StreamOffset,
-    answer: Answer<'_>,
+    outcome: Outcome<'_>,
     waiting: Waiting<'_>,
 ) {
     let Waiting {
@@ -269,7 +258,7 @@ pub(super) fn reply(
     let reply = ToWorker::Reply {
         connection: serial,
         offset,
-        answer,
+        outcome,
         messages,
         through,
         more,

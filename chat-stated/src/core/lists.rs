@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use chat_model::{ConnectionSerial, StreamOffset};
-use chat_rpc::{Answer, MAX_FRAME_BYTES, ToWorker, UsersRequest};
+use chat_model::{ConnectionSerial, NameList, Outcome, StreamOffset};
+use chat_rpc::{MAX_FRAME_BYTES, ToWorker, UsersRequest};
 
 use super::Core;
 use super::delivery::{NO_MESSAGES, Waiting};
@@ -17,7 +17,7 @@ use crate::state::{StateMs, UserList, WrittenNames};
 const WORK_IN_ONE_TURN: usize = 8 * 1024;
 /// After each turn that a list took, but the first, no other one begins for so long.
 const PAUSE_PER_TURN_MS: u64 = 2;
-/// Names that fit into a frame with those who asked for them.
+/// Names, with a byte for each, that fit into a frame with those who asked for them.
 const MAX_LIST_BYTES: usize = MAX_FRAME_BYTES / 8 * 7;
 
 /// Somebody who waits for a list.
@@ -129,20 +129,21 @@ impl Core {
         }
         while let Some((since, _)) = list.requests.first_key_value() {
             let is_written = list.users.write(*since, &mut list.written, work);
-            let is_too_long = list.written.text.len() > MAX_LIST_BYTES;
+            let names = &list.written.names;
+            let is_too_long = names.bytes() + names.len() > MAX_LIST_BYTES;
             if !is_written && !is_too_long {
                 return false;
             }
             let written = std::mem::take(&mut list.written);
             if let Some((_, requests)) = list.requests.pop_first() {
-                self.send_list(requests, (!is_too_long).then_some(&*written.text));
+                self.send_list(requests, (!is_too_long).then_some(&written.names));
             }
         }
         list.users.clear(work)
     }
 
     /// Answers those who asked for the same list, or says that there is none.
-    fn send_list(&mut self, requests: Vec<ListRequest>, names: Option<&str>) {
+    fn send_list(&mut self, requests: Vec<ListRequest>, names: Option<&NameList<'_>>) {
         let mut by_link: BTreeMap<LinkId, Vec<ListRequest>> = BTreeMap::new();
         for request in requests {
             by_link.entry(request.link).or_default().push(request);
@@ -151,7 +152,7 @@ impl Core {
             match names {
                 None => {
                     for ListRequest { serial, offset, .. } in requests {
-                        self.answer(link, serial, offset, Answer::Busy);
+                        self.answer(link, serial, offset, Outcome::Busy);
                     }
                 }
                 // Those who went before may have had as much.
@@ -161,7 +162,7 @@ impl Core {
         }
     }
 
-    fn send_list_to(&mut self, link_id: LinkId, requests: &[ListRequest], names: &str) {
+    fn send_list_to(&mut self, link_id: LinkId, requests: &[ListRequest], names: &NameList<'_>) {
         let through = self.newest();
         let Some(link) = self.links.get_mut(&link_id) else {
             return;
@@ -186,7 +187,10 @@ impl Core {
         if answered.is_empty() {
             return;
         }
-        let requests = answered;
-        self.send(link_id, &ToWorker::Users { requests, names });
+        let users = ToWorker::Users {
+            requests: answered,
+            names: names.borrowed(),
+        };
+        self.send(link_id, &users);
     }
 }

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_model::ConnectionSerial;
-use chat_model::Password;
 use chat_model::name;
+use chat_model::{AccountId, ConnectionSerial, Outcome, Password, RequestName};
 use chat_node::logs::security_log::Event;
-use chat_rpc::Answer;
 
 use super::link::LinkId;
 use super::requests::Asked;
@@ -16,7 +14,6 @@ use crate::account_file::read::ReadError;
 use crate::entry::Action as Attempt;
 use crate::passwords::pool::{PasswordJob, PasswordResult};
 use crate::passwords::remembered::RememberedPasswords;
-use chat_model::{AccountId, RequestName};
 
 /// Longest password; as long as a line of a client may be. Thousands may wait to be hashed.
 const MAX_PASSWORD_BYTES: usize = 64 * 1024;
@@ -120,10 +117,15 @@ impl Core {
             return;
         }
         if password.is_empty() || password.len() > MAX_PASSWORD_BYTES {
-            return self.answer(asked.link, asked.serial, asked.offset, Answer::Refused);
+            return self.answer(asked.link, asked.serial, asked.offset, Outcome::Refused);
         }
         if !name::may_be_registered(name) || self.state.account(name).is_some() {
-            return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
+            return self.answer(
+                asked.link,
+                asked.serial,
+                asked.offset,
+                Outcome::NameUnavailable,
+            );
         }
         if !self.lets_register(asked, name, address) {
             return;
@@ -160,7 +162,12 @@ impl Core {
                 log::info!(
                     "{name} cannot be registered: the account file has a line of it, which scripts/reload takes in"
                 );
-                return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
+                return self.answer(
+                    asked.link,
+                    asked.serial,
+                    asked.offset,
+                    Outcome::NameUnavailable,
+                );
             }
             Ok(false) => {}
             Err(error) => log::warn!("{error}"),
@@ -184,17 +191,22 @@ impl Core {
             return;
         }
         if password.len() > MAX_PASSWORD_BYTES {
-            return self.answer(asked.link, asked.serial, asked.offset, Answer::Refused);
+            return self.answer(asked.link, asked.serial, asked.offset, Outcome::Refused);
         }
         let Some((account, record)) = self.state.account(name) else {
-            return self.answer(asked.link, asked.serial, asked.offset, Answer::Username);
+            return self.answer(
+                asked.link,
+                asked.serial,
+                asked.offset,
+                Outcome::NameUnavailable,
+            );
         };
         if let Some(seconds_left) = self
             .state
             .block_seconds_left(account, address, &self.timestamp)
         {
             self.note(Event::Blocked, Some(address), Some(name));
-            let locked = Answer::Locked { seconds_left };
+            let locked = Outcome::Locked { seconds_left };
             return self.answer(asked.link, asked.serial, asked.offset, locked);
         }
         let (password_version, secret) = (record.password_version, record.secret.to_string());
@@ -233,7 +245,7 @@ impl Core {
     /// Journals a login with the right password, unless there would be nothing to give its user but an end.
     fn log_in(&mut self, account: AccountId, asked: Asked, attempt: Attempt) {
         match self.is_held_up(account) {
-            true => self.answer(asked.link, asked.serial, asked.offset, Answer::Busy),
+            true => self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy),
             false => self.attempt(asked, attempt),
         }
     }
@@ -249,7 +261,12 @@ impl Core {
         let Some(decision) = name.and_then(|name| self.state.decision(&name)) else {
             return false;
         };
-        self.answer(asked.link, asked.serial, asked.offset, decision.to_answer());
+        self.answer(
+            asked.link,
+            asked.serial,
+            asked.offset,
+            decision.to_outcome(),
+        );
         true
     }
 
@@ -267,7 +284,7 @@ impl Core {
     /// Too many passwords wait already.
     pub fn password_refused(&mut self, ticket: u64) {
         if let Some(Waiting { asked, .. }) = self.logins.waiting.remove(&ticket) {
-            self.answer(asked.link, asked.serial, asked.offset, Answer::Busy);
+            self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
         }
     }
 
@@ -309,7 +326,7 @@ impl Core {
             }
             (_, PasswordResult::Failed(error)) => {
                 log::error!("cannot check a password: {error}");
-                self.answer(asked.link, asked.serial, asked.offset, Answer::Busy);
+                self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
             }
             (_, result) => unreachable!("a password job was answered with {result:?}"),
         }

@@ -2,18 +2,18 @@
 
 use std::num::NonZeroU64;
 
-use chat_model::message::{may_be_recipients, may_be_text};
-use chat_model::{ConnectionSerial, Progress, StreamOffset};
+use chat_model::message::may_be_text;
+use chat_model::{
+    Audience, ConnectionSerial, Names, Outcome, Progress, Request, RequestName, StreamOffset,
+};
 use chat_node::logs::security_log::Event;
-use chat_rpc::{Answer, Call, FromWorker, Request, ToWorker, decode_items};
+use chat_rpc::{FromWorker, RequestItem, ToWorker, decode_items};
 
 use super::Core;
 use super::batches::{Read, WaitingRead};
 use super::link::{LinkId, Stage};
 use super::lists::ListRequest;
 use crate::entry::{Action as Attempt, Entry};
-use crate::state::Named;
-use chat_model::RequestName;
 
 /// Clients of a worker; more than its flags let it have.
 const MAX_CLIENTS: usize = 1 << 20;
@@ -67,11 +67,11 @@ impl Core {
                 connection,
                 progress,
             } => self.take_progress(link, connection, progress),
-            FromWorker::Close {
+            FromWorker::ClientClosed {
                 connection,
                 progress,
             } => self.close_client(link, connection, progress),
-            FromWorker::Opened {
+            FromWorker::ClientConnected {
                 connection,
                 address,
                 is_known,
@@ -80,58 +80,46 @@ impl Core {
         }
     }
 
-    pub(super) fn take_request(&mut self, link: LinkId, request: Request<'_>) {
-        if self.sources.is_rejected((link, request.connection)) {
+    pub(super) fn take_request(&mut self, link: LinkId, item: RequestItem<'_>) {
+        if self.sources.is_rejected((link, item.connection)) {
             return;
         }
         let asked = Asked {
             link,
-            serial: request.connection,
-            offset: request.offset,
-            answered: request.answered,
-            progress: request.progress,
+            serial: item.connection,
+            offset: item.offset,
+            answered: item.answered,
+            progress: item.progress,
         };
-        self.note_progress(link, request.connection, request.progress);
-        match request.call {
-            Call::Name { name, address } => {
-                let named = self.state.look_up(name, address, &self.timestamp);
-                if matches!(named, Named::Blocked { .. }) {
-                    self.note(Event::Blocked, Some(address), Some(name));
+        self.note_progress(link, item.connection, item.progress);
+        match item.request {
+            Request::Identify { name, address } => {
+                let outcome = self.state.look_up(&name, address, &self.timestamp);
+                if matches!(outcome, Outcome::Blocked { .. }) {
+                    self.note(Event::Blocked, Some(address), Some(&name));
                 }
-                self.answer(asked.link, asked.serial, asked.offset, named.into());
+                self.answer(asked.link, asked.serial, asked.offset, outcome);
             }
-            Call::Register {
+            Request::Register {
                 name,
                 password,
                 address,
-            } => self.take_registration(asked, name, password, address),
-            Call::LogIn {
+            } => self.take_registration(asked, &name, &password, address),
+            Request::LogIn {
                 name,
                 password,
                 address,
-            } => self.take_password(asked, name, password, address),
-            Call::Send { recipients, text } => {
-                if !may_be_recipients(recipients) || !may_be_text(text) {
-                    return self.read(asked, Read::Refuse);
-                }
-                let (recipients, text) = (recipients.to_owned(), text.to_owned());
-                self.attempt(asked, Attempt::Send { recipients, text });
-            }
-            Call::Broadcast { text } => {
-                if !may_be_text(text) {
-                    return self.read(asked, Read::Refuse);
-                }
-                let text = text.to_owned();
-                self.attempt(asked, Attempt::Broadcast { text });
-            }
-            Call::Fetch => self.read(asked, Read::Fetch),
-            Call::Who => self.read(asked, Read::Users { minutes: None }),
-            Call::Last { minutes } => {
-                let minutes = Some(minutes);
-                self.read(asked, Read::Users { minutes });
-            }
-            Call::Push { on } => self.read(asked, Read::Push { on }),
-            Call::LogOut => self.attempt(asked, Attempt::LogOut),
+            } => self.take_password(asked, &name, &password, address),
+            Request::Send { audience, text } => match send_action(&audience, &text) {
+                Some(action) => self.attempt(asked, action),
+                None => self.read(asked, Read::Refuse),
+            },
+            Request::Fetch => self.read(asked, Read::Fetch),
+            Request::ListUsers {
+                seen_within_minutes: minutes,
+            } => self.read(asked, Read::Users { minutes }),
+            Request::SetPush { on } => self.read(asked, Read::Push { on }),
+            Request::LogOut => self.attempt(asked, Attempt::LogOut),
         }
     }
 
@@ -202,7 +190,7 @@ impl Core {
         match read {
             Read::Full => return self.refuse_for_full_disk(link, serial, offset),
             Read::End { worker_session } if found.worker_session() == Some(worker_session) => {
-                return self.send(link, &ToWorker::End { connection: serial });
+                return self.send(link, &ToWorker::Kick { connection: serial });
             }
             Read::End { .. } => return,
             _ => {}
@@ -211,10 +199,10 @@ impl Core {
             .connection(serial)
             .is_some_and(|connection| self.state.account_on(connection).is_some());
         if !is_logged_in {
-            return self.answer(link, serial, offset, Answer::Refused);
+            return self.answer(link, serial, offset, Outcome::Refused);
         }
-        let answer = match read {
-            Read::Fetch => Answer::Fetched,
+        let outcome = match read {
+            Read::Fetch => Outcome::Done,
             Read::Users { minutes } => {
                 return self.lists.add(ListRequest {
                     link,
@@ -229,11 +217,11 @@ impl Core {
                 } else {
                     found.pushed.remove(&serial);
                 }
-                Answer::Fetched
+                Outcome::Done
             }
-            Read::Refuse | Read::Full | Read::End { .. } => Answer::Refused,
+            Read::Refuse | Read::Full | Read::End { .. } => Outcome::Refused,
         };
-        self.answer(link, serial, offset, answer);
+        self.answer(link, serial, offset, outcome);
     }
 
     /// Takes what a worker says of how far its reader came, for what is decided here and not journalled.
@@ -303,22 +291,50 @@ impl Core {
         let decision = self
             .connection(link, serial)
             .and_then(|connection| self.state.decision(&RequestName { connection, offset }));
-        let answer = decision
+        let outcome = decision
             .as_ref()
-            .map_or(Answer::Full, |decision| decision.to_answer());
-        self.answer(link, serial, offset, answer);
+            .map_or(Outcome::DiskFull, |decision| decision.to_outcome());
+        self.answer(link, serial, offset, outcome);
     }
 
-    pub(super) fn answer_request(&mut self, request: RequestName, answer: Answer<'_>) {
+    pub(super) fn answer_request(&mut self, request: RequestName, outcome: Outcome<'_>) {
         if let Some(link) = self
             .attached
             .get(&request.connection.worker_session)
             .copied()
         {
-            if answer == Answer::Welcome {
+            if outcome == Outcome::LoggedIn {
                 self.sources.logged_in((link, request.connection.serial));
             }
-            self.answer(link, request.connection.serial, request.offset, answer);
+            self.answer(link, request.connection.serial, request.offset, outcome);
         }
     }
+}
+
+/// What a client's message tries; `None` if no client can have sent it.
+fn send_action(audience: &Audience<'_>, text: &str) -> Option<Attempt> {
+    if !may_be_text(text) {
+        return None;
+    }
+    let text = text.to_owned();
+    match audience {
+        Audience::Everyone => Some(Attempt::Broadcast { text }),
+        Audience::Accounts(names) if names.may_be_recipients() => {
+            let recipients = joined(names.names());
+            Some(Attempt::Send { recipients, text })
+        }
+        Audience::Accounts(_) => None,
+    }
+}
+
+/// Names with one space between, as the journal has them.
+pub(super) fn joined(names: Names<'_>) -> String {
+    let mut joined = String::with_capacity(names.bytes() + names.len());
+    for name in names.iter() {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(name);
+    }
+    joined
 }

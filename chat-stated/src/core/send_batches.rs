@@ -1,14 +1,14 @@
 //! Many messages of one client at once.
 
-use chat_model::StreamOffset;
-use chat_model::message::{may_be_recipients, may_be_text};
-use chat_rpc::{Answer, MessageBatch, ToWorker};
+use chat_model::message::may_be_text;
+use chat_model::{ConnectionId, MessageBatch, NameList, Outcome, RequestName, StreamOffset};
+use chat_rpc::ToWorker;
 
 use super::Core;
 use super::delivery::{Waiting, reply, slice_limits};
 use super::link::LinkId;
-use crate::entry::{Entry, SendBatch};
-use chat_model::{ConnectionId, RequestName};
+use super::requests::joined;
+use crate::entry::{self, Entry, SendBatch};
 
 impl Core {
     /// Several lines of a client.
@@ -23,18 +23,21 @@ impl Core {
         let Some(connection) = self.connection(link, serial) else {
             return;
         };
-        if !self.can_go_together(connection, &sends.lines) {
+        let lines = self
+            .can_go_together(connection, &sends.lines)
+            .then(|| to_entry(&sends.lines));
+        let Some(lines) = lines.flatten() else {
             for request in sends.requests() {
                 self.take_request(link, request);
             }
             return;
-        }
+        };
         self.note_progress(link, serial, sends.progress);
         let entry = Entry::SendBatch(SendBatch {
             connection,
             answered: sends.answered,
             progress: sends.progress,
-            lines: sends.lines.into_owned(),
+            lines,
         });
         self.push_entry_of(link, serial, entry);
     }
@@ -54,7 +57,7 @@ impl Core {
         };
         // What somebody writes to himself comes right behind its answer.
         !lines.iter().any(|send| {
-            !send.has_same_recipients && send.recipients.split(' ').any(|name| *name == *user.name)
+            !send.has_same_recipients && send.recipients.iter().any(|name| *name == *user.name)
         })
     }
 
@@ -75,19 +78,19 @@ impl Core {
         let (through, more) = (waiting.through, waiting.more);
         let mut first = first.offset;
         if !waiting.messages.is_empty() {
-            let unknown = Vec::new();
-            let answer = Answer::Sent { unknown };
-            reply(link, connection.serial, first, answer, waiting);
+            let unknown = NameList::default();
+            let outcome = Outcome::Stored { unknown };
+            reply(link, connection.serial, first, outcome, waiting);
             first.0 += 1;
         }
-        let sent = ToWorker::Sent {
+        let stored = ToWorker::Stored {
             connection: connection.serial,
             first,
             last,
             through,
             more,
         };
-        if let Err(error) = link.output.push(&sent) {
+        if let Err(error) = link.output.push(&stored) {
             log::error!("cannot answer process {}: {error}", link.pid);
         }
     }
@@ -96,6 +99,21 @@ impl Core {
 /// Whether every line could have come by itself.
 fn can_be_stored(lines: &MessageBatch) -> bool {
     lines.iter().all(|send| {
-        may_be_text(send.text) && (send.has_same_recipients || may_be_recipients(send.recipients))
+        may_be_text(send.text) && (send.has_same_recipients || send.recipients.may_be_recipients())
     })
+}
+
+/// The same lines as the journal has them; `None` if they have too many bytes with a space between the names.
+fn to_entry(lines: &MessageBatch) -> Option<entry::MessageBatch> {
+    let mut builder = entry::MessageBatchBuilder::default();
+    let mut recipients = String::new();
+    for line in lines.iter() {
+        if !line.has_same_recipients {
+            recipients = joined(line.recipients);
+        }
+        if !builder.push(line.offset, &recipients, line.text) {
+            return None;
+        }
+    }
+    Some(builder.into_batch())
 }

@@ -9,11 +9,13 @@ mod texts;
 
 use std::path::PathBuf;
 
-use chat_model::{ConnectionSerial, Progress, StreamOffset};
+use chat_model::{
+    Audience, ConnectionSerial, Message, NameList, Outcome, Progress, Request, StreamOffset,
+};
 use chat_node::control::reload_result::ReloadReport;
 use chat_rpc::{
-    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
-    ResumeToken, ResumedConnection, ToWorker, decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, Hello, RequestItem, ResumeToken,
+    ResumedConnection, ToWorker, decode_items,
 };
 
 use super::*;
@@ -215,15 +217,15 @@ impl Attached {
         self.core.received(0, &frame[4..]);
     }
 
-    fn ask(&mut self, offset: u64, call: Call<'_>) {
-        let request = Request {
+    fn ask(&mut self, offset: u64, request: Request<'_>) {
+        let item = RequestItem {
             connection: ConnectionSerial(1),
             offset: StreamOffset(offset),
             answered: StreamOffset(1),
             progress: Default::default(),
-            call,
+            request,
         };
-        self.say(&FromWorker::Request(request));
+        self.say(&FromWorker::Request(item));
     }
 
     /// Has so many messages of ten bytes sent to the only account, by itself.
@@ -272,8 +274,11 @@ impl Attached {
         let mut answered = Vec::new();
         while let Some(payload) = reader.next_frame().unwrap() {
             for item in decode_items::<ToWorker<'_>>(payload) {
-                if let Ok(ToWorker::Reply { offset, answer, .. }) = item {
-                    answered.push((offset.0, answer == Answer::Full));
+                if let Ok(ToWorker::Reply {
+                    offset, outcome, ..
+                }) = item
+                {
+                    answered.push((offset.0, outcome == Outcome::DiskFull));
                 }
             }
         }
@@ -281,9 +286,9 @@ impl Attached {
     }
 }
 
-const SEND: fn() -> Call<'static> = || Call::Send {
-    recipients: "ann",
-    text: "hello",
+const SEND: fn() -> Request<'static> = || Request::Send {
+    audience: Audience::Accounts(NameList::one("ann")),
+    text: "hello".into(),
 };
 
 #[test]
@@ -294,9 +299,9 @@ fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
     let first = worker.submitted().unwrap();
     // Somebody else's entry begins the next batch, and the question is put behind that.
     worker.core.batches.push(Entry::FileStatus(Vec::new()));
-    worker.ask(20, Call::Fetch);
+    worker.ask(20, Request::Fetch);
     worker.commit(first);
-    worker.ask(30, Call::Fetch);
+    worker.ask(30, Request::Fetch);
     let second = worker.submitted().unwrap();
     worker.commit(second);
     assert_eq!(worker.answered(), [(10, false), (20, false), (30, false)]);
@@ -309,10 +314,10 @@ fn the_journal_has_the_next_batch_before_the_last_one_is_applied() {
     worker.ask(10, SEND());
     let first = worker.submitted().unwrap();
     worker.ask(20, SEND());
-    worker.ask(30, Call::Fetch);
+    worker.ask(30, Request::Fetch);
     assert!(worker.submitted().is_none(), "one at a time");
     let second = worker.core.next_batch().unwrap();
-    worker.ask(40, Call::Fetch);
+    worker.ask(40, Request::Fetch);
     assert_eq!(worker.answered(), [], "the first is not applied yet");
     worker.commit(first);
     assert_eq!(worker.answered(), [(10, false)]);

@@ -308,7 +308,7 @@ impl Core {
             };
             self.send(
                 link,
-                &ToWorker::End {
+                &ToWorker::Kick {
                     connection: connection.serial,
                 },
             );

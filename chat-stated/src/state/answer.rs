@@ -1,37 +1,37 @@
 //! What the state decided about a request, in a form that can be kept and given again.
 
-use chat_rpc::Answer;
+use chat_model::{NameList, Outcome};
 
-/// The decision about one request. [`Answer`] says what each means.
+/// The decision about one request. [`Outcome`] says what each means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// As [`Answer::Password`].
+    /// As [`Outcome::PasswordNeeded`].
     Password,
-    /// As [`Answer::Username`].
+    /// As [`Outcome::NameUnavailable`].
     Username,
-    /// As [`Answer::Connected`].
+    /// As [`Outcome::AlreadyLoggedIn`].
     Connected,
-    /// As [`Answer::Registered`].
+    /// As [`Outcome::Registered`].
     Registered,
-    /// As [`Answer::Welcome`].
+    /// As [`Outcome::LoggedIn`].
     Welcome,
-    /// As [`Answer::Locked`].
+    /// As [`Outcome::Locked`].
     Locked {
         /// Rounded up, at least 1.
         seconds_left: u64,
     },
-    /// As [`Answer::Sent`].
+    /// As [`Outcome::Stored`].
     Sent {
         /// The unknown names, each once.
         unknown: Vec<String>,
     },
-    /// As [`Answer::LoggedOut`].
+    /// As [`Outcome::LoggedOut`].
     LoggedOut,
-    /// As [`Answer::Quota`].
+    /// As [`Outcome::QueueFull`].
     Quota,
-    /// As [`Answer::Refused`].
+    /// As [`Outcome::Refused`].
     Refused,
-    /// As [`Answer::Full`]: what may wait takes all it may, or the disk had no room for it and later requests were
+    /// As [`Outcome::DiskFull`]: what may wait takes all it may, or the disk had no room for it and later requests were
     /// decided since.
     Full,
 }
@@ -94,24 +94,24 @@ impl Decision {
         matches!(self, Self::Sent { unknown } if unknown.is_empty())
     }
 
-    /// The answer as the worker gets it.
-    pub fn to_answer(&self) -> Answer<'_> {
+    /// The same in the words of the model.
+    pub fn to_outcome(&self) -> Outcome<'static> {
         match self {
-            Self::Password => Answer::Password,
-            Self::Username => Answer::Username,
-            Self::Connected => Answer::Connected,
-            Self::Registered => Answer::Registered,
-            Self::Welcome => Answer::Welcome,
-            Self::Locked { seconds_left } => Answer::Locked {
+            Self::Password => Outcome::PasswordNeeded,
+            Self::Username => Outcome::NameUnavailable,
+            Self::Connected => Outcome::AlreadyLoggedIn,
+            Self::Registered => Outcome::Registered,
+            Self::Welcome => Outcome::LoggedIn,
+            Self::Locked { seconds_left } => Outcome::Locked {
                 seconds_left: *seconds_left,
             },
-            Self::Sent { unknown } => Answer::Sent {
-                unknown: unknown.iter().map(String::as_str).collect(),
+            Self::Sent { unknown } => Outcome::Stored {
+                unknown: unknown.iter().map(String::as_str).collect::<NameList<'_>>(),
             },
-            Self::LoggedOut => Answer::LoggedOut,
-            Self::Quota => Answer::Quota,
-            Self::Refused => Answer::Refused,
-            Self::Full => Answer::Full,
+            Self::LoggedOut => Outcome::LoggedOut,
+            Self::Quota => Outcome::QueueFull,
+            Self::Refused => Outcome::Refused,
+            Self::Full => Outcome::DiskFull,
         }
     }
 }

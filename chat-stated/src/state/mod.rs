@@ -31,7 +31,7 @@ pub use accounts::{AccountRecord, FileStatus};
 pub use answer::Decision;
 pub use apply::{Decided, Effects, FileLine};
 pub use clock::StateMs;
-pub use read::{Named, QueueSlice, SliceLimits};
+pub use read::{QueueSlice, SliceLimits};
 pub use restore::{Restoration, RestoreError};
 pub use save::Record;
 pub use user_list::{UserList, WrittenNames};

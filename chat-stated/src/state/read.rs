@@ -3,37 +3,17 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use chat_model::MessageNumber;
 use chat_model::name;
-use chat_rpc::Message;
+use chat_model::{AccountId, Message, MessageNumber, Outcome};
 
 use super::State;
 use super::accounts::Account;
 use super::messages::{StoredMessage, Text};
 use crate::entry::Timestamp;
 use crate::text_page::{TextPlace, Texts};
-use chat_model::AccountId;
 
 /// Where no texts were read from the checkpoint.
 static NO_TEXTS: Texts = Texts::new();
-
-/// What there is to say to somebody who names a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// Give the password.
-    Password,
-    /// No such account; there could be.
-    Register,
-    /// No such account, and none can be made; or it is disabled.
-    Username,
-    /// Logged in already.
-    Connected,
-    /// Blocked from this address.
-    Blocked {
-        /// Rounded up, at least 1.
-        seconds_left: u64,
-    },
-}
 
 /// How much of a queue is read at once.
 #[derive(Clone, Copy, Debug)]
@@ -55,22 +35,22 @@ pub struct QueueSlice<'a> {
 
 impl State {
     /// Looks a user name up. A block comes before everything else that is said of an account.
-    pub fn look_up(&self, user: &str, address: IpAddr, timestamp: &Timestamp) -> Named {
+    pub fn look_up(&self, user: &str, address: IpAddr, timestamp: &Timestamp) -> Outcome<'static> {
         let Some((id, record)) = self.account(user) else {
             return if name::may_be_registered(user) {
-                Named::Register
+                Outcome::NameFree
             } else {
-                Named::Username
+                Outcome::NameUnavailable
             };
         };
         if let Some(seconds_left) = self.block_seconds_left(id, address, timestamp) {
-            Named::Blocked { seconds_left }
+            Outcome::Blocked { seconds_left }
         } else if record.disabled {
-            Named::Username
+            Outcome::NameUnavailable
         } else if record.session.is_some() {
-            Named::Connected
+            Outcome::AlreadyLoggedIn
         } else {
-            Named::Password
+            Outcome::PasswordNeeded
         }
     }
 
@@ -185,7 +165,7 @@ impl State {
     fn readable<'a>(&'a self, message: &'a StoredMessage, text: &'a str) -> Message<'a> {
         Message {
             number: message.number,
-            wall_s: message.wall_s,
+            time_ms: message.wall_s.saturating_mul(1_000),
             sender: self
                 .record(message.sender)
                 .map_or("", |record| record.name.as_ref()),

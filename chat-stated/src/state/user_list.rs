@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::accounts::Accounts;
 use super::{State, StateMs};
 use crate::entry::Timestamp;
-use chat_model::AccountId;
+use chat_model::{AccountId, NameList};
 
 /// Of who is online: later than all times.
 const ONLINE: StateMs = StateMs(u64::MAX);
@@ -38,11 +38,11 @@ enum Next {
     Nothing,
 }
 
-/// The part of a list that was written down as text.
+/// The part of a list that was written down.
 #[derive(Debug, Default)]
 pub struct WrittenNames {
-    /// Sorted, one space between.
-    pub text: String,
+    /// Sorted.
+    pub names: NameList<'static>,
     last: Option<Arc<str>>,
 }
 
@@ -128,10 +128,7 @@ impl UserList {
                 return false;
             }
             if *time >= since {
-                if !written.text.is_empty() {
-                    written.text.push(' ');
-                }
-                written.text.push_str(name);
+                written.names.push(name);
             }
             written.last = Some(name.clone());
         }
@@ -181,22 +178,22 @@ impl State {
         first.map_or(nobody, |(time, _)| time)
     }
 
-    /// Names of the users online, sorted, one space between.
-    pub fn online(&self) -> String {
+    /// Names of the users online, sorted.
+    pub fn online(&self) -> NameList<'static> {
         self.user_list(ONLINE)
     }
 
     /// The same for those online now or within so many minutes.
-    pub fn online_within(&self, minutes: u64, timestamp: &Timestamp) -> String {
+    pub fn online_within(&self, minutes: u64, timestamp: &Timestamp) -> NameList<'static> {
         self.user_list(self.listed_since(Some(minutes), timestamp))
     }
 
     /// A list in one piece.
-    fn user_list(&self, since: StateMs) -> String {
+    fn user_list(&self, since: StateMs) -> NameList<'static> {
         let mut list = self.begin_user_list(since);
         list.gather(self, &mut usize::MAX.clone());
         let mut written = WrittenNames::default();
         list.write(since, &mut written, &mut usize::MAX.clone());
-        written.text
+        written.names
     }
 }

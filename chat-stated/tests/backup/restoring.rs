@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chat_rpc::Call;
+use chat_model::{Password, Request};
 use chat_stated::stored_state::StoredBackup;
 
 use super::installation::{Installation, text};
@@ -19,9 +19,9 @@ fn busy_installation() -> (Installation, Worker) {
     assert_eq!(worker.fail(2, "carol"), "Password");
     assert_eq!(worker.fail(2, "carol"), "Password");
     assert!(worker.fail(2, "carol").starts_with("Locked"));
-    let register = Call::Register {
-        name: "dave",
-        password: b"password",
+    let register = Request::Register {
+        name: "dave".into(),
+        password: Password::borrowed(b"password"),
         address: HERE,
     };
     assert_eq!(worker.answer(3, register), "Registered");

@@ -7,10 +7,12 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_model::{
+    Audience, ConnectionSerial, Message, MessageNumber, NameList, Outcome, Password, Progress,
+    Request, StreamOffset,
+};
 use chat_rpc::{
-    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
-    ToWorker, decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, Hello, RequestItem, ToWorker, decode_items,
 };
 
 use super::installation::{Installation, PATIENCE};
@@ -54,17 +56,17 @@ impl Worker {
     pub(crate) fn ask<T>(
         &mut self,
         client: u64,
-        call: Call<'_>,
-        read: impl FnOnce(Answer<'_>, &[Message<'_>]) -> T,
+        request: Request<'_>,
+        read: impl FnOnce(Outcome<'_>, &[Message<'_>]) -> T,
     ) -> T {
         self.offset += 1;
         let mut writer = FrameWriter::default();
-        let request = FromWorker::Request(Request {
+        let request = FromWorker::Request(RequestItem {
             connection: ConnectionSerial(client),
             offset: StreamOffset(self.offset),
             answered: StreamOffset(self.offset - 1),
             progress: Progress::default(),
-            call,
+            request,
         });
         writer.push(&request).unwrap();
         self.stream.write_all(writer.pending()).unwrap();
@@ -72,40 +74,40 @@ impl Worker {
         let item = decode_items(&frame).next().unwrap().unwrap();
         match item {
             ToWorker::Reply {
-                answer,
+                outcome,
                 messages,
                 more,
                 ..
             } => {
                 assert!(!more, "a test with more messages than a reply holds");
-                read(answer, &messages)
+                read(outcome, &messages)
             }
             other => panic!("{other:?} is no reply"),
         }
     }
 
     /// What is answered, as text.
-    pub(crate) fn answer(&mut self, client: u64, call: Call<'_>) -> String {
-        self.ask(client, call, |answer, _| format!("{answer:?}"))
+    pub(crate) fn answer(&mut self, client: u64, request: Request<'_>) -> String {
+        self.ask(client, request, |answer, _| format!("{answer:?}"))
     }
 
     /// Logs in, as soon as sessions from before a start have ended; returns the messages that waited.
     pub(crate) fn log_in(&mut self, client: u64, name: &str) -> Vec<(MessageNumber, String)> {
         let end = Instant::now() + PATIENCE;
         loop {
-            let call = Call::LogIn {
-                name,
-                password: b"password",
+            let request = Request::LogIn {
+                name: name.into(),
+                password: Password::borrowed(b"password"),
                 address: HERE,
             };
-            let messages = self.ask(client, call, |answer, messages| match answer {
-                Answer::Welcome => Some(
+            let messages = self.ask(client, request, |answer, messages| match answer {
+                Outcome::LoggedIn => Some(
                     messages
                         .iter()
                         .map(|message| (message.number, message.text.to_owned()))
                         .collect(),
                 ),
-                Answer::Connected => None,
+                Outcome::AlreadyLoggedIn => None,
                 other => panic!("{name} cannot log in: {other:?}"),
             });
             if let Some(messages) = messages {
@@ -121,30 +123,30 @@ impl Worker {
 
     /// Sends a message, which must be taken.
     pub(crate) fn send(&mut self, client: u64, to: &str, text: &str) {
-        let call = Call::Send {
-            recipients: to,
-            text,
+        let request = Request::Send {
+            audience: Audience::Accounts(NameList::one(to)),
+            text: text.into(),
         };
-        let answer = self.answer(client, call);
-        assert_eq!(answer, "Sent { unknown: [] }");
+        let answer = self.answer(client, request);
+        assert_eq!(answer, "Stored { unknown: [] }");
     }
 
     /// A wrong password.
     pub(crate) fn fail(&mut self, client: u64, name: &str) -> String {
-        let call = Call::LogIn {
-            name,
-            password: b"wrong",
+        let request = Request::LogIn {
+            name: name.into(),
+            password: Password::borrowed(b"wrong"),
             address: HERE,
         };
-        self.answer(client, call)
+        self.answer(client, request)
     }
 
     pub(crate) fn name(&mut self, client: u64, name: &str) -> String {
-        let call = Call::Name {
-            name,
+        let request = Request::Identify {
+            name: name.into(),
             address: HERE,
         };
-        self.answer(client, call)
+        self.answer(client, request)
     }
 
     fn next_frame(&mut self) -> Vec<u8> {

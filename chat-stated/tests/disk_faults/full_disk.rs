@@ -1,8 +1,7 @@
 //! A full disk refuses what adds to it, and nothing else; when space returns, all goes on by itself.
 
+use chat_model::Outcome;
 use std::time::Instant;
-
-use chat_rpc::Answer;
 
 use crate::daemon::{Installation, PATIENCE};
 use crate::run::{ACCOUNTS, Fate, Told};
@@ -24,7 +23,7 @@ fn answer(worker: &mut Worker<'_>, client: u64, ask: Ask) -> String {
     worker.ask(client, ask).unwrap().answer
 }
 
-fn is(answer: &str, expected: &Answer<'_>) -> bool {
+fn is(answer: &str, expected: &Outcome<'_>) -> bool {
     answer == format!("{expected:?}")
 }
 
@@ -40,7 +39,7 @@ fn send(worker: &mut Worker<'_>, told: &mut Told) -> bool {
     told.sent.push((text.clone(), Fate::Open));
     let reply = worker.ask(ALICE, Ask::Send("bob", text)).unwrap();
     let is_sent = reply.is_sent();
-    assert!(is_sent || reply.is(&Answer::Full), "{}", reply.answer);
+    assert!(is_sent || reply.is(&Outcome::DiskFull), "{}", reply.answer);
     let fate = if is_sent {
         Fate::Accepted
     } else {
@@ -54,11 +53,11 @@ fn send(worker: &mut Worker<'_>, told: &mut Told) -> bool {
 fn expect_small_things(worker: &mut Worker<'_>, told: &mut Told, rounds: usize) {
     for round in 0..rounds {
         let wrong = answer(worker, DAVE, Ask::LogIn("dave", "wrong"));
-        assert!(is(&wrong, &Answer::Password), "{round}: {wrong}");
+        assert!(is(&wrong, &Outcome::PasswordNeeded), "{round}: {wrong}");
         let right = answer(worker, DAVE, Ask::LogIn("dave", "x"));
-        assert!(is(&right, &Answer::Welcome), "{round}: {right}");
+        assert!(is(&right, &Outcome::LoggedIn), "{round}: {right}");
         let end = answer(worker, DAVE, Ask::LogOut);
-        assert!(is(&end, &Answer::LoggedOut), "{round}: {end}");
+        assert!(is(&end, &Outcome::LoggedOut), "{round}: {end}");
     }
     read(worker, told);
     let reply = worker.ask(BOB, Ask::Fetch).unwrap();
@@ -89,9 +88,9 @@ fn expect_refusals(installation: &Installation, worker: &mut Worker<'_>, told: &
         // What the reserve gave back, and no more.
         installation.control.set_budget(RESERVE_BYTES);
         let username = answer(worker, DAVE, Ask::Register("bob"));
-        assert!(is(&username, &Answer::Username), "{username}");
+        assert!(is(&username, &Outcome::NameUnavailable), "{username}");
         let register = answer(worker, CAROL, Ask::Register("carol"));
-        let is_refused = is(&register, &Answer::Full) && !send(worker, told);
+        let is_refused = is(&register, &Outcome::DiskFull) && !send(worker, told);
         if is_refused {
             return;
         }
@@ -113,7 +112,7 @@ fn a_full_disk_refuses_what_adds_to_it_and_recovers_by_itself() {
     let mut worker = Worker::new(&installation, &mut daemon);
     for (client, name) in [(ALICE, "alice"), (BOB, "bob")] {
         let welcome = answer(&mut worker, client, Ask::LogIn(name, "x"));
-        assert!(is(&welcome, &Answer::Welcome), "{welcome}");
+        assert!(is(&welcome, &Outcome::LoggedIn), "{welcome}");
     }
     let reserve = installation.run_dir().join("state/reserve");
     let has_reserve =
@@ -145,7 +144,7 @@ fn a_full_disk_refuses_what_adds_to_it_and_recovers_by_itself() {
         wait_until(has_reserve);
     }
     let registered = answer(&mut worker, CAROL, Ask::Register("carol"));
-    let is_there = [Answer::Registered, Answer::Username];
+    let is_there = [Outcome::Registered, Outcome::NameUnavailable];
     assert!(
         is_there.iter().any(|answer| is(&registered, answer)),
         "{registered}"
@@ -181,7 +180,7 @@ fn with_no_room_at_all_readers_still_read() {
     let mut worker = Worker::new(&installation, &mut daemon);
     for (client, name) in [(ALICE, "alice"), (BOB, "bob")] {
         let welcome = answer(&mut worker, client, Ask::LogIn(name, "x"));
-        assert!(is(&welcome, &Answer::Welcome), "{welcome}");
+        assert!(is(&welcome, &Outcome::LoggedIn), "{welcome}");
     }
     for _ in 0..10 {
         assert!(send(&mut worker, &mut told));
@@ -195,12 +194,12 @@ fn with_no_room_at_all_readers_still_read() {
     }
     assert!(!told.read.is_empty());
     let full = answer(&mut worker, DAVE, Ask::LogIn("dave", "x"));
-    assert!(is(&full, &Answer::Full), "{full}");
+    assert!(is(&full, &Outcome::DiskFull), "{full}");
     control.set_budget(MUCH_BYTES);
     let deadline = Instant::now() + PATIENCE;
     while !is(
         &answer(&mut worker, DAVE, Ask::LogIn("dave", "x")),
-        &Answer::Welcome,
+        &Outcome::LoggedIn,
     ) {
         assert!(Instant::now() < deadline, "{}", installation.log());
         std::thread::sleep(std::time::Duration::from_millis(20));

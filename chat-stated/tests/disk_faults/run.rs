@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use chat_model::MessageNumber;
-use chat_rpc::Answer;
+use chat_model::{MessageNumber, Outcome};
+
 use chat_stated::account_file::difference::{FileStatus as InFile, KnownAccount, difference};
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::read::{MAX_FILE_BYTES, read};
@@ -62,10 +62,10 @@ pub(crate) fn run(
     observe: Observer<'_>,
 ) -> Result<(), Gone> {
     let reply = worker.ask(ALICE, Ask::LogIn("alice", "x"))?;
-    expect(&reply, &[Answer::Welcome, Answer::Full]);
+    expect(&reply, &[Outcome::LoggedIn, Outcome::DiskFull]);
     let reply = worker.ask(CAROL, Ask::Register(NEW_ACCOUNT))?;
-    expect(&reply, &[Answer::Registered, Answer::Full]);
-    told.registered = reply.is(&Answer::Registered);
+    expect(&reply, &[Outcome::Registered, Outcome::DiskFull]);
+    told.registered = reply.is(&Outcome::Registered);
     observe(told);
     log_in_at_last(worker, ALICE, "alice")?;
     log_in_at_last(worker, BOB, READER)?;
@@ -75,20 +75,20 @@ pub(crate) fn run(
             let wrong = worker.ask(DAVE, Ask::LogIn("dave", "wrong"))?;
             let is_wrong = wrong.answer.starts_with("Password")
                 || wrong.answer.starts_with("Locked")
-                || wrong.is(&Answer::Full);
+                || wrong.is(&Outcome::DiskFull);
             assert!(is_wrong, "{}", wrong.answer);
         }
         send(worker, round, told, observe)?;
     }
     for (client, name) in [(ALICE, "alice"), (BOB, READER)] {
         let reply = worker.ask(client, Ask::LogOut)?;
-        expect(&reply, &[Answer::LoggedOut]);
+        expect(&reply, &[Outcome::LoggedOut]);
         let _ = name;
     }
     Ok(())
 }
 
-fn expect(reply: &Reply, answers: &[Answer<'_>]) {
+fn expect(reply: &Reply, answers: &[Outcome<'_>]) {
     assert!(
         answers.iter().any(|answer| reply.is(answer)),
         "answered {}",
@@ -99,12 +99,12 @@ fn expect(reply: &Reply, answers: &[Answer<'_>]) {
 /// A disk that is full for a moment may refuse once.
 fn log_in_at_last(worker: &mut Worker<'_>, client: u64, name: &'static str) -> Result<(), Gone> {
     let reply = worker.ask(client, Ask::LogIn(name, "x"))?;
-    if reply.is(&Answer::Welcome) || reply.is(&Answer::Refused) && client == ALICE {
+    if reply.is(&Outcome::LoggedIn) || reply.is(&Outcome::Refused) && client == ALICE {
         return Ok(());
     }
-    expect(&reply, &[Answer::Full]);
+    expect(&reply, &[Outcome::DiskFull]);
     let reply = worker.ask(client, Ask::LogIn(name, "x"))?;
-    if reply.is(&Answer::Full) {
+    if reply.is(&Outcome::DiskFull) {
         Err(Gone)
     } else {
         Ok(())
@@ -137,7 +137,7 @@ fn send(
         told.sent[first + index].1 = if reply.is_sent() {
             Fate::Accepted
         } else {
-            expect(reply, &[Answer::Full]);
+            expect(reply, &[Outcome::DiskFull]);
             Fate::Refused
         };
     }
@@ -147,7 +147,7 @@ fn send(
 
 fn read_queue(worker: &mut Worker<'_>, told: &mut Told, observe: Observer<'_>) -> Result<(), Gone> {
     let reply = worker.ask(BOB, Ask::Fetch)?;
-    expect(&reply, &[Answer::Fetched]);
+    expect(&reply, &[Outcome::Done]);
     told.check_queue(reply.messages.iter().map(|(_, text)| &text[..]));
     // Whatever was in front of the last is read, too.
     if let Some((number, last)) = reply.messages.last() {

@@ -1,10 +1,10 @@
 //! What the system lets nobody write, for a reason other than a full disk: a quota, the size of a file, a file system that has
 //! become read-only. It is told at once, reading goes on, and so does all else when it is over.
 
+use chat_model::{NameList, Outcome};
 use std::time::{Duration, Instant};
 
 use chat_node::control::status_file::Status;
-use chat_rpc::Answer;
 
 use crate::cases::try_each;
 use crate::control::{Failure, Fault, Kind};
@@ -31,15 +31,15 @@ fn warning(installation: &Installation) -> (String, bool) {
     (warning.text, warning.is_refusing)
 }
 
-fn send(worker: &mut Worker<'_>, text: &str) -> Answer<'static> {
+fn send(worker: &mut Worker<'_>, text: &str) -> Outcome<'static> {
     let reply = worker.ask(ALICE, Ask::Send("bob", text.to_owned()));
     match reply.unwrap() {
-        reply if reply.is_sent() => Answer::Sent {
-            unknown: Vec::new(),
+        reply if reply.is_sent() => Outcome::Stored {
+            unknown: NameList::new(),
         },
         reply => {
-            assert!(reply.is(&Answer::Full), "{}", reply.answer);
-            Answer::Full
+            assert!(reply.is(&Outcome::DiskFull), "{}", reply.answer);
+            Outcome::DiskFull
         }
     }
 }
@@ -51,18 +51,18 @@ fn try_limit(failure: Failure, words: &str) {
     let mut worker = Worker::new(&installation, &mut daemon);
     for (client, name) in [(ALICE, "alice"), (BOB, "bob")] {
         let reply = worker.ask(client, Ask::LogIn(name, "x")).unwrap();
-        assert!(reply.is(&Answer::Welcome), "{}", reply.answer);
+        assert!(reply.is(&Outcome::LoggedIn), "{}", reply.answer);
     }
-    assert_ne!(send(&mut worker, "before"), Answer::Full);
+    assert_ne!(send(&mut worker, "before"), Outcome::DiskFull);
     installation.control.fail(Fault {
         kind: Kind::Write,
         at: 1,
         failure,
         for_ever: true,
     });
-    assert_eq!(send(&mut worker, "refused"), Answer::Full);
+    assert_eq!(send(&mut worker, "refused"), Outcome::DiskFull);
     let reply = worker.ask(DAVE, Ask::LogIn("dave", "x")).unwrap();
-    assert!(reply.is(&Answer::Full), "{}", reply.answer);
+    assert!(reply.is(&Outcome::DiskFull), "{}", reply.answer);
     let reply = worker.ask(BOB, Ask::Fetch).unwrap();
     let texts: Vec<&str> = reply.messages.iter().map(|(_, text)| &text[..]).collect();
     assert_eq!(texts, ["before"]);
@@ -71,7 +71,9 @@ fn try_limit(failure: Failure, words: &str) {
     assert!(text.contains(words) && is_refusing, "{text}");
 
     installation.control.end_faults();
-    wait_until("room again", || send(&mut worker, "after") != Answer::Full);
+    wait_until("room again", || {
+        send(&mut worker, "after") != Outcome::DiskFull
+    });
     wait_until("no warning", || {
         warning(&installation) == Default::default()
     });

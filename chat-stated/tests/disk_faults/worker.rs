@@ -7,10 +7,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_model::{
+    Audience, ConnectionSerial, Message, MessageNumber, NameList, Outcome, Password, Progress,
+    Request, StreamOffset,
+};
 use chat_rpc::{
-    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
-    ResumeToken, ResumedConnection, ToWorker, decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, Hello, RequestItem, ResumeToken,
+    ResumedConnection, ToWorker, decode_items,
 };
 
 use crate::daemon::{Daemon, Installation, PATIENCE};
@@ -55,13 +58,13 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn is(&self, answer: &Answer<'_>) -> bool {
+    pub(crate) fn is(&self, answer: &Outcome<'_>) -> bool {
         self.answer == format!("{answer:?}")
     }
 
     pub(crate) fn is_sent(&self) -> bool {
-        self.is(&Answer::Sent {
-            unknown: Vec::new(),
+        self.is(&Outcome::Stored {
+            unknown: NameList::new(),
         })
     }
 }
@@ -221,28 +224,34 @@ impl<'a> Worker<'a> {
         let mut output = FrameWriter::default();
         for ((serial, offset), ask) in &self.asked {
             let client = &self.clients[serial];
-            let call = match ask {
-                Ask::Register(name) => Call::Register {
-                    name,
-                    password: b"x",
+            let request = match ask {
+                Ask::Register(name) => Request::Register {
+                    name: (*name).into(),
+                    password: Password::borrowed(b"x"),
                     address: HERE,
                 },
-                Ask::LogIn(name, password) => Call::LogIn {
-                    name,
-                    password: password.as_bytes(),
+                Ask::LogIn(name, password) => Request::LogIn {
+                    name: (*name).into(),
+                    password: Password::borrowed(password.as_bytes()),
                     address: HERE,
                 },
-                Ask::Send(recipients, text) => Call::Send { recipients, text },
-                Ask::Broadcast(text) => Call::Broadcast { text },
-                Ask::Fetch => Call::Fetch,
-                Ask::LogOut => Call::LogOut,
+                Ask::Send(recipients, text) => Request::Send {
+                    audience: Audience::Accounts(recipients.split(' ').collect()),
+                    text: text.into(),
+                },
+                Ask::Broadcast(text) => Request::Send {
+                    audience: Audience::Everyone,
+                    text: text.into(),
+                },
+                Ask::Fetch => Request::Fetch,
+                Ask::LogOut => Request::LogOut,
             };
-            let request = Request {
+            let request = RequestItem {
                 connection: ConnectionSerial(*serial),
                 offset: StreamOffset(*offset),
                 answered: StreamOffset(client.answered),
                 progress: client.progress,
-                call,
+                request,
             };
             output.push(&FromWorker::Request(request)).unwrap();
         }
@@ -264,14 +273,14 @@ impl<'a> Worker<'a> {
                     ToWorker::Reply {
                         connection,
                         offset,
-                        answer,
+                        outcome,
                         messages,
                         through,
                         more,
                     } => {
                         let client = self.clients.get_mut(&connection.0).unwrap();
                         let reply = Reply {
-                            answer: format!("{answer:?}"),
+                            answer: format!("{outcome:?}"),
                             messages: client.take(&messages),
                         };
                         if !more && client.incomplete.is_empty() {

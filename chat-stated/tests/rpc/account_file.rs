@@ -4,8 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use chat_model::ConnectionSerial;
-use chat_rpc::{Answer, Call, ToWorker};
+use chat_model::{ConnectionSerial, Outcome, Request};
+use chat_rpc::ToWorker;
 use nix::sys::signal::Signal;
 
 use super::daemon::{CHEAP_SECRET, Daemon, PASSWORD, SHA1_SECRET, account_lines, wait_for};
@@ -24,7 +24,7 @@ fn registered_is_said_only_once_the_file_has_the_line() {
     worker.request(requests);
     for _ in 0..CLIENTS {
         let reply = worker.next_reply();
-        assert_eq!(reply.answer, Answer::Registered);
+        assert_eq!(reply.answer, Outcome::Registered);
         let ConnectionSerial(number) = reply.connection;
         assert_eq!(daemon.account_lines(&format!("u{number}")).len(), 1);
     }
@@ -39,7 +39,7 @@ fn without_a_file_there_are_no_accounts_and_the_first_one_makes_it() {
     assert!(!daemon.account_file().exists());
     let mut client = worker.client();
     let answer = worker.answer(&mut client, register("ann", PASSWORD));
-    assert_eq!(answer, Answer::Registered);
+    assert_eq!(answer, Outcome::Registered);
     assert!(!daemon.account_lines("ann").is_empty());
     // Nothing is wrong, and nothing is to be done.
     assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
@@ -54,10 +54,10 @@ fn a_file_that_vanished_is_made_anew_with_every_account() {
     fs::remove_file(daemon.account_file()).unwrap();
     daemon.signal(Signal::SIGHUP);
     daemon.wait_for_log("the accounts stay as they are");
-    assert_eq!(worker.look_up("ann"), Answer::Password);
+    assert_eq!(worker.look_up("ann"), Outcome::PasswordNeeded);
     let mut client = worker.client();
     let answer = worker.answer(&mut client, register("carl", PASSWORD));
-    assert_eq!(answer, Answer::Registered);
+    assert_eq!(answer, Outcome::Registered);
     for user in ["ann", "bob", "carl"] {
         assert!(!daemon.account_lines(user).is_empty(), "{user}");
         worker.log_in(user);
@@ -77,26 +77,26 @@ fn what_was_changed_in_the_file_is_taken_in_on_sighup() {
     fs::write(daemon.account_file(), without_bob).unwrap();
     daemon.signal(Signal::SIGHUP);
     let connection = bob.serial;
-    assert_eq!(worker.next_item(), Some(ToWorker::End { connection }));
-    assert_eq!(worker.look_up("bob"), Answer::Username);
-    assert_eq!(worker.look_up("dora"), Answer::Password);
+    assert_eq!(worker.next_item(), Some(ToWorker::Kick { connection }));
+    assert_eq!(worker.look_up("bob"), Outcome::NameUnavailable);
+    assert_eq!(worker.look_up("dora"), Outcome::PasswordNeeded);
     assert_eq!(worker.who(&mut ann), "ann");
     let mut carl = worker.client();
     let answer = worker.answer(&mut carl, log_in("carl", PASSWORD));
-    assert_eq!(answer, Answer::Password);
+    assert_eq!(answer, Outcome::PasswordNeeded);
     let answer = worker.answer(&mut carl, log_in("carl", b"abc"));
-    assert_eq!(answer, Answer::Welcome);
+    assert_eq!(answer, Outcome::LoggedIn);
     let mut disabled = worker.client();
     let answer = worker.answer(&mut disabled, log_in("bob", PASSWORD));
-    assert_eq!(answer, Answer::Password);
+    assert_eq!(answer, Outcome::PasswordNeeded);
     let answer = worker.answer(&mut disabled, register("bob", PASSWORD));
-    assert_eq!(answer, Answer::Username);
+    assert_eq!(answer, Outcome::NameUnavailable);
     // A disabled account keeps its queue, and gets what is sent to it.
     assert_eq!(worker.answer(&mut ann, send("bob", "while away")), SENT);
     let with_bob = account_lines(&["ann", "bob", "carl", "dora"]);
     fs::write(daemon.account_file(), with_bob).unwrap();
     daemon.signal(Signal::SIGHUP);
-    worker.wait_for_answer("bob", &Answer::Password);
+    worker.wait_for_answer("bob", &Outcome::PasswordNeeded);
     let (_, welcome) = worker.log_in_reading("bob");
     assert_eq!(texts(&welcome.messages), ["kept", "while away"]);
 }
@@ -109,9 +109,9 @@ fn lines_that_cannot_be_read_are_named_and_the_others_taken() {
     let daemon = Daemon::with_file(Some(&content), &[]);
     let mut worker = Worker::attach(&daemon);
     for user in ["ann", "carl"] {
-        assert_eq!(worker.look_up(user), Answer::Password);
+        assert_eq!(worker.look_up(user), Outcome::PasswordNeeded);
     }
-    assert_eq!(worker.look_up("bob"), Answer::Register);
+    assert_eq!(worker.look_up("bob"), Outcome::NameFree);
     for line in ["line 2 skipped", "line 3 skipped"] {
         assert!(daemon.log().contains(line), "{line}");
     }
@@ -125,7 +125,7 @@ fn an_old_secret_works_and_is_replaced_at_the_first_login() {
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
     let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
-    assert_eq!(answer, Answer::Password);
+    assert_eq!(answer, Outcome::PasswordNeeded);
     assert_eq!(daemon.account_lines("ann").len(), 1);
     for _ in 0..2 {
         let ann = worker.log_in("ann");
@@ -149,9 +149,9 @@ fn goes_on_without_its_file(break_file: impl FnOnce(&Daemon), mend_file: impl Fn
     let mut ann = worker.log_in("ann");
     let mut client = worker.client();
     let mut answer = worker.answer(&mut client, register("bob", PASSWORD));
-    assert_eq!(answer, Answer::Full);
-    answer = worker.answer(&mut ann, Call::Fetch);
-    assert_eq!(answer, Answer::Fetched);
+    assert_eq!(answer, Outcome::DiskFull);
+    answer = worker.answer(&mut ann, Request::Fetch);
+    assert_eq!(answer, Outcome::Done);
     mend_file(&daemon);
     fs::write(daemon.account_file(), &accounts).unwrap();
     daemon.signal(Signal::SIGHUP);
@@ -196,7 +196,7 @@ fn a_right_password_brings_a_stronger_secret_when_the_cost_has_grown() {
     let mut worker = Worker::attach(&daemon);
     let mut wrong = worker.client();
     let answer = worker.answer(&mut wrong, log_in("ann", b"wrong"));
-    assert_eq!(answer, Answer::Password);
+    assert_eq!(answer, Outcome::PasswordNeeded);
     worker.log_in("ann");
     let lines = daemon.account_lines("ann");
     let [_, stronger] = lines.as_slice() else {
@@ -234,5 +234,5 @@ fn strict_permissions_refuse_files_that_others_can_get_at() {
     fs::set_permissions(daemon.account_file(), Permissions::from_mode(0o640)).unwrap();
     daemon.signal(Signal::SIGHUP);
     daemon.wait_for_log("the accounts stay as they are");
-    assert_eq!(worker.look_up("ann"), Answer::Password);
+    assert_eq!(worker.look_up("ann"), Outcome::PasswordNeeded);
 }

@@ -1,8 +1,7 @@
 //! Account files as people save them by mistake: named, never half used, and nobody is put out.
 
+use chat_model::Outcome;
 use std::fs;
-
-use chat_rpc::Answer;
 
 use super::daemon::{Daemon, PASSWORD, SHA1_SECRET, account_lines};
 use super::worker::{Worker, register};
@@ -55,7 +54,11 @@ fn any_line_end_and_a_mark_are_taken() {
         assert_eq!(code, 0, "{end:?}: {said}");
         assert!(!said.contains("skipped"), "{end:?}: {said}");
         for user in ["ann", "bob", &new] {
-            assert_eq!(worker.look_up(user), Answer::Password, "{end:?} {user}");
+            assert_eq!(
+                worker.look_up(user),
+                Outcome::PasswordNeeded,
+                "{end:?} {user}"
+            );
         }
     }
 }
@@ -91,20 +94,20 @@ fn a_file_without_accounts_is_refused_unless_forced() {
         "{said}"
     );
     assert!(said.contains("scripts/reload --force"), "{said}");
-    assert_eq!(worker.look_up("ann"), Answer::Password);
+    assert_eq!(worker.look_up("ann"), Outcome::PasswordNeeded);
     // At a start nothing is changed either, and it is said.
     assert!(daemon.stop().success());
     daemon.start_again();
     let mut worker = Worker::attach(&daemon);
-    assert_eq!(worker.look_up("ann"), Answer::Password);
+    assert_eq!(worker.look_up("ann"), Outcome::PasswordNeeded);
     assert!(status(&daemon).contains("warning: the account file would disable 2 of 2"));
     let (code, said) = reload(&daemon, "", &["--force"]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains(" 2 disabled: ann, bob"), "{said}");
-    assert_eq!(worker.look_up("ann"), Answer::Username);
+    assert_eq!(worker.look_up("ann"), Outcome::NameUnavailable);
     // It was said of that content only, and once.
     reload(&daemon, account_lines(&["ann", "bob"]), &[]);
-    assert_eq!(worker.look_up("ann"), Answer::Password);
+    assert_eq!(worker.look_up("ann"), Outcome::PasswordNeeded);
     assert_eq!(reload(&daemon, "", &[]).0, 1);
 }
 
@@ -114,10 +117,10 @@ fn most_accounts_are_disabled_only_if_forced() {
     let mut worker = Worker::attach(&daemon);
     let (code, said) = reload(&daemon, account_lines(&["a"]), &[]);
     assert_eq!(code, 1, "{said}");
-    assert_eq!(worker.look_up("d"), Answer::Password);
+    assert_eq!(worker.look_up("d"), Outcome::PasswordNeeded);
     let (code, said) = reload(&daemon, account_lines(&["a", "b"]), &[]);
     assert_eq!(code, 0, "{said}");
-    assert_eq!(worker.look_up("d"), Answer::Username);
+    assert_eq!(worker.look_up("d"), Outcome::NameUnavailable);
     assert!(daemon.log().contains(" 2 disabled: c, d"));
 }
 
@@ -134,7 +137,7 @@ fn accounts_beyond_the_limit_are_named() {
             "{said}"
         );
     }
-    assert_eq!(worker.look_up("carol"), Answer::Register);
+    assert_eq!(worker.look_up("carol"), Outcome::NameFree);
 }
 
 #[test]
@@ -144,14 +147,14 @@ fn an_unread_line_is_not_registered_over() {
     let mut client = worker.client();
     // The daemon's own lines are no reason to read the file.
     let answer = worker.answer(&mut client, register("dave", PASSWORD));
-    assert_eq!(answer, Answer::Registered);
+    assert_eq!(answer, Outcome::Registered);
     let content = fs::read_to_string(daemon.account_file()).unwrap();
     fs::write(daemon.account_file(), content + &account_lines(&["bob"])).unwrap();
     let answer = worker.answer(&mut client, register("bob", b"another"));
-    assert_eq!(answer, Answer::Username);
+    assert_eq!(answer, Outcome::NameUnavailable);
     assert_eq!(daemon.account_lines("bob").len(), 1);
     let answer = worker.answer(&mut client, register("carol", PASSWORD));
-    assert_eq!(answer, Answer::Registered);
+    assert_eq!(answer, Outcome::Registered);
     assert!(daemon.run(&["--reload"]).status.success());
     worker.log_in("bob");
     worker.log_in("carol");

@@ -1,6 +1,7 @@
 //! A worker that sends what cannot be read is cut off, and its clients with it; nobody else notices.
 
-use chat_rpc::{Answer, FrameWriter, FromWorker, MAX_FRAME_BYTES};
+use chat_model::{NameList, Outcome};
+use chat_rpc::{FrameWriter, FromWorker, MAX_FRAME_BYTES};
 
 use super::daemon::Daemon;
 use super::worker::{Client, Worker, send};
@@ -12,10 +13,10 @@ fn is_cut_off(misbehave: impl FnOnce(&mut Worker, &mut Client)) {
     let mut bob = other.log_in("bob");
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
-    assert_eq!(other.look_up("ann"), Answer::Connected);
+    assert_eq!(other.look_up("ann"), Outcome::AlreadyLoggedIn);
     misbehave(&mut worker, &mut ann);
     while worker.next_item().is_some() {}
-    other.wait_for_answer("ann", &Answer::Password);
+    other.wait_for_answer("ann", &Outcome::PasswordNeeded);
     assert_eq!(other.who(&mut bob), "bob");
 }
 
@@ -84,7 +85,7 @@ fn a_large_frame_within_the_limit_is_read_whole() {
     }
     worker.link.write_frame(&payload);
     for _ in 0..40 {
-        let unknown = vec!["nobody"];
-        assert_eq!(worker.next_reply().answer, Answer::Sent { unknown });
+        let unknown = NameList::one("nobody");
+        assert_eq!(worker.next_reply().answer, Outcome::Stored { unknown });
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use chat_model::MessageNumber;
-use chat_rpc::{Answer, Call, FromWorker, ToWorker};
+use chat_model::{MessageNumber, Outcome, Request};
+use chat_rpc::{FromWorker, ToWorker};
 
 use super::daemon::{Daemon, PASSWORD, wait_for};
 use super::pages::{ON_DISK, read_reply, send_all};
@@ -65,7 +65,7 @@ fn read_until_the_end(worker: &mut Worker, client: &Client, welcome: &Reply) {
         through: welcome.through,
     }]);
     let connection = client.serial;
-    assert_eq!(worker.next_item(), Some(ToWorker::End { connection }));
+    assert_eq!(worker.next_item(), Some(ToWorker::Kick { connection }));
     worker.close(client);
 }
 
@@ -101,12 +101,12 @@ fn a_flipped_bit_in_a_text_is_named_when_it_is_read_and_holds_up_its_reader_alon
     let mut bob = worker.client();
     let busy = |worker: &mut Worker, bob: &mut Client| {
         let answer = worker.answer(bob, log_in("bob", PASSWORD));
-        assert_eq!(answer, Answer::Busy);
+        assert_eq!(answer, Outcome::Busy);
     };
     busy(&mut worker, &mut bob);
     assert_eq!(
         worker.answer(&mut bob, log_in("bob", b"wrong")),
-        Answer::Password,
+        Outcome::PasswordNeeded,
         "a stranger is told nothing"
     );
     assert_others_are_served(&mut worker, &daemon, child);
@@ -150,7 +150,7 @@ fn a_damaged_page_that_was_to_make_way_for_another_stays_and_checkpoints_go_on()
     dan.has(welcome.through);
     let mut ann = worker.log_in("ann");
     wait_for("a checkpoint that comes upon it", || {
-        worker.ask(&mut dan, Call::Fetch);
+        worker.ask(&mut dan, Request::Fetch);
         send_all(&mut worker, &mut ann, "cy", &numbered(60, 10));
         let log = daemon.log();
         log.contains("its texts stay where they are").then_some(())

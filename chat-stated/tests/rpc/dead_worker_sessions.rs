@@ -1,10 +1,11 @@
 //! Workers that did not come back after the daemon's process died.
 
+use chat_model::Outcome;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use chat_rpc::{Answer, Refusal};
+use chat_rpc::Refusal;
 use nix::sys::signal::Signal;
 
 use super::daemon::{Daemon, send_signal, wait_for_end};
@@ -21,7 +22,7 @@ fn a_worker_that_does_not_come_back_in_time_is_logged_out() {
     daemon.kill_child();
     // Its process lives: it is this one.
     let mut other_worker = Worker::attach(&daemon);
-    other_worker.wait_for_answer("ann", &Answer::Password);
+    other_worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     let worker_session = worker.credential.worker_session.0;
     daemon.wait_for_log(&format!("life {worker_session} did not come back in time"));
     let resumed = Worker::resume(&daemon, worker.credential);
@@ -49,7 +50,7 @@ fn a_worker_whose_process_died_too_is_logged_out_at_once() {
         .map_while(Result::ok)
         .find_map(|line| Some(line.split_once("logged in on life ")?.1.to_owned()))
         .unwrap();
-    assert_eq!(other_worker.look_up("ann"), Answer::Connected);
+    assert_eq!(other_worker.look_up("ann"), Outcome::AlreadyLoggedIn);
 
     // The daemon must not see its worker die, or it would end the worker session itself.
     let child = daemon.child();
@@ -59,7 +60,7 @@ fn a_worker_whose_process_died_too_is_logged_out_at_once() {
     send_signal(child, Signal::SIGKILL);
     wait_for_end(child);
     let mut other_worker = Worker::attach(&daemon);
-    other_worker.wait_for_answer("ann", &Answer::Password);
+    other_worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     // Not by the time that workers are given to come back.
     daemon.wait_for_log(&format!(
         "life {worker_session} did not outlive the state daemon"

@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use chat_model::WorkerSessionId;
-use chat_rpc::{
-    Answer, Call, FrameWriter, FromWorker, Greeting, Hello, Refusal, ResumeToken, VERSION,
-};
+use chat_model::{Outcome, Request, WorkerSessionId};
+use chat_rpc::{FrameWriter, FromWorker, Greeting, Hello, Refusal, ResumeToken, VERSION};
 
 use super::daemon::{Daemon, wait_for};
 use super::worker::{Link, Worker};
@@ -72,7 +70,7 @@ fn who_says_no_hello_is_closed_after_five_seconds() {
     assert_eq!(halting.read_frame(), None);
     // Closed in time is a matter of the machine; closed too soon is one of the daemon.
     assert!(began.elapsed() > Duration::from_millis(4_500));
-    assert_eq!(quiet_worker.look_up("ann"), Answer::Password);
+    assert_eq!(quiet_worker.look_up("ann"), Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -81,7 +79,9 @@ fn who_speaks_before_being_attached_is_closed() {
     let mut worker = Worker::attach(&daemon);
     let mut items = FrameWriter::default();
     let mut client = worker.client();
-    let request = FromWorker::Request(client.request(Call::Who));
+    let request = FromWorker::Request(client.request(Request::ListUsers {
+        seen_within_minutes: None,
+    }));
     items.push_frame(&Hello { resume: None }.encode().unwrap());
     items.push(&request).unwrap();
     let mut hasty = Link::open(&daemon.socket());
@@ -93,7 +93,7 @@ fn who_speaks_before_being_attached_is_closed() {
     items.push(&request).unwrap();
     without_hello.write(items.pending());
     assert_eq!(without_hello.read_frame(), None);
-    assert_eq!(worker.look_up("ann"), Answer::Password);
+    assert_eq!(worker.look_up("ann"), Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_worker_session_that_ended_is_never_revived() {
     daemon.kill_child();
     let resumed = Worker::resume(&daemon, credential);
     assert_eq!(resumed.err(), Some(Refusal::WorkerSessionEnded));
-    Worker::attach(&daemon).wait_for_answer("ann", &Answer::Password);
+    Worker::attach(&daemon).wait_for_answer("ann", &Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn more_workers_than_may_attach_are_told_so() {
         Some(Ok(Greeting::Refused(Refusal::TooManyWorkers)))
     );
     assert_eq!(one_more.read_frame(), None);
-    assert_eq!(workers[0].look_up("nobody"), Answer::Register);
+    assert_eq!(workers[0].look_up("nobody"), Outcome::NameFree);
     workers.pop();
     wait_for("a place", || {
         let greeting = Link::open(&daemon.socket()).greet(None)?;

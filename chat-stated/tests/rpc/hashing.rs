@@ -1,8 +1,7 @@
 //! What the threads that hash passwords do in a daemon that has given up all it does not need.
 
+use chat_model::Outcome;
 use std::fs;
-
-use chat_rpc::Answer;
 
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{Worker, log_in, register};
@@ -18,13 +17,13 @@ fn a_thread_that_hashes_takes_breaks_inside_the_sandbox() {
     let mut client = worker.client();
     let before = sleeps_of_hashing_threads(daemon.child());
     let answer = worker.answer(&mut client, register("ann", PASSWORD));
-    assert_eq!(answer, Answer::Registered);
+    assert_eq!(answer, Outcome::Registered);
     let slept = sleeps_of_hashing_threads(daemon.child()) - before;
     assert!(slept >= LEAST_BREAKS, "{slept} times");
     let answer = worker.answer(&mut client, log_in("ann", b"another"));
-    assert_eq!(answer, Answer::Password);
+    assert_eq!(answer, Outcome::PasswordNeeded);
     let answer = worker.answer(&mut client, log_in("ann", PASSWORD));
-    assert_eq!(answer, Answer::Welcome);
+    assert_eq!(answer, Outcome::LoggedIn);
     assert!(!daemon.log().contains("cannot give breaks"));
 }
 

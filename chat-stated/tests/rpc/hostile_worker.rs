@@ -6,13 +6,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use chat_model::{ConnectionSerial, MessageNumber};
-use chat_rpc::{Answer, Call, FromWorker, Refusal, ResumeToken, ResumedConnection};
+use chat_model::{ConnectionSerial, MessageNumber, Outcome, Request};
+use chat_rpc::{FromWorker, Refusal, ResumeToken, ResumedConnection};
 use nix::unistd::geteuid;
 
 use super::daemon::Daemon;
 use super::worker::{
-    Client, HERE, Link, SENT, Worker, everything_up_to, log_in, register, send, texts,
+    Client, HERE, Link, SENT, Worker, broadcast, everything_up_to, log_in, register, send, texts,
 };
 
 /// Ann is logged in through the first worker; the second one knows the number of her connection.
@@ -32,24 +32,31 @@ fn a_worker_cannot_read_or_speak_for_a_client_of_another_one() {
     let mut bob = honest.log_in("bob");
     assert_eq!(honest.answer(&mut bob, send("ann", "secret")), SENT);
     for call in [
-        Call::Fetch,
-        Call::Who,
-        Call::Last { minutes: 9 },
-        Call::Push { on: true },
+        Request::Fetch,
+        Request::ListUsers {
+            seen_within_minutes: None,
+        },
+        Request::ListUsers {
+            seen_within_minutes: Some(9),
+        },
+        Request::SetPush { on: true },
         send("bob", "as ann"),
-        Call::Broadcast { text: "as ann" },
-        Call::LogOut,
+        broadcast("as ann"),
+        Request::LogOut,
     ] {
         let reply = hostile.ask(&mut forged, call);
-        assert_eq!(reply.answer, Answer::Refused);
+        assert_eq!(reply.answer, Outcome::Refused);
         assert_eq!(texts(&reply.messages), [""; 0]);
     }
     let (messages, _) = hostile.page(&forged, MessageNumber(0), MessageNumber(u64::MAX));
     assert_eq!(texts(&messages), [""; 0]);
     // Nothing of it has come to ann or bob, and what waits for ann still does.
-    let read = honest.ask(&mut ann, Call::Fetch);
+    let read = honest.ask(&mut ann, Request::Fetch);
     assert_eq!(texts(&read.messages), ["secret"]);
-    assert_eq!(texts(&honest.ask(&mut bob, Call::Fetch).messages), [""; 0]);
+    assert_eq!(
+        texts(&honest.ask(&mut bob, Request::Fetch).messages),
+        [""; 0]
+    );
     assert_eq!(honest.who(&mut bob), "ann bob");
 }
 
@@ -71,7 +78,7 @@ fn a_worker_cannot_end_or_confirm_for_a_client_of_another_one() {
                 ..forged.resumed()
             }],
         },
-        FromWorker::Close {
+        FromWorker::ClientClosed {
             connection: forged.serial,
             progress: everything,
         },
@@ -79,7 +86,7 @@ fn a_worker_cannot_end_or_confirm_for_a_client_of_another_one() {
     // By the time this is answered, the daemon has seen all of it.
     hostile.look_up("ann");
     assert_eq!(honest.who(&mut bob), "ann bob");
-    let read = honest.ask(&mut ann, Call::Fetch);
+    let read = honest.ask(&mut ann, Request::Fetch);
     assert_eq!(texts(&read.messages), ["secret"]);
 }
 
@@ -93,7 +100,10 @@ fn a_worker_cannot_make_a_session_without_the_password() {
     hostile.say([FromWorker::Resume {
         connections: vec![claimed.resumed()],
     }]);
-    assert_eq!(hostile.answer(&mut claimed, Call::Fetch), Answer::Refused);
+    assert_eq!(
+        hostile.answer(&mut claimed, Request::Fetch),
+        Outcome::Refused
+    );
     // By a wrong password, an empty one, the stored secret, or by taking the name.
     let stored = daemon.account_lines("ann")[0].clone();
     let secret = stored.split_once(',').unwrap().1.as_bytes();
@@ -101,12 +111,20 @@ fn a_worker_cannot_make_a_session_without_the_password() {
     let guesses = [b"wrong".as_slice(), secret];
     for guess in guesses {
         let answer = hostile.answer(&mut guessing, log_in("ann", guess));
-        assert_eq!(answer, Answer::Password);
+        assert_eq!(answer, Outcome::PasswordNeeded);
     }
     let answer = hostile.answer(&mut guessing, register("ann", b"mine"));
-    assert_eq!(answer, Answer::Username);
-    assert_eq!(hostile.answer(&mut guessing, Call::Who), Answer::Refused);
-    assert_eq!(hostile.look_up("ann"), Answer::Password);
+    assert_eq!(answer, Outcome::NameUnavailable);
+    assert_eq!(
+        hostile.answer(
+            &mut guessing,
+            Request::ListUsers {
+                seen_within_minutes: None
+            }
+        ),
+        Outcome::Refused
+    );
+    assert_eq!(hostile.look_up("ann"), Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -126,7 +144,7 @@ fn a_worker_cannot_become_another_one() {
     let mut honest = honest;
     honest.come_back(&daemon, vec![ann.resumed()]);
     let mut ann = ann;
-    assert_eq!(honest.answer(&mut ann, Call::Fetch), Answer::Fetched);
+    assert_eq!(honest.answer(&mut ann, Request::Fetch), Outcome::Done);
 }
 
 /// The longest line a client can say is 65,536 bytes.
@@ -140,11 +158,14 @@ fn what_no_client_can_have_said_is_refused_before_it_takes_memory() {
         log_in("ann", long.as_bytes()),
         register("bob", long.as_bytes()),
     ] {
-        assert_eq!(hostile.answer(&mut guessing, call), Answer::Refused);
+        assert_eq!(hostile.answer(&mut guessing, call), Outcome::Refused);
     }
-    assert_eq!(hostile.look_up("bob"), Answer::Register);
+    assert_eq!(hostile.look_up("bob"), Outcome::NameFree);
     let mut ann = hostile.log_in("ann");
-    assert_eq!(hostile.answer(&mut ann, send(&long, "hi")), Answer::Refused);
+    assert_eq!(
+        hostile.answer(&mut ann, send(&long, "hi")),
+        Outcome::Refused
+    );
     assert_eq!(hostile.answer(&mut ann, send("ann", "hi")), SENT);
 }
 
@@ -161,13 +182,13 @@ fn a_worker_that_tells_of_more_clients_than_it_can_have_is_hung_up_on() {
     }));
     assert_eq!(hostile.next_item(), None);
     let mut hostile = Worker::attach(&daemon);
-    hostile.say(clients().map(|connection| FromWorker::Opened {
+    hostile.say(clients().map(|connection| FromWorker::ClientConnected {
         connection,
         address: HERE,
         is_known: true,
     }));
     assert_eq!(hostile.next_item(), None);
-    assert_eq!(honest.answer(&mut ann, Call::Fetch), Answer::Fetched);
+    assert_eq!(honest.answer(&mut ann, Request::Fetch), Outcome::Done);
     daemon.wait_for_log("more connections than there can be");
 }
 

@@ -2,12 +2,11 @@
 
 use std::thread::available_parallelism;
 
-use chat_model::MessageNumber;
-use chat_rpc::{Answer, Call, Message};
+use chat_model::{Message, MessageNumber, Outcome, Request};
 
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{
-    ELSEWHERE, HERE, SENT, Worker, log_in, log_in_from, name, register, send, users,
+    ELSEWHERE, HERE, SENT, Worker, broadcast, log_in, log_in_from, name, register, send, users,
 };
 
 const BLOCK_TIME_S: u64 = 1_000;
@@ -23,15 +22,15 @@ fn a_name_is_answered_with_what_can_be_done_with_it() {
     worker.log_in("bob");
     let too_long = "x".repeat(33);
     for (user, answer) in [
-        ("ann", Answer::Password),
-        ("änne", Answer::Password),
-        ("bob", Answer::Connected),
-        ("carl", Answer::Register),
-        ("", Answer::Username),
-        ("Done", Answer::Username),
-        ("örn", Answer::Username),
-        ("c\u{1b}", Answer::Username),
-        (&too_long, Answer::Username),
+        ("ann", Outcome::PasswordNeeded),
+        ("änne", Outcome::PasswordNeeded),
+        ("bob", Outcome::AlreadyLoggedIn),
+        ("carl", Outcome::NameFree),
+        ("", Outcome::NameUnavailable),
+        ("Done", Outcome::NameUnavailable),
+        ("örn", Outcome::NameUnavailable),
+        ("c\u{1b}", Outcome::NameUnavailable),
+        (&too_long, Outcome::NameUnavailable),
     ] {
         assert_eq!(worker.look_up(user), answer, "{user}");
     }
@@ -43,15 +42,18 @@ fn who_is_registered_can_log_in_with_any_bytes_for_a_password() {
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
     let password = b"\xff\0 \n\x1b";
-    assert_eq!(worker.answer(&mut client, name("ann")), Answer::Register);
+    assert_eq!(worker.answer(&mut client, name("ann")), Outcome::NameFree);
     let answer = worker.answer(&mut client, register("ann", password));
-    assert_eq!(answer, Answer::Registered);
-    assert_eq!(worker.answer(&mut client, name("ann")), Answer::Password);
+    assert_eq!(answer, Outcome::Registered);
+    assert_eq!(
+        worker.answer(&mut client, name("ann")),
+        Outcome::PasswordNeeded
+    );
     let wrong = &password[..password.len() - 1];
     let answer = worker.answer(&mut client, log_in("ann", wrong));
-    assert_eq!(answer, Answer::Password);
+    assert_eq!(answer, Outcome::PasswordNeeded);
     let answer = worker.answer(&mut client, log_in("ann", password));
-    assert_eq!(answer, Answer::Welcome);
+    assert_eq!(answer, Outcome::LoggedIn);
 }
 
 #[test]
@@ -61,11 +63,11 @@ fn a_name_that_is_taken_or_none_is_not_registered() {
     let mut client = worker.client();
     for user in ["ann", "", "goodbye", "a b", "a,b", "x\u{7f}"] {
         let answer = worker.answer(&mut client, register(user, PASSWORD));
-        assert_eq!(answer, Answer::Username, "{user:?}");
+        assert_eq!(answer, Outcome::NameUnavailable, "{user:?}");
     }
     let answer = worker.answer(&mut client, register("carl", b""));
-    assert_eq!(answer, Answer::Refused);
-    assert_eq!(worker.look_up("carl"), Answer::Register);
+    assert_eq!(answer, Outcome::Refused);
+    assert_eq!(worker.look_up("carl"), Outcome::NameFree);
 }
 
 #[test]
@@ -74,9 +76,9 @@ fn no_more_accounts_are_registered_than_there_may_be() {
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
     let answer = worker.answer(&mut client, register("bob", PASSWORD));
-    assert_eq!(answer, Answer::Registered);
+    assert_eq!(answer, Outcome::Registered);
     let answer = worker.answer(&mut client, register("carl", PASSWORD));
-    assert_eq!(answer, Answer::Username);
+    assert_eq!(answer, Outcome::NameUnavailable);
     assert_eq!(daemon.account_lines("carl"), [""; 0]);
 }
 
@@ -87,25 +89,25 @@ fn the_third_wrong_password_blocks_the_user_from_that_address_only() {
     for _ in 0..2 {
         let mut client = worker.client();
         let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
-        assert_eq!(answer, Answer::Password);
+        assert_eq!(answer, Outcome::PasswordNeeded);
         worker.close(&client);
     }
     let mut client = worker.client();
     let seconds_left = BLOCK_TIME_S;
     let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
-    assert_eq!(answer, Answer::Locked { seconds_left });
+    assert_eq!(answer, Outcome::Locked { seconds_left });
     for password in [PASSWORD, b"wrong"] {
         match worker.answer(&mut client, log_in("ann", password)) {
-            Answer::Locked { seconds_left } => assert!((1..=BLOCK_TIME_S).contains(&seconds_left)),
+            Outcome::Locked { seconds_left } => assert!((1..=BLOCK_TIME_S).contains(&seconds_left)),
             other => panic!("{other:?}"),
         }
     }
     let mut elsewhere = worker.client();
     let answer = worker.answer(&mut elsewhere, log_in_from(ELSEWHERE, "ann", PASSWORD));
-    assert_eq!(answer, Answer::Welcome);
+    assert_eq!(answer, Outcome::LoggedIn);
     // A block is looked at before `Connected`.
     match worker.look_up("ann") {
-        Answer::Blocked { seconds_left } => assert!((1..=BLOCK_TIME_S).contains(&seconds_left)),
+        Outcome::Blocked { seconds_left } => assert!((1..=BLOCK_TIME_S).contains(&seconds_left)),
         other => panic!("{other:?}"),
     }
 }
@@ -116,9 +118,9 @@ fn a_block_ends() {
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
     // On a slow machine the first failures may be forgotten before the third.
-    let is_locked = |answer| matches!(answer, Answer::Locked { seconds_left: 1 });
+    let is_locked = |answer| matches!(answer, Outcome::Locked { seconds_left: 1 });
     while !is_locked(worker.answer(&mut client, log_in("ann", b"wrong"))) {}
-    worker.wait_for_answer("ann", &Answer::Password);
+    worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     worker.log_in("ann");
 }
 
@@ -130,10 +132,10 @@ fn a_right_password_clears_failures() {
         let mut client = worker.client();
         for _ in 0..2 {
             let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
-            assert_eq!(answer, Answer::Password);
+            assert_eq!(answer, Outcome::PasswordNeeded);
         }
         let answer = worker.answer(&mut client, log_in("ann", PASSWORD));
-        assert_eq!(answer, Answer::Welcome);
+        assert_eq!(answer, Outcome::LoggedIn);
         worker.log_out(client);
     }
 }
@@ -146,12 +148,12 @@ fn who_is_logged_in_elsewhere_is_connected() {
     let mut other_worker = Worker::attach(&daemon);
     let mut second = other_worker.client();
     let answer = other_worker.answer(&mut second, log_in("ann", PASSWORD));
-    assert_eq!(answer, Answer::Connected);
+    assert_eq!(answer, Outcome::AlreadyLoggedIn);
     let answer = other_worker.answer(&mut second, log_in("ann", b"wrong"));
-    assert_eq!(answer, Answer::Password);
+    assert_eq!(answer, Outcome::PasswordNeeded);
     worker.log_out(ann);
     let answer = other_worker.answer(&mut second, log_in("ann", PASSWORD));
-    assert_eq!(answer, Answer::Welcome);
+    assert_eq!(answer, Outcome::LoggedIn);
 }
 
 #[test]
@@ -161,14 +163,14 @@ fn one_connection_is_logged_in_once() {
     let mut ann = worker.log_in("ann");
     for user in ["ann", "bob"] {
         let answer = worker.answer(&mut ann, log_in(user, PASSWORD));
-        assert_eq!(answer, Answer::Refused);
+        assert_eq!(answer, Outcome::Refused);
         let answer = worker.answer(&mut ann, log_in(user, b"wrong"));
-        assert_eq!(answer, Answer::Refused);
+        assert_eq!(answer, Outcome::Refused);
     }
     let answer = worker.answer(&mut ann, register("carl", PASSWORD));
-    assert_eq!(answer, Answer::Refused);
+    assert_eq!(answer, Outcome::Refused);
     assert_eq!(worker.who(&mut ann), "ann");
-    assert_eq!(worker.look_up("carl"), Answer::Register);
+    assert_eq!(worker.look_up("carl"), Outcome::NameFree);
 }
 
 #[test]
@@ -177,7 +179,7 @@ fn a_password_for_no_account_is_answered_with_username() {
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
     let answer = worker.answer(&mut client, log_in("nobody", PASSWORD));
-    assert_eq!(answer, Answer::Username);
+    assert_eq!(answer, Outcome::NameUnavailable);
 }
 
 #[test]
@@ -188,20 +190,24 @@ fn who_is_not_logged_in_is_refused_everything_else() {
     assert_eq!(worker.answer(&mut ann, send("ann", "secret")), SENT);
     let stranger = worker.client();
     let mut logged_out = ann;
-    let answer = worker.answer(&mut logged_out, Call::LogOut);
-    assert_eq!(answer, Answer::LoggedOut);
+    let answer = worker.answer(&mut logged_out, Request::LogOut);
+    assert_eq!(answer, Outcome::LoggedOut);
     for mut client in [stranger, logged_out] {
         for call in [
             send("ann", "text"),
-            Call::Broadcast { text: "text" },
-            Call::Fetch,
-            Call::Who,
-            Call::Last { minutes: 5 },
-            Call::Push { on: true },
-            Call::LogOut,
+            broadcast("text"),
+            Request::Fetch,
+            Request::ListUsers {
+                seen_within_minutes: None,
+            },
+            Request::ListUsers {
+                seen_within_minutes: Some(5),
+            },
+            Request::SetPush { on: true },
+            Request::LogOut,
         ] {
             let reply = worker.ask(&mut client, call);
-            assert_eq!(reply.answer, Answer::Refused);
+            assert_eq!(reply.answer, Outcome::Refused);
             assert_eq!(reply.messages, [] as [Message<'_>; 0]);
             assert_eq!((reply.through, reply.more), (MessageNumber(0), false));
         }
@@ -216,8 +222,8 @@ fn a_closed_connection_is_logged_out_and_nothing_is_answered() {
     let ann = worker.log_in("ann");
     worker.close(&ann);
     // Had there been an answer to it, it would come before this one.
-    assert_eq!(worker.ask(&mut bob, Call::Fetch).connection, bob.serial);
-    worker.wait_for_answer("ann", &Answer::Password);
+    assert_eq!(worker.ask(&mut bob, Request::Fetch).connection, bob.serial);
+    worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     assert_eq!(worker.who(&mut bob), "bob");
 }
 
@@ -231,7 +237,12 @@ fn last_names_those_online_and_those_seen_since() {
     worker.log_out(bob);
     assert_eq!(worker.who(&mut carl), "ann carl");
     for minutes in [1_000, u64::MAX] {
-        let reply = worker.ask(&mut carl, Call::Last { minutes });
+        let reply = worker.ask(
+            &mut carl,
+            Request::ListUsers {
+                seen_within_minutes: Some(minutes),
+            },
+        );
         assert_eq!(users(&reply), "ann bob carl");
     }
 }
@@ -253,7 +264,7 @@ fn full_password_queue_answers_busy() {
         requests.push(worker.client().request(register(user, PASSWORD)));
     }
     worker.request(requests);
-    while worker.next_reply().answer != Answer::Busy {}
+    while worker.next_reply().answer != Outcome::Busy {}
     // Each hash that ends frees a place, and on a busy machine one may end before any given request. A login that takes
     // such a place waits behind all others and fills the queue again, so the next one finds none.
     let mut logins = Vec::new();
@@ -265,11 +276,15 @@ fn full_password_queue_answers_busy() {
         worker.request(vec![behind.request(name("ann"))]);
         loop {
             let reply = worker.next_reply();
-            if reply.answer == Answer::Busy && logins.contains(&reply.connection) {
+            if reply.answer == Outcome::Busy && logins.contains(&reply.connection) {
                 return;
             }
             if reply.connection == behind.serial {
-                assert_eq!(reply.answer, Answer::Password, "it waits for no hash");
+                assert_eq!(
+                    reply.answer,
+                    Outcome::PasswordNeeded,
+                    "it waits for no hash"
+                );
                 break;
             }
         }

@@ -1,10 +1,10 @@
 //! Files of the state directory that somebody deleted, emptied or put back from an older copy: the next start names that, or
 //! it does no harm. It never costs a message in silence.
 
+use chat_model::Outcome;
 use std::fs;
 use std::path::Path;
 
-use chat_rpc::Answer;
 use chat_stated::server::recovery::recover;
 use nix::sys::signal::Signal;
 
@@ -166,6 +166,6 @@ fn a_state_directory_that_is_gone_is_a_failed_disk() {
     wait_for_end(child);
     daemon.wait_for_log("state/lock was deleted or renamed while the server was using it");
     let mut worker = Worker::attach(&daemon);
-    assert_eq!(worker.look_up("nobody"), Answer::Register);
+    assert_eq!(worker.look_up("nobody"), Outcome::NameFree);
     wait_for("a new lock", || state.join("lock").exists().then_some(()));
 }

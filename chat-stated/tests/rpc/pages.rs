@@ -1,10 +1,9 @@
 //! Queues too long for one answer.
 
-use chat_model::MessageNumber;
-use chat_rpc::{Answer, Call, Message};
+use chat_model::{Message, MessageNumber, Outcome, Request};
 
 use super::daemon::Daemon;
-use super::worker::{Client, Reply, SENT, Worker, send, texts};
+use super::worker::{Client, Reply, SENT, Worker, broadcast, send, texts};
 
 /// All that belongs to a reply, asked for page by page as a worker does.
 fn read_all(
@@ -74,7 +73,7 @@ fn read_ten_thousand(flags: &[&str]) {
     assert!(welcome.more && welcome.messages.len() < sent.len());
     // What comes while bob reads is not part of what he was welcomed with.
     assert_eq!(worker.answer(&mut ann, send("bob", "meanwhile")), SENT);
-    let fetched = worker.ask(&mut bob, Call::Fetch);
+    let fetched = worker.ask(&mut bob, Request::Fetch);
     assert_eq!(fetched.messages, [] as [Message<'_>; 0]);
     assert!(fetched.more && fetched.through > welcome.through);
     let read = read_all(
@@ -91,7 +90,7 @@ fn read_ten_thousand(flags: &[&str]) {
     assert_eq!((texts(&rest.0), rest.1), (vec!["meanwhile"], false));
     assert_eq!(worker.answer(&mut ann, send("bob", "at last")), SENT);
     bob.has(fetched.through);
-    let fetched = worker.ask(&mut bob, Call::Fetch);
+    let fetched = worker.ask(&mut bob, Request::Fetch);
     let read = read_reply(&mut worker, &bob, fetched);
     assert_eq!(texts(&read), ["at last"]);
     worker.log_out(bob);
@@ -118,7 +117,7 @@ fn read_long_texts(flags: &[&str]) {
     let sent: Vec<String> = (0..COUNT).map(|number| format!("{number:08000}")).collect();
     send_all(&mut worker, &mut ann, "bob", &sent);
     let text = "to all";
-    assert_eq!(worker.answer(&mut ann, Call::Broadcast { text }), SENT);
+    assert_eq!(worker.answer(&mut ann, broadcast(text)), SENT);
     let (bob, welcome) = worker.log_in_reading("bob");
     assert!(welcome.more && welcome.messages.len() < 100);
     let (mut read, more) = (welcome.messages, welcome.more);
@@ -141,21 +140,29 @@ fn a_page_is_of_ones_own_queue_and_nobody_elses() {
     assert_eq!(texts(&messages), ["for ann"]);
 
     let mut stranger = worker.client();
-    assert_eq!(worker.answer(&mut stranger, Call::Who), Answer::Refused);
+    assert_eq!(
+        worker.answer(
+            &mut stranger,
+            Request::ListUsers {
+                seen_within_minutes: None
+            }
+        ),
+        Outcome::Refused
+    );
     let (messages, more) = worker.page(&stranger, everything.0, everything.1);
     assert_eq!((texts(&messages), more), (vec![], false));
     // The connection of the same number in another worker is another one.
     let mut other_worker = Worker::attach(&daemon);
     let mut same_number = other_worker.client();
     assert_eq!(same_number.serial, ann.serial);
-    let answer = other_worker.answer(&mut same_number, Call::Fetch);
-    assert_eq!(answer, Answer::Refused);
+    let answer = other_worker.answer(&mut same_number, Request::Fetch);
+    assert_eq!(answer, Outcome::Refused);
     let (messages, more) = other_worker.page(&same_number, everything.0, everything.1);
     assert_eq!((texts(&messages), more), (vec![], false));
     // It was no way to get at later ones either.
     assert_eq!(worker.answer(&mut ann, send("bob", "for bob")), SENT);
     assert_eq!(
-        texts(&worker.ask(&mut bob, Call::Fetch).messages),
+        texts(&worker.ask(&mut bob, Request::Fetch).messages),
         ["for bob"]
     );
 }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use chat_model::{MessageNumber, StreamOffset};
-use chat_rpc::{Answer, Call, FromWorker, Message, MessageBatch, SendBatch, ToWorker};
+use chat_model::{Message, MessageBatch, MessageNumber, Outcome, Request, StreamOffset};
+use chat_rpc::{FromWorker, SendBatch, ToWorker};
 
 use super::daemon::{Daemon, PASSWORD};
-use super::worker::{SENT, Worker, register, send, texts, users};
+use super::worker::{SENT, Worker, names, register, send, texts, users};
 
 const NO_MESSAGES: [Message<'static>; 0] = [];
 
@@ -21,12 +21,12 @@ fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
     let mut requests = Vec::new();
     for text in &rounds {
         requests.extend([
-            ann.request(Call::Fetch),
+            ann.request(Request::Fetch),
             ann.request(send("bob", text)),
-            ann.request(Call::Fetch),
+            ann.request(Request::Fetch),
             ann.request(send("ann", text)),
-            ann.request(Call::Push { on: false }),
-            ann.request(Call::Fetch),
+            ann.request(Request::SetPush { on: false }),
+            ann.request(Request::Fetch),
         ]);
     }
     let offsets: Vec<StreamOffset> = requests.iter().map(|request| request.offset).collect();
@@ -39,13 +39,13 @@ fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
             reply
         };
         let fetched = next();
-        assert_eq!(fetched.answer, Answer::Fetched);
+        assert_eq!(fetched.answer, Outcome::Done);
         assert_eq!(fetched.messages, NO_MESSAGES);
         let sent = next();
         assert_eq!(sent.answer, SENT);
         assert_eq!(sent.messages, NO_MESSAGES);
         let fetched = next();
-        assert_eq!(fetched.answer, Answer::Fetched);
+        assert_eq!(fetched.answer, Outcome::Done);
         assert_eq!(
             fetched.messages, NO_MESSAGES,
             "not before the answer to its send"
@@ -54,7 +54,7 @@ fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
         assert_eq!(sent.answer, SENT);
         assert_eq!(texts(&sent.messages), [text]);
         assert_eq!(next().messages, NO_MESSAGES);
-        assert_eq!(next().answer, Answer::Fetched);
+        assert_eq!(next().answer, Outcome::Done);
     }
     assert_eq!(answered, offsets);
 }
@@ -69,11 +69,21 @@ fn a_list_shows_what_was_asked_before() {
         worker.log_in("carl"),
     );
     worker.close(&carl);
-    worker.request([ann.request(send("bob", "1")), ann.request(Call::Who)]);
+    worker.request([
+        ann.request(send("bob", "1")),
+        ann.request(Request::ListUsers {
+            seen_within_minutes: None,
+        }),
+    ]);
     assert_eq!(worker.next_reply().answer, SENT);
     let who = worker.next_reply();
     assert_eq!((who.connection, users(&who)), (ann.serial, "ann bob"));
-    let last = worker.ask(&mut bob, Call::Last { minutes: 5 });
+    let last = worker.ask(
+        &mut bob,
+        Request::ListUsers {
+            seen_within_minutes: Some(5),
+        },
+    );
     assert_eq!(users(&last), "ann bob carl");
     assert!(last.more, "the message is to be asked for");
     let (messages, more) = worker.page(&bob, MessageNumber(0), last.through);
@@ -92,13 +102,17 @@ fn equal_lists_travel_once() {
     let mut clients: Vec<_> = names.iter().map(|name| worker.log_in(name)).collect();
     let requests: Vec<_> = clients
         .iter_mut()
-        .map(|client| client.request(Call::Last { minutes: 9 }))
+        .map(|client| {
+            client.request(Request::ListUsers {
+                seen_within_minutes: Some(9),
+            })
+        })
         .collect();
     worker.request(requests);
     match worker.next_item().expect("a list") {
         ToWorker::Users { requests, names } => {
             assert_eq!(requests.len(), CLIENTS);
-            assert_eq!(names, user_names.join(" "));
+            assert!(names.iter().eq(&user_names));
         }
         other => panic!("a list was due, not {other:?}"),
     }
@@ -111,15 +125,15 @@ fn logging_out_behind_other_requests_waits_for_them() {
     let mut ann = worker.log_in("ann");
     let requests = [
         ann.request(send("bob", "1")),
-        ann.request(Call::Fetch),
-        ann.request(Call::LogOut),
-        ann.request(Call::Fetch),
+        ann.request(Request::Fetch),
+        ann.request(Request::LogOut),
+        ann.request(Request::Fetch),
     ];
     worker.request(requests);
     assert_eq!(worker.next_reply().answer, SENT);
-    assert_eq!(worker.next_reply().answer, Answer::Fetched);
-    assert_eq!(worker.next_reply().answer, Answer::LoggedOut);
-    assert_eq!(worker.next_reply().answer, Answer::Refused);
+    assert_eq!(worker.next_reply().answer, Outcome::Done);
+    assert_eq!(worker.next_reply().answer, Outcome::LoggedOut);
+    assert_eq!(worker.next_reply().answer, Outcome::Refused);
 }
 
 #[test]
@@ -157,7 +171,7 @@ fn thousands_of_requests_of_many_connections_in_one_write() {
         assert_eq!(due[client.unwrap()].remove(0), reply.offset);
         received += reply.messages.len();
     }
-    received += worker.ask(&mut clients[0], Call::Fetch).messages.len();
+    received += worker.ask(&mut clients[0], Request::Fetch).messages.len();
     assert_eq!(received, CLIENTS * EACH);
 }
 
@@ -174,15 +188,15 @@ fn a_request_that_comes_again_gets_its_first_answer_and_is_not_done_again() {
     assert_eq!(worker.next_reply().answer, SENT);
     // Another text under the same name is not another message.
     let mut other = request.clone();
-    other.call = send("nobody", "twice");
+    other.request = send("nobody", "twice");
     worker.request([other]);
     assert_eq!(worker.next_reply().answer, SENT);
     // Once its answer has arrived, its name is used up.
     ann.answered = request.offset;
-    assert_eq!(worker.answer(&mut ann, Call::Fetch), Answer::Fetched);
+    assert_eq!(worker.answer(&mut ann, Request::Fetch), Outcome::Done);
     assert_eq!(worker.answer(&mut ann, send("bob", "next")), SENT);
     worker.request([request]);
-    assert_eq!(worker.next_reply().answer, Answer::Refused);
+    assert_eq!(worker.next_reply().answer, Outcome::Refused);
     let (_, welcome) = worker.log_in_reading("bob");
     assert_eq!(texts(&welcome.messages), ["once", "next"]);
 }
@@ -194,9 +208,9 @@ fn a_registration_that_comes_again_is_registered_again_and_not_taken() {
     let mut client = worker.client();
     let request = client.request(register("ann", PASSWORD));
     worker.request([request.clone()]);
-    assert_eq!(worker.next_reply().answer, Answer::Registered);
+    assert_eq!(worker.next_reply().answer, Outcome::Registered);
     worker.request([request]);
-    assert_eq!(worker.next_reply().answer, Answer::Registered);
+    assert_eq!(worker.next_reply().answer, Outcome::Registered);
     assert_eq!(daemon.account_lines("ann").len(), 1);
 }
 
@@ -215,7 +229,7 @@ fn more_unconfirmed_requests_than_may_be_in_flight_are_refused() {
     for _ in 1..MAX_IN_FLIGHT {
         assert_eq!(worker.next_reply().answer, SENT);
     }
-    assert_eq!(worker.next_reply().answer, Answer::Refused);
+    assert_eq!(worker.next_reply().answer, Outcome::Refused);
     ann.answered = ann.offset;
     assert_eq!(worker.answer(&mut ann, send("bob", "last")), SENT);
 }
@@ -225,13 +239,12 @@ fn lines_that_travel_together_are_so_many_requests_even_across_a_kill() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
-    let offsets: Vec<_> = (0..3).map(|_| ann.request(Call::Fetch).offset).collect();
-    let lines = MessageBatch::of([
-        (offsets[0], "bob", "one"),
-        (offsets[1], "bob", "two"),
-        (offsets[2], "bob", "three"),
-    ])
-    .unwrap();
+    let offsets: Vec<_> = (0..3).map(|_| ann.request(Request::Fetch).offset).collect();
+    let bob = names("bob");
+    let said = ["one", "two", "three"];
+    let lines = offsets.iter().zip(said);
+    let lines = lines.map(|(offset, text)| (*offset, bob.names(), text));
+    let lines = MessageBatch::of(lines).unwrap();
     let together = || {
         FromWorker::SendBatch(SendBatch {
             connection: ann.serial,
@@ -242,7 +255,7 @@ fn lines_that_travel_together_are_so_many_requests_even_across_a_kill() {
     };
     worker.say([together()]);
     match worker.next_item() {
-        Some(ToWorker::Sent {
+        Some(ToWorker::Stored {
             connection,
             first,
             last,

@@ -1,16 +1,17 @@
 //! The daemon told to stop, killed, and started again.
 
+use chat_model::{Outcome, Request};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use chat_rpc::{Answer, Call, FromWorker, ToWorker};
+use chat_rpc::{FromWorker, ToWorker};
 use nix::sys::signal::Signal;
 use nix::unistd::{getegid, geteuid};
 
 use super::daemon::{Daemon, PASSWORD, send_signal, wait_for_end};
-use super::worker::{SENT, Worker, log_in, name, register, send, texts, users};
+use super::worker::{SENT, Worker, broadcast, log_in, name, register, send, texts, users};
 
 /// The default of `--worker-user`.
 const WORKER_GROUP: u32 = 64_191;
@@ -48,10 +49,10 @@ fn sigterm_waits_for_what_is_in_flight() {
     // Answered out of turn, so the registration before it was taken.
     let mut answers = vec![worker.next_reply().answer];
     assert!(daemon.stop().success());
-    while let Some(ToWorker::Reply { answer, .. }) = worker.next_item() {
-        answers.push(answer);
+    while let Some(ToWorker::Reply { outcome, .. }) = worker.next_item() {
+        answers.push(outcome);
     }
-    assert_eq!(answers, [Answer::Password, Answer::Registered]);
+    assert_eq!(answers, [Outcome::PasswordNeeded, Outcome::Registered]);
     assert_eq!(daemon.account_lines("bob").len(), 1);
 }
 
@@ -88,7 +89,7 @@ fn a_restart_keeps_queues_blocks_and_when_users_were_seen() {
     bob.has(read);
     worker.answer(&mut ann, send("bob", "direct"));
     let text = "to all";
-    assert_eq!(worker.answer(&mut ann, Call::Broadcast { text }), SENT);
+    assert_eq!(worker.answer(&mut ann, broadcast(text)), SENT);
     let mut failing = worker.client();
     for _ in 0..3 {
         worker.answer(&mut failing, log_in("carl", b"wrong"));
@@ -107,13 +108,18 @@ fn a_restart_keeps_queues_blocks_and_when_users_were_seen() {
         worker.come_back(&daemon, Vec::new());
         assert!(matches!(
             worker.look_up("carl"),
-            Answer::Blocked {
+            Outcome::Blocked {
                 seconds_left: 1..=1_000
             }
         ));
         let (mut bob, welcome) = worker.log_in_reading("bob");
         assert_eq!(texts(&welcome.messages), ["direct", text]);
-        let reply = worker.ask(&mut bob, Call::Last { minutes: 1_000 });
+        let reply = worker.ask(
+            &mut bob,
+            Request::ListUsers {
+                seen_within_minutes: Some(1_000),
+            },
+        );
         assert_eq!(users(&reply), "ann bob");
         worker.log_out(bob);
     }
@@ -130,7 +136,7 @@ fn the_state_ends_with_its_supervisor() {
     assert_eq!(worker.next_item(), None);
     assert!(UnixStream::connect(daemon.socket()).is_err());
     daemon.start_again();
-    assert_eq!(Worker::attach(&daemon).look_up("nobody"), Answer::Register);
+    assert_eq!(Worker::attach(&daemon).look_up("nobody"), Outcome::NameFree);
 }
 
 #[test]
@@ -139,7 +145,7 @@ fn a_second_daemon_in_the_same_directory_leaves_the_first_alone() {
     let mut worker = Worker::attach(&daemon);
     let output = daemon.start_another().wait_with_output().unwrap();
     assert!(!output.status.success());
-    assert_eq!(worker.look_up("ann"), Answer::Password);
+    assert_eq!(worker.look_up("ann"), Outcome::PasswordNeeded);
     Worker::attach(&daemon);
 }
 
@@ -156,7 +162,7 @@ fn nothing_is_lost_that_was_answered_before_a_kill() {
     }
     // SIGHUP and a worker's end in between harm nothing either.
     daemon.signal(Signal::SIGHUP);
-    worker.say([FromWorker::Close {
+    worker.say([FromWorker::ClientClosed {
         connection: ann.serial,
         progress: ann.progress,
     }]);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use chat_model::{MessageNumber, Progress};
-use chat_rpc::{Answer, Call, FromWorker, Message};
+use chat_model::{Message, MessageNumber, Outcome, Progress, Request};
+use chat_rpc::FromWorker;
 
 use super::daemon::Daemon;
-use super::worker::{Client, SENT, Worker, send, send_group, texts};
+use super::worker::{Client, SENT, Worker, broadcast, send, send_group, texts};
 
 /// Ann, and in another worker bob.
 pub(crate) struct Scene {
@@ -37,8 +37,8 @@ pub(crate) fn with_push() -> Scene {
     let mut scene = without_push();
     let reply = scene
         .readers_worker
-        .ask(&mut scene.bob, Call::Push { on: true });
-    assert_eq!(reply.answer, Answer::Fetched);
+        .ask(&mut scene.bob, Request::SetPush { on: true });
+    assert_eq!(reply.answer, Outcome::Done);
     scene
 }
 
@@ -54,8 +54,8 @@ fn a_message_is_pushed_while_push_is_on() {
         mut bob,
     } = without_push();
     assert_eq!(worker.answer(&mut ann, send("bob", "before")), SENT);
-    let pushing = readers_worker.ask(&mut bob, Call::Push { on: true });
-    assert_eq!(pushing.answer, Answer::Fetched);
+    let pushing = readers_worker.ask(&mut bob, Request::SetPush { on: true });
+    assert_eq!(pushing.answer, Outcome::Done);
     assert_eq!(texts(&pushing.messages), ["before"]);
 
     for text in ["1", "2"] {
@@ -67,14 +67,14 @@ fn a_message_is_pushed_while_push_is_on() {
     }
     // What was pushed does not come again with an answer.
     assert_eq!(
-        readers_worker.ask(&mut bob, Call::Fetch).messages,
+        readers_worker.ask(&mut bob, Request::Fetch).messages,
         NO_MESSAGES
     );
 
-    let answer = readers_worker.answer(&mut bob, Call::Push { on: false });
-    assert_eq!(answer, Answer::Fetched);
+    let answer = readers_worker.answer(&mut bob, Request::SetPush { on: false });
+    assert_eq!(answer, Outcome::Done);
     assert_eq!(worker.answer(&mut ann, send("bob", "after")), SENT);
-    let fetched = readers_worker.ask(&mut bob, Call::Fetch);
+    let fetched = readers_worker.ask(&mut bob, Request::Fetch);
     assert_eq!(texts(&fetched.messages), ["after"]);
 }
 
@@ -83,12 +83,12 @@ fn ones_own_message_comes_with_the_answer_and_is_not_pushed_too() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
-    worker.ask(&mut ann, Call::Push { on: true });
+    worker.ask(&mut ann, Request::SetPush { on: true });
     for text in ["1", "2", "3"] {
         let reply = worker.ask(&mut ann, send("ann", text));
         assert_eq!(texts(&reply.messages), [text]);
     }
-    assert_eq!(worker.ask(&mut ann, Call::Fetch).messages, NO_MESSAGES);
+    assert_eq!(worker.ask(&mut ann, Request::Fetch).messages, NO_MESSAGES);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_slow_reader_is_told_to_ask_and_misses_nothing() {
     }
     assert!(read.len() < COUNT / 2, "{} were pushed", read.len());
     let mut promised = promised.unwrap();
-    let newest = readers_worker.ask(&mut bob, Call::Fetch);
+    let newest = readers_worker.ask(&mut bob, Request::Fetch);
     assert_eq!(newest.messages, NO_MESSAGES);
     assert!(newest.more);
     promised = promised.max(newest.through);
@@ -173,13 +173,13 @@ fn a_broadcast_to_many_is_one_push_for_each_worker() {
     for (number, name) in names.iter().enumerate() {
         let worker = &mut workers[number % 2];
         let mut client = worker.log_in(name);
-        worker.ask(&mut client, Call::Push { on: true });
+        worker.ask(&mut client, Request::SetPush { on: true });
         due[number % 2].insert(client.serial);
         clients.push(client);
     }
     due[0].remove(&clients[0].serial);
     let text = "to all";
-    let answer = workers[0].answer(&mut clients[0], Call::Broadcast { text });
+    let answer = workers[0].answer(&mut clients[0], broadcast(text));
     assert_eq!(answer, SENT);
     for (worker, due) in workers.iter_mut().zip(due) {
         let (connections, messages, _, more) = worker.next_push();
@@ -205,9 +205,9 @@ fn who_left_is_not_pushed_to() {
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
     let mut bob = worker.log_in("bob");
-    worker.ask(&mut bob, Call::Push { on: true });
+    worker.ask(&mut bob, Request::SetPush { on: true });
     worker.close(&bob);
-    worker.wait_for_answer("bob", &Answer::Password);
+    worker.wait_for_answer("bob", &Outcome::PasswordNeeded);
     assert_eq!(worker.answer(&mut ann, send("bob", "later")), SENT);
     // The next item is the answer to this, not a push.
     assert_eq!(worker.who(&mut ann), "ann");

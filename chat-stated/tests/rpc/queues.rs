@@ -1,7 +1,7 @@
 //! When a message leaves its queue.
 
-use chat_model::MessageNumber;
-use chat_rpc::{Answer, Call, FromWorker, Message};
+use chat_model::{Message, MessageNumber, Outcome, Request};
+use chat_rpc::FromWorker;
 
 use super::daemon::Daemon;
 use super::worker::{SENT, Worker, everything_up_to, send, texts};
@@ -17,15 +17,15 @@ fn a_message_stays_until_its_reader_surely_has_it() {
     worker.ask(&mut ann, send("ann", "2"));
     ann.progress.sent = MessageNumber(u64::MAX);
     ann.progress.acknowledged = first.through;
-    assert_eq!(worker.answer(&mut ann, Call::Fetch), Answer::Fetched);
+    assert_eq!(worker.answer(&mut ann, Request::Fetch), Outcome::Done);
     worker.close(&ann);
-    worker.wait_for_answer("ann", &Answer::Password);
+    worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
 
     let (mut ann, welcome) = worker.log_in_reading("ann");
     assert_eq!(texts(&welcome.messages), ["1", "2"]);
     ann.progress.confirmed = first.through;
     worker.close(&ann);
-    worker.wait_for_answer("ann", &Answer::Password);
+    worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     let (ann, welcome) = worker.log_in_reading("ann");
     assert_eq!(texts(&welcome.messages), ["2"]);
     worker.say([FromWorker::Progress {
@@ -43,9 +43,19 @@ fn nothing_is_sent_twice_on_one_connection() {
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
     assert_eq!(worker.ask(&mut ann, send("ann", "1")).messages.len(), 1);
-    assert_eq!(worker.ask(&mut ann, Call::Fetch).messages, NO_MESSAGES);
-    assert_eq!(worker.ask(&mut ann, Call::Who).messages, NO_MESSAGES);
-    let reply = worker.ask(&mut ann, Call::LogOut);
+    assert_eq!(worker.ask(&mut ann, Request::Fetch).messages, NO_MESSAGES);
+    assert_eq!(
+        worker
+            .ask(
+                &mut ann,
+                Request::ListUsers {
+                    seen_within_minutes: None
+                }
+            )
+            .messages,
+        NO_MESSAGES
+    );
+    let reply = worker.ask(&mut ann, Request::LogOut);
     assert_eq!(reply.messages, NO_MESSAGES);
 }
 
@@ -62,12 +72,12 @@ fn progress_beyond_what_there_is_takes_nothing_that_is_to_come() {
         progress: all,
     }]);
     bob.progress = all;
-    assert_eq!(worker.answer(&mut bob, Call::Fetch), Answer::Fetched);
+    assert_eq!(worker.answer(&mut bob, Request::Fetch), Outcome::Done);
     assert_eq!(worker.answer(&mut ann, send("bob", "2")), SENT);
-    let fetched = worker.ask(&mut bob, Call::Fetch);
+    let fetched = worker.ask(&mut bob, Request::Fetch);
     assert_eq!(texts(&fetched.messages), ["2"]);
     worker.close(&bob);
-    worker.wait_for_answer("bob", &Answer::Password);
+    worker.wait_for_answer("bob", &Outcome::PasswordNeeded);
     assert_eq!(worker.answer(&mut ann, send("bob", "3")), SENT);
     let (_, welcome) = worker.log_in_reading("bob");
     assert_eq!(texts(&welcome.messages).last(), Some(&"3"));
@@ -87,14 +97,14 @@ fn progress_of_a_connection_that_is_not_there_is_nothing() {
             connection: stranger.serial,
             progress: everything_up_to(newest),
         },
-        FromWorker::Close {
+        FromWorker::ClientClosed {
             connection: stranger.serial,
             progress: everything_up_to(newest),
         },
     ]);
-    assert_eq!(other_worker.look_up("ann"), Answer::Connected);
+    assert_eq!(other_worker.look_up("ann"), Outcome::AlreadyLoggedIn);
     worker.close(&ann);
-    worker.wait_for_answer("ann", &Answer::Password);
+    worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     let (_, welcome) = worker.log_in_reading("ann");
     assert_eq!(texts(&welcome.messages), ["1"]);
 }

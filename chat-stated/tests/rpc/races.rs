@@ -1,14 +1,13 @@
 //! Two workers that want the same thing at once.
 
-use chat_rpc::Answer;
-
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{Worker, log_in, register};
+use chat_model::Outcome;
 
 const ROUNDS: usize = 20;
 
 /// The two answers, sorted by whether they are `expected`.
-fn sorted(answers: [Answer<'static>; 2], expected: &Answer<'_>) -> [Answer<'static>; 2] {
+fn sorted(answers: [Outcome<'static>; 2], expected: &Outcome<'_>) -> [Outcome<'static>; 2] {
     let [first, second] = answers;
     if first == *expected {
         [first, second]
@@ -28,13 +27,13 @@ fn one_login_is_welcome_to_one_of_two_workers() {
         }
         let answers = workers.each_mut().map(|worker| worker.next_reply().answer);
         assert_eq!(
-            sorted(answers, &Answer::Welcome),
-            [Answer::Welcome, Answer::Connected]
+            sorted(answers, &Outcome::LoggedIn),
+            [Outcome::LoggedIn, Outcome::AlreadyLoggedIn]
         );
         for (worker, client) in workers.iter_mut().zip(&clients) {
             worker.close(client);
         }
-        workers[0].wait_for_answer("ann", &Answer::Password);
+        workers[0].wait_for_answer("ann", &Outcome::PasswordNeeded);
     }
 }
 
@@ -50,13 +49,13 @@ fn one_login_is_welcome_to_one_of_two_clients() {
         worker.request(requests);
         let answers = [worker.next_reply().answer, worker.next_reply().answer];
         assert_eq!(
-            sorted(answers, &Answer::Welcome),
-            [Answer::Welcome, Answer::Connected]
+            sorted(answers, &Outcome::LoggedIn),
+            [Outcome::LoggedIn, Outcome::AlreadyLoggedIn]
         );
         for client in &clients {
             worker.close(client);
         }
-        worker.wait_for_answer("ann", &Answer::Password);
+        worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     }
 }
 
@@ -72,14 +71,14 @@ fn one_name_is_registered_once_whoever_asks() {
             worker.request([client.request(register(&user, password))]);
         }
         let answers = workers.each_mut().map(|worker| worker.next_reply().answer);
-        let winner = usize::from(answers[1] == Answer::Registered);
+        let winner = usize::from(answers[1] == Outcome::Registered);
         assert_eq!(
-            sorted(answers, &Answer::Registered),
-            [Answer::Registered, Answer::Username]
+            sorted(answers, &Outcome::Registered),
+            [Outcome::Registered, Outcome::NameUnavailable]
         );
         assert_eq!(daemon.account_lines(&user).len(), 1);
         let client = &mut clients[winner];
         let answer = workers[winner].answer(client, log_in(&user, passwords[winner]));
-        assert_eq!(answer, Answer::Welcome, "the secret is the winner's");
+        assert_eq!(answer, Outcome::LoggedIn, "the secret is the winner's");
     }
 }

@@ -1,12 +1,13 @@
 //! Messages that are read while a checkpoint waits for that: it has no texts of them.
 
-use chat_rpc::{Answer, Call, ToWorker};
+use chat_model::{Outcome, Request};
+use chat_rpc::ToWorker;
 use chat_stated::checkpoint::CheckpointSnapshot;
 
 use super::daemon::{Daemon, wait_for};
 use super::pages::{read_reply, send_all};
 use super::texts_on_disk::numbered;
-use super::worker::{Client, SENT, Worker, texts};
+use super::worker::{Client, SENT, Worker, broadcast, texts};
 
 /// More than a checkpoint takes at once without waiting.
 const MESSAGES: usize = 3_000;
@@ -49,7 +50,7 @@ fn played() -> Played {
     // The one with which the checkpoint is due.
     send_all(&mut worker, &mut ann, "cy", &numbered(100, 20));
     bob.has(through);
-    worker.ask(&mut bob, Call::Fetch);
+    worker.ask(&mut bob, Request::Fetch);
     let (with_texts, read) = wait_for("a checkpoint with messages", || pages(&daemon));
     assert!(read > 0 && with_texts > 0, "{read} {with_texts}");
     assert!(with_texts <= 2, "{with_texts} pages of 200 messages");
@@ -82,14 +83,14 @@ fn what_is_read_while_a_checkpoint_waits_for_it_stays_read_and_all_else_is_there
     daemon.kill_child();
     worker.come_back(&daemon, vec![ann.resumed(), bob.resumed()]);
     assert_eq!(
-        texts(&worker.ask(&mut bob, Call::Fetch).messages),
+        texts(&worker.ask(&mut bob, Request::Fetch).messages),
         [] as [&str; 0]
     );
     assert_eq!(waiting_for_cy(&mut worker), for_cy);
-    let request = ann.request(Call::Broadcast { text: "to all" });
+    let request = ann.request(broadcast("to all"));
     worker.request([request]);
     match worker.next_item() {
-        Some(ToWorker::Reply { answer, .. }) => assert_eq!(answer, SENT),
+        Some(ToWorker::Reply { outcome, .. }) => assert_eq!(outcome, SENT),
         other => panic!("{other:?}"),
     }
 }
@@ -122,7 +123,7 @@ fn a_journal_that_is_moved_away_takes_no_reading_along_that_the_checkpoint_relie
     let mut worker = Worker::attach(&daemon);
     assert_eq!(waiting_for_cy(&mut worker), for_cy);
     // His session ends once its worker had time to come back.
-    worker.wait_for_answer("bob", &Answer::Password);
+    worker.wait_for_answer("bob", &Outcome::PasswordNeeded);
     let (bob, welcome) = worker.log_in_reading("bob");
     assert!(read_reply(&mut worker, &bob, welcome).is_empty());
     drop(worker);

@@ -1,7 +1,7 @@
 //! The daemon's process dies, and its workers come back.
 
-use chat_model::MessageNumber;
-use chat_rpc::{Answer, Call, FromWorker, Message, ResumedConnection};
+use chat_model::{Message, MessageNumber, Outcome, Request};
+use chat_rpc::{FromWorker, ResumedConnection};
 
 use super::daemon::{Daemon, PASSWORD};
 use super::push::{Scene, with_push};
@@ -21,12 +21,12 @@ fn sessions_of_named_connections_go_on_and_others_are_logged_out() {
         daemon.kill_child();
         worker.come_back(&daemon, vec![ann.resumed()]);
         other_worker.come_back(&daemon, vec![carl.resumed()]);
-        worker.wait_for_answer("bob", &Answer::Password);
+        worker.wait_for_answer("bob", &Outcome::PasswordNeeded);
         assert_eq!(worker.who(&mut ann), "ann carl");
-        assert_eq!(other_worker.look_up("ann"), Answer::Connected);
+        assert_eq!(other_worker.look_up("ann"), Outcome::AlreadyLoggedIn);
         let sent = other_worker.answer(&mut carl, send("ann", "still here"));
         assert_eq!(sent, SENT);
-        let fetched = worker.ask(&mut ann, Call::Fetch);
+        let fetched = worker.ask(&mut ann, Request::Fetch);
         assert_eq!(texts(&fetched.messages), ["still here"]);
         ann.has(fetched.through);
     }
@@ -66,7 +66,7 @@ fn what_was_not_answered_is_answered_when_it_comes_again_and_done_once() {
             assert_eq!((reply.offset, reply.answer), (request.offset, SENT));
         }
         ann.answered = ann.offset;
-        let fetched = worker.ask(&mut bob, Call::Fetch);
+        let fetched = worker.ask(&mut bob, Request::Fetch);
         assert_eq!(texts(&fetched.messages), sent);
         bob.has(fetched.through);
     }
@@ -86,15 +86,15 @@ fn a_login_and_a_registration_are_finished_when_they_come_again() {
         if round == 4 {
             // Once with both surely decided.
             let answers = [worker.next_reply().answer, worker.next_reply().answer];
-            assert!(answers.contains(&Answer::Welcome), "{answers:?}");
+            assert!(answers.contains(&Outcome::LoggedIn), "{answers:?}");
         }
         daemon.kill_child();
         worker.come_back(&daemon, vec![registering.resumed(), ann.resumed()]);
         worker.request([registration]);
-        assert_eq!(worker.next_reply().answer, Answer::Registered);
+        assert_eq!(worker.next_reply().answer, Outcome::Registered);
         assert!(!daemon.account_lines(&user).is_empty());
         worker.request([login]);
-        assert_eq!(worker.next_reply().answer, Answer::Welcome);
+        assert_eq!(worker.next_reply().answer, Outcome::LoggedIn);
         assert_eq!(worker.who(&mut ann), "ann");
         worker.log_out(ann);
     }
@@ -107,17 +107,17 @@ fn a_wrong_password_that_comes_again_is_counted_once() {
     let mut client = worker.client();
     let first = client.request(log_in("ann", b"wrong"));
     worker.request([first.clone()]);
-    assert_eq!(worker.next_reply().answer, Answer::Password);
+    assert_eq!(worker.next_reply().answer, Outcome::PasswordNeeded);
     daemon.kill_child();
     worker.come_back(&daemon, vec![client.resumed()]);
     worker.request([first.clone(), first]);
-    assert_eq!(worker.next_reply().answer, Answer::Password);
-    assert_eq!(worker.next_reply().answer, Answer::Password);
+    assert_eq!(worker.next_reply().answer, Outcome::PasswordNeeded);
+    assert_eq!(worker.next_reply().answer, Outcome::PasswordNeeded);
     let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
-    assert_eq!(answer, Answer::Password);
+    assert_eq!(answer, Outcome::PasswordNeeded);
     let answer = worker.answer(&mut client, log_in("ann", b"wrong"));
     let seconds_left = 1_000;
-    assert_eq!(answer, Answer::Locked { seconds_left });
+    assert_eq!(answer, Outcome::Locked { seconds_left });
 }
 
 #[test]
@@ -125,14 +125,14 @@ fn a_logout_that_comes_again_is_answered_again() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
-    let logout = ann.request(Call::LogOut);
+    let logout = ann.request(Request::LogOut);
     worker.request([logout.clone()]);
-    assert_eq!(worker.next_reply().answer, Answer::LoggedOut);
+    assert_eq!(worker.next_reply().answer, Outcome::LoggedOut);
     daemon.kill_child();
     worker.come_back(&daemon, vec![ann.resumed()]);
     worker.request([logout]);
-    assert_eq!(worker.next_reply().answer, Answer::LoggedOut);
-    assert_eq!(worker.look_up("ann"), Answer::Password);
+    assert_eq!(worker.next_reply().answer, Outcome::LoggedOut);
+    assert_eq!(worker.look_up("ann"), Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -142,13 +142,13 @@ fn a_client_that_had_only_named_a_user_goes_on() {
     let mut client = worker.client();
     let naming = client.request(super::worker::name("ann"));
     worker.request([naming.clone()]);
-    assert_eq!(worker.next_reply().answer, Answer::Password);
+    assert_eq!(worker.next_reply().answer, Outcome::PasswordNeeded);
     daemon.kill_child();
     worker.come_back(&daemon, vec![client.resumed()]);
     worker.request([naming]);
-    assert_eq!(worker.next_reply().answer, Answer::Password);
+    assert_eq!(worker.next_reply().answer, Outcome::PasswordNeeded);
     let answer = worker.answer(&mut client, log_in("ann", PASSWORD));
-    assert_eq!(answer, Answer::Welcome);
+    assert_eq!(answer, Outcome::LoggedIn);
 }
 
 #[test]
@@ -170,11 +170,11 @@ fn delivery_goes_on_after_what_the_worker_took() {
         ..bob.resumed()
     };
     worker.come_back(&daemon, vec![ann.resumed(), resumed]);
-    let fetched = worker.ask(&mut bob, Call::Fetch);
+    let fetched = worker.ask(&mut bob, Request::Fetch);
     assert_eq!(texts(&fetched.messages), ["3"]);
     // Only what his reader surely has is gone.
     worker.close(&bob);
-    worker.wait_for_answer("bob", &Answer::Password);
+    worker.wait_for_answer("bob", &Outcome::PasswordNeeded);
     let (_, welcome) = worker.log_in_reading("bob");
     assert_eq!(texts(&welcome.messages), ["2", "3"]);
 }
@@ -203,7 +203,7 @@ fn push_goes_on_and_what_came_meanwhile_is_pushed() {
     assert_eq!(texts(&readers_worker.next_push().1), ["2"]);
     bob.has(through);
     assert_eq!(
-        readers_worker.ask(&mut bob, Call::Fetch).messages,
+        readers_worker.ask(&mut bob, Request::Fetch).messages,
         NO_MESSAGES
     );
 }
@@ -240,7 +240,7 @@ fn pages_are_asked_for_again() {
         more = page_more;
     }
     assert_eq!(read, 40);
-    assert_eq!(worker.ask(&mut bob, Call::Fetch).messages, NO_MESSAGES);
+    assert_eq!(worker.ask(&mut bob, Request::Fetch).messages, NO_MESSAGES);
 }
 
 #[test]

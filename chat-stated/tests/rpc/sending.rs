@@ -1,22 +1,22 @@
 //! Messages to some and to all.
 
+use chat_model::{Message, NameList, Outcome, Request};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chat_rpc::{Answer, Call, Message};
-
 use super::daemon::Daemon;
-use super::worker::{SENT, Worker, send, send_group, texts};
+use super::worker::{SENT, Worker, broadcast, send, send_group, texts};
 
 #[test]
 fn a_message_waits_for_its_reader_with_sender_time_and_number() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
-    let wall_s = || {
+    let wall_ms = || {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        since_epoch.as_secs().cast_signed()
+        i64::try_from(since_epoch.as_millis()).unwrap()
     };
-    let before = wall_s();
+    // Times are whole seconds.
+    let before = wall_ms() / 1_000 * 1_000;
     let text = " two  spaces, \u{202e} and a long one: ";
     assert_eq!(worker.answer(&mut ann, send("bob", text)), SENT);
     assert_eq!(worker.answer(&mut ann, send("bob", "second")), SENT);
@@ -25,7 +25,7 @@ fn a_message_waits_for_its_reader_with_sender_time_and_number() {
         panic!("{welcome:?}");
     };
     assert_eq!((first.sender, first.text), ("ann", text));
-    assert!((before..=wall_s()).contains(&first.wall_s));
+    assert!((before..=wall_ms()).contains(&first.time_ms));
     assert_eq!(second.text, "second");
     assert!(first.number < second.number && second.number <= welcome.through);
     assert!(!welcome.more);
@@ -38,16 +38,16 @@ fn unknown_names_are_told_in_their_order_and_the_known_get_it_once() {
     let mut ann = worker.log_in("ann");
     let recipients = "zoe bob carl Bob zoe carl b\u{202e}";
     let answer = worker.answer(&mut ann, send_group(recipients, "hello"));
-    let unknown = vec!["zoe", "Bob", "b\u{202e}"];
-    assert_eq!(answer, Answer::Sent { unknown });
+    let unknown = ["zoe", "Bob", "b\u{202e}"].into_iter().collect();
+    assert_eq!(answer, Outcome::Stored { unknown });
     for reader in ["bob", "carl"] {
         let (_, welcome) = worker.log_in_reading(reader);
         assert_eq!(texts(&welcome.messages), ["hello"]);
     }
     assert_eq!(
         worker.answer(&mut ann, send("nobody", "hello")),
-        Answer::Sent {
-            unknown: vec!["nobody"]
+        Outcome::Stored {
+            unknown: NameList::one("nobody"),
         }
     );
 }
@@ -69,16 +69,16 @@ fn what_a_worker_should_have_cleaned_is_refused() {
         "\0",
     ] {
         let answer = worker.answer(&mut ann, send("bob", text));
-        assert_eq!(answer, Answer::Refused, "{text:?}");
-        let answer = worker.answer(&mut ann, Call::Broadcast { text });
-        assert_eq!(answer, Answer::Refused, "{text:?}");
+        assert_eq!(answer, Outcome::Refused, "{text:?}");
+        let answer = worker.answer(&mut ann, broadcast(text));
+        assert_eq!(answer, Outcome::Refused, "{text:?}");
     }
     for name in ["", " a", "a  b", "a,b", "a\tb", "a\nb", "\u{9b}"] {
         let answer = worker.answer(&mut ann, send_group(&format!("bob {name}"), "text"));
-        assert_eq!(answer, Answer::Refused, "{name:?}");
+        assert_eq!(answer, Outcome::Refused, "{name:?}");
     }
     let answer = worker.answer(&mut ann, send_group("", "text"));
-    assert_eq!(answer, Answer::Refused);
+    assert_eq!(answer, Outcome::Refused);
     let (_, welcome) = worker.log_in_reading("bob");
     assert_eq!(welcome.messages, [] as [Message<'_>; 0]);
 }
@@ -90,17 +90,17 @@ fn a_broadcast_reaches_every_account_but_the_sender_and_later_ones() {
     let mut ann = worker.log_in("ann");
     let mut bob = worker.log_in("bob");
     let text = "to all";
-    assert_eq!(worker.answer(&mut ann, Call::Broadcast { text }), SENT);
-    let fetched = worker.ask(&mut bob, Call::Fetch);
+    assert_eq!(worker.answer(&mut ann, broadcast(text)), SENT);
+    let fetched = worker.ask(&mut bob, Request::Fetch);
     assert_eq!(texts(&fetched.messages), [text]);
     assert_eq!(fetched.messages[0].sender, "ann");
     let (_, welcome) = worker.log_in_reading("carl");
     assert_eq!(texts(&welcome.messages), [text]);
-    let fetched = worker.ask(&mut ann, Call::Fetch);
+    let fetched = worker.ask(&mut ann, Request::Fetch);
     assert_eq!(fetched.messages, [] as [Message<'_>; 0]);
     let mut stranger = worker.client();
     let registered = worker.answer(&mut stranger, super::worker::register("dora", b"password"));
-    assert_eq!(registered, Answer::Registered);
+    assert_eq!(registered, Outcome::Registered);
     let (_, welcome) = worker.log_in_reading("dora");
     assert_eq!(welcome.messages, [] as [Message<'_>; 0]);
 }
@@ -118,18 +118,21 @@ fn a_full_queue_refuses_and_nobody_gets_the_message() {
     // Ann has had her share of it, Bob has not.
     let group = ["carl", "dora"];
     let answer = worker.answer(&mut ann, send_group(&group.join(" "), "too much"));
-    assert_eq!(answer, Answer::Quota);
+    assert_eq!(answer, Outcome::QueueFull);
     for text in ["3", "4"] {
         assert_eq!(worker.answer(&mut bob, send("carl", text)), SENT);
     }
     let (mut carl, welcome) = worker.log_in_reading("carl");
     assert_eq!(texts(&welcome.messages), ["1", "2", "3", "4"]);
-    assert_eq!(worker.answer(&mut carl, send("carl", "too")), Answer::Quota);
+    assert_eq!(
+        worker.answer(&mut carl, send("carl", "too")),
+        Outcome::QueueFull
+    );
     let (_, welcome) = worker.log_in_reading("dora");
     assert_eq!(welcome.messages, [] as [Message<'_>; 0]);
     // What TCP acknowledged does not count.
     carl.progress.acknowledged = welcome.through;
-    assert_eq!(worker.answer(&mut carl, Call::Fetch), Answer::Fetched);
+    assert_eq!(worker.answer(&mut carl, Request::Fetch), Outcome::Done);
     assert_eq!(worker.answer(&mut ann, send("carl", "5")), SENT);
 }
 
@@ -140,9 +143,12 @@ fn a_queue_has_a_limit_of_bytes_too() {
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
     let answer = worker.answer(&mut ann, send("bob", &"x".repeat(21)));
-    assert_eq!(answer, Answer::Quota);
+    assert_eq!(answer, Outcome::QueueFull);
     assert_eq!(worker.answer(&mut ann, send("bob", &"x".repeat(20))), SENT);
-    assert_eq!(worker.answer(&mut ann, send("bob", "x")), Answer::Quota);
+    assert_eq!(
+        worker.answer(&mut ann, send("bob", "x")),
+        Outcome::QueueFull
+    );
 }
 
 #[test]
@@ -156,19 +162,19 @@ fn broadcasts_have_budgets_of_their_own() {
         let mut worker = Worker::attach(&daemon);
         let mut ann = worker.log_in("ann");
         let text = "ten bytes!";
-        let answer = worker.answer(&mut ann, Call::Broadcast { text });
+        let answer = worker.answer(&mut ann, broadcast(text));
         assert_eq!(answer, SENT, "{flag}");
-        let answer = worker.answer(&mut ann, Call::Broadcast { text });
-        assert_eq!(answer, Answer::Quota, "{flag}");
+        let answer = worker.answer(&mut ann, broadcast(text));
+        assert_eq!(answer, Outcome::QueueFull, "{flag}");
         assert_eq!(worker.answer(&mut ann, send("bob", "direct")), SENT);
         let (mut bob, welcome) = worker.log_in_reading("bob");
         assert_eq!(texts(&welcome.messages), [text, "direct"]);
         bob.has(welcome.through);
-        worker.ask(&mut bob, Call::Fetch);
+        worker.ask(&mut bob, Request::Fetch);
         // Its readers have it: the budget of what waits is free again, that of the minute is not.
         worker.who(&mut bob);
         let is_rate = flag.contains("per-minute");
-        let answer = worker.answer(&mut ann, Call::Broadcast { text });
-        assert_eq!(answer == Answer::Quota, is_rate, "{flag}: {answer:?}");
+        let answer = worker.answer(&mut ann, broadcast(text));
+        assert_eq!(answer == Outcome::QueueFull, is_rate, "{flag}: {answer:?}");
     }
 }

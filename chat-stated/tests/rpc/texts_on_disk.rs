@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use chat_model::MessageNumber;
-use chat_rpc::{Call, FromWorker, ResumedConnection, ToWorker};
+use chat_model::{MessageNumber, Request};
+use chat_rpc::{FromWorker, ResumedConnection, ToWorker};
 
 use super::daemon::Daemon;
 use super::pages::{ON_DISK, read_reply, send_all};
-use super::worker::{SENT, Worker, texts};
+use super::worker::{SENT, Worker, broadcast, texts};
 
 pub(super) fn numbered(count: usize, text_bytes: usize) -> Vec<String> {
     (0..count)
@@ -52,7 +52,7 @@ fn a_page_that_was_asked_of_a_killed_daemon_is_had_from_the_next() {
     assert_eq!(texts(&read), sent);
     bob.has(welcome.through);
     assert_eq!(
-        texts(&worker.ask(&mut bob, Call::Fetch).messages),
+        texts(&worker.ask(&mut bob, Request::Fetch).messages),
         [] as [&str; 0]
     );
 }
@@ -65,7 +65,7 @@ fn push_and_broadcasts_go_on_while_old_texts_are_on_the_disk() {
     let sent = numbered(300, 100);
     send_all(&mut worker, &mut ann, "bob", &sent);
     let text = "to all";
-    assert_eq!(worker.answer(&mut ann, Call::Broadcast { text }), SENT);
+    assert_eq!(worker.answer(&mut ann, broadcast(text)), SENT);
     let (mut bob, welcome) = worker.log_in_reading("bob");
     let read = read_reply(&mut worker, &bob, welcome);
     assert_eq!(texts(&read[..300]), sent);
@@ -75,9 +75,9 @@ fn push_and_broadcasts_go_on_while_old_texts_are_on_the_disk() {
     assert_eq!(texts(&read_reply(&mut worker, &cy, welcome)), [text]);
     cy.has(read[300].number);
     for client in [&mut bob, &mut cy] {
-        worker.ask(client, Call::Push { on: true });
+        worker.ask(client, Request::SetPush { on: true });
     }
-    let request = ann.request(Call::Broadcast { text: "again" });
+    let request = ann.request(broadcast("again"));
     worker.request([request]);
     let mut pushed_to = Vec::new();
     while pushed_to.len() < 2 {
@@ -91,7 +91,7 @@ fn push_and_broadcasts_go_on_while_old_texts_are_on_the_disk() {
                 assert_eq!((texts(&messages), more), (vec!["again"], false));
                 pushed_to.extend(connections);
             }
-            ToWorker::Reply { answer, .. } => assert_eq!(answer, SENT),
+            ToWorker::Reply { outcome, .. } => assert_eq!(outcome, SENT),
             other => panic!("{other:?}"),
         }
     }

@@ -1,8 +1,7 @@
 //! A flood of messages to large groups in a process that may have little memory.
 
+use chat_model::Outcome;
 use std::fs;
-
-use chat_rpc::Answer;
 
 use super::daemon::{Daemon, account_lines};
 use super::worker::{Client, SENT, Worker, send, send_group, texts};
@@ -21,7 +20,7 @@ fn peak_kib(pid: i32) -> u64 {
 }
 
 /// Sends to a group until the first refusal, and a few times more; gives what was stored, and the refusals.
-fn flood(worker: &mut Worker, sender: &mut Client, group: &str) -> (usize, Vec<Answer<'static>>) {
+fn flood(worker: &mut Worker, sender: &mut Client, group: &str) -> (usize, Vec<Outcome<'static>>) {
     const AT_ONCE: usize = 50;
     let (mut stored, mut refused) = (0, Vec::new());
     while refused.is_empty() {
@@ -33,7 +32,7 @@ fn flood(worker: &mut Worker, sender: &mut Client, group: &str) -> (usize, Vec<A
             let reply = worker.next_reply();
             sender.answered = reply.offset;
             match reply.answer {
-                Answer::Sent { .. } => stored += 1,
+                Outcome::Stored { .. } => stored += 1,
                 refusal => refused.push(refusal),
             }
         }
@@ -59,7 +58,7 @@ fn a_flood_ends_in_refusals_within_the_memory() {
         refused.extend(refusals);
     }
     assert!(stored > 300, "{stored} messages");
-    let is_quota = |answer: &Answer<'_>| *answer == Answer::Quota;
+    let is_quota = |answer: &Outcome<'_>| *answer == Outcome::QueueFull;
     assert!(refused.iter().all(is_quota), "{refused:?}");
     assert_eq!(daemon.child(), first, "no process has ended");
     // Others log in and write meanwhile.

@@ -6,10 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_model::{
+    Audience, ConnectionSerial, Message, MessageNumber, NameList, Outcome, Password, Progress,
+    Request, StreamOffset,
+};
 use chat_rpc::{
-    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Refusal, Request,
-    ResumeToken, ResumedConnection, ToWorker, decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, Hello, Refusal, RequestItem, ResumeToken,
+    ResumedConnection, ToWorker, decode_items,
 };
 
 use super::daemon::{Daemon, PASSWORD, PATIENCE, wait_for};
@@ -17,8 +20,8 @@ use super::daemon::{Daemon, PASSWORD, PATIENCE, wait_for};
 pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub(crate) const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
-pub(crate) const SENT: Answer<'static> = Answer::Sent {
-    unknown: Vec::new(),
+pub(crate) const SENT: Outcome<'static> = Outcome::Stored {
+    unknown: NameList::new(),
 };
 
 /// A connection to the daemon on which anything can be said.
@@ -93,14 +96,14 @@ pub(crate) struct Client {
 
 impl Client {
     /// Another line of this client.
-    pub(crate) fn request<'a>(&mut self, call: Call<'a>) -> Request<'a> {
+    pub(crate) fn request<'a>(&mut self, request: Request<'a>) -> RequestItem<'a> {
         self.offset.0 += 7;
-        Request {
+        RequestItem {
             connection: self.serial,
             offset: self.offset,
             answered: self.answered,
             progress: self.progress,
-            call,
+            request,
         }
     }
 
@@ -134,9 +137,9 @@ pub(crate) fn everything_up_to(number: MessageNumber) -> Progress {
 pub(crate) struct Reply {
     pub(crate) connection: ConnectionSerial,
     pub(crate) offset: StreamOffset,
-    pub(crate) answer: Answer<'static>,
-    /// `None` if the answer is no list.
-    pub(crate) names: Option<&'static str>,
+    pub(crate) answer: Outcome<'static>,
+    /// With one space between; `None` if the answer is no list.
+    pub(crate) names: Option<String>,
     pub(crate) messages: Vec<Message<'static>>,
     pub(crate) through: MessageNumber,
     pub(crate) more: bool,
@@ -218,7 +221,7 @@ impl Worker {
     }
 
     /// Sends requests in the same way.
-    pub(crate) fn request<'a>(&mut self, requests: impl IntoIterator<Item = Request<'a>>) {
+    pub(crate) fn request<'a>(&mut self, requests: impl IntoIterator<Item = RequestItem<'a>>) {
         self.say(requests.into_iter().map(FromWorker::Request));
     }
 
@@ -240,14 +243,14 @@ impl Worker {
             ToWorker::Reply {
                 connection,
                 offset,
-                answer,
+                outcome,
                 messages,
                 through,
                 more,
             } => Reply {
                 connection,
                 offset,
-                answer,
+                answer: outcome,
                 names: None,
                 messages,
                 through,
@@ -260,13 +263,14 @@ impl Worker {
                 let request = requests.pop().expect("somebody who asked");
                 for request in requests {
                     let requests = vec![request];
+                    let names = names.clone();
                     self.items.push_front(ToWorker::Users { requests, names });
                 }
                 Reply {
                     connection: request.connection,
                     offset: request.offset,
-                    answer: Answer::Fetched,
-                    names: Some(names),
+                    answer: Outcome::Done,
+                    names: Some(joined(&names)),
                     messages: Vec::new(),
                     through: request.through,
                     more: request.more,
@@ -322,7 +326,7 @@ impl Worker {
     }
 
     /// One request, and the reply to it, which must come next.
-    pub(crate) fn ask(&mut self, client: &mut Client, call: Call<'_>) -> Reply {
+    pub(crate) fn ask(&mut self, client: &mut Client, call: Request<'_>) -> Reply {
         let request = client.request(call);
         self.request([request]);
         let reply = self.next_reply();
@@ -335,12 +339,12 @@ impl Worker {
     }
 
     /// The same, where only the answer is of interest.
-    pub(crate) fn answer(&mut self, client: &mut Client, call: Call<'_>) -> Answer<'static> {
+    pub(crate) fn answer(&mut self, client: &mut Client, call: Request<'_>) -> Outcome<'static> {
         self.ask(client, call).answer
     }
 
     /// What a client that names a user is told.
-    pub(crate) fn look_up(&mut self, user: &str) -> Answer<'static> {
+    pub(crate) fn look_up(&mut self, user: &str) -> Outcome<'static> {
         let mut client = self.client();
         let answer = self.answer(&mut client, name(user));
         self.close(&client);
@@ -351,7 +355,7 @@ impl Worker {
     pub(crate) fn log_in_reading(&mut self, user: &str) -> (Client, Reply) {
         let mut client = self.client();
         let reply = self.ask(&mut client, log_in(user, PASSWORD));
-        assert_eq!(reply.answer, Answer::Welcome, "{user}");
+        assert_eq!(reply.answer, Outcome::LoggedIn, "{user}");
         (client, reply)
     }
 
@@ -362,20 +366,23 @@ impl Worker {
 
     /// Logs a client out, and closes it.
     pub(crate) fn log_out(&mut self, mut client: Client) {
-        assert_eq!(self.answer(&mut client, Call::LogOut), Answer::LoggedOut);
+        assert_eq!(
+            self.answer(&mut client, Request::LogOut),
+            Outcome::LoggedOut
+        );
         self.close(&client);
     }
 
     /// A client's connection has ended.
     pub(crate) fn close(&mut self, client: &Client) {
-        self.say([FromWorker::Close {
+        self.say([FromWorker::ClientClosed {
             connection: client.serial,
             progress: client.progress,
         }]);
     }
 
     /// Waits until a name is answered with this.
-    pub(crate) fn wait_for_answer(&mut self, user: &str, answer: &Answer<'_>) {
+    pub(crate) fn wait_for_answer(&mut self, user: &str, answer: &Outcome<'_>) {
         wait_for(&format!("{answer:?} to {user}"), || {
             (self.look_up(user) == *answer).then_some(())
         });
@@ -383,47 +390,74 @@ impl Worker {
 
     /// The names of the users online.
     pub(crate) fn who(&mut self, client: &mut Client) -> String {
-        users(&self.ask(client, Call::Who)).to_owned()
+        users(&self.ask(
+            client,
+            Request::ListUsers {
+                seen_within_minutes: None,
+            },
+        ))
+        .to_owned()
     }
 }
 
 /// The names in an answer.
-pub(crate) fn users(reply: &Reply) -> &'static str {
-    reply.names.expect("names")
+pub(crate) fn users(reply: &Reply) -> &str {
+    reply.names.as_deref().expect("names")
 }
 
-pub(crate) fn name(name: &str) -> Call<'_> {
-    Call::Name {
-        name,
+pub(crate) fn name(name: &str) -> Request<'_> {
+    Request::Identify {
+        name: name.into(),
         address: HERE,
     }
 }
 
-pub(crate) fn register<'a>(name: &'a str, password: &'a [u8]) -> Call<'a> {
-    Call::Register {
-        name,
-        password,
+pub(crate) fn register<'a>(name: &'a str, password: &'a [u8]) -> Request<'a> {
+    Request::Register {
+        name: name.into(),
+        password: Password::borrowed(password),
         address: HERE,
     }
 }
 
-pub(crate) fn log_in<'a>(name: &'a str, password: &'a [u8]) -> Call<'a> {
+pub(crate) fn log_in<'a>(name: &'a str, password: &'a [u8]) -> Request<'a> {
     log_in_from(HERE, name, password)
 }
 
-pub(crate) fn log_in_from<'a>(address: IpAddr, name: &'a str, password: &'a [u8]) -> Call<'a> {
-    Call::LogIn {
-        name,
-        password,
+pub(crate) fn log_in_from<'a>(address: IpAddr, name: &'a str, password: &'a [u8]) -> Request<'a> {
+    Request::LogIn {
+        name: name.into(),
+        password: Password::borrowed(password),
         address,
     }
 }
 
-pub(crate) fn send<'a>(recipient: &'a str, text: &'a str) -> Call<'a> {
+pub(crate) fn send<'a>(recipient: &'a str, text: &'a str) -> Request<'a> {
     send_group(recipient, text)
 }
 
 /// To several, whose names are separated by a space.
-pub(crate) fn send_group<'a>(recipients: &'a str, text: &'a str) -> Call<'a> {
-    Call::Send { recipients, text }
+pub(crate) fn send_group<'a>(recipients: &'a str, text: &'a str) -> Request<'a> {
+    Request::Send {
+        audience: Audience::Accounts(names(recipients)),
+        text: text.into(),
+    }
+}
+
+/// To everybody but the sender.
+pub(crate) fn broadcast(text: &str) -> Request<'_> {
+    Request::Send {
+        audience: Audience::Everyone,
+        text: text.into(),
+    }
+}
+
+/// A list of names that are separated by a space.
+pub(crate) fn names(separated: &str) -> NameList<'static> {
+    separated.split(' ').collect()
+}
+
+/// Names with one space between.
+pub(crate) fn joined(names: &NameList<'_>) -> String {
+    names.iter().collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,7 @@
 
 use chat_model::{AccountId, ConnectionId, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
-use chat_rpc::MessageBatch;
+use chat_stated::entry::MessageBatch;
 use chat_stated::entry::{AccountChange, Action, Entry, SecretInFile, SendBatch, Timestamp};
 
 use super::model::Model;

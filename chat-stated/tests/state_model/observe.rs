@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{AccountId, ConnectionId, NameList, RequestName};
 use chat_model::{MessageNumber, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::Timestamp;
 use chat_stated::state::{Decided, Decision, Effects, SliceLimits, State};
 
-use super::model::{Model, Outcome, Waiting};
+use super::model::{Applied, Model, Waiting};
 use super::steps::{LINE_BYTES, NAMES, SERIALS, WORKER_SESSIONS, address};
 
 /// What an entry led to, in the model's words. Accounts in `reached` may stand there twice.
-pub(super) fn outcome(effects: &Effects) -> Outcome {
+pub(super) fn outcome(effects: &Effects) -> Applied {
     let line_of = |decided: &Decided| {
         let line = decided.after.as_ref()?;
         Some((
@@ -21,7 +21,7 @@ pub(super) fn outcome(effects: &Effects) -> Outcome {
             line.secret.to_string(),
         ))
     };
-    Outcome {
+    Applied {
         decided: effects
             .decided
             .iter()
@@ -150,7 +150,7 @@ fn compare_slice(
             let sender = model.accounts[message.sender].name.as_str();
             (
                 message.number,
-                message.wall_s,
+                message.wall_s * 1_000,
                 sender,
                 message.text.as_str(),
             )
@@ -162,7 +162,7 @@ fn compare_slice(
         .map(|message| {
             (
                 message.number.0,
-                message.wall_s,
+                message.time_ms,
                 message.sender,
                 message.text,
             )
@@ -220,10 +220,11 @@ fn compare_connection(state: &State, model: &Model, id: ConnectionId) {
 }
 
 fn compare_time(state: &State, model: &Model, timestamp: &Timestamp) {
-    assert_eq!(state.online(), model.online(None));
+    let joined = |names: NameList<'_>| names.iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(joined(state.online()), model.online(None));
     for minutes in [0, 1, 5, u64::MAX] {
         assert_eq!(
-            state.online_within(minutes, timestamp),
+            joined(state.online_within(minutes, timestamp)),
             model.online(Some((minutes, timestamp))),
             "within {minutes} minutes"
         );

@@ -1,14 +1,15 @@
 //! Accounts, their secrets and the account file.
 
+use chat_model::Outcome;
 use chat_stated::entry::{Action, Entry, SecretInFile};
-use chat_stated::state::{Decision, FileStatus, Named};
+use chat_stated::state::{Decision, FileStatus};
 
 use super::world::{HERE, SENT, World, connection, register_action};
 
 #[test]
 fn a_name_is_registered_once_and_told_after_its_line_is_filed() {
     let mut world = World::new();
-    assert_eq!(world.look_up("ann"), Named::Register);
+    assert_eq!(world.look_up("ann"), Outcome::NameFree);
     assert_eq!(
         world.request(1, register_action("ann")),
         Decision::Registered
@@ -23,15 +24,15 @@ fn a_name_is_registered_once_and_told_after_its_line_is_filed() {
     world.apply(Entry::FileStatus(vec![line.filed]));
     let (_, record) = world.state.account("ann").expect("registered");
     assert_eq!(record.filed, FileStatus::Yes);
-    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
 }
 
 #[test]
 fn a_name_of_an_older_file_may_log_in_but_not_be_registered() {
     let world = World::with_accounts(&["\u{e9}lan"]);
-    assert_eq!(world.look_up("\u{e9}lan"), Named::Password);
+    assert_eq!(world.look_up("\u{e9}lan"), Outcome::PasswordNeeded);
     for name in ["\u{e9}t\u{e9}", "who", "Done", ""] {
-        assert_eq!(world.look_up(name), Named::Username, "{name}");
+        assert_eq!(world.look_up(name), Outcome::NameUnavailable, "{name}");
     }
 }
 
@@ -56,7 +57,7 @@ fn disabling_cuts_off_and_keeps_the_queue() {
     assert_eq!(world.last_effects.cut_off, [connection(1, 1)]);
     assert_eq!(world.state.account_on(connection(1, 1)), None);
     assert_eq!(world.send(1, &["ann"], "still here"), Decision::Refused);
-    assert_eq!(world.look_up("bob"), Named::Username);
+    assert_eq!(world.look_up("bob"), Outcome::NameUnavailable);
     assert_eq!(world.log_in(2, "bob"), Decision::Password);
     assert_eq!(world.send(0, &["bob"], "meanwhile"), SENT);
     world.set_account("bob", "bob");

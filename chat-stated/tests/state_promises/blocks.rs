@@ -1,8 +1,8 @@
 //! Wrong passwords, and the blocks that follow.
 
-use chat_model::WorkerSessionId;
+use chat_model::{Outcome, WorkerSessionId};
 use chat_stated::entry::{Action, Entry};
-use chat_stated::state::{Decision, Named};
+use chat_stated::state::Decision;
 
 use super::world::{ELSEWHERE, HERE, TEN_YEARS_MS, World};
 
@@ -13,9 +13,9 @@ fn the_third_failure_blocks_over_all_connections() {
     let mut world = World::with_accounts(&["ann"]);
     assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
     assert_eq!(world.fail(2, "ann", HERE), Decision::Password);
-    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
     assert_eq!(world.fail(3, "ann", HERE), LOCKED);
-    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 60 });
+    assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 60 });
 }
 
 #[test]
@@ -39,9 +39,9 @@ fn failures_count_over_the_worker_sessions_of_workers() {
 fn a_block_is_of_one_user_from_one_address() {
     let mut world = World::with_accounts(&["ann", "bob"]);
     world.block("ann");
-    assert_eq!(world.look_up("bob"), Named::Password);
+    assert_eq!(world.look_up("bob"), Outcome::PasswordNeeded);
     let from_elsewhere = world.state.look_up("ann", ELSEWHERE, &world.timestamp);
-    assert_eq!(from_elsewhere, Named::Password);
+    assert_eq!(from_elsewhere, Outcome::PasswordNeeded);
     let action = world.log_in_action("ann", ELSEWHERE);
     assert_eq!(world.request(5, action), Decision::Welcome);
 }
@@ -55,20 +55,20 @@ fn a_block_holds_for_right_passwords_and_is_not_prolonged_by_wrong_ones() {
     assert_eq!(world.log_in(1, "ann"), locked);
     assert_eq!(world.fail(1, "ann", HERE), locked);
     world.pass_ms(998);
-    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 1 });
+    assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 1 });
     world.pass_ms(1);
-    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
     assert_eq!(world.log_in(1, "ann"), Decision::Welcome);
 }
 
 #[test]
 fn a_block_is_said_before_connected() {
     let mut world = World::with_online(&["ann"]);
-    assert_eq!(world.look_up("ann"), Named::Connected);
+    assert_eq!(world.look_up("ann"), Outcome::AlreadyLoggedIn);
     world.block("ann");
-    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 60 });
+    assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 60 });
     assert_eq!(world.log_in(1, "ann"), LOCKED);
-    assert_eq!(world.state.online(), "ann", "the session goes on");
+    assert_eq!(world.online(), "ann", "the session goes on");
 }
 
 #[test]
@@ -129,10 +129,10 @@ fn wall_clock_jumps_of_ten_years_change_no_block_within_a_boot() {
     world.block("ann");
     for jump_ms in [TEN_YEARS_MS, -2 * TEN_YEARS_MS, TEN_YEARS_MS] {
         world.jump_wall_ms(jump_ms);
-        assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 60 });
+        assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 60 });
     }
     world.pass_ms(60_000);
-    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -140,11 +140,11 @@ fn across_boots_a_block_lasts_by_wall_time_and_never_longer_than_it_was() {
     let mut world = World::with_accounts(&["ann"]);
     world.block("ann");
     world.boot_after_wall_ms(20_000);
-    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 40 });
+    assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 40 });
     world.boot_after_wall_ms(-TEN_YEARS_MS);
-    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 40 });
+    assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 40 });
     world.boot_after_wall_ms(TEN_YEARS_MS);
-    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -155,6 +155,6 @@ fn failures_and_blocks_outlive_the_process() {
     world.fail(1, "bob", HERE);
     world.restart();
     world.pass_ms(10_000);
-    assert_eq!(world.look_up("ann"), Named::Blocked { seconds_left: 50 });
+    assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 50 });
     assert_eq!(world.fail(1, "bob", HERE), LOCKED);
 }

@@ -69,7 +69,7 @@ fn a_message_has_the_wall_time_at_which_it_was_taken() {
     let end = MessageNumber(u64::MAX);
     let slice = world.state.read_queue(account, MessageNumber(0), end, ALL);
     let wall_s = world.timestamp.wall_ms.div_euclid(1_000);
-    assert_eq!(slice.messages[0].wall_s, wall_s);
+    assert_eq!(slice.messages[0].time_ms, wall_s * 1_000);
     assert_eq!(slice.messages[0].sender, "ann");
 }
 

@@ -30,7 +30,7 @@ fn a_repeated_logout_is_answered_as_one() {
     assert_eq!(world.log_in(1, "ann"), Decision::Welcome);
     let again = world.request_at(line, 0, Action::LogOut);
     assert_eq!(again, first);
-    assert_eq!(world.state.online(), "ann");
+    assert_eq!(world.online(), "ann");
 }
 
 #[test]

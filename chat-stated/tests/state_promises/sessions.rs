@@ -1,8 +1,8 @@
 //! Who is logged in, where, and for how long.
 
-use chat_model::WorkerSessionId;
+use chat_model::{Outcome, WorkerSessionId};
 use chat_stated::entry::{Action, Entry};
-use chat_stated::state::{Decision, Named, WrittenNames};
+use chat_stated::state::{Decision, WrittenNames};
 
 use super::world::{ELSEWHERE, HERE, SENT, World, connection, register_action};
 
@@ -14,7 +14,7 @@ fn who_is_logged_in_anywhere_is_connected() {
     let decision = world.request_at((2, 0, 10), 0, action);
     assert_eq!(decision, Some(Decision::Connected));
     world.log_out(0);
-    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_connection_has_one_session_at_most() {
     assert_eq!(world.log_in(0, "bob"), Decision::Refused);
     assert_eq!(world.fail(0, "bob", HERE), Decision::Refused);
     assert_eq!(world.request(0, register_action("cy")), Decision::Refused);
-    assert_eq!(world.state.online(), "ann");
+    assert_eq!(world.online(), "ann");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_end_of_a_worker_session_logs_out_its_users_and_no_others() {
     world.apply(Entry::EndWorkerSession {
         worker_session: WorkerSessionId(1),
     });
-    assert_eq!(world.state.online(), "cy");
+    assert_eq!(world.online(), "cy");
     assert_eq!(world.state.connections(WorkerSessionId(1)).count(), 0);
     assert!(world.state.worker_session(WorkerSessionId(1)).is_none());
 }
@@ -68,7 +68,7 @@ fn a_worker_session_that_ended_cannot_act_and_is_never_given_out_again() {
     world.progress(0, 1, 1);
     world.close(0);
     assert_eq!(world.queue("ann"), ["kept"]);
-    assert_eq!(world.state.online(), "");
+    assert_eq!(world.online(), "");
     world.begin_worker_session();
     assert_eq!(
         world.last_effects.worker_sessions_begun,
@@ -80,7 +80,7 @@ fn a_worker_session_that_ended_cannot_act_and_is_never_given_out_again() {
 fn closing_a_connection_logs_its_user_out_and_forgets_it() {
     let mut world = World::with_online(&["ann"]);
     world.close(0);
-    assert_eq!(world.look_up("ann"), Named::Password);
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
     assert!(!world.state.knows(connection(1, 0)));
 }
 
@@ -88,15 +88,15 @@ fn closing_a_connection_logs_its_user_out_and_forgets_it() {
 fn sessions_outlive_the_process() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.restart();
-    assert_eq!(world.state.online(), "ann bob");
-    assert_eq!(world.look_up("ann"), Named::Connected);
+    assert_eq!(world.online(), "ann bob");
+    assert_eq!(world.look_up("ann"), Outcome::AlreadyLoggedIn);
     assert_eq!(world.send(0, &["bob"], "hello"), SENT);
 }
 
 #[test]
 fn users_online_are_sorted() {
     let world = World::with_online(&["cy", "ann", "bob"]);
-    assert_eq!(world.state.online(), "ann bob cy");
+    assert_eq!(world.online(), "ann bob cy");
     assert_eq!(world.last_minutes(0), "ann bob cy");
 }
 
@@ -161,7 +161,7 @@ fn a_list_in_pieces_has_all_who_stayed() {
                 "u000" | "u099" | "u001" => None,
                 _ => Some(name[1..].parse::<u32>().unwrap() % 2 == 1 || are_gone_shown),
             };
-            let shown: Vec<&str> = written.text.split(' ').collect();
+            let shown: Vec<&str> = written.names.iter().collect();
             assert!(shown.is_sorted());
             for name in &names {
                 if let Some(expected) = expected(name) {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{AccountId, ConnectionId, NameList, Outcome, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
-use chat_stated::state::{Decision, Effects, Named, SliceLimits, State};
+use chat_stated::state::{Decision, Effects, SliceLimits, State};
 use chat_stated::text_page::{TextPlace, Texts};
 
 pub(super) const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -243,12 +243,17 @@ impl World {
         texts
     }
 
-    pub(super) fn look_up(&self, name: &str) -> Named {
+    pub(super) fn look_up(&self, name: &str) -> Outcome<'static> {
         self.state.look_up(name, HERE, &self.timestamp)
     }
 
+    /// Names of the users online, with one space between.
+    pub(super) fn online(&self) -> String {
+        joined(&self.state.online())
+    }
+
     pub(super) fn last_minutes(&self, minutes: u64) -> String {
-        self.state.online_within(minutes, &self.timestamp)
+        joined(&self.state.online_within(minutes, &self.timestamp))
     }
 
     pub(super) fn checkpoint(&mut self) {
@@ -310,4 +315,8 @@ pub(super) fn sent_but_for(unknown: &[&str]) -> Decision {
     Decision::Sent {
         unknown: unknown.iter().map(|name| (*name).to_owned()).collect(),
     }
+}
+
+fn joined(names: &NameList<'_>) -> String {
+    names.iter().collect::<Vec<_>>().join(" ")
 }

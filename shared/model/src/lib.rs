@@ -5,6 +5,7 @@
 
 mod id;
 pub mod message;
+mod message_batch;
 pub mod name;
 mod name_list;
 mod password;
@@ -16,7 +17,8 @@ pub use id::{
     AccountId, ConnectionId, ConnectionSerial, MessageNumber, Progress, RequestName, StreamOffset,
     WorkerSessionId,
 };
-pub use name_list::NameList;
+pub use message_batch::{BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder};
+pub use name_list::{NameList, Names};
 pub use password::Password;
 pub use push_mode::PushMode;
 pub use request::{Audience, Message, Outcome, Request};

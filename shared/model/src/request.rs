@@ -22,6 +22,7 @@ pub enum Request<'a> {
     /// A user says who it is. Outcomes: `PasswordNeeded`, `NameFree`, `NameUnavailable`, `AlreadyLoggedIn`, `Blocked`.
     Identify {
         /// As typed.
+        #[serde(borrow)]
         name: Cow<'a, str>,
         /// Where the client comes from.
         address: IpAddr,
@@ -29,6 +30,7 @@ pub enum Request<'a> {
     /// Make an account. Outcomes: `Registered`, `NameUnavailable`, `Busy`, `DiskFull`.
     Register {
         /// As typed.
+        #[serde(borrow)]
         name: Cow<'a, str>,
         /// As typed; any bytes but none.
         #[serde(borrow)]
@@ -40,6 +42,7 @@ pub enum Request<'a> {
     /// `NameUnavailable` if there is no such account.
     LogIn {
         /// The account.
+        #[serde(borrow)]
         name: Cow<'a, str>,
         /// As typed; any bytes but none.
         #[serde(borrow)]
@@ -53,6 +56,7 @@ pub enum Request<'a> {
         #[serde(borrow)]
         audience: Audience<'a>,
         /// 1 byte to 1 MiB, without control characters but TAB.
+        #[serde(borrow)]
         text: Cow<'a, str>,
     },
     /// Nothing but the messages that wait. Outcome: `Done`.

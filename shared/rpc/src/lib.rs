@@ -8,17 +8,10 @@
 
 mod frame;
 mod greeting;
-mod message;
-mod message_batch;
+mod item;
 mod operator_hello;
 
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES, decode_items};
 pub use greeting::{Greeting, Hello, HelloError, Refusal, ResumeToken, VERSION};
-pub use message::{
-    Answer, Call, FromWorker, Message, Request, ResumedConnection, SendBatch, ToWorker,
-    UsersRequest,
-};
-pub use message_batch::{
-    BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder, PackedLine,
-};
+pub use item::{FromWorker, RequestItem, ResumedConnection, SendBatch, ToWorker, UsersRequest};
 pub use operator_hello::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_rpc::{FromWorker, Request, ResumedConnection, SendBatch};
+use chat_rpc::{FromWorker, RequestItem, ResumedConnection, SendBatch};
 
 use super::slot::{Asked, Question, Setting, Slot, Stage};
 use super::{PushMode, Session, refusal};
@@ -21,18 +21,18 @@ impl Session {
         self.has_asked = true;
         let progress = self.delivery.progress();
         Some(match slot.question.to_asked(self.address) {
-            Asked::Call(call) => FromWorker::Request(Request {
+            Asked::Request(request) => FromWorker::Request(RequestItem {
                 connection: self.serial,
                 offset: slot.offset,
                 answered: self.answered,
                 progress,
-                call,
+                request,
             }),
-            Asked::Together(sends) => FromWorker::SendBatch(SendBatch {
+            Asked::Together(batch) => FromWorker::SendBatch(SendBatch {
                 connection: self.serial,
                 answered: self.answered,
                 progress,
-                lines: Cow::Borrowed(sends),
+                lines: Cow::Borrowed(batch),
             }),
         })
     }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use chat_line_protocol::words;
+use chat_model::{NameList, Outcome};
 use chat_node::logs::security_log::Event;
-use chat_rpc::Answer;
 
 use super::command::{self, Command, CommandError, PushMode};
 use super::line_buffer::Line;
@@ -72,7 +72,7 @@ impl Session {
     pub(super) fn understand(
         &mut self,
         index: usize,
-        answer: &Answer<'_>,
+        outcome: &Outcome<'_>,
     ) -> Option<Cow<'static, str>> {
         let slot = self.slots.get_mut(index);
         match &slot.question {
@@ -80,7 +80,7 @@ impl Session {
             | Question::Register { .. }
             | Question::LogIn { .. }) => {
                 let question = question.clone();
-                return self.understand_login(&question, answer);
+                return self.understand_login(&question, outcome);
             }
             Question::LogOut => {
                 if let Some(ending) = self.ending {
@@ -90,15 +90,13 @@ impl Session {
             }
             _ => {}
         }
-        match answer {
-            Answer::Fetched => slot.answer.take(),
-            Answer::Sent { unknown } if unknown.is_empty() => Some(words::SENT_TO_ALL.into()),
-            Answer::Sent { unknown } => {
-                Some(format!("{}:{}", words::SEND, unknown.join(",")).into())
-            }
-            Answer::Quota => Some(refusal("quota", &slot.word).into()),
-            Answer::Full => Some(refusal("full", &slot.word).into()),
-            Answer::Busy => Some(refusal("busy", &slot.word).into()),
+        match outcome {
+            Outcome::Done => slot.answer.take(),
+            Outcome::Stored { unknown } if unknown.is_empty() => Some(words::SENT_TO_ALL.into()),
+            Outcome::Stored { unknown } => Some(sent_but(unknown).into()),
+            Outcome::QueueFull => Some(refusal("quota", &slot.word).into()),
+            Outcome::DiskFull => Some(refusal("full", &slot.word).into()),
+            Outcome::Busy => Some(refusal("busy", &slot.word).into()),
             // A worker and a daemon of one build never disagree on what may be asked.
             other => {
                 log::error!("the state daemon gave {other:?} to `{}`", slot.word);
@@ -106,6 +104,18 @@ impl Session {
             }
         }
     }
+}
+
+/// The answer to a message that some of those named do not get, because no account has their name.
+fn sent_but(unknown: &NameList<'_>) -> String {
+    let mut answer = format!("{}:", words::SEND);
+    for (index, name) in unknown.iter().enumerate() {
+        if index > 0 {
+            answer.push(',');
+        }
+        answer.push_str(name);
+    }
+    answer
 }
 
 fn push_answer(mode: PushMode) -> &'static str {

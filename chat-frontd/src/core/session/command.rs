@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use chat_line_protocol::words;
-use chat_model::message::may_be_recipients;
-use chat_model::text;
+use chat_model::{NameList, text};
 use memchr::memchr2;
 
 /// A line in the chat, understood.
@@ -23,8 +22,8 @@ pub(crate) enum Command<'a> {
 /// A message and who is to have it, fit to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Draft<'a> {
-    /// Names as typed, one space between; the same one may stand there twice.
-    pub(crate) recipients: Cow<'a, str>,
+    /// As typed.
+    pub(crate) recipients: NameList<'a>,
     /// Without control characters.
     pub(crate) text: Cow<'a, str>,
 }
@@ -32,36 +31,33 @@ pub(crate) struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn to_one(name: &'a [u8], text: &'a [u8]) -> Self {
         Self {
-            recipients: text::clean(name),
+            recipients: NameList::one(text::clean(name)),
             text: text::clean(text),
         }
     }
 
-    /// `names` are not empty and hold no white space.
-    fn to_group<'n>(names: impl Iterator<Item = &'n [u8]>, text: &'a [u8]) -> Self {
-        let mut recipients = String::new();
-        for name in names {
-            if !recipients.is_empty() {
-                recipients.push(' ');
+    /// `names` have white space between them.
+    fn to_group(names: &[u8], text: &'a [u8]) -> Self {
+        let mut recipients = NameList::with_capacity(names.len());
+        for name in names.split(|byte| is_white(*byte)) {
+            if !name.is_empty() {
+                recipients.push(&text::clean(name));
             }
-            recipients.push_str(&text::clean(name));
         }
         Self {
-            recipients: recipients.into(),
+            recipients,
             text: text::clean(text),
         }
     }
 
     /// Length of the text and the names.
     pub(crate) fn bytes(&self) -> usize {
-        self.recipients.len() + self.text.len()
+        self.recipients.bytes() + self.text.len()
     }
 
     /// Whether there are more names than this.
     pub(crate) fn has_more_recipients_than(&self, most: usize) -> bool {
-        // Names and spaces take two bytes each at least: most need no counting.
-        let spaces = || self.recipients.bytes().filter(|byte| *byte == b' ');
-        self.recipients.len() / 2 >= most && spaces().count() >= most
+        self.recipients.len() > most
     }
 }
 
@@ -202,17 +198,16 @@ fn parse_send(rest: &[u8]) -> Option<Command<'_>> {
     let rest = skip_white(rest);
     let draft = if let Some(group) = rest.strip_prefix(b"(") {
         let end = group.iter().position(|byte| *byte == b')')?;
-        let names = group[..end].split(|byte| is_white(*byte));
         let (space, text) = group[end + 1..].split_first()?;
         if !is_white(*space) {
             return None;
         }
-        Draft::to_group(names.filter(|name| !name.is_empty()), text)
+        Draft::to_group(&group[..end], text)
     } else {
         let (name, text) = split_word(rest);
         Draft::to_one(name, text)
     };
-    let may_be_sent = !draft.text.is_empty() && may_be_recipients(&draft.recipients);
+    let may_be_sent = !draft.text.is_empty() && draft.recipients.may_be_recipients();
     may_be_sent.then_some(Command::Send(draft))
 }
 
@@ -222,7 +217,7 @@ mod tests {
 
     fn send<'a>(recipients: &[&str], text: &'a str) -> Result<Command<'a>, CommandError> {
         Ok(Command::Send(Draft {
-            recipients: recipients.join(" ").into(),
+            recipients: recipients.iter().copied().collect(),
             text: text.into(),
         }))
     }

@@ -1,5 +1,7 @@
 //! The line parser as it can be fuzzed from outside.
 
+use chat_model::NameList;
+
 use super::command::{self, Command, CommandError};
 use super::line_buffer::LineBuffer;
 
@@ -40,8 +42,8 @@ pub fn cut_lines(pieces: &[&[u8]], max_line_bytes: usize, secret_lines: usize) -
 pub enum Meaning {
     /// A message to some.
     Send {
-        /// Names, one space between.
-        recipients: String,
+        /// As typed.
+        recipients: NameList<'static>,
         /// The text.
         text: String,
     },

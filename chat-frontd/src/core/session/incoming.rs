@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use chat_line_protocol::words;
-use chat_model::{MessageNumber, StreamOffset};
-use chat_rpc::{Answer, Message, UsersRequest};
+use chat_model::{Message, MessageNumber, Outcome, StreamOffset};
+use chat_rpc::UsersRequest;
 
 use super::message_line::MessageLines;
 use super::slot::{Question, Setting, Slot, Stage};
 use super::{QueuePart, Session, Step};
-use crate::core::name_list::NameList;
+use crate::core::list_line::ListLine;
 
 impl Session {
     /// The next part of the queue to be asked for: after which message, and up to which. It is taken to have
@@ -40,7 +40,7 @@ impl Session {
     pub(crate) fn reply(
         &mut self,
         offset: StreamOffset,
-        answer: &Answer<'_>,
+        outcome: &Outcome<'_>,
         part: QueuePart<'_>,
         lines: &mut MessageLines,
         now_ms: u64,
@@ -54,7 +54,7 @@ impl Session {
         };
         self.answered = self.answered.max(offset);
         let part = self.without_leap(part);
-        let text = self.understand(index, answer);
+        let text = self.understand(index, outcome);
         let through = self.promised_by(part);
         let slot = self.slots.get_mut(index);
         slot.answer = text;
@@ -82,7 +82,7 @@ impl Session {
 
     /// The daemon stored what all lines from one to another say, for everybody they name. The queue as it was goes to
     /// `through`; there may be more to be asked for.
-    pub(crate) fn sent(
+    pub(crate) fn stored(
         &mut self,
         first: StreamOffset,
         last: StreamOffset,
@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// The daemon answered a line, and perhaps those of others, with names.
-    pub(crate) fn listed(&mut self, request: &UsersRequest, list: &Arc<NameList>, now_ms: u64) {
+    pub(crate) fn listed(&mut self, request: &UsersRequest, list: &Arc<ListLine>, now_ms: u64) {
         let offset = request.offset;
         let asked = self.slots.asked(offset, offset).next();
         let Some(index) = asked else {

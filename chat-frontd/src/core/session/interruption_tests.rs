@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_rpc::{Answer, FromWorker, Message};
+use chat_model::{Message, NameList, Outcome};
+use chat_rpc::FromWorker;
 
 use super::*;
 
@@ -31,7 +32,7 @@ fn next_offset(session: &mut Session) -> StreamOffset {
 }
 
 /// The daemon answers the question that it is asked next.
-fn answer(session: &mut Session, answer: &Answer<'_>) {
+fn answer(session: &mut Session, answer: &Outcome<'_>) {
     let offset = next_offset(session);
     let nothing = QueuePart {
         messages: &[],
@@ -44,9 +45,9 @@ fn answer(session: &mut Session, answer: &Answer<'_>) {
 fn in_chat() -> Session {
     let mut session = session();
     say(&mut session, "ann");
-    answer(&mut session, &Answer::Password);
+    answer(&mut session, &Outcome::PasswordNeeded);
     say(&mut session, "tulip");
-    answer(&mut session, &Answer::Welcome);
+    answer(&mut session, &Outcome::LoggedIn);
     let _ = written(&mut session);
     session
 }
@@ -62,7 +63,7 @@ fn written(session: &mut Session) -> String {
 fn push(session: &mut Session, number: u64, more: bool) {
     let message = Message {
         number: MessageNumber(number),
-        wall_s: 0,
+        time_ms: 0,
         sender: "bob",
         text: "hello",
     };
@@ -91,8 +92,8 @@ fn what_may_have_reached_an_earlier_daemon_is_not_refused() {
         through: MessageNumber(0),
         more: false,
     };
-    let sent = Answer::Sent {
-        unknown: Vec::new(),
+    let sent = Outcome::Stored {
+        unknown: NameList::new(),
     };
     session.reply(reached, &sent, nothing, &mut MessageLines::default(), 0);
     assert_eq!(
@@ -105,7 +106,7 @@ fn what_may_have_reached_an_earlier_daemon_is_not_refused() {
 fn a_message_that_crosses_with_the_logout_is_left_for_the_next_login() {
     let mut session = in_chat();
     say(&mut session, "push on");
-    answer(&mut session, &Answer::Fetched);
+    answer(&mut session, &Outcome::Done);
     push(&mut session, 4, true);
     say(&mut session, "logout");
     let (after, through) = session.next_page().expect("the rest");
@@ -120,14 +121,14 @@ fn a_message_that_crosses_with_the_logout_is_left_for_the_next_login() {
     assert_eq!(session.progress().confirmed, MessageNumber(4));
     let late = Message {
         number: MessageNumber(5),
-        wall_s: 0,
+        time_ms: 0,
         sender: "bob",
         text: "late",
     };
     session.page(&[late], false, &mut MessageLines::default(), 0);
     push(&mut session, 6, true);
     assert_eq!(session.next_page(), None);
-    answer(&mut session, &Answer::LoggedOut);
+    answer(&mut session, &Outcome::LoggedOut);
     assert_eq!(written(&mut session), "goodbye\n");
 }
 

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use chat_line_protocol::words;
-use chat_model::text;
-use chat_rpc::Answer;
+use chat_model::{Outcome, text};
 
 use super::line_buffer::Line;
 use super::slot::{Question, Slot};
@@ -66,7 +65,7 @@ impl Session {
     pub(super) fn understand_login(
         &mut self,
         question: &Question,
-        answer: &Answer<'_>,
+        outcome: &Outcome<'_>,
     ) -> Option<Cow<'static, str>> {
         let name = match question {
             Question::Name { name }
@@ -74,20 +73,20 @@ impl Session {
             | Question::LogIn { name, .. } => name.clone(),
             _ => String::new(),
         };
-        let (line, step) = match answer {
-            Answer::Password => (words::PASSWORD.into(), Step::Password { name }),
-            Answer::Register => (words::REGISTER.into(), Step::OfferRegistration { name }),
-            Answer::Username => (words::USERNAME.into(), Step::Name),
-            Answer::Connected => (words::CONNECTED.into(), Step::Name),
-            Answer::Registered => (words::REGISTERED.into(), Step::Name),
-            Answer::Welcome => (words::WELCOME.into(), Step::Chat),
-            Answer::Blocked { seconds_left } => (
+        let (line, step) = match outcome {
+            Outcome::PasswordNeeded => (words::PASSWORD.into(), Step::Password { name }),
+            Outcome::NameFree => (words::REGISTER.into(), Step::OfferRegistration { name }),
+            Outcome::NameUnavailable => (words::USERNAME.into(), Step::Name),
+            Outcome::AlreadyLoggedIn => (words::CONNECTED.into(), Step::Name),
+            Outcome::Registered => (words::REGISTERED.into(), Step::Name),
+            Outcome::LoggedIn => (words::WELCOME.into(), Step::Chat),
+            Outcome::Blocked { seconds_left } => (
                 format!("{}:{seconds_left}", words::BLOCKED).into(),
                 Step::Over,
             ),
-            Answer::Locked { seconds_left } => (seconds_left.to_string().into(), Step::Over),
-            Answer::Full => (refusal("full", "").into(), self.step.clone()),
-            Answer::Busy => (refusal("busy", "").into(), self.step.clone()),
+            Outcome::Locked { seconds_left } => (seconds_left.to_string().into(), Step::Over),
+            Outcome::DiskFull => (refusal("full", "").into(), self.step.clone()),
+            Outcome::Busy => (refusal("busy", "").into(), self.step.clone()),
             // A worker and a daemon of one build never disagree on what may be asked.
             other => {
                 log::error!("the state daemon gave {other:?} to a login");

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
+use chat_model::Message;
 use chat_node::logs::wall_clock;
-use chat_rpc::Message;
 
 /// Writes message lines. Many messages bear the same second, so the last one's text is kept.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct MessageLines {
 impl MessageLines {
     /// Appends `[time] sender: text`, or with `has_id` `[time] #number sender: text`, and the line end.
     pub(crate) fn append(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>, has_id: bool) {
-        let time = self.time(message.wall_s);
+        let time = self.time(message.time_ms.div_euclid(1_000));
         buffer.reserve(time.len() + message.sender.len() + message.text.len() + 32);
         buffer.push(b'[');
         buffer.extend_from_slice(time.as_bytes());
@@ -48,7 +48,7 @@ mod tests {
     fn line(wall_s: i64, has_id: bool) -> String {
         let message = Message {
             number: MessageNumber(12),
-            wall_s,
+            time_ms: wall_s.saturating_mul(1_000),
             sender: "bob",
             text: "hi  there",
         };

@@ -24,10 +24,8 @@ mod tests;
 use std::net::IpAddr;
 
 use chat_line_protocol::words;
-use chat_model::Password;
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_model::{ConnectionSerial, Message, MessageNumber, Password, Progress, StreamOffset};
 use chat_node::logs::security_log::Event;
-use chat_rpc::Message;
 use memchr::memrchr;
 
 pub(crate) use command::PushMode;

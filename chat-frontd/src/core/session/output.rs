@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::core::name_list::NameList;
+use crate::core::list_line::ListLine;
 
 /// A buffer that exists only while it holds bytes, and knows where it is in the whole output stream.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Output {
 /// A list that other clients may have in their outputs, too.
 #[derive(Debug)]
 struct ListInOutput {
-    list: Arc<NameList>,
+    list: Arc<ListLine>,
     /// So many of the output's own bytes come before it.
     at: usize,
     /// How much of it the kernel has taken.
@@ -62,7 +62,7 @@ impl Output {
     }
 
     /// Adds a line of names.
-    pub(crate) fn list(&mut self, list: Arc<NameList>) {
+    pub(crate) fn list(&mut self, list: Arc<ListLine>) {
         if list.line().len() <= MAX_COPIED_LIST_BYTES || self.list.is_some() {
             return self.buffer().extend_from_slice(list.line());
         }
@@ -158,7 +158,9 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::name_list::HeldLists;
+    use chat_model::NameList;
+
+    use crate::core::list_line::HeldLists;
 
     /// Writes all that waits, so many bytes at a time; gives what was written.
     fn write_all(output: &mut Output, at_once: usize) -> Vec<u8> {
@@ -178,7 +180,7 @@ mod tests {
     fn a_long_list_is_held_once_and_keeps_its_place() {
         let held = HeldLists::default();
         let names = "n".repeat(100_000);
-        let list = NameList::new(&names, &held);
+        let list = ListLine::new(&NameList::one(&*names), &held);
         for (lines_before, at_once) in [(0, 7_000), (1, 1), (10_000, 90_000), (1, usize::MAX)] {
             let mut output = Output::at(5, 0);
             for _ in 0..lines_before {
@@ -208,7 +210,7 @@ mod tests {
     #[test]
     fn the_cost_of_a_list_is_shared() {
         let held = HeldLists::default();
-        let list = NameList::new(&"n".repeat(99_999), &held);
+        let list = ListLine::new(&NameList::one("n".repeat(99_999)), &held);
         let mut outputs = [Output::default(), Output::default()];
         for output in &mut outputs {
             output.list(Arc::clone(&list));

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use chat_model::Password;
-use chat_model::{MessageNumber, StreamOffset};
-use chat_rpc::{Call, MessageBatch, MessageBatchBuilder};
+use chat_model::{
+    Audience, MessageBatch, MessageBatchBuilder, MessageNumber, Password, Request, StreamOffset,
+};
 
 use super::command::PushMode;
-use crate::core::name_list::NameList;
+use crate::core::list_line::ListLine;
 
 /// What is asked of the state daemon for a line, kept so that it can be asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Question {
 
     fn lines(&self) -> usize {
         match self {
-            Self::SendBatch(run) => run.sends().len(),
+            Self::SendBatch(run) => run.batch().len(),
             _ => 1,
         }
     }
@@ -57,7 +57,7 @@ impl Question {
     /// What is held of messages, with their recipients.
     fn text_bytes(&self) -> usize {
         match self {
-            Self::SendBatch(run) => run.sends().iter().map(|send| send.bytes()).sum(),
+            Self::SendBatch(run) => run.batch().iter().map(|line| line.bytes()).sum(),
             Self::Broadcast { text } => text.len(),
             _ => 0,
         }
@@ -65,38 +65,48 @@ impl Question {
 
     /// What the daemon is asked.
     pub(super) fn to_asked(&self, address: IpAddr) -> Asked<'_> {
-        Asked::Call(match self {
-            Self::Name { name } => Call::Name { name, address },
-            Self::Register { name, password } => Call::Register {
-                name,
-                password,
+        Asked::Request(match self {
+            Self::Name { name } => Request::Identify {
+                name: name.into(),
                 address,
             },
-            Self::LogIn { name, password } => Call::LogIn {
-                name,
-                password,
+            Self::Register { name, password } => Request::Register {
+                name: name.into(),
+                password: Password::borrowed(password),
                 address,
             },
-            Self::SendBatch(run) => match run.sends().only() {
-                Some(only) => Call::Send {
-                    recipients: only.recipients,
-                    text: only.text,
+            Self::LogIn { name, password } => Request::LogIn {
+                name: name.into(),
+                password: Password::borrowed(password),
+                address,
+            },
+            Self::SendBatch(run) => match run.batch().only() {
+                Some(only) => Request::Send {
+                    audience: Audience::Accounts(only.recipients.into()),
+                    text: only.text.into(),
                 },
-                None => return Asked::Together(run.sends()),
+                None => return Asked::Together(run.batch()),
             },
-            Self::Broadcast { text } => Call::Broadcast { text },
-            Self::Fetch => Call::Fetch,
-            Self::Who => Call::Who,
-            Self::Last { minutes } => Call::Last { minutes: *minutes },
-            Self::Push { on } => Call::Push { on: *on },
-            Self::LogOut => Call::LogOut,
+            Self::Broadcast { text } => Request::Send {
+                audience: Audience::Everyone,
+                text: text.into(),
+            },
+            Self::Fetch => Request::Fetch,
+            Self::Who => Request::ListUsers {
+                seen_within_minutes: None,
+            },
+            Self::Last { minutes } => Request::ListUsers {
+                seen_within_minutes: Some(*minutes),
+            },
+            Self::Push { on } => Request::SetPush { on: *on },
+            Self::LogOut => Request::LogOut,
         })
     }
 }
 
 /// What the state daemon is asked for a line, or for several.
 pub(super) enum Asked<'a> {
-    Call(Call<'a>),
+    Request(Request<'a>),
     /// Several messages, which go together.
     Together(&'a MessageBatch),
 }
@@ -147,7 +157,7 @@ pub(super) struct Slot {
     /// The answer's line, where the daemon does not decide it.
     pub(super) answer: Option<Cow<'static, str>>,
     /// The names that are the answer, until they are shown.
-    pub(super) list: Option<Arc<NameList>>,
+    pub(super) list: Option<Arc<ListLine>>,
     pub(super) setting: Option<Setting>,
     pub(super) stage: Stage,
     /// What was held of the line when it was taken.
@@ -177,7 +187,7 @@ impl Slot {
     /// Where the first of its lines ends.
     pub(super) fn first_offset(&self) -> StreamOffset {
         match &self.question {
-            Question::SendBatch(run) => run.sends().first(),
+            Question::SendBatch(run) => run.batch().first(),
             _ => self.offset,
         }
     }

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use chat_line_protocol::words;
-use chat_model::StreamOffset;
-use chat_rpc::MessageBatchBuilder;
+use chat_model::{MessageBatchBuilder, StreamOffset};
 
 use super::command::Draft;
 use super::slot::{Question, Slot, Stage};
@@ -93,7 +92,7 @@ impl Slots {
         if let Some(slot) = self.queue.back_mut()
             && slot.stage == Stage::Unasked
             && let Question::SendBatch(run) = &mut slot.question
-            && run.push(offset, &draft.recipients, &draft.text)
+            && run.push(offset, draft.recipients.names(), &draft.text)
         {
             slot.offset = offset;
             slot.held_bytes += held_bytes;
@@ -102,7 +101,7 @@ impl Slots {
             return;
         }
         let mut run = self.spare.take().unwrap_or_default();
-        let is_taken = run.push(offset, &draft.recipients, &draft.text);
+        let is_taken = run.push(offset, draft.recipients.names(), &draft.text);
         debug_assert!(is_taken, "an empty run has room for any line");
         let word = words::SEND.into();
         self.push(Slot::new(offset, word, Question::SendBatch(run)));
@@ -121,7 +120,7 @@ impl Slots {
     /// Keeps the room of a slot that was taken out.
     pub(super) fn recycle(&mut self, slot: Slot) {
         if let Question::SendBatch(mut run) = slot.question
-            && run.sends().packed().len() <= KEPT_RUN_BYTES
+            && run.batch().bytes() <= KEPT_RUN_BYTES
         {
             run.clear();
             self.spare = Some(run);
@@ -207,11 +206,13 @@ impl Slots {
 mod tests {
     use std::borrow::Cow;
 
+    use chat_model::NameList;
+
     use super::*;
 
     fn draft(text: &str) -> Draft<'_> {
         Draft {
-            recipients: Cow::Borrowed("bob"),
+            recipients: NameList::one("bob"),
             text: Cow::Borrowed(text),
         }
     }

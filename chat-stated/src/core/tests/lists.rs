@@ -57,16 +57,16 @@ impl Crowd {
         crowd
     }
 
-    fn ask(&mut self, serial: u64, offset: u64, call: Call<'_>) {
+    fn ask(&mut self, serial: u64, offset: u64, request: Request<'_>) {
         let mut writer = FrameWriter::default();
-        let request = Request {
+        let item = RequestItem {
             connection: ConnectionSerial(serial),
             offset: StreamOffset(offset),
             answered: StreamOffset(offset - 1),
             progress: Progress::default(),
-            call,
+            request,
         };
-        writer.push(&FromWorker::Request(request)).unwrap();
+        writer.push(&FromWorker::Request(item)).unwrap();
         let frame = writer.pending().to_vec();
         self.core.received(0, &frame[4..]);
     }
@@ -93,7 +93,10 @@ impl Crowd {
         while let Some(payload) = reader.next_frame().unwrap_or_default() {
             for item in decode_items::<ToWorker<'_>>(payload).filter_map(Result::ok) {
                 match item {
-                    ToWorker::Users { requests, names } => lists.push((requests, names.to_owned())),
+                    ToWorker::Users { requests, names } => {
+                        let names: Vec<&str> = names.iter().collect();
+                        lists.push((requests, names.join(" ")));
+                    }
                     _ => others += 1,
                 }
             }
@@ -106,11 +109,17 @@ impl Crowd {
 fn a_long_list_takes_many_turns_and_others_wait_for_none() {
     let mut crowd = Crowd::new(20_000);
     for serial in 1..=100 {
-        crowd.ask(serial, 10, Call::Last { minutes: serial });
+        crowd.ask(
+            serial,
+            10,
+            Request::ListUsers {
+                seen_within_minutes: Some(serial),
+            },
+        );
     }
     let mut turns = 0;
     let lists = loop {
-        crowd.ask(200, 10 + turns, Call::Fetch);
+        crowd.ask(200, 10 + turns, Request::Fetch);
         crowd.turn();
         turns += 1;
         let (lists, others) = crowd.take();
@@ -142,7 +151,13 @@ fn a_worker_that_reads_nothing_gets_no_more_lists_and_loses_nothing() {
     let mut asked = 0;
     while !crowd.core.is_behind(0) {
         asked += 1;
-        crowd.ask(1 + asked % CLIENTS, 10 + asked, Call::Last { minutes: 99 });
+        crowd.ask(
+            1 + asked % CLIENTS,
+            10 + asked,
+            Request::ListUsers {
+                seen_within_minutes: Some(99),
+            },
+        );
         for _ in 0..40 {
             crowd.turn();
         }
@@ -150,7 +165,13 @@ fn a_worker_that_reads_nothing_gets_no_more_lists_and_loses_nothing() {
     let behind_bytes = crowd.pending_bytes();
     assert!(behind_bytes < (8 << 20) + 2 * list_bytes, "{behind_bytes}");
     for serial in 1..=CLIENTS {
-        crowd.ask(serial, 1_000, Call::Last { minutes: serial });
+        crowd.ask(
+            serial,
+            1_000,
+            Request::ListUsers {
+                seen_within_minutes: Some(serial),
+            },
+        );
     }
     for _ in 0..100 {
         crowd.turn();
@@ -174,12 +195,24 @@ fn a_worker_that_reads_nothing_gets_no_more_lists_and_loses_nothing() {
 #[test]
 fn who_leaves_while_a_list_is_made_gets_none() {
     let mut crowd = Crowd::new(20_000);
-    crowd.ask(1, 10, Call::Who);
-    crowd.ask(2, 10, Call::Who);
+    crowd.ask(
+        1,
+        10,
+        Request::ListUsers {
+            seen_within_minutes: None,
+        },
+    );
+    crowd.ask(
+        2,
+        10,
+        Request::ListUsers {
+            seen_within_minutes: None,
+        },
+    );
     crowd.turn();
     let mut writer = FrameWriter::default();
     writer
-        .push(&FromWorker::Close {
+        .push(&FromWorker::ClientClosed {
             connection: ConnectionSerial(1),
             progress: Progress::default(),
         })
@@ -209,7 +242,7 @@ fn nothing_goes_with_answers_to_a_worker_that_is_behind() {
     worker.core.output(0).unwrap().push_frame(&filler);
     assert!(worker.core.is_behind(0));
     let before = worker.core.output(0).unwrap().pending_bytes();
-    worker.ask(1_000, Call::Fetch);
+    worker.ask(1_000, Request::Fetch);
     worker.say(&FromWorker::Page {
         connection: ConnectionSerial(1),
         after: MessageNumber(0),

@@ -1,5 +1,6 @@
 //! What is counted, and had in the security log, of logins.
 
+use chat_model::Password;
 use chat_node::logs::security_log::Event;
 
 use super::*;
@@ -33,14 +34,14 @@ fn frame<'a>(items: impl IntoIterator<Item = FromWorker<'a>>) -> Vec<u8> {
 }
 
 fn guess(serial: u64) -> FromWorker<'static> {
-    FromWorker::Request(Request {
+    FromWorker::Request(RequestItem {
         connection: ConnectionSerial(serial),
         offset: StreamOffset(10),
         answered: StreamOffset(0),
         progress: Progress::default(),
-        call: Call::LogIn {
-            name: "ann",
-            password: b"wrong",
+        request: Request::LogIn {
+            name: "ann".into(),
+            password: Password::borrowed(b"wrong"),
             address: [192, 0, 2, 1].into(),
         },
     })
@@ -50,7 +51,7 @@ fn guess(serial: u64) -> FromWorker<'static> {
 fn a_block_begins_once_whatever_was_under_way() {
     const GUESSES: u64 = 50;
     let mut worker = Attached::new();
-    let guessing = (100..100 + GUESSES).map(|serial| FromWorker::Opened {
+    let guessing = (100..100 + GUESSES).map(|serial| FromWorker::ClientConnected {
         connection: ConnectionSerial(serial),
         address: [192, 0, 2, 1].into(),
         is_known: true,
@@ -77,7 +78,7 @@ fn a_block_begins_once_whatever_was_under_way() {
 #[test]
 fn a_guess_that_comes_again_counts_once() {
     let mut worker = Attached::new();
-    let opened = FromWorker::Opened {
+    let opened = FromWorker::ClientConnected {
         connection: ConnectionSerial(100),
         address: [192, 0, 2, 1].into(),
         is_known: true,

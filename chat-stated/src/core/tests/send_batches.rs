@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use chat_rpc::{MessageBatch, MessageBatchBuilder, SendBatch};
+use chat_model::{MessageBatch, MessageBatchBuilder};
+use chat_rpc::SendBatch;
 
 use super::*;
 
@@ -37,23 +38,25 @@ fn in_short(item: &ToWorker<'_>) -> String {
     match item {
         ToWorker::Reply {
             offset,
-            answer,
+            outcome,
             messages,
             ..
         } => {
             let texts: Vec<_> = messages.iter().map(|message| message.text).collect();
-            format!("{} {answer:?} {texts:?}", offset.0)
+            format!("{} {outcome:?} {texts:?}", offset.0)
         }
-        ToWorker::Sent { first, last, .. } => format!("{} to {} sent", first.0, last.0),
+        ToWorker::Stored { first, last, .. } => format!("{} to {} sent", first.0, last.0),
         other => format!("{other:?}"),
     }
 }
 
 fn lines(lines: &[(u64, &str, &str)]) -> MessageBatch {
-    let lines = lines
-        .iter()
-        .map(|(offset, names, text)| (StreamOffset(*offset), *names, *text));
-    MessageBatch::of(lines).unwrap()
+    let mut builder = MessageBatchBuilder::default();
+    for (offset, names, text) in lines {
+        let names: NameList<'_> = names.split(' ').collect();
+        assert!(builder.push(StreamOffset(*offset), names.names(), text));
+    }
+    builder.batch().clone()
 }
 
 fn with_bob() -> Attached {
@@ -108,7 +111,7 @@ fn what_waits_for_the_sender_comes_with_the_first_answer() {
     worker.commit(batch);
     assert_eq!(
         worker.heard(),
-        [r#"10 Sent { unknown: [] } ["waits"]"#, "11 to 30 sent"]
+        [r#"10 Stored { unknown: [] } ["waits"]"#, "11 to 30 sent"]
     );
 }
 
@@ -132,10 +135,10 @@ fn each_is_answered_by_itself_where_the_answers_differ() {
     assert_eq!(
         worker.heard(),
         [
-            "10 Sent { unknown: [] } []",
-            r#"20 Sent { unknown: ["nobody"] } []"#,
-            "30 Quota []",
-            r#"40 Sent { unknown: ["nobody"] } []"#,
+            "10 Stored { unknown: [] } []",
+            r#"20 Stored { unknown: ["nobody"] } []"#,
+            "30 QueueFull []",
+            r#"40 Stored { unknown: ["nobody"] } []"#,
         ]
     );
 }
@@ -154,9 +157,9 @@ fn what_somebody_writes_to_himself_comes_with_its_own_answer() {
     assert_eq!(
         worker.heard(),
         [
-            r#"10 Sent { unknown: [] } ["a"]"#,
-            r#"20 Sent { unknown: [] } ["b"]"#,
-            "30 Sent { unknown: [] } []",
+            r#"10 Stored { unknown: [] } ["a"]"#,
+            r#"20 Stored { unknown: [] } ["b"]"#,
+            "30 Stored { unknown: [] } []",
         ]
     );
 }
@@ -176,7 +179,7 @@ fn those_that_come_again_are_answered_again_and_not_done_again() {
     let heard = worker.heard();
     assert_eq!(
         heard,
-        [10, 20, 30].map(|offset| format!("{offset} Sent {{ unknown: [] }} []"))
+        [10, 20, 30].map(|offset| format!("{offset} Stored {{ unknown: [] }} []"))
     );
     assert_eq!(worker.core.state.waiting_messages(), 3);
 }
@@ -199,7 +202,7 @@ fn each_is_refused_where_the_disk_is_full() {
     worker.send(&lines(&THREE));
     let refused = worker.submitted().unwrap();
     worker.core.no_room(refused, NoRoom::Full);
-    let full = |offsets: [u64; 3]| offsets.map(|offset| format!("{offset} Full []"));
+    let full = |offsets: [u64; 3]| offsets.map(|offset| format!("{offset} DiskFull []"));
     assert_eq!(worker.heard(), full([10, 20, 30]));
     worker.send(&lines(&[
         (40, "bob", "a"),
@@ -227,7 +230,7 @@ fn a_worker_that_sends_what_no_client_can_write_is_cut_off() {
         );
     }
     let mut worker = with_bob();
-    worker.send(MessageBatchBuilder::default().sends());
+    worker.send(MessageBatchBuilder::default().batch());
     let closes = |action: &Action| matches!(action, Action::CloseLink(0));
     assert!(worker.core.end_turn().iter().any(closes));
 }
@@ -250,7 +253,7 @@ fn what_may_wait_is_refused_when_it_is_used_up() {
     let batch = worker.submitted().unwrap();
     worker.commit(batch);
     let heard = worker.heard().join("; ");
-    assert!(heard.ends_with("40 Full []"), "{heard}");
+    assert!(heard.ends_with("40 DiskFull []"), "{heard}");
     assert_eq!(worker.core.state().waiting_messages(), 3);
     assert_eq!(worker.core.refusals().render(), "full=1\n");
 }

@@ -59,9 +59,11 @@ impl Reader {
 
     fn send(&mut self, text: &'static str) {
         self.offset += 1;
-        let recipients = "ann";
-        self.attached
-            .ask(self.offset, Call::Send { recipients, text });
+        let request = Request::Send {
+            audience: Audience::Accounts(NameList::one("ann")),
+            text: text.into(),
+        };
+        self.attached.ask(self.offset, request);
         assert!(self.turn().is_empty());
     }
 
@@ -176,7 +178,7 @@ impl Reader {
                         texts: texts(messages),
                         more,
                     },
-                    ToWorker::End { .. } => Told::End,
+                    ToWorker::Kick { .. } => Told::End,
                     _ => Told::Other,
                 });
             }
@@ -193,7 +195,7 @@ fn a_page_waits_for_its_texts_and_nothing_overtakes_them() {
         texts: Vec::new(),
         more: true,
     };
-    reader.attached.ask(100, Call::Fetch);
+    reader.attached.ask(100, Request::Fetch);
     assert_eq!(reader.told(), [promised()]);
     let reading = reader.read_page(0);
     assert_eq!(reader.told(), []);
@@ -246,7 +248,7 @@ fn who_asks_for_another_page_before_the_first_came_gets_both() {
 fn a_client_that_left_or_logged_out_gets_nothing_and_nobody_else_does() {
     let mut reader = Reader::of(&["first"]);
     let reading = reader.read_page(0);
-    reader.attached.say(&FromWorker::Close {
+    reader.attached.say(&FromWorker::ClientClosed {
         connection: ConnectionSerial(1),
         progress: Progress::default(),
     });
@@ -256,7 +258,7 @@ fn a_client_that_left_or_logged_out_gets_nothing_and_nobody_else_does() {
 
     let mut reader = Reader::of(&["first"]);
     let reading = reader.read_page(0);
-    reader.attached.ask(100, Call::LogOut);
+    reader.attached.ask(100, Request::LogOut);
     reader.turn();
     reader.told();
     reader.finish(&reading);

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::entry::MessageBatch;
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
-use chat_rpc::MessageBatch;
 
 use super::*;
 use crate::entry::{

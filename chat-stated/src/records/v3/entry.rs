@@ -1,7 +1,7 @@
 //! Entries of batches. Format 2 added [`Entry::SendBatch`], format 3 [`Entry::LimitWaiting`].
 
+use crate::entry::{MessageBatch, PackedLine};
 use chat_model::{AccountId, MessageNumber, RequestName, StreamOffset, WorkerSessionId};
-use chat_rpc::{MessageBatch, PackedLine};
 use serde::{Deserialize, Serialize};
 
 use super::{Address, Connection, Limits, WaitingLimits};

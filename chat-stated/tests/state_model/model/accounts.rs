@@ -18,7 +18,7 @@ impl Model {
         });
     }
 
-    pub(super) fn register(&mut self, name: &str, secret: &str, outcome: &mut Outcome) -> Decision {
+    pub(super) fn register(&mut self, name: &str, secret: &str, outcome: &mut Applied) -> Decision {
         if self.id_of(name).is_some() || self.accounts.len() >= self.limits.accounts as usize {
             return Decision::Username;
         }
@@ -33,7 +33,7 @@ impl Model {
         (account, address): (AccountId, IpAddr),
         password_version: u32,
         new_secret: Option<&String>,
-        outcome: &mut Outcome,
+        outcome: &mut Applied,
     ) -> Decision {
         let id = account.0 as usize;
         if id >= self.accounts.len() {
@@ -109,7 +109,7 @@ impl Model {
         }
     }
 
-    pub(super) fn change_account(&mut self, change: &AccountChange, outcome: &mut Outcome) {
+    pub(super) fn change_account(&mut self, change: &AccountChange, outcome: &mut Applied) {
         match change {
             AccountChange::Set { name, secret } => match self.id_of(name) {
                 None if self.accounts.len() < self.limits.accounts as usize => {

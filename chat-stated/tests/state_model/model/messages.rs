@@ -38,7 +38,7 @@ impl Model {
         recipients: &str,
         text: &str,
         wall_s: i64,
-        outcome: &mut Outcome,
+        outcome: &mut Applied,
     ) -> Decision {
         let mut unknown: Vec<String> = Vec::new();
         let mut readers = BTreeSet::new();
@@ -154,7 +154,7 @@ impl Model {
         sender: usize,
         text: &str,
         wall_s: i64,
-        outcome: &mut Outcome,
+        outcome: &mut Applied,
     ) -> Decision {
         let waiting: BTreeMap<u64, usize> = self
             .accounts

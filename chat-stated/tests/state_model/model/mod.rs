@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chat_model::name::may_be_registered;
-use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{AccountId, ConnectionId, Outcome, RequestName};
 use chat_model::{ConnectionSerial, Progress, WorkerSessionId};
 use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
-use chat_stated::state::{Decision, FileStatus, Named};
+use chat_stated::state::{Decision, FileStatus};
 
 const MS_PER_MINUTE: u64 = 60_000;
 
@@ -52,7 +52,7 @@ pub(super) struct Connection {
 
 /// What an entry must lead to outside.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Outcome {
+pub(super) struct Applied {
     pub(super) decided: Vec<(RequestName, Decision)>,
     /// Name, version and secret of the line that has to be filed before the decision is told.
     pub(super) file_line: Option<(String, u32, String)>,
@@ -144,19 +144,24 @@ impl Model {
         (until_ms > now_ms).then(|| (until_ms - now_ms).div_ceil(1_000))
     }
 
-    pub(super) fn look_up(&self, name: &str, address: IpAddr, timestamp: &Timestamp) -> Named {
+    pub(super) fn look_up(
+        &self,
+        name: &str,
+        address: IpAddr,
+        timestamp: &Timestamp,
+    ) -> Outcome<'static> {
         let Some(id) = self.id_of(name) else {
             return match may_be_registered(name) {
-                true => Named::Register,
-                false => Named::Username,
+                true => Outcome::NameFree,
+                false => Outcome::NameUnavailable,
             };
         };
         let account = &self.accounts[id];
         match self.block_seconds_left(id, address, self.time_at(timestamp)) {
-            Some(seconds_left) => Named::Blocked { seconds_left },
-            None if account.disabled => Named::Username,
-            None if account.session.is_some() => Named::Connected,
-            None => Named::Password,
+            Some(seconds_left) => Outcome::Blocked { seconds_left },
+            None if account.disabled => Outcome::NameUnavailable,
+            None if account.session.is_some() => Outcome::AlreadyLoggedIn,
+            None => Outcome::PasswordNeeded,
         }
     }
 
@@ -180,8 +185,8 @@ impl Model {
         names.join(" ")
     }
 
-    pub(super) fn apply(&mut self, entry: &Entry, wall_s: i64) -> Outcome {
-        let mut outcome = Outcome::default();
+    pub(super) fn apply(&mut self, entry: &Entry, wall_s: i64) -> Applied {
+        let mut outcome = Applied::default();
         match entry {
             Entry::Configure(limits) => self.limits = *limits,
             Entry::LimitWaiting(limits) => self.waiting_limits = *limits,
@@ -260,7 +265,7 @@ impl Model {
         progress: &Progress,
         action: &Action,
         wall_s: i64,
-        outcome: &mut Outcome,
+        outcome: &mut Applied,
     ) {
         let Some(connections) = self
             .worker_sessions
@@ -295,7 +300,7 @@ impl Model {
         connection: ConnectionId,
         action: &Action,
         wall_s: i64,
-        outcome: &mut Outcome,
+        outcome: &mut Applied,
     ) -> Decision {
         let logged_in = self
             .connection(connection)

@@ -3,24 +3,24 @@
 use std::hint::black_box;
 
 use anyhow::Context;
-use chat_model::{ConnectionSerial, Progress, StreamOffset};
-use chat_rpc::{Call, FrameReader, FrameWriter, FromWorker, Request, decode_items};
+use chat_model::{Audience, ConnectionSerial, NameList, Progress, Request, StreamOffset};
+use chat_rpc::{FrameReader, FrameWriter, FromWorker, RequestItem, decode_items};
 
 use super::{BATCH, text};
 
 fn push_batch(frames: &mut FrameWriter, text: &str, round: u64) -> anyhow::Result<()> {
     for number in 0..BATCH {
         let offset = StreamOffset((round * BATCH + number) * 75);
-        let call = Call::Send {
-            recipients: "somebody",
-            text,
+        let request = Request::Send {
+            audience: Audience::Accounts(NameList::one("somebody")),
+            text: text.into(),
         };
-        frames.push(&FromWorker::Request(Request {
+        frames.push(&FromWorker::Request(RequestItem {
             connection: ConnectionSerial(number),
             offset,
             answered: offset,
             progress: Progress::default(),
-            call,
+            request,
         }))?;
     }
     Ok(())

@@ -7,12 +7,14 @@ use anyhow::{Context, ensure};
 use chat_frontd::core::{
     ClientKey, Core, CoreSettings, Observation, SessionLimits, UnauthenticatedLimits,
 };
-use chat_model::{ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
+use chat_model::{
+    ConnectionSerial, Message, MessageNumber, NameList, Outcome, Request, StreamOffset,
+    WorkerSessionId,
+};
 use chat_node::limits::network::Networks;
 use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{
-    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Message, ResumeToken, SendBatch,
-    ToWorker, decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, ResumeToken, SendBatch, ToWorker, decode_items,
 };
 
 use super::{BATCH, text};
@@ -50,7 +52,7 @@ pub(super) fn push(rounds: u64) -> anyhow::Result<()> {
         let first = round * BATCH + 1;
         let message = |number| Message {
             number: MessageNumber(number),
-            wall_s: 1_800_000_000,
+            time_ms: 1_800_000_000_000,
             sender: "somebody",
             text: &text,
         };
@@ -151,7 +153,7 @@ impl Worker {
                 match item? {
                     FromWorker::Request(request) => {
                         self.connection = request.connection;
-                        let reply = reply(request.connection, request.offset, &request.call);
+                        let reply = reply(request.connection, request.offset, &request.request);
                         self.said.push(&reply)?;
                     }
                     FromWorker::SendBatch(sends) => self.said.push(&all_sent(&sends))?,
@@ -195,7 +197,7 @@ impl Worker {
 fn all_sent(sends: &SendBatch<'_>) -> ToWorker<'static> {
     let first = sends.lines.first();
     let last = sends.lines.iter().last().map_or(first, |line| line.offset);
-    ToWorker::Sent {
+    ToWorker::Stored {
         connection: sends.connection,
         first,
         last,
@@ -205,19 +207,23 @@ fn all_sent(sends: &SendBatch<'_>) -> ToWorker<'static> {
 }
 
 /// A daemon for which everything is right.
-fn reply<'a>(connection: ConnectionSerial, offset: StreamOffset, call: &Call<'_>) -> ToWorker<'a> {
-    let answer = match call {
-        Call::Name { .. } => Answer::Password,
-        Call::LogIn { .. } => Answer::Welcome,
-        Call::Send { .. } => Answer::Sent {
-            unknown: Vec::new(),
+fn reply<'a>(
+    connection: ConnectionSerial,
+    offset: StreamOffset,
+    request: &Request<'_>,
+) -> ToWorker<'a> {
+    let outcome = match request {
+        Request::Identify { .. } => Outcome::PasswordNeeded,
+        Request::LogIn { .. } => Outcome::LoggedIn,
+        Request::Send { .. } => Outcome::Stored {
+            unknown: NameList::new(),
         },
-        _ => Answer::Fetched,
+        _ => Outcome::Done,
     };
     ToWorker::Reply {
         connection,
         offset,
-        answer,
+        outcome,
         messages: Vec::new(),
         through: MessageNumber(0),
         more: false,

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_model::message::{may_be_recipients, may_be_text};
+use chat_model::message::may_be_text;
 use chat_model::text::is_clean;
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{
+    Audience, ConnectionSerial, Message, MessageNumber, NameList, Outcome, Progress, Request,
+    StreamOffset, WorkerSessionId,
+};
 use chat_rpc::{
-    Answer, Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, Request,
-    ResumeToken, ToWorker, UsersRequest, decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, Hello, RequestItem, ResumeToken, ToWorker,
+    UsersRequest, decode_items,
 };
 
 use crate::choices::Choices;
@@ -43,7 +46,7 @@ struct Connection {
     is_logged_in: bool,
     is_logged_out: bool,
     newest: u64,
-    decided: BTreeMap<StreamOffset, Answer<'static>>,
+    decided: BTreeMap<StreamOffset, Outcome<'static>>,
     had: MessageNumber,
     // What dies with it.
     pending: VecDeque<(StreamOffset, Question)>,
@@ -73,8 +76,8 @@ impl Connection {
     }
 
     fn keep_sent(&mut self, offset: StreamOffset) {
-        let unknown = Vec::new();
-        self.decided.insert(offset, Answer::Sent { unknown });
+        let unknown = NameList::new();
+        self.decided.insert(offset, Outcome::Stored { unknown });
     }
 }
 
@@ -170,7 +173,7 @@ impl Daemon {
                         self.take_request(&request);
                     }
                 }
-                FromWorker::Opened {
+                FromWorker::ClientConnected {
                     connection,
                     is_known,
                     ..
@@ -196,7 +199,7 @@ impl Daemon {
                     connection,
                     progress,
                 } => note(self.connections.entry(connection).or_default(), progress),
-                FromWorker::Close {
+                FromWorker::ClientClosed {
                     connection,
                     progress,
                 } => {
@@ -207,7 +210,7 @@ impl Daemon {
         }
     }
 
-    fn take_request(&mut self, request: &Request<'_>) {
+    fn take_request(&mut self, request: &RequestItem<'_>) {
         assert!(self.is_resumed, "asked before it resumed");
         let found = self.connections.entry(request.connection).or_default();
         assert!(
@@ -218,38 +221,36 @@ impl Daemon {
         found.last_asked = request.offset;
         note(found, request.progress);
         let is_login = matches!(
-            request.call,
-            Call::Name { .. } | Call::Register { .. } | Call::LogIn { .. }
+            request.request,
+            Request::Identify { .. } | Request::Register { .. } | Request::LogIn { .. }
         );
         let is_known = found.decided.contains_key(&request.offset);
         assert!(is_known || is_login != found.is_logged_in, "{request:?}");
         assert!(is_known || !found.is_logged_out);
-        let question = match request.call {
-            Call::Name { name, .. } => {
+        let question = match &request.request {
+            Request::Identify { name, .. } => {
                 assert!(is_clean(name));
                 Question::Name
             }
-            Call::Register { password, .. } => {
+            Request::Register { password, .. } => {
                 assert!(!password.is_empty());
                 Question::Register
             }
-            Call::LogIn { password, .. } => {
+            Request::LogIn { password, .. } => {
                 assert!(!password.is_empty());
                 Question::LogIn
             }
-            Call::Send { recipients, text } => {
-                assert!(may_be_recipients(recipients) && may_be_text(text));
-                assert!(recipients.split(' ').all(|name| !name.is_empty()));
-                Question::Send
-            }
-            Call::Broadcast { text } => {
+            Request::Send { audience, text } => {
                 assert!(may_be_text(text));
+                if let Audience::Accounts(recipients) = audience {
+                    assert!(recipients.may_be_recipients());
+                }
                 Question::Send
             }
-            Call::Fetch => Question::Read,
-            Call::Push { on } => Question::Push(on),
-            Call::Who | Call::Last { .. } => Question::Users,
-            Call::LogOut => Question::LogOut,
+            Request::Fetch => Question::Read,
+            Request::SetPush { on } => Question::Push(*on),
+            Request::ListUsers { .. } => Question::Users,
+            Request::LogOut => Question::LogOut,
         };
         found.pending.push_back((request.offset, question));
         assert!(found.pending.len() <= MAX_PENDING);
@@ -320,7 +321,7 @@ fn messages(texts: &[(u64, String)]) -> Vec<Message<'_>> {
 fn message_of((number, text): &(u64, String)) -> Message<'_> {
     Message {
         number: MessageNumber(*number),
-        wall_s: 1_795_346_311,
+        time_ms: 1_795_346_311_000,
         sender: "bob",
         text,
     }
@@ -364,7 +365,7 @@ fn send_answer_to_several(
         found.keep_sent(offset);
         last = offset;
     }
-    let sent = ToWorker::Sent {
+    let sent = ToWorker::Stored {
         connection,
         first,
         last,
@@ -390,12 +391,12 @@ fn send_reply(
         question,
         Question::Name | Question::Users | Question::Read | Question::Push(_)
     );
-    if is_change && answer != Answer::Busy && answer != Answer::Full {
+    if is_change && answer != Outcome::Busy && answer != Outcome::DiskFull {
         found.decided.insert(offset, answer.clone());
     }
     match answer {
-        Answer::Welcome => found.is_logged_in = true,
-        Answer::LoggedOut => found.is_logged_out = true,
+        Outcome::LoggedIn => found.is_logged_in = true,
+        Outcome::LoggedOut => found.is_logged_out = true,
         _ => {}
     }
     if let Question::Push(on) = question {
@@ -413,7 +414,7 @@ fn send_reply(
             more,
         };
         let requests = vec![request];
-        let names = "bob foobar";
+        let names = ["bob", "foobar"].into_iter().collect();
         assert_eq!(said.push(&ToWorker::Users { requests, names }), Ok(()));
         return;
     }
@@ -428,7 +429,7 @@ fn send_reply(
     let reply = ToWorker::Reply {
         connection,
         offset,
-        answer,
+        outcome: answer,
         messages: messages(&texts),
         through: MessageNumber(through),
         more: more && has_queue,
@@ -437,31 +438,33 @@ fn send_reply(
 }
 
 /// One of the answers that a question can have.
-fn decide(question: Question, choices: &mut Choices<'_>) -> Answer<'static> {
+fn decide(question: Question, choices: &mut Choices<'_>) -> Outcome<'static> {
     let seconds_left = 1 + u64::from(choices.byte());
     let kind = choices.below(6);
     match (question, kind) {
-        (Question::Name, 0 | 1) => Answer::Password,
-        (Question::Name, 2) => Answer::Register,
-        (Question::Name, 3) => Answer::Username,
-        (Question::Name, 4) => Answer::Connected,
-        (Question::Name, _) => Answer::Blocked { seconds_left },
-        (Question::Register, 0 | 1) => Answer::Registered,
-        (Question::Register, 2) => Answer::Username,
-        (Question::LogIn, 0 | 1) => Answer::Welcome,
-        (Question::LogIn, 2) => Answer::Password,
-        (Question::LogIn, 3) => Answer::Locked { seconds_left },
-        (Question::LogIn, 4) => Answer::Connected,
-        (Question::Register | Question::LogIn, 5) => Answer::Full,
-        (Question::Register | Question::LogIn, _) => Answer::Busy,
-        (Question::Send, 0 | 1) => Answer::Sent { unknown: vec![] },
-        (Question::Send, 2) => Answer::Sent {
-            unknown: vec!["zoe", "\u{fffd}"],
+        (Question::Name, 0 | 1) => Outcome::PasswordNeeded,
+        (Question::Name, 2) => Outcome::NameFree,
+        (Question::Name, 3) => Outcome::NameUnavailable,
+        (Question::Name, 4) => Outcome::AlreadyLoggedIn,
+        (Question::Name, _) => Outcome::Blocked { seconds_left },
+        (Question::Register, 0 | 1) => Outcome::Registered,
+        (Question::Register, 2) => Outcome::NameUnavailable,
+        (Question::LogIn, 0 | 1) => Outcome::LoggedIn,
+        (Question::LogIn, 2) => Outcome::PasswordNeeded,
+        (Question::LogIn, 3) => Outcome::Locked { seconds_left },
+        (Question::LogIn, 4) => Outcome::AlreadyLoggedIn,
+        (Question::Register | Question::LogIn, 5) => Outcome::DiskFull,
+        (Question::Register | Question::LogIn, _) => Outcome::Busy,
+        (Question::Send, 0 | 1) => Outcome::Stored {
+            unknown: NameList::new(),
         },
-        (Question::Send, 3) => Answer::Full,
-        (Question::Send, _) => Answer::Quota,
-        (Question::Users, _) => Answer::Busy,
-        (Question::LogOut, _) => Answer::LoggedOut,
-        (Question::Read | Question::Push(_) | Question::Page { .. }, _) => Answer::Fetched,
+        (Question::Send, 2) => Outcome::Stored {
+            unknown: ["zoe", "\u{fffd}"].into_iter().collect(),
+        },
+        (Question::Send, 3) => Outcome::DiskFull,
+        (Question::Send, _) => Outcome::QueueFull,
+        (Question::Users, _) => Outcome::Busy,
+        (Question::LogOut, _) => Outcome::LoggedOut,
+        (Question::Read | Question::Push(_) | Question::Page { .. }, _) => Outcome::Done,
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chat_model::text::is_clean;
-use chat_model::{ConnectionSerial, StreamOffset};
+use chat_model::{ConnectionSerial, Message, Request, StreamOffset};
 use chat_rpc::{
-    Call, FrameReader, FrameWriter, FromWorker, Greeting, Hello, Message, OperatorError,
-    OperatorHello, ResumeToken, Standing, ToWorker, decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, Hello, OperatorError, OperatorHello,
+    ResumeToken, Standing, ToWorker, decode_items,
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::writer::AccountFileContent;
@@ -363,7 +363,7 @@ impl Link {
         for item in decode_items::<FromWorker<'_>>(payload).map_while(Result::ok) {
             match item {
                 FromWorker::Request(request) => {
-                    if let Call::Push { on: true } = request.call {
+                    if let Request::SetPush { on: true } = request.request {
                         self.push.insert(request.connection);
                     }
                     *self
@@ -378,7 +378,7 @@ impl Link {
                     let pushed = connections.iter().filter(|resumed| resumed.push);
                     self.push.extend(pushed.map(|resumed| resumed.connection));
                 }
-                FromWorker::Opened { connection, .. } => {
+                FromWorker::ClientConnected { connection, .. } => {
                     self.opened.insert(connection);
                 }
                 FromWorker::SendBatch(sends) => {
@@ -388,7 +388,7 @@ impl Link {
                         *self.packed.entry(line).or_default() += 1;
                     }
                 }
-                FromWorker::Progress { .. } | FromWorker::Close { .. } => {}
+                FromWorker::Progress { .. } | FromWorker::ClientClosed { .. } => {}
             }
         }
     }
@@ -455,7 +455,7 @@ impl Link {
                 Ok(ToWorker::Reject { connection }) => {
                     assert!(self.opened.contains(&connection));
                 }
-                Ok(ToWorker::Sent {
+                Ok(ToWorker::Stored {
                     connection,
                     first,
                     last,
@@ -472,9 +472,9 @@ impl Link {
                     for request in requests {
                         take_one(&mut self.asked, (request.connection, request.offset));
                     }
-                    assert!(is_clean(names));
+                    assert!(names.is_well_formed() && names.iter().all(is_clean));
                 }
-                Ok(ToWorker::End { .. }) => {}
+                Ok(ToWorker::Kick { .. }) => {}
                 Err(error) => panic!("the daemon wrote what cannot be read: {error}"),
             }
         }

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_model::{
+    Audience, ConnectionSerial, Message, MessageBatchBuilder, MessageNumber, NameList, Outcome,
+    Password, Progress, Request, StreamOffset,
+};
 use chat_rpc::{
-    Answer, Call, FrameWriter, FromWorker, Message, MessageBatchBuilder, Request,
-    ResumedConnection, SendBatch, ToWorker, UsersRequest,
+    FrameWriter, FromWorker, RequestItem, ResumedConnection, SendBatch, ToWorker, UsersRequest,
 };
 
 use crate::choices::Choices;
@@ -63,6 +65,12 @@ fn name(choices: &mut Choices<'_>) -> String {
     }
 }
 
+/// Names as a sender may type them, and sometimes a list that no sender can have typed.
+pub(super) fn names(choices: &mut Choices<'_>) -> NameList<'static> {
+    let names: Vec<String> = (0..choices.below(4)).map(|_| name(choices)).collect();
+    names.iter().map(String::as_str).collect()
+}
+
 /// Adds something a worker says; most of it is what a worker without a fault could say.
 pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWriter) {
     let connection = serial(choices);
@@ -88,11 +96,11 @@ pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWrit
             connection,
             progress: progress(choices),
         }),
-        3 => writer.push(&FromWorker::Close {
+        3 => writer.push(&FromWorker::ClientClosed {
             connection,
             progress: progress(choices),
         }),
-        4 => writer.push(&FromWorker::Opened {
+        4 => writer.push(&FromWorker::ClientConnected {
             connection,
             address: address(choices),
             is_known: choices.flip(),
@@ -101,14 +109,15 @@ pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWrit
             let mut packer = MessageBatchBuilder::default();
             let mut offset = StreamOffset(choices.number());
             for _ in 0..choices.below(8) {
-                packer.push(offset, &name(choices), &choices.text());
+                let names = names(choices);
+                packer.push(offset, names.names(), &choices.text());
                 offset.0 = offset.0.saturating_add(choices.number());
             }
             writer.push(&FromWorker::SendBatch(SendBatch {
                 connection,
                 answered: StreamOffset(choices.number()),
                 progress: progress(choices),
-                lines: Cow::Borrowed(packer.sends()),
+                lines: Cow::Borrowed(packer.batch()),
             }))
         }
         _ => return push_request(choices, connection, writer),
@@ -121,39 +130,44 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
     let password = choices.one_of(&PASSWORDS);
     let address = address(choices);
     let call = match choices.below(12) {
-        0 => Call::Name {
-            name: &typed,
+        0 => Request::Identify {
+            name: typed.into(),
             address,
         },
-        1 => Call::Register {
-            name: &typed,
-            password,
+        1 => Request::Register {
+            name: typed.into(),
+            password: Password::borrowed(password),
             address,
         },
-        2 | 3 => Call::LogIn {
-            name: &typed,
-            password,
+        2 | 3 => Request::LogIn {
+            name: typed.into(),
+            password: Password::borrowed(password),
             address,
         },
-        4 | 5 => Call::Send {
-            recipients: &typed,
-            text: &text,
+        4 | 5 => Request::Send {
+            audience: Audience::Accounts(names(choices)),
+            text: text.into(),
         },
-        6 => Call::Broadcast { text: &text },
-        7 => Call::Fetch,
-        8 => Call::Who,
-        9 => Call::Last {
-            minutes: choices.number(),
+        6 => Request::Send {
+            audience: Audience::Everyone,
+            text: text.into(),
         },
-        10 => Call::Push { on: choices.flip() },
-        _ => Call::LogOut,
+        7 => Request::Fetch,
+        8 => Request::ListUsers {
+            seen_within_minutes: None,
+        },
+        9 => Request::ListUsers {
+            seen_within_minutes: Some(choices.number()),
+        },
+        10 => Request::SetPush { on: choices.flip() },
+        _ => Request::LogOut,
     };
-    let request = Request {
+    let request = RequestItem {
         connection,
         offset: StreamOffset(choices.number()),
         answered: StreamOffset(choices.number()),
         progress: progress(choices),
-        call,
+        request: call,
     };
     assert_eq!(writer.push(&FromWorker::Request(request)), Ok(()));
 }
@@ -175,13 +189,12 @@ pub(super) fn push_to_worker(
     let texts: Vec<String> = (0..choices.below(4)).map(|_| choices.text()).collect();
     let messages = texts.iter().map(|text| Message {
         number: number(choices),
-        wall_s: choices.number() as i64,
+        time_ms: choices.number() as i64,
         sender: "bob",
         text,
     });
     let messages: Vec<Message<'_>> = messages.collect();
     let (through, more) = (number(choices), choices.flip());
-    let names = texts.join(" ");
     let item = match choices.below(9) {
         0..=2 => ToWorker::Reply {
             connection,
@@ -189,7 +202,7 @@ pub(super) fn push_to_worker(
                 Some((_, offset)) => offset,
                 None => StreamOffset(choices.number()),
             },
-            answer: answer(choices, &texts),
+            outcome: outcome(choices, &texts),
             messages,
             through,
             more,
@@ -208,7 +221,7 @@ pub(super) fn push_to_worker(
         5 => ToWorker::Reject { connection },
         6 => {
             let first = asked.map_or_else(|| choices.number(), |(_, offset)| offset.0);
-            ToWorker::Sent {
+            ToWorker::Stored {
                 connection,
                 first: StreamOffset(first),
                 last: StreamOffset(first.saturating_add(choices.number())),
@@ -226,33 +239,33 @@ pub(super) fn push_to_worker(
             };
             ToWorker::Users {
                 requests: vec![request; choices.below(3)],
-                names: &names,
+                names: texts.iter().map(String::as_str).collect(),
             }
         }
-        _ => ToWorker::End { connection },
+        _ => ToWorker::Kick { connection },
     };
     assert_eq!(writer.push(&item), Ok(()));
 }
 
-fn answer<'a>(choices: &mut Choices<'_>, texts: &'a [String]) -> Answer<'a> {
+fn outcome<'a>(choices: &mut Choices<'_>, texts: &'a [String]) -> Outcome<'a> {
     let seconds_left = choices.number();
     match choices.below(15) {
-        0 => Answer::Password,
-        1 => Answer::Register,
-        2 => Answer::Username,
-        3 => Answer::Connected,
-        4 => Answer::Blocked { seconds_left },
-        5 => Answer::Registered,
-        6 => Answer::Welcome,
-        7 => Answer::Locked { seconds_left },
-        8 => Answer::Sent {
+        0 => Outcome::PasswordNeeded,
+        1 => Outcome::NameFree,
+        2 => Outcome::NameUnavailable,
+        3 => Outcome::AlreadyLoggedIn,
+        4 => Outcome::Blocked { seconds_left },
+        5 => Outcome::Registered,
+        6 => Outcome::LoggedIn,
+        7 => Outcome::Locked { seconds_left },
+        8 => Outcome::Stored {
             unknown: texts.iter().map(String::as_str).collect(),
         },
-        9 => Answer::Fetched,
-        10 => Answer::LoggedOut,
-        11 => Answer::Quota,
-        12 => Answer::Full,
-        13 => Answer::Busy,
-        _ => Answer::Refused,
+        9 => Outcome::Done,
+        10 => Outcome::LoggedOut,
+        11 => Outcome::QueueFull,
+        12 => Outcome::DiskFull,
+        13 => Outcome::Busy,
+        _ => Outcome::Refused,
     }
 }

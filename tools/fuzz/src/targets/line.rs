@@ -74,12 +74,11 @@ fn check_meaning(line: &[u8]) {
     let meaning = understand(line);
     let again = match &meaning {
         Meaning::Send { recipients, text } => {
-            assert!(is_clean(recipients) && is_clean(text) && !text.is_empty());
-            assert!(recipients.split(' ').all(|name| !name.is_empty()));
-            assert!(!recipients.contains('\t'));
-            match recipients.contains(' ') || recipients.starts_with('(') {
-                true => format!("send ({recipients}) {text}"),
-                false => format!("send {recipients} {text}"),
+            assert!(recipients.may_be_recipients() && is_clean(text) && !text.is_empty());
+            let names: Vec<&str> = recipients.iter().collect();
+            match &names[..] {
+                [name] if !name.starts_with('(') => format!("send {name} {text}"),
+                names => format!("send ({}) {text}", names.join(" ")),
             }
         }
         Meaning::Broadcast { text } => {

@@ -94,7 +94,9 @@ impl Asked {
                     Ok(FromWorker::Request(request)) => {
                         self.questions.push((request.connection, request.offset));
                     }
-                    Ok(FromWorker::Opened { connection, .. }) => self.known.push(connection),
+                    Ok(FromWorker::ClientConnected { connection, .. }) => {
+                        self.known.push(connection)
+                    }
                     Ok(_) => {}
                     Err(error) => panic!("the worker wrote what cannot be read: {error}"),
                 }

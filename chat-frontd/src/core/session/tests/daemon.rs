@@ -6,10 +6,12 @@ mod together;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chat_model::name;
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_model::{
+    Audience, ConnectionSerial, Message, MessageNumber, NameList, Outcome, Progress, Request,
+    StreamOffset,
+};
 use chat_rpc::{
-    Answer, Call, FrameWriter, FromWorker, Message, Request, ResumedConnection, ToWorker,
-    UsersRequest, decode_items,
+    FrameWriter, FromWorker, RequestItem, ResumedConnection, ToWorker, UsersRequest, decode_items,
 };
 use serde::Serialize;
 
@@ -27,8 +29,8 @@ pub(super) fn frame<T: Serialize>(item: &T) -> Frame {
 /// What was decided about a request, once and for all.
 #[derive(Clone, Debug)]
 enum Decision {
-    Plain(Answer<'static>),
-    Users { names: String },
+    Plain(Outcome<'static>),
+    Users { names: NameList<'static> },
     Sent { unknown: Vec<String> },
 }
 
@@ -73,7 +75,7 @@ pub(super) struct Daemon {
     /// bob writes to foobar after every so many decisions.
     pub(super) bob_writes_every: Option<u64>,
     /// The next new requests get these answers, and nothing is done.
-    pub(super) refusals: VecDeque<Answer<'static>>,
+    pub(super) refusals: VecDeque<Outcome<'static>>,
     /// How far the reader was said to be last.
     pub(super) progress: Progress,
     /// On the way to the worker.
@@ -112,10 +114,11 @@ impl Daemon {
                 FromWorker::Request(request) => self.take_request(&request),
                 FromWorker::Page { after, through, .. } => self.send_page(after, through),
                 FromWorker::Resume { connections } => self.resume(connections.first()),
-                FromWorker::Progress { progress, .. } | FromWorker::Close { progress, .. } => {
+                FromWorker::Progress { progress, .. }
+                | FromWorker::ClientClosed { progress, .. } => {
                     self.note(progress);
                 }
-                FromWorker::Opened { .. } => panic!("a session does not tell of itself"),
+                FromWorker::ClientConnected { .. } => panic!("a session does not tell of itself"),
                 FromWorker::SendBatch(sends) => {
                     assert!(sends.lines.len() > 1, "one goes by itself");
                     let before = self.out.len();
@@ -148,7 +151,7 @@ impl Daemon {
         self.push();
     }
 
-    fn take_request(&mut self, request: &Request<'_>) {
+    fn take_request(&mut self, request: &RequestItem<'_>) {
         assert_eq!(request.connection, SERIAL);
         assert!(
             Some(request.offset) > self.volatile.last_offset,
@@ -165,14 +168,17 @@ impl Daemon {
         self.push();
     }
 
-    fn take_new_request(&mut self, request: &Request<'_>) {
+    fn take_new_request(&mut self, request: &RequestItem<'_>) {
         let is_durable = !matches!(
-            request.call,
-            Call::Name { .. } | Call::Fetch | Call::Who | Call::Last { .. } | Call::Push { .. }
+            request.request,
+            Request::Identify { .. }
+                | Request::Fetch
+                | Request::ListUsers { .. }
+                | Request::SetPush { .. }
         );
         let decision = match self.refusals.pop_front() {
             Some(refusal) => Decision::Plain(refusal),
-            None => self.decide(&request.call),
+            None => self.decide(&request.request),
         };
         if is_durable {
             self.decided.insert(request.offset, decision.clone());
@@ -188,88 +194,94 @@ impl Daemon {
         }
     }
 
-    fn decide(&mut self, call: &Call<'_>) -> Decision {
+    fn decide(&mut self, request: &Request<'_>) -> Decision {
         let is_for_chat = !matches!(
-            call,
-            Call::Name { .. } | Call::Register { .. } | Call::LogIn { .. }
+            request,
+            Request::Identify { .. } | Request::Register { .. } | Request::LogIn { .. }
         );
         if is_for_chat != self.user.is_some() {
-            return Decision::Plain(Answer::Refused);
+            return Decision::Plain(Outcome::Refused);
         }
         let sender = self.user.clone().unwrap_or_default();
-        Decision::Plain(match call {
-            Call::Name { name, .. } => self.look_up(name),
-            Call::Register { name, password, .. } => self.register(name, password),
-            Call::LogIn { name, password, .. } => self.log_in(name, password),
-            Call::Send { recipients, text } => return self.send(&sender, recipients, text),
-            Call::Broadcast { text } => {
+        Decision::Plain(match request {
+            Request::Identify { name, .. } => self.look_up(name),
+            Request::Register { name, password, .. } => self.register(name, password),
+            Request::LogIn { name, password, .. } => self.log_in(name, password),
+            Request::Send {
+                audience: Audience::Accounts(recipients),
+                text,
+            } => return self.send(&sender, recipients, text),
+            Request::Send {
+                audience: Audience::Everyone,
+                text,
+            } => {
                 let readers: Vec<_> = self.accounts.keys().cloned().collect();
                 let readers = readers.iter().filter(|name| **name != sender);
                 self.store(&sender, readers.map(String::as_str), text);
-                Answer::Sent {
-                    unknown: Vec::new(),
+                Outcome::Stored {
+                    unknown: NameList::new(),
                 }
             }
-            Call::Fetch => Answer::Fetched,
-            Call::Push { on } => {
+            Request::Fetch => Outcome::Done,
+            Request::SetPush { on } => {
                 self.volatile.is_pushed = *on;
-                Answer::Fetched
+                Outcome::Done
             }
-            Call::Who | Call::Last { .. } => {
+            Request::ListUsers { .. } => {
                 let names = self.online();
                 return Decision::Users { names };
             }
-            Call::LogOut => {
+            Request::LogOut => {
                 self.account(&sender).is_online = false;
                 self.user = None;
-                Answer::LoggedOut
+                Outcome::LoggedOut
             }
         })
     }
 
-    fn look_up(&self, name: &str) -> Answer<'static> {
+    fn look_up(&self, name: &str) -> Outcome<'static> {
         match self.accounts.get(name) {
-            Some(account) if account.failures >= 3 => Answer::Blocked { seconds_left: 59 },
-            Some(account) if account.is_online => Answer::Connected,
-            Some(_) => Answer::Password,
-            None if name::may_be_registered(name) => Answer::Register,
-            None => Answer::Username,
+            Some(account) if account.failures >= 3 => Outcome::Blocked { seconds_left: 59 },
+            Some(account) if account.is_online => Outcome::AlreadyLoggedIn,
+            Some(_) => Outcome::PasswordNeeded,
+            None if name::may_be_registered(name) => Outcome::NameFree,
+            None => Outcome::NameUnavailable,
         }
     }
 
-    fn register(&mut self, name: &str, password: &[u8]) -> Answer<'static> {
+    fn register(&mut self, name: &str, password: &[u8]) -> Outcome<'static> {
         if self.accounts.contains_key(name) {
-            return Answer::Username;
+            return Outcome::NameUnavailable;
         }
         let account = Account {
             password: password.to_owned(),
             ..Account::default()
         };
         self.accounts.insert(name.to_owned(), account);
-        Answer::Registered
+        Outcome::Registered
     }
 
-    fn log_in(&mut self, name: &str, password: &[u8]) -> Answer<'static> {
+    fn log_in(&mut self, name: &str, password: &[u8]) -> Outcome<'static> {
         let account = self.account(name);
         if account.is_online {
-            return Answer::Connected;
+            return Outcome::AlreadyLoggedIn;
         }
         if account.password != password {
             account.failures += 1;
             return match account.failures {
-                3.. => Answer::Locked { seconds_left: 60 },
-                _ => Answer::Password,
+                3.. => Outcome::Locked { seconds_left: 60 },
+                _ => Outcome::PasswordNeeded,
             };
         }
         account.failures = 0;
         account.is_online = true;
         self.user = Some(name.to_owned());
-        Answer::Welcome
+        Outcome::LoggedIn
     }
 
-    fn send(&mut self, sender: &str, recipients: &str, text: &str) -> Decision {
+    fn send(&mut self, sender: &str, recipients: &NameList<'_>, text: &str) -> Decision {
         let is_known = |name: &&str| self.accounts.contains_key(*name);
-        let (known, untrusted): (Vec<&str>, Vec<&str>) = recipients.split(' ').partition(is_known);
+        let (known, untrusted): (Vec<&str>, Vec<&str>) = recipients.iter().partition(is_known);
         let mut unknown: Vec<String> = Vec::new();
         for name in untrusted {
             if !unknown.iter().any(|other| other == name) {
@@ -316,13 +328,12 @@ impl Daemon {
         self.accounts[name].is_online
     }
 
-    fn online(&self) -> String {
+    fn online(&self) -> NameList<'static> {
         let online = self
             .accounts
             .iter()
             .filter(|(_, account)| account.is_online);
-        let names: Vec<&str> = online.map(|(name, _)| name.as_str()).collect();
-        names.join(" ")
+        online.map(|(name, _)| name.as_str()).collect()
     }
 
     fn newest(&self) -> MessageNumber {
@@ -375,7 +386,7 @@ impl Daemon {
                     after < number && number <= through && stored.readers.contains(&reader);
                 is_wanted.then_some(Message {
                     number,
-                    wall_s: 0,
+                    time_ms: 0,
                     sender: &stored.sender,
                     text: &stored.text,
                 })
@@ -408,10 +419,10 @@ impl Daemon {
     }
 
     fn reply(&mut self, offset: StreamOffset, decision: &Decision) {
-        let answer = match decision {
-            Decision::Plain(answer) => answer.clone(),
+        let outcome = match decision {
+            Decision::Plain(outcome) => outcome.clone(),
             Decision::Users { names } => return self.list(offset, names),
-            Decision::Sent { unknown } => Answer::Sent {
+            Decision::Sent { unknown } => Outcome::Stored {
                 unknown: unknown.iter().map(String::as_str).collect(),
             },
         };
@@ -420,7 +431,7 @@ impl Daemon {
         let frame = frame(&ToWorker::Reply {
             connection: SERIAL,
             offset,
-            answer,
+            outcome,
             messages,
             through: if is_online {
                 self.newest()
@@ -436,7 +447,7 @@ impl Daemon {
     }
 
     /// Gives names; what waits with them is to be asked for.
-    fn list(&mut self, offset: StreamOffset, names: &str) {
+    fn list(&mut self, offset: StreamOffset, names: &NameList<'_>) {
         let more = {
             let (messages, more) = self.next_slice();
             !messages.is_empty() || more
@@ -448,6 +459,7 @@ impl Daemon {
             more,
         };
         let requests = vec![request];
+        let names = names.borrowed();
         self.out
             .push_back(frame(&ToWorker::Users { requests, names }));
         self.sent_slice(more);

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use chat_model::MessageNumber;
+use chat_model::{MessageNumber, NameList};
 use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{ToWorker, UsersRequest, decode_items};
 
 use super::daemon::SERIAL;
 use super::talk::Talk;
-use crate::core::name_list::{HeldLists, NameList};
+use crate::core::list_line::{HeldLists, ListLine};
 
 const LIST_BYTES: usize = 100_000;
 
 /// The daemon answers everything that was asked, lists with a long one; how many lists those were.
-fn answer(talk: &mut Talk, list: &Arc<NameList>) -> usize {
+fn answer(talk: &mut Talk, list: &Arc<ListLine>) -> usize {
     let mut lists = 0;
     while talk.daemon_takes() {}
     while let Some(frame) = talk.daemon.out.front().cloned() {
@@ -29,8 +29,8 @@ fn answer(talk: &mut Talk, list: &Arc<NameList>) -> usize {
     lists
 }
 
-fn list(held: &HeldLists) -> Arc<NameList> {
-    NameList::new(&"n".repeat(LIST_BYTES), held)
+fn list(held: &HeldLists) -> Arc<ListLine> {
+    ListLine::new(&NameList::one("n".repeat(LIST_BYTES)), held)
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! What the protocol says of names, passwords and the chat, sentence by sentence, in each form a client may send it.
 
-use chat_rpc::Answer;
-
 use super::daemon::Daemon;
 use super::talk::{LIMITS, TIME, Talk};
 use crate::core::session::SessionLimits;
+use chat_model::Outcome;
 
 /// How a client's bytes come.
 #[derive(Clone, Copy, Debug)]
@@ -405,17 +404,17 @@ fn the_limit_counts_the_end_of_a_line() {
 
 #[test]
 fn refusals_of_the_daemon_are_named_by_the_command() {
-    let refused = |answer: &Answer<'static>| {
+    let refused = |answer: &Outcome<'static>| {
         let answer = answer.clone();
         move |daemon: &mut Daemon| {
-            daemon.refusals = [Answer::Password, Answer::Welcome].into();
+            daemon.refusals = [Outcome::PasswordNeeded, Outcome::LoggedIn].into();
             daemon.refusals.push_back(answer.clone());
         }
     };
     for (answer, line) in [
-        (Answer::Quota, "error:quota:send"),
-        (Answer::Full, "error:full:send"),
-        (Answer::Busy, "error:busy:send"),
+        (Outcome::QueueFull, "error:quota:send"),
+        (Outcome::DiskFull, "error:full:send"),
+        (Outcome::Busy, "error:busy:send"),
     ] {
         let answers = ["password", "welcome", "DONE", line, "DONE"];
         expect(
@@ -429,10 +428,10 @@ fn refusals_of_the_daemon_are_named_by_the_command() {
 
 #[test]
 fn too_many_logins_lead_back_to_where_one_was() {
-    let busy_after = |usual_answers: &'static [Answer<'static>]| {
+    let busy_after = |usual_answers: &'static [Outcome<'static>]| {
         move |daemon: &mut Daemon| {
             daemon.refusals = usual_answers.iter().cloned().collect();
-            daemon.refusals.push_back(Answer::Busy);
+            daemon.refusals.push_back(Outcome::Busy);
         }
     };
     expect(
@@ -442,13 +441,13 @@ fn too_many_logins_lead_back_to_where_one_was() {
         false,
     );
     expect(
-        busy_after(&[Answer::Password]),
+        busy_after(&[Outcome::PasswordNeeded]),
         "foobar\npasspass\npasspass\n",
         &["password", "error:busy:", "welcome", "DONE"],
         false,
     );
     expect(
-        busy_after(&[Answer::Register]),
+        busy_after(&[Outcome::NameFree]),
         "dave\ny\npw\npw\ndave\n",
         &["register", "password", "error:busy:", "register"],
         false,

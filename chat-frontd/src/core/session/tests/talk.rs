@@ -7,7 +7,7 @@ use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{FromWorker, ToWorker, decode_items};
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
-use crate::core::name_list::{HeldLists, NameList};
+use crate::core::list_line::{HeldLists, ListLine};
 use crate::core::session::{
     Ending, MAX_HELD_BYTES, MAX_LINES, MessageLines, Pace, QueuePart, Session, SessionLimits, Slot,
 };
@@ -189,7 +189,7 @@ impl Talk {
         match item {
             ToWorker::Reply {
                 offset,
-                answer,
+                outcome,
                 messages,
                 through,
                 more,
@@ -201,7 +201,7 @@ impl Talk {
                     through,
                     more,
                 };
-                session.reply(offset, &answer, part, lines, self.now_ms);
+                session.reply(offset, &outcome, part, lines, self.now_ms);
             }
             ToWorker::Push {
                 messages,
@@ -220,19 +220,19 @@ impl Talk {
             ToWorker::Page { messages, more, .. } => {
                 session.page(&messages, more, lines, self.now_ms);
             }
-            ToWorker::End { .. } => session.cut_off(),
+            ToWorker::Kick { .. } => session.cut_off(),
             ToWorker::Reject { .. } => session.reject(),
-            ToWorker::Sent {
+            ToWorker::Stored {
                 first,
                 last,
                 through,
                 more,
                 ..
             } => {
-                session.sent(first, last, (through, more), self.now_ms);
+                session.stored(first, last, (through, more), self.now_ms);
             }
             ToWorker::Users { requests, names } => {
-                let list = NameList::new(names, &HeldLists::default());
+                let list = ListLine::new(&names, &HeldLists::default());
                 session.listed(&requests[0], &list, self.now_ms);
             }
         }

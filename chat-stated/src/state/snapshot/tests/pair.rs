@@ -1,7 +1,7 @@
 //! The same entries in two states, whose checkpoints must stand for the same.
 
+use chat_model::Message;
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
-use chat_rpc::Message;
 
 use crate::checkpoint::MemoryCheckpoint;
 use crate::entry::{AccountChange, Action, Entry, Limits};
@@ -291,7 +291,7 @@ fn assert_same(one: &MemoryCheckpoint, other: &MemoryCheckpoint, since: &[Entry]
             let facts = |message: &Message<'_>| {
                 (
                     message.number,
-                    message.wall_s,
+                    message.time_ms,
                     message.sender.to_owned(),
                     message.text.len(),
                 )

@@ -1,7 +1,7 @@
 //! Answers to several messages in a row that travel as one.
 
-use chat_model::{MessageNumber, StreamOffset};
-use chat_rpc::{Answer, ToWorker, decode_items};
+use chat_model::{MessageNumber, Outcome, StreamOffset};
+use chat_rpc::{ToWorker, decode_items};
 
 use super::{Daemon, SERIAL, frame};
 
@@ -32,7 +32,7 @@ impl Daemon {
     fn tell_together(&mut self, sent: Option<(StreamOffset, StreamOffset, MessageNumber, bool)>) {
         if let Some((first, last, through, more)) = sent {
             let connection = SERIAL;
-            self.out.push_back(frame(&ToWorker::Sent {
+            self.out.push_back(frame(&ToWorker::Stored {
                 connection,
                 first,
                 last,
@@ -48,7 +48,7 @@ fn sent_alone(answer: &[u8]) -> Option<(StreamOffset, MessageNumber, bool)> {
     match decode_items::<ToWorker<'_>>(answer).next()?.ok()? {
         ToWorker::Reply {
             offset,
-            answer: Answer::Sent { unknown },
+            outcome: Outcome::Stored { unknown },
             messages,
             through,
             more,

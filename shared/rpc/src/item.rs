@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use chat_model::{
+    Audience, ConnectionSerial, Message, MessageBatch, MessageNumber, NameList, Outcome, Progress,
+    Request, StreamOffset,
+};
 use serde::{Deserialize, Serialize};
-
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
-
-use super::MessageBatch;
 
 /// From a worker to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum FromWorker<'a> {
     },
     /// A client's line that needs the daemon. Answered by exactly one [`ToWorker::Reply`].
     #[serde(borrow)]
-    Request(Request<'a>),
+    Request(RequestItem<'a>),
     /// More of the queue, after a reply or push that said there is more. Answered by one [`ToWorker::Page`].
     Page {
         /// Whose queue.
@@ -39,9 +39,9 @@ pub enum FromWorker<'a> {
         /// How far.
         progress: Progress,
     },
-    /// A client connection has ended, logged out or not: the daemon may forget it. Said of every connection that
-    /// was `Opened`. Not answered.
-    Close {
+    /// A client connection has ended, logged out or not: the daemon may forget it. Said of every connection of which
+    /// `ClientConnected` was said. Not answered.
+    ClientClosed {
         /// Which.
         connection: ConnectionSerial,
         /// How far its reader came.
@@ -49,7 +49,7 @@ pub enum FromWorker<'a> {
     },
     /// Somebody connected, and may not have said anything yet. Said of every connection before anything else of it, and
     /// of all again behind [`FromWorker::Resume`]. Not answered, unless by [`ToWorker::Reject`].
-    Opened {
+    ClientConnected {
         /// Which.
         connection: ConnectionSerial,
         /// Where the client comes from. Unspecified for one that is known, and of whom the worker knows no more than that it
@@ -80,22 +80,23 @@ pub struct ResumedConnection {
 
 /// One client line that needs the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request<'a> {
+pub struct RequestItem<'a> {
     /// Whose line.
     pub connection: ConnectionSerial,
-    /// Which line.
+    /// Where the line ends.
     pub offset: StreamOffset,
     /// The last request whose answer arrived, so that the daemon may forget the answers up to it.
     pub answered: StreamOffset,
     /// How far the reader has come.
     pub progress: Progress,
-    /// What is asked.
+    /// What the client asks for. While a worker waits for the users it asked for, it asks nothing more for that client:
+    /// other requests may be answered before.
     #[serde(borrow)]
-    pub call: Call<'a>,
+    pub request: Request<'a>,
 }
 
-/// Lines of a client, one behind the other, with a message to some accounts each: as many requests with [`Call::Send`].
-/// Answered as those would be, or by [`ToWorker::Sent`].
+/// Lines of a client, one behind the other, with a message to some accounts each: as many requests with
+/// [`Request::Send`]. Answered as those would be, or by [`ToWorker::Stored`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendBatch<'a> {
     /// Whose lines.
@@ -110,84 +111,17 @@ pub struct SendBatch<'a> {
 
 impl SendBatch<'_> {
     /// The same as requests.
-    pub fn requests(&self) -> impl Iterator<Item = Request<'_>> {
-        self.lines.iter().map(|send| Request {
+    pub fn requests(&self) -> impl Iterator<Item = RequestItem<'_>> {
+        self.lines.iter().map(|line| RequestItem {
             connection: self.connection,
-            offset: send.offset,
+            offset: line.offset,
             answered: self.answered,
             progress: self.progress,
-            call: Call::Send {
-                recipients: send.recipients,
-                text: send.text,
+            request: Request::Send {
+                audience: Audience::Accounts(line.recipients.into()),
+                text: line.text.into(),
             },
         })
-    }
-}
-
-/// What a request asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Call<'a> {
-    /// A user named himself. Answers: `Password`, `Register`, `Username`, `Connected`, `Blocked`.
-    Name {
-        /// As typed.
-        name: &'a str,
-        /// Where the client comes from.
-        address: IpAddr,
-    },
-    /// Make an account. Answers: `Registered`, `Username`, `Busy`, `Full`.
-    Register {
-        /// As typed.
-        name: &'a str,
-        /// As typed; any bytes but none.
-        password: &'a [u8],
-        /// Where the client comes from.
-        address: IpAddr,
-    },
-    /// A password. Answers: `Welcome`, `Password`, `Locked`, `Connected`, `Busy`, `Full`; `Username` if there is
-    /// no such account.
-    LogIn {
-        /// The account.
-        name: &'a str,
-        /// As typed; any bytes but none.
-        password: &'a [u8],
-        /// Where the client comes from.
-        address: IpAddr,
-    },
-    /// A message to some accounts. Answers: `Sent`, `Quota`, `Full`.
-    Send {
-        /// Names as typed, one space between; the same one may stand there twice.
-        recipients: &'a str,
-        /// Without control characters.
-        text: &'a str,
-    },
-    /// A message to every account but the sender. Answers: `Sent`, `Quota`, `Full`.
-    Broadcast {
-        /// Without control characters.
-        text: &'a str,
-    },
-    /// Nothing but the messages that wait. Answer: `Fetched`.
-    Fetch,
-    /// Who is online. Answered by [`ToWorker::Users`], or `Busy`. A worker asks nothing more for a client until it
-    /// has that: others may be answered before.
-    Who,
-    /// Who is online, or was within so many minutes. Answered as `Who` is.
-    Last {
-        /// Saturated at the largest number there is.
-        minutes: u64,
-    },
-    /// Whether messages are to be sent without being asked for. Answer: `Fetched`.
-    Push {
-        /// On or off.
-        on: bool,
-    },
-    /// End the session. Answer: `LoggedOut`, once it has ended.
-    LogOut,
-}
-
-impl Call<'_> {
-    /// Whether a password is in it.
-    pub fn holds_password(&self) -> bool {
-        matches!(self, Self::Register { .. } | Self::LogIn { .. })
     }
 }
 
@@ -201,9 +135,9 @@ pub enum ToWorker<'a> {
         connection: ConnectionSerial,
         /// Which request.
         offset: StreamOffset,
-        /// The answer.
+        /// What came of it.
         #[serde(borrow)]
-        answer: Answer<'a>,
+        outcome: Outcome<'a>,
         /// The next messages of the reader's queue, oldest first.
         #[serde(borrow)]
         messages: Vec<Message<'a>>,
@@ -236,7 +170,7 @@ pub enum ToWorker<'a> {
         more: bool,
     },
     /// The daemon has ended this client's session (its account was disabled). The worker closes the connection.
-    End {
+    Kick {
         /// Which.
         connection: ConnectionSerial,
     },
@@ -247,7 +181,7 @@ pub enum ToWorker<'a> {
         connection: ConnectionSerial,
     },
     /// The answer to each of several requests: stored, and nobody is unknown. No messages go with it.
-    Sent {
+    Stored {
         /// Whose requests.
         connection: ConnectionSerial,
         /// The answered ones are all from this one...
@@ -263,8 +197,9 @@ pub enum ToWorker<'a> {
     Users {
         /// Which requests.
         requests: Vec<UsersRequest>,
-        /// Sorted, one space between. May be long.
-        names: &'a str,
+        /// Sorted, each once. May be as many as there are users.
+        #[serde(borrow)]
+        names: NameList<'a>,
     },
 }
 
@@ -281,61 +216,6 @@ pub struct UsersRequest {
     pub more: bool,
 }
 
-/// The answer to a request. Which call can have which is said at [`Call`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer<'a> {
-    /// The account exists, give its password; or the one given was wrong.
-    Password,
-    /// No such account; it could be registered.
-    Register,
-    /// No new account can have this name, or somebody else registered it first.
-    Username,
-    /// The user is logged in already.
-    Connected,
-    /// The user is blocked from this address. At least 1 second.
-    Blocked {
-        /// Rounded up.
-        seconds_left: u64,
-    },
-    /// The account was made.
-    Registered,
-    /// Logged in.
-    Welcome,
-    /// The last allowed try was wrong: blocked for so long. At least 1 second.
-    Locked {
-        /// Rounded up.
-        seconds_left: u64,
-    },
-    /// Stored. The names that no account has, in the order they were given, each once.
-    Sent {
-        /// Empty if all are known.
-        #[serde(borrow)]
-        unknown: Vec<&'a str>,
-    },
-    /// Done; there is nothing to say but the messages.
-    Fetched,
-    /// The session has ended.
-    LoggedOut,
-    /// A queue is full; nobody got the message.
-    Quota,
-    /// The disk has no room for what this would add.
-    Full,
-    /// Too many logins are before this one.
-    Busy,
-    /// The worker asked for what this connection may not do (not logged in, or logged in already, or an
-    /// offset that was answered and forgotten). A worker without a bug never sees it.
-    Refused,
-}
-
-/// A message as its reader gets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message<'a> {
-    /// Grows within a reader's queue.
-    pub number: MessageNumber,
-    /// When the server took it, in seconds since 1970-01-01T00:00:00Z.
-    pub wall_s: i64,
-    /// The account that sent it.
-    pub sender: &'a str,
-    /// Without control characters.
-    pub text: &'a str,
-}
+#[cfg(test)]
+#[path = "item_tests.rs"]
+mod tests;

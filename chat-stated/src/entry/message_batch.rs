@@ -1,6 +1,4 @@
-//! Many messages of one client in one item, so that what a line costs beside its text is paid once for many.
-
-use serde::{Deserialize, Serialize};
+//! Many messages of one client in one entry, as the journal has them.
 
 use chat_model::StreamOffset;
 
@@ -10,7 +8,7 @@ pub const MAX_BATCHED_MESSAGES: usize = 1_024;
 const PACKED_BYTES: usize = 256 * 1024;
 
 /// Lines of one client, one behind the other, each with a message to some accounts. It stands for as many requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageBatch {
     /// Where the first line ends.
     first: StreamOffset,
@@ -20,7 +18,7 @@ pub struct MessageBatch {
 }
 
 /// How a line of [`MessageBatch`] is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackedLine {
     /// How much further it ends than the line before; 0 for the first.
     pub step: u32,
@@ -41,13 +39,6 @@ pub struct BatchedMessage<'a> {
     pub has_same_recipients: bool,
     /// The message.
     pub text: &'a str,
-}
-
-impl BatchedMessage<'_> {
-    /// Length of names and text.
-    pub fn bytes(&self) -> usize {
-        self.recipients.len() + self.text.len()
-    }
 }
 
 impl MessageBatch {
@@ -87,14 +78,6 @@ impl MessageBatch {
     /// Whether there is no line.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
-    }
-
-    /// The line, if there is one and no more.
-    pub fn only(&self) -> Option<BatchedMessage<'_>> {
-        match self.len() {
-            1 => self.iter().next(),
-            _ => None,
-        }
     }
 
     /// Where the first line ends.
@@ -155,40 +138,9 @@ pub struct MessageBatchBuilder {
 }
 
 impl MessageBatchBuilder {
-    /// Forgets all lines.
-    pub fn clear(&mut self) {
-        self.sends.lines.clear();
-        self.sends.packed.clear();
-    }
-
-    /// The lines so far.
-    pub fn sends(&self) -> &MessageBatch {
-        &self.sends
-    }
-
-    /// Where the last line ends.
-    pub fn last(&self) -> StreamOffset {
-        self.last
-    }
-
-    /// Takes the lines out that end at this offset or later, if there are such and others.
-    pub fn split_off(&mut self, at: StreamOffset) -> Option<Self> {
-        let lines = || self.sends.iter();
-        let repacked = |is_behind: bool| {
-            let mut packer = Self::default();
-            let chosen = lines().filter(|line| (line.offset >= at) == is_behind);
-            for line in chosen {
-                // Of lines that went together any part does.
-                packer.push(line.offset, line.recipients, line.text);
-            }
-            packer
-        };
-        let (before, behind) = (repacked(false), repacked(true));
-        if before.sends.is_empty() || behind.sends.is_empty() {
-            return None;
-        }
-        *self = before;
-        Some(behind)
+    /// The lines.
+    pub fn into_batch(self) -> MessageBatch {
+        self.sends
     }
 
     /// Adds a line, or says that it has to go with others: there is no more room, it does not end behind the last, or it
@@ -266,40 +218,6 @@ mod tests {
         assert_eq!(MessageBatch::of(back), None);
         assert_eq!(MessageBatch::of([LINES[0], LINES[0]]), None);
         assert_eq!(MessageBatch::of([(StreamOffset(1), "", "text")]), None);
-    }
-
-    #[test]
-    fn lines_are_added_until_it_is_full() {
-        let mut packer = MessageBatchBuilder::default();
-        let lines = (1..).take_while(|at| packer.push(StreamOffset(*at), "bob", "x"));
-        assert_eq!(lines.count(), MAX_BATCHED_MESSAGES);
-        packer.clear();
-        let text = "x".repeat(PACKED_BYTES);
-        assert!(packer.push(StreamOffset(1), "bob", &text), "alone it fits");
-        assert!(!packer.push(StreamOffset(2), "bob", "x"));
-    }
-
-    #[test]
-    fn lines_are_taken_out_from_one_on() {
-        for at in [0, 10, 11, 25, 26, 27] {
-            let mut packer = MessageBatchBuilder::default();
-            for (offset, recipients, text) in &LINES[..3] {
-                assert!(packer.push(*offset, recipients, text));
-            }
-            let whole = packer.clone();
-            let behind = packer.split_off(StreamOffset(at));
-            let lines = LINES[..3].iter().copied();
-            let (before, after): (Vec<_>, Vec<_>) = lines.partition(|line| line.0.0 < at);
-            if before.is_empty() || after.is_empty() {
-                assert_eq!((behind, packer), (None, whole));
-                continue;
-            }
-            assert_eq!(Some(packer.sends()), MessageBatch::of(before).as_ref());
-            assert_eq!(packer.last().0, if at > 25 { 25 } else { 10 });
-            let behind = behind.unwrap();
-            assert_eq!(Some(behind.sends()), MessageBatch::of(after).as_ref());
-            assert_eq!(behind.last().0, 26);
-        }
     }
 
     #[test]
