@@ -5,13 +5,21 @@ use chat_rpc::{FrameError, ToWorker, decode_items};
 
 use super::Observation;
 use super::clients::Clients;
+use super::dialect::{Dialect, LineProtocol};
 use super::list_line::{HeldLists, ListLine};
-use super::session::{MessageLines, ParkedSession, QueuePart, Session, SessionLimits};
+use super::session::{ParkedSession, QueuePart, Session, SessionLimits};
 use super::timers::ClientKey;
+
+/// What the clients of this worker speak.
+pub(super) type Spoken = LineProtocol;
+/// What is left of a client that is parked.
+pub(super) type Parked = ParkedSession<<Spoken as Dialect>::Parked>;
+/// What helps to write for all clients.
+pub(super) type Scratch = <Spoken as Dialect>::Scratch;
 
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) session: Session,
+    pub(super) session: Session<Spoken>,
     /// Among those to be served in this turn.
     pub(super) is_listed: bool,
     /// Among those whose requests the link had no room for.
@@ -35,7 +43,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(session: Session) -> Self {
+    pub(super) fn new(session: Session<Spoken>) -> Self {
         Self {
             session,
             is_listed: false,
@@ -52,7 +60,7 @@ impl Client {
     }
 
     /// What has to be kept of the client, if that is little.
-    pub(super) fn rest(&self) -> Option<ParkedSession> {
+    pub(super) fn park(&self) -> Option<Parked> {
         let Self {
             session,
             is_listed,
@@ -75,16 +83,11 @@ impl Client {
             && *check_after_ms == 0
             // What was merely written is no news.
             && (reported.acknowledged, reported.confirmed) == (progress.acknowledged, progress.confirmed);
-        is_parked.then(|| session.rest())?
+        is_parked.then(|| session.park())?
     }
 
-    /// Becomes the client that went to rest; what this one was is forgotten.
-    pub(super) fn restore(
-        &mut self,
-        parked: &ParkedSession,
-        limits: SessionLimits,
-        is_daemon_lost: bool,
-    ) {
+    /// Becomes the client that was parked; what this one was is forgotten.
+    pub(super) fn restore(&mut self, parked: &Parked, limits: SessionLimits, is_daemon_lost: bool) {
         self.session.restore(parked, limits, is_daemon_lost);
         self.is_listed = false;
         self.is_kept_back = false;
@@ -116,13 +119,13 @@ impl Client {
 pub(super) fn take_items(
     payload: &[u8],
     clients: &mut Clients,
-    (lines, held_lists): (&mut MessageLines, &HeldLists),
+    (scratch, held_lists): (&mut Scratch, &HeldLists),
     now_ms: u64,
     reached: &mut Vec<ClientKey>,
     rejected: &mut Vec<ConnectionSerial>,
 ) -> Result<(), FrameError> {
     // A client that has left meanwhile is passed over.
-    let mut at = |connection, act: &mut dyn FnMut(&mut Session)| {
+    let mut at = |connection, act: &mut dyn FnMut(&mut Session<Spoken>)| {
         if let Some((key, client)) = clients.restore_by_serial(connection) {
             act(&mut client.session);
             reached.push(key);
@@ -144,7 +147,7 @@ pub(super) fn take_items(
                     more,
                 };
                 at(connection, &mut |session| {
-                    session.reply(offset, &outcome, part, lines, now_ms);
+                    session.reply(offset, &outcome, part, scratch, now_ms);
                 });
             }
             ToWorker::Push {
@@ -159,7 +162,7 @@ pub(super) fn take_items(
                     more,
                 };
                 for connection in connections {
-                    at(connection, &mut |session| session.pushed(part, lines));
+                    at(connection, &mut |session| session.pushed(part, scratch));
                 }
             }
             ToWorker::Page {
@@ -167,7 +170,7 @@ pub(super) fn take_items(
                 messages,
                 more,
             } => at(connection, &mut |session| {
-                session.page(&messages, more, lines, now_ms);
+                session.page(&messages, more, scratch, now_ms);
             }),
             ToWorker::Kick { connection } => at(connection, &mut Session::cut_off),
             ToWorker::Reject { connection } => rejected.push(connection),
@@ -183,7 +186,7 @@ pub(super) fn take_items(
                 });
             }
             ToWorker::Users { requests, names } => {
-                let list = ListLine::new(&names, held_lists);
+                let list = ListLine::new(Spoken::users(&names), held_lists);
                 for request in requests {
                     at(request.connection, &mut |session| {
                         session.listed(&request, &list, now_ms);

@@ -7,8 +7,8 @@ use chat_model::ConnectionSerial;
 use chat_node::limits::token_bucket::Rate;
 use slab::Slab;
 
-use super::client::Client;
-use super::session::{Pace, ParkedSession, Session, SessionLimits};
+use super::client::{Client, Parked, Spoken};
+use super::session::{Pace, Session, SessionLimits};
 use super::timers::ClientKey;
 
 /// A serial holds the key of its client in so many low bits, and above them a count that is never used twice.
@@ -21,7 +21,7 @@ const MAX_SPARE: usize = 32;
 /// A client as it is kept.
 #[derive(Debug)]
 enum Kept {
-    Parked(ParkedSession),
+    Parked(Parked),
     Active(Box<Client>),
 }
 
@@ -73,7 +73,7 @@ impl Clients {
     pub(super) fn open(
         &mut self,
         untrusted: Option<IpAddr>,
-        session: impl FnOnce(ConnectionSerial) -> Session,
+        session: impl FnOnce(ConnectionSerial) -> Session<Spoken>,
     ) -> ClientKey {
         self.opened += 1;
         let entry = self.kept.vacant_entry();
@@ -105,7 +105,7 @@ impl Clients {
         }
     }
 
-    pub(super) fn parked(&self, key: ClientKey) -> Option<&ParkedSession> {
+    pub(super) fn parked(&self, key: ClientKey) -> Option<&Parked> {
         match self.kept.get(key)? {
             Kept::Active(_) => None,
             Kept::Parked(parked) => Some(parked),
@@ -143,15 +143,15 @@ impl Clients {
             Kept::Active(client) => client.session.serial(),
             Kept::Parked(parked) => parked.serial(),
         };
-        // What is awake and what rests answers alike only while the daemon is there, and it is: it speaks.
+        // The daemon is not lost: it speaks.
         (found == serial).then_some((key, self.restore(key, false)?))
     }
 
-    /// Lets a client rest, if nothing is under way; whether it does now and did not before.
-    pub(super) fn rest(&mut self, key: ClientKey) -> bool {
+    /// Parks a client, if nothing is under way. Returns whether it is parked now and was not before.
+    pub(super) fn park(&mut self, key: ClientKey) -> bool {
         if let Some(kept @ Kept::Active(_)) = self.kept.get_mut(key)
             && let Kept::Active(client) = kept
-            && let Some(parked) = client.rest()
+            && let Some(parked) = client.park()
             && let Kept::Active(client) = std::mem::replace(kept, Kept::Parked(parked))
         {
             if self.spare.len() < MAX_SPARE {
@@ -162,7 +162,7 @@ impl Clients {
         false
     }
 
-    /// Takes a client out; as it would be awake.
+    /// Takes a client out.
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Removed> {
         self.untrusted.remove(&key);
         Some(match self.kept.try_remove(key)? {
@@ -218,7 +218,7 @@ impl Clients {
         })
     }
 
-    pub(super) fn iter_parked(&self) -> impl Iterator<Item = &ParkedSession> {
+    pub(super) fn iter_parked(&self) -> impl Iterator<Item = &Parked> {
         self.kept.iter().filter_map(|(_, kept)| match kept {
             Kept::Active(_) => None,
             Kept::Parked(parked) => Some(parked),

@@ -3,10 +3,10 @@
 use anyhow::Context;
 use chat_rpc::{FrameWriter, FromWorker};
 
+use super::Core;
+use super::client::{self, Parked};
 use super::link::Told;
-use super::session::ParkedSession;
 use super::timers::ClientKey;
-use super::{Core, client};
 
 impl Core {
     /// The connection to the daemon is there: what is to be said to it waits in [`Core::link_output`].
@@ -45,7 +45,7 @@ impl Core {
                     client::take_items(
                         payload,
                         &mut self.clients,
-                        (&mut self.lines, &self.held_lists),
+                        (&mut self.scratch, &self.held_lists),
                         self.now_ms,
                         &mut reached,
                         &mut rejected,
@@ -66,7 +66,7 @@ impl Core {
     /// The daemon is there, for the first time or again.
     fn attached(&mut self, is_again: bool) {
         let parked = self.clients.iter_parked();
-        let mut connections: Vec<_> = parked.map(ParkedSession::resumed).collect();
+        let mut connections: Vec<_> = parked.map(Parked::resumed).collect();
         for (_, client) in self.clients.iter_active_mut() {
             connections.extend(client.session.resume());
             client.reported = client.session.progress();
@@ -91,18 +91,18 @@ impl Core {
         self.mark_active();
     }
 
-    /// Sends a client's questions to the daemon, if they can be taken.
+    /// Sends a client's requests to the daemon, if they can be taken.
     pub(super) fn ask(&mut self, key: ClientKey) {
         let Some(client) = self.clients.active_mut(key) else {
             return;
         };
         while self.link.has_room() {
             let progress = client.session.progress();
-            let Some(question) = client.session.next_question() else {
+            let Some(request) = client.session.next_request() else {
                 break;
             };
             client.reported = progress;
-            self.link.push(&question);
+            self.link.push(&request);
         }
         if !self.link.has_room() {
             if !std::mem::replace(&mut client.is_kept_back, true) {

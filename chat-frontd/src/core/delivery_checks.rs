@@ -45,7 +45,7 @@ impl Core {
         } else if session.delivery.awaits_acknowledgement() {
             Some(self.now_ms + client.check_after_ms.max(FIRST_CHECK_MS))
         } else if session.counts_silence() {
-            session.delivery.whole_at_ms()
+            session.delivery.healthy_at_ms()
         } else {
             None
         };

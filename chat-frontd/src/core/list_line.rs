@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chat_model::NameList;
-
 /// How much is held of all lists.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeldLists(Arc<AtomicUsize>);
@@ -23,15 +21,7 @@ pub(crate) struct ListLine {
 }
 
 impl ListLine {
-    pub(crate) fn new(names: &NameList<'_>, held: &HeldLists) -> Arc<Self> {
-        let mut line = Vec::with_capacity(names.bytes() + names.len().max(1));
-        for (index, name) in names.iter().enumerate() {
-            if index > 0 {
-                line.push(b' ');
-            }
-            line.extend_from_slice(name.as_bytes());
-        }
-        line.push(b'\n');
+    pub(crate) fn new(line: Vec<u8>, held: &HeldLists) -> Arc<Self> {
         let line = line.into_boxed_slice();
         held.0.fetch_add(line.len(), Ordering::Relaxed);
         let held = held.clone();

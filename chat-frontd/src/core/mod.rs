@@ -9,6 +9,7 @@ mod client;
 mod clients;
 mod daemon;
 mod delivery_checks;
+mod dialect;
 mod link;
 mod list_line;
 mod session;
@@ -19,17 +20,15 @@ use chat_model::ConnectionSerial;
 use chat_node::logs::security_log::SecurityLog;
 use chat_rpc::FromWorker;
 
-#[cfg(feature = "fuzzing")]
-pub use session::fuzzing;
 pub use session::{Output, SessionLimits};
 pub use timers::ClientKey;
 pub use unauthenticated::UnauthenticatedLimits;
 
-use client::Client;
+use client::{Client, Scratch};
 use clients::Clients;
 use link::Link;
 use list_line::HeldLists;
-use session::{Ending, MessageLines};
+use session::Ending;
 use timers::{Reason, Timers};
 use unauthenticated::UnauthenticatedConnections;
 
@@ -88,7 +87,7 @@ pub struct Core {
     /// Clients whose requests the link had no room for.
     kept_back: Vec<ClientKey>,
     timers: Timers,
-    lines: MessageLines,
+    scratch: Scratch,
     wanted_observations: Vec<ClientKey>,
     stop_by_ms: Option<u64>,
     actions: Vec<Action>,
@@ -111,7 +110,7 @@ impl Core {
             listed: Vec::new(),
             kept_back: Vec::new(),
             timers: Timers::default(),
-            lines: MessageLines::default(),
+            scratch: Scratch::default(),
             wanted_observations: Vec::new(),
             stop_by_ms: None,
             actions: Vec::new(),
@@ -200,8 +199,9 @@ impl Core {
     /// Whether it would be news that no FIN has come.
     pub fn is_silence_due(&self, key: ClientKey) -> bool {
         self.clients.active(key).is_some_and(|client| {
-            let whole_at_ms = client.session.delivery.whole_at_ms();
-            client.session.counts_silence() && whole_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms)
+            let healthy_at_ms = client.session.delivery.healthy_at_ms();
+            client.session.counts_silence()
+                && healthy_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms)
         })
     }
 
@@ -266,7 +266,7 @@ impl Core {
     pub fn wrote(&mut self, key: ClientKey) {
         if let Some(client) = self.clients.active_mut(key) {
             let position = client.session.output.written_position();
-            client.session.delivery.written(position);
+            client.session.delivery.sent(position);
             // Nothing else may tell that there is room for the answers to lines that have come already.
             if client.session.has_line_to_take() || client.session.has_list_to_ask_for() {
                 self.list(key);
@@ -295,8 +295,8 @@ impl Core {
         self.follow_delivery(key);
         self.measure(key);
         self.close_if_over(key);
-        if self.clients.rest(key) {
-            // Who rests is logged in.
+        if self.clients.park(key) {
+            // A parked client is logged in.
             self.timers.cancel(key, Reason::Login);
         }
     }
@@ -339,7 +339,7 @@ impl Core {
         }
     }
 
-    /// Those at rest have nothing to be served.
+    /// Parked clients have nothing to be served.
     fn mark_active(&mut self) {
         let active = self.clients.iter_active();
         let keys: Vec<ClientKey> = active.map(|(key, _)| key).collect();

@@ -1,9 +1,11 @@
 //! The line protocol, which clients speak over TCP. `docs/protocol.md` is the full description.
 //!
-//! Without I/O: [`client`] is the client's end, which writes the lines and understands the answers. Nothing outside this
-//! crate and the front end's dialect of the same name knows a word of it.
+//! Both ends, without I/O: [`server`] makes requests of a client's lines and lines of what comes of them; [`client`]
+//! writes the lines and understands the answers. Nothing outside this crate and the front end's dialect of the same
+//! name knows a word of it.
 
 pub mod client;
+pub mod server;
 pub mod words;
 
 /// Largest line a client may send by default, in bytes, its line end included.

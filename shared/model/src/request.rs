@@ -75,7 +75,105 @@ pub enum Request<'a> {
     LogOut,
 }
 
+impl<'a> Audience<'a> {
+    /// The same without what it borrows.
+    pub fn into_owned(self) -> Audience<'static> {
+        match self {
+            Self::Accounts(names) => Audience::Accounts(names.into_owned()),
+            Self::Everyone => Audience::Everyone,
+        }
+    }
+
+    /// The same, borrowed from this one.
+    pub fn borrowed(&self) -> Audience<'_> {
+        match self {
+            Self::Accounts(names) => Audience::Accounts(names.borrowed()),
+            Self::Everyone => Audience::Everyone,
+        }
+    }
+}
+
 impl Request<'_> {
+    /// The same without what it borrows.
+    pub fn into_owned(self) -> Request<'static> {
+        match self {
+            Self::Identify { name, address } => Request::Identify {
+                name: name.into_owned().into(),
+                address,
+            },
+            Self::Register {
+                name,
+                password,
+                address,
+            } => Request::Register {
+                name: name.into_owned().into(),
+                password: password.into_owned(),
+                address,
+            },
+            Self::LogIn {
+                name,
+                password,
+                address,
+            } => Request::LogIn {
+                name: name.into_owned().into(),
+                password: password.into_owned(),
+                address,
+            },
+            Self::Send { audience, text } => Request::Send {
+                audience: audience.into_owned(),
+                text: text.into_owned().into(),
+            },
+            Self::Fetch => Request::Fetch,
+            Self::ListUsers {
+                seen_within_minutes,
+            } => Request::ListUsers {
+                seen_within_minutes,
+            },
+            Self::SetPush { on } => Request::SetPush { on },
+            Self::LogOut => Request::LogOut,
+        }
+    }
+
+    /// The same, borrowed from this one.
+    pub fn borrowed(&self) -> Request<'_> {
+        match self {
+            Self::Identify { name, address } => Request::Identify {
+                name: (&**name).into(),
+                address: *address,
+            },
+            Self::Register {
+                name,
+                password,
+                address,
+            } => Request::Register {
+                name: (&**name).into(),
+                password: Password::borrowed(password),
+                address: *address,
+            },
+            Self::LogIn {
+                name,
+                password,
+                address,
+            } => Request::LogIn {
+                name: (&**name).into(),
+                password: Password::borrowed(password),
+                address: *address,
+            },
+            Self::Send { audience, text } => Request::Send {
+                audience: audience.borrowed(),
+                text: (&**text).into(),
+            },
+            Self::Fetch => Request::Fetch,
+            Self::ListUsers {
+                seen_within_minutes,
+            } => Request::ListUsers {
+                seen_within_minutes: *seen_within_minutes,
+            },
+            Self::SetPush { on } => Request::SetPush { on: *on },
+            Self::LogOut => Request::LogOut,
+        }
+    }
+
     /// Whether a password is in it.
     pub fn holds_password(&self) -> bool {
         matches!(self, Self::Register { .. } | Self::LogIn { .. })
@@ -131,6 +229,30 @@ pub enum Outcome<'a> {
 }
 
 impl Outcome<'_> {
+    /// The same without what it borrows.
+    pub fn into_owned(self) -> Outcome<'static> {
+        match self {
+            Self::PasswordNeeded => Outcome::PasswordNeeded,
+            Self::NameFree => Outcome::NameFree,
+            Self::NameUnavailable => Outcome::NameUnavailable,
+            Self::AlreadyLoggedIn => Outcome::AlreadyLoggedIn,
+            Self::Blocked { seconds_left } => Outcome::Blocked { seconds_left },
+            Self::Registered => Outcome::Registered,
+            Self::LoggedIn => Outcome::LoggedIn,
+            Self::Locked { seconds_left } => Outcome::Locked { seconds_left },
+            Self::Stored { unknown } => Outcome::Stored {
+                unknown: unknown.into_owned(),
+            },
+            Self::Done => Outcome::Done,
+            Self::Users(names) => Outcome::Users(names.into_owned()),
+            Self::LoggedOut => Outcome::LoggedOut,
+            Self::QueueFull => Outcome::QueueFull,
+            Self::DiskFull => Outcome::DiskFull,
+            Self::Busy => Outcome::Busy,
+            Self::Refused => Outcome::Refused,
+        }
+    }
+
     /// Whether a message was stored, and nobody is unknown.
     pub fn is_stored_for_all(&self) -> bool {
         matches!(self, Self::Stored { unknown } if unknown.is_empty())

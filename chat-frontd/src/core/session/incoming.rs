@@ -2,38 +2,32 @@
 
 use std::sync::Arc;
 
-use chat_line_protocol::words;
-use chat_model::{Message, MessageNumber, Outcome, StreamOffset};
+use chat_model::{Message, MessageNumber, Outcome, Request, StreamOffset};
 use chat_rpc::UsersRequest;
 
-use super::message_line::MessageLines;
-use super::slot::{Question, Setting, Slot, Stage};
-use super::{QueuePart, Session, Step};
+use super::slot::{Answer, Question, STORED, Slot, Stage};
+use super::{Phase, QueuePart, Session};
+use crate::core::dialect::Dialect;
 use crate::core::list_line::ListLine;
 
-impl Session {
+impl<D: Dialect> Session<D> {
     /// The next part of the queue to be asked for: after which message, and up to which. It is taken to have
     /// been asked for by this.
     pub(crate) fn next_page(&mut self) -> Option<(MessageNumber, MessageNumber)> {
         if self.output.pending_bytes() > self.limits.max_unread_bytes {
             return None;
         }
-        if self.page_asked.is_some() || self.step != Step::Chat || self.is_logging_out() {
+        if self.phase != Phase::Chat || self.is_logging_out() {
             return None;
         }
-        let for_answer = match self.slots.front() {
+        let promised = match self.pipeline.front() {
             Some(Slot {
                 stage: Stage::Answered { through, .. },
                 ..
             }) => Some(*through),
             _ => None,
         };
-        let through = for_answer.max(self.pushed_through)?;
-        if through <= self.taken {
-            return None;
-        }
-        self.page_asked = Some(through);
-        Some((self.taken, through))
+        self.inbox.next_page(promised)
     }
 
     /// The daemon answered a line.
@@ -42,42 +36,50 @@ impl Session {
         offset: StreamOffset,
         outcome: &Outcome<'_>,
         part: QueuePart<'_>,
-        lines: &mut MessageLines,
+        scratch: &mut D::Scratch,
         now_ms: u64,
     ) {
-        let index = self.slots.asked(offset, offset).next();
+        let index = self.pipeline.asked(offset, offset).next();
         let Some(index) = index else {
             return log::error!(
                 "the state daemon answered what nobody asked (offset {})",
                 offset.0
             );
         };
-        self.answered = self.answered.max(offset);
-        let part = self.without_leap(part);
-        let text = self.understand(index, outcome);
-        let through = self.promised_by(part);
-        let slot = self.slots.get_mut(index);
-        slot.answer = text;
-        slot.stage = Stage::Answered {
-            through,
-            is_shown: false,
-        };
+        self.pipeline.note_answered(offset);
+        let part = self.inbox.without_gap(part);
+        self.follow_outcome(index, outcome);
+        let through = self.inbox.promise(part);
+        let answer = Answer::Outcome(outcome.clone().into_owned());
+        self.pipeline.get_mut(index).answered(answer, through);
         if index == 0 {
             self.show_front_answer();
-            self.add_part(part, lines);
+            self.add_part(part, scratch);
         }
         self.show_answers(now_ms);
     }
 
-    /// Up to where the queue has to be taken before an answer is complete with which this came.
-    fn promised_by(&mut self, part: QueuePart<'_>) -> MessageNumber {
-        let through = if part.more {
-            part.through
-        } else {
-            MessageNumber::default()
-        };
-        self.promised_through = self.promised_through.max(through);
-        through
+    /// What an outcome means for the session itself.
+    fn follow_outcome(&mut self, index: usize, outcome: &Outcome<'_>) {
+        match &self.pipeline.get_mut(index).question {
+            Question::One(Request::LogOut) => {
+                if let Some(ending) = self.ending {
+                    self.finish(ending);
+                }
+            }
+            Question::One(
+                Request::Identify { .. } | Request::Register { .. } | Request::LogIn { .. },
+            ) => {
+                match outcome {
+                    Outcome::LoggedIn => self.phase = Phase::Chat,
+                    Outcome::Blocked { .. } | Outcome::Locked { .. } => self.phase = Phase::Over,
+                    _ => {}
+                }
+                // Once logged in, what comes is no password.
+                self.intake.lines.keeps_secrets(self.phase != Phase::Chat);
+            }
+            _ => {}
+        }
     }
 
     /// The daemon stored what all lines from one to another say, for everybody they name. The queue as it was goes to
@@ -89,7 +91,7 @@ impl Session {
         (through, more): (MessageNumber, bool),
         now_ms: u64,
     ) {
-        let asked = self.slots.asked(first, last);
+        let asked = self.pipeline.asked(first, last);
         if asked.is_empty() {
             return log::error!(
                 "the state daemon answered what nobody asked (offsets {} to {})",
@@ -97,115 +99,86 @@ impl Session {
                 last.0
             );
         }
-        self.answered = self.answered.max(last);
-        let part = self.without_leap(QueuePart {
-            messages: &[],
-            through,
-            more,
-        });
-        let through = self.promised_by(part);
+        self.pipeline.note_answered(last);
+        let part = self.inbox.without_gap(QueuePart::empty(through, more));
+        let through = self.inbox.promise(part);
         let is_first = asked.start == 0;
-        for slot in self.slots.range_mut(asked) {
+        for slot in self.pipeline.range_mut(asked) {
             if slot.stage != Stage::Asked {
                 continue;
             }
-            if !matches!(
-                slot.question,
-                Question::SendBatch(_) | Question::Broadcast { .. }
-            ) {
-                log::error!("the state daemon says that `{}` was sent", slot.word);
+            if !slot.question.is_message() {
+                log::error!("the state daemon stored a message for {:?}", slot.memo);
             }
-            slot.answer = Some(words::SENT_TO_ALL.into());
-            slot.stage = Stage::Answered {
-                through,
-                is_shown: false,
-            };
+            slot.answered(STORED, through);
         }
-        if is_first {
-            self.show_front_answer();
-            self.take_through(part);
-        }
-        self.show_answers(now_ms);
+        self.settle(is_first, part, now_ms);
     }
 
     /// The daemon answered a line, and perhaps those of others, with names.
     pub(crate) fn listed(&mut self, request: &UsersRequest, list: &Arc<ListLine>, now_ms: u64) {
         let offset = request.offset;
-        let asked = self.slots.asked(offset, offset).next();
+        let asked = self.pipeline.asked(offset, offset).next();
         let Some(index) = asked else {
             return log::error!(
-                "the state daemon gave names to who asked for none (offset {})",
+                "the state daemon sent a list that nobody asked for (offset {})",
                 offset.0
             );
         };
-        self.answered = self.answered.max(offset);
-        let part = self.without_leap(QueuePart {
-            messages: &[],
-            through: request.through,
-            more: request.more,
-        });
-        let through = self.promised_by(part);
-        if let Some(pace) = &mut self.pace {
+        self.pipeline.note_answered(offset);
+        let part = QueuePart::empty(request.through, request.more);
+        let part = self.inbox.without_gap(part);
+        let through = self.inbox.promise(part);
+        if let Some(pace) = self.intake.pace_mut() {
             pace.got_list(list.line().len(), now_ms);
         }
-        let slot = self.slots.get_mut(index);
+        let slot = self.pipeline.get_mut(index);
         if !slot.question.is_for_list() {
-            log::error!("the state daemon gave names to `{}`", slot.word);
+            log::error!("the state daemon sent a list for {:?}", slot.memo);
         }
-        slot.list = Some(Arc::clone(list));
-        slot.stage = Stage::Answered {
-            through,
-            is_shown: false,
-        };
-        if index == 0 {
+        slot.answered(Answer::List(Arc::clone(list)), through);
+        self.settle(index == 0, part, now_ms);
+    }
+
+    /// Lines were answered without messages, the first one too or not.
+    fn settle(&mut self, is_first: bool, part: QueuePart<'_>, now_ms: u64) {
+        if is_first {
             self.show_front_answer();
-            self.take_through(part);
+            self.inbox.took(part);
         }
         self.show_answers(now_ms);
     }
 
     /// Messages came that were not asked for.
-    pub(crate) fn pushed(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
+    pub(crate) fn pushed(&mut self, part: QueuePart<'_>, scratch: &mut D::Scratch) {
         // After the logout was asked, what is written could not be reported any more, and would come again.
-        if self.step != Step::Chat || self.is_logging_out() {
+        if self.phase != Phase::Chat || self.is_logging_out() {
             return;
         }
-        let part = self.without_leap(part);
-        self.add_part(part, lines);
+        let part = self.inbox.without_gap(part);
+        self.add_part(part, scratch);
         if part.more {
-            self.pushed_through = self.pushed_through.max(Some(part.through));
+            self.inbox.promise_pushed(part.through);
         }
     }
 
-    pub(super) fn is_logging_out(&self) -> bool {
-        matches!(self.slots.front(), Some(slot) if slot.question == Question::LogOut)
+    fn is_logging_out(&self) -> bool {
+        let log_out = Question::One(Request::LogOut);
+        matches!(self.pipeline.front(), Some(slot) if slot.question == log_out)
     }
 
-    /// A daemon that came back sends what is new behind what it had promised before it died. While something
-    /// promised is still to be asked for, nothing else is taken: it would be out of order. It is asked for, too.
-    fn without_leap<'a>(&self, part: QueuePart<'a>) -> QueuePart<'a> {
-        if Some(self.promised_through).max(self.pushed_through) <= Some(self.taken) {
-            return part;
-        }
-        QueuePart {
-            messages: &[],
-            more: true,
-            ..part
-        }
-    }
-
-    /// A part of the queue came that was asked for.
+    /// A page of the queue came that was asked for.
     pub(crate) fn page(
         &mut self,
         messages: &[Message<'_>],
         more: bool,
-        lines: &mut MessageLines,
+        scratch: &mut D::Scratch,
         now_ms: u64,
     ) {
-        let Some(through) = self.page_asked.take() else {
+        let Some(through) = self.inbox.page_came() else {
             return log::error!("the state daemon sent a page that nobody asked for");
         };
-        if self.step != Step::Chat || self.is_logging_out() {
+        if self.phase != Phase::Chat || self.is_logging_out() {
             return;
         }
         let part = QueuePart {
@@ -213,92 +186,75 @@ impl Session {
             through,
             more,
         };
-        self.add_part(part, lines);
-        if self.pushed_through <= Some(self.taken) {
-            self.pushed_through = None;
-        }
+        self.add_part(part, scratch);
         self.show_answers(now_ms);
     }
 
-    fn add_part(&mut self, part: QueuePart<'_>, lines: &mut MessageLines) {
-        self.add_messages(part.messages, lines);
-        self.take_through(part);
-    }
-
-    fn take_through(&mut self, part: QueuePart<'_>) {
-        if !part.more {
-            self.taken = self.taken.max(part.through);
-        }
-    }
-
-    fn add_messages(&mut self, messages: &[Message<'_>], lines: &mut MessageLines) {
-        for message in messages {
-            if message.number <= self.taken {
-                continue;
+    fn add_part(&mut self, part: QueuePart<'_>, scratch: &mut D::Scratch) {
+        for message in part.messages {
+            if self.inbox.take(message.number) {
+                self.dialect.message(scratch, message, self.output.buffer());
+                let end = self.output.end_position();
+                self.delivery.added(end, message.number);
             }
-            lines.append(self.output.buffer(), message, self.has_ids);
-            self.taken = message.number;
-            self.delivery
-                .sent(self.output.end_position(), message.number);
         }
+        self.inbox.took(part);
     }
 
     /// Shows all answers that are there, in the order of their lines.
     pub(super) fn show_answers(&mut self, now_ms: u64) {
-        while matches!(self.slots.front(), Some(slot) if slot.stage.is_answered()) {
+        while matches!(self.pipeline.front(), Some(slot) if slot.stage.is_answered()) {
             self.show_front_answer();
-            let taken = self.taken;
-            if !self
-                .slots
-                .front()
-                .is_some_and(|slot| slot.is_complete(taken))
-            {
+            let taken = self.inbox.taken();
+            let first = self.pipeline.front();
+            if !first.is_some_and(|slot| slot.is_complete(taken)) {
                 return;
             }
             self.end_front_answer();
-            self.idle_since_ms = now_ms;
+            self.intake.idle_since_ms = now_ms;
         }
     }
 
     /// The first slot's first answer is shown, and complete.
     fn end_front_answer(&mut self) {
-        let Some(slot) = self.slots.pop_front() else {
+        let Some(slot) = self.pipeline.pop_front() else {
             return;
         };
-        let is_in_chat = self.step == Step::Chat;
+        let is_in_chat = self.phase == Phase::Chat;
         if is_in_chat {
-            self.output.line(words::DONE);
+            self.dialect.end_answer(self.output.buffer());
         }
-        // A run has as many answers as lines; nothing has come in between that would have to stand there.
+        // A batch has as many answers as lines; nothing has come in between that would have to stand there.
         for _ in 1..slot.lines() {
-            if let Some(line) = &slot.answer {
-                self.output.line(line);
+            if let (Some(memo), Some(Answer::Outcome(outcome))) = (&slot.memo, &slot.answer) {
+                self.dialect.answer(memo, outcome, self.output.buffer());
             }
             if is_in_chat {
-                self.output.line(words::DONE);
+                self.dialect.end_answer(self.output.buffer());
             }
         }
-        self.slots.recycle(slot);
+        self.pipeline.recycle(slot);
     }
 
     fn show_front_answer(&mut self) {
-        let Some(slot) = self.slots.front_mut() else {
+        let Some(slot) = self.pipeline.front_mut() else {
             return;
         };
-        if let Stage::Answered { is_shown, .. } = &mut slot.stage
-            && !std::mem::replace(is_shown, true)
-        {
-            match slot.setting {
-                Some(Setting::Push(mode)) => self.push = mode,
-                Some(Setting::Ids(has_ids)) => self.has_ids = has_ids,
-                None => {}
+        let Stage::Answered { is_shown, .. } = &mut slot.stage else {
+            return;
+        };
+        if std::mem::replace(is_shown, true) {
+            return;
+        }
+        if let Some(mode) = slot.push_set() {
+            self.push = mode;
+        }
+        match (&slot.memo, &slot.answer) {
+            (Some(memo), Some(Answer::Outcome(outcome))) => {
+                self.dialect.answer(memo, outcome, self.output.buffer());
             }
-            if let Some(line) = &slot.answer {
-                self.output.line(line);
-            }
-            if let Some(list) = slot.list.take() {
-                self.output.list(list);
-            }
+            (_, Some(Answer::List(list))) => self.output.list(Arc::clone(list)),
+            _ => {}
         }
     }
 }

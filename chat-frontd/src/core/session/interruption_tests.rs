@@ -1,13 +1,16 @@
-//! What comes between a question and its answer: the daemon's death, and messages that cross with a logout.
+//! What comes between a request and its answer: the daemon's death, and messages that cross with a logout.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_model::{Message, NameList, Outcome};
+use chat_model::{Message, MessageNumber, NameList, Outcome};
 use chat_rpc::FromWorker;
 
 use super::*;
+use crate::core::dialect::LineProtocol;
 
-fn session() -> Session {
+type LineSession = Session<LineProtocol>;
+
+fn session() -> LineSession {
     let limits = SessionLimits {
         max_line_bytes: 8_192,
         max_unread_bytes: 262_144,
@@ -17,32 +20,28 @@ fn session() -> Session {
     Session::new(ConnectionSerial(1), here, limits, 0)
 }
 
-fn say(session: &mut Session, line: &str) {
+fn say(session: &mut LineSession, line: &str) {
     session.received(line.as_bytes());
     session.received(b"\n");
     session.advance(0);
 }
 
 /// Where the line ends of which the daemon is asked next.
-fn next_offset(session: &mut Session) -> StreamOffset {
-    match session.next_question() {
+fn next_offset(session: &mut LineSession) -> StreamOffset {
+    match session.next_request() {
         Some(FromWorker::Request(request)) => request.offset,
-        other => panic!("{other:?} and no question"),
+        other => panic!("{other:?} and no request"),
     }
 }
 
-/// The daemon answers the question that it is asked next.
-fn answer(session: &mut Session, answer: &Outcome<'_>) {
+/// The daemon answers the request that it is sent next.
+fn answer(session: &mut LineSession, answer: &Outcome<'_>) {
     let offset = next_offset(session);
-    let nothing = QueuePart {
-        messages: &[],
-        through: MessageNumber(0),
-        more: false,
-    };
-    session.reply(offset, answer, nothing, &mut MessageLines::default(), 0);
+    let nothing = QueuePart::empty(MessageNumber(0), false);
+    session.reply(offset, answer, nothing, &mut Default::default(), 0);
 }
 
-fn in_chat() -> Session {
+fn in_chat() -> LineSession {
     let mut session = session();
     say(&mut session, "ann");
     answer(&mut session, &Outcome::PasswordNeeded);
@@ -53,14 +52,14 @@ fn in_chat() -> Session {
 }
 
 /// What is in the output, which is then written.
-fn written(session: &mut Session) -> String {
+fn written(session: &mut LineSession) -> String {
     let bytes = session.output.pending().to_vec();
     session.output.advance(bytes.len());
-    session.delivery.written(session.output.written_position());
+    session.delivery.sent(session.output.written_position());
     String::from_utf8(bytes).unwrap()
 }
 
-fn push(session: &mut Session, number: u64, more: bool) {
+fn push(session: &mut LineSession, number: u64, more: bool) {
     let message = Message {
         number: MessageNumber(number),
         time_ms: 0,
@@ -72,11 +71,11 @@ fn push(session: &mut Session, number: u64, more: bool) {
         through: MessageNumber(number + u64::from(more)),
         more,
     };
-    session.pushed(part, &mut MessageLines::default());
+    session.pushed(part, &mut Default::default());
 }
 
 #[test]
-fn what_may_have_reached_an_earlier_daemon_is_not_refused() {
+fn requests_of_an_earlier_daemon_are_not_refused() {
     let mut session = in_chat();
     say(&mut session, "send bob one");
     let reached = next_offset(&mut session);
@@ -87,15 +86,11 @@ fn what_may_have_reached_an_earlier_daemon_is_not_refused() {
     assert_eq!(written(&mut session), "", "the first is not decided yet");
     session.resume();
     assert_eq!(next_offset(&mut session), reached, "asked again");
-    let nothing = QueuePart {
-        messages: &[],
-        through: MessageNumber(0),
-        more: false,
-    };
+    let nothing = QueuePart::empty(MessageNumber(0), false);
     let sent = Outcome::Stored {
         unknown: NameList::new(),
     };
-    session.reply(reached, &sent, nothing, &mut MessageLines::default(), 0);
+    session.reply(reached, &sent, nothing, &mut Default::default(), 0);
     assert_eq!(
         written(&mut session),
         "sent:\nDONE\nerror:busy:send\nDONE\n"
@@ -103,7 +98,7 @@ fn what_may_have_reached_an_earlier_daemon_is_not_refused() {
 }
 
 #[test]
-fn a_message_that_crosses_with_the_logout_is_left_for_the_next_login() {
+fn message_crossing_a_logout_stays_queued() {
     let mut session = in_chat();
     say(&mut session, "push on");
     answer(&mut session, &Outcome::Done);
@@ -125,7 +120,7 @@ fn a_message_that_crosses_with_the_logout_is_left_for_the_next_login() {
         sender: "bob",
         text: "late",
     };
-    session.page(&[late], false, &mut MessageLines::default(), 0);
+    session.page(&[late], false, &mut Default::default(), 0);
     push(&mut session, 6, true);
     assert_eq!(session.next_page(), None);
     answer(&mut session, &Outcome::LoggedOut);
@@ -133,13 +128,13 @@ fn a_message_that_crosses_with_the_logout_is_left_for_the_next_login() {
 }
 
 #[test]
-fn lines_wait_for_answers_up_to_a_number_and_up_to_a_size() {
+fn lines_under_way_are_bounded() {
     let lines_taken = |line: &str| {
         let mut session = in_chat();
         while session.wants_input() {
             say(&mut session, line);
         }
-        let lines = std::iter::from_fn(|| match session.next_question()? {
+        let lines = std::iter::from_fn(|| match session.next_request()? {
             FromWorker::SendBatch(sends) => Some(sends.lines.len()),
             _ => Some(1),
         });

@@ -1,20 +1,18 @@
-//! One client's dialogue: bytes and daemon's words in, bytes and questions out. Knows no socket and no clock.
+//! One client's session: its bytes and what the daemon says go in; bytes and requests come out. Knows no socket, no
+//! clock, and no word of what the client speaks.
+//!
+//! [`Intake`] holds what came and was not taken, [`Pipeline`] the requests under way, [`Inbox`] what of the reader's queue was taken, [`Delivery`] what of it
+//! the reader surely has. The [`Dialect`] understands the client's lines and writes the answers.
 
-mod asking;
-mod chat;
-mod command;
 mod delivery;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
+mod inbox;
 mod incoming;
-mod line_buffer;
-mod login;
-mod message_line;
+mod intake;
 mod output;
 mod pace;
 mod parked;
+mod pipeline;
 mod slot;
-mod slots;
 
 #[cfg(test)]
 mod interruption_tests;
@@ -23,21 +21,24 @@ mod tests;
 
 use std::net::IpAddr;
 
-use chat_line_protocol::words;
-use chat_model::{ConnectionSerial, Message, MessageNumber, Password, Progress, StreamOffset};
+use chat_line_protocol::server::Line;
+use chat_model::{Audience, ConnectionSerial, Progress, PushMode, Request, StreamOffset};
 use chat_node::logs::security_log::Event;
+use chat_rpc::{FromWorker, ResumedConnection};
 use memchr::memrchr;
 
-pub(crate) use command::PushMode;
+use super::dialect::{CloseReason, Dialect, Intent};
+
 pub(crate) use delivery::Delivery;
-pub(crate) use message_line::MessageLines;
+pub(crate) use inbox::QueuePart;
 pub use output::Output;
 pub(crate) use pace::Pace;
 pub(crate) use parked::ParkedSession;
 
-use line_buffer::{Line, LineBuffer};
+use inbox::Inbox;
+use intake::Intake;
+use pipeline::Pipeline;
 use slot::{Question, Slot};
-use slots::Slots;
 
 /// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
 const MAX_LINES: usize = 512;
@@ -55,20 +56,11 @@ pub struct SessionLimits {
     pub max_recipients: usize,
 }
 
-/// Where in the dialogue a client is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Name,
-    OfferRegistration {
-        name: String,
-    },
-    NewPassword {
-        name: String,
-        first: Option<Password<'static>>,
-    },
-    Password {
-        name: String,
-    },
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Not logged in. One line is answered before the next is taken, and any may be a password.
+    Login,
     Chat,
     /// The last line was written, or waits to be.
     Over,
@@ -85,54 +77,27 @@ pub(crate) enum Ending {
     EndOfInput,
 }
 
-/// A part of the reader's queue, as it came from the daemon.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct QueuePart<'a> {
-    pub(crate) messages: &'a [Message<'a>],
-    pub(crate) through: MessageNumber,
-    pub(crate) more: bool,
-}
-
-/// One client's dialogue.
+/// One client's session.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct Session<D: Dialect> {
     serial: ConnectionSerial,
     address: IpAddr,
     limits: SessionLimits,
-    input: LineBuffer,
-    is_input_over: bool,
-    /// The client's FIN has come, read or not; or the worker stops.
-    has_fin: bool,
-    step: Step,
-    slots: Slots,
-    pub(crate) output: Output,
+    phase: Phase,
+    intake: Intake,
+    dialect: D,
+    pipeline: Pipeline<D::Memo>,
+    inbox: Inbox,
     pub(crate) delivery: Delivery,
-    has_ids: bool,
+    pub(crate) output: Output,
     push: PushMode,
-    /// The last message of the queue that was put into the output.
-    taken: MessageNumber,
-    /// The answers that were begun are complete once the queue was taken up to here.
-    promised_through: MessageNumber,
-    /// More was pushed than fitted: the rest up to here has to be asked for.
-    pushed_through: Option<MessageNumber>,
-    /// A part of the queue was asked for, up to here.
-    page_asked: Option<MessageNumber>,
-    answered: StreamOffset,
-    /// The daemon knows of this connection.
-    has_asked: bool,
-    /// The daemon has been away for long: what did not reach it is refused.
-    is_daemon_lost: bool,
     ending: Option<Ending>,
-    idle_since_ms: u64,
-    /// `None` for those whose lines are taken as fast as they come.
-    pace: Option<Box<Pace>>,
-    has_told_delay: bool,
-    /// Happened, and nobody was told yet.
+    /// Happened, and not logged yet.
     event: Option<Event>,
     is_rejected: bool,
 }
 
-impl Session {
+impl<D: Dialect> Session<D> {
     pub(crate) fn new(
         serial: ConnectionSerial,
         address: IpAddr,
@@ -143,26 +108,15 @@ impl Session {
             serial,
             address,
             limits,
-            input: LineBuffer::new(limits.max_line_bytes),
-            is_input_over: false,
-            has_fin: false,
-            step: Step::Name,
-            slots: Slots::default(),
-            output: Output::default(),
+            phase: Phase::Login,
+            intake: Intake::new(limits.max_line_bytes, now_ms),
+            dialect: D::default(),
+            pipeline: Pipeline::default(),
+            inbox: Inbox::default(),
             delivery: Delivery::default(),
-            has_ids: false,
+            output: Output::default(),
             push: PushMode::Off,
-            taken: MessageNumber::default(),
-            promised_through: MessageNumber::default(),
-            pushed_through: None,
-            page_asked: None,
-            answered: StreamOffset(0),
-            has_asked: false,
-            is_daemon_lost: false,
             ending: None,
-            idle_since_ms: now_ms,
-            pace: None,
-            has_told_delay: false,
             event: None,
             is_rejected: false,
         }
@@ -171,33 +125,34 @@ impl Session {
     /// An untrusted client's: where it comes from, and how fast its lines are taken.
     pub(crate) fn become_untrusted(&mut self, address: IpAddr, pace: Pace) {
         self.address = address;
-        self.pace = Some(Box::new(pace));
+        self.intake.slow_down(pace);
     }
 
     /// Bytes came from the client.
     pub(crate) fn received(&mut self, bytes: &[u8]) {
-        self.input.extend(bytes);
+        self.intake.lines.extend(bytes);
         if let Some(at) = memrchr(b'\n', bytes) {
             let behind = (bytes.len() - at - 1) as u64;
-            self.delivery.line_came(self.input.stream_total() - behind);
+            self.delivery
+                .line_came(self.intake.lines.stream_total() - behind);
         }
     }
 
     /// Whether what comes from the client may be a password.
     pub(crate) fn expects_secret(&self) -> bool {
-        self.step != Step::Chat
+        self.phase != Phase::Chat
     }
 
-    /// Whether the client has sent its password without waiting to be asked for it: the question, which it needs no more,
-    /// can go with what the daemon says to that.
+    /// Whether the client has sent its password without waiting to be asked for it: what asks for it can go with the
+    /// answer.
     pub(crate) fn is_ahead_of_question(&self) -> bool {
-        matches!(self.step, Step::Password { .. }) && !self.slots.is_empty()
+        let first = self.pipeline.front();
+        first.is_some_and(|slot| matches!(slot.question, Question::One(Request::LogIn { .. })))
     }
 
     /// Nothing more will come: whole lines are still answered, and then the dialogue ends.
     pub(crate) fn end_input(&mut self) {
-        self.is_input_over = true;
-        self.has_fin = true;
+        self.intake.end();
     }
 
     /// A look at the connection, which is whole: the peer's TCP has the output stream up to `position`, and
@@ -209,11 +164,13 @@ impl Session {
         has_fin: bool,
         now_ms: u64,
     ) {
-        let input_total = self.input.stream_total() + unread_bytes;
+        let input_total = self.intake.lines.stream_total() + unread_bytes;
         self.delivery.acknowledged(position, input_total, now_ms);
-        self.has_fin |= has_fin;
+        if has_fin {
+            self.intake.saw_fin();
+        }
         if self.counts_silence() {
-            self.delivery.stayed_whole(now_ms);
+            self.delivery.stayed_healthy(now_ms);
         }
         if self.waits_to_log_out() && !self.delivery.awaits_acknowledgement() {
             self.delivery.logged_out();
@@ -222,64 +179,57 @@ impl Session {
 
     /// Whether more of the client's bytes can be taken now.
     pub(crate) fn wants_input(&self) -> bool {
-        !self.is_input_over
+        !self.intake.is_over()
             && self.can_take_line()
             && self.paced_until_ms().is_none()
-            && self.input.needs_more()
+            && self.intake.lines.needs_more()
     }
 
     /// Whether lines wait that came already and can be taken now.
     pub(crate) fn has_line_to_take(&self) -> bool {
-        !self.input.needs_more() && self.can_take_line()
+        !self.intake.lines.needs_more() && self.can_take_line()
     }
 
     fn can_take_line(&self) -> bool {
-        let max_lines = if self.step == Step::Chat {
+        let max_lines = if self.phase == Phase::Chat {
             MAX_LINES
         } else {
             1
         };
         self.ending.is_none()
-            && self.step != Step::Over
-            && self.slots.lines() < max_lines
-            && self.slots.held_bytes() <= MAX_HELD_BYTES
+            && self.phase != Phase::Over
+            && self.pipeline.lines() < max_lines
+            && self.pipeline.held_bytes() <= MAX_HELD_BYTES
             && self.output.pending_bytes() <= self.limits.max_unread_bytes
     }
 
     /// Takes the lines that can be taken now.
     pub(crate) fn advance(&mut self, now_ms: u64) {
-        if let Some(pace) = &mut self.pace {
+        if let Some(pace) = self.intake.pace_mut() {
             pace.pass(now_ms);
         }
         while self.can_take_line() && !self.is_held_back(now_ms) {
-            // No name has such an end. Without an answer its user would wait, and not know for what.
-            let is_of_telnet = self.step == Step::Name && self.input.skip_telnet_line();
-            if is_of_telnet {
-                self.output.line(words::USERNAME);
-            } else if let Some(line) = self.input.next_line() {
+            if self
+                .dialect
+                .take_stray(&mut self.intake.lines, &mut self.output)
+            {
+                // The dialect has answered.
+            } else if let Some(line) = self.intake.lines.next_line() {
                 self.take_line(&line);
             } else {
-                if self.is_input_over && self.slots.is_empty() {
+                if self.intake.is_over() && self.pipeline.is_empty() {
                     self.begin_ending(Ending::EndOfInput);
                 }
                 return;
             }
-            self.idle_since_ms = now_ms;
-            if let Some(pace) = &mut self.pace {
-                pace.took_line(now_ms);
-            }
+            self.intake.took_line(now_ms);
             self.show_answers(now_ms);
         }
     }
 
     fn is_held_back(&mut self, now_ms: u64) -> bool {
-        let Some(pace) = &mut self.pace else {
-            return false;
-        };
-        pace.pass(now_ms);
-        let is_held_back = pace.until_ms().is_some();
-        if is_held_back && !self.input.needs_more() && !self.has_told_delay {
-            self.has_told_delay = true;
+        let (is_held_back, is_to_be_logged) = self.intake.is_held_back(now_ms);
+        if is_to_be_logged {
             self.event = Some(Event::LinesDelayed);
         }
         is_held_back
@@ -287,17 +237,17 @@ impl Session {
 
     /// Until when no more lines are taken, because they came too fast.
     pub(crate) fn paced_until_ms(&self) -> Option<u64> {
-        self.pace.as_ref()?.until_ms()
+        self.intake.paced_until_ms()
     }
 
     /// When the pace is to be looked at again.
     pub(crate) fn pace_due_ms(&self) -> Option<u64> {
-        self.pace.as_ref()?.due_ms()
+        self.intake.pace()?.due_ms()
     }
 
     /// Lines are taken as fast as they come from now on.
     pub(crate) fn hurry(&mut self) {
-        self.pace = None;
+        self.intake.hurry();
     }
 
     /// What happened that the security log is to have.
@@ -316,19 +266,20 @@ impl Session {
 
     /// Whether the login is done, or will not be.
     pub(crate) fn is_past_login(&self) -> bool {
-        matches!(self.step, Step::Chat | Step::Over)
+        self.phase != Phase::Login
     }
 
     /// What is held for this client: what it sent, what is asked, what is to be written.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.input.held_bytes() + self.slots.held_bytes() + self.output.held_bytes()
+        self.intake.lines.held_bytes() + self.pipeline.held_bytes() + self.output.held_bytes()
     }
 
     /// There are too many connections for this one to be served.
     pub(crate) fn reject(&mut self) {
-        if self.step != Step::Over {
+        if self.phase != Phase::Over {
             self.cut_off();
-            self.output.line(&refusal("busy", ""));
+            let reason = CloseReason::TooManyConnections;
+            self.dialect.close(reason, self.output.buffer());
             self.is_rejected = true;
         }
     }
@@ -339,20 +290,53 @@ impl Session {
     }
 
     fn take_line(&mut self, line: &Line) {
-        if self.step == Step::Chat {
-            self.take_chat_line(line);
-        } else if line.is_too_long {
-            self.output.line(&refusal("length", ""));
-            self.step = Step::Over;
-        } else {
-            self.take_login_line(line);
-        }
+        let content = self.intake.lines.content(line);
+        let output = &mut self.output;
+        let intent = match line.is_too_long {
+            true => self.dialect.take_long_line(content, output),
+            false => self.dialect.take_line(content, self.address, output),
+        };
+        let (request, memo, push) = match intent {
+            Intent::Handled => return,
+            Intent::Close => return self.phase = Phase::Over,
+            Intent::LogOut => return self.begin_ending(Ending::LogOut),
+            Intent::Push(mode, memo) => {
+                let request = Request::SetPush { on: mode.is_on() };
+                (request, memo, Some(mode))
+            }
+            // It is refused at once, and what it says is not kept.
+            Intent::Request(_, memo) if self.pipeline.is_daemon_lost() => {
+                (Request::Fetch, memo, None)
+            }
+            Intent::Request(
+                Request::Send {
+                    audience: Audience::Accounts(names),
+                    text,
+                },
+                memo,
+            ) => {
+                if names.len() <= self.limits.max_recipients {
+                    let memo_bytes = D::held_bytes(&memo);
+                    let message = (names.names(), &*text);
+                    return self
+                        .pipeline
+                        .push_message(line.end, (memo, memo_bytes), message);
+                }
+                self.event = Some(Event::GroupSize);
+                (Request::Fetch, D::too_many_recipients(memo), None)
+            }
+            Intent::Request(request, memo) => (request.into_owned(), memo, None),
+        };
+        let memo_bytes = D::held_bytes(&memo);
+        let mut slot = Slot::new(line.end, Question::One(request), memo, memo_bytes);
+        slot.push = push;
+        self.pipeline.push(slot);
     }
 
     /// The daemon ended the session.
     pub(crate) fn cut_off(&mut self) {
-        self.slots.clear();
-        self.step = Step::Over;
+        self.pipeline.clear();
+        self.phase = Phase::Over;
     }
 
     /// Nothing more of the client is taken; what was asked is answered first.
@@ -369,7 +353,7 @@ impl Session {
 
     /// Whether all is answered, and the dialogue can be concluded.
     pub(crate) fn can_conclude(&self) -> bool {
-        self.ending.is_some() && self.slots.is_empty() && self.step != Step::Over
+        self.ending.is_some() && self.pipeline.is_empty() && self.phase != Phase::Over
     }
 
     /// Whether a `logout` is only to be answered, but does not yet confirm all that was sent.
@@ -387,52 +371,91 @@ impl Session {
         if ending == Ending::LogOut {
             self.delivery.logged_out();
         }
-        self.pushed_through = None;
-        if self.step == Step::Chat {
-            let offset = StreamOffset(self.input.stream_total().max(self.answered.0) + 1);
-            self.ask(Slot::new(offset, words::LOGOUT.into(), Question::LogOut));
+        self.inbox.forget_pushed();
+        if self.phase == Phase::Chat {
+            let end = self
+                .intake
+                .lines
+                .stream_total()
+                .max(self.pipeline.answered().0);
+            let question = Question::One(Request::LogOut);
+            let slot = Slot::without_answer(StreamOffset(end + 1), question);
+            self.pipeline.push(slot);
         } else {
             self.finish(ending);
         }
     }
 
     fn finish(&mut self, ending: Ending) {
-        if let Some(word) = words_for(ending) {
-            self.output.line(word);
+        let reason = match ending {
+            Ending::LogOut => Some(CloseReason::LoggedOut),
+            Ending::TimeOut => Some(CloseReason::TimedOut),
+            Ending::EndOfInput => None,
+        };
+        if let Some(reason) = reason {
+            self.dialect.close(reason, self.output.buffer());
         }
-        self.step = Step::Over;
+        self.phase = Phase::Over;
     }
 
     /// Whether nothing more will be said, and the connection is to be closed once all is written.
     pub(crate) fn is_over(&self) -> bool {
-        self.step == Step::Over
+        self.phase == Phase::Over
     }
 
     /// Since when the client has owed a line; `None` while it is owed an answer.
     pub(crate) fn idle_since_ms(&self) -> Option<u64> {
-        let is_owed = !self.slots.is_empty() || self.paced_until_ms().is_some();
-        (!is_owed && self.ending.is_none()).then_some(self.idle_since_ms)
+        let is_owed = !self.pipeline.is_empty() || self.paced_until_ms().is_some();
+        (!is_owed && self.ending.is_none()).then_some(self.intake.idle_since_ms)
     }
 
     /// Whether silence can be a sign of having read: `push on` holds, and no FIN has come.
     pub(crate) fn counts_silence(&self) -> bool {
-        self.push == PushMode::On && !self.has_fin
+        self.push == PushMode::On && !self.intake.has_fin()
     }
 
     /// How far the reader is.
     pub(crate) fn progress(&self) -> Progress {
         self.delivery.progress()
     }
-}
 
-fn words_for(ending: Ending) -> Option<&'static str> {
-    match ending {
-        Ending::LogOut => Some(words::GOODBYE),
-        Ending::TimeOut => Some(words::TIMEOUT),
-        Ending::EndOfInput => None,
+    /// The next item for the daemon, which counts as sent by this.
+    pub(crate) fn next_request(&mut self) -> Option<FromWorker<'_>> {
+        let may_ask_for_list = self.may_ask_for_list();
+        let progress = self.delivery.progress();
+        self.pipeline
+            .next_item(may_ask_for_list, self.serial, progress)
     }
-}
 
-fn refusal(kind: &str, word: &str) -> String {
-    format!("{}:{kind}:{word}", words::ERROR)
+    /// Whether a list of names can be taken: the one before it is written, as far as that was long, and paid for.
+    fn may_ask_for_list(&self) -> bool {
+        !self.output.holds_list()
+            && self.output.pending_bytes() <= self.limits.max_unread_bytes
+            && !self.intake.pace().is_some_and(Pace::is_in_debt)
+    }
+
+    /// Whether a list is to be asked for, and can be now.
+    pub(crate) fn has_list_to_ask_for(&self) -> bool {
+        self.pipeline.is_list_next() && self.may_ask_for_list()
+    }
+
+    /// The daemon came back: what it may not have decided is asked again, under the same names.
+    pub(crate) fn resume(&mut self) -> Option<ResumedConnection> {
+        self.pipeline.ask_again();
+        self.inbox.forget_page();
+        let push = self.pipeline.last_push_set().unwrap_or(self.push);
+        self.pipeline.has_asked().then_some(ResumedConnection {
+            connection: self.serial,
+            answered: self.pipeline.answered(),
+            progress: self.delivery.progress(),
+            taken: self.inbox.taken(),
+            push: push.is_on(),
+        })
+    }
+
+    /// The daemon has been away for long: refuses what certainly did not reach it.
+    pub(crate) fn daemon_is_lost(&mut self, now_ms: u64) {
+        self.pipeline.daemon_is_lost();
+        self.show_answers(now_ms);
+    }
 }

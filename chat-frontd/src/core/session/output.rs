@@ -55,6 +55,7 @@ impl Output {
     }
 
     /// Adds a line, and its end.
+    #[cfg(test)]
     pub(crate) fn line(&mut self, line: &str) {
         let buffer = self.buffer();
         buffer.extend_from_slice(line.as_bytes());
@@ -158,9 +159,12 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chat_model::NameList;
 
     use crate::core::list_line::HeldLists;
+
+    fn line_of(names: &str) -> Vec<u8> {
+        [names.as_bytes(), b"\n"].concat()
+    }
 
     /// Writes all that waits, so many bytes at a time; gives what was written.
     fn write_all(output: &mut Output, at_once: usize) -> Vec<u8> {
@@ -180,7 +184,7 @@ mod tests {
     fn a_long_list_is_held_once_and_keeps_its_place() {
         let held = HeldLists::default();
         let names = "n".repeat(100_000);
-        let list = ListLine::new(&NameList::one(&*names), &held);
+        let list = ListLine::new(line_of(&names), &held);
         for (lines_before, at_once) in [(0, 7_000), (1, 1), (10_000, 90_000), (1, usize::MAX)] {
             let mut output = Output::at(5, 0);
             for _ in 0..lines_before {
@@ -210,7 +214,7 @@ mod tests {
     #[test]
     fn the_cost_of_a_list_is_shared() {
         let held = HeldLists::default();
-        let list = ListLine::new(&NameList::one("n".repeat(99_999)), &held);
+        let list = ListLine::new(line_of(&"n".repeat(99_999)), &held);
         let mut outputs = [Output::default(), Output::default()];
         for output in &mut outputs {
             output.list(Arc::clone(&list));

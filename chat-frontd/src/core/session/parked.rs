@@ -2,36 +2,37 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
+use chat_model::{ConnectionSerial, MessageNumber, Progress, PushMode, StreamOffset};
 use chat_rpc::ResumedConnection;
 
-use super::command::PushMode;
-use super::line_buffer::LineBuffer;
+use super::inbox::Inbox;
+use super::intake::Intake;
 use super::output::Output;
-use super::{Session, SessionLimits, Step};
+use super::{Phase, Session, SessionLimits};
+use crate::core::dialect::Dialect;
 
 /// Of clients that are logged in nobody asks where they come from.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// A logged in client that is owed nothing and owes nothing: what [`Session::restore`] makes the same session of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ParkedSession {
+pub(crate) struct ParkedSession<Parked> {
     serial: ConnectionSerial,
     /// Length of the input stream; all of it is answered.
     stream_total: StreamOffset,
     /// Length of the output stream; all of it is written.
     output_total: u64,
     output_usual_bytes: u32,
-    has_ids: bool,
+    dialect: Parked,
     push: PushMode,
     taken: MessageNumber,
-    received: MessageNumber,
-    /// What was received after this is confirmed by the client's next line.
-    had: MessageNumber,
+    acknowledged: MessageNumber,
+    /// What was acknowledged after this is confirmed by the client's next line.
+    confirmed: MessageNumber,
     idle_since_ms: u64,
 }
 
-impl ParkedSession {
+impl<Parked> ParkedSession<Parked> {
     pub(crate) fn serial(&self) -> ConnectionSerial {
         self.serial
     }
@@ -42,9 +43,9 @@ impl ParkedSession {
 
     pub(crate) fn progress(&self) -> Progress {
         Progress {
-            sent: self.received,
-            acknowledged: self.received,
-            confirmed: self.had,
+            sent: self.acknowledged,
+            acknowledged: self.acknowledged,
+            confirmed: self.confirmed,
         }
     }
 
@@ -55,111 +56,90 @@ impl ParkedSession {
             answered: self.stream_total,
             progress: self.progress(),
             taken: self.taken,
-            push: self.push != PushMode::Off,
+            push: self.push.is_on(),
         }
     }
 }
 
-impl Session {
+impl<D: Dialect> Session<D> {
     /// What has to be kept of the session, if that is little.
-    pub(crate) fn rest(&self) -> Option<ParkedSession> {
-        // Field by field, so that whoever adds one has to say what rest makes of it.
+    pub(crate) fn park(&self) -> Option<ParkedSession<D::Parked>> {
+        // Field by field, so that whoever adds one has to say what parking makes of it.
         let Self {
             serial,
             // Named at logins only.
             address: _,
             // The same for all.
             limits: _,
-            input,
-            is_input_over,
-            has_fin,
-            step,
-            slots,
-            output,
+            phase,
+            intake,
+            dialect,
+            pipeline,
+            inbox,
             delivery,
-            has_ids,
+            output,
             push,
-            taken,
-            promised_through,
-            pushed_through,
-            page_asked,
-            answered,
-            has_asked,
-            // The same for all.
-            is_daemon_lost: _,
             ending,
-            idle_since_ms,
-            pace,
-            // It may be told again.
-            has_told_delay: _,
             event,
             // It is over then.
             is_rejected: _,
         } = self;
-        let is_parked = slots.is_empty()
-            && *step == Step::Chat
-            && !is_input_over
-            && !has_fin
+        let is_idle = pipeline.is_empty()
+            && *phase == Phase::Chat
             && ending.is_none()
-            && promised_through <= taken
-            && pushed_through.is_none()
-            && page_asked.is_none()
-            && *has_asked
-            && input.is_empty()
-            && input.stream_total() == answered.0
+            && inbox.is_settled()
+            && pipeline.has_asked()
+            && intake.is_idle()
+            && intake.lines.stream_total() == pipeline.answered().0
             && output.is_empty()
-            && pace.as_ref().is_none_or(|pace| pace.is_full())
             && event.is_none();
-        if !is_parked {
+        if !is_idle {
             return None;
         }
-        let (received, had) = delivery.rest(input.stream_total())?;
-        if received > had && self.counts_silence() {
+        let (acknowledged, confirmed) = delivery.summary(intake.lines.stream_total())?;
+        if acknowledged > confirmed && self.counts_silence() {
             return None;
         }
         Some(ParkedSession {
             serial: *serial,
-            stream_total: *answered,
+            stream_total: pipeline.answered(),
             output_total: output.end_position(),
             output_usual_bytes: output.usual_bytes(),
-            has_ids: *has_ids,
+            dialect: dialect.park(),
             push: *push,
-            taken: *taken,
-            received,
-            had,
-            idle_since_ms: *idle_since_ms,
+            taken: inbox.taken(),
+            acknowledged,
+            confirmed,
+            idle_since_ms: intake.idle_since_ms,
         })
     }
 
-    /// One that is nobody's, to be woken as somebody's.
+    /// A session of nobody, to become somebody's by [`Session::restore`].
     pub(crate) fn unnamed(limits: SessionLimits) -> Self {
         Self::new(ConnectionSerial(0), NO_ADDRESS, limits, 0)
     }
 
-    /// Becomes the session that went to rest; what this one was is forgotten.
+    /// Becomes the session that was parked; what this one was is forgotten.
     pub(crate) fn restore(
         &mut self,
-        parked: &ParkedSession,
+        parked: &ParkedSession<D::Parked>,
         limits: SessionLimits,
         is_daemon_lost: bool,
     ) {
         let total = parked.stream_total;
-        let mut slots = std::mem::take(&mut self.slots);
-        slots.clear();
+        let mut pipeline = std::mem::take(&mut self.pipeline);
+        pipeline.restore(total, is_daemon_lost);
         let mut delivery = std::mem::take(&mut self.delivery);
-        delivery.restore(parked.received, parked.had, total.0);
+        delivery.restore(parked.acknowledged, parked.confirmed, total.0);
         *self = Self {
-            input: LineBuffer::at(total, limits.max_line_bytes),
-            step: Step::Chat,
-            slots,
-            output: Output::at(parked.output_total, parked.output_usual_bytes),
+            phase: Phase::Chat,
+            intake: Intake::at(total, limits.max_line_bytes, parked.idle_since_ms),
+            dialect: D::restore(parked.dialect),
+            pipeline,
+            inbox: Inbox::at(parked.taken),
             delivery,
-            has_ids: parked.has_ids,
+            output: Output::at(parked.output_total, parked.output_usual_bytes),
             push: parked.push,
-            taken: parked.taken,
-            answered: total,
-            has_asked: true,
-            is_daemon_lost,
             ..Self::new(parked.serial, NO_ADDRESS, limits, parked.idle_since_ms)
         };
     }

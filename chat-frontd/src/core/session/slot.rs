@@ -1,106 +1,62 @@
 //! A client's line that is not wholly answered yet, or several messages in a row.
 
-use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use chat_model::{
-    Audience, MessageBatch, MessageBatchBuilder, MessageNumber, Password, Request, StreamOffset,
+    Audience, MessageBatch, MessageBatchBuilder, MessageNumber, NameList, Outcome, PushMode,
+    Request, StreamOffset,
 };
 
-use super::command::PushMode;
 use crate::core::list_line::ListLine;
 
-/// What is asked of the state daemon for a line, kept so that it can be asked again.
+/// What the state daemon is asked for a line, kept so that it can be asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    Name {
-        name: String,
-    },
-    Register {
-        name: String,
-        password: Password<'static>,
-    },
-    LogIn {
-        name: String,
-        password: Password<'static>,
-    },
-    /// A message, or several that were sent line after line.
-    SendBatch(Box<MessageBatchBuilder>),
-    Broadcast {
-        text: String,
-    },
-    Fetch,
-    Who,
-    Last {
-        minutes: u64,
-    },
-    Push {
-        on: bool,
-    },
-    LogOut,
+    One(Request<'static>),
+    /// A message to some accounts, or several that were sent line after line.
+    Batch(Box<MessageBatchBuilder>),
 }
 
 impl Question {
     /// Whether the answer may be as long as there are users.
     pub(super) fn is_for_list(&self) -> bool {
-        matches!(self, Self::Who | Self::Last { .. })
+        matches!(self, Self::One(Request::ListUsers { .. }))
+    }
+
+    /// Whether it brings nothing but a message.
+    pub(super) fn is_message(&self) -> bool {
+        matches!(self, Self::Batch(_) | Self::One(Request::Send { .. }))
     }
 
     fn lines(&self) -> usize {
         match self {
-            Self::SendBatch(run) => run.batch().len(),
-            _ => 1,
+            Self::Batch(batch) => batch.batch().len(),
+            Self::One(_) => 1,
         }
     }
 
     /// What is held of messages, with their recipients.
     fn text_bytes(&self) -> usize {
         match self {
-            Self::SendBatch(run) => run.batch().iter().map(|line| line.bytes()).sum(),
-            Self::Broadcast { text } => text.len(),
-            _ => 0,
+            Self::Batch(batch) => batch.batch().iter().map(|line| line.bytes()).sum(),
+            Self::One(Request::Send { text, .. }) => text.len(),
+            Self::One(_) => 0,
         }
     }
 
     /// What the daemon is asked.
-    pub(super) fn to_asked(&self, address: IpAddr) -> Asked<'_> {
-        Asked::Request(match self {
-            Self::Name { name } => Request::Identify {
-                name: name.into(),
-                address,
-            },
-            Self::Register { name, password } => Request::Register {
-                name: name.into(),
-                password: Password::borrowed(password),
-                address,
-            },
-            Self::LogIn { name, password } => Request::LogIn {
-                name: name.into(),
-                password: Password::borrowed(password),
-                address,
-            },
-            Self::SendBatch(run) => match run.batch().only() {
-                Some(only) => Request::Send {
-                    audience: Audience::Accounts(only.recipients.into()),
-                    text: only.text.into(),
-                },
-                None => return Asked::Together(run.batch()),
-            },
-            Self::Broadcast { text } => Request::Send {
-                audience: Audience::Everyone,
-                text: text.into(),
-            },
-            Self::Fetch => Request::Fetch,
-            Self::Who => Request::ListUsers {
-                seen_within_minutes: None,
-            },
-            Self::Last { minutes } => Request::ListUsers {
-                seen_within_minutes: Some(*minutes),
-            },
-            Self::Push { on } => Request::SetPush { on: *on },
-            Self::LogOut => Request::LogOut,
-        })
+    pub(super) fn to_asked(&self) -> Asked<'_> {
+        let batch = match self {
+            Self::One(request) => return Asked::Request(request.borrowed()),
+            Self::Batch(batch) => batch.batch(),
+        };
+        match batch.only() {
+            Some(only) => Asked::Request(Request::Send {
+                audience: Audience::Accounts(only.recipients.into()),
+                text: only.text.into(),
+            }),
+            None => Asked::Together(batch),
+        }
     }
 }
 
@@ -124,7 +80,7 @@ pub(super) enum Stage {
     Answered {
         /// The answer is complete once the queue was taken up to here.
         through: MessageNumber,
-        /// The answer's line stands in the output.
+        /// The outcome was written.
         is_shown: bool,
     },
 }
@@ -139,43 +95,64 @@ impl Stage {
     }
 }
 
-/// What a line changes about the dialogue, once it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Setting {
-    Push(PushMode),
-    Ids(bool),
+/// What comes of a line.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Outcome(Outcome<'static>),
+    /// The names that were asked for.
+    List(Arc<ListLine>),
 }
+
+/// Every message of a line was stored for everybody it names.
+pub(super) const STORED: Answer = Answer::Outcome(Outcome::Stored {
+    unknown: NameList::new(),
+});
 
 /// A line on its way to being answered, or a run of messages that get the same answer.
 #[derive(Clone, Debug)]
-pub(super) struct Slot {
+pub(super) struct Slot<Memo> {
     /// Where the line ends, or the last of them.
     pub(super) offset: StreamOffset,
-    /// The command's word, for refusals; empty before login.
-    pub(super) word: Cow<'static, str>,
     pub(super) question: Question,
-    /// The answer's line, where the daemon does not decide it.
-    pub(super) answer: Option<Cow<'static, str>>,
-    /// The names that are the answer, until they are shown.
-    pub(super) list: Option<Arc<ListLine>>,
-    pub(super) setting: Option<Setting>,
+    /// What the dialect has to know to write the answer. `None` for the end of the session, which is not answered.
+    pub(super) memo: Option<Memo>,
+    /// When messages come, from the answer on.
+    pub(super) push: Option<PushMode>,
     pub(super) stage: Stage,
-    /// What was held of the line when it was taken.
+    pub(super) answer: Option<Answer>,
+    /// What the memo counts for, for each line.
+    memo_bytes: usize,
+    /// What was held of the lines when they were taken.
     pub(super) held_bytes: usize,
 }
 
-impl Slot {
-    pub(super) fn new(offset: StreamOffset, word: Cow<'static, str>, question: Question) -> Self {
-        let lines = question.lines();
+impl<Memo: Clone> Slot<Memo> {
+    /// A line with this memo, which counts for so many bytes.
+    pub(super) fn new(
+        offset: StreamOffset,
+        question: Question,
+        memo: Memo,
+        memo_bytes: usize,
+    ) -> Self {
+        Self {
+            held_bytes: question.text_bytes() + question.lines() * memo_bytes,
+            memo: Some(memo),
+            memo_bytes,
+            ..Self::without_answer(offset, question)
+        }
+    }
+
+    /// A request of which nothing is written.
+    pub(super) fn without_answer(offset: StreamOffset, question: Question) -> Self {
         Self {
             offset,
-            held_bytes: lines * word.len() + question.text_bytes(),
-            word,
             question,
-            answer: None,
-            list: None,
-            setting: None,
+            memo: None,
+            push: None,
             stage: Stage::Unasked,
+            answer: None,
+            memo_bytes: 0,
+            held_bytes: 0,
         }
     }
 
@@ -187,47 +164,43 @@ impl Slot {
     /// Where the first of its lines ends.
     pub(super) fn first_offset(&self) -> StreamOffset {
         match &self.question {
-            Question::SendBatch(run) => run.batch().first(),
-            _ => self.offset,
+            Question::Batch(batch) => batch.batch().first(),
+            Question::One(_) => self.offset,
         }
     }
 
     /// Takes those of its messages out that end at this offset or later, if there are such and others.
     pub(super) fn split_off(&mut self, at: StreamOffset) -> Option<Self> {
-        let Question::SendBatch(run) = &mut self.question else {
+        let Question::Batch(batch) = &mut self.question else {
             return None;
         };
-        let behind = run.split_off(at)?;
-        let last = std::mem::replace(&mut self.offset, run.last());
+        let behind = batch.split_off(at)?;
+        let last = std::mem::replace(&mut self.offset, batch.last());
+        let question = Question::Batch(Box::new(behind));
         let behind = Self {
+            held_bytes: question.text_bytes() + question.lines() * self.memo_bytes,
+            memo: self.memo.clone(),
+            memo_bytes: self.memo_bytes,
             stage: self.stage,
-            ..Self::new(
-                last,
-                self.word.clone(),
-                Question::SendBatch(Box::new(behind)),
-            )
+            ..Self::without_answer(last, question)
         };
         self.held_bytes -= behind.held_bytes;
         Some(behind)
     }
 
-    /// The same, with an answer that is clear already.
-    pub(super) fn answered_with(self, answer: impl Into<Cow<'static, str>>) -> Self {
-        let answer = answer.into();
-        Self {
-            held_bytes: self.held_bytes + answer.len(),
-            answer: Some(answer),
-            ..self
-        }
-    }
-
-    pub(super) fn refuse(&mut self, answer: String) {
-        self.answer = Some(answer.into());
-        self.setting = None;
+    /// This came of it. The answer is complete once the queue was taken up to `through`.
+    pub(super) fn answered(&mut self, answer: Answer, through: MessageNumber) {
+        self.answer = Some(answer);
         self.stage = Stage::Answered {
-            through: MessageNumber::default(),
+            through,
             is_shown: false,
         };
+    }
+
+    /// When messages come from its answer on, if it says that and was done.
+    pub(super) fn push_set(&self) -> Option<PushMode> {
+        let is_done = matches!(self.answer, Some(Answer::Outcome(Outcome::Done)));
+        self.push.filter(|_| is_done)
     }
 
     /// Whether its answer is complete when the queue was taken up to `taken`.

@@ -1,10 +1,21 @@
 //! The line parser: a stream in pieces is cut into the lines that a plain model finds, each is understood, and what is
 //! understood can be written down again.
 
-use chat_frontd::core::fuzzing::{CutLine, Meaning, cut_lines, understand, word};
+use chat_line_protocol::server::{CommandError, Intent, LineBuffer, command_word, parse};
 use chat_model::text::is_clean;
+use chat_model::{Audience, PushMode, Request};
 
 use crate::choices::Choices;
+
+/// A line that was cut out of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CutLine {
+    /// What it says, without its end; of one over the limit, what came before the limit.
+    content: Vec<u8>,
+    /// How many bytes of the stream had come when it was complete.
+    end: u64,
+    is_too_long: bool,
+}
 
 /// The limit of a line, how long what is secret goes on, the length of each piece; then the stream.
 pub fn run(bytes: &[u8]) {
@@ -18,11 +29,32 @@ pub fn run(bytes: &[u8]) {
     let found = cut_lines(&pieces, max_line_bytes, secret_lines);
     assert_eq!(found, wanted);
     for line in found {
-        assert!(is_clean(&word(&line.content)));
+        assert!(is_clean(&command_word(&line.content)));
         if !line.is_too_long {
             check_meaning(&line.content);
         }
     }
+}
+
+/// Cuts a stream that comes in these pieces into lines. What may be secret ends with the line of this number.
+fn cut_lines(pieces: &[&[u8]], max_line_bytes: usize, secret_lines: usize) -> Vec<CutLine> {
+    let mut buffer = LineBuffer::new(max_line_bytes);
+    let mut lines = Vec::new();
+    for piece in pieces {
+        assert!(buffer.needs_more());
+        buffer.extend(piece);
+        while let Some(line) = buffer.next_line() {
+            lines.push(CutLine {
+                content: buffer.content(&line).to_vec(),
+                end: line.end.0,
+                is_too_long: line.is_too_long,
+            });
+            buffer.keeps_secrets(lines.len() < secret_lines);
+        }
+    }
+    let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+    assert_eq!(buffer.stream_total(), total as u64);
+    lines
 }
 
 fn in_pieces<'a>(mut stream: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
@@ -71,26 +103,56 @@ fn lines_of(stream: &[u8], max_line_bytes: usize) -> Vec<CutLine> {
 }
 
 fn check_meaning(line: &[u8]) {
-    let meaning = understand(line);
+    let meaning = parse(line);
     let again = match &meaning {
-        Meaning::Send { recipients, text } => {
-            assert!(recipients.may_be_recipients() && is_clean(text) && !text.is_empty());
-            let names: Vec<&str> = recipients.iter().collect();
-            match &names[..] {
-                [name] if !name.starts_with('(') => format!("send {name} {text}"),
-                names => format!("send ({}) {text}", names.join(" ")),
-            }
-        }
-        Meaning::Broadcast { text } => {
-            assert!(is_clean(text) && !text.is_empty());
-            format!("broadcast {text}")
-        }
-        Meaning::Last { minutes } => format!("last {minutes}"),
-        Meaning::Plain(words) => (*words).to_owned(),
-        Meaning::Refused(word) => {
+        Ok(Intent::Request(request)) => written(request),
+        Ok(Intent::Push(PushMode::On)) => "push on".into(),
+        Ok(Intent::Push(PushMode::Ack)) => "push ack".into(),
+        Ok(Intent::Push(PushMode::Off)) => "push off".into(),
+        Ok(Intent::Ids(true)) => "ids on".into(),
+        Ok(Intent::Ids(false)) => "ids off".into(),
+        Ok(Intent::LogOut) => "logout".into(),
+        Err(CommandError::Unknown { word }) => {
             assert!(is_clean(word) && !word.contains([' ', '\t']));
             return;
         }
+        Err(CommandError::Arguments { .. }) => return,
     };
-    assert_eq!(understand(again.as_bytes()), meaning);
+    assert_eq!(parse(again.as_bytes()), meaning);
+}
+
+fn written(request: &Request<'_>) -> String {
+    match request {
+        Request::Send {
+            audience: Audience::Accounts(names),
+            text,
+        } => {
+            assert!(names.may_be_recipients());
+            assert!(is_clean(text) && !text.is_empty());
+            match names.only() {
+                Some(name) if !name.starts_with('(') => format!("send {name} {text}"),
+                _ => {
+                    let names: Vec<&str> = names.iter().collect();
+                    format!("send ({}) {text}", names.join(" "))
+                }
+            }
+        }
+        Request::Send {
+            audience: Audience::Everyone,
+            text,
+        } => {
+            assert!(is_clean(text) && !text.is_empty());
+            format!("broadcast {text}")
+        }
+        Request::ListUsers {
+            seen_within_minutes: None,
+        } => "who".into(),
+        Request::ListUsers {
+            seen_within_minutes: Some(minutes),
+        } => format!("last {minutes}"),
+        other => {
+            assert_eq!(*other, Request::Fetch);
+            "fetch".into()
+        }
+    }
 }

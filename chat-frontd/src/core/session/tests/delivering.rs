@@ -4,7 +4,7 @@ use chat_model::{MessageNumber, Progress};
 
 use super::talk::{TIME, Talk};
 use crate::core::session::Ending;
-use crate::core::session::delivery::WHOLE_MS;
+use crate::core::session::delivery::HEALTHY_MS;
 
 fn progress(written: u64, received: u64, had: u64) -> Progress {
     Progress {
@@ -156,7 +156,7 @@ fn once_a_fin_has_come_a_second_is_not_enough() {
             talk.observe();
         }
         assert!(!talk.session.counts_silence());
-        talk.now_ms += WHOLE_MS;
+        talk.now_ms += HEALTHY_MS;
         talk.observe();
         assert_eq!(talk.session.progress(), progress(1, 1, 0));
         assert_eq!(had_at_the_end(talk), 0);
@@ -171,9 +171,9 @@ fn a_second_later(mode: &str) -> Progress {
     talk.ask(if mode == "off" { "fetch\n" } else { "" });
     talk.observe();
     if talk.session.counts_silence() {
-        let whole_at_ms = talk.session.delivery.whole_at_ms();
-        assert_eq!(whole_at_ms, Some(talk.now_ms + WHOLE_MS));
-        talk.now_ms += WHOLE_MS;
+        let healthy_at_ms = talk.session.delivery.healthy_at_ms();
+        assert_eq!(healthy_at_ms, Some(talk.now_ms + HEALTHY_MS));
+        talk.now_ms += HEALTHY_MS;
         talk.observe();
     }
     talk.session.progress()

@@ -140,7 +140,7 @@ fn a_logout_that_waited_long_enough_leaves_the_messages_queued() {
     let mut talk = Talk::logged_in();
     talk.is_reading = false;
     talk.daemon.bob_writes("hi");
-    talk.is_patience_over = true;
+    talk.is_timeout_over = true;
     talk.say("fetch\nlogout\n");
     talk.settle();
     assert!(!talk.daemon.is_online("foobar"));
@@ -165,7 +165,7 @@ fn what_was_promised_is_not_asked_for_once_the_logout_is() {
         let mut talk = Talk::logged_in();
         talk.ask("push ack\n");
         talk.is_reading = false;
-        talk.is_patience_over = true;
+        talk.is_timeout_over = true;
         for number in 1..=40 {
             talk.daemon.bob_writes(&number.to_string());
             talk.settle();

@@ -8,6 +8,7 @@ use chat_rpc::{ToWorker, UsersRequest, decode_items};
 
 use super::daemon::SERIAL;
 use super::talk::Talk;
+use crate::core::dialect::{Dialect, LineProtocol};
 use crate::core::list_line::{HeldLists, ListLine};
 
 const LIST_BYTES: usize = 100_000;
@@ -30,7 +31,10 @@ fn answer(talk: &mut Talk, list: &Arc<ListLine>) -> usize {
 }
 
 fn list(held: &HeldLists) -> Arc<ListLine> {
-    ListLine::new(&NameList::one("n".repeat(LIST_BYTES)), held)
+    ListLine::new(
+        LineProtocol::users(&NameList::one("n".repeat(LIST_BYTES))),
+        held,
+    )
 }
 
 #[test]
@@ -68,7 +72,7 @@ fn what_is_behind_a_list_waits_for_it() {
     talk.say("fetch\nsend bob one\nwho\nsend bob two\nlast 5\nfetch\n");
     talk.serve(usize::MAX);
     assert_eq!(talk.asked.len(), 3, "up to the list");
-    assert_eq!(talk.session.next_question(), None);
+    assert_eq!(talk.session.next_request(), None);
     talk.settle();
     let answers =
         "fetching\nDONE\nsent:\nDONE\nfoobar\nDONE\nsent:\nDONE\nfoobar\nDONE\nfetching\nDONE\n";
@@ -105,7 +109,7 @@ fn a_list_is_paid_for_by_its_bytes() {
     while talk.session.output.pending_bytes() > 0 {
         talk.serve(usize::MAX);
     }
-    assert_eq!(talk.session.next_question(), None);
+    assert_eq!(talk.session.next_request(), None);
     let until_ms = talk.session.paced_until_ms().unwrap();
     assert!((price_ms - 50..=price_ms + 50).contains(&until_ms));
     assert_eq!(talk.session.pace_due_ms(), Some(until_ms));

@@ -6,6 +6,7 @@ mod talk;
 mod delivering;
 mod endings;
 mod idle;
+mod json_lines;
 mod lists;
 mod lost;
 mod paced;

@@ -11,7 +11,7 @@ use super::talk::{LIMITS, Talk};
 use crate::core::session::Session;
 
 fn is_parked(talk: &mut Talk) {
-    talk.rests_as = Some(Session::unnamed(LIMITS));
+    talk.restored_as = Some(Session::unnamed(LIMITS));
 }
 
 /// What the client hears and the daemon is asked, in all.
@@ -19,7 +19,7 @@ fn course(world: World, stream: &[u8], events: &[Event], is_parked: bool) -> (Ve
     let mut talk = world.talk();
     talk.asked_ever = Some(Vec::new());
     if is_parked {
-        talk.rests_as = Some(Session::unnamed(LIMITS));
+        talk.restored_as = Some(Session::unnamed(LIMITS));
     }
     let lines: Vec<&[u8]> = stream.split_inclusive(|byte| *byte == b'\n').collect();
     // Whoever says everything at once never comes to rest.
@@ -62,14 +62,14 @@ fn whoever_is_answered_rests_and_what_came_since_counts_from_there() {
     let mut talk = Talk::logged_in();
     is_parked(&mut talk);
     talk.settle();
-    assert!(talk.is_parked > 0);
+    assert!(talk.parked_times > 0);
     talk.daemon.store_quietly("hi");
     let heard = talk.ask("fetch\n");
     assert!(heard.ends_with("hi\nDONE\n"), "{heard}");
     talk.observe();
-    talk.rest();
+    talk.park();
     let progress = talk.session.progress();
-    assert!(talk.session.rest().is_some());
+    assert!(talk.session.park().is_some());
     assert!(
         progress.acknowledged > progress.confirmed,
         "seen, but not heard of since"
@@ -82,14 +82,14 @@ fn whoever_is_answered_rests_and_what_came_since_counts_from_there() {
 #[test]
 fn whoever_is_owed_something_or_says_half_a_line_does_not_rest() {
     let mut talk = Talk::logged_in();
-    assert!(talk.session.rest().is_some());
+    assert!(talk.session.park().is_some());
     talk.say("wh");
     talk.settle();
-    assert_eq!(talk.session.rest(), None);
+    assert_eq!(talk.session.park(), None);
     talk.say("o\n");
     talk.serve(usize::MAX);
-    assert_eq!(talk.session.rest(), None);
+    assert_eq!(talk.session.park(), None);
     talk.settle();
-    assert!(talk.session.rest().is_some());
-    assert_eq!(Talk::new().session.rest(), None, "not logged in");
+    assert!(talk.session.park().is_some());
+    assert_eq!(Talk::new().session.park(), None, "not logged in");
 }

@@ -1,11 +1,11 @@
 //! Random dialogues, cut, delayed and interrupted at random, against the same dialogue held one line at a time.
 
+use chat_line_protocol::server::{Intent, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::daemon::Daemon;
 use super::talk::{LIMITS, TIME, Talk};
-use crate::core::session::command::{self, Command};
 
 /// What happens next between client, worker and daemon.
 #[derive(Clone, Copy, Debug)]
@@ -229,7 +229,7 @@ fn assert_one_answer_a_line(stream: &[u8], answers: &[String]) {
     let (_, lines) = lines.split_last().unwrap();
     let logout = lines.iter().position(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        command::parse(line) == Ok(Command::LogOut)
+        parse(line) == Ok(Intent::LogOut)
     });
     let taken = logout.unwrap_or(lines.len());
     let mut answers = chat.chunks_exact(2);

@@ -7,9 +7,10 @@ use chat_node::limits::token_bucket::Rate;
 use chat_rpc::{FromWorker, ToWorker, decode_items};
 
 use super::daemon::{Daemon, Frame, SERIAL, frame};
+use crate::core::dialect::{Dialect, LineProtocol};
 use crate::core::list_line::{HeldLists, ListLine};
 use crate::core::session::{
-    Ending, MAX_HELD_BYTES, MAX_LINES, MessageLines, Pace, QueuePart, Session, SessionLimits, Slot,
+    Ending, MAX_HELD_BYTES, MAX_LINES, Pace, QueuePart, Session, SessionLimits, Slot,
 };
 
 pub(super) const LIMITS: SessionLimits = SessionLimits {
@@ -24,11 +25,11 @@ const READ_BYTES: usize = 256;
 /// What a message of 1970 begins with.
 pub(super) const TIME: &str = "[1970-01-01T00:00:00Z]";
 
-pub(super) struct Talk {
-    pub(super) session: Session,
+pub(super) struct Talk<D: Dialect = LineProtocol> {
+    pub(super) session: Session<D>,
     pub(super) daemon: Daemon,
     pub(super) now_ms: u64,
-    lines: MessageLines,
+    scratch: D::Scratch,
     /// On the way to the daemon.
     pub(super) asked: VecDeque<Frame>,
     pub(super) is_attached: bool,
@@ -38,14 +39,14 @@ pub(super) struct Talk {
     /// Whether the client's TCP takes, and acknowledges, what is written.
     pub(super) is_reading: bool,
     /// Whether a logout waits for the client no longer.
-    pub(super) is_patience_over: bool,
+    pub(super) is_timeout_over: bool,
     received: Vec<u8>,
     shown: usize,
     /// Everything that was ever asked, if it is to be kept.
     pub(super) asked_ever: Option<Vec<Frame>>,
-    /// The session rests and wakes at every chance, and becomes this one by it, whatever this was before.
-    pub(super) rests_as: Option<Session>,
-    pub(super) is_parked: usize,
+    /// The session is parked and restored at every chance, and becomes this one by it, whatever this was before.
+    pub(super) restored_as: Option<Session<D>>,
+    pub(super) parked_times: usize,
 }
 
 impl Talk {
@@ -53,25 +54,11 @@ impl Talk {
         Self::with(Daemon::new(), LIMITS)
     }
 
-    pub(super) fn with(daemon: Daemon, limits: SessionLimits) -> Self {
-        let address = [127, 0, 0, 1].into();
-        Self {
-            session: Session::new(SERIAL, address, limits, 0),
-            daemon,
-            now_ms: 0,
-            lines: MessageLines::default(),
-            asked: VecDeque::new(),
-            is_attached: true,
-            unread: VecDeque::new(),
-            has_finished: false,
-            is_reading: true,
-            is_patience_over: false,
-            received: Vec::new(),
-            shown: 0,
-            asked_ever: None,
-            rests_as: None,
-            is_parked: 0,
-        }
+    /// Logged in as foobar.
+    pub(super) fn logged_in() -> Self {
+        let mut talk = Self::new();
+        assert_eq!(talk.ask("foobar\npasspass\n"), "password\nwelcome\nDONE\n");
+        talk
     }
 
     /// With lines taken no faster than this.
@@ -81,20 +68,40 @@ impl Talk {
         talk.session.become_untrusted(address, Pace::new(rate));
         talk
     }
+}
 
-    pub(super) fn rest(&mut self) {
-        if let Some(other) = &mut self.rests_as
-            && let Some(parked) = self.session.rest()
+impl<D: Dialect> Talk<D> {
+    pub(super) fn with(daemon: Daemon, limits: SessionLimits) -> Self {
+        let address = [127, 0, 0, 1].into();
+        Self {
+            session: Session::new(SERIAL, address, limits, 0),
+            daemon,
+            now_ms: 0,
+            scratch: D::Scratch::default(),
+            asked: VecDeque::new(),
+            is_attached: true,
+            unread: VecDeque::new(),
+            has_finished: false,
+            is_reading: true,
+            is_timeout_over: false,
+            received: Vec::new(),
+            shown: 0,
+            asked_ever: None,
+            restored_as: None,
+            parked_times: 0,
+        }
+    }
+
+    pub(super) fn park(&mut self) {
+        if let Some(other) = &mut self.restored_as
+            && let Some(parked) = self.session.park()
         {
-            let Session {
-                limits,
-                is_daemon_lost,
-                ..
-            } = self.session;
+            let limits = self.session.limits;
+            let is_daemon_lost = self.session.pipeline.is_daemon_lost();
             other.restore(&parked, limits, is_daemon_lost);
-            assert_eq!(other.rest(), Some(parked));
+            assert_eq!(other.park(), Some(parked));
             std::mem::swap(other, &mut self.session);
-            self.is_parked += 1;
+            self.parked_times += 1;
         }
     }
 
@@ -103,13 +110,6 @@ impl Talk {
             asked_ever.push(frame.clone());
         }
         self.asked.push_back(frame);
-    }
-
-    /// Logged in as foobar.
-    pub(super) fn logged_in() -> Self {
-        let mut talk = Self::new();
-        assert_eq!(talk.ask("foobar\npasspass\n"), "password\nwelcome\nDONE\n");
-        talk
     }
 
     pub(super) fn say(&mut self, bytes: impl AsRef<[u8]>) {
@@ -177,7 +177,7 @@ impl Talk {
             return false;
         };
         for item in decode_items::<ToWorker<'_>>(&item) {
-            self.rest();
+            self.park();
             self.take(item.unwrap());
         }
         self.check_bounds();
@@ -185,7 +185,9 @@ impl Talk {
     }
 
     fn take(&mut self, item: ToWorker<'_>) {
-        let Self { session, lines, .. } = self;
+        let Self {
+            session, scratch, ..
+        } = self;
         match item {
             ToWorker::Reply {
                 offset,
@@ -201,7 +203,7 @@ impl Talk {
                     through,
                     more,
                 };
-                session.reply(offset, &outcome, part, lines, self.now_ms);
+                session.reply(offset, &outcome, part, scratch, self.now_ms);
             }
             ToWorker::Push {
                 messages,
@@ -215,10 +217,10 @@ impl Talk {
                     through,
                     more,
                 };
-                session.pushed(part, lines);
+                session.pushed(part, scratch);
             }
             ToWorker::Page { messages, more, .. } => {
-                session.page(&messages, more, lines, self.now_ms);
+                session.page(&messages, more, scratch, self.now_ms);
             }
             ToWorker::Kick { .. } => session.cut_off(),
             ToWorker::Reject { .. } => session.reject(),
@@ -232,7 +234,7 @@ impl Talk {
                 session.stored(first, last, (through, more), self.now_ms);
             }
             ToWorker::Users { requests, names } => {
-                let list = ListLine::new(&names, &HeldLists::default());
+                let list = ListLine::new(D::users(&names), &HeldLists::default());
                 session.listed(&requests[0], &list, self.now_ms);
             }
         }
@@ -240,18 +242,18 @@ impl Talk {
 
     /// One turn of the worker for this client, which reads so many bytes at most.
     pub(super) fn serve(&mut self, most_bytes: usize) {
-        self.rest();
+        self.park();
         self.read(most_bytes);
-        self.rest();
+        self.park();
         self.session.advance(self.now_ms);
         self.request();
         self.write();
-        self.rest();
+        self.park();
         self.session.advance(self.now_ms);
         self.request();
         self.conclude_if_possible();
         self.write();
-        self.rest();
+        self.park();
         self.check_bounds();
     }
 
@@ -281,9 +283,9 @@ impl Talk {
         if !self.is_attached {
             return;
         }
-        while let Some(question) = self.session.next_question() {
-            let question = frame(&question);
-            self.will_ask(question);
+        while let Some(item) = self.session.next_request() {
+            let item = frame(&item);
+            self.will_ask(item);
         }
         if let Some((after, through)) = self.session.next_page() {
             let page = FromWorker::Page {
@@ -308,7 +310,7 @@ impl Talk {
         self.received.extend_from_slice(&pending[..count]);
         self.session.output.advance(count);
         let position = self.session.output.written_position();
-        self.session.delivery.written(position);
+        self.session.delivery.sent(position);
     }
 
     fn conclude_if_possible(&mut self) {
@@ -318,7 +320,7 @@ impl Talk {
         if self.session.waits_to_log_out() {
             self.observe();
         }
-        if !self.session.waits_to_log_out() || self.is_patience_over {
+        if !self.session.waits_to_log_out() || self.is_timeout_over {
             self.session.conclude();
             self.request();
         }
@@ -341,27 +343,27 @@ impl Talk {
         self.is_attached = true;
         let connections = self.session.resume().into_iter().collect();
         self.will_ask(frame(&FromWorker::Resume { connections }));
-        self.rest();
+        self.park();
     }
 
     /// Ten seconds have passed since it went.
     pub(super) fn daemon_is_lost(&mut self) {
         self.session.daemon_is_lost(self.now_ms);
-        self.rest();
+        self.park();
     }
 
     /// What a session holds stays within what its limits say.
     fn check_bounds(&self) {
         // A slot's answer and one slice of messages, of which each is shorter than a line and a header.
         const SLOT_BYTES: usize = 4 * 128;
-        assert!(self.session.slots.lines() <= MAX_LINES);
-        let slots = || self.session.slots.iter();
+        assert!(self.session.pipeline.lines() <= MAX_LINES);
+        let slots = || self.session.pipeline.iter();
         let lines: usize = slots().map(Slot::lines).sum();
-        assert_eq!(lines, self.session.slots.lines());
+        assert_eq!(lines, self.session.pipeline.lines());
         let held_bytes: usize = slots().map(|slot| slot.held_bytes).sum();
-        assert_eq!(held_bytes, self.session.slots.held_bytes());
+        assert_eq!(held_bytes, self.session.pipeline.held_bytes());
         assert!(held_bytes <= MAX_HELD_BYTES + 3 * self.session.limits.max_line_bytes);
-        let input = self.session.input.held_bytes();
+        let input = self.session.intake.lines.held_bytes();
         assert!(input <= READ_BYTES + self.session.limits.max_line_bytes);
         let output = self.session.output.pending().len();
         assert!(output <= self.session.limits.max_unread_bytes + MAX_LINES * SLOT_BYTES);

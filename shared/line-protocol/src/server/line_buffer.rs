@@ -11,18 +11,18 @@ const TELNET_END: &[u8] = b"\r\0";
 
 /// A piece of a client's stream that is to be answered; [`LineBuffer::content`] has what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub struct Line {
     /// Where it lies in the buffer, without its end; of a line over the limit, as much as came before the limit.
     content: Range<usize>,
     /// How many bytes the client had sent when it was complete, or over the limit.
-    pub(crate) end: StreamOffset,
+    pub end: StreamOffset,
     /// Over the limit; what is left of it is skipped.
-    pub(crate) is_too_long: bool,
+    pub is_too_long: bool,
 }
 
 /// Holds what has come of a client's stream and was not taken as a line yet.
 #[derive(Debug)]
-pub(crate) struct LineBuffer {
+pub struct LineBuffer {
     max_line_bytes: usize,
     bytes: Vec<u8>,
     /// How much of `bytes` was taken already.
@@ -38,7 +38,8 @@ pub(crate) struct LineBuffer {
 }
 
 impl LineBuffer {
-    pub(crate) fn new(max_line_bytes: usize) -> Self {
+    /// The beginning of a stream, which may hold passwords. A line has at most so many bytes, its end included.
+    pub fn new(max_line_bytes: usize) -> Self {
         Self {
             max_line_bytes,
             bytes: Vec::new(),
@@ -51,7 +52,7 @@ impl LineBuffer {
     }
 
     /// Where a stream stands of which so much came and was taken, and that holds no more passwords.
-    pub(crate) fn at(position: StreamOffset, max_line_bytes: usize) -> Self {
+    pub fn at(position: StreamOffset, max_line_bytes: usize) -> Self {
         let mut buffer = Self::new(max_line_bytes);
         buffer.stream_taken = position.0;
         buffer.has_secrets = false;
@@ -59,19 +60,20 @@ impl LineBuffer {
     }
 
     /// Whether nothing came that was not taken, a new line begins, and it is no password.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.is_skipping && !self.has_secrets
     }
 
     /// Whether what comes from here on may be a password. No line that was given out is of use after this.
-    pub(crate) fn keeps_secrets(&mut self, has_secrets: bool) {
+    pub fn keeps_secrets(&mut self, has_secrets: bool) {
         if self.has_secrets && !has_secrets {
             self.wipe_spare();
         }
         self.has_secrets = has_secrets;
     }
 
-    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+    /// Adds bytes that came. No line that was given out is of use after this.
+    pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.taken);
         self.taken = 0;
         if self.has_secrets && self.bytes.capacity() - self.bytes.len() < bytes.len() {
@@ -92,22 +94,22 @@ impl LineBuffer {
     }
 
     /// How many bytes have come, taken or not.
-    pub(crate) fn stream_total(&self) -> u64 {
+    pub fn stream_total(&self) -> u64 {
         self.stream_taken + (self.bytes.len() - self.taken) as u64
     }
 
     /// Whether nothing of what came can be a line: only then is it time for more, or the buffer would grow.
-    pub(crate) fn needs_more(&self) -> bool {
+    pub fn needs_more(&self) -> bool {
         self.taken + self.searched == self.bytes.len()
     }
 
     /// Bytes that are held.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         self.bytes.len()
     }
 
     /// The next line, if it is complete or over the limit.
-    pub(crate) fn next_line(&mut self) -> Option<Line> {
+    pub fn next_line(&mut self) -> Option<Line> {
         if self.is_skipping && !self.skip_to_line_end() {
             return None;
         }
@@ -132,7 +134,7 @@ impl LineBuffer {
     }
 
     /// Takes out a line that is ended by CR NUL instead of LF, if one is the next; whether it was.
-    pub(crate) fn skip_telnet_line(&mut self) -> bool {
+    pub fn skip_telnet_line(&mut self) -> bool {
         if self.is_skipping {
             return false;
         }
@@ -147,7 +149,7 @@ impl LineBuffer {
     }
 
     /// What a line says, for as long as no other was asked for and nothing was added.
-    pub(crate) fn content(&self, line: &Line) -> &[u8] {
+    pub fn content(&self, line: &Line) -> &[u8] {
         &self.bytes[line.content.clone()]
     }
 

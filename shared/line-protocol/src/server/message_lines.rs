@@ -3,17 +3,18 @@
 use std::io::Write;
 
 use chat_model::Message;
-use chat_node::logs::wall_clock;
+use jiff::Timestamp;
 
 /// Writes message lines. Many messages bear the same second, so the last one's text is kept.
 #[derive(Debug, Default)]
-pub(crate) struct MessageLines {
+pub struct MessageLines {
+    /// Seconds since 1970, and the same as text.
     last: Option<(i64, String)>,
 }
 
 impl MessageLines {
     /// Appends `[time] sender: text`, or with `has_id` `[time] #number sender: text`, and the line end.
-    pub(crate) fn append(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>, has_id: bool) {
+    pub fn append(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>, has_id: bool) {
         let time = self.time(message.time_ms.div_euclid(1_000));
         buffer.reserve(time.len() + message.sender.len() + message.text.len() + 32);
         buffer.push(b'[');
@@ -29,14 +30,23 @@ impl MessageLines {
         buffer.push(b'\n');
     }
 
-    fn time(&mut self, wall_s: i64) -> &str {
-        let is_known = self.last.as_ref().is_some_and(|(last, _)| *last == wall_s);
+    fn time(&mut self, seconds: i64) -> &str {
+        let is_known = self.last.as_ref().is_some_and(|(last, _)| *last == seconds);
         if !is_known {
-            let time = wall_clock::from_seconds(wall_s);
-            self.last = Some((wall_s, format!("{time:.0}")));
+            let text = format!("{:.0}", nearest_time(seconds));
+            self.last = Some((seconds, text));
         }
         self.last.as_ref().map_or("", |(_, text)| text)
     }
+}
+
+/// Seconds since 1970 as a time of day. What the calendar does not hold is its nearest end.
+fn nearest_time(seconds: i64) -> Timestamp {
+    let nearest = match seconds < 0 {
+        true => Timestamp::MIN,
+        false => Timestamp::MAX,
+    };
+    Timestamp::from_second(seconds).unwrap_or(nearest)
 }
 
 #[cfg(test)]
@@ -45,10 +55,10 @@ mod tests {
 
     use super::*;
 
-    fn line(wall_s: i64, has_id: bool) -> String {
+    fn line(time_ms: i64, has_id: bool) -> String {
         let message = Message {
             number: MessageNumber(12),
-            time_ms: wall_s.saturating_mul(1_000),
+            time_ms,
             sender: "bob",
             text: "hi  there",
         };
@@ -60,10 +70,11 @@ mod tests {
     #[test]
     fn lines_bear_the_time_in_rfc_3339() {
         assert_eq!(
-            line(1_795_346_311, false),
+            line(1_795_346_311_999, false),
             "[2026-11-22T11:18:31Z] bob: hi  there\n"
         );
         assert_eq!(line(0, true), "[1970-01-01T00:00:00Z] #12 bob: hi  there\n");
+        assert!(line(-1, false).starts_with("[1969-12-31T23:59:59Z] "));
         assert!(line(i64::MAX, false).starts_with("[9999-12-30T22:00:00Z] "));
         assert!(line(i64::MIN, false).starts_with("[-009999-01-0"));
     }

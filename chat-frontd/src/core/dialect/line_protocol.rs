@@ -1,0 +1,161 @@
+//! The line protocol as a session's dialect.
+
+use std::net::IpAddr;
+
+use chat_line_protocol::server::{
+    self, Asked, LineBuffer, Login, MessageLines, append_line, append_refusal, parse, users_line,
+};
+use chat_line_protocol::words;
+use chat_model::{Message, NameList, Outcome, Request};
+
+use super::{CloseReason, Dialect, Intent};
+use crate::core::session::Output;
+
+/// One client's dialogue: the steps of its login, and then what its lines look like.
+#[derive(Debug)]
+pub(crate) struct LineProtocol {
+    /// `None` once the client is logged in.
+    login: Option<Login>,
+    has_ids: bool,
+}
+
+/// What is remembered of a line until it is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Memo {
+    /// Of the login.
+    Login {
+        /// The user named.
+        name: String,
+    },
+    /// Of the chat.
+    Chat(Asked),
+}
+
+impl Default for LineProtocol {
+    fn default() -> Self {
+        Self {
+            login: Some(Login::default()),
+            has_ids: false,
+        }
+    }
+}
+
+impl Dialect for LineProtocol {
+    type Memo = Memo;
+    type Parked = bool;
+    type Scratch = MessageLines;
+
+    fn park(&self) -> bool {
+        self.has_ids
+    }
+
+    fn restore(has_ids: bool) -> Self {
+        Self {
+            login: None,
+            has_ids,
+        }
+    }
+
+    /// No name has such an end. Without an answer its user would wait, and not know for what.
+    fn take_stray(&mut self, input: &mut LineBuffer, output: &mut Output) -> bool {
+        let awaits_name = self.login.as_ref().is_some_and(Login::awaits_name);
+        let is_of_telnet = awaits_name && input.skip_telnet_line();
+        if is_of_telnet {
+            append_line(words::USERNAME, output.buffer());
+        }
+        is_of_telnet
+    }
+
+    fn take_line<'a>(
+        &mut self,
+        line: &'a [u8],
+        address: IpAddr,
+        output: &mut Output,
+    ) -> Intent<'a, Memo> {
+        if let Some(login) = &mut self.login {
+            let request = login.take_line(line, address, output.buffer());
+            return request.map_or(Intent::Handled, |request| {
+                let name = match &request {
+                    Request::Identify { name, .. }
+                    | Request::Register { name, .. }
+                    | Request::LogIn { name, .. } => name.clone().into_owned(),
+                    _ => String::new(),
+                };
+                Intent::Request(request, Memo::Login { name })
+            });
+        }
+        let parsed = parse(line);
+        let memo = Memo::Chat(Asked::of(&parsed));
+        match parsed {
+            Ok(server::Intent::Request(request)) => Intent::Request(request, memo),
+            Ok(server::Intent::Push(mode)) => Intent::Push(mode, memo),
+            Ok(server::Intent::LogOut) => Intent::LogOut,
+            Ok(server::Intent::Ids(_)) | Err(_) => Intent::Request(Request::Fetch, memo),
+        }
+    }
+
+    fn take_long_line(&mut self, line: &[u8], output: &mut Output) -> Intent<'static, Memo> {
+        if self.login.is_some() {
+            append_refusal(words::LENGTH, "", output.buffer());
+            return Intent::Close;
+        }
+        Intent::Request(Request::Fetch, Memo::Chat(Asked::too_long(line)))
+    }
+
+    fn too_many_recipients(memo: Memo) -> Memo {
+        match memo {
+            Memo::Chat(asked) => Memo::Chat(asked.with_wrong_arguments()),
+            login @ Memo::Login { .. } => login,
+        }
+    }
+
+    fn held_bytes(memo: &Memo) -> usize {
+        match memo {
+            Memo::Login { name } => name.len(),
+            Memo::Chat(asked) => asked.word().len(),
+        }
+    }
+
+    fn answer(&mut self, memo: &Memo, outcome: &Outcome<'_>, output: &mut Vec<u8>) {
+        let is_possible = match (memo, &mut self.login) {
+            (Memo::Chat(asked), _) => {
+                if let (Asked::Ids(has_ids), Outcome::Done) = (asked, outcome) {
+                    self.has_ids = *has_ids;
+                }
+                asked.answer(outcome, output)
+            }
+            (Memo::Login { name }, Some(login)) => {
+                let is_possible = login.answer(name, outcome, output);
+                if *outcome == Outcome::LoggedIn {
+                    self.login = None;
+                }
+                is_possible
+            }
+            (Memo::Login { .. }, None) => false,
+        };
+        if !is_possible {
+            // A worker and a daemon of one build never disagree on what may be asked.
+            log::error!("the state daemon gave {outcome:?} to {memo:?}");
+        }
+    }
+
+    fn end_answer(&self, output: &mut Vec<u8>) {
+        append_line(words::DONE, output);
+    }
+
+    fn users(names: &NameList<'_>) -> Vec<u8> {
+        users_line(names)
+    }
+
+    fn message(&self, lines: &mut MessageLines, message: &Message<'_>, output: &mut Vec<u8>) {
+        lines.append(output, message, self.has_ids);
+    }
+
+    fn close(&self, reason: CloseReason, output: &mut Vec<u8>) {
+        match reason {
+            CloseReason::LoggedOut => append_line(words::GOODBYE, output),
+            CloseReason::TimedOut => append_line(words::TIMEOUT, output),
+            CloseReason::TooManyConnections => append_refusal(words::BUSY, "", output),
+        }
+    }
+}

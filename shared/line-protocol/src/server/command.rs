@@ -1,0 +1,336 @@
+//! What a line in the chat means.
+
+use chat_model::{Audience, NameList, PushMode, Request, text};
+use memchr::memchr2;
+
+use crate::words;
+
+/// What a client wants by a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent<'a> {
+    /// Something that the state daemon does: `Send`, `ListUsers` or `Fetch`.
+    Request(Request<'a>),
+    /// When messages come.
+    Push(PushMode),
+    /// Whether message lines have numbers.
+    Ids(bool),
+    /// The end of the session, once all before it is answered.
+    LogOut,
+}
+
+impl Intent<'_> {
+    /// The command's word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Request(Request::ListUsers {
+                seen_within_minutes: None,
+            }) => words::WHO,
+            Self::Request(Request::ListUsers { .. }) => words::LAST,
+            Self::Request(Request::Send {
+                audience: Audience::Everyone,
+                ..
+            }) => words::BROADCAST,
+            Self::Request(Request::Send { .. }) => words::SEND,
+            // No line is another request.
+            Self::Request(_) => words::FETCH,
+            Self::Push(_) => words::PUSH,
+            Self::Ids(_) => words::IDS,
+            Self::LogOut => words::LOGOUT,
+        }
+    }
+}
+
+/// A line in the chat that cannot be carried out. The word is fit to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// There is no such command.
+    Unknown {
+        /// The line's first word.
+        word: String,
+    },
+    /// The command exists, but not with these arguments.
+    Arguments {
+        /// The command's word.
+        word: &'static str,
+    },
+}
+
+/// The first word of a line, fit to be shown.
+pub fn command_word(line: &[u8]) -> String {
+    text::clean(split_word(line).0).into_owned()
+}
+
+/// Understands a line without its end. White space is spaces and tabs: before a command and behind it, it means
+/// nothing; a text is kept with all of it.
+pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
+    let (word, rest) = split_word(line);
+    match word {
+        b"who" => without_arguments(words::WHO, rest, list_users(None)),
+        b"last" => parse_last(rest),
+        b"send" => parse_send(rest).ok_or(arguments(words::SEND)),
+        b"broadcast" => match rest {
+            b"" => Err(arguments(words::BROADCAST)),
+            rest => Ok(Intent::Request(Request::Send {
+                audience: Audience::Everyone,
+                text: text::clean(rest),
+            })),
+        },
+        b"fetch" => without_arguments(words::FETCH, rest, Intent::Request(Request::Fetch)),
+        b"logout" => without_arguments(words::LOGOUT, rest, Intent::LogOut),
+        b"push" => match trim(rest) {
+            b"on" => Ok(Intent::Push(PushMode::On)),
+            b"ack" => Ok(Intent::Push(PushMode::Ack)),
+            b"off" => Ok(Intent::Push(PushMode::Off)),
+            _ => Err(arguments(words::PUSH)),
+        },
+        b"ids" => match trim(rest) {
+            b"on" => Ok(Intent::Ids(true)),
+            b"off" => Ok(Intent::Ids(false)),
+            _ => Err(arguments(words::IDS)),
+        },
+        word => Err(CommandError::Unknown {
+            word: text::clean(word).into_owned(),
+        }),
+    }
+}
+
+fn arguments(word: &'static str) -> CommandError {
+    CommandError::Arguments { word }
+}
+
+fn list_users(seen_within_minutes: Option<u64>) -> Intent<'static> {
+    Intent::Request(Request::ListUsers {
+        seen_within_minutes,
+    })
+}
+
+fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// The first word, and what comes after the one space or tab behind it.
+fn split_word(line: &[u8]) -> (&[u8], &[u8]) {
+    let line = skip_white(line);
+    match memchr2(b' ', b'\t', line) {
+        Some(at) => (&line[..at], &line[at + 1..]),
+        None => (line, b""),
+    }
+}
+
+fn skip_white(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| !is_white(*byte));
+    &bytes[start.unwrap_or(bytes.len())..]
+}
+
+/// Without white space at both ends.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| !is_white(*byte));
+    skip_white(&bytes[..end.map_or(0, |last| last + 1)])
+}
+
+fn without_arguments(
+    word: &'static str,
+    rest: &[u8],
+    intent: Intent<'static>,
+) -> Result<Intent<'static>, CommandError> {
+    if skip_white(rest).is_empty() {
+        Ok(intent)
+    } else {
+        Err(arguments(word))
+    }
+}
+
+fn parse_last(rest: &[u8]) -> Result<Intent<'static>, CommandError> {
+    let digits = trim(rest);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(arguments(words::LAST));
+    }
+    let minutes = digits.iter().fold(0_u64, |minutes, digit| {
+        minutes
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    });
+    Ok(list_users(Some(minutes)))
+}
+
+fn parse_send(rest: &[u8]) -> Option<Intent<'_>> {
+    let rest = skip_white(rest);
+    let (names, text) = match rest.strip_prefix(b"(") {
+        Some(group) => parse_group(group)?,
+        None => {
+            let (name, text) = split_word(rest);
+            (NameList::one(text::clean(name)), text)
+        }
+    };
+    (!text.is_empty() && names.may_be_recipients()).then(|| {
+        Intent::Request(Request::Send {
+            audience: Audience::Accounts(names),
+            text: text::clean(text),
+        })
+    })
+}
+
+/// The names of a group up to its end, and the text behind that.
+fn parse_group(group: &[u8]) -> Option<(NameList<'static>, &[u8])> {
+    let end = group.iter().position(|byte| *byte == b')')?;
+    let (space, text) = group[end + 1..].split_first()?;
+    if !is_white(*space) {
+        return None;
+    }
+    let mut names = NameList::with_capacity(end);
+    for name in group[..end].split(|byte| is_white(*byte)) {
+        if !name.is_empty() {
+            names.push(&text::clean(name));
+        }
+    }
+    Some((names, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send<'a>(recipients: &[&str], text: &'a str) -> Result<Intent<'a>, CommandError> {
+        Ok(Intent::Request(Request::Send {
+            audience: Audience::Accounts(recipients.iter().copied().collect()),
+            text: text.into(),
+        }))
+    }
+
+    fn broadcast(text: &str) -> Result<Intent<'_>, CommandError> {
+        Ok(Intent::Request(Request::Send {
+            audience: Audience::Everyone,
+            text: text.into(),
+        }))
+    }
+
+    fn last(minutes: u64) -> Result<Intent<'static>, CommandError> {
+        Ok(list_users(Some(minutes)))
+    }
+
+    const FETCH: Intent<'_> = Intent::Request(Request::Fetch);
+    const WHO: Intent<'_> = Intent::Request(Request::ListUsers {
+        seen_within_minutes: None,
+    });
+
+    #[test]
+    fn every_command_as_it_is_meant() {
+        assert_eq!(parse(b"who"), Ok(WHO));
+        assert_eq!(parse(b"  who  "), Ok(WHO));
+        assert_eq!(parse(b"last 0"), last(0));
+        assert_eq!(parse(b"last 090 "), last(90));
+        let endless = parse(b"last 99999999999999999999999");
+        assert_eq!(endless, last(u64::MAX));
+        assert_eq!(parse(b"send bob hi there"), send(&["bob"], "hi there"));
+        assert_eq!(parse(b"send  bob  hi  "), send(&["bob"], " hi  "));
+        let group = send(&["a", "b", "a"], "hi  all");
+        assert_eq!(parse(b"send ( a  b a) hi  all"), group);
+        assert_eq!(parse(b"send bob ) x"), send(&["bob"], ") x"));
+        assert_eq!(parse(b"broadcast hey  you"), broadcast("hey  you"));
+        assert_eq!(parse(b"fetch"), Ok(FETCH));
+        assert_eq!(parse(b"logout"), Ok(Intent::LogOut));
+        assert_eq!(parse(b"push on"), Ok(Intent::Push(PushMode::On)));
+        assert_eq!(parse(b"push ack"), Ok(Intent::Push(PushMode::Ack)));
+        assert_eq!(parse(b"push off"), Ok(Intent::Push(PushMode::Off)));
+        assert_eq!(parse(b"ids on"), Ok(Intent::Ids(true)));
+        assert_eq!(parse(b"ids off"), Ok(Intent::Ids(false)));
+    }
+
+    #[test]
+    fn white_space_round_a_command_means_nothing() {
+        for line in ["who", " who", "who ", "\twho\t", " \t who \t "] {
+            assert_eq!(parse(line.as_bytes()), Ok(WHO), "{line:?}");
+        }
+        assert_eq!(parse(b"\tlast\t 5\t"), last(5));
+        assert_eq!(parse(b" push\t ack\t"), Ok(Intent::Push(PushMode::Ack)));
+        assert_eq!(parse(b"ids\ton "), Ok(Intent::Ids(true)));
+        assert_eq!(parse(b"\tlogout\t"), Ok(Intent::LogOut));
+        for line in [
+            "send bob hi",
+            "\tsend bob hi",
+            " send\tbob\thi",
+            "send \tbob hi",
+        ] {
+            assert_eq!(parse(line.as_bytes()), send(&["bob"], "hi"), "{line:?}");
+        }
+        let group = parse(b"send\t(\ta \tb\t)\thi");
+        assert_eq!(group, send(&["a", "b"], "hi"));
+    }
+
+    #[test]
+    fn a_text_keeps_all_its_white_space() {
+        assert_eq!(parse(b"send bob \ta\tb  \t"), send(&["bob"], "\ta\tb  \t"));
+        assert_eq!(parse(b"send (a b)\t\t"), send(&["a", "b"], "\t"));
+        assert_eq!(parse(b"send bob  "), send(&["bob"], " "));
+        assert_eq!(parse(b"broadcast\t a\t "), broadcast(" a\t "));
+    }
+
+    #[test]
+    fn wrong_arguments_are_named_by_their_command() {
+        for (line, word) in [
+            ("who is there", "who"),
+            ("last", "last"),
+            ("last x", "last"),
+            ("last -1", "last"),
+            ("last +1", "last"),
+            ("last 1.5", "last"),
+            ("last 5 6", "last"),
+            ("send", "send"),
+            ("send ", "send"),
+            ("send windows", "send"),
+            ("send windows ", "send"),
+            ("send () hi", "send"),
+            ("send (  ) hi", "send"),
+            ("send (windows", "send"),
+            ("send (windows hi", "send"),
+            ("send (windows)", "send"),
+            ("send (windows) ", "send"),
+            ("send (windows)hi", "send"),
+            ("send\twindows", "send"),
+            ("send windows\t", "send"),
+            ("send (windows)\t", "send"),
+            ("broadcast\t", "broadcast"),
+            ("push on\r", "push"),
+            ("send a,b hi", "send"),
+            ("send (windows a,) hi", "send"),
+            ("broadcast", "broadcast"),
+            ("broadcast ", "broadcast"),
+            ("fetch it", "fetch"),
+            ("logout now", "logout"),
+            ("push", "push"),
+            ("push maybe", "push"),
+            ("push on off", "push"),
+            ("ids", "ids"),
+            ("ids yes", "ids"),
+        ] {
+            let error = Err(CommandError::Arguments { word });
+            assert_eq!(parse(line.as_bytes()), error, "{line}");
+        }
+    }
+
+    #[test]
+    fn unknown_commands_are_repeated_clean() {
+        for (line, word) in [
+            (&b"dance"[..], "dance"),
+            (b"dance with me", "dance"),
+            (b"", ""),
+            (b"   ", ""),
+            (b"WHO", "WHO"),
+            (b"\x1b[2J", "\u{fffd}[2J"),
+            (b"\xffx", "\u{fffd}x"),
+            (b" \t ", ""),
+            (b"who\r", "who\u{fffd}"),
+            (b"who\x0b", "who\u{fffd}"),
+            ("who\u{a0}".as_bytes(), "who\u{a0}"),
+        ] {
+            let word = word.to_owned();
+            assert_eq!(parse(line), Err(CommandError::Unknown { word }));
+        }
+    }
+
+    #[test]
+    fn control_characters_of_texts_and_names_are_replaced() {
+        let clean = send(&["b\u{fffd}b"], "\u{fffd}[0m\t\u{fffd}");
+        assert_eq!(parse(b"send b\x07b \x1b[0m\t\x0b"), clean);
+    }
+}

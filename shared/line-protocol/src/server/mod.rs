@@ -1,0 +1,19 @@
+//! The server's end: a client's bytes become lines, lines become requests, and what comes of them becomes lines.
+
+mod answer;
+mod command;
+mod line_buffer;
+mod login;
+mod message_lines;
+
+pub use answer::{Asked, append_refusal, users_line};
+pub use command::{CommandError, Intent, command_word, parse};
+pub use line_buffer::{Line, LineBuffer};
+pub use login::Login;
+pub use message_lines::MessageLines;
+
+/// Writes a line and its end.
+pub fn append_line(line: &str, output: &mut Vec<u8>) {
+    output.extend_from_slice(line.as_bytes());
+    output.push(b'\n');
+}
