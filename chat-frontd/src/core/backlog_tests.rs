@@ -138,7 +138,7 @@ fn opened_from(core: &mut Core, ip: Ipv4Addr, sent: &[u8]) -> (ClientKey, Connec
 
 /// Found by fuzzing: the worker answered as many lines as fitted into what may be unread twice, and no more.
 #[test]
-fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
+fn lines_in_one_read_are_all_answered() {
     let (mut core, mut said) = attached();
     let (key, connection) = opened(&mut core, b"ann\n");
     reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
@@ -151,7 +151,7 @@ fn lines_that_came_at_once_are_all_answered_without_anything_else_coming() {
 }
 
 #[test]
-fn a_password_that_came_with_the_name_gets_question_and_answer_in_one_piece() {
+fn early_password_gets_one_write() {
     let (mut core, mut said) = attached();
     let (_, connection) = opened(&mut core, b"ann\nsecret\n");
     reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
@@ -167,7 +167,7 @@ fn a_password_that_came_with_the_name_gets_question_and_answer_in_one_piece() {
 }
 
 #[test]
-fn a_question_that_waits_for_the_answer_is_not_lost_when_another_word_comes() {
+fn prompt_kept_back_comes_with_the_answer() {
     let (mut core, mut said) = attached();
     let (_, connection) = opened(&mut core, b"ann\nsecret\n");
     reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
@@ -179,7 +179,7 @@ fn a_question_that_waits_for_the_answer_is_not_lost_when_another_word_comes() {
 
 /// A time for each of them would take more room than all else that is kept of one.
 #[test]
-fn nothing_is_due_for_the_login_of_a_stranger_that_has_logged_in_and_rests() {
+fn parked_client_has_no_login_deadline() {
     let (mut core, mut said) = attached();
     let (key, connection) = opened_from(&mut core, [192, 0, 2, 1].into(), b"ann\n");
     reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
@@ -196,7 +196,7 @@ fn nothing_is_due_for_the_login_of_a_stranger_that_has_logged_in_and_rests() {
 }
 
 #[test]
-fn a_stranger_that_waits_for_an_answer_is_not_looked_at_all_the_time() {
+fn waiting_untrusted_client_costs_no_turns() {
     let (mut core, mut said) = attached();
     let untrusted = [192, 0, 2, 1].into();
     let (_, connection) = opened_from(&mut core, untrusted, b"ann\nsecret\n");
@@ -256,14 +256,14 @@ fn expect_nothing_had(end: impl Fn(&mut Core, ClientKey)) {
 }
 
 #[test]
-fn an_end_without_a_line_confirms_nothing_and_waits_for_nothing() {
+fn end_without_line_confirms_nothing() {
     expect_nothing_had(Core::ended);
     expect_nothing_had(|core, _| core.stop());
     expect_nothing_had(|core, _| core.begin_turn(TIME_OUT_MS));
 }
 
 #[test]
-fn logout_confirms_once_the_connection_was_seen_whole() {
+fn logout_confirms_on_healthy_connection() {
     let had = had_when_it_ends(|core, key| {
         core.received(key, b"logout\n");
         serve_listed(core);

@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parked_client_is_small() {
+    fn parked_client_is_small() {
         assert!(size_of::<Slab<Kept>>() > 0);
         assert!(size_of::<Kept>() <= 64, "{}", size_of::<Kept>());
     }

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_due_once_at_its_last_time() {
+    fn timer_is_due_once() {
         let mut timers = Timers::default();
         timers.set(1, Reason::Delivery, 50);
         timers.set(2, Reason::Delivery, 20);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_watched_once_whoever_has_it() {
+    fn key_is_watched_once() {
         let mut timers = Timers::default();
         timers.watch_idle(7, 100);
         timers.watch_idle(3, 50);

@@ -77,7 +77,7 @@ fn is_among(path: &str, allowed: &[&str]) -> bool {
 }
 
 #[test]
-fn words_are_known_to_dialect_and_clients_only() {
+fn words_are_known_to_few() {
     for folder in FOLDERS {
         for (path, text) in sources(&workspace().join(folder)) {
             let path = format!("{folder}/{path}");

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_seen_together_is_confirmed_a_second_after_the_last_of_it() {
+    fn merged_messages_confirm_after_the_last() {
         let mut delivery = Delivery::default();
         let last = 2 * SEEN_TOGETHER_MS / 50;
         for number in 1..=last {

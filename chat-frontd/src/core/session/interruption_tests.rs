@@ -75,7 +75,7 @@ fn push(session: &mut LineSession, number: u64, more: bool) {
 }
 
 #[test]
-fn requests_of_an_earlier_daemon_are_not_refused() {
+fn requests_of_earlier_daemon_not_refused() {
     let mut session = in_chat();
     say(&mut session, "send bob one");
     let reached = next_offset(&mut session);

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_is_held_once_and_keeps_its_place() {
+    fn long_list_keeps_its_place() {
         let held = HeldLists::default();
         let names = "n".repeat(100_000);
         let list = ListLine::new(line_of(&names), &held);

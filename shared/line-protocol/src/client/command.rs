@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_read_as_the_server_reads_them() {
+    fn commands_are_read_like_the_server() {
         for (line, command) in [
             ("send bob hi", Command::Send),
             ("\tsend\tbob hi", Command::Send),

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_or_byte_by_byte_is_the_same() {
+    fn lines_are_cut_the_same_bytewise() {
         let stream = b"ab\r\n\nabcd\nabcd\r\nabcde\nabcdefgh\r\nx";
         let whole = split(&[stream]);
         let pieces: Vec<&[u8]> = stream.chunks(1).collect();

@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_of_texts_and_names_are_replaced() {
+    fn control_characters_are_replaced() {
         let clean = send(&["b\u{fffd}b"], "\u{fffd}[0m\t\u{fffd}");
         assert_eq!(parse(b"send b\x07b \x1b[0m\t\x0b"), clean);
     }

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ended_by_cr_nul_is_taken_out_however_it_comes() {
+    fn telnet_line_is_removed_however_it_comes() {
         let stream = b"one\r\0two\r\0three\nfour\r\0";
         for size in 1..stream.len() {
             let (mut buffer, mut skipped, mut said) = (LineBuffer::new(8), 0, Vec::new());
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stay_whole_while_and_after_they_may_be_secret() {
+    fn secret_lines_stay_whole() {
         let mut buffer = LineBuffer::new(64);
         let mut seen = Vec::new();
         for (index, byte) in b"name\npassword\nwho\nrest".chunks(3).enumerate() {

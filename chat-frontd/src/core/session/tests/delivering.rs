@@ -15,7 +15,7 @@ fn progress(written: u64, received: u64, had: u64) -> Progress {
 }
 
 #[test]
-fn a_message_is_written_then_received_then_had() {
+fn message_is_sent_acknowledged_confirmed() {
     let mut talk = Talk::logged_in();
     talk.daemon.bob_writes("hi");
     talk.is_reading = false;
@@ -51,7 +51,7 @@ fn with_a_message() -> Talk {
 }
 
 #[test]
-fn lines_before_the_acknowledgement_was_seen_prove_nothing() {
+fn earlier_lines_confirm_nothing() {
     let mut talk = Talk::logged_in();
     talk.daemon.bob_writes("hi");
     talk.is_reading = false;
@@ -67,7 +67,7 @@ fn lines_before_the_acknowledgement_was_seen_prove_nothing() {
 }
 
 #[test]
-fn half_a_line_confirms_nothing_and_its_end_does() {
+fn only_a_whole_line_confirms() {
     let mut talk = with_a_message();
     talk.ask("w");
     assert_eq!(talk.session.progress(), progress(1, 1, 0));
@@ -78,7 +78,7 @@ fn half_a_line_confirms_nothing_and_its_end_does() {
 }
 
 #[test]
-fn the_end_of_a_line_counts_not_its_beginning() {
+fn end_of_a_line_counts() {
     let mut talk = Talk::logged_in();
     talk.daemon.bob_writes("hi");
     talk.is_reading = false;
@@ -117,7 +117,7 @@ fn the_end_of_a_connection_confirms_nothing() {
 }
 
 #[test]
-fn lines_before_a_fin_confirm_as_any_others() {
+fn lines_before_fin_confirm() {
     let mut talk = with_a_message();
     talk.say("who\nwho");
     talk.finish();
@@ -125,7 +125,7 @@ fn lines_before_a_fin_confirm_as_any_others() {
 }
 
 #[test]
-fn logout_confirms_what_was_written_even_sent_ahead() {
+fn logout_sent_ahead_confirms() {
     for said in ["fetch\nlogout\n", "fetch\nlogout\nwho\n"] {
         let mut talk = Talk::logged_in();
         talk.daemon.bob_writes("hi");
@@ -139,7 +139,7 @@ fn logout_confirms_what_was_written_even_sent_ahead() {
 }
 
 #[test]
-fn once_a_fin_has_come_a_second_is_not_enough() {
+fn healthy_second_counts_only_without_fin() {
     for is_read in [false, true] {
         let mut talk = Talk::logged_in();
         talk.ask("push on\n");
@@ -180,14 +180,14 @@ fn a_second_later(mode: &str) -> Progress {
 }
 
 #[test]
-fn a_second_is_enough_with_push_on_only() {
+fn healthy_second_needs_push_on() {
     assert_eq!(a_second_later("on"), progress(1, 1, 1));
     assert_eq!(a_second_later("ack"), progress(1, 1, 0));
     assert_eq!(a_second_later("off"), progress(1, 1, 0));
 }
 
 #[test]
-fn push_holds_once_it_is_answered_and_not_before() {
+fn push_applies_from_its_answer() {
     for mode in ["on", "ack"] {
         let mut talk = Talk::logged_in();
         talk.say(format!("push {mode}\n"));
@@ -210,7 +210,7 @@ fn push_holds_once_it_is_answered_and_not_before() {
 }
 
 #[test]
-fn ids_hold_from_the_answer_for_what_was_sent_with_it() {
+fn ids_apply_from_their_answer() {
     let mut talk = Talk::logged_in();
     for text in ["1", "2", "3", "4", "5"] {
         talk.daemon.bob_writes(text);
@@ -249,7 +249,7 @@ fn pushes_come_between_answers_in_order() {
 }
 
 #[test]
-fn more_than_a_slice_that_is_pushed_is_asked_for_page_by_page() {
+fn long_push_is_fetched_in_pages() {
     let mut talk = Talk::logged_in();
     talk.ask("push on\n");
     for number in 1..=7 {
@@ -273,7 +273,7 @@ fn more_than_a_slice_that_is_pushed_is_asked_for_page_by_page() {
 }
 
 #[test]
-fn who_reads_nothing_has_no_more_lines_taken_until_he_reads() {
+fn slow_reader_has_no_lines_taken() {
     let mut talk = Talk::logged_in();
     talk.is_reading = false;
     let lines = 1_000;
@@ -296,7 +296,7 @@ fn who_reads_nothing_has_no_more_lines_taken_until_he_reads() {
 }
 
 #[test]
-fn who_reads_nothing_has_no_more_pages_asked_for_until_he_reads() {
+fn slow_reader_causes_no_more_pages() {
     let mut talk = Talk::logged_in();
     for number in 1..=200 {
         talk.daemon.bob_writes(&number.to_string());

@@ -20,7 +20,7 @@ fn at(step: &(&str, &str)) -> Talk {
 }
 
 #[test]
-fn a_fin_at_any_step_closes_without_a_word() {
+fn fin_closes_silently() {
     for step in &STEPS {
         let mut talk = at(step);
         talk.say("unfinished");
@@ -32,7 +32,7 @@ fn a_fin_at_any_step_closes_without_a_word() {
 }
 
 #[test]
-fn a_time_out_at_any_step_says_so() {
+fn timeout_is_told_at_every_step() {
     for step in &STEPS {
         let mut talk = at(step);
         talk.say("unfinished");
@@ -61,7 +61,7 @@ fn goodbye_only_after_the_session_has_ended() {
 }
 
 #[test]
-fn a_worker_that_stops_answers_the_lines_it_has() {
+fn stopping_worker_answers_its_lines() {
     for step in &STEPS {
         let mut talk = at(step);
         talk.session.end_input();
@@ -79,7 +79,7 @@ fn a_worker_that_stops_answers_the_lines_it_has() {
 }
 
 #[test]
-fn who_is_cut_off_gets_no_answers_any_more() {
+fn kicked_client_gets_no_answers() {
     let mut talk = Talk::logged_in();
     talk.say("who\nfetch\n");
     talk.serve(usize::MAX);
@@ -90,7 +90,7 @@ fn who_is_cut_off_gets_no_answers_any_more() {
 }
 
 #[test]
-fn an_end_counts_once_and_the_first_one_decides() {
+fn first_end_decides() {
     let mut talk = Talk::logged_in();
     talk.say("who\nlogout\n");
     talk.serve(usize::MAX);
@@ -100,7 +100,7 @@ fn an_end_counts_once_and_the_first_one_decides() {
 }
 
 #[test]
-fn the_name_of_a_logout_is_no_line_s() {
+fn logout_request_has_its_own_name() {
     for behind in ["", "x", "who\nwho\n", "\n"] {
         let mut talk = Talk::logged_in();
         // The daemon of the tests takes no request that is not after the one before.
@@ -123,7 +123,7 @@ fn the_name_of_a_logout_is_no_line_s() {
 }
 
 #[test]
-fn a_logout_waits_until_the_client_has_all() {
+fn logout_waits_for_acknowledgement() {
     let mut talk = Talk::logged_in();
     talk.is_reading = false;
     talk.daemon.bob_writes("hi");
@@ -136,7 +136,7 @@ fn a_logout_waits_until_the_client_has_all() {
 }
 
 #[test]
-fn a_logout_that_waited_long_enough_leaves_the_messages_queued() {
+fn late_logout_leaves_messages_queued() {
     let mut talk = Talk::logged_in();
     talk.is_reading = false;
     talk.daemon.bob_writes("hi");
@@ -148,7 +148,7 @@ fn a_logout_that_waited_long_enough_leaves_the_messages_queued() {
 }
 
 #[test]
-fn nothing_is_pushed_once_the_logout_is_asked() {
+fn logout_ends_pushes() {
     let mut talk = Talk::logged_in();
     assert_eq!(talk.ask("push on\n"), "push:on\nDONE\n");
     talk.say("logout\n");
@@ -160,7 +160,7 @@ fn nothing_is_pushed_once_the_logout_is_asked() {
 }
 
 #[test]
-fn what_was_promised_is_not_asked_for_once_the_logout_is() {
+fn logout_ends_fetching_of_pages() {
     for is_page_on_its_way in [false, true] {
         let mut talk = Talk::logged_in();
         talk.ask("push ack\n");

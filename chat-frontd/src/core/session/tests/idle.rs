@@ -9,7 +9,7 @@ fn at(talk: &mut Talk, now_ms: u64) -> Option<u64> {
 }
 
 #[test]
-fn the_clock_runs_from_the_last_line_or_its_answer() {
+fn idle_clock_starts_at_last_answer() {
     let mut talk = Talk::new();
     assert_eq!(at(&mut talk, 5), Some(0));
     talk.say("dave\n");
@@ -23,7 +23,7 @@ fn the_clock_runs_from_the_last_line_or_its_answer() {
 }
 
 #[test]
-fn the_clock_stands_while_an_answer_is_owed() {
+fn idle_clock_stops_while_answer_owed() {
     let mut talk = Talk::logged_in();
     talk.now_ms = 100;
     talk.say("who\nfetch\n");
@@ -36,7 +36,7 @@ fn the_clock_stands_while_an_answer_is_owed() {
 }
 
 #[test]
-fn the_clock_stands_while_the_rest_of_an_answer_is_owed() {
+fn idle_clock_stops_during_an_answer() {
     let mut talk = Talk::logged_in();
     for text in ["1", "2", "3"] {
         talk.daemon.bob_writes(text);
@@ -49,7 +49,7 @@ fn the_clock_stands_while_the_rest_of_an_answer_is_owed() {
 }
 
 #[test]
-fn the_clock_stands_while_the_daemon_is_away() {
+fn idle_clock_stops_without_daemon() {
     let mut talk = Talk::logged_in();
     talk.daemon_dies();
     talk.say("who\n");
@@ -60,7 +60,7 @@ fn the_clock_stands_while_the_daemon_is_away() {
 }
 
 #[test]
-fn what_is_pushed_is_no_line_of_the_client_s() {
+fn push_does_not_reset_idle_clock() {
     let mut talk = Talk::logged_in();
     talk.ask("push on\n");
     talk.now_ms = 500;

@@ -67,7 +67,7 @@ fn one_who_reads_nothing_gets_one_list() {
 }
 
 #[test]
-fn what_is_behind_a_list_waits_for_it() {
+fn requests_behind_a_list_wait() {
     let mut talk = Talk::logged_in();
     talk.say("fetch\nsend bob one\nwho\nsend bob two\nlast 5\nfetch\n");
     talk.serve(usize::MAX);
@@ -93,7 +93,7 @@ fn a_list_brings_the_messages_that_wait() {
 }
 
 #[test]
-fn a_list_is_paid_for_by_its_bytes() {
+fn list_costs_lines_by_size() {
     // A line for each hundredth of a second: as many as 4 KiB make of the list.
     let price_ms = (LIST_BYTES as u64 + 1) / 4_096 * 10;
     let mut talk = Talk::paced(Rate::new(100, 1_000, 5));
@@ -123,7 +123,7 @@ fn a_list_is_paid_for_by_its_bytes() {
 }
 
 #[test]
-fn a_list_is_asked_again_after_the_daemon_died() {
+fn list_is_asked_again_after_death() {
     let mut talk = Talk::logged_in();
     talk.say("who\nwho\n");
     talk.serve(usize::MAX);
@@ -134,7 +134,7 @@ fn a_list_is_asked_again_after_the_daemon_died() {
 }
 
 #[test]
-fn names_that_nobody_asked_for_are_passed_over() {
+fn unasked_list_is_ignored() {
     let mut talk = Talk::logged_in();
     let request = UsersRequest {
         connection: SERIAL,

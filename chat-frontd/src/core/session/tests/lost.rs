@@ -9,7 +9,7 @@ fn lose(talk: &mut Talk) {
 }
 
 #[test]
-fn what_was_never_asked_is_refused_and_the_dialogue_goes_on() {
+fn unasked_requests_are_refused_as_busy() {
     let mut talk = Talk::logged_in();
     talk.daemon_dies();
     assert_eq!(talk.ask("send bob one\nwho\n"), "");
@@ -24,7 +24,7 @@ fn what_was_never_asked_is_refused_and_the_dialogue_goes_on() {
 }
 
 #[test]
-fn what_may_have_reached_it_waits_and_is_done_once() {
+fn request_that_may_have_arrived_waits() {
     for has_reached_it in [false, true] {
         let mut talk = Talk::logged_in();
         talk.say("send bob one\n");
@@ -45,7 +45,7 @@ fn what_may_have_reached_it_waits_and_is_done_once() {
 }
 
 #[test]
-fn what_was_asked_before_a_return_that_came_to_nothing_is_not_refused() {
+fn requests_survive_a_short_return() {
     let mut talk = Talk::logged_in();
     talk.say("send bob one\n");
     talk.serve(usize::MAX);
@@ -61,7 +61,7 @@ fn what_was_asked_before_a_return_that_came_to_nothing_is_not_refused() {
 }
 
 #[test]
-fn each_step_before_the_chat_is_refused_and_goes_on() {
+fn login_continues_after_busy() {
     for (before, line, behind, after) in [
         ("", "foobar\n", "foobar\n", "password\n"),
         ("foobar\n", "passpass\n", "passpass\n", "welcome\nDONE\n"),
@@ -77,7 +77,7 @@ fn each_step_before_the_chat_is_refused_and_goes_on() {
 }
 
 #[test]
-fn steps_that_need_no_daemon_go_on_without_one() {
+fn login_steps_work_without_daemon() {
     let mut talk = Talk::new();
     talk.ask("dave\n");
     lose(&mut talk);
@@ -98,7 +98,7 @@ fn a_logout_waits_for_the_daemon() {
 }
 
 #[test]
-fn push_and_ids_that_were_refused_do_not_hold() {
+fn refused_settings_do_not_apply() {
     let mut talk = Talk::logged_in();
     lose(&mut talk);
     assert_eq!(
@@ -115,7 +115,7 @@ fn push_and_ids_that_were_refused_do_not_hold() {
 }
 
 #[test]
-fn the_rest_of_an_answer_comes_when_the_daemon_is_back() {
+fn answer_resumes_with_the_daemon() {
     let mut talk = Talk::new();
     for text in ["1", "2", "3"] {
         talk.daemon.bob_writes(text);

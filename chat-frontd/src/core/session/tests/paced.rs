@@ -11,7 +11,7 @@ fn rate() -> Rate {
 }
 
 #[test]
-fn lines_that_come_too_fast_wait_and_none_is_lost() {
+fn fast_lines_wait_and_none_is_lost() {
     let mut talk = Talk::paced(rate());
     talk.say("foobar\npasspass\nfetch\nbad\nwho\n");
     talk.settle();
@@ -36,7 +36,7 @@ fn lines_that_come_too_fast_wait_and_none_is_lost() {
 }
 
 #[test]
-fn what_was_sent_before_the_end_is_answered_however_slowly() {
+fn lines_before_the_end_are_answered() {
     let mut talk = Talk::paced(rate());
     talk.say("foobar\npasspass\nfetch\n");
     talk.finish();
@@ -58,7 +58,7 @@ fn a_worker_that_stops_makes_nobody_wait() {
 }
 
 #[test]
-fn a_message_has_so_many_recipients_at_most() {
+fn recipients_are_limited() {
     let mut talk = Talk::logged_in();
     // As many as a line of the tests holds.
     let line = |count| format!("send ({}) hi\n", vec!["b"; count].join(" "));
@@ -70,7 +70,7 @@ fn a_message_has_so_many_recipients_at_most() {
 }
 
 #[test]
-fn who_is_turned_away_is_told_so_and_nothing_more() {
+fn rejected_client_gets_one_line() {
     let mut talk = Talk::new();
     talk.say("foobar\n");
     talk.serve(usize::MAX);
@@ -82,7 +82,7 @@ fn who_is_turned_away_is_told_so_and_nothing_more() {
 }
 
 #[test]
-fn what_is_held_is_known() {
+fn held_memory_is_counted() {
     let mut talk = Talk::logged_in();
     assert_eq!(talk.session.memory_bytes(), 0);
     talk.say("send foobar 12345\nunfinished");

@@ -42,7 +42,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn a_session_that_rests_does_as_one_that_never_does(
+    fn parked_session_behaves_like_any_other(
         world in world(),
         mode in prop::sample::select(&["on", "ack", "off"][..]),
         mut lines in vec(chat_line(), 0..30),
@@ -58,7 +58,7 @@ proptest! {
 }
 
 #[test]
-fn whoever_is_answered_rests_and_what_came_since_counts_from_there() {
+fn answered_session_is_parked_and_restored() {
     let mut talk = Talk::logged_in();
     is_parked(&mut talk);
     talk.settle();
@@ -80,7 +80,7 @@ fn whoever_is_answered_rests_and_what_came_since_counts_from_there() {
 }
 
 #[test]
-fn whoever_is_owed_something_or_says_half_a_line_does_not_rest() {
+fn busy_session_is_not_parked() {
     let mut talk = Talk::logged_in();
     assert!(talk.session.park().is_some());
     talk.say("wh");

@@ -266,7 +266,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn the_output_does_not_depend_on_cuts_and_delays(
+    fn output_ignores_cuts_and_delays(
         world in world(),
         mut lines in vec(chat_line(), 0..40),
         events in vec(event(), 0..200),
@@ -285,7 +285,7 @@ proptest! {
     }
 
     #[test]
-    fn logins_do_not_depend_on_cuts_delays_and_deaths(
+    fn random_logins_survive_deaths(
         world in world(),
         lines in vec(login_line(), 0..20),
         events in vec(event_or_death(), 0..100),
@@ -297,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn deaths_of_the_daemon_lose_and_double_nothing(
+    fn random_deaths_lose_nothing(
         world in world(),
         lines in vec(chat_line(), 0..40),
         events in vec(event_or_death(), 0..250),
@@ -313,7 +313,7 @@ proptest! {
     }
 
     #[test]
-    fn pushes_are_neither_lost_nor_doubled_nor_out_of_order(
+    fn random_pushes_come_once_in_order(
         world in world(),
         mode in prop::sample::select(&["on", "ack"][..]),
         mut lines in vec(chat_line(), 0..40),
@@ -334,7 +334,7 @@ proptest! {
     }
 
     #[test]
-    fn busy_is_what_was_not_done_and_nothing_else(
+    fn only_undone_requests_are_busy(
         world in world(),
         count in 0..60_usize,
         events in vec(event_or_loss(), 0..250),

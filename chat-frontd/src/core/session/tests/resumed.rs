@@ -44,7 +44,7 @@ fn what_was_written_is_not_written_again() {
 }
 
 #[test]
-fn messages_that_come_with_a_later_answer_while_a_page_is_owed_are_not_lost() {
+fn later_answers_wait_for_an_owed_page() {
     for slice_messages in [1, 2, 10] {
         let mut talk = in_the_middle_of_a_fetch(5);
         talk.say("who\n");
@@ -62,7 +62,7 @@ fn messages_that_come_with_a_later_answer_while_a_page_is_owed_are_not_lost() {
 }
 
 #[test]
-fn messages_pushed_at_the_return_while_a_page_is_owed_complete_the_answer() {
+fn push_at_return_completes_an_answer() {
     for (count, slice_messages) in [(3, 2), (3, 10), (7, 2), (7, 10)] {
         let mut talk = Talk::logged_in();
         talk.ask("push ack\n");
@@ -87,7 +87,7 @@ fn messages_pushed_at_the_return_while_a_page_is_owed_complete_the_answer() {
 }
 
 #[test]
-fn what_was_pushed_while_the_client_read_nothing_comes_once_and_in_order() {
+fn slow_reader_gets_pushes_once_in_order() {
     for slice_messages in [2, 100] {
         let mut talk = Talk::logged_in();
         talk.ask("push on\n");
@@ -115,7 +115,7 @@ fn what_was_pushed_while_the_client_read_nothing_comes_once_and_in_order() {
 }
 
 #[test]
-fn push_holds_as_it_was_answered_by_the_daemon() {
+fn resume_reports_the_answered_push() {
     for (mode, other) in [("on", "off"), ("off", "on"), ("ack", "off")] {
         let mut talk = Talk::logged_in();
         talk.ask(format!("push {other}\n"));
@@ -140,7 +140,7 @@ fn push_holds_as_it_was_answered_by_the_daemon() {
 }
 
 #[test]
-fn a_connection_that_never_asked_is_not_resumed() {
+fn unasked_connection_is_not_resumed() {
     let mut talk = Talk::new();
     talk.say("foo");
     talk.serve(usize::MAX);
@@ -148,7 +148,7 @@ fn a_connection_that_never_asked_is_not_resumed() {
 }
 
 #[test]
-fn a_logout_that_was_asked_is_asked_again() {
+fn logout_is_asked_again() {
     for has_reached_it in [false, true] {
         let mut talk = Talk::logged_in();
         talk.say("logout\n");

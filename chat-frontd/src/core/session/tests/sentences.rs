@@ -81,7 +81,7 @@ fn expect_chat(sent: impl AsRef<[u8]>, answers: &[&str]) {
 }
 
 #[test]
-fn a_known_name_is_asked_for_its_password() {
+fn known_name_gets_password_prompt() {
     expect(usual, "foobar\n", &["password"], false);
 }
 
@@ -103,7 +103,7 @@ fn an_unknown_name_is_offered_registration() {
 }
 
 #[test]
-fn new_passwords_that_differ_or_are_empty_are_asked_for_again() {
+fn unequal_new_passwords_are_asked_again() {
     expect(
         usual,
         "dave\ny\none\ntwo\n\n\none\n\n\none\none\none\n",
@@ -129,7 +129,7 @@ fn any_answer_but_y_is_no_registration() {
 }
 
 #[test]
-fn a_name_taken_meanwhile_is_no_account_of_this_client() {
+fn name_taken_meanwhile_is_refused() {
     for form in FORMS {
         let (heard, mut talk) = replay(Daemon::new(), b"dave\ny\npw\n", form);
         assert_eq!(heard, "register\npassword\n");
@@ -139,7 +139,7 @@ fn a_name_taken_meanwhile_is_no_account_of_this_client() {
 }
 
 #[test]
-fn names_that_no_account_can_have_are_refused() {
+fn impossible_names_are_refused() {
     expect(
         usual,
         "\nWHO\nDone\ntwo words\na,b\n\x1b[2J\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\nfoobar\n",
@@ -152,7 +152,7 @@ fn names_that_no_account_can_have_are_refused() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_no_name() {
+fn invalid_utf8_is_no_name() {
     expect(
         usual,
         b"\xff\xfe\nfoobar\n",
@@ -162,7 +162,7 @@ fn bytes_that_are_not_utf8_are_no_name() {
 }
 
 #[test]
-fn telnet_is_told_that_it_cannot_name_a_user() {
+fn telnet_line_is_no_name() {
     let options = b"\xff\xfb\x1f\xff\xfb\x18\xff\xfd\x03foobar\r\nfoobar\r\n";
     let sent = &options[..];
     for form in [Form::Whole, Form::LineByLine, Form::ByteByByte] {
@@ -179,7 +179,7 @@ fn telnet_is_told_that_it_cannot_name_a_user() {
 }
 
 #[test]
-fn who_is_logged_in_elsewhere_is_connected_already() {
+fn logged_in_user_is_connected() {
     let online = |daemon: &mut Daemon| daemon.set_online("foobar", true);
     expect(
         online,
@@ -190,7 +190,7 @@ fn who_is_logged_in_elsewhere_is_connected_already() {
 }
 
 #[test]
-fn a_login_elsewhere_since_the_name_leads_back_to_the_name() {
+fn login_elsewhere_leads_back_to_name() {
     for form in FORMS {
         let (_, mut talk) = replay(Daemon::new(), b"foobar\n", form);
         talk.daemon.set_online("foobar", true);
@@ -202,7 +202,7 @@ fn a_login_elsewhere_since_the_name_leads_back_to_the_name() {
 }
 
 #[test]
-fn the_third_wrong_password_is_told_the_seconds_and_closed() {
+fn third_wrong_password_locks() {
     expect(
         usual,
         "foobar\n1\n\n2\n3\npasspass\nfetch\n",
@@ -212,7 +212,7 @@ fn the_third_wrong_password_is_told_the_seconds_and_closed() {
 }
 
 #[test]
-fn who_is_blocked_is_told_for_how_long_and_closed() {
+fn blocked_user_is_told_and_closed() {
     let blocked = |daemon: &mut Daemon| {
         let (_, mut talk) = replay(Daemon::new(), b"foobar\n1\n2\n3\n", Form::Whole);
         std::mem::swap(daemon, &mut talk.daemon);
@@ -222,7 +222,7 @@ fn who_is_blocked_is_told_for_how_long_and_closed() {
 }
 
 #[test]
-fn a_password_is_any_bytes_and_its_spaces_count() {
+fn password_is_any_bytes() {
     expect(
         usual,
         b"dave\ny\n \xff\x00\t\n \xff\x00\t\ndave\n\xff\x00\t\n \xff\x00\t\n",
@@ -240,7 +240,7 @@ fn a_password_is_any_bytes_and_its_spaces_count() {
 }
 
 #[test]
-fn waiting_messages_come_after_welcome_oldest_first_however_many() {
+fn waiting_messages_follow_welcome_in_order() {
     for count in 0..9 {
         let texts: Vec<String> = (0..count).map(|n| format!("text {n}")).collect();
         let waiting = |daemon: &mut Daemon| texts.iter().for_each(|text| daemon.bob_writes(text));
@@ -275,7 +275,7 @@ fn each_command_gets_its_line_and_done() {
 }
 
 #[test]
-fn no_done_follows_goodbye_and_nothing_behind_it_is_done() {
+fn nothing_follows_goodbye() {
     expect_chat("who\nlogout\nsend bob no\n", &["foobar", "DONE", "goodbye"]);
     let (_, talk) = replay(
         Daemon::new(),
@@ -287,7 +287,7 @@ fn no_done_follows_goodbye_and_nothing_behind_it_is_done() {
 }
 
 #[test]
-fn unknown_names_are_told_and_the_known_ones_get_it() {
+fn unknown_names_are_reported() {
     expect_chat(
         "send (bob x y x) hi\nsend z hi\n",
         &["send:x,y", "DONE", "send:z", "DONE"],
@@ -301,13 +301,13 @@ fn unknown_names_are_told_and_the_known_ones_get_it() {
 }
 
 #[test]
-fn a_message_to_oneself_comes_between_its_answer_and_done() {
+fn message_to_oneself_precedes_done() {
     let line = format!("{TIME} foobar:  a  b ");
     expect_chat("send foobar  a  b \n", &["sent:", &line, "DONE"]);
 }
 
 #[test]
-fn what_is_wrong_with_a_command_is_told_by_its_word() {
+fn refusal_names_the_command() {
     expect_chat(
         "dance now\n\nwho is\nsend\nsend bob\nsend () x\nsend (bob x\nlast x\npush\nids maybe\nbroadcast\n",
         &[
@@ -338,7 +338,7 @@ fn what_is_wrong_with_a_command_is_told_by_its_word() {
 }
 
 #[test]
-fn what_a_client_sent_is_repeated_and_stored_clean() {
+fn repeated_text_is_clean() {
     let line = format!("{TIME} foobar: \u{fffd}[0m\t\u{fffd} \u{202e}");
     expect_chat(
         "\x1b[2J\nsend foobar \x1b[0m\t\u{9b} \u{202e}\nsend b\x07 hi\n",
@@ -357,7 +357,7 @@ fn what_a_client_sent_is_repeated_and_stored_clean() {
 }
 
 #[test]
-fn a_line_over_the_limit_is_skipped_in_the_chat() {
+fn long_line_is_skipped_in_chat() {
     let long = "x".repeat(500);
     expect_chat(
         format!("send bob {long}\nwho\n{long}\nfetch\n"),
@@ -375,7 +375,7 @@ fn a_line_over_the_limit_is_skipped_in_the_chat() {
 }
 
 #[test]
-fn a_line_over_the_limit_closes_before_login() {
+fn long_line_closes_before_login() {
     let long = "x".repeat(64);
     expect(usual, format!("{long}\nfoobar\n"), &["error:length:"], true);
     let sent = format!("foobar\n{long}\npasspass\n");
@@ -390,7 +390,7 @@ fn a_line_over_the_limit_closes_before_login() {
 }
 
 #[test]
-fn the_limit_counts_the_end_of_a_line() {
+fn line_limit_counts_the_line_end() {
     let fits = "x".repeat(63 - "send bob ".len());
     for (sent, answer) in [
         (format!("send bob {fits}\n"), "sent:"),
@@ -403,7 +403,7 @@ fn the_limit_counts_the_end_of_a_line() {
 }
 
 #[test]
-fn refusals_of_the_daemon_are_named_by_the_command() {
+fn daemon_refusals_name_the_command() {
     let refused = |answer: &Outcome<'static>| {
         let answer = answer.clone();
         move |daemon: &mut Daemon| {
@@ -427,7 +427,7 @@ fn refusals_of_the_daemon_are_named_by_the_command() {
 }
 
 #[test]
-fn too_many_logins_lead_back_to_where_one_was() {
+fn busy_login_keeps_its_step() {
     let busy_after = |usual_answers: &'static [Outcome<'static>]| {
         move |daemon: &mut Daemon| {
             daemon.refusals = usual_answers.iter().cloned().collect();
@@ -478,7 +478,7 @@ fn ids_are_shown_from_the_answer_on() {
 }
 
 #[test]
-fn an_unfinished_line_is_dropped_and_whole_ones_are_answered_after_a_fin() {
+fn only_whole_lines_count_after_fin() {
     for form in FORMS {
         let (_, mut talk) = replay(Daemon::new(), b"foobar\npasspass\n", form);
         talk.say("who\nsend bob hi\nsend bob unfinished");
