@@ -1,8 +1,8 @@
 //! The dialogue with the server, without I/O: lines of the server and of the person go in, things to show
 //! and lines to send come out. Times are given.
 //!
-//! One command is on its way at a time, and it is sent only after everything that came before was shown: a line confirms
-//! to the server what was sent before, so that a message leaves the queue only once its reader has seen it.
+//! One command is on its way at a time, and it is sent only after everything that came before was shown. A line confirms
+//! to the server what was sent before, so a message leaves the queue only once its reader has seen it.
 
 mod chat;
 pub(crate) mod command;

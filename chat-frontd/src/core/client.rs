@@ -32,12 +32,12 @@ pub(super) struct Client {
     pub(super) concluding_since_ms: Option<u64>,
     /// How long was waited last to look again whether the dialogue can be concluded.
     pub(super) concluding_check_after_ms: u64,
-    /// What the daemon was told last of the reader's progress.
+    /// What was reported last to the daemon of the reader's progress.
     pub(super) reported: Progress,
     /// How long until it is looked again whether messages were acknowledged; 0 if that is not waited for.
     pub(super) check_after_ms: u64,
-    /// The daemon was told of it at least once.
-    pub(super) is_told: bool,
+    /// The daemon knows of it.
+    pub(super) is_registered: bool,
     /// What the core last took into account of what is held for it.
     pub(super) held_bytes: usize,
 }
@@ -54,7 +54,7 @@ impl Client {
             concluding_check_after_ms: 0,
             reported: Progress::default(),
             check_after_ms: 0,
-            is_told: false,
+            is_registered: false,
             held_bytes: 0,
         }
     }
@@ -71,8 +71,8 @@ impl Client {
             concluding_check_after_ms,
             reported,
             check_after_ms,
-            // One that is logged in was told of.
-            is_told: _,
+            // The daemon knows of one that is logged in.
+            is_registered: _,
             // Nothing is held then.
             held_bytes: _,
         } = self;
@@ -97,7 +97,7 @@ impl Client {
         self.concluding_check_after_ms = 0;
         self.reported = parked.progress();
         self.check_after_ms = 0;
-        self.is_told = true;
+        self.is_registered = true;
         self.held_bytes = 0;
     }
 

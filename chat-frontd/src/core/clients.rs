@@ -1,4 +1,4 @@
-//! All clients of a worker: those of whom something is under way in whole, the others as what is left of them.
+//! All clients of a worker: active ones, of which something is under way, and parked ones.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -68,8 +68,7 @@ impl Clients {
         ConnectionSerial(self.opened << KEY_BITS | NO_KEY)
     }
 
-    /// Adds a client, whose session is made for the serial it gets. Of one that is not trusted it is kept where it comes
-    /// from.
+    /// Adds a client. `session` makes its session for the serial that it gets. The address of an untrusted one is kept.
     pub(super) fn open(
         &mut self,
         untrusted: Option<IpAddr>,
@@ -169,35 +168,36 @@ impl Clients {
             Kept::Parked(parked) => Removed {
                 serial: parked.serial(),
                 progress: parked.progress(),
-                is_told: true,
+                is_registered: true,
                 held_bytes: 0,
             },
             Kept::Active(client) => Removed {
                 serial: client.session.serial(),
                 progress: client.session.progress(),
-                is_told: client.is_told,
+                is_registered: client.is_registered,
                 held_bytes: client.held_bytes,
             },
         })
     }
 
-    /// What a daemon that is there now is told of: who it is, from where, and whether one was told before.
-    pub(super) fn tell(&mut self) -> Vec<(ConnectionSerial, IpAddr, bool)> {
+    /// What a daemon that is there now has to know: each client, where it comes from, and whether a daemon knew it
+    /// before.
+    pub(super) fn register(&mut self) -> Vec<(ConnectionSerial, IpAddr, bool)> {
         let Self {
             kept, untrusted, ..
         } = self;
-        let told = kept.iter_mut().map(|(key, kept)| match kept {
+        let clients = kept.iter_mut().map(|(key, kept)| match kept {
             Kept::Parked(parked) => {
                 let trusted = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
                 let address = untrusted.get(&key).copied().unwrap_or(trusted);
                 (parked.serial(), address, true)
             }
             Kept::Active(client) => {
-                let is_known = std::mem::replace(&mut client.is_told, true);
+                let is_known = std::mem::replace(&mut client.is_registered, true);
                 (client.session.serial(), client.session.address(), is_known)
             }
         });
-        told.collect()
+        clients.collect()
     }
 
     pub(super) fn keys(&self) -> Vec<ClientKey> {
@@ -226,13 +226,13 @@ impl Clients {
     }
 }
 
-/// What the daemon is told of a client that has left.
+/// What the daemon has to know of a client that has left.
 #[derive(Debug)]
 pub(super) struct Removed {
     pub(super) serial: ConnectionSerial,
     pub(super) progress: chat_model::Progress,
     /// The daemon knows of it.
-    pub(super) is_told: bool,
+    pub(super) is_registered: bool,
     /// What the core took into account of what was held for it.
     pub(super) held_bytes: usize,
 }

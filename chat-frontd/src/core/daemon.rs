@@ -5,7 +5,7 @@ use chat_rpc::{FrameWriter, FromWorker};
 
 use super::Core;
 use super::client::{self, Parked};
-use super::link::Told;
+use super::link::Said;
 use super::timers::ClientKey;
 
 impl Core {
@@ -29,18 +29,18 @@ impl Core {
         self.link.is_attached()
     }
 
-    /// Whether the daemon has been away for so long that clients are told.
+    /// Whether the daemon has been away for so long that its loss was announced to clients.
     pub fn is_daemon_lost(&self) -> bool {
-        self.link.is_told_lost()
+        self.link.is_loss_announced()
     }
 
     /// Bytes came from the daemon. An error means that this worker must end.
     pub fn daemon_received(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.link.received(bytes);
-        while let Some(told) = self.link.next_told()? {
-            match told {
-                Told::Attached { is_again } => self.attached(is_again),
-                Told::Items(payload) => {
+        while let Some(said) = self.link.next_said()? {
+            match said {
+                Said::Attached { is_again } => self.attached(is_again),
+                Said::Items(payload) => {
                     let (mut reached, mut rejected) = (Vec::new(), Vec::new());
                     client::take_items(
                         payload,
@@ -74,12 +74,12 @@ impl Core {
         if is_again {
             self.link.push(&FromWorker::Resume { connections });
         }
-        self.tell_of_all();
+        self.register_all();
         self.mark_active();
     }
 
-    pub(super) fn tell_if_daemon_is_lost(&mut self) {
-        if !self.link.tell_if_lost(self.now_ms) {
+    pub(super) fn announce_loss_if_due(&mut self) {
+        if !self.link.announce_loss(self.now_ms) {
             return;
         }
         log::error!(

@@ -5,7 +5,7 @@ use chat_rpc::{FrameReader, FrameWriter, FromWorker, Greeting, Hello, ResumeToke
 
 /// While more than this waits to be written, clients' requests are kept back.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
-/// When the daemon has been away for so long, clients are told.
+/// When the daemon has been away for so long, what did not reach it is refused.
 const LOST_MS: u64 = 10_000;
 
 /// How far the connection is.
@@ -19,7 +19,7 @@ enum Stage {
 
 /// What the daemon said.
 #[derive(Debug)]
-pub(super) enum Told<'a> {
+pub(super) enum Said<'a> {
     /// It greeted: this worker has a worker session, and had the same one before if `is_again`.
     Attached { is_again: bool },
     /// A frame of items.
@@ -35,7 +35,7 @@ pub(super) struct Link {
     credential: Option<ResumeToken>,
     /// Since when it has not been attached.
     away_since_ms: Option<u64>,
-    is_told_lost: bool,
+    is_loss_announced: bool,
 }
 
 impl Link {
@@ -46,7 +46,7 @@ impl Link {
             writer: FrameWriter::default(),
             credential: None,
             away_since_ms: Some(now_ms),
-            is_told_lost: false,
+            is_loss_announced: false,
         }
     }
 
@@ -67,21 +67,21 @@ impl Link {
         &mut self.writer
     }
 
-    /// Whether clients were told that the daemon has been away for long.
-    pub(super) fn is_told_lost(&self) -> bool {
-        self.is_told_lost
+    /// Whether it was announced to clients that the daemon has been away for long.
+    pub(super) fn is_loss_announced(&self) -> bool {
+        self.is_loss_announced
     }
 
-    /// Whether clients have to be told now.
-    pub(super) fn tell_if_lost(&mut self, now_ms: u64) -> bool {
+    /// Returns whether the loss of the daemon is to be announced now. It is announced once.
+    pub(super) fn announce_loss(&mut self, now_ms: u64) -> bool {
         let is_lost = self
             .away_since_ms
             .is_some_and(|since_ms| since_ms + LOST_MS <= now_ms);
-        is_lost && !std::mem::replace(&mut self.is_told_lost, true)
+        is_lost && !std::mem::replace(&mut self.is_loss_announced, true)
     }
 
     pub(super) fn next_ms(&self) -> Option<u64> {
-        if self.is_told_lost {
+        if self.is_loss_announced {
             return None;
         }
         self.away_since_ms.map(|since_ms| since_ms + LOST_MS)
@@ -123,8 +123,8 @@ impl Link {
         self.reader.extend(bytes);
     }
 
-    /// The next that the daemon said, if it is there in whole.
-    pub(super) fn next_told(&mut self) -> anyhow::Result<Option<Told<'_>>> {
+    /// What the daemon said next, once all of it has come.
+    pub(super) fn next_said(&mut self) -> anyhow::Result<Option<Said<'_>>> {
         let payload = self
             .reader
             .next_frame()
@@ -133,7 +133,7 @@ impl Link {
             return Ok(None);
         };
         if self.stage == Stage::Attached {
-            return Ok(Some(Told::Items(payload)));
+            return Ok(Some(Said::Items(payload)));
         }
         match Greeting::decode(payload).context("cannot read the state daemon's greeting")? {
             Greeting::Attached(credential) => {
@@ -143,9 +143,9 @@ impl Link {
                 );
                 self.stage = Stage::Attached;
                 self.away_since_ms = None;
-                self.is_told_lost = false;
+                self.is_loss_announced = false;
                 let is_again = self.credential.replace(credential).is_some();
-                Ok(Some(Told::Attached { is_again }))
+                Ok(Some(Said::Attached { is_again }))
             }
             Greeting::Refused(refusal) => bail!("the state daemon refused this worker: {refusal}"),
         }

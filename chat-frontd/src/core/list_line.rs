@@ -1,4 +1,4 @@
-//! Names of users as an answer, which may be as long as there are users: held once for all clients that it is written to.
+//! Names of users as an answer, which may be long. It is held once for all clients that get it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

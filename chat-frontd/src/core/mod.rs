@@ -35,7 +35,7 @@ use unauthenticated::UnauthenticatedConnections;
 /// How long a client may take to close its side once ours is closed; and when the worker is to stop.
 const CLOSING_MS: u64 = 5_000;
 const STOPPING_CLOSING_MS: u64 = 300;
-/// After it was told to stop, a worker lets go of its clients within this.
+/// A worker that is to stop closes all connections within this.
 const STOP_MS: u64 = 6_000;
 
 /// What the core wants to have done with a client's connection.
@@ -69,7 +69,7 @@ pub struct CoreSettings {
     pub time_out_ms: u64,
     /// What holds for sources that are not trusted.
     pub unauthenticated: UnauthenticatedLimits,
-    /// What may be held for all clients together; who holds the most is let go of then.
+    /// Maximum bytes held for all clients; above it the client with the most is disconnected.
     pub max_held_bytes: usize,
 }
 
@@ -124,7 +124,7 @@ impl Core {
     /// Begins a turn of the loop: what comes in from here on came now.
     pub fn begin_turn(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
-        self.tell_if_daemon_is_lost();
+        self.announce_loss_if_due();
         while let Some((key, reason)) = self.timers.pop_due(now_ms) {
             match reason {
                 Reason::Delivery => self.check_delivery(key),
@@ -188,7 +188,7 @@ impl Core {
     }
 
     /// Whether it would be news how much of its messages a client's TCP has acknowledged, or that the connection is
-    /// still whole. If so, it is to be told, by [`Core::observed`], before every [`Core::received`].
+    /// still healthy. If so, [`Core::observed`] is to be called before every [`Core::received`].
     pub fn wants_observation(&self, key: ClientKey) -> bool {
         let awaits = |client: &Client| client.session.delivery.awaits_acknowledgement();
         self.clients.active(key).is_some_and(awaits)
@@ -212,7 +212,7 @@ impl Core {
         })
     }
 
-    /// A look at a client's connection, which is whole.
+    /// A client's connection was looked at, and is healthy.
     pub fn observed(&mut self, key: ClientKey, seen: Observation) {
         if let Some(client) = self.clients.active_mut(key) {
             client.observed(seen, self.now_ms);
@@ -255,7 +255,7 @@ impl Core {
             return Some(&mut self.no_output);
         }
         let session = &mut self.clients.active_mut(key)?.session;
-        // Each write costs as much as all the rest of a login: where one will do, there is one.
+        // A write costs as much as all else of a login: where one is enough, there is one.
         if session.is_ahead_of_question() {
             return Some(&mut self.no_output);
         }
@@ -281,7 +281,7 @@ impl Core {
             return;
         };
         client.session.advance(self.now_ms);
-        // Of one that is owed an answer the pace is not looked at: what was due stays so, and must not wake us for ever.
+        // The pace is not looked at while an answer is owed: what was due stays due, and must cause no more turns.
         let pace_due_ms = client.session.pace_due_ms();
         if let Some(due_ms) = pace_due_ms.filter(|due_ms| *due_ms > self.now_ms) {
             self.timers.set_by(key, Reason::Pace, due_ms);
@@ -302,10 +302,10 @@ impl Core {
     }
 
     fn restore(&mut self, key: ClientKey) -> Option<&mut Client> {
-        self.clients.restore(key, self.link.is_told_lost())
+        self.clients.restore(key, self.link.is_loss_announced())
     }
 
-    /// Lets all clients go: what was asked is answered first.
+    /// Closes all connections, once what was asked is answered.
     pub fn stop(&mut self) {
         self.stop_by_ms.get_or_insert(self.now_ms + STOP_MS);
         for key in self.clients.keys() {
@@ -322,7 +322,7 @@ impl Core {
         self.mark_active();
     }
 
-    /// Whether all clients are let go of and the daemon was told, or the time for that is over.
+    /// Whether all connections are closed and reported to the daemon, or the time for that is over.
     pub fn has_stopped(&self) -> bool {
         self.stop_by_ms.is_some_and(|stop_by_ms| {
             let is_settled = self.clients.is_empty() && !self.link.has_output();
@@ -401,7 +401,7 @@ impl Core {
         };
         self.timers.forget(key);
         self.held_bytes -= removed.held_bytes;
-        if removed.is_told && self.link.is_attached() {
+        if removed.is_registered && self.link.is_attached() {
             self.link.push(&FromWorker::ClientClosed {
                 connection: removed.serial,
                 progress: removed.progress,

@@ -11,7 +11,7 @@ pub type ClientKey = usize;
 /// Why a client is to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
-    /// Its TCP may have acknowledged messages, or it stayed whole since.
+    /// Its TCP may have acknowledged messages, or its connection stayed healthy since.
     Delivery,
     /// It had time enough to take its last lines.
     Closing,

@@ -33,8 +33,8 @@ pub(super) struct UnauthenticatedConnections(HashMap<ConnectionSerial, Unauthent
 #[derive(Clone, Copy, Debug)]
 struct UnauthenticatedConnection {
     address: IpAddr,
-    /// The daemon was told of it.
-    is_told: bool,
+    /// The daemon knows of it.
+    is_registered: bool,
 }
 
 impl Core {
@@ -42,14 +42,17 @@ impl Core {
     /// [`Self::unauthenticated_failed`], or with [`Action::HangUp`].
     pub fn arrive(&mut self, address: IpAddr) -> ConnectionSerial {
         let connection = self.clients.serial_without_key();
-        let is_told = self.tell_of(connection, address, false);
-        let unauthenticated = UnauthenticatedConnection { address, is_told };
+        let is_registered = self.register(connection, address, false);
+        let unauthenticated = UnauthenticatedConnection {
+            address,
+            is_registered,
+        };
         self.unauthenticated.0.insert(connection, unauthenticated);
         connection
     }
 
-    /// A newcomer's dialogue begins; `None` if the core wanted it hung up on meanwhile. The daemon sees one leave and
-    /// another come, in one frame: nobody takes its place between.
+    /// The session of an unauthenticated connection begins; `None` if the core has closed it meanwhile. The daemon sees
+    /// one leave and another come, in one frame: nobody takes its place between.
     pub fn open_unauthenticated(&mut self, connection: ConnectionSerial) -> Option<ClientKey> {
         let address = self.forget_unauthenticated(connection)?;
         Some(self.open(address))
@@ -62,15 +65,15 @@ impl Core {
         let login_by_ms = self.now_ms.saturating_add(rules.login_ms);
         let key = self.clients.open(untrusted, |serial| {
             let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
-            if self.link.is_told_lost() {
+            if self.link.is_loss_announced() {
                 session.daemon_is_lost(self.now_ms);
             }
             session
         });
         if let Some(client) = self.clients.active(key) {
-            let is_told = self.tell_of(client.session.serial(), address, false);
+            let is_registered = self.register(client.session.serial(), address, false);
             if let Some(client) = self.clients.active_mut(key) {
-                client.is_told = is_told;
+                client.is_registered = is_registered;
             }
         }
         self.timers
@@ -82,7 +85,7 @@ impl Core {
         key
     }
 
-    /// A newcomer did not become a client, and its connection is closed.
+    /// An unauthenticated connection did not become a client, and is closed.
     pub fn unauthenticated_failed(&mut self, connection: ConnectionSerial, event: Event) {
         if let Some(address) = self.forget_unauthenticated(connection) {
             self.note(event, Some(address));
@@ -101,7 +104,7 @@ impl Core {
 
     fn forget_unauthenticated(&mut self, connection: ConnectionSerial) -> Option<IpAddr> {
         let unauthenticated = self.unauthenticated.0.remove(&connection)?;
-        if unauthenticated.is_told && self.link.is_attached() {
+        if unauthenticated.is_registered && self.link.is_attached() {
             self.link.push(&FromWorker::ClientClosed {
                 connection,
                 progress: Progress::default(),
@@ -110,8 +113,8 @@ impl Core {
         Some(unauthenticated.address)
     }
 
-    /// Tells the daemon of a connection, if it is there; whether it was told.
-    fn tell_of(&mut self, connection: ConnectionSerial, address: IpAddr, is_known: bool) -> bool {
+    /// Announces a connection to the daemon. Returns whether the daemon is there to take it.
+    fn register(&mut self, connection: ConnectionSerial, address: IpAddr, is_known: bool) -> bool {
         let is_attached = self.link.is_attached();
         if is_attached {
             self.link.push(&FromWorker::ClientConnected {
@@ -124,15 +127,15 @@ impl Core {
     }
 
     /// Tells a daemon that is there, for the first time or again, of everybody.
-    pub(super) fn tell_of_all(&mut self) {
+    pub(super) fn register_all(&mut self) {
         let unauthenticated = self.unauthenticated.0.iter_mut();
         let unauthenticated = unauthenticated.map(|(connection, unauthenticated)| {
-            let is_known = std::mem::replace(&mut unauthenticated.is_told, true);
+            let is_known = std::mem::replace(&mut unauthenticated.is_registered, true);
             (*connection, unauthenticated.address, is_known)
         });
-        let all: Vec<_> = unauthenticated.chain(self.clients.tell()).collect();
+        let all: Vec<_> = unauthenticated.chain(self.clients.register()).collect();
         for (connection, address, is_known) in all {
-            self.tell_of(connection, address, is_known);
+            self.register(connection, address, is_known);
         }
     }
 

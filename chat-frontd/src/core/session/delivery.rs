@@ -1,9 +1,9 @@
 //! Which messages a reader surely has: the second promise of the protocol, without sockets or clocks.
 //!
 //! A message is *sent* when it is handed to the kernel, *acknowledged* when the peer's TCP has acknowledged all of it,
-//! and *confirmed* when a whole line of the peer's came after that. "After" is told by byte counts: what had come in, read
-//! or not, when the acknowledgement was seen, was perhaps sent before it and proves nothing. The end of a connection
-//! proves nothing either: the kernel of a client that was killed sends the same FIN as that of one that has left.
+//! and *confirmed* when a whole line of the peer's came after that. Byte counts tell what came after: bytes that had
+//! come in, read or not, when the acknowledgement was seen, may be older and prove nothing. The end of a connection
+//! proves nothing either: the kernel of a killed client sends the same FIN as that of a client that has left.
 
 use std::collections::VecDeque;
 
@@ -44,8 +44,8 @@ impl Delivery {
         self.progress
     }
 
-    /// What was acknowledged and what was confirmed, if that is all there is to know, and will be for as long as no more
-    /// than `input_total` has come in, push being off or all being confirmed.
+    /// What was acknowledged and what was confirmed, if these two numbers are all there is to know, so that the session
+    /// can be parked. This holds while no more than `input_total` has come in, and push is off or all is confirmed.
     pub(crate) fn summary(&self, input_total: u64) -> Option<(MessageNumber, MessageNumber)> {
         let Progress {
             sent,

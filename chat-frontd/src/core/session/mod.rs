@@ -1,8 +1,9 @@
 //! One client's session: its bytes and what the daemon says go in; bytes and requests come out. Knows no socket, no
 //! clock, and no word of what the client speaks.
 //!
-//! [`Intake`] holds what came and was not taken, [`Pipeline`] the requests under way, [`Inbox`] what of the reader's queue was taken, [`Delivery`] what of it
-//! the reader surely has. The [`Dialect`] understands the client's lines and writes the answers.
+//! [`Intake`] holds what came and was not taken, [`Pipeline`] the requests under way, [`Inbox`] what of the reader's
+//! queue was taken, [`Delivery`] what of it the reader surely has. The [`Dialect`] understands the client's lines and
+//! writes the answers.
 
 mod delivery;
 mod inbox;
@@ -66,7 +67,7 @@ enum Phase {
     Over,
 }
 
-/// Why a dialogue is coming to its end.
+/// Why a session is coming to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// The client said `logout`.
@@ -150,13 +151,13 @@ impl<D: Dialect> Session<D> {
         first.is_some_and(|slot| matches!(slot.question, Question::One(Request::LogIn { .. })))
     }
 
-    /// Nothing more will come: whole lines are still answered, and then the dialogue ends.
+    /// Nothing more will come. Complete lines are still answered, and then the session ends.
     pub(crate) fn end_input(&mut self) {
         self.intake.end();
     }
 
-    /// A look at the connection, which is whole: the peer's TCP has the output stream up to `position`, and
-    /// `unread_bytes` have come in that were not given to [`Session::received`], and a FIN behind them or not.
+    /// The connection was looked at, and is healthy: the peer's TCP has the output stream up to `position`.
+    /// `unread_bytes` have come in that were not given to [`Session::received`], and a FIN behind them if `has_fin`.
     pub(crate) fn observed(
         &mut self,
         position: u64,

@@ -276,8 +276,8 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
         self.answered = self.answered.max(offset);
     }
 
-    /// The slots of the lines from one to another of which the daemon was asked and gave no answer, each with such lines
-    /// only; those between that are answered are among them. Empty if there is none.
+    /// The slots of the lines from one to another that the daemon was asked and has not answered, and those between.
+    /// A slot with other lines is split. Empty if there is none.
     pub(super) fn asked(&mut self, first: StreamOffset, last: StreamOffset) -> Range<usize> {
         let is_asked = |slot: &Slot<Memo>| {
             slot.stage == Stage::Asked && slot.offset >= first && slot.first_offset() <= last
@@ -296,7 +296,7 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
         start..end
     }
 
-    /// Makes two slots of one that was asked and has lines before this offset and others. Says whether there are two now.
+    /// Splits a slot that was asked and has lines before this offset and others. Returns whether there are two now.
     fn split(&mut self, index: usize, at: StreamOffset) -> bool {
         let slot = &mut self.queue[index];
         if slot.stage != Stage::Asked || slot.first_offset() >= at || slot.offset < at {

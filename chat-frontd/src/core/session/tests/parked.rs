@@ -1,4 +1,4 @@
-//! A session that rests and wakes at every chance does what one does that never rests.
+//! A session that is parked and restored at every chance does what one does that never is.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
