@@ -1,17 +1,18 @@
-# Read by the other scripts, not run: where things are, and how a daemon's program is called.
+# Sourced by the other scripts: paths, settings, messages, and how to call a daemon's program.
 # shellcheck shell=sh
 
-# Whoever is called by a link elsewhere finds its own directory all the same.
+# A script that is called through a link finds its own directory.
 scripts=$(dirname -- "$(readlink -f -- "$0")")
 root=$(dirname -- "$scripts")
 
-# Settings of the daemons, as docs/operations.md has them.
-settings='CHAT_LISTEN CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_WORKERS CHAT_LOG TIME_OUT BLOCK_TIME CHAT_SANDBOX
-    CHAT_STATE_USER CHAT_WORKER_USER CHAT_STRICT_PERMISSIONS CHAT_ARGON2_MEMORY_KIB CHAT_ARGON2_ITERATIONS CHAT_ARGON2_LANES'
-# What the scripts, the client and the tests read beside them.
-other_variables='CHAT_RUN_DIR CHAT_BIN_DIR CHAT_TRUSTED CHAT_HOST CHAT_PORT CHAT_TLS CHAT_CA CHAT_NO_PUSH CHAT_PASSWORD_FILE
-    CHAT_CONNECT_TIMEOUT CHAT_ANSWER_TIMEOUT CHAT_CRASH_FILE CHAT_CERT_DAYS'
-# Limits, as docs/operations.md has them.
+# Settings of the daemons; see docs/operations.md.
+settings='CHAT_LISTEN CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_WORKERS CHAT_LOG TIME_OUT BLOCK_TIME
+    CHAT_SANDBOX CHAT_STATE_USER CHAT_WORKER_USER CHAT_STRICT_PERMISSIONS CHAT_ARGON2_MEMORY_KIB
+    CHAT_ARGON2_ITERATIONS CHAT_ARGON2_LANES'
+# Other variables of the scripts, the client and the tests.
+other_variables='CHAT_RUN_DIR CHAT_BIN_DIR CHAT_TRUSTED CHAT_HOST CHAT_PORT CHAT_TLS CHAT_CA CHAT_NO_PUSH
+    CHAT_PASSWORD_FILE CHAT_CONNECT_TIMEOUT CHAT_ANSWER_TIMEOUT CHAT_CRASH_FILE CHAT_CERT_DAYS'
+# Limits; see docs/operations.md.
 limits='CHAT_MAX_ACCOUNTS CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES CHAT_SENDER_SHARE_PERCENT CHAT_BROADCAST_MESSAGES
     CHAT_BROADCAST_BYTES CHAT_BROADCASTS_PER_MINUTE CHAT_WAITING_BYTES CHAT_SENDER_WAITING_PERCENT
     CHAT_MAX_CONNECTIONS CHAT_MAX_ADDRESS_CONNECTIONS CHAT_MAX_NETWORK_CONNECTIONS CHAT_MAX_UNAUTHENTICATED
@@ -21,38 +22,38 @@ limits='CHAT_MAX_ACCOUNTS CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES CHAT_SENDER_SHARE
     CHAT_LINE_BURST CHAT_PROXY_FROM CHAT_PROXY_TIME_OUT CHAT_CONNECTIONS_PER_SECOND CHAT_CONNECTION_BURST
     CHAT_SOURCE_CONNECTIONS_PER_SECOND CHAT_SOURCE_CONNECTION_BURST'
 
-# A variable set to nothing counts as unset, here and in the programs.
+# An empty variable counts as unset, here and in the programs.
 CHAT_RUN_DIR=${CHAT_RUN_DIR:-$root/run}
-# No program takes it for a flag then.
+# Otherwise programs would take it for a flag.
 case $CHAT_RUN_DIR in
 -*) CHAT_RUN_DIR=./$CHAT_RUN_DIR ;;
 esac
 export CHAT_RUN_DIR
 
-# With CHAT_BIN_DIR the programs there are used as they are, and nothing is built.
+# With CHAT_BIN_DIR, the existing programs there are used, and nothing is built.
 bin_dir=${CHAT_BIN_DIR:-${CARGO_TARGET_DIR:-$root/target}/release}
 
-# What is done does not depend on whether anybody reads what is said of it.
+# The work continues even if nobody reads the output.
 trap '' PIPE
 
-# say TEXT: prints what has been done. Where that cannot be printed, standard error says so, and the work goes on.
+# say TEXT: prints TEXT. If that fails, a warning goes to standard error, and the work continues.
 say() {
     printf '%s\n' "$1" 2>/dev/null || [ -p /dev/stdout ] ||
-        complain "scripts/$(basename -- "$0"): cannot write to the standard output; what it was to say is lost"
+        complain "scripts/$(basename -- "$0"): cannot write to the standard output; its output is lost"
 }
 
-# complain TEXT: the same on standard error; if even that cannot be written, the exit status has to tell.
+# complain TEXT: prints TEXT to standard error. If even that fails, only the exit status tells of the error.
 complain() {
     printf '%s\n' "$1" >&2 2>/dev/null || :
 }
 
-# Prints an error and ends.
+# fail TEXT: prints an error and exits with status 1.
 fail() {
     complain "scripts/$(basename -- "$0"): $1"
     exit 1
 }
 
-# The script's help is the comment at its top.
+# Prints the comment at the top of the script, which is its help.
 show_help() {
     sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$(readlink -f -- "$0")"
 }
@@ -67,20 +68,20 @@ show_help_if_asked() {
     esac
 }
 
-# Says what is wrong with the arguments, and how the script is called.
+# fail_usage TEXT: prints an error and the usage, and exits with status 2.
 fail_usage() {
     complain "scripts/$(basename -- "$0"): $1"
     complain "$(show_help | sed -n '1p')"
     exit 2
 }
 
-# take_no_arguments "$@": for scripts that take none, which must not do their work for somebody who wants something else.
+# take_no_arguments "$@": for scripts without arguments. They do nothing if they are called with any.
 take_no_arguments() {
     show_help_if_asked "$@"
-    [ $# -eq 0 ] || fail_usage "unexpected argument $1; --help says what this does"
+    [ $# -eq 0 ] || fail_usage "unexpected argument $1; see --help"
 }
 
-# A setting that is misspelt would be none at all, in silence: a limit that does not limit.
+# A misspelt setting would have no effect: a limit that does not limit.
 warn_of_unknown_settings() {
     # shellcheck disable=SC2086,SC2116
     known=" $(echo $settings $limits $other_variables) "
@@ -92,12 +93,12 @@ warn_of_unknown_settings() {
     done
 }
 
-# daemon NAME FLAG...: has the program do something with the daemon of the run directory. If the program is not built
-# (any more), the running daemon's own binary does it.
+# daemon NAME FLAG...: runs a command of the program on the daemon of the run directory. If the program is missing, the
+# binary of the running daemon is used.
 daemon() {
     program=$1
     shift
-    # What is wrong with a setting must not keep a running daemon from being stopped.
+    # An invalid setting must not prevent a running daemon from being stopped.
     unset_settings=env
     for variable in CHAT_TRUSTED $settings $limits; do
         unset_settings="$unset_settings -u $variable"
@@ -110,14 +111,14 @@ daemon() {
     pid=$(cat "$pid_file" 2>/dev/null) || pid=
     case $(readlink "/proc/${pid:-none}/exe" 2>/dev/null) in
     */"$program" | */"$program (deleted)")
-        # Whoever wrote the number there: no program of another user is run.
+        # The number may be forged, so no program of another user is run.
         if [ -O "/proc/$pid" ]; then
             $unset_settings "/proc/$pid/exe" "$@"
             return
         fi
         ;;
     esac
-    # What cannot be seen may run all the same: in a container, hidden, or as another user.
+    # A daemon that cannot be seen may run nevertheless: in a container, hidden, or as another user.
     if [ -e "$pid_file" ] && ! { command -v flock >/dev/null 2>&1 && flock -n -s "$pid_file" true; }; then
         complain "$program: may run as process ${pid:-unknown}, which cannot be told: there is no $bin_dir/$program"
         case $1 in

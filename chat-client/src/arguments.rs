@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-/// Log in to a chat server and talk, at a terminal or in a pipe.
+/// Log in to a chat server and exchange messages, at a terminal or in a pipe.
 #[derive(Debug, Parser)]
 #[command(name = "chat-client", version, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
@@ -13,37 +13,37 @@ pub(crate) struct Arguments {
     #[arg(default_value = "127.0.0.1", env = "CHAT_HOST")]
     pub(crate) host: String,
 
-    /// Its port
+    /// Port of the server
     #[arg(default_value_t = 4119, env = "CHAT_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
 
-    /// Speak TLS, and make sure that the server is the one that was named
+    /// Use TLS and verify the certificate of the server
     #[arg(long, env = "CHAT_TLS", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) tls: bool,
 
-    /// With --tls, trust the certificates in this file too (PEM form), beside those that the system trusts
+    /// With --tls, also trust the certificates in this file (PEM), in addition to those that the system trusts
     #[arg(long, value_name = "FILE", env = "CHAT_CA")]
     pub(crate) ca: Option<PathBuf>,
 
-    /// At a terminal: do not ask the server to send messages as they come; an empty line fetches them
+    /// At a terminal, do not let the server push messages; an empty line fetches them
     #[arg(long, env = "CHAT_NO_PUSH", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) no_push: bool,
 
-    /// Take the password of an account from the first line of this file, which only its owner may read
+    /// Read the password from the first line of this file, which must be readable only by its owner
     #[arg(long, value_name = "FILE", env = "CHAT_PASSWORD_FILE")]
     pub(crate) password_file: Option<PathBuf>,
 
-    /// How long to try each address of the server
+    /// How long to try to connect to each address of the server
     #[arg(long, value_name = "SECONDS", default_value_t = 10, env = "CHAT_CONNECT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     connect_timeout: u64,
 
-    /// How long to wait for an answer before giving the connection up
+    /// How long to wait for an answer before closing the connection
     #[arg(long, value_name = "SECONDS", default_value_t = 120, env = "CHAT_ANSWER_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     answer_timeout: u64,
 }
 
 impl Arguments {
-    /// How long to try each address.
+    /// How long to try to connect to each address.
     pub(crate) fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout)
     }
@@ -55,19 +55,19 @@ impl Arguments {
 }
 
 const AFTER_HELP: &str = "\
-In a pipe, the first two lines are user name and password, the others are commands:
+In a pipe, the first two lines are the user name and the password, the others are commands:
   printf 'bob\\nsecret\\nsend alice hi\\nlogout\\n' | chat-client HOST PORT
 Messages and the answers to `who` and `last` go to the standard output, as the
-server sends them (UTC); everything else goes to the standard error in plain words.
-A password is never an argument. With --password-file it is not a line either.
+server sends them (UTC). Everything else goes to the standard error.
+A password is never an argument. With --password-file, the input has no password line.
 
 Exit status:
-  0  left in good order; in a pipe: and every command was done
-  1  the connection could not be made, was lost, or was given up; or the output
+  0  logged out normally; in a pipe, every command succeeded
+  1  the connection could not be made, was lost, or timed out; or the output
      could not be written
   2  wrong command line
   3  the server closed the connection because nothing was sent for too long
-  4  blocked after wrong passwords; the words say for how many seconds
+  4  blocked after wrong passwords; the message says for how many seconds
   5  ended without a login
-  6  in a pipe: left in good order, but a command was refused, a line was
+  6  in a pipe: logged out normally, but a command was refused, a line was
      too long, or a recipient is unknown";

@@ -1,4 +1,4 @@
-//! The connection to the server: TCP, with TLS in it if that is wanted.
+//! The connection to the server: TCP, optionally with TLS.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -10,9 +10,9 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::tls::Tls;
 
-/// A server that does not even take a line for so long is gone.
+/// A server that accepts no bytes for this long is considered dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// A server that is gone without a word is noticed after 30 s + 3 x 10 s.
+/// A server that vanishes is noticed after 30 s + 3 x 10 s.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
@@ -24,7 +24,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Tries each address of the host in turn, each for the time-out at most. The error names what was tried.
+    /// Tries each address of the host in turn, each for `timeout` at most. The error names the addresses tried.
     pub(crate) fn open(host: &str, port: u16, timeout: Duration) -> Result<Connection, String> {
         let host = without_brackets(host);
         let addresses = (host, port)
@@ -54,7 +54,7 @@ impl Connection {
         Ok(Connection { stream, tls: None })
     }
 
-    /// Does the handshake, and makes sure that the server is `host`.
+    /// Does the TLS handshake, and verifies that the certificate is valid for `host`.
     pub(crate) fn with_tls(
         self,
         host: &str,
@@ -69,7 +69,7 @@ impl Connection {
         })
     }
 
-    /// Sends a whole line.
+    /// Sends `line`, which includes its line end.
     pub(crate) fn send(&mut self, line: &[u8]) -> io::Result<()> {
         match &mut self.tls {
             Some(tls) => tls.send(&mut self.stream, line),
@@ -77,8 +77,8 @@ impl Connection {
         }
     }
 
-    /// Reads what is there; 0 bytes when the server has closed. [`io::ErrorKind::Interrupted`] if what is there
-    /// says nothing yet. The buffer holds at least a TLS record.
+    /// Reads available bytes; 0 when the server has closed. [`io::ErrorKind::Interrupted`] if a TLS record is incomplete.
+    /// The buffer must hold at least one TLS record.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {
             Some(tls) => tls.read(&mut self.stream, buffer),
@@ -86,17 +86,17 @@ impl Connection {
         }
     }
 
-    /// Closes, over TLS with the word that this is the end. It confirms nothing: a line has done that before.
+    /// Closes the connection, over TLS with a close notification. Closing confirms no message.
     pub(crate) fn close(mut self) {
         if let Some(tls) = &mut self.tls {
-            // A server that has gone meanwhile has nothing to be told.
-            let _ = tls.say_farewell(&mut self.stream);
+            // The server may have gone already.
+            let _ = tls.send_close_notify(&mut self.stream);
         }
     }
 
-    /// Closes by a reset, so that not even `push on` confirms what could not be shown.
+    /// Resets the connection, so that even with `push on` no message is confirmed that could not be shown.
     pub(crate) fn abort(self) {
-        // Without it the connection ends by a FIN, which confirms nothing either.
+        // If this fails, the connection ends with a FIN, which confirms nothing either.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 }
@@ -107,20 +107,20 @@ impl AsFd for Connection {
     }
 }
 
-/// `[::1]` is how people write an IPv6 address beside a port.
+/// Removes the brackets of `[::1]`, the usual form of an IPv6 address beside a port.
 fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(host)
 }
 
-/// The error in words without the number that the system gives it.
+/// The error for people, without the number of the system.
 pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".into(),
-        io::ErrorKind::ConnectionReset => "the server broke it off".into(),
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".into(),
-        io::ErrorKind::BrokenPipe => "the server has closed it".into(),
+        io::ErrorKind::ConnectionReset => "reset by the server".into(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "timed out".into(),
+        io::ErrorKind::BrokenPipe => "closed by the server".into(),
         _ => error.to_string(),
     }
 }

@@ -228,7 +228,7 @@ impl EventLoop {
                     match line {
                         Line::Whole(line) => self.handle(Input::ServerLine(&line))?,
                         Line::TooLong(bytes) => self.handle(Input::ServerClosed(Some(format!(
-                            "a line of {bytes} bytes came"
+                            "the server sent a line of {bytes} bytes"
                         ))))?,
                     }
                 }

@@ -319,13 +319,13 @@ mod tests {
     #[test]
     fn a_long_prompt_shows_its_end() {
         let mut editor = LineEditor::default();
-        let prompt = "No account has this name. Make one? [y/N] ";
+        let prompt = "There is no account with this name. Create one? [y/N] ";
         assert!(editor.draw(prompt, false, 80).ends_with(prompt));
-        assert_eq!(editor.draw(prompt, false, 20), "\r\u{1b}[Kake one? [y/N] ");
+        assert_eq!(editor.draw(prompt, false, 20), "\r\u{1b}[Kate one? [y/N] ");
         type_text(&mut editor, "yes");
         assert_eq!(
             editor.draw(prompt, false, 20),
-            "\r\u{1b}[Kake one? [y/N] yes"
+            "\r\u{1b}[Kate one? [y/N] yes"
         );
         assert_eq!(editor.draw("Password: ", true, 3), "\r\u{1b}[K");
     }

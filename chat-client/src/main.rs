@@ -6,7 +6,6 @@ mod arguments;
 mod connection;
 mod conversation;
 mod display;
-mod environment;
 mod event_loop;
 mod exit_status;
 mod keys;
@@ -42,7 +41,6 @@ use crate::signals::Signals;
 use crate::terminal::TerminalMode;
 
 fn main() -> ExitCode {
-    environment::unset_empty_variables();
     let arguments: Arguments = match command_line::parse() {
         Ok(arguments) => arguments,
         Err(done) => return done,
@@ -66,10 +64,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
     if stdout_was_closed() {
-        return Err("the standard output is closed: no message could be shown".to_owned());
+        return Err("the standard output is closed, so no message could be shown".to_owned());
     }
     if arguments.ca.is_some() && !arguments.tls {
-        return Err("--ca is for --tls; without it nothing is checked".to_owned());
+        return Err("--ca requires --tls".to_owned());
     }
     let password = arguments.password_file.as_deref();
     let password = password.map(password_file::read).transpose()?;
@@ -81,8 +79,8 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
         connection = connection.with_tls(host, config, arguments.connect_timeout())?;
     }
     let interactive = io::stdin().is_terminal();
-    let signals = Signals::listen(interactive)
-        .map_err(|error| format!("cannot listen to signals: {error}"))?;
+    let signals =
+        Signals::listen(interactive).map_err(|error| format!("cannot catch signals: {error}"))?;
     let (person, display) = attend(interactive, &signals)
         .map_err(|error| format!("cannot use the terminal: {error}"))?;
     let conversation = Conversation::new(Options {

@@ -1,47 +1,47 @@
-//! What there is to tell the person, before it has words.
+//! Everything the client can tell its user, before it is put into words.
 
 use crate::conversation::message::Message;
 
-/// One thing to tell.
+/// One report to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// A message.
     Message(Message),
     /// Logged in under this name.
     Welcome(String),
-    /// The name or the password was empty: asked again.
+    /// The name or the password was empty; the prompt is repeated.
     EmptyAnswer,
-    /// No account has this name, and a script did not ask for one.
+    /// There is no account with this name, and a script did not confirm to create one.
     NoSuchAccount(String),
     /// No account can have this name, or nobody can log in with it now.
     NameNotPossible(String),
-    /// Somebody registered the name meanwhile.
+    /// Somebody else has registered the name meanwhile.
     NameTaken(String),
     /// The password is not that of the account.
     WrongPassword,
     /// The password and its repetition differ.
     PasswordsDiffer,
-    /// The account was made.
+    /// The account was created.
     Registered(String),
     /// The user is logged in elsewhere.
     AlreadyConnected(String),
     /// Blocked for this many seconds; `now` if this connection caused it.
     Blocked {
-        /// How long.
+        /// The rest of the block.
         seconds: u64,
         /// Whether the block begins now, after the last wrong password.
         now: bool,
     },
-    /// The message is on its way to whom it names, or to everyone.
+    /// The message is stored for its recipients.
     Sent {
         /// Whether it was a broadcast.
         to_everyone: bool,
     },
     /// Some of the recipients do not exist.
     NotDelivered {
-        /// Those.
+        /// The names without an account.
         unknown: Vec<String>,
-        /// How many others there are, who have the message.
+        /// How many other recipients have the message.
         others: usize,
     },
     /// Answer to `who`, or to `last` with its minutes.
@@ -55,49 +55,49 @@ pub(crate) enum Report {
     NoNewMessages,
     /// `push:x` or `ids:x`.
     Switched {
-        /// Which one.
+        /// `push` or `ids`.
         word: &'static str,
-        /// To what.
+        /// The new mode.
         mode: String,
     },
     /// `error:kind:command`.
     Refused {
-        /// Why.
+        /// The kind of error.
         kind: String,
-        /// Of which command; empty before the login.
+        /// The refused command; empty before the login.
         command: String,
     },
     /// The server does not push: messages come when asked for.
     NoPush,
     /// A command line that is too long to send.
     TooLong {
-        /// Its length.
+        /// Length of the line.
         bytes: usize,
-        /// What is allowed.
+        /// Longest allowed line.
         max_bytes: usize,
     },
     /// The answer to a command that this client does not know.
     Answer(String),
     /// A line that this client does not know.
     Unexpected(String),
-    /// What the word before the cursor may become.
+    /// Completions of the word before the cursor.
     Candidates(Vec<String>),
-    /// The commands.
+    /// The list of commands.
     Help,
-    /// Left in good order.
+    /// Logged out normally.
     Goodbye,
-    /// The server closed because of silence.
+    /// The server closed the connection because the client sent nothing.
     TimedOut,
-    /// The connection is gone; why, if known.
+    /// The connection is lost, with the reason if it is known.
     Lost(Option<String>),
-    /// The same before a line came from the server, without TLS; why, if known.
+    /// The connection was lost before the server sent a line, without TLS.
     LostUnheard(Option<String>),
-    /// The server gives no answer.
+    /// The server does not answer.
     NoAnswer {
-        /// For this long.
+        /// The time-out.
         seconds: u64,
     },
-    /// What was typed when the end came.
+    /// A line that was typed but not sent.
     NotSent(String),
     /// The input ended before the login.
     InputEnded,

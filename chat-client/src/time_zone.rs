@@ -4,10 +4,10 @@ use std::env;
 
 use jiff::tz::TimeZone;
 
-/// When daylight saving time begins and ends if `TZ` does not tell; the system's C library uses the same.
+/// When daylight saving time begins and ends if `TZ` has no rule; the same as in glibc.
 const DEFAULT_RULE: &str = ",M3.2.0,M11.1.0";
 
-/// The zone of this system, or that of `TZ`; UTC if neither can be found.
+/// The zone of `TZ` or of this system; UTC if neither can be found.
 pub(crate) fn local() -> TimeZone {
     let zone = env::var("TZ").unwrap_or_default();
     TimeZone::try_system()
@@ -15,7 +15,7 @@ pub(crate) fn local() -> TimeZone {
         .unwrap_or(TimeZone::UTC)
 }
 
-/// `CET-1CEST` has daylight saving time, but no rule for it.
+/// Adds the default rule to a zone like `CET-1CEST`, which has daylight saving time but no rule for it.
 fn without_rule(zone: &str) -> Option<TimeZone> {
     let zone = zone.strip_prefix(':').unwrap_or(zone);
     TimeZone::posix(&format!("{zone}{DEFAULT_RULE}")).ok()
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn daylight_saving_time_without_a_rule() {
+    fn zone_without_rule_uses_default_rule() {
         let zone = without_rule("CET-1CEST").expect("a zone");
         let hour = |time: &str| {
             let time: jiff::Timestamp = time.parse().expect("a time");

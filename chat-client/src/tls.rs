@@ -1,4 +1,4 @@
-//! TLS over the connection: who the server is, is made sure of before anything is said.
+//! TLS over the connection. The server's certificate is verified before anything is sent.
 
 use std::env;
 use std::fmt::Display;
@@ -16,8 +16,8 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, RootCertStore,
 };
 
-/// What the other side of a handshake sent first is no TLS.
-const NOT_TLS: &str = "the server does not speak TLS there; another port, or without --tls?";
+/// The error if the first bytes of the server are no TLS.
+const NOT_TLS: &str = "the server does not speak TLS on this port; try another port, or omit --tls";
 
 /// The client's side of TLS.
 pub(crate) struct Tls {
@@ -25,7 +25,7 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Does the handshake; the error says what to do.
+    /// Does the handshake. The error contains advice.
     pub(crate) fn connect(
         stream: &mut TcpStream,
         host: &str,
@@ -33,9 +33,9 @@ impl Tls {
         timeout: Duration,
     ) -> Result<Tls, String> {
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| format!("{host} is no name that a certificate could be for"))?;
+            .map_err(|_| format!("{host} is not a valid name for a certificate"))?;
         let connection = ClientConnection::new(Arc::new(config), name)
-            .map_err(|error| format!("TLS cannot be begun: {error}"))?;
+            .map_err(|error| format!("cannot start TLS: {error}"))?;
         let mut tls = Tls { connection };
         tls.shake_hands(stream, timeout)
             .map_err(|error| format!("no TLS with {host}: {}", explain(&error, host)))?;
@@ -55,7 +55,7 @@ impl Tls {
                 continue;
             }
             match self.take_in(stream) {
-                // To be stopped and to go on interrupts a read that has a time limit.
+                // SIGSTOP and SIGCONT interrupt a read that has a time limit.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 result => result?,
             }
@@ -70,7 +70,7 @@ impl Tls {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         if let Err(error) = self.connection.process_new_packets() {
-            // The server is told why; if that fails, the reason is known here all the same.
+            // Sends the alert to the server. The reason is reported here even if that fails.
             let _ = self.flush(stream);
             return Err(io::Error::new(ErrorKind::InvalidData, error));
         }
@@ -80,7 +80,7 @@ impl Tls {
     fn flush(&mut self, stream: &mut impl Write) -> io::Result<()> {
         while self.connection.wants_write() {
             match self.connection.write_tls(stream) {
-                // As in a read: writes have a time limit, too.
+                // Writes have a time limit, too.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 result => drop(result?),
             }
@@ -88,15 +88,15 @@ impl Tls {
         Ok(())
     }
 
-    /// Sends all of it.
+    /// Sends all of `bytes`.
     pub(crate) fn send(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
         self.connection.writer().write_all(bytes)?;
         self.flush(stream)
     }
 
-    /// Reads once from the stream; 0 bytes when the server said farewell.
+    /// Reads once from the stream; 0 bytes after the server's close notification.
     pub(crate) fn read(&mut self, stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-        // What came with the end of the handshake is there already; the buffer takes all there can be.
+        // Bytes that arrived with the end of the handshake are available already. The buffer has space for all of them.
         if let Some(bytes) = self.read_plain(buffer)? {
             return Ok(bytes);
         }
@@ -114,25 +114,25 @@ impl Tls {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(io::Error::new(
                 ErrorKind::UnexpectedEof,
-                "it was cut off: the server did not say that this is the end",
+                "the stream was cut off: the server did not announce its end",
             )),
             Err(error) => Err(error),
         }
     }
 
-    /// Says that nothing more comes.
-    pub(crate) fn say_farewell(&mut self, stream: &mut TcpStream) -> io::Result<()> {
+    /// Sends the close notification.
+    pub(crate) fn send_close_notify(&mut self, stream: &mut TcpStream) -> io::Result<()> {
         self.connection.send_close_notify();
         self.flush(stream)
     }
 }
 
-/// Trusts what the system trusts, and what is in the file `ca`.
+/// Trusts the certificates of the system and those in the file `ca`.
 pub(crate) fn config(ca: Option<&Path>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .map_err(|error| format!("cannot set up TLS: {error}"))?
         .with_root_certificates(trusted(ca)?)
         .with_no_client_auth())
 }
@@ -141,7 +141,7 @@ fn trusted(ca: Option<&Path>) -> Result<RootCertStore, String> {
     let mut trusted = RootCertStore::empty();
     trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = env::var_os("SSL_CERT_FILE") {
-        // The library reads this file, too, but leaves out in silence what it cannot read.
+        // The library reads this file, too, but ignores errors.
         trusted.add_parsable_certificates(certificates_in(Path::new(&path))?);
     }
     if let Some(path) = ca {
@@ -152,12 +152,12 @@ fn trusted(ca: Option<&Path>) -> Result<RootCertStore, String> {
         }
     }
     if trusted.is_empty() {
-        return Err("this system trusts no certificates at all: give --ca FILE".to_owned());
+        return Err("this system has no trusted certificates: use --ca FILE".to_owned());
     }
     Ok(trusted)
 }
 
-/// All certificates of a file, or an error: a file is not used in part.
+/// All certificates of a file. It is an error if one of them is damaged.
 fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let cannot = |error: &dyn Display| format!("cannot read the certificates in {shown}: {error}");
@@ -176,13 +176,13 @@ fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> 
             "there is no certificate in {shown} (PEM form is needed)"
         )),
         found if found < begun => Err(cannot(&format_args!(
-            "only {found} of {begun} have the form that is needed (PEM, -----BEGIN CERTIFICATE-----)"
+            "only {found} of {begun} are valid (PEM, -----BEGIN CERTIFICATE-----)"
         ))),
         _ => Ok(certificates),
     }
 }
 
-/// What went wrong in a handshake, and what can be done.
+/// Describes a handshake error, with advice.
 fn explain(error: &io::Error, host: &str) -> String {
     let tls_error = error
         .get_ref()
@@ -191,10 +191,12 @@ fn explain(error: &io::Error, host: &str) -> String {
         Some(Error::InvalidCertificate(error)) => explain_certificate(error, host),
         Some(Error::InvalidMessage(_)) => NOT_TLS.to_owned(),
         Some(Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
-            "the server and this client have no way to encrypt in common".to_owned()
+            "the server and this client share no encryption method".to_owned()
         }
         Some(error) => error.to_string(),
-        None if error.kind() == ErrorKind::UnexpectedEof => "the server hung up".to_owned(),
+        None if error.kind() == ErrorKind::UnexpectedEof => {
+            "the server closed the connection".to_owned()
+        }
         None => crate::connection::reason(error),
     }
 }
@@ -204,15 +206,16 @@ fn explain_certificate(error: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<String> = presented.iter().map(|name| readable(name)).collect();
             match names.is_empty() {
-                true => format!("the certificate is for no name at all, not for {host}"),
+                true => format!("the certificate names no host, so it is not valid for {host}"),
                 false => format!("the certificate is for {}, not for {host}", names.join(", ")),
             }
         }
         CertificateError::NotValidForName => format!("the certificate is not for {host}"),
-        // The second: one of the same issuer's name is trusted, but with another key. Self-signed ones may all bear one name.
+        // BadSignature: a certificate with the same name is trusted, but with another key. Self-signed certificates may
+        // share one name.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "the certificate is not trusted: nobody whom this system trusts issued it. If it is the right one, get \
-             the certificate of the CA that issued it over a channel you trust, and give that with --ca FILE. The \
+            "the certificate is not trusted: its issuer is unknown to this system. If it is the right one, get \
+             the certificate of the CA that issued it over a channel you trust, and pass it with --ca FILE. The \
              server's own certificate helps only if it is self-signed"
                 .to_owned()
         }
@@ -223,13 +226,13 @@ fn explain_certificate(error: &CertificateError, host: &str) -> String {
             "the certificate is not valid yet (or this machine's clock is wrong)".to_owned()
         }
         CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => {
-            "the certificate is a CA's own, and not a server's (scripts/make-cert makes one that is)".to_owned()
+            "the certificate belongs to a CA and not to a server (scripts/make-cert makes one for a server)".to_owned()
         }
         error => format!("the certificate cannot be used: {error}"),
     }
 }
 
-/// `DnsName("chat.example")` and `IpAddress(::1)` without what the library puts around them.
+/// The name within `DnsName("chat.example")` or `IpAddress(::1)`.
 fn readable(presented: &str) -> String {
     let inner = presented
         .split_once('(')
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_that_interrupts_a_write_is_no_failure() {
+    fn interrupted_write_is_no_failure() {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

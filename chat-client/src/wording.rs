@@ -1,4 +1,4 @@
-//! The plain words of everything that is told.
+//! The sentences in which the client tells its user everything.
 
 use chat_line_protocol::words;
 use chat_model::name::MAX_NEW_NAME_BYTES;
@@ -10,11 +10,11 @@ use crate::conversation::message::Message;
 use crate::report::Report;
 use crate::safe_text::{isolated, isolated_if_needed};
 
-/// What a person sees when asked.
+/// The text of a prompt.
 pub(crate) fn prompt(question: Question) -> &'static str {
     match question {
         Question::Name => "User name: ",
-        Question::MakeAccount => "No account has this name. Make one? [y/N] ",
+        Question::MakeAccount => "There is no account with this name. Create one? [y/N] ",
         Question::Password => "Password: ",
         Question::NewPassword => "Password: ",
         Question::RepeatPassword => "Repeat the password: ",
@@ -22,7 +22,7 @@ pub(crate) fn prompt(question: Question) -> &'static str {
     }
 }
 
-/// Something to tell, in one or more lines without the last line end.
+/// The text of a report, in one or more lines without the last line end.
 pub(crate) fn words_for(report: &Report) -> String {
     match report {
         Report::Message(message) => message.line.clone(),
@@ -32,28 +32,28 @@ pub(crate) fn words_for(report: &Report) -> String {
         Report::Welcome(name) => {
             format!("Welcome, {name}. `help` shows the commands.")
         }
-        Report::EmptyAnswer => "An empty answer is not possible here.".into(),
+        Report::EmptyAnswer => "The answer must not be empty.".into(),
         Report::NoSuchAccount(name) => format!(
-            "No account is named {name}, and the next line of the input is not `y` to make one. Nothing more was sent."
+            "There is no account named {name}, and the next line of the input is not `y`, which would create it. Nothing more was sent."
         ),
         Report::NameNotPossible(name) => format!(
-            "No account can be named {name}: a name has 1 to {MAX_NEW_NAME_BYTES} ASCII letters, digits, `_`, `.` or `-`, and is no word of the protocol. Or the account is there and the operator has disabled it, or the server takes no more accounts."
+            "No account can be named {name}: a name has 1 to {MAX_NEW_NAME_BYTES} ASCII letters, digits, `_`, `.` or `-`, and must not be a word of the protocol. Or the operator has disabled the account, or the server accepts no more accounts."
         ),
         Report::NameTaken(name) => {
-            format!("Somebody else has just registered the name {name}. Choose another one.")
+            format!("Somebody else has just registered the name {name}. Choose another name.")
         }
-        Report::WrongPassword => "This is not the password of the account.".into(),
-        Report::PasswordsDiffer => "The two passwords differ. Once more, please.".into(),
-        Report::Registered(name) => format!("The account {name} has been made."),
+        Report::WrongPassword => "Wrong password.".into(),
+        Report::PasswordsDiffer => "The two passwords differ. Try again.".into(),
+        Report::Registered(name) => format!("The account {name} has been created."),
         Report::AlreadyConnected(name) => format!(
-            "{name} is logged in already, from here or elsewhere. Log out there first, or use another name."
+            "{name} is logged in already, from here or elsewhere. Log out there first, or choose another name."
         ),
         Report::Blocked { seconds, now: true } => format!(
-            "That was one wrong password too many. You are blocked from here for {}.",
+            "Too many wrong passwords. You are blocked from this address for {}.",
             counted(*seconds, "second")
         ),
         Report::Blocked { seconds, now: false } => format!(
-            "You are blocked from here for {} more, because of wrong passwords.",
+            "You are blocked from this address for another {} because of wrong passwords.",
             counted(*seconds, "second")
         ),
         Report::Sent { to_everyone: true } => "Sent to everyone.".into(),
@@ -62,39 +62,39 @@ pub(crate) fn words_for(report: &Report) -> String {
         Report::NoNewMessages => "No new messages.".into(),
         Report::Switched { word, mode } => switched(word, mode),
         Report::Refused { kind, command } => refused(kind, command),
-        Report::NoPush => "This server does not send messages by itself; an empty line fetches them.".into(),
+        Report::NoPush => "This server does not push messages. An empty line fetches them.".into(),
         Report::TooLong { bytes, max_bytes } => format!(
-            "This line is too long: it has {bytes} bytes, and {max_bytes} are allowed. Nothing was sent."
+            "This line is too long: it has {bytes} bytes, but {max_bytes} are allowed. Nothing was sent."
         ),
         Report::Unexpected(line) => format!("The server says: {}", isolated(line)),
         Report::Help => help(),
         Report::Goodbye => "Goodbye.".into(),
         Report::TimedOut => {
-            "The server closed the connection, as nothing was sent for too long. You are offline.".into()
+            "The server closed the connection because nothing was sent for too long. You are offline.".into()
         }
         Report::Lost(None) => {
-            "The connection has ended before its time. You are offline; what was not acknowledged may not have been done.".into()
+            "Connection lost. You are offline. Commands without an answer may not have been carried out.".into()
         }
         Report::Lost(Some(reason)) => format!(
-            "The connection is lost: {reason}. You are offline; what was not acknowledged may not have been done."
+            "Connection lost: {reason}. You are offline. Commands without an answer may not have been carried out."
         ),
         Report::LostUnheard(reason) => {
             let reason = reason.as_deref().map(|reason| format!(": {reason}"));
             format!(
-                "The connection ended before the server had said anything{} (does the server speak TLS there? try --tls).",
+                "The server closed the connection without sending anything{} (does the server speak TLS there? try --tls).",
                 reason.unwrap_or_default()
             )
         }
         Report::NoAnswer { seconds } => format!(
-            "The server has not answered for {}. Closing the connection; the last command may or may not have been done.",
+            "The server has not answered for {}. Closing the connection. The last command may or may not have been carried out.",
             counted(*seconds, "second")
         ),
         Report::NotSent(line) => format!("Not sent: {}", isolated_if_needed(line)),
-        Report::InputEnded => "Ended without a login.".into(),
+        Report::InputEnded => "The input ended before the login.".into(),
     }
 }
 
-/// What stands before the text of a message for a person: local time, with the date when it is not today's.
+/// The head of a message at a terminal: local time, with the date unless it is today's, number and sender.
 pub(crate) fn head_for_person(message: &Message, now: Timestamp, zone: &TimeZone) -> String {
     let time = message.time.to_zoned(zone.clone());
     let form = if time.date() == now.to_zoned(zone.clone()).date() {
@@ -142,9 +142,9 @@ fn not_delivered(unknown: &[String], others: usize) -> String {
     };
     let rest = match (unknown.len(), others) {
         (1, 0) => "",
-        (_, 0) => " Nobody has it.",
-        (_, 1) => " The other one has it.",
-        _ => " The others have it.",
+        (_, 0) => " Delivered to nobody.",
+        (_, 1) => " Delivered to the other recipient.",
+        _ => " Delivered to the others.",
     };
     format!("Not delivered to {names}: {users}.{rest}")
 }
@@ -152,31 +152,29 @@ fn not_delivered(unknown: &[String], others: usize) -> String {
 fn switched(word: &str, mode: &str) -> String {
     match (word, mode) {
         (words::PUSH, words::OFF) => {
-            "Messages come only when asked for; an empty line fetches.".into()
+            "New messages are shown on request; an empty line fetches them.".into()
         }
-        (words::PUSH, words::ON) => "Messages come by themselves.".into(),
+        (words::PUSH, words::ON) => "New messages appear on their own.".into(),
         (words::PUSH, words::ACK) => {
-            "Messages come by themselves, and stay queued until they were shown.".into()
+            "New messages appear on their own, and stay queued until they are shown.".into()
         }
-        (words::IDS, words::ON) => "Messages bear their numbers.".into(),
-        (words::IDS, words::OFF) => "Messages bear no numbers.".into(),
+        (words::IDS, words::ON) => "Message numbers are shown.".into(),
+        (words::IDS, words::OFF) => "Message numbers are not shown.".into(),
         _ => format!("{word} is now: {mode}"),
     }
 }
 
 fn refused(kind: &str, command: &str) -> String {
     match kind {
-        "command" => format!("There is no command `{command}`. `help` shows what there is."),
+        "command" => format!("Unknown command `{command}`. `help` lists the commands."),
         "args" => usage(command),
-        "length" => "The line is longer than this server takes. Nothing was done.".into(),
+        "length" => "The line is too long for this server. Nothing was done.".into(),
         "quota" if command == words::BROADCAST => {
-            "Not sent: too much has been broadcast lately. Nobody has it; try again later.".into()
+            "Not sent: there were too many broadcasts lately. Try again later.".into()
         }
-        "quota" => {
-            "Not sent: too much is waiting for one of the recipients already. Nobody has it; try again later.".into()
-        }
-        "full" => "Not done: the server has no room for it. Try again later.".into(),
-        "busy" => "Not done: the server is too busy at the moment. Try again soon.".into(),
+        "quota" => "Not sent: the queue of a recipient is full. Try again later.".into(),
+        "full" => "Not done: the server has no free space for it. Try again later.".into(),
+        "busy" => "Not done: the server is busy. Try again soon.".into(),
         _ => format!("The server refused `{command}`: {kind}"),
     }
 }
@@ -190,7 +188,7 @@ fn usage(command: &str) -> String {
     if forms.is_empty() {
         return format!("The arguments of `{command}` are wrong.");
     }
-    format!("That is not how it works. It is: {}", forms.join(" or "))
+    format!("Usage: {}", forms.join(" or "))
 }
 
 fn help() -> String {
@@ -211,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_local_and_dated_unless_of_today() {
+    fn times_are_local_and_dated() {
         let message = Message::parse("[2026-11-22T23:18:31Z] #4 bob: hi").expect("a message");
         let zone = TimeZone::posix("XXX-2").expect("a zone");
         let at = |now: &str| head_for_person(&message, now.parse().expect("a time"), &zone);
@@ -220,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_recipients_are_named_and_the_others_told_of() {
+    fn unknown_recipients_are_named() {
         let names = |names: &[&str]| {
             names
                 .iter()
@@ -233,23 +231,23 @@ mod tests {
         );
         assert_eq!(
             not_delivered(&names(&["a", "b"]), 2),
-            "Not delivered to a, b: no such users. The others have it."
+            "Not delivered to a, b: no such users. Delivered to the others."
         );
         assert_eq!(
             not_delivered(&names(&["a", "b"]), 0),
-            "Not delivered to a, b: no such users. Nobody has it."
+            "Not delivered to a, b: no such users. Delivered to nobody."
         );
         assert_eq!(
             not_delivered(&names(&["a"]), 1),
-            "Not delivered to a: no such user. The other one has it."
+            "Not delivered to a: no such user. Delivered to the other recipient."
         );
     }
 
     #[test]
-    fn wrong_arguments_show_the_usage() {
+    fn wrong_arguments_show_usage() {
         assert_eq!(
             refused("args", "send"),
-            "That is not how it works. It is: `send USER TEXT` or `send (USER USER ...) TEXT`"
+            "Usage: `send USER TEXT` or `send (USER USER ...) TEXT`"
         );
         assert_eq!(refused("args", "new"), "The arguments of `new` are wrong.");
     }

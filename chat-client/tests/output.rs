@@ -286,6 +286,6 @@ fn a_closed_input_is_an_empty_one() {
     let mut command = shell("<&-", &server.address.port().to_string());
     let run: Run = command.output().expect("a shell").into();
     assert_eq!(run.status, Some(5), "{run:?}");
-    assert_eq!(run.stderr, "Ended without a login.\n");
+    assert_eq!(run.stderr, "The input ended before the login.\n");
     server.finish();
 }

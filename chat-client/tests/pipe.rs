@@ -82,7 +82,7 @@ fn undelivered_messages_and_refusals_are_told_and_give_status_6() {
     assert_eq!(run.status, Some(6));
     assert!(
         run.stderr
-            .contains("Not delivered to x: no such user. The other one has it.")
+            .contains("Not delivered to x: no such user. Delivered to the other recipient.")
     );
     for (error, words) in [
         ("error:command:do", "There is no command `do`."),

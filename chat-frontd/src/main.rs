@@ -1,4 +1,4 @@
-//! The program chat-frontd: a master, and its workers that serve the clients.
+//! The program chat-frontd: a master and its workers, which serve the clients.
 // See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
@@ -24,7 +24,7 @@ use chat_node::sandbox::{ChildUser, Users};
 use chat_node::settings::process_options::ProcessOptions;
 use chat_node::supervisor::child_link::ChildWarning;
 
-/// Who wants to serve fewer than this says so by a setting; a limit of the system that leaves no more is warned of.
+/// Below this number of clients, a limit of the system causes a warning in the status.
 const FEW_CLIENTS: usize = 1_000;
 
 #[derive(clap::Parser)]
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 impl FrontEnd {
-    /// Those that the front end of this run directory has, if it runs: they are free once it is stopped.
+    /// The ports of the front end that runs in this run directory. They become free once it is stopped.
     fn ports_in_use(&self) -> Vec<u16> {
         let run_dir = self.settings.process.run_dir_of(Self::NAME);
         let is_running = pid_file::is_locked(&run_dir.pid_file()).unwrap_or(false);
@@ -57,7 +57,7 @@ impl Daemon for FrontEnd {
     const CHILD_ROLE: &'static str = "worker";
     const CHILD_USER: ChildUser = ChildUser::Worker;
     const LEAST_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
-    /// The state daemon, which the workers wait for, is usually started before.
+    // The workers wait for the state daemon, which usually starts first.
     const START_TIMEOUT: Option<(Duration, &'static str)> = Some((
         Duration::from_secs(30),
         "the workers wait for the state daemon; is chat-stated running in the same run directory? \
@@ -105,7 +105,7 @@ impl Daemon for FrontEnd {
         };
         let plain = plain.into_iter().map(|listener| (listener, false));
         for (listener, is_tls) in plain.chain(tls.into_iter().map(|listener| (listener, true))) {
-            let address = listener.local_addr().context("cannot tell the address")?;
+            let address = listener.local_addr().context("cannot get the address")?;
             let address = Listened { address, is_tls };
             if let Some(warning) = address.warning() {
                 log::warn!("{warning}");
@@ -124,7 +124,7 @@ impl Daemon for FrontEnd {
         let mut warning = ChildWarning::of(inheritance.limits.warning());
         if clients < asked {
             let words = format!(
-                "at most {clients} clients a worker: the system allows a process {limit} descriptors (ulimit -n, LimitNOFILE=)"
+                "at most {clients} clients per worker: the system allows a process {limit} descriptors (ulimit -n, LimitNOFILE=)"
             );
             log::warn!("{words}");
             if clients < FEW_CLIENTS {
@@ -156,10 +156,10 @@ impl Daemon for FrontEnd {
     }
 }
 
-/// Asks to be served at each address. One that cannot be reached from here keeps nobody out who is served at another
-/// one.
+/// Probes each address. An address that cannot be reached from this host is only a warning, as long as another one
+/// serves.
 fn inspect_all(listened: &[Listened], out: &mut impl Write) -> anyhow::Result<Health> {
-    let (mut is_served, mut is_refused) = (false, false);
+    let (mut is_served, mut has_failed) = (false, false);
     for listened in listened {
         let (address, is_tls) = (reachable(listened.address), listened.is_tls);
         match probe(address, is_tls) {
@@ -179,7 +179,7 @@ fn inspect_all(listened: &[Listened], out: &mut impl Write) -> anyhow::Result<He
                 "  warning: listens on {listened}, but {address} cannot be reached from here: {error}"
             )?,
             Err(ProbeError::NotServed(error)) => {
-                is_refused = true;
+                has_failed = true;
                 writeln!(
                     out,
                     "  listens on {listened}, but a client was not served: {error}"
@@ -187,7 +187,7 @@ fn inspect_all(listened: &[Listened], out: &mut impl Write) -> anyhow::Result<He
             }
         }
     }
-    Ok(match is_served && !is_refused {
+    Ok(match is_served && !has_failed {
         true => Health::Healthy,
         false => Health::Degraded,
     })

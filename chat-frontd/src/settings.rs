@@ -14,28 +14,28 @@ use clap::builder::RangedU64ValueParser;
 use crate::master::address::{ListenAddress, PlainListen};
 use crate::master::tls_configuration::IdentityFiles;
 
-/// What a worker holds for all its clients at the most, unless told otherwise.
+/// Default limit of the buffers of a worker, in bytes.
 const MAX_BUFFER_BYTES: usize = 512 << 20;
-/// The least that it may be told to hold.
+/// Smallest limit of the buffers that can be set, in bytes.
 const MIN_BUFFER_BYTES: usize = 65_536;
-/// Most workers there may be.
+/// Largest number of workers.
 const MAX_WORKERS: u32 = 64;
 
-/// Descriptors of a worker that are no client's: log, sockets, event queue, and some to spare.
+/// Descriptors of a worker that belong to no client: log, sockets, event queue, and a reserve.
 pub(crate) const DESCRIPTORS_BESIDE_CLIENTS: u64 = 128;
 
-/// The front end of chatserv: serves TCP clients and asks chat-stated
+/// The front end of chatserv: serves TCP clients and forwards their requests to chat-stated
 ///
-/// Runs in the foreground unless told otherwise. SIGTERM has the workers finish what was asked and stop; SIGHUP has
-/// them read their files again.
+/// Runs in the foreground by default. On SIGTERM the workers answer pending requests and stop. On SIGHUP they re-read
+/// their files.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "chat-frontd", version)]
 pub struct Settings {
-    /// Where and how the process runs.
+    /// Flags of the process.
     #[command(flatten)]
     pub process: ProcessOptions,
 
-    /// Where clients connect without TLS: HOST:PORT, [IPV6]:PORT; several times, or with commas between; or `none`
+    /// Addresses for clients without TLS: HOST:PORT or [IPV6]:PORT, repeated or separated by commas; or `none`
     #[arg(
         long,
         value_name = "ADDR",
@@ -45,7 +45,7 @@ pub struct Settings {
     )]
     pub listen: Vec<PlainListen>,
 
-    /// Where clients connect with TLS, written in the same way; needs --tls-cert and --tls-key
+    /// Addresses for clients with TLS, in the same form; requires --tls-cert and --tls-key
     #[arg(
         long,
         value_name = "ADDR",
@@ -54,15 +54,15 @@ pub struct Settings {
     )]
     pub listen_tls: Vec<ListenAddress>,
 
-    /// The server's certificate, and those between it and its CA behind it, in PEM form; read again on SIGHUP
+    /// PEM file with the server's certificate, followed by the intermediate certificates; re-read on SIGHUP
     #[arg(long, value_name = "FILE", env = "CHAT_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
 
-    /// The certificate's private key, in PEM form; read again on SIGHUP
+    /// PEM file with the private key of the certificate; re-read on SIGHUP
     #[arg(long, value_name = "FILE", env = "CHAT_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
 
-    /// TLS handshakes that a worker has under way at a time
+    /// Maximum concurrent TLS handshakes per worker
     #[arg(
         long,
         value_name = "COUNT",
@@ -72,7 +72,7 @@ pub struct Settings {
     )]
     pub max_handshakes: usize,
 
-    /// Seconds that a TLS handshake may take
+    /// Maximum duration of a TLS handshake, in seconds
     #[arg(
         long,
         value_name = "SECONDS",
@@ -82,7 +82,7 @@ pub struct Settings {
     )]
     pub handshake_time_out: u64,
 
-    /// Worker processes, 1 to 64
+    /// Number of worker processes, 1 to 64
     #[arg(
         long,
         value_name = "COUNT",
@@ -92,7 +92,7 @@ pub struct Settings {
     )]
     pub workers: u32,
 
-    /// Seconds without a line from a client after which it is sent away
+    /// Seconds without a line from a client after which it is disconnected
     #[arg(
         long,
         value_name = "SECONDS",
@@ -102,7 +102,7 @@ pub struct Settings {
     )]
     pub time_out: u64,
 
-    /// Longest line of a client, its line end included
+    /// Maximum length of a client's line in bytes, including the line end
     #[arg(
         long,
         value_name = "BYTES",
@@ -112,7 +112,7 @@ pub struct Settings {
     )]
     pub max_line_bytes: usize,
 
-    /// Clients that one worker serves at a time; fewer if it may not have as many descriptors
+    /// Maximum concurrent clients per worker; lower if the limit of descriptors is too low
     #[arg(
         long,
         value_name = "COUNT",
@@ -122,7 +122,7 @@ pub struct Settings {
     )]
     pub max_clients: usize,
 
-    /// What a client may leave unread before no more of its lines are read
+    /// Maximum unread output of a client in bytes; above it, no further lines of the client are read
     #[arg(
         long,
         value_name = "BYTES",
@@ -132,8 +132,8 @@ pub struct Settings {
     )]
     pub max_unread_bytes: usize,
 
-    /// What a worker may hold for all its clients together; who holds the most is let go of when it is more [default:
-    /// 512 MiB, or less: all workers together an eighth of the memory that the process may have]
+    /// Maximum bytes buffered for all clients of a worker; above it, the client with the largest buffer is disconnected
+    /// [default: 512 MiB, but at most an eighth of the available memory for all workers together]
     #[arg(
         long,
         value_name = "BYTES",
@@ -142,7 +142,7 @@ pub struct Settings {
     )]
     pub max_buffer_bytes: Option<usize>,
 
-    /// Names that a message may be sent to at once
+    /// Maximum number of recipients of one message
     #[arg(
         long,
         value_name = "COUNT",
@@ -152,11 +152,11 @@ pub struct Settings {
     )]
     pub max_recipients: usize,
 
-    /// Addresses and networks, with commas between, that are spared what is counted by source or time; or `none`
+    /// Addresses and networks, separated by commas, that are exempt from limits by source and time; or `none`
     #[arg(long, value_name = "NETWORKS", env = "CHAT_TRUSTED", default_value = Networks::LOOPBACK)]
     pub trusted: Networks,
 
-    /// Seconds that a login may take in all, from the connection to `welcome`
+    /// Maximum duration of a login in seconds, from the connection to `welcome`
     #[arg(
         long,
         value_name = "SECONDS",
@@ -166,7 +166,7 @@ pub struct Settings {
     )]
     pub login_time_out: u64,
 
-    /// Lines in a second that are taken from a client; what comes faster has to wait
+    /// Maximum lines per second and client; excess lines are delayed
     #[arg(
         long,
         value_name = "COUNT",
@@ -176,7 +176,7 @@ pub struct Settings {
     )]
     pub lines_per_second: u32,
 
-    /// Lines that are taken from a client at once after a pause, before that rate holds
+    /// Lines a client may send in a burst before --lines-per-second applies
     #[arg(
         long,
         value_name = "COUNT",
@@ -186,7 +186,7 @@ pub struct Settings {
     )]
     pub line_burst: u32,
 
-    /// Connections in a second that a worker takes at a listener; of what comes faster the others have to wait
+    /// Maximum connections accepted per second, per worker and listener; excess connections stay in the kernel's backlog
     #[arg(
         long,
         value_name = "COUNT",
@@ -196,7 +196,7 @@ pub struct Settings {
     )]
     pub connections_per_second: u32,
 
-    /// Connections that a worker takes at a listener at once after a pause, before that rate holds
+    /// Connections accepted in a burst, per worker and listener, before --connections-per-second applies
     #[arg(
         long,
         value_name = "COUNT",
@@ -206,7 +206,7 @@ pub struct Settings {
     )]
     pub connection_burst: u32,
 
-    /// Connections in a second that a worker takes from a source; of what comes faster each is refused
+    /// Maximum connections per second, per worker and source; excess connections are refused
     #[arg(
         long,
         value_name = "COUNT",
@@ -216,7 +216,7 @@ pub struct Settings {
     )]
     pub source_connections_per_second: u32,
 
-    /// Connections that a worker takes from a source at once after a pause, before that rate holds
+    /// Connections from a source in a burst, per worker, before --source-connections-per-second applies
     #[arg(
         long,
         value_name = "COUNT",
@@ -226,7 +226,7 @@ pub struct Settings {
     )]
     pub source_connection_burst: u32,
 
-    /// Balancers, as addresses and networks with commas between, whose connections begin with a PROXY header, version 2
+    /// Load balancers, as addresses and networks separated by commas, that send a PROXY header (version 2)
     #[arg(
         long,
         value_name = "NETWORKS",
@@ -235,7 +235,7 @@ pub struct Settings {
     )]
     pub proxy_from: Networks,
 
-    /// Seconds within which the PROXY header must be there
+    /// Seconds within which the PROXY header must arrive
     #[arg(
         long,
         value_name = "SECONDS",
@@ -255,7 +255,7 @@ impl Settings {
         self.process.run_dir.join("chat-stated.sock")
     }
 
-    /// What a worker may hold for all its clients.
+    /// Maximum bytes buffered for all clients of a worker.
     pub fn max_buffer_bytes(&self, available: AvailableMemory) -> usize {
         self.max_buffer_bytes.unwrap_or_else(|| {
             let bytes = available.bytes / 8 / u64::from(self.workers);
@@ -265,7 +265,7 @@ impl Settings {
         })
     }
 
-    /// Where clients connect without TLS.
+    /// The addresses for clients without TLS.
     pub fn plain_addresses(&self) -> anyhow::Result<Vec<ListenAddress>> {
         let addresses = self.listen.iter().filter_map(|listen| match listen {
             PlainListen::At(address) => Some(address.clone()),
@@ -274,15 +274,15 @@ impl Settings {
         let addresses: Vec<ListenAddress> = addresses.collect();
         match (addresses.len(), self.listen.len()) {
             (0, _) if self.listen_tls.is_empty() => {
-                bail!("there is no address to listen on: set --listen-tls, CHAT_LISTEN_TLS")
+                bail!("no address to listen on: set --listen-tls, CHAT_LISTEN_TLS")
             }
             (0, _) => Ok(addresses),
             (count, all) if count == all => Ok(addresses),
-            _ => bail!("--listen, CHAT_LISTEN: `none` stands alone"),
+            _ => bail!("--listen, CHAT_LISTEN: `none` cannot be combined with addresses"),
         }
     }
 
-    /// Fails if an address stands twice in the settings, which the system would call in use.
+    /// Fails if an address is repeated. The system would only report it as in use.
     pub fn refuse_repeated_addresses(&self) -> anyhow::Result<()> {
         let plain = self.plain_addresses()?;
         let all: Vec<&ListenAddress> = plain.iter().chain(&self.listen_tls).collect();
@@ -297,7 +297,7 @@ impl Settings {
         }
     }
 
-    /// Certificate and key, if TLS is spoken.
+    /// The files of certificate and key, if there are addresses for TLS.
     pub fn identity_files(&self) -> anyhow::Result<Option<IdentityFiles>> {
         if self.listen_tls.is_empty() {
             return Ok(None);
@@ -314,14 +314,14 @@ impl Settings {
         }
     }
 
-    /// The same, with no more clients than `descriptor_limit` allows.
+    /// Lowers the number of clients to what `descriptor_limit` allows.
     pub fn within_descriptor_limit(self, descriptor_limit: u64) -> Self {
-        // Few take less beside them: fewer join at a time.
+        // With few descriptors, a smaller reserve suffices, because fewer clients join at a time.
         let beside = DESCRIPTORS_BESIDE_CLIENTS.min(descriptor_limit / 2);
-        let room = descriptor_limit - beside;
-        let room = usize::try_from(room).unwrap_or(usize::MAX).max(1);
+        let free = descriptor_limit - beside;
+        let free = usize::try_from(free).unwrap_or(usize::MAX).max(1);
         Self {
-            max_clients: self.max_clients.min(room),
+            max_clients: self.max_clients.min(free),
             ..self
         }
     }
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_may_be_repeated_and_separated_by_commas() {
+    fn addresses_are_repeated_or_comma_separated() {
         let settings = parse(&["--listen=a:1,[::1]:2", "--listen", "10.0.0.1:3"]).unwrap();
         let addresses = settings.plain_addresses().unwrap();
         let shown: Vec<String> = addresses.iter().map(|a| a.to_string()).collect();
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_may_be_all_there_is_and_needs_certificate_and_key() {
+    fn tls_alone_needs_certificate_and_key() {
         let tls = ["--listen=none", "--listen-tls=a:1,[::1]:2"];
         let settings = parse(&tls).unwrap();
         assert_eq!(settings.plain_addresses().unwrap(), []);
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_given_twice_is_named() {
+    fn repeated_address_is_named() {
         let check = |flags: &[&str]| parse(flags).unwrap().refuse_repeated_addresses();
         for flags in [
             &["--listen=a:1,b:1,a:1"][..],

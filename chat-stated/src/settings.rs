@@ -18,16 +18,16 @@ use crate::passwords::cost::{HashingCost, MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_
 
 /// The state daemon of chatserv: accounts, sessions and message queues
 ///
-/// Runs in the foreground unless told otherwise. It serves the workers of chat-frontd over a Unix socket in the run
-/// directory. SIGTERM stops it in order; SIGHUP has it read the account file again.
+/// Runs in the foreground by default. It serves the workers of chat-frontd over a Unix socket in the run directory.
+/// SIGTERM stops it. On SIGHUP it re-reads the account file.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "chat-stated", version)]
 pub struct Settings {
-    /// Where and how the process runs.
+    /// Flags of the process.
     #[command(flatten)]
     pub process: ProcessOptions,
 
-    /// Seconds for which a user is blocked from an address after three wrong passwords
+    /// Seconds that a user is blocked from an address after three wrong passwords
     #[arg(
         long,
         value_name = "SECONDS",
@@ -37,16 +37,16 @@ pub struct Settings {
     )]
     pub block_time: u64,
 
-    /// Accounts there may be [default: 10000000, or fewer: one for every 4 KiB of the memory that the process may have]
+    /// Maximum number of accounts [default: 10000000, but at most one per 4 KiB of available memory]
     #[arg(long, value_name = "COUNT", env = "CHAT_MAX_ACCOUNTS")]
     pub max_accounts: Option<u32>,
 
-    /// What all messages that wait may take: 256 bytes each, 12 for each reader, and their texts [default: a quarter
-    /// of the memory that the process may have]
+    /// Budget of all waiting messages in bytes: 256 for each message, 12 for each recipient, and the texts [default: a
+    /// quarter of the available memory]
     #[arg(long, value_name = "BYTES", env = "CHAT_WAITING_BYTES")]
     pub waiting_bytes: Option<u64>,
 
-    /// Part of what is free of that which the messages of one sender may take
+    /// Percentage of the free part of this budget that the messages of one sender may use
     #[arg(
         long,
         value_name = "PERCENT",
@@ -56,15 +56,15 @@ pub struct Settings {
     )]
     pub sender_waiting_percent: u32,
 
-    /// Messages that may wait for one user, broadcasts not counted
+    /// Maximum messages waiting for one user, without broadcasts
     #[arg(long, value_name = "COUNT", env = "CHAT_QUEUE_MESSAGES", default_value_t = Limits::default().queue_messages)]
     pub queue_messages: u32,
 
-    /// Bytes of text that may wait for one user, broadcasts not counted
+    /// Maximum bytes of text waiting for one user, without broadcasts
     #[arg(long, value_name = "BYTES", env = "CHAT_QUEUE_BYTES", default_value_t = Limits::default().queue_bytes)]
     pub queue_bytes: u64,
 
-    /// Part of a user's queue that one sender may fill
+    /// Percentage of a user's queue that one sender may fill
     #[arg(
         long,
         value_name = "PERCENT",
@@ -74,43 +74,43 @@ pub struct Settings {
     )]
     pub sender_share_percent: u32,
 
-    /// Broadcasts that may wait for somebody
+    /// Maximum number of waiting broadcasts
     #[arg(long, value_name = "COUNT", env = "CHAT_BROADCAST_MESSAGES", default_value_t = Limits::default().broadcast_messages)]
     pub broadcast_messages: u32,
 
-    /// Bytes of text of broadcasts that may wait for somebody
+    /// Maximum bytes of text of waiting broadcasts
     #[arg(long, value_name = "BYTES", env = "CHAT_BROADCAST_BYTES", default_value_t = Limits::default().broadcast_bytes)]
     pub broadcast_bytes: u64,
 
-    /// Broadcasts that one sender may make in a minute
+    /// Maximum broadcasts per minute and sender
     #[arg(long, value_name = "COUNT", env = "CHAT_BROADCASTS_PER_MINUTE", default_value_t = Limits::default().broadcasts_per_minute)]
     pub broadcasts_per_minute: u32,
 
-    /// Addresses and networks, with commas between, that are spared what is counted by source; or `none`
+    /// Addresses and networks, separated by commas, that are exempt from limits by source; or `none`
     #[arg(long, value_name = "NETWORKS", env = "CHAT_TRUSTED", default_value = Networks::LOOPBACK)]
     pub trusted: Networks,
 
-    /// Connections there may be in all
+    /// Maximum connections in total
     #[arg(long, value_name = "COUNT", env = "CHAT_MAX_CONNECTIONS", default_value_t = SourceLimits::default().connections)]
     pub max_connections: usize,
 
-    /// Connections there may be from one address
+    /// Maximum connections from one address
     #[arg(long, value_name = "COUNT", env = "CHAT_MAX_ADDRESS_CONNECTIONS", default_value_t = SourceLimits::default().address_connections)]
     pub max_address_connections: u32,
 
-    /// Connections there may be from one /64 of IPv6
+    /// Maximum connections from one IPv6 /64
     #[arg(long, value_name = "COUNT", env = "CHAT_MAX_NETWORK_CONNECTIONS", default_value_t = SourceLimits::default().network_connections)]
     pub max_network_connections: u32,
 
-    /// Connections there may be in all on which nobody is logged in
+    /// Maximum unauthenticated connections in total
     #[arg(long, value_name = "COUNT", env = "CHAT_MAX_UNAUTHENTICATED", default_value_t = SourceLimits::default().unauthenticated)]
     pub max_unauthenticated: usize,
 
-    /// Connections there may be from one source (an IPv4 address or a /64) on which nobody is logged in
+    /// Maximum unauthenticated connections from one source (an IPv4 address or an IPv6 /64)
     #[arg(long, value_name = "COUNT", env = "CHAT_MAX_SOURCE_UNAUTHENTICATED", default_value_t = SourceLimits::default().source_unauthenticated)]
     pub max_source_unauthenticated: u32,
 
-    /// Wrong passwords in a minute from one source, whoever the users are
+    /// Maximum wrong passwords per minute from one source, for all users together
     #[arg(
         long,
         value_name = "COUNT",
@@ -120,7 +120,7 @@ pub struct Settings {
     )]
     pub logins_per_minute: u32,
 
-    /// Wrong passwords from one source after a pause, before that rate holds
+    /// Wrong passwords from one source in a burst before --logins-per-minute applies
     #[arg(
         long,
         value_name = "COUNT",
@@ -130,7 +130,7 @@ pub struct Settings {
     )]
     pub login_burst: u32,
 
-    /// Registrations in an hour from one source
+    /// Maximum registrations per hour from one source
     #[arg(
         long,
         value_name = "COUNT",
@@ -140,7 +140,7 @@ pub struct Settings {
     )]
     pub registrations_per_hour: u32,
 
-    /// Memory that the hash of a new password takes (argon2id)
+    /// Memory for the hash of a new password, in KiB (argon2id)
     #[arg(
         long,
         value_name = "KIB",
@@ -150,7 +150,7 @@ pub struct Settings {
     )]
     pub argon2_memory_kib: u32,
 
-    /// Passes over that memory (argon2id)
+    /// Number of passes over that memory (argon2id)
     #[arg(
         long,
         value_name = "COUNT",
@@ -160,7 +160,7 @@ pub struct Settings {
     )]
     pub argon2_iterations: u32,
 
-    /// Parts of that memory that could be filled side by side (argon2id)
+    /// Number of lanes of that memory (argon2id)
     #[arg(
         long,
         value_name = "COUNT",
@@ -170,11 +170,11 @@ pub struct Settings {
     )]
     pub argon2_lanes: u32,
 
-    /// With --reload: take the account file as it is, even if that disables most accounts
+    /// With --reload, accept the account file even if that disables most accounts
     #[arg(long, requires = "reload")]
     pub force: bool,
 
-    /// Entries in the journal after which they are put into a checkpoint
+    /// Number of journal entries after which a checkpoint is taken
     #[arg(
         long,
         value_name = "COUNT",
@@ -183,12 +183,12 @@ pub struct Settings {
     )]
     pub checkpoint_every_entries: u64,
 
-    /// Bytes of text of waiting messages that are kept in memory; the others are read from the disk [default: 64 MiB,
-    /// or less: a sixteenth of the memory that the process may have]
+    /// Maximum bytes of text of waiting messages in memory; the other texts are read from the disk [default: 64 MiB, but
+    /// at most a sixteenth of the available memory]
     #[arg(long, value_name = "BYTES", env = "CHAT_RESIDENT_TEXT_BYTES")]
     pub resident_text_bytes: Option<u64>,
 
-    /// Space held back on the disk, so that logins, logouts and reading go on when it is full
+    /// Disk space held in reserve, in bytes, so that logins, logouts and reading work when the disk is full
     #[arg(
         long,
         value_name = "MIB",

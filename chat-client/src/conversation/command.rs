@@ -60,9 +60,9 @@ pub(crate) const USAGES: &[Usage] = &[
     usage(
         words::PUSH,
         "push on|ack|off",
-        "whether messages come by themselves",
+        "when new messages are shown",
     ),
-    usage(words::IDS, "ids on|off", "whether messages bear numbers"),
+    usage(words::IDS, "ids on|off", "show message numbers"),
     usage(HELP, "help", "this list"),
     usage(QUIT, "quit", "log out; so do `logout` and Ctrl-D"),
 ];

@@ -111,7 +111,7 @@ fn settings_are_looked_at_without_touching_what_runs() {
     installation
         .program(FRONTD, &["--check-settings", "--listen=none"])
         .expect_status(1)
-        .expect_err("there is no address to listen on");
+        .expect_err("no address to listen on");
     installation.script("status").expect_status(3);
 }
 
@@ -214,7 +214,7 @@ fn a_build_is_announced_with_its_reason_and_only_when_there_is_one() {
     let announced = "building the release programs: ";
     assert_eq!(
         build(),
-        format!("{announced}not all are there; the first time takes some minutes\n")
+        format!("{announced}some are missing; the first time takes some minutes\n")
     );
     assert_eq!(build(), "");
     let source = fs::File::open(root.join("shared/a.rs")).unwrap();
@@ -228,9 +228,7 @@ fn a_build_is_announced_with_its_reason_and_only_when_there_is_one() {
     fs::remove_file(root.join("target/release/.built-by-scripts")).unwrap();
     assert_eq!(
         build(),
-        format!(
-            "{announced}it is not known from which sources they were built; that may take some minutes\n"
-        )
+        format!("{announced}their sources are unknown; this may take some minutes\n")
     );
 }
 

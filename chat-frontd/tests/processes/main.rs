@@ -81,7 +81,7 @@ fn starting_twice_and_stopping_twice_harms_nothing() {
     let installation = Installation::started();
     let before = installation.all_processes();
     let again = installation.script("start");
-    again.expect_status(0).expect_out("running already");
+    again.expect_status(0).expect_out("already running");
     again.expect_out("  nc 127.0.0.1 ");
     for daemon in [STATED, FRONTD] {
         let pid = installation.parent(daemon).pid;

@@ -129,7 +129,8 @@ fn a_limit_to_the_size_of_a_file_refuses_what_adds_and_reading_goes_on() {
 fn few_descriptors_are_warned_of_and_too_few_are_refused() {
     let installation = Installation::new();
     let said = within(&["--nofile=64:64".into()], &installation, "start", &[]);
-    let words = "warning: at most 32 clients a worker: the system allows a process 64 descriptors";
+    let words =
+        "warning: at most 32 clients per worker: the system allows a process 64 descriptors";
     said.expect_status(0).expect_err(words);
     let clients: Vec<TcpStream> = (0..20)
         .map(|_| TcpStream::connect(installation.address()).unwrap())

@@ -104,8 +104,7 @@ fn what_cannot_be_used_fails_the_start_and_is_named() {
     let swapped = key.replace("--tls-key", "--tls-cert");
     start(&[&swapped, &key]).expect_err("the certificate file has no certificate in PEM form");
     let said = installation.program(FRONTD, &["--detach", "--listen=none"]);
-    said.expect_status(1)
-        .expect_err("there is no address to listen on");
+    said.expect_status(1).expect_err("no address to listen on");
 }
 
 #[test]

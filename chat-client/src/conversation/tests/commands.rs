@@ -21,50 +21,46 @@ fn each_answer_has_its_own_words() {
         (
             "send (a alice b c) hi",
             "send:a,b",
-            "Not delivered to a, b: no such users. The others have it.",
+            "Not delivered to a, b: no such users. Delivered to the others.",
         ),
         ("broadcast hi", "sent:", "Sent to everyone."),
         ("fetch", "fetching", "No new messages."),
         (
             "push off",
             "push:off",
-            "Messages come only when asked for; an empty line fetches.",
+            "New messages are shown on request; an empty line fetches them.",
         ),
-        ("ids on", "ids:on", "Messages bear their numbers."),
+        ("ids on", "ids:on", "Message numbers are shown."),
         (
             "dance",
             "error:command:dance",
-            "There is no command `dance`. `help` shows what there is.",
+            "Unknown command `dance`. `help` lists the commands.",
         ),
-        (
-            "last x",
-            "error:args:last",
-            "That is not how it works. It is: `last MINUTES`",
-        ),
+        ("last x", "error:args:last", "Usage: `last MINUTES`"),
         (
             "who",
             "error:length:who",
-            "The line is longer than this server takes. Nothing was done.",
+            "The line is too long for this server. Nothing was done.",
         ),
         (
             "send alice x",
             "error:quota:send",
-            "Not sent: too much is waiting for one of the recipients already. Nobody has it; try again later.",
+            "Not sent: the queue of a recipient is full. Try again later.",
         ),
         (
             "broadcast x",
             "error:quota:broadcast",
-            "Not sent: too much has been broadcast lately. Nobody has it; try again later.",
+            "Not sent: there were too many broadcasts lately. Try again later.",
         ),
         (
             "send alice x",
             "error:full:send",
-            "Not done: the server has no room for it. Try again later.",
+            "Not done: the server has no free space for it. Try again later.",
         ),
         (
             "who",
             "error:busy:who",
-            "Not done: the server is too busy at the moment. Try again soon.",
+            "Not done: the server is busy. Try again soon.",
         ),
         ("who", "error:new:who", "The server refused `who`: new"),
         ("whois bob", "whois:bob,1", "whois:bob,1"),
@@ -101,7 +97,7 @@ fn a_word_too_much_ends_nothing() {
     play.is_asked(ASKED);
     play.came_out(&["* The arguments of `logout` are wrong."]);
     play.person_says("quit now").is_asked(ASKED);
-    play.came_out(&["* That is not how it works. It is: `quit`"]);
+    play.came_out(&["* Usage: `quit`"]);
     play.person_says("help me").is_asked(ASKED);
     assert!(play.log[0].contains("broadcast TEXT") && play.log.len() == 1);
 }

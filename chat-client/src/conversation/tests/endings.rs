@@ -8,8 +8,7 @@ use crate::wording::words_for;
 
 #[test]
 fn time_out_at_every_step() {
-    let told =
-        "* The server closed the connection, as nothing was sent for too long. You are offline.";
+    let told = "* The server closed the connection because nothing was sent for too long. You are offline.";
     Play::person()
         .server_says("timeout")
         .came_out(&[told, "= 3"]);
@@ -44,9 +43,9 @@ fn users_of_an_older_account_file_may_be_called_like_words() {
 
 #[test]
 fn a_lost_connection_is_told_at_every_step() {
-    let reason = || Some("the server broke it off".to_owned());
-    let told = "* The connection is lost: the server broke it off. You are offline; what was not acknowledged may not have been done.";
-    let unheard = "* The connection ended before the server had said anything: the server broke it off (does the server speak TLS there? try --tls).";
+    let reason = || Some("reset by the server".to_owned());
+    let told = "* Connection lost: reset by the server. You are offline. Commands without an answer may not have been carried out.";
+    let unheard = "* The server closed the connection without sending anything: reset by the server (does the server speak TLS there? try --tls).";
     Play::person()
         .handle(Input::ServerClosed(reason()))
         .came_out(&[unheard, "= 1"]);

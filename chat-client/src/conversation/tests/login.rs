@@ -8,18 +8,18 @@ fn login_of_a_person_asks_again_what_was_empty_or_wrong() {
     Play::person()
         .is_asked(Some(Question::Name))
         .person_says("")
-        .came_out(&["* An empty answer is not possible here."])
+        .came_out(&["* The answer must not be empty."])
         .is_asked(Some(Question::Name))
         .person_says("bob")
         .is_asked(None)
         .server_says("password")
         .is_asked(Some(Question::Password))
         .person_says("")
-        .came_out(&["-> bob", "* An empty answer is not possible here."])
+        .came_out(&["-> bob", "* The answer must not be empty."])
         .person_says("wrong")
         .server_says("password")
         .is_asked(Some(Question::Password))
-        .came_out(&["-> wrong", "* This is not the password of the account."])
+        .came_out(&["-> wrong", "* Wrong password."])
         .person_says("right")
         .server_says("welcome")
         .server_says("[2026-11-22T11:18:31Z] eve: hi")
@@ -48,11 +48,7 @@ fn a_new_account_is_offered_made_and_used() {
         .is_asked(Some(Question::RepeatPassword))
         .person_says("two")
         .is_asked(Some(Question::NewPassword))
-        .came_out(&[
-            "-> new",
-            "-> y",
-            "* The two passwords differ. Once more, please.",
-        ])
+        .came_out(&["-> new", "-> y", "* The two passwords differ. Try again."])
         .person_says("one")
         .person_says("one")
         .server_says("registered")
@@ -63,7 +59,7 @@ fn a_new_account_is_offered_made_and_used() {
         .came_out(&[
             "-> one",
             "-> one",
-            "* The account new has been made.",
+            "* The account new has been created.",
             "-> new",
             "-> one",
             "* Welcome, new. `help` shows the commands.",
@@ -122,7 +118,7 @@ fn a_script_makes_an_account_as_with_nc() {
         "-> y",
         "-> pw",
         "-> pw",
-        "* The account new has been made.",
+        "* The account new has been created.",
     ]);
     play.handle(Input::Leave).came_out(&["= 0"]);
 }
@@ -189,7 +185,7 @@ fn blocks_tell_how_long_they_last() {
         .came_out(&[
             "-> bob",
             "-> pw",
-            "* That was one wrong password too many. You are blocked from here for 1 second.",
+            "* Too many wrong passwords. You are blocked from this address for 1 second.",
             "= 4",
         ]);
 }

@@ -140,7 +140,7 @@ fn a_server_without_push_is_lived_with() {
     play.server_says("error:command:push")
         .server_says("DONE")
         .is_asked(ASKED);
-    play.came_out(&["* This server does not send messages by itself; an empty line fetches them."]);
+    play.came_out(&["* This server does not push messages. An empty line fetches them."]);
 }
 
 #[test]

@@ -1,46 +1,27 @@
 //! Reads the flags of a program from its command line and from environment variables.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, Error, Parser};
 
+use super::environment::unset_empty_variables;
 use crate::logs::output;
 
-/// Variables whose empty value has a meaning: here, that nobody is trusted.
-const EMPTY_IS_A_VALUE: [&str; 1] = ["CHAT_TRUSTED"];
-
-/// Parses the flags of program `P`. An empty variable counts as unset. Errors and help texts are printed here; the
-/// returned exit status tells them apart.
+/// Parses the flags of program `P`. Empty variables count as unset and are removed, so call this before any thread is
+/// started. Errors and help texts are printed here; the returned exit status tells them apart.
 pub fn parse<P: Parser>() -> Result<P, ExitCode> {
+    unset_empty_variables();
     let arguments: Vec<OsString> = env::args_os().collect();
     parse_from(&arguments).map_err(|error| print(&error, P::command(), &arguments))
 }
 
 fn parse_from<P: Parser>(arguments: &[OsString]) -> Result<P, Error> {
-    let mut command = without_empty_variables(P::command(), &|name| env::var_os(name));
+    let mut command = P::command();
     let mut matches = command.try_get_matches_from_mut(arguments)?;
     P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
-}
-
-/// Removes the variable of each flag if the variable is empty, also in subcommands.
-fn without_empty_variables(
-    command: Command,
-    value_of: &dyn Fn(&OsStr) -> Option<OsString>,
-) -> Command {
-    let is_empty = |name: &OsStr| {
-        let is_a_value = EMPTY_IS_A_VALUE.iter().any(|it| name == *it);
-        !is_a_value && value_of(name).is_some_and(|value| value.is_empty())
-    };
-    command
-        .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
-            true => argument.env(Resettable::Reset),
-            false => argument,
-        })
-        .mut_subcommands(|subcommand| without_empty_variables(subcommand, value_of))
 }
 
 fn print(error: &Error, command: Command, arguments: &[OsString]) -> ExitCode {
@@ -127,26 +108,5 @@ mod tests {
         let path = Some("PATH".to_owned());
         assert_eq!(source_in(command.clone(), &["x"]), path);
         assert_eq!(source_in(command, &["x", "many"]), None);
-    }
-
-    #[test]
-    fn empty_variables_count_as_unset() {
-        let argument = |name: &'static str| Arg::new(name).long(name).env(name);
-        let inner = Command::new("inner").arg(argument("EMPTY_INSIDE"));
-        let command = Command::new("x")
-            .args(["EMPTY", "SET", "UNSET", "CHAT_TRUSTED"].map(argument))
-            .subcommand(inner);
-        let command = without_empty_variables(command, &|name| match name.to_str() {
-            Some("UNSET") | None => None,
-            Some("SET") => Some("1".into()),
-            Some(_) => Some(OsString::new()),
-        });
-        let left = |command: &Command| -> Vec<String> {
-            let variables = command.get_arguments().filter_map(Arg::get_env);
-            variables.map(|it| it.display().to_string()).collect()
-        };
-        assert_eq!(left(&command), ["SET", "UNSET", "CHAT_TRUSTED"]);
-        let inner = command.get_subcommands().next().unwrap();
-        assert!(left(inner).is_empty());
     }
 }
