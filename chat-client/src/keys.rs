@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paste_is_text_only() {
+    fn paste_is_text_only() {
         use Key::{Character, Enter};
         assert_eq!(
             keys(b"\x1b[200~a\tb\x03\rc\x1b[A\x1b[201~\r"),

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_begins_a_row() {
+    fn no_text_begins_row() {
         let forged = format!("hi{}[03:09] dave: send me", " ".repeat(65));
         let shown = lay_out_message("[03:09] ann: ", &forged, 80);
         let rows: Vec<&str> = shown.split('\n').collect();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn every_width_of_terminal_and_character_is_kept() {
+    fn layout_fits_every_width() {
         for text in [
             "x",
             "漢",
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_end_between_words_if_these_are_short() {
+    fn rows_break_between_short_words() {
         let rows = |text: &str| lay_out_words(text, 16);
         assert_eq!(rows("one two three four"), "one two three \n  four");
         assert_eq!(rows("a aaaaaaaaaaaaaaaaaaaa"), "a aaaaaaaaaaaaa\n  aaaaaaa");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tab_is_four_spaces() {
+    fn tab_is_four_spaces() {
         assert_eq!(lay_out_message("bob: ", "a\tb", 80), "bob: a    b");
     }
 

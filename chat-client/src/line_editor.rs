@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_goes_with_its_character() {
+    fn mark_goes_with_its_character() {
         let mut editor = LineEditor::default();
         type_text(&mut editor, "ae\u{301}");
         editor.key(Key::Backspace, false);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_seen_as_one_goes_as_one() {
+    fn grapheme_is_deleted_as_one() {
         for seen in [
             "🇩🇪",
             "👩\u{200d}👧",
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_prompt_shows_its_end() {
+    fn long_prompt_shows_its_end() {
         let mut editor = LineEditor::default();
         let prompt = "There is no account with this name. Create one? [y/N] ";
         assert!(editor.draw(prompt, false, 80).ends_with(prompt));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pasted_tab_is_text_of_one_column() {
+    fn pasted_tab_is_text_of_one_column() {
         let mut editor = LineEditor::default();
         type_text(&mut editor, "a\tb");
         assert!(editor.draw("> ", false, 80).ends_with("> a b"));
@@ -366,14 +366,14 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_never_drawn() {
+    fn secret_is_never_drawn() {
         let mut editor = LineEditor::default();
         type_text(&mut editor, "hunter2");
         assert_eq!(editor.draw("Password: ", true, 80), "\r\u{1b}[KPassword: ");
     }
 
     #[test]
-    fn a_long_line_stays_in_its_row() {
+    fn long_line_stays_in_its_row() {
         let mut editor = LineEditor::default();
         type_text(&mut editor, "0123456789");
         assert!(editor.draw("> ", false, 8).ends_with("> 6789"));

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_cannot_leave_its_isolate() {
+    fn text_cannot_leave_its_isolate() {
         assert_eq!(isolated("hi"), "\u{2068}hi\u{2069}");
         assert_eq!(
             isolated("\u{2069}\u{202e}x"),

@@ -28,7 +28,7 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn input_with_a_byte_order_mark_and_cr_lf() {
+fn input_with_byte_order_mark_and_crlf() {
     let run = run(
         &format!("{LOGIN}{LOGOUT}"),
         b"\xef\xbb\xbfbob\r\npw\r\nlogout\r\n",
@@ -37,7 +37,7 @@ fn input_with_a_byte_order_mark_and_cr_lf() {
 }
 
 #[test]
-fn input_in_utf16_is_named_and_not_sent() {
+fn utf16_input_is_refused() {
     let marked = utf16("bob\npw\n");
     for input in [&marked[..], &marked[2..]] {
         let run = run("! broken", input);
@@ -109,7 +109,7 @@ fn password_files_as_people_save_them() {
 }
 
 #[test]
-fn a_variable_set_to_nothing_counts_as_unset() {
+fn empty_variable_counts_as_unset() {
     let server = FakeServer::play(dialogue(&format!("{LOGIN}{LOGOUT}")), false);
     let mut command = client();
     for name in [

@@ -17,7 +17,7 @@ const WHO: &str = "> who\n < bob\n < DONE\n";
 const LOGOUT: &str = "> logout\n < goodbye\n ! end\n";
 
 #[test]
-fn a_password_is_not_shown_after_a_stop() {
+fn password_stays_hidden_after_stop() {
     for term in ["dumb", "xterm"] {
         let mut terminal = Terminal::start_shell(&format!("{LOGIN}{LOGOUT}"), term);
         terminal.wait_for("shell: ").press("$client\r");
@@ -42,7 +42,7 @@ fn a_password_is_not_shown_after_a_stop() {
 
 /// By a signal that no program can catch, and by something that changes the mode meanwhile, as shells do.
 #[test]
-fn a_password_is_not_shown_after_a_stop_from_outside() {
+fn password_stays_hidden_after_external_stop() {
     for term in ["dumb", "xterm"] {
         let mut terminal = Terminal::start(&format!("{LOGIN}{LOGOUT}"), &["--no-push"], term);
         terminal.wait_for("User name: ").press("bob\r");
@@ -64,7 +64,7 @@ fn a_password_is_not_shown_after_a_stop_from_outside() {
 }
 
 #[test]
-fn a_script_around_the_client_stops_with_it() {
+fn surrounding_script_stops_too() {
     let dir = tempfile::tempdir().expect("a directory");
     let script = dir.path().join("script");
     fs::write(&script, "$client\necho status $?\n").expect("a file");
@@ -97,7 +97,7 @@ fn a_script_around_the_client_stops_with_it() {
 }
 
 #[test]
-fn a_client_stops_while_its_output_is_full() {
+fn client_stops_with_full_output() {
     let mut steps = dialogue("> bob\n < password\n > hunter2\n < welcome");
     let message = "[2026-11-22T11:18:31Z] eve: hi\n".repeat(20_000);
     steps.push(Step::SayBytes(message.into_bytes()));

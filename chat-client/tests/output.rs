@@ -107,7 +107,7 @@ fn nothing_is_sent_before_all_was_written() {
 }
 
 #[test]
-fn a_command_follows_once_all_was_written() {
+fn command_follows_once_all_was_written() {
     let end = "> who\n < bob\n < DONE\n > logout\n < goodbye\n ! end";
     let (server, mut child, mut output) = client_with_more_than_fits(end);
     drop(child.stdin.take());
@@ -119,7 +119,7 @@ fn a_command_follows_once_all_was_written() {
 }
 
 #[test]
-fn termination_while_the_output_is_full_confirms_nothing() {
+fn termination_with_full_output_confirms_nothing() {
     let (server, mut child, _output) = client_with_more_than_fits("! broken");
     send_signal(&child, Signal::SIGTERM);
     assert_eq!(child.wait().expect("an end").code(), Some(1));
@@ -127,7 +127,7 @@ fn termination_while_the_output_is_full_confirms_nothing() {
 }
 
 #[test]
-fn time_with_a_full_output_is_no_silence_of_the_server() {
+fn full_output_pauses_answer_timeout() {
     let mut steps = dialogue("> bob\n < password\n > pw\n < welcome");
     steps.push(Step::SayBytes(messages(5000)));
     steps.extend(dialogue(
@@ -159,7 +159,7 @@ fn time_with_a_full_output_is_no_silence_of_the_server() {
 }
 
 #[test]
-fn an_output_that_does_not_block_is_waited_for() {
+fn nonblocking_output_is_awaited() {
     let mut steps = dialogue("> bob\n < password\n > pw\n < welcome");
     steps.push(Step::SayBytes(messages(8000)));
     steps.extend(dialogue("< DONE\n > logout\n < goodbye\n ! end"));
@@ -176,7 +176,7 @@ fn an_output_that_does_not_block_is_waited_for() {
 }
 
 #[test]
-fn a_closed_output_is_an_error_before_anything_is_read() {
+fn closed_output_is_an_early_error() {
     // Nobody listens there: it does not come to that.
     let mut command = shell(">&-", "1");
     command.stdin(Stdio::null());
@@ -206,7 +206,7 @@ fn shell(redirection: &str, port: &str) -> Command {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_leaves_messages_queued() {
+fn failed_output_leaves_messages_queued() {
     let full = || OpenOptions::new().write(true).open("/dev/full");
     for output in [full(), File::open("/dev/null")] {
         let server = FakeServer::play(
@@ -223,7 +223,7 @@ fn an_output_that_cannot_be_written_leaves_messages_queued() {
 }
 
 #[test]
-fn help_that_cannot_be_shown_is_an_error() {
+fn unwritable_help_is_an_error() {
     for (redirection, status) in [("", 0), (">/dev/full", 1), (">&-", 1)] {
         let mut command = shell(&format!("--help {redirection}"), "1");
         let run: Run = command.output().expect("a shell").into();
@@ -233,7 +233,7 @@ fn help_that_cannot_be_shown_is_an_error() {
 }
 
 #[test]
-fn lost_words_do_not_stop_the_work() {
+fn lost_words_do_not_stop_work() {
     for redirection in ["2>/dev/full", "2>&-", "2</dev/null"] {
         let steps = format!(
             "> bob\n < password\n > pw\n < welcome\n < {MESSAGE}\n < DONE\n > send x hi\n < send:x\n < DONE
@@ -281,7 +281,7 @@ fn words_wait_for_room() {
 }
 
 #[test]
-fn a_closed_input_is_an_empty_one() {
+fn closed_input_is_empty_one() {
     let server = FakeServer::play(dialogue("! end"), false);
     let mut command = shell("<&-", &server.address.port().to_string());
     let run: Run = command.output().expect("a shell").into();

@@ -28,7 +28,7 @@ fn stderr_lines(run: &Run) -> Vec<&str> {
 }
 
 #[test]
-fn a_script_logs_in_sends_reads_and_leaves() {
+fn script_sends_and_reads() {
     let run = play(
         "bob\npw\nsend alice hi\nwho\nwhois eve\n\nquit\n",
         &format!(
@@ -56,7 +56,7 @@ fn a_script_logs_in_sends_reads_and_leaves() {
 }
 
 #[test]
-fn the_end_of_the_input_is_a_logout_and_remaining_answers_are_shown() {
+fn end_of_input_logs_out() {
     // The last line has no end, and counts.
     let run = play(
         "bob\npw\nfetch",
@@ -73,7 +73,7 @@ fn the_end_of_the_input_is_a_logout_and_remaining_answers_are_shown() {
 }
 
 #[test]
-fn undelivered_messages_and_refusals_are_told_and_give_status_6() {
+fn refusals_give_status_6() {
     let run = play(
         "bob\npw\nsend (x alice) hi\nlogout\n",
         "> bob\n < password\n > pw\n < welcome\n < DONE
@@ -106,7 +106,7 @@ fn undelivered_messages_and_refusals_are_told_and_give_status_6() {
 }
 
 #[test]
-fn an_account_is_made_by_a_script() {
+fn account_is_made_by_script() {
     let run = play(
         "new\ny\npw\npw\nnew\npw\n",
         "> new\n < register\n > y\n < password\n > pw\n > pw\n < registered
@@ -116,7 +116,7 @@ fn an_account_is_made_by_a_script() {
 }
 
 #[test]
-fn a_refused_login_sends_nothing_more_and_gives_status_5() {
+fn refused_login_gives_status_5() {
     for steps in [
         "> bob\n < register\n ! end",
         "> bob\n < username\n ! end",
@@ -149,7 +149,7 @@ fn a_refused_login_sends_nothing_more_and_gives_status_5() {
 }
 
 #[test]
-fn blocks_give_status_4_and_time_outs_status_3() {
+fn blocks_and_time_outs_have_own_status() {
     let run = play("bob\npw\n", "> bob\n < blocked:43");
     assert_eq!(run.status, Some(4));
     assert!(run.stderr.contains("blocked from here for 43 seconds more"));
@@ -164,7 +164,7 @@ fn blocks_give_status_4_and_time_outs_status_3() {
 }
 
 #[test]
-fn a_server_that_dies_at_any_step_gives_status_1() {
+fn dying_server_gives_status_1() {
     let steps = dialogue(
         "> bob\n < password\n > pw\n < welcome\n < DONE\n > who\n < bob\n < DONE\n > logout\n < goodbye",
     );
@@ -184,7 +184,7 @@ fn a_server_that_dies_at_any_step_gives_status_1() {
 }
 
 #[test]
-fn a_torn_line_of_a_dying_server_is_not_shown() {
+fn torn_line_is_not_shown() {
     let mut steps = dialogue("> bob\n < password\n > pw\n < welcome");
     steps.push(Step::SayBytes(
         b"[2026-11-22T11:18:31Z] eve: do not att".to_vec(),
@@ -194,7 +194,7 @@ fn a_torn_line_of_a_dying_server_is_not_shown() {
 }
 
 #[test]
-fn no_server_is_trusted_with_the_terminal() {
+fn no_server_is_trusted_with_terminal() {
     let mut steps = dialogue("> bob\n < password\n > pw\n < welcome");
     steps.push(Step::SayBytes(
         b"[2026-11-22T11:18:31Z] e\x1bve: \x1b]0;x\x07\x9b\r\n".to_vec(),
@@ -235,7 +235,7 @@ fn lines_too_long_are_refused_here() {
 }
 
 #[test]
-fn push_may_be_asked_for_by_a_script_itself() {
+fn script_may_request_push() {
     let run = play(
         "bob\npw\npush on\nids on\nlogout\n",
         "> bob\n < password\n > pw\n < welcome\n < DONE\n > push ack\n < push:ack\n < DONE
@@ -251,7 +251,7 @@ fn push_may_be_asked_for_by_a_script_itself() {
 }
 
 #[test]
-fn a_silent_server_is_given_up() {
+fn silent_server_is_given_up() {
     let server = FakeServer::play(dialogue("> bob\n ! end"), false);
     let mut command = client();
     command.args([
@@ -270,7 +270,7 @@ fn a_silent_server_is_given_up() {
 }
 
 #[test]
-fn an_output_that_nobody_reads_breaks_the_connection_off() {
+fn unread_output_resets_connection() {
     // A reset, so that the server keeps the message queued: it was never shown.
     let server = FakeServer::play(
         dialogue(&format!(
@@ -293,7 +293,7 @@ fn an_output_that_nobody_reads_breaks_the_connection_off() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named() {
+fn missing_server_is_named() {
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.local_addr().expect("an address").port()
@@ -311,7 +311,7 @@ fn a_server_that_is_not_there_is_named() {
 }
 
 #[test]
-fn names_and_the_environment_lead_to_the_server() {
+fn server_comes_from_arguments_or_environment() {
     // `localhost` may be ::1 first, where nobody listens: the next address is tried.
     let server = FakeServer::play(dialogue("! end"), false);
     let mut command = client();
@@ -372,7 +372,7 @@ fn usage_help_and_version() {
 }
 
 #[test]
-fn a_password_comes_from_a_file_that_is_its_owners_alone() {
+fn password_file_must_be_private() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("password");
     std::fs::write(&file, "pw of bob\r\nnot this\n").unwrap();
@@ -403,7 +403,7 @@ fn a_password_comes_from_a_file_that_is_its_owners_alone() {
 }
 
 #[test]
-fn a_client_that_dies_leaves_no_image_of_its_memory() {
+fn dying_client_leaves_no_core_dump() {
     let server = FakeServer::play(dialogue("> bob\n < password\n ! end"), false);
     let mut command = client();
     command.arg(server.address.ip().to_string());

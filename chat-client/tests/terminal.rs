@@ -23,7 +23,7 @@ fn log_in(terminal: &mut Terminal) {
 }
 
 #[test]
-fn prompts_and_a_password_that_is_not_shown() {
+fn password_is_not_echoed() {
     for term in ["xterm", "dumb"] {
         let mut terminal = Terminal::start(&format!("{LOGIN}{PUSH}{PUSH_OFF}{LOGOUT}"), &[], term);
         terminal.wait_for("User name: ").press("\r");
@@ -42,7 +42,7 @@ fn prompts_and_a_password_that_is_not_shown() {
 }
 
 #[test]
-fn no_key_of_a_password_appears() {
+fn no_key_of_password_appears() {
     for term in ["xterm", "dumb"] {
         let mut terminal = Terminal::start(
             "> bob\n < register\n > y\n < password\n > hunter2\n > hunter2\n < registered
@@ -77,7 +77,7 @@ fn no_key_of_a_password_appears() {
 }
 
 #[test]
-fn a_message_does_not_tear_the_line_being_typed() {
+fn message_does_not_tear_typed_line() {
     let mut terminal = Terminal::start(
         &format!(
             "{LOGIN}> who\n < bob\n < DONE\n ! cue\n < [2020-01-01T23:30:00Z] eve: hi
@@ -104,7 +104,7 @@ fn a_message_does_not_tear_the_line_being_typed() {
 }
 
 #[test]
-fn what_was_pushed_is_acknowledged_once_it_was_shown() {
+fn shown_push_is_acknowledged() {
     let mut terminal = Terminal::start(
         &format!(
             "{LOGIN}{PUSH}! cue\n < [2020-01-01T23:30:00Z] eve: hi\n > fetch\n < fetching\n < DONE\n < timeout"
@@ -121,7 +121,7 @@ fn what_was_pushed_is_acknowledged_once_it_was_shown() {
 }
 
 #[test]
-fn interrupt_clears_the_line_and_then_leaves() {
+fn interrupt_clears_line_then_leaves() {
     let mut terminal = Terminal::start(&format!("{LOGIN}{LOGOUT}"), &["--no-push"], "xterm");
     log_in(&mut terminal);
     terminal
@@ -145,7 +145,7 @@ fn termination_logs_out_in_good_order() {
 }
 
 #[test]
-fn a_server_that_times_out_or_goes_is_told_at_the_prompt() {
+fn lost_server_is_reported_at_prompt() {
     for (end, words, status) in [
         ("< timeout", "as nothing was sent for too long", 3),
         ("! reset", "Connection lost: reset by the server.", 1),
@@ -162,7 +162,7 @@ fn a_server_that_times_out_or_goes_is_told_at_the_prompt() {
 }
 
 #[test]
-fn a_terminal_that_is_gone_breaks_the_connection_off() {
+fn lost_terminal_resets_connection() {
     let server = FakeServer::play(dialogue(&format!("{LOGIN}! broken")), false);
     let (mut child, mut terminal) = start_client(&server, &["--no-push"], "xterm");
     terminal.write_all(b"bob\rhunter2\r").expect("a keyboard");
@@ -204,7 +204,7 @@ fn tab_completes_and_up_recalls() {
 }
 
 #[test]
-fn a_paste_is_neither_run_nor_completed() {
+fn paste_is_neither_run_nor_completed() {
     let mut terminal = Terminal::start(
         &format!(
             "{LOGIN}> who\n < alice bob\n < DONE\n > send bob x: a\tb logout\n < sent:\n < DONE\n{LOGOUT}"
@@ -257,7 +257,7 @@ fn no_message_looks_like_another_senders() {
 }
 
 #[test]
-fn what_was_typed_is_shown_at_the_end() {
+fn unsent_text_is_shown_at_end() {
     for (end, words) in [
         ("< timeout", "nothing was sent for too long"),
         ("! reset", "The connection is lost"),

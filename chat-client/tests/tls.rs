@@ -131,7 +131,7 @@ fn dialogue(stream: Stream) -> std::io::Result<()> {
 }
 
 #[test]
-fn a_ca_file_comes_as_people_save_it() {
+fn ca_file_may_have_any_line_ends() {
     let good = |pem: &str| -> Vec<Vec<u8>> {
         vec![
             [b"\xef\xbb\xbf", pem.as_bytes()].concat(),
@@ -153,7 +153,7 @@ fn a_ca_file_comes_as_people_save_it() {
 }
 
 #[test]
-fn a_file_of_the_system_is_read_like_a_ca_file() {
+fn system_file_is_read_like_ca_file() {
     let server = Server::start(&["localhost"], dialogue);
     let ca = server.ca();
     let pem = fs::read(&ca).expect("a file");
@@ -173,7 +173,7 @@ fn a_file_of_the_system_is_read_like_a_ca_file() {
 }
 
 #[test]
-fn a_ca_file_is_not_used_in_part() {
+fn damaged_ca_file_is_refused() {
     let server = Server::start(&["localhost"], nothing);
     let ca = server.ca();
     let pem = fs::read_to_string(&ca).expect("a file");
@@ -199,7 +199,7 @@ fn a_ca_file_is_not_used_in_part() {
 }
 
 #[test]
-fn who_gives_the_servers_own_certificate_is_told_what_helps() {
+fn own_certificate_as_ca_gets_advice() {
     let server = Server::issued_by_a_ca("localhost", nothing);
     let own = server.dir.path().join("own.pem");
     let flags = ["--ca", own.to_str().expect("a path")];
@@ -221,7 +221,7 @@ fn nothing(mut stream: Stream) -> std::io::Result<()> {
 }
 
 #[test]
-fn a_server_that_is_who_it_says_is_talked_to_and_told_farewell() {
+fn valid_server_gets_close_notify() {
     for (host, names) in [
         ("localhost", &["chat.example", "localhost"][..]),
         ("127.0.0.1", &["127.0.0.1"]),
@@ -238,7 +238,7 @@ fn a_server_that_is_who_it_says_is_talked_to_and_told_farewell() {
 
 /// A shell does it with control-Z and `fg`.
 #[test]
-fn a_client_that_is_stopped_in_the_middle_of_the_handshake_goes_on_afterwards() {
+fn stopped_client_continues_handshake() {
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let server = Server::start(&["localhost"], move |stream| {
@@ -276,7 +276,7 @@ fn a_client_that_is_stopped_in_the_middle_of_the_handshake_goes_on_afterwards() 
 }
 
 #[test]
-fn a_server_of_another_name_is_told_nothing() {
+fn server_with_wrong_name_is_refused() {
     let server = Server::start(&["chat.example", "other.example"], nothing);
     let ca = server.ca();
     let flags = ["--ca", ca.to_str().expect("a path")];
@@ -290,7 +290,7 @@ fn a_server_of_another_name_is_told_nothing() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_not_trusted() {
+fn unknown_issuer_is_not_trusted() {
     let server = Server::start(&["localhost"], nothing);
     let other = Server::start(&["localhost"], nothing);
     let ca = other.ca();
@@ -306,7 +306,7 @@ fn a_certificate_that_nobody_vouches_for_is_not_trusted() {
 }
 
 #[test]
-fn what_speaks_no_tls_and_files_that_are_none_are_named() {
+fn plain_server_and_bad_files_are_named() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener
         .local_addr()
@@ -360,7 +360,7 @@ fn what_speaks_no_tls_and_files_that_are_none_are_named() {
 }
 
 #[test]
-fn who_leaves_tls_out_is_asked_whether_it_is_wanted() {
+fn plain_client_is_hinted_at_tls() {
     let server = Server::start(&["localhost"], |mut stream| {
         // What no handshake begins with is answered by an alert.
         let read = stream.read(&mut [0; 1024]);
@@ -409,7 +409,7 @@ fn who_leaves_tls_out_is_asked_whether_it_is_wanted() {
 }
 
 #[test]
-fn a_connection_that_is_cut_off_is_no_end() {
+fn truncated_tls_is_a_lost_connection() {
     let server = Server::start(&["localhost"], |mut stream| {
         let mut byte = [0];
         while byte != *b"\n" {

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_is_found_over_both_kinds_of_addresses() {
+    fn source_is_ipv4_or_ipv6() {
         let bytes = header(PROXY, TCP_OVER_IPV4, &ipv4());
         assert_eq!(parse(&bytes), complete(28, "192.0.2.7:4660"));
         let bytes = header(PROXY, TCP_OVER_IPV6, &ipv6("2001:db8::7"));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_the_addresses_is_skipped_and_the_clients_bytes_are_left() {
+    fn extensions_are_skipped() {
         let mut rest = ipv4();
         rest.extend([4, 0, 3, 1, 2, 3]);
         let mut bytes = header(PROXY, TCP_OVER_IPV4, &rest);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_balancer_may_speak_for_itself_or_for_nobody() {
+    fn header_may_name_no_client() {
         for bytes in [
             LOCAL_HEADER.to_vec(),
             header(LOCAL, UNSPECIFIED, &[]),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_refused_at_once() {
+    fn garbage_header_is_refused_at_once() {
         for bytes in [&b"PROXY TCP4 1.2.3.4"[..], b"a", b"\r\n\r\n\0\r\nQUIT\r"] {
             assert_eq!(parse(bytes), Err(ProxyHeaderError::Signature));
         }

@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn buffers_follow_the_memory() {
+    fn buffers_follow_memory() {
         let by = MemorySource::ControlGroup;
         let of = |settings: &Settings, bytes| {
             settings.max_buffer_bytes(AvailableMemory { bytes, by }) >> 20
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_repeated_or_comma_separated() {
+    fn addresses_may_be_repeated_or_joined() {
         let settings = parse(&["--listen=a:1,[::1]:2", "--listen", "10.0.0.1:3"]).unwrap();
         let addresses = settings.plain_addresses().unwrap();
         let shown: Vec<String> = addresses.iter().map(|a| a.to_string()).collect();

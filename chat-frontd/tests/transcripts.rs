@@ -184,7 +184,7 @@ fn another_directory() {
 
 /// Under TLS it is byte for byte the same: what is acknowledged and confirmed, too.
 #[test]
-fn over_tls_it_is_the_same() {
+fn over_tls_it_is_same() {
     const FILES: [&str; 14] = [
         "fin_answered.chat",
         "fin_at_each_step.chat",
@@ -209,7 +209,7 @@ fn over_tls_it_is_the_same() {
 
 /// What `docs/protocol.md` shows is what one sees.
 #[test]
-fn examples_of_the_protocol_document() {
+fn examples_of_protocol_document() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
     let text = std::fs::read_to_string(&path).unwrap();
     let dialogues = document::examples("docs/protocol.md", &text).unwrap();

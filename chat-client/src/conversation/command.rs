@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recipients_are_read_as_the_server_reads_them() {
+    fn recipients_are_parsed_like_in_the_server() {
         let send = |line: &str| recipients(line).join(" ");
         assert_eq!(send("send a hi b"), "a");
         assert_eq!(send("send (a b a) hi"), "a b");

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_have_their_sockets_set_up_without_a_call() {
+    fn clients_inherit_socket_options() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = open(address.parse().unwrap()) else {
                 continue;
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_in_use_is_explained() {
+    fn port_in_use_is_explained() {
         let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
         let taken = first.local_addr().unwrap().to_string();
         let error = listen_on_all(&[taken.parse().unwrap()], "--listen", &[]).unwrap_err();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_own_address_in_the_way_is_named() {
+    fn conflicting_own_address_is_named() {
         let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
         let port = first.local_addr().unwrap().port();
         let own = [first];
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_own_port_may_be_in_use_when_settings_are_checked() {
+    fn settings_check_accepts_own_port() {
         let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
         let taken = first.local_addr().unwrap();
         let addresses = [taken.to_string().parse().unwrap()];
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_another_host_is_explained() {
+    fn address_of_another_host_is_explained() {
         // Reserved for documentation, so no host has it.
         let error = listen_on_all(&["192.0.2.1:0".parse().unwrap()], "--listen", &[]).unwrap_err();
         assert!(error.to_string().ends_with("this host has no such address"));

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_what_is_open_is_warned_of() {
+    fn open_plain_address_has_warning() {
         for (text, is_warned_of) in [
             ("127.0.0.1:4119", false),
             ("[::1]:4119", false),

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_counts() {
+    fn only_answer_counts() {
         probe_server(b"register\n").unwrap();
         let not_served = |result: Result<Seen, ProbeError>| match result {
             Err(ProbeError::NotServed(error)) => error,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_reached_tells_nothing() {
+    fn unreachable_address_proves_nothing() {
         // Nobody has a connection with everybody.
         let result = probe("255.255.255.255:9".parse().unwrap(), false);
         assert!(

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn ticket_keys_are_replaced_and_the_one_before_stays_for_as_long() {
+    fn previous_ticket_key_stays_valid() {
         let dir = tempfile::tempdir().unwrap();
         let files = IdentityFiles {
             certificate: dir.path().join("cert.pem"),
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_cannot_be_used_is_named_and_on_reload_the_old_one_stays() {
+    fn unusable_pair_is_named_and_not_loaded() {
         let dir = tempfile::tempdir().unwrap();
         let files = IdentityFiles {
             certificate: dir.path().join("cert.pem"),
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_certificate_replaces_no_valid_one() {
+    fn expired_certificate_replaces_no_valid_one() {
         let dir = tempfile::tempdir().unwrap();
         let files = IdentityFiles {
             certificate: dir.path().join("cert.pem"),
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_shown_and_a_missing_issuer_is_named() {
+    fn missing_issuer_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let files = IdentityFiles {
             certificate: dir.path().join("cert.pem"),
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn without_tls_no_key_is_made_and_nothing_ever_changes() {
+    fn configuration_without_tls_never_changes() {
         let mut tls_configuration = TlsConfigurationSource::new(2, None).unwrap();
         assert!(!tls_configuration.at(0) && tls_configuration.next_due_ms().is_none());
         let configuration = TlsConfiguration::decode(&tls_configuration.current()).unwrap();

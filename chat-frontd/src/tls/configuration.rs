@@ -74,7 +74,7 @@ mod tests {
     use crate::tls::identity::testing::identity;
 
     #[test]
-    fn what_is_encoded_is_decoded_and_what_is_cut_off_is_not() {
+    fn configuration_round_trip_and_truncation() {
         let configuration = TlsConfiguration {
             first_tls_listener: 3,
             identity: Some(identity("a.example")),

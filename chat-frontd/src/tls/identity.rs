@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_with_its_key_is_taken_and_another_key_is_not() {
+    fn key_must_match_certificate() {
         let mut one = identity("one.example");
         one.certified_key(&provider()).unwrap();
         one.key_pem = identity("two.example").key_pem;
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_that_cannot_be_used_is_told_apart() {
+    fn unusable_files_have_own_errors() {
         let good = identity("one.example");
         let without_certificate = Identity {
             certificates_pem: good.key_pem.to_vec(),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_and_a_certificate_are_read_however_they_were_saved() {
+    fn files_may_have_any_line_ends() {
         let good = identity("one.example");
         for end in ["\r\n", "\r", " \n"] {
             let saved = |bytes: &[u8]| {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_is_put_in_order_and_a_gap_is_named() {
+    fn chain_is_sorted_and_gap_is_named() {
         let root = issued("Root", None);
         let middle = issued("Middle", Some(&root));
         let leaf = issued("one.example", Some(&middle));

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_common_name_is_found() {
+    fn common_name_is_found() {
         let der = certificate(&["a.example"]);
         let parsed = EndEntityCert::try_from(&der).unwrap();
         assert_eq!(common_name(parsed.issuer()), "rcgen self signed cert");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_has_no_names_and_does_no_harm() {
+    fn truncated_certificate_has_no_names() {
         let whole = certificate(&["chat.example.org", "203.0.113.10"]);
         for end in 0..whole.len() {
             let cut = CertificateDer::from(whole[..end].to_vec());

@@ -160,7 +160,7 @@ AAEC
     }
 
     #[test]
-    fn a_file_is_the_same_however_it_was_saved() {
+    fn blocks_do_not_depend_on_line_ends() {
         for (end, before) in [
             ("\n", ""),
             ("\r\n", "\u{feff}"),

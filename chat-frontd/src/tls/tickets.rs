@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn tickets_are_opened_by_whoever_has_the_key_until_it_is_replaced_twice() {
+    fn ticket_is_valid_until_second_rotation() {
         let [first, second, third] = [(); 3].map(|()| TicketKey::random().unwrap());
         let ticket = tickets(&[&first]).encrypt(b"a session").unwrap();
         assert!(!ticket.windows(9).any(|window| window == b"a session"));

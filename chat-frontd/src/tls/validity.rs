@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_times_are_those_in_the_certificate_and_warnings_come_in_time() {
+    fn expiry_is_warned_of_in_time() {
         let mut parameters = rcgen::CertificateParams::new(["a.example".to_owned()]).unwrap();
         parameters.not_before = rcgen::date_time_ymd(2026, 1, 2);
         parameters.not_after = rcgen::date_time_ymd(2026, 3, 4);

@@ -23,7 +23,7 @@ pub(crate) fn limit_descriptors(process: ProcessIdentity, more: usize) {
 }
 
 #[test]
-fn a_worker_without_descriptors_does_not_spin_and_takes_the_next_when_there_are_some() {
+fn worker_without_descriptors_does_not_spin() {
     let server = Server::start(&[MAY_BE_LIMITED, ("CHAT_WORKERS", "1")]);
     let worker = server.installation.children(FRONTD)[0];
     let mut good = server.log_in(source(2), "foobar", "passpass");

@@ -53,7 +53,7 @@ fn flood(round: usize, lines: usize) -> Vec<u8> {
 }
 
 #[test]
-fn who_floods_with_lists_and_never_reads_costs_others_nothing() {
+fn unread_lists_cost_others_nothing() {
     let (server, mut attackers) = attacked(&[]);
     let (worker, state) = (server.worker, server.state());
     let before = [worker, state].map(|process| server.memory_of(process));
@@ -84,7 +84,7 @@ fn who_floods_with_lists_and_never_reads_costs_others_nothing() {
 }
 
 #[test]
-fn who_floods_with_lists_and_reads_them_holds_nobody_up() {
+fn many_lists_delay_nobody() {
     let (server, attackers) = attacked(&[]);
     let state = server.state();
     let readers: Vec<_> = attackers

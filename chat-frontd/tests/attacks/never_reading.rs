@@ -28,7 +28,7 @@ fn send_all(sender: &mut Connection, others: &Server) {
 
 /// Twelve megabytes are pushed to it, which is more than the kernel's buffers hold.
 #[test]
-fn who_never_reads_what_is_pushed_to_him_costs_little_holds_nobody_up_and_loses_nothing() {
+fn unread_pushes_cost_others_nothing() {
     let server = Server::start(&[]);
     let mut sender = server.log_in("windows", "withglass");
     expect(&mut sender, "DONE");

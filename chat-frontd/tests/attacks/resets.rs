@@ -41,7 +41,7 @@ fn descriptors(server: &Server) -> usize {
 }
 
 #[test]
-fn twenty_thousand_connections_that_are_reset_leave_nothing_behind() {
+fn reset_connections_leave_nothing_behind() {
     // So that this process may count what descriptors the workers have.
     let sandbox = match geteuid().is_root() {
         true => "best-effort",
@@ -83,7 +83,7 @@ fn twenty_thousand_connections_that_are_reset_leave_nothing_behind() {
 }
 
 #[test]
-fn who_breaks_a_connection_before_it_is_taken_is_nothing_to_the_state_daemon() {
+fn early_reset_never_reaches_state_daemon() {
     let server = Server::start(&[("CHAT_WORKERS", "1"), ("CHAT_MAX_ADDRESS_CONNECTIONS", "2")]);
     let mut good = server.log_in(source(2), "windows", "withglass");
     let worker = server.installation.children(FRONTD)[0];

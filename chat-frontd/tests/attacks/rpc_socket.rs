@@ -34,7 +34,7 @@ fn replace_a_worker(server: &Server) {
 }
 
 #[test]
-fn garbage_endless_frames_halves_and_silence_disturb_no_worker() {
+fn bad_frames_disturb_no_worker() {
     let server = Server::start(&[]);
     let mut good = server.log_in(source(2), "foobar", "passpass");
     let workers = server.installation.children(FRONTD);
@@ -70,7 +70,7 @@ fn garbage_endless_frames_halves_and_silence_disturb_no_worker() {
 }
 
 #[test]
-fn a_state_daemon_without_descriptors_serves_its_workers_and_takes_new_ones_when_there_are_some() {
+fn state_daemon_survives_lack_of_descriptors() {
     let server = Server::start(&[MAY_BE_LIMITED]);
     let state = server.installation.children(STATED)[0];
     let mut good = server.log_in(source(2), "foobar", "passpass");

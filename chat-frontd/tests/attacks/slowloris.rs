@@ -53,7 +53,7 @@ impl Dripper {
 }
 
 #[test]
-fn who_drips_is_sent_away_in_every_phase_and_others_are_served_meanwhile() {
+fn slow_senders_are_disconnected_in_every_phase() {
     let dir = tempfile::tempdir().unwrap();
     let certificate = Certificate::make(dir.path());
     let server = Server::start(&[
@@ -139,7 +139,7 @@ fn long_proxy_header() -> Vec<u8> {
 }
 
 #[test]
-fn an_endless_name_is_refused_once_and_not_listened_to_for_ever() {
+fn endless_name_is_refused_once() {
     let server = Server::start(&[]);
     let mut good = server.log_in(source(2), "foobar", "passpass");
     let mut endless = server.connect(source(3));

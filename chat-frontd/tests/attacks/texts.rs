@@ -12,7 +12,7 @@ fn line(client: &mut Connection) -> String {
 
 /// A forged line behind everything that somebody may take for the end of one.
 #[test]
-fn no_text_makes_a_second_line_or_reaches_a_terminal_as_a_control() {
+fn text_cannot_add_lines_or_controls() {
     let server = Server::start(&[]);
     let mut reader = server.log_in(source(2), "windows", "withglass");
     let mut sender = server.log_in(source(3), "foobar", "passpass");
@@ -64,7 +64,7 @@ fn no_text_makes_a_second_line_or_reaches_a_terminal_as_a_control() {
 
 /// They are no control characters: LF alone ends a line, and `chat-client` replaces them (`safe_text.rs`).
 #[test]
-fn unicode_separators_stay_in_the_line_they_came_in() {
+fn unicode_separators_do_not_split_lines() {
     let server = Server::start(&[]);
     let mut client = server.log_in(source(2), "foobar", "passpass");
     let text = "a\u{2028}[2026-11-22T11:18:31Z] windows: b\u{2029}c";
@@ -77,7 +77,7 @@ fn unicode_separators_stay_in_the_line_they_came_in() {
 }
 
 #[test]
-fn one_sender_fills_his_share_of_a_victims_queue_and_others_reach_the_victim() {
+fn one_sender_fills_only_its_share() {
     let server = Server::start(&[("CHAT_QUEUE_MESSAGES", "20")]);
     let mut victim = server.connect(source(4));
     says(&mut victim, "victim", "register");
@@ -108,7 +108,7 @@ fn one_sender_fills_his_share_of_a_victims_queue_and_others_reach_the_victim() {
 
 /// Who sends the state daemon what no client can have written is taken for a broken worker, and ended with all its clients.
 #[test]
-fn names_that_would_break_the_answer_are_refused_among_others_and_hurt_nobody() {
+fn malformed_recipient_names_hurt_nobody() {
     let server = Server::start(&[("CHAT_WORKERS", "1"), ("CHAT_MAX_LINE_BYTES", "65536")]);
     let mut reader = server.log_in(source(2), "windows", "withglass");
     let mut sender = server.log_in(source(3), "foobar", "passpass");

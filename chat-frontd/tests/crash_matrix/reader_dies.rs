@@ -228,7 +228,7 @@ macro_rules! transports {
             }
 
             #[test]
-            fn at_the_login() {
+            fn at_login() {
                 try_login(Scene::open(Server::$start()));
             }
         })*

@@ -36,7 +36,7 @@ fn expect_closed(mut connection: Connection) {
 }
 
 #[test]
-fn limits_blocks_and_logs_see_the_client_behind_the_balancer() {
+fn limits_apply_to_client_behind_balancer() {
     let server = Server::start(&[
         ("CHAT_PROXY_FROM", "127.0.0.9,127.0.0.64/26"),
         ("CHAT_TRUSTED", "127.0.0.9"),
@@ -71,7 +71,7 @@ fn limits_blocks_and_logs_see_the_client_behind_the_balancer() {
 }
 
 #[test]
-fn a_balancer_may_look_whether_clients_are_served() {
+fn balancer_may_probe() {
     let server = Server::start(&[("CHAT_PROXY_FROM", "127.0.0.9")]);
     let mut local = server.connect(source(9));
     local.send(&local_header()).unwrap();
@@ -81,7 +81,7 @@ fn a_balancer_may_look_whether_clients_are_served() {
 }
 
 #[test]
-fn a_balancer_may_run_on_the_same_host() {
+fn balancer_may_run_on_same_host() {
     let server = Server::start(&[("CHAT_PROXY_FROM", "127.0.0.0/8")]);
     let status = server.installation.program(FRONTD, &["--status"]);
     status.expect_status(0).expect_out("a client was served");
@@ -90,7 +90,7 @@ fn a_balancer_may_run_on_the_same_host() {
 }
 
 #[test]
-fn a_balancer_that_sends_no_header_is_not_served() {
+fn balancer_without_header_is_refused() {
     let server = Server::start(&[
         ("CHAT_PROXY_FROM", "127.0.0.9"),
         ("CHAT_PROXY_TIME_OUT", "1"),
@@ -112,7 +112,7 @@ fn a_balancer_that_sends_no_header_is_not_served() {
 }
 
 #[test]
-fn from_others_a_header_is_a_bad_name() {
+fn header_from_others_is_a_name() {
     let server = Server::start(&[("CHAT_PROXY_FROM", "127.0.0.9")]);
     let mut client = server.connect(source(8));
     client.send(&header([192, 0, 2, 7])).unwrap();

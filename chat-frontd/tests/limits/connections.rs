@@ -12,7 +12,7 @@ use crate::installation::{FRONTD, PATIENCE, STATED, kill, wait_until};
 use crate::server::{Server, expect, expect_rejected, says, source};
 
 #[test]
-fn a_source_has_so_many_connections_over_all_workers_silent_ones_too() {
+fn source_limit_spans_all_workers() {
     let server = Server::start(&[("CHAT_MAX_ADDRESS_CONNECTIONS", "4")]);
     let mut clients = vec![server.served(source(2)), server.served(source(2))];
     // Silent: that they are counted is seen by the fifth only.
@@ -75,7 +75,7 @@ fn wait_for_room(server: &Server) -> crate::connection::Connection {
 }
 
 #[test]
-fn who_is_trusted_is_spared_what_counts_by_source_but_not_the_totals() {
+fn trusted_sources_obey_only_totals() {
     let server = Server::start(&[
         ("CHAT_TRUSTED", "127.0.0.5"),
         ("CHAT_MAX_ADDRESS_CONNECTIONS", "1"),
@@ -89,7 +89,7 @@ fn who_is_trusted_is_spared_what_counts_by_source_but_not_the_totals() {
 }
 
 #[test]
-fn connections_that_are_not_logged_in_have_limits_of_their_own_and_little_time() {
+fn unauthenticated_connections_have_own_limits() {
     let server = Server::start(&[
         ("CHAT_MAX_SOURCE_UNAUTHENTICATED", "2"),
         ("CHAT_MAX_UNAUTHENTICATED", "3"),
@@ -149,7 +149,7 @@ fn a_64_of_ipv6_is_one_source() {
 }
 
 #[test]
-fn who_finds_all_places_taken_is_told_so() {
+fn full_server_answers_busy() {
     let server = Server::start(&[("CHAT_WORKERS", "1"), ("CHAT_MAX_CLIENTS", "2")]);
     let one = server.served(source(2));
     let _two = server.served(source(3));
@@ -171,7 +171,7 @@ fn who_finds_all_places_taken_is_told_so() {
 }
 
 #[test]
-fn who_holds_the_most_memory_is_let_go_of_and_the_others_go_on() {
+fn largest_buffer_is_disconnected() {
     let server = Server::start(&[
         ("CHAT_WORKERS", "1"),
         ("CHAT_MAX_BUFFER_BYTES", "65536"),
@@ -196,7 +196,7 @@ fn who_holds_the_most_memory_is_let_go_of_and_the_others_go_on() {
 }
 
 #[test]
-fn silent_connections_are_turned_away_as_well() {
+fn silent_connections_are_rejected_too() {
     let server = Server::start(&[("CHAT_MAX_CONNECTIONS", "1")]);
     let _first = server.served(source(2));
     expect_rejected(server.connect(source(3)));

@@ -47,7 +47,7 @@ fn guess_until_blocked(mut client: Connection) {
 }
 
 #[test]
-fn the_filter_finds_those_who_guess_and_nobody_else() {
+fn filter_finds_only_guessers() {
     let server = Server::start(&[
         ("CHAT_LOGIN_BURST", "4"),
         ("CHAT_LOGINS_PER_MINUTE", "1"),
@@ -96,7 +96,7 @@ fn expect_only_the_guesser(server: &Server) {
 }
 
 #[test]
-fn what_a_stranger_says_cannot_have_another_banned() {
+fn client_cannot_get_another_banned() {
     // Names of the account file may have such characters; nobody else can be called so.
     let name = "x=security:%event=blocked|source=10.0.0.1";
     let server = Server::start(&[]);

@@ -8,7 +8,7 @@ use crate::installation::{FRONTD, PATIENCE, STATED};
 use crate::server::{Server, expect, says, source};
 
 #[test]
-fn a_source_that_guesses_passwords_is_throttled_and_locks_nobody_out() {
+fn guessing_source_is_throttled() {
     let server = Server::start(&[("CHAT_LOGIN_BURST", "3"), ("CHAT_LOGINS_PER_MINUTE", "1")]);
     let mut guesser = server.connect(source(2));
     says(&mut guesser, "foobar", "password");
@@ -37,7 +37,7 @@ fn right_passwords_do_not_count_as_tries() {
 }
 
 #[test]
-fn a_source_makes_so_many_accounts() {
+fn source_makes_so_many_accounts() {
     let server = Server::start(&[("CHAT_REGISTRATIONS_PER_HOUR", "2")]);
     let register = |from, name: &str, answer: &str| {
         let mut client = server.connect(source(from));
@@ -60,7 +60,7 @@ fn a_source_makes_so_many_accounts() {
 }
 
 #[test]
-fn lines_that_come_too_fast_are_answered_later_all_of_them() {
+fn fast_lines_are_delayed_not_lost() {
     let server = Server::start(&[("CHAT_LINES_PER_SECOND", "10"), ("CHAT_LINE_BURST", "5")]);
     let mut client = server.log_in(source(2), "foobar", "passpass");
     let began = Instant::now();
@@ -76,7 +76,7 @@ fn lines_that_come_too_fast_are_answered_later_all_of_them() {
 }
 
 #[test]
-fn a_line_without_end_is_read_as_fast_as_lines_would_be_and_not_faster() {
+fn endless_line_obeys_line_rate() {
     let server = Server::start(&[
         ("CHAT_LINES_PER_SECOND", "10"),
         ("CHAT_LINE_BURST", "5"),
@@ -99,7 +99,7 @@ fn a_line_without_end_is_read_as_fast_as_lines_would_be_and_not_faster() {
 }
 
 #[test]
-fn strangers_who_connect_too_fast_are_taken_later_all_of_them() {
+fn fast_connections_are_delayed_not_refused() {
     let server = Server::start(&[
         ("CHAT_WORKERS", "1"),
         ("CHAT_CONNECTIONS_PER_SECOND", "5"),
@@ -115,7 +115,7 @@ fn strangers_who_connect_too_fast_are_taken_later_all_of_them() {
 }
 
 #[test]
-fn a_source_that_connects_too_fast_is_refused_and_others_are_not() {
+fn fast_source_is_refused() {
     let server = Server::start(&[
         ("CHAT_WORKERS", "1"),
         ("CHAT_SOURCE_CONNECTIONS_PER_SECOND", "1"),
@@ -156,7 +156,7 @@ fn a_source_that_connects_too_fast_is_refused_and_others_are_not() {
 }
 
 #[test]
-fn trusted_sources_connect_as_fast_as_they_like() {
+fn trusted_sources_connect_without_limit() {
     let server = Server::start(&[
         ("CHAT_WORKERS", "1"),
         ("CHAT_TRUSTED", "127.0.0.2"),
@@ -172,7 +172,7 @@ fn trusted_sources_connect_as_fast_as_they_like() {
 }
 
 #[test]
-fn a_message_goes_to_so_many_at_most_and_a_queue_holds_so_many() {
+fn recipients_and_queues_are_limited() {
     let server = Server::start(&[
         ("CHAT_MAX_RECIPIENTS", "2"),
         ("CHAT_QUEUE_MESSAGES", "2"),

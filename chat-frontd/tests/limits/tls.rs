@@ -32,7 +32,7 @@ fn shake_hands(connection: Connection, certificate: &Certificate) -> Result<Conn
 }
 
 #[test]
-fn the_proxy_header_comes_before_the_handshake() {
+fn proxy_header_precedes_handshake() {
     let (server, certificate) = start(&[("CHAT_PROXY_FROM", "127.0.0.9")]);
     let mut connection = server.connect(source(9));
     connection.send(&header([192, 0, 2, 7])).unwrap();
@@ -43,7 +43,7 @@ fn the_proxy_header_comes_before_the_handshake() {
 }
 
 #[test]
-fn handshakes_that_are_never_done_count_as_connections() {
+fn unfinished_handshakes_count_as_connections() {
     let (server, certificate) = start(&[
         ("CHAT_MAX_ADDRESS_CONNECTIONS", "2"),
         ("CHAT_HANDSHAKE_TIME_OUT", "600"),
@@ -69,7 +69,7 @@ fn handshakes_that_are_never_done_count_as_connections() {
 }
 
 #[test]
-fn silent_connections_from_many_sources_keep_no_newcomer_waiting() {
+fn silent_connections_delay_nobody() {
     const SOURCES: u8 = 20;
     const OF_A_SOURCE: usize = 20;
     let (server, certificate) = start(&[

@@ -19,7 +19,7 @@ const OPERATORS_SCRIPTS: [&str; 7] = [
 ];
 
 #[test]
-fn a_wrong_value_from_the_environment_names_its_variable() {
+fn bad_value_names_its_variable() {
     let installation = Installation::new();
     for (program, variable) in [(FRONTD, "CHAT_WORKERS"), (STATED, "BLOCK_TIME")] {
         let mut command = installation.command(bin_dir().join(program));
@@ -43,7 +43,7 @@ fn a_wrong_value_from_the_environment_names_its_variable() {
 }
 
 #[test]
-fn who_reads_only_the_beginning_of_a_status_is_told_nothing_more() {
+fn closed_pipe_ends_status_quietly() {
     let installation = Installation::new();
     installation.script("start").expect_status(0);
     for _ in 0..20 {
@@ -63,7 +63,7 @@ fn who_reads_only_the_beginning_of_a_status_is_told_nothing_more() {
 }
 
 #[test]
-fn a_restart_with_a_wrong_setting_stops_nothing() {
+fn restart_with_bad_setting_stops_nothing() {
     let installation = Installation::started();
     let processes = installation.all_processes();
     let restart = |variables: &[(&str, &str)]| {
@@ -100,7 +100,7 @@ fn a_restart_with_a_wrong_setting_stops_nothing() {
 }
 
 #[test]
-fn settings_are_looked_at_without_touching_what_runs() {
+fn settings_check_changes_nothing() {
     let installation = Installation::new();
     for program in [FRONTD, STATED] {
         installation
@@ -116,7 +116,7 @@ fn settings_are_looked_at_without_touching_what_runs() {
 }
 
 #[test]
-fn a_script_may_be_called_through_a_link() {
+fn script_may_be_called_through_link() {
     let installation = Installation::new();
     let dir = tempfile::tempdir().unwrap();
     for name in ["status", "stop", "reload", "restart", "start", "build"] {
@@ -137,7 +137,7 @@ fn a_script_may_be_called_through_a_link() {
 }
 
 #[test]
-fn a_script_that_is_asked_for_help_gives_it_and_does_nothing_else() {
+fn script_help_has_no_side_effects() {
     let installation = Installation::started();
     let processes = installation.all_processes();
     let log = installation.log(STATED);
@@ -171,7 +171,7 @@ fn a_script_that_is_asked_for_help_gives_it_and_does_nothing_else() {
 }
 
 #[test]
-fn a_build_is_announced_with_its_reason_and_only_when_there_is_one() {
+fn build_is_announced_with_reason() {
     let checkout = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(checkout.path()).unwrap();
     for dir in ["scripts", "shared", "chat-stated", "bin"] {
@@ -233,7 +233,7 @@ fn a_build_is_announced_with_its_reason_and_only_when_there_is_one() {
 }
 
 #[test]
-fn a_front_end_without_a_state_daemon_gives_up_and_says_why() {
+fn front_end_alone_gives_up() {
     let installation = Installation::new();
     let said = installation.program(FRONTD, &["--detach", "--start-patience=1"]);
     said.expect_status(1)
@@ -244,7 +244,7 @@ fn a_front_end_without_a_state_daemon_gives_up_and_says_why() {
 }
 
 #[test]
-fn every_script_is_a_shell_script_that_finds_its_environment() {
+fn every_script_finds_its_environment() {
     for entry in fs::read_dir(repository().join("scripts")).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() || path.ends_with("environment.sh") {

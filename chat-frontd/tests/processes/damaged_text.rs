@@ -32,7 +32,7 @@ fn dialogue(installation: &Installation, said: &str) -> String {
 }
 
 #[test]
-fn who_is_to_get_a_damaged_text_is_told_so_and_all_others_chat_on() {
+fn damaged_text_affects_only_its_reader() {
     let installation = Installation::of_ann_and_bob();
     installation.program(STATED, &FLAGS).expect_status(0);
     let frontd = ["--detach", "--workers=1"];

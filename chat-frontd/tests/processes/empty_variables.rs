@@ -16,7 +16,7 @@ fn variables(program: &str) -> Vec<String> {
 }
 
 #[test]
-fn empty_variables_count_as_unset_in_daemons() {
+fn daemons_ignore_empty_variables() {
     let installation = Installation::new();
     for (program, one) in [(FRONTD, "TIME_OUT"), (STATED, "BLOCK_TIME")] {
         let variables = variables(program);
@@ -31,7 +31,7 @@ fn empty_variables_count_as_unset_in_daemons() {
 }
 
 #[test]
-fn empty_variables_count_as_unset_in_the_client() {
+fn client_ignores_empty_variables() {
     let variables = variables("chat-client");
     assert!(variables.contains(&"CHAT_PORT".to_owned()), "{variables:?}");
     let installation = Installation::new();

@@ -50,7 +50,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 #[test]
-fn start_returns_through_a_pipe_and_the_daemons_keep_nothing_of_the_starter() {
+fn started_daemons_keep_no_descriptors() {
     let installation = Installation::new().observable();
     let dir = tempfile::tempdir().unwrap();
     let mine = dir.path().join("of the starter");
@@ -77,7 +77,7 @@ fn start_returns_through_a_pipe_and_the_daemons_keep_nothing_of_the_starter() {
 }
 
 #[test]
-fn starting_twice_and_stopping_twice_harms_nothing() {
+fn repeated_start_and_stop_are_harmless() {
     let installation = Installation::started();
     let before = installation.all_processes();
     let again = installation.script("start");
@@ -105,7 +105,7 @@ fn starting_twice_and_stopping_twice_harms_nothing() {
 }
 
 #[test]
-fn status_tells_by_its_exit_status_whether_clients_are_served() {
+fn exit_status_tells_health() {
     let installation = Installation::new();
     installation.script("status").expect_status(3);
     installation.script("reload").expect_status(1);
@@ -121,7 +121,7 @@ fn status_tells_by_its_exit_status_whether_clients_are_served() {
 }
 
 #[test]
-fn a_misspelt_setting_is_named_at_the_start() {
+fn misspelt_setting_is_named() {
     let misspelt = Installation::new().with("CHAT_LOGIN_BRUST", "1");
     let said = misspelt.script("start");
     said.expect_status(0)
@@ -134,7 +134,7 @@ fn a_misspelt_setting_is_named_at_the_start() {
 }
 
 #[test]
-fn files_are_for_their_owner_alone_and_the_account_file_is_never_replaced() {
+fn files_are_private_and_accounts_kept() {
     let installation = Installation::new();
     fs::create_dir(&installation.run_dir).unwrap();
     let accounts = installation.file("user_pass.txt");
@@ -155,7 +155,7 @@ fn files_are_for_their_owner_alone_and_the_account_file_is_never_replaced() {
 }
 
 #[test]
-fn a_killed_worker_is_replaced_and_the_others_stay() {
+fn killed_worker_is_replaced() {
     let installation = Installation::started();
     let before = installation.children(FRONTD);
     kill(before[0], Signal::SIGKILL);
@@ -176,7 +176,7 @@ fn a_killed_worker_is_replaced_and_the_others_stay() {
 }
 
 #[test]
-fn a_status_that_could_not_be_written_is_written_once_it_can_be() {
+fn failed_status_write_is_retried() {
     let installation = Installation::started();
     let logged = |daemon, text: &str| installation.log(daemon).matches(text).count();
     for daemon in [STATED, FRONTD] {
@@ -210,7 +210,7 @@ fn a_status_that_could_not_be_written_is_written_once_it_can_be() {
 }
 
 #[test]
-fn a_killed_state_process_is_replaced_and_who_connects_meanwhile_waits() {
+fn killed_state_process_is_replaced() {
     let installation = Installation::started();
     let before = installation.children(STATED);
     let workers = installation.children(FRONTD);
@@ -229,7 +229,7 @@ fn a_killed_state_process_is_replaced_and_who_connects_meanwhile_waits() {
 }
 
 #[test]
-fn killed_parents_take_their_children_along_and_start_mends_it() {
+fn start_recovers_from_killed_parents() {
     let installation = Installation::started();
     let before = installation.all_processes();
     kill(installation.parent(FRONTD), Signal::SIGKILL);
@@ -244,7 +244,7 @@ fn killed_parents_take_their_children_along_and_start_mends_it() {
 }
 
 #[test]
-fn a_state_daemon_that_dies_while_the_front_end_starts_is_started_again() {
+fn state_daemon_is_restarted_during_start() {
     let installation = Installation::started();
     installation.program(FRONTD, &["--stop"]).expect_status(0);
     let state = installation.parent(STATED);
@@ -264,7 +264,7 @@ fn a_state_daemon_that_dies_while_the_front_end_starts_is_started_again() {
 }
 
 #[test]
-fn stop_ends_what_a_killed_parent_left_behind() {
+fn stop_ends_orphans() {
     let installation = Installation::started();
     let before = installation.all_processes();
     for daemon in [STATED, FRONTD] {
@@ -278,7 +278,7 @@ fn stop_ends_what_a_killed_parent_left_behind() {
 }
 
 #[test]
-fn a_stale_pid_file_is_neither_believed_nor_obeyed() {
+fn stale_pid_file_is_ignored() {
     let installation = Installation::new();
     fs::create_dir(&installation.run_dir).unwrap();
     let mut untrusted = Command::new("sleep").arg("600").spawn().unwrap();
@@ -301,7 +301,7 @@ fn a_stale_pid_file_is_neither_believed_nor_obeyed() {
 }
 
 #[test]
-fn a_port_in_use_fails_the_start_and_leaves_nothing_behind() {
+fn port_in_use_fails_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut installation = Installation::new();
     installation.listen = taken.local_addr().unwrap().to_string();
@@ -328,7 +328,7 @@ fn a_port_in_use_fails_the_start_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_run_directory_that_cannot_be_used_is_named() {
+fn unusable_run_directory_is_named() {
     let mut installation = Installation::new();
     let file = installation.run_dir.clone();
     fs::write(&file, "a file, not a directory").unwrap();
@@ -349,7 +349,7 @@ fn a_run_directory_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn a_start_without_the_account_file_disables_nobody() {
+fn missing_account_file_disables_nobody() {
     let installation = Installation::new();
     fs::create_dir(&installation.run_dir).unwrap();
     let accounts = installation.file("user_pass.txt");
@@ -363,7 +363,7 @@ fn a_start_without_the_account_file_disables_nobody() {
 }
 
 #[test]
-fn a_setting_that_makes_no_sense_keeps_nothing_from_being_stopped() {
+fn bad_setting_does_not_prevent_stop() {
     let installation = Installation::started();
     let processes = installation.all_processes();
     for (script, status) in [
@@ -381,7 +381,7 @@ fn a_setting_that_makes_no_sense_keeps_nothing_from_being_stopped() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_named() {
+fn unwritable_log_is_named() {
     let installation = Installation::new();
     fs::create_dir_all(installation.file("chat-frontd.log")).unwrap();
     installation
@@ -392,7 +392,7 @@ fn a_log_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_state_process_that_cannot_start_fails_the_start_with_its_own_words() {
+fn start_reports_error_of_state_process() {
     let installation = Installation::new();
     fs::create_dir(&installation.run_dir).unwrap();
     fs::write(installation.file("state"), "a file, not a directory").unwrap();
@@ -409,7 +409,7 @@ fn a_state_process_that_cannot_start_fails_the_start_with_its_own_words() {
 }
 
 #[test]
-fn in_the_foreground_a_daemon_ends_in_order_when_told_to() {
+fn foreground_daemon_stops_on_signal() {
     let installation = Installation::new();
     let start = |daemon: &str| {
         let program = Path::new(env!("CARGO_BIN_EXE_chat-frontd")).with_file_name(daemon);
@@ -439,7 +439,7 @@ fn in_the_foreground_a_daemon_ends_in_order_when_told_to() {
 
 /// A worker that has never had the state daemon serves nobody, but leaves nobody without an answer either.
 #[test]
-fn without_a_state_daemon_workers_that_are_new_say_so_too() {
+fn new_workers_report_missing_state_daemon() {
     let installation = Installation::started();
     let mut ended = vec![installation.parent(STATED)];
     ended.extend(installation.children(STATED));
@@ -453,7 +453,7 @@ fn without_a_state_daemon_workers_that_are_new_say_so_too() {
 }
 
 #[test]
-fn of_several_starts_at_once_all_find_it_running() {
+fn concurrent_starts_all_succeed() {
     let installation = Installation::new();
     std::thread::scope(|scope| {
         for _ in 0..3 {

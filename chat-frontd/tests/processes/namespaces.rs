@@ -71,7 +71,7 @@ pub(crate) fn of_ordinary_user() -> Installation {
 const PID_NAMESPACE: [&str; 4] = ["--pid", "--fork", "--mount-proc", "--kill-child"];
 
 #[test]
-fn scripts_outside_a_container_signal_nobody_and_say_so() {
+fn scripts_do_not_signal_other_namespaces() {
     if !may_have(&PID_NAMESPACE) {
         return;
     }
@@ -113,7 +113,7 @@ fn scripts_outside_a_container_signal_nobody_and_say_so() {
 }
 
 #[test]
-fn children_that_are_hidden_in_proc_are_not_gone() {
+fn hidden_children_are_not_gone() {
     if !may_have(&["-m"]) || !are_programs_open_to_all() {
         return;
     }
@@ -134,7 +134,7 @@ fn children_that_are_hidden_in_proc_are_not_gone() {
 }
 
 #[test]
-fn without_proc_a_start_says_what_is_missing() {
+fn start_without_proc_has_advice() {
     if !may_have(&["-m"]) {
         return;
     }
@@ -151,7 +151,7 @@ fn without_proc_a_start_says_what_is_missing() {
 }
 
 #[test]
-fn an_address_that_cannot_be_reached_is_a_warning() {
+fn unreachable_address_is_a_warning() {
     if !may_have(&["-m", "-n"]) {
         return;
     }
@@ -174,7 +174,7 @@ fn an_address_that_cannot_be_reached_is_a_warning() {
 }
 
 #[test]
-fn a_user_namespace_without_the_users_keeps_the_user_and_says_so() {
+fn unmapped_users_keep_the_user() {
     if !may_have(&["-Ur"]) || !are_programs_open_to_all() {
         return;
     }

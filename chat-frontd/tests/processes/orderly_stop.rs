@@ -35,7 +35,7 @@ impl Client {
 
 /// The second promise of the protocol: that the server ends is no word of the client's, which may hang, and die unread.
 #[test]
-fn a_stop_leaves_in_the_queue_what_its_reader_has_not_confirmed() {
+fn stop_keeps_unconfirmed_messages() {
     let installation = Installation::of_ann_and_bob();
     for stop in ["stop", "restart"] {
         installation.script("start").expect_status(0);

@@ -101,7 +101,7 @@ fn programs_do_their_work_without_output() {
 }
 
 #[test]
-fn nothing_panics_without_an_error_output() {
+fn nothing_panics_without_error_output() {
     let installation = Installation::new();
     for (program, arguments, status) in [
         (STATED, &["--unknown"][..], 2),

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::installation::{Installation, STATED, kill, wait_until};
 
 #[test]
-fn reload_reaches_the_children_and_ends_none() {
+fn reload_reaches_all_children() {
     let installation = Installation::started();
     let before = installation.all_processes();
     installation.script("reload").expect_status(0);
@@ -21,7 +21,7 @@ fn reload_reaches_the_children_and_ends_none() {
 }
 
 #[test]
-fn reload_says_what_came_of_it_and_returns_when_that_holds() {
+fn reload_returns_with_its_result() {
     let installation = Installation::started();
     let accounts = installation.file("user_pass.txt");
     let kept = "kept,53649f6e45138ef119c955d04bf042562f6e2946\n";
@@ -57,7 +57,7 @@ fn reload_says_what_came_of_it_and_returns_when_that_holds() {
 }
 
 #[test]
-fn a_reload_never_takes_the_answer_to_another_one_for_its_own() {
+fn concurrent_reloads_get_own_results() {
     let installation = Installation::started();
     let accounts = installation.file("user_pass.txt");
     let kept = "kept,53649f6e45138ef119c955d04bf042562f6e2946\n";

@@ -24,7 +24,7 @@ fn required() -> Installation {
 }
 
 #[test]
-fn children_have_no_privileges_and_the_system_calls_of_a_filter() {
+fn children_have_no_privileges() {
     let installation = required();
     installation.script("start").expect_status(0);
     for daemon in [STATED, FRONTD] {
@@ -66,7 +66,7 @@ fn children_have_no_privileges_and_the_system_calls_of_a_filter() {
 }
 
 #[test]
-fn started_as_root_the_children_are_two_users_with_what_is_theirs() {
+fn root_starts_children_as_two_users() {
     if !geteuid().is_root() {
         return;
     }
@@ -102,7 +102,7 @@ fn started_as_root_the_children_are_two_users_with_what_is_theirs() {
 }
 
 #[test]
-fn a_sandbox_that_cannot_be_whole_is_told_of_or_refused() {
+fn incomplete_sandbox_is_reported_or_refused() {
     if !geteuid().is_root() {
         return;
     }
@@ -127,7 +127,7 @@ fn a_sandbox_that_cannot_be_whole_is_told_of_or_refused() {
 }
 
 #[test]
-fn an_account_file_that_its_editor_made_anew_is_given_back_at_a_reload() {
+fn reload_restores_account_file_owner() {
     let installation = required();
     installation.script("start").expect_status(0);
     let accounts = installation.file("user_pass.txt");
@@ -146,7 +146,7 @@ fn an_account_file_that_its_editor_made_anew_is_given_back_at_a_reload() {
 }
 
 #[test]
-fn a_directory_that_is_closed_to_the_children_is_named() {
+fn unreachable_directory_is_named() {
     if !geteuid().is_root() {
         return;
     }
@@ -163,7 +163,7 @@ fn a_directory_that_is_closed_to_the_children_is_named() {
 }
 
 #[test]
-fn users_that_are_not_fit_are_refused_with_a_word() {
+fn unsuitable_users_are_refused() {
     for (user, why) in [
         ("nobody", "nobody is shared"),
         ("65534", "nobody is shared"),
@@ -182,7 +182,7 @@ fn users_that_are_not_fit_are_refused_with_a_word() {
 }
 
 #[test]
-fn users_can_be_chosen_and_the_sandbox_left_off() {
+fn users_and_sandbox_are_settings() {
     let installation = Installation::new()
         .with("CHAT_STATE_USER", "64200:64300")
         .with("CHAT_WORKER_USER", "64201");

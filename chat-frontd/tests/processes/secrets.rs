@@ -37,7 +37,7 @@ fn talk(installation: &Installation) {
 }
 
 #[test]
-fn a_password_is_in_no_log_and_in_nothing_the_system_shows() {
+fn password_appears_nowhere() {
     let installation = Installation::new().with("CHAT_LOG", "trace");
     installation.script("start").expect_status(0);
     talk(&installation);
@@ -57,7 +57,7 @@ fn a_password_is_in_no_log_and_in_nothing_the_system_shows() {
 }
 
 #[test]
-fn a_password_stays_in_no_memory() {
+fn password_stays_in_no_memory() {
     // Only root can look.
     if !geteuid().is_root() {
         return;

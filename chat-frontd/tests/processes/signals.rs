@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use crate::installation::{FRONTD, Installation, STATED, kill, wait_until};
 
 #[test]
-fn signals_without_a_meaning_end_nobody() {
+fn signals_without_meaning_end_nobody() {
     let installation = Installation::started();
     let processes = installation.all_processes();
     for signal in [
@@ -32,7 +32,7 @@ fn signals_without_a_meaning_end_nobody() {
 }
 
 #[test]
-fn a_child_that_is_stopped_is_noticed_until_it_goes_on() {
+fn stopped_child_is_reported() {
     let installation = Installation::started();
     let worker = installation.children(FRONTD)[0];
     let state = installation.children(STATED)[0];

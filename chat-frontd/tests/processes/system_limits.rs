@@ -83,7 +83,7 @@ impl Client {
 }
 
 #[test]
-fn a_limit_to_the_size_of_a_file_refuses_what_adds_and_reading_goes_on() {
+fn file_size_limit_refuses_only_additions() {
     let installation = Installation::of_ann_and_bob()
         .with("CHAT_LINES_PER_SECOND", "100000")
         .with("CHAT_LINE_BURST", "100000");
@@ -126,7 +126,7 @@ fn a_limit_to_the_size_of_a_file_refuses_what_adds_and_reading_goes_on() {
 }
 
 #[test]
-fn few_descriptors_are_warned_of_and_too_few_are_refused() {
+fn few_descriptors_warn_or_refuse() {
     let installation = Installation::new();
     let said = within(&["--nofile=64:64".into()], &installation, "start", &[]);
     let words =
@@ -153,7 +153,7 @@ fn few_descriptors_are_warned_of_and_too_few_are_refused() {
 }
 
 #[test]
-fn too_little_memory_is_said_at_the_start() {
+fn too_little_memory_fails_the_start() {
     let installation = Installation::new();
     for (limit, least) in [("--as", 192), ("--data", 96)] {
         let limit = [format!("{limit}={}", 90 * MIB)];
@@ -182,7 +182,7 @@ fn on_disk_of(size: &str, commands: &str) -> Option<String> {
 }
 
 #[test]
-fn a_disk_that_is_too_small_is_told_at_the_start_and_in_the_status() {
+fn small_disk_is_reported() {
     let commands = "\"$0/start\" 2>&1 | sed 's/^/start: /'; status=0; \"$0/status\" || status=$?; echo \"status: $status\"; \
                     sed 's/^/log: /' \"$CHAT_RUN_DIR/chat-stated.log\";";
     let Some(said) = on_disk_of("20m", commands) else {
@@ -201,7 +201,7 @@ fn a_disk_that_is_too_small_is_told_at_the_start_and_in_the_status() {
 
 /// Filled to its last byte, with logs that end with a page: nothing can be added to them before the reserve is given up.
 #[test]
-fn a_disk_that_fills_up_is_told_in_log_and_status() {
+fn full_disk_is_reported() {
     let commands = "\"$0/start\" >/dev/null; log=\"$CHAT_RUN_DIR/chat-stated.log\"; size=$(wc -c <\"$log\"); \
                     head -c $((4096 - size % 4096)) /dev/zero | tr '\\0' '\\n' >>\"$log\"; \
                     cat /dev/zero >\"$CHAT_RUN_DIR/filling\" 2>/dev/null; \

@@ -35,7 +35,7 @@ const NAMES: [&str; 13] = [
 ];
 
 #[test]
-fn links_in_the_run_directory_change_no_other_file() {
+fn links_change_no_other_file() {
     if !geteuid().is_root() {
         return;
     }
@@ -79,7 +79,7 @@ fn links_in_the_run_directory_change_no_other_file() {
 }
 
 #[test]
-fn a_run_directory_that_others_can_write_to_is_closed_or_refused() {
+fn open_run_directory_is_closed_or_refused() {
     let installation = Installation::new();
     fs::create_dir(&installation.run_dir).unwrap();
     let strict = |name: &str| {
@@ -112,7 +112,7 @@ fn a_run_directory_that_others_can_write_to_is_closed_or_refused() {
 }
 
 #[test]
-fn a_run_directory_of_another_user_is_refused() {
+fn foreign_run_directory_is_refused() {
     if !geteuid().is_root() {
         return;
     }
@@ -132,7 +132,7 @@ fn a_run_directory_of_another_user_is_refused() {
 }
 
 #[test]
-fn an_account_file_of_another_user_is_not_believed() {
+fn foreign_account_file_is_ignored() {
     if !are_programs_open_to_all() {
         return;
     }

@@ -9,7 +9,7 @@ use crate::certificate::Certificate;
 use crate::installation::{FRONTD, Installation, STATED, bin_dir, kill, repository, wait_until};
 
 #[test]
-fn daemons_leave_the_directory_in_which_they_were_started() {
+fn daemons_leave_their_working_directory() {
     let mut installation = Installation::new().observable();
     let started_in = installation.run_dir.clone();
     fs::create_dir(&started_in).unwrap();
@@ -49,7 +49,7 @@ fn daemons_leave_the_directory_in_which_they_were_started() {
 }
 
 #[test]
-fn the_name_of_a_run_directory_may_look_like_a_flag() {
+fn run_directory_may_look_like_flag() {
     for name in ["-rf", "--help", "a\nb * $(exit 1)"] {
         let mut installation = Installation::new();
         let above = installation.run_dir.with_file_name("above");

@@ -49,7 +49,7 @@ fn run_directory() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_worker_that_tries_a_way_out_is_ended() {
+fn worker_dies_on_every_way_out() {
     if let Some(attempt) = Attempt::of_this_process() {
         confine(&attempt.directory, attempt.layers);
         attempt.go();
@@ -66,7 +66,7 @@ fn a_worker_that_tries_a_way_out_is_ended() {
         .chain(["thread", "datagram", "become-root"])
         .chain(shared_sockets)
     {
-        let test = "a_worker_that_tries_a_way_out_is_ended";
+        let test = "worker_dies_on_every_way_out";
         let outcome = attempt(test, way, Layers::All, directory.path());
         match way {
             // Not a matter of calls.
@@ -77,18 +77,18 @@ fn a_worker_that_tries_a_way_out_is_ended() {
 }
 
 #[test]
-fn each_way_out_is_closed_without_the_filter_too() {
+fn ways_out_are_closed_without_filter() {
     if let Some(attempt) = Attempt::of_this_process() {
         confine(&attempt.directory, attempt.layers);
         attempt.go();
     }
     let directory = run_directory();
     for way in WAYS {
-        let test = "each_way_out_is_closed_without_the_filter_too";
+        let test = "ways_out_are_closed_without_filter";
         let outcome = attempt(test, way, Layers::WithoutFilter, directory.path());
         assert!(matches!(outcome, Outcome::Denied(_)), "{way}: {outcome:?}");
     }
-    let test = "each_way_out_is_closed_without_the_filter_too";
+    let test = "ways_out_are_closed_without_filter";
     let outcome = attempt(test, "become-root", Layers::WithoutFilter, directory.path());
     assert!(matches!(outcome, Outcome::Denied(_)), "{outcome:?}");
     // That it is the sandbox: nothing is denied to this process itself.

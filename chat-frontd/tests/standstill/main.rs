@@ -96,7 +96,7 @@ fn stop(pid: i32) {
 }
 
 #[test]
-fn a_state_daemon_that_stands_still_for_30_s_is_waited_for_without_a_false_answer() {
+fn stopped_state_daemon_causes_no_false_answer() {
     let hash = ACCOUNTS.split([',', '\n']).nth(1).unwrap();
     let flooders = (0..FLOODERS).map(|number| format!("flooder{number},{hash}\n"));
     let accounts: String = std::iter::once(ACCOUNTS.to_owned())

@@ -244,7 +244,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(20);
 
     #[test]
-    fn lines_come_one_by_one_then_the_end() {
+    fn lines_then_end() {
         let (mut client, mut server) = pair();
         server.write_all(b"one\n\ntwo\r\nrest").unwrap();
         for line in [&b"one"[..], b"", b"two\r"] {
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_no_orderly_end() {
+    fn reset_is_no_orderly_end() {
         let (mut client, server) = pair();
         Socket::from(server)
             .set_linger(Some(Duration::ZERO))
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_address_can_be_chosen() {
+    fn source_address_can_be_chosen() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap();
         let client = Connection::open(server, Some([127, 0, 0, 2].into())).unwrap();

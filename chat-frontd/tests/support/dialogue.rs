@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_stand_before_the_first_step() {
+    fn settings_stand_before_first_step() {
         let text = "# about\n# TIME_OUT=30\n# as written only: waits\na! open\n# BLOCK_TIME=9\n";
         let dialogue = Dialogue::parse("x", text).unwrap();
         assert_eq!(
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named_with_its_line() {
+    fn bad_line_is_named() {
         for wrong in [
             "a! opne",
             "a",

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_line_fits_itself_only() {
+    fn plain_line_fits_itself_only() {
         assert!(fits("password", "password"));
         assert!(fits("", ""));
         for line in ["", "passwor", "password ", "password\r", "Password"] {
@@ -170,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn unknown_angle_brackets_stand_for_themselves() {
+    fn unknown_brackets_are_literal() {
         assert!(fits("<hello> a < b <1-x>", "<hello> a < b <1-x>"));
         assert!(!fits("<hello>", "hello"));
     }
 
     #[test]
-    fn a_range_takes_whole_numbers_in_it() {
+    fn range_takes_whole_numbers_in_it() {
         for line in ["blocked:1", "blocked:4"] {
             assert!(fits("blocked:<1-4>", line), "{line}");
         }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_utc_to_the_second_and_of_late() {
+    fn time_is_recent_utc() {
         let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second())
             .unwrap()
             .to_string();

@@ -146,7 +146,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn a_child_is_seen_and_killed() {
+    fn child_is_seen_and_killed() {
         let this = std::process::id().cast_signed();
         let mut child = Command::new("sleep")
             .arg("1000")
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_holder_of_a_connection_is_found() {
+    fn holder_of_connection_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap();
         let client = TcpStream::connect(server).unwrap();

@@ -7,7 +7,7 @@ use crate::installation::PATIENCE;
 use crate::server::Server;
 
 #[test]
-fn a_handshake_is_cut_off_by_its_size_whatever_time_it_may_take() {
+fn oversized_handshake_is_cut_off() {
     let server = Server::start(&["--workers=1", "--handshake-time-out=600"]);
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

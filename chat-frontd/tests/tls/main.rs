@@ -26,7 +26,7 @@ use rustls::{ALL_VERSIONS, HandshakeKind};
 use server::{Server, ask, expect, expect_message, files, is_hung_up_on};
 
 #[test]
-fn a_new_certificate_is_taken_up_and_nobody_is_dropped() {
+fn new_certificate_drops_nobody() {
     let server = Server::start(&[]);
     let old = server.certificate.client(ALL_VERSIONS);
     let mut early = server.connect_with(&old).unwrap();
@@ -82,7 +82,7 @@ fn a_new_certificate_is_taken_up_and_nobody_is_dropped() {
 }
 
 #[test]
-fn what_cannot_be_used_fails_the_start_and_is_named() {
+fn unusable_identity_fails_the_start() {
     let installation = Installation::new();
     fs::create_dir(&installation.run_dir).unwrap();
     let certificate = Certificate::make(&installation.run_dir);
@@ -108,7 +108,7 @@ fn what_cannot_be_used_fails_the_start_and_is_named() {
 }
 
 #[test]
-fn garbage_plain_text_and_halves_of_handshakes_are_hung_up_on_and_others_are_served() {
+fn bad_handshakes_are_closed() {
     let server = Server::start(&["--workers=1", "--handshake-time-out=1"]);
     let worker = server.installation.children(FRONTD);
     let mut early = server.connect();
@@ -157,7 +157,7 @@ fn client_hello(server: &Server) -> Vec<u8> {
 }
 
 #[test]
-fn those_who_begin_handshakes_and_do_not_go_on_keep_nobody_out() {
+fn stalled_handshakes_block_nobody() {
     let server = Server::start(&["--workers=1", "--max-handshakes=4"]);
     let idle: Vec<TcpStream> = (0..40)
         .map(|_| TcpStream::connect(server.address).unwrap())
@@ -169,7 +169,7 @@ fn those_who_begin_handshakes_and_do_not_go_on_keep_nobody_out() {
 }
 
 #[test]
-fn sessions_are_resumed_at_any_worker_and_after_its_death() {
+fn any_worker_resumes_tls_sessions() {
     let server = Server::start(&[]);
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
         let config = server.certificate.client(&[version]);
@@ -200,7 +200,7 @@ fn sessions_are_resumed_at_any_worker_and_after_its_death() {
 }
 
 #[test]
-fn no_end_confirms_what_a_line_did_not() {
+fn only_lines_confirm_over_tls() {
     let server = Server::start(&[]);
     let mut sender = server.log_in("windows", "withglass");
     expect(&mut sender, "DONE");
@@ -251,7 +251,7 @@ fn no_end_confirms_what_a_line_did_not() {
 }
 
 #[test]
-fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
+fn reset_during_delivery_loses_nothing() {
     const MESSAGES: usize = 60;
     let server = Server::start(&[]);
     let mut sender = server.log_in("windows", "withglass");
@@ -276,7 +276,7 @@ fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
 }
 
 #[test]
-fn ipv4_and_ipv6_plain_and_tls_side_by_side_and_status_says_what_is_open() {
+fn status_lists_all_kinds_of_addresses() {
     let mut installation = Installation::new();
     installation.listen = "127.0.0.1:0,0.0.0.0:0,[::]:0".to_owned();
     fs::create_dir(&installation.run_dir).unwrap();
@@ -313,7 +313,7 @@ fn ipv4_and_ipv6_plain_and_tls_side_by_side_and_status_says_what_is_open() {
 }
 
 #[test]
-fn make_cert_makes_one_that_serves_and_never_replaces_one() {
+fn make_cert_creates_usable_certificate() {
     let mut installation = Installation::new();
     installation.listen = "none".to_owned();
     let make = |names: &[&str]| {

@@ -51,7 +51,7 @@ fn say(client: &mut BufReader<Stream>, lines: &str, answers: &[&str]) {
 }
 
 #[test]
-fn a_password_that_came_over_tls_stays_in_no_memory() {
+fn tls_password_stays_in_no_memory() {
     // Only root can look.
     if !geteuid().is_root() {
         return;

@@ -55,7 +55,7 @@ fn log_out(mut reader: Connection) {
 }
 
 #[test]
-fn a_killed_reader_confirms_nothing() {
+fn killed_reader_confirms_nothing() {
     let mut world = World::new();
     // What came behind `welcome`.
     world.send();
@@ -82,7 +82,7 @@ fn a_killed_reader_confirms_nothing() {
 }
 
 #[test]
-fn a_reader_killed_within_the_second_of_push_on_confirms_nothing() {
+fn killed_push_reader_confirms_nothing() {
     let mut world = World::new();
     for _ in 0..MOST_TRIES {
         let mut reader = world.reader("push on", "push:on");

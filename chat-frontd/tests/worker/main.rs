@@ -37,7 +37,7 @@ fn flood(mut stream: &TcpStream, line: &[u8], most_bytes: usize) {
 }
 
 #[test]
-fn lines_that_wait_for_the_ones_before_them_take_little_memory() {
+fn waiting_lines_take_little_memory() {
     let server = Server::start(&[]);
     server.serves();
     let before = server.memory_bytes();
@@ -56,7 +56,7 @@ fn lines_that_wait_for_the_ones_before_them_take_little_memory() {
 }
 
 #[test]
-fn clients_that_never_read_take_little_memory_and_no_time() {
+fn silent_readers_take_few_resources() {
     let server = Server::start(&[]);
     let clients = [("foobar", "passpass"), ("windows", "withglass")].map(|(name, password)| {
         let mut client = server.log_in(name, password);
@@ -81,7 +81,7 @@ fn clients_that_never_read_take_little_memory_and_no_time() {
 }
 
 #[test]
-fn a_line_without_end_takes_no_memory() {
+fn line_without_end_takes_no_memory() {
     let server = Server::start(&[]);
     let mut client = server.log_in("foobar", "passpass");
     expect(&mut client, "DONE");
@@ -104,7 +104,7 @@ fn a_line_without_end_takes_no_memory() {
 }
 
 #[test]
-fn a_thousand_idle_clients_take_little_memory_and_no_time() {
+fn idle_clients_take_few_resources() {
     chat_node::limits::descriptor_limit::raise().unwrap();
     let server = Server::start(&[]);
     server.serves();
@@ -134,7 +134,7 @@ fn half_closed_clients_take_no_time() {
 }
 
 #[test]
-fn a_full_worker_says_so_and_serves_the_next_one_when_one_leaves() {
+fn full_worker_recovers_when_client_leaves() {
     let server = Server::start(&["--max-clients=2"]);
     let mut first = server.connect();
     let mut second = server.connect();
@@ -159,7 +159,7 @@ fn a_full_worker_says_so_and_serves_the_next_one_when_one_leaves() {
 }
 
 #[test]
-fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
+fn reset_during_delivery_loses_nothing() {
     const MESSAGES: usize = 60;
     let server = Server::start(&[]);
     let mut sender = server.log_in("windows", "withglass");
@@ -185,7 +185,7 @@ fn a_reset_in_the_middle_of_a_delivery_loses_nothing() {
 }
 
 #[test]
-fn who_does_not_hang_up_after_the_goodbye_is_hung_up_on_though_nothing_else_happens() {
+fn goodbye_closes_idle_connection() {
     let server = Server::start(&[]);
     let descriptors = || {
         fs::read_dir(format!("/proc/{}/fd", server.worker.pid))

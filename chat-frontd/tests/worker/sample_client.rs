@@ -139,7 +139,7 @@ impl Drop for Sample {
 }
 
 #[test]
-fn the_sample_client_shows_each_message_once_over_any_breaks() {
+fn sample_client_survives_connection_losses() {
     let server = Server::start(&[]);
     let mut sender = server.log_in("windows", "withglass");
     expect(&mut sender, "DONE");

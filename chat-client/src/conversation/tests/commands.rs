@@ -79,7 +79,7 @@ fn each_answer_has_its_own_words() {
 }
 
 #[test]
-fn an_empty_line_fetches_and_help_is_local() {
+fn empty_line_fetches_and_help_is_local() {
     let mut play = Play::person().in_chat();
     play.person_says("  ").server_says("fetching");
     play.server_says("[2026-11-22T11:18:31Z] eve: hi")
@@ -90,7 +90,7 @@ fn an_empty_line_fetches_and_help_is_local() {
 }
 
 #[test]
-fn a_word_too_much_ends_nothing() {
+fn word_too_much_ends_nothing() {
     let mut play = Play::person().in_chat();
     play.person_says("logout now").came_out(&["-> logout now"]);
     play.server_says("error:args:logout").server_says("DONE");
@@ -103,7 +103,7 @@ fn a_word_too_much_ends_nothing() {
 }
 
 #[test]
-fn spaces_around_a_command_mean_nothing() {
+fn spaces_around_command_mean_nothing() {
     let mut play = Play::script().in_chat();
     for (line, answer, told) in [
         (
@@ -146,7 +146,7 @@ fn leaving_waits_for_goodbye() {
 }
 
 #[test]
-fn leaving_without_goodbye_is_a_lost_connection() {
+fn missing_goodbye_is_a_lost_connection() {
     let mut play = Play::person().in_chat();
     play.handle(Input::Leave).handle(Input::ServerClosed(None));
     assert_eq!(play.log.last().expect("an end"), "= 1");
@@ -159,7 +159,7 @@ fn leaving_without_goodbye_is_a_lost_connection() {
 }
 
 #[test]
-fn leaving_while_messages_of_the_login_come() {
+fn leaving_while_messages_of_login_come() {
     let mut play = Play::new(true, true).logging_in();
     play.server_says("welcome");
     play.log.clear();
@@ -170,7 +170,7 @@ fn leaving_while_messages_of_the_login_come() {
 }
 
 #[test]
-fn a_failed_command_shows_in_the_status_of_a_script_only() {
+fn only_scripts_fail_after_refused_command() {
     for (interactive, status) in [(false, "= 6"), (true, "= 0")] {
         for (command, answer) in [("send x hi", "send:x"), ("who is", "error:args:who")] {
             let mut play = Play::new(interactive, false).in_chat();
@@ -184,7 +184,7 @@ fn a_failed_command_shows_in_the_status_of_a_script_only() {
 }
 
 #[test]
-fn a_line_too_long_is_not_sent() {
+fn line_too_long_is_not_sent() {
     let mut play = Play::script().in_chat();
     let longest = "x".repeat(MAX_LINE_BYTES);
     play.person_says(&longest)

@@ -30,7 +30,7 @@ fn time_out_at_every_step() {
 }
 
 #[test]
-fn users_of_an_older_account_file_may_be_called_like_words() {
+fn old_account_may_have_protocol_word() {
     let mut play = Play::person().in_chat();
     for name in ["timeout", "DONE", "goodbye"] {
         play.person_says("who")
@@ -42,7 +42,7 @@ fn users_of_an_older_account_file_may_be_called_like_words() {
 }
 
 #[test]
-fn a_lost_connection_is_told_at_every_step() {
+fn lost_connection_is_reported_in_every_stage() {
     let reason = || Some("reset by the server".to_owned());
     let told = "* Connection lost: reset by the server. You are offline. Commands without an answer may not have been carried out.";
     let unheard = "* The server closed the connection without sending anything: reset by the server (does the server speak TLS there? try --tls).";
@@ -73,7 +73,7 @@ fn silence_is_not_waited_for_without_end() {
 }
 
 #[test]
-fn nothing_the_server_sends_reaches_the_terminal_raw() {
+fn server_cannot_send_control_characters() {
     let mut play = Play::person().in_chat();
     for line in [
         &b"\x1b[2J"[..],
@@ -111,7 +111,7 @@ fn completion_knows_commands_and_names_seen() {
 }
 
 #[test]
-fn any_lines_in_any_order_neither_panic_nor_loop() {
+fn arbitrary_lines_neither_panic_nor_loop() {
     // A small generator with a fixed seed, so that a failure repeats.
     let mut state: u32 = 4119;
     let mut pick = |limit: usize| {
@@ -165,7 +165,7 @@ fn any_lines_in_any_order_neither_panic_nor_loop() {
 }
 
 #[test]
-fn reports_of_a_script_say_why_nothing_was_sent() {
+fn script_reports_why_nothing_was_sent() {
     let mut play = Play::script();
     play.person_says("bob")
         .server_says("register")

@@ -4,7 +4,7 @@ use super::{ASKED, Play};
 use crate::conversation::{Input, Question};
 
 #[test]
-fn login_of_a_person_asks_again_what_was_empty_or_wrong() {
+fn interactive_login_repeats_bad_prompts() {
     Play::person()
         .is_asked(Some(Question::Name))
         .person_says("")
@@ -34,7 +34,7 @@ fn login_of_a_person_asks_again_what_was_empty_or_wrong() {
 }
 
 #[test]
-fn a_new_account_is_offered_made_and_used() {
+fn new_account_is_offered_and_created() {
     let mut play = Play::person();
     play.person_says("new")
         .server_says("register")
@@ -67,7 +67,7 @@ fn a_new_account_is_offered_made_and_used() {
 }
 
 #[test]
-fn a_new_account_may_be_declined_or_lost_to_another() {
+fn new_account_may_be_declined_or_taken() {
     let mut play = Play::person();
     play.person_says("new")
         .server_says("register")
@@ -88,7 +88,7 @@ fn a_new_account_may_be_declined_or_lost_to_another() {
 }
 
 #[test]
-fn a_password_kept_for_a_new_account_goes_nowhere_else() {
+fn new_password_goes_nowhere_else() {
     let mut play = Play::person();
     play.person_says("new")
         .server_says("register")
@@ -104,7 +104,7 @@ fn a_password_kept_for_a_new_account_goes_nowhere_else() {
 }
 
 #[test]
-fn a_script_makes_an_account_as_with_nc() {
+fn script_registers_as_with_nc() {
     let mut play = Play::script();
     play.person_says("new")
         .server_says("register")
@@ -124,7 +124,7 @@ fn a_script_makes_an_account_as_with_nc() {
 }
 
 #[test]
-fn a_refused_login_ends_a_script_before_its_next_line_is_misread() {
+fn refused_login_ends_a_script() {
     type Dialogue = fn(&mut Play);
     let refusals: [(&str, Dialogue); 7] = [
         ("no account", |play| {
@@ -191,7 +191,7 @@ fn blocks_tell_how_long_they_last() {
 }
 
 #[test]
-fn a_busy_server_lets_a_person_try_again() {
+fn busy_login_can_be_repeated() {
     let mut play = Play::person();
     play.person_says("bob")
         .server_says("error:busy:")

@@ -4,7 +4,7 @@ use super::{ASKED, Play};
 use crate::conversation::Input;
 
 #[test]
-fn what_was_pushed_is_acknowledged_only_after_it_was_shown() {
+fn push_is_acknowledged_after_display() {
     let mut play = Play::new(true, true).in_chat();
     play.server_says("[2026-11-22T11:18:31Z] eve: 1")
         .server_says("[2026-11-22T11:18:32Z] eve: 2");
@@ -89,7 +89,7 @@ fn leaving_waits_for_what_is_owed() {
 }
 
 #[test]
-fn a_line_that_waits_is_sent_or_named() {
+fn waiting_line_is_sent_or_reported() {
     let waiting = || {
         let mut play = Play::new(true, true).in_chat();
         play.server_says("[2026-11-22T11:18:31Z] eve: 1")
@@ -114,7 +114,7 @@ fn a_line_that_waits_is_sent_or_named() {
 }
 
 #[test]
-fn a_command_of_the_person_acknowledges_too() {
+fn command_of_person_acknowledges_too() {
     let mut play = Play::new(true, true).in_chat();
     play.server_says("[2026-11-22T11:18:31Z] eve: 1")
         .person_says("who");
@@ -133,7 +133,7 @@ fn a_command_of_the_person_acknowledges_too() {
 }
 
 #[test]
-fn a_server_without_push_is_lived_with() {
+fn server_without_push_is_lived_with() {
     let mut play = Play::new(true, true).logging_in();
     play.server_says("welcome").server_says("DONE");
     play.log.clear();
@@ -144,7 +144,7 @@ fn a_server_without_push_is_lived_with() {
 }
 
 #[test]
-fn a_message_may_come_before_the_answer() {
+fn message_may_come_before_answer() {
     let mut play = Play::person().in_chat();
     play.person_says("who")
         .server_says("[2026-11-22T11:18:31Z] eve: hi")

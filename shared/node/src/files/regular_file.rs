@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_opened_by_any_of_its_names_and_nothing_else_is() {
+    fn only_regular_files_are_opened() {
         let directory = tempfile::tempdir().unwrap();
         let in_it = |name: &str| directory.path().join(name);
         fs::write(in_it("file"), "text").unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_files_of_others_are_not_own() {
+    fn foreign_files_and_links_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         let in_it = |name: &str| directory.path().join(name);
         let write = |name| open_own(&in_it(name), OpenOptions::new().write(true).create(true));

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_that_others_can_write_to_is_closed_or_refused() {
+    fn open_directory_is_closed_or_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path();
         for (mode, closed) in [(0o777, 0o775), (0o1777, 0o1775), (0o702, 0o700)] {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn ways_that_others_can_change_are_told_or_refused() {
+    fn changeable_paths_are_reported_or_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("above/run");
         fs::create_dir_all(&path).unwrap();

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_order_mark_is_dropped_and_utf16_refused() {
+    fn byte_order_mark_is_dropped() {
         let text = without_byte_order_mark;
         assert_eq!(text(b"\xef\xbb\xbfann"), Ok(&b"ann"[..]));
         assert_eq!(text(b"ann \xff"), Ok(&b"ann \xff"[..]));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn pem_is_the_same_however_it_was_saved() {
+    fn pem_does_not_depend_on_line_ends() {
         let expected = b"-----BEGIN X-----\nAAAA\n-----END X-----\n";
         for saved in [
             &b"\xef\xbb\xbf-----BEGIN X-----\r\nAAAA\r\n-----END X-----"[..],

@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_the_one_that_holds_afterwards() {
+    fn raised_limit_is_effective() {
         let limit = raise().unwrap();
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (limit, limit));
     }

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_limit_up_the_hierarchy_counts() {
+    fn least_limit_up_hierarchy_counts() {
         let files = [
             ("/sys/fs/cgroup/a/memory.max", "2000\n"),
             ("/sys/fs/cgroup/a/b/memory.max", "max\n"),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_the_first_version_are_heeded() {
+    fn limits_of_first_version_are_heeded() {
         let files = [
             (
                 "/sys/fs/cgroup/memory/x/memory.limit_in_bytes",
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_reads_its_own_limit() {
+    fn container_reads_its_own_limit() {
         let mounts = r"9 8 0:30 /docker/f00 /sys/fs/cg\040roup rw - cgroup cgroup rw,memory";
         let files = [("/sys/fs/cg roup/memory.limit_in_bytes", "7\n")];
         assert_eq!(limit("4:memory:/docker/f00\n", mounts, &files), Some(7));

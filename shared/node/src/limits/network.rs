@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_a_kind_and_mapped_networks() {
+    fn all_of_kind_and_mapped_networks() {
         let list = networks("0.0.0.0/0");
         assert!(list.contains(ip("203.0.113.1")) && !list.contains(ip("2001:db8::1")));
         assert!(networks("::/0").contains(ip("2001:db8::1")));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_an_address_or_a_64() {
+    fn source_is_address_or_64() {
         assert_eq!(source_of(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
         assert_eq!(source_of(ip("192.0.2.1")), ip("192.0.2.1"));
         assert_eq!(source_of(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));

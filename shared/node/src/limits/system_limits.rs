@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_may_not_grow_is_an_error() {
+    fn file_size_limit_is_an_error() {
         use std::io::Write;
         crate::process::signals::ignore_meaningless().unwrap();
         let (soft, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_and_then_the_rate() {
+    fn burst_and_then_rate() {
         let rate = Rate::new(10, 1_000, 3);
         let mut bucket = TokenBucket::default();
         let start = 5_000;
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn never_more_than_burst_and_rate_together() {
+    fn burst_and_rate_are_never_exceeded() {
         let rate = Rate::new(7, 1_000, 20);
         let mut bucket = TokenBucket::default();
         let taken = (0..60_000).filter(|ms| bucket.take(rate, *ms).is_ok());
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_taken_again() {
+    fn returned_token_can_be_taken() {
         let rate = Rate::new(1, 60_000, 1);
         let mut bucket = TokenBucket::default();
         assert_eq!(bucket.take(rate, 0), Ok(()));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_beyond_the_burst_is_waited_for() {
+    fn debt_delays_next_token() {
         let rate = Rate::new(10, 1_000, 3);
         let mut bucket = TokenBucket::default();
         bucket.spend(rate, 2, 5_000);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stands_and_absurd_rates_do_no_harm() {
+    fn extreme_rates_and_clocks_are_harmless() {
         let rate = Rate::new(0, u64::MAX, 0);
         let mut bucket = TokenBucket::default();
         assert_eq!(bucket.take(rate, u64::MAX), Ok(()));

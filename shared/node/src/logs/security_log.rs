@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_event_source_and_user() {
+    fn line_has_event_source_and_user() {
         let mut log = SecurityLog::default();
         let line = log.line(0, Event::LoginFailed, ip("::ffff:192.0.2.7"), Some("ann"));
         let expected = "security: event=login-failed source=192.0.2.7 user=ann";
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_can_forge_a_field_or_a_line() {
+    fn name_cannot_forge_field_or_line() {
         let mut log = SecurityLog::default();
         let name = "x source=10.0.0.1\nsecurity: %é\u{202e}";
         let line = log.line(0, Event::LoginFailed, ip("::1"), Some(name));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn one_source_does_not_fill_the_log_nor_hide_the_others() {
+    fn one_source_cannot_fill_the_log() {
         let mut log = SecurityLog::default();
         let flood = (0..10_000).filter_map(|_| log.line(0, Event::Blocked, ip("192.0.2.1"), None));
         assert_eq!(flood.count(), 20);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn many_sources_do_not_fill_the_log_nor_the_memory() {
+    fn many_sources_cannot_fill_the_log() {
         let mut log = SecurityLog::default();
         let lines = (0..100_000_u32).filter_map(|number| {
             let source = IpAddr::from(number.to_be_bytes());

@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn every_second_there_is_has_a_time() {
+    fn every_second_there_is_has_time() {
         assert_eq!(shown(1_795_346_311), "2026-11-22T11:18:31.000Z");
         assert_eq!(shown(-1), "1969-12-31T23:59:59.000Z");
         let year_10000 = 253_402_300_800;

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_survive_being_written_and_are_added_up() {
+    fn counts_round_trip_and_add_up() {
         let mut refusals = Refusals::default();
         refusals.count("login-failed");
         refusals.count("login-failed");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_says_nonsense_gets_no_more_than_a_few_names() {
+    fn bad_report_adds_few_names() {
         let mut text = "A=1\n=2\nx=y\nx\npid=1=2\nlong".to_owned() + &"g".repeat(40) + "=1\n";
         assert!(Refusals::parse(&text).is_empty());
         for number in 0..1_000 {

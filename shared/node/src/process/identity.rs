@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_alive_and_another_of_its_number_is_not() {
+    fn same_number_is_not_same_process() {
         let own = ProcessIdentity::of(std::process::id() as i32).unwrap();
         assert!(own.is_alive());
         let earlier = ProcessIdentity {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_start_time_is_neither_death_nor_identity() {
+    fn unknown_start_time_proves_nothing() {
         let unknown = ProcessIdentity {
             pid: std::process::id() as i32,
             start_ticks: 0,
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zombie_is_not_alive() {
+    fn zombie_is_not_alive() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id() as i32;
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holder_is_refused_and_told_who_holds_it() {
+    fn second_holder_learns_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
         assert!(holder(&path).unwrap().is_none());
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_file_holds_nobody_up_whatever_its_number() {
+    fn stale_file_delays_nobody() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
         // A living process that has nothing to do with the file, and more digits than this process's number has.
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_does_not_make_an_acquirer_fail() {
+    fn looking_does_not_make_acquirer_fail() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
         fs::write(&path, "1\n").unwrap();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_put_in_its_place_is_left_alone() {
+    fn replaced_file_is_not_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
         let file = PidFile::acquire(&path).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_removed_before_it_was_locked_is_not_the_one_that_counts() {
+    fn removed_file_is_not_locked() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
         let file = lock_file(&path, Duration::ZERO).unwrap();

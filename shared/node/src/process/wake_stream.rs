@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_drained_and_its_end_is_found() {
+    fn drain_finds_end_of_stream() {
         let (mut near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         assert!(!drain(&mut near));

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_given_up_is_told_or_is_an_error() {
+    fn missing_restriction_is_reported_or_refused() {
         let mut lenient = sandbox(SandboxMode::BestEffort);
         assert!(!lenient.note("files cannot be given up", failure()).unwrap());
         assert_eq!(

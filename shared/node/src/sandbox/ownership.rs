@@ -166,7 +166,7 @@ mod tests {
     };
 
     #[test]
-    fn a_file_is_given_and_a_way_to_another_one_is_not() {
+    fn links_are_not_given() {
         if !geteuid().is_root() {
             return;
         }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_made_and_given_with_what_is_in_it() {
+    fn directory_is_given_with_its_files() {
         if !geteuid().is_root() {
             return;
         }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_becomes_passable_once() {
+    fn directory_becomes_passable_once() {
         let dir = tempfile::tempdir().unwrap();
         for (mode, wanted) in [(0o700, 0o711), (0o1771, 0o1771), (0o755, 0o755)] {
             fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();

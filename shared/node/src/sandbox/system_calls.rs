@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_allowed_compiles_and_is_counted_once() {
+    fn allowed_calls_compile() {
         let calls = SystemCalls::new(&[WAITING_LOOP, THREADED_LOOP], Otherwise::Refuse)
             .or_if(libc::SYS_fcntl, Condition::Is(1, i64::from(libc::F_SETLK)));
         assert!(!calls.compile().unwrap().is_empty());

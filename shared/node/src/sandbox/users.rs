@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_needs_no_entry_and_brings_its_group() {
+    fn numeric_user_needs_no_entry() {
         let identity = parse("64190").unwrap().resolve().unwrap();
         assert_eq!(
             identity,
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_and_root_are_refused_by_name_and_number() {
+    fn nobody_and_root_are_refused() {
         for text in ["nobody", "65534", "chat:nogroup", "7:65534"] {
             assert_eq!(parse(text), Err(UserError::Nobody), "{text}");
         }
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_of_children_need_users_of_their_own() {
+    fn children_need_different_users() {
         let one = parse("64190").unwrap();
         let planned = Separation::plan(&one, &parse("64190:7").unwrap());
         match geteuid().is_root() {

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn service_resets_the_wait() {
+    fn service_resets_wait() {
         let mut backoff = Backoff::default();
         backoff.next_start_ms(false, 0);
         backoff.next_start_ms(false, 0);

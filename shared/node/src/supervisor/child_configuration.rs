@@ -141,7 +141,7 @@ mod tests {
     use std::io::Read;
 
     #[test]
-    fn waiting_configurations_are_replaced_by_newest() {
+    fn newest_waiting_configuration_wins() {
         let (mut link, mut child) = ChildLink::pair().unwrap();
         child.set_nonblocking(true).unwrap();
         let mut inbox = Inbox::default();

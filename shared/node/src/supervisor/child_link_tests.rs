@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn refusals_arrive_now_and_then_and_nothing_else_is_disturbed() {
+fn refusals_are_reported_periodically() {
     let (mut link, mut child) = ChildLink::pair().unwrap();
     let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
     assert_eq!(reports.report_due_ms(&refusals), None);
@@ -22,7 +22,7 @@ fn refusals_arrive_now_and_then_and_nothing_else_is_disturbed() {
 }
 
 #[test]
-fn signs_of_life_come_while_there_is_nothing_to_say() {
+fn idle_child_gives_signs_of_life() {
     let (mut link, mut child) = ChildLink::pair().unwrap();
     let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
     let mut heard_at = |link: &mut ChildLink, refusals: &Refusals, now_ms| {
@@ -40,7 +40,7 @@ fn signs_of_life_come_while_there_is_nothing_to_say() {
 }
 
 #[test]
-fn what_came_of_files_arrives_at_once_and_is_told_once() {
+fn reload_report_arrives_once() {
     let (mut link, mut child) = ChildLink::pair().unwrap();
     let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
     refusals.count("quota");
@@ -81,7 +81,7 @@ fn what_came_of_files_arrives_at_once_and_is_told_once() {
 }
 
 #[test]
-fn a_warning_arrives_and_is_taken_back() {
+fn warning_arrives_and_is_taken_back() {
     let (mut link, mut child) = ChildLink::pair().unwrap();
     let (mut reports, refusals) = (Reports::default(), Refusals::default());
     reports.warn_of(ChildWarning::default());
@@ -104,7 +104,7 @@ fn a_warning_arrives_and_is_taken_back() {
 }
 
 #[test]
-fn readiness_and_a_later_failure_arrive() {
+fn readiness_and_later_failure_arrive() {
     let (mut link, child) = ChildLink::pair().unwrap();
     link.read_available().unwrap();
     assert!(!link.is_ready() && !link.has_ended());
@@ -120,7 +120,7 @@ fn readiness_and_a_later_failure_arrive() {
 }
 
 #[test]
-fn a_note_is_a_line_and_is_not_taken_for_anything_else() {
+fn sandbox_report_is_only_a_line() {
     let (mut link, child) = ChildLink::pair().unwrap();
     report_sandbox(&child, &format!("NEVER\nREADY {}", "x".repeat(2000))).unwrap();
     link.read_available().unwrap();
@@ -136,7 +136,7 @@ fn a_note_is_a_line_and_is_not_taken_for_anything_else() {
 }
 
 #[test]
-fn a_child_that_never_stops_talking_keeps_its_parent_from_nothing() {
+fn endless_child_does_not_block_parent() {
     let (mut link, mut child) = ChildLink::pair().unwrap();
     child.set_nonblocking(true).unwrap();
     let mut fill = || {
@@ -159,7 +159,7 @@ fn a_child_that_never_stops_talking_keeps_its_parent_from_nothing() {
 }
 
 #[test]
-fn the_last_words_of_a_child_are_no_controls_of_a_terminal() {
+fn failure_has_no_control_characters() {
     let (mut link, child) = ChildLink::pair().unwrap();
     report_failure(&child, "\x1b]0;title\x07\nready").unwrap();
     drop(child);
@@ -169,7 +169,7 @@ fn the_last_words_of_a_child_are_no_controls_of_a_terminal() {
 }
 
 #[test]
-fn a_failure_is_bounded_and_never_taken_for_readiness() {
+fn failure_is_bounded() {
     let (mut link, child) = ChildLink::pair().unwrap();
     report_failure(&child, &"R".repeat(100_000)).unwrap();
     drop(child);

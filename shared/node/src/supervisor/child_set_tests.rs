@@ -66,7 +66,7 @@ fn dead_child_is_replaced_at_once() {
 }
 
 #[test]
-fn three_failures_fail_the_start() {
+fn three_failures_fail_start() {
     let mut child_set = ChildSet::new(2, at(0));
     child_set.started(0, process(1), at(0));
     for attempt in 0..3 {

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn served_directory_must_stay_the_same() {
+    fn served_directory_must_stay_same() {
         let dir = tempfile::tempdir().unwrap();
         let (path, elsewhere) = (dir.path().join("state"), dir.path().join("elsewhere"));
         let mut directory = LastingDirectory::new(path.clone());

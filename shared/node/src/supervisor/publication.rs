@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_write_is_retried_after_a_second() {
+    fn failed_write_is_retried_after_second() {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing");
         let path = missing.join("x.status");
