@@ -1,14 +1,14 @@
-//! The header of the PROXY protocol, version 2, by which a balancer says whom it stands for.
+//! The header of the PROXY protocol, version 2, with which a balancer names its client.
 //!
-//! Pure: bytes in, what they mean out. Version 1 is not understood.
+//! Pure: parses bytes. Version 1 is not supported.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Begins every header; also what tells it from anything a client would say.
+/// The beginning of every header, which no client would send.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family and transport, length.
 const FIXED_BYTES: usize = 16;
-/// Longest header that is taken, with everything it may have behind the addresses.
+/// Longest accepted header in bytes, including extensions after the addresses.
 pub const MAX_HEADER_BYTES: usize = 4_096;
 
 const LOCAL: u8 = 0x20;
@@ -18,44 +18,44 @@ const TCP_OVER_IPV4: u8 = 0x11;
 const TCP_OVER_IPV6: u8 = 0x21;
 const UNIX_STREAM: u8 = 0x31;
 
-/// What the bytes that came so far are.
+/// The result of parsing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyHeader {
-    /// The beginning of one.
+    /// More bytes are needed.
     Incomplete,
-    /// A whole one.
+    /// A complete header.
     Complete {
-        /// The client's bytes begin behind so many.
+        /// The length of the header; the client's bytes follow.
         length: usize,
-        /// The client; `None` if the balancer speaks for itself, or says nothing of an IP address.
+        /// The client; `None` if the balancer connects for itself, or names no IP address.
         source: Option<SocketAddr>,
     },
 }
 
-/// What a balancer sends that speaks for itself.
+/// The header of a balancer that connects for itself.
 pub const LOCAL_HEADER: [u8; FIXED_BYTES] = *b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
-/// Why bytes are no header.
+/// Why bytes are no valid header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyHeaderError {
-    /// Something else, maybe version 1.
+    /// The signature is missing; it may be version 1.
     #[error("it does not begin with a PROXY header of version 2")]
     Signature,
-    /// Another version, or neither LOCAL nor PROXY.
-    #[error("version and command {0:#04x} of the PROXY header are not known")]
+    /// An unknown version, or a command other than LOCAL and PROXY.
+    #[error("version and command {0:#04x} of the PROXY header are unknown")]
     Command(u8),
-    /// Not TCP over IP.
-    #[error("family and transport {0:#04x} of the PROXY header are not known")]
+    /// Neither TCP over IP nor a Unix socket.
+    #[error("family and transport {0:#04x} of the PROXY header are unknown")]
     Family(u8),
-    /// Over the limit.
-    #[error("the PROXY header has {0} bytes, at most {MAX_HEADER_BYTES} are taken")]
+    /// The header exceeds the limit.
+    #[error("the PROXY header has {0} bytes, at most {MAX_HEADER_BYTES} are allowed")]
     TooLong(usize),
-    /// Not even the addresses fit.
+    /// The header is too short for its addresses.
     #[error("the PROXY header has {0} bytes, too few for its addresses")]
     TooShort(usize),
 }
 
-/// Understands what came from a balancer so far. An error is found as soon as there can be no header any more.
+/// Parses the bytes that a balancer has sent so far. Returns an error as soon as they cannot become a header.
 pub fn parse(bytes: &[u8]) -> Result<ProxyHeader, ProxyHeaderError> {
     let compared = bytes.len().min(SIGNATURE.len());
     if bytes[..compared] != SIGNATURE[..compared] {
@@ -79,7 +79,7 @@ pub fn parse(bytes: &[u8]) -> Result<ProxyHeader, ProxyHeaderError> {
         return Err(ProxyHeaderError::TooLong(length));
     }
     let address_bytes = match (command, family) {
-        // Whatever else it says is to be ignored.
+        // The rest must be ignored.
         (LOCAL, _) | (_, UNSPECIFIED) => 0,
         (_, TCP_OVER_IPV4) => 12,
         (_, TCP_OVER_IPV6) => 36,
@@ -100,7 +100,7 @@ pub fn parse(bytes: &[u8]) -> Result<ProxyHeader, ProxyHeaderError> {
     Ok(ProxyHeader::Complete { length, source })
 }
 
-/// Source and destination address, source and destination port.
+/// Parses source address, destination address, source port and destination port.
 fn ipv4_source(addresses: &[u8]) -> Option<SocketAddr> {
     let address: [u8; 4] = addresses.get(..4)?.try_into().ok()?;
     let port = addresses.get(8..10)?.try_into().ok()?;

@@ -188,7 +188,7 @@ impl Core {
     pub fn note(&mut self, event: Event, source: Option<IpAddr>) {
         // Of a trusted client that has rested nobody knows any more where it comes from.
         let source = source.filter(|address| !address.is_unspecified());
-        self.security.note(self.now_ms, event, source, None);
+        self.security.record(self.now_ms, event, source, None);
     }
 
     /// How often what was refused since this worker began.

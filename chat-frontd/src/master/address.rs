@@ -1,4 +1,4 @@
-//! Addresses to listen on, as people write them.
+//! Addresses to listen on, in the notation of settings.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,33 +10,33 @@ use thiserror::Error;
 pub struct ListenAddress {
     /// A name, an IPv4 address, or an IPv6 address without brackets.
     pub host: String,
-    /// 0 lets the system choose one.
+    /// The port; 0 lets the system choose one.
     pub port: u16,
 }
 
-/// Why a text is no address to listen on.
+/// Why a text is not a valid address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// There is no colon before a port.
-    #[error("there is no port; write HOST:PORT, or [IPV6]:PORT")]
+    #[error("the port is missing; write HOST:PORT or [IPV6]:PORT")]
     NoPort,
     /// The port is not a number up to 65535.
     #[error("the port is not a number from 0 to 65535")]
     BadPort,
-    /// Nothing stands before the port.
-    #[error("there is no host; write 0.0.0.0:PORT or [::]:PORT to listen on all")]
+    /// The host before the port is missing.
+    #[error("the host is missing; write 0.0.0.0:PORT or [::]:PORT to listen on all addresses")]
     NoHost,
     /// A colon in the host, but no brackets.
-    #[error("an IPv6 address stands in brackets: [IPV6]:PORT")]
+    #[error("an IPv6 address needs brackets: [IPV6]:PORT")]
     NoBrackets,
 }
 
-/// Where to listen without TLS, as people write it.
+/// A value of the setting for addresses without TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlainListen {
-    /// `none`.
+    /// The word `none`.
     Nowhere,
-    /// Anything else.
+    /// An address.
     At(ListenAddress),
 }
 

@@ -1,7 +1,7 @@
-//! Opening the listening sockets.
+//! Opens the listening sockets.
 //!
-//! All workers share them: with a socket of its own for each worker (SO_REUSEPORT), the connections that wait
-//! in the queue of one that dies would be reset.
+//! All workers share them. With a socket for each worker (SO_REUSEPORT), connections in the queue of a worker that dies
+//! would be reset.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -13,10 +13,10 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::address::ListenAddress;
 
-/// Connections that may wait to be accepted; the system may allow fewer.
+/// Length of the queue of connections to accept; the system may shorten it.
 const BACKLOG: i32 = 4096;
 
-/// Opens the sockets of all `addresses`, which came from `setting`. `own` are open already.
+/// Opens sockets for all `addresses`, the value of `setting`. The sockets `own` are open already.
 pub fn listen_on_all(
     addresses: &[ListenAddress],
     setting: &str,
@@ -34,7 +34,7 @@ pub fn listen_on_all(
     Ok(listeners)
 }
 
-/// Fails if they could not be opened. That a port among `own_ports` is in use does not count.
+/// Fails if the addresses could not be opened. Ports among `own_ports` may be in use.
 pub fn check_bindable(
     addresses: &[ListenAddress],
     own_ports: &[u16],
@@ -54,7 +54,7 @@ pub fn check_bindable(
     Ok(())
 }
 
-/// Opens one socket for each address that the host of `address` has. Where it has several, one will do.
+/// Opens a socket for each address of the host. If it has several, it is enough if one can be opened.
 fn open_each<T>(
     address: &ListenAddress,
     setting: &str,
@@ -63,7 +63,7 @@ fn open_each<T>(
 ) -> anyhow::Result<Vec<T>> {
     let mut resolved: Vec<SocketAddr> = (address.host.as_str(), address.port)
         .to_socket_addrs()
-        .with_context(|| format!("cannot listen on {address}: cannot find the host's address"))?
+        .with_context(|| format!("cannot listen on {address}: cannot resolve the host"))?
         .collect();
     resolved.sort_unstable();
     resolved.dedup();
@@ -80,8 +80,8 @@ fn open_each<T>(
                     && error.kind() == ErrorKind::AddrInUse
                 {
                     bail!(
-                        "cannot listen on {address}: this chat-frontd listens on {own} already, which takes the same \
-                         connections: leave one of the two out of {setting}"
+                        "cannot listen on {address}: this chat-frontd listens on {own} already, which includes it: omit one of \
+                         them from {setting}"
                     );
                 }
                 return Err(explain(address, setting, &error));
@@ -99,7 +99,7 @@ fn open_each<T>(
     }
 }
 
-/// Whether a connection could be meant for both.
+/// Whether a connection could match both addresses.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let are_alike = one.is_ipv4() == other.is_ipv4() && one.port() == other.port();
     let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
@@ -109,7 +109,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bind(address)?;
     socket.listen(BACKLOG)?;
-    // For all who share it: whoever comes second to a connection must not wait for the next.
+    // Several workers may wake for one connection; those that come too late must not block.
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
@@ -120,10 +120,10 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
-    // Connections of an earlier run that linger must not keep the port.
+    // Lingering connections of an earlier run must not block the port.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // So that [::] and 0.0.0.0 may both be listed.
+        // So that settings may list both [::] and 0.0.0.0.
         socket.set_only_v6(true)?;
     }
     prepare_for_clients(&socket)?;
@@ -131,8 +131,8 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Sets up what the clients' sockets inherit, so that it need not be set for each: a dead peer is found in about a minute
-/// and a half; small answers leave at once.
+/// Sets options that the clients' sockets inherit: a dead peer is detected after about 90 s, and small answers are sent at
+/// once.
 fn prepare_for_clients(listener: &Socket) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
@@ -143,7 +143,7 @@ fn prepare_for_clients(listener: &Socket) -> io::Result<()> {
     listener.set_tcp_nodelay(true)
 }
 
-/// Whether the host has no such addresses at all, IPv6 say.
+/// Whether the host has no addresses of this kind, such as IPv6.
 fn is_family_missing(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(errno, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
@@ -153,16 +153,16 @@ fn explain(address: &ListenAddress, setting: &str, error: &io::Error) -> anyhow:
     let advice = match error.kind() {
         ErrorKind::AddrInUse => &format!(
             "address in use (another chat-frontd running? see scripts/status; \
-             or choose another with {setting})"
+             or choose another address with {setting})"
         ),
-        ErrorKind::PermissionDenied => "permission denied (ports below 1024 are for root)",
+        ErrorKind::PermissionDenied => "permission denied (only root may use ports below 1024)",
         ErrorKind::AddrNotAvailable => "this host has no such address",
         _ => return anyhow!("cannot listen on {address}: {error}"),
     };
     anyhow!("cannot listen on {address}: {advice}")
 }
 
-/// Where a client on this host reaches what listens on `address`.
+/// The address at which a client on this host reaches a socket that listens on `address`.
 pub fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,29 +1,29 @@
-//! An address that is listened on, as the status file has it.
+//! An address that the front end listens on, in the notation of the status file.
 
 use std::fmt;
 use std::net::{AddrParseError, SocketAddr};
 use std::str::FromStr;
 
-/// Behind the address of a socket for TLS.
+/// Follows the address of a socket for TLS.
 const TLS_MARK: &str = " tls";
 
-/// Where the front end listens, and for what.
+/// An address that the front end listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listened {
-    /// As the system gave it.
+    /// The address that the system reports.
     pub address: SocketAddr,
-    /// Whether TLS is spoken there.
+    /// Whether clients use TLS there.
     pub is_tls: bool,
 }
 
 impl Listened {
-    /// What the operator should know of it, if anything.
+    /// A warning if passwords could be read on the network.
     pub fn warning(&self) -> Option<String> {
         let Self { address, is_tls } = self;
         let is_harmless = *is_tls || address.ip().to_canonical().is_loopback();
         (!is_harmless).then(|| {
             format!(
-                "{address} is open to other hosts without TLS: passwords and messages travel in the clear \
+                "{address} is open to other hosts without TLS: passwords and messages are not encrypted \
                  (see CHAT_LISTEN_TLS in docs/operations.md)"
             )
         })

@@ -1,4 +1,4 @@
-//! Looking, as a client would, whether clients are served.
+//! Probes the server as a client.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,37 +9,38 @@ use chat_line_protocol::client::{Dialogue, Event};
 use super::tls_probe;
 use crate::proxy_header::LOCAL_HEADER;
 
-/// How long the server has for its answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the server may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A name that nobody is likely to have. Naming oneself changes nothing.
+/// A name that nobody is likely to have. Sending a name changes nothing.
 const NAME: &[u8] = b"-";
 
-/// Longest answer to a name, with room to spare.
+/// A bound for the answer to a name.
 const MAX_ANSWER_BYTES: usize = 256;
 
-/// Why a probe was not served.
+/// Why a probe failed.
 #[derive(Debug)]
 pub enum ProbeError {
-    /// There is no way from here to the address. Others may have one.
+    /// The address cannot be reached from this host. Other hosts may reach it.
     Unreachable(io::Error),
-    /// There is, and no good answer.
+    /// The address can be reached, but the server did not answer properly.
     NotServed(io::Error),
 }
 
-/// What a probe found.
+/// The result of a successful probe.
 #[derive(Debug)]
 pub struct Seen {
-    /// How long it took the server to answer.
+    /// The time until the answer.
     pub took: Duration,
-    /// What the operator should know.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
-/// Connects to `address`, with TLS if that is spoken there, gives a name, and waits for the server's answer. That needs a
-/// worker and the state daemon.
+/// Connects to `address`, with TLS if `is_tls`, sends a name, and waits for the answer. The answer needs a worker and the
+/// state daemon.
 ///
-/// A balancer may run on this host: then those who connect from here are taken for it, and the first try is closed.
+/// If a balancer runs on this host, connections from here need a PROXY header, so a closed connection is tried again with
+/// one.
 pub fn probe(address: SocketAddr, is_tls: bool) -> Result<Seen, ProbeError> {
     match probe_as(address, is_tls, &[]) {
         Err(ProbeError::NotServed(error)) if is_end(&error) => {
@@ -63,8 +64,8 @@ fn is_end(error: &io::Error) -> bool {
 fn probe_as(address: SocketAddr, is_tls: bool, header: &[u8]) -> Result<Seen, ProbeError> {
     let start = Instant::now();
     let stream =
-        TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| match error.kind() {
-            // Somebody is there, and listens no more.
+        TcpStream::connect_timeout(&address, TIMEOUT).map_err(|error| match error.kind() {
+            // The host answers, but nothing listens.
             ErrorKind::ConnectionRefused => ProbeError::NotServed(error),
             _ => ProbeError::Unreachable(error),
         })?;
@@ -78,9 +79,9 @@ fn converse(
     header: &[u8],
     start: Instant,
 ) -> io::Result<Seen> {
-    let deadline = start + PATIENCE;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let deadline = start + TIMEOUT;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(header)?;
     let (mut dialogue, mut line) = (Dialogue::default(), Vec::new());
     dialogue.give_name(NAME, &mut line);
@@ -88,14 +89,14 @@ fn converse(
     let (answer, took) = if is_tls {
         let mut stream = tls_probe::connect(address, stream)?;
         warnings.extend(tls_probe::certificate_warning(&stream));
-        let answer = ask(&mut stream, &line, deadline, |stream| &stream.sock)?;
+        let answer = request(&mut stream, &line, deadline, |stream| &stream.sock)?;
         let took = start.elapsed();
-        tls_probe::farewell(stream);
+        tls_probe::close(stream);
         (answer, took)
     } else {
-        let answer = ask(&mut stream, &line, deadline, |stream| stream)?;
+        let answer = request(&mut stream, &line, deadline, |stream| stream)?;
         let took = start.elapsed();
-        // The answer is here; how the farewell goes does not matter.
+        // The answer has arrived, so an error while closing does not matter.
         let _ = stream.shutdown(Shutdown::Write);
         (answer, took)
     };
@@ -106,8 +107,8 @@ fn converse(
     Ok(Seen { took, warnings })
 }
 
-/// Writes a line; the answer.
-fn ask<S: Read + Write>(
+/// Writes a line and returns the answer.
+fn request<S: Read + Write>(
     stream: &mut S,
     line: &[u8],
     deadline: Instant,
@@ -135,7 +136,7 @@ fn ask<S: Read + Write>(
             Err(error) => return Err(error),
         }
     }
-    let text = format!("no answer within {PATIENCE:?}");
+    let text = format!("no answer within {TIMEOUT:?}");
     Err(io::Error::new(ErrorKind::TimedOut, text))
 }
 

@@ -1,4 +1,4 @@
-//! What the master hands to its workers: certificate and key from their files, and the ticket keys it makes.
+//! The TLS configuration that the master pushes to its workers: certificate and key from their files, and ticket keys.
 
 use std::fmt;
 use std::io::Read;
@@ -19,25 +19,25 @@ use crate::tls::names::names;
 use crate::tls::tickets::{KEY_LIFETIME_S, TicketKey};
 use crate::tls::validity::Validity;
 
-/// Longest file of certificates, or of a key.
+/// Longest file of certificates or of a key, in bytes.
 const MAX_FILE_BYTES: u64 = 128 * 1024;
 
-/// Where certificate and key are.
+/// The files of certificate and key.
 #[derive(Clone, Debug)]
 pub struct IdentityFiles {
-    /// In PEM form: the server's own first, then those up to its CA.
+    /// PEM file with the server's certificate, followed by the intermediate certificates.
     pub certificate: PathBuf,
-    /// In PEM form, not encrypted.
+    /// PEM file with the key, not encrypted.
     pub key: PathBuf,
 }
 
 impl IdentityFiles {
-    /// Fails if they cannot be read, or not be used together.
+    /// Fails if the files cannot be read, or do not match.
     pub fn check(&self) -> anyhow::Result<()> {
         self.read().map(|_| ())
     }
 
-    /// Reads both, and makes sure that they can be used together.
+    /// Reads both files, and checks that they match.
     fn read(&self) -> anyhow::Result<Identity> {
         let identity = Identity {
             certificates_pem: read(&self.certificate, "certificate")?.to_vec(),
@@ -51,8 +51,8 @@ impl IdentityFiles {
         Ok(identity)
     }
 
-    /// Says in the log what the certificate is for, and what should be mended. The outcome is for whoever reloads: a
-    /// certificate that no client takes is no success.
+    /// Logs the names of the certificate and its problems. In the returned result, a certificate that no client accepts is
+    /// an error.
     fn report(&self, identity: &Identity) -> ReloadResult {
         let path = self.certificate.display();
         let chain = identity.chain(&provider());
@@ -61,40 +61,39 @@ impl IdentityFiles {
         let names = names(own);
         let validity = Validity::of(own);
         let until = validity.map_or(String::new(), |v| format!(", valid until {}", v.not_after));
-        let mut said = format!(
+        let mut summary = format!(
             "the certificate {path} is for [{}]{until}",
             names.join(", ")
         );
-        log::info!("{said}");
+        log::info!("{summary}");
         if chain.was_reordered {
             log::warn!(
-                "the certificates in {path} stand in a wrong order; clients get them in the right one"
+                "the certificates in {path} are in the wrong order; clients receive them in the right order"
             );
         }
         if names.is_empty() {
             log::warn!(
-                "the certificate {path} names no host and no address, so no client takes it"
+                "the certificate {path} names no host and no address, so no client accepts it"
             );
         }
         if let ([_], Some(issuer)) = (&chain.certificates[..], chain::issuer(own)) {
             let hint = format!(
-                "no certificate of {issuer}, who issued it, follows: clients that do not know {issuer} refuse it"
+                "the certificate of its issuer {issuer} does not follow: clients that do not know {issuer} refuse it"
             );
             log::warn!("the certificate {path}: {hint}");
-            said = format!("{said}; {hint}");
+            summary = format!("{summary}; {hint}");
         }
         self.warn_of_open_key();
         let now = wall_clock::now();
         if let Some(warning) = validity.and_then(|v| v.warning(now)) {
-            let warning = format!(
-                "the certificate {path} {warning}: put a new one there, then scripts/reload"
-            );
+            let warning =
+                format!("the certificate {path} {warning}: replace it, then run scripts/reload");
             log::warn!("{warning}");
             if validity.is_some_and(|v| v.fault(now).is_some()) {
                 return Err(warning);
             }
         }
-        Ok(said)
+        Ok(summary)
     }
 
     fn warn_of_open_key(&self) {
@@ -107,7 +106,7 @@ impl IdentityFiles {
             Ok(mode) if mode & 0o007 != 0 => {
                 let mode = mode & 0o777;
                 log::warn!(
-                    "everybody on this host can use the key {key} (mode {mode:o}): chmod 600 {key}"
+                    "all users of this host can read the key {key} (mode {mode:o}): chmod 600 {key}"
                 );
             }
             _ => {}
@@ -115,7 +114,7 @@ impl IdentityFiles {
     }
 }
 
-/// Why no client takes the certificate now, if that can be told.
+/// Why no client accepts the certificate now, if there is a known reason.
 fn fault(identity: &Identity) -> Option<String> {
     let chain = identity.chain(&provider()).ok()?;
     Validity::of(chain.certificates.first()?)?.fault(wall_clock::now())
@@ -125,7 +124,7 @@ fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let shown = path.display();
     let error = || format!("cannot read the {what} {shown}");
     let file = regular_file::open(path).with_context(error)?;
-    // At its full size at once: what a growing buffer leaves behind is not wiped.
+    // Allocated at full size: a growing buffer would leave copies that are not wiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES as usize + 1));
     file.take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
@@ -137,28 +136,28 @@ fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// What is handed out at the moment.
+/// The source of the TLS configuration.
 pub struct TlsConfigurationSource {
     files: Option<IdentityFiles>,
     configuration: TlsConfiguration,
-    /// What came of the files when they were last read.
+    /// The result of the last reload.
     reload_result: ReloadResult,
-    /// When the ticket keys are replaced; with the first turn of the parent's clock it is set.
+    /// When the ticket keys are replaced; set at the first call of `at`.
     next_key_ms: Option<u64>,
 }
 
 impl TlsConfigurationSource {
-    /// Reads the files, if TLS is spoken at all. Of the listening sockets, those from `first_tls_listener` on are for it.
+    /// Reads the files, if TLS is used. The listening sockets from `first_tls_listener` on are for TLS.
     pub fn new(first_tls_listener: u32, files: Option<IdentityFiles>) -> anyhow::Result<Self> {
-        let (identity, said) = match &files {
+        let (identity, reload_result) = match &files {
             Some(files) => {
                 let identity = files.read()?;
-                let said = files.report(&identity);
-                (Some(identity), said)
+                let result = files.report(&identity);
+                (Some(identity), result)
             }
             None => (
                 None,
-                Ok("there are no files to read, TLS is off".to_owned()),
+                Ok("TLS is off, so there are no files to read".to_owned()),
             ),
         };
         let ticket_keys = match &files {
@@ -172,14 +171,14 @@ impl TlsConfigurationSource {
                 identity,
                 ticket_keys,
             },
-            reload_result: said,
+            reload_result,
             next_key_ms: None,
         })
     }
 }
 
 impl TlsConfigurationSource {
-    /// A certificate that clients take is not replaced by one that they do not.
+    /// Refuses to replace a certificate that clients accept by one that they do not accept.
     fn refuse_worse(&self, files: &IdentityFiles, new: Identity) -> Result<Identity, String> {
         let current = self.configuration.identity.as_ref();
         let is_current_fine = current.is_some_and(|current| fault(current).is_none());
@@ -195,7 +194,7 @@ impl TlsConfigurationSource {
 
 fn new_key() -> anyhow::Result<TicketKey> {
     TicketKey::random()
-        .map_err(|_| anyhow!("cannot make a key: the system gives no random numbers"))
+        .map_err(|_| anyhow!("cannot create a key: the system provides no random numbers"))
 }
 
 impl ChildConfiguration for TlsConfigurationSource {
@@ -245,7 +244,7 @@ impl ChildConfiguration for TlsConfigurationSource {
                 true
             }
             Err(error) => {
-                log::error!("{error:#}; the old one for session tickets stays in use");
+                log::error!("{error:#}; the old key for session tickets stays in use");
                 false
             }
         }
@@ -258,7 +257,7 @@ impl ChildConfiguration for TlsConfigurationSource {
 
 impl fmt::Debug for TlsConfigurationSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TlsHandouts({:?})", self.files)
+        write!(f, "TlsConfigurationSource({:?})", self.files)
     }
 }
 
@@ -323,7 +322,7 @@ mod tests {
         assert!(tls_configuration.configuration.identity.as_ref() == Some(&one));
         let error = format!("{:#}", new().unwrap_err());
         assert!(
-            error.ends_with("the key is not that of the certificate"),
+            error.ends_with("the key does not match the certificate"),
             "{error}"
         );
         fs::write(&files.key, &two.key_pem).unwrap();
@@ -334,7 +333,7 @@ mod tests {
         fs::write(&files.key, vec![b'x'; MAX_FILE_BYTES as usize + 1]).unwrap();
         assert!(!tls_configuration.reload());
         assert!(tls_configuration.configuration.identity.as_ref() == Some(&two));
-        // Opening it would wait for somebody who writes to it.
+        // Opening it would wait for a writer.
         fs::remove_file(&files.key).unwrap();
         mkfifo(&files.key, Mode::S_IRWXU).unwrap();
         assert!(!tls_configuration.reload());
@@ -357,7 +356,7 @@ mod tests {
         let mut tls_configuration = TlsConfigurationSource::new(0, Some(files.clone())).unwrap();
         let failure = tls_configuration.reload_result().clone().unwrap_err();
         assert!(failure.contains("expired at 2021-01-01"), "{failure}");
-        // Whatever comes is no worse.
+        // Any certificate may replace an expired one.
         put(&valid_in(2019, 2020));
         assert!(tls_configuration.reload() && tls_configuration.reload_result().is_err());
         put(&valid_in(2020, 4000));
@@ -387,7 +386,7 @@ mod tests {
         assert!(tls_configuration.reload());
         let said = tls_configuration.reload_result().clone().unwrap();
         assert!(
-            said.contains("no certificate of Middle, who issued it"),
+            said.contains("the certificate of its issuer Middle does not follow"),
             "{said}"
         );
     }

@@ -1,4 +1,4 @@
-//! TLS as the probe speaks it.
+//! The TLS connection of a probe.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,17 +13,18 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, Signa
 use crate::tls::identity::provider;
 use crate::tls::validity::Validity;
 
-/// A connection over which a probe speaks TLS.
+/// A TLS connection of a probe.
 pub(super) type TlsStream = rustls::StreamOwned<ClientConnection, TcpStream>;
 
-/// Does the handshake with the server at `address`, whoever it says to be: it is one's own, and is told no secret.
+/// Does the handshake with the server at `address`. Any certificate is accepted, because the server is our own and
+/// receives no secrets.
 pub(super) fn connect(address: SocketAddr, stream: TcpStream) -> io::Result<TlsStream> {
     let provider = provider();
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
     let name = ServerName::from(address.ip());
     let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
@@ -34,26 +35,26 @@ pub(super) fn connect(address: SocketAddr, stream: TcpStream) -> io::Result<TlsS
     Ok(stream)
 }
 
-/// What is to be said of the certificate that the server showed.
+/// A warning about the server's certificate, if there is a reason.
 pub(super) fn certificate_warning(stream: &TlsStream) -> Option<String> {
     let certificate = stream.conn.peer_certificates()?.first()?;
     let warning = Validity::of(certificate)?.warning(wall_clock::now())?;
     Some(format!("the certificate in use {warning}"))
 }
 
-/// Says farewell; how that goes does not matter.
-pub(super) fn farewell(mut stream: TlsStream) {
+/// Sends the close notification. Errors do not matter.
+pub(super) fn close(mut stream: TlsStream) {
     stream.conn.send_close_notify();
     let _ = stream.flush();
     let _ = stream.sock.shutdown(std::net::Shutdown::Write);
     let _ = stream.sock.read(&mut [0; 256]);
 }
 
-/// Takes any certificate, if only the server has its key.
+/// Accepts any certificate whose key the server has.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _certificate: &CertificateDer<'_>,

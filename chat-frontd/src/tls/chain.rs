@@ -1,4 +1,4 @@
-//! The order of certificates: the server's own first, and behind each the one that issued it.
+//! The order of certificates: the server's own first, then the issuer of each.
 
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
@@ -6,11 +6,11 @@ use webpki::EndEntityCert;
 
 use super::names::common_name;
 
-/// The chain has a gap right behind the server's own certificate.
+/// The chain has a gap after the server's own certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "the server's certificate was issued by {issuer}, whose certificate is not in the file; the others there do not \
-     help clients (put the intermediate certificate behind the server's own, as the CA gave it)"
+    "the server's certificate was issued by {issuer}, whose certificate is not in the file; the other \
+     certificates do not help clients (add the intermediate certificate of the CA after the server's own)"
 )]
 pub struct Gap {
     issuer: String,
@@ -21,11 +21,11 @@ pub struct Gap {
 pub struct Chain {
     /// The server's own first.
     pub certificates: Vec<CertificateDer<'static>>,
-    /// They stood in another order.
+    /// Whether the file had another order.
     pub was_reordered: bool,
 }
 
-/// Puts them in order; `own` is the place of the server's own.
+/// Sorts certificates; `own` is the index of the server's own.
 pub fn order(certificates: Vec<CertificateDer<'static>>, own: usize) -> Result<Chain, Gap> {
     let names: Vec<_> = certificates.iter().map(Names::of).collect();
     let mut places = vec![own];
@@ -42,7 +42,7 @@ pub fn order(certificates: Vec<CertificateDer<'static>>, own: usize) -> Result<C
             issuer: common_name(&names[own].issuer),
         });
     }
-    // Others may be of a second way to a CA.
+    // The others may belong to a second path to a CA.
     places.extend(
         (0..names.len())
             .filter(|at| !places.contains(at))
@@ -56,7 +56,7 @@ pub fn order(certificates: Vec<CertificateDer<'static>>, own: usize) -> Result<C
     })
 }
 
-/// Who issued the certificate, if somebody else did.
+/// The issuer of the certificate, unless it is self-issued.
 pub fn issuer(certificate: &CertificateDer<'_>) -> Option<String> {
     let names = Names::of(certificate);
     (!names.is_self_issued()).then(|| common_name(&names.issuer))
@@ -69,7 +69,7 @@ struct Names {
 }
 
 impl Names {
-    /// Of a certificate that was found to be one.
+    /// The names in a valid certificate.
     fn of(certificate: &CertificateDer<'_>) -> Self {
         EndEntityCert::try_from(certificate).map_or_else(
             |_| Self::default(),
@@ -91,14 +91,14 @@ pub(crate) mod testing {
         BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
     };
 
-    /// A certificate in PEM form, and who can issue others with it.
+    /// A certificate and its key, which can issue others.
     pub(crate) struct Made {
         pub(crate) pem: String,
         pub(crate) key_pem: String,
         issuer: Issuer<'static, KeyPair>,
     }
 
-    /// One called `name`, which is for that host too.
+    /// Creates a CA certificate with the common name and host `name`.
     pub(crate) fn issued(name: &str, by: Option<&Made>) -> Made {
         let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
         parameters.distinguished_name.push(DnType::CommonName, name);
@@ -106,7 +106,7 @@ pub(crate) mod testing {
         make(parameters, by)
     }
 
-    /// One of its own that was valid in these years only.
+    /// Creates a self-signed certificate that is valid in these years.
     pub(crate) fn valid_in(from_year: i32, until_year: i32) -> Made {
         let mut parameters = CertificateParams::new(["a.example".to_owned()]).unwrap();
         parameters.not_before = date_time_ymd(from_year, 1, 1);

@@ -1,23 +1,23 @@
-//! What the master hands to each worker, as bytes: see `chat_node::supervisor::child_configuration`.
+//! The TLS configuration that the master pushes to each worker, and its encoding: see `chat_node::supervisor::child_configuration`.
 
 use zeroize::Zeroizing;
 
 use super::identity::Identity;
 use super::tickets::TicketKey;
 
-/// What a worker needs for TLS.
+/// The TLS configuration of a worker.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsConfiguration {
-    /// Of the listening sockets, those from here on are for TLS.
+    /// The listening sockets from this index on are for TLS.
     pub first_tls_listener: u32,
-    /// None if no socket is for TLS.
+    /// Certificate and key; none if no socket is for TLS.
     pub identity: Option<Identity>,
-    /// The newest first.
+    /// Ticket keys, the newest first.
     pub ticket_keys: Vec<TicketKey>,
 }
 
 impl TlsConfiguration {
-    /// The bytes.
+    /// Encodes the configuration.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let first_tls_listener = self.first_tls_listener.to_le_bytes();
         let keys = self.ticket_keys.iter().map(|key| &key.0[..]);
@@ -32,14 +32,14 @@ impl TlsConfiguration {
         let length = fields.iter().map(|field| 4 + field.len()).sum();
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         for field in fields {
-            // Far below 4 GiB: `chat_node::supervisor::child_configuration` takes no more than 512 KiB.
+            // Far below 4 GiB: `chat_node::supervisor::child_configuration` allows at most 512 KiB.
             bytes.extend_from_slice(&(field.len() as u32).to_le_bytes());
             bytes.extend_from_slice(field);
         }
         bytes
     }
 
-    /// Reads what [`Self::encode`] wrote.
+    /// Decodes the output of [`Self::encode`].
     pub fn decode(mut bytes: &[u8]) -> Option<Self> {
         let first_tls_listener = u32::from_le_bytes(field(&mut bytes)?.try_into().ok()?);
         let certificates = field(&mut bytes)?;
@@ -60,7 +60,7 @@ impl TlsConfiguration {
     }
 }
 
-/// The next field, cut off from `bytes`.
+/// Takes the next field from `bytes`.
 fn field<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (field, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;

@@ -14,10 +14,10 @@ use super::chain::{self, Chain, Gap};
 use super::key_kind::unsupported_kind;
 use super::pem_file::{PemFileError, blocks};
 
-/// Certificate and key, as they stand in their files.
+/// Certificate and key, as the content of their files.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The certificate, and those between it and its CA behind it.
+    /// The certificate, followed by the intermediate certificates.
     pub certificates_pem: Vec<u8>,
     /// The private key.
     pub key_pem: Zeroizing<Vec<u8>>,
@@ -26,49 +26,45 @@ pub struct Identity {
 /// Why an [`Identity`] cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IdentityError {
-    /// The first file.
+    /// The certificate file has no certificate.
     #[error("the certificate file has no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
-    /// The first file.
+    /// The certificate file is malformed.
     #[error("the certificate file cannot be read: {0}")]
     CertificateFile(PemFileError),
-    /// The first file.
+    /// A certificate is malformed.
     #[error("the certificate in line {line} cannot be read: {reason}")]
     BadCertificate {
-        /// Where it begins, from 1.
+        /// The line where it begins, from 1.
         line: usize,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// The first file.
+    /// An intermediate certificate is missing.
     #[error("{0}")]
     Chain(#[from] Gap),
-    /// The second file.
+    /// The key file has no key.
     #[error(
         "the key file has no private key in PEM form (-----BEGIN PRIVATE KEY-----, not encrypted)"
     )]
     NoKey,
-    /// The second file.
+    /// The key file is malformed.
     #[error("the key file cannot be read: {0}")]
     KeyFile(PemFileError),
-    /// The second file.
-    #[error(
-        "the key file has more than one private key, in lines {0} and {1}: leave the one that is meant"
-    )]
+    /// The key file has several keys.
+    #[error("the key file has more than one private key, in lines {0} and {1}: keep only one")]
     SeveralKeys(usize, usize),
-    /// The second file.
-    #[error(
-        "the key is encrypted, and nobody is there to type its password: openssl pkey -in FILE -out PLAIN-FILE"
-    )]
+    /// The key is encrypted.
+    #[error("the key is encrypted; decrypt it with openssl pkey -in FILE -out PLAIN-FILE")]
     EncryptedKey,
-    /// The second file.
+    /// The kind of key is not supported.
     #[error("a key of this kind is not supported: {0}. {SUPPORTED}")]
     UnsupportedKey(&'static str),
-    /// The second file.
+    /// The key is malformed.
     #[error("the key cannot be used: {0}. {SUPPORTED}")]
     BadKey(String),
-    /// Both are fine.
-    #[error("the key is not that of the certificate")]
+    /// Key and certificate are valid, but do not match.
+    #[error("the key does not match the certificate")]
     Mismatch,
 }
 
@@ -76,14 +72,14 @@ const SUPPORTED: &str =
     "Supported are ECDSA on P-256 and P-384, Ed25519, and RSA with 2048 to 8192 bits";
 
 impl Identity {
-    /// What TLS works with.
+    /// Certificate chain and key for the TLS library.
     pub fn certified_key(&self, provider: &CryptoProvider) -> Result<CertifiedKey, IdentityError> {
         let key = self.signing_key(provider)?;
         let chain = self.chain_of(&key)?;
         Ok(CertifiedKey::new(chain.certificates, key))
     }
 
-    /// The certificates in their order, the server's own first.
+    /// The sorted certificates, the server's own first.
     pub fn chain(&self, provider: &CryptoProvider) -> Result<Chain, IdentityError> {
         self.chain_of(&self.signing_key(provider)?)
     }
@@ -140,19 +136,19 @@ impl Identity {
     }
 }
 
-/// Whether the certificate is that of the key; fails, in words, if it is none.
+/// Whether the certificate matches the key. Fails if it is malformed.
 fn is_of(key: &Arc<dyn SigningKey>, certificate: &CertificateDer<'static>) -> Result<bool, String> {
     EndEntityCert::try_from(certificate).map_err(|error| error.to_string())?;
     let pair = CertifiedKey::new(vec![certificate.clone()], Arc::clone(key));
     match pair.keys_match() {
-        // Where that cannot be told, the handshake will.
+        // If this is unknown, the handshake decides.
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(true),
         Err(Error::InconsistentKeys(_)) => Ok(false),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// The cryptography: ring.
+/// The cryptography of the TLS library: ring.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
@@ -161,7 +157,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 pub(crate) mod testing {
     use super::*;
 
-    /// A certificate of its own for `name`.
+    /// Creates a self-signed certificate for `name`.
     pub(crate) fn identity(name: &str) -> Identity {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         Identity {

@@ -1,6 +1,6 @@
-//! Kinds of private keys that cannot be used here, by what stands in them.
+//! Recognises unsupported kinds of private keys by their object identifiers.
 
-/// Object identifiers in DER form, with what they stand for.
+/// Object identifiers in DER form, and the kinds of key.
 const KINDS: [(&[u8], &str); 12] = [
     (
         &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01],
@@ -51,7 +51,7 @@ const RSA: &[u8] = &[
     0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01,
 ];
 
-/// Which kind the key of a block with this label is, as far as that can be told.
+/// The kind of the key in a block with this label, if it is known to be unsupported.
 pub fn unsupported_kind(label: &str, der: &[u8]) -> Option<&'static str> {
     let has = |identifier: &[u8]| {
         der.windows(identifier.len())

@@ -1,6 +1,6 @@
-//! What TLS needs beside the connections: certificate and key, ticket keys, and how the workers come by them.
+//! TLS apart from connections: certificate and key, ticket keys, and how they reach the workers.
 //!
-//! The master reads the files and checks them; the workers get what is in them over their links, and open no file.
+//! The master reads and checks the files. The workers receive the content over their links, and open no files.
 
 pub mod chain;
 pub mod configuration;

@@ -1,4 +1,4 @@
-//! What stands in a certificate for people: whom it is for, and who issued it.
+//! The names in a certificate, for people: its hosts and its issuer.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,19 +14,19 @@ const SEQUENCE: u8 = 0x30;
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
-/// The names and addresses that a certificate is for.
+/// The host names and addresses in a certificate.
 pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
-    behind(certificate, SUBJECT_ALT_NAME)
+    after(certificate, SUBJECT_ALT_NAME)
         .find_map(alt_names)
         .unwrap_or_default()
 }
 
-/// The common name in a distinguished name, or what can be said without one.
+/// The common name in a distinguished name, or a description if there is none.
 pub fn common_name(name: &[u8]) -> String {
-    let value = behind(name, COMMON_NAME).find_map(|rest| Some(element(rest)?.content));
+    let value = after(name, COMMON_NAME).find_map(|rest| Some(element(rest)?.content));
     match value {
         Some(value) => String::from_utf8_lossy(value).into_owned(),
-        None => "somebody without a common name".to_owned(),
+        None => "an issuer without a common name".to_owned(),
     }
 }
 
@@ -58,8 +58,8 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     Some(Ipv6Addr::from(bytes).into())
 }
 
-/// What follows each place where `pattern` stands.
-fn behind<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+/// The bytes after each occurrence of `pattern`.
+fn after<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let places = bytes.windows(pattern.len()).enumerate();
     let places = places.filter(move |(_, window)| *window == pattern);
     places.map(move |(at, _)| &bytes[at + pattern.len()..])
@@ -77,7 +77,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// The DER element that `bytes` begin with.
+/// The DER element at the beginning of `bytes`.
 fn element(bytes: &[u8]) -> Option<Element<'_>> {
     let (&[tag, length], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match length {
@@ -126,7 +126,7 @@ mod tests {
         let der = certificate(&["a.example"]);
         let parsed = EndEntityCert::try_from(&der).unwrap();
         assert_eq!(common_name(parsed.issuer()), "rcgen self signed cert");
-        assert_eq!(common_name(b""), "somebody without a common name");
+        assert_eq!(common_name(b""), "an issuer without a common name");
     }
 
     #[test]

@@ -1,56 +1,56 @@
-//! The blocks of a PEM file as people save it: whatever its line ends, and with texts between the blocks. A block that
-//! cannot be read is an error, never passed over.
+//! The blocks of a PEM file, with any line ends, and with other text between the blocks. A malformed block is an error,
+//! and is never skipped.
 
 use chat_node::files::text_file::{TextFileError, lines, without_byte_order_mark};
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Words that a first line of a block has, even one that was spoilt.
-const TELLING: [&str; 3] = ["-----BEGIN", "BEGIN CERTIFICATE", "PRIVATE KEY"];
+/// Words in the first line of a block, even if it is damaged.
+const MARKERS: [&str; 3] = ["-----BEGIN", "BEGIN CERTIFICATE", "PRIVATE KEY"];
 
-/// Why a file cannot be taken.
+/// Why a file is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PemFileError {
-    /// Not UTF-8.
+    /// The file is no UTF-8 text.
     #[error("{0}")]
     Text(#[from] TextFileError),
-    /// Dashes are missing, or something stands beside them.
+    /// A line has too few dashes, or other text beside them.
     #[error("line {0} is neither -----BEGIN ...----- nor -----END ...----- alone on its line")]
     Edge(usize),
-    /// The file is cut off, or has lost a line.
+    /// A block has no end: the file is truncated, or has lost a line.
     #[error("the block {label} that begins in line {line} has no end")]
     Endless {
-        /// What it is called.
+        /// The label of the block.
         label: String,
-        /// Where it begins, from 1.
+        /// The line where it begins, from 1.
         line: usize,
     },
-    /// Its beginning is lost.
+    /// A block has no beginning.
     #[error("line {0} ends a block that has not begun")]
     EndAlone(usize),
-    /// What is between beginning and end is no base64.
+    /// The content is no base64.
     #[error("the block {label} that begins in line {line} is damaged")]
     Damaged {
-        /// What it is called.
+        /// The label of the block.
         label: String,
-        /// Where it begins, from 1.
+        /// The line where it begins, from 1.
         line: usize,
     },
 }
 
-/// A block, its edges included, with LF as line end.
+/// A block including its first and last line, with LF as line end.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Block {
-    /// What it is called.
+    /// The label of the block.
     pub label: String,
-    /// Where it begins, from 1.
+    /// The line where it begins, from 1.
     pub line: usize,
     text: Zeroizing<Vec<u8>>,
 }
 
 impl Block {
-    /// What it holds.
+    /// Decodes the content.
     pub fn decode<T: PemObject>(&self) -> Result<T, PemFileError> {
         T::from_pem_slice(&self.text).map_err(|_| PemFileError::Damaged {
             label: self.label.clone(),
@@ -58,7 +58,7 @@ impl Block {
         })
     }
 
-    /// Whether openssl has encrypted it, in the way of before PKCS #8.
+    /// Whether it is encrypted in the format before PKCS #8.
     pub fn is_encrypted(&self) -> bool {
         let header = b"Proc-Type: 4,ENCRYPTED";
         self.text.windows(header.len()).any(|bytes| bytes == header)
@@ -70,7 +70,7 @@ impl Block {
     }
 }
 
-/// All blocks of a file.
+/// Returns all blocks of a file.
 pub fn blocks(bytes: &[u8]) -> Result<Vec<Block>, PemFileError> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
@@ -81,7 +81,7 @@ pub fn blocks(bytes: &[u8]) -> Result<Vec<Block>, PemFileError> {
                 let mut block = Block {
                     label: label.to_owned(),
                     line: number,
-                    // At its full size at once: what a growing buffer leaves behind is not wiped.
+                    // Allocated at full size: a growing buffer would leave copies that are not wiped.
                     text: Zeroizing::new(Vec::with_capacity(bytes.len() + 1)),
                 };
                 block.push(line);
@@ -122,7 +122,7 @@ fn edge(line: &[u8]) -> Option<Edge<'_>> {
 
 fn looks_like_an_edge(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
-    line.contains("-----END") || TELLING.iter().any(|telling| line.contains(telling))
+    line.contains("-----END") || MARKERS.iter().any(|marker| line.contains(marker))
 }
 
 fn endless(block: &Block) -> PemFileError {

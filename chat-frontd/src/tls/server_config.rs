@@ -1,4 +1,4 @@
-//! How the server's side of TLS is set up.
+//! The TLS configuration of the server side.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use rustls::sign::SingleCertAndKey;
 use super::identity::{Identity, provider};
 use super::tickets::{TicketKey, Tickets};
 
-/// TLS 1.2 and 1.3, without client certificates, and without data before the handshake is done (0-RTT): whoever
-/// recorded such data could have a message sent twice.
+/// TLS 1.2 and 1.3, without client certificates and without 0-RTT data, which an attacker could replay to send a message
+/// twice.
 pub fn server_config(
     identity: &Identity,
     ticket_keys: &[TicketKey],
@@ -20,7 +20,7 @@ pub fn server_config(
     let key = identity.certified_key(&provider)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .context("TLS cannot be set up")?
+        .context("cannot set up TLS")?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -1,8 +1,8 @@
-//! Session tickets: what lets a client that comes back skip most of the handshake, at whichever worker.
+//! Session tickets, with which a returning client skips most of the handshake at any worker.
 //!
-//! A ticket is the session's secrets, encrypted under a key that all workers share, and that the master makes and
-//! replaces. Whoever learns a key can read what was said in the sessions that were resumed by its tickets, but not in TLS 1.3, where
-//! each handshake adds a secret of its own.
+//! A ticket contains the session's secrets, encrypted with a key that all workers share. The master creates and replaces
+//! this key. An attacker who learns it can decrypt TLS 1.2 sessions that were resumed with its tickets, but not TLS 1.3
+//! sessions, where each handshake adds a secret of its own.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rustls::server::ProducesTickets;
 use zeroize::Zeroize;
 
-/// How long a key makes tickets; for as long again it opens them.
+/// How long a key encrypts tickets. It decrypts them for the same time after that.
 pub const KEY_LIFETIME_S: u32 = 6 * 60 * 60;
 
 const KEY_BYTES: usize = 32;
 
-/// A secret key.
+/// A key for tickets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketKey(pub [u8; KEY_BYTES]);
 
 impl TicketKey {
-    /// A new one.
+    /// Creates a random key.
     pub fn random() -> Result<Self, Unspecified> {
         let mut key = [0; KEY_BYTES];
         SystemRandom::new().fill(&mut key)?;
@@ -42,14 +42,14 @@ impl fmt::Debug for TicketKey {
     }
 }
 
-/// Makes tickets with its first key, and opens those of any.
+/// Encrypts tickets with the first key, and decrypts tickets of any key.
 pub struct Tickets {
     keys: Vec<LessSafeKey>,
     random: SystemRandom,
 }
 
 impl Tickets {
-    /// The newest key is the first.
+    /// Uses `keys`, the newest first.
     pub fn new(keys: &[TicketKey]) -> Result<Self, Unspecified> {
         let keys = keys
             .iter()
@@ -71,10 +71,10 @@ impl ProducesTickets for Tickets {
         KEY_LIFETIME_S
     }
 
-    /// A random nonce, then what is sealed under it.
+    /// Returns a random nonce and the encrypted bytes.
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let key = self.keys.first()?;
-        // The workers cannot count together; by chance a nonce comes twice after some 2^48 tickets of one key.
+        // Workers cannot share a counter. Random nonces collide after about 2^48 tickets of one key.
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).ok()?;
         let mut sealed = plain.to_vec();

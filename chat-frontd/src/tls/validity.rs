@@ -1,4 +1,4 @@
-//! From when to when a certificate is valid.
+//! The validity period of a certificate.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
-/// A certificate's times, both included.
+/// A validity period, inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// The first second.
+    /// The first valid second.
     pub not_before: Timestamp,
-    /// The last second.
+    /// The last valid second.
     pub not_after: Timestamp,
 }
 
-/// A certificate that ends within this is warned of.
+/// A certificate that expires within this time causes a warning.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 impl Validity {
-    /// Reads it from a certificate; `None` if the certificate cannot be read.
+    /// The period of a certificate; `None` if the certificate is malformed.
     pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let certificate = EndEntityCert::try_from(certificate).ok()?;
-        // The library gives the times only with its complaint about a wrong one.
-        let complaint = |seconds| {
+        // The library reports the times only in errors.
+        let error_at = |seconds| {
             let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
             let algorithms = webpki::ALL_VERIFICATION_ALGS;
             let usage = KeyUsage::server_auth();
@@ -31,10 +31,10 @@ impl Validity {
                 .verify_for_usage(algorithms, &[], &[], time, usage, None, None)
                 .err()
         };
-        let Some(Error::CertNotValidYet { not_before, .. }) = complaint(0) else {
+        let Some(Error::CertNotValidYet { not_before, .. }) = error_at(0) else {
             return None;
         };
-        let Some(Error::CertExpired { not_after, .. }) = complaint(u64::MAX >> 8) else {
+        let Some(Error::CertExpired { not_after, .. }) = error_at(u64::MAX >> 8) else {
             return None;
         };
         Some(Self {
@@ -43,7 +43,7 @@ impl Validity {
         })
     }
 
-    /// Why no client takes it at this time, if so: how it goes on after "the certificate".
+    /// Why no client accepts it now, if so. The text continues "the certificate".
     pub fn fault(&self, now: Timestamp) -> Option<String> {
         let Self {
             not_before,
@@ -58,7 +58,7 @@ impl Validity {
         }
     }
 
-    /// What is to be said of it at this time, if anything: how it goes on after "the certificate".
+    /// A warning, if there is a reason. The text continues "the certificate".
     pub fn warning(&self, now: Timestamp) -> Option<String> {
         let not_after = self.not_after;
         let ends_soon = not_after.duration_since(now).unsigned_abs() < SOON;

@@ -34,7 +34,7 @@ fn reload_returns_with_its_result() {
             .expect_out("chat-stated: account file: ")
             .expect_out(" changes, 0 lines to be added, ")
             .expect_out("1 lines skipped: ")
-            .expect_out("chat-frontd: there are no files to read, TLS is off\n");
+            .expect_out("chat-frontd: TLS is off, so there are no files to read\n");
         assert_eq!(installation.ask_as(&format!("new{number}")), "password\n");
     }
     fs::remove_file(&accounts).unwrap();

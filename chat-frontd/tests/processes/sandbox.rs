@@ -177,7 +177,7 @@ fn unsuitable_users_are_refused() {
     if geteuid().is_root() {
         let installation = Installation::new();
         let said = installation.program(STATED, &["--worker-user=64190"]);
-        said.expect_status(1).expect_err("they have to be two");
+        said.expect_status(1).expect_err("choose two users");
     }
 }
 

@@ -148,7 +148,7 @@ fn few_descriptors_warn_or_refuse() {
     installation.script("stop").expect_status(0);
     let said = within(&["--nofile=40:40".into()], &installation, "start", &[]);
     said.expect_status(1)
-        .expect_err("the system allows a process 40 descriptors, it takes 48 at least");
+        .expect_err("the system allows a process 40 descriptors, but it needs at least 48");
     installation.expect_nothing_left(&[]);
 }
 

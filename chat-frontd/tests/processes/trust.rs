@@ -100,7 +100,7 @@ fn open_run_directory_is_closed_or_refused() {
     let said = installation.script("start");
     said.expect_status(0)
         .expect_err("chat-stated: warning: others could write to the run directory")
-        .expect_err("make sure that all in it is yours");
+        .expect_err("check that all files in it are yours");
     assert_eq!(mode_of(&installation.run_dir) & 0o002, 0);
     // What runs goes on: whoever changes the mode afterwards is told before anything is stopped.
     set_mode(&installation.run_dir, 0o777);

@@ -98,7 +98,7 @@ fn unusable_identity_fails_the_start() {
     };
     start(&[]).expect_err("TLS needs a certificate: set --tls-cert, CHAT_TLS_CERT");
     start(&[&cert]).expect_err("set --tls-key, CHAT_TLS_KEY");
-    start(&[&cert, &other_key]).expect_err("the key is not that of the certificate");
+    start(&[&cert, &other_key]).expect_err("the key does not match the certificate");
     let missing = start(&["--tls-cert=/nowhere/cert.pem", &key]);
     missing.expect_err("cannot read the certificate /nowhere/cert.pem: No such file");
     let swapped = key.replace("--tls-key", "--tls-cert");

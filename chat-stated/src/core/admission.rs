@@ -94,7 +94,8 @@ impl Core {
         };
         if let Some((address, user)) = self.sources.last_try((*link, connection.serial)) {
             let now_ms = self.timestamp.boot_ms;
-            self.security.note(now_ms, event, Some(address), Some(user));
+            self.security
+                .record(now_ms, event, Some(address), Some(user));
         }
     }
 

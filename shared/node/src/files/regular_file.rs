@@ -1,4 +1,4 @@
-//! Opening what should be a regular file, at a path where somebody may have put something else.
+//! Opens regular files at paths where somebody may have placed something else.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -9,42 +9,42 @@ use nix::libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 use nix::unistd::geteuid;
 use thiserror::Error;
 
-/// What is there is a directory, device, pipe or socket.
+/// The path names a directory, device, pipe or socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("it is not a regular file")]
 pub struct NotRegular;
 
 impl NotRegular {
-    /// Whether this is the reason of `error`.
+    /// Whether `error` has this reason.
     pub fn is_reason_of(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|reason| reason.is::<Self>())
     }
 }
 
-/// Why a file in a directory that others may write to is not used.
+/// Why a file is refused in a directory that others may write to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotOwn {
-    /// What is written to it would go elsewhere.
+    /// Writes would go to another file.
     #[error("it is a symbolic link: remove it, or put the file itself there")]
     SymbolicLink,
-    /// What is written to it would be written to a file of another name, too.
+    /// Writes would also change the file under its other name.
     #[error("it has another name elsewhere (a hard link): remove it, or the other name")]
     HardLink,
-    /// Its owner could read and change what is written to it.
+    /// Its owner could read and change the content.
     #[error("it belongs to user {0}: remove it")]
     Owner(u32),
 }
 
-/// Opens a regular file for reading; a link to one is followed. All else is refused with [`NotRegular`], and at once:
-/// opening a pipe would wait for somebody who writes to it, perhaps for ever.
+/// Opens a regular file for reading; a link to one is followed. Everything else is refused with [`NotRegular`] without
+/// blocking: opening a pipe would wait for a writer, perhaps for ever.
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(path, OpenOptions::new().read(true))
 }
 
-/// The same with other options. Flags of their own that these have are lost.
+/// Like [`open`], with other options. Custom flags of `options` are overwritten.
 pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // Looked at before it is opened, since opening can be an effect on what a device stands for; and afterwards, since it
-    // may have been replaced meanwhile.
+    // Checked before opening, because opening a device can have effects, and afterwards, because the file may have been
+    // replaced meanwhile.
     let refuse_others = |found: fs::Metadata| match found.is_file() {
         true => Ok(()),
         false => Err(io::Error::new(io::ErrorKind::InvalidInput, NotRegular)),
@@ -55,9 +55,8 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens, or makes if the options say so, a regular file that has this name alone. A link is not followed, nor is a
-/// file with two names touched: both may lead to a file that is none of this program's. Nothing is cut off by opening
-/// it, so options must not truncate.
+/// Opens, or creates if the options say so, a regular file with only this name. Symbolic links and files with a second
+/// name are refused, because they may lead to a file of somebody else. Options must not truncate.
 pub fn open_unlinked(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -69,8 +68,7 @@ pub fn open_unlinked(path: &Path, options: &mut OpenOptions) -> io::Result<File>
     Ok(file)
 }
 
-/// The same, if it is root's or of this process's user: nobody else can have put it there, or read what is written to
-/// it.
+/// Like [`open_unlinked`], but refuses files that belong to neither root nor the user of this process.
 pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = open_unlinked(path, options)?;
     match file.metadata()?.uid() {

@@ -1,4 +1,4 @@
-//! Whether the run directory can be trusted: whoever can put files there can put an account file of his own there.
+//! Checks whether the run directory can be trusted. A user who can create files there can create an account file.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -10,12 +10,12 @@ use nix::unistd::{getegid, geteuid};
 
 use crate::sandbox::{Identity, Users};
 
-/// Mode bits by which others can make, rename and remove files in a directory.
+/// Mode bits that let others create, rename and remove files in a directory.
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
-/// With this one, of what is there each can touch his own only.
+/// With this bit, users can rename and remove only their own files.
 const STICKY: u32 = 0o1000;
-/// Whose files are in a user namespace that does not map their owner: he cannot be told.
+/// The owner that a user namespace shows for unmapped users.
 const UNMAPPED: u32 = 65_534;
 
 /// Who may own or write to the run directory.
@@ -23,12 +23,12 @@ const UNMAPPED: u32 = 65_534;
 pub struct Trusted {
     user: u32,
     group: u32,
-    /// Of the process that holds the state, if that has a user of its own.
+    /// The user of the state process, if it has one of its own.
     state: Option<Identity>,
 }
 
 impl Trusted {
-    /// Root, this process's user, and that of the process that holds the state.
+    /// Trusts root, the user of this process, and the user of the state process.
     pub fn new(users: Option<Users>) -> Self {
         Self {
             user: geteuid().as_raw(),
@@ -46,8 +46,8 @@ impl Trusted {
         owner == 0 || owner == self.user
     }
 
-    /// The mode bits by which others than these can write to what was found.
-    fn exposed(&self, found: &Metadata) -> u32 {
+    /// The mode bits that let untrusted users write to `found`.
+    fn insecure_bits(&self, found: &Metadata) -> u32 {
         let mode = found.mode();
         let is_own_group = found.gid() == self.group;
         let is_shared = mode & STICKY != 0 && self.state.map(|it| it.gid) == Some(found.gid());
@@ -59,31 +59,31 @@ impl Trusted {
     }
 }
 
-/// What becomes of a run directory that others can write to.
+/// How to treat a run directory with insecure permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untrusted {
-    /// It is closed to them if it is this user's.
+    /// Correct the permissions if the directory belongs to this user.
     Close,
-    /// It is refused.
+    /// Refuse the directory.
     Refuse,
-    /// It is refused if it could not be closed.
+    /// Change nothing; refuse the directory only if the permissions could not be corrected.
     Report,
 }
 
-/// Looks at the directory, which is there, and at the way to it. What is not well, and does not keep it from being
-/// used, is returned for people.
+/// Checks the existing directory at `path` and the directories above it. Problems that do not prevent its use are
+/// returned as warnings for people.
 pub fn check(path: &Path, trusted: Trusted, untrusted: Untrusted) -> anyhow::Result<Vec<String>> {
     refuse_foreign_links(path, trusted)?;
     let shown = path.display();
     let whole = fs::canonicalize(path).with_context(|| format!("cannot find {shown}"))?;
     let found = whole
         .metadata()
-        .with_context(|| format!("cannot look at {shown}"))?;
+        .with_context(|| format!("cannot access {shown}"))?;
     let owner = found.uid();
     if !trusted.is_owner(owner) {
         bail!(
             "the run directory {shown} belongs to user {owner}, who can put any file there: start chatserv as that \
-             user, or look what is in it, and chown it to yourself"
+             user, or inspect its files and chown it to yourself"
         );
     }
     let mut warnings = Vec::new();
@@ -98,7 +98,7 @@ pub fn check(path: &Path, trusted: Trusted, untrusted: Untrusted) -> anyhow::Res
 }
 
 fn how_to_be_lenient() -> &'static str {
-    "or leave --strict-permissions, CHAT_STRICT_PERMISSIONS, out"
+    "or omit --strict-permissions, CHAT_STRICT_PERMISSIONS"
 }
 
 fn close(
@@ -107,8 +107,8 @@ fn close(
     trusted: Trusted,
     untrusted: Untrusted,
 ) -> anyhow::Result<Option<String>> {
-    let exposed = trusted.exposed(found);
-    if exposed == 0 {
+    let insecure = trusted.insecure_bits(found);
+    if insecure == 0 {
         return Ok(None);
     }
     let (shown, mode) = (path.display(), found.mode() & 0o7777);
@@ -117,44 +117,44 @@ fn close(
     if untrusted == Untrusted::Refuse || !is_changeable {
         bail!("{what}: chmod go-w it, {}", how_to_be_lenient());
     }
-    let closed = mode & !exposed;
+    let closed = mode & !insecure;
     if untrusted == Untrusted::Close {
         fs::set_permissions(path, Permissions::from_mode(closed))
-            .with_context(|| format!("{what}, and that cannot be changed"))?;
+            .with_context(|| format!("{what}, and its mode cannot be changed"))?;
     }
     Ok(Some(format!(
-        "others could write to the run directory {shown} (mode {mode:04o}); its mode is {closed:04o} now: make sure \
-         that all in it is yours, user_pass.txt above all"
+        "others could write to the run directory {shown} (mode {mode:04o}); its mode is {closed:04o} now: check \
+         that all files in it are yours, above all user_pass.txt"
     )))
 }
 
-/// Another user's link on the way could lead elsewhere tomorrow.
+/// Refuses a path through another user's symbolic link, which could be changed at any time.
 fn refuse_foreign_links(path: &Path, trusted: Trusted) -> anyhow::Result<()> {
     let whole = std::path::absolute(path).with_context(|| {
         let shown = path.display();
-        format!("cannot find the way to the run directory {shown}")
+        format!("cannot resolve the path of the run directory {shown}")
     })?;
     for step in whole.ancestors() {
         let found = match fs::symlink_metadata(step) {
             Ok(found) => found,
-            // Whoever cannot look cannot be led astray knowingly; whether he can pass is seen when he does.
+            // If the directory is not readable, later steps fail anyway.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot look at {}", step.display()));
+                return Err(error).with_context(|| format!("cannot access {}", step.display()));
             }
         };
         if found.is_symlink() && !trusted.is_operator(found.uid()) {
             let (shown, link, owner) = (path.display(), step.display(), found.uid());
             bail!(
-                "the run directory {shown} is reached by way of {link}, a symbolic link of user {owner}, who can \
-                 have it lead elsewhere: name the directory itself"
+                "the run directory {shown} is reached through {link}, a symbolic link of user {owner}, who can \
+                 change it: name the directory itself"
             );
         }
     }
     Ok(())
 }
 
-/// The nearest directory above in which others can put another one in the place of the next.
+/// A warning about the nearest directory above in which others can replace the next directory.
 fn open_ancestor(path: &Path, trusted: Trusted) -> Option<String> {
     let above = path.ancestors().skip(1);
     let (directory, found): (PathBuf, Metadata) = above
@@ -162,12 +162,12 @@ fn open_ancestor(path: &Path, trusted: Trusted) -> Option<String> {
         .find(|(_, found)| {
             let owner = found.uid();
             let is_foreign = !trusted.is_operator(owner) && owner != UNMAPPED;
-            is_foreign || trusted.exposed(found) != 0 && found.mode() & STICKY == 0
+            is_foreign || trusted.insecure_bits(found) != 0 && found.mode() & STICKY == 0
         })?;
     let (path, shown) = (path.display(), directory.display());
     let (owner, mode) = (found.uid(), found.mode() & 0o7777);
     Some(format!(
-        "others than you can put another directory in the place of the run directory {path}: {shown} belongs to \
+        "other users can replace the run directory {path}: {shown} belongs to \
          user {owner} and has mode {mode:04o}"
     ))
 }

@@ -1,4 +1,4 @@
-//! Text files as editors save them: with a byte order mark, with other line ends, or in UTF-16, which is refused.
+//! Text files as editors save them: with a byte order mark, with any line ends, or in UTF-16, which is refused.
 
 use thiserror::Error;
 
@@ -7,15 +7,15 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Why the bytes of a file cannot be read as UTF-8 text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TextFileError {
-    /// Begins with a byte order mark of UTF-16, or has a NUL byte as every second one.
+    /// The file begins with a byte order mark of UTF-16, or with a NUL byte in its first two bytes.
     #[error("it is UTF-16 text; save it as UTF-8")]
     Utf16,
-    /// Holds a NUL byte.
-    #[error("it holds a NUL byte, so it is not text; save it as UTF-8")]
+    /// The file contains a NUL byte.
+    #[error("it contains a NUL byte, so it is not text; save it as UTF-8")]
     Nul,
 }
 
-/// The text without a byte order mark. Bytes that are not UTF-8 are left as they are.
+/// Removes the byte order mark. Bytes that are not UTF-8 are kept.
 pub fn without_byte_order_mark(bytes: &[u8]) -> Result<&[u8], TextFileError> {
     let is_utf16 = matches!(
         bytes,
@@ -30,7 +30,7 @@ pub fn without_byte_order_mark(bytes: &[u8]) -> Result<&[u8], TextFileError> {
     Ok(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes))
 }
 
-/// The lines of a text without their ends. A line ends in LF, in CR LF, or in CR alone.
+/// The lines of a text without their ends, which are LF, CR LF or CR.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text).filter(|text| !text.is_empty());
     std::iter::from_fn(move || {
@@ -50,7 +50,7 @@ pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A PEM file in the form that parsers expect: no byte order mark, LF alone as line end, no blanks around a line.
+/// Converts a PEM file to the form that parsers expect: no byte order mark, LF as line end, no blanks around lines.
 pub fn pem(bytes: &[u8]) -> Result<Vec<u8>, TextFileError> {
     let text = without_byte_order_mark(bytes)?;
     let mut pem = Vec::with_capacity(text.len() + 1);

@@ -1,8 +1,8 @@
-//! How many descriptors this process may have open.
+//! The limit of open descriptors of this process.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Raises the limit as far as this process may, and returns it.
+/// Raises the soft limit to the hard limit, and returns it.
 pub fn raise() -> nix::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard {

@@ -1,4 +1,4 @@
-//! How much memory a process may have: the least of what the host has, what its control groups allow, and its own
+//! The memory available to a process: the minimum of the host's memory, the limits of its control groups, and its own
 //! limits.
 
 use std::fmt;
@@ -9,16 +9,16 @@ use nix::sys::resource::{Resource, getrlimit};
 
 const MIB: u64 = 1024 * 1024;
 
-/// What the process may have, and by what.
+/// The available memory, and what limits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AvailableMemory {
-    /// How much.
+    /// The limit in bytes.
     pub bytes: u64,
-    /// What says so.
+    /// What sets the limit.
     pub by: MemorySource,
 }
 
-/// What bounds the memory of a process.
+/// What limits the memory of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MemorySource {
     /// The memory of the host, without swap.
@@ -27,12 +27,12 @@ pub enum MemorySource {
     ControlGroup,
     /// Half of `RLIMIT_AS` (`ulimit -v`): address space is used up well before memory.
     AddressSpace,
-    /// Half of `RLIMIT_DATA` (`ulimit -d`): the same.
+    /// Half of `RLIMIT_DATA` (`ulimit -d`), for the same reason.
     Data,
 }
 
 impl AvailableMemory {
-    /// Of this process, now. To be asked before files are given up.
+    /// The memory available to this process now. Call this before file access is restricted.
     pub fn of_this_process() -> Self {
         let read = |path: &Path| fs::read_to_string(path).ok();
         let host = nix::sys::sysinfo::sysinfo().map_or(u64::MAX, |host| host.ram_total());
@@ -70,12 +70,12 @@ impl fmt::Display for AvailableMemory {
     }
 }
 
-/// The version of a hierarchy of control groups, with the files that hold limits.
+/// A version of control groups, and its files with limits.
 struct Hierarchy {
     file_system: &'static str,
-    /// What one of the mount's options must be.
+    /// An option that the mount must have.
     option: Option<&'static str>,
-    /// What its line in `/proc/self/cgroup` says between the colons.
+    /// The field between the colons in `/proc/self/cgroup`.
     controller: &'static str,
     limits: &'static [&'static str],
 }
@@ -95,7 +95,7 @@ const HIERARCHIES: [Hierarchy; 2] = [
     },
 ];
 
-/// The least limit of the groups that this process is in, and of those above, as far as they can be seen.
+/// The smallest limit of this process's groups and of the groups above them, as far as they are visible.
 fn control_group_bytes(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let groups = read(Path::new("/proc/self/cgroup"))?;
     let mounts = read(Path::new("/proc/self/mountinfo"))?;
@@ -121,15 +121,15 @@ fn group_of<'a>(groups: &'a str, hierarchy: &Hierarchy) -> Option<&'a str> {
     })
 }
 
-/// Where a hierarchy, or a part of it, can be seen.
+/// A mount of a hierarchy, or of a part of it.
 struct Mount {
-    /// The group that is mounted.
+    /// The mounted group.
     root: PathBuf,
     at: PathBuf,
 }
 
 impl Mount {
-    /// Of a line of `/proc/self/mountinfo`.
+    /// Parses a line of `/proc/self/mountinfo`.
     fn of(line: &str, hierarchy: &Hierarchy) -> Option<Self> {
         let (mount, file_system) = line.split_once(" - ")?;
         let mut file_system = file_system.split(' ');
@@ -146,8 +146,8 @@ impl Mount {
         })
     }
 
-    /// The group's directory and those above it. Of a group that is not below the mount, as of a container that sees
-    /// its host's names: the mount, which is the container's own.
+    /// The directories of the group and of the groups above it. If the group is not below the mount, as in a container
+    /// that sees the names of its host, this is the mount point, which is the container's own group.
     fn directories(self, group: Option<&str>) -> Vec<PathBuf> {
         let below = group.and_then(|group| Path::new(group).strip_prefix(&self.root).ok());
         let below = below.filter(|below| {
@@ -161,7 +161,7 @@ impl Mount {
     }
 }
 
-/// A path as the kernel writes it, with blanks and the like as three octal digits.
+/// Decodes a path of `/proc`, in which blanks and the like are three octal digits.
 fn unescaped(path: &str) -> String {
     let escapes = [(r"\040", " "), (r"\011", "\t"), (r"\012", "\n")];
     let plain = escapes

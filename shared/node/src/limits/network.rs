@@ -1,4 +1,4 @@
-//! Networks as an operator names them, and what counts as one source of connections.
+//! Networks in the notation of operators, and the sources that limits are counted by.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -70,7 +70,7 @@ impl FromStr for Network {
         if first != address {
             return Err(NetworkError::HostBits(text.to_owned(), prefix_bits, first));
         }
-        // What the kernel says of an IPv4 peer at an IPv6 socket is compared in its IPv4 form.
+        // The kernel reports IPv4 peers of an IPv6 socket as mapped addresses; they are compared as IPv4.
         let canonical = address.to_canonical();
         match (canonical == address, prefix_bits) {
             (true, prefix_bits) => Ok(Self {
@@ -92,15 +92,15 @@ impl fmt::Display for Network {
     }
 }
 
-/// A list of networks, with commas between; nothing, or `none`, for an empty one.
+/// A list of networks, separated by commas. An empty text or `none` is an empty list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Vec<Network>);
 
 impl Networks {
-    /// What a host says to itself.
+    /// The loopback networks.
     pub const LOOPBACK: &'static str = "127.0.0.0/8,::1";
 
-    /// Whether an address is of one of them.
+    /// Whether one of the networks contains the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
@@ -133,7 +133,7 @@ impl fmt::Display for Networks {
     }
 }
 
-/// What one party can be taken to have: an IPv4 address, or a /64 of IPv6, of which everybody has all addresses.
+/// The source of an address: the IPv4 address itself, or the IPv6 /64, which usually belongs to one party.
 pub fn source_of(address: IpAddr) -> IpAddr {
     let address = address.to_canonical();
     match address {

@@ -1,5 +1,5 @@
-//! What the system lets a process have (ulimit, systemd's Limit...=): reaching such a limit is an answer to somebody, never the
-//! end of the process.
+//! Limits of the system for a process (ulimit, systemd's Limit...=). Reaching one of them causes an error for a client,
+//! and never ends the process.
 
 use std::io;
 
@@ -12,15 +12,15 @@ use crate::limits::descriptor_limit;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Descriptors without which no child can work: its sockets, files and event queue.
+/// The fewest descriptors with which a child can work: sockets, files and event queue.
 const LEAST_DESCRIPTORS: u64 = 48;
 
-/// Limits of this process.
+/// The limits of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemLimits {
-    /// Descriptors open at a time.
+    /// Maximum number of open descriptors.
     pub descriptors: u64,
-    /// The size of a file, in bytes, if there is a limit.
+    /// Maximum size of a file in bytes, if there is a limit.
     pub file_bytes: Option<u64>,
     address_space_bytes: Option<u64>,
     data_bytes: Option<u64>,
@@ -28,7 +28,7 @@ pub struct SystemLimits {
 }
 
 impl SystemLimits {
-    /// Raises the limits that are met by serving much as far as this process may, and returns what holds then.
+    /// Raises the limits of descriptors and file size as far as possible, and returns all limits.
     pub fn raise() -> nix::Result<Self> {
         let descriptors = descriptor_limit::raise()?;
         let (soft, hard) = getrlimit(Resource::RLIMIT_FSIZE)?;
@@ -44,14 +44,14 @@ impl SystemLimits {
         })
     }
 
-    /// Fails if the work cannot be done within them. Of its memory, half at the most holds data; the rest is code, and space for
-    /// stacks and heaps that is never used.
+    /// Fails if a child cannot work within these limits. At most half of its memory is data; the rest is code, and reserved
+    /// space of stacks and heaps.
     pub fn check(&self, least_memory_bytes: u64) -> anyhow::Result<()> {
         let Self { descriptors, .. } = *self;
         if descriptors < LEAST_DESCRIPTORS {
             bail!(
-                "the system allows a process {descriptors} descriptors, it takes {LEAST_DESCRIPTORS} at least: raise the limit \
-                 (ulimit -n, LimitNOFILE=)"
+                "the system allows a process {descriptors} descriptors, but it needs at least {LEAST_DESCRIPTORS}: raise the \
+                 limit (ulimit -n, LimitNOFILE=)"
             );
         }
         let memory = [
@@ -70,18 +70,18 @@ impl SystemLimits {
             if let Some(bytes) = limit.filter(|bytes| *bytes < least_bytes) {
                 let (mib, least_mib) = (bytes / MIB, least_bytes / MIB);
                 bail!(
-                    "the system allows a process {mib} MiB of memory, it takes {least_mib} at least: raise the limit ({name})"
+                    "the system allows a process {mib} MiB of memory, but it needs at least {least_mib}: raise the limit ({name})"
                 );
             }
         }
         Ok(())
     }
 
-    /// What an operator should know of a process that will come to its end by them, if anything.
+    /// A warning if a limit will end this process; empty otherwise.
     pub fn warning(&self) -> String {
         self.processor_s.map_or_else(String::new, |seconds| {
             format!(
-                "the system ends this process after {seconds} s of processor time (ulimit -t, LimitCPU=)"
+                "the system kills this process after {seconds} s of processor time (ulimit -t, LimitCPU=)"
             )
         })
     }
@@ -92,7 +92,7 @@ fn soft_limit(resource: Resource) -> nix::Result<Option<u64>> {
     Ok((soft != RLIM_INFINITY).then_some(soft))
 }
 
-/// What to do about an error that may come of a limit.
+/// Advice about an error that a limit may have caused.
 pub fn advice(error: &anyhow::Error) -> Option<&'static str> {
     let os_errors = error.chain().filter_map(|cause| {
         let io_error = cause.downcast_ref::<io::Error>();
@@ -104,12 +104,10 @@ pub fn advice(error: &anyhow::Error) -> Option<&'static str> {
         .map(Errno::from_raw)
         .find_map(|errno| match errno {
             Errno::EAGAIN => {
-                Some("the system may allow no more processes and threads (ulimit -u, TasksMax=)")
+                Some("the limit of processes and threads may be reached (ulimit -u, TasksMax=)")
             }
-            Errno::ENOMEM => Some("the system allows no more memory (ulimit -v, MemoryMax=)"),
-            Errno::EMFILE => {
-                Some("the system allows no more descriptors (ulimit -n, LimitNOFILE=)")
-            }
+            Errno::ENOMEM => Some("the limit of memory is reached (ulimit -v, MemoryMax=)"),
+            Errno::EMFILE => Some("the limit of descriptors is reached (ulimit -n, LimitNOFILE=)"),
             Errno::ENFILE => Some("the host has no more descriptors (sysctl fs.file-max)"),
             _ => None,
         })

@@ -1,4 +1,4 @@
-//! How often something may happen: so often at once, and then at a steady rate. Knows no clock.
+//! Token buckets: a burst at once, and then a steady rate. Pure: the time is given.
 
 /// A rate and a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `count` within every `period_ms`, and up to `burst` at once. Zeros are taken for ones.
+    /// `count` per `period_ms`, and up to `burst` at once. Zeros count as ones.
     pub fn new(count: u32, period_ms: u64, burst: u32) -> Self {
         let period_us = period_ms.max(1).saturating_mul(1_000);
         let interval_us = (period_us / u64::from(count.max(1))).max(1);
@@ -19,14 +19,14 @@ impl Rate {
     }
 }
 
-/// What is left of a burst. A new one is full. It holds one number, because there may be one for each client.
+/// A token bucket. A new one is full. It is only one number, because there may be one for each client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenBucket {
     full_at_us: u64,
 }
 
 impl TokenBucket {
-    /// Takes one token; if there is none, nothing is taken, and it is said when there will be one.
+    /// Takes a token. If there is none, the error is the time in milliseconds at which there will be one.
     pub fn take(&mut self, rate: Rate, now_ms: u64) -> Result<(), u64> {
         match self.ready_at_ms(rate, now_ms) {
             Some(ready_at_ms) => Err(ready_at_ms),
@@ -38,36 +38,36 @@ impl TokenBucket {
         }
     }
 
-    /// Takes tokens for what has happened already, those that are not there yet too: the next ones have to wait for them.
+    /// Takes `count` tokens for events that have already happened. If there are too few, later takers wait longer.
     pub fn spend(&mut self, rate: Rate, count: u64, now_ms: u64) {
         let now_us = now_ms.saturating_mul(1_000);
         let spent_us = rate.interval_us.saturating_mul(count);
         self.full_at_us = self.full_at_us.max(now_us).saturating_add(spent_us);
     }
 
-    /// Puts back one that was taken.
+    /// Returns a token.
     pub fn give_back(&mut self, rate: Rate) {
         self.full_at_us = self.full_at_us.saturating_sub(rate.interval_us);
     }
 
-    /// When there is a token; `None` if there is one now.
+    /// When there will be a token; `None` if there is one now.
     pub fn ready_at_ms(&self, rate: Rate, now_ms: u64) -> Option<u64> {
         let after_us = self.full_at_us.saturating_add(rate.interval_us);
         let ready_at_ms = after_us.saturating_sub(rate.burst_us).div_ceil(1_000);
         (ready_at_ms > now_ms).then_some(ready_at_ms)
     }
 
-    /// Whether more was spent than there was.
+    /// Whether more tokens were spent than there were.
     pub fn is_in_debt(&self, rate: Rate, now_ms: u64) -> bool {
         self.full_at_us.saturating_sub(rate.burst_us) > now_ms.saturating_mul(1_000)
     }
 
-    /// When nothing will be missing, if no more is taken.
+    /// When the bucket will be full, if no more tokens are taken.
     pub fn full_at_ms(&self) -> u64 {
         self.full_at_us.div_ceil(1_000)
     }
 
-    /// Whether nothing was taken that has not come back since: it is as good as a new one.
+    /// Whether the bucket is full, and so equals a new one.
     pub fn is_full(&self, now_ms: u64) -> bool {
         self.full_at_us <= now_ms.saturating_mul(1_000)
     }

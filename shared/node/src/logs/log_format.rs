@@ -1,4 +1,4 @@
-//! The log lines of both daemons: `2026-11-22T11:18:31.123Z INFO chat-frontd[1234]: text` on standard error.
+//! The format of log lines: `2026-11-22T11:18:31.123Z INFO chat-frontd[1234]: text` on standard error.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -8,7 +8,7 @@ use log::LevelFilter;
 
 use crate::logs::wall_clock;
 
-/// Sends this process's log, and the text of a panic, to standard error.
+/// Starts logging to standard error, panics included.
 pub fn start(program: &'static str, level: LevelFilter) -> Result<(), log::SetLoggerError> {
     let pid = std::process::id();
     env_logger::Builder::new()
@@ -27,13 +27,13 @@ pub fn start(program: &'static str, level: LevelFilter) -> Result<(), log::SetLo
     Ok(())
 }
 
-/// A broken invariant in any thread is the end of the process: its parent starts it anew.
+/// A panic in any thread ends the process, which its parent then replaces.
 fn log_panic(info: &PanicHookInfo<'_>) {
     log::error!("internal error, this process ends: {info}");
     std::process::abort();
 }
 
-/// `text` with its control characters written out, so that no text can pass for a log line of its own.
+/// Escapes the control characters of `text`, so that it cannot add a line.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_written_out() {
+    fn control_characters_are_escaped() {
         assert_eq!(one_line("käse"), "käse");
         assert_eq!(one_line("a\nb\u{1b}[0m"), "a\\nb\\u{1b}[0m");
     }

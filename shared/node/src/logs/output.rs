@@ -1,7 +1,7 @@
-//! What a program says on its standard output and standard error, where either may refuse to be written to.
+//! Standard output and standard error, either of which may fail.
 //!
-//! An exit status tells of the work. Where the words only describe work that is done, they may be lost; where they are
-//! the work, losing them is an error.
+//! The exit status describes the work. If output only describes work that is done, it may be lost. If output is the work,
+//! losing it is an error.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -10,19 +10,19 @@ use nix::errno::Errno;
 
 use crate::process::standard_streams::stdout_was_closed;
 
-/// Writes a line to standard error. If even that cannot be written, the exit status has to tell.
+/// Writes a line to standard error. If even that fails, only the exit status tells of the error.
 pub fn complain(text: impl Display) {
-    // As a whole, so that the lines of processes that write to the same file do not mix.
+    // In one call, so that lines of several processes do not mix in a file.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
-/// Writes all of `text` to standard output. That nobody reads to its end is no error.
+/// Writes `text` to standard output. It is no error if the reader closes the pipe early.
 pub fn say(text: &[u8]) -> io::Result<()> {
     let written = io::stdout().write_all(text);
     unless_unread(written.and_then(|()| flush()))
 }
 
-/// Writes what is left of standard output. One that was closed from the start has taken nothing.
+/// Flushes standard output. Fails if it was closed when the program started.
 pub(crate) fn flush() -> io::Result<()> {
     if stdout_was_closed() {
         return Err(Errno::EBADF.into());
@@ -30,7 +30,7 @@ pub(crate) fn flush() -> io::Result<()> {
     io::stdout().flush()
 }
 
-/// Whoever stops reading has read enough.
+/// Ignores a broken pipe: the reader has read enough.
 pub(crate) fn unless_unread(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -38,7 +38,8 @@ pub(crate) fn unless_unread(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Standard output for words about work that is done whether or not they can be written: writing never fails.
+/// Standard output for descriptions of work that is done anyway. Writing never fails; the first error is reported on
+/// standard error.
 #[derive(Debug)]
 pub struct Remarks {
     program: &'static str,
@@ -46,7 +47,7 @@ pub struct Remarks {
 }
 
 impl Remarks {
-    /// Of what `program` does.
+    /// For `program`, which is named in the error.
     pub fn of(program: &'static str) -> Self {
         Self {
             program,

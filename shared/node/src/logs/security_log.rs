@@ -1,8 +1,8 @@
-//! The security log: a line of a form that does not change for each refusal and block, and how many there were.
+//! The security log: a line in a fixed form for each refusal and block, and the counts of them.
 //!
 //! `security: event=login-failed source=192.0.2.7 user=ann`, fields in this order, values without spaces. Programs read
-//! these lines (`scripts/fail2ban/`), so what a stranger chose is written such that it cannot look like a field, a
-//! line, or another source. One source fills the log no more than all others together.
+//! these lines (`scripts/fail2ban/`), so values chosen by untrusted clients are escaped: they cannot look like a field, a
+//! line, or another source. The rate of lines is limited, for each source and in total.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -12,58 +12,58 @@ use crate::limits::network::source_of;
 use crate::limits::token_bucket::{Rate, TokenBucket};
 use crate::metrics::refusals::Refusals;
 
-/// Longest value of a field, in bytes before it is written.
+/// Longest value of a field, in bytes before escaping.
 const MAX_VALUE_BYTES: usize = 64;
-/// Sources that are told apart; beyond that they share.
+/// Sources with a rate of their own; further sources share one.
 const MAX_SOURCES: usize = 4_096;
 
-/// What happened. The names stand in the log, in the status, and in the filter: they do not change.
+/// A security event. The names are used in the log, in the status and in filters, so they never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
     /// A wrong password.
     LoginFailed,
     /// The third wrong password began a block.
     BlockBegan,
-    /// A user who is blocked from there was named.
+    /// A login by a user who is blocked from this source.
     Blocked,
     /// Too many login tries from one source.
     LoginThrottled,
     /// Too many registrations from one source.
     RegistrationThrottled,
-    /// Too many connections in all.
+    /// Too many connections in total.
     Connections,
     /// Too many connections from one address.
     AddressConnections,
     /// Too many connections from one /64.
     NetworkConnections,
-    /// Too many connections in all that are not logged in.
+    /// Too many unauthenticated connections in total.
     Unauthenticated,
-    /// Too many connections from one source that are not logged in.
+    /// Too many unauthenticated connections from one source.
     SourceUnauthenticated,
-    /// Connections come too fast from one source.
+    /// Too many connections per second from one source.
     ConnectionsThrottled,
-    /// A worker has as many connections as it can.
+    /// A worker has its maximum number of connections.
     WorkerFull,
     /// A login took too long.
     LoginTimeOut,
-    /// A client's lines came too fast: reading stopped for a while.
+    /// A client sent lines too fast, so reading was delayed.
     LinesDelayed,
-    /// All clients' buffers held too much: who held the most was let go of.
+    /// The buffers of all clients were too large, so the client with the largest one was disconnected.
     Memory,
     /// A balancer sent no PROXY header, or not in time.
     ProxyHeader,
-    /// A message to too many at once.
+    /// A message had too many recipients.
     GroupSize,
-    /// A queue, a share of it, the budget of broadcasts, or a sender's share of what may wait was full.
+    /// A queue, a share of it, the budget of broadcasts, or a sender's share of the waiting messages was full.
     Quota,
-    /// What may wait took all it may.
+    /// The budget of waiting messages was full.
     Full,
     /// A TLS handshake failed.
     TlsHandshake,
 }
 
 impl Event {
-    /// As it is written.
+    /// The name in log and status.
     pub fn name(self) -> &'static str {
         match self {
             Self::LoginFailed => "login-failed",
@@ -90,7 +90,7 @@ impl Event {
     }
 }
 
-/// Counts events, and decides which of them the log gets.
+/// Counts events, and decides which of them are logged.
 #[derive(Debug, Default)]
 pub struct SecurityLog {
     refusals: Refusals,
@@ -100,25 +100,31 @@ pub struct SecurityLog {
     suppressed: u64,
 }
 
-/// Lines of one event and source: enough for whoever counts them to see what goes on.
+/// The rate of lines per event and source: enough for programs that count them.
 fn source_rate() -> Rate {
     Rate::new(6, 60_000, 20)
 }
 
-/// Lines of all.
+/// The rate of all lines together.
 fn total_rate() -> Rate {
     Rate::new(20, 1_000, 400)
 }
 
 impl SecurityLog {
-    /// Something happened; the log gets a line, unless it had many like it of late.
-    pub fn note(&mut self, now_ms: u64, event: Event, source: Option<IpAddr>, user: Option<&str>) {
+    /// Records an event: counts it, and logs it unless there were too many like it lately.
+    pub fn record(
+        &mut self,
+        now_ms: u64,
+        event: Event,
+        source: Option<IpAddr>,
+        user: Option<&str>,
+    ) {
         if let Some(line) = self.line(now_ms, event, source, user) {
             log::warn!("{line}");
         }
     }
 
-    /// How often what happened.
+    /// Counts of events by name.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
     }
@@ -161,7 +167,7 @@ impl SecurityLog {
     }
 }
 
-/// A value that cannot be taken for anything else: what is not plain is written as `%` and two hex digits a byte.
+/// Escapes a value: bytes other than letters, digits, `_`, `.` and `-` become `%` and two hex digits.
 fn value(text: &str) -> String {
     let mut written = String::new();
     for (index, byte) in text.bytes().enumerate() {
@@ -233,7 +239,7 @@ mod tests {
         assert_eq!(
             counts,
             [("blocked", 10_001)],
-            "what is not written is counted"
+            "suppressed lines are counted"
         );
         assert!(
             log.line(10_000, Event::Blocked, ip("192.0.2.1"), None)

@@ -1,10 +1,10 @@
-//! The time of day, for people. A clock outside the calendar shows as the calendar's nearest end, and stops nothing.
+//! The time of day, for people. A time outside the calendar becomes the nearest time within it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// The time of day now.
+/// The current time of day.
 pub fn now() -> Timestamp {
     timestamp(SystemTime::now())
 }

@@ -1,11 +1,11 @@
-//! How long things took, counted in classes that are a 64th wide.
+//! Histograms of durations. Each class spans a 64th of its power of two.
 
 use std::time::Duration;
 
 const BITS: u32 = 6;
 const STEPS: u64 = 1 << BITS;
 
-/// Counts of durations in microseconds. Percentiles are right to about 2 %, the longest exactly.
+/// Counts of durations in microseconds. Percentiles are accurate to about 2 %; the longest duration is exact.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
     counts: Vec<u64>,
@@ -14,7 +14,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts one.
+    /// Adds a duration.
     pub fn add(&mut self, took: Duration) {
         let class = class_of(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         if class >= self.counts.len() {
@@ -25,7 +25,7 @@ impl Histogram {
         self.longest = self.longest.max(took);
     }
 
-    /// Counts what another has counted, too.
+    /// Adds all durations of another histogram.
     pub fn merge(&mut self, other: &Self) {
         let classes = self.counts.len().max(other.counts.len());
         self.counts.resize(classes, 0);
@@ -36,24 +36,24 @@ impl Histogram {
         self.longest = self.longest.max(other.longest);
     }
 
-    /// Counts each.
+    /// Adds several durations.
     pub fn add_all(&mut self, took: &[Duration]) {
         for took in took {
             self.add(*took);
         }
     }
 
-    /// How many were counted.
+    /// The number of durations.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The longest of all.
+    /// The longest duration.
     pub fn longest(&self) -> Duration {
         self.longest
     }
 
-    /// What `percent` of them did not exceed; 0 if there are none.
+    /// The duration that `percent` of all did not exceed; 0 if there are none.
     pub fn percentile(&self, percent: f64) -> Duration {
         let wanted = (self.total as f64 * percent / 100.0).ceil() as u64;
         let mut seen = 0;
@@ -76,7 +76,7 @@ fn class_of(micros: u64) -> usize {
     (u64::from(shift + 1) * STEPS + step) as usize
 }
 
-/// The largest number of microseconds in a class.
+/// The largest value of a class, in microseconds.
 fn end_of(class: usize) -> u64 {
     let class = class as u64;
     if class < STEPS {

@@ -1,13 +1,13 @@
-//! How often what was refused: counted where it happens, added up by a parent, shown in the status.
+//! Counts of refusals by kind. Children count them, the parent adds them up, and the status shows them.
 
 use std::collections::BTreeMap;
 
-/// More kinds than there are; a bound for what a child may say.
+/// A bound for the kinds that a child may report.
 const MAX_KINDS: usize = 64;
-/// Longest name of a kind.
+/// Longest name of a kind, in bytes.
 const MAX_NAME_BYTES: usize = 40;
 
-/// Counts by kind.
+/// The counts by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
     counts: BTreeMap<String, u64>,
@@ -15,7 +15,7 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// One more of a kind.
+    /// Adds one to a kind.
     pub fn count(&mut self, kind: &str) {
         self.add_to(kind, 1);
     }
@@ -31,7 +31,7 @@ impl Refusals {
         self.total = self.total.saturating_add(more);
     }
 
-    /// Adds others to these.
+    /// Adds the counts of `others`.
     pub fn add(&mut self, others: &Self) {
         for (kind, count) in &others.counts {
             self.add_to(kind, *count);
@@ -43,7 +43,7 @@ impl Refusals {
         self.counts.is_empty()
     }
 
-    /// All kinds together.
+    /// The sum of all kinds.
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -55,14 +55,14 @@ impl Refusals {
             .map(|(kind, count)| (kind.as_str(), *count))
     }
 
-    /// As text, one `kind=count` a line.
+    /// Renders the counts as lines of `kind=count`.
     pub fn render(&self) -> String {
         self.iter()
             .map(|(kind, n)| format!("{kind}={n}\n"))
             .collect()
     }
 
-    /// Reads what [`Self::render`] wrote. Lines that are something else are passed over.
+    /// Parses the output of [`Self::render`]. Other lines are ignored.
     pub fn parse(text: &str) -> Self {
         let mut refusals = Self::default();
         for line in text.lines() {

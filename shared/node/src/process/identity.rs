@@ -1,6 +1,6 @@
-//! Which process a number stood for: numbers are used again, a number with its start time is not.
+//! The identity of a process: its number and its start time. Numbers alone are reused.
 //!
-//! What cannot be seen is not gone: `/proc` may be hidden (`hidepid`), or not be there at all.
+//! A process that cannot be seen may still run: `/proc` may be restricted (`hidepid`) or missing.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,24 +10,24 @@ use nix::sys::signal::Signal;
 
 use crate::process::pidfd;
 
-/// One process among all since the host was booted.
+/// A process, unique since the host was booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessIdentity {
-    /// Its number.
+    /// The process number.
     pub pid: i32,
-    /// When it was started, in the kernel's clock ticks since boot; 0 if that could not be seen.
+    /// The start time in the kernel's clock ticks since boot; 0 if unknown.
     pub start_ticks: u64,
 }
 
 impl ProcessIdentity {
-    /// The process that has the number `pid` now, unless it has ended, or cannot be seen.
+    /// The process that has the number `pid` now. Nothing if it has ended or cannot be seen.
     pub fn of(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let start_ticks = start_ticks_of_living(&stat)?;
         Some(Self { pid, start_ticks })
     }
 
-    /// Whether it still runs, for all that can be seen. One that has ended and was not yet waited for does not.
+    /// Whether it may still run. A zombie does not.
     pub fn is_alive(&self) -> bool {
         if has_ended(self.pid) {
             return false;
@@ -37,13 +37,13 @@ impl ProcessIdentity {
         !seen.is_some_and(is_another)
     }
 
-    /// Sends `signal` if it is seen to be this process, and no other one that has its number now.
+    /// Sends `signal` if the number still belongs to this process.
     pub fn signal(&self, signal: Signal) -> nix::Result<()> {
         let process = match pidfd::open(self.pid) {
             Err(Errno::ESRCH) => return Ok(()),
             opened => opened?,
         };
-        // From here on the handle stays with the process, whatever becomes of the number.
+        // From here on, the handle refers to the process even if the number is reused.
         if Self::of(self.pid) != Some(*self) {
             return Ok(());
         }
@@ -54,8 +54,7 @@ impl ProcessIdentity {
     }
 }
 
-/// Whether no process of this number lives, for certain: it is gone, or has ended and was not yet waited for. One of
-/// which nothing can be found out may live.
+/// Whether there certainly is no live process with this number. A zombie counts as ended.
 pub fn has_ended(pid: i32) -> bool {
     pidfd::has_ended(pid).unwrap_or(false)
 }
@@ -69,7 +68,7 @@ fn start_ticks_of_living(stat: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// The fields from the third on.
+/// The fields from the third on, which is the state.
 fn fields_from_state(stat: &str) -> Option<impl Iterator<Item = &str>> {
     // The second field is a name in parentheses, which may itself hold spaces and parentheses.
     let (_, rest) = stat.rsplit_once(')')?;
@@ -80,13 +79,13 @@ fn is_end(state: Option<&str>) -> bool {
     matches!(state, Some("Z" | "X"))
 }
 
-/// The kernel's name for the time since the host was booted; empty if it has none.
+/// The kernel's id of the current boot; empty if it has none.
 pub fn boot_id() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()
 }
 
-/// The kernel's number for the PID namespace that this process's numbers of processes belong to, if it can be seen.
+/// The number of the PID namespace of this process, if it is visible.
 pub fn pid_namespace() -> Option<u64> {
     fs::metadata("/proc/self/ns/pid")
         .ok()
@@ -106,7 +105,7 @@ mod tests {
             ..own
         };
         assert!(!earlier.is_alive());
-        // Would end this process.
+        // It would kill this process.
         earlier.signal(Signal::SIGKILL).unwrap();
     }
 

@@ -1,5 +1,5 @@
-//! Descriptors that a process was started with: all of them are closed at the next exec, and those that
-//! were meant for this process are taken by their number.
+//! Descriptors that a process inherits. All of them are closed at the next exec, and those meant for this process are
+//! taken by number.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -8,18 +8,17 @@ use std::path::Path;
 
 use command_fds::inherited::{init_inherited_fds, take_fd_ownership};
 
-/// Where a started process finds its end of the socket pair to the process that started it.
+/// The link to the process that started this one.
 pub const LINK_FD: RawFd = 3;
-/// Where a child finds the lock that it holds for as long as it lives.
+/// The lock that a child holds while it runs.
 pub const CHILDREN_LOCK_FD: RawFd = 4;
-/// Where a child finds the first of its listening sockets; the others follow.
+/// The first listening socket of a child; the others follow.
 pub const FIRST_LISTENER_FD: RawFd = 5;
 
-/// Takes all descriptors above standard error and marks them to be closed at the next exec, so that nothing this
-/// process starts keeps a descriptor of whoever started it.
+/// Takes all descriptors above standard error and marks them to be closed at the next exec, so that processes started
+/// later do not inherit them.
 ///
-/// Must be the first thing that a program does. Where there is no `/proc` to list them, nothing is taken: a program
-/// cannot start another there.
+/// Must be called first in `main`. Does nothing without `/proc`, where a daemon cannot start processes anyway.
 pub fn adopt_all() -> io::Result<()> {
     if !Path::new("/proc/self/fd").exists() {
         return Ok(());

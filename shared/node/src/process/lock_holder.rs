@@ -1,8 +1,8 @@
-//! Which process holds a lock, as the kernel says: a number that somebody wrote into a file is only a number. Another
-//! process may have it by now, or has it in this PID namespace while the holder is in a container's.
+//! Finds the process that holds a lock, according to the kernel. The number in a file is no proof: another process may
+//! have it by now, or has it in this PID namespace while the holder is in a container.
 //!
-//! A holder puts a mark on its file, a POSIX lock beside the lock that counts. The kernel tells the number of the one
-//! whose mark it is, as it is in the asker's namespace, and takes the mark away when that process ends.
+//! A holder marks its file with a POSIX lock beside the lock that counts. The kernel reports the number of the marking
+//! process in the namespace of the caller, and removes the mark when that process ends.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,19 +18,19 @@ use nix::unistd::{Pid, getpid};
 use crate::process::identity::has_ended;
 use crate::process::pidfd;
 
-/// Who has a lock.
+/// The holder of a lock.
 #[derive(Debug)]
 pub enum Holder {
     /// A process of this PID namespace, for certain.
     Here(HoldingProcess),
     /// A process of another PID namespace.
     Elsewhere {
-        /// Its number there, as it says itself.
+        /// Its number there, from the file.
         number: i32,
         /// Its number here, if it has one.
         number_here: Option<i32>,
     },
-    /// The kernel does not say who, or it has not yet said its number.
+    /// The kernel does not tell, or the holder has not yet written its number.
     Unknown,
 }
 
@@ -38,17 +38,17 @@ pub enum Holder {
 #[derive(Debug)]
 pub struct HoldingProcess {
     pid: i32,
-    /// Missing where the system does not give any.
+    /// Missing if the system does not support handles.
     handle: Option<OwnedFd>,
 }
 
 impl HoldingProcess {
-    /// Its number.
+    /// The process number.
     pub fn pid(&self) -> i32 {
         self.pid
     }
 
-    /// Whether it has ended, for certain.
+    /// Whether the process has certainly ended.
     pub fn has_ended(&self) -> bool {
         match &self.handle {
             Some(handle) => pidfd::is_ended(handle).unwrap_or(false),
@@ -56,7 +56,7 @@ impl HoldingProcess {
         }
     }
 
-    /// Sends it a signal. That it has ended is as good.
+    /// Sends a signal. It is no error if the process has ended.
     pub fn signal(&self, signal: Signal) -> nix::Result<()> {
         let sent = match &self.handle {
             Some(handle) => pidfd::send_signal(handle, signal),
@@ -69,13 +69,12 @@ impl HoldingProcess {
     }
 }
 
-/// Marks a file, whose lock this process has, as held by this process. The mark goes when this process closes any
-/// descriptor of that file.
+/// Marks a file that this process has locked. The mark ends when this process closes any descriptor of the file.
 pub(crate) fn mark(file: &File) -> io::Result<()> {
     Ok(fcntl(file, FcntlArg::F_SETLK(&whole_file())).map(drop)?)
 }
 
-/// The number, here, of the process whose mark is on a file; 0 if it has none in this namespace.
+/// The number of the process that has marked a file; 0 if it has none in this namespace.
 fn marked_by(file: &File) -> io::Result<Option<i32>> {
     let mut found = whole_file();
     fcntl(file, FcntlArg::F_GETLK(&mut found))?;
@@ -93,7 +92,7 @@ fn whole_file() -> libc::flock {
     }
 }
 
-/// Who holds a locked file in which `number` is written; nothing if that is about to change.
+/// The holder of a locked file that contains `number`; nothing if that is about to change.
 pub(crate) fn identify(file: &File, number: i32) -> io::Result<Option<Holder>> {
     let is_holder = || -> io::Result<bool> {
         Ok(match marked_by(file)? {
@@ -114,12 +113,12 @@ pub(crate) fn identify(file: &File, number: i32) -> io::Result<Option<Holder>> {
     }
     let handle = match pidfd::open(number) {
         Ok(handle) => Some(handle),
-        // Where old filters of system calls refuse it.
+        // Old filters of system calls refuse it.
         Err(Errno::ENOSYS | Errno::EPERM) => None,
         Err(Errno::ESRCH) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    // Between the look and the handle it may have ended, and its number have gone to another process.
+    // Before the handle was opened, the process may have ended, and another may have got its number.
     let holder = HoldingProcess {
         pid: number,
         handle,
@@ -127,10 +126,9 @@ pub(crate) fn identify(file: &File, number: i32) -> io::Result<Option<Holder>> {
     Ok(is_holder()?.then_some(Holder::Here(holder)))
 }
 
-/// Whether the kernel's list of locks has it that process `number` has locked a file. A daemon of the version before
-/// puts no mark on it.
+/// Whether the kernel's list of locks names process `number` as the holder. Daemons of older versions set no mark.
 fn is_listed(file: &File, number: i32) -> bool {
-    // Of another namespace's list the numbers would mean other processes here.
+    // The numbers in the list of another namespace would mean other processes here.
     let is_of_this_namespace = fs::read_link("/proc/self")
         .is_ok_and(|own| own.to_str() == Some(&getpid().as_raw().to_string()));
     let (Ok(found), true) = (file.metadata(), is_of_this_namespace) else {
@@ -142,7 +140,7 @@ fn is_listed(file: &File, number: i32) -> bool {
         .any(|line| is_lock_of(line, number, found.ino()))
 }
 
-/// As in `1: FLOCK  ADVISORY  WRITE 4 fe:00:10111314 0 EOF`.
+/// Whether a line like `1: FLOCK  ADVISORY  WRITE 4 fe:00:10111314 0 EOF` is a lock of process `number`.
 fn is_lock_of(line: &str, number: i32, inode: u64) -> bool {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let [_, "FLOCK", _, "WRITE", pid, place, ..] = fields[..] else {

@@ -1,4 +1,4 @@
-//! A file that says which process runs here, and a lock on it that ends with that process, whatever way it ends.
+//! The pid file, which names the running process. Its lock ends with the process, however that ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -13,11 +13,11 @@ use crate::files::regular_file;
 use crate::files::run_dir::is_operators;
 use crate::process::lock_holder::{self, Holder};
 
-/// Somebody who only looks whether a lock is held has it for a moment; one who wants it tries for this long.
+/// A process that tests a lock holds it for a moment, so acquiring it is retried for this time.
 const READER_WAIT: Duration = Duration::from_millis(100);
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 
-/// Why a lock cannot be had.
+/// Why a lock cannot be acquired.
 #[derive(Debug, Error)]
 pub enum LockError {
     /// Another process holds it.
@@ -37,7 +37,7 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Locks the file at `path` and empties it. Whom it names, [`Self::name_holder`] writes into it.
+    /// Locks the file at `path` and empties it. [`Self::name_holder`] writes the number of the process into it.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
         let file = lock_file(path, READER_WAIT)?;
         let after_crash = file.metadata()?.len() > 0;
@@ -50,20 +50,20 @@ impl PidFile {
         })
     }
 
-    /// Writes this process's number into it. What an earlier process said of itself must be gone by then: it may have
-    /// had the same number, in a container above all.
+    /// Writes the number of this process. The status of an earlier process must be removed before: it may have had the
+    /// same number, above all in a container.
     pub fn name_holder(&mut self) -> io::Result<()> {
         self.file.rewind()?;
         writeln!(self.file, "{}", std::process::id())
     }
 
-    /// Whether the process that had this file before ended without removing it.
+    /// Whether the previous process ended without removing the file.
     pub fn is_after_crash(&self) -> bool {
         self.after_crash
     }
 
-    /// Whether this file still stands under its name. If the directory was cleared meanwhile, what is there now may belong
-    /// to another process.
+    /// Whether this file still has its name. If the directory was cleared meanwhile, the file there may belong to another
+    /// process.
     pub fn is_in_place(&self) -> bool {
         is_still_at(&self.file, &self.path).unwrap_or(false)
     }
@@ -81,7 +81,7 @@ impl Drop for PidFile {
     }
 }
 
-/// Creates the file at `path` if need be and locks it, trying for as long as `timeout`.
+/// Locks the file at `path`, which is created if it is missing. Fails after `timeout`.
 pub fn lock_file(path: &Path, timeout: Duration) -> Result<File, LockError> {
     let deadline = Instant::now() + timeout;
     loop {
@@ -89,7 +89,7 @@ pub fn lock_file(path: &Path, timeout: Duration) -> Result<File, LockError> {
         options.read(true).write(true).create(true).mode(0o600);
         let file = regular_file::open_own(path, options.truncate(false))?;
         match file.try_lock() {
-            // Between opening and locking, whoever held it may have removed it: a lock on a file without a name locks nobody out.
+            // The previous holder may have removed the file before it was locked here. Such a lock would exclude nobody.
             Ok(()) if is_still_at(&file, path)? => return Ok(file),
             Ok(()) => continue,
             Err(TryLockError::Error(error)) => return Err(error.into()),
@@ -110,7 +110,7 @@ fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether a process holds a lock on the file at `path`. There may be no such file.
+/// Whether a process locks the file at `path`. The file may be missing.
 pub fn is_locked(path: &Path) -> io::Result<bool> {
     match regular_file::open_unlinked(path, OpenOptions::new().read(true)) {
         Ok(file) => is_file_locked(&file),
@@ -127,7 +127,7 @@ fn is_file_locked(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Who holds the pid file at `path`, if a process does.
+/// The process that holds the pid file at `path`, if there is one.
 pub fn holder(path: &Path) -> io::Result<Option<Holder>> {
     let mut file = match regular_file::open_unlinked(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
@@ -138,7 +138,7 @@ pub fn holder(path: &Path) -> io::Result<Option<Holder>> {
     if !is_operators(&found, path)? {
         let owner = found.uid();
         return Err(io::Error::other(format!(
-            "it belongs to user {owner}, so it is not believed: remove it"
+            "it belongs to user {owner}, so it is ignored: remove it"
         )));
     }
     let deadline = Instant::now() + READER_WAIT;
@@ -173,7 +173,7 @@ mod tests {
         assert!(matches!(PidFile::acquire(&path), Err(LockError::Held)));
         assert!(matches!(holder(&path).unwrap(), Some(Holder::Unknown)));
         first.name_holder().unwrap();
-        // No process sees a mark of its own: this is how one of the version before, which makes none, is found.
+        // A process does not see its own mark, so this takes the path for older versions, which set no mark.
         match holder(&path).unwrap() {
             Some(Holder::Here(process)) => assert_eq!(process.pid() as u32, std::process::id()),
             other => panic!("{other:?}"),
@@ -187,7 +187,7 @@ mod tests {
     fn stale_file_delays_nobody() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
-        // A living process that has nothing to do with the file, and more digits than this process's number has.
+        // A live process that has nothing to do with the file.
         fs::write(&path, "1\n   and more than a number\n").unwrap();
         assert!(holder(&path).unwrap().is_none());
         let mut file = PidFile::acquire(&path).unwrap();
@@ -215,7 +215,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
         let file = PidFile::acquire(&path).unwrap();
-        // As a container's, whose process 1 is not ours.
+        // Like a container, whose process 1 is another one here.
         fs::write(&path, "1\n").unwrap();
         assert!(matches!(holder(&path).unwrap(), Some(Holder::Unknown)));
         drop(file);

@@ -1,5 +1,5 @@
-//! Handles of processes, which no other process can come to have: whether one has ended, and signals to it, without a
-//! look into `/proc`.
+//! Handles of processes (pidfd). Unlike a number, a handle never refers to another process later. They work without
+//! `/proc`.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -9,7 +9,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-/// Whether no process of this number lives. An error tells that it cannot be found out.
+/// Whether there is no live process with this number. Fails if that is unknown.
 pub fn has_ended(pid: i32) -> nix::Result<bool> {
     match open(pid) {
         Ok(process) => is_ended(&process),
@@ -18,25 +18,25 @@ pub fn has_ended(pid: i32) -> nix::Result<bool> {
     }
 }
 
-/// A handle of the process that has the number `pid` now.
+/// Opens a handle of the process that has the number `pid` now.
 pub fn open(pid: i32) -> nix::Result<OwnedFd> {
     // SAFETY: the call takes two integers and touches no memory of ours.
     let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let fd = RawFd::try_from(Errno::result(opened)?).map_err(|_| Errno::EBADF)?;
-    // SAFETY: the kernel has just given this descriptor to us, and nobody else has its number.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Whether the process of this handle has ended, waited for or not.
+/// Whether the process has ended, even if it was not waited for.
 pub fn is_ended(process: &OwnedFd) -> nix::Result<bool> {
     let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
     Ok(poll(&mut fds, PollTimeout::ZERO)? > 0)
 }
 
-/// Sends `signal` to the process of this handle. That it has ended is [`Errno::ESRCH`].
+/// Sends `signal` to the process. Fails with [`Errno::ESRCH`] if it has ended.
 pub fn send_signal(process: &OwnedFd, signal: Signal) -> nix::Result<()> {
     let no_details: *const libc::siginfo_t = std::ptr::null();
-    // SAFETY: the call takes integers and a null pointer, which stands for the details that kill would give.
+    // SAFETY: the call takes integers and a null pointer, which means the same details as for kill.
     let sent = unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,

@@ -1,10 +1,10 @@
-//! Signals that mean nothing to the daemons, and by default end a process.
+//! Signals that have no meaning for the daemons, but would end a process by default.
 #![allow(unsafe_code)]
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-/// Signals of timers, limits and other programs' conventions (`kill -USR1` has many a daemon open its log again). Those
-/// that something here handles come later, with their handlers.
+/// Signals of timers, limits and conventions of other programs (many daemons reopen their log on `kill -USR1`). Handlers
+/// for some of them may be installed later.
 const MEANINGLESS: [Signal; 10] = [
     Signal::SIGUSR1,
     Signal::SIGUSR2,
@@ -13,17 +13,17 @@ const MEANINGLESS: [Signal; 10] = [
     Signal::SIGPROF,
     Signal::SIGIO,
     Signal::SIGPIPE,
-    // Writing beyond the limit of a file's size fails then, and what fails is handled where it is written.
+    // If it is ignored, a write beyond the limit of file size fails, and the writer handles the error.
     Signal::SIGXFSZ,
     // Sent when the soft limit of processor time is reached, and every second from then on; the hard limit kills.
     Signal::SIGXCPU,
     Signal::SIGPWR,
 ];
 
-/// Ignores them, in this process and in all that it starts.
+/// Ignores these signals, in this process and in all that it starts.
 pub fn ignore_meaningless() -> nix::Result<()> {
     for meaningless in MEANINGLESS {
-        // SAFETY: no handler is installed that could run at a bad moment: the signal is ignored.
+        // SAFETY: the signal is ignored, so no handler can run at a bad moment.
         unsafe { signal(meaningless, SigHandler::SigIgn) }?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Which standard streams were closed when the program started.
 //!
-//! The runtime of Rust opens `/dev/null` for those before `main`, so that a closed standard output would seem to take
-//! everything. Only a function that the loader calls before that can see it.
+//! The runtime of Rust opens `/dev/null` for closed streams before `main`, so a closed standard output would seem to
+//! work. Only a function that the loader calls earlier can detect it.
 
 #![allow(unsafe_code)]
 
@@ -11,7 +11,7 @@ use nix::libc::{F_GETFD, STDOUT_FILENO, fcntl};
 
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-// SAFETY: the loader calls the functions in this section once, before `main`; what it passes to them may be ignored.
+// SAFETY: the loader calls the functions in this section once, before `main`. Their arguments may be ignored.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static CHECK_STDOUT: extern "C" fn() = check_stdout;

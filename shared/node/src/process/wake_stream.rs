@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-/// A stream, not blocking, that becomes readable when the signal comes. Holds for the life of the process.
+/// A non-blocking stream that becomes readable when the signal arrives. The handler is never removed.
 pub fn for_signal(signal: i32) -> io::Result<UnixStream> {
     let (read, write) = UnixStream::pair()?;
     read.set_nonblocking(true)?;
@@ -13,7 +13,7 @@ pub fn for_signal(signal: i32) -> io::Result<UnixStream> {
     Ok(read)
 }
 
-/// Reads all there is from a stream that does not block; whether the other side is gone.
+/// Reads all available bytes from a non-blocking stream. Returns whether the other end is closed.
 pub fn drain(stream: &mut impl Read) -> bool {
     let mut bytes = [0; 256];
     loop {

@@ -1,4 +1,4 @@
-//! The files that a process can reach, restricted by Landlock.
+//! Restricts file access with Landlock.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use landlock::{
 };
 use thiserror::Error;
 
-/// What `require` asks of the kernel: all rights to files, truncation too, and TCP. Newer kernels do more.
+/// The version that `require` needs: all rights to files, including truncation, and TCP. Newer kernels restrict more.
 const REQUIRED: ABI = ABI::V4;
-/// The newest kernel whose restrictions are known here.
+/// The newest version whose restrictions are known here.
 const NEWEST: ABI = ABI::V9;
 
 /// The files a process needs after its start.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileAccess<'a> {
-    /// Directories in which it reads, writes, makes and removes files.
+    /// Directories in which it reads, writes, creates and removes files.
     pub directories: &'a [&'a Path],
     /// Directories in which it connects to sockets.
     pub sockets: &'a [&'a Path],
@@ -30,7 +30,7 @@ pub(super) enum FilesError {
     /// A directory cannot be opened.
     #[error(transparent)]
     Directory(#[from] PathFdError),
-    /// The kernel refused, or does not know what is asked of it.
+    /// The kernel refuses or does not know the restriction.
     #[error(transparent)]
     Ruleset(#[from] RulesetError),
     /// The kernel has no Landlock, or it is not enabled.
@@ -38,7 +38,7 @@ pub(super) enum FilesError {
     Absent,
 }
 
-/// Restricts this thread and those it starts. What it says is for people.
+/// Restricts this thread and threads it starts. Returns a summary for people.
 pub(super) fn restrict(access: &FileAccess<'_>, is_strict: bool) -> Result<String, FilesError> {
     let needed = match is_strict {
         true => CompatLevel::HardRequirement,
@@ -62,7 +62,7 @@ pub(super) fn restrict(access: &FileAccess<'_>, is_strict: bool) -> Result<Strin
     describe(access, &ruleset.restrict_self()?)
 }
 
-/// In its directories a process has regular files: no devices, sockets, links to elsewhere, programs.
+/// The rights in the directories of a process. It needs only regular files there.
 fn kept_rights() -> BitFlags<AccessFs> {
     make_bitflags!(AccessFs::{
         ReadFile | WriteFile | ReadDir | MakeReg | RemoveFile | Truncate
@@ -91,7 +91,7 @@ fn describe(access: &FileAccess<'_>, status: &RestrictionStatus) -> Result<Strin
     ))
 }
 
-/// The first directory on the way to `path` that this process cannot pass, if there is one.
+/// The first directory of `path` that this process cannot enter, if there is one.
 pub fn closed_directory(path: &Path) -> Option<PathBuf> {
     let is_closed = |directory: &Path| {
         let inside = directory.join(".");

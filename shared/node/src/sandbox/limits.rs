@@ -1,4 +1,4 @@
-//! Bounds to what a process may use, so that one that is taken over or has gone wild does not take the host along.
+//! Resource limits of a process, so that a compromised or faulty one does not harm the host.
 
 use std::fmt;
 use std::io;
@@ -7,17 +7,17 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 const MIB: u64 = 1024 * 1024;
 
-/// What a process may use.
+/// The resource limits of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Memory of its own, in bytes: heap, stacks, private mappings.
     pub memory_bytes: u64,
-    /// Descriptors open at a time.
+    /// Maximum number of open descriptors.
     pub descriptors: u64,
 }
 
 impl Limits {
-    /// Sets them, and that no process can be started.
+    /// Sets these limits, and forbids to start processes.
     pub(super) fn set(&self) -> io::Result<()> {
         lower(Resource::RLIMIT_DATA, self.memory_bytes)?;
         lower(Resource::RLIMIT_NOFILE, self.descriptors)?;
@@ -42,7 +42,7 @@ impl fmt::Display for Limits {
     }
 }
 
-/// The memory of the host, swap included; a very large number if it cannot be told.
+/// The memory of the host including swap, in bytes; `u64::MAX` if unknown.
 pub fn physical_memory_bytes() -> u64 {
     nix::sys::sysinfo::sysinfo().map_or(u64::MAX, |host| {
         host.ram_total().saturating_add(host.swap_total())

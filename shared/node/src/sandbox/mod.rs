@@ -1,8 +1,8 @@
-//! What a child of a daemon gives up before it serves: its user, its privileges, the files it does not need, the system
-//! calls it never makes. Everything is given up for good; the kernel holds a child to it, whoever runs it then.
+//! The sandbox of a child: before it serves, it drops its user, its privileges, access to files it does not need, and
+//! system calls it never makes. The kernel enforces this for the rest of the process, even if it is compromised.
 //!
-//! The order is fixed by what each step still needs: user and capabilities first (in [`Sandbox::enter`]), then files,
-//! limits, and the system calls last.
+//! The order is fixed by the needs of each step: user and capabilities first (in [`Sandbox::enter`]), then files, limits,
+//! and system calls last.
 
 mod files;
 mod limits;
@@ -28,35 +28,35 @@ pub use privileges::{forbid_core_dumps, keep_memory_secret};
 pub use system_calls::{Condition, Otherwise, SystemCalls, THREADED_LOOP, WAITING_LOOP};
 pub use users::{ChildUser, Identity, Separation, UserError, UserSpec, Users};
 
-/// Why a child must not go on.
+/// Why a child must not continue.
 #[derive(Debug, Error)]
 pub enum SandboxError {
-    /// Something cannot be had, and the operator wants it or nothing.
+    /// A restriction is impossible, and the operator requires it.
     #[error(
-        "sandbox: {what}: {reason} (--sandbox=require, CHAT_SANDBOX; best-effort goes on without it)"
+        "sandbox: {what}: {reason} (--sandbox=require, CHAT_SANDBOX; best-effort continues without it)"
     )]
     Required {
-        /// What was to be done.
+        /// The restriction.
         what: &'static str,
-        /// Why it cannot be.
+        /// Why it is impossible.
         reason: String,
     },
-    /// The users.
+    /// The users are unsuitable.
     #[error(transparent)]
     User(#[from] UserError),
-    /// Whoever a child has become is not whom it was to become.
+    /// The child could not change to its user.
     #[error(
         "cannot become user {user}: {reason} (see CHAT_STATE_USER, CHAT_WORKER_USER, CHAT_SANDBOX=off)"
     )]
     NotBecome {
         /// The user.
         user: Identity,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
 }
 
-/// How far this process is in giving up what it does not need.
+/// The sandbox of this process, with what it has dropped so far.
 #[derive(Debug)]
 pub struct Sandbox {
     mode: SandboxMode,
@@ -66,7 +66,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Becomes the user of this kind of child, and gives up every privilege. To be called while there is one thread.
+    /// Changes to the user of this kind of child, and drops all privileges. Call this while there is only one thread.
     pub fn enter(options: &SandboxOptions, child: ChildUser) -> Result<Self, SandboxError> {
         let separation = options.separation()?;
         let mut sandbox = Self {
@@ -79,7 +79,7 @@ impl Sandbox {
             return Ok(sandbox);
         }
         let result = privileges::empty_bounding_set();
-        sandbox.note("the bounding set of capabilities cannot be emptied", result)?;
+        sandbox.record("the bounding set of capabilities cannot be emptied", result)?;
         match sandbox.separation.clone() {
             Separation::Separate(users) => {
                 let identity = users.of(child);
@@ -94,55 +94,55 @@ impl Sandbox {
             }
         }
         let result = privileges::give_up();
-        if sandbox.note("privileges cannot be given up", result)? {
+        if sandbox.record("privileges cannot be given up", result)? {
             sandbox.given_up.push("no capabilities".to_owned());
         }
         Ok(sandbox)
     }
 
-    /// Which users the children run as.
+    /// The users that the children run as.
     pub fn separation(&self) -> &Separation {
         &self.separation
     }
 
-    /// Gives up all files but these, for this thread and those that it starts from here on. What is open stays open.
+    /// Restricts file access of this thread and of threads started later. Open files stay open.
     pub fn restrict_files(&mut self, access: &FileAccess<'_>) -> Result<(), SandboxError> {
         if self.mode == SandboxMode::Off {
             return Ok(());
         }
         let is_strict = self.mode == SandboxMode::Require;
         match files::restrict(access, is_strict) {
-            Ok(said) => self.given_up.push(said),
+            Ok(summary) => self.given_up.push(summary),
             Err(error) => self.record_gap("files cannot be given up (Landlock)", error)?,
         }
         Ok(())
     }
 
-    /// Sets bounds to what this process may use.
+    /// Limits the resources of this process.
     pub fn limit(&mut self, limits: &Limits) -> Result<(), SandboxError> {
         if self.mode == SandboxMode::Off {
             return Ok(());
         }
         let result = limits.set();
-        if self.note("limits cannot be set", result)? {
+        if self.record("limits cannot be set", result)? {
             self.given_up.push(limits.to_string());
         }
         Ok(())
     }
 
-    /// Gives up all system calls but these, for all threads.
+    /// Allows only these system calls, for all threads.
     pub fn restrict_system_calls(&mut self, calls: &SystemCalls) -> Result<(), SandboxError> {
         if self.mode == SandboxMode::Off {
             return Ok(());
         }
         let result = calls.install();
-        if self.note("system calls cannot be given up (seccomp)", result)? {
+        if self.record("system calls cannot be given up (seccomp)", result)? {
             self.given_up.push(calls.to_string());
         }
         Ok(())
     }
 
-    /// What was given up, and what could not be, in one line.
+    /// A summary in one line: what was dropped, and what could not be.
     pub fn summary(&self) -> String {
         if self.mode == SandboxMode::Off {
             return "off".to_owned();
@@ -154,7 +154,7 @@ impl Sandbox {
         text
     }
 
-    fn note(&mut self, what: &'static str, result: io::Result<()>) -> Result<bool, SandboxError> {
+    fn record(&mut self, what: &'static str, result: io::Result<()>) -> Result<bool, SandboxError> {
         match result {
             Ok(()) => Ok(true),
             Err(error) => self.record_gap(what, error).map(|()| false),
@@ -195,14 +195,18 @@ mod tests {
     #[test]
     fn missing_restriction_is_reported_or_refused() {
         let mut lenient = sandbox(SandboxMode::BestEffort);
-        assert!(!lenient.note("files cannot be given up", failure()).unwrap());
+        assert!(
+            !lenient
+                .record("files cannot be given up", failure())
+                .unwrap()
+        );
         assert_eq!(
             lenient.summary(),
             "no capabilities; NOT: files cannot be given up: the kernel knows no such thing"
         );
         let mut strict = sandbox(SandboxMode::Require);
-        assert!(strict.note("files cannot be given up", Ok(())).unwrap());
-        let error = strict.note("files cannot be given up", failure());
+        assert!(strict.record("files cannot be given up", Ok(())).unwrap());
+        let error = strict.record("files cannot be given up", failure());
         let error = error.unwrap_err().to_string();
         assert!(
             error.starts_with("sandbox: files cannot be given up: the kernel knows no such thing"),

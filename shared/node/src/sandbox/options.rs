@@ -4,22 +4,22 @@ use clap::{Args, ValueEnum};
 
 use super::users::{Separation, UserError, UserSpec};
 
-/// How much of the sandbox there has to be.
+/// Which parts of the sandbox are required.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SandboxMode {
-    /// All of it, or the daemon does not start.
+    /// Start only with the complete sandbox.
     Require,
-    /// What the kernel can do; the rest is logged.
+    /// Use what the kernel supports, and log the rest.
     #[default]
     BestEffort,
-    /// Nothing: children keep what the daemon was started with. For debugging.
+    /// Drop nothing, for debugging.
     Off,
 }
 
-/// Whom children run as, and what they give up.
+/// The users that children run as, and the privileges that they drop.
 #[derive(Args, Clone, Debug)]
 pub struct SandboxOptions {
-    /// What children give up before they serve: all or no start, what the kernel can do, or nothing
+    /// Sandbox of the children
     #[arg(
         long,
         value_name = "MODE",
@@ -29,7 +29,7 @@ pub struct SandboxOptions {
     )]
     pub sandbox: SandboxMode,
 
-    /// Started as root: user of the process that holds the state; a name or a number, [:GROUP]
+    /// User of the state process if started as root: a name or a number, optionally followed by :GROUP
     #[arg(
         long,
         value_name = "USER",
@@ -38,7 +38,7 @@ pub struct SandboxOptions {
     )]
     pub state_user: UserSpec,
 
-    /// Started as root: user of the workers; a name or a number, [:GROUP]
+    /// User of the workers if started as root: a name or a number, optionally followed by :GROUP
     #[arg(
         long,
         value_name = "USER",
@@ -49,7 +49,7 @@ pub struct SandboxOptions {
 }
 
 impl SandboxOptions {
-    /// Whom the children run as. The same in the parent and in the children.
+    /// The users that the children run as. Parent and children get the same result.
     pub fn separation(&self) -> Result<Separation, UserError> {
         match self.sandbox {
             SandboxMode::Off => Ok(Separation::AsStarted {

@@ -1,5 +1,5 @@
-//! Files and directories are given to the users that need them. Done by root in directories that such a user may write
-//! to, so nothing is followed that this user could have put there.
+//! Changes the ownership of files and directories to the users that need them. Root does this in directories that such a
+//! user may write to, so links that the user could have placed there are not followed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::users::Identity;
 
-/// What could not be given to whom.
+/// The ownership of a file could not be changed.
 #[derive(Debug, Error)]
 #[error("cannot give {} to user {user}: {reason}", path.display())]
 pub struct OwnershipError {
@@ -23,7 +23,7 @@ pub struct OwnershipError {
     reason: String,
 }
 
-/// Gives a regular file to a user, if it is there. A link, and a file that has other names too, are refused.
+/// Changes the owner of a regular file, if it exists. Links and files with a second name are refused.
 pub fn give(path: &Path, user: Identity) -> Result<(), OwnershipError> {
     let error = |reason: String| OwnershipError {
         path: path.to_owned(),
@@ -36,8 +36,8 @@ pub fn give(path: &Path, user: Identity) -> Result<(), OwnershipError> {
     }
 }
 
-/// Gives a directory and the files in it to a user; makes it, for that user alone, if it is not there. A link to it that
-/// belongs to root is followed.
+/// Changes the owner of a directory and of the files in it. A missing directory is created, for that user alone. A link
+/// to it is followed if it belongs to root.
 pub fn give_directory(path: &Path, user: Identity) -> Result<(), OwnershipError> {
     give_directory_or_fail(path, user).map_err(|error| OwnershipError {
         path: path.to_owned(),
@@ -60,11 +60,11 @@ fn give_directory_or_fail(path: &Path, user: Identity) -> io::Result<()> {
         .read(true)
         .custom_flags(O_DIRECTORY | O_NOFOLLOW)
         .open(&path)?;
-    // By way of the descriptor: whatever is under that name meanwhile, this is the directory that was looked at.
+    // Through the descriptor: this is the directory that was checked, whatever its name refers to now.
     let directory = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
     for entry in fs::read_dir(&directory)? {
         match give_opened(&entry?.path(), user) {
-            // Removed meanwhile by the process that has it.
+            // Its owner has removed it meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result?,
         }
@@ -87,7 +87,7 @@ fn give_opened(path: &Path, user: Identity) -> io::Result<()> {
         "has another name elsewhere"
     } else {
         chown(&opened, Some(user.uid), user.gid)?;
-        // Root could write it whatever its mode; the user has to be able to.
+        // Root can write regardless of the mode; the user cannot.
         let mode = found.permissions().mode() & 0o7777;
         if mode & 0o600 != 0o600 {
             set_mode(&opened, mode | 0o600)?;
@@ -104,13 +104,13 @@ fn chown(opened: &File, uid: Option<u32>, gid: u32) -> io::Result<()> {
     Ok(fchownat(opened, "", owner, group, AtFlags::AT_EMPTY_PATH)?)
 }
 
-/// Lets those in `group`, if there is one, connect to this process's socket, and nobody else but its owner. What
-/// another has put in its place meanwhile is left alone.
+/// Lets the owner, and the members of `group` if it is given, connect to this process's socket. Fails if another process
+/// has replaced the socket.
 pub fn share_socket(path: &Path, group: Option<u32>) -> io::Result<()> {
     let opened = open_to_give(path)?;
     let found = opened.metadata()?;
     if !found.file_type().is_socket() || found.uid() != geteuid().as_raw() {
-        return Err(io::Error::other("another has put something in its place"));
+        return Err(io::Error::other("another process has replaced it"));
     }
     if let Some(group) = group {
         chown(&opened, None, group)?;
@@ -118,7 +118,7 @@ pub fn share_socket(path: &Path, group: Option<u32>) -> io::Result<()> {
     set_mode(&opened, if group.is_some() { 0o660 } else { 0o600 })
 }
 
-/// For a look and a change of owner or mode, whatever it is. A link is not followed.
+/// Opens any kind of file to inspect it and to change its owner or mode. A link is not followed.
 fn open_to_give(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -131,7 +131,7 @@ fn set_mode(opened: &File, mode: u32) -> io::Result<()> {
     fs::set_permissions(opened, Permissions::from_mode(mode))
 }
 
-/// Lets a group make files in a directory, and remove its own; everybody may pass, nobody else may look.
+/// Lets a group create files in a directory and remove its own. Others may enter the directory, but not list it.
 pub fn share_with_group(directory: &Path, user: Identity) -> Result<(), OwnershipError> {
     let share = || {
         let opened = File::open(directory)?;
@@ -145,7 +145,7 @@ pub fn share_with_group(directory: &Path, user: Identity) -> Result<(), Ownershi
     })
 }
 
-/// Lets everybody pass a directory who knows what is in it.
+/// Lets everybody enter a directory, but not list it.
 pub fn make_passable(directory: &Path) -> io::Result<()> {
     let mode = directory.metadata()?.permissions().mode() & 0o7777;
     match mode & 0o001 {
@@ -214,7 +214,7 @@ mod tests {
         }
         let mode = state.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        // A link that its user could have put there leads nowhere.
+        // A link that the user could have placed there is refused.
         let target = dir.path().join("target");
         fs::create_dir(&target).unwrap();
         fs::write(target.join("y"), "").unwrap();

@@ -1,4 +1,4 @@
-//! What a process may do beyond other processes, given up.
+//! Drops the privileges of a process.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use caps::{CapSet, Capability};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Empties the set of capabilities that anything this process executes could come to have. Only who may do so can have
-/// anything in it that matters.
+/// Empties the bounding set, which limits the capabilities of executed programs. Without the right to do so, the process
+/// has no capabilities that matter.
 pub(super) fn empty_bounding_set() -> io::Result<()> {
     match caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP) {
         Ok(true) => caps::clear(None, CapSet::Bounding).map_err(io::Error::other),
@@ -15,8 +15,7 @@ pub(super) fn empty_bounding_set() -> io::Result<()> {
     }
 }
 
-/// Gives up all capabilities, the gain of any by executing something, memory images, and being looked into by other
-/// processes of the same user.
+/// Drops all capabilities, forbids to gain any by executing a program, and protects the memory of the process.
 pub(super) fn give_up() -> io::Result<()> {
     for set in [
         CapSet::Ambient,
@@ -30,13 +29,13 @@ pub(super) fn give_up() -> io::Result<()> {
     keep_memory_secret()
 }
 
-/// From here on this process leaves no memory image when it dies, and other processes of its user cannot look into it.
+/// Forbids core dumps, and access to the memory by other processes of the same user.
 pub fn keep_memory_secret() -> io::Result<()> {
     prctl::set_dumpable(false)?;
     forbid_core_dumps()
 }
 
-/// From here on this process, and those it starts, leave no memory image when they die.
+/// Forbids core dumps of this process and of processes it starts.
 pub fn forbid_core_dumps() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_CORE, 0, 0)?)
 }

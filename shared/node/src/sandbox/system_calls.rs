@@ -1,4 +1,4 @@
-//! The system calls that a process makes, and no others: a filter in the kernel (seccomp).
+//! Restricts the system calls of a process with a kernel filter (seccomp).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,39 +10,39 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
-/// What becomes of a process that makes another call.
+/// The reaction to a call that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Otherwise {
-    /// SIGSYS ends it. For a process that clients could take over, and that is started again at once.
+    /// SIGSYS kills the process. For processes that clients could compromise and that are replaced at once.
     Kill,
     /// The call fails with EPERM.
     Refuse,
 }
 
-/// An argument that a call is allowed with.
+/// A condition on the arguments of a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Condition {
-    /// The argument of this index is this.
+    /// The argument with this index has this value.
     Is(u8, i64),
-    /// The argument of this index has none of these bits.
+    /// The argument with this index has none of these bits.
     HasNot(u8, i64),
-    /// Two arguments, by their indices, are these.
+    /// Two arguments with these indices have these values.
     Are([(u8, i64); 2]),
 }
 
-/// What a process calls after it has begun to serve.
+/// The system calls of a process that serves.
 #[derive(Clone, Debug)]
 pub struct SystemCalls {
-    /// Calls that are allowed whatever their arguments.
+    /// Calls that are allowed with any arguments.
     pub allowed: Vec<i64>,
-    /// Calls that are allowed if one of the conditions of that call is met.
+    /// Calls that are allowed if one of their conditions is met.
     pub conditional: Vec<(i64, Condition)>,
-    /// What becomes of the others.
+    /// The reaction to other calls.
     pub otherwise: Otherwise,
 }
 
-/// What every event loop needs: sockets that are there, time, memory, an orderly end. Neither options of sockets nor
-/// the handing on of descriptors: the listening sockets are shared with processes that were not taken over.
+/// The calls of every event loop: existing sockets, time, memory, exit. Socket options and passing of descriptors are not
+/// included, because the listening sockets are shared with other processes.
 pub const WAITING_LOOP: &[i64] = &[
     libc::SYS_accept4,
     libc::SYS_brk,
@@ -87,7 +87,7 @@ pub const WAITING_LOOP: &[i64] = &[
     libc::SYS_writev,
 ];
 
-/// What a loop with threads needs beside it.
+/// The additional calls of a loop with threads.
 pub const THREADED_LOOP: &[i64] = &[
     libc::SYS_getpriority,
     libc::SYS_membarrier,

@@ -1,10 +1,10 @@
-//! In a user namespace, as of a container without root, there are only the users that are mapped to users outside.
+//! In a user namespace, as in a rootless container, only users exist that are mapped to users outside.
 
 use std::fs;
 
 use super::users::Users;
 
-/// Why children cannot have these users here, if they cannot.
+/// Why children cannot run as these users here, if they cannot.
 pub(super) fn what_is_missing(users: Users) -> Option<String> {
     let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).ok();
     what_is_missing_in(
@@ -15,7 +15,7 @@ pub(super) fn what_is_missing(users: Users) -> Option<String> {
     )
 }
 
-/// The same by the content of these files of `/proc/self`; one that cannot be read says nothing.
+/// Like [`what_is_missing`], with the content of these files of `/proc/self`. A missing file proves nothing.
 fn what_is_missing_in(
     users: Users,
     uid_map: Option<&str>,
@@ -30,7 +30,7 @@ fn what_is_missing_in(
         (Some(user), _) => format!("user {}", user.uid),
         (None, Some(user)) => format!("group {}", user.gid),
         (None, None) if setgroups.is_some_and(|may| may.trim() == "deny") => {
-            return Some("this user namespace forbids to give up groups".to_owned());
+            return Some("this user namespace forbids to drop groups".to_owned());
         }
         (None, None) => return None,
     };

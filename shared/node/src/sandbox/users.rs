@@ -12,10 +12,10 @@ use thiserror::Error;
 
 use super::{SandboxError, user_namespace};
 
-/// The user that owns what nobody owns: whatever runs as it can get at everything else that does.
+/// The user nobody. All processes that run as nobody can access each other.
 const NOBODY: u32 = 65_534;
 
-/// What a parent needs to give its children users of their own.
+/// The capabilities with which a parent can start children as other users.
 const NEEDED: [Capability; 4] = [
     Capability::CAP_SETUID,
     Capability::CAP_SETGID,
@@ -23,35 +23,35 @@ const NEEDED: [Capability; 4] = [
     Capability::CAP_KILL,
 ];
 
-/// Why a user cannot be one of the daemon's.
+/// Why a user is unsuitable for children.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UserError {
-    /// Nothing before or behind the colon.
-    #[error("write a name or a number, and behind a colon a group if it is to be another one")]
+    /// Nothing before or after the colon.
+    #[error("write a user as a name or a number, optionally followed by a colon and a group")]
     Form,
     /// The user or group 0.
     #[error("root is not for children: choose a user of their own")]
     Root,
     /// The user or group nobody.
-    #[error("nobody is shared with whatever else runs as nobody: choose a user of their own")]
+    #[error("other programs run as nobody, too: choose a user of their own")]
     Nobody,
     /// There is no such user.
-    #[error("there is no user {0} (make one, or give a number)")]
+    #[error("there is no user {0} (create it, or use a number)")]
     NoUser(String),
     /// There is no such group.
-    #[error("there is no group {0} (make one, or give a number)")]
+    #[error("there is no group {0} (create it, or use a number)")]
     NoGroup(String),
-    /// They could not be looked up.
+    /// The look-up failed.
     #[error("cannot look up {0}: {1}")]
     LookUp(String, String),
-    /// One for both.
+    /// The same user for both kinds of children.
     #[error(
-        "the state process and the workers are both to be user {0}: they have to be two (CHAT_STATE_USER, CHAT_WORKER_USER)"
+        "state process and workers have the same user {0}: choose two users (CHAT_STATE_USER, CHAT_WORKER_USER)"
     )]
     Same(u32),
 }
 
-/// A user as the operator wrote it: a name or a number, and perhaps a group.
+/// A user in a setting: a name or a number, and optionally a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSpec {
     user: String,
@@ -89,14 +89,14 @@ fn refuse_special_number(number: u32) -> Result<(), UserError> {
     match number {
         0 => Err(UserError::Root),
         NOBODY => Err(UserError::Nobody),
-        // Stands for "leave it as it is".
+        // In system calls it means "no change".
         u32::MAX => Err(UserError::Form),
         _ => Ok(()),
     }
 }
 
 impl UserSpec {
-    /// Looks up what is a name. A number needs no entry in the user list; its group is the same number unless there is one.
+    /// Looks up names. A number needs no entry in the user list; without an entry, its group is the same number.
     pub fn resolve(&self) -> Result<Identity, UserError> {
         let look_up = |error: nix::Error| UserError::LookUp(self.user.clone(), error.to_string());
         let entry = match self.user.parse() {
@@ -156,14 +156,14 @@ pub enum ChildUser {
 /// The users of both kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Users {
-    /// Of the process that holds the state.
+    /// The user of the state process.
     pub state: Identity,
-    /// Of the workers.
+    /// The user of the workers.
     pub worker: Identity,
 }
 
 impl Users {
-    /// The one of a child.
+    /// The user of a kind of child.
     pub fn of(&self, child: ChildUser) -> Identity {
         match child {
             ChildUser::State => self.state,
@@ -172,22 +172,22 @@ impl Users {
     }
 }
 
-/// Whom children run as.
+/// The users that children run as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Separation {
     /// Users of their own.
     Separate(Users),
     /// The user that started the daemon.
     AsStarted {
-        /// Why.
+        /// The reason.
         why: String,
-        /// Whether it could be otherwise on a better host.
+        /// Whether the host lacks something for separate users.
         is_gap: bool,
     },
 }
 
 impl Separation {
-    /// What this process can do.
+    /// Decides what this process can do.
     pub(super) fn plan(state: &UserSpec, worker: &UserSpec) -> Result<Self, UserError> {
         if !geteuid().is_root() {
             return Ok(Self::AsStarted {
@@ -226,7 +226,7 @@ impl Separation {
     }
 }
 
-/// Becomes a user for good, and makes sure of it.
+/// Changes to a user permanently, and verifies that.
 pub(super) fn become_user(identity: Identity) -> Result<(), SandboxError> {
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     let refused = |reason: String| SandboxError::NotBecome {
@@ -242,7 +242,9 @@ pub(super) fn become_user(identity: Identity) -> Result<(), SandboxError> {
         && [groups.real, groups.effective, groups.saved] == [gid; 3]
         && getgroups().map_err(system)?.is_empty();
     if !is_become || setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).is_ok() {
-        return Err(refused("something of the user before is left".to_owned()));
+        return Err(refused(
+            "privileges of the previous user are left".to_owned(),
+        ));
     }
     Ok(())
 }
