@@ -11,11 +11,11 @@ use crate::line_editor::CLEAR_ROW;
 use crate::output::Output;
 use crate::report::Report;
 use crate::terminal::columns;
-use crate::wording::{head_for_person, words_for};
+use crate::wording::{message_head, text_of};
 
 /// Collects what is told, and writes it at once.
 pub(crate) struct Display {
-    for_person: bool,
+    at_terminal: bool,
     zone: TimeZone,
     output: Output,
     /// Not written yet.
@@ -27,9 +27,9 @@ pub(crate) struct Display {
 impl Display {
     /// For a person, all goes to the standard output, times are local and texts isolated. Otherwise, data goes to the
     /// standard output as the server sent it, and words to the standard error.
-    pub(crate) fn new(for_person: bool, zone: TimeZone, output: Output) -> Display {
+    pub(crate) fn new(at_terminal: bool, zone: TimeZone, output: Output) -> Display {
         Display {
-            for_person,
+            at_terminal,
             zone,
             output,
             collected: String::new(),
@@ -40,20 +40,20 @@ impl Display {
     /// Adds a report.
     pub(crate) fn show(&mut self, report: &Report) -> io::Result<()> {
         let line = match report {
-            Report::Message(message) if self.for_person => {
-                let head = head_for_person(message, wall_clock::now(), &self.zone);
+            Report::Message(message) if self.at_terminal => {
+                let head = message_head(message, wall_clock::now(), &self.zone);
                 lay_out_message(&head, &message.text, columns())
             }
             Report::Message(message) => message.line.clone(),
-            Report::Answer(line) if !self.for_person => line.clone(),
-            Report::Online { names, .. } if !self.for_person => names.join(" "),
-            _ if self.for_person => lay_out_words(&words_for(report), columns()),
+            Report::Answer(line) if !self.at_terminal => line.clone(),
+            Report::Online { names, .. } if !self.at_terminal => names.join(" "),
+            _ if self.at_terminal => lay_out_words(&text_of(report), columns()),
             _ => {
                 // In the order in which it happened, for whoever sees both.
                 self.flush()?;
                 return self
                     .output
-                    .write_words(format!("{}\n", words_for(report)).as_bytes());
+                    .write_words(format!("{}\n", text_of(report)).as_bytes());
             }
         };
         self.add_line(&line);

@@ -1,4 +1,4 @@
-//! Moves bytes between person, conversation and server; decides nothing.
+//! Moves bytes between user input, conversation and server; decides nothing.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,50 +12,50 @@ use crate::connection::{Connection, reason};
 use crate::conversation::{Conversation, Effect, Input};
 use crate::display::Display;
 use crate::exit_status::ExitStatus;
-use crate::person::{Act, Person};
 use crate::report::Report;
 use crate::signals::Signals;
+use crate::user_input::{UserAction, UserInput};
 
-/// Longest line of a server that is shown: a `who` on a full server may be long.
+/// Longest line of a server that is shown. The answer to `who` may be long.
 const MAX_SERVER_LINE_BYTES: usize = 16 * 1024 * 1024;
 const READ_BYTES: usize = 65_536;
 
-/// A dialogue that is going on.
+/// A running dialogue.
 pub(crate) struct EventLoop {
     conversation: Conversation,
     connection: Connection,
-    person: Person,
+    user_input: UserInput,
     display: Display,
     signals: Signals,
     server_lines: LineSplitter,
-    /// To be sent as soon as everything that has arrived was written.
+    /// Lines to send after everything that has arrived was written.
     unsent: Vec<Vec<u8>>,
     started: Instant,
     ended: Option<ExitStatus>,
 }
 
-/// What poll found.
+/// The result of poll.
 struct Ready {
     server: bool,
     leave: bool,
     resized: bool,
     continued: bool,
     stop: bool,
-    person: bool,
+    user_input: bool,
 }
 
 impl EventLoop {
     pub(crate) fn new(
         conversation: Conversation,
         connection: Connection,
-        person: Person,
+        user_input: UserInput,
         display: Display,
         signals: Signals,
     ) -> EventLoop {
         EventLoop {
             conversation,
             connection,
-            person,
+            user_input,
             display,
             signals,
             server_lines: LineSplitter::new(MAX_SERVER_LINE_BYTES),
@@ -65,8 +65,8 @@ impl EventLoop {
         }
     }
 
-    /// Runs to the end. An error is one of the standard input or output; the connection is aborted
-    /// then, so that what could not be shown stays queued.
+    /// Runs to the end. An error is one of the standard input or output. The connection is reset then, so that messages
+    /// that could not be shown stay queued.
     pub(crate) fn run(mut self) -> io::Result<ExitStatus> {
         match self.run_to_the_end() {
             Ok(status) => {
@@ -83,7 +83,7 @@ impl EventLoop {
     fn run_to_the_end(&mut self) -> io::Result<ExitStatus> {
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            self.serve_person()?;
+            self.take_user_input()?;
             self.send_once_all_is_written()?;
             if let Some(status) = self.ended {
                 return self.finish(status);
@@ -91,47 +91,47 @@ impl EventLoop {
             let ready = self.wait()?;
             self.take_signals(&ready)?;
             if ready.stop || ready.continued {
-                // What could be read before a stop, the shell may have read meanwhile.
+                // During a stop, the shell may have read the input.
                 continue;
             }
             if ready.server && self.ended.is_none() {
                 self.read_server(&mut buffer)?;
             }
-            if ready.person
+            if ready.user_input
                 && let Some(length) = read_stdin(&mut buffer)?
             {
-                self.person.give(&buffer[..length]);
+                self.user_input.give(&buffer[..length]);
             }
             self.handle(Input::Tick)?;
         }
     }
 
-    /// Takes what the person has done already, then shows what is asked now.
-    fn serve_person(&mut self) -> io::Result<()> {
+    /// Handles pending actions of the user, then shows the current prompt.
+    fn take_user_input(&mut self) -> io::Result<()> {
         while self.ended.is_none() {
-            let question = self.conversation.question();
-            let Some(act) = self.person.next_act(question, &mut self.display)? else {
+            let prompt = self.conversation.prompt();
+            let Some(action) = self.user_input.next_action(prompt, &mut self.display)? else {
                 break;
             };
-            match act {
-                Act::Line(Line::Whole(line)) => self.handle(Input::Line(&line))?,
-                Act::Line(Line::TooLong(bytes)) => self.handle(Input::LineTooLong(bytes))?,
-                Act::Leave => self.handle(Input::Leave)?,
-                Act::StopJob => self.stop(true)?,
-                Act::Complete(before_cursor) => {
+            match action {
+                UserAction::Line(Line::Whole(line)) => self.handle(Input::Line(&line))?,
+                UserAction::Line(Line::TooLong(bytes)) => self.handle(Input::LineTooLong(bytes))?,
+                UserAction::Leave => self.handle(Input::Leave)?,
+                UserAction::StopJob => self.stop(true)?,
+                UserAction::Complete(before_cursor) => {
                     let candidates = self.conversation.completions(&before_cursor);
-                    if !self.person.complete(&candidates) && candidates.len() > 1 {
+                    if !self.user_input.complete(&candidates) && candidates.len() > 1 {
                         self.display.show(&Report::Candidates(candidates))?;
                     }
                 }
             }
         }
-        let question = self.conversation.question();
-        self.person.show_question(question, &mut self.display)
+        let prompt = self.conversation.prompt();
+        self.user_input.show_prompt(prompt, &mut self.display)
     }
 
-    /// A line confirms to the server everything that this system has acknowledged before, also what still waits in the
-    /// socket. So that has to be read and written first; the server is read again before the next try.
+    /// A line confirms to the server everything that this system has acknowledged before, including bytes that are still in
+    /// the socket. Those must be read and written first; the next try comes after reading the server again.
     fn send_once_all_is_written(&mut self) -> io::Result<()> {
         if self.unsent.is_empty() || self.ended.is_some() {
             return Ok(());
@@ -142,7 +142,7 @@ impl EventLoop {
         }
         for line in std::mem::take(&mut self.unsent) {
             if let Err(error) = self.connection.send(&line) {
-                return self.lose_unless_told(&error);
+                return self.report_send_error(&error);
             }
         }
         Ok(())
@@ -157,7 +157,7 @@ impl EventLoop {
             }
         };
         let stdin = io::stdin();
-        let wants_input = self.person.wants_input(self.conversation.question());
+        let wants_input = self.user_input.wants_input(self.conversation.prompt());
         let stop = self.signals.stop.as_ref();
         let watched = [
             Some(self.connection.as_fd()),
@@ -177,7 +177,7 @@ impl EventLoop {
             Err(error) => return Err(error.into()),
         }
         let mut polled = fds.iter();
-        let [server, leave, resized, continued, stop, person] = watched.map(|fd| {
+        let [server, leave, resized, continued, stop, user_input] = watched.map(|fd| {
             fd.and_then(|_| polled.next())
                 .is_some_and(|fd| fd.any() == Some(true))
         });
@@ -187,18 +187,18 @@ impl EventLoop {
             resized,
             continued,
             stop,
-            person,
+            user_input,
         })
     }
 
     fn take_signals(&mut self, ready: &Ready) -> io::Result<()> {
         if ready.resized {
             self.signals.resized.clear();
-            self.person.redraw();
+            self.user_input.redraw();
         }
         if ready.continued {
             self.signals.continued.clear();
-            self.person.go_on()?;
+            self.user_input.resume()?;
         }
         if ready.stop {
             self.stop(false)?;
@@ -212,7 +212,7 @@ impl EventLoop {
 
     fn stop(&mut self, whole_job: bool) -> io::Result<()> {
         match &self.signals.stop {
-            Some(signal) => self.person.stop(whole_job, signal, &mut self.display)?,
+            Some(signal) => self.user_input.stop(whole_job, signal, &mut self.display)?,
             None => return Ok(()),
         }
         self.signals.continued.clear();
@@ -251,8 +251,8 @@ impl EventLoop {
         Ok(())
     }
 
-    /// A line could not be sent. What the server said last, perhaps why, may still be there to be read.
-    fn lose_unless_told(&mut self, error: &io::Error) -> io::Result<()> {
+    /// A line could not be sent. The last bytes of the server, which may contain the reason, may still be readable.
+    fn report_send_error(&mut self, error: &io::Error) -> io::Result<()> {
         let gone = matches!(
             error.kind(),
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
@@ -264,7 +264,7 @@ impl EventLoop {
     }
 
     fn finish(&mut self, status: ExitStatus) -> io::Result<ExitStatus> {
-        if let Some(text) = self.person.take_unsent() {
+        if let Some(text) = self.user_input.take_unsent() {
             self.display.show(&Report::NotSent(text))?;
         }
         self.display.leave_row("");
@@ -272,7 +272,8 @@ impl EventLoop {
         Ok(status)
     }
 
-    /// Time for which nothing took the output does not count: the server is not read then, and its answer may be there.
+    /// The time, without the time during which the output was blocked: the server is not read then, so its answer may be
+    /// waiting.
     fn now(&self) -> Duration {
         self.started.elapsed().saturating_sub(self.display.waited())
     }
@@ -287,11 +288,11 @@ fn is_readable(fd: BorrowedFd<'_>) -> io::Result<bool> {
     }
 }
 
-/// Reads once, past the buffer of the standard library, which poll would not know of. 0 is the end of the input.
+/// Reads once without the buffer of the standard library, which poll ignores. 0 is the end of the input.
 fn read_stdin(buffer: &mut [u8]) -> io::Result<Option<usize>> {
     match nix::unistd::read(io::stdin(), buffer) {
         Ok(length) => Ok(Some(length)),
-        // A terminal that has hung up.
+        // The terminal is closed.
         Err(Errno::EIO) => Ok(Some(0)),
         Err(Errno::EINTR | Errno::EAGAIN) => Ok(None),
         Err(error) => Err(error.into()),

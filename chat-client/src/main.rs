@@ -1,4 +1,4 @@
-//! `chat-client`: talks the line protocol of chatserv with a server, for people at terminals and for scripts.
+//! `chat-client`: a client of the line protocol of chatserv, for people at terminals and for scripts.
 // See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
@@ -13,13 +13,13 @@ mod layout;
 mod line_editor;
 mod output;
 mod password_file;
-mod person;
 mod report;
 mod safe_text;
 mod signals;
 mod terminal;
 mod time_zone;
 mod tls;
+mod user_input;
 mod wording;
 
 use std::io::{self, IsTerminal, Write};
@@ -36,16 +36,16 @@ use crate::display::Display;
 use crate::event_loop::EventLoop;
 use crate::exit_status::ExitStatus;
 use crate::output::Output;
-use crate::person::{KeyInput, LineInput, Person};
 use crate::signals::Signals;
 use crate::terminal::TerminalMode;
+use crate::user_input::{KeyInput, LineInput, UserInput};
 
 fn main() -> ExitCode {
     let arguments: Arguments = match command_line::parse() {
         Ok(arguments) => arguments,
         Err(done) => return done,
     };
-    // It will hold a password.
+    // This process will hold a password.
     if let Err(error) = keep_memory_secret() {
         let _ = writeln!(
             io::stderr(),
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(status) => status.into(),
         Err(message) => {
-            // If even this cannot be written, the status has to tell.
+            // If even this fails, only the exit status tells of the error.
             let _ = writeln!(io::stderr(), "chat-client: {message}");
             ExitStatus::Lost.into()
         }
@@ -81,32 +81,32 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
     let interactive = io::stdin().is_terminal();
     let signals =
         Signals::listen(interactive).map_err(|error| format!("cannot catch signals: {error}"))?;
-    let (person, display) = attend(interactive, &signals)
+    let (user_input, display) = open_input_and_output(interactive, &signals)
         .map_err(|error| format!("cannot use the terminal: {error}"))?;
     let conversation = Conversation::new(Options {
         interactive,
         push: interactive && !arguments.no_push,
         tls: arguments.tls,
-        answer_patience: arguments.answer_timeout(),
+        answer_timeout: arguments.answer_timeout(),
         password,
     });
-    EventLoop::new(conversation, connection, person, display, signals)
+    EventLoop::new(conversation, connection, user_input, display, signals)
         .run()
         .map_err(|error| format!("cannot read the input or write the output: {error}"))
 }
 
-/// Finds out who is there: a person with a terminal that can be edited on, a person otherwise, or a script.
-fn attend(interactive: bool, signals: &Signals) -> io::Result<(Person, Display)> {
-    let for_person = interactive && io::stdout().is_terminal();
-    let editable = for_person
+/// Chooses the kind of input and output: a terminal with line editing, a plain terminal, or a pipe.
+fn open_input_and_output(interactive: bool, signals: &Signals) -> io::Result<(UserInput, Display)> {
+    let at_terminal = interactive && io::stdout().is_terminal();
+    let editable = at_terminal
         && std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty());
-    let person = if editable {
-        Person::Keys(Box::new(KeyInput::new()?))
+    let user_input = if editable {
+        UserInput::Keys(Box::new(KeyInput::new()?))
     } else if interactive {
-        Person::Lines(Box::new(LineInput::new(Some(TerminalMode::of_stdin()?))))
+        UserInput::Lines(Box::new(LineInput::new(Some(TerminalMode::of_stdin()?))))
     } else {
-        Person::Lines(Box::new(LineInput::new(None)))
+        UserInput::Lines(Box::new(LineInput::new(None)))
     };
-    let display = Display::new(for_person, time_zone::local(), Output::new(signals)?);
-    Ok((person, display))
+    let display = Display::new(at_terminal, time_zone::local(), Output::new(signals)?);
+    Ok((user_input, display))
 }

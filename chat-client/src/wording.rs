@@ -4,26 +4,26 @@ use chat_line_protocol::words;
 use chat_model::name::MAX_NEW_NAME_BYTES;
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::conversation::Question;
+use crate::conversation::Prompt;
 use crate::conversation::command::USAGES;
 use crate::conversation::message::Message;
 use crate::report::Report;
 use crate::safe_text::{isolated, isolated_if_needed};
 
 /// The text of a prompt.
-pub(crate) fn prompt(question: Question) -> &'static str {
-    match question {
-        Question::Name => "User name: ",
-        Question::MakeAccount => "There is no account with this name. Create one? [y/N] ",
-        Question::Password => "Password: ",
-        Question::NewPassword => "Password: ",
-        Question::RepeatPassword => "Repeat the password: ",
-        Question::Command => "> ",
+pub(crate) fn prompt_text(prompt: Prompt) -> &'static str {
+    match prompt {
+        Prompt::Name => "User name: ",
+        Prompt::MakeAccount => "There is no account with this name. Create one? [y/N] ",
+        Prompt::Password => "Password: ",
+        Prompt::NewPassword => "Password: ",
+        Prompt::RepeatPassword => "Repeat the password: ",
+        Prompt::Command => "> ",
     }
 }
 
 /// The text of a report, in one or more lines without the last line end.
-pub(crate) fn words_for(report: &Report) -> String {
+pub(crate) fn text_of(report: &Report) -> String {
     match report {
         Report::Message(message) => message.line.clone(),
         Report::Answer(line) => isolated_if_needed(line),
@@ -95,7 +95,7 @@ pub(crate) fn words_for(report: &Report) -> String {
 }
 
 /// The head of a message at a terminal: local time, with the date unless it is today's, number and sender.
-pub(crate) fn head_for_person(message: &Message, now: Timestamp, zone: &TimeZone) -> String {
+pub(crate) fn message_head(message: &Message, now: Timestamp, zone: &TimeZone) -> String {
     let time = message.time.to_zoned(zone.clone());
     let form = if time.date() == now.to_zoned(zone.clone()).date() {
         "%H:%M"
@@ -212,7 +212,7 @@ mod tests {
     fn times_are_local_and_dated() {
         let message = Message::parse("[2026-11-22T23:18:31Z] #4 bob: hi").expect("a message");
         let zone = TimeZone::posix("XXX-2").expect("a zone");
-        let at = |now: &str| head_for_person(&message, now.parse().expect("a time"), &zone);
+        let at = |now: &str| message_head(&message, now.parse().expect("a time"), &zone);
         assert_eq!(at("2026-11-23T05:00:00Z"), "[01:18] #4 bob: ");
         assert!(at("2026-11-22T21:00:00Z").starts_with("[2026-11-23 01:18] "));
     }

@@ -9,7 +9,7 @@ use chat_model::PushMode;
 
 use super::command::{HELP, QUIT, recipients};
 use super::message::Message;
-use super::{Conversation, Question, Stage, refused};
+use super::{Conversation, Prompt, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
 use crate::safe_text::safe;
@@ -23,7 +23,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(300);
 /// Who wanted a command, and so whether its answer is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    Person,
+    User,
     /// The client asks for messages as they come.
     PushOn,
     /// The client says that it has shown what came, or that it is still there.
@@ -55,13 +55,13 @@ pub(super) struct Chat {
 }
 
 impl Chat {
-    pub(super) fn question(&self) -> Option<Question> {
+    pub(super) fn prompt(&self) -> Option<Prompt> {
         let awaits_own = self
             .in_flight
             .iter()
             .any(|command| command.origin != Origin::Confirmation);
-        let asked = !self.leaving && !awaits_own && self.waiting.is_none();
-        asked.then_some(Question::Command)
+        let is_ready = !self.leaving && !awaits_own && self.waiting.is_none();
+        is_ready.then_some(Prompt::Command)
     }
 
     pub(super) fn is_leaving(&self) -> bool {
@@ -119,10 +119,10 @@ impl Conversation {
                 });
             }
             _ if !chat.in_flight.is_empty() => chat.waiting = Some(line.to_vec()),
-            ("", _) => self.request(words::FETCH.as_bytes(), Origin::Person),
+            ("", _) => self.request(words::FETCH.as_bytes(), Origin::User),
             // With `push on`, the server takes what arrived for read even if it could not be shown.
-            (words::PUSH, words::ON) => self.request_push(words::ACK, Origin::Person),
-            _ => self.request(line, Origin::Person),
+            (words::PUSH, words::ON) => self.request_push(words::ACK, Origin::User),
+            _ => self.request(line, Origin::User),
         }
     }
 
@@ -154,7 +154,7 @@ impl Conversation {
         if std::mem::take(&mut chat.pushes) {
             self.request_push(words::OFF, Origin::PushOff);
         } else {
-            self.request(words::LOGOUT.as_bytes(), Origin::Person);
+            self.request(words::LOGOUT.as_bytes(), Origin::User);
         }
     }
 
@@ -241,7 +241,7 @@ impl Conversation {
         }
         let waiting = chat.waiting.take_if(|_| is_idle);
         if command == Command::Fetch
-            && finished.origin == Origin::Person
+            && finished.origin == Origin::User
             && finished.messages == 0
             && self.options.interactive
         {
@@ -261,7 +261,7 @@ impl Conversation {
         let Some(current) = chat.in_flight.front() else {
             return;
         };
-        let (asked, origin) = (current.line.clone(), current.origin);
+        let (requested, origin) = (current.line.clone(), current.origin);
         // A user of an older account file may be called like that.
         chat.maybe_timeout = line == words::TIMEOUT;
         if let Answer::Push(mode) = answer {
@@ -270,12 +270,12 @@ impl Conversation {
         let report = match answer {
             Answer::Refused(refusal) => return self.refused(&refusal, command, origin),
             Answer::Fetching => return,
-            Answer::Push(_) if origin != Origin::Person => return,
-            Answer::Users(names) => online(names, &asked),
+            Answer::Push(_) if origin != Origin::User => return,
+            Answer::Users(names) => online(names, &requested),
             Answer::Sent => Report::Sent {
                 to_everyone: command == Command::Broadcast,
             },
-            Answer::SentExcept(names) => self.sent_except(names, &asked),
+            Answer::SentExcept(names) => self.sent_except(names, &requested),
             Answer::Push(mode) => Report::Switched {
                 word: words::PUSH,
                 mode: match mode {
@@ -295,12 +295,12 @@ impl Conversation {
         self.show(report);
     }
 
-    fn sent_except(&mut self, names: &[u8], asked: &str) -> Report {
+    fn sent_except(&mut self, names: &[u8], line: &str) -> Report {
         self.something_refused = true;
         let names = String::from_utf8_lossy(names);
         let unknown: Vec<String> = names.split(',').map(str::to_owned).collect();
         Report::NotDelivered {
-            others: recipients(asked).len().saturating_sub(unknown.len()),
+            others: recipients(line).len().saturating_sub(unknown.len()),
             unknown,
         }
     }
@@ -310,7 +310,7 @@ impl Conversation {
             Origin::PushOn => return self.show(Report::NoPush),
             // The line itself has confirmed what was shown.
             Origin::Confirmation | Origin::PushOff => return,
-            Origin::Person => {}
+            Origin::User => {}
         }
         self.something_refused = true;
         self.show(refused(refusal));
@@ -333,9 +333,9 @@ impl Conversation {
 }
 
 /// The names that `who`, or `last` with its minutes, was answered.
-fn online(names: &[u8], asked: &str) -> Report {
+fn online(names: &[u8], line: &str) -> Report {
     let names = String::from_utf8_lossy(names);
-    let (word, minutes) = split_word(asked.as_bytes());
+    let (word, minutes) = split_word(line.as_bytes());
     let is_last = word == words::LAST.as_bytes();
     Report::Online {
         names: names.split_whitespace().map(str::to_owned).collect(),

@@ -5,7 +5,7 @@ use chat_line_protocol::words;
 use chat_model::Password;
 
 use super::chat::Chat;
-use super::{Conversation, Question, Stage, refused};
+use super::{Conversation, Prompt, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
 
@@ -21,13 +21,13 @@ pub(super) struct Login {
 }
 
 impl Login {
-    pub(super) fn question(&self, step: Step) -> Option<Question> {
+    pub(super) fn prompt(&self, step: Step) -> Option<Prompt> {
         match step {
-            Step::Name => Some(Question::Name),
-            Step::Offer => Some(Question::MakeAccount),
-            Step::Password => Some(Question::Password),
-            Step::NewPassword if self.first_password.is_some() => Some(Question::RepeatPassword),
-            Step::NewPassword => Some(Question::NewPassword),
+            Step::Name => Some(Prompt::Name),
+            Step::Offer => Some(Prompt::MakeAccount),
+            Step::Password => Some(Prompt::Password),
+            Step::NewPassword if self.first_password.is_some() => Some(Prompt::RepeatPassword),
+            Step::NewPassword => Some(Prompt::NewPassword),
             _ => None,
         }
     }

@@ -1,8 +1,8 @@
-//! The dialogue with the server, without I/O: lines of the server and of the person go in, things to show
-//! and lines to send come out. Times are given.
+//! The dialogue with the server, without I/O: lines of the server and of the user go in, reports to show and lines to send
+//! come out. Times are given.
 //!
-//! One command is on its way at a time, and it is sent only after everything that came before was shown. A line confirms
-//! to the server what was sent before, so a message leaves the queue only once its reader has seen it.
+//! One command is in flight at a time. It is sent only after everything that arrived before was shown: a line confirms
+//! earlier messages to the server, and a message must not leave the queue before its reader has seen it.
 
 mod chat;
 pub(crate) mod command;
@@ -24,28 +24,28 @@ use crate::exit_status::ExitStatus;
 use crate::report::Report;
 use crate::safe_text::safe;
 
-/// Longest line that may be sent, line end not counted.
+/// Longest line that may be sent in bytes, without the line end.
 pub(crate) const MAX_LINE_BYTES: usize = DEFAULT_MAX_LINE_BYTES - 1;
-/// How long the answer to `logout` is awaited.
-const LOGOUT_PATIENCE: Duration = Duration::from_secs(10);
-/// How a server of TLS answers what is no handshake: the beginning of an alert.
+/// How long to wait for the answer to `logout`.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The beginning of a TLS alert, which a TLS server sends to a client without TLS.
 const TLS_ALERT: &[u8] = b"\x15\x03";
-/// Names kept for completion.
+/// Maximum number of names for completion.
 const MAX_KNOWN_NAMES: usize = 1000;
 
-/// What the conversation is to do by itself.
+/// Options of a conversation.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// A person answers: what is refused is asked again. In a pipe, a login that is refused is the end, as
-    /// the lines that follow are meant for the chat.
+    /// The user answers prompts, so a refused login is repeated. In a pipe, a refused login is the end, because the
+    /// following lines are commands.
     pub(crate) interactive: bool,
-    /// Have messages come by themselves after the login.
+    /// Let the server push messages after the login.
     pub(crate) push: bool,
-    /// The connection is one of TLS.
+    /// The connection uses TLS.
     pub(crate) tls: bool,
-    /// How long an answer of the server is awaited.
-    pub(crate) answer_patience: Duration,
-    /// Given instead of asking for it, once.
+    /// How long to wait for an answer of the server.
+    pub(crate) answer_timeout: Duration,
+    /// The password to use once, without a prompt.
     pub(crate) password: Option<Password<'static>>,
 }
 
@@ -54,32 +54,32 @@ pub(crate) struct Options {
 pub(crate) enum Input<'a> {
     /// The server sent a line.
     ServerLine(&'a [u8]),
-    /// The server is gone; why, if it was not by closing in order.
+    /// The connection ended, with the reason unless the server closed it.
     ServerClosed(Option<String>),
-    /// The person answered the question.
+    /// The user entered a line at the prompt.
     Line(&'a [u8]),
-    /// The person answered with a line of so many bytes, which is too many.
+    /// The user entered a line that is too long; its length in bytes.
     LineTooLong(usize),
-    /// The person wants to leave, or the input has ended.
+    /// The user leaves, or the input has ended.
     Leave,
-    /// Only time went by.
+    /// Time has passed.
     Tick,
 }
 
-/// What is to be done, in this order.
+/// An effect to carry out, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// To be told.
+    /// Show a report.
     Show(Report),
-    /// To be sent, line end included, once everything that came from the server was shown.
+    /// Send a line with its line end, after everything that arrived before was shown.
     Send(Vec<u8>),
-    /// Nothing more comes.
+    /// The conversation is over.
     End(ExitStatus),
 }
 
-/// What the person is asked for.
+/// A prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
+pub(crate) enum Prompt {
     /// A user name.
     Name,
     /// Whether to make an account.
@@ -88,18 +88,18 @@ pub(crate) enum Question {
     Password,
     /// The password of a new account.
     NewPassword,
-    /// The same again.
+    /// The password of a new account again.
     RepeatPassword,
     /// A command of the chat.
     Command,
 }
 
-impl Question {
-    /// Whether the answer must not be seen.
+impl Prompt {
+    /// Whether the answer must not be shown.
     pub(crate) fn is_secret(self) -> bool {
         matches!(
             self,
-            Question::Password | Question::NewPassword | Question::RepeatPassword
+            Prompt::Password | Prompt::NewPassword | Prompt::RepeatPassword
         )
     }
 }
@@ -117,7 +117,7 @@ pub(crate) struct Conversation {
     stage: Stage,
     effects: Vec<Effect>,
     now: Duration,
-    /// When the server's silence counts as death, while it owes something.
+    /// When a missing answer is a time-out.
     answer_due: Option<Duration>,
     known_names: BTreeSet<String>,
     /// A command of a script failed.
@@ -127,7 +127,7 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// Begins with the question for a name. Times are counted from here.
+    /// Begins with the prompt for a name. Times are counted from here.
     pub(crate) fn new(options: Options) -> Conversation {
         Conversation {
             options,
@@ -142,11 +142,11 @@ impl Conversation {
         }
     }
 
-    /// Takes what happened at this time since the beginning, and gives what is to be done.
+    /// Handles an input at this time since the beginning, and returns its effects.
     pub(crate) fn handle(&mut self, input: Input<'_>, now: Duration) -> Vec<Effect> {
         self.now = now;
         match input {
-            // An alert's code may be that of a line end.
+            // The code of an alert may equal a line end.
             Input::ServerLine(line) if self.may_need_tls() && line.starts_with(TLS_ALERT) => {
                 self.server_closed(None);
             }
@@ -157,7 +157,7 @@ impl Conversation {
             }
             Input::ServerClosed(reason) => self.server_closed(reason),
             Input::Line(line) if line.len() > MAX_LINE_BYTES => self.line_too_long(line.len()),
-            Input::Line(line) => self.person_line(line),
+            Input::Line(line) => self.user_line(line),
             Input::LineTooLong(bytes) => self.line_too_long(bytes),
             Input::Leave => self.leave(),
             Input::Tick => self.tick(),
@@ -166,16 +166,16 @@ impl Conversation {
         std::mem::take(&mut self.effects)
     }
 
-    /// What the person is asked for now; none while the server is awaited.
-    pub(crate) fn question(&self) -> Option<Question> {
+    /// The current prompt; none while an answer is awaited.
+    pub(crate) fn prompt(&self) -> Option<Prompt> {
         match &self.stage {
-            Stage::Login(login) => login.question(self.dialogue.step()),
-            Stage::Chat(chat) if self.dialogue.is_chatting() => chat.question(),
+            Stage::Login(login) => login.prompt(self.dialogue.step()),
+            Stage::Chat(chat) if self.dialogue.is_chatting() => chat.prompt(),
             Stage::Chat(_) | Stage::Over => None,
         }
     }
 
-    /// When a [`Input::Tick`] is wanted at the latest.
+    /// When the next [`Input::Tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let fetch_due = match &self.stage {
             Stage::Chat(chat) => chat.fetch_due(),
@@ -184,13 +184,13 @@ impl Conversation {
         self.answer_due.into_iter().chain(fetch_due).min()
     }
 
-    /// What may stand where the cursor is, for completion: commands first, names after them.
+    /// Completions at the cursor: commands first, then names.
     pub(crate) fn completions(&self, before_cursor: &str) -> Vec<String> {
         let start = before_cursor
             .rfind([' ', '\t', '('])
             .map_or(0, |position| position + 1);
         let (earlier, word) = before_cursor.split_at(start);
-        if self.question() != Some(Question::Command) {
+        if self.prompt() != Some(Prompt::Command) {
             return Vec::new();
         }
         let mut candidates: Vec<String> = if earlier.is_empty() {
@@ -223,7 +223,7 @@ impl Conversation {
         }
     }
 
-    fn person_line(&mut self, line: &[u8]) {
+    fn user_line(&mut self, line: &[u8]) {
         match &self.stage {
             Stage::Login(_) => self.login_answer(line),
             Stage::Chat(_) => self.chat_command(line),
@@ -278,16 +278,16 @@ impl Conversation {
         }
     }
 
-    /// Whether nothing speaks against a server that waits for a TLS handshake.
+    /// Whether the server may be waiting for a TLS handshake.
     fn may_need_tls(&self) -> bool {
         !self.options.tls && !self.server_was_heard
     }
 
     fn tick(&mut self) {
         if self.answer_due.is_some_and(|due| due <= self.now) {
-            let patience = self.patience();
+            let timeout = self.timeout();
             self.show(Report::NoAnswer {
-                seconds: patience.as_secs(),
+                seconds: timeout.as_secs(),
             });
             self.end(ExitStatus::Lost);
         }
@@ -296,23 +296,23 @@ impl Conversation {
 
     fn watch_the_answer(&mut self) {
         let owes = match &self.stage {
-            Stage::Login(login) => login.question(self.dialogue.step()).is_none(),
+            Stage::Login(login) => login.prompt(self.dialogue.step()).is_none(),
             Stage::Chat(_) => self.awaits_an_answer(),
             Stage::Over => false,
         };
         if !owes {
             self.answer_due = None;
         } else if self.answer_due.is_none() {
-            self.answer_due = Some(self.now + self.patience());
+            self.answer_due = Some(self.now + self.timeout());
         }
     }
 
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         match &self.stage {
             Stage::Chat(chat) if chat.is_leaving() => {
-                LOGOUT_PATIENCE.min(self.options.answer_patience)
+                LOGOUT_TIMEOUT.min(self.options.answer_timeout)
             }
-            _ => self.options.answer_patience,
+            _ => self.options.answer_timeout,
         }
     }
 

@@ -44,7 +44,7 @@ impl Core {
 
     pub(super) fn note(&mut self, event: Event, source: Option<IpAddr>, user: Option<&str>) {
         self.security
-            .note(self.timestamp.boot_ms, event, source, user);
+            .record(self.timestamp.boot_ms, event, source, user);
     }
 
     /// Whether a password may be tried from there now; says so, if not.
@@ -104,6 +104,6 @@ impl Core {
         let user = account.and_then(|account| self.state.record(account));
         let user = user.map(|record| record.name.as_ref());
         self.security
-            .note(self.timestamp.boot_ms, event, None, user);
+            .record(self.timestamp.boot_ms, event, None, user);
     }
 }

@@ -70,7 +70,7 @@ fn each_answer_has_its_own_words() {
             "The server says: \u{2068}???\u{2069}",
         ),
     ];
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     for (command, answer, words) in dialogues {
         play.person_says(command).is_asked(None).server_says(answer);
         play.server_says("DONE").is_asked(ASKED);
@@ -80,7 +80,7 @@ fn each_answer_has_its_own_words() {
 
 #[test]
 fn empty_line_fetches_and_help_is_local() {
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.person_says("  ").server_says("fetching");
     play.server_says("[2026-11-22T11:18:31Z] eve: hi")
         .server_says("DONE");
@@ -91,7 +91,7 @@ fn empty_line_fetches_and_help_is_local() {
 
 #[test]
 fn word_too_much_ends_nothing() {
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.person_says("logout now").came_out(&["-> logout now"]);
     play.server_says("error:args:logout").server_says("DONE");
     play.is_asked(ASKED);
@@ -133,7 +133,7 @@ fn spaces_around_command_mean_nothing() {
 #[test]
 fn leaving_waits_for_goodbye() {
     for word in ["quit", "logout"] {
-        let mut play = Play::person().in_chat();
+        let mut play = Play::interactive().in_chat();
         play.person_says(word)
             .is_asked(None)
             .came_out(&["-> logout"]);
@@ -147,13 +147,13 @@ fn leaving_waits_for_goodbye() {
 
 #[test]
 fn missing_goodbye_is_a_lost_connection() {
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.handle(Input::Leave).handle(Input::ServerClosed(None));
     assert_eq!(play.log.last().expect("an end"), "= 1");
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.handle(Input::Leave).seconds_pass(11);
     assert_eq!(play.log.last().expect("an end"), "= 1");
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.handle(Input::Leave).handle(Input::Leave);
     assert_eq!(play.log.last().expect("an end"), "= 1", "asked twice");
 }

@@ -4,24 +4,24 @@ use super::{ASKED, Play};
 use crate::conversation::Input;
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
-use crate::wording::words_for;
+use crate::wording::text_of;
 
 #[test]
 fn time_out_at_every_step() {
     let told = "* The server closed the connection because nothing was sent for too long. You are offline.";
-    Play::person()
+    Play::interactive()
         .server_says("timeout")
         .came_out(&[told, "= 3"]);
-    Play::person()
+    Play::interactive()
         .in_chat()
         .server_says("timeout")
         .came_out(&[told, "= 3"]);
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.person_says("fetch")
         .server_says("timeout")
         .came_out(&["-> fetch", told, "= 3"]);
     // It may have crossed a `who`, whose answer looks the same when a user is called so.
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.person_says("who")
         .server_says("timeout")
         .is_asked(None);
@@ -31,7 +31,7 @@ fn time_out_at_every_step() {
 
 #[test]
 fn old_account_may_have_protocol_word() {
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     for name in ["timeout", "DONE", "goodbye"] {
         play.person_says("who")
             .server_says(name)
@@ -46,10 +46,10 @@ fn lost_connection_is_reported_in_every_stage() {
     let reason = || Some("reset by the server".to_owned());
     let told = "* Connection lost: reset by the server. You are offline. Commands without an answer may not have been carried out.";
     let unheard = "* The server closed the connection without sending anything: reset by the server (does the server speak TLS there? try --tls).";
-    Play::person()
+    Play::interactive()
         .handle(Input::ServerClosed(reason()))
         .came_out(&[unheard, "= 1"]);
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.handle(Input::ServerClosed(reason()))
         .came_out(&[told, "= 1"]);
     let mut play = Play::script().in_chat();
@@ -74,7 +74,7 @@ fn silence_is_not_waited_for_without_end() {
 
 #[test]
 fn server_cannot_send_control_characters() {
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     for line in [
         &b"\x1b[2J"[..],
         b"[2026-11-22T11:18:31Z] e\x1bve: \x1b]0;title\x07",
@@ -98,7 +98,7 @@ fn server_cannot_send_control_characters() {
 
 #[test]
 fn completion_knows_commands_and_names_seen() {
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.person_says("who")
         .server_says("alice bob")
         .server_says("DONE");
@@ -107,7 +107,12 @@ fn completion_knows_commands_and_names_seen() {
     assert_eq!(completions("se"), ["send"]);
     assert_eq!(completions("send (bob al"), ["alice"]);
     assert_eq!(completions("last al"), [""; 0]);
-    assert!(Play::person().conversation.completions("se").is_empty());
+    assert!(
+        Play::interactive()
+            .conversation
+            .completions("se")
+            .is_empty()
+    );
 }
 
 #[test]
@@ -154,7 +159,7 @@ fn arbitrary_lines_neither_panic_nor_loop() {
             };
         }
         play.handle(Input::ServerClosed(None));
-        assert_eq!(play.conversation.question(), None);
+        assert_eq!(play.conversation.prompt(), None);
         let ends = play
             .log
             .iter()
@@ -174,7 +179,7 @@ fn script_reports_why_nothing_was_sent() {
         play.log,
         [
             "-> bob".to_owned(),
-            format!("* {}", words_for(&Report::NoSuchAccount("bob".into()))),
+            format!("* {}", text_of(&Report::NoSuchAccount("bob".into()))),
             format!("= {}", ExitStatus::NotLoggedIn.code()),
         ]
     );

@@ -1,24 +1,24 @@
 //! Logging in, new accounts, and being refused.
 
 use super::{ASKED, Play};
-use crate::conversation::{Input, Question};
+use crate::conversation::{Input, Prompt};
 
 #[test]
 fn interactive_login_repeats_bad_prompts() {
-    Play::person()
-        .is_asked(Some(Question::Name))
+    Play::interactive()
+        .is_asked(Some(Prompt::Name))
         .person_says("")
         .came_out(&["* The answer must not be empty."])
-        .is_asked(Some(Question::Name))
+        .is_asked(Some(Prompt::Name))
         .person_says("bob")
         .is_asked(None)
         .server_says("password")
-        .is_asked(Some(Question::Password))
+        .is_asked(Some(Prompt::Password))
         .person_says("")
         .came_out(&["-> bob", "* The answer must not be empty."])
         .person_says("wrong")
         .server_says("password")
-        .is_asked(Some(Question::Password))
+        .is_asked(Some(Prompt::Password))
         .came_out(&["-> wrong", "* Wrong password."])
         .person_says("right")
         .server_says("welcome")
@@ -35,19 +35,19 @@ fn interactive_login_repeats_bad_prompts() {
 
 #[test]
 fn new_account_is_offered_and_created() {
-    let mut play = Play::person();
+    let mut play = Play::interactive();
     play.person_says("new")
         .server_says("register")
-        .is_asked(Some(Question::MakeAccount))
+        .is_asked(Some(Prompt::MakeAccount))
         .person_says("what?")
-        .is_asked(Some(Question::MakeAccount))
+        .is_asked(Some(Prompt::MakeAccount))
         .person_says("Y")
         .server_says("password")
-        .is_asked(Some(Question::NewPassword))
+        .is_asked(Some(Prompt::NewPassword))
         .person_says("one")
-        .is_asked(Some(Question::RepeatPassword))
+        .is_asked(Some(Prompt::RepeatPassword))
         .person_says("two")
-        .is_asked(Some(Question::NewPassword))
+        .is_asked(Some(Prompt::NewPassword))
         .came_out(&["-> new", "-> y", "* The two passwords differ. Try again."])
         .person_says("one")
         .person_says("one")
@@ -68,18 +68,18 @@ fn new_account_is_offered_and_created() {
 
 #[test]
 fn new_account_may_be_declined_or_taken() {
-    let mut play = Play::person();
+    let mut play = Play::interactive();
     play.person_says("new")
         .server_says("register")
         .person_says("");
     play.server_says("username")
-        .is_asked(Some(Question::Name))
+        .is_asked(Some(Prompt::Name))
         .came_out(&["-> new", "-> n"]);
     play.person_says("new")
         .server_says("register")
         .person_says("y");
     play.server_says("username")
-        .is_asked(Some(Question::Name))
+        .is_asked(Some(Prompt::Name))
         .came_out(&[
             "-> new",
             "-> y",
@@ -89,7 +89,7 @@ fn new_account_may_be_declined_or_taken() {
 
 #[test]
 fn new_password_goes_nowhere_else() {
-    let mut play = Play::person();
+    let mut play = Play::interactive();
     play.person_says("new")
         .server_says("register")
         .person_says("y")
@@ -97,10 +97,10 @@ fn new_password_goes_nowhere_else() {
     play.person_says("pw")
         .person_says("pw")
         .server_says("registered");
-    play.server_says("connected").is_asked(Some(Question::Name));
+    play.server_says("connected").is_asked(Some(Prompt::Name));
     play.person_says("other")
         .server_says("password")
-        .is_asked(Some(Question::Password));
+        .is_asked(Some(Prompt::Password));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn script_registers_as_with_nc() {
     play.person_says("pw")
         .person_says("pw")
         .server_says("registered");
-    play.is_asked(Some(Question::Name)).came_out(&[
+    play.is_asked(Some(Prompt::Name)).came_out(&[
         "-> new",
         "-> y",
         "-> pw",
@@ -177,7 +177,7 @@ fn blocks_tell_how_long_they_last() {
             "* You are blocked from here for 43 seconds more, because of wrong passwords.",
             "= 4",
         ]);
-    Play::person()
+    Play::interactive()
         .person_says("bob")
         .server_says("password")
         .person_says("pw")
@@ -192,13 +192,13 @@ fn blocks_tell_how_long_they_last() {
 
 #[test]
 fn busy_login_can_be_repeated() {
-    let mut play = Play::person();
+    let mut play = Play::interactive();
     play.person_says("bob")
         .server_says("error:busy:")
-        .is_asked(Some(Question::Name));
+        .is_asked(Some(Prompt::Name));
     play.person_says("bob")
         .server_says("password")
         .person_says("pw");
     play.server_says("error:busy:")
-        .is_asked(Some(Question::Password));
+        .is_asked(Some(Prompt::Password));
 }

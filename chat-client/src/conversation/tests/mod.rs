@@ -7,8 +7,8 @@ mod push;
 
 use std::time::Duration;
 
-use super::{Conversation, Effect, Input, Options, Question};
-use crate::wording::words_for;
+use super::{Conversation, Effect, Input, Options, Prompt};
+use crate::wording::text_of;
 
 /// A conversation, and what came out of it as lines: `-> sent`, `* told`, `= status`.
 struct Play {
@@ -24,7 +24,7 @@ impl Play {
                 interactive,
                 push,
                 tls: false,
-                answer_patience: Duration::from_secs(100),
+                answer_timeout: Duration::from_secs(100),
                 password: None,
             }),
             now: Duration::ZERO,
@@ -36,7 +36,7 @@ impl Play {
         Play::new(false, false)
     }
 
-    fn person() -> Play {
+    fn interactive() -> Play {
         Play::new(true, false)
     }
 
@@ -68,7 +68,7 @@ impl Play {
                     let line = String::from_utf8(line).expect("text");
                     format!("-> {}", line.strip_suffix('\n').expect("a line end"))
                 }
-                Effect::Show(report) => format!("* {}", words_for(&report)),
+                Effect::Show(report) => format!("* {}", text_of(&report)),
                 Effect::End(status) => format!("= {}", status.code()),
             });
         }
@@ -81,7 +81,7 @@ impl Play {
 
     fn person_says(&mut self, line: &str) -> &mut Play {
         assert!(
-            self.conversation.question().is_some(),
+            self.conversation.prompt().is_some(),
             "asked for nothing: {line}"
         );
         self.handle(Input::Line(line.as_bytes()))
@@ -92,8 +92,8 @@ impl Play {
         self.handle(Input::Tick)
     }
 
-    fn is_asked(&mut self, question: Option<Question>) -> &mut Play {
-        assert_eq!(self.conversation.question(), question);
+    fn is_asked(&mut self, prompt: Option<Prompt>) -> &mut Play {
+        assert_eq!(self.conversation.prompt(), prompt);
         self
     }
 
@@ -104,4 +104,4 @@ impl Play {
     }
 }
 
-const ASKED: Option<Question> = Some(Question::Command);
+const ASKED: Option<Prompt> = Some(Prompt::Command);

@@ -74,14 +74,14 @@ fn leaving_waits_for_what_is_owed() {
     play.log.clear();
     play.handle(Input::Leave).came_out(&[]);
     play.server_says("DONE").came_out(&["-> logout"]);
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.person_says("who")
         .handle(Input::Leave)
         .came_out(&["-> who"]);
     play.server_says("bob").server_says("DONE");
     play.came_out(&["* Online: bob", "-> logout"]);
     // But not for long.
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.person_says("who")
         .handle(Input::Leave)
         .seconds_pass(11);
@@ -145,7 +145,7 @@ fn server_without_push_is_lived_with() {
 
 #[test]
 fn message_may_come_before_answer() {
-    let mut play = Play::person().in_chat();
+    let mut play = Play::interactive().in_chat();
     play.person_says("who")
         .server_says("[2026-11-22T11:18:31Z] eve: hi")
         .server_says("bob");
