@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Parser, value_parser};
 
 /// Log in to a chat server and exchange messages, at a terminal or in a pipe.
 #[derive(Debug, Parser)]
@@ -14,11 +15,11 @@ pub(crate) struct Arguments {
     pub(crate) host: String,
 
     /// Port of the server
-    #[arg(default_value_t = 4119, env = "CHAT_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(default_value_t = 4119, env = "CHAT_PORT", value_parser = value_parser!(u16).range(1..))]
     pub(crate) port: u16,
 
     /// Use TLS and verify the certificate of the server
-    #[arg(long, env = "CHAT_TLS", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long, env = "CHAT_TLS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) tls: bool,
 
     /// With --tls, also trust the certificates in this file (PEM), in addition to those that the system trusts
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
     pub(crate) ca: Option<PathBuf>,
 
     /// At a terminal, do not let the server push messages; an empty line fetches them
-    #[arg(long, env = "CHAT_NO_PUSH", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long, env = "CHAT_NO_PUSH", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) no_push: bool,
 
     /// Read the password from the first line of this file, which must be readable only by its owner
@@ -34,11 +35,23 @@ pub(crate) struct Arguments {
     pub(crate) password_file: Option<PathBuf>,
 
     /// How long to try to connect to each address of the server
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, env = "CHAT_CONNECT_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10,
+        env = "CHAT_CONNECT_TIMEOUT",
+        value_parser = value_parser!(u64).range(1..=86_400)
+    )]
     connect_timeout: u64,
 
     /// How long to wait for an answer before closing the connection
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, env = "CHAT_ANSWER_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 120,
+        env = "CHAT_ANSWER_TIMEOUT",
+        value_parser = value_parser!(u64).range(1..=86_400)
+    )]
     answer_timeout: u64,
 }
 

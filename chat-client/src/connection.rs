@@ -77,8 +77,8 @@ impl Connection {
         }
     }
 
-    /// Reads available bytes; 0 when the server has closed. [`io::ErrorKind::Interrupted`] if a TLS record is incomplete.
-    /// The buffer must hold at least one TLS record.
+    /// Reads available bytes; 0 when the server has closed. [`io::ErrorKind::Interrupted`] if a TLS record is
+    /// incomplete. The buffer must hold at least one TLS record.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {
             Some(tls) => tls.read(&mut self.stream, buffer),

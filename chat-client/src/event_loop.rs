@@ -130,8 +130,8 @@ impl EventLoop {
         self.user_input.show_prompt(prompt, &mut self.display)
     }
 
-    /// A line confirms to the server everything that this system has acknowledged before, including bytes that are still in
-    /// the socket. Those must be read and written first; the next try comes after reading the server again.
+    /// A line confirms to the server everything that this system has acknowledged before, including bytes that are
+    /// still in the socket. Those must be read and written first; the next try comes after reading the server again.
     fn send_once_all_is_written(&mut self) -> io::Result<()> {
         if self.unsent.is_empty() || self.ended.is_some() {
             return Ok(());
@@ -272,8 +272,8 @@ impl EventLoop {
         Ok(status)
     }
 
-    /// The time, without the time during which the output was blocked: the server is not read then, so its answer may be
-    /// waiting.
+    /// The time, without the time during which the output was blocked: the server is not read then, so its answer may
+    /// be waiting.
     fn now(&self) -> Duration {
         self.started.elapsed().saturating_sub(self.display.waited())
     }

@@ -12,7 +12,8 @@ const INDENT: usize = 8;
 /// What a tab becomes, wherever it stands.
 const TAB: &str = "    ";
 
-/// A message, of which `head` was made here and `text` comes from its sender. Writing directions of the text stay in it.
+/// A message, of which `head` was made here and `text` comes from its sender. Writing directions of the text stay in
+/// it.
 pub(crate) fn lay_out_message(head: &str, text: &str, columns: usize) -> String {
     let line = format!("{head}{}", text.replace('\t', TAB));
     let text_start = head.len();

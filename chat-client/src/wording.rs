@@ -34,10 +34,13 @@ pub(crate) fn text_of(report: &Report) -> String {
         }
         Report::EmptyAnswer => "The answer must not be empty.".into(),
         Report::NoSuchAccount(name) => format!(
-            "There is no account named {name}, and the next line of the input is not `y`, which would create it. Nothing more was sent."
+            "There is no account named {name}, and the next line of the input is not `y`, which would create it. \
+             Nothing more was sent."
         ),
         Report::NameNotPossible(name) => format!(
-            "No account can be named {name}: a name has 1 to {MAX_NEW_NAME_BYTES} ASCII letters, digits, `_`, `.` or `-`, and must not be a word of the protocol. Or the operator has disabled the account, or the server accepts no more accounts."
+            "No account can be named {name}: a name has 1 to {MAX_NEW_NAME_BYTES} ASCII letters, digits, `_`, `.` or \
+             `-`, and must not be a word of the protocol. Or the operator has disabled \
+             the account, or the server accepts no more accounts."
         ),
         Report::NameTaken(name) => {
             format!("Somebody else has just registered the name {name}. Choose another name.")
@@ -81,12 +84,14 @@ pub(crate) fn text_of(report: &Report) -> String {
         Report::LostUnheard(reason) => {
             let reason = reason.as_deref().map(|reason| format!(": {reason}"));
             format!(
-                "The server closed the connection without sending anything{} (does the server speak TLS there? try --tls).",
+                "The server closed the connection without sending anything{} (does the server speak TLS there? try \
+                 --tls).",
                 reason.unwrap_or_default()
             )
         }
         Report::NoAnswer { seconds } => format!(
-            "The server has not answered for {}. Closing the connection. The last command may or may not have been carried out.",
+            "The server has not answered for {}. Closing the connection. The last command may or may not have been \
+             carried out.",
             counted(*seconds, "second")
         ),
         Report::NotSent(line) => format!("Not sent: {}", isolated_if_needed(line)),

@@ -305,7 +305,8 @@ fn missing_server_is_named() {
     assert_eq!(
         run.stderr,
         format!(
-            "chat-client: cannot connect to 127.0.0.1 port {port} (127.0.0.1:{port}: connection refused); is the server running there?\n"
+            "chat-client: cannot connect to 127.0.0.1 port {port} (127.0.0.1:{port}: connection refused); is the \
+             server running there?\n"
         )
     );
 }

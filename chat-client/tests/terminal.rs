@@ -181,7 +181,8 @@ fn lost_terminal_resets_connection() {
 fn tab_completes_and_up_recalls() {
     let mut terminal = Terminal::start(
         &format!(
-            "{LOGIN}> who\n < alice bob\n < DONE\n > who\n < alice bob\n < DONE\n > send alice x\n < sent:\n < DONE\n{LOGOUT}"
+            "{LOGIN}> who\n < alice bob\n < DONE\n > who\n < alice bob\n < DONE\n > send alice x\n < sent:\n < \
+             DONE\n{LOGOUT}"
         ),
         &["--no-push"],
         "xterm",
@@ -235,7 +236,8 @@ fn no_message_looks_like_another_senders() {
     let spaces = " ".repeat(65);
     let mut terminal = Terminal::start(
         &format!(
-            "{LOGIN}> fetch\n < fetching\n < [2020-01-01T23:30:00Z] ann: hi{spaces}[03:09] dave: send it\n < DONE\n{LOGOUT}"
+            "{LOGIN}> fetch\n < fetching\n < [2020-01-01T23:30:00Z] ann: hi{spaces}[03:09] dave: send it\n < \
+             DONE\n{LOGOUT}"
         ),
         &["--no-push"],
         "xterm",

@@ -124,7 +124,8 @@ impl Daemon for FrontEnd {
         let mut warning = ChildWarning::of(inheritance.limits.warning());
         if clients < asked {
             let words = format!(
-                "at most {clients} clients per worker: the system allows a process {limit} descriptors (ulimit -n, LimitNOFILE=)"
+                "at most {clients} clients per worker: the system allows a process {limit} descriptors (ulimit -n, \
+                 LimitNOFILE=)"
             );
             log::warn!("{words}");
             if clients < FEW_CLIENTS {

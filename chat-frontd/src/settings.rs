@@ -186,7 +186,8 @@ pub struct Settings {
     )]
     pub line_burst: u32,
 
-    /// Maximum connections accepted per second, per worker and listener; excess connections stay in the kernel's backlog
+    /// Maximum connections accepted per second, per worker and listener; excess connections stay in the kernel's
+    /// backlog
     #[arg(
         long,
         value_name = "COUNT",

@@ -1,5 +1,5 @@
-//! The dialogue with the server, without I/O: lines of the server and of the user go in, reports to show and lines to send
-//! come out. Times are given.
+//! The dialogue with the server, without I/O: lines of the server and of the user go in, reports to show and lines to
+//! send come out. Times are given.
 //!
 //! One command is in flight at a time. It is sent only after everything that arrived before was shown: a line confirms
 //! earlier messages to the server, and a message must not leave the queue before its reader has seen it.

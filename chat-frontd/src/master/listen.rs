@@ -80,8 +80,8 @@ fn open_each<T>(
                     && error.kind() == ErrorKind::AddrInUse
                 {
                     bail!(
-                        "cannot listen on {address}: this chat-frontd listens on {own} already, which includes it: omit one of \
-                         them from {setting}"
+                        "cannot listen on {address}: this chat-frontd listens on {own} already, which includes it: \
+                         omit one of them from {setting}"
                     );
                 }
                 return Err(explain(address, setting, &error));
@@ -131,8 +131,8 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Sets options that the clients' sockets inherit: a dead peer is detected after about 90 s, and small answers are sent at
-/// once.
+/// Sets options that the clients' sockets inherit: a dead peer is detected after about 90 s, and small answers are sent
+/// at once.
 fn prepare_for_clients(listener: &Socket) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))

@@ -36,11 +36,11 @@ pub struct Seen {
     pub warnings: Vec<String>,
 }
 
-/// Connects to `address`, with TLS if `is_tls`, sends a name, and waits for the answer. The answer needs a worker and the
-/// state daemon.
+/// Connects to `address`, with TLS if `is_tls`, sends a name, and waits for the answer. The answer needs a worker and
+/// the state daemon.
 ///
-/// If a balancer runs on this host, connections from here need a PROXY header, so a closed connection is tried again with
-/// one.
+/// If a balancer runs on this host, connections from here need a PROXY header, so a closed connection is tried again
+/// with one.
 pub fn probe(address: SocketAddr, is_tls: bool) -> Result<Seen, ProbeError> {
     match probe_as(address, is_tls, &[]) {
         Err(ProbeError::NotServed(error)) if is_end(&error) => {

@@ -51,8 +51,8 @@ impl IdentityFiles {
         Ok(identity)
     }
 
-    /// Logs the names of the certificate and its problems. In the returned result, a certificate that no client accepts is
-    /// an error.
+    /// Logs the names of the certificate and its problems. In the returned result, a certificate that no client accepts
+    /// is an error.
     fn report(&self, identity: &Identity) -> ReloadResult {
         let path = self.certificate.display();
         let chain = identity.chain(&provider());

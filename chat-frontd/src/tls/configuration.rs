@@ -1,4 +1,5 @@
-//! The TLS configuration that the master pushes to each worker, and its encoding: see `chat_node::supervisor::child_configuration`.
+//! The TLS configuration that the master pushes to each worker, and its encoding: see
+//! `chat_node::supervisor::child_configuration`.
 
 use zeroize::Zeroizing;
 

@@ -10,8 +10,8 @@ use rustls::sign::SingleCertAndKey;
 use super::identity::{Identity, provider};
 use super::tickets::{TicketKey, Tickets};
 
-/// TLS 1.2 and 1.3, without client certificates and without 0-RTT data, which an attacker could replay to send a message
-/// twice.
+/// TLS 1.2 and 1.3, without client certificates and without 0-RTT data, which an attacker could replay to send a
+/// message twice.
 pub fn server_config(
     identity: &Identity,
     ticket_keys: &[TicketKey],

@@ -1,8 +1,8 @@
 //! Session tickets, with which a returning client skips most of the handshake at any worker.
 //!
-//! A ticket contains the session's secrets, encrypted with a key that all workers share. The master creates and replaces
-//! this key. An attacker who learns it can decrypt TLS 1.2 sessions that were resumed with its tickets, but not TLS 1.3
-//! sessions, where each handshake adds a secret of its own.
+//! A ticket contains the session's secrets, encrypted with a key that all workers share. The master creates and
+//! replaces this key. An attacker who learns it can decrypt TLS 1.2 sessions that were resumed with its tickets, but
+//! not TLS 1.3 sessions, where each handshake adds a secret of its own.
 
 use std::fmt;
 

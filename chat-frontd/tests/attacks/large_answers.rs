@@ -6,7 +6,8 @@ use crate::connection::{Connection, Received};
 use crate::one_worker::{Server, expect};
 
 const ATTACKERS: usize = 20;
-/// A name in the account file may be about as long as a line of it; with these few a list is as long as with thousands of usual ones.
+/// A name in the account file may be about as long as a line of it; with these few a list is as long as with thousands
+/// of usual ones.
 const NAME_BYTES: usize = 3_900;
 /// Lines that may be under way at once.
 const LINES: usize = 512;

@@ -1,4 +1,5 @@
-//! Attacks on real processes over real sockets, beyond what other tests try: docs/security.md says which test tries what.
+//! Attacks on real processes over real sockets, beyond what other tests try: docs/security.md says which test tries
+//! what.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]

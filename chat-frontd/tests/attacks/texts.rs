@@ -106,7 +106,8 @@ fn one_sender_fills_only_its_share() {
     expect(&mut victim, "DONE");
 }
 
-/// Who sends the state daemon what no client can have written is taken for a broken worker, and ended with all its clients.
+/// Who sends the state daemon what no client can have written is taken for a broken worker, and ended with all its
+/// clients.
 #[test]
 fn malformed_recipient_names_hurt_nobody() {
     let server = Server::start(&[("CHAT_WORKERS", "1"), ("CHAT_MAX_LINE_BYTES", "65536")]);

@@ -69,7 +69,8 @@ fn fast_lines_are_delayed_not_lost() {
         expect(&mut client, "fetching");
         expect(&mut client, "DONE");
     }
-    // Five at once at the most, where the login took so long that its two lines are forgotten; the others one every 100 ms.
+    // Five at once at the most, where the login took so long that its two lines are forgotten; the others one every 100
+    // ms.
     assert!(began.elapsed() >= Duration::from_millis(1_200));
     server.expect_refused(FRONTD, "lines-delayed", 1);
     server.expect_security_line(FRONTD, "event=lines-delayed source=127.0.0.2");

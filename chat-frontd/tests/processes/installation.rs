@@ -56,8 +56,8 @@ impl Installation {
         self
     }
 
-    /// The same, so that this process sees what descriptors the children have: what has given up its privileges is hidden
-    /// from its own user, though not from root.
+    /// The same, so that this process sees what descriptors the children have: what has given up its privileges is
+    /// hidden from its own user, though not from root.
     pub(crate) fn observable(self) -> Self {
         match geteuid().is_root() {
             true => self,

@@ -171,7 +171,8 @@ fn on_disk_of(size: &str, commands: &str) -> Option<String> {
     }
     let installation = Installation::of_ann_and_bob();
     let mount = format!(
-        "mount -t tmpfs -o size={size},mode=755 tmpfs \"$CHAT_RUN_DIR\" || exit 99; cd /; {commands} \"$0/stop\" || true"
+        "mount -t tmpfs -o size={size},mode=755 tmpfs \"$CHAT_RUN_DIR\" || exit 99; cd /; {commands} \"$0/stop\" || \
+         true"
     );
     let mut command = installation.command("unshare");
     command.args(["-m", "sh", "-c", &mount]);
@@ -183,7 +184,8 @@ fn on_disk_of(size: &str, commands: &str) -> Option<String> {
 
 #[test]
 fn small_disk_is_reported() {
-    let commands = "\"$0/start\" 2>&1 | sed 's/^/start: /'; status=0; \"$0/status\" || status=$?; echo \"status: $status\"; \
+    let commands = "\"$0/start\" 2>&1 | sed 's/^/start: /'; \
+                    status=0; \"$0/status\" || status=$?; echo \"status: $status\"; \
                     sed 's/^/log: /' \"$CHAT_RUN_DIR/chat-stated.log\";";
     let Some(said) = on_disk_of("20m", commands) else {
         return;
@@ -199,15 +201,17 @@ fn small_disk_is_reported() {
     }
 }
 
-/// Filled to its last byte, with logs that end with a page: nothing can be added to them before the reserve is given up.
+/// Filled to its last byte, with logs that end with a page: nothing can be added to them before the reserve is given
+/// up.
 #[test]
 fn full_disk_is_reported() {
     let commands = "\"$0/start\" >/dev/null; log=\"$CHAT_RUN_DIR/chat-stated.log\"; size=$(wc -c <\"$log\"); \
                     head -c $((4096 - size % 4096)) /dev/zero | tr '\\0' '\\n' >>\"$log\"; \
                     cat /dev/zero >\"$CHAT_RUN_DIR/filling\" 2>/dev/null; \
                     port=$(sed -n 's/^address.1=127.0.0.1://p' \"$CHAT_RUN_DIR/chat-frontd.status\"); \
-                    for i in 1 2 3; do printf 'new%s\\ny\\npw\\npw\\n' $i | \"$CHAT_BIN_DIR/chat-client\" 127.0.0.1 $port 2>&1 || true; done; \
-                    sleep 2; status=0; \"$0/status\" || status=$?; echo \"status: $status\"; sed 's/^/log: /' \"$log\"; \
+                    for i in 1 2 3; do printf 'new%s\\ny\\npw\\npw\\n' $i | \
+                    \"$CHAT_BIN_DIR/chat-client\" 127.0.0.1 $port 2>&1 || true; done; sleep 2; \
+                    status=0; \"$0/status\" || status=$?; echo \"status: $status\"; sed 's/^/log: /' \"$log\"; \
                     \"$0/stop\"; \"$0/start\" 2>&1 | sed 's/^/again: /'; \
                     ! [ -e \"$CHAT_RUN_DIR/state/disk-failed\" ] || echo 'a failed disk';";
     let Some(said) = on_disk_of("60m", commands) else {

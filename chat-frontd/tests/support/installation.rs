@@ -217,8 +217,8 @@ impl Drop for Installation {
     }
 }
 
-/// What lets this process see whose a connection is: what has given up its privileges is hidden from its own user, though
-/// not from root.
+/// What lets this process see whose a connection is: what has given up its privileges is hidden from its own user,
+/// though not from root.
 fn observable() -> Option<(&'static str, &'static str)> {
     (!geteuid().is_root()).then_some(("CHAT_SANDBOX", "off"))
 }

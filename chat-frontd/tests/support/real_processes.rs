@@ -1,4 +1,5 @@
-//! What tests with real processes share, in one piece: each such test is a program of its own, and uses another part of it.
+//! What tests with real processes share, in one piece: each such test is a program of its own, and uses another part of
+//! it.
 #![allow(dead_code)]
 
 pub(crate) mod certificate;

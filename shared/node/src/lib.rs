@@ -1,5 +1,5 @@
-//! What a program of chatserv is on a host: how it starts, how it is supervised, confined and stopped, its settings, its
-//! logs, and what the system allows it. Knows neither the protocol nor the state.
+//! What a program of chatserv is on a host: how it starts, how it is supervised, confined and stopped, its settings,
+//! its logs, and what the system allows it. Knows neither the protocol nor the state.
 // It panics if the error output cannot be written: see `logs::output::complain`.
 #![warn(clippy::print_stderr)]
 

@@ -44,8 +44,10 @@ fn old_account_may_have_protocol_word() {
 #[test]
 fn lost_connection_is_reported_in_every_stage() {
     let reason = || Some("reset by the server".to_owned());
-    let told = "* Connection lost: reset by the server. You are offline. Commands without an answer may not have been carried out.";
-    let unheard = "* The server closed the connection without sending anything: reset by the server (does the server speak TLS there? try --tls).";
+    let told = "* Connection lost: reset by the server. You are offline. Commands without an answer may not have been \
+        carried out.";
+    let unheard = "* The server closed the connection without sending anything: reset by the server (does the server \
+        speak TLS there? try --tls).";
     Play::interactive()
         .handle(Input::ServerClosed(reason()))
         .came_out(&[unheard, "= 1"]);

@@ -43,8 +43,8 @@ pub trait Daemon: Parser {
     /// The least memory with which a child can work.
     const LEAST_MEMORY_BYTES: u64;
 
-    /// How long `--detach` waits for the daemon to serve, and advice for when that is too short. Without it, there is no
-    /// limit.
+    /// How long `--detach` waits for the daemon to serve, and advice for when that is too short. Without it, there is
+    /// no limit.
     const START_TIMEOUT: Option<(Duration, &'static str)> = None;
 
     /// Runs the subcommand of the command line, if there is one, instead of the daemon.
@@ -81,8 +81,8 @@ pub trait Daemon: Parser {
         Ok(())
     }
 
-    /// The directory that holds the state of successive children, if there is one. It must stay the same directory while
-    /// the daemon runs.
+    /// The directory that holds the state of successive children, if there is one. It must stay the same directory
+    /// while the daemon runs.
     fn lasting_directory(&self) -> Option<PathBuf> {
         None
     }

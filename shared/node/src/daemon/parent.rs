@@ -138,7 +138,8 @@ fn supervise<D: Daemon>(
     result
 }
 
-/// The users of the children, if they have users of their own. In that case the run directory is made passable for them.
+/// The users of the children, if they have users of their own. In that case the run directory is made passable for
+/// them.
 fn separate(run_dir: &RunDir, options: &SandboxOptions) -> anyhow::Result<Option<Users>> {
     match options.separation()? {
         Separation::Separate(users) => {

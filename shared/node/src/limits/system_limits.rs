@@ -44,14 +44,14 @@ impl SystemLimits {
         })
     }
 
-    /// Fails if a child cannot work within these limits. At most half of its memory is data; the rest is code, and reserved
-    /// space of stacks and heaps.
+    /// Fails if a child cannot work within these limits. At most half of its memory is data; the rest is code, and
+    /// reserved space of stacks and heaps.
     pub fn check(&self, least_memory_bytes: u64) -> anyhow::Result<()> {
         let Self { descriptors, .. } = *self;
         if descriptors < LEAST_DESCRIPTORS {
             bail!(
-                "the system allows a process {descriptors} descriptors, but it needs at least {LEAST_DESCRIPTORS}: raise the \
-                 limit (ulimit -n, LimitNOFILE=)"
+                "the system allows a process {descriptors} descriptors, but it needs at least {LEAST_DESCRIPTORS}: \
+                 raise the limit (ulimit -n, LimitNOFILE=)"
             );
         }
         let memory = [
@@ -70,7 +70,8 @@ impl SystemLimits {
             if let Some(bytes) = limit.filter(|bytes| *bytes < least_bytes) {
                 let (mib, least_mib) = (bytes / MIB, least_bytes / MIB);
                 bail!(
-                    "the system allows a process {mib} MiB of memory, but it needs at least {least_mib}: raise the limit ({name})"
+                    "the system allows a process {mib} MiB of memory, but it needs at least {least_mib}: raise the \
+                     limit ({name})"
                 );
             }
         }

@@ -1,7 +1,7 @@
 //! Standard output and standard error, either of which may fail.
 //!
-//! The exit status describes the work. If output only describes work that is done, it may be lost. If output is the work,
-//! losing it is an error.
+//! The exit status describes the work. If output only describes work that is done, it may be lost. If output is the
+//! work, losing it is an error.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};

@@ -1,8 +1,8 @@
 //! The security log: a line in a fixed form for each refusal and block, and the counts of them.
 //!
 //! `security: event=login-failed source=192.0.2.7 user=ann`, fields in this order, values without spaces. Programs read
-//! these lines (`scripts/fail2ban/`), so values chosen by untrusted clients are escaped: they cannot look like a field, a
-//! line, or another source. The rate of lines is limited, for each source and in total.
+//! these lines (`scripts/fail2ban/`), so values chosen by untrusted clients are escaped: they cannot look like a field,
+//! a line, or another source. The rate of lines is limited, for each source and in total.
 
 use std::collections::HashMap;
 use std::fmt::Write;

@@ -97,8 +97,8 @@ fn log_error(path: &Path, error: &io::Error) -> String {
     );
     match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "{text}. The run directory, or a file in it, belongs to another user: become that user, or stop both daemons \
-             and run chown -R on the run directory"
+            "{text}. The run directory, or a file in it, belongs to another user: become that user, or stop both \
+             daemons and run chown -R on the run directory"
         ),
         _ => text,
     }

@@ -62,8 +62,8 @@ impl PidFile {
         self.after_crash
     }
 
-    /// Whether this file still has its name. If the directory was cleared meanwhile, the file there may belong to another
-    /// process.
+    /// Whether this file still has its name. If the directory was cleared meanwhile, the file there may belong to
+    /// another process.
     pub fn is_in_place(&self) -> bool {
         is_still_at(&self.file, &self.path).unwrap_or(false)
     }
@@ -89,7 +89,8 @@ pub fn lock_file(path: &Path, timeout: Duration) -> Result<File, LockError> {
         options.read(true).write(true).create(true).mode(0o600);
         let file = regular_file::open_own(path, options.truncate(false))?;
         match file.try_lock() {
-            // The previous holder may have removed the file before it was locked here. Such a lock would exclude nobody.
+            // The previous holder may have removed the file before it was locked here. Such a lock would exclude
+            // nobody.
             Ok(()) if is_still_at(&file, path)? => return Ok(file),
             Ok(()) => continue,
             Err(TryLockError::Error(error)) => return Err(error.into()),

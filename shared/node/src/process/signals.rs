@@ -3,8 +3,8 @@
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-/// Signals of timers, limits and conventions of other programs (many daemons reopen their log on `kill -USR1`). Handlers
-/// for some of them may be installed later.
+/// Signals of timers, limits and conventions of other programs (many daemons reopen their log on `kill -USR1`).
+/// Handlers for some of them may be installed later.
 const MEANINGLESS: [Signal; 10] = [
     Signal::SIGUSR1,
     Signal::SIGUSR2,

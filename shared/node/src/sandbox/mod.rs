@@ -1,8 +1,8 @@
 //! The sandbox of a child: before it serves, it drops its user, its privileges, access to files it does not need, and
 //! system calls it never makes. The kernel enforces this for the rest of the process, even if it is compromised.
 //!
-//! The order is fixed by the needs of each step: user and capabilities first (in [`Sandbox::enter`]), then files, limits,
-//! and system calls last.
+//! The order is fixed by the needs of each step: user and capabilities first (in [`Sandbox::enter`]), then files,
+//! limits, and system calls last.
 
 mod files;
 mod limits;

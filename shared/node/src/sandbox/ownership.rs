@@ -1,5 +1,5 @@
-//! Changes the ownership of files and directories to the users that need them. Root does this in directories that such a
-//! user may write to, so links that the user could have placed there are not followed.
+//! Changes the ownership of files and directories to the users that need them. Root does this in directories that such
+//! a user may write to, so links that the user could have placed there are not followed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -104,8 +104,8 @@ fn chown(opened: &File, uid: Option<u32>, gid: u32) -> io::Result<()> {
     Ok(fchownat(opened, "", owner, group, AtFlags::AT_EMPTY_PATH)?)
 }
 
-/// Lets the owner, and the members of `group` if it is given, connect to this process's socket. Fails if another process
-/// has replaced the socket.
+/// Lets the owner, and the members of `group` if it is given, connect to this process's socket. Fails if another
+/// process has replaced the socket.
 pub fn share_socket(path: &Path, group: Option<u32>) -> io::Result<()> {
     let opened = open_to_give(path)?;
     let found = opened.metadata()?;

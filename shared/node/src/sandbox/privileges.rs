@@ -6,8 +6,8 @@ use caps::{CapSet, Capability};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Empties the bounding set, which limits the capabilities of executed programs. Without the right to do so, the process
-/// has no capabilities that matter.
+/// Empties the bounding set, which limits the capabilities of executed programs. Without the right to do so, the
+/// process has no capabilities that matter.
 pub(super) fn empty_bounding_set() -> io::Result<()> {
     match caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP) {
         Ok(true) => caps::clear(None, CapSet::Bounding).map_err(io::Error::other),

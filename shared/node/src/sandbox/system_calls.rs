@@ -41,8 +41,8 @@ pub struct SystemCalls {
     pub otherwise: Otherwise,
 }
 
-/// The calls of every event loop: existing sockets, time, memory, exit. Socket options and passing of descriptors are not
-/// included, because the listening sockets are shared with other processes.
+/// The calls of every event loop: existing sockets, time, memory, exit. Socket options and passing of descriptors are
+/// not included, because the listening sockets are shared with other processes.
 pub const WAITING_LOOP: &[i64] = &[
     libc::SYS_accept4,
     libc::SYS_brk,

@@ -5,8 +5,8 @@ const FIRST_WAIT_MS: u64 = 50;
 /// The longest wait between two starts.
 pub const LONGEST_WAIT_MS: u64 = 5_000;
 
-/// Children that have served are started again at once, but only so many in quick succession, then one in each interval:
-/// a child that dies as soon as it serves must not use up the processor.
+/// Children that have served are started again at once, but only so many in quick succession, then one in each
+/// interval: a child that dies as soon as it serves must not use up the processor.
 const QUICK_RESTARTS: u64 = 20;
 const RESTART_INTERVAL_MS: u64 = 50;
 

@@ -1,8 +1,8 @@
 //! Configuration and secrets that a parent pushes to its children over their links. Children could not read them
 //! themselves, because they have dropped the privileges for it.
 //!
-//! A configuration on the link is its length, four bytes in little-endian order, and its bytes. Parent and child run the
-//! same binary, so the content needs no version. Each configuration replaces the previous one.
+//! A configuration on the link is its length, four bytes in little-endian order, and its bytes. Parent and child run
+//! the same binary, so the content needs no version. Each configuration replaces the previous one.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};

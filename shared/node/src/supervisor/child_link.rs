@@ -1,9 +1,9 @@
 //! The link between a child and its parent, a socket pair. The child reports readiness, failure and more.
 //!
-//! The bytes are `R` for ready, `N` and a line for the summary of the sandbox, `C` with a length and a text for the counts
-//! of refusals, `F` for a reload report, `W` with `+` or `-` and a line for the current warning, `A` for a sign of life,
-//! and `E` with a text, up to the end of the stream, for a failure. A reload report is `+` or `-` (success or not), `a`
-//! or `s` (requested or not) and a line. The parent pushes configuration the other way (see
+//! The bytes are `R` for ready, `N` and a line for the summary of the sandbox, `C` with a length and a text for the
+//! counts of refusals, `F` for a reload report, `W` with `+` or `-` and a line for the current warning, `A` for a sign
+//! of life, and `E` with a text, up to the end of the stream, for a failure. A reload report is `+` or `-` (success or
+//! not), `a` or `s` (requested or not) and a line. The parent pushes configuration the other way (see
 //! [`crate::supervisor::child_configuration`]). From the end of the stream the child learns that its parent is gone.
 
 use std::io::{self, Read, Write};
@@ -172,8 +172,8 @@ impl Reports {
         has_news.then_some(self.next_ms)
     }
 
-    /// Sends what has changed, if the last report is old enough. The stream must be non-blocking; unsent bytes are kept for
-    /// the next call.
+    /// Sends what has changed, if the last report is old enough. The stream must be non-blocking; unsent bytes are kept
+    /// for the next call.
     pub fn report_if_due(&mut self, parent: &mut impl Write, refusals: &Refusals, now_ms: u64) {
         if self.next_due_ms(refusals) > now_ms {
             return;

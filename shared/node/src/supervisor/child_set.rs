@@ -1,5 +1,5 @@
-//! The decisions of a supervisor: what to do when a child becomes ready or ends, and on stop and reload. Pure: no clocks,
-//! no processes.
+//! The decisions of a supervisor: what to do when a child becomes ready or ends, and on stop and reload. Pure: no
+//! clocks, no processes.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! The parent of a daemon's children: starts them, replaces those that die, passes signals on, ends them.
 //!
-//! [`ChildSet`] decides and this loop acts. A child reports over its [`ChildLink`] that it is ready, and learns from the
-//! same socket pair that its parent is gone.
+//! [`ChildSet`] decides and this loop acts. A child reports over its [`ChildLink`] that it is ready, and learns from
+//! the same socket pair that its parent is gone.
 
 mod backoff;
 pub mod child_configuration;
@@ -63,8 +63,8 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor of `count` children. The status shows `addresses` as the addresses it listens on. `on_ready` is called
-    /// once, when all children have become ready.
+    /// A supervisor of `count` children. The status shows `addresses` as the addresses it listens on. `on_ready` is
+    /// called once, when all children have become ready.
     pub fn new(
         starter: ChildStarter,
         count: u32,

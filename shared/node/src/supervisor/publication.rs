@@ -56,8 +56,8 @@ impl Publication {
                 self.retry_at_ms = Some(now_ms.saturating_add(RETRY_AFTER_MS));
                 if !has_failed_before {
                     log::warn!(
-                        "cannot write the status file {path}: {error}; retrying, and scripts/status and scripts/start may be \
-                         wrong until it succeeds"
+                        "cannot write the status file {path}: {error}; retrying, and scripts/status and scripts/start \
+                         may be wrong until it succeeds"
                     );
                 }
             }

@@ -1,7 +1,7 @@
 //! What somebody tries who has taken over a confined process, and what comes of it.
 //!
-//! A test tries each way in a process of its own: it starts its own program again for that one test, with the way in the
-//! environment.
+//! A test tries each way in a process of its own: it starts its own program again for that one test, with the way in
+//! the environment.
 
 use std::fs::{self, File};
 use std::io::{self, IoSlice, Write};
