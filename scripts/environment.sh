@@ -120,7 +120,7 @@ daemon() {
     esac
     # A daemon that cannot be seen may run nevertheless: in a container, hidden, or as another user.
     if [ -e "$pid_file" ] && ! { command -v flock >/dev/null 2>&1 && flock -n -s "$pid_file" true; }; then
-        complain "$program: may run as process ${pid:-unknown}, which cannot be told: there is no $bin_dir/$program"
+        complain "$program: may run as process ${pid:-unknown}, but that is uncertain: there is no $bin_dir/$program"
         case $1 in
         --status) return 4 ;;
         *) return 1 ;;

@@ -1,4 +1,4 @@
-//! Where what is told goes, and in which form.
+//! The output of the client: which stream a report goes to, and in which form.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::report::Report;
 use crate::terminal::columns;
 use crate::wording::{message_head, text_of};
 
-/// Collects what is told, and writes it at once.
+/// Collects reports, and writes them together.
 pub(crate) struct Display {
     at_terminal: bool,
     zone: TimeZone,
@@ -25,7 +25,7 @@ pub(crate) struct Display {
 }
 
 impl Display {
-    /// For a person, all goes to the standard output, times are local and texts isolated. Otherwise, data goes to the
+    /// At a terminal, all goes to the standard output, times are local and texts isolated. Otherwise, data goes to the
     /// standard output as the server sent it, and words to the standard error.
     pub(crate) fn new(at_terminal: bool, zone: TimeZone, output: Output) -> Display {
         Display {

@@ -49,7 +49,7 @@ impl SignalPipe {
         Ok(SignalPipe { reader })
     }
 
-    /// Forgets the signals that have come. How many there were is not told.
+    /// Clears the signals that have arrived, without their number.
     pub(crate) fn clear(&mut self) {
         let mut bytes = [0; 64];
         while matches!(self.reader.read(&mut bytes), Ok(length) if length == bytes.len()) {}
@@ -84,7 +84,7 @@ impl StopSignal {
         Ok(StopSignal { mask, fd })
     }
 
-    /// The same signal for somebody else who waits.
+    /// A second handle for the same signal.
     pub(crate) fn try_clone(&self) -> io::Result<StopSignal> {
         Ok(StopSignal {
             mask: self.mask,

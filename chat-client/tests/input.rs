@@ -50,7 +50,7 @@ fn utf16_input_is_refused() {
 fn input_with_cr_alone_shows_no_password() {
     let run = run("! broken", b"bob\rpw\rlogout\r");
     assert_eq!(run.status, Some(1), "{run:?}");
-    assert!(run.stderr.contains("end in CR alone"), "{run:?}");
+    assert!(run.stderr.contains("end in CR;"), "{run:?}");
     assert!(!run.stderr.contains("pw"), "{run:?}");
 }
 

@@ -136,7 +136,7 @@ fn refused_login_gives_status_5() {
         let run = play(input, "> nosuch\n < register\n ! end");
         assert_eq!(run.status, Some(5));
         assert!(
-            run.stderr.starts_with("No account is named nosuch"),
+            run.stderr.starts_with("There is no account named nosuch"),
             "{run:?}"
         );
     }
@@ -152,10 +152,16 @@ fn refused_login_gives_status_5() {
 fn blocks_and_time_outs_have_own_status() {
     let run = play("bob\npw\n", "> bob\n < blocked:43");
     assert_eq!(run.status, Some(4));
-    assert!(run.stderr.contains("blocked from here for 43 seconds more"));
+    assert!(
+        run.stderr
+            .contains("blocked from this address for another 43 seconds")
+    );
     let run = play("bob\npw\n", "> bob\n < password\n > pw\n < 60");
     assert_eq!(run.status, Some(4));
-    assert!(run.stderr.contains("blocked from here for 60 seconds."));
+    assert!(
+        run.stderr
+            .contains("blocked from this address for 60 seconds.")
+    );
     let run = play(
         "bob\npw\nwho\n",
         "> bob\n < password\n > pw\n < welcome\n < DONE\n > who\n < bob\n < timeout",
@@ -229,7 +235,7 @@ fn lines_too_long_are_refused_here() {
     assert_eq!(run.status, Some(6));
     assert!(
         run.stderr
-            .contains("it has 8192 bytes, and 8191 are allowed")
+            .contains("it has 8192 bytes, but 8191 are allowed")
     );
     assert!(run.stderr.contains("it has 1000000 bytes"));
 }

@@ -28,7 +28,7 @@ fn password_is_not_echoed() {
         let mut terminal = Terminal::start(&format!("{LOGIN}{PUSH}{PUSH_OFF}{LOGOUT}"), &[], term);
         terminal.wait_for("User name: ").press("\r");
         terminal
-            .wait_for("An empty answer")
+            .wait_for("The answer must not be empty.")
             .wait_for("User name: ")
             .press("bob\r");
         terminal
@@ -60,7 +60,7 @@ fn no_key_of_password_appears() {
             .press("hunter2\r");
         terminal.wait_for("The account bob has been created.");
         terminal
-            .wait_for("not the password")
+            .wait_for("Wrong password.")
             .wait_for("Password: ")
             .press("hunter");
         if term == "xterm" {
@@ -71,7 +71,7 @@ fn no_key_of_password_appears() {
         terminal.press("\x15\x04");
         let (status, everything) = terminal.end();
         assert_eq!(status, Some(5), "{term}");
-        assert!(everything.contains("not the password"));
+        assert!(everything.contains("Wrong password."));
         assert!(!everything.contains("hunt"), "{everything:?}");
     }
 }

@@ -327,7 +327,10 @@ fn plain_server_and_bad_files_are_named() {
         run_with_input(command, b"")
     };
     let said = run(&["--tls", "--ca", ca.to_str().expect("a path")]);
-    assert!(said.stderr.contains("does not speak TLS there"), "{said:?}");
+    assert!(
+        said.stderr.contains("does not speak TLS on this port"),
+        "{said:?}"
+    );
     plain.join().expect("the server");
     drop(TcpStream::connect(server.address));
 
@@ -356,7 +359,7 @@ fn plain_server_and_bad_files_are_named() {
         "{said:?}"
     );
     let said = run(&["--ca", "/nowhere/ca.pem"]);
-    assert!(said.stderr.contains("--ca is for --tls"), "{said:?}");
+    assert!(said.stderr.contains("--ca requires --tls"), "{said:?}");
 }
 
 #[test]

@@ -16,11 +16,11 @@ use crate::safe_text::safe;
 
 /// A message that came by itself is confirmed this long after it was shown, together with those that came since.
 const CONFIRM_AFTER: Duration = Duration::from_secs(1);
-/// While messages come by themselves to a person, the client speaks at least this often, so that the server does not
-/// take the person for one who has left.
+/// With push at a terminal, the client sends a command at least this often, so that the server does not time out the
+/// user.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
-/// Who wanted a command, and so whether its answer is told.
+/// The origin of a command, which decides whether its answer is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     User,
@@ -43,7 +43,7 @@ struct InFlight {
 #[derive(Default)]
 pub(super) struct Chat {
     in_flight: VecDeque<InFlight>,
-    /// What the person typed while the client's own command was in flight.
+    /// The line that the user entered while the client's own command was in flight.
     waiting: Option<Vec<u8>>,
     leaving: bool,
     /// Messages come by themselves: what was shown has to be confirmed by a command.
@@ -131,7 +131,7 @@ impl Conversation {
             return;
         };
         if chat.leaving {
-            // Asked for a second time: the person does not want to wait.
+            // Requested a second time: the user does not want to wait.
             self.show(Report::Lost(None));
             return self.end(ExitStatus::Lost);
         }

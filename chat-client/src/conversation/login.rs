@@ -43,7 +43,7 @@ impl Login {
 }
 
 impl Conversation {
-    /// The person's answer to the question of the step.
+    /// The user's answer to the prompt of this step.
     pub(super) fn login_answer(&mut self, line: &[u8]) {
         let step = self.dialogue.step();
         let Stage::Login(login) = &mut self.stage else {

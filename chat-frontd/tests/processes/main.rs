@@ -189,7 +189,7 @@ fn failed_status_write_is_retried() {
             logged(daemon, "cannot write the status file") > 0
         });
         wait_until("a new process begins", || {
-            logged(daemon, "begins as process") > before.len()
+            logged(daemon, "started as process") > before.len()
         });
         assert_eq!(installation.ask(), "register\n");
         assert_eq!(installation.children(daemon), before);

@@ -158,7 +158,7 @@ fn too_little_memory_fails_the_start() {
     for (limit, least) in [("--as", 192), ("--data", 96)] {
         let limit = [format!("{limit}={}", 90 * MIB)];
         let said = within(&limit, &installation, "start", &[]);
-        let words = format!("a process 90 MiB of memory, it takes {least} at least");
+        let words = format!("a process 90 MiB of memory, but it needs at least {least}");
         said.expect_status(1).expect_err(&words);
         installation.expect_nothing_left(&[]);
     }

@@ -321,7 +321,9 @@ fn make_cert_creates_usable_certificate() {
         command.args(names);
         installation.run(command)
     };
-    make(&[]).expect_status(2).expect_err("for which names");
+    make(&[])
+        .expect_status(2)
+        .expect_err("names or addresses are missing");
     make(&["a", "--days=3"])
         .expect_status(2)
         .expect_err("Usage: scripts/make-cert NAME...");

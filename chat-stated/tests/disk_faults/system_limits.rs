@@ -79,7 +79,7 @@ fn try_limit(failure: Failure, words: &str) {
     });
     let log = installation.log();
     assert!(log.contains(words), "{log}");
-    assert_eq!(log.matches("begins as process").count(), 1, "{log}");
+    assert_eq!(log.matches("started as process").count(), 1, "{log}");
     assert!(!installation.run_dir().join("state/disk-failed").exists());
     assert!(daemon.stop());
 }

@@ -148,7 +148,7 @@ fn a_state_directory_that_is_gone_is_a_failed_disk() {
     assert!(!state.exists());
     // Whoever puts another one there has lost what was in it.
     fs::create_dir(&state).unwrap();
-    daemon.wait_for_log("is another directory than the one it served from");
+    daemon.wait_for_log("is another directory than before");
     assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
     fs::remove_dir(&state).unwrap();
 

@@ -1,11 +1,11 @@
-//! Named moments at which a test kills a process, to the instruction. Without the feature `crash-points`, which
-//! only tests build with, everything here is nothing.
+//! Named points in the code at which a test kills a process. Without the feature `crash-points`, which only tests
+//! enable, the functions do nothing.
 //!
 //! The environment variable `CHAT_CRASH_FILE` names a file. While it holds a line `POINT VICTIM MARK`, the first
-//! process to reach POINT takes it away, writes the victim's process id to `<file>.reached`, and kills the victim
-//! with SIGKILL: `self`, or its `parent`. MARK matters to [`cut`] alone.
+//! process to reach POINT removes it, writes the victim's process id to `<file>.reached`, and kills the victim
+//! with SIGKILL: `self`, or its `parent`. Only [`cut`] uses MARK.
 
-/// The point of this name is reached.
+/// Marks that the point with this name is reached.
 #[inline]
 pub fn reach(point: &str) {
     #[cfg(feature = "crash-points")]
@@ -14,7 +14,7 @@ pub fn reach(point: &str) {
     let _ = point;
 }
 
-/// Whether the point of this name is armed.
+/// Whether the point with this name is armed.
 #[inline]
 pub fn is_armed(point: &str) -> bool {
     #[cfg(feature = "crash-points")]
@@ -26,8 +26,8 @@ pub fn is_armed(point: &str) -> bool {
     }
 }
 
-/// What of `bytes` is to be written now: half, if this point is armed and its mark stands in them; then
-/// [`cut_written`] is where it is reached.
+/// Returns the part of `bytes` to write now: half of them, if this point is armed and they contain its mark. The point
+/// is then reached in [`cut_written`].
 #[inline]
 pub fn cut<'a>(point: &'static str, bytes: &'a [u8]) -> &'a [u8] {
     #[cfg(feature = "crash-points")]
@@ -39,7 +39,7 @@ pub fn cut<'a>(point: &'static str, bytes: &'a [u8]) -> &'a [u8] {
     }
 }
 
-/// What [`cut`] gave is written.
+/// Marks that the bytes from [`cut`] are written.
 #[inline]
 pub fn cut_written() {
     #[cfg(feature = "crash-points")]

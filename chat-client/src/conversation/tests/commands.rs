@@ -105,7 +105,7 @@ fn word_too_much_ends_nothing() {
 #[test]
 fn spaces_around_command_mean_nothing() {
     let mut play = Play::script().in_chat();
-    for (line, answer, told) in [
+    for (line, answer, shown) in [
         (
             " send nobody x",
             "send:nobody",
@@ -121,7 +121,7 @@ fn spaces_around_command_mean_nothing() {
         play.person_says(line)
             .server_says(answer)
             .server_says("DONE");
-        play.came_out(&[&format!("-> {line}"), &format!("* {told}")]);
+        play.came_out(&[&format!("-> {line}"), &format!("* {shown}")]);
     }
     play.person_says(" \t").came_out(&["-> fetch"]);
     play.server_says("fetching").server_says("DONE");
@@ -195,7 +195,7 @@ fn line_too_long_is_not_sent() {
     play.person_says(&format!("{longest}x"))
         .is_asked(ASKED)
         .came_out(&[
-            "* This line is too long: it has 8192 bytes, and 8191 are allowed. Nothing was sent.",
+            "* This line is too long: it has 8192 bytes, but 8191 are allowed. Nothing was sent.",
         ]);
     play.handle(Input::LineTooLong(9000))
         .handle(Input::Leave)

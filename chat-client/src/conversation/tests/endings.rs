@@ -1,4 +1,4 @@
-//! What no server and no person should do, and how conversations end.
+//! Unusual behaviour of servers and users, and how conversations end.
 
 use super::{ASKED, Play};
 use crate::conversation::Input;
@@ -8,25 +8,25 @@ use crate::wording::text_of;
 
 #[test]
 fn time_out_at_every_step() {
-    let told = "* The server closed the connection because nothing was sent for too long. You are offline.";
+    let expected = "* The server closed the connection because nothing was sent for too long. You are offline.";
     Play::interactive()
         .server_says("timeout")
-        .came_out(&[told, "= 3"]);
+        .came_out(&[expected, "= 3"]);
     Play::interactive()
         .in_chat()
         .server_says("timeout")
-        .came_out(&[told, "= 3"]);
+        .came_out(&[expected, "= 3"]);
     let mut play = Play::interactive().in_chat();
     play.person_says("fetch")
         .server_says("timeout")
-        .came_out(&["-> fetch", told, "= 3"]);
+        .came_out(&["-> fetch", expected, "= 3"]);
     // It may have crossed a `who`, whose answer looks the same when a user is called so.
     let mut play = Play::interactive().in_chat();
     play.person_says("who")
         .server_says("timeout")
         .is_asked(None);
     play.handle(Input::ServerClosed(None));
-    play.came_out(&["-> who", "* Online: timeout", told, "= 3"]);
+    play.came_out(&["-> who", "* Online: timeout", expected, "= 3"]);
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn old_account_may_have_protocol_word() {
 #[test]
 fn lost_connection_is_reported_in_every_stage() {
     let reason = || Some("reset by the server".to_owned());
-    let told = "* Connection lost: reset by the server. You are offline. Commands without an answer may not have been \
-        carried out.";
+    let expected = "* Connection lost: reset by the server. You are offline. Commands without an answer may not \
+        have been carried out.";
     let unheard = "* The server closed the connection without sending anything: reset by the server (does the server \
         speak TLS there? try --tls).";
     Play::interactive()
@@ -53,11 +53,11 @@ fn lost_connection_is_reported_in_every_stage() {
         .came_out(&[unheard, "= 1"]);
     let mut play = Play::interactive().in_chat();
     play.handle(Input::ServerClosed(reason()))
-        .came_out(&[told, "= 1"]);
+        .came_out(&[expected, "= 1"]);
     let mut play = Play::script().in_chat();
     play.person_says("who")
         .handle(Input::ServerClosed(reason()));
-    play.came_out(&["-> who", told, "= 1"]);
+    play.came_out(&["-> who", expected, "= 1"]);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn new_account_may_be_declined_or_taken() {
         .came_out(&[
             "-> new",
             "-> y",
-            "* Somebody else has just registered the name new. Choose another one.",
+            "* Somebody else has just registered the name new. Choose another name.",
         ]);
 }
 
@@ -174,7 +174,7 @@ fn blocks_tell_how_long_they_last() {
         .server_says("blocked:43")
         .came_out(&[
             "-> bob",
-            "* You are blocked from here for 43 seconds more, because of wrong passwords.",
+            "* You are blocked from this address for another 43 seconds because of wrong passwords.",
             "= 4",
         ]);
     Play::interactive()

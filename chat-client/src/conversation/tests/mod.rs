@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Conversation, Effect, Input, Options, Prompt};
 use crate::wording::text_of;
 
-/// A conversation, and what came out of it as lines: `-> sent`, `* told`, `= status`.
+/// A conversation, and its effects as lines: `-> sent`, `* shown`, `= status`.
 struct Play {
     conversation: Conversation,
     now: Duration,

@@ -14,7 +14,7 @@ fn push_is_acknowledged_after_display() {
     ]);
     assert!(play.conversation.deadline().is_some());
     play.seconds_pass(2).came_out(&["-> fetch"]);
-    // The person goes on typing meanwhile, and what is typed waits for its turn.
+    // The user continues typing meanwhile, and the line waits.
     play.is_asked(ASKED)
         .person_says("who")
         .is_asked(None)
@@ -25,7 +25,7 @@ fn push_is_acknowledged_after_display() {
         .server_says("DONE")
         .is_asked(ASKED)
         .came_out(&["* Online: bob"]);
-    // From here on only so that the server does not take the person for gone.
+    // From here on, only to prevent a time-out.
     play.seconds_pass(290).came_out(&[]);
     play.seconds_pass(10).came_out(&["-> fetch"]);
     play.server_says("fetching")

@@ -4,10 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Most networks of a list.
+/// Maximum number of networks in a list.
 const MAX_NETWORKS: usize = 1_024;
 
-/// The addresses that begin with the same bits.
+/// All addresses with the same prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -15,13 +15,13 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether an address is of it. An IPv4 address in IPv6 form is the IPv4 address.
+    /// Whether the network contains `address`. A mapped IPv4 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         masked(address.to_canonical(), self.prefix_bits) == Some(self.address)
     }
 }
 
-/// An address with all but its first bits zero; `None` if it does not have as many.
+/// Clears all bits of an address after the prefix; `None` if the prefix is too long.
 fn masked(address: IpAddr, prefix_bits: u8) -> Option<IpAddr> {
     Some(match address {
         IpAddr::V4(address) => {
@@ -37,16 +37,16 @@ fn masked(address: IpAddr, prefix_bits: u8) -> Option<IpAddr> {
     })
 }
 
-/// Why a text names no network.
+/// Why a text is not a valid network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
-    /// Neither an address nor an address and a length.
-    #[error("{0:?} is no address or network; write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32")]
+    /// The text is neither an address nor a network.
+    #[error("{0:?} is not an address or a network; write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32")]
     Malformed(String),
-    /// Bits are set behind the prefix: probably a mistake.
-    #[error("{0} has bits set behind the first {1}; write {2}/{1}")]
+    /// Bits are set after the prefix, which is probably a mistake.
+    #[error("{0} has bits set after the first {1}; write {2}/{1}")]
     HostBits(String, u8, IpAddr),
-    /// A list that nobody would write.
+    /// The list is too long.
     #[error("more than {MAX_NETWORKS} networks")]
     TooMany,
 }

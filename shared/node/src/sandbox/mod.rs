@@ -94,7 +94,7 @@ impl Sandbox {
             }
         }
         let result = privileges::give_up();
-        if sandbox.record("privileges cannot be given up", result)? {
+        if sandbox.record("privileges cannot be dropped", result)? {
             sandbox.given_up.push("no capabilities".to_owned());
         }
         Ok(sandbox)
@@ -113,7 +113,7 @@ impl Sandbox {
         let is_strict = self.mode == SandboxMode::Require;
         match files::restrict(access, is_strict) {
             Ok(summary) => self.given_up.push(summary),
-            Err(error) => self.record_gap("files cannot be given up (Landlock)", error)?,
+            Err(error) => self.record_gap("files cannot be restricted (Landlock)", error)?,
         }
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Sandbox {
             return Ok(());
         }
         let result = calls.install();
-        if self.record("system calls cannot be given up (seccomp)", result)? {
+        if self.record("system calls cannot be restricted (seccomp)", result)? {
             self.given_up.push(calls.to_string());
         }
         Ok(())
@@ -197,19 +197,20 @@ mod tests {
         let mut lenient = sandbox(SandboxMode::BestEffort);
         assert!(
             !lenient
-                .record("files cannot be given up", failure())
+                .record("files cannot be restricted", failure())
                 .unwrap()
         );
         assert_eq!(
             lenient.summary(),
-            "no capabilities; NOT: files cannot be given up: the kernel knows no such thing"
+            "no capabilities; NOT: files cannot be restricted: the kernel knows no such thing"
         );
         let mut strict = sandbox(SandboxMode::Require);
-        assert!(strict.record("files cannot be given up", Ok(())).unwrap());
-        let error = strict.record("files cannot be given up", failure());
+        assert!(strict.record("files cannot be restricted", Ok(())).unwrap());
+        let error = strict.record("files cannot be restricted", failure());
         let error = error.unwrap_err().to_string();
         assert!(
-            error.starts_with("sandbox: files cannot be given up: the kernel knows no such thing"),
+            error
+                .starts_with("sandbox: files cannot be restricted: the kernel knows no such thing"),
             "{error}"
         );
     }

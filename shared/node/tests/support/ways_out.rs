@@ -1,4 +1,4 @@
-//! What somebody tries who has taken over a confined process, and what comes of it.
+//! Attempts of an attacker who has compromised a confined process, and their results.
 //!
 //! A test tries each way in a process of its own: it starts its own program again for that one test, with the way in
 //! the environment.
@@ -55,7 +55,7 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// What this process is to try, if it is one that is to try something.
+    /// The attempt of this process, if it was started for one.
     pub(crate) fn of_this_process() -> Option<Self> {
         let layers = match std::env::var(LAYERS).ok()?.as_str() {
             "all" => Layers::All,
