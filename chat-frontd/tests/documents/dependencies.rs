@@ -87,7 +87,7 @@ fn listed(page: &Page, section: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn every_dependency_is_listed_where_it_is_used() {
+fn dependencies_are_listed_where_used() {
     let page = page(DEPENDENCIES);
     let (programs, tests) = (listed(&page, IN_PROGRAMS), listed(&page, IN_TESTS));
     let used = used();
