@@ -85,12 +85,12 @@ fn refusals_give_status_6() {
             .contains("Not delivered to x: no such user. Delivered to the other recipient.")
     );
     for (error, words) in [
-        ("error:command:do", "There is no command `do`."),
+        ("error:command:do", "Unknown command `do`."),
         ("error:args:do", "The arguments of `do` are wrong."),
-        ("error:length:do", "longer than this server takes"),
-        ("error:quota:do", "too much is waiting"),
-        ("error:full:do", "the server has no room for it"),
-        ("error:busy:do", "too busy"),
+        ("error:length:do", "too long for this server"),
+        ("error:quota:do", "the queue of a recipient is full"),
+        ("error:full:do", "the server has no free space for it"),
+        ("error:busy:do", "the server is busy"),
     ] {
         let run = play(
             "bob\npw\ndo it\nlogout\n",
@@ -141,7 +141,7 @@ fn refused_login_gives_status_5() {
         );
     }
     let run = play("bob\npw\n", "> bob\n < username\n ! end");
-    for words in ["has disabled it", "takes no more accounts"] {
+    for words in ["has disabled the account", "accepts no more accounts"] {
         assert!(run.stderr.contains(words), "{run:?}");
     }
     assert_eq!(play("", "! end").status, Some(5));
@@ -184,7 +184,7 @@ fn dying_server_gives_status_1() {
                 Some(1),
                 "after {length} steps, reset {reset}: {run:?}"
             );
-            assert!(run.stderr.contains("connect"), "{run:?}");
+            assert!(run.stderr.to_lowercase().contains("connect"), "{run:?}");
         }
     }
 }

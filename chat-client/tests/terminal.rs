@@ -147,7 +147,7 @@ fn termination_logs_out_in_good_order() {
 #[test]
 fn lost_server_is_reported_at_prompt() {
     for (end, words, status) in [
-        ("< timeout", "as nothing was sent for too long", 3),
+        ("< timeout", "because nothing was sent for too long", 3),
         ("! reset", "Connection lost: reset by the server.", 1),
         ("", "Connection lost.", 1),
     ] {
@@ -262,7 +262,7 @@ fn no_message_looks_like_another_senders() {
 fn unsent_text_is_shown_at_end() {
     for (end, words) in [
         ("< timeout", "nothing was sent for too long"),
-        ("! reset", "The connection is lost"),
+        ("! reset", "Connection lost"),
     ] {
         let steps = format!("{LOGIN}! cue\n {end}");
         let mut terminal = Terminal::start(&steps, &["--no-push"], "xterm");
