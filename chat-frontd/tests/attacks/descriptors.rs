@@ -1,4 +1,4 @@
-//! Processes that have no descriptor left for those who knock.
+//! Processes without free descriptors for new connections.
 
 use std::process::Command;
 
@@ -9,10 +9,10 @@ use crate::installation::{FRONTD, open_files, wait_until};
 use crate::one_worker::expect_rest_of;
 use crate::server::{Server, expect, says, source};
 
-/// Only what has our own user may be given a limit.
+/// Limits can only be set on processes of our own user.
 pub(crate) const MAY_BE_LIMITED: (&str, &str) = ("CHAT_SANDBOX", "off");
 
-/// From now on the process may have no more than `more` besides those it has.
+/// Limits the process to `more` descriptors in addition to its current ones.
 pub(crate) fn limit_descriptors(process: ProcessIdentity, more: usize) {
     let limit = open_files(&process).len() + more;
     let status = Command::new("prlimit")
@@ -35,8 +35,8 @@ fn worker_without_descriptors_does_not_spin() {
     expect_rest_of(worker);
     says(&mut good, "fetch", "fetching");
     expect(&mut good, "DONE");
-    // Of those who wait the next is served as soon as another goes, with nobody else connecting. It is the limit's turn
-    // again each time: the log says it once.
+    // The next waiting client is served as soon as another leaves, without a new connection. The limit is reached again
+    // each time, but logged once.
     let mut clients = clients.into_iter();
     let gone: Vec<_> = clients.by_ref().take(15).collect();
     for (gone, mut waiting) in gone.into_iter().zip(clients) {

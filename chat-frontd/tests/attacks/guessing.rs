@@ -1,4 +1,4 @@
-//! Passwords tried by the hundred, and what that does to those who know theirs.
+//! Hundreds of wrong passwords, and their effect on other users.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::connection::{Connection, Received};
 use crate::installation::PATIENCE;
 use crate::server::{Server, expect, says, source};
 
-/// With a hash that costs something, which those of the account file do not.
+/// A hash that takes time, unlike those of the account file.
 fn register(server: &Server, name: &str) {
     let mut client = server.connect(source(2));
     says(&mut client, name, "register");
@@ -18,7 +18,7 @@ fn register(server: &Server, name: &str) {
     says(&mut client, "secret", "registered");
 }
 
-/// Guesses until it is over, on one connection after the other; how often.
+/// Guesses until the end, on one connection after the other. Returns the number of guesses.
 fn guess(server: &Server, from: IpAddr, name: &str, is_over: &AtomicBool) -> usize {
     let mut count = 0;
     while !is_over.load(Ordering::Relaxed) {
@@ -27,7 +27,7 @@ fn guess(server: &Server, from: IpAddr, name: &str, is_over: &AtomicBool) -> usi
         while let Received::Line(line) = client.receive() {
             count += usize::from(line == b"password");
             if line.starts_with(b"blocked") || line == b"error:busy:" {
-                // Trying again at once would be no more of an attack on passwords.
+                // Trying again at once would not test more passwords.
                 thread::sleep(Duration::from_millis(20));
                 break;
             }
@@ -36,7 +36,7 @@ fn guess(server: &Server, from: IpAddr, name: &str, is_over: &AtomicBool) -> usi
     count
 }
 
-/// Who is told that there are too many tries again, as a person would.
+/// Tries again after a refusal because of too many tries.
 fn log_in(server: &Server, from: IpAddr, name: &str) -> Connection {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -56,7 +56,7 @@ fn log_in(server: &Server, from: IpAddr, name: &str) -> Connection {
 }
 
 fn others_get_in_while_these_guess(sources: &[IpAddr]) {
-    // Enough that the guesses have to wait for one another, and not so much that the test takes long.
+    // Enough guesses that they have to wait for each other, but not so many that the test takes long.
     let server = Server::start(&[("CHAT_ARGON2_MEMORY_KIB", "2048")]);
     for name in ["victim", "other"] {
         register(&server, name);

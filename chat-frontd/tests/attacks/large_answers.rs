@@ -1,4 +1,4 @@
-//! Who asks for answers that are as long as there are users, and as many of them as he may.
+//! Clients that request as many long lists of users as possible.
 
 use std::time::{Duration, Instant};
 
@@ -9,20 +9,20 @@ const ATTACKERS: usize = 20;
 /// A name in the account file may be about as long as a line of it; with these few a list is as long as with thousands
 /// of usual ones.
 const NAME_BYTES: usize = 3_900;
-/// Lines that may be under way at once.
+/// Maximum number of lines in flight.
 const LINES: usize = 512;
-/// Lists that those who read them ask for.
+/// The lists that reading clients request.
 const LISTS_READ: usize = 50;
-/// The most that either process may grow by, which is less than the answers to one client would take.
+/// The limit for the growth of either process, which is less than the answers to one client.
 const MAX_GROWTH_BYTES: u64 = 100 << 20;
-/// Far longer than anybody waits, even in a machine that has too much to do.
+/// Far longer than any wait, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn name(number: usize) -> String {
     format!("{number:02}{}", "n".repeat(NAME_BYTES - 2))
 }
 
-/// With a user of a long name for each attacker, all of whom are logged in.
+/// An installation with a logged-in user with a long name for each attacker.
 fn attacked(flags: &[&str]) -> (Server, Vec<Connection>) {
     let password = "53649f6e45138ef119c955d04bf042562f6e2946";
     let accounts: String = (0..ATTACKERS)
@@ -39,7 +39,7 @@ fn attacked(flags: &[&str]) -> (Server, Vec<Connection>) {
     (server, attackers)
 }
 
-/// Somebody new is answered, and soon; the daemon answers that.
+/// A new client is answered soon, which needs the state daemon.
 fn serves_soon(server: &Server) {
     let began_at = Instant::now();
     server.serves();
@@ -72,7 +72,7 @@ fn unread_lists_cost_others_nothing() {
             "{process:?} grew by {grown} bytes"
         );
     }
-    // What was asked is answered once it is read.
+    // Requests are answered once the answers are read.
     let names: Vec<String> = (0..ATTACKERS).map(name).collect();
     let names = names.join(" ");
     for _ in 0..LINES {

@@ -1,15 +1,15 @@
-//! Attacks on real processes over real sockets, beyond what other tests try: docs/security.md says which test tries
-//! what.
+//! Attacks on real processes over real sockets, in addition to other tests: docs/security.md lists the test for each
+//! attack.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../worker/server.rs"]
-// Made for another test, and used in part.
+// Shared with another test, and only partly used.
 #[allow(dead_code)]
 mod one_worker;
 #[path = "../limits/server.rs"]
-// Made for another test, and used in part.
+// Shared with another test, and only partly used.
 #[allow(dead_code)]
 mod server;
 #[path = "../support/real_processes.rs"]

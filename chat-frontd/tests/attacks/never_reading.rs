@@ -1,11 +1,11 @@
-//! Who never reads what others make him.
+//! Clients that never read what others send them.
 
 use crate::connection::{Connection, Received};
 use crate::one_worker::{Server, expect};
 
 const MESSAGES: usize = 1_500;
 const TEXT_BYTES: usize = 8_000;
-/// So many are sent before answers are waited for.
+/// Number of lines that are sent before waiting for answers.
 const AT_ONCE: usize = 50;
 
 fn text(number: usize) -> String {
@@ -26,7 +26,7 @@ fn send_all(sender: &mut Connection, others: &Server) {
     }
 }
 
-/// Twelve megabytes are pushed to it, which is more than the kernel's buffers hold.
+/// Twelve megabytes are pushed to the client, which is more than the kernel's buffers hold.
 #[test]
 fn unread_pushes_cost_others_nothing() {
     let server = Server::start(&[]);

@@ -1,4 +1,4 @@
-//! Connections that are made only to be broken.
+//! Connections that are opened only to be reset.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,10 +13,10 @@ use crate::server::{Server, expect, says, source};
 
 const CONNECTIONS: usize = 20_000;
 const THREADS: usize = 4;
-/// Each source may have so many.
+/// Maximum number of connections per source.
 const PLACES: usize = 3;
 
-/// One of 400 sources.
+/// The address of one of 400 sources.
 fn attacker(number: usize) -> IpAddr {
     let [network, host] = [1 + number / 100 % 4, 1 + number % 100].map(|part| part as u8);
     Ipv4Addr::new(127, 0, network, host).into()
@@ -25,7 +25,7 @@ fn attacker(number: usize) -> IpAddr {
 fn connect_and_reset(server: &Server, numbers: std::ops::Range<usize>) {
     for number in numbers {
         let mut connection = Connection::open(server.address(), Some(attacker(number))).unwrap();
-        // Whether it is still listened to makes no difference to who breaks it.
+        // It does not matter whether the server still reads.
         let _ = match number % 3 {
             0 => Ok(()),
             1 => connection.send(b"half a na"),
@@ -42,7 +42,7 @@ fn descriptors(server: &Server) -> usize {
 
 #[test]
 fn reset_connections_leave_nothing_behind() {
-    // So that this process may count what descriptors the workers have.
+    // Lets this process count the descriptors of the workers.
     let sandbox = match geteuid().is_root() {
         true => "best-effort",
         false => "off",
@@ -68,7 +68,7 @@ fn reset_connections_leave_nothing_behind() {
     wait_until("all descriptors are closed", || {
         descriptors(&server) <= before
     });
-    // The state daemon has forgotten them, too: their sources have all their places.
+    // The state daemon has removed them, too: their sources may use all their connections.
     for number in (0..400).step_by(40) {
         let clients = (0..PLACES).map(|_| server.served(attacker(number)));
         assert_eq!(clients.collect::<Vec<_>>().len(), PLACES);
@@ -96,7 +96,7 @@ fn early_reset_never_reaches_state_daemon() {
     kill(worker, Signal::SIGCONT).unwrap();
     says(&mut good, "fetch", "fetching");
     expect(&mut good, "DONE");
-    // They come by the same listener, in this order: whoever is served came after those.
+    // They arrive at the same listener in this order, so a served client came after them.
     let _served = server.served(source(9));
     let refused = server.security_lines(STATED);
     assert_eq!(refused, Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! Somebody at the socket of the state daemon who is no worker of it, while its workers serve.
+//! A client of the state daemon's socket that is no worker, while the workers serve.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -14,12 +14,12 @@ use crate::server::{Server, expect, says, source};
 fn knock(server: &Server, bytes: &[u8]) -> UnixStream {
     let path = server.installation.file("chat-stated.sock");
     let mut stream = UnixStream::connect(path).unwrap();
-    // It may be hung up on at once.
+    // The connection may be closed at once.
     let _ = stream.write_all(bytes);
     stream
 }
 
-/// That a worker is replaced, and then both serve, which takes a new link to the state daemon.
+/// Expects that a killed worker is replaced and both serve, which needs a new link to the state daemon.
 fn replace_a_worker(server: &Server) {
     let old = server.installation.children(FRONTD)[0];
     kill(old, Signal::SIGKILL);
@@ -46,7 +46,7 @@ fn bad_frames_disturb_no_worker() {
             b"GET / HTTP/1.1\r\n\r\n",
             &[0; 100],
             &[255; 5_000],
-            // 4 GiB are announced, and then 15 MiB, of which a little comes.
+            // Lengths of 4 GiB and of 15 MiB, followed by few bytes.
             &[255, 255, 255, 255, 1],
             &[0, 0, 240, 0, 1, 2, 3],
             &[17, 0, 0, 0, b'c', b'h'],
@@ -79,7 +79,7 @@ fn state_daemon_survives_lack_of_descriptors() {
     says(&mut good, "fetch", "fetching");
     expect(&mut good, "DONE");
     expect_rest_of(state);
-    // Those who say nothing are hung up on: then there are descriptors again, and nobody else need knock.
+    // Silent connections are closed, so descriptors become free without another connection.
     replace_a_worker(&server);
     drop(held);
     drop(server.served(source(3)));

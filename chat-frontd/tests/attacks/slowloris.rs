@@ -1,4 +1,4 @@
-//! Clients that take their time: a byte now and then, so that they are never silent and never done.
+//! Slow clients: a byte now and then, so that they are neither silent nor done.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use crate::connection::{Connection, Received};
 use crate::installation::{FRONTD, PATIENCE};
 use crate::server::{Server, expect, says, source};
 
-/// How many try it in each phase.
+/// Number of clients in each phase.
 const EACH: usize = 8;
-/// A byte of each comes so often.
+/// Interval between two bytes of a client.
 const DRIP_EVERY: Duration = Duration::from_millis(100);
 
-/// Who sends a byte at a time.
+/// A client that sends one byte at a time.
 struct Dripper {
     phase: &'static str,
     connection: Connection,
@@ -33,7 +33,7 @@ impl Dripper {
         }
     }
 
-    /// One byte more; whether the server still listens.
+    /// Sends one more byte. Returns whether the server still reads.
     fn drip(&mut self) -> bool {
         let Some(byte) = self.bytes.next() else {
             panic!("{}: it was given the time to say all", self.phase);
@@ -120,7 +120,7 @@ fn tls_address(server: &Server) -> std::net::SocketAddr {
     address.unwrap().parse().unwrap()
 }
 
-/// What a client says first.
+/// The first bytes of a client.
 fn client_hello(certificate: &Certificate) -> Vec<u8> {
     let config = certificate.client(ALL_VERSIONS);
     let name = SERVER_NAME.try_into().unwrap();
@@ -130,7 +130,7 @@ fn client_hello(certificate: &Certificate) -> Vec<u8> {
     bytes
 }
 
-/// One with 1,000 bytes of addresses and whatever follows them.
+/// A header with 1,000 bytes of addresses and extensions.
 fn long_proxy_header() -> Vec<u8> {
     let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11".to_vec();
     bytes.extend(1_000_u16.to_be_bytes());
@@ -151,7 +151,7 @@ fn endless_name_is_refused_once() {
         assert!(Instant::now() < deadline, "it is listened to for ever");
         says(&mut good, "fetch", "fetching");
         expect(&mut good, "DONE");
-        // A good client, too, may say only so much in a second.
+        // The rate of a good client is limited, too.
         thread::sleep(Duration::from_millis(20));
     }
 }

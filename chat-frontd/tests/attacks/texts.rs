@@ -1,4 +1,4 @@
-//! Texts and names that want to be more than that.
+//! Texts and names that try to have effects.
 
 use crate::connection::{Connection, Received};
 use crate::server::{Server, expect, says, source};
@@ -10,7 +10,7 @@ fn line(client: &mut Connection) -> String {
     }
 }
 
-/// A forged line behind everything that somebody may take for the end of one.
+/// A forged line after every character that a program may take for a line end.
 #[test]
 fn text_cannot_add_lines_or_controls() {
     let server = Server::start(&[]);
@@ -48,7 +48,7 @@ fn text_cannot_add_lines_or_controls() {
             assert!(!text.contains(char::is_control), "{end:?}: {text:?}");
         }
         expect(&mut reader, "DONE");
-        // Answers that repeat it are no better a way.
+        // Answers that repeat the text are no way around that.
         for (command, answer) in [
             (format!("send no{end}body hi"), "send:"),
             (format!("no{end}command"), "error:command:"),
@@ -106,8 +106,7 @@ fn one_sender_fills_only_its_share() {
     expect(&mut victim, "DONE");
 }
 
-/// Who sends the state daemon what no client can have written is taken for a broken worker, and ended with all its
-/// clients.
+/// A worker that sends the state daemon a request that no client can have written is closed, with all its clients.
 #[test]
 fn malformed_recipient_names_hurt_nobody() {
     let server = Server::start(&[("CHAT_WORKERS", "1"), ("CHAT_MAX_LINE_BYTES", "65536")]);

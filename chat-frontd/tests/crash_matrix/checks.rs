@@ -1,4 +1,4 @@
-//! What must be true at the end, whoever died.
+//! The invariants at the end of each case.
 
 use std::collections::HashMap;
 
@@ -18,27 +18,27 @@ fn expect_ascending<T: PartialOrd>(items: impl Iterator<Item = T>, seen: &[Seen]
     assert!(is_ascending, "out of order or twice: {seen:#?}");
 }
 
-/// The attempts at the message in whose course the victim died.
+/// The attempts at the message during which the victim died.
 fn attempts_at_interrupted(alice: &Sender) -> usize {
     let is_meant = |text: &str| place(text).0 == 7;
     let attempts = alice.attempts.iter();
     attempts.filter(|attempt| is_meant(&attempt.text)).count()
 }
 
-/// How often the sender had to send the message in whose course the victim died.
+/// How often the sender had to send the message during which the victim died.
 pub(crate) fn check_interrupted_send(cell: Cell, alice: &Sender) {
     let attempts = attempts_at_interrupted(alice);
     match (cell.victim, cell.moment) {
         (Victim::StateDaemon | Victim::StateSupervisor, _) => assert_eq!(attempts, 1),
-        // A death resets the connection, which may be seen before the answer that was written.
+        // A kill resets the connection, which may be seen before the written answer.
         (Victim::Worker, Moment::AfterTheAnswer) => assert!((1..=2).contains(&attempts)),
-        // The answer to the sender may be on its way, or wait behind what is pushed.
+        // The answer to the sender may be in flight, or wait after a push.
         (Victim::Worker, Moment::InADelivery) | (Victim::FrontMaster, _) => {}
         (Victim::Worker, _) => assert_eq!(attempts, 2),
     }
 }
 
-/// That those are cut off, and only those, who cannot be spared.
+/// Expects that only the unavoidable connections broke.
 pub(crate) fn check_connections(cell: Cell, alice: &Sender, bob: &Client) {
     let [alice, bob] = [alice.client.connections, bob.connections];
     match cell.victim {
@@ -50,8 +50,7 @@ pub(crate) fn check_connections(cell: Cell, alice: &Sender, bob: &Client) {
     }
 }
 
-/// The queue of one who was never there in the meantime: all that was acknowledged stands in it, everything at
-/// most once, in the order in which it was sent.
+/// Checks the queue of an offline reader: it has all acknowledged messages, each at most once, in the order of sending.
 pub(crate) fn check_queue(cell: Cell, alice: &Sender, carol: &Client) {
     let queue = &carol.seen;
     assert_eq!(carol.connections, 1);
@@ -62,7 +61,7 @@ pub(crate) fn check_queue(cell: Cell, alice: &Sender, carol: &Client) {
     }
     let was_sent = |seen: &Seen| alice.attempts.iter().any(|a| a.text == seen.text);
     assert!(queue.iter().all(was_sent));
-    // Where it was, tells that the victim died when it was to die.
+    // The point shows that the victim died at the intended moment.
     match (cell.victim, cell.moment) {
         (Victim::Worker, Moment::BeforeTheWrite | Moment::InTheWrite) => {
             assert!(!is_there("m7.1"), "it should not have been taken");
@@ -74,7 +73,7 @@ pub(crate) fn check_queue(cell: Cell, alice: &Sender, carol: &Client) {
     }
 }
 
-/// What a reader saw who was there: the whole queue, in order, nothing twice but over another connection.
+/// Checks what an online reader saw: the whole queue, in order, and repeats only over another connection.
 pub(crate) fn check_reader(carol: &Client, bob: &Client) {
     let seen = &bob.seen;
     let mut numbers = HashMap::new();

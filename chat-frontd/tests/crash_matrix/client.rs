@@ -1,4 +1,4 @@
-//! Clients that log in again whenever they are cut off.
+//! Clients that log in again after each lost connection.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -11,33 +11,33 @@ use crate::server::Server;
 /// A message line as a reader saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Which of the reader's connections it came over, counted from 1.
+    /// The number of the reader's connection, from 1.
     pub(crate) connection: usize,
-    /// Its number, while `ids on` holds.
+    /// The message number, with `ids on`.
     pub(crate) number: Option<u64>,
     pub(crate) text: String,
 }
 
-/// What came of a command.
+/// The result of a command.
 struct Finished {
     answer: Option<String>,
-    /// Whether `DONE` came.
+    /// Whether `DONE` arrived.
     is_whole: bool,
 }
 
 pub(crate) struct Client {
     name: &'static str,
     address: SocketAddr,
-    /// What it says after every login.
+    /// The commands after every login.
     commands: &'static [&'static str],
     connection: Connection,
-    /// How many connections it has logged in over.
+    /// The number of logins.
     pub(crate) connections: usize,
     pub(crate) seen: Vec<Seen>,
 }
 
 impl Client {
-    /// Logs in, and says these commands now and whenever it has to log in again.
+    /// Logs in and sends these commands, now and after each further login.
     pub(crate) fn log_in(
         server: &Server,
         name: &'static str,
@@ -63,7 +63,7 @@ impl Client {
         }
     }
 
-    /// Fails while the server is down, or takes this user to be still there.
+    /// Fails while the server is down, or while it considers this user online.
     fn try_to_log_in(&mut self) -> bool {
         let Ok(connection) = Connection::open(self.address, None) else {
             return false;
@@ -91,7 +91,7 @@ impl Client {
             })
     }
 
-    /// Says a command. If the connection is broken, [`Self::finish`] finds it.
+    /// Sends a command. If the connection is lost, [`Self::finish`] notices it.
     pub(crate) fn begin(&mut self, command: &str) {
         let _ = self.connection.send(format!("{command}\n").as_bytes());
     }
@@ -138,7 +138,7 @@ impl Client {
         });
     }
 
-    /// Has everything that waits.
+    /// Fetches all waiting messages.
     pub(crate) fn fetch(&mut self) {
         self.begin("fetch");
         self.finish_fetch();
@@ -149,12 +149,12 @@ impl Client {
         if finished.is_whole {
             assert_eq!(finished.answer.as_deref(), Some("fetching"));
         } else {
-            // With a login comes what waits.
+            // Waiting messages arrive with the login.
             self.log_in_again();
         }
     }
 
-    /// Waits until it has seen so many messages, without saying anything.
+    /// Waits until it has seen `count` messages, without sending anything.
     pub(crate) fn await_messages(&mut self, count: usize) {
         while self.seen.len() < count {
             match self.connection.receive() {
@@ -172,14 +172,14 @@ impl Client {
     }
 }
 
-/// A text that was sent, perhaps as a repetition of one whose answer never came.
+/// A text that was sent, perhaps again after a missing answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) text: String,
     pub(crate) is_acknowledged: bool,
 }
 
-/// Sends `m1.1`, `m2.1`, ..., and after a cut `m2.2`: the message, and which attempt at it.
+/// Sends `m1.1`, `m2.1`, ..., and `m2.2` after a lost connection: the number of the message and of the attempt.
 pub(crate) struct Sender {
     pub(crate) client: Client,
     message: usize,
@@ -215,7 +215,7 @@ impl Sender {
         });
     }
 
-    /// Waits until it is acknowledged; sends it again as often as the connection ends before that.
+    /// Waits until it is acknowledged. Sends it again after each lost connection.
     pub(crate) fn finish_send(&mut self) {
         loop {
             let finished = self.client.finish();

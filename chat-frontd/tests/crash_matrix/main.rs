@@ -1,6 +1,6 @@
-//! The crash matrix: each process of an installation is killed at each moment of a message's way, and nothing that
-//! was acknowledged is lost, doubled or out of order. Real processes, killed to the instruction: see
-//! `chat_node::crash_point`. Readers are killed too: see `reader_dies`.
+//! The crash matrix: each process of an installation is killed at each moment of a message's way. No acknowledged
+//! message is lost, doubled or out of order. Real processes are killed at exact points: see `chat_node::crash_point`.
+//! Readers are killed too: see `reader_dies`.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
@@ -19,7 +19,7 @@ use client::{Client, Sender};
 use server::Server;
 use support::{certificate, connection, installation, processes};
 
-/// Who is killed.
+/// The victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
     StateDaemon,
@@ -28,8 +28,8 @@ enum Victim {
     StateSupervisor,
 }
 
-/// When: as the victim sees it, and as its child sees it where the victim is a parent. What the state daemon writes is
-/// the journal; what a worker writes is the request to the daemon, which before the fsync waits there.
+/// The moment of the kill, in the victim, or in its child if the victim is a parent. The state daemon writes the
+/// journal; a worker writes the request to the daemon, where it waits before the fsync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
     BeforeTheWrite,
@@ -62,7 +62,7 @@ impl Victim {
 }
 
 impl Cell {
-    /// What the programs call this moment.
+    /// The name of the crash point.
     fn point(self) -> String {
         let process = match self.victim {
             Victim::StateDaemon | Victim::StateSupervisor => "state",
@@ -80,7 +80,7 @@ impl Cell {
         format!("{process}:{moment}")
     }
 
-    /// Whether it is the reader's command that leads to the moment, or the sender's.
+    /// Whether the reader's command reaches the moment, rather than the sender's.
     fn is_of_reader(self) -> bool {
         match self.moment {
             Moment::InADelivery => self.reading == Reading::Fetch,
@@ -105,7 +105,7 @@ impl Cell {
             bob.fetch();
         }
 
-        // In the middle of what waits, or the one that is pushed at once.
+        // In the middle of the waiting messages, or the message that is pushed at once.
         let mark = if self.is_of_reader() { "m5.1" } else { "m7.1" };
         let armed = server.arm(&self.point(), self.victim, mark);
         if self.is_of_reader() {

@@ -1,4 +1,4 @@
-//! Alice, who writes to Bob, and what waits for him after his client died.
+//! Alice sends to Bob, whose client dies; checks which messages then wait for Bob.
 
 use crate::connection::{Connection, Received};
 use crate::installation::wait_until;
@@ -17,7 +17,7 @@ impl Scene {
         Self { server, alice }
     }
 
-    /// Alice sends these to Bob, and waits for the answer to each.
+    /// Alice sends these texts to Bob, and waits for each answer.
     pub(crate) fn send(&mut self, texts: &[String]) {
         for text in texts {
             let line = format!("send bob {text}\n");
@@ -27,7 +27,7 @@ impl Scene {
         }
     }
 
-    /// Bob logs in again, confirms what waits for him, and leaves. The texts of what waited.
+    /// Bob logs in again, confirms the waiting messages, and leaves. Returns their texts.
     pub(crate) fn drain_queue(&self) -> Vec<String> {
         let mut bob = log_in(&self.server, "bob");
         let mut waiting = Vec::new();
@@ -45,7 +45,7 @@ impl Scene {
     }
 }
 
-/// Logs in up to `welcome`, as somebody whose last connection may not have ended yet in the server's eyes.
+/// Logs in up to `welcome`. The server may not have noticed the end of the last connection yet.
 fn log_in(server: &Server, name: &str) -> Connection {
     let mut connection = server.connect();
     wait_until("the user is offline", || {
@@ -66,7 +66,7 @@ fn expect(connection: &mut Connection, line: &str) {
     assert_eq!(connection.receive(), Received::Line(line.into()));
 }
 
-/// The text of a message line of Alice's.
+/// The text of a message line from Alice.
 pub(crate) fn text_of(line: &[u8]) -> String {
     let line = std::str::from_utf8(line).unwrap();
     let text = line.split_once(" alice: ");

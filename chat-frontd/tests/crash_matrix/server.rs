@@ -12,17 +12,17 @@ use crate::certificate::{Certificate, SERVER_NAME};
 use crate::connection::Connection;
 use crate::installation::{FRONTD, Installation, STATED, wait_until};
 
-/// The password of all is `secret`.
+/// All passwords are `secret`.
 const SECRET: &str = "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
 
 pub(crate) struct Server {
     installation: Installation,
     pub(crate) address: SocketAddr,
-    /// Clients speak TLS if there is one.
+    /// The certificate, if clients use TLS.
     pub(crate) certificate: Option<Certificate>,
 }
 
-/// A moment that will come.
+/// An armed crash point.
 pub(crate) struct Armed {
     candidates: Vec<ProcessIdentity>,
     reached: PathBuf,
@@ -33,7 +33,7 @@ impl Server {
         Self::start_as(|_, _| None)
     }
 
-    /// It speaks TLS only.
+    /// The server uses TLS only.
     pub(crate) fn start_with_tls() -> Self {
         Self::start_as(|run_dir, address| {
             let names = [SERVER_NAME.to_owned(), address.ip().to_string()];
@@ -62,7 +62,7 @@ impl Server {
         }
     }
 
-    /// A client's connection.
+    /// Opens a connection of a client.
     pub(crate) fn connect(&self) -> Connection {
         let connection = Connection::open(self.address, None).unwrap();
         let Some(certificate) = &self.certificate else {
@@ -72,7 +72,7 @@ impl Server {
         connection.with_tls(&config, SERVER_NAME).unwrap()
     }
 
-    /// The next time this point is reached, with this mark where it matters, the victim dies.
+    /// Arms a crash point: the victim dies when the point is next reached, with this mark if it uses one.
     pub(crate) fn arm(&self, point: &str, victim: Victim, mark: &str) -> Armed {
         let candidates = match victim {
             Victim::StateDaemon => self.installation.children(STATED),
@@ -82,7 +82,7 @@ impl Server {
         };
         let whom = if victim.is_parent() { "parent" } else { "self" };
         let file = self.installation.file("crash-point");
-        // There in whole or not at all.
+        // Renamed, so that the file is complete or missing.
         let passing = self.installation.file("crash-point.arming");
         fs::write(&passing, format!("{point} {whom} {mark}")).unwrap();
         fs::rename(passing, file).unwrap();
@@ -92,14 +92,14 @@ impl Server {
         }
     }
 
-    /// What a person does who finds a parent dead.
+    /// Does what an operator does after the death of a parent.
     pub(crate) fn mend(&self) {
         self.installation.script("start").expect_status(0);
     }
 }
 
 impl Armed {
-    /// That the moment comes, and one of those who were to die at it does.
+    /// Expects that the point is reached and one of the victims dies.
     pub(crate) fn expect_death(self) {
         let mut pid = None;
         wait_until("the moment is reached", || {
@@ -113,7 +113,7 @@ impl Armed {
     }
 }
 
-/// An address that no other test has, so that no client comes to another's server while its own is down.
+/// An address of this test only, so that no client reaches the server of another test.
 fn own_address() -> SocketAddr {
     static LAST: AtomicU8 = AtomicU8::new(0);
     const FIRST_PORT: u16 = 12_000;

@@ -12,12 +12,12 @@ pub(crate) fn header(client: [u8; 4]) -> Vec<u8> {
     bytes.extend([0x21, 0x11, 0, 16]);
     bytes.extend(client);
     bytes.extend([10, 0, 0, 1, 0x30, 0x39, 0x10, 0x17]);
-    // A type, a length, a value: to be skipped.
+    // An extension (type, length, value), which is skipped.
     bytes.extend([4, 0, 1, 0]);
     bytes
 }
 
-/// A header for nobody: the balancer looks whether clients are served.
+/// A header without a client: the balancer checks whether clients are served.
 pub(crate) fn local_header() -> Vec<u8> {
     [SIGNATURE, &[0x20, 0, 0, 0]].concat()
 }
@@ -99,7 +99,7 @@ fn balancer_without_header_is_refused() {
         &b"foobar\n"[..],
         b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\nfoobar\n",
         b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\0",
-        // The rest does not come in time; nor does anything.
+        // Neither the rest nor anything else arrives in time.
         b"\r\n\r\n\0\r\nQUI",
         b"",
     ] {

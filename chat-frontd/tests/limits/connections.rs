@@ -1,4 +1,4 @@
-//! Who has how many connections, for how long, and what is held for them.
+//! Limits on the number, duration and buffers of connections.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,19 +15,19 @@ use crate::server::{Server, expect, expect_rejected, says, source};
 fn source_limit_spans_all_workers() {
     let server = Server::start(&[("CHAT_MAX_ADDRESS_CONNECTIONS", "4")]);
     let mut clients = vec![server.served(source(2)), server.served(source(2))];
-    // Silent: that they are counted is seen by the fifth only.
+    // Silent connections; only the fifth shows that they are counted.
     clients.push(server.connect(source(2)));
     clients.push(server.connect(source(2)));
     wait_for_one_too_many(&server);
     drop(server.served(source(3)));
     drop(clients.pop());
-    // That it left may be learned after the next has come.
+    // The server may notice that it left after the next has connected.
     let served = wait_for_room(&server);
     server.expect_security_line(
         STATED,
         " security: event=address-connections source=127.0.0.2",
     );
-    // A daemon that is new is told of all.
+    // Workers report all connections to a new daemon.
     let old = server.installation.children(STATED)[0];
     kill(old, Signal::SIGKILL);
     wait_until("another state process", || {
@@ -37,7 +37,7 @@ fn source_limit_spans_all_workers() {
     server.served(source(3));
     server.is_rejected(source(2));
     drop(served);
-    // So are the connections of a worker that is gone forgotten.
+    // The connections of a dead worker are removed.
     drop(clients);
     wait_for_room(&server);
 }
@@ -51,7 +51,7 @@ fn wait_for_one_too_many(server: &Server) {
             Received::Line(line) if line == b"error:busy:" => {
                 return assert_eq!(client.receive(), Received::Closed(Vec::new()));
             }
-            // The silent ones' worker is slower than this one's.
+            // The worker of the silent connections is slower than this one.
             Received::Line(line) if line == b"register" => {}
             other => panic!("{other}"),
         }
@@ -103,7 +103,7 @@ fn unauthenticated_connections_have_own_limits() {
     server.is_rejected(source(4));
     server.expect_refused(STATED, "source-unauthenticated", 1);
     server.expect_refused(STATED, "unauthenticated", 1);
-    // Saying something all the time does not help; being logged in does.
+    // Sending bytes all the time does not help; logging in does.
     let deadline = Instant::now() + PATIENCE;
     loop {
         assert!(Instant::now() < deadline, "it has all the time it wants");
@@ -181,7 +181,7 @@ fn largest_buffer_is_disconnected() {
     let mut other = server.log_in(source(2), "windows", "withglass");
     let mut greedy = server.log_in(source(3), "foobar", "passpass");
     let line = format!("{}\n", "x".repeat(4_000)).repeat(16);
-    // It never reads: its answers repeat what it sends, and fill the kernel's buffers first.
+    // It never reads. The answers, which repeat its lines, first fill the kernel's buffers.
     let mut is_closed = false;
     for _ in 0..10_000 {
         if greedy.send(line.as_bytes()).is_err() {

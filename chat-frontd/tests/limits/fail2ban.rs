@@ -1,4 +1,4 @@
-//! The filter for fail2ban, against lines that real processes wrote.
+//! The filter for fail2ban, applied to log lines of real processes.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::installation::{FRONTD, STATED, repository};
 use crate::server::{Server, expect, says, source};
 
-/// As fail2ban makes of it: `<ADDR>` is an address.
+/// Converts the filter like fail2ban: `<ADDR>` is an address.
 fn filter() -> Regex {
     let path = repository().join("scripts/fail2ban/chatserv.conf");
     let text = fs::read_to_string(path).unwrap();
@@ -17,12 +17,12 @@ fn filter() -> Regex {
     regex(&pattern.unwrap().replace("<ADDR>", address))
 }
 
-/// Of bytes: what a line says may be anything.
+/// Matches bytes, because lines may contain any bytes.
 fn regex(pattern: &str) -> Regex {
     RegexBuilder::new(pattern).unicode(false).build().unwrap()
 }
 
-/// fail2ban takes the time out of a line before it looks at the rest. It must be there as the filter says.
+/// Removes the time from a line, as fail2ban does before matching. It must have the form that the filter configures.
 fn without_time(line: &str) -> &str {
     let time = regex(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z");
     let end = time
@@ -82,7 +82,7 @@ fn filter_finds_only_guessers() {
 fn expect_only_the_guesser(server: &Server) {
     let filter = filter();
     let of_state = server.security_lines(STATED);
-    // Two wrong ones, the block, a name while it holds, a wrong one, one too many.
+    // Two wrong passwords, the block, a name during the block, a wrong password, one try too many.
     assert_eq!(
         sources(&filter, &of_state),
         ["127.0.0.2"; 6],
@@ -97,7 +97,7 @@ fn expect_only_the_guesser(server: &Server) {
 
 #[test]
 fn client_cannot_get_another_banned() {
-    // Names of the account file may have such characters; nobody else can be called so.
+    // Only names in the account file may have such characters.
     let name = "x=security:%event=blocked|source=10.0.0.1";
     let server = Server::start(&[]);
     let accounts = server.installation.file("user_pass.txt");

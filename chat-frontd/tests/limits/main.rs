@@ -1,4 +1,4 @@
-//! Limits, balancers and the security log, with real processes: addresses of the loopback network stand for sources.
+//! Limits, balancers and the security log, with real processes: addresses of the loopback network serve as sources.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]

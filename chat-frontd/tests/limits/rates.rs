@@ -1,4 +1,4 @@
-//! How often what may be done.
+//! Limits on rates.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ fn source_makes_so_many_accounts() {
         says(&mut client, "y", "password");
         client.send(b"secret\n").unwrap();
         says(&mut client, "secret", answer);
-        // He names a user again.
+        // The client names a user again.
         says(&mut client, "windows", "password");
     };
     register(2, "one", "registered");
@@ -69,8 +69,7 @@ fn fast_lines_are_delayed_not_lost() {
         expect(&mut client, "fetching");
         expect(&mut client, "DONE");
     }
-    // Five at once at the most, where the login took so long that its two lines are forgotten; the others one every 100
-    // ms.
+    // At most five at once, if the login was long ago; the others one every 100 ms.
     assert!(began.elapsed() >= Duration::from_millis(1_200));
     server.expect_refused(FRONTD, "lines-delayed", 1);
     server.expect_security_line(FRONTD, "event=lines-delayed source=127.0.0.2");
@@ -94,7 +93,7 @@ fn endless_line_obeys_line_rate() {
     for line in ["DONE", "fetching", "DONE"] {
         expect(&mut client, line);
     }
-    // 10 KiB at once, 20 in a second, and 16 KiB that the last read may have been too much.
+    // 10 KiB at once, 20 KiB per second, and up to 16 KiB too much in the last read.
     assert!(began.elapsed() >= Duration::from_millis(1_700));
     server.expect_security_line(FRONTD, "event=lines-delayed source=127.0.0.2");
 }
@@ -134,7 +133,7 @@ fn fast_source_is_refused() {
         let mut client = server.connect(source(2));
         match client.receive_within(Duration::from_millis(200)) {
             Received::Line(line) if line == b"error:busy:" => refused += 1,
-            // Meanwhile one more was allowed.
+            // One more became allowed meanwhile.
             Received::Nothing(_) => {}
             other => panic!("{other}"),
         }
@@ -168,7 +167,7 @@ fn trusted_sources_connect_without_limit() {
     for _ in 0..60 {
         drop(server.served(source(2)));
     }
-    // One in a second would take a minute.
+    // At one per second this would take a minute.
     assert!(began.elapsed() < Duration::from_secs(45));
 }
 

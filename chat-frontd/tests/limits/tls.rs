@@ -1,4 +1,4 @@
-//! The same where TLS is spoken: what is counted and introduced before the handshake.
+//! Limits with TLS: what is counted before the handshake.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::installation::{FRONTD, PATIENCE, STATED};
 use crate::server::{Server, says, source};
 
-/// A server that speaks TLS only.
+/// A server with TLS only.
 fn start(settings: &[(&str, &str)]) -> (Server, Certificate) {
     let dir = tempfile::tempdir().unwrap();
     let certificate = Certificate::make(dir.path());
@@ -79,7 +79,7 @@ fn silent_connections_delay_nobody() {
     ]);
     let mut silent = Vec::new();
     for _ in 0..OF_A_SOURCE {
-        // One behind the other they would have the places for 50 seconds.
+        // One after the other, they would occupy the places for 50 seconds.
         silent.extend((1..=SOURCES).map(|number| server.connect(source(100 + number))));
         let began_at = Instant::now();
         let unauthenticated = server.connect(source(7));

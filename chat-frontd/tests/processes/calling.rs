@@ -1,4 +1,4 @@
-//! How scripts and programs are called, and what they say if that is wrong.
+//! Command lines of scripts and programs, and their errors.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::installation::{FRONTD, Installation, STATED, bin_dir, repository};
 
-/// The scripts that whoever runs a server calls.
+/// The scripts for operators.
 const OPERATORS_SCRIPTS: [&str; 7] = [
     "start",
     "stop",
@@ -53,7 +53,7 @@ fn closed_pipe_ends_status_quietly() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Nobody reads at all.
+        // Nobody reads the output.
         drop(status.stdout.take());
         let output = status.wait_with_output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -94,7 +94,7 @@ fn restart_with_bad_setting_stops_nothing() {
         assert_eq!(installation.all_processes(), processes, "{word}");
     }
     installation.script("status").expect_status(0);
-    // Its own port is free once it is stopped.
+    // Its own port becomes free once it is stopped.
     let own = installation.address();
     restart(&[("CHAT_LISTEN", &own)]).expect_status(0);
 }
@@ -130,7 +130,7 @@ fn script_may_be_called_through_link() {
     call("restart").expect_status(0);
     call("reload").expect_status(0);
     call("stop").expect_status(0);
-    // And by a shell that is given its name.
+    // Also with a shell that gets the path as an argument.
     let mut command = installation.command("/bin/sh");
     command.arg(dir.path().join("status"));
     installation.run(command).expect_status(3);
@@ -187,7 +187,7 @@ fn build_is_announced_with_reason() {
     for name in ["Cargo.toml", "Cargo.lock", "shared/a.rs"] {
         fs::write(root.join(name), "").unwrap();
     }
-    // Instead of the compiler: programs come to be.
+    // A substitute for the compiler, which creates programs.
     let cargo = root.join("bin/cargo");
     let programs = "chat-stated chat-frontd chat-client";
     let text = format!(

@@ -1,4 +1,4 @@
-//! A text that is damaged on the disk, as clients see it.
+//! A text that is damaged on the disk, from the view of clients.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 
 use super::installation::{FRONTD, Installation, PATIENCE, STATED, wait_until};
 
-/// Texts are in a checkpoint soon, and in memory no longer.
+/// Texts move to a checkpoint soon, and are no longer in memory.
 const FLAGS: [&str; 3] = [
     "--detach",
     "--resident-text-bytes=100",
@@ -20,7 +20,7 @@ fn place_of_damage(bytes: &[u8]) -> Option<usize> {
         .position(|window| window == DAMAGED)
 }
 
-/// Says all that at once, ends, and gives what was answered until the server ended, too, in good order.
+/// Sends all lines at once and closes. Returns the answers until the server closes normally.
 fn dialogue(installation: &Installation, said: &str) -> String {
     let mut stream = TcpStream::connect(installation.address()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -48,7 +48,7 @@ fn damaged_text_affects_only_its_reader() {
             .any(|name| place_of_damage(&read(name)).is_some())
     });
     installation.program(STATED, &["--stop"]).expect_status(0);
-    // A start writes back what is in the log.
+    // A start writes the content of the log back.
     installation.program(STATED, &FLAGS).expect_status(0);
     installation.program(STATED, &["--stop"]).expect_status(0);
     let mut bytes = read("state/checkpoint.db");

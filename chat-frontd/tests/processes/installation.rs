@@ -16,7 +16,7 @@ use chat_node::process::pid_file::is_locked;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, geteuid, getsid};
 
-/// Far beyond what anything here takes, even on a busy machine.
+/// Far longer than any step takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const STATED: &str = "chat-stated";
@@ -30,7 +30,7 @@ pub(crate) struct Installation {
     settings: Vec<(String, String)>,
 }
 
-/// What a script said, and whether it succeeded.
+/// The output of a script, and its exit status.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) status: i32,
@@ -50,14 +50,14 @@ impl Installation {
         }
     }
 
-    /// The same with another variable set.
+    /// Sets another variable.
     pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
         self.settings.push((variable.to_owned(), value.to_owned()));
         self
     }
 
-    /// The same, so that this process sees what descriptors the children have: what has given up its privileges is
-    /// hidden from its own user, though not from root.
+    /// Lets this process inspect the descriptors of the children. Processes without privileges are hidden from their
+    /// own user, but not from root.
     pub(crate) fn observable(self) -> Self {
         match geteuid().is_root() {
             true => self,
@@ -65,9 +65,9 @@ impl Installation {
         }
     }
 
-    /// One whose account file has ann and bob, whose password is `password`.
+    /// An installation with the accounts ann and bob, whose password is `password`.
     pub(crate) fn of_ann_and_bob() -> Self {
-        // As older account files have it.
+        // The form of older account files.
         const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
         let installation = Self::new();
         fs::create_dir(&installation.run_dir).unwrap();
@@ -92,7 +92,7 @@ impl Installation {
         self.run(command)
     }
 
-    /// `program` with this installation's environment, called from a directory that has nothing to do with it.
+    /// A command that runs `program` with this installation's environment, from another directory.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command
@@ -101,21 +101,21 @@ impl Installation {
             .env("CHAT_RUN_DIR", &self.run_dir)
             .env("CHAT_LISTEN", &self.listen)
             .env("CHAT_WORKERS", "2")
-            // Only programs that are built for the crash matrix look at it.
+            // Only programs that are built for the crash matrix read it.
             .env("CHAT_CRASH_FILE", self.file("crash-point"))
             .env_remove("CHAT_LISTEN_TLS")
             .env_remove("CHAT_LOG")
             .env_remove("TIME_OUT")
             .env_remove("BLOCK_TIME");
         if cfg!(feature = "crash-points") {
-            // They are armed by a file, which whoever has given up all files cannot see.
+            // Crash points are armed by a file, which is invisible in the sandbox.
             command.env("CHAT_SANDBOX", "off");
         }
         command.envs(self.settings.iter().cloned());
         command
     }
 
-    /// Runs `command` to its end, and to the end of what it says: until nobody holds its output any more.
+    /// Runs `command` until it has ended and no process holds its output.
     pub(crate) fn run(&self, mut command: Command) -> Said {
         let (sender, receiver) = mpsc::channel();
         let shown = format!("{command:?}");
@@ -134,17 +134,17 @@ impl Installation {
         Status::read(&self.file(&format!("{daemon}.status")))
     }
 
-    /// All that a daemon has logged.
+    /// The log of a daemon.
     pub(crate) fn log(&self, daemon: &str) -> String {
         fs::read_to_string(self.file(&format!("{daemon}.log"))).unwrap_or_default()
     }
 
-    /// The daemon's own process.
+    /// The process of the parent.
     pub(crate) fn parent(&self, daemon: &str) -> ProcessIdentity {
         ProcessIdentity::of(self.status(daemon).unwrap().pid).unwrap()
     }
 
-    /// The daemon's children that live.
+    /// The live children of the daemon.
     pub(crate) fn children(&self, daemon: &str) -> Vec<ProcessIdentity> {
         let children = self.status(daemon).unwrap().children;
         children.iter().filter_map(|child| child.process).collect()
@@ -160,12 +160,12 @@ impl Installation {
         self.status(FRONTD).unwrap().addresses[0].clone()
     }
 
-    /// Names a new user as a client; the answer is the server's.
+    /// Connects and sends the name of a new user. Returns the answer.
     pub(crate) fn ask(&self) -> String {
         self.ask_as("nobody-yet")
     }
 
-    /// Makes an account, as a client.
+    /// Registers an account as a client.
     pub(crate) fn register(&self, name: &str) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -179,7 +179,7 @@ impl Installation {
         assert_eq!(said, ["register", "password", "registered"]);
     }
 
-    /// Names a user as a client; the answer is the server's.
+    /// Connects and sends the name of a user. Returns the answer.
     pub(crate) fn ask_as(&self, name: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -191,7 +191,7 @@ impl Installation {
 }
 
 impl Installation {
-    /// That none of `processes` lives, and no lock, socket or pid file is left.
+    /// Expects that none of `processes` lives, and that no lock, socket or pid file is left.
     #[track_caller]
     pub(crate) fn expect_nothing_left(&self, processes: &[ProcessIdentity]) {
         let left: Vec<_> = processes.iter().filter(|p| p.is_alive()).collect();
@@ -211,7 +211,7 @@ impl Installation {
 
 impl Drop for Installation {
     fn drop(&mut self) {
-        // Also after a failed test nothing is to be left running.
+        // No process is left running, even after a failed test.
         let stop = repository().join("scripts/stop");
         let _ = self.command(stop).stdin(Stdio::null()).output();
     }
@@ -265,7 +265,7 @@ pub(crate) fn session_of(process: &ProcessIdentity) -> i32 {
     getsid(Some(Pid::from_raw(process.pid))).unwrap().as_raw()
 }
 
-/// What the descriptors of `process` stand for.
+/// The targets of the descriptors of `process`.
 pub(crate) fn open_files(process: &ProcessIdentity) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{}/fd", process.pid)).unwrap();
     entries
@@ -279,7 +279,7 @@ pub(crate) fn repository() -> &'static Path {
     own.parent().expect("the crate stands in the workspace")
 }
 
-/// The directory of all programs, those of the other crates built like this one.
+/// The directory of all programs, which are built like this test.
 pub(crate) fn bin_dir() -> &'static Path {
     static BIN_DIR: OnceLock<PathBuf> = OnceLock::new();
     BIN_DIR.get_or_init(|| {
@@ -304,7 +304,7 @@ pub(crate) fn bin_dir() -> &'static Path {
         if dir.ends_with("release") {
             cargo.arg("--release");
         }
-        // Cargo tells a test about its package. Build scripts that look at that would build everything again.
+        // Cargo sets variables for tests. Build scripts that read them would build everything again.
         for (variable, _) in std::env::vars_os() {
             let name = variable.to_string_lossy();
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {

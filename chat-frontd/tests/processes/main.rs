@@ -54,7 +54,7 @@ fn started_daemons_keep_no_descriptors() {
     let installation = Installation::new().observable();
     let dir = tempfile::tempdir().unwrap();
     let mine = dir.path().join("of the starter");
-    // The script's output is a pipe that is read to its end; 7 and 9 are descriptors that nobody expects.
+    // The script's output is a pipe that is read to its end. 7 and 9 are unexpected descriptors.
     let mut command = installation.command("/bin/sh");
     command.args(["-c", "exec 7>&1 9>\"$0\"; \"$1\" | cat"]);
     command.arg(&mine).arg(
@@ -126,7 +126,7 @@ fn misspelt_setting_is_named() {
     let said = misspelt.script("start");
     said.expect_status(0)
         .expect_err("warning: CHAT_LOGIN_BRUST is no setting");
-    // Those of the client are none of the daemons', and right all the same.
+    // Variables of the client are no settings of the daemons, but valid.
     let right = Installation::new()
         .with("CHAT_LOGIN_BURST", "1000")
         .with("CHAT_HOST", "127.0.0.1");
@@ -141,7 +141,7 @@ fn files_are_private_and_accounts_kept() {
     fs::write(&accounts, "# mine\n").unwrap();
     installation.script("start").expect_status(0);
     assert_eq!(fs::read_to_string(&accounts).unwrap(), "# mine\n");
-    // The workers, who reach the socket, are of another user if they can be.
+    // The workers, which connect to the socket, run as another user if possible.
     let group = if geteuid().is_root() { 0o060 } else { 0 };
     for (name, others) in [
         ("chat-stated.sock", group),
@@ -181,7 +181,7 @@ fn failed_status_write_is_retried() {
     let logged = |daemon, text: &str| installation.log(daemon).matches(text).count();
     for daemon in [STATED, FRONTD] {
         let before = installation.children(daemon);
-        // As on a full disk, the new file that is to replace the old one cannot be made.
+        // As on a full disk, the new status file cannot be created.
         let obstacle = installation.file(&format!("{daemon}.status.new"));
         fs::create_dir(&obstacle).unwrap();
         kill(before[0], Signal::SIGKILL);
@@ -234,7 +234,7 @@ fn start_recovers_from_killed_parents() {
     let before = installation.all_processes();
     kill(installation.parent(FRONTD), Signal::SIGKILL);
     kill(installation.parent(STATED), Signal::SIGKILL);
-    // Without waiting: the new ones have to deal with what is just ending.
+    // Without waiting: the new processes start while the old ones end.
     installation.script("start").expect_status(0);
     wait_until("the old ones are gone", || {
         before.iter().all(|process| !process.is_alive())
@@ -268,7 +268,7 @@ fn stop_ends_orphans() {
     let installation = Installation::started();
     let before = installation.all_processes();
     for daemon in [STATED, FRONTD] {
-        // Stopped, so that they cannot end by themselves before the script looks.
+        // Stopped, so that they cannot end before the script checks them.
         kill(installation.children(daemon)[0], Signal::SIGSTOP);
         kill(installation.parent(daemon), Signal::SIGKILL);
     }
@@ -317,7 +317,7 @@ fn port_in_use_fails_the_start() {
     let log = fs::read_to_string(installation.file("chat-frontd.log")).unwrap();
     assert!(log.contains("cannot listen on"), "{log}");
 
-    // What ran before is not harmed.
+    // The running daemons are not affected.
     installation.program(STATED, &["--detach"]).expect_status(0);
     let state = installation.children(STATED);
     installation.script("start").expect_status(1);
@@ -403,7 +403,7 @@ fn start_reports_error_of_state_process() {
         .strip_prefix("chat-stated: state does not start: ")
         .unwrap();
     let log = fs::read_to_string(installation.file("chat-stated.log")).unwrap();
-    // Three times by the child, as the reason of its end, and at last by the supervisor.
+    // Three times by the child, as the reason of its end, and finally by the supervisor.
     assert!(log.matches(words).count() >= 4, "{words:?} in {log}");
     installation.expect_nothing_left(&[]);
 }
@@ -431,13 +431,13 @@ fn foreground_daemon_stops_on_signal() {
         assert!(children.iter().all(|process| !process.is_alive()));
     };
     let stated = start(STATED);
-    // A worker serves only once it has the state daemon.
+    // A worker serves only once it is attached to the state daemon.
     let frontd = start(FRONTD);
     end(FRONTD, frontd, Signal::SIGINT);
     end(STATED, stated, Signal::SIGTERM);
 }
 
-/// A worker that has never had the state daemon serves nobody, but leaves nobody without an answer either.
+/// A worker that was never attached to the state daemon serves nobody, but answers everybody.
 #[test]
 fn new_workers_report_missing_state_daemon() {
     let installation = Installation::started();

@@ -165,8 +165,8 @@ fn unreachable_directory_is_named() {
 #[test]
 fn unsuitable_users_are_refused() {
     for (user, why) in [
-        ("nobody", "nobody is shared"),
-        ("65534", "nobody is shared"),
+        ("nobody", "other programs run as nobody"),
+        ("65534", "other programs run as nobody"),
         ("root", "root is not for children"),
         ("0:7", "root is not for children"),
     ] {

@@ -1,4 +1,4 @@
-//! The run directory is not trusted blindly: links in it, directories of others, and those that others can write to.
+//! Checks of the run directory: links in it, directories of other users, and insecure permissions.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -17,7 +17,7 @@ fn mode_of(path: &Path) -> u32 {
     path.metadata().unwrap().mode() & 0o7777
 }
 
-/// All that parents make or write in the run directory, and what is given to others there.
+/// All files that parents create or write in the run directory, and files whose owner they change.
 const NAMES: [&str; 13] = [
     "chat-stated.pid",
     "chat-frontd.pid",
@@ -52,7 +52,7 @@ fn links_change_no_other_file() {
             match is_symbolic {
                 true => {
                     symlink(&precious, &link).unwrap();
-                    // As the user of the state process could have made it.
+                    // As the user of the state process could have created it.
                     std::os::unix::fs::lchown(&link, Some(64_190), None).unwrap();
                 }
                 false => fs::hard_link(&precious, &link).unwrap(),
@@ -102,7 +102,7 @@ fn open_run_directory_is_closed_or_refused() {
         .expect_err("chat-stated: warning: others could write to the run directory")
         .expect_err("check that all files in it are yours");
     assert_eq!(mode_of(&installation.run_dir) & 0o002, 0);
-    // What runs goes on: whoever changes the mode afterwards is told before anything is stopped.
+    // The running daemons continue: a changed mode is reported before anything is stopped.
     set_mode(&installation.run_dir, 0o777);
     let processes = installation.all_processes();
     strict("restart")

@@ -1,4 +1,4 @@
-//! Where a daemon is started, and what its run directory is called, make no difference.
+//! The working directory of a start and the name of the run directory make no difference.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,7 @@ fn daemons_leave_their_working_directory() {
         let directory = fs::read_link(format!("/proc/{}/cwd", process.pid)).unwrap();
         assert_eq!(directory, Path::new("/"));
     }
-    // Relative paths mean the same as before, to children that come later, too.
+    // Relative paths keep their meaning, also for children that start later.
     for program in [STATED, FRONTD] {
         kill(installation.children(program)[0], Signal::SIGKILL);
         wait_until("another one serves", || {

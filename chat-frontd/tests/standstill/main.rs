@@ -1,11 +1,11 @@
-//! A state daemon that stands still for half a minute, while clients go on sending. A test program of its own, so that
-//! scripts/test can run it beside the others: it does little but wait.
+//! A state daemon that is stopped for half a minute while clients continue to send. This is a test program of its own,
+//! so that scripts/test can run it beside the others: it mostly waits.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../worker/server.rs"]
-// Made for another test, and used in part.
+// Shared with another test, and only partly used.
 #[allow(dead_code)]
 mod server;
 #[path = "../support/real_processes.rs"]
@@ -20,15 +20,15 @@ use connection::{Connection, Received};
 use nix::sys::signal::Signal;
 use server::{ACCOUNTS, Server, expect};
 
-/// Longer than a daemon that is away may be before clients are refused: this one may have had the lines.
+/// Longer than the time after which clients of a lost daemon are refused. This daemon may have received the lines.
 const STANDSTILL: Duration = Duration::from_secs(30);
-/// What the worker may take more than before, whatever is sent into it.
+/// The limit for the growth of the worker.
 const MOST_GROWTH_BYTES: u64 = 8 << 20;
 const FLOODERS: usize = 8;
 const FLOOD_TEXT_BYTES: usize = 3_000;
 const LINES: usize = 300;
 
-/// A client who sends as long as anybody takes it, and hears nothing meanwhile.
+/// A client that sends as long as it can, without reading.
 struct Flooder {
     connection: Connection,
     line: Vec<u8>,
@@ -47,7 +47,7 @@ impl Flooder {
         }
     }
 
-    /// Sends until no more is taken for a moment.
+    /// Sends until the connection blocks for a moment.
     fn flood(&mut self) {
         let mut stream = self.connection.stream();
         let moment = Duration::from_millis(20);
@@ -65,9 +65,9 @@ impl Flooder {
         }
     }
 
-    /// All that was sent is answered, each line once.
+    /// Expects one answer to each line.
     fn expect_answers(mut self) {
-        // The last line is made whole, beside the reading: the answers need room, too.
+        // Completes the last line while reading, because the answers need buffer space, too.
         let rest = self.line[self.sent % self.line.len()..].to_vec();
         let whole = self.sent / self.line.len();
         let stream = self.connection.stream().try_clone().unwrap();
@@ -81,7 +81,7 @@ impl Flooder {
     }
 }
 
-/// Stops a process; returns when each of its threads stands still. One that is busy does not do so at once.
+/// Stops a process. Returns when all its threads are stopped, which takes a moment for busy ones.
 fn stop(pid: i32) {
     processes::signal(pid, Signal::SIGSTOP);
     let stands_still = |thread: fs::DirEntry| {

@@ -15,7 +15,7 @@ fn oversized_handshake_is_cut_off() {
     let mut hello = vec![0; 0x4000];
     hello[..6].copy_from_slice(&[1, 0, 0xff, 0, 3, 3]);
     for payload in [hello, vec![0; 0x4000], vec![0; 0x4000]] {
-        // It may be hung up on by then.
+        // The connection may be closed by then.
         let _ = stream.write_all(&[&[22, 3, 1, 0x40, 0][..], &payload].concat());
     }
     let end = stream.read(&mut [0]);

@@ -1,4 +1,4 @@
-//! The promises of TLS, with real processes: certificates, handshakes, resumption, and ends that are none.
+//! TLS with real processes: certificates, handshakes, resumption, and truncated connections.
 
 // A failed step fails the test.
 #![allow(clippy::unwrap_used)]
@@ -43,7 +43,7 @@ fn new_certificate_drops_nobody() {
         .script("reload")
         .expect_status(0)
         .expect_out("cert.pem is for [");
-    // There are two workers, and either may take a connection.
+    // Either of two workers may accept a connection.
     for _ in 0..20 {
         wait_until("the new one is in use", || {
             server.connect_with(&new).is_ok()
@@ -58,7 +58,7 @@ fn new_certificate_drops_nobody() {
     });
     ask(&mut early);
 
-    // One that cannot be used changes nothing.
+    // An unusable certificate changes nothing.
     fs::write(&certificate.key_file, "no key").unwrap();
     server
         .installation
@@ -72,7 +72,7 @@ fn new_certificate_drops_nobody() {
     });
     ask(&mut early);
     assert_eq!(server.installation.children(FRONTD), workers);
-    // Workers that are started later get what is in use.
+    // Workers that start later receive the current certificate.
     for worker in workers {
         kill(worker, Signal::SIGKILL);
     }
@@ -122,15 +122,15 @@ fn bad_handshakes_are_closed() {
         assert!(is_hung_up_on(server.address, bytes), "{bytes:.20?}");
     }
     let hello = client_hello(&server);
-    // Each of these would go on; the time is over first.
+    // Each of these handshakes is incomplete, and times out.
     for end in [0, 1, 4, 5, 6, hello.len() / 2, hello.len() - 1, hello.len()] {
         assert!(is_hung_up_on(server.address, &hello[..end]), "{end} bytes");
     }
-    // One that hangs up in the middle.
+    // A client that closes in the middle.
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(&hello[..hello.len() / 2]).unwrap();
     drop(stream);
-    // All bytes are flipped one after the other: some are a handshake, most are none.
+    // Each byte is flipped in turn. Few of the results are valid handshakes.
     for at in (0..hello.len()).step_by(7) {
         let mut bytes = hello.clone();
         bytes[at] ^= 0x55;
@@ -146,7 +146,7 @@ fn bad_handshakes_are_closed() {
     assert!(lines < 20, "{lines} lines of failures");
 }
 
-/// What a client says first.
+/// The first bytes of a client.
 fn client_hello(server: &Server) -> Vec<u8> {
     let config = server.certificate.client(ALL_VERSIONS);
     let name = SERVER_NAME.try_into().unwrap();
@@ -162,7 +162,7 @@ fn stalled_handshakes_block_nobody() {
     let idle: Vec<TcpStream> = (0..40)
         .map(|_| TcpStream::connect(server.address).unwrap())
         .collect();
-    // They would have ten seconds each, and there are more than may be silent.
+    // Each has ten seconds, and there are more than the limit for silent ones.
     server.serves();
     drop(idle);
     server.wait_for_log("others wanted its place");
@@ -175,7 +175,7 @@ fn any_worker_resumes_tls_sessions() {
         let config = server.certificate.client(&[version]);
         let kind = || {
             let mut client = server.connect_with(&config).unwrap();
-            // Tickets come with what is said after the handshake.
+            // Tickets arrive with the first data after the handshake.
             ask(&mut client);
             let tls = client.tls().unwrap();
             assert_eq!(tls.protocol_version(), Some(version.version));
@@ -211,12 +211,12 @@ fn only_lines_confirm_over_tls() {
     let mut reader = server.log_in("foobar", "passpass");
     expect_message(&mut reader, "windows: hello");
     expect(&mut reader, "DONE");
-    // With the first line it is seen that the message has arrived, and the second comes after that.
+    // The first line shows that the message has arrived; the second line confirms it.
     reader.send(b"fetch\n").unwrap();
     for line in ["fetching", "DONE"] {
         expect(&mut reader, line);
     }
-    // The FIN may come from somebody on the way; the line before it is the reader's own, and is done.
+    // The FIN may be forged; the line before it is authentic, and is carried out.
     reader.send(b"send windows seen\n").unwrap();
     reader.into_stream().shutdown(Shutdown::Write).unwrap();
     let mut reader = server.log_in_again("foobar", "passpass");
@@ -237,7 +237,7 @@ fn only_lines_confirm_over_tls() {
     let mut reader = server.log_in_again("foobar", "passpass");
     expect_message(&mut reader, "windows: again");
     expect(&mut reader, "DONE");
-    // As a program may that crashed, and whose library closes what is open.
+    // As a crashed program whose library closes the connection.
     reader.finish().unwrap();
     assert_eq!(reader.receive(), Received::Closed(Vec::new()));
     let mut reader = server.log_in("foobar", "passpass");

@@ -1,4 +1,4 @@
-//! A server that speaks TLS, and what its clients do.
+//! A server with TLS, and its clients.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use crate::processes;
 const ACCOUNTS: &str = "foobar,53649f6e45138ef119c955d04bf042562f6e2946\n\
                         windows,3cbf2c628de96e8e46ab4e44d4ddf2c4d1eccddb\n";
 
-/// An installation that speaks TLS only, unless told otherwise.
+/// An installation, by default with TLS only.
 pub(super) struct Server {
     pub(super) installation: Installation,
     pub(super) certificate: Certificate,
@@ -57,7 +57,7 @@ impl Server {
         client
     }
 
-    /// As one who may still be online by an earlier connection.
+    /// Logs in a user whose earlier connection may still be open.
     pub(super) fn log_in_again(&self, name: &str, password: &str) -> Connection {
         processes::wait_for("the user is offline", || {
             let mut client = self.connect();
@@ -106,7 +106,7 @@ pub(super) fn log_in(client: &mut Connection, name: &str, password: &str) {
     }
 }
 
-/// Is answered, as somebody new.
+/// Expects an answer to a new client.
 pub(super) fn ask(client: &mut Connection) {
     client.send(b"nobody-yet\n").unwrap();
     expect(client, "register");
@@ -130,13 +130,13 @@ pub(super) fn expect_message(client: &mut Connection, text: &str) {
     }
 }
 
-/// Sends these bytes and no more; whether the server closes then.
+/// Sends only these bytes. Returns whether the server then closes.
 pub(super) fn is_hung_up_on(address: SocketAddr, bytes: &[u8]) -> bool {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(bytes).unwrap();
     let mut answer = Vec::new();
-    // A reset is an end as well.
+    // A reset counts as a close, too.
     match stream.read_to_end(&mut answer) {
         Ok(_) => true,
         Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
