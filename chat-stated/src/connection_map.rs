@@ -200,7 +200,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn it_holds_what_a_tree_holds(
+        fn it_holds_what_tree_holds(
             begins in vec(0..3_000_u64, 0..1_500),
             steps in vec((0..3_000_u64, any::<bool>()), 0..3_000),
         ) {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn serials_that_rise_leave_no_room_unused_and_those_that_go_give_it_back() {
+    fn map_memory_follows_its_serials() {
         let mut map = ConnectionMap::default();
         let serial = |at: u64| ConnectionSerial(at << 20);
         for at in 0..10_000 {

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_get_at_is_closed_or_refused() {
+    fn insecure_files_are_closed_or_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("user_pass.txt");
         close_to_others(&path, OnExposure::Refuse).unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_closed_with_what_is_in_it() {
+    fn directory_is_closed_with_its_files() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal.db");
         fs::write(&path, "").unwrap();

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_follow_the_memory() {
+    fn limits_follow_memory() {
         let small = plan(1 << 30);
         assert_eq!(small.waiting_bytes(), 256 << 20);
         assert_eq!(small.accounts(), 262_144);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn hashing_takes_no_more_than_an_eighth() {
+    fn hashing_takes_no_more_than_eighth() {
         assert_eq!(plan(1 << 30).hashing_threads(64, 19_456).get(), 6);
         assert_eq!(plan(1 << 40).hashing_threads(64, 19_456).get(), 63);
         assert_eq!(plan(1 << 20).hashing_threads(1, 19_456).get(), 1);

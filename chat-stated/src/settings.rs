@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_are_the_default_ones() {
+    fn limits_are_default_ones() {
         let settings = parse(&["--block-time=60"]).unwrap();
         assert_eq!(settings.limits(AMPLE), Limits::default());
         assert_eq!(settings.source_limits(), SourceLimits::default());
@@ -311,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn flags_become_limits_in_the_unit_of_the_state() {
+    fn flags_become_limits_in_unit_of_state() {
         let settings = parse(&["--block-time=4", "--queue-messages=7"]).unwrap();
         assert_eq!(settings.limits(AMPLE).block_time_ms, 4000);
         assert_eq!(settings.limits(AMPLE).queue_messages, 7);
     }
 
     #[test]
-    fn a_flag_wins_over_what_the_memory_suggests() {
+    fn flag_wins_over_what_memory_suggests() {
         let waiting = parse(&[]).unwrap().waiting_limits(AMPLE);
         assert_eq!((waiting.bytes, waiting.sender_percent), (1 << 38, 10));
         let flags = [
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_done_with_a_running_daemon_is_one_thing() {
+    fn commands_exclude_each_other() {
         assert!(parse(&["--stop", "--status"]).is_err());
         assert!(parse(&["--detach", "--stop"]).is_err());
         assert!(parse(&["--detach", "--log-file=x"]).is_ok());

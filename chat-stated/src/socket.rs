@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stale_socket_is_replaced_and_nothing_else_is() {
+    fn only_stale_socket_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
         let own_group = getegid().as_raw();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_too_long_says_how_long() {
+    fn path_too_long_says_how_long() {
         let error = listen(Path::new(&"x".repeat(200)), None).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("200 bytes"), "{error}");

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time_and_the_holder_is_named() {
+    fn one_at_time_and_holder_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         let held = StateLock::acquire(&state, Duration::ZERO).unwrap();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_for_a_predecessor_that_is_ending() {
+    fn waits_for_predecessor_that_is_ending() {
         let dir = tempfile::tempdir().unwrap();
         let held = StateLock::acquire(dir.path(), Duration::ZERO).unwrap();
         let ending = std::thread::spawn(move || {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_used_is_named() {
+    fn directory_that_cannot_be_used_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_takes_a_few_and_strangers_a_burst_and_then_the_rate() {
+    fn untrusted_connections_have_burst_and_rate() {
         let mut admission = Admission::new(100, 20, 2);
         assert_eq!(admission.may_take(0, 0, 0), Ok(()));
         assert_eq!(admission.may_take(0, MOST_IN_A_TURN, 0), Err(Wait::Turn));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_takes_eight_who_are_served_or_two_who_are_not() {
+    fn turn_accepts_eight_or_two() {
         let admission = Admission::new(100, 20, 1);
         for (is_served, expected) in [(true, 8), (false, 2)] {
             let mut taken = 0;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_refused_at_once_takes_little_of_what_others_have() {
+    fn refused_connections_cost_little() {
         let mut admission = Admission::new(100, 5, 1);
         for _ in 0..5 * REFUSED_AS_ONE {
             assert_eq!(admission.may_take(0, 0, 0), Ok(()));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_are_trusted_come_as_fast_as_they_are_served() {
+    fn trusted_sources_have_no_rate() {
         let admission = Admission::new(1, 1, 1);
         for turn in 0..100_000 {
             assert_eq!(admission.may_take(0, turn % MOST_IN_A_TURN, 0), Ok(()));

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn others_have_a_moment_and_then_those_who_wait_are_told_a_few_at_a_time() {
+    fn full_worker_refuses_in_small_groups() {
         let mut full = Full::default();
         assert_eq!(full.tell_from_ms(1_000), 1_000 + WAIT_MS);
         assert_eq!(full.tell_from_ms(1_100), 1_000 + WAIT_MS);

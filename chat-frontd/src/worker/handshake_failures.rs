@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_is_told_at_once_and_the_others_together() {
+    fn first_failure_is_logged_at_once() {
         let peer = "192.0.2.1:5".parse().unwrap();
         let mut failures = HandshakeFailures {
             unreported: 1,

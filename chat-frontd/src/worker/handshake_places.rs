@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn silent_ones_take_no_place_of_who_speaks() {
+    fn silent_handshakes_take_no_places() {
         let mut places = Places::new(2);
         for serial in 0..8 {
             assert_eq!(places.next_to_go(0), Ok(None), "{serial}");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_with_most_makes_room() {
+    fn source_with_most_makes_room() {
         let mut places = Places::new(1);
         places.add(0, source(1), 0);
         for serial in 1..4 {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_silent_ones_costs_a_newcomer_nothing() {
+    fn flood_of_silent_ones_costs_newcomer_nothing() {
         let mut places = Places::new(16);
         let mut dropped = Vec::new();
         let mut unauthenticated = Vec::new();

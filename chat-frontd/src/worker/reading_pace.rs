@@ -67,7 +67,7 @@ mod tests {
     const MAX_LINE_BYTES: usize = 8_192;
 
     #[test]
-    fn who_sends_without_end_is_read_as_fast_as_the_longest_lines_would_be() {
+    fn endless_line_obeys_byte_rate() {
         let rate = ReadingRate::new(10, 50, MAX_LINE_BYTES);
         let mut pace = ReadingPace::default();
         let mut read_bytes = 0;
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_the_core_takes_are_never_held_back() {
+    fn accepted_lines_are_never_delayed() {
         let rate = ReadingRate::new(10, 1, MAX_LINE_BYTES);
         let mut pace = ReadingPace::default();
         for now_ms in (0..60_000).step_by(100) {

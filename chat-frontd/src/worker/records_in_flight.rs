@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_record_is_acknowledged_before_its_last_byte() {
+    fn record_counts_at_its_last_byte() {
         let mut records = RecordsInFlight::default();
         records.wrote(200);
         assert_eq!(records.unacknowledged_plaintext(200), 0, "a handshake");
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_records_less_is_known_but_never_too_much_and_the_end_is() {
+    fn many_records_are_merged_safely() {
         let mut records = RecordsInFlight::default();
         let mut before = u64::MAX;
         for _ in 0..10_000 {

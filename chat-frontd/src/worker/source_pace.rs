@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_has_a_burst_and_then_its_rate_and_others_have_theirs() {
+    fn sources_have_own_burst_and_rate() {
         let mut pace = SourcePace::new(10, 3);
         let (one, same, other) = (ip("2001:db8::1"), ip("2001:db8::2"), ip("192.0.2.1"));
         assert!(pace.may_come(one, 0) && pace.may_come(same, 0) && pace.may_come(one, 0));
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_refused_again_and_again_gets_its_rate_all_the_same() {
+    fn refusals_do_not_lower_the_rate() {
         let mut pace = SourcePace::new(10, 1);
         let taken = (0..10_000).filter(|ms| pace.may_come(ip("192.0.2.1"), *ms));
         assert_eq!(taken.count(), 100);
     }
 
     #[test]
-    fn a_flood_of_sources_takes_little_memory_keeps_nobody_out_and_is_forgotten() {
+    fn flood_of_sources_is_bounded() {
         let mut pace = SourcePace::new(1, 1);
         assert!((0..100_000).all(|number| pace.may_come(numbered(number), 0)));
         assert_eq!(pace.sources.len(), MAX_SOURCES);

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn more_unreadable_lines_than_are_kept_disable_nobody() {
+    fn many_unreadable_lines_disable_nobody() {
         let rubbish = "rubbish\n".repeat(2_000) + &format!("zoe,{SHA1}\n");
         let file = parse(rubbish.as_bytes());
         let error = accept(&file, false, disable(&["a"]), known(50), |_| true).unwrap_err();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_of_an_unreadable_line_stays() {
+    fn account_of_unreadable_line_stays() {
         let file = parse(format!("ann,{SHA1}\nbob:{SHA1}\n").as_bytes());
         let changes = disable(&["bob", "carol"]);
         let acceptance = accept(&file, false, changes, known(10), |_| true).unwrap();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_beyond_the_limit_are_named() {
+    fn accounts_beyond_limit_are_named() {
         let file = parse(format!("carol,{SHA1}\ndave,{SHA1}\n").as_bytes());
         let changes = vec![set("ann"), set("carol"), set("dave")];
         let known = Known {

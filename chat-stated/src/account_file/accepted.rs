@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_word_holds_once_and_for_one_content() {
+    fn word_holds_once_and_for_one_content() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("user_pass.txt");
         assert!(!take(&path, b"a"));

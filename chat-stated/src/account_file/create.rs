@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn makes_a_private_file_and_leaves_nothing_else() {
+    fn makes_private_file_and_leaves_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("user_pass.txt");
         fs::write(

@@ -204,37 +204,37 @@ mod tests {
     }
 
     #[test]
-    fn a_name_only_in_the_file_is_a_new_account() {
+    fn name_only_in_file_is_new_account() {
         let file = ["zoe", "ann"].map(|name| (name.to_owned(), "s".to_owned()));
         let expected = vec![set("zoe", "s"), set("ann", "s")];
         assert_eq!(difference(&file, []).changes, expected);
     }
 
     #[test]
-    fn the_operator_changed_a_filed_secret() {
+    fn operator_changed_filed_secret() {
         assert_eq!(with(Some("s9"), BOB), changes(set("bob", "s9")));
         assert_eq!(with(Some("s"), BOB), changes(set("bob", "s")));
     }
 
     #[test]
-    fn the_operator_removed_a_filed_account() {
+    fn operator_removed_filed_account() {
         assert_eq!(with(None, BOB), changes(disable()));
     }
 
     #[test]
-    fn a_death_before_the_append_is_mended() {
+    fn death_before_append_is_mended() {
         assert_eq!(with(None, not_in_file(None)), appends());
         assert_eq!(with(Some("s1"), not_in_file(Some("s1"))), appends());
     }
 
     #[test]
-    fn a_torn_append_is_mended() {
+    fn torn_append_is_mended() {
         assert_eq!(with(Some("s"), not_in_file(None)), appends());
         assert_eq!(with(Some("s"), not_in_file(Some("s1"))), appends());
     }
 
     #[test]
-    fn a_death_after_the_append_is_noted() {
+    fn death_after_append_is_noted() {
         let expected = Difference {
             filed: vec![BOBS_SECRET],
             ..Difference::default()
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_was_faster_than_the_append() {
+    fn operator_was_faster_than_append() {
         assert_eq!(
             with(Some("s9"), not_in_file(None)),
             changes(set("bob", "s9"))
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_account_comes_back_with_its_line_only() {
+    fn disabled_account_needs_its_line() {
         for filed in [
             FileStatus::Yes,
             FileStatus::No { previous: None },

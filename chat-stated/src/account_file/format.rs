@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_every_kind_of_line() {
+    fn file_of_every_kind_of_line() {
         let text = format!(
             "# comment, with a comma\r\n\nfoobar,{SHA1}\r\n  \t\nJosé@old,{ARGON2}\n  # indented\ndone,{}",
             SHA1.to_uppercase()
@@ -193,7 +193,7 @@ mod tests {
 
     /// Found by fuzzing: such a mark was a part of the name, until the account stood first in a file made new.
     #[test]
-    fn a_byte_order_mark_is_no_part_of_a_name_wherever_its_line_stands() {
+    fn byte_order_mark_is_no_part_of_names() {
         let text =
             format!("a,{SHA1}\n\u{feff}a,{OTHER_SHA1}\n \u{feff}\u{feff}b,{SHA1}\n\u{feff}# c\n");
         assert_eq!(
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_of_a_name_wins_and_the_first_gives_its_place() {
+    fn last_line_of_name_wins() {
         let text = format!("a,{SHA1}\nb,{SHA1}\na,{OTHER_SHA1}\nA,{SHA1}\na,{ARGON2}\n");
         assert_eq!(
             accounts(&text),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_full_of_rubbish_takes_no_memory() {
+    fn file_full_of_rubbish_takes_no_memory() {
         let parsed = parse("rubbish\n".repeat(5 * MAX_UNREADABLE_KEPT).as_bytes());
         assert_eq!(parsed.unreadable.len(), MAX_UNREADABLE_KEPT);
         assert_eq!(parsed.unreadable_total, 5 * MAX_UNREADABLE_KEPT);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_repeats_nothing_of_its_line() {
+    fn error_repeats_nothing_of_its_line() {
         for text in ["bob,hunter2", "bob hunter2", "hunter2 x,y", "bob,$hunter2"] {
             let parsed = parse(text.as_bytes());
             let reason = &parsed.unreadable[0].reason;

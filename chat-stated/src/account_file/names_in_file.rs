@@ -109,7 +109,7 @@ mod tests {
     const SHA1: &str = "53649f6e45138ef119c955d04bf042562f6e2946";
 
     #[test]
-    fn only_a_file_that_changed_is_read() {
+    fn only_file_that_changed_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("user_pass.txt");
         let mut names = NamesInFile::default();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error_and_not_a_no() {
+    fn unreadable_file_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let error = NamesInFile::default().has(directory.path(), "ann", true);
         assert!(matches!(error, Err(ReadError::NotAFile(_))), "{error:?}");

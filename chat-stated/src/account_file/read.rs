@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_file_up_to_the_limit() {
+    fn reads_file_up_to_limit() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("user_pass.txt");
         fs::write(&path, "12345").unwrap();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_is_an_error_of_its_own() {
+    fn missing_is_error_of_its_own() {
         let directory = tempfile::tempdir().unwrap();
         let error = read(&directory.path().join("none"), 5).unwrap_err();
         assert!(matches!(error, ReadError::Missing(_)), "{error}");

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_stays_what_it_was() {
+    fn file_stays_what_it_was() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("user_pass.txt");
         rewrite(&path).unwrap();

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_that_interrupts_the_wait_is_no_answer_that_fails() {
+    fn interrupted_wait_continues() {
         let mut answer = FrameWriter::default();
         answer.push_frame(b"standing");
         let (start, end) = answer.pending().split_at(6);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_without_an_answer_is_an_error() {
+    fn end_without_answer_is_error() {
         let error = exchange(Pieces([None].into())).unwrap_err();
         assert!(error.to_string().contains("it closed the connection"));
     }

@@ -76,7 +76,7 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
-fn every_flipped_bit_and_every_cut_is_found() {
+fn every_flipped_bit_and_cut_is_found() {
     let bytes = written(&items());
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
@@ -100,7 +100,7 @@ fn damage_is_named_with_its_place() {
 }
 
 #[test]
-fn frames_cannot_be_exchanged_repeated_or_left_out() {
+fn frames_cannot_be_moved_or_omitted() {
     let [first, second, third] = items();
     let whole = written(&[first, second, third]);
     let without = written(&[first, third]);
@@ -128,7 +128,7 @@ fn another_format_is_told_from_damage() {
 }
 
 #[test]
-fn a_length_beyond_the_limit_allocates_nothing() {
+fn length_beyond_limit_allocates_nothing() {
     let mut bytes = written(&[]);
     bytes[21..25].copy_from_slice(&u32::MAX.to_le_bytes());
     assert!(read(&bytes).is_err());

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_is_no_backup_and_holds_nobody_up() {
+    fn pipe_is_no_backup() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("restore.backup");
         mkfifo(&path, Mode::S_IRWXU).unwrap();

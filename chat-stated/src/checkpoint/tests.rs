@@ -132,7 +132,7 @@ proptest! {
 
     /// Whenever the process dies, the next one finds the old checkpoint or the new one, whole.
     #[test]
-    fn a_crash_after_any_slice_leaves_the_old_or_the_new_checkpoint(
+    fn crash_leaves_old_or_new_checkpoint(
         checkpoints in proptest::collection::vec((some_changes(), 0..30usize), 1..12),
     ) {
         let dir = quick_directory();
@@ -164,7 +164,7 @@ proptest! {
 }
 
 #[test]
-fn a_missing_row_is_named() {
+fn missing_row_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).unwrap().0.store;
     write_whole(&mut store, 7, vec![set(1, 5, b"five"), set(1, 6, b"six")]);
@@ -208,7 +208,7 @@ fn with_a_damaged_page(dir: &Path) -> CheckpointStore {
 }
 
 #[test]
-fn a_damaged_page_of_texts_is_named_and_the_others_are_read() {
+fn damaged_text_page_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let store = with_a_damaged_page(dir.path());
     let reader = store.reader().unwrap();
@@ -230,7 +230,7 @@ fn a_damaged_page_of_texts_is_named_and_the_others_are_read() {
 }
 
 #[test]
-fn texts_that_were_to_move_from_a_damaged_page_bring_the_changes_back() {
+fn damaged_page_returns_the_changes() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = with_a_damaged_page(dir.path());
     let texts = [place(2, 2), place(1, 1)].map(GatheredText::Placed);
@@ -273,7 +273,7 @@ fn texts_that_were_to_move_from_a_damaged_page_bring_the_changes_back() {
 }
 
 #[test]
-fn a_record_that_is_handed_back_by_its_loader_is_named() {
+fn record_rejected_by_loader_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).unwrap().0.store;
     write_whole(&mut store, 7, vec![set(1, 5, b"five")]);
@@ -316,7 +316,7 @@ fn start(store: CheckpointStore) -> (CheckpointWriter, Receiver<CheckpointEvent>
 }
 
 #[test]
-fn without_room_the_changes_come_back_and_go_into_the_next_checkpoint() {
+fn full_disk_defers_changes_to_next_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).unwrap().0.store;
     write_whole(&mut store, 7, vec![set(1, 5, b"five")]);
@@ -353,7 +353,7 @@ fn without_room_the_changes_come_back_and_go_into_the_next_checkpoint() {
 }
 
 #[test]
-fn a_reader_sees_the_old_or_the_new_content_while_the_writer_works() {
+fn reader_sees_old_or_new_content() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).unwrap().0.store;
     write_whole(&mut store, 1, vec![set(1, 5, b"1")]);
@@ -414,7 +414,7 @@ fn space_of_removed_records_is_given_back() {
 }
 
 #[test]
-fn a_writer_that_is_dropped_gives_up_and_leaves_the_checkpoint_before() {
+fn dropped_writer_keeps_previous_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path()).unwrap().0.store;
     write_whole(&mut store, 1, vec![set(1, 5, b"1")]);
@@ -434,7 +434,7 @@ fn a_writer_that_is_dropped_gives_up_and_leaves_the_checkpoint_before() {
 }
 
 #[test]
-fn what_cannot_be_written_ends_the_writer() {
+fn what_cannot_be_written_ends_writer() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).unwrap().0.store;
     let other = store.reader().unwrap();

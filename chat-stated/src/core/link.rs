@@ -222,12 +222,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_silent_client_is_small() {
+    fn silent_client_is_small() {
         assert_eq!(size_of::<Client>(), 40);
     }
 
     #[test]
-    fn what_was_pushed_is_forgotten_when_it_was_written() {
+    fn written_pushes_are_forgotten() {
         let mut client = Client::default();
         client.add_pushed(100);
         client.sent_through = MessageNumber(10);

@@ -351,7 +351,7 @@ mod tests {
     use crate::state::Effects;
 
     #[test]
-    fn a_worker_session_that_is_ending_is_kept_in_mind_until_the_state_has_ended_it() {
+    fn ending_worker_session_is_remembered() {
         let mut state = State::default();
         let (secret, pid) = ([0; 16], 1);
         let mut effects = Effects::default();

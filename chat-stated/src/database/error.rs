@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_the_system_are_no_room() {
+    fn limits_of_system_are_no_room() {
         use rusqlite::ffi;
         let limits = [
             (Errno::ENOSPC, NoRoom::Full),
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_disk_is_not_a_full_one() {
+    fn failed_disk_is_not_full_one() {
         use rusqlite::ffi;
         let errors = [
             system(Errno::EIO),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_no_failure_of_the_disk() {
+    fn refusal_is_no_failure_of_disk() {
         for errno in [Errno::EACCES, Errno::EMFILE, Errno::ENOMEM, Errno::ENOENT] {
             let error = system(errno);
             assert!(!error.is_disk_failure() && !error.is_no_room(), "{error}");

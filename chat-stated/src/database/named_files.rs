@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_lost_its_name_is_told_with_its_directory() {
+    fn unlinked_file_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         fs::create_dir(&state).unwrap();

@@ -59,14 +59,14 @@ fn scanned(log: &[u8]) -> Result<u64, WalDamage> {
 }
 
 #[test]
-fn older_frames_behind_the_current_ones_are_normal() {
+fn older_frames_behind_current_ones_are_normal() {
     let dir = tempfile::tempdir().unwrap();
     let (log, commits) = log_of_two_generations(dir.path());
     assert_eq!(scanned(&log), Ok(commits[3]));
 }
 
 #[test]
-fn every_flipped_byte_is_named_or_takes_the_last_transaction_at_most() {
+fn flipped_byte_costs_at_most_last_transaction() {
     let dir = tempfile::tempdir().unwrap();
     let (log, commits) = log_of_two_generations(dir.path());
     let current = HEADER_BYTES + commits[3] as usize * FRAME_BYTES;
@@ -95,7 +95,7 @@ fn every_flipped_byte_is_named_or_takes_the_last_transaction_at_most() {
 }
 
 #[test]
-fn a_log_cut_off_anywhere_is_torn_not_damaged() {
+fn truncated_log_is_torn_not_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let (log, commits) = log_of_two_generations(dir.path());
     for end in (0..log.len()).step_by(7) {
@@ -106,7 +106,7 @@ fn a_log_cut_off_anywhere_is_torn_not_damaged() {
 }
 
 #[test]
-fn frames_of_the_last_transaction_that_never_reached_the_disk_are_not_damage() {
+fn lost_frames_at_end_are_no_damage() {
     let dir = tempfile::tempdir().unwrap();
     let (log, commits) = log_of_two_generations(dir.path());
     assert!(commits[3] - commits[2] >= 2, "{commits:?}");
@@ -119,7 +119,7 @@ fn frames_of_the_last_transaction_that_never_reached_the_disk_are_not_damage() {
 }
 
 #[test]
-fn a_transaction_in_the_middle_that_is_gone_is_damage() {
+fn missing_middle_transaction_is_damage() {
     let dir = tempfile::tempdir().unwrap();
     let (mut log, commits) = log_of_two_generations(dir.path());
     let start = HEADER_BYTES + commits[0] as usize * FRAME_BYTES;
@@ -130,7 +130,7 @@ fn a_transaction_in_the_middle_that_is_gone_is_damage() {
 }
 
 #[test]
-fn any_bytes_are_read_without_a_panic() {
+fn any_bytes_are_read_without_panic() {
     proptest::proptest!(|(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..3000))| {
         let _ = scan(&bytes[..]).unwrap();
     });

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_summary_is_found_in_the_log_it_was_written_to() {
+    fn summary_is_found_in_its_log() {
         let now = Instant::now();
         let mut times = CommitTimes::default();
         assert_eq!(times.summary(), None);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_commits_are_warned_of_once_a_minute() {
+    fn slow_commits_are_warned_of_once_minute() {
         let now = Instant::now();
         let mut times = CommitTimes::default();
         let said = [0, 59, 60, 61].map(|s| times.may_warn(now + Duration::from_secs(s)));

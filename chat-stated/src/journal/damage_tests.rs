@@ -24,7 +24,7 @@ fn change_database(dir: &Path, sql: &str) {
 }
 
 #[test]
-fn a_gap_is_named() {
+fn gap_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 10);
     change_database(dir.path(), "DELETE FROM batch WHERE position = 3");
@@ -33,7 +33,7 @@ fn a_gap_is_named() {
 }
 
 #[test]
-fn a_batch_in_another_place_is_named() {
+fn batch_in_another_place_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 10);
     change_database(
@@ -46,7 +46,7 @@ fn a_batch_in_another_place_is_named() {
 }
 
 #[test]
-fn a_journal_that_begins_after_the_checkpoint_is_named() {
+fn journal_that_begins_after_checkpoint_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 7, 8..=9, 10);
     expect_batches(&open(dir.path(), 7).unwrap().1, 8..=9, 10);
@@ -55,7 +55,7 @@ fn a_journal_that_begins_after_the_checkpoint_is_named() {
 }
 
 #[test]
-fn a_journal_that_ends_before_the_checkpoint_is_named() {
+fn journal_that_ends_before_checkpoint_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=3, 10);
     let error = damage(open(dir.path(), 4));
@@ -63,7 +63,7 @@ fn a_journal_that_ends_before_the_checkpoint_is_named() {
 }
 
 #[test]
-fn a_missing_end_is_named_because_of_the_mark() {
+fn missing_end_is_named_because_of_mark() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 10);
     change_database(dir.path(), "DELETE FROM batch WHERE position = 5");
@@ -75,7 +75,7 @@ fn a_missing_end_is_named_because_of_the_mark() {
 }
 
 #[test]
-fn a_missing_journal_is_named_unless_its_mark_was_taken_away_too() {
+fn missing_journal_with_mark_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 10);
     for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
@@ -92,7 +92,7 @@ fn a_missing_journal_is_named_unless_its_mark_was_taken_away_too() {
 }
 
 #[test]
-fn a_log_without_its_database_is_named() {
+fn log_without_its_database_is_named() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("journal.db-wal"), "log").unwrap();
     let error = damage(open(dir.path(), 0));
@@ -100,7 +100,7 @@ fn a_log_without_its_database_is_named() {
 }
 
 #[test]
-fn another_format_is_refused_with_a_clear_word() {
+fn another_format_is_refused_with_clear_word() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 10);
     for version in [0, 2] {
@@ -134,7 +134,7 @@ fn flip_bytes(dir: &Path, name: &str, offsets: impl Iterator<Item = usize>) -> u
 }
 
 #[test]
-fn every_flipped_byte_of_the_database_is_named_or_harmless() {
+fn flipped_database_byte_is_named_or_harmless() {
     let dir = quick_directory();
     write(dir.path(), 0, 1..=9, 700);
     let named = flip_bytes(dir.path(), "journal.db", 0..);
@@ -142,14 +142,14 @@ fn every_flipped_byte_of_the_database_is_named_or_harmless() {
 }
 
 #[test]
-fn every_flipped_byte_of_the_mark_is_harmless() {
+fn every_flipped_byte_of_mark_is_harmless() {
     let dir = quick_directory();
     write(dir.path(), 0, 1..=9, 700);
     assert_eq!(flip_bytes(dir.path(), "journal.mark", 0..), 0);
 }
 
 #[test]
-fn flipped_bytes_of_the_log_are_named_or_harmless() {
+fn flipped_log_byte_is_named_or_harmless() {
     let killed = killed_with_a_log();
     let named = flip_bytes(killed.path(), "journal.db-wal", (0..).step_by(11));
     assert!(named > 0);
@@ -169,7 +169,7 @@ fn killed_with_a_log() -> tempfile::TempDir {
 }
 
 #[test]
-fn damage_in_the_middle_of_the_log_is_named_without_the_mark_too() {
+fn middle_log_damage_is_named_without_mark() {
     let dir = killed_with_a_log();
     remove_marks(dir.path());
     let log = dir.path().join("journal.db-wal");
@@ -185,7 +185,7 @@ fn damage_in_the_middle_of_the_log_is_named_without_the_mark_too() {
 }
 
 #[test]
-fn a_torn_end_of_the_log_takes_nothing_but_the_end() {
+fn torn_log_end_takes_only_itself() {
     let dir = killed_with_a_log();
     let names = ["journal.db", "journal.db-wal"];
     let [database, log] = names.map(|name| fs::read(dir.path().join(name)).unwrap());
@@ -209,7 +209,7 @@ fn remove_marks(dir: &Path) {
 }
 
 #[test]
-fn one_mark_that_cannot_be_read_stops_nobody() {
+fn one_unreadable_mark_is_harmless() {
     for lost in durable_position::FILE_NAMES {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), 0, 1..=5, 10);
@@ -226,7 +226,7 @@ fn one_mark_that_cannot_be_read_stops_nobody() {
 }
 
 #[test]
-fn a_journal_without_marks_is_not_believed() {
+fn journal_without_marks_is_not_believed() {
     let dir = killed_with_a_log();
     for (missing, what) in [(false, "cannot be read"), (true, "are missing")] {
         for path in durable_position::paths(dir.path()) {
@@ -246,7 +246,7 @@ fn a_journal_without_marks_is_not_believed() {
 }
 
 #[test]
-fn a_journal_whose_marks_say_more_is_not_accepted() {
+fn journal_behind_its_marks_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=5, 10);
     change_database(dir.path(), "DELETE FROM batch WHERE position = 5");
@@ -256,7 +256,7 @@ fn a_journal_whose_marks_say_more_is_not_accepted() {
 
 /// The process may die at any moment of making a journal.
 #[test]
-fn a_journal_that_was_being_made_is_made() {
+fn journal_that_was_being_made_is_made() {
     let dir = tempfile::tempdir().unwrap();
     durable_position::announce_journal(dir.path()).unwrap();
     let (journal, found) = open(dir.path(), 7).unwrap();
@@ -269,7 +269,7 @@ fn a_journal_that_was_being_made_is_made() {
 }
 
 #[test]
-fn files_that_lose_their_names_end_the_journal() {
+fn files_that_lose_their_names_end_journal() {
     let lose: [fn(&Path); 4] = [
         |dir| fs::remove_dir_all(dir).unwrap(),
         |dir| fs::rename(dir, dir.with_file_name("elsewhere")).unwrap(),
@@ -301,7 +301,7 @@ fn files_that_lose_their_names_end_the_journal() {
 }
 
 #[test]
-fn what_cannot_be_written_ends_the_journal() {
+fn what_cannot_be_written_ends_journal() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
     change_database(dir.path(), "DROP TABLE batch");

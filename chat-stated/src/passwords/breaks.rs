@@ -200,7 +200,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn breaks_come_to_a_thread_that_was_started_with_their_signal_blocked() {
+    fn breaks_work_with_blocked_signal() {
         let slept = in_thread(|| {
             SigSet::from(SIGNAL).thread_block().unwrap();
             Breaks::of_this_thread().during(|| work_until_slept(SOME_BREAKS))
@@ -226,7 +226,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_signal_does_nothing_to_who_does_not_work() {
+    fn signal_is_harmless_to_idle_threads() {
         let slept = in_thread(|| {
             let _breaks = Breaks::of_this_thread();
             let before = sleeps_of_this_thread();

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_from_one_source_delays_another_by_one_job() {
+    fn flood_delays_other_by_one_job() {
         let mut queue = FairQueue::new(1_000, 1_000);
         for ticket in 0..500 {
             queue.push(source(1), ticket, ()).unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_from_as_many_addresses_delay_a_newcomer_little() {
+    fn many_sources_delay_new_job_little() {
         let everywhere = |number: u32| IpAddr::from((number * 1_000_003 + 7).to_be_bytes());
         let loopback = |number: u32| IpAddr::from((0x7f00_0001 + 2 * number).to_be_bytes());
         assert!(newcomer_waits(everywhere, "192.0.2.1") <= 3);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn newcomers_without_end_do_not_starve_who_waits() {
+    fn endless_new_jobs_starve_nobody() {
         let mut queue = FairQueue::new(1_000, 1_000);
         for ticket in 0..20 {
             queue.push(source(1), ticket, ()).unwrap();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_makes_room_for_another_network() {
+    fn full_queue_makes_room_for_another_network() {
         let mut queue = FairQueue::new(3, 3);
         for last in 1..=3 {
             queue.push(source(last), last.into(), ()).unwrap();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_has_a_limit_of_its_own() {
+    fn source_has_limit_of_its_own() {
         let mut queue = FairQueue::new(10, 2);
         assert_eq!(queue.push(source(1), 1, ()), Ok(None));
         assert_eq!(queue.push(source(1), 2, ()), Ok(None));
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_makes_room_for_who_has_less() {
+    fn full_queue_favours_small_sources() {
         let mut queue = FairQueue::new(4, 4);
         for ticket in 1..=4 {
             queue.push(source(1), ticket, ()).unwrap();

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_password_takes_the_place_of_the_old() {
+    fn new_password_takes_place_of_old() {
         let mut passwords = remembering(10);
         passwords.remember(AccountId(0), 1, b"old");
         passwords.remember(AccountId(0), 2, b"new");
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn is_bounded_whatever_the_accounts() {
+    fn is_bounded_whatever_accounts() {
         let mut passwords = remembering(4);
         let accounts = [0, 1, 2, 3, 4, 5, 1_000_001, u32::MAX];
         for account in accounts {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_start_has_a_key_of_its_own() {
+    fn every_start_has_key_of_its_own() {
         let (mut first, mut second) = (remembering(1), remembering(1));
         first.remember(AccountId(0), 1, b"one");
         second.remember(AccountId(0), 1, b"one");

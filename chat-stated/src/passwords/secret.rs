@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_secret_is_in_the_usual_form_and_salted() {
+    fn new_secret_is_salted() {
         let memory = &mut HashingMemory::default();
         let first = hash(b"same", HashingCost::default(), memory).unwrap();
         let second = hash(b"same", tiny(), memory).unwrap();
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_weaker_when_it_fills_less_memory() {
+    fn less_memory_is_weaker() {
         let cost = |memory_kib, iterations| HashingCost::new(memory_kib, iterations, 1).unwrap();
         assert!(!is_weaker_than(REFERENCE, cost(256, 2)));
         assert!(!is_weaker_than(REFERENCE, cost(128, 2)));
@@ -401,7 +401,7 @@ mod tests {
 
     /// What one bit of damage makes of a secret is refused, or is another secret of a bearable cost.
     #[test]
-    fn a_damaged_secret_lets_nobody_in() {
+    fn damaged_secret_lets_nobody_in() {
         let memory = &mut HashingMemory::default();
         for (at, bit) in (0..REFERENCE.len()).flat_map(|at| (0..7).map(move |bit| (at, bit))) {
             let mut bytes = REFERENCE.as_bytes().to_vec();
@@ -419,7 +419,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_password(password in proptest::collection::vec(any::<u8>(), 0..200), other in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_password(password in proptest::collection::vec(any::<u8>(), 0..200), other in proptest::collection::vec(any::<u8>(), 0..200)) {
             let memory = &mut HashingMemory::default();
             let secret = hash(&password, tiny(), memory).unwrap();
             prop_assert!(verify(&secret, &password, memory).unwrap());

@@ -56,7 +56,7 @@ pub(super) mod tests {
     use super::*;
 
     #[test]
-    fn lowers_the_calling_thread_only() {
+    fn lowers_calling_thread_only() {
         let before = nice_of_this_thread();
         let of_thread = std::thread::spawn(|| {
             set_nice(10).unwrap();
@@ -67,7 +67,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_nice_value_is_what_the_kernel_tells_elsewhere() {
+    fn nice_value_is_what_kernel_tells_elsewhere() {
         for nice in [0, 12, 19] {
             let of_thread = std::thread::spawn(move || {
                 set_nice(nice).unwrap();
@@ -79,7 +79,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_batch_thread_has_its_policy_and_nice_value() {
+    fn batch_thread_has_policy_and_nice() {
         let of_thread = std::thread::spawn(|| {
             set_batch(10, Duration::from_millis(100)).unwrap();
             (policy_of_this_thread(), nice_of_this_thread())
@@ -90,7 +90,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_thread_that_gives_way_more_than_wanted_stays_like_that() {
+    fn lower_priority_is_never_raised() {
         let of_thread = std::thread::spawn(|| {
             set_nice(15).unwrap();
             let before = nice_of_this_thread();
@@ -107,7 +107,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_idle_thread_is_one_of_its_policy() {
+    fn idle_thread_is_one_of_its_policy() {
         let of_thread = std::thread::spawn(|| {
             set_idle().unwrap();
             policy_of_this_thread()

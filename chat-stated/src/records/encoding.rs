@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_numbers_are_within_the_limit() {
+    fn many_small_numbers_are_within_limit() {
         for count in [2 * MEBIBYTE, MEBIBYTE - 8] {
             let numbers = vec![1_u64; count];
             let mut bytes = Vec::new();
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_a_value_are_refused() {
+    fn bytes_behind_value_are_refused() {
         assert_eq!(decode::<u8>(&[1]), Some(1));
         assert_eq!(decode::<u8>(&[1, 2]), None);
         let mut rest = &[1, 2][..];

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn within_a_boot_the_wall_clock_does_not_matter() {
+    fn within_boot_wall_clock_does_not_matter() {
         let mut clock = Clock::default();
         clock.advance(&timestamp(1, 1_000, 50_000));
         clock.advance(&timestamp(1, 1_500, -999_999));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn across_boots_time_follows_the_wall_clock_forward_only() {
+    fn time_across_boots_never_runs_back() {
         let mut clock = Clock::default();
         clock.advance(&timestamp(1, 1_000_000, 50_000));
         clock.advance(&timestamp(2, 10, 53_000));

@@ -26,7 +26,7 @@ fn flip_middle_of(file: &Path, wanted: &[u8]) {
 }
 
 #[test]
-fn a_stopped_installation_is_whole_and_stays_as_it_is() {
+fn check_changes_nothing() {
     let installation = used_installation();
     installation.stop();
     let names = [
@@ -51,7 +51,7 @@ fn a_stopped_installation_is_whole_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_killed_installation_is_checked_with_its_log() {
+fn killed_installation_is_checked_with_its_log() {
     let installation = used_installation();
     installation.kill_all();
     // Ends what the dead one left, and changes no file of the state.
@@ -65,7 +65,7 @@ fn a_killed_installation_is_checked_with_its_log() {
 }
 
 #[test]
-fn damage_is_named_with_file_place_and_what_to_do() {
+fn damage_is_named_with_advice() {
     let installation = used_installation();
     installation.stop();
     flip_middle_of(&installation.path("state/journal.db"), b"hello");
@@ -78,7 +78,7 @@ fn damage_is_named_with_file_place_and_what_to_do() {
 }
 
 #[test]
-fn damage_of_one_database_does_not_hide_that_of_the_other() {
+fn damage_in_both_databases_is_named() {
     let installation = used_installation();
     installation.stop();
     flip_middle_of(&installation.path("state/journal.db"), b"hello");
@@ -98,7 +98,7 @@ fn damage_of_one_database_does_not_hide_that_of_the_other() {
 }
 
 #[test]
-fn a_missing_database_is_damage() {
+fn missing_database_is_damage() {
     let installation = used_installation();
     installation.stop();
     fs::remove_file(installation.path("state/journal.db")).unwrap();
@@ -109,7 +109,7 @@ fn a_missing_database_is_damage() {
 }
 
 #[test]
-fn what_runs_or_is_not_there_cannot_be_looked_at() {
+fn running_or_missing_state_is_refused() {
     let installation = used_installation();
     let running = installation.run(&["check"]);
     assert_eq!(running.status.code(), Some(2), "{running:?}");
@@ -127,7 +127,7 @@ fn what_runs_or_is_not_there_cannot_be_looked_at() {
 }
 
 #[test]
-fn a_backup_is_checked_and_damage_in_it_named() {
+fn backup_damage_is_named() {
     let installation = used_installation();
     let file = installation.path("b.backup");
     installation.back_up(&file);

@@ -29,7 +29,7 @@ fn busy_installation() -> (Installation, Worker) {
 }
 
 #[test]
-fn queues_accounts_and_blocks_come_back_and_sessions_end() {
+fn restore_brings_back_all_but_sessions() {
     let (installation, _attached) = busy_installation();
     let file = installation.path("b.backup");
     installation.back_up(&file);
@@ -63,7 +63,7 @@ fn queues_accounts_and_blocks_come_back_and_sessions_end() {
 }
 
 #[test]
-fn a_state_that_is_there_is_never_replaced() {
+fn state_that_is_there_is_never_replaced() {
     let (installation, _attached) = busy_installation();
     let file = installation.path("b.backup");
     installation.back_up(&file);
@@ -100,7 +100,7 @@ fn another_account_file_is_never_replaced() {
 }
 
 #[test]
-fn a_damaged_backup_is_named_and_nothing_is_made_of_it() {
+fn damaged_backup_is_not_restored() {
     let (installation, _attached) = busy_installation();
     let file = installation.path("b.backup");
     installation.back_up(&file);
@@ -119,7 +119,7 @@ fn a_damaged_backup_is_named_and_nothing_is_made_of_it() {
 
 /// A death at each point of a restore: what is there then is made into the same again.
 #[test]
-fn a_restore_that_was_cut_off_is_done_again() {
+fn interrupted_restore_is_repeated() {
     let (installation, _attached) = busy_installation();
     let file = installation.path("b.backup");
     installation.back_up(&file);
@@ -144,7 +144,7 @@ fn a_restore_that_was_cut_off_is_done_again() {
 }
 
 #[test]
-fn a_backup_of_a_restored_backup_is_the_same_state() {
+fn backup_of_restored_backup_is_same_state() {
     let (installation, _attached) = busy_installation();
     let file = installation.path("b.backup");
     let first = installation.back_up(&file);

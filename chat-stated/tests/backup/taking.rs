@@ -49,7 +49,7 @@ fn send_numbered(installation: &Installation, acknowledged: &AtomicU64) {
 }
 
 #[test]
-fn every_backup_under_traffic_has_all_that_was_answered_before_once_and_in_order() {
+fn backup_under_traffic_is_complete() {
     let installation = Installation::with_accounts(&["alice", "bob"]);
     installation.start();
     let acknowledged = AtomicU64::new(0);
@@ -77,7 +77,7 @@ fn every_backup_under_traffic_has_all_that_was_answered_before_once_and_in_order
 
 /// As if the tool that takes a backup were stopped in the middle of it.
 #[test]
-fn a_backup_that_hangs_holds_up_neither_the_daemon_nor_its_next_worker_session() {
+fn hanging_backup_blocks_nobody() {
     let installation = Installation::with_accounts(&["alice", "bob"]);
     installation.start();
     let mut worker = Worker::attach(&installation);
@@ -109,7 +109,7 @@ fn a_backup_that_hangs_holds_up_neither_the_daemon_nor_its_next_worker_session()
 }
 
 #[test]
-fn a_backup_is_for_its_owner_only_and_replaces_nothing_unasked() {
+fn backup_is_private_and_replaces_nothing() {
     let installation = Installation::with_accounts(&["alice"]);
     installation.start();
     let file = installation.path("b.backup");
@@ -131,7 +131,7 @@ fn a_backup_is_for_its_owner_only_and_replaces_nothing_unasked() {
 }
 
 #[test]
-fn a_backup_holds_the_account_file_as_it_is() {
+fn backup_holds_account_file_as_it_is() {
     let installation = Installation::with_accounts(&["alice"]);
     let accounts = installation.path("user_pass.txt");
     let content = format!(
@@ -145,7 +145,7 @@ fn a_backup_holds_the_account_file_as_it_is() {
 }
 
 #[test]
-fn without_a_daemon_there_is_no_backup_and_nothing_is_left_behind() {
+fn backup_needs_a_daemon() {
     let installation = Installation::with_accounts(&["alice"]);
     let file = installation.path("b.backup");
     let refused = installation.run(&["backup", file.to_str().unwrap()]);
@@ -156,7 +156,7 @@ fn without_a_daemon_there_is_no_backup_and_nothing_is_left_behind() {
 }
 
 #[test]
-fn files_that_are_not_the_daemons_are_not_backed_up() {
+fn foreign_files_are_not_backed_up() {
     use chat_stated::backup::take::{Source, take};
     let installation = Installation::with_accounts(&["alice"]);
     installation.start();
@@ -174,7 +174,7 @@ fn files_that_are_not_the_daemons_are_not_backed_up() {
 
 /// A shell does it with control-Z and `fg`.
 #[test]
-fn a_backup_that_is_stopped_while_it_waits_for_the_daemon_goes_on_afterwards() {
+fn stopped_backup_continues() {
     let installation = Installation::with_accounts(&["alice"]);
     installation.start();
     let daemon = Pid::from_raw(installation.child());

@@ -115,13 +115,13 @@ fn installation(rounds: usize, is_killed: bool) -> (Files, Told) {
 }
 
 #[test]
-fn a_flipped_bit_after_a_stop_is_named_or_harmless() {
+fn bit_flipped_after_stop_is_named() {
     let (files, told) = installation(8, false);
     flip_all(&files, &told, step(61));
 }
 
 #[test]
-fn a_flipped_bit_after_a_kill_is_named_or_harmless() {
+fn bit_flipped_after_kill_is_named() {
     let (files, told) = installation(8, true);
     flip_all(&files, &told, step(127));
 }

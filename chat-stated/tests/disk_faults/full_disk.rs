@@ -98,7 +98,7 @@ fn expect_refusals(installation: &Installation, worker: &mut Worker<'_>, told: &
 }
 
 #[test]
-fn a_full_disk_refuses_what_adds_to_it_and_recovers_by_itself() {
+fn full_disk_refuses_additions_and_recovers() {
     let mut installation = Installation::new(&ACCOUNTS);
     installation.flags = vec![
         "--checkpoint-every-entries=500".into(),
@@ -171,7 +171,7 @@ fn wait_until(condition: impl Fn() -> bool) {
 
 /// With nothing left at all, not even of the reserve, what is there can still be read, and nothing is answered wrong.
 #[test]
-fn with_no_room_at_all_readers_still_read() {
+fn readers_read_without_any_space() {
     let mut installation = Installation::new(&ACCOUNTS);
     installation.flags = vec!["--disk-reserve=1".into()];
     let control = &installation.control;

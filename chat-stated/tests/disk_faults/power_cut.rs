@@ -93,7 +93,7 @@ fn cut_everywhere(recorded: &Recorded, sample: Option<usize>, seeds: u64) {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_whenever_the_power_goes() {
+fn nothing_acknowledged_is_lost_whenever_power_goes() {
     let recorded = Recorded::new(None);
     assert!(recorded.events.len() > 1_000, "{}", recorded.events.len());
     if are_all_wanted() {
@@ -105,7 +105,7 @@ fn nothing_acknowledged_is_lost_whenever_the_power_goes() {
 
 /// After a failed sync what was to be written can be read until the power goes. So it has to be written again.
 #[test]
-fn what_a_failed_sync_lost_is_written_again_before_it_is_relied_on() {
+fn failed_sync_is_rewritten_before_use() {
     let places: Vec<i64> = match are_all_wanted() {
         true => (1..120).collect(),
         false => vec![2, 11, 26, 35, 47, 60, 71, 90],

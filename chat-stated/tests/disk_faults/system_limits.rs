@@ -85,7 +85,7 @@ fn try_limit(failure: Failure, words: &str) {
 }
 
 #[test]
-fn a_limit_of_the_system_is_an_answer() {
+fn limit_of_system_is_answer() {
     let limits = [
         (Failure::Quota, "the disk quota is used up"),
         (Failure::FileSize, "the size that the system allows"),

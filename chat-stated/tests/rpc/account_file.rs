@@ -12,7 +12,7 @@ use super::daemon::{CHEAP_SECRET, Daemon, PASSWORD, SHA1_SECRET, account_lines, 
 use super::worker::{SENT, Worker, log_in, register, send, texts};
 
 #[test]
-fn registered_is_said_only_once_the_file_has_the_line() {
+fn registered_follows_the_line() {
     const CLIENTS: u64 = 50;
     let daemon = Daemon::with_file(Some("# nobody yet"), &[]);
     let mut worker = Worker::attach(&daemon);
@@ -33,7 +33,7 @@ fn registered_is_said_only_once_the_file_has_the_line() {
 }
 
 #[test]
-fn without_a_file_there_are_no_accounts_and_the_first_one_makes_it() {
+fn first_account_creates_the_file() {
     let daemon = Daemon::with_file(None, &[]);
     let mut worker = Worker::attach(&daemon);
     assert!(!daemon.account_file().exists());
@@ -48,7 +48,7 @@ fn without_a_file_there_are_no_accounts_and_the_first_one_makes_it() {
 }
 
 #[test]
-fn a_file_that_vanished_is_made_anew_with_every_account() {
+fn vanished_file_is_recreated() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     fs::remove_file(daemon.account_file()).unwrap();
@@ -65,7 +65,7 @@ fn a_file_that_vanished_is_made_anew_with_every_account() {
 }
 
 #[test]
-fn what_was_changed_in_the_file_is_taken_in_on_sighup() {
+fn sighup_applies_changes() {
     let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -102,7 +102,7 @@ fn what_was_changed_in_the_file_is_taken_in_on_sighup() {
 }
 
 #[test]
-fn lines_that_cannot_be_read_are_named_and_the_others_taken() {
+fn unreadable_lines_are_named() {
     let mut content = account_lines(&["ann"]);
     content.push_str("no comma\nbob,not a secret\n");
     content.push_str(&account_lines(&["carl"]));
@@ -120,7 +120,7 @@ fn lines_that_cannot_be_read_are_named_and_the_others_taken() {
 }
 
 #[test]
-fn an_old_secret_works_and_is_replaced_at_the_first_login() {
+fn first_login_replaces_old_secret() {
     let daemon = Daemon::with_file(Some(&format!("ann,{SHA1_SECRET}")), &[]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -165,7 +165,7 @@ fn goes_on_without_its_file(break_file: impl FnOnce(&Daemon), mend_file: impl Fn
 }
 
 #[test]
-fn a_file_that_cannot_be_written_or_made() {
+fn file_that_cannot_be_written_or_made() {
     // Both wait for seconds, so they wait together.
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -190,7 +190,7 @@ fn a_file_that_cannot_be_written_or_made() {
 }
 
 #[test]
-fn a_right_password_brings_a_stronger_secret_when_the_cost_has_grown() {
+fn higher_cost_upgrades_secret_at_login() {
     let daemon = Daemon::with_flags(&["ann"], &["--argon2-memory-kib=16", "--argon2-lanes=2"]);
     assert_eq!(daemon.account_lines("ann"), [format!("ann,{CHEAP_SECRET}")]);
     let mut worker = Worker::attach(&daemon);
@@ -207,7 +207,7 @@ fn a_right_password_brings_a_stronger_secret_when_the_cost_has_grown() {
 }
 
 #[test]
-fn files_that_others_can_get_at_are_closed_to_them() {
+fn insecure_files_are_closed() {
     let daemon = Daemon::with_accounts(&["ann"]);
     Worker::attach(&daemon);
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
@@ -223,7 +223,7 @@ fn files_that_others_can_get_at_are_closed_to_them() {
 }
 
 #[test]
-fn strict_permissions_refuse_files_that_others_can_get_at() {
+fn strict_permissions_refuse_insecure_files() {
     let daemon = Daemon::with_flags(&["ann"], &["--strict-permissions"]);
     daemon.wait_for_log("state does not start: others can get at ");
     fs::set_permissions(daemon.account_file(), Permissions::from_mode(0o600)).unwrap();

@@ -44,7 +44,7 @@ fn utf16_changes_nothing() {
 }
 
 #[test]
-fn any_line_end_and_a_mark_are_taken() {
+fn any_line_end_and_mark_are_taken() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     for (number, end) in ["\r", "\r\n", " \t\n"].into_iter().enumerate() {
@@ -64,7 +64,7 @@ fn any_line_end_and_a_mark_are_taken() {
 }
 
 #[test]
-fn an_unreadable_line_puts_nobody_out() {
+fn unreadable_line_puts_nobody_out() {
     let daemon = Daemon::with_accounts(&["ann", "bob", "carol"]);
     let mut worker = Worker::attach(&daemon);
     let content = account_lines(&["ann"]) + &format!("bob:{SHA1_SECRET}\n");
@@ -84,7 +84,7 @@ fn an_unreadable_line_puts_nobody_out() {
 }
 
 #[test]
-fn a_file_without_accounts_is_refused_unless_forced() {
+fn file_without_accounts_is_refused_unless_forced() {
     let mut daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let (code, said) = reload(&daemon, "", &[]);
@@ -125,7 +125,7 @@ fn most_accounts_are_disabled_only_if_forced() {
 }
 
 #[test]
-fn accounts_beyond_the_limit_are_named() {
+fn accounts_beyond_limit_are_named() {
     let daemon = Daemon::with_flags(&["ann", "bob"], &["--max-accounts=2"]);
     let mut worker = Worker::attach(&daemon);
     for _ in 0..2 {
@@ -141,7 +141,7 @@ fn accounts_beyond_the_limit_are_named() {
 }
 
 #[test]
-fn an_unread_line_is_not_registered_over() {
+fn unread_line_is_not_registered_over() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();

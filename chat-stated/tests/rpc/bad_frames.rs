@@ -21,7 +21,7 @@ fn is_cut_off(misbehave: impl FnOnce(&mut Worker, &mut Client)) {
 }
 
 #[test]
-fn a_frame_that_announces_more_than_the_limit() {
+fn frame_that_announces_more_than_limit() {
     is_cut_off(|worker, _| {
         let length = u32::try_from(MAX_FRAME_BYTES + 1).unwrap();
         worker.link.write(&length.to_le_bytes());
@@ -29,17 +29,17 @@ fn a_frame_that_announces_more_than_the_limit() {
 }
 
 #[test]
-fn an_empty_frame() {
+fn empty_frame() {
     is_cut_off(|worker, _| worker.link.write(&[0; 4]));
 }
 
 #[test]
-fn a_frame_of_garbage() {
+fn frame_of_garbage() {
     is_cut_off(|worker, _| worker.link.write_frame(&[0xff; 100]));
 }
 
 #[test]
-fn half_a_frame_and_the_end() {
+fn half_frame_and_end() {
     is_cut_off(|worker, ann| {
         let mut frame = FrameWriter::default();
         let request = ann.request(send("bob", "half"));
@@ -71,7 +71,7 @@ fn items_that_are_no_items_of_workers() {
 }
 
 #[test]
-fn a_large_frame_within_the_limit_is_read_whole() {
+fn large_frame_within_limit_is_read_whole() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

@@ -86,7 +86,7 @@ fn assert_others_are_served(worker: &mut Worker, daemon: &Daemon, child: i32) {
 }
 
 #[test]
-fn a_flipped_bit_in_a_text_is_named_when_it_is_read_and_holds_up_its_reader_alone() {
+fn flipped_text_bit_affects_only_reader() {
     let mut daemon = with_a_damaged_text(&ON_DISK);
     assert_check_names_it(&daemon);
     daemon.start_again();
@@ -127,7 +127,7 @@ fn a_flipped_bit_in_a_text_is_named_when_it_is_read_and_holds_up_its_reader_alon
 }
 
 #[test]
-fn a_start_that_would_load_a_damaged_text_goes_on_without_it() {
+fn start_skips_damaged_text() {
     let mut daemon = with_a_damaged_text(&ON_DISK);
     daemon.forget_flags(&ON_DISK);
     daemon.start_again();
@@ -140,7 +140,7 @@ fn a_start_that_would_load_a_damaged_text_goes_on_without_it() {
 }
 
 #[test]
-fn a_damaged_page_that_was_to_make_way_for_another_stays_and_checkpoints_go_on() {
+fn checkpoints_continue_beside_damaged_page() {
     let mut daemon = with_a_damaged_text(&ON_DISK);
     daemon.start_again();
     let mut worker = Worker::attach(&daemon);

@@ -9,7 +9,7 @@ use super::daemon::{Daemon, wait_for};
 use super::worker::{Link, Worker};
 
 #[test]
-fn a_worker_of_another_version_is_told_the_daemons_and_closed() {
+fn other_worker_version_is_refused() {
     let daemon = Daemon::with_accounts(&[]);
     for version in [0, VERSION + 1, u32::MAX] {
         let mut link = Link::open(&daemon.socket());
@@ -30,7 +30,7 @@ fn a_worker_of_another_version_is_told_the_daemons_and_closed() {
 }
 
 #[test]
-fn what_is_no_hello_is_closed_without_a_word() {
+fn garbage_hello_is_closed_silently() {
     let daemon = Daemon::with_accounts(&[]);
     let hello = Hello { resume: None }.encode().unwrap();
     let with_more = [hello.as_slice(), b"x"].concat();
@@ -59,7 +59,7 @@ fn what_is_no_hello_is_closed_without_a_word() {
 }
 
 #[test]
-fn who_says_no_hello_is_closed_after_five_seconds() {
+fn silent_connection_is_closed() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut quiet_worker = Worker::attach(&daemon);
     let began = Instant::now();
@@ -97,7 +97,7 @@ fn who_speaks_before_being_attached_is_closed() {
 }
 
 #[test]
-fn every_worker_has_a_worker_session_and_a_secret_of_its_own() {
+fn every_worker_has_own_session() {
     let daemon = Daemon::with_accounts(&[]);
     let first = Worker::attach(&daemon).credential;
     let second = Worker::attach(&daemon).credential;
@@ -111,7 +111,7 @@ fn every_worker_has_a_worker_session_and_a_secret_of_its_own() {
 }
 
 #[test]
-fn a_worker_session_that_ended_is_never_revived() {
+fn worker_session_that_ended_is_never_revived() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     worker.log_in("ann");
@@ -128,7 +128,7 @@ fn a_worker_session_that_ended_is_never_revived() {
 }
 
 #[test]
-fn nobody_takes_over_a_worker_session_that_is_attached() {
+fn attached_worker_session_cannot_be_taken() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -138,7 +138,7 @@ fn nobody_takes_over_a_worker_session_that_is_attached() {
 }
 
 #[test]
-fn a_worker_session_is_resumed_with_its_own_secret_only() {
+fn resume_needs_the_right_token() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -161,7 +161,7 @@ fn a_worker_session_is_resumed_with_its_own_secret_only() {
 }
 
 #[test]
-fn more_workers_than_may_attach_are_told_so() {
+fn too_many_workers_are_refused() {
     const MAX_WORKERS: usize = 256;
     let daemon = Daemon::with_accounts(&[]);
     let mut workers: Vec<Worker> = (0..MAX_WORKERS).map(|_| Worker::attach(&daemon)).collect();

@@ -26,7 +26,7 @@ fn scene(daemon: &Daemon) -> (Worker, Client, Worker, Client) {
 }
 
 #[test]
-fn a_worker_cannot_read_or_speak_for_a_client_of_another_one() {
+fn worker_cannot_act_for_foreign_client() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let (mut honest, mut ann, mut hostile, mut forged) = scene(&daemon);
     let mut bob = honest.log_in("bob");
@@ -61,7 +61,7 @@ fn a_worker_cannot_read_or_speak_for_a_client_of_another_one() {
 }
 
 #[test]
-fn a_worker_cannot_end_or_confirm_for_a_client_of_another_one() {
+fn worker_cannot_confirm_for_foreign_client() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let (mut honest, mut ann, mut hostile, forged) = scene(&daemon);
     let mut bob = honest.log_in("bob");
@@ -91,7 +91,7 @@ fn a_worker_cannot_end_or_confirm_for_a_client_of_another_one() {
 }
 
 #[test]
-fn a_worker_cannot_make_a_session_without_the_password() {
+fn worker_cannot_make_session_without_password() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut hostile = Worker::attach(&daemon);
     // By claiming that there was one.
@@ -128,7 +128,7 @@ fn a_worker_cannot_make_a_session_without_the_password() {
 }
 
 #[test]
-fn a_worker_cannot_become_another_one() {
+fn worker_cannot_become_another_one() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let (honest, ann, hostile, _) = scene(&daemon);
     let forged = ResumeToken {
@@ -149,7 +149,7 @@ fn a_worker_cannot_become_another_one() {
 
 /// The longest line a client can say is 65,536 bytes.
 #[test]
-fn what_no_client_can_have_said_is_refused_before_it_takes_memory() {
+fn impossible_request_is_refused_early() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut hostile = Worker::attach(&daemon);
     let long = "x".repeat(65_537);
@@ -170,7 +170,7 @@ fn what_no_client_can_have_said_is_refused_before_it_takes_memory() {
 }
 
 #[test]
-fn a_worker_that_tells_of_more_clients_than_it_can_have_is_hung_up_on() {
+fn worker_with_too_many_clients_is_closed() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut honest = Worker::attach(&daemon);
     let mut ann = honest.log_in("ann");
@@ -195,7 +195,7 @@ fn a_worker_that_tells_of_more_clients_than_it_can_have_is_hung_up_on() {
 const AS_ANOTHER: &str = "CHAT_TEST_SOCKET";
 
 #[test]
-fn a_process_of_another_user_is_not_served_even_if_the_socket_lets_it_in() {
+fn foreign_process_is_not_served() {
     if let Ok(socket) = std::env::var(AS_ANOTHER) {
         assert_eq!(Link::open(Path::new(&socket)).greet(None), None);
         return;
@@ -207,8 +207,7 @@ fn a_process_of_another_user_is_not_served_even_if_the_socket_lets_it_in() {
     Worker::attach(&daemon);
     fs::set_permissions(daemon.socket(), Permissions::from_mode(0o666)).unwrap();
     let connect_as = |user: u32| {
-        let test =
-            "hostile_worker::a_process_of_another_user_is_not_served_even_if_the_socket_lets_it_in";
+        let test = "hostile_worker::foreign_process_is_not_served";
         let output = Command::new("/proc/self/exe")
             .args(["--exact", test, "--test-threads=1"])
             .env(AS_ANOTHER, daemon.socket())

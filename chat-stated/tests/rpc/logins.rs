@@ -16,7 +16,7 @@ fn with_long_blocks(names: &[&str]) -> Daemon {
 }
 
 #[test]
-fn a_name_is_answered_with_what_can_be_done_with_it() {
+fn name_is_answered_with_next_step() {
     let daemon = with_long_blocks(&["ann", "bob", "änne"]);
     let mut worker = Worker::attach(&daemon);
     worker.log_in("bob");
@@ -37,7 +37,7 @@ fn a_name_is_answered_with_what_can_be_done_with_it() {
 }
 
 #[test]
-fn who_is_registered_can_log_in_with_any_bytes_for_a_password() {
+fn password_may_have_any_bytes() {
     let daemon = Daemon::with_accounts(&[]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -57,7 +57,7 @@ fn who_is_registered_can_log_in_with_any_bytes_for_a_password() {
 }
 
 #[test]
-fn a_name_that_is_taken_or_none_is_not_registered() {
+fn taken_or_invalid_name_is_not_registered() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -71,7 +71,7 @@ fn a_name_that_is_taken_or_none_is_not_registered() {
 }
 
 #[test]
-fn no_more_accounts_are_registered_than_there_may_be() {
+fn account_limit_is_kept() {
     let daemon = Daemon::with_flags(&["ann"], &["--max-accounts=2"]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -83,7 +83,7 @@ fn no_more_accounts_are_registered_than_there_may_be() {
 }
 
 #[test]
-fn the_third_wrong_password_blocks_the_user_from_that_address_only() {
+fn third_wrong_password_blocks_address() {
     let daemon = with_long_blocks(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     for _ in 0..2 {
@@ -113,7 +113,7 @@ fn the_third_wrong_password_blocks_the_user_from_that_address_only() {
 }
 
 #[test]
-fn a_block_ends() {
+fn block_ends() {
     let daemon = Daemon::with_flags(&["ann"], &["--block-time=1"]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -125,7 +125,7 @@ fn a_block_ends() {
 }
 
 #[test]
-fn a_right_password_clears_failures() {
+fn right_password_clears_failures() {
     let daemon = with_long_blocks(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     for _ in 0..3 {
@@ -174,7 +174,7 @@ fn one_connection_is_logged_in_once() {
 }
 
 #[test]
-fn a_password_for_no_account_is_answered_with_username() {
+fn password_without_account_answers_username() {
     let daemon = Daemon::with_accounts(&[]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -183,7 +183,7 @@ fn a_password_for_no_account_is_answered_with_username() {
 }
 
 #[test]
-fn who_is_not_logged_in_is_refused_everything_else() {
+fn unauthenticated_client_is_refused() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -215,7 +215,7 @@ fn who_is_not_logged_in_is_refused_everything_else() {
 }
 
 #[test]
-fn a_closed_connection_is_logged_out_and_nothing_is_answered() {
+fn closed_connection_is_logged_out() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut bob = worker.log_in("bob");
@@ -228,7 +228,7 @@ fn a_closed_connection_is_logged_out_and_nothing_is_answered() {
 }
 
 #[test]
-fn last_names_those_online_and_those_seen_since() {
+fn last_lists_online_and_recent() {
     let daemon = Daemon::with_accounts(&["ann", "bob", "carl", "dora"]);
     let mut worker = Worker::attach(&daemon);
     let mut carl = worker.log_in("carl");

@@ -53,12 +53,12 @@ pub(super) const ON_DISK: [&str; 2] =
     ["--resident-text-bytes=100", "--checkpoint-every-entries=50"];
 
 #[test]
-fn ten_thousand_messages_are_read_in_order_and_each_once() {
+fn many_messages_arrive_in_order() {
     read_ten_thousand(&[]);
 }
 
 #[test]
-fn ten_thousand_messages_are_read_from_the_disk_in_order_and_each_once() {
+fn many_messages_on_disk_arrive_in_order() {
     read_ten_thousand(&ON_DISK);
 }
 
@@ -100,12 +100,12 @@ fn read_ten_thousand(flags: &[&str]) {
 }
 
 #[test]
-fn long_texts_fill_a_page_sooner() {
+fn long_texts_fill_page_sooner() {
     read_long_texts(&[]);
 }
 
 #[test]
-fn long_texts_on_the_disk_fill_a_page_sooner() {
+fn long_texts_on_disk_fill_page_sooner() {
     read_long_texts(&ON_DISK);
 }
 
@@ -127,7 +127,7 @@ fn read_long_texts(flags: &[&str]) {
 }
 
 #[test]
-fn a_page_is_of_ones_own_queue_and_nobody_elses() {
+fn page_is_of_own_queue() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

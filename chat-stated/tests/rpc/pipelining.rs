@@ -11,7 +11,7 @@ use super::worker::{SENT, Worker, names, register, send, texts, users};
 const NO_MESSAGES: [Message<'static>; 0] = [];
 
 #[test]
-fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
+fn requests_take_effect_in_order() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     worker.log_in("bob");
@@ -60,7 +60,7 @@ fn the_requests_of_a_connection_take_effect_and_are_answered_in_order() {
 }
 
 #[test]
-fn a_list_shows_what_was_asked_before() {
+fn list_shows_what_was_asked_before() {
     let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
     let mut worker = Worker::attach(&daemon);
     let (mut ann, mut bob, carl) = (
@@ -119,7 +119,7 @@ fn equal_lists_travel_once() {
 }
 
 #[test]
-fn logging_out_behind_other_requests_waits_for_them() {
+fn logout_waits_for_earlier_requests() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -137,7 +137,7 @@ fn logging_out_behind_other_requests_waits_for_them() {
 }
 
 #[test]
-fn thousands_of_requests_of_many_connections_in_one_write() {
+fn many_requests_in_one_write() {
     const CLIENTS: usize = 40;
     const EACH: usize = 100;
     let user_names: Vec<String> = (0..CLIENTS).map(|number| format!("u{number}")).collect();
@@ -176,7 +176,7 @@ fn thousands_of_requests_of_many_connections_in_one_write() {
 }
 
 #[test]
-fn a_request_that_comes_again_gets_its_first_answer_and_is_not_done_again() {
+fn repeated_request_gets_first_answer() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -202,7 +202,7 @@ fn a_request_that_comes_again_gets_its_first_answer_and_is_not_done_again() {
 }
 
 #[test]
-fn a_registration_that_comes_again_is_registered_again_and_not_taken() {
+fn repeated_registration_is_registered() {
     let daemon = Daemon::with_accounts(&[]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -215,7 +215,7 @@ fn a_registration_that_comes_again_is_registered_again_and_not_taken() {
 }
 
 #[test]
-fn more_unconfirmed_requests_than_may_be_in_flight_are_refused() {
+fn too_many_unconfirmed_requests_are_refused() {
     const MAX_IN_FLIGHT: usize = 1_024;
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
@@ -235,7 +235,7 @@ fn more_unconfirmed_requests_than_may_be_in_flight_are_refused() {
 }
 
 #[test]
-fn lines_that_travel_together_are_so_many_requests_even_across_a_kill() {
+fn batched_lines_survive_a_kill() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

@@ -17,7 +17,7 @@ use super::worker::{SENT, Worker, broadcast, log_in, name, register, send, texts
 const WORKER_GROUP: u32 = 64_191;
 
 #[test]
-fn the_socket_is_for_its_own_user_and_the_workers_only() {
+fn socket_is_for_workers_only() {
     let mut daemon = Daemon::with_accounts(&[]);
     Worker::attach(&daemon);
     let metadata = fs::metadata(daemon.socket()).unwrap();
@@ -57,7 +57,7 @@ fn sigterm_waits_for_what_is_in_flight() {
 }
 
 #[test]
-fn what_workers_did_before_a_stop_is_known_after_it() {
+fn stop_keeps_work_of_workers() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -80,7 +80,7 @@ fn what_workers_did_before_a_stop_is_known_after_it() {
 }
 
 #[test]
-fn a_restart_keeps_queues_blocks_and_when_users_were_seen() {
+fn restart_keeps_queues_and_blocks() {
     let mut daemon = Daemon::with_flags(&["ann", "bob", "carl"], &["--block-time=1000"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -126,7 +126,7 @@ fn a_restart_keeps_queues_blocks_and_when_users_were_seen() {
 }
 
 #[test]
-fn the_state_ends_with_its_supervisor() {
+fn state_ends_with_its_supervisor() {
     let mut daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     worker.log_in("ann");
@@ -140,7 +140,7 @@ fn the_state_ends_with_its_supervisor() {
 }
 
 #[test]
-fn a_second_daemon_in_the_same_directory_leaves_the_first_alone() {
+fn second_daemon_leaves_first_alone() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let output = daemon.start_another().wait_with_output().unwrap();
@@ -150,7 +150,7 @@ fn a_second_daemon_in_the_same_directory_leaves_the_first_alone() {
 }
 
 #[test]
-fn nothing_is_lost_that_was_answered_before_a_kill() {
+fn kill_loses_nothing_answered() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

@@ -45,7 +45,7 @@ pub(crate) fn with_push() -> Scene {
 const NO_MESSAGES: [Message<'static>; 0] = [];
 
 #[test]
-fn a_message_is_pushed_while_push_is_on() {
+fn message_is_pushed_while_push_is_on() {
     let Scene {
         daemon: _daemon,
         mut worker,
@@ -79,7 +79,7 @@ fn a_message_is_pushed_while_push_is_on() {
 }
 
 #[test]
-fn ones_own_message_comes_with_the_answer_and_is_not_pushed_too() {
+fn own_message_is_not_pushed_too() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -92,7 +92,7 @@ fn ones_own_message_comes_with_the_answer_and_is_not_pushed_too() {
 }
 
 #[test]
-fn a_slow_reader_is_told_to_ask_and_misses_nothing() {
+fn slow_reader_misses_nothing() {
     const COUNT: usize = 60;
     let Scene {
         daemon: _daemon,
@@ -135,7 +135,7 @@ fn a_slow_reader_is_told_to_ask_and_misses_nothing() {
 }
 
 #[test]
-fn a_reader_who_writes_all_is_never_told_to_ask() {
+fn fast_reader_is_never_told_to_fetch() {
     let Scene {
         daemon: _daemon,
         mut worker,
@@ -162,7 +162,7 @@ fn a_reader_who_writes_all_is_never_told_to_ask() {
 }
 
 #[test]
-fn a_broadcast_to_many_is_one_push_for_each_worker() {
+fn broadcast_is_one_push_per_worker() {
     const READERS: usize = 200;
     let user_names: Vec<String> = (0..READERS).map(|number| format!("u{number}")).collect();
     let names: Vec<&str> = user_names.iter().map(String::as_str).collect();

@@ -9,7 +9,7 @@ use super::worker::{SENT, Worker, everything_up_to, send, texts};
 const NO_MESSAGES: [Message<'static>; 0] = [];
 
 #[test]
-fn a_message_stays_until_its_reader_surely_has_it() {
+fn message_stays_until_confirmed() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -60,7 +60,7 @@ fn nothing_is_sent_twice_on_one_connection() {
 }
 
 #[test]
-fn progress_beyond_what_there_is_takes_nothing_that_is_to_come() {
+fn excessive_progress_takes_no_later_messages() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -84,7 +84,7 @@ fn progress_beyond_what_there_is_takes_nothing_that_is_to_come() {
 }
 
 #[test]
-fn progress_of_a_connection_that_is_not_there_is_nothing() {
+fn progress_of_unknown_connection_is_ignored() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

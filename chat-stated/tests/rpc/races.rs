@@ -17,7 +17,7 @@ fn sorted(answers: [Outcome<'static>; 2], expected: &Outcome<'_>) -> [Outcome<'s
 }
 
 #[test]
-fn one_login_is_welcome_to_one_of_two_workers() {
+fn one_of_two_workers_logs_in() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut workers = [Worker::attach(&daemon), Worker::attach(&daemon)];
     for _ in 0..ROUNDS {
@@ -38,7 +38,7 @@ fn one_login_is_welcome_to_one_of_two_workers() {
 }
 
 #[test]
-fn one_login_is_welcome_to_one_of_two_clients() {
+fn one_of_two_clients_logs_in() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     for _ in 0..ROUNDS {

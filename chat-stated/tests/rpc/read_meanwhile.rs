@@ -72,7 +72,7 @@ fn waiting_for_cy(worker: &mut Worker) -> Vec<String> {
 }
 
 #[test]
-fn what_is_read_while_a_checkpoint_waits_for_it_stays_read_and_all_else_is_there_after_a_kill() {
+fn kill_keeps_reads_during_checkpoint() {
     let Played {
         daemon,
         mut worker,
@@ -97,7 +97,7 @@ fn what_is_read_while_a_checkpoint_waits_for_it_stays_read_and_all_else_is_there
 
 /// As docs/operations.md has it for a damaged journal.
 #[test]
-fn a_journal_that_is_moved_away_takes_no_reading_along_that_the_checkpoint_relies_on() {
+fn moved_journal_loses_no_deliveries() {
     let Played {
         mut daemon,
         worker,

@@ -10,7 +10,7 @@ use super::worker::{SENT, Worker, everything_up_to, log_in, register, send, text
 const NO_MESSAGES: [Message<'static>; 0] = [];
 
 #[test]
-fn sessions_of_named_connections_go_on_and_others_are_logged_out() {
+fn only_named_connections_resume() {
     let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -33,7 +33,7 @@ fn sessions_of_named_connections_go_on_and_others_are_logged_out() {
 }
 
 #[test]
-fn what_was_not_answered_is_answered_when_it_comes_again_and_done_once() {
+fn repeated_request_is_done_once() {
     const ROUNDS: usize = 5;
     const EACH: usize = 200;
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
@@ -73,7 +73,7 @@ fn what_was_not_answered_is_answered_when_it_comes_again_and_done_once() {
 }
 
 #[test]
-fn a_login_and_a_registration_are_finished_when_they_come_again() {
+fn repeated_login_and_registration_finish() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     for round in 0..5 {
@@ -101,7 +101,7 @@ fn a_login_and_a_registration_are_finished_when_they_come_again() {
 }
 
 #[test]
-fn a_wrong_password_that_comes_again_is_counted_once() {
+fn repeated_wrong_password_counts_once() {
     let daemon = Daemon::with_flags(&["ann"], &["--block-time=1000"]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -121,7 +121,7 @@ fn a_wrong_password_that_comes_again_is_counted_once() {
 }
 
 #[test]
-fn a_logout_that_comes_again_is_answered_again() {
+fn logout_that_comes_again_is_answered_again() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -136,7 +136,7 @@ fn a_logout_that_comes_again_is_answered_again() {
 }
 
 #[test]
-fn a_client_that_had_only_named_a_user_goes_on() {
+fn client_with_name_only_resumes() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -152,7 +152,7 @@ fn a_client_that_had_only_named_a_user_goes_on() {
 }
 
 #[test]
-fn delivery_goes_on_after_what_the_worker_took() {
+fn delivery_goes_on_after_what_worker_took() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -180,7 +180,7 @@ fn delivery_goes_on_after_what_the_worker_took() {
 }
 
 #[test]
-fn push_goes_on_and_what_came_meanwhile_is_pushed() {
+fn push_resumes_with_new_messages() {
     let Scene {
         daemon,
         mut worker,
@@ -244,7 +244,7 @@ fn pages_are_asked_for_again() {
 }
 
 #[test]
-fn a_worker_that_took_more_than_there_is_still_gets_what_comes() {
+fn excessive_cursor_still_gets_messages() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

@@ -7,7 +7,7 @@ use super::daemon::Daemon;
 use super::worker::{SENT, Worker, broadcast, send, send_group, texts};
 
 #[test]
-fn a_message_waits_for_its_reader_with_sender_time_and_number() {
+fn waiting_message_has_sender_and_time() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -32,7 +32,7 @@ fn a_message_waits_for_its_reader_with_sender_time_and_number() {
 }
 
 #[test]
-fn unknown_names_are_told_in_their_order_and_the_known_get_it_once() {
+fn unknown_names_are_listed_in_order() {
     let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -53,7 +53,7 @@ fn unknown_names_are_told_in_their_order_and_the_known_get_it_once() {
 }
 
 #[test]
-fn what_a_worker_should_have_cleaned_is_refused() {
+fn what_worker_should_have_cleaned_is_refused() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -84,7 +84,7 @@ fn what_a_worker_should_have_cleaned_is_refused() {
 }
 
 #[test]
-fn a_broadcast_reaches_every_account_but_the_sender_and_later_ones() {
+fn broadcast_reaches_existing_accounts() {
     let daemon = Daemon::with_accounts(&["ann", "bob", "carl"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -106,7 +106,7 @@ fn a_broadcast_reaches_every_account_but_the_sender_and_later_ones() {
 }
 
 #[test]
-fn a_full_queue_refuses_and_nobody_gets_the_message() {
+fn full_queue_refuses_and_nobody_gets_message() {
     let flags = ["--queue-messages=4", "--sender-share-percent=50"];
     let daemon = Daemon::with_flags(&["ann", "bob", "carl", "dora"], &flags);
     let mut worker = Worker::attach(&daemon);
@@ -137,7 +137,7 @@ fn a_full_queue_refuses_and_nobody_gets_the_message() {
 }
 
 #[test]
-fn a_queue_has_a_limit_of_bytes_too() {
+fn queue_has_limit_of_bytes_too() {
     let flags = ["--queue-bytes=20", "--sender-share-percent=100"];
     let daemon = Daemon::with_flags(&["ann", "bob"], &flags);
     let mut worker = Worker::attach(&daemon);

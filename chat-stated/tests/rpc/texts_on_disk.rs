@@ -16,7 +16,7 @@ pub(super) fn numbered(count: usize, text_bytes: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_page_that_was_asked_of_a_killed_daemon_is_had_from_the_next() {
+fn pending_page_survives_a_kill() {
     let daemon = Daemon::with_flags(&["ann", "bob"], &ON_DISK);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");
@@ -58,7 +58,7 @@ fn a_page_that_was_asked_of_a_killed_daemon_is_had_from_the_next() {
 }
 
 #[test]
-fn push_and_broadcasts_go_on_while_old_texts_are_on_the_disk() {
+fn push_works_with_texts_on_disk() {
     let daemon = Daemon::with_flags(&["ann", "bob", "cy"], &ON_DISK);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

@@ -42,7 +42,7 @@ fn flood(worker: &mut Worker, sender: &mut Client, group: &str) -> (usize, Vec<O
 }
 
 #[test]
-fn a_flood_ends_in_refusals_within_the_memory() {
+fn flood_ends_in_refusals_within_memory() {
     let readers: Vec<String> = (0..READERS).map(|number| format!("{number:x}")).collect();
     let senders: Vec<String> = (0..SENDERS).map(|number| format!("s{number}")).collect();
     let names: Vec<&str> = readers.iter().chain(&senders).map(String::as_str).collect();

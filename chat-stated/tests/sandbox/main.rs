@@ -64,14 +64,14 @@ fn run_directory() -> tempfile::TempDir {
 }
 
 #[test]
-fn every_way_out_is_closed_to_the_state_process_and_its_own_files_are_not() {
+fn ways_out_are_closed() {
     if let Some(attempt) = Attempt::of_this_process() {
         confine(&attempt.directory, attempt.layers);
         attempt.go();
     }
     let directory = run_directory();
     let tried = |way: &str, layers| {
-        let test = "every_way_out_is_closed_to_the_state_process_and_its_own_files_are_not";
+        let test = "ways_out_are_closed";
         attempt(test, way, layers, directory.path())
     };
     for layers in [Layers::All, Layers::WithoutFilter] {

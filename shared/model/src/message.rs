@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_do_not_break_the_answer_that_repeats_them() {
+    fn names_do_not_break_answers() {
         for name in ["a", "(a", "{x}José", "\u{fffd}"] {
             assert!(may_be_recipient(name), "{name}");
         }
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_not_empty_and_holds_no_escapes() {
+    fn text_is_not_empty_without_escapes() {
         assert!(may_be_text(" ") && may_be_text("a,\tb"));
         assert!(!may_be_text("") && !may_be_text("a\x1b[m"));
         assert!(!may_be_text(&"x".repeat(MAX_TEXT_BYTES + 1)));

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn older_names_may_stand_in_the_file() {
+    fn older_names_may_stand_in_file() {
         for name in ["José", "done", "a@b", &"x".repeat(100)] {
             assert!(may_stand_in_account_file(name), "{name}");
         }

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn recipients_have_a_limit_in_bytes() {
+    fn recipients_have_limit_in_bytes() {
         let most = "x".repeat(MAX_RECIPIENTS_BYTES);
         assert!(NameList::one(&*most).may_be_recipients());
         assert!(!NameList::one(most.clone() + "x").may_be_recipients());

@@ -206,7 +206,7 @@ fn golden_bytes_of_what_workers_say() {
 }
 
 #[test]
-fn golden_bytes_of_what_the_daemon_says() {
+fn golden_bytes_of_what_daemon_says() {
     let connection = CONNECTION;
     let messages = || {
         vec![Message {
@@ -265,7 +265,7 @@ fn golden_bytes_of_what_the_daemon_says() {
 }
 
 #[test]
-fn a_list_of_endless_length_is_refused() {
+fn list_of_endless_length_is_refused() {
     // A list of names that says it has 2^63 of them.
     let bytes = [&[8, 0, 0xfd][..], &(1_u64 << 63).to_le_bytes(), &[1]].concat();
     assert_eq!(

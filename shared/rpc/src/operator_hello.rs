@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_too_long_is_refused() {
+    fn truncated_or_long_hello_is_refused() {
         let whole = STANDING.encode();
         for end in 0..whole.len() {
             assert!(Standing::decode(&whole[..end]).is_err(), "{end} bytes");

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_not_on_loopback_is_reached_from_one_address() {
+    fn remote_server_is_reached_from_one_address() {
         for server in ["192.0.2.1:1", "[::1]:1"] {
             let server = server.parse().unwrap();
             let several = ClientAddresses::several(server, 9);

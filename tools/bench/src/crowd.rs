@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_whole_however_they_are_cut_and_answers_go_back() {
+    fn lines_are_joined_and_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut crowd = Crowd::new(listener.local_addr().unwrap(), 4).unwrap();
         let mut heard = Heard::default();

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_has_memory_and_a_file_has_blocks() {
+    fn memory_and_blocks_are_measured() {
         let own = resident_bytes(std::process::id() as i32).unwrap();
         assert!(own > 100 * 1024, "{own}");
         assert_eq!(resident_bytes(-1), None);

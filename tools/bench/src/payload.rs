@@ -89,7 +89,7 @@ mod tests {
     };
 
     #[test]
-    fn a_text_is_recognised_by_its_reader_only() {
+    fn text_is_recognised_by_its_reader_only() {
         let payload = Payload::new(1, 64);
         let mut text = Vec::new();
         payload.append(&mut text, LABEL);

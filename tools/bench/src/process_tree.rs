@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_belongs_to_the_tree_and_has_memory() {
+    fn child_belongs_to_tree_and_has_memory() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let own = std::process::id() as i32;
         let tree = descendants(&[own]);

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_brings_its_sequence_back() {
+    fn seed_brings_its_sequence_back() {
         let draw = |seed| {
             let mut random = Random::new(seed);
             [random.number(), random.number(), random.number()]

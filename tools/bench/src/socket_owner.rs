@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_accepted_connection_has_its_owner() {
+    fn accepted_connection_has_its_owner() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap();
         let client = TcpStream::connect(server).unwrap();

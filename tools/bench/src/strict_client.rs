@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_logs_in_and_takes_nothing_out_of_the_ordinary() {
+    fn strict_client_accepts_only_expected() {
         let mut client = StrictClient::new("bob".into());
         let mut output = Vec::new();
         client.opened(&mut output);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn after_goodbye_the_end_is_in_order() {
+    fn after_goodbye_end_is_in_order() {
         let mut client = StrictClient::new("bob".into());
         let mut output = Vec::new();
         client.opened(&mut output);

@@ -41,7 +41,7 @@ fn short_soak(push: &str) -> soak::report::Report {
 }
 
 #[test]
-fn all_that_is_sent_is_read_once_in_order_and_every_process_is_watched() {
+fn soak_reads_everything_in_order() {
     let report = short_soak("--push=on");
     let growth = &report.outcome.growth;
     let last = growth.samples().last().expect("there are samples");
@@ -53,12 +53,12 @@ fn all_that_is_sent_is_read_once_in_order_and_every_process_is_watched() {
 }
 
 #[test]
-fn the_same_holds_for_readers_who_answer_for_what_they_have() {
+fn soak_holds_for_confirming_readers() {
     short_soak("--push=ack");
 }
 
 #[test]
-fn what_was_queued_before_a_start_comes_after_it() {
+fn queued_messages_survive_a_start() {
     let programs = programs();
     let flags = ["startup", "--queued=20000", "--users=50", &programs];
     let report = startup::run(&Startup::parse_from(flags).options).expect("all is read");

@@ -12,7 +12,7 @@ struct Outage {
 }
 
 #[test]
-fn an_outage_of_the_state_daemon_is_a_pause_and_closes_no_connection() {
+fn outage_closes_no_connection() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_chat-bench"));
     let dir = program.parent().expect("a program is in a directory");
     let programs = format!("--programs={}", dir.display());

@@ -31,7 +31,7 @@ fn figure(measurements: &[Measurement], name: &str) -> f64 {
 }
 
 #[test]
-fn a_relay_delivers_and_acknowledges_what_was_sent() {
+fn relay_delivers_and_acknowledges_what_was_sent() {
     for window in [1, 64] {
         let flags = format!("--seconds=1 --warm-up-seconds=0 --pairs=5 --window={window}");
         let measured = relay::run(&parse(&of_server(&flags))).unwrap();
@@ -40,14 +40,14 @@ fn a_relay_delivers_and_acknowledges_what_was_sent() {
 }
 
 #[test]
-fn a_fan_out_reaches_everybody() {
+fn fan_out_reaches_everybody() {
     let flags = of_server("--seconds=1 --readers=20 --window=4");
     let measured = fan_out::run(&parse(&flags)).unwrap();
     assert!(figure(&measured, "deliveries/s") > 0.0);
 }
 
 #[test]
-fn messages_for_who_is_offline_are_accepted_and_drained() {
+fn offline_messages_are_drained() {
     let flags = of_server("--messages=2000 --users=50");
     let measured = offline::run(&parse(&flags)).unwrap();
     assert!(figure(&measured, "accepted/s") > 0.0 && figure(&measured, "drained/s") > 0.0);
@@ -63,7 +63,7 @@ fn idle_clients_take_memory_and_logins_time() {
 }
 
 #[test]
-fn latency_has_a_distribution_of_answers_and_deliveries() {
+fn latency_has_distribution_of_answers_and_deliveries() {
     let flags = of_server("--seconds=1 --pairs=5 --rate=200");
     let measured = latency::run(&parse(&flags)).unwrap();
     let [p50, p99] = ["answer p50 us", "answer p99 us"].map(|name| figure(&measured, name));
@@ -72,7 +72,7 @@ fn latency_has_a_distribution_of_answers_and_deliveries() {
 }
 
 #[test]
-fn what_accounts_cost_is_measured_for_each_number() {
+fn account_costs_are_measured() {
     let flags = of_server("--accounts=1000,2000 --state-in-memory");
     let measured = accounts::run(&parse(&flags)).unwrap();
     let counts = measured.iter().map(|of| of.parameters["accounts"]);
@@ -80,7 +80,7 @@ fn what_accounts_cost_is_measured_for_each_number() {
 }
 
 #[test]
-fn an_option_out_of_range_is_refused() {
+fn option_out_of_range_is_refused() {
     let parse = Flags::<floors::Options>::try_parse_from(["bench", "--runs=0"]);
     assert!(parse.is_err());
 }

@@ -53,7 +53,7 @@ fn storm(flags: &str) -> Report {
 }
 
 #[test]
-fn of_workers_only_their_own_clients_are_cut_off() {
+fn killed_worker_disconnects_own_clients() {
     let report =
         storm("--seed=11 --kill=worker --kills=40 --messages=20000 --kill-interval-ms=150");
     let measured = &report.outcome.measured;
@@ -62,7 +62,7 @@ fn of_workers_only_their_own_clients_are_cut_off() {
 }
 
 #[test]
-fn of_the_state_daemon_nobody_is_cut_off_and_nothing_is_repeated() {
+fn killed_state_process_disconnects_nobody() {
     let report = storm("--seed=12 --kill=state --kills=40 --messages=20000 --kill-interval-ms=150");
     let outcome = &report.outcome;
     assert_eq!(outcome.measured.relogins.total(), 0);

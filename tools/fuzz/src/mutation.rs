@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_makes_the_same_inputs_and_none_is_too_long() {
+    fn seed_determines_bounded_inputs() {
         let kept = vec![b"foobar\npasspass\n".to_vec(), vec![7; 100]];
         let words: &[&[u8]] = &[b"who\n"];
         let made = |seed| -> Vec<Vec<u8>> {

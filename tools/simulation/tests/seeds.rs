@@ -40,6 +40,6 @@ fn every_promise_holds_in_every_world() {
 }
 
 #[test]
-fn a_seed_gives_the_same_world_again() {
+fn seed_gives_same_world_again() {
     assert_eq!(run(42, 1_000), run(42, 1_000));
 }

@@ -27,21 +27,21 @@ fn appends_behind_what_is_there() {
 }
 
 #[test]
-fn an_empty_file_gets_no_empty_line() {
+fn empty_file_gets_no_empty_line() {
     let (_directory, path) = file_with("");
     append(&path, b"a,1\n").unwrap();
     assert_eq!(content(&path), "a,1\n");
 }
 
 #[test]
-fn ends_an_unfinished_last_line_first() {
+fn ends_unfinished_last_line_first() {
     let (_directory, path) = file_with("a,1\nb,2");
     append(&path, b"c,3\n").unwrap();
     assert_eq!(content(&path), "a,1\nb,2\nc,3\n");
 }
 
 #[test]
-fn a_missing_file_is_told_and_not_made() {
+fn missing_file_is_told_and_not_made() {
     let (_directory, path) = file_with("");
     fs::remove_file(&path).unwrap();
     let error = append(&path, b"a,1\n").unwrap_err();
@@ -60,7 +60,7 @@ fn what_is_no_regular_file_is_refused() {
 }
 
 #[test]
-fn a_file_put_in_its_place_while_we_waited_for_the_lock_gets_the_lines() {
+fn file_replaced_before_lock_gets_lines() {
     let (directory, path) = file_with("old\n");
     let editor = lock(open(&path).unwrap(), &path, PATIENCE).unwrap();
     thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn a_file_put_in_its_place_while_we_waited_for_the_lock_gets_the_lines() {
 }
 
 #[test]
-fn a_file_put_in_its_place_while_we_wrote_gets_the_lines() {
+fn file_replaced_during_write_gets_lines() {
     let (directory, path) = file_with("old\n");
     let replace_once = |attempt| {
         if attempt == 0 {
@@ -89,7 +89,7 @@ fn a_file_put_in_its_place_while_we_wrote_gets_the_lines() {
 }
 
 #[test]
-fn a_file_that_is_replaced_without_end_is_given_up() {
+fn endlessly_replaced_file_is_an_error() {
     let (directory, path) = file_with("old\n");
     let replace = |_| {
         let new = directory.path().join("new");
@@ -101,7 +101,7 @@ fn a_file_that_is_replaced_without_end_is_given_up() {
 }
 
 #[test]
-fn a_lock_that_is_never_given_free_is_an_error() {
+fn lock_held_forever_is_an_error() {
     let (_directory, path) = file_with("");
     let _other = lock(open(&path).unwrap(), &path, PATIENCE).unwrap();
     let wait = Duration::from_millis(20);
@@ -113,7 +113,7 @@ fn a_lock_that_is_never_given_free_is_an_error() {
 /// A lock belongs to an open file, and each append opens its own: threads stand for processes here. The
 /// editor copies, adds and renames under the lock: every line is there once, whole.
 #[test]
-fn nothing_is_lost_between_writers_and_an_editor() {
+fn nothing_is_lost_between_writers_and_editor() {
     const LINES: usize = 50;
     let (directory, path) = file_with("");
     let done = AtomicBool::new(false);
@@ -225,7 +225,7 @@ fn failing_at(step: usize, recovers: bool) -> (FailingFile, bool) {
 }
 
 #[test]
-fn a_failed_append_leaves_nothing_behind() {
+fn failed_append_leaves_nothing_behind() {
     let mut failures = 0;
     for step in 0.. {
         let (file, failed) = failing_at(step, true);
@@ -240,7 +240,7 @@ fn a_failed_append_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_could_not_be_taken_back_harms_no_other_line() {
+fn failed_undo_harms_no_other_line() {
     for step in 0..5 {
         let (mut file, failed) = failing_at(step, false);
         assert!(failed);
@@ -258,7 +258,7 @@ fn what_could_not_be_taken_back_harms_no_other_line() {
 }
 
 #[test]
-fn lines_that_others_wrote_behind_ours_are_not_cut() {
+fn later_lines_of_others_are_kept() {
     let mut file = FailingFile {
         content: [BEFORE, "bob,2\n", "eve,5\n"].concat().into(),
         steps_before_failure: usize::MAX,

@@ -4,7 +4,7 @@ use super::*;
 
 /// An older program looks into the file and not into its log, and takes for damage what only a newer one knows.
 #[test]
-fn no_checkpoint_becomes_current_before_the_file_itself_says_its_format() {
+fn format_is_written_before_checkpoint_is_current() {
     let dir = quick_directory();
     let path = dir.path().join("checkpoint.db");
     drop(open(dir.path()).unwrap());
@@ -37,7 +37,7 @@ fn no_checkpoint_becomes_current_before_the_file_itself_says_its_format() {
 
 /// Not even where only the log of a file says it.
 #[test]
-fn a_format_that_is_not_known_is_refused_and_left_as_it_is() {
+fn unknown_format_is_refused_unchanged() {
     let dir = quick_directory();
     let path = dir.path().join("checkpoint.db");
     let (loaded, _) = open(dir.path()).unwrap();

@@ -201,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_takes_sixteen_bytes_and_twice_that_with_ipv6() {
+    fn connection_takes_16_or_32_bytes() {
         type Entry<A> = (ConnectionSerial, Packed<A>);
         assert_eq!(size_of::<Entry<Ipv4Addr>>(), 16);
         assert_eq!(size_of::<Entry<Ipv6Addr>>(), 32);
     }
 
     #[test]
-    fn what_is_put_in_comes_out_whatever_its_kind_and_once() {
+    fn connections_are_removed_once() {
         let mut connections = Connections::default();
         for address in ["192.0.2.1", "2001:db8::1"] {
             let connection = connection(address);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_try_is_known_until_somebody_gets_in_or_the_connection_is_gone() {
+    fn try_is_known_until_login_or_close() {
         let mut connections = Connections::default();
         connections.set_last_try(ANN, "nobody");
         assert_eq!(connections.last_try(ANN), None, "there is no connection");
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_noted_as_turned_away_and_forgotten_when_they_go() {
+    fn rejected_connections_are_forgotten_on_close() {
         let mut connections = Connections::default();
         let key = |serial| (0, ConnectionSerial(serial));
         for serial in [1, 1, 2, 3] {

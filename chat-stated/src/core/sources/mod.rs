@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_so_many_connections_over_all_workers_and_others_have_theirs() {
+    fn address_limit_spans_all_workers() {
         let mut sources = Sources::new(limits());
         for serial in 0..3 {
             assert_eq!(
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_64_of_ipv6_is_one_source_whatever_its_addresses() {
+    fn ipv6_64_is_one_source() {
         let mut sources = Sources::new(limits());
         for serial in 0..4 {
             let address = ip(&format!("2001:db8::{serial}"));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_totals_spare_nobody_and_the_rest_spares_who_is_trusted() {
+    fn trusted_sources_obey_only_totals() {
         let mut sources = Sources::new(limits());
         for serial in 0..7 {
             assert_eq!(sources.open(key(0, serial), ip("127.0.0.1")), Ok(()));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn who_logs_in_makes_room_for_others_of_the_same_source() {
+    fn login_frees_unauthenticated_place() {
         let mut sources = Sources::new(SourceLimits {
             source_unauthenticated: 1,
             ..limits()
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_is_counted_and_never_twice() {
+    fn resumed_connections_are_counted_once() {
         let mut sources = Sources::new(limits());
         for serial in 0..5 {
             sources.take_in(key(0, serial), ip("192.0.2.1"), serial % 2 == 0);
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_count_by_source_and_right_ones_do_not() {
+    fn only_failed_tries_count_by_source() {
         let mut sources = Sources::new(limits());
         let (ann, other) = (ip("2001:db8::1"), ip("2001:db8::2"));
         let elsewhere = ip("2001:db8:1::1");
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn registrations_count_by_source_and_a_flood_of_sources_takes_no_more_memory() {
+    fn registrations_count_by_source() {
         let mut sources = Sources::new(limits());
         assert!(sources.may_register(ip("192.0.2.1"), 0));
         assert!(!sources.may_register(ip("192.0.2.1"), 0));

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_is_its_own_source_and_an_ipv6_address_one_of_many() {
+    fn source_is_ipv4_address_or_ipv6_64() {
         let mut tally = Tally::default();
         let (ann, bob, other) = (ip("2001:db8::1"), ip("2001:db8::2"), ip("192.0.2.1"));
         tally.add(ann, false);

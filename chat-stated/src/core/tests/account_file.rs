@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_account_file_that_cannot_be_made_is_tried_again_later_not_at_once() {
+fn failed_account_file_is_retried_later() {
     let (mut core, ticket) = with_registration();
     for attempt in 0..3 {
         core.account_file_missing(vec![ticket]);
@@ -21,7 +21,7 @@ fn an_account_file_that_cannot_be_made_is_tried_again_later_not_at_once() {
 }
 
 #[test]
-fn a_line_on_its_way_to_the_account_file_is_not_added_twice() {
+fn line_in_flight_is_not_added_twice() {
     let (mut core, ticket) = with_registration();
     // Read by the operator's wish just before the line was written.
     read_file(&mut core, "");
@@ -40,7 +40,7 @@ fn reload(core: &mut Core) -> u64 {
 }
 
 #[test]
-fn what_came_of_the_account_file_is_told_once_what_follows_from_it_holds() {
+fn reload_result_follows_its_effects() {
     let mut core = core_of(State::default());
     let first = reload(&mut core);
     // The one of the start is still on its way.
@@ -84,7 +84,7 @@ fn fill_disk(core: &mut Core) {
 }
 
 #[test]
-fn an_account_file_for_which_there_is_no_room_is_no_success() {
+fn account_file_without_space_fails() {
     let mut core = core_of(State::default());
     settle(&mut core);
     let ticket = reload(&mut core);
@@ -99,7 +99,7 @@ fn an_account_file_for_which_there_is_no_room_is_no_success() {
 }
 
 #[test]
-fn a_reload_does_not_wait_for_room_on_the_disk() {
+fn reload_does_not_wait_for_space() {
     let mut core = core_of(State::default());
     settle(&mut core);
     let ticket = reload(&mut core);

@@ -106,7 +106,7 @@ impl Crowd {
 }
 
 #[test]
-fn a_long_list_takes_many_turns_and_others_wait_for_none() {
+fn long_list_delays_nobody() {
     let mut crowd = Crowd::new(20_000);
     for serial in 1..=100 {
         crowd.ask(
@@ -144,7 +144,7 @@ fn a_long_list_takes_many_turns_and_others_wait_for_none() {
 }
 
 #[test]
-fn a_worker_that_reads_nothing_gets_no_more_lists_and_loses_nothing() {
+fn blocked_worker_gets_no_lists() {
     const CLIENTS: u64 = 20;
     let mut crowd = Crowd::new(10_000);
     let list_bytes = crowd.names.join(" ").len();
@@ -193,7 +193,7 @@ fn a_worker_that_reads_nothing_gets_no_more_lists_and_loses_nothing() {
 }
 
 #[test]
-fn who_leaves_while_a_list_is_made_gets_none() {
+fn closed_connection_gets_no_list() {
     let mut crowd = Crowd::new(20_000);
     crowd.ask(
         1,
@@ -233,7 +233,7 @@ fn who_leaves_while_a_list_is_made_gets_none() {
 }
 
 #[test]
-fn nothing_goes_with_answers_to_a_worker_that_is_behind() {
+fn slow_worker_gets_no_pages_with_answers() {
     let mut worker = Attached::new();
     worker.answered();
     worker.fill_queue(100);

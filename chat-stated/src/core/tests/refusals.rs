@@ -48,7 +48,7 @@ fn guess(serial: u64) -> FromWorker<'static> {
 }
 
 #[test]
-fn a_block_begins_once_whatever_was_under_way() {
+fn block_begins_once_whatever_was_under_way() {
     const GUESSES: u64 = 50;
     let mut worker = Attached::new();
     let guessing = (100..100 + GUESSES).map(|serial| FromWorker::ClientConnected {
@@ -76,7 +76,7 @@ fn a_block_begins_once_whatever_was_under_way() {
 }
 
 #[test]
-fn a_guess_that_comes_again_counts_once() {
+fn guess_that_comes_again_counts_once() {
     let mut worker = Attached::new();
     let opened = FromWorker::ClientConnected {
         connection: ConnectionSerial(100),

@@ -330,14 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledged_message_that_never_came_is_lost() {
+    fn acknowledged_message_that_never_came_is_lost() {
         let mut ledger = ledger_of(3);
         receive_all(&mut ledger, &[0, 2]);
         assert_eq!(violations(ledger), (1, 0, 0));
     }
 
     #[test]
-    fn an_unanswered_message_may_have_come_or_not_but_a_refused_one_may_not() {
+    fn refused_message_must_not_arrive() {
         let mut ledger = Ledger::default();
         for _ in 0..3 {
             ledger.ask();
@@ -350,14 +350,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_twice_in_a_session_is_doubled() {
+    fn message_twice_in_session_is_doubled() {
         let mut ledger = ledger_of(3);
         receive_all(&mut ledger, &[0, 1, 1, 2]);
         assert_eq!(violations(ledger), (0, 1, 0));
     }
 
     #[test]
-    fn a_message_again_after_a_good_end_is_doubled() {
+    fn message_again_after_good_end_is_doubled() {
         let mut ledger = ledger_of(2);
         receive_all(&mut ledger, &[0, 1]);
         ledger.begin_session(MayRepeat::Nothing);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ones_may_come_again_after_a_break() {
+    fn last_ones_may_come_again_after_break() {
         let mut ledger = ledger_of(5);
         receive_all(&mut ledger, &[0, 1, 2]);
         begin_after_break(&mut ledger, &[1, 2, 3]);
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_again_must_be_all_of_the_last_ones() {
+    fn repeats_must_be_the_last_ones() {
         let mut skipped = ledger_of(5);
         receive_all(&mut skipped, &[0, 1, 2, 3]);
         begin_after_break(&mut skipped, &[1, 3, 4]);
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_death_only_the_unconfirmed_may_repeat() {
+    fn after_death_only_unconfirmed_may_repeat() {
         let mut ledger = ledger_of(5);
         receive_all(&mut ledger, &[0, 1, 2, 3]);
         ledger.confirm(1);
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logout_confirms_and_a_broken_worker_forgets() {
+    fn logout_confirms_and_broken_worker_forgets() {
         let mut ledger = ledger_of(2);
         receive_all(&mut ledger, &[0, 1]);
         ledger.begin_session(MayRepeat::Nothing);
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_never_were_are_passed_over_in_repeats() {
+    fn missing_messages_are_skipped_in_repeats() {
         let mut ledger = Ledger::default();
         for _ in 0..4 {
             ledger.ask();
@@ -442,14 +442,14 @@ mod tests {
     }
 
     #[test]
-    fn a_late_message_is_out_of_order() {
+    fn late_message_is_out_of_order() {
         let mut ledger = ledger_of(3);
         receive_all(&mut ledger, &[0, 2, 1]);
         assert_eq!(violations(ledger), (0, 0, 1));
     }
 
     #[test]
-    fn numbers_grow_and_are_never_the_same() {
+    fn numbers_grow_and_are_never_same() {
         let mut ledger = ledger_of(3);
         for (sequence, number) in [(0, 5), (1, 5), (2, 4)] {
             ledger.receive(sequence, Some(number));
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_nobody_sent_is_foreign() {
+    fn message_nobody_sent_is_foreign() {
         let mut ledger = ledger_of(1);
         receive_all(&mut ledger, &[0, 1]);
         let (counts, _) = ledger.close();

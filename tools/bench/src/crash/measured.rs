@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_put_down_to_the_only_kind_that_was_killed_in_it() {
+    fn wait_is_attributed_to_killed_kind() {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let mut measured = Measured::default();

@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_in_which_all_promises_were_kept_is_a_success() {
+    fn kept_promises_are_a_success() {
         let report = report(4, enough());
         assert!(report.is_success(), "{:?}", report.failures());
         let json = report.json();
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn each_broken_promise_is_a_failure() {
+    fn each_broken_promise_is_failure() {
         let broken = |change: fn(&mut Counts)| {
             let mut counts = enough();
             change(&mut counts);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_traffic_is_a_failure() {
+    fn too_little_traffic_is_failure() {
         assert!(!report(0, enough()).is_success());
         let few = Counts {
             acknowledged: 9,

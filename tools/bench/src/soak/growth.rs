@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_up_and_down_does_not_grow() {
+    fn oscillation_is_no_growth() {
         let growth = growth(|second| footprint(30 + second % 3, 20 + 10 * (second % 2)));
         assert_eq!(growth.failures(&footprint(30, 20)), Vec::<String>::new());
         assert_eq!(growth.rate_in_tenth(3).round(), 50.0);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_with_the_messages_is_found() {
+    fn what_grows_with_messages_is_found() {
         let memory = growth(|second| footprint(30 + second, 20));
         assert_eq!(memory.failures(&footprint(50, 20)).len(), Role::ALL.len());
         let disk = growth(|second| footprint(30, 20 + 5 * second));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_was_never_seen_is_a_failure() {
+    fn process_that_was_never_seen_is_failure() {
         let unseen = growth(|_| footprint(0, 20));
         assert_eq!(unseen.failures(&footprint(0, 20)).len(), Role::ALL.len());
     }

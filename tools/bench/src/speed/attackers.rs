@@ -349,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_broken_off_is_reset_and_the_socket_connects_again() {
+    fn broken_connection_reconnects() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap();
         let socket = bound(server, source(7)).unwrap();
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_carries_no_more_than_its_rate() {
+    fn line_carries_no_more_than_its_rate() {
         let mut line = Line::new(8);
         let began_at = Instant::now();
         for _ in 0..50 {

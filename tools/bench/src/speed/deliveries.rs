@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_may_come_in_pieces_and_refusals_are_errors() {
+    fn split_answers_and_refusals_are_handled() {
         let mut answers = Answers::new(Dialect::Chatserv);
         let output = &mut Vec::new();
         assert_eq!(answers.count(b"sent:\n", output).unwrap(), 1);

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_is_answered_with_its_own_token() {
+    fn ping_is_answered_with_its_own_token() {
         assert_eq!(
             Dialect::Irc.pong(b"PING :x\r"),
             Some(b"PONG :x\r\n".to_vec())

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn medians_and_ranges_are_told_on_one_line() {
+    fn medians_and_ranges_fit_one_line() {
         assert_eq!(
             sample().text(),
             "relay chatserv pairs=50: msgs/s 200 k (100 k to 300 k), CPU s/M 1.50 (1.50 to 1.50)"

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_started_on_the_servers_core_stays_there() {
+    fn process_stays_on_servers_core() {
         let placement = Placement::choose(false).unwrap();
         let Some(cores) = placement.cores else {
             return;

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_is_as_long_as_what_is_done() {
+    fn bar_shows_progress() {
         let half = format!("relay [{}{}]  50 % ", "#".repeat(15), ".".repeat(15));
         assert_eq!(line("relay", 0.5), half);
         assert!(line("relay", 7.0).contains("100 %"));

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_to_each_user_is_what_is_expected_there() {
+    fn expected_messages_match_sent_ones() {
         for flags in [
             "--queued=1000 --users=7",
             "--queued=5 --users=100",

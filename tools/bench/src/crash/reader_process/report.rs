@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_one_short_line() {
+    fn report_is_one_short_line() {
         let report = Report::Foreign("a\nb\u{1b}".repeat(10_000)).to_string();
         assert!(!report.contains('\n') && report.len() < 4_096, "{report}");
     }
