@@ -104,7 +104,8 @@ impl<V> ConnectionMap<V> {
         0
     }
 
-    /// Makes two runs of one that is full; where `serial`, which was to stand at `at`, is to stand now: not before its run.
+    /// Makes two runs of one that is full; where `serial`, which was to stand at `at`, is to stand now: not before its
+    /// run.
     fn split(&mut self, run: usize, at: usize, serial: ConnectionSerial) -> (usize, usize) {
         let full = &mut self.runs[run].entries;
         if at == full.len() {

@@ -25,7 +25,8 @@ pub enum OnExposure {
 #[derive(Debug, Error)]
 pub enum ExposureError {
     /// Others can get at it.
-    #[error("others can get at {} (mode {mode:04o}): chmod go= it, or leave --strict-permissions (CHAT_STRICT_PERMISSIONS) out", path.display())]
+    #[error("others can get at {} (mode {mode:04o}): chmod go= it, or leave --strict-permissions \
+        (CHAT_STRICT_PERMISSIONS) out", path.display())]
     Exposed {
         /// The file or directory.
         path: PathBuf,

@@ -183,8 +183,8 @@ pub struct Settings {
     )]
     pub checkpoint_every_entries: u64,
 
-    /// Maximum bytes of text of waiting messages in memory; the other texts are read from the disk [default: 64 MiB, but
-    /// at most a sixteenth of the available memory]
+    /// Maximum bytes of text of waiting messages in memory; the other texts are read from the disk [default: 64 MiB,
+    /// but at most a sixteenth of the available memory]
     #[arg(long, value_name = "BYTES", env = "CHAT_RESIDENT_TEXT_BYTES")]
     pub resident_text_bytes: Option<u64>,
 

@@ -1,14 +1,15 @@
-//! How fast untrusted clients' connections are taken, so that those who are served already notice little of many who come.
+//! How fast untrusted clients' connections are taken, so that those who are served already notice little of many who
+//! come.
 //!
-//! Where a connection comes from is known only once it is taken: while untrusted clients come too fast, the kernel keeps all that
-//! come at that listener, and those of trusted sources wait with them.
+//! Where a connection comes from is known only once it is taken: while untrusted clients come too fast, the kernel
+//! keeps all that come at that listener, and those of trusted sources wait with them.
 
 use chat_node::limits::token_bucket::{Rate, TokenBucket};
 
 /// Most that are taken from a listener in a turn; then the clients have theirs.
 const MOST_IN_A_TURN: usize = 8;
-/// Who is not served counts as so many in a turn. What is done for those who are is cheaper together; for the others, what
-/// the state daemon has answered meanwhile would only wait longer.
+/// Who is not served counts as so many in a turn. What is done for those who are is cheaper together; for the others,
+/// what the state daemon has answered meanwhile would only wait longer.
 const UNSERVED_AS: usize = 4;
 /// So many that are refused as soon as they come cost as much time as one that is served.
 const REFUSED_AS_ONE: u32 = 4;

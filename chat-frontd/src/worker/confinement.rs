@@ -12,7 +12,8 @@ const BASE_BYTES: u64 = 512 * 1024 * 1024;
 /// What a client takes beside the texts that wait for it, with as much to spare.
 const BYTES_A_CLIENT: u64 = 64 * 1024;
 
-/// What is set at a client's socket. Others, set at the listening sockets that all workers share, would harm the others.
+/// What is set at a client's socket. Others, set at the listening sockets that all workers share, would harm the
+/// others.
 const CLIENT_OPTIONS: &[(i32, i32)] = &[
     (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
     (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),

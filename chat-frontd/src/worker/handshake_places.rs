@@ -89,7 +89,8 @@ impl Places {
         self.speaking.remove(serial);
     }
 
-    /// Who has to go so that another may come; `None` if nobody has to. If nobody can go now, when somebody may have to.
+    /// Who has to go so that another may come; `None` if nobody has to. If nobody can go now, when somebody may have
+    /// to.
     pub(super) fn next_to_go(&self, now_ms: u64) -> Result<Option<u64>, u64> {
         if self.speaking.all.len() >= self.count {
             return self.speaking.next_to_go(now_ms).map(Some);

@@ -1,5 +1,6 @@
-//! How many bytes of an untrusted client are read. Lines have their pace in the core; a line without end is none, so what is read
-//! has one of its own. It slows nobody whose lines are taken: it allows as many, each as long as one may be.
+//! How many bytes of an untrusted client are read. Lines have their pace in the core; a line without end is none, so
+//! what is read has one of its own. It slows nobody whose lines are taken: it allows as many, each as long as one may
+//! be.
 
 use chat_node::limits::token_bucket::{Rate, TokenBucket};
 

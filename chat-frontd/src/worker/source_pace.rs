@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use chat_node::limits::network::source_of;
 use chat_node::limits::token_bucket::{Rate, TokenBucket};
 
-/// Sources that are remembered. Those beyond are not held to their pace, only to that of all: a flood from so many is to
-/// keep nobody out who comes from elsewhere.
+/// Sources that are remembered. Those beyond are not held to their pace, only to that of all: a flood from so many is
+/// to keep nobody out who comes from elsewhere.
 const MAX_SOURCES: usize = 16_384;
 /// Those that are as good as new are forgotten so often.
 const FORGET_MS: u64 = 1_000;

@@ -1,7 +1,7 @@
 //! TLS between a client's socket and its dialogue: bytes in, bytes out; knows neither.
 //!
-//! Nothing is kept while nothing is under way: a record that came in part, and what the kernel has not taken, are the only
-//! buffers.
+//! Nothing is kept while nothing is under way: a record that came in part, and what the kernel has not taken, are the
+//! only buffers.
 
 use std::sync::Arc;
 

@@ -31,8 +31,8 @@ pub struct Acceptance {
 }
 
 /// Sorts the changes that a file asks for. Fails, in words, if none of them may be made: most accounts would be
-/// disabled, which is more often an accident than a wish; unless an operator has said that it is meant. `is_known` says whether a
-/// name is that of an account.
+/// disabled, which is more often an accident than a wish; unless an operator has said that it is meant. `is_known` says
+/// whether a name is that of an account.
 pub fn accept(
     file: &ParsedAccounts,
     is_meant: bool,

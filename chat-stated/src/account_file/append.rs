@@ -29,7 +29,8 @@ pub enum AppendError {
     #[error("cannot append to the account file {}: it is missing", .0.display())]
     Missing(PathBuf),
     /// Another process does not give it free.
-    #[error("cannot append to the account file {}: another process has held its lock for {waited_ms} ms (see lslocks)", path.display())]
+    #[error("cannot append to the account file {}: another process has held its lock for {waited_ms} ms (see \
+        lslocks)", path.display())]
     Locked {
         /// The file.
         path: PathBuf,

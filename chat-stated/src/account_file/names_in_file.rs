@@ -61,8 +61,8 @@ impl NamesInFile {
         }
     }
 
-    /// Whether the name stands in the file at `path`. Says no without a look if the file is as it was read, and the state
-    /// has taken in all of it: then the state knows better.
+    /// Whether the name stands in the file at `path`. Says no without a look if the file is as it was read, and the
+    /// state has taken in all of it: then the state knows better.
     pub(super) fn has(
         &mut self,
         path: &Path,

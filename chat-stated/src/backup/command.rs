@@ -46,8 +46,8 @@ pub enum StorageCommand {
     },
     /// Go on with a stopped daemon's journal though nothing says any more how far it went: exit status 0 done, 2 not
     ///
-    /// For when the start names journal.mark and journal.mark2 as missing or unreadable, and there is no backup. Messages at
-    /// the journal's end that were acknowledged may be missing: nobody can tell.
+    /// For when the start names journal.mark and journal.mark2 as missing or unreadable, and there is no backup.
+    /// Messages at the journal's end that were acknowledged may be missing: nobody can tell.
     AcceptJournal,
 }
 

@@ -1,8 +1,8 @@
 //! How a backup is written down, and read again. Pure: bytes in and out, no disk.
 //!
-//! A backup begins with sixteen bytes of magic and a format number. Frames follow: a kind (one byte), the length
-//! of the content (`u32`, little endian), the content, and a checksum over all that and the frame's number. So damage is
-//! found where it is. The last frame counts the others and bears a digest over every byte before it.
+//! A backup begins with sixteen bytes of magic and a format number. Frames follow: a kind (one byte), the length of the
+//! content (`u32`, little endian), the content, and a checksum over all that and the frame's number. So damage is found
+//! where it is. The last frame counts the others and bears a digest over every byte before it.
 
 use std::io::{self, ErrorKind, Read, Write};
 

@@ -67,8 +67,8 @@ pub trait RecordSink {
     /// Whether this page of texts is wanted. It is there, and is asked for once.
     fn wants_texts(&mut self, page: u64) -> bool;
 
-    /// A page of texts that was wanted is damaged: whether the other records are of use without it. It is named in the log
-    /// then, and again whenever it is read.
+    /// A page of texts that was wanted is damaged: whether the other records are of use without it. It is named in the
+    /// log then, and again whenever it is read.
     fn does_without_texts(&mut self, _page: u64) -> bool {
         false
     }

@@ -12,8 +12,8 @@ use chat_model::ConnectionId;
 /// Names a worker's connection for the loop and the core.
 pub type LinkId = usize;
 
-/// A worker that has left so much unread is behind: it is not read, and gets nothing that may be long, until it has taken
-/// some of it.
+/// A worker that has left so much unread is behind: it is not read, and gets nothing that may be long, until it has
+/// taken some of it.
 const MAX_UNREAD_BYTES: usize = 8 * 1024 * 1024;
 
 /// A worker's connection.

@@ -13,7 +13,8 @@ use chat_model::{ConnectionId, RequestName};
 const RETRY_MS: u64 = 1_000;
 /// The same where a file may not grow. It takes readers and a whole checkpoint to change that.
 const FILE_SIZE_RETRY_MS: u64 = 5_000;
-/// So long nothing must lack room before a file that may not grow is no longer warned of: it lets a little pass now and then.
+/// So long nothing must lack room before a file that may not grow is no longer warned of: it lets a little pass now and
+/// then.
 const SETTLED_MS: u64 = 2_000;
 
 /// How much room there is on the disk, as far as that is known.
@@ -66,8 +67,8 @@ impl Space {
         }
     }
 
-    /// Whether there is a reserve to be given up, or it is about to give room: it is being given up, or was tried to be taken again
-    /// and took what was left for a moment.
+    /// Whether there is a reserve to be given up, or it is about to give room: it is being given up, or was tried to be
+    /// taken again and took what was left for a moment.
     fn may_get_room(&self) -> bool {
         !matches!(self.room, Room::Low { try_at_ms: Some(_) })
     }

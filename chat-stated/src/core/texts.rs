@@ -90,8 +90,8 @@ pub struct MissingTexts {
 }
 
 impl Core {
-    /// Keeps a page until its texts were read. Another one of the same client that waits still is answered with nothing:
-    /// its worker asks for one after the other.
+    /// Keeps a page until its texts were read. Another one of the same client that waits still is answered with
+    /// nothing: its worker asks for one after the other.
     pub(super) fn park_page(&mut self, page: AskedPage) {
         self.text_reads.last_ticket += 1;
         let ticket = self.text_reads.last_ticket;
@@ -183,8 +183,9 @@ impl Core {
         })
     }
 
-    /// Ends a session that can be given nothing more: the next message for it is damaged. To go on behind that would take
-    /// it out of the queue unread. The worker is told once the session has ended: its client may log in at once then.
+    /// Ends a session that can be given nothing more: the next message for it is damaged. To go on behind that would
+    /// take it out of the queue unread. The worker is told once the session has ended: its client may log in at once
+    /// then.
     fn end_held_up(&mut self, page: AskedPage, number: MessageNumber) {
         let Some(connection) = self.connection(page.link, page.serial) else {
             return;
@@ -246,8 +247,8 @@ impl Core {
         }
     }
 
-    /// Texts were read. Those that are damaged, and what waits behind them, are held back from now on. An error means that
-    /// the checkpoint lacks one that must be there; it is held back as well.
+    /// Texts were read. Those that are damaged, and what waits behind them, are held back from now on. An error means
+    /// that the checkpoint lacks one that must be there; it is held back as well.
     ///
     /// Messages may have been read meanwhile, by whoever, and pages may have made way for others: what is still wanted
     /// and was not found is looked for where it is now.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-/// Why stored state cannot be used. Nothing of a damaged file is ever served. Each text is whole: no error has another as its
-/// source, which would be told twice.
+/// Why stored state cannot be used. Nothing of a damaged file is ever served. Each text is whole: no error has another
+/// as its source, which would be told twice.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The content is not what was written.
@@ -44,7 +44,8 @@ pub enum StorageError {
         /// Why.
         cause: NoRoom,
     },
-    /// A file that is in use does not stand under its name any more: the next process would not find what is written to it.
+    /// A file that is in use does not stand under its name any more: the next process would not find what is written to
+    /// it.
     #[error(
         "{} {what} while the server was using it: what is stored there would be lost, so the server has stopped. Put it \
          back as it was; or stop the server (scripts/stop) and restore a backup",

@@ -29,7 +29,8 @@ impl CommitTimes {
         self.times.add(took);
         if took >= SLOW && self.may_warn(began_at) {
             log::warn!(
-                "a commit took {:.1} s, and everybody who asked for a change waited for it (is the disk slow, or busy with something else?)",
+                "a commit took {:.1} s, and everybody who asked for a change waited for it (is the disk slow, or busy \
+                 with something else?)",
                 took.as_secs_f64()
             );
         }
@@ -56,7 +57,8 @@ impl CommitTimes {
     }
 }
 
-/// What the log says of a process's commits when it ends in good order: from the first byte written to all of them on disk.
+/// What the log says of a process's commits when it ends in good order: from the first byte written to all of them on
+/// disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitSummary {
     /// How many there were.

@@ -118,8 +118,8 @@ impl JournalSnapshot {
     }
 }
 
-/// Makes the file of a journal, durably and in place of any other, that goes on after `log_base` with the rows that `fill`
-/// gives, in order. It ends early with its own error, and then no file was made.
+/// Makes the file of a journal, durably and in place of any other, that goes on after `log_base` with the rows that
+/// `fill` gives, in order. It ends early with its own error, and then no file was made.
 pub fn create_journal<E: From<StorageError>>(
     dir: &Path,
     log_base: LogBase,

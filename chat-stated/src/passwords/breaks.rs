@@ -1,8 +1,10 @@
-//! Breaks of a thread that computes for long: now and then it sleeps for a moment, so that whoever waits for its core has it.
+//! Breaks of a thread that computes for long: now and then it sleeps for a moment, so that whoever waits for its core
+//! has it.
 //!
-//! A scheduler that shares a core fairly lets one who has just had more than its share wait until it looks again: up to a tick,
-//! whatever the priorities are. When somebody sleeps it looks at once. Argon2 cannot be asked to stop now and then, so a timer's signal does
-//! it: SIGURG, which nothing else here uses, and which does nothing where nobody handles it.
+//! A scheduler that shares a core fairly lets one who has just had more than its share wait until it looks again: up to
+//! a tick, whatever the priorities are. When somebody sleeps it looks at once. Argon2 cannot be asked to stop now and
+//! then, so a timer's signal does it: SIGURG, which nothing else here uses, and which does nothing where nobody handles
+//! it.
 #![allow(unsafe_code)]
 
 use std::sync::Once;
@@ -24,8 +26,8 @@ const SIGNAL: Signal = Signal::SIGURG;
 /// From the end of a break to the next.
 const WORK: Duration = Duration::from_micros(200);
 const REST: Duration = Duration::from_micros(20);
-/// Whoever waited long for the core on return from a break finds the next signal there already, and must get on all the same:
-/// no break before so much work.
+/// Whoever waited long for the core on return from a break finds the next signal there already, and must get on all the
+/// same: no break before so much work.
 const LEAST_WORK: Duration = Duration::from_micros(100);
 /// By default the kernel may let a thread sleep 50 us longer than it asked.
 const TIMER_SLACK_NS: u64 = 1;
@@ -33,8 +35,8 @@ const TIMER_SLACK_NS: u64 = 1;
 const NEVER_NS: u64 = u64::MAX;
 
 thread_local! {
-    /// The processor time of this thread at which it may take its next break. Neither made when first asked for nor dropped, and
-    /// so there for a signal handler at any time.
+    /// The processor time of this thread at which it may take its next break. Neither made when first asked for nor
+    /// dropped, and so there for a signal handler at any time.
     static BREAK_DUE_NS: AtomicU64 = const { AtomicU64::new(NEVER_NS) };
 }
 
@@ -73,8 +75,8 @@ fn log_refusal(error: Errno) {
 fn timer_of_this_thread() -> nix::Result<Timer> {
     let handler = SigHandler::Handler(take_break);
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handler makes system calls only that may be made in one, allocates and locks nothing, touches an atomic of its own
-    // thread only, and leaves errno as it was. On a thread that does not work it does nothing.
+    // SAFETY: the handler makes system calls only that may be made in one, allocates and locks nothing, touches an
+    // atomic of its own thread only, and leaves errno as it was. On a thread that does not work it does nothing.
     unsafe { sigaction(SIGNAL, &action) }?;
     SigSet::from(SIGNAL).thread_unblock()?;
     set_timerslack(TIMER_SLACK_NS)?;
@@ -107,7 +109,8 @@ impl<'a> Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // No time at all stops it. A signal that is on its way comes before this returns, or finds that no break is due.
+        // No time at all stops it. A signal that is on its way comes before this returns, or finds that no break is
+        // due.
         let never = Expiration::OneShot(TimeSpec::new(0, 0));
         if let Err(error) = self.timer.set(never, TimerSetTimeFlags::empty()) {
             log_refusal(error);

@@ -1,5 +1,5 @@
-//! Lowers the priority of one thread: calls that the standard library and nix do not have. A nice value that is higher already
-//! is kept, since raising the priority is not for everybody and is not what is wanted.
+//! Lowers the priority of one thread: calls that the standard library and nix do not have. A nice value that is higher
+//! already is kept, since raising the priority is not for everybody and is not what is wanted.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -8,14 +8,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc;
 
-/// Sets the nice value of the calling thread: -20 to 19, the highest gives way to all others. On Linux it belongs to a thread.
-/// A higher one stays.
+/// Sets the nice value of the calling thread: -20 to 19, the highest gives way to all others. On Linux it belongs to a
+/// thread. A higher one stays.
 pub fn set_nice(nice: i32) -> io::Result<()> {
     set_policy(libc::SCHED_OTHER, nice, Duration::ZERO)
 }
 
-/// Makes the calling thread one that computes for long: others that wake on its core need not wait until its slice is over.
-/// Linux before 6.12 knows no slices of threads, and takes the nice value only.
+/// Makes the calling thread one that computes for long: others that wake on its core need not wait until its slice is
+/// over. Linux before 6.12 knows no slices of threads, and takes the nice value only.
 pub fn set_batch(nice: i32, slice: Duration) -> io::Result<()> {
     set_policy(libc::SCHED_BATCH, nice, slice)
 }

@@ -51,7 +51,8 @@ fn decode_within<'a, T: Deserialize<'a>, const LIMIT: usize>(rest: &mut &'a [u8]
 mod tests {
     use super::*;
 
-    /// Found by fuzzing: a length of a text in a backup whose checksums were right ended the process for want of memory.
+    /// Found by fuzzing: a length of a text in a backup whose checksums were right ended the process for want of
+    /// memory.
     #[test]
     fn impossible_length_allocates_nothing() {
         for length in [u64::MAX, 1 << 60, 1 << 40] {

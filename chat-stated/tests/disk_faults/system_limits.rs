@@ -1,5 +1,5 @@
-//! What the system lets nobody write, for a reason other than a full disk: a quota, the size of a file, a file system that has
-//! become read-only. It is told at once, reading goes on, and so does all else when it is over.
+//! What the system lets nobody write, for a reason other than a full disk: a quota, the size of a file, a file system
+//! that has become read-only. It is told at once, reading goes on, and so does all else when it is over.
 
 use chat_model::{NameList, Outcome};
 use std::time::{Duration, Instant};

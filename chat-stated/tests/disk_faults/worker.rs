@@ -76,8 +76,8 @@ struct Client {
     progress: Progress,
     /// The last message that came over this link.
     taken: MessageNumber,
-    /// Replies whose messages are not all there yet, each with its line and the last message that belongs to it. For the
-    /// first of them a page was asked for.
+    /// Replies whose messages are not all there yet, each with its line and the last message that belongs to it. For
+    /// the first of them a page was asked for.
     incomplete: VecDeque<(u64, Reply, MessageNumber)>,
 }
 

@@ -12,8 +12,8 @@ use super::worker::{Client, SENT, Worker, broadcast, texts};
 /// More than a checkpoint takes at once without waiting.
 const MESSAGES: usize = 3_000;
 
-/// Records of the current checkpoint, of pages with texts and of pages whose messages were read meanwhile; nothing while
-/// there is none that holds messages.
+/// Records of the current checkpoint, of pages with texts and of pages whose messages were read meanwhile; nothing
+/// while there is none that holds messages.
 fn pages(daemon: &Daemon) -> Option<(usize, usize)> {
     let checkpoint = CheckpointSnapshot::of_running(&daemon.run_dir().join("state")).ok()?;
     let (mut with_texts, mut read) = (0, 0);

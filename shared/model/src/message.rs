@@ -5,8 +5,8 @@ use super::text;
 
 /// Longest text, in bytes; far longer than a line of a client may be.
 pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
-/// Longest names of all recipients of a message, in bytes, with one byte between two names; as long as a line of a client
-/// may be.
+/// Longest names of all recipients of a message, in bytes, with one byte between two names; as long as a line of a
+/// client may be.
 pub const MAX_RECIPIENTS_BYTES: usize = 64 * 1024;
 
 /// Whether something can be stored as a message, and read again with others in one frame.

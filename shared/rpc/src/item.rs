@@ -52,8 +52,8 @@ pub enum FromWorker<'a> {
     ClientConnected {
         /// Which.
         connection: ConnectionSerial,
-        /// Where the client comes from. Unspecified for one that is known, and of whom the worker knows no more than that it
-        /// is trusted.
+        /// Where the client comes from. Unspecified for one that is known, and of whom the worker knows no more than
+        /// that it is trusted.
         address: IpAddr,
         /// It was there before the daemon was: it is counted, and not rejected.
         is_known: bool,
@@ -174,8 +174,8 @@ pub enum ToWorker<'a> {
         /// Which.
         connection: ConnectionSerial,
     },
-    /// There are too many connections, in all or from there. The worker says so to the client and closes; requests of this
-    /// connection are not answered any more.
+    /// There are too many connections, in all or from there. The worker says so to the client and closes; requests of
+    /// this connection are not answered any more.
     Reject {
         /// Which.
         connection: ConnectionSerial,

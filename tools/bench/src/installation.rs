@@ -406,8 +406,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// An address nobody listens at. It lies below the ports that are given to outgoing connections, so that it is still free
-/// when a daemon that was killed listens there again.
+/// An address nobody listens at. It lies below the ports that are given to outgoing connections, so that it is still
+/// free when a daemon that was killed listens there again.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     const FIRST: u32 = 12_000;
     const COUNT: u32 = 20_000;

@@ -16,7 +16,8 @@ fn parse<T: Args>(flags: &str) -> T {
     Flags::parse_from(["bench"].into_iter().chain(flags.split_whitespace())).options
 }
 
-/// Flags for one run with the programs that were built with this test. Others run at the same time, so nobody keeps to a core.
+/// Flags for one run with the programs that were built with this test. Others run at the same time, so nobody keeps to
+/// a core.
 fn of_server(flags: &str) -> String {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_chat-bench"));
     let dir = program.parent().expect("a program is in a directory");

@@ -1,7 +1,7 @@
 //! Fuzz targets: everything in chatserv that takes in bytes from outside, and what must hold whatever they are.
 //!
-//! A target is a plain function of bytes that panics if something does not hold. The same functions are run in two ways: by
-//! `cargo test -p chat-fuzz`, over the kept corpus and some thousand mutations of it from fixed seeds; and by
+//! A target is a plain function of bytes that panics if something does not hold. The same functions are run in two
+//! ways: by `cargo test -p chat-fuzz`, over the kept corpus and some thousand mutations of it from fixed seeds; and by
 //! `scripts/fuzz`, for as long as one likes, guided by coverage.
 
 pub mod choices;

@@ -1,4 +1,5 @@
-//! A parent of processes: the real [`ChildSet`] decides when its children begin; its turns and its own life are simulated.
+//! A parent of processes: the real [`ChildSet`] decides when its children begin; its turns and its own life are
+//! simulated.
 
 use chat_node::process::identity::ProcessIdentity;
 use chat_node::supervisor::{Action, ChildSet, LONGEST_WAIT_MS, Now};

@@ -230,7 +230,8 @@ impl EventLoop {
         true
     }
 
-    /// Whether a source is to be refused one more connection. A balancer stands for nobody when it looks whether we live.
+    /// Whether a source is to be refused one more connection. A balancer stands for nobody when it looks whether we
+    /// live.
     fn comes_too_fast(&mut self, source: IpAddr) -> bool {
         let is_spared = self.trusted.contains(source) || self.balancers.contains(source);
         !is_spared && !self.source_pace.may_come(source, self.now_ms)

@@ -113,7 +113,8 @@ pub struct Kill {
     pub pause: Duration,
 }
 
-/// Draws the kills one after another. Half of them aim: they come shortly after something was sent, when there is most to lose.
+/// Draws the kills one after another. Half of them aim: they come shortly after something was sent, when there is most
+/// to lose.
 #[derive(Debug)]
 pub struct Schedule {
     random: Random,

@@ -72,8 +72,8 @@ pub enum MayRepeat {
     Everything,
 }
 
-/// Whether messages that the reader has seen may come again. They are then the last ones it has seen, in their order, before
-/// anything new.
+/// Whether messages that the reader has seen may come again. They are then the last ones it has seen, in their order,
+/// before anything new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repeats {
     Forbidden,

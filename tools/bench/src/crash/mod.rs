@@ -96,8 +96,8 @@ pub struct Options {
     )]
     pub window: usize,
 
-    /// Storm over what runs in this directory, started by scripts/start; accounts are added to its account file, and stay
-    /// [default: an installation of its own in a temporary directory]
+    /// Storm over what runs in this directory, started by scripts/start; accounts are added to its account file, and
+    /// stay [default: an installation of its own in a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
 

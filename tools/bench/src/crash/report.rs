@@ -117,7 +117,8 @@ impl Report {
             counts.received, counts.repeated
         ));
         line(format_args!(
-            "  connections     {} closed with their worker, {} closed before their worker was known, {} closed unexpectedly",
+            "  connections     {} closed with their worker, {} closed before their worker was known, {} closed \
+             unexpectedly",
             measured.closed_by_kill, measured.closed_unknown, measured.closed_unexpectedly
         ));
         line(format_args!(

@@ -1,7 +1,7 @@
 //! `chat-bench hot-path`: what is done for every message, over and over, for `scripts/instructions` to count.
 //!
-//! Counted are the instructions of twice as many rounds, less those of as many: so neither the preparation nor the growth
-//! of buffers is in the figure, and it does not matter what the compiler puts where.
+//! Counted are the instructions of twice as many rounds, less those of as many: so neither the preparation nor the
+//! growth of buffers is in the figure, and it does not matter what the compiler puts where.
 
 mod codec;
 mod session;

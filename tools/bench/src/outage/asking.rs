@@ -104,8 +104,8 @@ impl Asking {
         self.turn_until(crowd, |_| Instant::now() >= end)
     }
 
-    /// Until each has had two answers more. The first may have been under way when the process that gave it was killed; the
-    /// second was asked for after that.
+    /// Until each has had two answers more. The first may have been under way when the process that gave it was killed;
+    /// the second was asked for after that.
     pub(super) fn until_all_are_answered(&mut self, crowd: &mut Crowd) -> anyhow::Result<()> {
         let before: Vec<u32> = self.clients.iter().map(|client| client.answers).collect();
         self.turn_until(crowd, |asking| {

@@ -1,4 +1,5 @@
-//! `chat-bench outage`: how long clients wait for an answer when the state process is killed while very many messages wait.
+//! `chat-bench outage`: how long clients wait for an answer when the state process is killed while very many messages
+//! wait.
 
 mod asking;
 pub mod report;
@@ -27,8 +28,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Queues messages, kills the state process again and again, and tells how long clients then wait for an answer
 ///
 /// Clients who are logged in send messages to themselves all the time, the next one when the last is answered. Of each
-/// client and kill the longest of its waits is taken. The kills are so far apart that the supervisor starts the next process at
-/// once. Exit status: 0 every client was answered and no connection closed, 1 not.
+/// client and kill the longest of its waits is taken. The kills are so far apart that the supervisor starts the next
+/// process at once. Exit status: 0 every client was answered and no connection closed, 1 not.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// Messages that wait

@@ -95,8 +95,8 @@ pub struct Options {
     pub run: RunOptions,
 }
 
-/// Sends and reads, and tells what came of it. An error means that a message did not come as it should, or that it could
-/// not go on.
+/// Sends and reads, and tells what came of it. An error means that a message did not come as it should, or that it
+/// could not go on.
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     chat_node::limits::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
     let programs = options.run.programs_dir()?;

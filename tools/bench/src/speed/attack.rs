@@ -1,9 +1,10 @@
 //! `chat-bench attack`: what those who are logged in notice of an attack.
 //!
-//! Quiet and attack take turns on one server, and a fetch is timed from when it was due, not from when it could be sent. The
-//! server has a core of its own, with all that it does. The attackers have what the clients leave them of the other, since
-//! their work would be done on another machine: they run only while no client wants it. What they disturb there all the same
-//! is told by a decoy, where that can be: a turn in which they attack a port on which nobody is served.
+//! Quiet and attack take turns on one server, and a fetch is timed from when it was due, not from when it could be
+//! sent. The server has a core of its own, with all that it does. The attackers have what the clients leave them of the
+//! other, since their work would be done on another machine: they run only while no client wants it. What they disturb
+//! there all the same is told by a decoy, where that can be: a turn in which they attack a port on which nobody is
+//! served.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, TcpListener};
@@ -35,11 +36,12 @@ const FLAGS: [&str; 2] = ["--trusted", "none"];
 
 /// Clients that `fetch` at a steady pace: how long do the answers take in quiet, and under an attack?
 ///
-/// Both take turns on the same server, several times in a run; a fetch is timed from when it was due. Attackers run only
-/// while no client wants their core (SCHED_IDLE), because in earnest they are other machines, and send no more than a line of
+/// Both take turns on the same server, several times in a run; a fetch is timed from when it was due. Attackers run
+/// only while no client wants their core (SCHED_IDLE), because in earnest they are other machines, and send no more
+/// than a line of
 /// --line-mbits carries. What the server does counts in full: it has a core of its own. The first second of each attack,
-/// with what the server allows at once, is told on its own and is in no other figure. Attackers who need no answers have a turn
-/// against a decoy, too, which is not the server: what the clients wait for then is this machine.
+/// with what the server allows at once, is told on its own and is in no other figure. Attackers who need no answers
+/// have a turn against a decoy, too, which is not the server: what the clients wait for then is this machine.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// What is the same in all measurements.

@@ -309,8 +309,8 @@ impl Attacker {
     }
 }
 
-/// Resets a connection and keeps its socket for the next one. A socket that is closed is tidied up later by the kernel, on the
-/// clients' core and the server's, which has them wait for what in earnest another machine does.
+/// Resets a connection and keeps its socket for the next one. A socket that is closed is tidied up later by the kernel,
+/// on the clients' core and the server's, which has them wait for what in earnest another machine does.
 fn break_off(socket: &Socket) -> anyhow::Result<()> {
     let nobody = libc::sockaddr_in {
         sin_family: libc::AF_UNSPEC as libc::sa_family_t,

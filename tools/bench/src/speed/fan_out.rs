@@ -17,7 +17,8 @@ use super::traffic::{Stopwatch, Traffic, flow, flow_until};
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Plan};
 
-/// One client sends to all who are online (`broadcast`, or a channel of IRC): how many deliveries are there in a second?
+/// One client sends to all who are online (`broadcast`, or a channel of IRC): how many deliveries are there in a
+/// second?
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// What is the same in all measurements.

@@ -41,7 +41,8 @@ pub struct Options {
     )]
     pub pairs: usize,
 
-    /// Messages a second [default: a share of what a relay of these pairs with one undelivered each reaches, measured before]
+    /// Messages a second [default: a share of what a relay of these pairs with one undelivered each reaches, measured
+    /// before]
     #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub rate: Option<u64>,
 

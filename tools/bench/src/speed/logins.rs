@@ -13,7 +13,8 @@ use super::traffic::Stopwatch;
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Hashing, Plan};
 
-/// Clients that log in, with passwords: how many in a second, warm (again since the start) and cold (for the first time)?
+/// Clients that log in, with passwords: how many in a second, warm (again since the start) and cold (for the first
+/// time)?
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// What is the same in all measurements.

@@ -29,8 +29,8 @@ impl Placement {
         Ok(Self { cores })
     }
 
-    /// Does something on the server's core, which processes that are started meanwhile keep to. The rest of this process
-    /// is then on the load's.
+    /// Does something on the server's core, which processes that are started meanwhile keep to. The rest of this
+    /// process is then on the load's.
     pub fn on_server_core<T>(self, work: impl FnOnce() -> T) -> anyhow::Result<T> {
         let Some(Cores { server, load }) = self.cores else {
             return Ok(work());

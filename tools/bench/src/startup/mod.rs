@@ -113,8 +113,8 @@ impl Options {
     }
 }
 
-/// Queues, stops, starts and reads, and tells how long it took. An error means that a message did not come as it should,
-/// or that it could not go on.
+/// Queues, stops, starts and reads, and tells how long it took. An error means that a message did not come as it
+/// should, or that it could not go on.
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     chat_node::limits::descriptor_limit::raise().context("cannot raise the descriptor limit")?;
     let programs = options.run.programs_dir()?;

@@ -1,5 +1,5 @@
-//! The account file: any bytes are read; what it says and what the state has are brought together, whatever is lost on the
-//! way; and an append loses nothing that was there.
+//! The account file: any bytes are read; what it says and what the state has are brought together, whatever is lost on
+//! the way; and an append loses nothing that was there.
 
 use std::collections::BTreeSet;
 

@@ -14,7 +14,8 @@ use crate::choices::Choices;
 const MAX_CLIENTS: usize = 3;
 pub(super) const MAX_LINE_BYTES: usize = 64;
 pub(super) const MAX_UNREAD_BYTES: usize = 500;
-/// What may wait for a client, with the answers to the lines it may have under way, and the messages that come meanwhile.
+/// What may wait for a client, with the answers to the lines it may have under way, and the messages that come
+/// meanwhile.
 const MAX_PENDING_BYTES: usize = 256 * 1024;
 const TIME_OUT_MS: u64 = 30_000;
 

@@ -1,6 +1,6 @@
-//! Clients of a worker whose daemon keeps to the RPC, dies, and comes back. Whatever they send and whenever: what they get
-//! is lines without control characters, no more answers than questions, each message once and in order, and nobody is
-//! left waiting.
+//! Clients of a worker whose daemon keeps to the RPC, dies, and comes back. Whatever they send and whenever: what they
+//! get is lines without control characters, no more answers than questions, each message once and in order, and nobody
+//! is left waiting.
 
 use chat_model::text::is_clean;
 

@@ -1,5 +1,5 @@
-//! The TLS front: bytes from untrusted clients, and from clients that did the handshake and then send what they like. What is
-//! read is what was said, or its beginning; nothing is read of what was tampered with.
+//! The TLS front: bytes from untrusted clients, and from clients that did the handshake and then send what they like.
+//! What is read is what was said, or its beginning; nothing is read of what was tampered with.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};

@@ -19,8 +19,8 @@ use nix::time::{ClockId, clock_gettime};
 pub(super) use self::report::Report;
 use super::person::Mode;
 
-/// A reader to which messages are pushed is killed only if it was seen so shortly before. One that the system keeps from
-/// running has messages in its kernel that it did not handle, and `push on` confirms them after a second.
+/// A reader to which messages are pushed is killed only if it was seen so shortly before. One that the system keeps
+/// from running has messages in its kernel that it did not handle, and `push on` confirms them after a second.
 const SEEN_LATELY: Duration = Duration::from_millis(50);
 /// What has reached a reader since it was seen so shortly before its death is certainly not confirmed.
 const NOTHING_CONFIRMED_WITHIN: Duration = Duration::from_millis(900);
