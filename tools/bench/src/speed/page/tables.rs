@@ -300,7 +300,10 @@ fn share(ours: f64, floor: f64, is_cost: bool) -> String {
 fn floors(results: &[Measurement]) -> String {
     let mut text = String::new();
     for result in results.iter().filter(|result| result.server == "floor") {
-        let _ = writeln!(text, "- {}", result.text());
+        if text.is_empty() {
+            text.push_str("| floor | figures |\n|---|---|\n");
+        }
+        let _ = writeln!(text, "| {} |", result.text().replacen(": ", " | ", 1));
     }
     text
 }
