@@ -1,7 +1,7 @@
 //! Writes one small example of everything that is stored or said in a format of its own, for `tests/fixtures/`.
 //!
 //! Run it once for each new version of a format, into a new directory, and never change an old one:
-//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v3`
+//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v4`
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,7 +13,9 @@ use chat_model::{AccountId, ConnectionId, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_rpc::{Greeting, Hello, OperatorHello, Refusal, ResumeToken, Standing, VERSION};
 use chat_stated::backup::take::{Source, take};
-use chat_stated::checkpoint::{Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter};
+use chat_stated::checkpoint::{
+    Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter, StateSnapshot,
+};
 use chat_stated::entry::{
     AccountChange, Action, Batch, Entry, Limits, SecretInFile, Timestamp, WaitingLimits,
 };
@@ -87,9 +89,13 @@ fn write_state(dir: &Path) -> anyhow::Result<()> {
     for batch in batches_before() {
         commit(batch, &mut journal, &mut state)?;
     }
-    state.begin_snapshot();
+    let mut snapshot = StateSnapshot::begin(&mut state);
     commit(batch_meanwhile(), &mut journal, &mut state)?;
-    write_checkpoint(store, &mut state)?;
+    ensure!(
+        snapshot.take_piece(&mut state, usize::MAX),
+        "a snapshot in one piece"
+    );
+    write_checkpoint(store, snapshot)?;
     // Forgotten along with the next commit.
     journal.forget_through(LogIndex(2));
     commit(batch_after(), &mut journal, &mut state)?;
@@ -101,7 +107,7 @@ fn write_state(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_checkpoint(store: CheckpointStore, state: &mut State) -> anyhow::Result<()> {
+fn write_checkpoint(store: CheckpointStore, snapshot: StateSnapshot) -> anyhow::Result<()> {
     let (sender, events) = channel();
     let mut writer = CheckpointWriter::start(
         store,
@@ -109,10 +115,9 @@ fn write_checkpoint(store: CheckpointStore, state: &mut State) -> anyhow::Result
             let _ = sender.send(event);
         }),
     )?;
-    let changes = state.take_snapshot_piece(usize::MAX);
     writer.write(Checkpoint {
         position: LogIndex(4),
-        changes: changes.context("a snapshot in one piece")?,
+        changes: snapshot.into_changes(),
     });
     match events.recv()? {
         CheckpointEvent::Written { .. } => Ok(()),

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use crate::backup::format::{Head, Item};
 use crate::backup::read::read_backup;
-use crate::checkpoint::CheckpointSnapshot;
-use crate::database::StorageError;
+use crate::checkpoint::{CheckpointSnapshot, Restoration};
+use crate::database::{CHECKPOINT_FILE, StorageError};
 use crate::entry::Batch;
 use crate::journal::{CheckedJournal, LogIndex, damaged_journal, format};
-use crate::state::{Effects, Restoration, State};
+use crate::state::{Effects, State};
 
 /// Bytes of text kept in memory. All are read and checked.
 const RESIDENT_TEXT_BYTES: u64 = 64 * 1024 * 1024;
@@ -43,11 +43,11 @@ pub struct StoredBackup {
 
 /// Applies a batch that was stored. What it had for effects outside was told, or will be asked for again.
 pub fn replay(state: &mut State, batch: Batch) {
-    let wall_s = batch.timestamp.wall_ms.div_euclid(1_000);
+    let wall_ms = batch.timestamp.wall_ms;
     state.advance_clock(&batch.timestamp);
     let mut effects = Effects::default();
     for entry in batch.entries {
-        state.apply(entry, wall_s, &mut effects);
+        state.apply(entry, wall_ms, &mut effects);
     }
 }
 
@@ -85,7 +85,7 @@ impl StoredCheckpoint {
         })?;
         let state = restoration.finish().map_err(|error| {
             StorageError::damaged(
-                &state_dir.join("checkpoint.db"),
+                &state_dir.join(CHECKPOINT_FILE),
                 "its records",
                 error.to_string(),
             )

@@ -1,38 +1,15 @@
 //! Pages of texts: what a checkpoint holds of messages apart from the rest, because it need not be in memory. Pure.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chat_model::MessageNumber;
 
 use crate::records::encoding::{self, encode_behind};
+pub use crate::state::{TextPlace, Texts};
 
 /// The table of the checkpoint whose records these pages are, by their number.
 pub const TEXT_TABLE: u8 = 3;
-
-/// Texts of messages. A message's number is never given again and its text never changes, so a text that was read is
-/// right wherever its page has gone meanwhile.
-pub type Texts = BTreeMap<MessageNumber, Box<str>>;
-
-/// Where the checkpoint has the text of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TextPlace {
-    /// Whose text.
-    pub number: MessageNumber,
-    /// How long it is.
-    pub text_bytes: u32,
-    /// The page it was on when last heard.
-    pub page: u64,
-    /// The page it is on instead, once the checkpoint that is being written is current.
-    pub moved_to: Option<u64>,
-}
-
-impl TextPlace {
-    /// Whether two texts are looked for on the same pages.
-    pub fn lies_with(&self, other: &Self) -> bool {
-        (self.page, self.moved_to) == (other.page, other.moved_to)
-    }
-}
 
 /// What was read of texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

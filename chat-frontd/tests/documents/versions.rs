@@ -18,12 +18,13 @@ fn rpc() -> u64 {
     constant("VERSION", "shared/rpc/src/")
 }
 
+/// The records of both have one number.
 fn journal() -> u64 {
-    constant("FORMAT", "chat-stated/src/journal/")
+    constant("FORMAT", "chat-stated/src/records/")
 }
 
 fn checkpoint() -> u64 {
-    constant("FORMAT", "chat-stated/src/checkpoint/")
+    constant("FORMAT", "chat-stated/src/records/")
 }
 
 fn backup() -> u64 {

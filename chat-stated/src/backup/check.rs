@@ -10,7 +10,7 @@ use chat_node::process::pid_file::is_locked;
 use super::shown_time;
 use crate::account_file::format::parse;
 use crate::account_file::read::{MAX_FILE_BYTES, ReadError, read};
-use crate::database::StorageError;
+use crate::database::{CHECKPOINT_FILE, JOURNAL_FILE, StorageError};
 use crate::journal::CheckedJournal;
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
@@ -112,7 +112,7 @@ fn check_databases(
         Ok(Some(checkpoint)) => checkpoint,
         missing_or_damaged => {
             let what = missing_or_damaged.err();
-            damage.push(what.unwrap_or_else(|| missing("checkpoint.db")));
+            damage.push(what.unwrap_or_else(|| missing(CHECKPOINT_FILE)));
             return check_journal_alone(state_dir, damage, out);
         }
     };
@@ -126,7 +126,7 @@ fn check_databases(
             describe_journal(&stored, out)?;
             describe_state(&stored, out)?;
         }
-        Ok(None) => damage.push(missing("journal.db")),
+        Ok(None) => damage.push(missing(JOURNAL_FILE)),
         Err(what) => damage.push(what),
     }
     Ok(())
@@ -146,7 +146,7 @@ fn check_journal_alone(
                 last.0
             )?;
         }
-        Ok(None) => damage.push(missing("journal.db")),
+        Ok(None) => damage.push(missing(JOURNAL_FILE)),
         Err(what) => damage.push(what),
     }
     Ok(())

@@ -3,13 +3,13 @@
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::journal::LogIndex;
+use crate::records;
 
-/// Number of the format that is written. Since format 2 there are records of what was read while a checkpoint was
-/// taken; since format 3 a page names equal lists of readers once, and there is a record of how much may wait.
-pub(super) const FORMAT: i32 = 3;
+/// Number of the format that is written: that of the records. Rows and header have been the same since the first.
+pub(super) const FORMAT: i32 = records::FORMAT as i32;
 
 /// The oldest that is read.
-pub(super) const FIRST_FORMAT: i32 = 1;
+pub(super) const FIRST_FORMAT: i32 = records::OLDEST as i32;
 
 const HEADER_BYTES: usize = 4 * 8 + 16;
 

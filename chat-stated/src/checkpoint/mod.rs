@@ -11,12 +11,16 @@
 //! Pages of texts ([`crate::text_page`]) need not be loaded: of one that is not, the checksum counts at the start, and
 //! the content is held against it whenever it is read.
 
+mod damaged_pages;
 mod format;
 mod load;
 mod memory;
 mod reader;
+mod restoration;
 mod snapshot;
+mod state_snapshot;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod text_reader;
@@ -26,10 +30,13 @@ use crate::database::NoRoom;
 use crate::journal::LogIndex;
 use crate::text_page::Content;
 
+pub use damaged_pages::keep_damaged_page;
 pub use load::{Loaded, RecordSink};
 pub use memory::MemoryCheckpoint;
 pub use reader::CheckpointReader;
+pub use restoration::{Restoration, RestoreError};
 pub use snapshot::{CheckpointSnapshot, FIRST_RECORD_FORMAT, RECORD_FORMAT, create_checkpoint};
+pub use state_snapshot::StateSnapshot;
 pub use store::{CheckpointStore, damaged_checkpoint};
 pub use text_reader::{TextEvent, TextReader, TextSink};
 pub use writer::CheckpointWriter;

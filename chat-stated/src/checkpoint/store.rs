@@ -8,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::format::{self, Header, row_checksum};
 use super::{Change, CheckpointReader};
-use crate::database::{Database, DatabaseKind, StorageError, set_version};
+use crate::database::{CHECKPOINT_FILE, Database, DatabaseKind, StorageError, set_version};
 use crate::text_page::{self, Content, TEXT_TABLE, TextError, TextPlace, Texts};
 
 /// The checkpoint's file.
 pub(super) const CHECKPOINT: DatabaseKind = DatabaseKind {
-    file_name: "checkpoint.db",
+    file_name: CHECKPOINT_FILE,
     application_id: i32::from_be_bytes(*b"chtC"),
     first_version: format::FIRST_FORMAT,
     version: format::FORMAT,

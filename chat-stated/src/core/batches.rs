@@ -216,11 +216,11 @@ impl Core {
             .take_decided()
             .map_or_else(Reads::new, |(_, reads)| reads);
         self.state.advance_clock(&batch.timestamp);
-        let wall_s = batch.timestamp.wall_ms.div_euclid(1_000);
+        let wall_ms = batch.timestamp.wall_ms;
         let mut entries = batch.entries;
         for (index, entry) in entries.drain(..).enumerate() {
             self.answer_reads_before(&mut reads, index);
-            self.state.apply(entry, wall_s, &mut self.effects);
+            self.state.apply(entry, wall_ms, &mut self.effects);
             self.tell_decisions();
         }
         self.batches.spare = entries;

@@ -1,15 +1,13 @@
 //! When a checkpoint is due, and what has to be in it.
 
 use super::{Action, Core};
+use crate::checkpoint::{Change, StateSnapshot, keep_damaged_page};
 use crate::database::NoRoom;
 use crate::journal::LogIndex;
-use crate::state::Record;
 
 /// Checkpoints that may be due at once before one begins though the last was just now: bounds what a start replays.
 pub(super) const MOST_DUE: u64 = 8;
-/// What is done of a snapshot in one turn, in steps of [`State::take_snapshot_piece`]: well below a millisecond.
-///
-/// [`State::take_snapshot_piece`]: crate::state::State::take_snapshot_piece
+/// What is done of a snapshot in one turn, in steps of [`StateSnapshot::take_piece`]: well below a millisecond.
 const STEPS_IN_ONE_TURN: usize = 2_048;
 
 /// What has come into the journal since the last checkpoint, and the one that is being written.
@@ -28,11 +26,12 @@ pub(super) struct Checkpoints {
     /// this one dies.
     has_replayed: bool,
     /// Of a checkpoint that the disk had no room for: they belong into the next one.
-    left_over: Vec<Record>,
+    left_over: Vec<Change>,
 }
 
 #[derive(Debug)]
 struct Gathering {
+    snapshot: StateSnapshot,
     /// Up to where it is to hold everything.
     position: LogIndex,
     /// When its messages are gathered, in boot time: most are read by then.
@@ -123,9 +122,9 @@ impl Core {
 
     /// Begins one; messages that are read within this time need not be written down with their texts.
     fn begin_checkpoint(&mut self, reading_ms: u64) {
-        self.state.begin_snapshot();
         self.checkpoints.in_progress = true;
         self.checkpoints.gathering = Some(Gathering {
+            snapshot: StateSnapshot::begin(&mut self.state),
             position: self.checkpoints.applied,
             messages_at_ms: self.timestamp.boot_ms + reading_ms,
             waits_for_messages: false,
@@ -145,15 +144,25 @@ impl Core {
         };
         if self.timestamp.boot_ms < gathering.messages_at_ms && !is_urgent {
             gathering.waits_for_messages = gathering.waits_for_messages
-                || self.state.take_snapshot_without_messages(STEPS_IN_ONE_TURN);
+                || gathering
+                    .snapshot
+                    .take_without_messages(&mut self.state, STEPS_IN_ONE_TURN);
             return;
         }
         gathering.waits_for_messages = false;
-        let position = gathering.position;
-        let Some(taken) = self.state.take_snapshot_piece(STEPS_IN_ONE_TURN) else {
+        if !gathering
+            .snapshot
+            .take_piece(&mut self.state, STEPS_IN_ONE_TURN)
+        {
+            return;
+        }
+        let Some(Gathering {
+            position, snapshot, ..
+        }) = self.checkpoints.gathering.take()
+        else {
             return;
         };
-        self.checkpoints.gathering = None;
+        let taken = snapshot.into_changes();
         let mut records = std::mem::take(&mut self.checkpoints.left_over);
         if records.is_empty() {
             records = taken;
@@ -172,14 +181,14 @@ impl Core {
 
     /// A page of texts that the checkpoint was to move is damaged; `records` are what it was to hold. Another one, without
     /// that, begins when it is time for one.
-    pub fn checkpoint_met_damage(&mut self, page: u64, records: Vec<Record>) {
+    pub fn checkpoint_met_damage(&mut self, page: u64, records: Vec<Change>) {
         self.checkpoints.in_progress = false;
-        self.checkpoints.left_over = self.state.keep_damaged_page(page, records);
+        self.checkpoints.left_over = keep_damaged_page(&mut self.state, page, records);
         self.checkpoints.entries += self.settings.checkpoint_every_entries;
     }
 
     /// The disk had no room for a checkpoint; `records` are what it was to hold.
-    pub fn checkpoint_no_room(&mut self, records: Vec<Record>, cause: NoRoom) {
+    pub fn checkpoint_no_room(&mut self, records: Vec<Change>, cause: NoRoom) {
         self.checkpoints.in_progress = false;
         self.checkpoints.left_over = records;
         self.disk_is_full(cause);

@@ -34,11 +34,12 @@ pub use link::LinkId;
 pub use sources::SourceLimits;
 pub use texts::MissingTexts;
 
+use crate::checkpoint::Change;
 use crate::entry::{Batch, Entry, Limits, Timestamp, WaitingLimits};
 use crate::journal::LogIndex;
 use crate::passwords::pool::PasswordJob;
 use crate::passwords::remembered::RememberedPasswords;
-use crate::state::{Effects, Record, State};
+use crate::state::{Effects, State};
 use crate::text_page::TextPlace;
 use account_file::AccountAppends;
 use batches::Batches;
@@ -78,7 +79,7 @@ pub enum Action {
         /// All up to here is in it, but for texts whose reading the journal has behind it.
         position: LogIndex,
         /// What differs from the one before.
-        records: Vec<Record>,
+        records: Vec<Change>,
     },
     /// The journal may forget what the checkpoint has. Not answered.
     ForgetJournal(LogIndex),

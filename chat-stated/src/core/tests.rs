@@ -23,7 +23,7 @@ use crate::account_file::create::CreateError;
 use crate::account_file::format::parse;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
-use crate::checkpoint::MemoryCheckpoint;
+use crate::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use crate::database::NoRoom;
 use crate::entry::Action as Attempt;
 use chat_model::{ConnectionId, RequestName};
@@ -183,8 +183,10 @@ impl Attached {
     fn resumed(self) -> Self {
         let mut state = self.core.state;
         let mut checkpoint = self.checkpoint;
-        checkpoint.write(&state.take_changes()).unwrap();
-        let mut core = core_of(State::restore(checkpoint.records()).unwrap());
+        checkpoint
+            .write(&StateSnapshot::take_whole(&mut state))
+            .unwrap();
+        let mut core = core_of(Restoration::of_all(checkpoint.records()).unwrap());
         read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
         settle(&mut core);
         core.link_opened(0, 1);
@@ -435,7 +437,7 @@ fn when_messages_that_the_checkpoint_holds_were_read_the_next_one_is_due() {
     });
     assert_eq!(checkpoints_begun(&mut core), 0);
     // A checkpoint that holds it was written.
-    core.state.take_changes();
+    StateSnapshot::take_whole(&mut core.state);
     assert_eq!(core.state.waiting_messages(), 1);
     assert_eq!(checkpoints_begun(&mut core), 0, "it waits still");
     let last = core.state.last_message();

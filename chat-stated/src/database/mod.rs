@@ -27,6 +27,10 @@ pub use error::{NoRoom, StorageError};
 use header::{HEADER_BYTES, WantedHeader};
 pub(crate) use named_files::NamedFiles;
 
+/// Names of the files in the state directory.
+pub(crate) const JOURNAL_FILE: &str = "journal.db";
+pub(crate) const CHECKPOINT_FILE: &str = "checkpoint.db";
+
 pub(crate) const PAGE_BYTES: u64 = 16 * 1024;
 
 /// A write-ahead log is written back to its database once this much of it is not. No commit waits longer than

@@ -3,21 +3,22 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use nix::libc::RLIM_INFINITY;
-use nix::sys::resource::{Resource, getrlimit};
+use chat_node::limits::system_limits::file_limit_bytes;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::LogIndex;
 use super::crash_points;
 use super::durable_position::{self, DurablePosition};
 use super::format::{self, Digest, LogBase};
-use crate::database::{Database, DatabaseKind, NamedFiles, NoRoom, StorageError};
+use crate::database::{
+    CHECKPOINT_FILE, Database, DatabaseKind, JOURNAL_FILE, NamedFiles, NoRoom, StorageError,
+};
 use crate::entry::Batch;
 use crate::state_lock::LOCK_FILE;
 
 /// The journal's file.
 pub(super) const JOURNAL: DatabaseKind = DatabaseKind {
-    file_name: "journal.db",
+    file_name: JOURNAL_FILE,
     application_id: i32::from_be_bytes(*b"chtJ"),
     first_version: 1,
     version: 1,
@@ -302,7 +303,7 @@ impl BatchStore {
 /// Files of the state directory that are in use while the journal is. With the checkpoint's gone, the journal is of no use;
 /// with the lock gone, a second daemon could begin beside this one.
 fn used_files(dir: &Path) -> Vec<PathBuf> {
-    let databases = [JOURNAL.file_name, "checkpoint.db"];
+    let databases = [JOURNAL_FILE, CHECKPOINT_FILE];
     let databases = databases
         .iter()
         .flat_map(|name| ["", "-wal", "-shm"].map(|suffix| dir.join(format!("{name}{suffix}"))));
@@ -310,11 +311,6 @@ fn used_files(dir: &Path) -> Vec<PathBuf> {
         .chain(durable_position::paths(dir))
         .chain([dir.join(LOCK_FILE)])
         .collect()
-}
-
-fn file_limit_bytes() -> Option<u64> {
-    let (soft, _) = getrlimit(Resource::RLIMIT_FSIZE).ok()?;
-    (soft != RLIM_INFINITY).then_some(soft)
 }
 
 fn delete_through(rows: &Connection, log_base: LogBase) -> rusqlite::Result<()> {

@@ -4,5 +4,139 @@
 //! A module of a format that was released is frozen, types, order of fields and all. So what is in memory can change as it
 //! likes, and what is on the disk stays readable.
 
+pub(crate) mod batch;
 pub(crate) mod encoding;
+#[cfg(test)]
+mod next_format;
 pub(crate) mod v3;
+mod v4;
+
+use crate::entry::WaitingLimits;
+use crate::state::State;
+use crate::state::parts::{AccountRecord, Header, MessageParts, Readers};
+use encoding::decode;
+
+/// Number of the newest format, in which checkpoints are written.
+pub(crate) const FORMAT: u8 = 4;
+
+/// The oldest that is read.
+pub(crate) const OLDEST: u8 = 1;
+
+/// A record of a checkpoint begins with this byte and the number of its format. One of formats 1 to 3 has neither: it begins
+/// with a number, in an encoding that never begins with this byte.
+const MARK: u8 = 0xff;
+
+/// A record of a format, whose content of so many bytes is to follow.
+fn begin_record(format: u8, bytes: usize) -> Vec<u8> {
+    let mut record = Vec::with_capacity(2 + bytes);
+    record.extend_from_slice(&[MARK, format]);
+    record
+}
+
+/// Format and content of a record. Whoever does not know the format cannot read it.
+fn split_record(record: &[u8]) -> (u8, &[u8]) {
+    match record {
+        [MARK, format, content @ ..] => (*format, content),
+        content => (3, content),
+    }
+}
+
+/// Everything that is small and changes all the time.
+pub(crate) fn encode_header(state: &State) -> Vec<u8> {
+    let mut record = begin_record(FORMAT, 0);
+    v4::state::encode_header(&mut record, state);
+    record
+}
+
+pub(crate) fn decode_header(record: &[u8]) -> Option<Header> {
+    match split_record(record) {
+        (4, content) => v4::state::decode_header(content),
+        (3, content) => decode::<v3::state::Header>(content).map(Header::from),
+        _ => None,
+    }
+}
+
+pub(crate) fn encode_waiting_limits(limits: &WaitingLimits) -> Vec<u8> {
+    let mut record = begin_record(FORMAT, 0);
+    encoding::encode_behind(&mut record, &v4::WaitingLimits::from(*limits));
+    record
+}
+
+pub(crate) fn decode_waiting_limits(record: &[u8]) -> Option<WaitingLimits> {
+    match split_record(record) {
+        (4, content) => decode::<v4::WaitingLimits>(content).map(Into::into),
+        (3, content) => decode::<v3::WaitingLimits>(content).map(Into::into),
+        _ => None,
+    }
+}
+
+pub(crate) fn encode_account(account: &AccountRecord) -> Vec<u8> {
+    /// Bytes that an account takes beside name and secret, in most cases.
+    const ACCOUNT_BYTES: usize = 48;
+    let mut record = begin_record(
+        FORMAT,
+        ACCOUNT_BYTES + account.name.len() + account.secret.len(),
+    );
+    encoding::encode_behind(&mut record, &v4::state::Account::from(account));
+    record
+}
+
+pub(crate) fn decode_account(record: &[u8]) -> Option<AccountRecord> {
+    match split_record(record) {
+        (4, content) => decode::<v4::state::Account<'_>>(content).map(Into::into),
+        (3, content) => decode::<v3::state::Account<'_>>(content).map(Into::into),
+        _ => None,
+    }
+}
+
+/// A page of messages without their texts.
+pub(crate) fn encode_page<'a>(
+    messages: impl ExactSizeIterator<Item = MessageParts<&'a Readers>>,
+) -> Vec<u8> {
+    /// Bytes that a message takes, but for many readers.
+    const MESSAGE_BYTES: usize = 32;
+    let mut record = begin_record(FORMAT, messages.len() * MESSAGE_BYTES);
+    v4::state::encode_page(&mut record, messages);
+    record
+}
+
+pub(crate) fn decode_page(record: &[u8]) -> Option<Vec<MessageParts>> {
+    match split_record(record) {
+        (4, content) => v4::state::decode_page(content),
+        (3, content) => v3::state::decode_page(content),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_model::{AccountId, MessageNumber};
+
+    use super::*;
+    use crate::state::parts::Group;
+
+    #[test]
+    fn equal_lists_of_readers_are_written_once() {
+        let readers: Group = (0..1_000).map(AccountId).collect();
+        let message = |number| MessageParts {
+            number: MessageNumber(number),
+            sender: AccountId(7),
+            time_ms: 1,
+            text_bytes: 2,
+            readers: match number % 4 {
+                0 => Readers::AllButSender,
+                1 => Readers::One(AccountId(3)),
+                _ => Readers::Some(readers.clone()),
+            },
+        };
+        let page: Vec<_> = (0..100).map(message).collect();
+        let bytes = encode_page(page.iter().map(MessageParts::as_ref));
+        assert!(bytes.len() < 4_000, "{} bytes", bytes.len());
+        assert_eq!(decode_page(&bytes), Some(page));
+        for start in [&[MARK, FORMAT][..], &[]] {
+            let as_before_nothing = [start, &[1, 1, 7, 1, 2, 3]].concat();
+            assert_eq!(decode_page(&as_before_nothing), None);
+        }
+        assert_eq!(decode_page(&[MARK, FORMAT + 1, 0]), None);
+    }
+}

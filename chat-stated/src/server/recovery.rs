@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use crate::checkpoint::CheckpointStore;
+use crate::checkpoint::{CheckpointStore, Restoration};
 use crate::database::{StorageError, disk_failure};
 use crate::entry::Batch;
 use crate::journal::{CheckedJournal, LocalJournal, LogIndex, RecoveredJournal, damaged_journal};
-use crate::state::{Restoration, State};
+use crate::state::State;
 use crate::stored_state::replay_within;
 
 const NO_THREAD: &str = "cannot start a thread that recovers the state";

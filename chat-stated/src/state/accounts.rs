@@ -7,12 +7,12 @@ use std::sync::Arc;
 use chat_model::MessageNumber;
 use foldhash::quality::RandomState;
 
+use super::budget::Budget;
 use super::clock::StateMs;
 use super::messages::Messages;
 use super::queue::Queue;
 use super::rate::Allowance;
-use super::save::Records;
-use super::snapshot::Work;
+use super::snapshot_sink::SnapshotSink;
 use chat_model::{AccountId, ConnectionId};
 
 /// Whether the account file has an account's newest secret.
@@ -79,8 +79,8 @@ pub(super) struct Accounts {
     changed: Vec<AccountId>,
     /// Changed before the snapshot under way began, and not looked at yet.
     awaited: Vec<AccountId>,
-    /// Such accounts as they were when it began, because they were changed again since.
-    written_early: Records,
+    /// Such accounts, as they were when it began, because they were changed again since.
+    written_early: Vec<(AccountId, AccountRecord)>,
     /// Queues that messages came into since the last snapshot began.
     unpaged: Vec<AccountId>,
 }
@@ -128,7 +128,7 @@ impl Accounts {
         if account.changed_for != next_snapshot {
             // Then the one under way still waits for it.
             if account.changed_for > 0 {
-                self.written_early.put_account(id, &account.record);
+                self.written_early.push((id, account.record.clone()));
             }
             account.changed_for = next_snapshot;
             self.changed.push(id);
@@ -213,17 +213,23 @@ impl Accounts {
     }
 
     /// Writes down accounts as they were when the snapshot began. Says whether that is done.
-    pub(super) fn put_awaited(&mut self, records: &mut Records, work: &mut Work) -> bool {
-        records.append(&mut self.written_early);
-        while !work.is_spent() {
+    pub(super) fn put_awaited(
+        &mut self,
+        sink: &mut impl SnapshotSink,
+        budget: &mut Budget,
+    ) -> bool {
+        for (id, account) in self.written_early.drain(..) {
+            sink.put_account(id, &account);
+        }
+        while !budget.is_spent() {
             let Some(id) = self.awaited.pop() else {
                 return true;
             };
-            work.spend(1);
+            budget.spend(1);
             let account = &mut self.accounts[id.0 as usize];
             if account.changed_for == self.snapshots {
                 account.changed_for = 0;
-                records.put_account(id, &account.record);
+                sink.put_account(id, &account.record);
             }
         }
         false

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use chat_model::{MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{Progress, StreamOffset, WorkerSessionId};
 
 use super::State;
 use super::accounts::{AccountRecord, FileStatus};
 use super::answer::Decision;
 use super::failures::Failure;
-use super::messages::{Readers, StoredMessage, Text};
+use super::last_message::LastMessage;
+use super::message::{Readers, StoredMessage, Text};
 use super::rate::Allowance;
 use super::send::Draft;
 use super::waiting::message_bytes;
@@ -65,8 +66,8 @@ impl State {
         self.clock.advance(timestamp);
     }
 
-    /// Takes in one entry; `wall_s` is its batch's wall time in seconds.
-    pub fn apply(&mut self, entry: Entry, wall_s: i64, effects: &mut Effects) {
+    /// Takes in one entry; `wall_ms` is its batch's wall time in milliseconds.
+    pub fn apply(&mut self, entry: Entry, wall_ms: i64, effects: &mut Effects) {
         match entry {
             Entry::Configure(limits) => self.limits = limits,
             Entry::BeginWorkerSession { secret, pid } => {
@@ -85,7 +86,7 @@ impl State {
                 answered,
                 progress,
                 action,
-            } => self.apply_request(name, answered, progress, action, wall_s, effects),
+            } => self.apply_request(name, answered, progress, action, wall_ms, effects),
             Entry::Progress {
                 connection,
                 progress,
@@ -98,7 +99,7 @@ impl State {
                 self.end_session(connection);
                 self.worker_sessions.close(connection);
             }
-            Entry::SendBatch(sends) => self.apply_send_batch(&sends, wall_s, effects),
+            Entry::SendBatch(sends) => self.apply_send_batch(&sends, wall_ms, effects),
             Entry::LimitWaiting(limits) => self.waiting_limits = limits,
         }
     }
@@ -109,7 +110,7 @@ impl State {
         answered: StreamOffset,
         progress: Progress,
         action: Action,
-        wall_s: i64,
+        wall_ms: i64,
         effects: &mut Effects,
     ) {
         let Some(connection) = self.worker_sessions.connection_or_new(request.connection) else {
@@ -136,7 +137,8 @@ impl State {
         if let Some(reader) = logged_in {
             self.progress(reader, progress);
         }
-        let (decision, after) = self.decide(request.connection, logged_in, action, wall_s, effects);
+        let (decision, after) =
+            self.decide(request.connection, logged_in, action, wall_ms, effects);
         if let Some(connection) = self.worker_sessions.connection_mut(request.connection) {
             connection.keep(request.offset, &decision);
         }
@@ -154,7 +156,7 @@ impl State {
         connection: ConnectionId,
         logged_in: Option<AccountId>,
         action: Action,
-        wall_s: i64,
+        wall_ms: i64,
         effects: &mut Effects,
     ) -> (Decision, Option<FileLine>) {
         match (action, logged_in) {
@@ -176,12 +178,12 @@ impl State {
                 let draft = Draft {
                     sender,
                     text: &text,
-                    wall_s,
+                    wall_ms,
                 };
                 (self.send(&recipients, draft, effects), None)
             }
             (Action::Broadcast { text }, Some(sender)) => {
-                (self.broadcast(sender, text, wall_s, effects), None)
+                (self.broadcast(sender, text, wall_ms, effects), None)
             }
             (Action::LogOut, Some(_)) => {
                 self.end_session(connection);
@@ -210,8 +212,8 @@ impl State {
             filed,
             disabled: false,
             last_seen: None,
-            cursor: self.last_message,
-            received: self.last_message,
+            cursor: self.last_message.number,
+            received: self.last_message.number,
             broadcasts: Allowance::default(),
             session: None,
         });
@@ -306,7 +308,7 @@ impl State {
         &mut self,
         sender: AccountId,
         text: String,
-        wall_s: i64,
+        wall_ms: i64,
         effects: &mut Effects,
     ) -> Decision {
         let now = self.clock.now();
@@ -327,12 +329,12 @@ impl State {
             return Decision::Quota;
         }
         let readers = self.accounts.len() as u32 - 1;
-        let number = self.next_message();
+        let LastMessage { number, time_ms } = self.last_message.advance(wall_ms);
         if readers > 0 {
             let message = StoredMessage {
                 number,
                 sender,
-                wall_s,
+                time_ms,
                 text: Text::Resident(text.into_boxed_str()),
                 readers: Readers::AllButSender,
             };
@@ -342,11 +344,6 @@ impl State {
         Decision::Sent {
             unknown: Vec::new(),
         }
-    }
-
-    fn next_message(&mut self) -> MessageNumber {
-        self.last_message = MessageNumber(self.last_message.0 + 1);
-        self.last_message
     }
 
     fn progress_on(&mut self, connection: ConnectionId, progress: Progress) {
@@ -363,8 +360,8 @@ impl State {
         let received = progress
             .acknowledged
             .max(progress.confirmed)
-            .min(self.last_message);
-        let had = progress.confirmed.min(self.last_message);
+            .min(self.last_message.number);
+        let had = progress.confirmed.min(self.last_message.number);
         let cursor = record.cursor;
         if received <= record.received && had <= cursor {
             return;

@@ -112,7 +112,7 @@ impl Failures {
     }
 
     /// All that is remembered, by the time it means nothing any more.
-    pub(super) fn iter(&self) -> impl Iterator<Item = KeptFailure> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = KeptFailure> {
         self.expiries.iter().map(|(expiry, source)| KeptFailure {
             source: *source,
             record: self.records[source].clone(),

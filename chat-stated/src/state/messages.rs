@@ -8,81 +8,10 @@ use chat_model::MessageNumber;
 use slab::Slab;
 
 use super::groups::{Group, Groups};
-use super::paging::{PageNumber, Paging};
-use super::waiting::{WaitingBytes, message_bytes};
+use super::message::{MessageKey, Readers, StoredMessage, Text};
+use super::paging::Paging;
+use super::waiting::WaitingBytes;
 use chat_model::AccountId;
-
-/// Where a message lies in [`Messages`]. There are as many of these in memory as readers of all messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MessageKey(u32);
-
-impl MessageKey {
-    pub(super) fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// Who a message is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Readers {
-    One(AccountId),
-    Some(Group),
-    /// Every account there was, but the sender.
-    AllButSender,
-}
-
-/// The text of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Text {
-    Resident(Box<str>),
-    /// On a page of the current checkpoint.
-    OnPage {
-        page: PageNumber,
-        bytes: u32,
-    },
-}
-
-impl Text {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Resident(text) => text.len(),
-            Self::OnPage { bytes, .. } => *bytes as usize,
-        }
-    }
-
-    pub(super) fn bytes(&self) -> u32 {
-        u32::try_from(self.len()).expect("texts are limited to 1 MiB")
-    }
-
-    pub(super) fn resident_bytes(&self) -> u64 {
-        match self {
-            Self::Resident(text) => text.len() as u64,
-            Self::OnPage { .. } => 0,
-        }
-    }
-}
-
-/// A message as it is kept in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StoredMessage {
-    pub(super) number: MessageNumber,
-    pub(super) sender: AccountId,
-    pub(super) wall_s: i64,
-    pub(super) text: Text,
-    pub(super) readers: Readers,
-}
-
-impl StoredMessage {
-    /// What it takes while it waits.
-    fn waiting_bytes(&self) -> u64 {
-        let readers = match &self.readers {
-            Readers::One(_) => 1,
-            Readers::Some(readers) => readers.len(),
-            Readers::AllButSender => 0,
-        };
-        message_bytes(self.text.len(), readers)
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -130,7 +59,7 @@ impl Messages {
             unread: 0,
             page: None,
         });
-        MessageKey(u32::try_from(key).expect("2^32 messages do not fit into memory"))
+        MessageKey::of(key)
     }
 
     /// So many queues hold a message, more than 0.
@@ -284,6 +213,7 @@ impl Messages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::waiting::message_bytes;
 
     #[test]
     fn what_is_read_leaves_no_trace_even_if_no_checkpoint_is_taken() {
@@ -292,7 +222,7 @@ mod tests {
             let message = StoredMessage {
                 number: MessageNumber(number),
                 sender: AccountId(0),
-                wall_s: 0,
+                time_ms: 0,
                 text: Text::Resident("".into()),
                 readers: Readers::AllButSender,
             };
@@ -314,7 +244,7 @@ mod tests {
                 let message = StoredMessage {
                     number: MessageNumber(number),
                     sender: AccountId(0),
-                    wall_s: 0,
+                    time_ms: 0,
                     text: Text::Resident("x".into()),
                     readers: Readers::Some(messages.group(&readers)),
                 };

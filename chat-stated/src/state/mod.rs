@@ -6,19 +6,27 @@
 mod accounts;
 mod answer;
 mod apply;
+mod budget;
+mod builder;
 mod clock;
+mod damaged_page;
 mod failures;
 mod groups;
+mod last_message;
+mod message;
+mod message_pages;
 mod messages;
+mod missing_texts;
 mod paging;
 pub(crate) mod parts;
 mod queue;
 mod rate;
 mod read;
-mod restore;
-mod save;
+mod read_meanwhile;
 mod send;
 mod snapshot;
+mod snapshot_sink;
+mod text_place;
 mod user_list;
 mod waiting;
 mod worker_sessions;
@@ -30,10 +38,10 @@ use chat_model::{MessageNumber, WorkerSessionId};
 pub use accounts::{AccountRecord, FileStatus};
 pub use answer::Decision;
 pub use apply::{Decided, Effects, FileLine};
+pub use builder::RestoreError;
 pub use clock::StateMs;
 pub use read::{QueueSlice, SliceLimits};
-pub use restore::{Restoration, RestoreError};
-pub use save::Record;
+pub use text_place::{TextPlace, Texts};
 pub use user_list::{UserList, WrittenNames};
 pub use waiting::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 pub use worker_sessions::{MAX_REQUESTS_IN_FLIGHT, WorkerSession};
@@ -43,6 +51,7 @@ use accounts::Accounts;
 use chat_model::{AccountId, ConnectionId, RequestName};
 use clock::Clock;
 use failures::{Failures, Source};
+use last_message::LastMessage;
 use messages::Messages;
 use snapshot::Snapshot;
 use worker_sessions::WorkerSessions;
@@ -57,7 +66,7 @@ pub struct State {
     failures: Failures,
     worker_sessions: WorkerSessions,
     messages: Messages,
-    last_message: MessageNumber,
+    last_message: LastMessage,
     /// The one under way.
     snapshot: Option<Snapshot>,
 }
@@ -80,7 +89,7 @@ impl State {
 
     /// The number of the newest message.
     pub fn last_message(&self) -> MessageNumber {
-        self.last_message
+        self.last_message.number
     }
 
     /// How many accounts there are, disabled ones included.

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use chat_model::MessageNumber;
 
-use super::messages::{MessageKey, Messages};
+use super::message::MessageKey;
+use super::messages::Messages;
 use crate::entry::Limits;
 use chat_model::AccountId;
 
@@ -178,7 +179,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::messages::{Readers, StoredMessage, Text};
+    use crate::state::message::{Readers, StoredMessage, Text};
 
     const LIMITS: Limits = Limits {
         block_time_ms: 0,
@@ -199,7 +200,7 @@ mod tests {
             let message = StoredMessage {
                 number: MessageNumber(*number),
                 sender: *sender,
-                wall_s: 0,
+                time_ms: 0,
                 text: Text::Resident("x".repeat(*bytes).into()),
                 readers: Readers::One(AccountId(0)),
             };

@@ -8,9 +8,9 @@ use chat_model::{AccountId, Message, MessageNumber, Outcome};
 
 use super::State;
 use super::accounts::Account;
-use super::messages::{StoredMessage, Text};
+use super::message::{StoredMessage, Text};
+use super::text_place::{TextPlace, Texts};
 use crate::entry::Timestamp;
-use crate::text_page::{TextPlace, Texts};
 
 /// Where no texts were read from the checkpoint.
 static NO_TEXTS: Texts = Texts::new();
@@ -165,7 +165,7 @@ impl State {
     fn readable<'a>(&'a self, message: &'a StoredMessage, text: &'a str) -> Message<'a> {
         Message {
             number: message.number,
-            time_ms: message.wall_s.saturating_mul(1_000),
+            time_ms: message.time_ms,
             sender: self
                 .record(message.sender)
                 .map_or("", |record| record.name.as_ref()),

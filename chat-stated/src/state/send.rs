@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
-use chat_model::MessageNumber;
 use smallvec::SmallVec;
 
 use super::State;
 use super::accounts::Accounts;
 use super::answer::Decision;
 use super::apply::{Decided, Effects};
-use super::messages::{Messages, Readers, StoredMessage, Text};
+use super::last_message::LastMessage;
+use super::message::{Readers, StoredMessage, Text};
+use super::messages::Messages;
 use super::waiting::message_bytes;
 use super::worker_sessions::WorkerSessions;
 use crate::entry::{Limits, SendBatch, WaitingLimits};
@@ -19,7 +20,8 @@ use chat_model::{AccountId, RequestName};
 pub(super) struct Draft<'a> {
     pub(super) sender: AccountId,
     pub(super) text: &'a str,
-    pub(super) wall_s: i64,
+    /// The wall time of its batch.
+    pub(super) wall_ms: i64,
 }
 
 /// Those whom names stand for.
@@ -68,7 +70,7 @@ struct Post<'a> {
     messages: &'a mut Messages,
     limits: &'a Limits,
     waiting_limits: &'a WaitingLimits,
-    last_message: &'a mut MessageNumber,
+    last_message: &'a mut LastMessage,
 }
 
 impl Post<'_> {
@@ -77,7 +79,7 @@ impl Post<'_> {
         let Draft {
             sender,
             text,
-            wall_s,
+            wall_ms,
         } = draft;
         let readers = recipients.readers.as_slice();
         if readers.is_empty() {
@@ -86,12 +88,11 @@ impl Post<'_> {
         if let Some(refusal) = self.refusal(readers, sender, text.len()) {
             return (refusal, false);
         }
-        self.last_message.0 += 1;
-        let number = *self.last_message;
+        let LastMessage { number, time_ms } = self.last_message.advance(wall_ms);
         let message = StoredMessage {
             number,
             sender,
-            wall_s,
+            time_ms,
             text: Text::Resident(text.into()),
             readers: match readers {
                 [reader] => Readers::One(*reader),
@@ -170,7 +171,7 @@ impl State {
     pub(super) fn apply_send_batch(
         &mut self,
         sends: &SendBatch,
-        wall_s: i64,
+        wall_ms: i64,
         effects: &mut Effects,
     ) {
         let Some(connection) = self.worker_sessions.connection_or_new(sends.connection) else {
@@ -181,7 +182,7 @@ impl State {
         let are_new = connection.are_new(sends.lines.first(), sends.lines.len());
         let (Some(sender), true) = (sender, are_new) else {
             for request in sends.requests() {
-                self.apply(request, wall_s, effects);
+                self.apply(request, wall_ms, effects);
             }
             return;
         };
@@ -200,7 +201,7 @@ impl State {
             let draft = Draft {
                 sender,
                 text: send.text,
-                wall_s,
+                wall_ms,
             };
             let (decision, is_stored) = post.send(&recipients, draft);
             if is_stored && !std::mem::replace(&mut is_reached, true) {

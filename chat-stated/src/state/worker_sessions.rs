@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_model::{StreamOffset, WorkerSessionId};
+use chat_model::{ConnectionSerial, StreamOffset, WorkerSessionId};
 
 use super::answer::{Decision, PlainDecision};
-use super::parts::{ConnectionParts, WorkerSessionParts};
 
 use crate::connection_map::ConnectionMap;
 use chat_model::{AccountId, ConnectionId};
@@ -71,6 +70,43 @@ impl KeptDecision {
             },
             Self::Other(decision) => Decision::clone(decision),
         }
+    }
+}
+
+/// A worker session that has not ended.
+#[derive(Debug)]
+pub(crate) struct WorkerSessionParts {
+    pub(crate) id: WorkerSessionId,
+    pub(crate) secret: [u8; 16],
+    pub(crate) pid: u32,
+    /// By rising serial.
+    pub(crate) connections: Vec<(ConnectionSerial, ConnectionParts)>,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionParts {
+    /// The last request that was decided; 0 before the first.
+    pub(crate) last_decided: StreamOffset,
+    /// The last request whose answer the worker is known to have.
+    pub(crate) answered: StreamOffset,
+    /// Decisions that the worker may not have, by rising offset.
+    pub(crate) decisions: Vec<(StreamOffset, Decision)>,
+    pub(crate) account: Option<AccountId>,
+}
+
+impl WorkerSession {
+    /// How many connections it has.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Its connections by rising serial.
+    pub(crate) fn connection_parts(
+        &self,
+    ) -> impl Iterator<Item = (ConnectionSerial, ConnectionParts)> {
+        let connections = self.connections.iter();
+        connections.map(|(serial, connection)| (serial, connection.parts()))
     }
 }
 
@@ -261,19 +297,6 @@ impl WorkerSessions {
     /// The last that ever began; 0 before the first.
     pub(super) fn last(&self) -> u64 {
         self.last
-    }
-
-    pub(super) fn parts(&self) -> impl Iterator<Item = WorkerSessionParts> {
-        self.iter().map(|(id, worker_session)| WorkerSessionParts {
-            id,
-            secret: worker_session.secret,
-            pid: worker_session.pid,
-            connections: worker_session
-                .connections
-                .iter()
-                .map(|(serial, connection)| (serial, connection.parts()))
-                .collect(),
-        })
     }
 
     pub(super) fn of_parts(last: u64, parts: impl IntoIterator<Item = WorkerSessionParts>) -> Self {

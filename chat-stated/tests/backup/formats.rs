@@ -47,7 +47,7 @@ struct Fixture {
     waiting_bytes: u64,
 }
 
-const FIXTURES: [Fixture; 3] = [
+const FIXTURES: [Fixture; 4] = [
     Fixture {
         directory: "v1",
         rpc: 1,
@@ -77,9 +77,23 @@ const FIXTURES: [Fixture; 3] = [
         ],
         waiting_bytes: 1_000_000,
     },
+    // Has recipients as lists, and times of messages in milliseconds.
+    Fixture {
+        directory: "v4",
+        rpc: 5,
+        entries: 3,
+        bobs: &[
+            (1, "first"),
+            (2, "to all"),
+            (4, "to both"),
+            (5, "to both again"),
+            (6, "after it"),
+        ],
+        waiting_bytes: 1_000_000,
+    },
 ];
 const V1: &Fixture = &FIXTURES[0];
-const NEWEST: &Fixture = &FIXTURES[2];
+const NEWEST: &Fixture = &FIXTURES[3];
 
 impl Fixture {
     fn path(&self, name: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use std::path::Path;
 use chat_model::{AccountId, ConnectionId, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::backup::format::{BackupWriter, Head, Item};
-use chat_stated::checkpoint::MemoryCheckpoint;
+use chat_stated::checkpoint::{MemoryCheckpoint, StateSnapshot};
 use chat_stated::entry::{AccountChange, Action, Batch, Entry, Timestamp};
 use chat_stated::journal::LogIndex;
 use chat_stated::journal::format::{Digest, LogBase, encode};
@@ -88,9 +88,10 @@ fn read() -> Batch {
 fn checkpoint() -> MemoryCheckpoint {
     let mut state = State::default();
     replay(&mut state, written());
-    state.begin_snapshot();
+    let mut snapshot = StateSnapshot::begin(&mut state);
     replay(&mut state, read());
-    let records = state.take_snapshot_piece(usize::MAX).expect("all at once");
+    assert!(snapshot.take_piece(&mut state, usize::MAX), "all at once");
+    let records = snapshot.into_changes();
     let mut checkpoint = MemoryCheckpoint::default();
     checkpoint.write(&records).expect("it moves no texts");
     checkpoint

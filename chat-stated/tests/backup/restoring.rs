@@ -16,8 +16,8 @@ fn busy_installation() -> (Installation, Worker) {
     worker.log_in(1, "alice");
     worker.send(1, "bob", "one");
     worker.send(1, "bob", "two");
-    assert_eq!(worker.fail(2, "carol"), "Password");
-    assert_eq!(worker.fail(2, "carol"), "Password");
+    assert_eq!(worker.fail(2, "carol"), "PasswordNeeded");
+    assert_eq!(worker.fail(2, "carol"), "PasswordNeeded");
     assert!(worker.fail(2, "carol").starts_with("Locked"));
     let register = Request::Register {
         name: "dave".into(),

@@ -1,6 +1,7 @@
 //! A state whose checkpoints are taken piece by piece, while other entries are applied: each, and what was applied since
 //! it began, is held against the model.
 
+use chat_stated::checkpoint::StateSnapshot;
 use chat_stated::entry::{Entry, Timestamp};
 use chat_stated::state::Effects;
 
@@ -15,6 +16,7 @@ pub(super) struct InPieces {
 }
 
 struct UnderWay {
+    snapshot: StateSnapshot,
     /// How much must be in it.
     accounts: usize,
     waiting_messages: usize,
@@ -27,8 +29,8 @@ impl InPieces {
     /// Begins a checkpoint, if none is under way.
     pub(super) fn begin(&mut self, model: &Model, finds_room: bool) {
         if self.under_way.is_none() {
-            self.running.state.begin_snapshot();
             self.under_way = Some(UnderWay {
+                snapshot: StateSnapshot::begin(&mut self.running.state),
                 accounts: model.accounts.len(),
                 waiting_messages: model.waiting_messages(),
                 finds_room,
@@ -49,14 +51,20 @@ impl InPieces {
         let running = &mut self.running;
         let steps = [0, 0, 1, 2, 3, 100][(seed % 6) as usize];
         if !(seed / 6).is_multiple_of(3) {
-            running.state.take_snapshot_without_messages(steps);
+            if let Some(under_way) = &mut self.under_way {
+                let snapshot = &mut under_way.snapshot;
+                snapshot.take_without_messages(&mut running.state, steps);
+            }
             return;
         }
-        let Some(records) = running.state.take_snapshot_piece(steps) else {
+        let Some(mut begun) = self.under_way.take() else {
             return;
         };
-        let begun = self.under_way.take().expect("a checkpoint is under way");
-        running.left_over.extend(records);
+        if !begun.snapshot.take_piece(&mut running.state, steps) {
+            self.under_way = Some(begun);
+            return;
+        }
+        running.left_over.extend(begun.snapshot.into_changes());
         if !begun.finds_room {
             return;
         }
@@ -72,8 +80,8 @@ impl InPieces {
         for (timestamp, entry) in begun.since {
             then.state.advance_clock(&timestamp);
             if let Some(entry) = entry {
-                let wall_s = timestamp.wall_ms.div_euclid(1_000);
-                then.state.apply(entry, wall_s, &mut Effects::default());
+                let wall_ms = timestamp.wall_ms;
+                then.state.apply(entry, wall_ms, &mut Effects::default());
             }
         }
         assert_eq!(then.state.check_replayed(), Ok(()));

@@ -10,9 +10,9 @@ mod steps;
 
 use std::collections::BTreeMap;
 
-use chat_stated::checkpoint::MemoryCheckpoint;
+use chat_stated::checkpoint::{Change, MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::Timestamp;
-use chat_stated::state::{Effects, Record, Restoration, State};
+use chat_stated::state::{Effects, State};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -27,12 +27,13 @@ struct Running {
     state: State,
     checkpoint: MemoryCheckpoint,
     /// Of checkpoints that found no room: they belong into the next one.
-    left_over: Vec<Record>,
+    left_over: Vec<Change>,
 }
 
 impl Running {
     fn checkpoint(&mut self) {
-        self.left_over.extend(self.state.take_changes());
+        let changes = StateSnapshot::take_whole(&mut self.state);
+        self.left_over.extend(changes);
         let changes = std::mem::take(&mut self.left_over);
         self.checkpoint
             .write(&changes)
@@ -105,11 +106,11 @@ impl Run {
         let entry = entries::entry_of(step, &self.model);
         self.in_pieces.note(&timestamp, entry.as_ref());
         if let Some(entry) = entry {
-            let wall_s = timestamp.wall_ms.div_euclid(1_000);
-            let expected = self.model.apply(&entry, wall_s);
+            let wall_ms = timestamp.wall_ms;
+            let expected = self.model.apply(&entry, wall_ms);
             for state in self.states() {
                 let mut effects = Effects::default();
-                state.apply(entry.clone(), wall_s, &mut effects);
+                state.apply(entry.clone(), wall_ms, &mut effects);
                 assert_eq!(observe::outcome(&effects), expected, "of {entry:?}");
             }
         }
@@ -117,7 +118,8 @@ impl Run {
             Step::Checkpoint => self.checkpoint(seed),
             Step::CheckpointWithoutRoom => {
                 for running in self.all() {
-                    running.left_over.extend(running.state.take_changes());
+                    let changes = StateSnapshot::take_whole(&mut running.state);
+                    running.left_over.extend(changes);
                 }
                 self.in_pieces.begin(&self.model, false);
             }

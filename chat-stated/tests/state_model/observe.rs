@@ -150,7 +150,7 @@ fn compare_slice(
             let sender = model.accounts[message.sender].name.as_str();
             (
                 message.number,
-                message.wall_s * 1_000,
+                message.time_ms,
                 sender,
                 message.text.as_str(),
             )

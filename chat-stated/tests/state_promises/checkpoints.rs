@@ -1,7 +1,6 @@
 //! Records of a checkpoint, and the state they stand for.
 
-use chat_stated::checkpoint::RecordSink;
-use chat_stated::state::{Restoration, State};
+use chat_stated::checkpoint::{RecordSink, Restoration, StateSnapshot};
 use chat_stated::text_page::TEXT_TABLE;
 use std::collections::BTreeMap;
 
@@ -68,12 +67,15 @@ fn an_empty_checkpoint_is_a_new_state_and_a_broken_one_none() {
     for missing in [0, 2, 3, 4, 5] {
         let mut rows = rows.clone();
         rows.remove(missing);
-        assert!(State::restore(rows).is_err(), "without record {missing}");
+        assert!(
+            Restoration::of_all(rows).is_err(),
+            "without record {missing}"
+        );
     }
     for cut in 0..6 {
         let mut rows = rows.clone();
         rows[cut].2.pop();
-        assert!(State::restore(rows).is_err(), "with record {cut} cut");
+        assert!(Restoration::of_all(rows).is_err(), "with record {cut} cut");
     }
 }
 
@@ -87,10 +89,10 @@ fn texts_of_another_page_are_no_texts_of_this_one() {
     let mut swapped = world.checkpoint.clone();
     let second = swapped.records[&(TEXT_TABLE, 2)].clone();
     swapped.records.insert((TEXT_TABLE, 1), second);
-    assert!(State::restore(swapped.records()).is_err());
+    assert!(Restoration::of_all(swapped.records()).is_err());
     let mut unasked = world.checkpoint;
     unasked.records.insert((TEXT_TABLE, 3), Vec::new());
-    assert!(State::restore(unasked.records()).is_err());
+    assert!(Restoration::of_all(unasked.records()).is_err());
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn texts_follow_their_messages_to_other_pages() {
     world.state.drop_texts(0, usize::MAX);
     world.progress(1, 100, 100);
     // What waits still goes to another page; until that is current, it is on the old one.
-    let changes = world.state.take_changes();
+    let changes = StateSnapshot::take_whole(&mut world.state);
     let wanted: Vec<String> = (0..10).map(|tens| (tens * 10).to_string()).collect();
     let texts = world.texts("cy");
     assert_eq!(world.queue_with("cy", &texts), wanted);

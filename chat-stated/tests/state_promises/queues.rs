@@ -68,9 +68,25 @@ fn a_message_has_the_wall_time_at_which_it_was_taken() {
     let account = world.id("ann");
     let end = MessageNumber(u64::MAX);
     let slice = world.state.read_queue(account, MessageNumber(0), end, ALL);
-    let wall_s = world.timestamp.wall_ms.div_euclid(1_000);
-    assert_eq!(slice.messages[0].time_ms, wall_s * 1_000);
+    assert_eq!(slice.messages[0].time_ms, world.timestamp.wall_ms);
     assert_eq!(slice.messages[0].sender, "ann");
+}
+
+#[test]
+fn times_rise_whatever_the_clock_does() {
+    let mut world = World::with_online(&["ann"]);
+    let jumps_ms = [0, 0, TEN_YEARS_MS, -2 * TEN_YEARS_MS, 1];
+    for jump_ms in jumps_ms {
+        world.jump_wall_ms(jump_ms);
+        world.send(0, &["ann"], "text");
+    }
+    let account = world.id("ann");
+    let end = MessageNumber(u64::MAX);
+    let slice = world.state.read_queue(account, MessageNumber(0), end, ALL);
+    let times: Vec<i64> = slice.messages.iter().map(|one| one.time_ms).collect();
+    assert_eq!(times.len(), jumps_ms.len());
+    assert!(times.is_sorted_by(|one, next| one < next), "{times:?}");
+    assert_eq!(times[3], times[2] + 1, "the clock was set back");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use chat_model::{AccountId, ConnectionId, NameList, Outcome, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
-use chat_stated::checkpoint::MemoryCheckpoint;
+use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
 use chat_stated::state::{Decision, Effects, SliceLimits, State};
 use chat_stated::text_page::{TextPlace, Texts};
@@ -68,8 +68,8 @@ impl World {
 
     pub(super) fn apply(&mut self, entry: Entry) {
         self.last_effects = Effects::default();
-        let wall_s = self.timestamp.wall_ms.div_euclid(1_000);
-        self.state.apply(entry, wall_s, &mut self.last_effects);
+        let wall_ms = self.timestamp.wall_ms;
+        self.state.apply(entry, wall_ms, &mut self.last_effects);
     }
 
     pub(super) fn begin_worker_session(&mut self) {
@@ -257,7 +257,7 @@ impl World {
     }
 
     pub(super) fn checkpoint(&mut self) {
-        let changes = self.state.take_changes();
+        let changes = StateSnapshot::take_whole(&mut self.state);
         self.checkpoint.write(&changes).expect("texts are there");
         self.state.checkpoint_is_current();
     }
@@ -287,7 +287,7 @@ pub(super) fn restore(records: &BTreeMap<(u8, u64), Vec<u8>>) -> State {
     let rows = records
         .iter()
         .map(|((table, key), value)| (*table, *key, value.clone()));
-    State::restore(rows).expect("its own records can be read")
+    Restoration::of_all(rows).expect("its own records can be read")
 }
 
 pub(super) fn connection(worker_session: u64, serial: u64) -> ConnectionId {

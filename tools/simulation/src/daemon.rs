@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_rpc::FrameReader;
+use chat_stated::checkpoint::Change;
 use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
 use chat_stated::database::{NoRoom, StorageError};
 use chat_stated::entry::{Batch, Limits, Timestamp};
 use chat_stated::journal::LogIndex;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
 use chat_stated::passwords::remembered::RememberedPasswords;
-use chat_stated::state::Record;
 use chat_stated::text_page::{TextPlace, Texts};
 use fastrand::Rng;
 
@@ -50,7 +50,7 @@ impl Link {
 #[derive(Debug)]
 enum Work {
     Commit(Batch),
-    Checkpoint(LogIndex, Vec<Record>),
+    Checkpoint(LogIndex, Vec<Change>),
     /// The checkpoint is current; the core has not been told yet.
     Written(LogIndex),
     ReadTexts(u64, Vec<TextPlace>),

@@ -1,9 +1,9 @@
 //! The disk of the daemon's host: what is durable, and what is on its way to be.
 
-use chat_stated::checkpoint::MemoryCheckpoint;
+use chat_stated::checkpoint::{Change, MemoryCheckpoint, Restoration};
 use chat_stated::entry::Batch;
 use chat_stated::journal::LogIndex;
-use chat_stated::state::{Effects, Record, Restoration, State};
+use chat_stated::state::{Effects, State};
 use chat_stated::text_page::{TextPlace, Texts};
 
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Disk {
     pub(crate) fn write_checkpoint(
         &mut self,
         position: LogIndex,
-        records: &[Record],
+        records: &[Change],
     ) -> Result<(), String> {
         self.checkpoint
             .write(records)
@@ -63,9 +63,9 @@ impl Disk {
             .filter(|(position, _)| *position > self.checkpoint_at);
         for (_, batch) in after {
             state.advance_clock(&batch.timestamp);
-            let wall_s = batch.timestamp.wall_ms.div_euclid(1_000);
+            let wall_ms = batch.timestamp.wall_ms;
             for entry in batch.entries.clone() {
-                state.apply(entry, wall_s, &mut Effects::default());
+                state.apply(entry, wall_ms, &mut Effects::default());
             }
         }
         state.check_replayed().map_err(|error| error.to_string())?;

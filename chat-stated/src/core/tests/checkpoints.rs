@@ -3,6 +3,7 @@
 use chat_model::MessageNumber;
 
 use super::*;
+use crate::checkpoint::Change;
 use crate::core::checkpoints::MOST_DUE;
 
 const MESSAGES: u64 = 10_000;
@@ -18,7 +19,7 @@ fn with_a_queue() -> Attached {
     worker
 }
 
-type Checkpoint = (LogIndex, Vec<Record>);
+type Checkpoint = (LogIndex, Vec<Change>);
 
 /// One turn, in which nothing comes in; gives what is to be journalled, and the checkpoint that is to be written.
 fn turn(worker: &mut Attached) -> (Option<Batch>, Option<Checkpoint>) {
@@ -95,7 +96,7 @@ fn what_is_applied_while_a_checkpoint_is_gathered_is_replayed_on_it() {
     let (position, records) = written.expect("it was gathered");
     assert_eq!(position, begun);
     worker.checkpoint.write(&records).unwrap();
-    let mut state = State::restore(worker.checkpoint.records()).unwrap();
+    let mut state = Restoration::of_all(worker.checkpoint.records()).unwrap();
     assert_eq!(state.waiting_messages() as u64, MESSAGES);
     for batch in journal {
         state.advance_clock(&batch.timestamp);
@@ -132,7 +133,7 @@ fn waiting_for_readers() -> (Attached, u64) {
     (worker, due_ms)
 }
 
-fn gathered(worker: &mut Attached) -> Vec<Record> {
+fn gathered(worker: &mut Attached) -> Vec<Change> {
     for _ in 0..10 {
         if let (_, Some((_, records))) = turn(worker) {
             return records;
@@ -207,6 +208,6 @@ fn what_found_no_room_is_in_the_next_checkpoint_however_it_is_gathered() {
         }
     };
     worker.checkpoint.write(&second.1).unwrap();
-    let state = State::restore(worker.checkpoint.records()).unwrap();
+    let state = Restoration::of_all(worker.checkpoint.records()).unwrap();
     assert_eq!(state.waiting_messages() as u64, MESSAGES);
 }

@@ -5,6 +5,7 @@ mod damage;
 use chat_model::MessageNumber;
 
 use super::*;
+use crate::checkpoint::Change;
 use crate::entry::AccountChange;
 use crate::text_page::{ReadTexts, TextPlace, Texts};
 
@@ -30,7 +31,7 @@ type Reading = (u64, Vec<TextPlace>);
 struct Reader {
     attached: Attached,
     offset: u64,
-    unwritten: Option<(LogIndex, Vec<Record>)>,
+    unwritten: Option<(LogIndex, Vec<Change>)>,
 }
 
 impl Reader {

@@ -7,17 +7,13 @@
 mod digest;
 
 use crate::entry::Batch;
-use crate::records::encoding::{decode_first, encode_behind};
-use crate::records::v3;
+use crate::records::batch::{KnownFormats, decode_batch, encode_batch};
+use crate::records::{self, OLDEST};
 
 pub use digest::{DIGEST_BYTES, Digest, LogBase};
 
-/// Number of the encoding that is written. Raised whenever a golden byte in the tests would change, or what came before
-/// could not read it.
-pub const FORMAT: u8 = 3;
-
-/// The first encoding, whose batches mean the same in this one.
-const FIRST_FORMAT: u8 = 1;
+/// Number of the newest format that is read. A batch is written in the lowest, from 4 on, that expresses it.
+pub const FORMAT: u8 = records::FORMAT;
 
 /// Largest body of a batch, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -39,50 +35,26 @@ pub enum FormatError {
     TooLarge,
 }
 
-/// Entries that memory is taken for at once when a batch is read.
-const ENTRIES_AT_ONCE: usize = 1_024;
-
 /// Writes a batch behind what is in `body`.
 pub fn encode(batch: &Batch, body: &mut Vec<u8>) -> Result<(), FormatError> {
-    let start = body.len();
-    body.push(FORMAT);
-    encode_behind(body, &v3::Timestamp::from(batch.timestamp));
-    encode_behind(body, &(batch.entries.len() as u64));
-    for entry in &batch.entries {
-        encode_behind(body, &v3::entry::Entry::from(entry));
-        if body.len() - start > MAX_BODY_BYTES {
-            body.truncate(start);
-            return Err(FormatError::TooLarge);
-        }
+    match encode_batch::<KnownFormats>(body, batch.timestamp, &batch.entries, MAX_BODY_BYTES) {
+        true => Ok(()),
+        false => Err(FormatError::TooLarge),
     }
-    Ok(())
 }
 
 /// Reads a body whose digest was checked.
 pub fn decode(body: &[u8]) -> Result<Batch, FormatError> {
     let (&format, content) = body.split_first().ok_or(FormatError::Malformed)?;
-    if !(FIRST_FORMAT..=FORMAT).contains(&format) {
+    if !(OLDEST..=FORMAT).contains(&format) {
         return Err(FormatError::Unknown(format));
     }
     if content.len() > MAX_BODY_BYTES {
         return Err(FormatError::TooLarge);
     }
-    read(content).ok_or(FormatError::Malformed)
-}
-
-fn read(mut content: &[u8]) -> Option<Batch> {
-    let timestamp: v3::Timestamp = decode_first(&mut content)?;
-    let count: u64 = decode_first(&mut content)?;
-    let count = usize::try_from(count).ok()?;
-    let mut entries = Vec::with_capacity(count.min(ENTRIES_AT_ONCE));
-    for _ in 0..count {
-        let entry: v3::entry::Entry<'_> = decode_first(&mut content)?;
-        entries.push(entry.read()?);
-    }
-    content.is_empty().then_some(Batch {
-        timestamp: timestamp.into(),
-        entries,
-    })
+    let (timestamp, entries) =
+        decode_batch::<KnownFormats>(format, content).ok_or(FormatError::Malformed)?;
+    Ok(Batch { timestamp, entries })
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ fn batch(entries: Vec<Entry>) -> Batch {
     }
 }
 
+/// With their bytes in format 3.
 fn entries() -> Vec<(Entry, &'static str)> {
     let account = AccountId(5);
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -174,33 +175,60 @@ fn encoded(batch: &Batch) -> Vec<u8> {
     body
 }
 
+/// Bytes of the same entries in format 4.
+const GOLDEN: [&str; 16] = [
+    "0100fb60eafc80969800fca0860100fc0000000432fca0860100fc00000004fb60ea",
+    "010201010101010101010101010101010101fb1710",
+    "010309",
+    "0104020003626f6201730103657665",
+    "0105010502",
+    "010603fc70110100fb9001fb8f01fb2c01fb2b01fb2a010003626f620173",
+    "010603fc70110100fb9001fb8f01fb2c01fb2b01fb2a010105007f0000010200",
+    "010603fc70110100fb9001fb8f01fb2c01fb2b01fb2a01010501000000000000000000000000000000010201016e",
+    "010603fc70110100fb9001fb8f01fb2c01fb2b01fb2a010205007f000001",
+    "010603fc70110100fb9001fb8f01fb2c01fb2b01fb2a010300026162020101026869",
+    "010603fc70110100fb9001fb8f01fb2c01fb2b01fb2a01030103efbfbd",
+    "010603fc70110100fb9001fb8f01fb2c01fb2b01fb2a0104",
+    "010803fc70110100fb2c01fb2b01fb2a01",
+    "010903fc70110100fb2c01fb2b01fb2a01",
+    "010703fc7011010001fb2c01fb2b01fb2a01fb2c01020002020400020201010661626869686f",
+    "0101fc40420f0014",
+];
+
 #[test]
 fn golden_bytes_of_every_entry() {
     let empty = encoded(&batch(vec![]));
     assert_eq!(
         hex(&empty),
-        "0301fc40420f003031323334353637383961626364656600"
+        "0401fc40420f003031323334353637383961626364656600"
     );
     let head = &empty[..empty.len() - 1];
-    for (entry, golden) in entries() {
+    let mut found = Vec::new();
+    for (entry, _) in entries() {
         let batch = batch(vec![entry]);
         let body = encoded(&batch);
         assert_eq!(&body[..head.len()], head);
-        assert_eq!(hex(&body[head.len()..]), golden, "{batch:?}");
+        found.push(hex(&body[head.len()..]));
         assert_eq!(decode(&body), Ok(batch));
     }
+    assert_eq!(found, GOLDEN);
 }
 
 #[test]
-fn batches_of_older_formats_are_read() {
-    let batch = batch(vec![request(Action::LogOut)]);
-    let mut body = encoded(&batch);
-    for format in FIRST_FORMAT..FORMAT {
-        body[0] = format;
-        assert_eq!(decode(&body).as_ref(), Ok(&batch));
+fn batches_of_formats_1_to_3_are_read() {
+    for (entry, golden) in entries() {
+        let wanted = batch(vec![entry]);
+        let mut body = encoded(&batch(vec![]));
+        body.pop();
+        let bytes = (0..golden.len()).step_by(2);
+        body.extend(bytes.map(|at| u8::from_str_radix(&golden[at..at + 2], 16).unwrap()));
+        for format in 1..=3 {
+            body[0] = format;
+            assert_eq!(decode(&body).as_ref(), Ok(&wanted));
+        }
+        body[0] = 0;
+        assert_eq!(decode(&body), Err(FormatError::Unknown(0)));
     }
-    body[0] = 0;
-    assert_eq!(decode(&body), Err(FormatError::Unknown(0)));
 }
 
 #[test]

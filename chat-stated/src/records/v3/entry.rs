@@ -2,12 +2,15 @@
 
 use crate::entry::{MessageBatch, PackedLine};
 use chat_model::{AccountId, MessageNumber, RequestName, StreamOffset, WorkerSessionId};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+#[cfg(test)]
+use serde::Serialize;
 
 use super::{Address, Connection, Limits, WaitingLimits};
 use crate::entry as memory;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) enum Entry<'a> {
     Configure(Limits),
     BeginWorkerSession {
@@ -38,7 +41,8 @@ pub(crate) enum Entry<'a> {
     LimitWaiting(WaitingLimits),
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct Progress {
     sent: u64,
     acknowledged: u64,
@@ -46,7 +50,8 @@ pub(crate) struct Progress {
 }
 
 /// Recipients are names as typed, one space between.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) enum Action<'a> {
     Register {
         name: &'a str,
@@ -73,7 +78,8 @@ pub(crate) enum Action<'a> {
 }
 
 /// `packed` holds names and text of each line, nothing between.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct SendBatch<'a> {
     connection: Connection,
     answered: u64,
@@ -83,72 +89,26 @@ pub(crate) struct SendBatch<'a> {
     packed: &'a str,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct Line {
     step: u32,
     recipients_bytes: u32,
     text_bytes: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) enum AccountChange<'a> {
     Set { name: &'a str, secret: &'a str },
     Disable { name: &'a str },
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct SecretInFile {
     account: u32,
     secret_version: u32,
-}
-
-impl<'a> From<&'a memory::Entry> for Entry<'a> {
-    fn from(entry: &'a memory::Entry) -> Self {
-        match entry {
-            memory::Entry::Configure(limits) => Self::Configure((*limits).into()),
-            memory::Entry::BeginWorkerSession { secret, pid } => Self::BeginWorkerSession {
-                secret: *secret,
-                pid: *pid,
-            },
-            memory::Entry::EndWorkerSession { worker_session } => Self::EndWorkerSession {
-                worker_session: worker_session.0,
-            },
-            memory::Entry::ChangeAccounts(changes) => {
-                Self::ChangeAccounts(changes.iter().map(AccountChange::from).collect())
-            }
-            memory::Entry::FileStatus(secrets) => {
-                Self::FileStatus(secrets.iter().map(SecretInFile::from).collect())
-            }
-            memory::Entry::Request {
-                name,
-                answered,
-                progress,
-                action,
-            } => Self::Request {
-                connection: name.connection.into(),
-                offset: name.offset.0,
-                answered: answered.0,
-                progress: (*progress).into(),
-                action: action.into(),
-            },
-            memory::Entry::Progress {
-                connection,
-                progress,
-            } => Self::Progress {
-                connection: (*connection).into(),
-                progress: (*progress).into(),
-            },
-            memory::Entry::Close {
-                connection,
-                progress,
-            } => Self::Close {
-                connection: (*connection).into(),
-                progress: (*progress).into(),
-            },
-            memory::Entry::SendBatch(sends) => Self::SendBatch(sends.into()),
-            memory::Entry::LimitWaiting(limits) => Self::LimitWaiting((*limits).into()),
-        }
-    }
 }
 
 impl Entry<'_> {
@@ -203,48 +163,12 @@ impl Entry<'_> {
     }
 }
 
-impl From<chat_model::Progress> for Progress {
-    fn from(progress: chat_model::Progress) -> Self {
-        Self {
-            sent: progress.sent.0,
-            acknowledged: progress.acknowledged.0,
-            confirmed: progress.confirmed.0,
-        }
-    }
-}
-
 impl From<Progress> for chat_model::Progress {
     fn from(progress: Progress) -> Self {
         Self {
             sent: MessageNumber(progress.sent),
             acknowledged: MessageNumber(progress.acknowledged),
             confirmed: MessageNumber(progress.confirmed),
-        }
-    }
-}
-
-impl<'a> From<&'a memory::Action> for Action<'a> {
-    fn from(action: &'a memory::Action) -> Self {
-        match action {
-            memory::Action::Register { name, secret } => Self::Register { name, secret },
-            memory::Action::LogIn {
-                account,
-                address,
-                password_version,
-                new_secret,
-            } => Self::LogIn {
-                account: account.0,
-                address: (*address).into(),
-                password_version: *password_version,
-                new_secret: new_secret.as_deref(),
-            },
-            memory::Action::FailedLogIn { account, address } => Self::FailedLogIn {
-                account: account.0,
-                address: (*address).into(),
-            },
-            memory::Action::Send { recipients, text } => Self::Send { recipients, text },
-            memory::Action::Broadcast { text } => Self::Broadcast { text },
-            memory::Action::LogOut => Self::LogOut,
         }
     }
 }
@@ -281,24 +205,6 @@ impl From<Action<'_>> for memory::Action {
     }
 }
 
-impl<'a> From<&'a memory::SendBatch> for SendBatch<'a> {
-    fn from(sends: &'a memory::SendBatch) -> Self {
-        let lines = sends.lines.packed_lines().iter().map(|line| Line {
-            step: line.step,
-            recipients_bytes: line.recipients_bytes,
-            text_bytes: line.text_bytes,
-        });
-        Self {
-            connection: sends.connection.into(),
-            answered: sends.answered.0,
-            progress: sends.progress.into(),
-            first: sends.lines.first().0,
-            lines: lines.collect(),
-            packed: sends.lines.packed(),
-        }
-    }
-}
-
 impl SendBatch<'_> {
     fn read(self) -> Option<memory::SendBatch> {
         let lines = self.lines.into_iter().map(|line| PackedLine {
@@ -316,15 +222,6 @@ impl SendBatch<'_> {
     }
 }
 
-impl<'a> From<&'a memory::AccountChange> for AccountChange<'a> {
-    fn from(change: &'a memory::AccountChange) -> Self {
-        match change {
-            memory::AccountChange::Set { name, secret } => Self::Set { name, secret },
-            memory::AccountChange::Disable { name } => Self::Disable { name },
-        }
-    }
-}
-
 impl From<AccountChange<'_>> for memory::AccountChange {
     fn from(change: AccountChange<'_>) -> Self {
         match change {
@@ -333,15 +230,6 @@ impl From<AccountChange<'_>> for memory::AccountChange {
                 secret: secret.into(),
             },
             AccountChange::Disable { name } => Self::Disable { name: name.into() },
-        }
-    }
-}
-
-impl From<&memory::SecretInFile> for SecretInFile {
-    fn from(secret: &memory::SecretInFile) -> Self {
-        Self {
-            account: secret.account.0,
-            secret_version: secret.secret_version,
         }
     }
 }

@@ -10,24 +10,29 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chat_model::{ConnectionId, ConnectionSerial, WorkerSessionId};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+#[cfg(test)]
+use serde::Serialize;
 
 use crate::entry as memory;
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct Timestamp {
     wall_ms: i64,
     boot_ms: u64,
     boot_id: [u8; 16],
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct Connection {
     worker_session: u64,
     serial: u64,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct Limits {
     block_time_ms: u64,
     accounts: u32,
@@ -39,26 +44,18 @@ pub(crate) struct Limits {
     broadcasts_per_minute: u32,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) enum Address {
     V4([u8; 4]),
     V6([u8; 16]),
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct WaitingLimits {
     bytes: u64,
     sender_percent: u32,
-}
-
-impl From<memory::Timestamp> for Timestamp {
-    fn from(timestamp: memory::Timestamp) -> Self {
-        Self {
-            wall_ms: timestamp.wall_ms,
-            boot_ms: timestamp.boot_ms,
-            boot_id: timestamp.boot_id,
-        }
-    }
 }
 
 impl From<Timestamp> for memory::Timestamp {
@@ -67,15 +64,6 @@ impl From<Timestamp> for memory::Timestamp {
             wall_ms: timestamp.wall_ms,
             boot_ms: timestamp.boot_ms,
             boot_id: timestamp.boot_id,
-        }
-    }
-}
-
-impl From<ConnectionId> for Connection {
-    fn from(connection: ConnectionId) -> Self {
-        Self {
-            worker_session: connection.worker_session.0,
-            serial: connection.serial.0,
         }
     }
 }
@@ -89,35 +77,11 @@ impl From<Connection> for ConnectionId {
     }
 }
 
-impl From<IpAddr> for Address {
-    fn from(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => Self::V6(address.octets()),
-        }
-    }
-}
-
 impl From<Address> for IpAddr {
     fn from(address: Address) -> Self {
         match address {
             Address::V4(octets) => Self::V4(Ipv4Addr::from(octets)),
             Address::V6(octets) => Self::V6(Ipv6Addr::from(octets)),
-        }
-    }
-}
-
-impl From<memory::Limits> for Limits {
-    fn from(limits: memory::Limits) -> Self {
-        Self {
-            block_time_ms: limits.block_time_ms,
-            accounts: limits.accounts,
-            queue_messages: limits.queue_messages,
-            queue_bytes: limits.queue_bytes,
-            sender_share_percent: limits.sender_share_percent,
-            broadcast_messages: limits.broadcast_messages,
-            broadcast_bytes: limits.broadcast_bytes,
-            broadcasts_per_minute: limits.broadcasts_per_minute,
         }
     }
 }
@@ -133,15 +97,6 @@ impl From<Limits> for memory::Limits {
             broadcast_messages: limits.broadcast_messages,
             broadcast_bytes: limits.broadcast_bytes,
             broadcasts_per_minute: limits.broadcasts_per_minute,
-        }
-    }
-}
-
-impl From<memory::WaitingLimits> for WaitingLimits {
-    fn from(limits: memory::WaitingLimits) -> Self {
-        Self {
-            bytes: limits.bytes,
-            sender_percent: limits.sender_percent,
         }
     }
 }

@@ -1,19 +1,21 @@
 //! Records of checkpoints. Format 2 added pages of messages that were read while the checkpoint was taken, format 3
 //! [`Readers::AsBefore`] and the record of [`super::WaitingLimits`].
 
-use std::borrow::Borrow;
 use std::sync::Arc;
 
 use chat_model::{AccountId, ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
+#[cfg(test)]
+use serde::Serialize;
 
 use super::{Address, Connection, Limits, Timestamp};
-use crate::records::encoding::{decode, encode_behind};
+use crate::records::encoding::decode;
 use crate::state as memory;
 use crate::state::parts::{self, FailureRecord, StateMs};
 
 /// Everything that is small and changes all the time.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct Header {
     limits: Limits,
     clock: Clock,
@@ -22,31 +24,36 @@ pub(crate) struct Header {
     last_message: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct Clock {
     last: Option<Timestamp>,
     now: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct Source {
     account: u32,
     address: Address,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 enum Failure {
     Failed(Vec<u64>),
     BlockedUntil(u64),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct WorkerSessions {
     last: u64,
     worker_sessions: Vec<(u64, WorkerSession)>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct WorkerSession {
     secret: [u8; 16],
     pid: u32,
@@ -54,7 +61,8 @@ struct WorkerSession {
 }
 
 /// `earlier` holds all decisions that are kept but the one about the last request, if that is plain.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct ClientConnection {
     last_decided: u64,
     answered: u64,
@@ -64,15 +72,19 @@ struct ClientConnection {
     last: Option<PlainDecision>,
 }
 
+const MS_PER_SECOND: i64 = 1_000;
+
 const NOBODY: u32 = u32::MAX;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 enum KeptDecision {
     Plain(PlainDecision),
     Other(Decision),
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 enum PlainDecision {
     Password,
     Username,
@@ -86,7 +98,8 @@ enum PlainDecision {
     Full,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 enum Decision {
     Password,
     Username,
@@ -101,7 +114,8 @@ enum Decision {
     Full,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 pub(crate) struct Account<'a> {
     name: &'a str,
     secret: &'a str,
@@ -117,64 +131,40 @@ pub(crate) struct Account<'a> {
     session: Option<Connection>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 enum FileStatus<'a> {
     Yes,
     No { previous: Option<&'a str> },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct UsedAllowance {
     left: u64,
     at: u64,
 }
 
 /// What of a message is loaded at the start in any case.
-#[derive(Serialize, Deserialize)]
-struct Message<G> {
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+pub(super) struct Message {
     number: u64,
     sender: u32,
     wall_s: i64,
     text_bytes: u32,
-    readers: Readers<G>,
+    readers: Readers,
 }
 
-#[derive(Serialize, Deserialize)]
-enum Readers<G> {
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+enum Readers {
     One(u32),
-    Some(G),
+    Some(Vec<u32>),
     /// Every account there was, but the sender.
     AllButSender,
     /// The last list of readers before, on the same page.
     AsBefore,
-}
-
-impl From<parts::Header> for Header {
-    fn from(header: parts::Header) -> Self {
-        let worker_sessions = header.worker_sessions.into_iter().map(|worker_session| {
-            let connections = worker_session.connections.into_iter();
-            let connections = connections.map(|(serial, connection)| (serial.0, connection.into()));
-            let record = WorkerSession {
-                secret: worker_session.secret,
-                pid: worker_session.pid,
-                connections: connections.collect(),
-            };
-            (worker_session.id.0, record)
-        });
-        Self {
-            limits: header.limits.into(),
-            clock: Clock {
-                last: header.clock.last.map(Into::into),
-                now: header.clock.now.0,
-            },
-            failures: header.failures.into_iter().map(write_failure).collect(),
-            worker_sessions: WorkerSessions {
-                last: header.last_worker_session,
-                worker_sessions: worker_sessions.collect(),
-            },
-            last_message: header.last_message.0,
-        }
-    }
 }
 
 impl From<Header> for parts::Header {
@@ -199,23 +189,12 @@ impl From<Header> for parts::Header {
             failures: header.failures.into_iter().map(read_failure).collect(),
             last_worker_session: header.worker_sessions.last,
             worker_sessions: worker_sessions.collect(),
-            last_message: MessageNumber(header.last_message),
+            last_message: parts::LastMessage {
+                number: MessageNumber(header.last_message),
+                time_ms: 0,
+            },
         }
     }
-}
-
-fn write_failure(kept: parts::KeptFailure) -> (Source, Failure, u64) {
-    let source = Source {
-        account: kept.source.account.0,
-        address: kept.source.address.into(),
-    };
-    let failure = match kept.record {
-        FailureRecord::Failed(times) => {
-            Failure::Failed(times.into_iter().map(|time| time.0).collect())
-        }
-        FailureRecord::BlockedUntil(time) => Failure::BlockedUntil(time.0),
-    };
-    (source, failure, kept.expiry.0)
 }
 
 fn read_failure((source, failure, expiry): (Source, Failure, u64)) -> parts::KeptFailure {
@@ -231,30 +210,6 @@ fn read_failure((source, failure, expiry): (Source, Failure, u64)) -> parts::Kep
             Failure::BlockedUntil(time) => FailureRecord::BlockedUntil(StateMs(time)),
         },
         expiry: StateMs(expiry),
-    }
-}
-
-impl From<parts::ConnectionParts> for ClientConnection {
-    fn from(connection: parts::ConnectionParts) -> Self {
-        let mut decisions = connection.decisions;
-        let last = decisions.pop_if(|(offset, decision)| {
-            *offset == connection.last_decided && plain(decision).is_some()
-        });
-        let earlier = decisions.into_iter().map(|(offset, decision)| {
-            let kept = match plain(&decision) {
-                Some(plain) => KeptDecision::Plain(plain),
-                None => KeptDecision::Other(decision.into()),
-            };
-            (offset.0, kept)
-        });
-        let earlier: Vec<_> = earlier.collect();
-        Self {
-            last_decided: connection.last_decided.0,
-            answered: connection.answered.0,
-            earlier: (!earlier.is_empty()).then_some(earlier),
-            account: connection.account.map_or(NOBODY, |account| account.0),
-            last: last.and_then(|(_, decision)| plain(&decision)),
-        }
     }
 }
 
@@ -281,23 +236,6 @@ impl From<ClientConnection> for parts::ConnectionParts {
     }
 }
 
-/// A decision that says nothing more than what it is.
-fn plain(decision: &memory::Decision) -> Option<PlainDecision> {
-    Some(match decision {
-        memory::Decision::Password => PlainDecision::Password,
-        memory::Decision::Username => PlainDecision::Username,
-        memory::Decision::Connected => PlainDecision::Connected,
-        memory::Decision::Registered => PlainDecision::Registered,
-        memory::Decision::Welcome => PlainDecision::Welcome,
-        memory::Decision::Sent { unknown } if unknown.is_empty() => PlainDecision::SentToAll,
-        memory::Decision::LoggedOut => PlainDecision::LoggedOut,
-        memory::Decision::Quota => PlainDecision::Quota,
-        memory::Decision::Refused => PlainDecision::Refused,
-        memory::Decision::Full => PlainDecision::Full,
-        memory::Decision::Sent { .. } | memory::Decision::Locked { .. } => return None,
-    })
-}
-
 impl From<PlainDecision> for memory::Decision {
     fn from(plain: PlainDecision) -> Self {
         match plain {
@@ -317,24 +255,6 @@ impl From<PlainDecision> for memory::Decision {
     }
 }
 
-impl From<memory::Decision> for Decision {
-    fn from(decision: memory::Decision) -> Self {
-        match decision {
-            memory::Decision::Password => Self::Password,
-            memory::Decision::Username => Self::Username,
-            memory::Decision::Connected => Self::Connected,
-            memory::Decision::Registered => Self::Registered,
-            memory::Decision::Welcome => Self::Welcome,
-            memory::Decision::Locked { seconds_left } => Self::Locked { seconds_left },
-            memory::Decision::Sent { unknown } => Self::Sent { unknown },
-            memory::Decision::LoggedOut => Self::LoggedOut,
-            memory::Decision::Quota => Self::Quota,
-            memory::Decision::Refused => Self::Refused,
-            memory::Decision::Full => Self::Full,
-        }
-    }
-}
-
 impl From<Decision> for memory::Decision {
     fn from(decision: Decision) -> Self {
         match decision {
@@ -349,32 +269,6 @@ impl From<Decision> for memory::Decision {
             Decision::Quota => Self::Quota,
             Decision::Refused => Self::Refused,
             Decision::Full => Self::Full,
-        }
-    }
-}
-
-impl<'a> From<&'a parts::AccountRecord> for Account<'a> {
-    fn from(account: &'a parts::AccountRecord) -> Self {
-        Self {
-            name: &account.name,
-            secret: &account.secret,
-            secret_version: account.secret_version,
-            password_version: account.password_version,
-            file_status: match &account.filed {
-                parts::FileStatus::Yes => FileStatus::Yes,
-                parts::FileStatus::No { previous } => FileStatus::No {
-                    previous: previous.as_deref(),
-                },
-            },
-            disabled: account.disabled,
-            last_seen: account.last_seen.map(|time| time.0),
-            cursor: account.cursor.0,
-            received: account.received.0,
-            broadcasts: account.broadcasts.0.map(|used| UsedAllowance {
-                left: used.left,
-                at: used.at.0,
-            }),
-            session: account.session.map(Into::into),
         }
     }
 }
@@ -405,53 +299,9 @@ impl From<Account<'_>> for parts::AccountRecord {
     }
 }
 
-/// Writes messages down, one behind the other, as they stand on a page.
-#[derive(Debug, Default)]
-pub(crate) struct PageEncoder {
-    /// The last list of readers on this page.
-    last_group: Option<parts::Group>,
-}
-
-impl PageEncoder {
-    pub(crate) fn encode_behind<R: Borrow<parts::Readers>>(
-        &mut self,
-        bytes: &mut Vec<u8>,
-        message: &parts::MessageParts<R>,
-    ) {
-        let readers = match message.readers.borrow() {
-            parts::Readers::One(reader) => Readers::One(reader.0),
-            parts::Readers::AllButSender => Readers::AllButSender,
-            parts::Readers::Some(group) if self.last_group.as_ref() == Some(group) => {
-                Readers::AsBefore
-            }
-            parts::Readers::Some(group) => {
-                self.last_group = Some(group.clone());
-                Readers::Some(GroupRef(group))
-            }
-        };
-        let record = Message {
-            number: message.number.0,
-            sender: message.sender.0,
-            wall_s: message.wall_s,
-            text_bytes: message.text_bytes,
-            readers,
-        };
-        encode_behind(bytes, &record);
-    }
-}
-
-/// A list of readers, written down from where it is.
-struct GroupRef<'a>(&'a parts::Group);
-
-impl Serialize for GroupRef<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|reader| reader.0))
-    }
-}
-
 /// The messages of a page; nothing if it cannot be read.
 pub(crate) fn decode_page(bytes: &[u8]) -> Option<Vec<parts::MessageParts>> {
-    let page: Vec<Message<Vec<u32>>> = decode(bytes)?;
+    let page: Vec<Message> = decode(bytes)?;
     let mut last_group = None;
     let messages = page.into_iter().map(|message| {
         let readers = match message.readers {
@@ -467,7 +317,7 @@ pub(crate) fn decode_page(bytes: &[u8]) -> Option<Vec<parts::MessageParts>> {
         Some(parts::MessageParts {
             number: MessageNumber(message.number),
             sender: AccountId(message.sender),
-            wall_s: message.wall_s,
+            time_ms: message.wall_s.saturating_mul(MS_PER_SECOND),
             text_bytes: message.text_bytes,
             readers,
         })

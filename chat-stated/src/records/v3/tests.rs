@@ -4,7 +4,7 @@ use std::path::Path;
 use chat_model::{AccountId, ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
 
 use super::WaitingLimits;
-use super::state::{Account, Header, PageEncoder, decode_page};
+use super::state::{Account, Header, Message};
 use crate::checkpoint::CheckpointSnapshot;
 use crate::entry::Limits;
 use crate::records::encoding::{decode, encode_behind};
@@ -25,35 +25,17 @@ fn encoded<T: serde::Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// The record once more, through what is in memory.
+/// The record once more, read and written in its format.
 fn written_again(table: u8, key: u64, value: &[u8]) -> Option<Vec<u8>> {
     Some(match (table, key) {
-        (0, 0) => {
-            let header = parts::Header::from(decode::<Header>(value)?);
-            encoded(&Header::from(header))
-        }
-        (0, 1) => {
-            let limits: crate::entry::WaitingLimits = decode::<WaitingLimits>(value)?.into();
-            encoded(&WaitingLimits::from(limits))
-        }
-        (1, _) => {
-            let account = parts::AccountRecord::from(decode::<Account<'_>>(value)?);
-            encoded(&Account::from(&account))
-        }
-        (2 | 4, _) => {
-            let messages = decode_page(value)?;
-            let mut bytes = encoded(&(messages.len() as u64));
-            let mut page = PageEncoder::default();
-            for message in &messages {
-                page.encode_behind(&mut bytes, message);
-            }
-            bytes
-        }
+        (0, 0) => encoded(&decode::<Header>(value)?),
+        (0, 1) => encoded(&decode::<WaitingLimits>(value)?),
+        (1, _) => encoded(&decode::<Account<'_>>(value)?),
+        (2 | 4, _) => encoded(&decode::<Vec<Message>>(value)?),
         _ => value.to_vec(),
     })
 }
 
-/// A page of formats 1 and 2 never says `AsBefore`, but the fixtures have no equal lists.
 #[test]
 fn fixtures_are_written_again_byte_for_byte() {
     for format in ["v1", "v2", "v3"] {
@@ -103,7 +85,7 @@ fn golden_bytes_of_a_header() {
         account: AccountId(5),
         address: [127, 0, 0, 1].into(),
     };
-    let header = parts::Header {
+    let wanted = parts::Header {
         limits: Limits::default(),
         clock: Clock {
             last: None,
@@ -131,10 +113,16 @@ fn golden_bytes_of_a_header() {
                 (ConnectionSerial(2), connection(20, None)),
             ],
         }],
-        last_message: MessageNumber(6),
+        last_message: parts::LastMessage {
+            number: MessageNumber(6),
+            time_ms: 0,
+        },
     };
-    let bytes = encoded(&Header::from(header));
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, GOLDEN_HEADER);
-    assert_eq!(written_again(0, 0, &bytes), Some(bytes));
+    let bytes: Vec<u8> = (0..GOLDEN_HEADER.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&GOLDEN_HEADER[at..at + 2], 16).unwrap())
+        .collect();
+    assert_eq!(written_again(0, 0, &bytes).as_deref(), Some(&bytes[..]));
+    let header = parts::Header::from(decode::<Header>(&bytes).unwrap());
+    assert_eq!(format!("{header:?}"), format!("{wanted:?}"));
 }

@@ -37,7 +37,7 @@ impl Model {
         sender: usize,
         recipients: &str,
         text: &str,
-        wall_s: i64,
+        wall_ms: i64,
         outcome: &mut Applied,
     ) -> Decision {
         let mut unknown: Vec<String> = Vec::new();
@@ -72,11 +72,11 @@ impl Model {
             return refusal;
         }
         if !readers.is_empty() {
-            self.last_message += 1;
+            self.count_message(wall_ms);
         }
         let names = readers.len();
         for reader in readers {
-            self.put((reader, names), sender, text, wall_s, false);
+            self.put((reader, names), sender, text, false);
             outcome.reached.insert(reader as u32);
         }
         Decision::Sent { unknown }
@@ -130,17 +130,21 @@ impl Model {
         (u128::from(own + bytes) > share).then_some(Decision::Quota)
     }
 
+    fn count_message(&mut self, wall_ms: i64) {
+        self.last_message += 1;
+        self.last_message_ms = wall_ms.max(self.last_message_ms + 1);
+    }
+
     pub(super) fn put(
         &mut self,
         (reader, names): (usize, usize),
         sender: usize,
         text: &str,
-        wall_s: i64,
         broadcast: bool,
     ) {
         self.accounts[reader].queue.push(Waiting {
             number: self.last_message,
-            wall_s,
+            time_ms: self.last_message_ms,
             sender,
             text: text.to_owned(),
             broadcast,
@@ -153,7 +157,7 @@ impl Model {
         &mut self,
         sender: usize,
         text: &str,
-        wall_s: i64,
+        wall_ms: i64,
         outcome: &mut Applied,
     ) -> Decision {
         let waiting: BTreeMap<u64, usize> = self
@@ -176,9 +180,9 @@ impl Model {
         if !self.may_broadcast(sender) {
             return Decision::Quota;
         }
-        self.last_message += 1;
+        self.count_message(wall_ms);
         for reader in (0..self.accounts.len()).filter(|reader| *reader != sender) {
-            self.put((reader, 0), sender, text, wall_s, true);
+            self.put((reader, 0), sender, text, true);
             outcome.broadcast = true;
         }
         Decision::Sent {

@@ -18,7 +18,7 @@ const MS_PER_MINUTE: u64 = 60_000;
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) number: u64,
-    pub(super) wall_s: i64,
+    pub(super) time_ms: i64,
     pub(super) sender: usize,
     pub(super) text: String,
     pub(super) broadcast: bool,
@@ -69,6 +69,8 @@ pub(super) struct Model {
     pub(super) accounts: Vec<Account>,
     pub(super) worker_sessions: BTreeMap<u64, BTreeMap<u64, Connection>>,
     pub(super) last_message: u64,
+    /// Its time.
+    last_message_ms: i64,
     pub(super) now_ms: u64,
     last_worker_session: u64,
     last_timestamp: Option<Timestamp>,
@@ -185,7 +187,7 @@ impl Model {
         names.join(" ")
     }
 
-    pub(super) fn apply(&mut self, entry: &Entry, wall_s: i64) -> Applied {
+    pub(super) fn apply(&mut self, entry: &Entry, wall_ms: i64) -> Applied {
         let mut outcome = Applied::default();
         match entry {
             Entry::Configure(limits) => self.limits = *limits,
@@ -223,7 +225,7 @@ impl Model {
                 answered,
                 progress,
                 action,
-            } => self.request(*name, answered.0, progress, action, wall_s, &mut outcome),
+            } => self.request(*name, answered.0, progress, action, wall_ms, &mut outcome),
             Entry::SendBatch(sends) => {
                 for request in sends.requests() {
                     let Entry::Request {
@@ -235,7 +237,7 @@ impl Model {
                     else {
                         unreachable!("a line is a request");
                     };
-                    self.request(name, answered.0, &progress, &action, wall_s, &mut outcome);
+                    self.request(name, answered.0, &progress, &action, wall_ms, &mut outcome);
                 }
             }
             Entry::Progress {
@@ -264,7 +266,7 @@ impl Model {
         answered: u64,
         progress: &Progress,
         action: &Action,
-        wall_s: i64,
+        wall_ms: i64,
         outcome: &mut Applied,
     ) {
         let Some(connections) = self
@@ -281,7 +283,7 @@ impl Model {
         let last = connection.decided.last_key_value().map(|(last, _)| *last);
         let decision = if last.is_none_or(|last| name.offset.0 > last) {
             self.progress(name.connection, progress);
-            let decision = self.decide(name.connection, action, wall_s, outcome);
+            let decision = self.decide(name.connection, action, wall_ms, outcome);
             if let Some(connection) = self.connection_mut(name.connection) {
                 connection
                     .decided
@@ -299,7 +301,7 @@ impl Model {
         &mut self,
         connection: ConnectionId,
         action: &Action,
-        wall_s: i64,
+        wall_ms: i64,
         outcome: &mut Applied,
     ) -> Decision {
         let logged_in = self
@@ -326,10 +328,10 @@ impl Model {
                 self.failed_log_in(*account, *address)
             }
             (Action::Send { recipients, text }, Some(sender)) => {
-                self.send(sender, recipients, text, wall_s, outcome)
+                self.send(sender, recipients, text, wall_ms, outcome)
             }
             (Action::Broadcast { text }, Some(sender)) => {
-                self.broadcast(sender, text, wall_s, outcome)
+                self.broadcast(sender, text, wall_ms, outcome)
             }
             (Action::LogOut, Some(_)) => {
                 self.log_out(connection);

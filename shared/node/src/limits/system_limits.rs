@@ -15,6 +15,11 @@ const MIB: u64 = 1024 * 1024;
 /// The fewest descriptors with which a child can work: sockets, files and event queue.
 const LEAST_DESCRIPTORS: u64 = 48;
 
+/// How large the system lets a file become, in bytes, if there is a limit.
+pub fn file_limit_bytes() -> Option<u64> {
+    soft_limit(Resource::RLIMIT_FSIZE).ok().flatten()
+}
+
 /// The limits of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemLimits {

@@ -28,7 +28,7 @@ pub(super) fn apply(rounds: u64) -> anyhow::Result<()> {
         let mut effects = Effects::default();
         for number in 0..BATCH {
             let entry = black_box(send(round * BATCH + number, &text));
-            state.apply(entry, STAMP.wall_ms / 1_000, &mut effects);
+            state.apply(entry, STAMP.wall_ms, &mut effects);
         }
         let last = state.last_message();
         let had = Entry::Progress {
@@ -39,7 +39,7 @@ pub(super) fn apply(rounds: u64) -> anyhow::Result<()> {
                 confirmed: last,
             },
         };
-        state.apply(had, STAMP.wall_ms / 1_000, &mut effects);
+        state.apply(had, STAMP.wall_ms, &mut effects);
         ensure!(
             black_box(effects).reached.len() as u64 == BATCH,
             "not all were taken"
@@ -68,19 +68,19 @@ pub(super) fn encode_batches(rounds: u64) -> anyhow::Result<()> {
 fn logged_in() -> anyhow::Result<State> {
     let mut state = State::default();
     let effects = &mut Effects::default();
-    let wall_s = STAMP.wall_ms / 1_000;
+    let wall_ms = STAMP.wall_ms;
     state.advance_clock(&STAMP);
     let worker_session = Entry::BeginWorkerSession {
         secret: [9; 16],
         pid: 7,
     };
-    state.apply(worker_session, wall_s, effects);
+    state.apply(worker_session, wall_ms, effects);
     for (serial, name) in [(SENDER, "ann"), (READER, "somebody")] {
         let change = AccountChange::Set {
             name: name.into(),
             secret: "secret".into(),
         };
-        state.apply(Entry::ChangeAccounts(vec![change]), wall_s, effects);
+        state.apply(Entry::ChangeAccounts(vec![change]), wall_ms, effects);
         let (account, record) = state.account(name).context("the account is there")?;
         let log_in = Action::LogIn {
             account,
@@ -88,7 +88,7 @@ fn logged_in() -> anyhow::Result<State> {
             password_version: record.password_version,
             new_secret: None,
         };
-        state.apply(request(serial, 1, log_in), wall_s, effects);
+        state.apply(request(serial, 1, log_in), wall_ms, effects);
     }
     Ok(state)
 }

@@ -2,8 +2,9 @@
 //! records are refused or make a state.
 
 use chat_stated::backup::format::{BackupReader, BackupWriter, FORMAT, FormatError, Item};
+use chat_stated::checkpoint::{Restoration, StateSnapshot};
 use chat_stated::journal::format::decode;
-use chat_stated::state::{Effects, Restoration};
+use chat_stated::state::Effects;
 use chat_stated::text_page::{TextPlace, find};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 
@@ -90,7 +91,7 @@ fn try_to_read(file: &[u8]) -> Result<Vec<u8>, FormatError> {
         }
     }
     if let Some(Ok(mut state)) = restoration.map(Restoration::finish) {
-        state.take_changes();
+        StateSnapshot::take_whole(&mut state);
         state.drop_texts(0, 100);
         let end = chat_stated::entry::Entry::ChangeAccounts(Vec::new());
         state.apply(end, 0, &mut Effects::default());

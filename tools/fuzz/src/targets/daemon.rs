@@ -11,14 +11,14 @@ use chat_rpc::{
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::writer::AccountFileContent;
-use chat_stated::checkpoint::MemoryCheckpoint;
+use chat_stated::checkpoint::{Change, MemoryCheckpoint};
 use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
 use chat_stated::database::NoRoom;
 use chat_stated::entry::{Batch, Limits};
 use chat_stated::journal::LogIndex;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
 use chat_stated::passwords::remembered::RememberedPasswords;
-use chat_stated::state::{Record, State};
+use chat_stated::state::State;
 use chat_stated::text_page::{TextPlace, Texts};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -63,7 +63,7 @@ pub fn run(bytes: &[u8]) {
 /// Work under way outside the core.
 enum Work {
     Commit(Batch),
-    Checkpoint(LogIndex, Vec<Record>),
+    Checkpoint(LogIndex, Vec<Change>),
     ReadTexts(u64, Vec<TextPlace>),
     Hash(u64, PasswordJob),
     File(FileRequest),

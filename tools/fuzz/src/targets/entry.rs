@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use chat_model::{AccountId, ConnectionId, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
-use chat_stated::checkpoint::MemoryCheckpoint;
+use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{
     AccountChange, Action, Batch, Entry, Limits, SecretInFile, WaitingLimits,
 };
@@ -60,19 +60,19 @@ fn check_body(bytes: &[u8]) {
 
 fn apply(state: &mut State, batch: Batch) {
     state.advance_clock(&batch.timestamp);
-    let wall_s = batch.timestamp.wall_ms.div_euclid(1_000);
+    let wall_ms = batch.timestamp.wall_ms;
     let mut effects = Effects::default();
     for entry in batch.entries {
-        state.apply(entry, wall_s, &mut effects);
+        state.apply(entry, wall_ms, &mut effects);
     }
 }
 
 /// The state as a checkpoint, from which one is restored that has the same to show.
 fn save(state: &mut State, checkpoint: &mut MemoryCheckpoint) {
-    let records = state.take_changes();
+    let records = StateSnapshot::take_whole(state);
     assert_eq!(checkpoint.write(&records), Ok(()));
     state.checkpoint_is_current();
-    let restored = match State::restore(checkpoint.records()) {
+    let restored = match Restoration::of_all(checkpoint.records()) {
         Ok(restored) => restored,
         Err(error) => panic!("what was saved cannot be restored: {error}"),
     };

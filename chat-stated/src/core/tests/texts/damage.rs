@@ -1,7 +1,7 @@
 //! Texts that are damaged on the disk.
 
 use super::*;
-use crate::state::Restoration;
+use crate::checkpoint::Restoration;
 use crate::text_page::{DamagedTexts, TEXT_TABLE, TextError};
 
 /// What comes of a reading in which the texts from one on are on a damaged page.

@@ -1,4 +1,4 @@
-//! The state from records of a checkpoint.
+//! The state from its parts, as a checkpoint has them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,31 +8,16 @@ use super::State;
 use super::accounts::AccountRecord;
 use super::failures::Failures;
 use super::groups::Group;
-use super::messages::{MessageKey, Messages, Readers, StoredMessage, Text};
-use super::paging::PageNumber;
-use super::parts::{self, MessageParts};
-use super::save::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE, WAITING_LIMITS_KEY,
-};
+use super::message::{MessageKey, MessageParts, PageNumber, Readers, StoredMessage};
+use super::messages::Messages;
+use super::parts::Header;
 use super::worker_sessions::WorkerSessions;
-use crate::checkpoint::{Record, RecordSink};
-use crate::records::encoding::decode;
-use crate::records::v3;
-use crate::records::v3::state::decode_page;
-use crate::text_page::{self, TEXT_TABLE};
+use crate::entry::WaitingLimits;
 use chat_model::AccountId;
 
-/// Why a checkpoint cannot be made into a state.
+/// Why parts do not make a state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// A record cannot be read though its checksum is right.
-    #[error("record {key} of table {table} cannot be read")]
-    Unreadable {
-        /// Which table.
-        table: u8,
-        /// Which record.
-        key: u64,
-    },
     /// The records contradict each other.
     #[error("the records contradict each other: {0}")]
     Contradiction(&'static str),
@@ -45,17 +30,6 @@ pub enum RestoreError {
 }
 
 impl State {
-    /// The state that a checkpoint's records stand for.
-    pub fn restore(
-        records: impl IntoIterator<Item = (u8, u64, Vec<u8>)>,
-    ) -> Result<Self, RestoreError> {
-        let mut restoration = Restoration::default();
-        for (table, key, bytes) in records {
-            restoration.add(table, key, &bytes)?;
-        }
-        restoration.finish()
-    }
-
     /// Puts the messages of pages into the queues of those who wait for them, oldest first.
     fn restore_messages(&mut self, pages: Vec<RestoredPage>) -> Result<(), RestoreError> {
         let cursors = self.sorted_cursors();
@@ -80,7 +54,7 @@ impl State {
         }
         self.messages
             .paging
-            .pages_restored(self.last_message, resident_from);
+            .pages_restored(self.last_message.number, resident_from);
         self.accounts.restore_received(&mut self.messages);
         Ok(())
     }
@@ -92,7 +66,7 @@ impl State {
         key: MessageKey,
         cursors: &[MessageNumber],
     ) -> Result<(), RestoreError> {
-        if number > self.last_message {
+        if number > self.last_message.number {
             return Err(RestoreError::Contradiction(
                 "a message is newer than the newest",
             ));
@@ -152,11 +126,11 @@ impl GroupOrOne {
     }
 }
 
-/// A state in the making, from the records of a checkpoint in any order.
+/// A state in the making, from its parts in any order.
 ///
 /// Accounts and messages are put where they are to stay as they come: a start needs no more memory than what ran.
 #[derive(Debug)]
-pub struct Restoration {
+pub(crate) struct StateBuilder {
     state: State,
     has_header: bool,
     /// Accounts that came before one with a lower number.
@@ -164,7 +138,7 @@ pub struct Restoration {
     pages: Vec<RestoredPage>,
     page_indexes: HashMap<PageNumber, PageIndex>,
     /// Texts whose page has not come yet.
-    early_texts: BTreeMap<PageNumber, Vec<u8>>,
+    early_texts: BTreeMap<PageNumber, Vec<(MessageNumber, Box<str>)>>,
     /// How many bytes of text may be in memory.
     resident_text_bytes: u64,
     /// How many are.
@@ -173,7 +147,7 @@ pub struct Restoration {
     unwanted_text_bytes: Option<u64>,
 }
 
-/// Where a page stands among those of a [`Restoration`].
+/// Where a page stands among those of a [`StateBuilder`].
 type PageIndex = usize;
 
 #[derive(Debug)]
@@ -194,15 +168,15 @@ enum RestoredTexts {
     Resident,
 }
 
-impl Default for Restoration {
+impl Default for StateBuilder {
     fn default() -> Self {
         Self::within(u64::MAX)
     }
 }
 
-impl Restoration {
+impl StateBuilder {
     /// One that keeps no more than so many bytes of text in memory.
-    pub fn within(resident_text_bytes: u64) -> Self {
+    pub(crate) fn within(resident_text_bytes: u64) -> Self {
         Self {
             state: State::default(),
             has_header: false,
@@ -216,52 +190,26 @@ impl Restoration {
         }
     }
 
-    /// Takes one record.
-    pub fn add(&mut self, table: u8, key: u64, bytes: &[u8]) -> Result<(), RestoreError> {
-        let unreadable = RestoreError::Unreadable { table, key };
-        match (table, key) {
-            (HEADER_TABLE, HEADER_KEY) => {
-                let header: v3::state::Header = decode(bytes).ok_or(unreadable)?;
-                self.take_header(header.into());
-            }
-            (HEADER_TABLE, WAITING_LIMITS_KEY) => {
-                let limits: v3::WaitingLimits = decode(bytes).ok_or(unreadable)?;
-                self.state.waiting_limits = limits.into();
-            }
-            (ACCOUNT_TABLE, _) => {
-                let account: v3::state::Account<'_> = decode(bytes).ok_or(unreadable)?;
-                self.add_account(key, account.into());
-            }
-            (PAGE_TABLE, _) => {
-                let listed = decode_page(bytes).ok_or(unreadable)?;
-                self.add_page(key, listed, RestoredTexts::Missing);
-            }
-            (READ_MEANWHILE_TABLE, _) => {
-                let listed = decode_page(bytes).ok_or(unreadable)?;
-                self.add_page(key, listed, RestoredTexts::Nowhere);
-            }
-            (TEXT_TABLE, _) => match self.page_indexes.get(&key) {
-                Some(index) => self.add_texts(*index, bytes)?,
-                None => {
-                    self.early_texts.insert(key, bytes.to_vec());
-                }
-            },
-            _ => return Err(unreadable),
-        }
-        Ok(())
-    }
-
-    fn take_header(&mut self, header: parts::Header) {
+    /// Takes what is small.
+    pub(crate) fn take_header(&mut self, header: Header) {
         self.state.limits = header.limits;
         self.state.clock = header.clock;
         self.state.failures = Failures::restore(header.failures);
         self.state.worker_sessions =
             WorkerSessions::of_parts(header.last_worker_session, header.worker_sessions);
-        self.state.last_message = header.last_message;
+        self.state.last_message.number = header.last_message.number;
+        let last_ms = &mut self.state.last_message.time_ms;
+        *last_ms = header.last_message.time_ms.max(*last_ms);
         self.has_header = true;
     }
 
-    fn add_account(&mut self, key: u64, record: AccountRecord) {
+    /// Takes how much may wait; there are no limits where it is not taken.
+    pub(crate) fn take_waiting_limits(&mut self, limits: WaitingLimits) {
+        self.state.waiting_limits = limits;
+    }
+
+    /// Takes an account.
+    pub(crate) fn add_account(&mut self, key: u64, record: AccountRecord) {
         let next = |state: &State| state.accounts.len() as u64;
         if key != next(&self.state) {
             self.early_accounts.insert(key, record);
@@ -275,26 +223,38 @@ impl Restoration {
         }
     }
 
-    fn add_page(&mut self, number: PageNumber, listed: Vec<MessageParts>, texts: RestoredTexts) {
+    /// Takes the messages of a page whose texts come apart, before or after.
+    pub(crate) fn add_page(&mut self, number: PageNumber, messages: Vec<MessageParts>) {
+        self.add_messages(number, messages, RestoredTexts::Missing);
+    }
+
+    /// Takes the messages of a page that has no texts.
+    pub(crate) fn add_page_without_texts(
+        &mut self,
+        number: PageNumber,
+        messages: Vec<MessageParts>,
+    ) {
+        self.add_messages(number, messages, RestoredTexts::Nowhere);
+    }
+
+    fn add_messages(
+        &mut self,
+        number: PageNumber,
+        listed: Vec<MessageParts>,
+        texts: RestoredTexts,
+    ) {
         let mut text_bytes = 0;
         let messages = &mut self.state.messages;
-        let keys = listed.into_iter().map(|listed| {
-            text_bytes += u64::from(listed.text_bytes);
-            let readers = match listed.readers {
-                Readers::Some(group) => Readers::Some(messages.group(&group)),
-                others => others,
-            };
-            let key = messages.insert(StoredMessage {
-                number: listed.number,
-                sender: listed.sender,
-                wall_s: listed.wall_s,
-                text: Text::OnPage {
-                    page: number,
-                    bytes: listed.text_bytes,
-                },
-                readers,
-            });
-            (listed.number, key)
+        let last_ms = &mut self.state.last_message.time_ms;
+        let keys = listed.into_iter().map(|mut parts| {
+            text_bytes += u64::from(parts.text_bytes);
+            *last_ms = parts.time_ms.max(*last_ms);
+            if let Readers::Some(group) = &parts.readers {
+                parts.readers = Readers::Some(messages.group(group));
+            }
+            let number_of_message = parts.number;
+            let key = messages.insert(StoredMessage::of_parts(parts, number));
+            (number_of_message, key)
         });
         let keys = keys.collect();
         self.page_indexes.insert(number, self.pages.len());
@@ -306,19 +266,34 @@ impl Restoration {
         });
     }
 
+    /// Takes the texts of a page.
+    pub(crate) fn add_texts(
+        &mut self,
+        page: PageNumber,
+        texts: Vec<(MessageNumber, &str)>,
+    ) -> Result<(), RestoreError> {
+        if let Some(index) = self.page_indexes.get(&page) {
+            return self.add_texts_of(*index, texts);
+        }
+        let texts = texts
+            .into_iter()
+            .map(|(number, text)| (number, text.into()));
+        self.early_texts.insert(page, texts.collect());
+        Ok(())
+    }
+
     /// Takes the texts of a page that is there; they are kept if there is room.
-    fn add_texts(&mut self, index: PageIndex, bytes: &[u8]) -> Result<(), RestoreError> {
+    fn add_texts_of(
+        &mut self,
+        index: PageIndex,
+        texts: Vec<(MessageNumber, &str)>,
+    ) -> Result<(), RestoreError> {
         let page = &mut self.pages[index];
-        let unreadable = RestoreError::Unreadable {
-            table: TEXT_TABLE,
-            key: page.number,
-        };
         if page.texts == RestoredTexts::Nowhere {
             return Err(RestoreError::Contradiction(
                 "texts of messages that have none",
             ));
         }
-        let texts = text_page::decode(bytes).ok_or(unreadable)?;
         let messages = &mut self.state.messages;
         let texts = texts_of_messages(texts, &page.keys, messages).ok_or(
             RestoreError::Contradiction("a page of texts is not that of its messages"),
@@ -334,17 +309,55 @@ impl Restoration {
         Ok(())
     }
 
-    /// The state, once every record was taken.
-    pub fn finish(mut self) -> Result<State, RestoreError> {
+    /// Whether this page of texts is wanted, once all is taken that is no text: of the texts, those of the newest pages are
+    /// that fit into memory. To be asked once for each page.
+    pub(crate) fn wants_texts(&mut self, page: PageNumber) -> bool {
+        let Some(index) = self.page_indexes.get(&page) else {
+            // Taken, and found to be texts of nothing.
+            return true;
+        };
+        let with_texts = |page: &&RestoredPage| page.texts != RestoredTexts::Nowhere;
+        let all_bytes = self.pages.iter().filter(with_texts);
+        let all_bytes = all_bytes.map(|page| page.text_bytes);
+        let unwanted = self.unwanted_text_bytes.get_or_insert_with(|| {
+            all_bytes
+                .sum::<u64>()
+                .saturating_sub(self.resident_text_bytes)
+        });
+        if *unwanted == 0 {
+            return true;
+        }
+        let page = &mut self.pages[*index];
+        if page.texts == RestoredTexts::Nowhere {
+            // Taken, and found to contradict.
+            return true;
+        }
+        *unwanted = unwanted.saturating_sub(page.text_bytes);
+        page.texts = RestoredTexts::OnPage;
+        false
+    }
+
+    /// A page of texts that was wanted is damaged: whether the state is of use without it.
+    pub(crate) fn does_without_texts(&mut self, page: PageNumber) -> bool {
+        let Some(index) = self.page_indexes.get(&page) else {
+            return false;
+        };
+        self.pages[*index].texts = RestoredTexts::OnPage;
+        true
+    }
+
+    /// The state, once every part was taken.
+    pub(crate) fn finish(mut self) -> Result<State, RestoreError> {
         let has_accounts = self.state.accounts.len() > 0 || !self.early_accounts.is_empty();
         let is_new = !has_accounts && self.pages.is_empty();
         if !self.has_header && !is_new {
             return Err(RestoreError::Contradiction("the header is missing"));
         }
-        for (number, bytes) in std::mem::take(&mut self.early_texts) {
+        for (number, texts) in std::mem::take(&mut self.early_texts) {
             let index = self.page_indexes.get(&number).copied();
             let index = index.ok_or(RestoreError::Contradiction("texts of no messages"))?;
-            self.add_texts(index, &bytes)?;
+            let texts = texts.iter().map(|(number, text)| (*number, &**text));
+            self.add_texts_of(index, texts.collect())?;
         }
         let is_missing = |page: &RestoredPage| page.texts == RestoredTexts::Missing;
         if self.pages.iter().any(is_missing) {
@@ -387,46 +400,4 @@ fn texts_of_messages<'a>(
             is_of(&(*number, text), *key).then_some(text)
         })
         .collect()
-}
-
-/// All that is no text is taken first; of the texts, those of the newest pages that fit into memory.
-impl RecordSink for Restoration {
-    fn wants_texts(&mut self, page: u64) -> bool {
-        let Some(index) = self.page_indexes.get(&page) else {
-            // Taken, and found to be texts of nothing.
-            return true;
-        };
-        let with_texts = |page: &&RestoredPage| page.texts != RestoredTexts::Nowhere;
-        let all_bytes = self.pages.iter().filter(with_texts);
-        let all_bytes = all_bytes.map(|page| page.text_bytes);
-        let unwanted = self.unwanted_text_bytes.get_or_insert_with(|| {
-            all_bytes
-                .sum::<u64>()
-                .saturating_sub(self.resident_text_bytes)
-        });
-        if *unwanted == 0 {
-            return true;
-        }
-        let page = &mut self.pages[*index];
-        if page.texts == RestoredTexts::Nowhere {
-            // Taken, and found to contradict.
-            return true;
-        }
-        *unwanted = unwanted.saturating_sub(page.text_bytes);
-        page.texts = RestoredTexts::OnPage;
-        false
-    }
-
-    fn does_without_texts(&mut self, page: u64) -> bool {
-        let Some(index) = self.page_indexes.get(&page) else {
-            return false;
-        };
-        self.pages[*index].texts = RestoredTexts::OnPage;
-        true
-    }
-
-    fn take(&mut self, record: Record<'_>) -> Result<(), String> {
-        self.add(record.table, record.key, record.value)
-            .map_err(|error| error.to_string())
-    }
 }

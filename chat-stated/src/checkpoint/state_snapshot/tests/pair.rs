@@ -3,10 +3,9 @@
 use chat_model::Message;
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 
-use crate::checkpoint::MemoryCheckpoint;
+use crate::checkpoint::{Change, MemoryCheckpoint, Restoration, StateSnapshot, keep_damaged_page};
 use crate::entry::{AccountChange, Action, Entry, Limits};
-use crate::state::save::Record;
-use crate::state::{Effects, Restoration, SliceLimits, State};
+use crate::state::{Effects, SliceLimits, State};
 use crate::text_page::{Content, GatheredText};
 use chat_model::{ConnectionId, RequestName};
 
@@ -32,13 +31,14 @@ impl Dice {
 pub(super) struct Stored {
     pub(super) state: State,
     pub(super) checkpoint: MemoryCheckpoint,
-    pub(super) left_over: Vec<Record>,
+    pub(super) snapshot: Option<StateSnapshot>,
+    pub(super) left_over: Vec<Change>,
 }
 
 impl Stored {
     /// As if a page that texts were to come from were damaged; says whether there was one.
     fn keep_a_page(&mut self) -> bool {
-        let placed_on = |record: &Record| match &record.value {
+        let placed_on = |record: &Change| match &record.value {
             Some(Content::Texts(gathering)) => gathering.texts.iter().find_map(|text| match text {
                 GatheredText::Placed(place) => Some(place.page),
                 GatheredText::Given(..) => None,
@@ -49,7 +49,7 @@ impl Stored {
             return false;
         };
         let records = std::mem::take(&mut self.left_over);
-        self.left_over = self.state.keep_damaged_page(page, records);
+        self.left_over = keep_damaged_page(&mut self.state, page, records);
         assert!(
             self.left_over
                 .iter()
@@ -59,7 +59,7 @@ impl Stored {
         true
     }
 
-    pub(super) fn write(&mut self, records: Vec<Record>, finds_room: bool) {
+    pub(super) fn write(&mut self, records: Vec<Change>, finds_room: bool) {
         self.left_over.extend(records);
         if finds_room {
             let changes = std::mem::take(&mut self.left_over);
@@ -211,8 +211,8 @@ impl Pair {
             return;
         }
         let finds_room = self.checkpoints < 2 || self.dice.below(4) > 0;
-        self.in_pieces.state.begin_snapshot();
-        let records = self.in_one_go.state.take_changes();
+        self.in_pieces.snapshot = Some(StateSnapshot::begin(&mut self.in_pieces.state));
+        let records = StateSnapshot::take_whole(&mut self.in_one_go.state);
         self.in_one_go.write(records, finds_room);
         self.under_way = Some((finds_room, self.in_one_go.checkpoint.clone()));
     }
@@ -222,8 +222,7 @@ impl Pair {
         match self.dice.below(4) {
             0 => self.take_piece(steps),
             _ => {
-                let state = &mut self.in_pieces.state;
-                state.take_snapshot_without_messages(steps);
+                self.take_without_messages(steps);
             }
         }
     }
@@ -234,16 +233,34 @@ impl Pair {
         }
     }
 
+    pub(super) fn take_without_messages(&mut self, steps: usize) -> bool {
+        let Stored {
+            state, snapshot, ..
+        } = &mut self.in_pieces;
+        let Some(snapshot) = snapshot else {
+            return true;
+        };
+        snapshot.take_without_messages(state, steps)
+    }
+
     fn take_piece(&mut self, steps: usize) {
-        let Some(records) = self.in_pieces.state.take_snapshot_piece(steps) else {
+        let Stored {
+            state, snapshot, ..
+        } = &mut self.in_pieces;
+        let Some(mut under_way) = snapshot.take() else {
             return;
         };
+        if !under_way.take_piece(state, steps) {
+            *snapshot = Some(under_way);
+            return;
+        }
+        let records = under_way.into_changes();
         let (finds_room, expected) = self.under_way.take().expect("it was begun");
         self.in_pieces.write(records, finds_room);
         if !finds_room && self.dice.below(4) > 0 {
             self.kept_pages += usize::from(self.in_pieces.keep_a_page());
         }
-        self.in_pieces.state.messages.assert_consistent();
+        self.in_pieces.state.assert_consistent();
         let since = std::mem::take(&mut self.since);
         if finds_room {
             self.checkpoints += 1;
@@ -321,6 +338,6 @@ pub(super) fn replayed(
         state.apply(entry.clone(), 0, &mut Effects::default());
     }
     assert_eq!(state.check_replayed(), Ok(()));
-    state.messages.assert_consistent();
+    state.assert_consistent();
     state
 }

@@ -3,9 +3,10 @@ mod pair;
 use chat_model::MessageNumber;
 
 use self::pair::{ACCOUNTS, ALL, Pair, Stored, name, replayed, restored};
-use crate::checkpoint::MemoryCheckpoint;
+use super::StateSnapshot;
+use crate::checkpoint::tables::{PAGE_TABLE, READ_MEANWHILE_TABLE};
+use crate::checkpoint::{Change, MemoryCheckpoint};
 use crate::entry::Action;
-use crate::state::save::{PAGE_TABLE, READ_MEANWHILE_TABLE, Record};
 use crate::state::{Effects, RestoreError};
 use crate::text_page::{self, TEXT_TABLE};
 
@@ -17,7 +18,7 @@ fn a_snapshot_in_pieces_is_the_state_as_it_was_when_it_began() {
         for _ in 0..2_000 {
             pair.step();
         }
-        pair.in_pieces.state.messages.assert_consistent();
+        pair.in_pieces.state.assert_consistent();
         assert!(pair.checkpoints > 10, "{} checkpoints", pair.checkpoints);
         kept_pages += pair.kept_pages;
     }
@@ -42,15 +43,15 @@ fn with_queues(messages: u64) -> Pair {
 #[test]
 fn a_piece_is_no_more_than_it_was_given_and_a_page() {
     let mut state = with_queues(1_000).in_pieces.state;
-    state.begin_snapshot();
+    let mut snapshot = StateSnapshot::begin(&mut state);
     let (mut on_pages, mut pieces) = (0, 0);
     loop {
-        let records = state.take_snapshot_piece(2_048);
-        let gathered = state.messages.on_pages() - on_pages;
+        let is_done = snapshot.take_piece(&mut state, 2_048);
+        let gathered = state.messages_on_pages() - on_pages;
         assert!(gathered < 2_048 + 256, "{gathered} messages at once");
         on_pages += gathered;
         pieces += 1;
-        if records.is_some() {
+        if is_done {
             break;
         }
     }
@@ -67,9 +68,9 @@ fn a_piece_is_bounded_even_if_nothing_waits_any_more() {
     }
     let mut state = pair.in_pieces.state;
     assert_eq!(state.waiting_messages(), 0);
-    state.begin_snapshot();
+    let mut snapshot = StateSnapshot::begin(&mut state);
     let mut pieces = 1;
-    while state.take_snapshot_piece(2).is_none() {
+    while !snapshot.take_piece(&mut state, 2) {
         pieces += 1;
     }
     assert!(
@@ -81,8 +82,8 @@ fn a_piece_is_bounded_even_if_nothing_waits_any_more() {
 #[test]
 fn one_reader_s_messages_lie_together() {
     let mut state = with_queues(256).in_pieces.state;
-    let records = state.take_changes();
-    let is_page = |record: &&Record| record.table == PAGE_TABLE;
+    let records = StateSnapshot::take_whole(&mut state);
+    let is_page = |change: &&Change| change.table == PAGE_TABLE;
     assert_eq!(records.iter().filter(is_page).count(), 12);
     let mut checkpoint = MemoryCheckpoint::default();
     checkpoint.write(&records).unwrap();
@@ -119,7 +120,7 @@ fn what_was_read_before_it_came_onto_a_page_takes_no_room_for_long() {
     }
     pair.finish();
     assert!(pair.in_pieces.state.given_up_pages() > 0);
-    let records = pair.in_pieces.state.take_changes();
+    let records = StateSnapshot::take_whole(&mut pair.in_pieces.state);
     pair.in_pieces.write(records, true);
     assert_eq!(pair.in_pieces.state.given_up_pages(), 0);
     assert!(
@@ -142,7 +143,7 @@ fn what_is_read_while_a_snapshot_is_taken_has_no_text_in_it_and_its_reading_must
         pair.read(account, 1_200);
     }
     let since = pair.since.clone();
-    assert!(pair.in_pieces.state.take_snapshot_without_messages(1_000));
+    assert!(pair.take_without_messages(1_000));
     pair.finish();
     let checkpoint = &pair.in_pieces.checkpoint;
     let texts = checkpoint
@@ -175,7 +176,7 @@ fn what_is_read_while_a_snapshot_is_taken_has_no_text_in_it_and_its_reading_must
         state,
         ..Stored::default()
     };
-    let records = stored.state.take_changes();
+    let records = StateSnapshot::take_whole(&mut stored.state);
     stored.write(records, true);
     let of_read = (READ_MEANWHILE_TABLE, 0)..(READ_MEANWHILE_TABLE + 1, 0);
     assert_eq!(stored.checkpoint.records.range(of_read).count(), 0);
@@ -203,5 +204,5 @@ fn where_the_journal_is_gone_what_has_no_text_counts_as_read() {
     assert_eq!(state.check_replayed(), Ok(()));
     assert_eq!(state.waiting_messages(), 100 + 1);
     assert_eq!(state.take_missing_as_read(), 0);
-    state.messages.assert_consistent();
+    state.assert_consistent();
 }

@@ -1,0 +1,15 @@
+//! Which records a checkpoint has. Numbers of tables are part of the format.
+
+/// Everything that is small and changes all the time, in one record with key [`HEADER_KEY`]; and how much may wait.
+pub(super) const HEADER_TABLE: u8 = 0;
+pub(super) const HEADER_KEY: u64 = 0;
+/// How much may wait. Since format 3; where it is missing, there were no limits.
+pub(super) const WAITING_LIMITS_KEY: u64 = 1;
+/// One record an account, by its number.
+pub(super) const ACCOUNT_TABLE: u8 = 1;
+/// One record a page of messages, by its number; their texts are the record of the same number in
+/// [`crate::text_page::TEXT_TABLE`].
+pub(super) const PAGE_TABLE: u8 = 2;
+/// One record a page of messages that waited when the snapshot began and were read while it was taken, by its number. Their
+/// texts are nowhere: the journal behind the checkpoint has their reading.
+pub(super) const READ_MEANWHILE_TABLE: u8 = 4;

@@ -1,0 +1,90 @@
+//! Batches of entries: a batch carries the lowest format that expresses all its entries.
+
+use crate::entry::{Entry, Timestamp};
+
+use super::encoding::{decode_first, encode_behind};
+use super::{v3, v4};
+
+/// Entries that memory is taken for at once when a batch is read.
+const ENTRIES_AT_ONCE: usize = 1_024;
+
+/// The formats that a program knows, for entries as it has them in memory.
+pub(crate) trait EntryFormats {
+    type Entry;
+
+    /// The lowest format that is written and loses nothing of an entry.
+    fn lowest(entry: &Self::Entry) -> u8;
+
+    /// Writes an entry behind what is in `bytes`, in a format that loses nothing of it.
+    fn encode_behind(bytes: &mut Vec<u8>, format: u8, entry: &Self::Entry);
+
+    /// Reads the entry at the beginning of `rest`; nothing if there is none.
+    fn decode_first(rest: &mut &[u8], format: u8) -> Option<Self::Entry>;
+}
+
+/// The formats of this program.
+pub(crate) struct KnownFormats;
+
+impl EntryFormats for KnownFormats {
+    type Entry = Entry;
+
+    fn lowest(_entry: &Entry) -> u8 {
+        4
+    }
+
+    fn encode_behind(bytes: &mut Vec<u8>, _format: u8, entry: &Entry) {
+        encode_behind(bytes, &v4::entry::Entry::from(entry));
+    }
+
+    fn decode_first(rest: &mut &[u8], format: u8) -> Option<Entry> {
+        match format {
+            ..=3 => decode_first::<v3::entry::Entry<'_>>(rest)?.read(),
+            _ => decode_first::<v4::entry::Entry<'_>>(rest)?.read(),
+        }
+    }
+}
+
+/// Writes format and content of a batch behind what is in `body`, and nothing where that would take more than so many bytes.
+/// Says whether it was written.
+pub(crate) fn encode_batch<F: EntryFormats>(
+    body: &mut Vec<u8>,
+    timestamp: Timestamp,
+    entries: &[F::Entry],
+    max_bytes: usize,
+) -> bool {
+    let start = body.len();
+    let format = entries.iter().map(F::lowest).max();
+    let format = format.unwrap_or(LOWEST_WRITTEN);
+    body.push(format);
+    encode_behind(body, &v4::Timestamp::from(timestamp));
+    encode_behind(body, &(entries.len() as u64));
+    for entry in entries {
+        F::encode_behind(body, format, entry);
+        if body.len() - start > max_bytes {
+            body.truncate(start);
+            return false;
+        }
+    }
+    true
+}
+
+/// A format before [`LOWEST_WRITTEN`] is only read.
+const LOWEST_WRITTEN: u8 = 4;
+
+/// Time and entries of a batch from its content, which a format's number stood before.
+pub(crate) fn decode_batch<F: EntryFormats>(
+    format: u8,
+    mut content: &[u8],
+) -> Option<(Timestamp, Vec<F::Entry>)> {
+    let timestamp = match format {
+        ..=3 => decode_first::<v3::Timestamp>(&mut content)?.into(),
+        _ => decode_first::<v4::Timestamp>(&mut content)?.into(),
+    };
+    let count: u64 = decode_first(&mut content)?;
+    let count = usize::try_from(count).ok()?;
+    let mut entries = Vec::with_capacity(count.min(ENTRIES_AT_ONCE));
+    for _ in 0..count {
+        entries.push(F::decode_first(&mut content, format)?);
+    }
+    content.is_empty().then_some((timestamp, entries))
+}

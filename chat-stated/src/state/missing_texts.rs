@@ -1,0 +1,59 @@
+//! Messages that a restored checkpoint has without their texts: they must have been read since.
+
+use std::collections::BTreeMap;
+
+use chat_model::{MessageNumber, Progress};
+
+use super::State;
+use super::builder::RestoreError;
+use super::message::Readers;
+use chat_model::AccountId;
+
+impl State {
+    /// Takes all messages that a restored checkpoint has without a text for read by all their readers, as the journal behind it
+    /// would say, which is gone. Gives their number.
+    pub fn take_missing_as_read(&mut self) -> usize {
+        let mut read: BTreeMap<AccountId, MessageNumber> = BTreeMap::new();
+        let mut note = |reader: AccountId, number: MessageNumber| {
+            let through = read.entry(reader).or_default();
+            *through = number.max(*through);
+        };
+        let pages = self.messages.paging.pages.values();
+        let missing = pages.filter(|page| page.is_read_meanwhile);
+        let missing = missing.flat_map(|page| &page.keys);
+        for (number, key) in missing {
+            let Some(message) = self.messages.find(*number, *key) else {
+                continue;
+            };
+            match &message.readers {
+                Readers::One(reader) => note(*reader, *number),
+                Readers::Some(readers) => readers.iter().for_each(|reader| note(*reader, *number)),
+                Readers::AllButSender => {
+                    let accounts = self.accounts.iter().map(|(id, _)| id);
+                    let readers = accounts.filter(|id| *id != message.sender);
+                    readers.for_each(|reader| note(reader, *number));
+                }
+            }
+        }
+        let before = self.messages.waiting();
+        for (reader, through) in read {
+            let had = Progress {
+                sent: through,
+                acknowledged: through,
+                confirmed: through,
+            };
+            self.progress(reader, had);
+        }
+        before - self.messages.waiting()
+    }
+
+    /// Whether all that a restored checkpoint has without a text was read since, as the journal behind it must say. To be asked
+    /// once that was replayed: until then the state is not to be served from.
+    pub fn check_replayed(&self) -> Result<(), RestoreError> {
+        let mut pages = self.messages.paging.pages.values();
+        if pages.any(|page| page.is_read_meanwhile && page.waiting > 0) {
+            return Err(RestoreError::ReadingMissing);
+        }
+        Ok(())
+    }
+}

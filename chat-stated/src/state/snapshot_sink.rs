@@ -1,0 +1,28 @@
+//! Where a snapshot of the state goes. The state does not know how it is written down.
+
+use chat_model::AccountId;
+
+use super::accounts::AccountRecord;
+use super::message::{MessageParts, PageNumber, StoredMessage};
+
+/// Takes what differs from the snapshot before. Of two calls for the same account or page the later holds.
+pub(crate) trait SnapshotSink {
+    /// An account is new or has changed.
+    fn put_account(&mut self, id: AccountId, account: &AccountRecord);
+
+    /// A new page of messages, with their texts. A text that is not in memory is on a page of the checkpoint before.
+    fn put_page<'a>(
+        &mut self,
+        page: PageNumber,
+        messages: impl ExactSizeIterator<Item = &'a StoredMessage> + Clone,
+    );
+
+    /// Nothing on this page is needed any more.
+    fn remove_page(&mut self, page: PageNumber);
+
+    /// A new page of messages that were delivered while the snapshot was taken. They have no texts.
+    fn put_page_without_texts(&mut self, page: PageNumber, messages: &[MessageParts]);
+
+    /// Nothing on this page, of messages without texts, is needed any more.
+    fn remove_page_without_texts(&mut self, page: PageNumber);
+}
