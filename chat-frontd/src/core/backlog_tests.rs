@@ -49,13 +49,13 @@ fn asking(core: &mut Core) -> ConnectionSerial {
     let mut reader = FrameReader::default();
     reader.extend(core.link_output().pending());
     reader.next_frame().unwrap().expect("the hello");
-    let items = reader.next_frame().unwrap().expect("a question");
+    let items = reader.next_frame().unwrap().expect("a request");
     decode_items::<FromWorker<'_>>(items)
         .find_map(|item| match item.unwrap() {
             FromWorker::Request(request) => Some(request.connection),
             _ => None,
         })
-        .expect("a question")
+        .expect("a request")
 }
 
 /// A worker that the daemon serves, and what the daemon says to it.

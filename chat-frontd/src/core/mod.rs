@@ -256,7 +256,7 @@ impl Core {
         }
         let session = &mut self.clients.active_mut(key)?.session;
         // A write costs as much as all else of a login: where one is enough, there is one.
-        if session.is_ahead_of_question() {
+        if session.is_ahead_of_prompt() {
             return Some(&mut self.no_output);
         }
         Some(&mut session.output)

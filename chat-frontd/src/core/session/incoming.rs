@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_model::{Message, MessageNumber, Outcome, Request, StreamOffset};
 use chat_rpc::UsersRequest;
 
-use super::slot::{Answer, Question, STORED, Slot, Stage};
+use super::slot::{Answer, Requests, STORED, Slot, Stage};
 use super::{Phase, QueuePart, Session};
 use crate::core::dialect::Dialect;
 use crate::core::list_line::ListLine;
@@ -61,13 +61,13 @@ impl<D: Dialect> Session<D> {
 
     /// What an outcome means for the session itself.
     fn follow_outcome(&mut self, index: usize, outcome: &Outcome<'_>) {
-        match &self.pipeline.get_mut(index).question {
-            Question::One(Request::LogOut) => {
+        match &self.pipeline.get_mut(index).requests {
+            Requests::One(Request::LogOut) => {
                 if let Some(ending) = self.ending {
                     self.finish(ending);
                 }
             }
-            Question::One(
+            Requests::One(
                 Request::Identify { .. } | Request::Register { .. } | Request::LogIn { .. },
             ) => {
                 match outcome {
@@ -107,7 +107,7 @@ impl<D: Dialect> Session<D> {
             if slot.stage != Stage::Asked {
                 continue;
             }
-            if !slot.question.is_message() {
+            if !slot.requests.is_message() {
                 log::error!("the state daemon stored a message for {:?}", slot.memo);
             }
             slot.answered(STORED, through);
@@ -133,7 +133,7 @@ impl<D: Dialect> Session<D> {
             pace.got_list(list.line().len(), now_ms);
         }
         let slot = self.pipeline.get_mut(index);
-        if !slot.question.is_for_list() {
+        if !slot.requests.is_for_list() {
             log::error!("the state daemon sent a list for {:?}", slot.memo);
         }
         slot.answered(Answer::List(Arc::clone(list)), through);
@@ -163,8 +163,8 @@ impl<D: Dialect> Session<D> {
     }
 
     fn is_logging_out(&self) -> bool {
-        let log_out = Question::One(Request::LogOut);
-        matches!(self.pipeline.front(), Some(slot) if slot.question == log_out)
+        let log_out = Requests::One(Request::LogOut);
+        matches!(self.pipeline.front(), Some(slot) if slot.requests == log_out)
     }
 
     /// A page of the queue came that was asked for.

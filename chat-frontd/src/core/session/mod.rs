@@ -39,7 +39,7 @@ pub(crate) use parked::ParkedSession;
 use inbox::Inbox;
 use intake::Intake;
 use pipeline::Pipeline;
-use slot::{Question, Slot};
+use slot::{Requests, Slot};
 
 /// Lines of one client that may be on their way at once. The daemon keeps answers for more than that.
 const MAX_LINES: usize = 512;
@@ -146,9 +146,9 @@ impl<D: Dialect> Session<D> {
 
     /// Whether the client has sent its password without waiting to be asked for it: what asks for it can go with the
     /// answer.
-    pub(crate) fn is_ahead_of_question(&self) -> bool {
+    pub(crate) fn is_ahead_of_prompt(&self) -> bool {
         let first = self.pipeline.front();
-        first.is_some_and(|slot| matches!(slot.question, Question::One(Request::LogIn { .. })))
+        first.is_some_and(|slot| matches!(slot.requests, Requests::One(Request::LogIn { .. })))
     }
 
     /// Nothing more will come. Complete lines are still answered, and then the session ends.
@@ -329,7 +329,7 @@ impl<D: Dialect> Session<D> {
             Intent::Request(request, memo) => (request.into_owned(), memo, None),
         };
         let memo_bytes = D::held_bytes(&memo);
-        let mut slot = Slot::new(line.end, Question::One(request), memo, memo_bytes);
+        let mut slot = Slot::new(line.end, Requests::One(request), memo, memo_bytes);
         slot.push = push;
         self.pipeline.push(slot);
     }
@@ -379,8 +379,8 @@ impl<D: Dialect> Session<D> {
                 .lines
                 .stream_total()
                 .max(self.pipeline.answered().0);
-            let question = Question::One(Request::LogOut);
-            let slot = Slot::without_answer(StreamOffset(end + 1), question);
+            let requests = Requests::One(Request::LogOut);
+            let slot = Slot::without_answer(StreamOffset(end + 1), requests);
             self.pipeline.push(slot);
         } else {
             self.finish(ending);

@@ -13,7 +13,7 @@ use chat_model::{
 };
 use chat_rpc::{FromWorker, RequestItem, SendBatch};
 
-use super::slot::{Answer, Asked, Question, Slot, Stage};
+use super::slot::{Answer, Item, Requests, Slot, Stage};
 
 /// Slots that memory is kept for while there are none.
 const KEPT_SLOTS: usize = 16;
@@ -135,7 +135,7 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
             refuse(&mut slot);
         }
         self.lines += slot.lines();
-        self.lists += usize::from(slot.question.is_for_list());
+        self.lists += usize::from(slot.requests.is_for_list());
         self.held_bytes += slot.held_bytes;
         self.queue.push_back(slot);
     }
@@ -150,7 +150,7 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
         if let Some(slot) = self.queue.back_mut()
             && slot.stage == Stage::Unasked
             && slot.memo.as_ref() == Some(&memo)
-            && let Question::Batch(batch) = &mut slot.question
+            && let Requests::Batch(batch) = &mut slot.requests
             && batch.push(offset, recipients, text)
         {
             let held_bytes = memo_bytes + recipients.bytes() + text.len();
@@ -163,14 +163,14 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
         let mut batch = self.spare.take().unwrap_or_default();
         let is_taken = batch.push(offset, recipients, text);
         debug_assert!(is_taken, "an empty batch has room for any line");
-        self.push(Slot::new(offset, Question::Batch(batch), memo, memo_bytes));
+        self.push(Slot::new(offset, Requests::Batch(batch), memo, memo_bytes));
     }
 
     /// Takes the first slot out.
     pub(super) fn pop_front(&mut self) -> Option<Slot<Memo>> {
         let slot = self.queue.pop_front()?;
         self.lines -= slot.lines();
-        self.lists -= usize::from(slot.question.is_for_list());
+        self.lists -= usize::from(slot.requests.is_for_list());
         self.held_bytes -= slot.held_bytes;
         self.next_to_ask = self.next_to_ask.saturating_sub(1);
         Some(slot)
@@ -178,7 +178,7 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
 
     /// Keeps the memory of a slot that was taken out.
     pub(super) fn recycle(&mut self, slot: Slot<Memo>) {
-        if let Question::Batch(mut batch) = slot.question
+        if let Requests::Batch(mut batch) = slot.requests
             && batch.batch().bytes() <= KEPT_BATCH_BYTES
         {
             batch.clear();
@@ -195,15 +195,15 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
     ) -> Option<FromWorker<'_>> {
         let answered = self.answered;
         let slot = self.next_to_ask(may_ask_for_list)?;
-        Some(match slot.question.to_asked() {
-            Asked::Request(request) => FromWorker::Request(RequestItem {
+        Some(match slot.requests.to_item() {
+            Item::Request(request) => FromWorker::Request(RequestItem {
                 connection,
                 offset: slot.offset,
                 answered,
                 progress,
                 request,
             }),
-            Asked::Together(batch) => FromWorker::SendBatch(SendBatch {
+            Item::Batch(batch) => FromWorker::SendBatch(SendBatch {
                 connection,
                 answered,
                 progress,
@@ -219,7 +219,7 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
         let next = (self.next_to_ask..self.queue.len()).find(waits);
         self.next_to_ask = next.unwrap_or(self.queue.len());
         let next = next?;
-        let is_list = self.queue[next].question.is_for_list();
+        let is_list = self.queue[next].requests.is_for_list();
         if is_list && !may_ask_for_list || self.has_list_before(next) {
             return None;
         }
@@ -233,12 +233,12 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
     /// Whether a list of names is the next that the daemon is to be asked for.
     pub(super) fn is_list_next(&self) -> bool {
         let next = self.queue.get(self.next_to_ask);
-        next.is_some_and(|slot| slot.stage.is_to_be_asked() && slot.question.is_for_list())
+        next.is_some_and(|slot| slot.stage.is_to_be_asked() && slot.requests.is_for_list())
             && !self.has_list_before(self.next_to_ask)
     }
 
     fn has_list_before(&self, index: usize) -> bool {
-        let is_list = |slot: &Slot<Memo>| slot.question.is_for_list();
+        let is_list = |slot: &Slot<Memo>| slot.requests.is_for_list();
         self.lists > 0 && self.queue.iter().take(index).any(is_list)
     }
 
@@ -314,7 +314,7 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
 
 /// Refuses what did not reach the daemon, but the end of the session: that is done when the daemon is back.
 fn refuse<Memo: Clone>(slot: &mut Slot<Memo>) {
-    if slot.question != Question::One(Request::LogOut) {
+    if slot.requests != Requests::One(Request::LogOut) {
         let busy = Answer::Outcome(Outcome::Busy);
         slot.answered(busy, MessageNumber::default());
     }
@@ -332,7 +332,7 @@ mod tests {
         slots.push_message(StreamOffset(end), ((), 4), (bob.names(), "text"));
     }
 
-    /// A run of five lines that end at 10, 20, ... and were asked.
+    /// A batch of five lines that end at 10, 20, ... and were asked.
     fn asked() -> Pipeline<()> {
         let mut slots = Pipeline::default();
         for number in 1..=5 {
@@ -375,7 +375,7 @@ mod tests {
     fn asked_batch_gets_no_more_lines() {
         let mut slots = asked();
         push_message(&mut slots, 60);
-        let list = Question::One(Request::ListUsers {
+        let list = Requests::One(Request::ListUsers {
             seen_within_minutes: None,
         });
         slots.push(Slot::new(StreamOffset(70), list, (), 0));

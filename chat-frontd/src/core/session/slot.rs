@@ -11,13 +11,13 @@ use crate::core::list_line::ListLine;
 
 /// What the state daemon is asked for a line, kept so that it can be asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum Requests {
     One(Request<'static>),
     /// A message to some accounts, or several that were sent line after line.
     Batch(Box<MessageBatchBuilder>),
 }
 
-impl Question {
+impl Requests {
     /// Whether the answer may be as long as there are users.
     pub(super) fn is_for_list(&self) -> bool {
         matches!(self, Self::One(Request::ListUsers { .. }))
@@ -45,26 +45,26 @@ impl Question {
     }
 
     /// What the daemon is asked.
-    pub(super) fn to_asked(&self) -> Asked<'_> {
+    pub(super) fn to_item(&self) -> Item<'_> {
         let batch = match self {
-            Self::One(request) => return Asked::Request(request.borrowed()),
+            Self::One(request) => return Item::Request(request.borrowed()),
             Self::Batch(batch) => batch.batch(),
         };
         match batch.only() {
-            Some(only) => Asked::Request(Request::Send {
+            Some(only) => Item::Request(Request::Send {
                 audience: Audience::Accounts(only.recipients.into()),
                 text: only.text.into(),
             }),
-            None => Asked::Together(batch),
+            None => Item::Batch(batch),
         }
     }
 }
 
 /// What the state daemon is asked for a line, or for several.
-pub(super) enum Asked<'a> {
+pub(super) enum Item<'a> {
     Request(Request<'a>),
     /// Several messages, which go together.
-    Together(&'a MessageBatch),
+    Batch(&'a MessageBatch),
 }
 
 /// How far a line's answer has come.
@@ -108,12 +108,12 @@ pub(super) const STORED: Answer = Answer::Outcome(Outcome::Stored {
     unknown: NameList::new(),
 });
 
-/// A line on its way to being answered, or a run of messages that get the same answer.
+/// A line on its way to being answered, or a batch of messages that get the same answer.
 #[derive(Clone, Debug)]
 pub(super) struct Slot<Memo> {
     /// Where the line ends, or the last of them.
     pub(super) offset: StreamOffset,
-    pub(super) question: Question,
+    pub(super) requests: Requests,
     /// What the dialect has to know to write the answer. `None` for the end of the session, which is not answered.
     pub(super) memo: Option<Memo>,
     /// When messages come, from the answer on.
@@ -130,23 +130,23 @@ impl<Memo: Clone> Slot<Memo> {
     /// A line with this memo, which counts for so many bytes.
     pub(super) fn new(
         offset: StreamOffset,
-        question: Question,
+        requests: Requests,
         memo: Memo,
         memo_bytes: usize,
     ) -> Self {
         Self {
-            held_bytes: question.text_bytes() + question.lines() * memo_bytes,
+            held_bytes: requests.text_bytes() + requests.lines() * memo_bytes,
             memo: Some(memo),
             memo_bytes,
-            ..Self::without_answer(offset, question)
+            ..Self::without_answer(offset, requests)
         }
     }
 
     /// A request of which nothing is written.
-    pub(super) fn without_answer(offset: StreamOffset, question: Question) -> Self {
+    pub(super) fn without_answer(offset: StreamOffset, requests: Requests) -> Self {
         Self {
             offset,
-            question,
+            requests,
             memo: None,
             push: None,
             stage: Stage::Unasked,
@@ -158,31 +158,31 @@ impl<Memo: Clone> Slot<Memo> {
 
     /// How many lines it stands for.
     pub(super) fn lines(&self) -> usize {
-        self.question.lines()
+        self.requests.lines()
     }
 
     /// Where the first of its lines ends.
     pub(super) fn first_offset(&self) -> StreamOffset {
-        match &self.question {
-            Question::Batch(batch) => batch.batch().first(),
-            Question::One(_) => self.offset,
+        match &self.requests {
+            Requests::Batch(batch) => batch.batch().first(),
+            Requests::One(_) => self.offset,
         }
     }
 
     /// Takes those of its messages out that end at this offset or later, if there are such and others.
     pub(super) fn split_off(&mut self, at: StreamOffset) -> Option<Self> {
-        let Question::Batch(batch) = &mut self.question else {
+        let Requests::Batch(batch) = &mut self.requests else {
             return None;
         };
         let behind = batch.split_off(at)?;
         let last = std::mem::replace(&mut self.offset, batch.last());
-        let question = Question::Batch(Box::new(behind));
+        let requests = Requests::Batch(Box::new(behind));
         let behind = Self {
-            held_bytes: question.text_bytes() + question.lines() * self.memo_bytes,
+            held_bytes: requests.text_bytes() + requests.lines() * self.memo_bytes,
             memo: self.memo.clone(),
             memo_bytes: self.memo_bytes,
             stage: self.stage,
-            ..Self::without_answer(last, question)
+            ..Self::without_answer(last, requests)
         };
         self.held_bytes -= behind.held_bytes;
         Some(behind)

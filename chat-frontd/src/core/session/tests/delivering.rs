@@ -1,4 +1,4 @@
-//! When messages are written, received and had, what is pushed when, and how much a client may leave unread.
+//! When messages are sent, acknowledged and confirmed, what is pushed when, and how much a client may leave unread.
 
 use chat_model::{MessageNumber, Progress};
 
@@ -6,11 +6,11 @@ use super::talk::{TIME, Talk};
 use crate::core::session::Ending;
 use crate::core::session::delivery::HEALTHY_MS;
 
-fn progress(written: u64, received: u64, had: u64) -> Progress {
+fn progress(sent: u64, acknowledged: u64, confirmed: u64) -> Progress {
     Progress {
-        sent: MessageNumber(written),
-        acknowledged: MessageNumber(received),
-        confirmed: MessageNumber(had),
+        sent: MessageNumber(sent),
+        acknowledged: MessageNumber(acknowledged),
+        confirmed: MessageNumber(confirmed),
     }
 }
 
@@ -40,7 +40,7 @@ fn message_is_sent_acknowledged_confirmed() {
     assert_eq!(talk.daemon.queue("foobar"), []);
 }
 
-/// Who has a message written, and acknowledged, in the answer to a `fetch`.
+/// A client with a message that is sent and acknowledged, in the answer to a `fetch`.
 fn with_a_message() -> Talk {
     let mut talk = Talk::logged_in();
     talk.daemon.bob_writes("hi");
