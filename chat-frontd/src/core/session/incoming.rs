@@ -220,20 +220,30 @@ impl<D: Dialect> Session<D> {
         let Some(slot) = self.pipeline.pop_front() else {
             return;
         };
-        let is_in_chat = self.phase == Phase::Chat;
-        if is_in_chat {
+        if self.phase == Phase::Chat {
             self.dialect.end_answer(self.output.buffer());
         }
-        // A batch has as many answers as lines; nothing has come in between that would have to stand there.
-        for _ in 1..slot.lines() {
-            if let (Some(memo), Some(Answer::Outcome(outcome))) = (&slot.memo, &slot.answer) {
-                self.dialect.answer(memo, outcome, self.output.buffer());
-            }
-            if is_in_chat {
-                self.dialect.end_answer(self.output.buffer());
-            }
+        if slot.lines() > 1 {
+            self.repeat_answer(&slot);
         }
         self.pipeline.recycle(slot);
+    }
+
+    /// A batch has as many answers as lines, all alike: memos in a batch are equal, and no message comes in between.
+    fn repeat_answer(&mut self, slot: &Slot<D::Memo>) {
+        let (Some(memo), Some(Answer::Outcome(outcome))) = (&slot.memo, &slot.answer) else {
+            return;
+        };
+        let output = self.output.buffer();
+        let start = output.len();
+        self.dialect.answer(memo, outcome, output);
+        self.dialect.end_answer(output);
+        let answer = start..output.len();
+        let repeated = slot.lines() - 2;
+        output.reserve(repeated * answer.len());
+        for _ in 0..repeated {
+            output.extend_from_within(answer.clone());
+        }
     }
 
     fn show_front_answer(&mut self) {

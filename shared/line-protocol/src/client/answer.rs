@@ -74,7 +74,7 @@ pub(super) fn after_word<'a>(line: &'a [u8], word: &str) -> Option<&'a [u8]> {
 /// `error:KIND:COMMAND`, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal<'a> {
-    /// Why.
+    /// The word for the reason: `busy`, `quota`, ...
     pub kind: &'a [u8],
     /// Of which command; empty before the login.
     pub command: &'a [u8],

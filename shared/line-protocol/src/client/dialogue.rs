@@ -65,7 +65,7 @@ pub enum Event<'a> {
     },
     /// The last allowed password was wrong: the user is blocked from here, and the server closes.
     Locked {
-        /// How long.
+        /// The whole length of the block.
         seconds: u64,
     },
     /// A line of the login was refused. After a name or a password, it is wanted again.

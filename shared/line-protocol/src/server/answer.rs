@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_model::{NameList, Outcome, PushMode};
+use chat_model::{Audience, NameList, Outcome, PushMode, Request};
 
 use super::{CommandError, Intent, append_line, command_word};
 use crate::words;
@@ -10,18 +10,23 @@ use crate::words;
 /// What has to be remembered of a line in the chat until its answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// A command that is answered by its outcome.
-    Command {
-        /// Its word.
-        word: &'static str,
-    },
+    /// A message to some accounts.
+    Send,
+    /// A message to everyone.
+    Broadcast,
+    /// The waiting messages.
+    Fetch,
+    /// Names of the users who are online.
+    Who,
+    /// Names of the users who are or were online.
+    Last,
     /// When messages come.
     Push(PushMode),
     /// Whether message lines have numbers.
     Ids(bool),
     /// A line that is refused. What waits for its client comes with the refusal.
     Refused {
-        /// Why.
+        /// The word for the reason.
         kind: &'static str,
         /// The line's first word, fit to be shown.
         word: Cow<'static, str>,
@@ -34,9 +39,18 @@ impl Asked {
         match parsed {
             Ok(Intent::Push(mode)) => Self::Push(*mode),
             Ok(Intent::Ids(is_on)) => Self::Ids(*is_on),
-            Ok(intent) => Self::Command {
-                word: intent.word(),
+            Ok(Intent::Request(Request::Send { audience, .. })) => match audience {
+                Audience::Accounts(_) => Self::Send,
+                Audience::Everyone => Self::Broadcast,
             },
+            Ok(Intent::Request(Request::ListUsers {
+                seen_within_minutes,
+            })) => match seen_within_minutes {
+                None => Self::Who,
+                Some(_) => Self::Last,
+            },
+            // No line is another request, and the end of the session is not answered as a line is.
+            Ok(Intent::Request(_) | Intent::LogOut) => Self::Fetch,
             Err(CommandError::Unknown { word }) => Self::Refused {
                 kind: words::COMMAND,
                 word: word.clone().into(),
@@ -69,7 +83,11 @@ impl Asked {
     /// The command's word.
     pub fn word(&self) -> &str {
         match self {
-            Self::Command { word } => word,
+            Self::Send => words::SEND,
+            Self::Broadcast => words::BROADCAST,
+            Self::Fetch => words::FETCH,
+            Self::Who => words::WHO,
+            Self::Last => words::LAST,
             Self::Push(_) => words::PUSH,
             Self::Ids(_) => words::IDS,
             Self::Refused { word, .. } => word,
@@ -98,12 +116,12 @@ impl Asked {
     fn answer_done(&self, output: &mut Vec<u8>) {
         let answer = match self {
             Self::Refused { kind, word } => return append_refusal(kind, word, output),
-            Self::Command { .. } => words::FETCHING,
             Self::Push(PushMode::On) => "push:on",
             Self::Push(PushMode::Ack) => "push:ack",
             Self::Push(PushMode::Off) => "push:off",
             Self::Ids(true) => "ids:on",
             Self::Ids(false) => "ids:off",
+            _ => words::FETCHING,
         };
         append_line(answer, output);
     }

@@ -18,28 +18,6 @@ pub enum Intent<'a> {
     LogOut,
 }
 
-impl Intent<'_> {
-    /// The command's word.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Request(Request::ListUsers {
-                seen_within_minutes: None,
-            }) => words::WHO,
-            Self::Request(Request::ListUsers { .. }) => words::LAST,
-            Self::Request(Request::Send {
-                audience: Audience::Everyone,
-                ..
-            }) => words::BROADCAST,
-            Self::Request(Request::Send { .. }) => words::SEND,
-            // No line is another request.
-            Self::Request(_) => words::FETCH,
-            Self::Push(_) => words::PUSH,
-            Self::Ids(_) => words::IDS,
-            Self::LogOut => words::LOGOUT,
-        }
-    }
-}
-
 /// A line in the chat that cannot be carried out. The word is fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
