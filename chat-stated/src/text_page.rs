@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_found_on_its_page_or_where_it_moved() {
+    fn moved_text_is_found() {
         let content = page(&[(9, "other"), (7, "hello")]);
         let texts = Texts::from([(MessageNumber(7), "hello".into())]);
         assert_eq!(found(PLACE, 1, &content), Ok(texts.clone()));
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_does_not_hold_what_it_must_is_named() {
+    fn incomplete_page_is_named() {
         for content in [
             page(&[(7, "longer")]),
             page(&[(8, "hello")]),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_put_together_of_texts_in_memory_and_on_other_pages() {
+    fn page_combines_memory_and_pages() {
         let gathering = Gathering {
             texts: vec![
                 GatheredText::Given(MessageNumber(3), "three".into()),

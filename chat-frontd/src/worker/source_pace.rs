@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_do_not_lower_the_rate() {
+    fn refusals_do_not_lower_rate() {
         let mut pace = SourcePace::new(10, 1);
         let taken = (0..10_000).filter(|ms| pace.may_come(ip("192.0.2.1"), *ms));
         assert_eq!(taken.count(), 100);

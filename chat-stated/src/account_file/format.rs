@@ -193,7 +193,7 @@ mod tests {
 
     /// Found by fuzzing: such a mark was a part of the name, until the account stood first in a file made new.
     #[test]
-    fn byte_order_mark_is_no_part_of_names() {
+    fn byte_order_mark_is_not_in_names() {
         let text =
             format!("a,{SHA1}\n\u{feff}a,{OTHER_SHA1}\n \u{feff}\u{feff}b,{SHA1}\n\u{feff}# c\n");
         assert_eq!(

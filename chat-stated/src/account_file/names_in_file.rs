@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_file_is_an_error() {
+    fn unreadable_file_is_error() {
         let directory = tempfile::tempdir().unwrap();
         let error = NamesInFile::default().has(directory.path(), "ann", true);
         assert!(matches!(error, Err(ReadError::NotAFile(_))), "{error:?}");

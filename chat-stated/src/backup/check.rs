@@ -69,8 +69,8 @@ pub fn check_installation(settings: &Settings, out: &mut impl Write) -> anyhow::
     })
 }
 
-/// Takes the journal of an installation that does not run for whole as it is, and writes how far it goes. An error means that
-/// nothing was changed.
+/// Takes the journal of an installation that does not run for whole as it is, and writes how far it goes. An error
+/// means that nothing was changed.
 pub(super) fn accept_journal(settings: &Settings, out: &mut impl Write) -> anyhow::Result<Verdict> {
     let (state_dir, _lock) = lock_state(settings, "the daemon is running: stop it first")?;
     match sort(CheckedJournal::open(&state_dir).and_then(CheckedJournal::accept))? {

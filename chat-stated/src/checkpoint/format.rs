@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_of_the_header_is_noticed() {
+    fn flipped_bit_of_header_is_noticed() {
         let bytes = Header::default().encode();
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes;

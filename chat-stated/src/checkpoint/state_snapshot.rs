@@ -36,15 +36,15 @@ impl StateSnapshot {
         Self { changes }
     }
 
-    /// Goes on for about so many steps, but leaves the messages that came since the snapshot before. Says whether the rest
-    /// is done. A step is a message, an account, or a kibibyte of text.
+    /// Goes on for about so many steps, but leaves the messages that came since the snapshot before. Says whether the
+    /// rest is done. A step is a message, an account, or a kibibyte of text.
     pub fn take_without_messages(&mut self, state: &mut State, steps: usize) -> bool {
         state.take_snapshot_without_messages(steps, &mut self.changes)
     }
 
-    /// Goes on for about so many steps. Says whether all is there: what the state was when the snapshot began, but for the
-    /// texts of messages that were read since. Whoever restores from it has to replay what was applied since, and then to
-    /// ask [`State::check_replayed`].
+    /// Goes on for about so many steps. Says whether all is there: what the state was when the snapshot began, but for
+    /// the texts of messages that were read since. Whoever restores from it has to replay what was applied since, and
+    /// then to ask [`State::check_replayed`].
     pub fn take_piece(&mut self, state: &mut State, steps: usize) -> bool {
         state.take_snapshot_piece(steps, &mut self.changes)
     }

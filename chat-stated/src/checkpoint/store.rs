@@ -186,8 +186,8 @@ impl CheckpointStore {
         self.damaged_page.take()
     }
 
-    /// The content as it is to be stored, with texts from pages of the current checkpoint; `last_page` is the one that was
-    /// read last.
+    /// The content as it is to be stored, with texts from pages of the current checkpoint; `last_page` is the one that
+    /// was read last.
     fn encode<'a>(
         &self,
         content: &'a Content,
@@ -211,8 +211,8 @@ impl CheckpointStore {
         self.is_of_old_format
     }
 
-    /// Has the file say the format that is written, and not only its log, where an older program would see it too late. That
-    /// takes until nobody reads what was there before.
+    /// Has the file say the format that is written, and not only its log, where an older program would see it too late.
+    /// That takes until nobody reads what was there before.
     pub(super) fn raise_format(&mut self) -> Result<(), StorageError> {
         if self.database.version()? != format::FORMAT {
             self.database

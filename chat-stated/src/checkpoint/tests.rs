@@ -230,7 +230,7 @@ fn damaged_text_page_is_named() {
 }
 
 #[test]
-fn damaged_page_returns_the_changes() {
+fn damaged_page_returns_changes() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = with_a_damaged_page(dir.path());
     let texts = [place(2, 2), place(1, 1)].map(GatheredText::Placed);

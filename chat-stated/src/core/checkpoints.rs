@@ -22,8 +22,8 @@ pub(super) struct Checkpoints {
     gathering: Option<Gathering>,
     /// When the last one was begun, in boot time.
     begun_ms: u64,
-    /// Much was replayed at the start, and no checkpoint has it: the next process must not have to replay that too, however soon
-    /// this one dies.
+    /// Much was replayed at the start, and no checkpoint has it: the next process must not have to replay that too,
+    /// however soon this one dies.
     has_replayed: bool,
     /// Of a checkpoint that the disk had no room for: they belong into the next one.
     left_over: Vec<Change>,
@@ -179,8 +179,8 @@ impl Core {
         self.actions.push(Action::ForgetJournal(position));
     }
 
-    /// A page of texts that the checkpoint was to move is damaged; `records` are what it was to hold. Another one, without
-    /// that, begins when it is time for one.
+    /// A page of texts that the checkpoint was to move is damaged; `records` are what it was to hold. Another one,
+    /// without that, begins when it is time for one.
     pub fn checkpoint_met_damage(&mut self, page: u64, records: Vec<Change>) {
         self.checkpoints.in_progress = false;
         self.checkpoints.left_over = keep_damaged_page(&mut self.state, page, records);

@@ -41,7 +41,8 @@ struct Amount {
     bytes: u64,
 }
 
-/// How much is forgotten in one transaction, at least, where nobody waits for it: the batch that reaches one of these is the last.
+/// How much is forgotten in one transaction, at least, where nobody waits for it: the batch that reaches one of these
+/// is the last.
 const FORGOTTEN_APART: Amount = Amount {
     batches: 256,
     bytes: 1024 * 1024,
@@ -107,8 +108,8 @@ impl BatchStore {
         })
     }
 
-    /// Begins a transaction. What may be forgotten up to `forget_through` goes first, a slice of it: it leaves its room, and
-    /// costs no sync of its own. The last durable batch stays behind as the anchor.
+    /// Begins a transaction. What may be forgotten up to `forget_through` goes first, a slice of it: it leaves its
+    /// room, and costs no sync of its own. The last durable batch stays behind as the anchor.
     pub(super) fn begin(&mut self, forget_through: Option<LogIndex>) -> Result<(), StorageError> {
         let added_before = std::mem::take(&mut self.added);
         crash_points::before_write(&self.database);
@@ -163,7 +164,8 @@ impl BatchStore {
         Ok(bytes)
     }
 
-    /// Where files may not grow for ever, what adds leaves a part of the file to what does not: logins and what readers have.
+    /// Where files may not grow for ever, what adds leaves a part of the file to what does not: logins and what readers
+    /// have.
     fn keep_room_for_small_things(&self, batch: &Batch) -> Result<(), StorageError> {
         let Some(limit_bytes) = self.file_limit_bytes else {
             return Ok(());
@@ -300,8 +302,8 @@ impl BatchStore {
     }
 }
 
-/// Files of the state directory that are in use while the journal is. With the checkpoint's gone, the journal is of no use;
-/// with the lock gone, a second daemon could begin beside this one.
+/// Files of the state directory that are in use while the journal is. With the checkpoint's gone, the journal is of no
+/// use; with the lock gone, a second daemon could begin beside this one.
 fn used_files(dir: &Path) -> Vec<PathBuf> {
     let databases = [JOURNAL_FILE, CHECKPOINT_FILE];
     let databases = databases

@@ -44,8 +44,8 @@ impl EntryFormats for KnownFormats {
     }
 }
 
-/// Writes format and content of a batch behind what is in `body`, and nothing where that would take more than so many bytes.
-/// Says whether it was written.
+/// Writes format and content of a batch behind what is in `body`, and nothing where that would take more than so many
+/// bytes. Says whether it was written.
 pub(crate) fn encode_batch<F: EntryFormats>(
     body: &mut Vec<u8>,
     timestamp: Timestamp,

@@ -1,8 +1,8 @@
-//! What journal and checkpoint write down: record types of each format, in a module of its own, and how they become what
-//! is in memory.
+//! What journal and checkpoint write down: record types of each format, in a module of its own, and how they become
+//! what is in memory.
 //!
-//! A module of a format that was released is frozen, types, order of fields and all. So what is in memory can change as it
-//! likes, and what is on the disk stays readable.
+//! A module of a format that was released is frozen, types, order of fields and all. So what is in memory can change as
+//! it likes, and what is on the disk stays readable.
 
 pub(crate) mod batch;
 pub(crate) mod encoding;
@@ -22,8 +22,8 @@ pub(crate) const FORMAT: u8 = 4;
 /// The oldest that is read.
 pub(crate) const OLDEST: u8 = 1;
 
-/// A record of a checkpoint begins with this byte and the number of its format. One of formats 1 to 3 has neither: it begins
-/// with a number, in an encoding that never begins with this byte.
+/// A record of a checkpoint begins with this byte and the number of its format. One of formats 1 to 3 has neither: it
+/// begins with a number, in an encoding that never begins with this byte.
 const MARK: u8 = 0xff;
 
 /// A record of a format, whose content of so many bytes is to follow.

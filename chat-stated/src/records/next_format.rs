@@ -151,7 +151,7 @@ const TIMESTAMP: Timestamp = Timestamp {
 };
 
 #[test]
-fn new_field_of_an_entry_is_kept() {
+fn new_field_of_entry_is_kept() {
     for (answers, format) in [([None, Some(9)], 5), ([None, None], 4)] {
         let mut body = Vec::new();
         let entries = entries(answers);
@@ -165,7 +165,7 @@ fn new_field_of_an_entry_is_kept() {
 }
 
 #[test]
-fn batch_without_the_field_is_as_before() {
+fn batch_without_field_is_as_before() {
     let new = entries([None, None]);
     let old: Vec<Entry> = new.iter().map(|new| new.entry.clone()).collect();
     let (mut with, mut without) = (Vec::new(), Vec::new());
@@ -188,7 +188,7 @@ fn batch_of_format_3_is_read() {
 }
 
 #[test]
-fn new_field_of_a_message_is_kept() {
+fn new_field_of_message_is_kept() {
     for (answers, format) in [([None, Some(9)], 5), ([None, None], 4)] {
         let page = page(answers);
         let record = encode_new_page(&page);
@@ -198,7 +198,7 @@ fn new_field_of_a_message_is_kept() {
 }
 
 #[test]
-fn page_without_the_field_is_as_before() {
+fn page_without_field_is_as_before() {
     let new = page([None, None]);
     let old = new.iter().map(|new| new.message.as_ref());
     assert_eq!(encode_new_page(&new), encode_page(old));

@@ -76,12 +76,14 @@ fn recover_from_whole_files(
     Ok(recovered)
 }
 
-/// The journal is gone, by the operator's wish: what it said had been read by the time of the checkpoint counts as read.
+/// The journal is gone, by the operator's wish: what it said had been read by the time of the checkpoint counts as
+/// read.
 fn take_missing_as_read(state: &mut State) {
     let messages = state.take_missing_as_read();
     if messages > 0 {
         log::warn!(
-            "the journal that is gone had said of {messages} messages that their readers have them: these are taken for read"
+            "journal missing: marking {messages} messages as delivered, because only the journal recorded their \
+             deliveries"
         );
     }
 }

@@ -21,8 +21,8 @@ pub enum RestoreError {
     /// The records contradict each other.
     #[error("the records contradict each other: {0}")]
     Contradiction(&'static str),
-    /// The checkpoint has messages without their texts, because they were read by the time it was written, and the journal
-    /// behind it ends before that.
+    /// The checkpoint has messages without their texts, because they were read by the time it was written, and the
+    /// journal behind it ends before that.
     #[error(
         "it ends before messages were read that the checkpoint takes for read: its end is missing"
     )]
@@ -309,8 +309,8 @@ impl StateBuilder {
         Ok(())
     }
 
-    /// Whether this page of texts is wanted, once all is taken that is no text: of the texts, those of the newest pages are
-    /// that fit into memory. To be asked once for each page.
+    /// Whether this page of texts is wanted, once all is taken that is no text: of the texts, those of the newest pages
+    /// are that fit into memory. To be asked once for each page.
     pub(crate) fn wants_texts(&mut self, page: PageNumber) -> bool {
         let Some(index) = self.page_indexes.get(&page) else {
             // Taken, and found to be texts of nothing.

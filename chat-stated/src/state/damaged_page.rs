@@ -1,4 +1,5 @@
-//! Pages of texts that are damaged on the disk: they stay where they are, and what was to become of their texts is undone.
+//! Pages of texts that are damaged on the disk: they stay where they are, and what was to become of their texts is
+//! undone.
 
 use std::num::NonZeroU64;
 

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_failure_blocks_for_the_block_time() {
+    fn third_failure_blocks_for_block_time() {
         let mut failures = Failures::default();
         assert_eq!(
             failures.record(source(1), StateMs(0), 4_000),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_during_a_block_do_not_prolong_it() {
+    fn tries_during_block_do_not_prolong_it() {
         let mut failures = Failures::default();
         for time in 0..3 {
             failures.record(source(1), StateMs(time), 4_000);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_password_clears() {
+    fn right_password_clears() {
         let mut failures = Failures::default();
         failures.record(source(1), StateMs(0), 4_000);
         failures.record(source(1), StateMs(1), 4_000);

@@ -12,8 +12,9 @@ pub(crate) struct LastMessage {
 }
 
 impl LastMessage {
-    /// Makes the next message the newest, in a batch that was put together at `wall_ms`. Its time is that of the batch, or a
-    /// millisecond after the message before if that is later: many messages in a batch, or a clock that was set back.
+    /// Makes the next message the newest, in a batch that was put together at `wall_ms`. Its time is that of the batch,
+    /// or a millisecond after the message before if that is later: many messages in a batch, or a clock that was set
+    /// back.
     pub(super) fn advance(&mut self, wall_ms: i64) -> Self {
         self.number.0 += 1;
         self.time_ms = wall_ms.max(self.time_ms.saturating_add(1));

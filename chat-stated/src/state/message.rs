@@ -8,7 +8,8 @@ use super::waiting::message_bytes;
 /// Number of a page of messages in the checkpoint; not 0, and never given to another page while the process lives.
 pub(crate) type PageNumber = u64;
 
-/// Where a message lies in [`super::messages::Messages`]. There are as many of these in memory as readers of all messages.
+/// Where a message lies in [`super::messages::Messages`]. There are as many of these in memory as readers of all
+/// messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MessageKey(u32);
 

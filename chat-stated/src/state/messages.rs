@@ -216,7 +216,7 @@ mod tests {
     use crate::state::waiting::message_bytes;
 
     #[test]
-    fn what_is_read_leaves_no_trace_even_if_no_checkpoint_is_taken() {
+    fn read_message_frees_memory() {
         let mut messages = Messages::default();
         for number in 1..=200_000 {
             let message = StoredMessage {
@@ -266,7 +266,7 @@ mod tests {
     ///
     /// [`MESSAGE_BYTES`]: super::super::waiting::MESSAGE_BYTES
     #[test]
-    fn a_slot_is_small() {
+    fn slot_is_small() {
         assert!(size_of::<Slot>() <= 96, "{} bytes", size_of::<Slot>());
         assert_eq!(size_of::<MessageKey>(), 4);
     }

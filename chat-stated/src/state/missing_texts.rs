@@ -10,8 +10,8 @@ use super::message::Readers;
 use chat_model::AccountId;
 
 impl State {
-    /// Takes all messages that a restored checkpoint has without a text for read by all their readers, as the journal behind it
-    /// would say, which is gone. Gives their number.
+    /// Takes all messages that a restored checkpoint has without a text for read by all their readers, as the journal
+    /// behind it would say, which is gone. Gives their number.
     pub fn take_missing_as_read(&mut self) -> usize {
         let mut read: BTreeMap<AccountId, MessageNumber> = BTreeMap::new();
         let mut note = |reader: AccountId, number: MessageNumber| {
@@ -47,8 +47,8 @@ impl State {
         before - self.messages.waiting()
     }
 
-    /// Whether all that a restored checkpoint has without a text was read since, as the journal behind it must say. To be asked
-    /// once that was replayed: until then the state is not to be served from.
+    /// Whether all that a restored checkpoint has without a text was read since, as the journal behind it must say. To
+    /// be asked once that was replayed: until then the state is not to be served from.
     pub fn check_replayed(&self) -> Result<(), RestoreError> {
         let mut pages = self.messages.paging.pages.values();
         if pages.any(|page| page.is_read_meanwhile && page.waiting > 0) {

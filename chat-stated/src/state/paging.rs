@@ -196,8 +196,8 @@ impl Paging {
         self.resident_from = resident_from.unwrap_or(self.last_page + 1);
     }
 
-    /// Ends the snapshot under way with what was read meanwhile, on pages that the next one removes. Says whether all of
-    /// that was given.
+    /// Ends the snapshot under way with what was read meanwhile, on pages that the next one removes. Says whether all
+    /// of that was given.
     pub(super) fn end_snapshot(
         &mut self,
         sink: &mut impl SnapshotSink,

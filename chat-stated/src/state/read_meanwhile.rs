@@ -1,6 +1,6 @@
-//! Messages that are read while a snapshot is taken, before they came onto a page. The snapshot has them, since it is of a time
-//! before their reading, but not their texts: once the checkpoint is current the journal has their reading, and nobody asks
-//! for them again.
+//! Messages that are read while a snapshot is taken, before they came onto a page. The snapshot has them, since it is
+//! of a time before their reading, but not their texts: once the checkpoint is current the journal has their reading,
+//! and nobody asks for them again.
 
 use super::budget::Budget;
 use super::message::{MessageParts, PageNumber, StoredMessage};

@@ -2,8 +2,8 @@
 //! meanwhile.
 //!
 //! What is small is written down at the beginning. An account that is changed before its turn comes is written down
-//! first. Messages come last, so that most can have been read by then: of one that was, the snapshot has all but the text.
-//! Messages that come are for the next one.
+//! first. Messages come last, so that most can have been read by then: of one that was, the snapshot has all but the
+//! text. Messages that come are for the next one.
 
 use chat_model::MessageNumber;
 
@@ -38,8 +38,8 @@ impl State {
         self.messages.paging.begin_snapshot(through);
     }
 
-    /// Goes on with the snapshot under way, for about so many steps, but leaves the messages that came since the one before.
-    /// Says whether the rest is done.
+    /// Goes on with the snapshot under way, for about so many steps, but leaves the messages that came since the one
+    /// before. Says whether the rest is done.
     pub(crate) fn take_snapshot_without_messages(
         &mut self,
         steps: usize,
@@ -54,9 +54,9 @@ impl State {
         is_done
     }
 
-    /// Goes on with the snapshot under way, for about so many steps; one is a message, an account, or a kibibyte of text.
-    /// Says whether it is done: then `sink` was given what the state was when it began, but for the texts of messages that
-    /// were read since. Whoever goes on from it has to replay what was applied since, and then to ask
+    /// Goes on with the snapshot under way, for about so many steps; one is a message, an account, or a kibibyte of
+    /// text. Says whether it is done: then `sink` was given what the state was when it began, but for the texts of
+    /// messages that were read since. Whoever goes on from it has to replay what was applied since, and then to ask
     /// [`State::check_replayed`].
     pub(crate) fn take_snapshot_piece(
         &mut self,

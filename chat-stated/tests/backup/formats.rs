@@ -175,7 +175,7 @@ fn backups_of_every_version_are_read() {
 }
 
 #[test]
-fn an_account_file_is_read() {
+fn account_file_is_read() {
     let parsed = parse(&V1.read("user_pass.txt"));
     assert_eq!(parsed.unreadable_total, 0);
     let names = parsed.accounts.iter().map(|(name, _)| &name[..]);
@@ -184,7 +184,7 @@ fn an_account_file_is_read() {
 }
 
 #[test]
-fn a_daemon_serves_what_every_version_stored_or_backed_up() {
+fn every_stored_version_is_served() {
     for (fixture, installation) in FIXTURES.iter().flat_map(|fixture| {
         let stored = Installation::with_files_of(&fixture.path(""));
         let restored = Installation::to_restore(&fixture.path("chat.backup"));
@@ -201,7 +201,7 @@ fn a_daemon_serves_what_every_version_stored_or_backed_up() {
 }
 
 #[test]
-fn first_frames_of_every_version_are_read_and_hellos_of_others_are_told_apart() {
+fn first_frames_of_all_versions_are_read() {
     for fixture in &FIXTURES {
         let hello = Hello { resume: None };
         let wanted = if fixture.rpc == VERSION {
@@ -238,7 +238,7 @@ fn first_frames_of_every_version_are_read_and_hellos_of_others_are_told_apart() 
 
 /// So that older programs name the format, and do not take for damage what they do not know.
 #[test]
-fn a_checkpoint_says_the_newest_format_from_the_first_one_that_is_written() {
+fn first_checkpoint_has_newest_format() {
     let installation = Installation::with_files_of(&V1.path(""));
     let version = || {
         let bytes = fs::read(installation.path("state/checkpoint.db")).unwrap();
@@ -256,7 +256,7 @@ fn a_checkpoint_says_the_newest_format_from_the_first_one_that_is_written() {
 }
 
 #[test]
-fn a_database_of_an_unknown_version_is_refused_with_both_versions() {
+fn unknown_database_version_is_refused() {
     for (name, known) in [("journal.db", 1), ("checkpoint.db", RECORD_FORMAT)] {
         let installation = Installation::with_files_of(&NEWEST.path(""));
         let path = installation.path("state").join(name);
@@ -276,7 +276,7 @@ fn a_database_of_an_unknown_version_is_refused_with_both_versions() {
 }
 
 #[test]
-fn a_backup_of_an_unknown_version_is_refused_with_both_versions() {
+fn unknown_backup_version_is_refused() {
     let installation = Installation::to_restore(&V1.path("chat.backup"));
     let path = installation.path("restore.backup");
     let mut bytes = fs::read(&path).unwrap();
@@ -292,7 +292,7 @@ fn a_backup_of_an_unknown_version_is_refused_with_both_versions() {
 }
 
 #[test]
-fn a_hello_of_another_version_is_refused_with_ours() {
+fn other_hello_version_is_refused() {
     let installation = Installation::with_accounts(&["alice"]);
     installation.start();
     let socket = installation.path("chat-stated.sock");
@@ -313,7 +313,7 @@ fn a_hello_of_another_version_is_refused_with_ours() {
 }
 
 #[test]
-fn an_operators_question_of_another_version_is_answered_with_our_version() {
+fn other_operator_version_is_refused() {
     let installation = Installation::with_accounts(&["alice"]);
     installation.start();
     let socket = installation.path("chat-stated.sock");

@@ -145,7 +145,7 @@ fn backup_holds_account_file_as_it_is() {
 }
 
 #[test]
-fn backup_needs_a_daemon() {
+fn backup_needs_daemon() {
     let installation = Installation::with_accounts(&["alice"]);
     let file = installation.path("b.backup");
     let refused = installation.run(&["backup", file.to_str().unwrap()]);

@@ -12,7 +12,7 @@ use super::daemon::{CHEAP_SECRET, Daemon, PASSWORD, SHA1_SECRET, account_lines, 
 use super::worker::{SENT, Worker, log_in, register, send, texts};
 
 #[test]
-fn registered_follows_the_line() {
+fn registered_follows_line() {
     const CLIENTS: u64 = 50;
     let daemon = Daemon::with_file(Some("# nobody yet"), &[]);
     let mut worker = Worker::attach(&daemon);
@@ -33,7 +33,7 @@ fn registered_follows_the_line() {
 }
 
 #[test]
-fn first_account_creates_the_file() {
+fn first_account_creates_file() {
     let daemon = Daemon::with_file(None, &[]);
     let mut worker = Worker::attach(&daemon);
     assert!(!daemon.account_file().exists());

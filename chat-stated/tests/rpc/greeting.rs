@@ -138,7 +138,7 @@ fn attached_worker_session_cannot_be_taken() {
 }
 
 #[test]
-fn resume_needs_the_right_token() {
+fn resume_needs_right_token() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

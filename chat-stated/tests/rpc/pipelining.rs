@@ -235,7 +235,7 @@ fn too_many_unconfirmed_requests_are_refused() {
 }
 
 #[test]
-fn batched_lines_survive_a_kill() {
+fn batched_lines_survive_kill() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

@@ -117,7 +117,7 @@ fn moved_journal_loses_no_deliveries() {
         let _ = std::fs::remove_file(state.join(name));
     }
     daemon.start_again();
-    daemon.wait_for_log("had said of 2800 messages that their readers have them");
+    daemon.wait_for_log("marking 2800 messages as delivered");
     // The next process finds the same checkpoint, and a journal that was begun.
     daemon.kill_child();
     let mut worker = Worker::attach(&daemon);

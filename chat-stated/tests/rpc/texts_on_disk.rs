@@ -16,7 +16,7 @@ pub(super) fn numbered(count: usize, text_bytes: usize) -> Vec<String> {
 }
 
 #[test]
-fn pending_page_survives_a_kill() {
+fn pending_page_survives_kill() {
     let daemon = Daemon::with_flags(&["ann", "bob"], &ON_DISK);
     let mut worker = Worker::attach(&daemon);
     let mut ann = worker.log_in("ann");

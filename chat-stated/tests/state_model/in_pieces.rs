@@ -1,5 +1,5 @@
-//! A state whose checkpoints are taken piece by piece, while other entries are applied: each, and what was applied since
-//! it began, is held against the model.
+//! A state whose checkpoints are taken piece by piece, while other entries are applied: each, and what was applied
+//! since it began, is held against the model.
 
 use chat_stated::checkpoint::StateSnapshot;
 use chat_stated::entry::{Entry, Timestamp};

@@ -1,6 +1,6 @@
-//! The state machine against a plain model of the protocol: random entries, every observation compared after
-//! each; states restored from checkpoints at random points go on beside the first one, and so does one whose checkpoints
-//! are taken in pieces, while it goes on.
+//! The state machine against a plain model of the protocol: random entries, every observation compared after each;
+//! states restored from checkpoints at random points go on beside the first one, and so does one whose checkpoints are
+//! taken in pieces, while it goes on.
 
 mod entries;
 mod in_pieces;
@@ -195,7 +195,7 @@ proptest! {
     })]
 
     #[test]
-    fn the_state_does_what_the_model_does(
+    fn state_does_what_model_does(
         steps in prop::collection::vec((steps::step(), any::<u64>()), 1..150)
     ) {
         run(&steps);
@@ -204,7 +204,7 @@ proptest! {
 
 /// A property that the random steps never come to would hold for any state.
 #[test]
-fn the_random_steps_come_to_every_decision() {
+fn random_steps_come_to_every_decision() {
     let mut runner = TestRunner::deterministic();
     let sequences = prop::collection::vec((steps::step(), any::<u64>()), 100..150);
     let mut seen = BTreeMap::<String, usize>::new();

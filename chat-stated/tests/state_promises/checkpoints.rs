@@ -27,7 +27,7 @@ fn what_was_read_leaves_no_record() {
 }
 
 #[test]
-fn records_follow_what_waits_even_over_many_restarts() {
+fn records_follow_the_queues() {
     let names: Vec<String> = (0..256).map(|number| format!("u{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = World::with_online(&names);
@@ -50,7 +50,7 @@ fn records_follow_what_waits_even_over_many_restarts() {
 }
 
 #[test]
-fn an_empty_checkpoint_is_a_new_state_and_a_broken_one_none() {
+fn empty_checkpoint_is_new_state() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.send(0, &["bob"], "hello");
     world.checkpoint();
@@ -80,7 +80,7 @@ fn an_empty_checkpoint_is_a_new_state_and_a_broken_one_none() {
 }
 
 #[test]
-fn texts_of_another_page_are_no_texts_of_this_one() {
+fn texts_belong_to_their_page() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.send(0, &["bob"], "first");
     world.checkpoint();
@@ -96,7 +96,7 @@ fn texts_of_another_page_are_no_texts_of_this_one() {
 }
 
 #[test]
-fn texts_in_memory_are_bounded_and_the_oldest_go_first() {
+fn oldest_resident_texts_go_first() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.configure(|limits| limits.sender_share_percent = 100);
     let sent: Vec<String> = (0..1_000).map(|number| format!("{number:01000}")).collect();
@@ -157,7 +157,7 @@ fn texts_follow_their_messages_to_other_pages() {
 }
 
 #[test]
-fn a_start_takes_no_more_texts_than_there_is_room_for_and_the_newest() {
+fn start_loads_newest_texts() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.configure(|limits| limits.sender_share_percent = 100);
     for number in 0..1_000 {

@@ -58,7 +58,7 @@ fn soak_holds_for_confirming_readers() {
 }
 
 #[test]
-fn queued_messages_survive_a_start() {
+fn queued_messages_survive_start() {
     let programs = programs();
     let flags = ["startup", "--queued=20000", "--users=50", &programs];
     let report = startup::run(&Startup::parse_from(flags).options).expect("all is read");

@@ -89,7 +89,7 @@ fn file_replaced_during_write_gets_lines() {
 }
 
 #[test]
-fn endlessly_replaced_file_is_an_error() {
+fn endlessly_replaced_file_is_error() {
     let (directory, path) = file_with("old\n");
     let replace = |_| {
         let new = directory.path().join("new");
@@ -101,7 +101,7 @@ fn endlessly_replaced_file_is_an_error() {
 }
 
 #[test]
-fn lock_held_forever_is_an_error() {
+fn lock_held_forever_is_error() {
     let (_directory, path) = file_with("");
     let _other = lock(open(&path).unwrap(), &path, PATIENCE).unwrap();
     let wait = Duration::from_millis(20);

@@ -11,7 +11,7 @@ use crate::state::{Effects, RestoreError};
 use crate::text_page::{self, TEXT_TABLE};
 
 #[test]
-fn a_snapshot_in_pieces_is_the_state_as_it_was_when_it_began() {
+fn snapshot_in_pieces_equals_initial_state() {
     let mut kept_pages = 0;
     for seed in 0..24 {
         let mut pair = Pair::new(seed);
@@ -41,7 +41,7 @@ fn with_queues(messages: u64) -> Pair {
 }
 
 #[test]
-fn a_piece_is_no_more_than_it_was_given_and_a_page() {
+fn piece_is_bounded_by_budget_and_page() {
     let mut state = with_queues(1_000).in_pieces.state;
     let mut snapshot = StateSnapshot::begin(&mut state);
     let (mut on_pages, mut pieces) = (0, 0);
@@ -61,7 +61,7 @@ fn a_piece_is_no_more_than_it_was_given_and_a_page() {
 
 /// Queues that messages came into and left again cost something too.
 #[test]
-fn a_piece_is_bounded_even_if_nothing_waits_any_more() {
+fn piece_is_bounded_for_empty_queues() {
     let mut pair = with_queues(10);
     for account in 0..ACCOUNTS {
         pair.read(account, 120);
@@ -95,7 +95,7 @@ fn one_reader_s_messages_lie_together() {
 }
 
 #[test]
-fn what_was_read_before_it_came_onto_another_page_is_in_the_snapshot() {
+fn message_read_before_move_is_in_snapshot() {
     let mut pair = with_queues(20);
     pair.begin();
     pair.finish();
@@ -112,7 +112,7 @@ fn what_was_read_before_it_came_onto_another_page_is_in_the_snapshot() {
 
 /// What is read while a snapshot goes on is in it, and gone with the next one.
 #[test]
-fn what_was_read_before_it_came_onto_a_page_takes_no_room_for_long() {
+fn message_read_before_paging_is_freed() {
     let mut pair = with_queues(100);
     pair.begin();
     for account in 0..ACCOUNTS {
@@ -135,8 +135,7 @@ fn what_was_read_before_it_came_onto_a_page_takes_no_room_for_long() {
 
 /// Promise 1 rests on it: whatever has no text was read, and that is durable.
 #[test]
-fn what_is_read_while_a_snapshot_is_taken_has_no_text_in_it_and_its_reading_must_be_in_the_journal()
-{
+fn snapshot_omits_texts_delivered_meanwhile() {
     let mut pair = with_queues(100);
     pair.begin();
     for account in 0..ACCOUNTS - 1 {
@@ -183,7 +182,7 @@ fn what_is_read_while_a_snapshot_is_taken_has_no_text_in_it_and_its_reading_must
 }
 
 #[test]
-fn where_the_journal_is_gone_what_has_no_text_counts_as_read() {
+fn missing_journal_marks_textless_as_read() {
     let mut pair = with_queues(100);
     pair.request(0, Action::Broadcast { text: "all".into() });
     pair.request(

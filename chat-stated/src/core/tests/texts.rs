@@ -189,7 +189,7 @@ impl Reader {
 }
 
 #[test]
-fn a_page_waits_for_its_texts_and_nothing_overtakes_them() {
+fn nothing_overtakes_a_pending_page() {
     let mut reader = Reader::of(&["first", "second"]);
     reader.as_if_nothing_was_sent();
     let promised = || Told::Reply {
@@ -211,7 +211,7 @@ fn a_page_waits_for_its_texts_and_nothing_overtakes_them() {
 }
 
 #[test]
-fn a_text_in_memory_behind_one_that_is_not_goes_with_it() {
+fn resident_text_waits_for_earlier_one() {
     let mut reader = Reader::of(&["first"]);
     reader.send("second");
     reader.told();
@@ -221,7 +221,7 @@ fn a_text_in_memory_behind_one_that_is_not_goes_with_it() {
 }
 
 #[test]
-fn what_was_read_meanwhile_is_not_sent_again() {
+fn confirmed_message_is_not_sent_again() {
     let mut reader = Reader::of(&["first", "second"]);
     let reading = reader.read_page(0);
     reader.has(1);
@@ -234,7 +234,7 @@ fn what_was_read_meanwhile_is_not_sent_again() {
 }
 
 #[test]
-fn who_asks_for_another_page_before_the_first_came_gets_both() {
+fn two_pending_pages_are_both_sent() {
     let mut reader = Reader::of(&["first", "second"]);
     let first = reader.read_page(0);
     let second = reader.read_page(1);
@@ -246,7 +246,7 @@ fn who_asks_for_another_page_before_the_first_came_gets_both() {
 }
 
 #[test]
-fn a_client_that_left_or_logged_out_gets_nothing_and_nobody_else_does() {
+fn closed_client_gets_no_page() {
     let mut reader = Reader::of(&["first"]);
     let reading = reader.read_page(0);
     reader.attached.say(&FromWorker::ClientClosed {
@@ -276,7 +276,7 @@ fn a_client_that_left_or_logged_out_gets_nothing_and_nobody_else_does() {
 }
 
 #[test]
-fn a_user_who_was_disabled_meanwhile_gets_nothing() {
+fn user_who_was_disabled_meanwhile_gets_nothing() {
     let mut reader = Reader::of(&["first"]);
     let reading = reader.read_page(0);
     let disabled = AccountChange::Disable { name: "ann".into() };
@@ -297,7 +297,7 @@ fn with_a_page_given_up() -> Reader {
 }
 
 #[test]
-fn a_page_that_makes_way_for_another_is_read_where_it_is() {
+fn moving_page_is_read_in_place() {
     let mut reader = with_a_page_given_up();
     let before = reader.read_page(5);
     reader.begin_checkpoint();
@@ -323,7 +323,7 @@ fn a_page_that_makes_way_for_another_is_read_where_it_is() {
 }
 
 #[test]
-fn a_page_given_up_twice_before_there_was_room_is_read_where_it_is() {
+fn page_released_twice_is_read_in_place() {
     let mut reader = with_a_page_given_up();
     reader.begin_checkpoint();
     let (_, records) = reader.unwritten.take().unwrap();
@@ -340,7 +340,7 @@ fn a_page_given_up_twice_before_there_was_room_is_read_where_it_is() {
 }
 
 #[test]
-fn a_text_that_must_be_there_and_is_not_is_damage() {
+fn missing_text_is_damage() {
     let mut reader = Reader::of(&["first"]);
     let (ticket, places) = reader.read_page(0);
     let error = reader
@@ -354,7 +354,7 @@ fn a_text_that_must_be_there_and_is_not_is_damage() {
 }
 
 #[test]
-fn few_readings_are_under_way_and_all_come_to_their_end() {
+fn pending_reads_are_bounded() {
     let mut reader = Reader::of(&["first"]);
     let mut readings = Vec::new();
     // One client asks again and again, and nothing is kept of what it asked before.
@@ -375,7 +375,7 @@ fn few_readings_are_under_way_and_all_come_to_their_end() {
 }
 
 #[test]
-fn texts_are_dropped_bit_by_bit_and_at_once() {
+fn texts_are_dropped_in_pieces() {
     let mut reader = Reader::of(&[]);
     reader.core().settings.resident_text_bytes = 40_000;
     reader.attached.fill_queue(10_000);
@@ -400,7 +400,7 @@ fn texts_are_dropped_bit_by_bit_and_at_once() {
 }
 
 #[test]
-fn workers_are_not_read_while_the_checkpoint_cannot_keep_up() {
+fn slow_checkpoint_stops_reading_workers() {
     let mut reader = Reader::of(&[]);
     let text: &'static str = "x".repeat(1024 * 1024).leak();
     reader.core().settings.limits.queue_bytes = u64::MAX;

@@ -1,7 +1,7 @@
 //! Format 4: recipients are a list, and messages have a time in milliseconds that rises with their number.
 //!
-//! Here is what batches and checkpoints have in common. Once the format is released, this module is frozen: whatever comes
-//! is of a format of its own.
+//! Here is what batches and checkpoints have in common. Once the format is released, this module is frozen: whatever
+//! comes is of a format of its own.
 
 pub(crate) mod entry;
 pub(crate) mod state;

@@ -75,7 +75,7 @@ fn state() -> State {
 }
 
 #[test]
-fn golden_bytes_of_a_header() {
+fn golden_bytes_of_header() {
     let bytes = records::encode_header(&state());
     assert_eq!(
         hex(&bytes),
@@ -92,7 +92,7 @@ fn golden_bytes_of_a_header() {
 }
 
 #[test]
-fn golden_bytes_of_an_account() {
+fn golden_bytes_of_account() {
     let state = state();
     let account = state.record(AccountId(0)).expect("it was made");
     let bytes = records::encode_account(account);
@@ -101,7 +101,7 @@ fn golden_bytes_of_an_account() {
 }
 
 #[test]
-fn golden_bytes_of_a_page() {
+fn golden_bytes_of_page() {
     let group: Group = [AccountId(1), AccountId(300)].as_slice().into();
     let readers = [
         Readers::One(AccountId(2)),

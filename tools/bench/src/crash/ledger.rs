@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_must_be_the_last_ones() {
+    fn repeats_must_be_last_ones() {
         let mut skipped = ledger_of(5);
         receive_all(&mut skipped, &[0, 1, 2, 3]);
         begin_after_break(&mut skipped, &[1, 3, 4]);

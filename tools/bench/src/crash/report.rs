@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_promises_are_a_success() {
+    fn kept_promises_are_success() {
         let report = report(4, enough());
         assert!(report.is_success(), "{:?}", report.failures());
         let json = report.json();

@@ -287,8 +287,8 @@ fn set_account(account: u64, secret: u64) -> AccountChange {
     }
 }
 
-/// Holds what two checkpoints stand for against each other, with what was applied since: on which pages is not the same, and
-/// one has no texts of what was read since.
+/// Holds what two checkpoints stand for against each other, with what was applied since: on which pages is not the
+/// same, and one has no texts of what was read since.
 fn assert_same(one: &MemoryCheckpoint, other: &MemoryCheckpoint, since: &[Entry]) {
     assert_eq!(one.records[&(0, 0)], other.records[&(0, 0)], "the header");
     let [first, second] = [one, other].map(|checkpoint| replayed(checkpoint, 0, since));

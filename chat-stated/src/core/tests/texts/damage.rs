@@ -18,7 +18,7 @@ fn damaged_from(reader: &Reader, reading: &Reading, start: usize) -> ReadTexts {
 }
 
 #[test]
-fn what_is_before_a_damaged_text_is_given_and_then_the_session_ends() {
+fn session_ends_at_damaged_text() {
     let mut reader = Reader::of(&["first", "second", "third"]);
     let reading = reader.read_page(0);
     let read = damaged_from(&reader, &reading, 1);
@@ -43,7 +43,7 @@ fn what_is_before_a_damaged_text_is_given_and_then_the_session_ends() {
 }
 
 #[test]
-fn nothing_overtakes_a_damaged_text_and_it_stays_in_its_queue() {
+fn damaged_text_stays_in_its_queue() {
     let mut reader = Reader::of(&["first"]);
     reader.as_if_nothing_was_sent();
     let reading = reader.read_page(0);
@@ -61,7 +61,7 @@ fn nothing_overtakes_a_damaged_text_and_it_stays_in_its_queue() {
 }
 
 #[test]
-fn a_damaged_page_that_was_to_make_way_stays_and_is_read_there_if_it_comes_right() {
+fn damaged_moving_page_stays() {
     let mut reader = with_a_page_given_up();
     reader.begin_checkpoint();
     let (_, records) = reader.unwritten.take().unwrap();

@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_is_set_off_and_the_share_of_the_floor_told() {
+    fn best_value_is_highlighted() {
         let mut floor = relay("floor", "none", 0.0);
         floor.bench = "echo".into();
         floor.figures[0].name = "lines/s".into();
