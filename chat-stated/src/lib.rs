@@ -4,7 +4,6 @@
 
 pub mod account_file;
 pub mod backup;
-pub mod belongings;
 pub mod checkpoint;
 mod connection_map;
 pub mod core;
@@ -14,6 +13,7 @@ pub mod entry;
 pub mod exposure;
 pub mod journal;
 pub mod memory_plan;
+pub mod ownership;
 pub mod passwords;
 mod records;
 pub mod server;

@@ -18,7 +18,7 @@ use chat_node::supervisor::ChangeOwnership;
 use chat_stated::backup::command::StorageCommand;
 use chat_stated::server::{self, DaemonSetup};
 use chat_stated::settings::Settings;
-use chat_stated::{account_file, belongings, socket};
+use chat_stated::{account_file, ownership, socket};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -78,7 +78,7 @@ impl Daemon for StateDaemon {
 
     fn change_ownership(&self, users: Users) -> Option<ChangeOwnership> {
         let settings = self.settings.clone();
-        Some(Box::new(move || belongings::hand_over(&settings, users)))
+        Some(Box::new(move || ownership::give_files(&settings, users)))
     }
 
     fn prepare_reload(&self) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ mod ways_out;
 use std::fs;
 
 use chat_node::sandbox::{ChildUser, Sandbox};
-use chat_stated::belongings;
+use chat_stated::ownership;
 use chat_stated::server::confinement;
 use chat_stated::settings::Settings;
 use clap::Parser;
@@ -58,7 +58,7 @@ fn run_directory() -> tempfile::TempDir {
     fs::write(path.join("x.pid"), "1").unwrap();
     let settings = settings(&path.to_string_lossy());
     if let Some(users) = settings.process.sandbox.separation().unwrap().users() {
-        belongings::hand_over(&settings, users).unwrap();
+        ownership::give_files(&settings, users).unwrap();
     }
     directory
 }

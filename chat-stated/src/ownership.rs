@@ -1,4 +1,4 @@
-//! What belongs to the user of the process that holds the state, when the daemon was started as root.
+//! The files that the user of the state process owns, if the daemon was started as root.
 
 use chat_node::sandbox::{OwnershipError, Users, give, give_directory, share_with_group};
 
@@ -7,9 +7,9 @@ use crate::account_file::create::new_path;
 use crate::backup::restore::{RESTORING, TO_RESTORE};
 use crate::settings::Settings;
 
-/// Gives him the state, the account file and a backup that is to be restored, and lets him make files beside them. The
-/// run directory stays its owner's, and what is others' in it stays out of his reach: it is sticky.
-pub fn hand_over(settings: &Settings, users: Users) -> Result<(), OwnershipError> {
+/// Changes the owner of the state, the account file and a backup to restore, and lets that user create files beside them.
+/// The run directory keeps its owner. It is sticky, so files of others in it are safe from that user.
+pub fn give_files(settings: &Settings, users: Users) -> Result<(), OwnershipError> {
     let run_dir = &settings.process.run_dir;
     share_with_group(run_dir, users.state)?;
     give_directory(&settings.state_dir(), users.state)?;
