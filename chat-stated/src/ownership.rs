@@ -7,8 +7,8 @@ use crate::account_file::create::new_path;
 use crate::backup::restore::{RESTORING, TO_RESTORE};
 use crate::settings::Settings;
 
-/// Changes the owner of the state, the account file and a backup to restore, and lets that user create files beside them.
-/// The run directory keeps its owner. It is sticky, so files of others in it are safe from that user.
+/// Changes the owner of the state, the account file and a backup to restore, and lets that user create files beside
+/// them. The run directory keeps its owner. It is sticky, so files of others in it are safe from that user.
 pub fn give_files(settings: &Settings, users: Users) -> Result<(), OwnershipError> {
     let run_dir = &settings.process.run_dir;
     share_with_group(run_dir, users.state)?;

@@ -75,15 +75,30 @@ pub struct Settings {
     pub sender_share_percent: u32,
 
     /// Maximum number of waiting broadcasts
-    #[arg(long, value_name = "COUNT", env = "CHAT_BROADCAST_MESSAGES", default_value_t = Limits::default().broadcast_messages)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_BROADCAST_MESSAGES",
+        default_value_t = Limits::default().broadcast_messages
+    )]
     pub broadcast_messages: u32,
 
     /// Maximum bytes of text of waiting broadcasts
-    #[arg(long, value_name = "BYTES", env = "CHAT_BROADCAST_BYTES", default_value_t = Limits::default().broadcast_bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "CHAT_BROADCAST_BYTES",
+        default_value_t = Limits::default().broadcast_bytes
+    )]
     pub broadcast_bytes: u64,
 
     /// Maximum broadcasts per minute and sender
-    #[arg(long, value_name = "COUNT", env = "CHAT_BROADCASTS_PER_MINUTE", default_value_t = Limits::default().broadcasts_per_minute)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_BROADCASTS_PER_MINUTE",
+        default_value_t = Limits::default().broadcasts_per_minute
+    )]
     pub broadcasts_per_minute: u32,
 
     /// Addresses and networks, separated by commas, that are exempt from limits by source; or `none`
@@ -91,23 +106,48 @@ pub struct Settings {
     pub trusted: Networks,
 
     /// Maximum connections in total
-    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_CONNECTIONS", default_value_t = SourceLimits::default().connections)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_CONNECTIONS",
+        default_value_t = SourceLimits::default().connections
+    )]
     pub max_connections: usize,
 
     /// Maximum connections from one address
-    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_ADDRESS_CONNECTIONS", default_value_t = SourceLimits::default().address_connections)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_ADDRESS_CONNECTIONS",
+        default_value_t = SourceLimits::default().address_connections
+    )]
     pub max_address_connections: u32,
 
     /// Maximum connections from one IPv6 /64
-    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_NETWORK_CONNECTIONS", default_value_t = SourceLimits::default().network_connections)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_NETWORK_CONNECTIONS",
+        default_value_t = SourceLimits::default().network_connections
+    )]
     pub max_network_connections: u32,
 
     /// Maximum unauthenticated connections in total
-    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_UNAUTHENTICATED", default_value_t = SourceLimits::default().unauthenticated)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_UNAUTHENTICATED",
+        default_value_t = SourceLimits::default().unauthenticated
+    )]
     pub max_unauthenticated: usize,
 
     /// Maximum unauthenticated connections from one source (an IPv4 address or an IPv6 /64)
-    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_SOURCE_UNAUTHENTICATED", default_value_t = SourceLimits::default().source_unauthenticated)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_SOURCE_UNAUTHENTICATED",
+        default_value_t = SourceLimits::default().source_unauthenticated
+    )]
     pub max_source_unauthenticated: u32,
 
     /// Maximum wrong passwords per minute from one source, for all users together

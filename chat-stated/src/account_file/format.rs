@@ -316,7 +316,10 @@ mod tests {
 
         /// Whatever the bytes: each line is an account, a comment, blank, or counted as unreadable.
         #[test]
-        fn any_bytes_are_read(bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b','), Just(b'#'), any::<u8>()], 0..400)) {
+        fn any_bytes_are_read(bytes in proptest::collection::vec(
+            prop_oneof![Just(b'\n'), Just(b','), Just(b'#'), any::<u8>()],
+            0..400,
+        )) {
             let parsed = parse(&bytes);
             let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).count();
             prop_assert!(parsed.accounts.len() + parsed.unreadable_total <= lines);

@@ -280,8 +280,8 @@ fn refusal(cause: NoRoom) -> &'static str {
             "the disk is full: messages and registrations are refused until there is room; free some space"
         }
         NoRoom::Quota => {
-            "the disk quota is used up: messages and registrations are refused until there is room; free some space, or \
-             raise the quota"
+            "the disk quota is used up: messages and registrations are refused until there is room; free some space, \
+             or raise the quota"
         }
         NoRoom::FileSize => {
             "a file of the state has reached the size that the system allows (ulimit -f, LimitFSIZE=): messages and \

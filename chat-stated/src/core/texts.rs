@@ -229,8 +229,8 @@ impl Core {
             && let Some(record) = self.state.record(account)
         {
             log::error!(
-                "{} cannot get message {}, whose text is damaged (see above): {0} is logged out, and answered error:busy: \
-                 at the login",
+                "{} cannot get message {}, whose text is damaged (see above): {0} is logged out, and answered \
+                 error:busy: at the login",
                 record.name,
                 number.0
             );

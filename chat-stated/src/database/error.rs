@@ -47,8 +47,8 @@ pub enum StorageError {
     /// A file that is in use does not stand under its name any more: the next process would not find what is written to
     /// it.
     #[error(
-        "{} {what} while the server was using it: what is stored there would be lost, so the server has stopped. Put it \
-         back as it was; or stop the server (scripts/stop) and restore a backup",
+        "{} {what} while the server was using it: what is stored there would be lost, so the server has stopped. Put \
+         it back as it was; or stop the server (scripts/stop) and restore a backup",
         file.display()
     )]
     NameLost {

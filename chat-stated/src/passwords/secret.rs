@@ -419,7 +419,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_password(password in proptest::collection::vec(any::<u8>(), 0..200), other in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_password(
+            password in proptest::collection::vec(any::<u8>(), 0..200),
+            other in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             let memory = &mut HashingMemory::default();
             let secret = hash(&password, tiny(), memory).unwrap();
             prop_assert!(verify(&secret, &password, memory).unwrap());

@@ -123,7 +123,8 @@ fn progress() -> impl Strategy<Value = (Mark, Mark)> {
 
 fn connection() -> impl Strategy<Value = Pick> {
     prop_oneof![
-        1 => (1..=WORKER_SESSIONS, 0..SERIALS).prop_map(|(worker_session, serial)| Pick::This { worker_session, serial }),
+        1 => (1..=WORKER_SESSIONS, 0..SERIALS)
+            .prop_map(|(worker_session, serial)| Pick::This { worker_session, serial }),
         6 => (0usize..WORKER_SESSIONS as usize * SERIALS as usize).prop_map(Pick::Fitting),
     ]
 }

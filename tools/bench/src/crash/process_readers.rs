@@ -180,7 +180,10 @@ impl People {
 
     /// Who is to be killed: mostly somebody to whom a message is on its way.
     pub(super) fn choose_reader(&mut self) -> Option<usize> {
-        let is_connected = |person: &Person| matches!(&person.role, Role::Process(reader) if reader.running.is_some() && reader.port.is_some());
+        let is_connected = |person: &Person| match &person.role {
+            Role::Process(reader) => reader.running.is_some() && reader.port.is_some(),
+            _ => false,
+        };
         let all = (0..self.persons.len()).filter(|client| is_connected(&self.persons[*client]));
         let all: Vec<usize> = all.collect();
         let is_awaiting = |client: &usize| self.ledgers[client / 2].is_last_awaited();

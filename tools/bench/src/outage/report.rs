@@ -109,8 +109,8 @@ impl Report {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "outage {result}: the state process was killed {kills} times while {queued} messages waited for {users} users; \
-             {clients} clients went on sending, none was cut off, {} answers",
+            "outage {result}: the state process was killed {kills} times while {queued} messages waited for {users} \
+             users; {clients} clients went on sending, none was cut off, {} answers",
             self.outcome.answers
         );
         for (name, waits) in [

@@ -38,10 +38,10 @@ const FLAGS: [&str; 2] = ["--trusted", "none"];
 ///
 /// Both take turns on the same server, several times in a run; a fetch is timed from when it was due. Attackers run
 /// only while no client wants their core (SCHED_IDLE), because in earnest they are other machines, and send no more
-/// than a line of
-/// --line-mbits carries. What the server does counts in full: it has a core of its own. The first second of each attack,
-/// with what the server allows at once, is told on its own and is in no other figure. Attackers who need no answers
-/// have a turn against a decoy, too, which is not the server: what the clients wait for then is this machine.
+/// than a line of --line-mbits carries. What the server does counts in full: it has a core of its own. The first second
+/// of each attack, with what the server allows at once, is told on its own and is in no other figure. Attackers who
+/// need no answers have a turn against a decoy, too, which is not the server: what the clients wait for then is this
+/// machine.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// What is the same in all measurements.
@@ -79,7 +79,12 @@ pub struct Options {
     pub rounds: usize,
 
     /// What the attackers' line carries, in megabits a second
-    #[arg(long, value_name = "MBITS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(
+        long,
+        value_name = "MBITS",
+        default_value_t = 1_000,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000)
+    )]
     pub line_mbits: u64,
 }
 

@@ -313,7 +313,8 @@ fn latency(results: &[Measurement]) -> String {
     for result in results.iter().filter(|result| result.bench == "latency") {
         if text.is_empty() {
             text.push_str(
-                "| server | msgs/s | answer p50, us | p99 | p99.9 | delivery p50, us | p99 | p99.9 | commit p50, us | p99 |\n\
+                "| server | msgs/s | answer p50, us | p99 | p99.9 | delivery p50, us | p99 | p99.9 | \
+                 commit p50, us | p99 |\n\
                  |---|---|---|---|---|---|---|---|---|---|\n",
             );
         }
