@@ -10,6 +10,7 @@ mod limits;
 mod links;
 mod names;
 mod page;
+mod quotes;
 mod settings;
 mod unsafe_code;
 mod versions;

@@ -49,6 +49,23 @@ impl Page {
             .collect()
     }
 
+    /// The lines inside each box.
+    pub(crate) fn boxes(&self) -> Vec<Vec<&Line>> {
+        let mut boxes: Vec<Vec<&Line>> = Vec::new();
+        let mut is_inside = false;
+        for line in self.lines.iter().filter(|line| line.is_boxed) {
+            if line.text.trim_start().starts_with("```") {
+                is_inside = !is_inside;
+                if is_inside {
+                    boxes.push(Vec::new());
+                }
+            } else if let Some(inside) = boxes.last_mut() {
+                inside.push(line);
+            }
+        }
+        boxes
+    }
+
     /// The cells of each row of a table, with its line.
     pub(crate) fn rows(&self) -> Vec<(&Line, Vec<&str>)> {
         let rows = self.lines.iter().filter(|line| line.is_row());

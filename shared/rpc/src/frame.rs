@@ -1,6 +1,6 @@
 //! Frames: a length, then that many bytes. Pure: bytes in, frames out, no sockets.
 //!
-//! The only module that knows bincode. The encoding of every type is pinned by golden bytes in the tests,
+//! The only module of this crate that knows bincode. The encoding of every type is pinned by golden bytes in the tests,
 //! because bincode is complete but no longer maintained.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
