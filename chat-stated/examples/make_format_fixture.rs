@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 
 use anyhow::{Context, ensure};
-use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{AccountId, Audience, ConnectionId, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_rpc::{Greeting, Hello, OperatorHello, Refusal, ResumeToken, Standing, VERSION};
 use chat_stated::backup::take::{Source, take};
@@ -152,7 +152,8 @@ fn batches_before() -> Vec<Batch> {
             request(
                 1,
                 3,
-                Action::Broadcast {
+                Action::Send {
+                    audience: Audience::Everyone,
                     text: "to all".into(),
                 },
             ),
@@ -250,7 +251,7 @@ fn failed(account: u32) -> Action {
 
 fn send(recipients: &[&str], text: &str) -> Action {
     Action::Send {
-        recipients: recipients.join(" "),
+        audience: Audience::Accounts(recipients.iter().copied().collect()),
         text: text.into(),
     }
 }

@@ -6,12 +6,9 @@
 
 use std::net::IpAddr;
 
-use chat_model::{AccountId, ConnectionId, Progress, RequestName, StreamOffset, WorkerSessionId};
-
-mod message_batch;
-
-pub use message_batch::{
-    BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder, PackedLine,
+use chat_model::{
+    AccountId, Audience, ConnectionId, MessageBatch, NameList, Progress, RequestName, StreamOffset,
+    WorkerSessionId,
 };
 
 /// Entries that became durable together. Applied in order.
@@ -139,7 +136,7 @@ impl SendBatch {
             answered: self.answered,
             progress: std::mem::take(&mut progress),
             action: Action::Send {
-                recipients: send.recipients.to_owned(),
+                audience: Audience::Accounts(NameList::from(send.recipients).into_owned()),
                 text: send.text.to_owned(),
             },
         })
@@ -184,16 +181,11 @@ pub enum Action {
         /// From where.
         address: IpAddr,
     },
-    /// A message to some accounts.
+    /// Send a message.
     Send {
-        /// Names as typed, one space between.
-        recipients: String,
-        /// Without control characters.
-        text: String,
-    },
-    /// A message to every account but the sender.
-    Broadcast {
-        /// Without control characters.
+        /// Who is to have it.
+        audience: Audience<'static>,
+        /// 1 byte to 1 MiB, without control characters but TAB.
         text: String,
     },
     /// End the session.
@@ -204,7 +196,7 @@ impl Action {
     /// Whether something of it stays on the disk for as long as it likes.
     pub fn adds(&self) -> bool {
         match self {
-            Self::Register { .. } | Self::Send { .. } | Self::Broadcast { .. } => true,
+            Self::Register { .. } | Self::Send { .. } => true,
             Self::LogIn { .. } | Self::FailedLogIn { .. } | Self::LogOut => false,
         }
     }

@@ -14,7 +14,7 @@ use crate::account_file::format;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
 use crate::entry::{Entry, SecretInFile};
-use crate::state::{Decision, FileLine};
+use crate::state::FileLine;
 use chat_model::{AccountId, RequestName};
 
 /// How often a line that could not be written is tried again, and how long in between.
@@ -46,7 +46,7 @@ struct Waiting {
     lines: String,
     filed: Vec<SecretInFile>,
     /// To be told once the lines are on disk.
-    then: Option<(RequestName, Decision)>,
+    then: Option<(RequestName, Outcome<'static>)>,
     tries: u32,
     retry_at_ms: Option<u64>,
 }
@@ -162,12 +162,17 @@ impl Core {
         });
     }
 
-    /// Writes a line, and then tells a decision.
-    pub(super) fn file_line(&mut self, line: FileLine, request: RequestName, decision: Decision) {
+    /// Writes a line, and then tells a outcome.
+    pub(super) fn file_line(
+        &mut self,
+        line: FileLine,
+        request: RequestName,
+        outcome: Outcome<'static>,
+    ) {
         self.append(Waiting {
             lines: format::line(&line.name, &line.secret),
             filed: vec![line.filed],
-            then: Some((request, decision)),
+            then: Some((request, outcome)),
             tries: 0,
             retry_at_ms: None,
         });
@@ -189,8 +194,8 @@ impl Core {
                 continue;
             };
             filed.extend(waiting.filed);
-            if let Some((request, decision)) = waiting.then {
-                self.answer_request(request, decision.to_outcome());
+            if let Some((request, outcome)) = waiting.then {
+                self.answer_request(request, outcome);
             }
         }
         if !filed.is_empty() {
@@ -225,7 +230,7 @@ impl Core {
         }
         // A login does not hang on the file; who registers is told that there was no room.
         let told = match &waiting.then {
-            Some((_, Decision::Registered)) if !is_last_try => None,
+            Some((_, Outcome::Registered)) if !is_last_try => None,
             _ => waiting.then.take(),
         };
         if is_last_try {
@@ -235,10 +240,8 @@ impl Core {
             self.appends.waiting.remove(&ticket);
         }
         match told {
-            Some((request, Decision::Registered)) => {
-                self.answer_request(request, Outcome::DiskFull)
-            }
-            Some((request, decision)) => self.answer_request(request, decision.to_outcome()),
+            Some((request, Outcome::Registered)) => self.answer_request(request, Outcome::DiskFull),
+            Some((request, outcome)) => self.answer_request(request, outcome),
             None => {}
         }
     }

@@ -11,7 +11,6 @@ use chat_rpc::ToWorker;
 use super::Core;
 use super::link::LinkId;
 use super::requests::Asked;
-use crate::state::Decision;
 use chat_model::{ConnectionId, RequestName};
 
 impl Core {
@@ -73,17 +72,17 @@ impl Core {
     pub(super) fn note_decided(
         &mut self,
         request: RequestName,
-        decision: &Decision,
+        outcome: &Outcome<'_>,
         block_began: Option<ConnectionId>,
     ) {
         let connection = request.connection;
-        let event = match decision {
-            Decision::Password => Event::LoginFailed,
-            Decision::Locked { .. } if block_began == Some(connection) => Event::BlockBegan,
+        let event = match outcome {
+            Outcome::PasswordNeeded => Event::LoginFailed,
+            Outcome::Locked { .. } if block_began == Some(connection) => Event::BlockBegan,
             // It was under way when the block began.
-            Decision::Locked { .. } => Event::Blocked,
-            Decision::Quota => return self.note_sender(Event::Quota, request),
-            Decision::Full => {
+            Outcome::Locked { .. } => Event::Blocked,
+            Outcome::QueueFull => return self.note_sender(Event::Quota, request),
+            Outcome::DiskFull => {
                 self.waiting_is_full();
                 return self.note_sender(Event::Full, request);
             }

@@ -246,14 +246,11 @@ fn approximate_bytes(entry: &Entry) -> usize {
         Entry::Request { action, .. } => {
             SMALL
                 + match action {
-                    Attempt::Send { recipients, text } => recipients.len() + text.len(),
-                    Attempt::Broadcast { text } => text.len(),
+                    Attempt::Send { audience, text } => audience.bytes() + text.len(),
                     _ => SMALL,
                 }
         }
-        Entry::SendBatch(sends) => {
-            SMALL + sends.lines.len() * SMALL / 4 + sends.lines.packed().len()
-        }
+        Entry::SendBatch(sends) => SMALL + sends.lines.len() * SMALL / 4 + sends.lines.bytes(),
         Entry::ChangeAccounts(changes) => changes.len() * 4 * SMALL,
         Entry::FileStatus(secrets) => SMALL + secrets.len() * 8,
         _ => SMALL,

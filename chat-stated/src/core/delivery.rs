@@ -54,18 +54,18 @@ impl Core {
             let Decided {
                 request,
                 through,
-                decision,
+                outcome,
                 after,
                 is_repeated,
             } = decided;
             // What is told again happened once.
             if !is_repeated {
-                self.note_decided(request, &decision, block_began);
+                self.note_decided(request, &outcome, block_began);
             }
             match after {
-                Some(line) => self.file_line(line, request, decision),
+                Some(line) => self.file_line(line, request, outcome),
                 None if through > request.offset => self.answer_sends(request, through),
-                None => self.answer_request(request, decision.to_outcome()),
+                None => self.answer_request(request, outcome),
             }
         }
     }

@@ -258,15 +258,10 @@ impl Core {
                 connection,
                 offset: asked.offset,
             });
-        let Some(decision) = name.and_then(|name| self.state.decision(&name)) else {
+        let Some(outcome) = name.and_then(|name| self.state.outcome(&name)) else {
             return false;
         };
-        self.answer(
-            asked.link,
-            asked.serial,
-            asked.offset,
-            decision.to_outcome(),
-        );
+        self.answer(asked.link, asked.serial, asked.offset, outcome);
         true
     }
 

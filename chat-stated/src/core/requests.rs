@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use chat_model::message::may_be_text;
 use chat_model::{
-    Audience, ConnectionSerial, Names, Outcome, Progress, Request, RequestName, StreamOffset,
+    Audience, ConnectionSerial, Outcome, Progress, Request, RequestName, StreamOffset,
 };
 use chat_node::logs::security_log::Event;
 use chat_rpc::{FromWorker, RequestItem, ToWorker, decode_items};
@@ -110,7 +110,7 @@ impl Core {
                 password,
                 address,
             } => self.take_password(asked, &name, &password, address),
-            Request::Send { audience, text } => match send_action(&audience, &text) {
+            Request::Send { audience, text } => match send_action(audience, &text) {
                 Some(action) => self.attempt(asked, action),
                 None => self.read(asked, Read::Refuse),
             },
@@ -288,12 +288,10 @@ impl Core {
         serial: ConnectionSerial,
         offset: StreamOffset,
     ) {
-        let decision = self
+        let outcome = self
             .connection(link, serial)
-            .and_then(|connection| self.state.decision(&RequestName { connection, offset }));
-        let outcome = decision
-            .as_ref()
-            .map_or(Outcome::DiskFull, |decision| decision.to_outcome());
+            .and_then(|connection| self.state.outcome(&RequestName { connection, offset }));
+        let outcome = outcome.unwrap_or(Outcome::DiskFull);
         self.answer(link, serial, offset, outcome);
     }
 
@@ -312,29 +310,13 @@ impl Core {
 }
 
 /// What a client's message tries; `None` if no client can have sent it.
-fn send_action(audience: &Audience<'_>, text: &str) -> Option<Attempt> {
-    if !may_be_text(text) {
-        return None;
-    }
-    let text = text.to_owned();
-    match audience {
-        Audience::Everyone => Some(Attempt::Broadcast { text }),
-        Audience::Accounts(names) if names.may_be_recipients() => {
-            let recipients = joined(names.names());
-            Some(Attempt::Send { recipients, text })
-        }
-        Audience::Accounts(_) => None,
-    }
-}
-
-/// Names with one space between, as the journal has them.
-pub(super) fn joined(names: Names<'_>) -> String {
-    let mut joined = String::with_capacity(names.bytes() + names.len());
-    for name in names.iter() {
-        if !joined.is_empty() {
-            joined.push(' ');
-        }
-        joined.push_str(name);
-    }
-    joined
+fn send_action(audience: Audience<'_>, text: &str) -> Option<Attempt> {
+    let is_addressed = match &audience {
+        Audience::Accounts(names) => names.may_be_recipients(),
+        Audience::Everyone => true,
+    };
+    (is_addressed && may_be_text(text)).then(|| Attempt::Send {
+        audience: audience.into_owned(),
+        text: text.to_owned(),
+    })
 }

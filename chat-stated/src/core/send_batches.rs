@@ -7,8 +7,7 @@ use chat_rpc::ToWorker;
 use super::Core;
 use super::delivery::{Waiting, reply, slice_limits};
 use super::link::LinkId;
-use super::requests::joined;
-use crate::entry::{self, Entry, SendBatch};
+use crate::entry::{Entry, SendBatch};
 
 impl Core {
     /// Several lines of a client.
@@ -23,21 +22,18 @@ impl Core {
         let Some(connection) = self.connection(link, serial) else {
             return;
         };
-        let lines = self
-            .can_go_together(connection, &sends.lines)
-            .then(|| to_entry(&sends.lines));
-        let Some(lines) = lines.flatten() else {
+        if !self.can_go_together(connection, &sends.lines) {
             for request in sends.requests() {
                 self.take_request(link, request);
             }
             return;
-        };
+        }
         self.note_progress(link, serial, sends.progress);
         let entry = Entry::SendBatch(SendBatch {
             connection,
             answered: sends.answered,
             progress: sends.progress,
-            lines,
+            lines: sends.lines.into_owned(),
         });
         self.push_entry_of(link, serial, entry);
     }
@@ -101,19 +97,4 @@ fn can_be_stored(lines: &MessageBatch) -> bool {
     lines.iter().all(|send| {
         may_be_text(send.text) && (send.has_same_recipients || send.recipients.may_be_recipients())
     })
-}
-
-/// The same lines as the journal has them; `None` if they have too many bytes with a space between the names.
-fn to_entry(lines: &MessageBatch) -> Option<entry::MessageBatch> {
-    let mut builder = entry::MessageBatchBuilder::default();
-    let mut recipients = String::new();
-    for line in lines.iter() {
-        if !line.has_same_recipients {
-            recipients = joined(line.recipients);
-        }
-        if !builder.push(line.offset, &recipients, line.text) {
-            return None;
-        }
-    }
-    Some(builder.into_batch())
 }

@@ -242,7 +242,7 @@ impl Attached {
                 answered: StreamOffset(99 + number),
                 progress: Progress::default(),
                 action: Attempt::Send {
-                    recipients: "ann".to_owned(),
+                    audience: Audience::Accounts(NameList::one("ann")),
                     text: "ten bytes!".to_owned(),
                 },
             });
@@ -431,7 +431,7 @@ fn when_messages_that_the_checkpoint_holds_were_read_the_next_one_is_due() {
         answered: StreamOffset(1),
         progress: Default::default(),
         action: Attempt::Send {
-            recipients: "ann".to_owned(),
+            audience: Audience::Accounts(NameList::one("ann")),
             text: "to herself".to_owned(),
         },
     });

@@ -12,7 +12,7 @@ use crate::entry::{Entry, Timestamp};
 
 pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
     use crate::entry::Action;
-    use chat_model::{ConnectionId, RequestName};
+    use chat_model::{Audience, ConnectionId, RequestName};
     use chat_model::{ConnectionSerial, Progress, StreamOffset, WorkerSessionId};
     let connection = ConnectionId {
         worker_session: WorkerSessionId(1),
@@ -31,7 +31,8 @@ pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
             },
             answered: StreamOffset(0),
             progress: Progress::default(),
-            action: Action::Broadcast {
+            action: Action::Send {
+                audience: Audience::Everyone,
                 text: "x".repeat(text_bytes),
             },
         }],

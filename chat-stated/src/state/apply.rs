@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use chat_model::{Progress, StreamOffset, WorkerSessionId};
+use chat_model::{Outcome, Progress, StreamOffset, WorkerSessionId};
 
 use super::State;
 use super::accounts::{AccountRecord, FileStatus};
-use super::answer::Decision;
 use super::failures::Failure;
-use super::last_message::LastMessage;
-use super::message::{Readers, StoredMessage, Text};
 use super::rate::Allowance;
 use super::send::Draft;
-use super::waiting::message_bytes;
 use super::worker_sessions::Repeat;
 use crate::entry::{AccountChange, Action, Entry, SecretInFile, Timestamp};
 use chat_model::{AccountId, ConnectionId, RequestName};
@@ -34,7 +30,7 @@ pub struct Effects {
     pub block_began: Option<ConnectionId>,
 }
 
-/// A decision about a request, or the same about several of a connection.
+/// The outcome of a request, or the same of several of a connection.
 #[derive(Debug)]
 pub struct Decided {
     /// Which request; the first of several.
@@ -42,8 +38,8 @@ pub struct Decided {
     /// The last of several, that stand for all of their connection up to there; else the same.
     pub through: StreamOffset,
     /// What was decided.
-    pub decision: Decision,
-    /// The decision must not be told before this line stands in the account file.
+    pub outcome: Outcome<'static>,
+    /// The outcome must not be told before this line stands in the account file.
     pub after: Option<FileLine>,
     /// Nothing was decided now: it was before, and the request came again.
     pub is_repeated: bool,
@@ -119,15 +115,15 @@ impl State {
         connection.forget_through(answered);
         let repeated = match connection.repeat(request.offset) {
             Repeat::New => None,
-            Repeat::Decided(decision) => Some(decision),
-            Repeat::PassedOver => Some(Decision::Full),
-            Repeat::Unanswerable => Some(Decision::Refused),
+            Repeat::Decided(outcome) => Some(outcome),
+            Repeat::PassedOver => Some(Outcome::DiskFull),
+            Repeat::Unanswerable => Some(Outcome::Refused),
         };
-        if let Some(decision) = repeated {
+        if let Some(outcome) = repeated {
             effects.decided.push(Decided {
                 request,
                 through: request.offset,
-                decision,
+                outcome,
                 after: None,
                 is_repeated: true,
             });
@@ -137,15 +133,14 @@ impl State {
         if let Some(reader) = logged_in {
             self.progress(reader, progress);
         }
-        let (decision, after) =
-            self.decide(request.connection, logged_in, action, wall_ms, effects);
+        let (outcome, after) = self.decide(request.connection, logged_in, action, wall_ms, effects);
         if let Some(connection) = self.worker_sessions.connection_mut(request.connection) {
-            connection.keep(request.offset, &decision);
+            connection.keep(request.offset, &outcome);
         }
         effects.decided.push(Decided {
             request,
             through: request.offset,
-            decision,
+            outcome,
             after,
             is_repeated: false,
         });
@@ -158,7 +153,7 @@ impl State {
         action: Action,
         wall_ms: i64,
         effects: &mut Effects,
-    ) -> (Decision, Option<FileLine>) {
+    ) -> (Outcome<'static>, Option<FileLine>) {
         match (action, logged_in) {
             (Action::Register { name, secret }, None) => self.register(&name, &secret),
             (
@@ -174,33 +169,30 @@ impl State {
                 self.fail_log_in(connection, account, address, effects),
                 None,
             ),
-            (Action::Send { recipients, text }, Some(sender)) => {
+            (Action::Send { audience, text }, Some(sender)) => {
                 let draft = Draft {
                     sender,
-                    text: &text,
+                    text: text.into(),
                     wall_ms,
                 };
-                (self.send(&recipients, draft, effects), None)
-            }
-            (Action::Broadcast { text }, Some(sender)) => {
-                (self.broadcast(sender, text, wall_ms, effects), None)
+                (self.send(&audience, draft, effects), None)
             }
             (Action::LogOut, Some(_)) => {
                 self.end_session(connection);
-                (Decision::LoggedOut, None)
+                (Outcome::LoggedOut, None)
             }
-            _ => (Decision::Refused, None),
+            _ => (Outcome::Refused, None),
         }
     }
 
-    fn register(&mut self, name: &str, secret: &str) -> (Decision, Option<FileLine>) {
+    fn register(&mut self, name: &str, secret: &str) -> (Outcome<'static>, Option<FileLine>) {
         if self.accounts.id_of(name).is_some()
             || self.accounts.len() >= self.limits.accounts as usize
         {
-            return (Decision::Username, None);
+            return (Outcome::NameUnavailable, None);
         }
         let id = self.add_account(name, secret, FileStatus::No { previous: None });
-        (Decision::Registered, self.file_line(id))
+        (Outcome::Registered, self.file_line(id))
     }
 
     fn add_account(&mut self, name: &str, secret: &str, filed: FileStatus) -> AccountId {
@@ -240,14 +232,14 @@ impl State {
         address: std::net::IpAddr,
         password_version: u32,
         new_secret: Option<String>,
-    ) -> (Decision, Option<FileLine>) {
+    ) -> (Outcome<'static>, Option<FileLine>) {
         let now = self.clock.now();
         let source = Self::source(id, address);
         let Some(record) = self.record(id) else {
-            return (Decision::Refused, None);
+            return (Outcome::Refused, None);
         };
         if let Some(seconds_left) = self.failures.block_seconds_left(&source, now) {
-            return (Decision::Locked { seconds_left }, None);
+            return (Outcome::Locked { seconds_left }, None);
         }
         let is_right = !record.disabled && record.password_version == password_version;
         let is_connected = record.session.is_some();
@@ -255,10 +247,10 @@ impl State {
             self.failures.clear(&source);
         }
         if is_connected {
-            return (Decision::Connected, None);
+            return (Outcome::AlreadyLoggedIn, None);
         }
         if !is_right {
-            return (Decision::Password, None);
+            return (Outcome::PasswordNeeded, None);
         }
         self.accounts.log_in(id, connection);
         if let Some(connection) = self.worker_sessions.connection_mut(connection) {
@@ -268,7 +260,7 @@ impl State {
             self.replace_secret(id, &secret);
             self.file_line(id)
         });
-        (Decision::Welcome, line)
+        (Outcome::LoggedIn, line)
     }
 
     fn replace_secret(&mut self, id: AccountId, secret: &str) {
@@ -288,61 +280,19 @@ impl State {
         id: AccountId,
         address: std::net::IpAddr,
         effects: &mut Effects,
-    ) -> Decision {
+    ) -> Outcome<'static> {
         if self.record(id).is_none() {
-            return Decision::Refused;
+            return Outcome::Refused;
         }
         let source = Self::source(id, address);
         let now = self.clock.now();
         match self.failures.record(source, now, self.limits.block_time_ms) {
-            Failure::Counted => Decision::Password,
+            Failure::Counted => Outcome::PasswordNeeded,
             Failure::Began { seconds_left } => {
                 effects.block_began = Some(connection);
-                Decision::Locked { seconds_left }
+                Outcome::Locked { seconds_left }
             }
-            Failure::Blocked { seconds_left } => Decision::Locked { seconds_left },
-        }
-    }
-
-    fn broadcast(
-        &mut self,
-        sender: AccountId,
-        text: String,
-        wall_ms: i64,
-        effects: &mut Effects,
-    ) -> Decision {
-        let now = self.clock.now();
-        let text_bytes = text.len() as u64;
-        let budget_holds = self.messages.broadcasts_waiting() < self.limits.broadcast_messages
-            && self.messages.broadcast_bytes() + text_bytes <= self.limits.broadcast_bytes;
-        if !budget_holds {
-            return Decision::Quota;
-        }
-        let bytes = message_bytes(text.len(), 0);
-        let waiting = &self.messages.waiting_bytes;
-        if let Some(refusal) = waiting.refusal(sender, bytes, 0, &self.waiting_limits) {
-            return refusal;
-        }
-        let per_minute = self.limits.broadcasts_per_minute;
-        let allowance = &mut self.accounts.change(sender).record.broadcasts;
-        if !allowance.take(now, per_minute) {
-            return Decision::Quota;
-        }
-        let readers = self.accounts.len() as u32 - 1;
-        let LastMessage { number, time_ms } = self.last_message.advance(wall_ms);
-        if readers > 0 {
-            let message = StoredMessage {
-                number,
-                sender,
-                time_ms,
-                text: Text::Resident(text.into_boxed_str()),
-                readers: Readers::AllButSender,
-            };
-            self.messages.store(message, readers);
-            effects.broadcast = true;
-        }
-        Decision::Sent {
-            unknown: Vec::new(),
+            Failure::Blocked { seconds_left } => Outcome::Locked { seconds_left },
         }
     }
 

@@ -4,8 +4,8 @@
 //! state and the same decisions, on any machine and at every replay.
 
 mod accounts;
-mod answer;
 mod apply;
+mod audience;
 mod budget;
 mod builder;
 mod clock;
@@ -33,10 +33,9 @@ mod worker_sessions;
 
 use std::net::IpAddr;
 
-use chat_model::{MessageNumber, WorkerSessionId};
+use chat_model::{MessageNumber, Outcome, WorkerSessionId};
 
 pub use accounts::{AccountRecord, FileStatus};
-pub use answer::Decision;
 pub use apply::{Decided, Effects, FileLine};
 pub use builder::RestoreError;
 pub use clock::StateMs;
@@ -177,12 +176,12 @@ impl State {
         self.worker_sessions.connection(connection)?.account()
     }
 
-    /// The decision about a request that was applied before, if it is still kept.
-    pub fn decision(&self, request: &RequestName) -> Option<Decision> {
+    /// The outcome of a request that was applied before, if it is still kept.
+    pub fn outcome(&self, request: &RequestName) -> Option<Outcome<'static>> {
         let connection = self.worker_sessions.connection(request.connection)?;
         match connection.repeat(request.offset) {
-            worker_sessions::Repeat::Decided(decision) => Some(decision),
-            worker_sessions::Repeat::PassedOver => Some(Decision::Full),
+            worker_sessions::Repeat::Decided(outcome) => Some(outcome),
+            worker_sessions::Repeat::PassedOver => Some(Outcome::DiskFull),
             worker_sessions::Repeat::New | worker_sessions::Repeat::Unanswerable => None,
         }
     }

@@ -1,67 +1,27 @@
-//! Messages to some accounts: one, or many of one client at once.
+//! Messages: one, or many of one client at once.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 
-use smallvec::SmallVec;
+use chat_model::{AccountId, Audience, Names, Outcome, RequestName};
 
 use super::State;
 use super::accounts::Accounts;
-use super::answer::Decision;
 use super::apply::{Decided, Effects};
+use super::audience::{Addressed, Recipients};
+use super::clock::StateMs;
 use super::last_message::LastMessage;
 use super::message::{Readers, StoredMessage, Text};
 use super::messages::Messages;
 use super::waiting::message_bytes;
 use super::worker_sessions::WorkerSessions;
 use crate::entry::{Limits, SendBatch, WaitingLimits};
-use chat_model::{AccountId, RequestName};
 
 /// A message to be stored.
 pub(super) struct Draft<'a> {
     pub(super) sender: AccountId,
-    pub(super) text: &'a str,
+    pub(super) text: Cow<'a, str>,
     /// The wall time of its batch.
     pub(super) wall_ms: i64,
-}
-
-/// Those whom names stand for.
-#[derive(Default)]
-struct Recipients {
-    /// Sorted, each once.
-    readers: SmallVec<[AccountId; 8]>,
-    /// Names that no account has, each once.
-    unknown: Vec<String>,
-}
-
-impl Recipients {
-    fn of(names: &str, accounts: &Accounts) -> Self {
-        let mut recipients = Self::default();
-        if !names.as_bytes().contains(&b' ') {
-            match accounts.id_of(names) {
-                Some(id) => recipients.readers.push(id),
-                None => recipients.unknown.push(names.to_owned()),
-            }
-            return recipients;
-        }
-        // A line holds thousands of names: each must cost the same.
-        let mut unknown_seen: HashSet<&str> = HashSet::new();
-        for name in names.split(' ') {
-            match accounts.id_of(name) {
-                Some(id) => recipients.readers.push(id),
-                None if unknown_seen.insert(name) => recipients.unknown.push(name.to_owned()),
-                None => {}
-            }
-        }
-        recipients.readers.sort_unstable();
-        recipients.readers.dedup();
-        recipients
-    }
-
-    fn sent(&self) -> Decision {
-        Decision::Sent {
-            unknown: self.unknown.clone(),
-        }
-    }
 }
 
 /// Where messages go.
@@ -71,46 +31,86 @@ struct Post<'a> {
     limits: &'a Limits,
     waiting_limits: &'a WaitingLimits,
     last_message: &'a mut LastMessage,
+    now: StateMs,
 }
 
 impl Post<'_> {
-    /// Stores a message, unless there is no room for it. Whether somebody has it now.
-    fn send(&mut self, recipients: &Recipients, draft: Draft<'_>) -> (Decision, bool) {
-        let Draft {
-            sender,
-            text,
-            wall_ms,
-        } = draft;
-        let readers = recipients.readers.as_slice();
-        if readers.is_empty() {
-            return (recipients.sent(), false);
-        }
-        if let Some(refusal) = self.refusal(readers, sender, text.len()) {
-            return (refusal, false);
-        }
-        let LastMessage { number, time_ms } = self.last_message.advance(wall_ms);
-        let message = StoredMessage {
-            number,
-            sender,
-            time_ms,
-            text: Text::Resident(text.into()),
-            readers: match readers {
-                [reader] => Readers::One(*reader),
-                several => Readers::Some(self.messages.group(several)),
-            },
+    /// Stores a message, unless a limit forbids it. Returns whether somebody has it now, too.
+    fn send(&mut self, recipients: &Recipients, draft: Draft<'_>) -> (Outcome<'static>, bool) {
+        let stored = match &recipients.addressed {
+            nobody if nobody.is_nobody() => Ok(false),
+            Addressed::Accounts(readers) => self.send_to_accounts(readers, draft),
+            Addressed::Everyone => self.send_to_everyone(draft),
         };
+        match stored {
+            Ok(has_readers) => (recipients.stored(), has_readers),
+            Err(refusal) => (refusal, false),
+        }
+    }
+
+    fn send_to_everyone(&mut self, draft: Draft<'_>) -> Result<bool, Outcome<'static>> {
+        let text_bytes = draft.text.len();
+        let has_budget = self.messages.broadcasts_waiting() < self.limits.broadcast_messages
+            && self.messages.broadcast_bytes() + text_bytes as u64 <= self.limits.broadcast_bytes;
+        if !has_budget {
+            return Err(Outcome::QueueFull);
+        }
+        let bytes = message_bytes(text_bytes, 0);
+        let waiting_bytes = &self.messages.waiting_bytes;
+        if let Some(refusal) = waiting_bytes.refusal(draft.sender, bytes, 0, self.waiting_limits) {
+            return Err(refusal);
+        }
+        let per_minute = self.limits.broadcasts_per_minute;
+        let allowance = &mut self.accounts.change(draft.sender).record.broadcasts;
+        if !allowance.take(self.now, per_minute) {
+            return Err(Outcome::QueueFull);
+        }
+        let readers = self.accounts.len() as u32 - 1;
+        let message = self.message(draft, Readers::AllButSender);
+        if readers > 0 {
+            self.messages.store(message, readers);
+        }
+        Ok(readers > 0)
+    }
+
+    fn send_to_accounts(
+        &mut self,
+        readers: &[AccountId],
+        draft: Draft<'_>,
+    ) -> Result<bool, Outcome<'static>> {
+        let (sender, text_bytes) = (draft.sender, draft.text.len());
+        if let Some(refusal) = self.refusal(readers, sender, text_bytes) {
+            return Err(refusal);
+        }
+        let stored_readers = match readers {
+            [reader] => Readers::One(*reader),
+            several => Readers::Some(self.messages.group(several)),
+        };
+        let message = self.message(draft, stored_readers);
         let key = self.messages.store(message, readers.len() as u32);
         let (mut shares_before, mut shares) = (0, 0);
         for reader in readers {
             let queue = self.accounts.queue_mut(*reader);
             shares_before += queue.shares();
-            queue.push(key, sender, text.len());
+            queue.push(key, sender, text_bytes);
             shares += queue.shares();
         }
         self.messages
             .waiting_bytes
             .shares_changed(shares_before, shares);
-        (recipients.sent(), true)
+        Ok(true)
+    }
+
+    /// The next message.
+    fn message(&mut self, draft: Draft<'_>, readers: Readers) -> StoredMessage {
+        let LastMessage { number, time_ms } = self.last_message.advance(draft.wall_ms);
+        StoredMessage {
+            number,
+            sender: draft.sender,
+            time_ms,
+            text: Text::Resident(draft.text.into_owned().into_boxed_str()),
+            readers,
+        }
     }
 
     /// Why a message cannot be stored: what all messages may take, the sender's share of it, a queue, or the sender's
@@ -120,7 +120,7 @@ impl Post<'_> {
         readers: &[AccountId],
         sender: AccountId,
         text_bytes: usize,
-    ) -> Option<Decision> {
+    ) -> Option<Outcome<'static>> {
         let bytes = message_bytes(text_bytes, readers.len());
         let waiting_bytes = &self.messages.waiting_bytes;
         let refusal = waiting_bytes.refusal(sender, bytes, 0, self.waiting_limits);
@@ -134,7 +134,7 @@ impl Post<'_> {
                 account.and_then(|account| account.queue.room_for(sender, text_bytes, self.limits));
             match room {
                 Some(shares) => new_shares += shares,
-                None => return Some(Decision::Quota),
+                None => return Some(Outcome::QueueFull),
             }
         }
         waiting_bytes.refusal(sender, bytes, new_shares, self.waiting_limits)
@@ -149,22 +149,23 @@ impl State {
             limits: &self.limits,
             waiting_limits: &self.waiting_limits,
             last_message: &mut self.last_message,
+            now: self.clock.now(),
         };
         (post, &mut self.worker_sessions)
     }
 
     pub(super) fn send(
         &mut self,
-        recipients: &str,
+        audience: &Audience<'_>,
         draft: Draft<'_>,
         effects: &mut Effects,
-    ) -> Decision {
-        let recipients = Recipients::of(recipients, &self.accounts);
-        let (decision, is_stored) = self.post().0.send(&recipients, draft);
-        if is_stored {
-            effects.reached.extend(recipients.readers);
+    ) -> Outcome<'static> {
+        let recipients = Recipients::of(audience, &self.accounts);
+        let (outcome, has_readers) = self.post().0.send(&recipients, draft);
+        if has_readers {
+            effects.reach(&recipients.addressed);
         }
-        decision
+        outcome
     }
 
     /// The same as to apply the lines one by one as requests, at less cost for each.
@@ -191,39 +192,47 @@ impl State {
         let connection = worker_sessions.connection_mut(sends.connection);
         let connection = connection.expect("it was there, and nothing closed it");
         connection.make_room(sends.lines.len());
-        let mut recipients = Recipients::default();
+        let mut recipients = Recipients::of_names(Names::default(), post.accounts);
         let mut is_reached = false;
-        for send in sends.lines.iter() {
-            if !send.has_same_recipients {
-                recipients = Recipients::of(send.recipients, post.accounts);
+        for line in sends.lines.iter() {
+            if !line.has_same_recipients {
+                recipients = Recipients::of_names(line.recipients, post.accounts);
                 is_reached = false;
             }
             let draft = Draft {
                 sender,
-                text: send.text,
+                text: line.text.into(),
                 wall_ms,
             };
-            let (decision, is_stored) = post.send(&recipients, draft);
-            if is_stored && !std::mem::replace(&mut is_reached, true) {
-                effects.reached.extend_from_slice(&recipients.readers);
+            let (outcome, has_readers) = post.send(&recipients, draft);
+            if has_readers && !std::mem::replace(&mut is_reached, true) {
+                effects.reach(&recipients.addressed);
             }
-            connection.keep(send.offset, &decision);
+            connection.keep(line.offset, &outcome);
             let name = RequestName {
                 connection: sends.connection,
-                offset: send.offset,
+                offset: line.offset,
             };
-            effects.decide_of_several(name, decision);
+            effects.decide_of_several(name, outcome);
         }
     }
 }
 
 impl Effects {
-    /// Adds a decision about the line behind the one that was decided last.
-    fn decide_of_several(&mut self, request: RequestName, decision: Decision) {
+    /// Messages came for these readers.
+    fn reach(&mut self, readers: &Addressed) {
+        match readers {
+            Addressed::Accounts(readers) => self.reached.extend_from_slice(readers),
+            Addressed::Everyone => self.broadcast = true,
+        }
+    }
+
+    /// Adds the outcome of the line behind the one that was decided last.
+    fn decide_of_several(&mut self, request: RequestName, outcome: Outcome<'static>) {
         if let Some(last) = self.decided.last_mut()
             && last.request.connection == request.connection
-            && last.decision.is_sent_to_all()
-            && decision.is_sent_to_all()
+            && last.outcome.is_stored_for_all()
+            && outcome.is_stored_for_all()
         {
             last.through = request.offset;
             return;
@@ -231,7 +240,7 @@ impl Effects {
         self.decided.push(Decided {
             request,
             through: request.offset,
-            decision,
+            outcome,
             after: None,
             is_repeated: false,
         });

@@ -1,9 +1,8 @@
 //! What the messages that wait take, in bytes: of all senders together, and of each. Decisions rest on it, so it
 //! follows from what waits alone, not from how a process happens to hold it.
 
-use super::answer::Decision;
 use crate::entry::WaitingLimits;
-use chat_model::AccountId;
+use chat_model::{AccountId, Outcome};
 
 /// What a message takes beside its text and its readers: its record, the text's allocation, and its place on a page.
 pub const MESSAGE_BYTES: u64 = 256;
@@ -42,16 +41,16 @@ impl WaitingBytes {
         message_bytes: u64,
         new_shares: usize,
         limits: &WaitingLimits,
-    ) -> Option<Decision> {
+    ) -> Option<Outcome<'static>> {
         let (taken, added) = (
             self.total(),
             message_bytes + new_shares as u64 * SHARE_BYTES,
         );
         if taken + added > limits.bytes {
-            return Some(Decision::Full);
+            return Some(Outcome::DiskFull);
         }
         let of_sender = self.of_sender(sender) + message_bytes;
-        (of_sender > limits.sender_bytes(taken)).then_some(Decision::Quota)
+        (of_sender > limits.sender_bytes(taken)).then_some(Outcome::QueueFull)
     }
 
     /// A message is stored; its sender is an account.

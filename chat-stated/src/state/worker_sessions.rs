@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use chat_model::{ConnectionSerial, StreamOffset, WorkerSessionId};
-
-use super::answer::{Decision, PlainDecision};
+use chat_model::{ConnectionSerial, NameList, Outcome, StreamOffset, WorkerSessionId};
 
 use crate::connection_map::ConnectionMap;
 use chat_model::{AccountId, ConnectionId};
@@ -30,45 +28,111 @@ pub(super) struct Connection {
     last_decided: StreamOffset,
     /// The last request whose answer the worker is known to have.
     answered: StreamOffset,
-    /// Decisions the worker may not have, by rising offset, but the one that `last` is; never empty.
+    /// Outcomes the worker may not have, by rising offset, but the one that `last` is; never empty.
     #[expect(
         clippy::box_collection,
         reason = "most have none, and 24 bytes each count"
     )]
-    earlier: Option<Box<VecDeque<(StreamOffset, KeptDecision)>>>,
+    earlier: Option<Box<VecDeque<(StreamOffset, KeptOutcome)>>>,
     account: LoggedIn,
-    /// The decision about the last request, if that is plain and the worker may not have it.
-    last: Option<PlainDecision>,
+    /// The outcome of the last request, if that is plain and the worker may not have it.
+    last: Option<PlainOutcome>,
 }
 
-/// A decision, in little room: a line may name thousands whom nobody knows, and a client may have hundreds of lines
-/// under way.
+/// An outcome that says nothing but its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PlainOutcome {
+    PasswordNeeded,
+    NameUnavailable,
+    AlreadyLoggedIn,
+    Registered,
+    LoggedIn,
+    StoredForAll,
+    LoggedOut,
+    QueueFull,
+    Refused,
+    DiskFull,
+}
+
+/// An outcome in little memory: a line may name thousands whom nobody knows, and a client may have hundreds of lines under
+/// way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum KeptDecision {
-    Plain(PlainDecision),
-    /// Sent, but not to these: names with a space between, which no name has in it.
-    SentBut(Box<str>),
-    Other(Box<Decision>),
+enum KeptOutcome {
+    Plain(PlainOutcome),
+    /// Stored, but not for these: names with a space between, which no name has in it.
+    StoredBut(Box<str>),
+    Locked {
+        seconds_left: u64,
+    },
 }
 
-impl KeptDecision {
-    /// Of one that is not plain.
-    fn of_other(decision: &Decision) -> Self {
-        match decision {
-            Decision::Sent { unknown } if !unknown.is_empty() => {
-                Self::SentBut(unknown.join(" ").into())
+impl KeptOutcome {
+    fn of(outcome: &Outcome<'_>) -> Self {
+        Self::Plain(match outcome {
+            Outcome::PasswordNeeded => PlainOutcome::PasswordNeeded,
+            Outcome::NameUnavailable => PlainOutcome::NameUnavailable,
+            Outcome::AlreadyLoggedIn => PlainOutcome::AlreadyLoggedIn,
+            Outcome::Registered => PlainOutcome::Registered,
+            Outcome::LoggedIn => PlainOutcome::LoggedIn,
+            Outcome::LoggedOut => PlainOutcome::LoggedOut,
+            Outcome::QueueFull => PlainOutcome::QueueFull,
+            Outcome::DiskFull => PlainOutcome::DiskFull,
+            Outcome::Stored { unknown } if unknown.is_empty() => PlainOutcome::StoredForAll,
+            Outcome::Stored { unknown } => return Self::stored_but(unknown),
+            Outcome::Locked { seconds_left } => {
+                return Self::Locked {
+                    seconds_left: *seconds_left,
+                };
             }
-            other => Self::Other(other.clone().into()),
-        }
+            // No entry comes to any of these.
+            Outcome::NameFree
+            | Outcome::Blocked { .. }
+            | Outcome::Done
+            | Outcome::Users(_)
+            | Outcome::Busy
+            | Outcome::Refused => PlainOutcome::Refused,
+        })
     }
 
-    fn decision(&self) -> Decision {
+    fn stored_but(unknown: &NameList<'_>) -> Self {
+        let mut names = String::with_capacity(unknown.bytes() + unknown.len() - 1);
+        for name in unknown.iter() {
+            if !names.is_empty() {
+                names.push(' ');
+            }
+            names.push_str(name);
+        }
+        Self::StoredBut(names.into())
+    }
+
+    fn outcome(&self) -> Outcome<'static> {
         match self {
             Self::Plain(plain) => (*plain).into(),
-            Self::SentBut(names) => Decision::Sent {
-                unknown: names.split(' ').map(str::to_owned).collect(),
+            Self::StoredBut(names) => Outcome::Stored {
+                unknown: names.split(' ').collect(),
             },
-            Self::Other(decision) => Decision::clone(decision),
+            Self::Locked { seconds_left } => Outcome::Locked {
+                seconds_left: *seconds_left,
+            },
+        }
+    }
+}
+
+impl From<PlainOutcome> for Outcome<'static> {
+    fn from(plain: PlainOutcome) -> Self {
+        match plain {
+            PlainOutcome::PasswordNeeded => Self::PasswordNeeded,
+            PlainOutcome::NameUnavailable => Self::NameUnavailable,
+            PlainOutcome::AlreadyLoggedIn => Self::AlreadyLoggedIn,
+            PlainOutcome::Registered => Self::Registered,
+            PlainOutcome::LoggedIn => Self::LoggedIn,
+            PlainOutcome::StoredForAll => Self::Stored {
+                unknown: NameList::new(),
+            },
+            PlainOutcome::LoggedOut => Self::LoggedOut,
+            PlainOutcome::QueueFull => Self::QueueFull,
+            PlainOutcome::Refused => Self::Refused,
+            PlainOutcome::DiskFull => Self::DiskFull,
         }
     }
 }
@@ -90,8 +154,8 @@ pub(crate) struct ConnectionParts {
     pub(crate) last_decided: StreamOffset,
     /// The last request whose answer the worker is known to have.
     pub(crate) answered: StreamOffset,
-    /// Decisions that the worker may not have, by rising offset.
-    pub(crate) decisions: Vec<(StreamOffset, Decision)>,
+    /// Outcomes that the worker may not have, by rising offset.
+    pub(crate) outcomes: Vec<(StreamOffset, Outcome<'static>)>,
     pub(crate) account: Option<AccountId>,
 }
 
@@ -110,7 +174,7 @@ impl WorkerSession {
     }
 }
 
-/// Decisions that room is made for when the first is kept beside the last.
+/// Outcomes that room is made for when the first is kept beside the last.
 const EARLIER_AT_ONCE: usize = 16;
 
 /// Who is logged in, in four bytes: accounts are limited below the number that means nobody.
@@ -128,7 +192,7 @@ pub(super) enum Repeat {
     /// Never seen.
     New,
     /// Decided, and this was it.
-    Decided(Decision),
+    Decided(Outcome<'static>),
     /// Never decided, though later ones were: the disk had no room for it.
     PassedOver,
     /// Decided, and forgotten because the worker said it had the answer; or too many are in flight.
@@ -138,12 +202,12 @@ pub(super) enum Repeat {
 impl Connection {
     fn parts(&self) -> ConnectionParts {
         let earlier = self.earlier.iter().flat_map(|earlier| earlier.iter());
-        let earlier = earlier.map(|(offset, decision)| (*offset, decision.decision()));
+        let earlier = earlier.map(|(offset, outcome)| (*offset, outcome.outcome()));
         let last = self.last.map(|last| (self.last_decided, last.into()));
         ConnectionParts {
             last_decided: self.last_decided,
             answered: self.answered,
-            decisions: earlier.chain(last).collect(),
+            outcomes: earlier.chain(last).collect(),
             account: self.account(),
         }
     }
@@ -153,8 +217,8 @@ impl Connection {
             answered: parts.answered,
             ..Self::default()
         };
-        for (offset, decision) in parts.decisions {
-            connection.keep(offset, &decision);
+        for (offset, outcome) in parts.outcomes {
+            connection.keep(offset, &outcome);
         }
         if connection.last_decided != parts.last_decided {
             connection.keep_last_apart();
@@ -190,8 +254,8 @@ impl Connection {
                 Repeat::Unanswerable
             };
         }
-        match self.decision(offset) {
-            Some(decision) => Repeat::Decided(decision),
+        match self.outcome(offset) {
+            Some(outcome) => Repeat::Decided(outcome),
             None if offset > self.answered => Repeat::PassedOver,
             None => Repeat::Unanswerable,
         }
@@ -202,11 +266,11 @@ impl Connection {
         first > self.last_decided && self.kept() + requests <= MAX_REQUESTS_IN_FLIGHT
     }
 
-    /// Makes room at once for so many decisions.
-    pub(super) fn make_room(&mut self, decisions: usize) {
-        if decisions > EARLIER_AT_ONCE {
+    /// Makes room at once for so many outcomes.
+    pub(super) fn make_room(&mut self, outcomes: usize) {
+        if outcomes > EARLIER_AT_ONCE {
             let earlier = self.earlier.get_or_insert_default();
-            earlier.reserve(decisions);
+            earlier.reserve(outcomes);
         }
     }
 
@@ -215,7 +279,7 @@ impl Connection {
         earlier + usize::from(self.last.is_some())
     }
 
-    fn decision(&self, offset: StreamOffset) -> Option<Decision> {
+    fn outcome(&self, offset: StreamOffset) -> Option<Outcome<'static>> {
         if offset == self.last_decided
             && let Some(last) = self.last
         {
@@ -223,29 +287,29 @@ impl Connection {
         }
         let earlier = self.earlier.as_ref()?;
         let index = earlier.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
-        Some(earlier[index].1.decision())
+        Some(earlier[index].1.outcome())
     }
 
-    pub(super) fn keep(&mut self, offset: StreamOffset, decision: &Decision) {
+    pub(super) fn keep(&mut self, offset: StreamOffset, outcome: &Outcome<'_>) {
         self.keep_last_apart();
         self.last_decided = offset;
-        self.last = PlainDecision::of(decision);
-        if self.last.is_none() {
-            self.keep_apart(offset, KeptDecision::of_other(decision));
+        match KeptOutcome::of(outcome) {
+            KeptOutcome::Plain(plain) => self.last = Some(plain),
+            other => self.keep_apart(offset, other),
         }
     }
 
     fn keep_last_apart(&mut self) {
         if let Some(before) = self.last.take() {
-            self.keep_apart(self.last_decided, KeptDecision::Plain(before));
+            self.keep_apart(self.last_decided, KeptOutcome::Plain(before));
         }
     }
 
-    fn keep_apart(&mut self, offset: StreamOffset, decision: KeptDecision) {
+    fn keep_apart(&mut self, offset: StreamOffset, outcome: KeptOutcome) {
         let earlier = self
             .earlier
             .get_or_insert_with(|| VecDeque::with_capacity(EARLIER_AT_ONCE).into());
-        earlier.push_back((offset, decision));
+        earlier.push_back((offset, outcome));
     }
 
     pub(super) fn forget_through(&mut self, answered: StreamOffset) {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{AccountId, Audience, ConnectionId, NameList, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::backup::format::{BackupWriter, Head, Item};
 use chat_stated::checkpoint::{MemoryCheckpoint, StateSnapshot};
@@ -64,7 +64,7 @@ fn written() -> Batch {
         request(
             2,
             Action::Send {
-                recipients: "ann".into(),
+                audience: Audience::Accounts(NameList::one("ann")),
                 text: "read meanwhile".into(),
             },
         ),

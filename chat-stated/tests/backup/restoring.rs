@@ -52,7 +52,7 @@ fn restore_brings_back_all_but_sessions() {
     // Her session was with a worker of the other installation.
     worker.log_in(4, "alice");
     worker.send(4, "bob", "three");
-    assert_eq!(worker.name(5, "nobody"), "Register");
+    assert_eq!(worker.name(5, "nobody"), "NameFree");
 
     // What was restored is a state like any other.
     let again = restored.back_up(&restored.path("again.backup"));

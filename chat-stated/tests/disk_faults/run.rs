@@ -73,7 +73,7 @@ pub(crate) fn run(
         if round % 5 == 4 {
             read_queue(worker, told, observe)?;
             let wrong = worker.ask(DAVE, Ask::LogIn("dave", "wrong"))?;
-            let is_wrong = wrong.answer.starts_with("Password")
+            let is_wrong = wrong.answer.starts_with("PasswordNeeded")
                 || wrong.answer.starts_with("Locked")
                 || wrong.is(&Outcome::DiskFull);
             assert!(is_wrong, "{}", wrong.answer);

@@ -39,7 +39,7 @@ fn a_worker_whose_process_died_too_is_logged_out_at_once() {
     let mut other_worker = Worker::attach(&daemon);
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture"])
-        .arg("orphans::a_worker_whose_process_died_too_is_logged_out_at_once")
+        .arg("dead_worker_sessions::a_worker_whose_process_died_too_is_logged_out_at_once")
         .env(SOCKET_VARIABLE, daemon.socket())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,8 +1,8 @@
 //! What entry a random step comes to in a given state of the model.
 
-use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{AccountId, Audience, ConnectionId, MessageBatch, NameList, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
-use chat_stated::entry::MessageBatch;
+
 use chat_stated::entry::{AccountChange, Action, Entry, SecretInFile, SendBatch, Timestamp};
 
 use super::model::Model;
@@ -55,9 +55,8 @@ fn text_of(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
-fn names_of(names: &[usize]) -> String {
-    let names: Vec<_> = names.iter().map(|name| NAMES[*name]).collect();
-    names.join(" ")
+fn names_of(names: &[usize]) -> NameList<'static> {
+    names.iter().map(|name| NAMES[*name]).collect()
 }
 
 /// Where a request ends that is new or was made before, and what was answered.
@@ -123,7 +122,7 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
             let lines = lines
                 .iter()
                 .zip((first.0..).step_by(LINE_BYTES))
-                .map(|((names, text), offset)| (StreamOffset(offset), &**names, &**text));
+                .map(|((names, text), offset)| (StreamOffset(offset), names.names(), &**text));
             Entry::SendBatch(SendBatch {
                 connection,
                 answered,
@@ -235,10 +234,11 @@ fn action_of(action: &Try, model: &Model) -> Action {
             address: address(*host),
         },
         Try::Send { names, bytes } => Action::Send {
-            recipients: names_of(names),
+            audience: Audience::Accounts(names_of(names)),
             text: text_of(*bytes),
         },
-        Try::Broadcast { bytes } => Action::Broadcast {
+        Try::Broadcast { bytes } => Action::Send {
+            audience: Audience::Everyone,
             text: text_of(*bytes),
         },
         Try::LogOut => Action::LogOut,

@@ -204,7 +204,7 @@ proptest! {
 
 /// A property that the random steps never come to would hold for any state.
 #[test]
-fn random_steps_come_to_every_decision() {
+fn random_steps_come_to_every_outcome() {
     let mut runner = TestRunner::deterministic();
     let sequences = prop::collection::vec((steps::step(), any::<u64>()), 100..150);
     let mut seen = BTreeMap::<String, usize>::new();
@@ -221,16 +221,16 @@ fn random_steps_come_to_every_decision() {
         }
     }
     for kind in [
-        "Password",
-        "Username",
-        "Connected",
+        "PasswordNeeded",
+        "NameUnavailable",
+        "AlreadyLoggedIn",
         "Registered",
-        "Welcome",
+        "LoggedIn",
         "Locked",
-        "Sent",
+        "Stored",
         "LoggedOut",
-        "Quota",
-        "Full",
+        "QueueFull",
+        "DiskFull",
         "Refused",
     ] {
         let count = seen.get(kind).copied().unwrap_or(0);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use chat_model::{AccountId, ConnectionId, NameList, RequestName};
+use chat_model::{AccountId, ConnectionId, NameList, Outcome, RequestName};
 use chat_model::{MessageNumber, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::Timestamp;
-use chat_stated::state::{Decided, Decision, Effects, SliceLimits, State};
+use chat_stated::state::{Decided, Effects, SliceLimits, State};
 
 use super::model::{Applied, Model, Waiting};
 use super::steps::{LINE_BYTES, NAMES, SERIALS, WORKER_SESSIONS, address};
@@ -32,7 +32,7 @@ pub(super) fn outcome(effects: &Effects) -> Applied {
                     let connection = decided.request.connection;
                     let offset = StreamOffset(offset);
                     let name = RequestName { connection, offset };
-                    (name, decided.decision.clone())
+                    (name, decided.outcome.clone())
                 })
             })
             .collect(),
@@ -214,7 +214,7 @@ fn compare_connection(state: &State, model: &Model, id: ConnectionId) {
             connection: id,
             offset: StreamOffset(*offset),
         };
-        let kept: Option<Decision> = state.decision(&request);
+        let kept: Option<Outcome<'static>> = state.outcome(&request);
         assert_eq!(kept, *decision);
     }
 }

@@ -2,7 +2,7 @@
 
 use chat_model::Outcome;
 use chat_stated::entry::{Action, Entry, SecretInFile};
-use chat_stated::state::{Decision, FileStatus};
+use chat_stated::state::FileStatus;
 
 use super::world::{HERE, SENT, World, connection, register_action};
 
@@ -12,14 +12,17 @@ fn a_name_is_registered_once_and_told_after_its_line_is_filed() {
     assert_eq!(world.look_up("ann"), Outcome::NameFree);
     assert_eq!(
         world.request(1, register_action("ann")),
-        Decision::Registered
+        Outcome::Registered
     );
     let line = world.last_effects.decided[0].after.clone();
     let line = line.expect("a new account gets a line");
     assert_eq!((&*line.name, &*line.secret), ("ann", "secret of ann"));
     let (_, record) = world.state.account("ann").expect("registered");
     assert_eq!(record.filed, FileStatus::No { previous: None });
-    assert_eq!(world.request(2, register_action("ann")), Decision::Username);
+    assert_eq!(
+        world.request(2, register_action("ann")),
+        Outcome::NameUnavailable
+    );
     assert!(world.last_effects.decided[0].after.is_none());
     world.apply(Entry::FileStatus(vec![line.filed]));
     let (_, record) = world.state.account("ann").expect("registered");
@@ -42,9 +45,12 @@ fn there_are_no_more_accounts_than_the_limit() {
     world.configure(|limits| limits.accounts = 2);
     assert_eq!(
         world.request(1, register_action("bob")),
-        Decision::Registered
+        Outcome::Registered
     );
-    assert_eq!(world.request(1, register_action("cy")), Decision::Username);
+    assert_eq!(
+        world.request(1, register_action("cy")),
+        Outcome::NameUnavailable
+    );
     world.set_account("cy", "filed");
     assert_eq!(world.state.account_count(), 2);
 }
@@ -56,13 +62,13 @@ fn disabling_cuts_off_and_keeps_the_queue() {
     world.disable("bob");
     assert_eq!(world.last_effects.cut_off, [connection(1, 1)]);
     assert_eq!(world.state.account_on(connection(1, 1)), None);
-    assert_eq!(world.send(1, &["ann"], "still here"), Decision::Refused);
+    assert_eq!(world.send(1, &["ann"], "still here"), Outcome::Refused);
     assert_eq!(world.look_up("bob"), Outcome::NameUnavailable);
-    assert_eq!(world.log_in(2, "bob"), Decision::Password);
+    assert_eq!(world.log_in(2, "bob"), Outcome::PasswordNeeded);
     assert_eq!(world.send(0, &["bob"], "meanwhile"), SENT);
     world.set_account("bob", "bob");
     assert_eq!(world.queue("bob"), ["before", "meanwhile"]);
-    assert_eq!(world.log_in(2, "bob"), Decision::Welcome);
+    assert_eq!(world.log_in(2, "bob"), Outcome::LoggedIn);
 }
 
 #[test]
@@ -72,9 +78,9 @@ fn a_password_proven_for_an_older_secret_is_wrong_and_no_failure() {
     world.set_account("ann", "another");
     for serial in 1..6 {
         let decision = world.request(serial, outdated.clone());
-        assert_eq!(decision, Decision::Password);
+        assert_eq!(decision, Outcome::PasswordNeeded);
     }
-    assert_eq!(world.log_in(6, "ann"), Decision::Welcome);
+    assert_eq!(world.log_in(6, "ann"), Outcome::LoggedIn);
 }
 
 #[test]
@@ -90,7 +96,7 @@ fn a_filed_secret_that_is_not_the_newest_does_not_count_as_filed() {
     if let Action::LogIn { new_secret, .. } = &mut upgrade {
         *new_secret = Some("stronger".into());
     }
-    assert_eq!(world.request(1, upgrade), Decision::Welcome);
+    assert_eq!(world.request(1, upgrade), Outcome::LoggedIn);
     let line = world.last_effects.decided[0].after.clone();
     assert_eq!(line.map(|line| line.secret), Some("stronger".into()));
     let filed = |secret_version| {
@@ -119,7 +125,7 @@ fn a_password_proven_before_its_secret_became_stronger_still_logs_in() {
     if let Action::LogIn { new_secret, .. } = &mut upgrade {
         *new_secret = Some("stronger".into());
     }
-    assert_eq!(world.request(1, upgrade), Decision::Welcome);
-    assert_eq!(world.request(1, Action::LogOut), Decision::LoggedOut);
-    assert_eq!(world.request(2, proven_before), Decision::Welcome);
+    assert_eq!(world.request(1, upgrade), Outcome::LoggedIn);
+    assert_eq!(world.request(1, Action::LogOut), Outcome::LoggedOut);
+    assert_eq!(world.request(2, proven_before), Outcome::LoggedIn);
 }

@@ -2,17 +2,16 @@
 
 use chat_model::{Outcome, WorkerSessionId};
 use chat_stated::entry::{Action, Entry};
-use chat_stated::state::Decision;
 
 use super::world::{ELSEWHERE, HERE, TEN_YEARS_MS, World};
 
-const LOCKED: Decision = Decision::Locked { seconds_left: 60 };
+const LOCKED: Outcome<'static> = Outcome::Locked { seconds_left: 60 };
 
 #[test]
 fn the_third_failure_blocks_over_all_connections() {
     let mut world = World::with_accounts(&["ann"]);
-    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
-    assert_eq!(world.fail(2, "ann", HERE), Decision::Password);
+    assert_eq!(world.fail(1, "ann", HERE), Outcome::PasswordNeeded);
+    assert_eq!(world.fail(2, "ann", HERE), Outcome::PasswordNeeded);
     assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
     assert_eq!(world.fail(3, "ann", HERE), LOCKED);
     assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 60 });
@@ -43,7 +42,7 @@ fn a_block_is_of_one_user_from_one_address() {
     let from_elsewhere = world.state.look_up("ann", ELSEWHERE, &world.timestamp);
     assert_eq!(from_elsewhere, Outcome::PasswordNeeded);
     let action = world.log_in_action("ann", ELSEWHERE);
-    assert_eq!(world.request(5, action), Decision::Welcome);
+    assert_eq!(world.request(5, action), Outcome::LoggedIn);
 }
 
 #[test]
@@ -51,14 +50,14 @@ fn a_block_holds_for_right_passwords_and_is_not_prolonged_by_wrong_ones() {
     let mut world = World::with_accounts(&["ann"]);
     world.block("ann");
     world.pass_ms(59_001);
-    let locked = Decision::Locked { seconds_left: 1 };
+    let locked = Outcome::Locked { seconds_left: 1 };
     assert_eq!(world.log_in(1, "ann"), locked);
     assert_eq!(world.fail(1, "ann", HERE), locked);
     world.pass_ms(998);
     assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 1 });
     world.pass_ms(1);
     assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
-    assert_eq!(world.log_in(1, "ann"), Decision::Welcome);
+    assert_eq!(world.log_in(1, "ann"), Outcome::LoggedIn);
 }
 
 #[test]
@@ -75,10 +74,10 @@ fn a_block_is_said_before_connected() {
 fn a_right_password_clears_the_failures_of_its_address_only() {
     let mut world = World::with_accounts(&["ann"]);
     for address in [HERE, ELSEWHERE, HERE, ELSEWHERE] {
-        assert_eq!(world.fail(1, "ann", address), Decision::Password);
+        assert_eq!(world.fail(1, "ann", address), Outcome::PasswordNeeded);
     }
-    assert_eq!(world.log_in(1, "ann"), Decision::Welcome);
-    assert_eq!(world.fail(2, "ann", HERE), Decision::Password);
+    assert_eq!(world.log_in(1, "ann"), Outcome::LoggedIn);
+    assert_eq!(world.fail(2, "ann", HERE), Outcome::PasswordNeeded);
     assert_eq!(world.fail(2, "ann", ELSEWHERE), LOCKED);
 }
 
@@ -87,8 +86,8 @@ fn a_right_password_clears_even_if_the_user_is_connected() {
     let mut world = World::with_online(&["ann"]);
     world.fail(1, "ann", HERE);
     world.fail(1, "ann", HERE);
-    assert_eq!(world.log_in(1, "ann"), Decision::Connected);
-    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
+    assert_eq!(world.log_in(1, "ann"), Outcome::AlreadyLoggedIn);
+    assert_eq!(world.fail(1, "ann", HERE), Outcome::PasswordNeeded);
 }
 
 #[test]
@@ -98,7 +97,7 @@ fn a_password_that_was_right_once_clears_nothing() {
     world.fail(1, "ann", HERE);
     let outdated = world.log_in_action("ann", HERE);
     world.set_account("ann", "another");
-    assert_eq!(world.request(1, outdated), Decision::Password);
+    assert_eq!(world.request(1, outdated), Outcome::PasswordNeeded);
     assert_eq!(world.fail(1, "ann", HERE), LOCKED);
 }
 
@@ -109,7 +108,7 @@ fn failures_older_than_the_block_time_are_forgotten() {
     world.pass_ms(30_000);
     world.fail(1, "ann", HERE);
     world.pass_ms(30_000);
-    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
+    assert_eq!(world.fail(1, "ann", HERE), Outcome::PasswordNeeded);
     assert_eq!(world.fail(1, "ann", HERE), LOCKED);
 }
 
@@ -118,8 +117,8 @@ fn the_end_of_a_block_clears_the_failures_before_it() {
     let mut world = World::with_accounts(&["ann"]);
     world.block("ann");
     world.pass_ms(60_000);
-    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
-    assert_eq!(world.fail(1, "ann", HERE), Decision::Password);
+    assert_eq!(world.fail(1, "ann", HERE), Outcome::PasswordNeeded);
+    assert_eq!(world.fail(1, "ann", HERE), Outcome::PasswordNeeded);
     assert_eq!(world.fail(1, "ann", HERE), LOCKED);
 }
 

@@ -1,7 +1,6 @@
 //! What reaches whom, in which order, and when it is refused.
 
-use chat_model::MessageNumber;
-use chat_stated::state::Decision;
+use chat_model::{MessageNumber, Outcome};
 
 use super::world::{ALL, SENT, TEN_YEARS_MS, World, sent_but_for};
 
@@ -98,7 +97,7 @@ fn when_one_queue_is_full_nobody_gets_the_message() {
     });
     world.send(0, &["cy"], "1");
     world.send(0, &["cy"], "2");
-    assert_eq!(world.send(1, &["bob", "cy"], "3"), Decision::Quota);
+    assert_eq!(world.send(1, &["bob", "cy"], "3"), Outcome::QueueFull);
     assert_eq!(world.queue("bob"), [""; 0]);
     assert_eq!(world.send(1, &["bob"], "4"), SENT);
 }
@@ -112,7 +111,7 @@ fn one_sender_cannot_fill_a_queue_for_the_others() {
     });
     assert_eq!(world.send(0, &["cy"], "1"), SENT);
     assert_eq!(world.send(0, &["cy"], "2"), SENT);
-    assert_eq!(world.send(0, &["cy"], "3"), Decision::Quota);
+    assert_eq!(world.send(0, &["cy"], "3"), Outcome::QueueFull);
     assert_eq!(world.send(1, &["cy"], "4"), SENT);
 }
 
@@ -124,7 +123,7 @@ fn what_tcp_received_does_not_count_until_the_connection_ends() {
         limits.sender_share_percent = 100;
     });
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
-    assert_eq!(world.send(0, &["bob"], "2"), Decision::Quota);
+    assert_eq!(world.send(0, &["bob"], "2"), Outcome::QueueFull);
     world.progress(1, 1, 0);
     assert_eq!(world.send(0, &["bob"], "2"), SENT);
     world.progress(1, 2, 1);
@@ -137,7 +136,7 @@ fn what_tcp_received_does_not_count_until_the_connection_ends() {
         ["2", "3"],
         "a dead connection loses nothing"
     );
-    assert_eq!(world.send(0, &["bob"], "4"), Decision::Quota);
+    assert_eq!(world.send(0, &["bob"], "4"), Outcome::QueueFull);
     world.log_in(2, "bob");
     world.progress(2, 3, 3);
     assert_eq!(world.send(0, &["bob"], "4"), SENT);
@@ -152,9 +151,9 @@ fn broadcasts_have_a_budget_of_their_own() {
         limits.broadcast_bytes = 10;
     });
     assert_eq!(world.broadcast(0, "12345"), SENT);
-    assert_eq!(world.broadcast(0, "123456"), Decision::Quota);
+    assert_eq!(world.broadcast(0, "123456"), Outcome::QueueFull);
     assert_eq!(world.broadcast(1, "12345"), SENT);
-    assert_eq!(world.broadcast(0, ""), Decision::Quota);
+    assert_eq!(world.broadcast(0, ""), Outcome::QueueFull);
     world.progress(1, 1, 1);
     assert_eq!(
         world.broadcast(0, "12345"),
@@ -169,13 +168,13 @@ fn one_sender_makes_so_many_broadcasts_a_minute() {
     world.configure(|limits| limits.broadcasts_per_minute = 2);
     assert_eq!(world.broadcast(0, "1"), SENT);
     assert_eq!(world.broadcast(0, "2"), SENT);
-    assert_eq!(world.broadcast(0, "3"), Decision::Quota);
+    assert_eq!(world.broadcast(0, "3"), Outcome::QueueFull);
     assert_eq!(world.broadcast(1, "4"), SENT);
     world.restart();
-    assert_eq!(world.broadcast(0, "5"), Decision::Quota);
+    assert_eq!(world.broadcast(0, "5"), Outcome::QueueFull);
     world.pass_ms(30_000);
     assert_eq!(world.broadcast(0, "6"), SENT);
-    assert_eq!(world.broadcast(0, "7"), Decision::Quota);
+    assert_eq!(world.broadcast(0, "7"), Outcome::QueueFull);
 }
 
 #[test]

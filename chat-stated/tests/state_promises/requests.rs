@@ -1,7 +1,8 @@
 //! Requests that are sent again.
 
+use chat_model::Outcome;
 use chat_stated::entry::Action;
-use chat_stated::state::{Decision, MAX_REQUESTS_IN_FLIGHT};
+use chat_stated::state::MAX_REQUESTS_IN_FLIGHT;
 
 use super::world::{SENT, World, register_action, send_action, sent_but_for};
 
@@ -26,8 +27,8 @@ fn a_repeated_logout_is_answered_as_one() {
     let mut world = World::with_online(&["ann"]);
     let line = (1, 0, 1_000);
     let first = world.request_at(line, 0, Action::LogOut);
-    assert_eq!(first, Some(Decision::LoggedOut));
-    assert_eq!(world.log_in(1, "ann"), Decision::Welcome);
+    assert_eq!(first, Some(Outcome::LoggedOut));
+    assert_eq!(world.log_in(1, "ann"), Outcome::LoggedIn);
     let again = world.request_at(line, 0, Action::LogOut);
     assert_eq!(again, first);
     assert_eq!(world.online(), "ann");
@@ -39,7 +40,7 @@ fn an_answer_that_the_worker_has_is_forgotten_and_its_request_never_done_again()
     world.request_at((1, 0, 1_000), 0, send_action(&["bob"], "1"));
     world.request_at((1, 0, 1_010), 1_000, send_action(&["bob"], "2"));
     let forgotten = world.request_at((1, 0, 1_000), 0, send_action(&["bob"], "1"));
-    assert_eq!(forgotten, Some(Decision::Refused));
+    assert_eq!(forgotten, Some(Outcome::Refused));
     let kept = world.request_at((1, 0, 1_010), 0, send_action(&["bob"], "2"));
     assert_eq!(kept, Some(SENT));
     assert_eq!(world.queue("bob"), ["1", "2"]);
@@ -50,11 +51,11 @@ fn a_connection_has_a_bounded_number_of_answers_the_worker_may_ask_for() {
     let mut world = World::with_accounts(&["ann"]);
     for offset in 1..=MAX_REQUESTS_IN_FLIGHT as u64 {
         let decision = world.request_at((1, 0, offset), 0, register_action("ann"));
-        assert_eq!(decision, Some(Decision::Username));
+        assert_eq!(decision, Some(Outcome::NameUnavailable));
     }
     let over = world.request_at((1, 0, 2_000), 0, register_action("bob"));
-    assert_eq!(over, Some(Decision::Refused));
+    assert_eq!(over, Some(Outcome::Refused));
     assert!(world.state.account("bob").is_none());
     let next = world.request_at((1, 0, 2_010), 1, register_action("bob"));
-    assert_eq!(next, Some(Decision::Registered));
+    assert_eq!(next, Some(Outcome::Registered));
 }

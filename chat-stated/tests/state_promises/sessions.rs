@@ -2,7 +2,7 @@
 
 use chat_model::{Outcome, WorkerSessionId};
 use chat_stated::entry::{Action, Entry};
-use chat_stated::state::{Decision, WrittenNames};
+use chat_stated::state::WrittenNames;
 
 use super::world::{ELSEWHERE, HERE, SENT, World, connection, register_action};
 
@@ -12,7 +12,7 @@ fn who_is_logged_in_anywhere_is_connected() {
     world.begin_worker_session();
     let action = world.log_in_action("ann", ELSEWHERE);
     let decision = world.request_at((2, 0, 10), 0, action);
-    assert_eq!(decision, Some(Decision::Connected));
+    assert_eq!(decision, Some(Outcome::AlreadyLoggedIn));
     world.log_out(0);
     assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
 }
@@ -21,18 +21,18 @@ fn who_is_logged_in_anywhere_is_connected() {
 fn a_connection_has_one_session_at_most() {
     let mut world = World::with_online(&["ann"]);
     world.set_account("bob", "bob");
-    assert_eq!(world.log_in(0, "bob"), Decision::Refused);
-    assert_eq!(world.fail(0, "bob", HERE), Decision::Refused);
-    assert_eq!(world.request(0, register_action("cy")), Decision::Refused);
+    assert_eq!(world.log_in(0, "bob"), Outcome::Refused);
+    assert_eq!(world.fail(0, "bob", HERE), Outcome::Refused);
+    assert_eq!(world.request(0, register_action("cy")), Outcome::Refused);
     assert_eq!(world.online(), "ann");
 }
 
 #[test]
 fn nobody_acts_without_a_session() {
     let mut world = World::with_accounts(&["ann"]);
-    assert_eq!(world.send(1, &["ann"], "hello"), Decision::Refused);
-    assert_eq!(world.broadcast(1, "hello"), Decision::Refused);
-    assert_eq!(world.request(1, Action::LogOut), Decision::Refused);
+    assert_eq!(world.send(1, &["ann"], "hello"), Outcome::Refused);
+    assert_eq!(world.broadcast(1, "hello"), Outcome::Refused);
+    assert_eq!(world.request(1, Action::LogOut), Outcome::Refused);
     world.progress(1, 5, 5);
     assert!(world.queue("ann").is_empty());
 }
@@ -45,7 +45,7 @@ fn the_end_of_a_worker_session_logs_out_its_users_and_no_others() {
     let action = world.log_in_action("cy", HERE);
     assert_eq!(
         world.request_at((2, 0, 10), 0, action),
-        Some(Decision::Welcome)
+        Some(Outcome::LoggedIn)
     );
     world.apply(Entry::EndWorkerSession {
         worker_session: WorkerSessionId(1),
@@ -114,7 +114,7 @@ fn last_counts_from_the_end_of_the_session() {
     world.pass_ms(1);
     assert_eq!(world.last_minutes(2), "bob");
     assert_eq!(world.last_minutes(3), "ann bob");
-    assert_eq!(world.log_in(5, "ann"), Decision::Welcome);
+    assert_eq!(world.log_in(5, "ann"), Outcome::LoggedIn);
     assert_eq!(world.last_minutes(0), "ann bob");
 }
 
@@ -151,7 +151,7 @@ fn a_list_in_pieces_has_all_who_stayed() {
                     _ if step == steps => world.log_out(99),
                     _ if step == steps + 1 => world.log_out(1),
                     _ if step == steps + 2 => {
-                        assert_eq!(world.log_in(200, "u000"), Decision::Welcome)
+                        assert_eq!(world.log_in(200, "u000"), Outcome::LoggedIn)
                     }
                     _ => {}
                 }

@@ -1,6 +1,7 @@
 //! How much may wait in all, and of one sender.
 
-use chat_stated::state::{Decision, MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
+use chat_model::Outcome;
+use chat_stated::state::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 
 use super::world::{SENT, World};
 
@@ -16,13 +17,13 @@ fn what_waits_is_refused_beyond_a_budget() {
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
     assert_eq!(world.send(0, &["bob"], "2"), SENT);
     assert_eq!(world.state.waiting_bytes(), 2 * LETTER + SHARE_BYTES);
-    assert_eq!(world.send(0, &["bob"], "3"), Decision::Full);
-    assert_eq!(world.send(2, &["ann"], "3"), Decision::Full);
-    assert_eq!(world.broadcast(2, "3"), Decision::Full);
+    assert_eq!(world.send(0, &["bob"], "3"), Outcome::DiskFull);
+    assert_eq!(world.send(2, &["ann"], "3"), Outcome::DiskFull);
+    assert_eq!(world.broadcast(2, "3"), Outcome::DiskFull);
     assert_eq!(world.queue("bob"), ["1", "2"]);
     assert_eq!(world.queue("ann"), [""; 0]);
     world.restart();
-    assert_eq!(world.broadcast(2, "3"), Decision::Full);
+    assert_eq!(world.broadcast(2, "3"), Outcome::DiskFull);
     world.progress(1, 2, 2);
     assert_eq!(world.state.waiting_bytes(), 0);
     assert_eq!(world.send(0, &["bob"], "4"), SENT);
@@ -34,10 +35,10 @@ fn one_sender_has_a_share_of_what_is_free() {
     world.limit_waiting(10 * LETTER, 20);
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
     for decision in [world.send(0, &["cy"], "2"), world.broadcast(0, "2")] {
-        assert_eq!(decision, Decision::Quota);
+        assert_eq!(decision, Outcome::QueueFull);
     }
     world.restart();
-    assert_eq!(world.send(0, &["cy"], "2"), Decision::Quota);
+    assert_eq!(world.send(0, &["cy"], "2"), Outcome::QueueFull);
     assert_eq!(world.send(2, &["bob"], "3"), SENT);
     assert_eq!(world.queue("bob"), ["1", "3"]);
 }
@@ -66,7 +67,7 @@ fn each_reader_of_a_group_counts() {
     let group = MESSAGE_BYTES + 1 + 3 * READER_BYTES;
     world.limit_waiting(2 * group + 3 * SHARE_BYTES - 1, ANY_PART);
     assert_eq!(world.send(0, &["bob", "cy", "dan"], "1"), SENT);
-    assert_eq!(world.send(0, &["bob", "cy", "dan"], "2"), Decision::Full);
+    assert_eq!(world.send(0, &["bob", "cy", "dan"], "2"), Outcome::DiskFull);
     assert_eq!(world.send(0, &["bob", "cy"], "2"), SENT);
     assert_eq!(world.queue("bob"), ["1", "2"]);
 }
@@ -78,11 +79,11 @@ fn a_smaller_budget_keeps_what_waits() {
         assert_eq!(world.send(0, &["bob"], text), SENT);
     }
     world.limit_waiting(LETTER, ANY_PART);
-    assert_eq!(world.send(0, &["bob"], "4"), Decision::Full);
+    assert_eq!(world.send(0, &["bob"], "4"), Outcome::DiskFull);
     world.restart();
     assert_eq!(world.state.waiting_limits().bytes, LETTER);
     assert_eq!(world.queue("bob"), ["1", "2", "3"]);
-    assert_eq!(world.send(0, &["bob"], "4"), Decision::Full);
+    assert_eq!(world.send(0, &["bob"], "4"), Outcome::DiskFull);
 }
 
 /// What TCP has acknowledged counts no longer against a queue, but is in memory all the same.
@@ -93,7 +94,7 @@ fn what_tcp_has_takes_its_place_until_confirmed() {
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
     world.progress(1, 1, 0);
     assert_eq!(world.state.waiting_bytes(), LETTER);
-    assert_eq!(world.send(0, &["bob"], "2"), Decision::Full);
+    assert_eq!(world.send(0, &["bob"], "2"), Outcome::DiskFull);
     world.log_out(1);
     assert_eq!(world.state.waiting_bytes(), LETTER + SHARE_BYTES);
 }

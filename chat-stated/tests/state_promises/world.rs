@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_model::{AccountId, ConnectionId, NameList, Outcome, RequestName};
+use chat_model::{AccountId, Audience, ConnectionId, NameList, Outcome, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
-use chat_stated::state::{Decision, Effects, SliceLimits, State};
+use chat_stated::state::{Effects, SliceLimits, State};
 use chat_stated::text_page::{TextPlace, Texts};
 
 pub(super) const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -17,8 +17,8 @@ pub(super) const ALL: SliceLimits = SliceLimits {
     messages: usize::MAX,
     text_bytes: usize::MAX,
 };
-pub(super) const SENT: Decision = Decision::Sent {
-    unknown: Vec::new(),
+pub(super) const SENT: Outcome<'static> = Outcome::Stored {
+    unknown: NameList::new(),
 };
 
 /// A state with one worker session, and the clock and offsets that its requests need.
@@ -61,7 +61,7 @@ impl World {
     pub(super) fn with_online(names: &[&str]) -> Self {
         let mut world = Self::with_accounts(names);
         for (serial, name) in (0..).zip(names) {
-            assert_eq!(world.log_in(serial, name), Decision::Welcome);
+            assert_eq!(world.log_in(serial, name), Outcome::LoggedIn);
         }
         world
     }
@@ -132,7 +132,7 @@ impl World {
         (worker_session, serial, offset): (u64, u64, u64),
         answered: u64,
         action: Action,
-    ) -> Option<Decision> {
+    ) -> Option<Outcome<'static>> {
         self.apply(Entry::Request {
             name: RequestName {
                 connection: connection(worker_session, serial),
@@ -144,11 +144,11 @@ impl World {
         });
         assert!(self.last_effects.decided.len() <= 1);
         let decided = self.last_effects.decided.first()?;
-        Some(decided.decision.clone())
+        Some(decided.outcome.clone())
     }
 
     /// The next request of a worker that has the answers of all before.
-    pub(super) fn request(&mut self, serial: u64, action: Action) -> Decision {
+    pub(super) fn request(&mut self, serial: u64, action: Action) -> Outcome<'static> {
         let answered = self.offset;
         self.offset += 10;
         self.request_at((1, serial, self.offset), answered, action)
@@ -165,12 +165,12 @@ impl World {
         }
     }
 
-    pub(super) fn log_in(&mut self, serial: u64, name: &str) -> Decision {
+    pub(super) fn log_in(&mut self, serial: u64, name: &str) -> Outcome<'static> {
         let action = self.log_in_action(name, HERE);
         self.request(serial, action)
     }
 
-    pub(super) fn fail(&mut self, serial: u64, name: &str, address: IpAddr) -> Decision {
+    pub(super) fn fail(&mut self, serial: u64, name: &str, address: IpAddr) -> Outcome<'static> {
         let account = self.id(name);
         self.request(serial, Action::FailedLogIn { account, address })
     }
@@ -182,16 +182,27 @@ impl World {
         }
     }
 
-    pub(super) fn send(&mut self, serial: u64, recipients: &[&str], text: &str) -> Decision {
+    pub(super) fn send(
+        &mut self,
+        serial: u64,
+        recipients: &[&str],
+        text: &str,
+    ) -> Outcome<'static> {
         self.request(serial, send_action(recipients, text))
     }
 
-    pub(super) fn broadcast(&mut self, serial: u64, text: &str) -> Decision {
-        self.request(serial, Action::Broadcast { text: text.into() })
+    pub(super) fn broadcast(&mut self, serial: u64, text: &str) -> Outcome<'static> {
+        self.request(
+            serial,
+            Action::Send {
+                audience: Audience::Everyone,
+                text: text.into(),
+            },
+        )
     }
 
     pub(super) fn log_out(&mut self, serial: u64) {
-        assert_eq!(self.request(serial, Action::LogOut), Decision::LoggedOut);
+        assert_eq!(self.request(serial, Action::LogOut), Outcome::LoggedOut);
     }
 
     pub(super) fn close(&mut self, serial: u64) {
@@ -299,7 +310,7 @@ pub(super) fn connection(worker_session: u64, serial: u64) -> ConnectionId {
 
 pub(super) fn send_action(recipients: &[&str], text: &str) -> Action {
     Action::Send {
-        recipients: recipients.join(" "),
+        audience: Audience::Accounts(recipients.iter().copied().collect()),
         text: text.to_owned(),
     }
 }
@@ -311,9 +322,9 @@ pub(super) fn register_action(name: &str) -> Action {
     }
 }
 
-pub(super) fn sent_but_for(unknown: &[&str]) -> Decision {
-    Decision::Sent {
-        unknown: unknown.iter().map(|name| (*name).to_owned()).collect(),
+pub(super) fn sent_but_for(unknown: &[&str]) -> Outcome<'static> {
+    Outcome::Stored {
+        unknown: unknown.iter().copied().collect(),
     }
 }
 

@@ -51,13 +51,14 @@ impl BatchedMessage<'_> {
 }
 
 impl MessageBatch {
-    /// Lines by rising offset. `None` where a line cannot be told to follow the one before, or has no recipients.
+    /// Lines by rising offset, however many bytes they have. `None` where a line cannot be told to follow the one before,
+    /// or has no recipients, and where there are more than [`MAX_BATCHED_MESSAGES`].
     pub fn of<'a>(
         lines: impl IntoIterator<Item = (StreamOffset, Names<'a>, &'a str)>,
     ) -> Option<Self> {
         let mut builder = MessageBatchBuilder::default();
         for (offset, recipients, text) in lines {
-            if !builder.push(offset, recipients, text) {
+            if !builder.push_any_bytes(offset, recipients, text) {
                 return None;
             }
         }
@@ -90,6 +91,16 @@ impl MessageBatch {
     /// Bytes of names and texts of all lines together.
     pub fn bytes(&self) -> usize {
         self.packed.len()
+    }
+
+    /// Names and text of each line, one behind the other; names only where they are not those of the line before.
+    pub fn packed(&self) -> &str {
+        &self.packed
+    }
+
+    /// Bytes of each name in [`MessageBatch::packed`].
+    pub fn name_lengths(&self) -> &[u32] {
+        &self.name_lengths
     }
 
     /// Whether it holds lines and nothing else, as every batch that [`MessageBatchBuilder`] made. One that another
@@ -163,6 +174,11 @@ impl MessageBatchBuilder {
         &self.batch
     }
 
+    /// All lines.
+    pub fn into_batch(self) -> MessageBatch {
+        self.batch
+    }
+
     /// Where the last line ends.
     pub fn last(&self) -> StreamOffset {
         self.last
@@ -190,6 +206,18 @@ impl MessageBatchBuilder {
     /// Adds a line. Returns false if it needs another batch, because this one is full or the line does not end behind
     /// the last, or if it has no recipients.
     pub fn push(&mut self, offset: StreamOffset, recipients: Names<'_>, text: &str) -> bool {
+        let bytes = recipients.bytes() + text.len();
+        let has_room = self.batch.is_empty() || self.batch.bytes() + bytes <= PACKED_BYTES;
+        has_room && self.push_any_bytes(offset, recipients, text)
+    }
+
+    /// The same, however many bytes the batch has already.
+    pub fn push_any_bytes(
+        &mut self,
+        offset: StreamOffset,
+        recipients: Names<'_>,
+        text: &str,
+    ) -> bool {
         let is_first = self.batch.is_empty();
         let step = match offset.0.checked_sub(self.last.0) {
             _ if is_first => Some(0),
@@ -200,10 +228,7 @@ impl MessageBatchBuilder {
         let (Some(step), (Ok(names), Ok(text_bytes))) = (step, lengths) else {
             return false;
         };
-        let bytes = recipients.bytes() + text.len();
-        let is_full = self.batch.len() >= MAX_BATCHED_MESSAGES
-            || !is_first && self.batch.bytes() + bytes > PACKED_BYTES;
-        if is_full || names == 0 {
+        if self.batch.len() >= MAX_BATCHED_MESSAGES || names == 0 {
             return false;
         }
         let is_same = !is_first && self.has_same_recipients(recipients);

@@ -150,8 +150,8 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Names that lie one behind the other, and the bytes of each.
-    pub(crate) fn of(packed: &'a str, lengths: &'a [u32]) -> Self {
+    /// Names that lie one behind the other, and the bytes of each. See [`Names::is_well_formed`].
+    pub fn of(packed: &'a str, lengths: &'a [u32]) -> Self {
         Self { packed, lengths }
     }
 
@@ -171,12 +171,12 @@ impl<'a> Names<'a> {
     }
 
     /// The names one behind the other.
-    pub(crate) fn packed(&self) -> &'a str {
+    pub fn packed(&self) -> &'a str {
         self.packed
     }
 
     /// Bytes of each name.
-    pub(crate) fn lengths(&self) -> &'a [u32] {
+    pub fn lengths(&self) -> &'a [u32] {
         self.lengths
     }
 

@@ -16,6 +16,32 @@ pub enum Audience<'a> {
     Everyone,
 }
 
+impl<'a> Audience<'a> {
+    /// The same without what it borrows.
+    pub fn into_owned(self) -> Audience<'static> {
+        match self {
+            Self::Accounts(names) => Audience::Accounts(names.into_owned()),
+            Self::Everyone => Audience::Everyone,
+        }
+    }
+
+    /// The same, borrowed from this one.
+    pub fn borrowed(&self) -> Audience<'_> {
+        match self {
+            Self::Accounts(names) => Audience::Accounts(names.borrowed()),
+            Self::Everyone => Audience::Everyone,
+        }
+    }
+
+    /// Bytes of the names in it.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Accounts(names) => names.bytes(),
+            Self::Everyone => 0,
+        }
+    }
+}
+
 /// One thing that a client asks for, whatever the dialect it asks in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request<'a> {
@@ -73,24 +99,6 @@ pub enum Request<'a> {
     },
     /// End the session. Outcome: `LoggedOut`, once it has ended.
     LogOut,
-}
-
-impl<'a> Audience<'a> {
-    /// The same without what it borrows.
-    pub fn into_owned(self) -> Audience<'static> {
-        match self {
-            Self::Accounts(names) => Audience::Accounts(names.into_owned()),
-            Self::Everyone => Audience::Everyone,
-        }
-    }
-
-    /// The same, borrowed from this one.
-    pub fn borrowed(&self) -> Audience<'_> {
-        match self {
-            Self::Accounts(names) => Audience::Accounts(names.borrowed()),
-            Self::Everyone => Audience::Everyone,
-        }
-    }
 }
 
 impl Request<'_> {

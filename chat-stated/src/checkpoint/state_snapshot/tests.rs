@@ -1,6 +1,6 @@
 mod pair;
 
-use chat_model::MessageNumber;
+use chat_model::{Audience, MessageNumber, NameList};
 
 use self::pair::{ACCOUNTS, ALL, Pair, Stored, name, replayed, restored};
 use super::StateSnapshot;
@@ -32,7 +32,7 @@ fn with_queues(messages: u64) -> Pair {
         pair.request(
             0,
             Action::Send {
-                recipients: name(number % ACCOUNTS),
+                audience: Audience::Accounts(NameList::one(name(number % ACCOUNTS))),
                 text: "hello".to_owned(),
             },
         );
@@ -184,11 +184,17 @@ fn snapshot_omits_texts_delivered_meanwhile() {
 #[test]
 fn missing_journal_marks_textless_as_read() {
     let mut pair = with_queues(100);
-    pair.request(0, Action::Broadcast { text: "all".into() });
+    pair.request(
+        0,
+        Action::Send {
+            audience: Audience::Everyone,
+            text: "all".into(),
+        },
+    );
     pair.request(
         1,
         Action::Send {
-            recipients: "user2 user3".into(),
+            audience: Audience::Accounts("user2 user3".split(' ').collect()),
             text: "both".into(),
         },
     );

@@ -92,7 +92,7 @@ fn what_waits_for_the_sender_comes_with_the_first_answer() {
         answered: StreamOffset(1),
         progress: Default::default(),
         action: Attempt::Send {
-            recipients: "ann".to_owned(),
+            audience: Audience::Accounts(NameList::one("ann")),
             text: "waits".to_owned(),
         },
     });

@@ -1,7 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::entry::MessageBatch;
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{
+    Audience, ConnectionSerial, MessageBatch, MessageNumber, NameList, Progress, StreamOffset,
+    WorkerSessionId,
+};
 
 use super::*;
 use crate::entry::{
@@ -45,6 +47,7 @@ fn batch(entries: Vec<Entry>) -> Batch {
 
 /// With their bytes in format 3.
 fn entries() -> Vec<(Entry, &'static str)> {
+    let both: NameList<'_> = ["a", "b"].into_iter().collect();
     let account = AccountId(5);
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     vec![
@@ -113,13 +116,14 @@ fn entries() -> Vec<(Entry, &'static str)> {
         ),
         (
             request(Action::Send {
-                recipients: "a b".into(),
+                audience: Audience::Accounts("a b".split(' ').collect()),
                 text: "hi".into(),
             }),
             "010503fc70110100fb9001fb8f01fb2c01fb2b01fb2a010303612062026869",
         ),
         (
-            request(Action::Broadcast {
+            request(Action::Send {
+                audience: Audience::Everyone,
                 text: "\u{fffd}".into(),
             }),
             "010503fc70110100fb9001fb8f01fb2c01fb2b01fb2a010403efbfbd",
@@ -148,8 +152,8 @@ fn entries() -> Vec<(Entry, &'static str)> {
                 answered: StreamOffset(1),
                 progress: PROGRESS,
                 lines: MessageBatch::of([
-                    (StreamOffset(300), "a b", "hi"),
-                    (StreamOffset(304), "a b", "ho"),
+                    (StreamOffset(300), both.names(), "hi"),
+                    (StreamOffset(304), both.names(), "ho"),
                 ])
                 .unwrap(),
             }),
@@ -280,7 +284,13 @@ fn a_length_beyond_the_limit_allocates_nothing() {
 fn a_batch_that_is_too_large_leaves_the_buffer_as_it_was() {
     let text = "x".repeat(MAX_BODY_BYTES);
     let mut body = b"before".to_vec();
-    let result = encode(&batch(vec![request(Action::Broadcast { text })]), &mut body);
+    let result = encode(
+        &batch(vec![request(Action::Send {
+            audience: Audience::Everyone,
+            text,
+        })]),
+        &mut body,
+    );
     assert_eq!(result, Err(FormatError::TooLarge));
     assert_eq!(body, b"before");
 }

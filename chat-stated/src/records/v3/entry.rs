@@ -1,7 +1,11 @@
 //! Entries of batches. Format 2 added [`Entry::SendBatch`], format 3 [`Entry::LimitWaiting`].
 
-use crate::entry::{MessageBatch, PackedLine};
-use chat_model::{AccountId, MessageNumber, RequestName, StreamOffset, WorkerSessionId};
+use std::borrow::Cow;
+
+use chat_model::{
+    AccountId, Audience, MessageBatchBuilder, MessageNumber, NameList, RequestName, StreamOffset,
+    WorkerSessionId,
+};
 use serde::Deserialize;
 #[cfg(test)]
 use serde::Serialize;
@@ -68,7 +72,8 @@ pub(crate) enum Action<'a> {
         address: Address,
     },
     Send {
-        recipients: &'a str,
+        #[serde(borrow)]
+        recipients: Cow<'a, str>,
         text: &'a str,
     },
     Broadcast {
@@ -86,7 +91,8 @@ pub(crate) struct SendBatch<'a> {
     progress: Progress,
     first: u64,
     lines: Vec<Line>,
-    packed: &'a str,
+    #[serde(borrow)]
+    packed: Cow<'a, str>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -196,10 +202,13 @@ impl From<Action<'_>> for memory::Action {
                 address: address.into(),
             },
             Action::Send { recipients, text } => Self::Send {
-                recipients: recipients.into(),
+                audience: Audience::Accounts(recipients.split(' ').collect()),
                 text: text.into(),
             },
-            Action::Broadcast { text } => Self::Broadcast { text: text.into() },
+            Action::Broadcast { text } => Self::Send {
+                audience: Audience::Everyone,
+                text: text.into(),
+            },
             Action::LogOut => Self::LogOut,
         }
     }
@@ -207,17 +216,33 @@ impl From<Action<'_>> for memory::Action {
 
 impl SendBatch<'_> {
     fn read(self) -> Option<memory::SendBatch> {
-        let lines = self.lines.into_iter().map(|line| PackedLine {
-            step: line.step,
-            recipients_bytes: line.recipients_bytes,
-            text_bytes: line.text_bytes,
-        });
-        let first = StreamOffset(self.first);
-        Some(memory::SendBatch {
+        let mut rest = &*self.packed;
+        let mut offset = StreamOffset(self.first);
+        let mut recipients = NameList::new();
+        let mut builder = MessageBatchBuilder::default();
+        for (index, line) in self.lines.iter().enumerate() {
+            if (index == 0) != (line.step == 0) {
+                return None;
+            }
+            offset.0 = offset.0.checked_add(u64::from(line.step))?;
+            if line.recipients_bytes > 0 {
+                let names;
+                (names, rest) = rest.split_at_checked(line.recipients_bytes as usize)?;
+                recipients = names.split(' ').collect();
+            }
+            let text;
+            (text, rest) = rest.split_at_checked(line.text_bytes as usize)?;
+            // What was taken once is taken again, however many bytes it has.
+            if !builder.push_any_bytes(offset, recipients.names(), text) {
+                return None;
+            }
+        }
+        let is_whole = rest.is_empty() && !self.lines.is_empty();
+        is_whole.then(|| memory::SendBatch {
             connection: self.connection.into(),
             answered: StreamOffset(self.answered),
             progress: self.progress.into(),
-            lines: MessageBatch::of_packed(first, lines.collect(), self.packed.into())?,
+            lines: builder.into_batch(),
         })
     }
 }

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use chat_model::{AccountId, ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
+use chat_model::{
+    AccountId, ConnectionSerial, MessageNumber, NameList, Outcome, StreamOffset, WorkerSessionId,
+};
 use serde::Deserialize;
 #[cfg(test)]
 use serde::Serialize;
 
 use super::{Address, Connection, Limits, Timestamp};
 use crate::records::encoding::decode;
-use crate::state as memory;
 use crate::state::parts::{self, FailureRecord, StateMs};
 
 /// Everything that is small and changes all the time.
@@ -230,45 +231,47 @@ impl From<ClientConnection> for parts::ConnectionParts {
         Self {
             last_decided: StreamOffset(connection.last_decided),
             answered: StreamOffset(connection.answered),
-            decisions: earlier.chain(last).collect(),
+            outcomes: earlier.chain(last).collect(),
             account: (connection.account != NOBODY).then_some(AccountId(connection.account)),
         }
     }
 }
 
-impl From<PlainDecision> for memory::Decision {
+impl From<PlainDecision> for Outcome<'static> {
     fn from(plain: PlainDecision) -> Self {
         match plain {
-            PlainDecision::Password => Self::Password,
-            PlainDecision::Username => Self::Username,
-            PlainDecision::Connected => Self::Connected,
+            PlainDecision::Password => Self::PasswordNeeded,
+            PlainDecision::Username => Self::NameUnavailable,
+            PlainDecision::Connected => Self::AlreadyLoggedIn,
             PlainDecision::Registered => Self::Registered,
-            PlainDecision::Welcome => Self::Welcome,
-            PlainDecision::SentToAll => Self::Sent {
-                unknown: Vec::new(),
+            PlainDecision::Welcome => Self::LoggedIn,
+            PlainDecision::SentToAll => Self::Stored {
+                unknown: NameList::new(),
             },
             PlainDecision::LoggedOut => Self::LoggedOut,
-            PlainDecision::Quota => Self::Quota,
+            PlainDecision::Quota => Self::QueueFull,
             PlainDecision::Refused => Self::Refused,
-            PlainDecision::Full => Self::Full,
+            PlainDecision::Full => Self::DiskFull,
         }
     }
 }
 
-impl From<Decision> for memory::Decision {
+impl From<Decision> for Outcome<'static> {
     fn from(decision: Decision) -> Self {
         match decision {
-            Decision::Password => Self::Password,
-            Decision::Username => Self::Username,
-            Decision::Connected => Self::Connected,
+            Decision::Password => Self::PasswordNeeded,
+            Decision::Username => Self::NameUnavailable,
+            Decision::Connected => Self::AlreadyLoggedIn,
             Decision::Registered => Self::Registered,
-            Decision::Welcome => Self::Welcome,
+            Decision::Welcome => Self::LoggedIn,
             Decision::Locked { seconds_left } => Self::Locked { seconds_left },
-            Decision::Sent { unknown } => Self::Sent { unknown },
+            Decision::Sent { unknown } => Self::Stored {
+                unknown: unknown.iter().map(String::as_str).collect(),
+            },
             Decision::LoggedOut => Self::LoggedOut,
-            Decision::Quota => Self::Quota,
+            Decision::Quota => Self::QueueFull,
             Decision::Refused => Self::Refused,
-            Decision::Full => Self::Full,
+            Decision::Full => Self::DiskFull,
         }
     }
 }

@@ -1,14 +1,15 @@
 use std::fs;
 use std::path::Path;
 
-use chat_model::{AccountId, ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
+use chat_model::{
+    AccountId, ConnectionSerial, MessageNumber, NameList, Outcome, StreamOffset, WorkerSessionId,
+};
 
 use super::WaitingLimits;
 use super::state::{Account, Header, Message};
 use crate::checkpoint::CheckpointSnapshot;
 use crate::entry::Limits;
 use crate::records::encoding::{decode, encode_behind};
-use crate::state::Decision;
 use crate::state::parts::{
     self, Clock, ConnectionParts, FailureRecord, KeptFailure, Source, StateMs,
 };
@@ -59,26 +60,28 @@ fn fixtures_are_written_again_byte_for_byte() {
 
 #[test]
 fn golden_bytes_of_a_header() {
-    let decisions = [
-        Decision::Password,
-        Decision::Username,
-        Decision::Connected,
-        Decision::Registered,
-        Decision::Welcome,
-        Decision::Locked { seconds_left: 9 },
-        Decision::Sent {
-            unknown: vec!["eve".into()],
+    let outcomes = [
+        Outcome::PasswordNeeded,
+        Outcome::NameUnavailable,
+        Outcome::AlreadyLoggedIn,
+        Outcome::Registered,
+        Outcome::LoggedIn,
+        Outcome::Locked { seconds_left: 9 },
+        Outcome::Stored {
+            unknown: NameList::one("eve"),
         },
-        Decision::Sent { unknown: vec![] },
-        Decision::LoggedOut,
-        Decision::Quota,
-        Decision::Refused,
-        Decision::Full,
+        Outcome::Stored {
+            unknown: NameList::new(),
+        },
+        Outcome::LoggedOut,
+        Outcome::QueueFull,
+        Outcome::Refused,
+        Outcome::DiskFull,
     ];
     let connection = |last_decided, account| ConnectionParts {
         last_decided: StreamOffset(last_decided),
         answered: StreamOffset(1),
-        decisions: (2..).map(StreamOffset).zip(decisions.clone()).collect(),
+        outcomes: (2..).map(StreamOffset).zip(outcomes.clone()).collect(),
         account,
     };
     let source = Source {

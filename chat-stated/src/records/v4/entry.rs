@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use chat_model::{AccountId, MessageNumber, RequestName, StreamOffset, WorkerSessionId};
+use chat_model::{
+    AccountId, MessageBatchBuilder, MessageNumber, Names, RequestName, StreamOffset,
+    WorkerSessionId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Address, Connection, Limits, List, WaitingLimits};
@@ -77,7 +80,7 @@ pub(crate) enum Audience<'a> {
         /// As typed, nothing between.
         #[serde(borrow)]
         names: Cow<'a, str>,
-        lengths: Vec<u32>,
+        lengths: Cow<'a, [u32]>,
     },
     Everyone,
 }
@@ -91,7 +94,7 @@ pub(crate) struct SendBatch<'a> {
     first: u64,
     lines: Vec<Line>,
     /// Bytes of each name, of all lines.
-    name_lengths: Vec<u32>,
+    name_lengths: Cow<'a, [u32]>,
     #[serde(borrow)]
     packed: Cow<'a, str>,
 }
@@ -250,12 +253,8 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
                 account: account.0,
                 address: (*address).into(),
             },
-            memory::Action::Send { recipients, text } => Self::Send {
-                audience: Audience::of_names(recipients),
-                text,
-            },
-            memory::Action::Broadcast { text } => Self::Send {
-                audience: Audience::Everyone,
+            memory::Action::Send { audience, text } => Self::Send {
+                audience: audience.into(),
                 text,
             },
             memory::Action::LogOut => Self::LogOut,
@@ -285,15 +284,8 @@ impl Action<'_> {
                 account: AccountId(account),
                 address: address.into(),
             },
-            Self::Send {
-                audience: Audience::Everyone,
-                text,
-            } => memory::Action::Broadcast { text: text.into() },
-            Self::Send {
-                audience: Audience::Accounts { names, lengths },
-                text,
-            } => memory::Action::Send {
-                recipients: joined(&mut &*names, &lengths)?,
+            Self::Send { audience, text } => memory::Action::Send {
+                audience: audience.read()?,
                 text: text.into(),
             },
             Self::LogOut => memory::Action::LogOut,
@@ -301,98 +293,91 @@ impl Action<'_> {
     }
 }
 
-impl<'a> Audience<'a> {
-    /// Of names with one space between.
-    fn of_names(names: &'a str) -> Self {
-        let lengths = names.split(' ').map(length_of).collect();
-        let names = match names.contains(' ') {
-            true => names.replace(' ', "").into(),
-            false => Cow::Borrowed(names),
-        };
-        Self::Accounts { names, lengths }
-    }
-}
-
-fn length_of(name: &str) -> u32 {
-    u32::try_from(name.len()).expect("a name is far shorter than 4 GiB")
-}
-
-/// The names at the beginning of `packed`, with one space between.
-fn joined(packed: &mut &str, lengths: &[u32]) -> Option<String> {
-    let mut names = String::new();
-    for (index, length) in lengths.iter().enumerate() {
-        let name;
-        (name, *packed) = packed.split_at_checked(*length as usize)?;
-        if index > 0 {
-            names.push(' ');
+impl<'a> From<&'a chat_model::Audience<'_>> for Audience<'a> {
+    fn from(audience: &'a chat_model::Audience<'_>) -> Self {
+        match audience {
+            chat_model::Audience::Accounts(names) => Self::Accounts {
+                names: names.names().packed().into(),
+                lengths: names.names().lengths().into(),
+            },
+            chat_model::Audience::Everyone => Self::Everyone,
         }
-        names.push_str(name);
     }
-    (!lengths.is_empty()).then_some(names)
+}
+
+impl Audience<'_> {
+    fn read(self) -> Option<chat_model::Audience<'static>> {
+        Some(match self {
+            Self::Accounts { names, lengths } => {
+                let names = Names::of(&names, &lengths);
+                let is_list = !names.is_empty() && names.is_well_formed();
+                let names = is_list.then(|| chat_model::NameList::from(names).into_owned());
+                chat_model::Audience::Accounts(names?)
+            }
+            Self::Everyone => chat_model::Audience::Everyone,
+        })
+    }
 }
 
 impl<'a> From<&'a memory::SendBatch> for SendBatch<'a> {
     fn from(sends: &'a memory::SendBatch) -> Self {
-        let mut record = Self {
+        let mut before = sends.lines.first();
+        let lines = sends.lines.iter().map(|line| {
+            let step = line.offset.0 - std::mem::replace(&mut before, line.offset).0;
+            Line {
+                step: step as u32,
+                names: match line.has_same_recipients {
+                    true => 0,
+                    false => line.recipients.len() as u32,
+                },
+                text_bytes: line.text.len() as u32,
+            }
+        });
+        Self {
             connection: sends.connection.into(),
             answered: sends.answered.0,
             progress: sends.progress.into(),
             first: sends.lines.first().0,
-            lines: Vec::with_capacity(sends.lines.len()),
-            name_lengths: Vec::new(),
-            packed: Cow::Borrowed(""),
-        };
-        let mut packed = String::with_capacity(sends.lines.packed().len());
-        for (line, layout) in sends.lines.iter().zip(sends.lines.packed_lines()) {
-            let names_before = record.name_lengths.len();
-            if !line.has_same_recipients {
-                for name in line.recipients.split(' ') {
-                    record.name_lengths.push(length_of(name));
-                    packed.push_str(name);
-                }
-            }
-            packed.push_str(line.text);
-            record.lines.push(Line {
-                step: layout.step,
-                names: (record.name_lengths.len() - names_before) as u32,
-                text_bytes: layout.text_bytes,
-            });
+            lines: lines.collect(),
+            name_lengths: sends.lines.name_lengths().into(),
+            packed: sends.lines.packed().into(),
         }
-        record.packed = packed.into();
-        record
     }
 }
 
 impl SendBatch<'_> {
     fn read(self) -> Option<memory::SendBatch> {
         let (mut rest, mut lengths) = (&*self.packed, &self.name_lengths[..]);
-        let (mut lines, mut packed) = (Vec::new(), String::new());
-        for line in &self.lines {
-            let own;
-            (own, lengths) = lengths.split_at_checked(line.names as usize)?;
-            let names = match own {
-                [] => String::new(),
-                own => joined(&mut rest, own)?,
-            };
+        let mut offset = StreamOffset(self.first);
+        let mut recipients = Names::default();
+        let mut builder = MessageBatchBuilder::default();
+        for (index, line) in self.lines.iter().enumerate() {
+            if (index == 0) != (line.step == 0) {
+                return None;
+            }
+            offset.0 = offset.0.checked_add(u64::from(line.step))?;
+            if line.names > 0 {
+                let (own, names);
+                (own, lengths) = lengths.split_at_checked(line.names as usize)?;
+                let bytes: u64 = own.iter().map(|length| u64::from(*length)).sum();
+                (names, rest) = rest.split_at_checked(usize::try_from(bytes).ok()?)?;
+                recipients = Names::of(names, own);
+            }
             let text;
             (text, rest) = rest.split_at_checked(line.text_bytes as usize)?;
-            packed.push_str(&names);
-            packed.push_str(text);
-            lines.push(memory::PackedLine {
-                step: line.step,
-                recipients_bytes: length_of(&names),
-                text_bytes: line.text_bytes,
-            });
+            // What was taken once is taken again, however many bytes it has.
+            let is_taken =
+                recipients.is_well_formed() && builder.push_any_bytes(offset, recipients, text);
+            if !is_taken {
+                return None;
+            }
         }
-        if !rest.is_empty() || !lengths.is_empty() {
-            return None;
-        }
-        let first = StreamOffset(self.first);
-        Some(memory::SendBatch {
+        let is_whole = rest.is_empty() && lengths.is_empty() && !self.lines.is_empty();
+        is_whole.then(|| memory::SendBatch {
             connection: self.connection.into(),
             answered: StreamOffset(self.answered),
             progress: self.progress.into(),
-            lines: memory::MessageBatch::of_packed(first, lines, packed)?,
+            lines: builder.into_batch(),
         })
     }
 }

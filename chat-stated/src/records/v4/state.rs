@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use chat_model::{AccountId, ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
+use chat_model::{
+    AccountId, ConnectionSerial, MessageNumber, Outcome, StreamOffset, WorkerSessionId,
+};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Address, Connection, Limits, Timestamp};
 use crate::records::encoding::{decode_first, encode_behind};
+use crate::state::State;
 use crate::state::parts::{self, FailureRecord, StateMs};
-use crate::state::{self as memory, State};
 
 /// What a header begins with. Behind it stand the failures and the worker sessions, one by one, as there may be many.
 #[derive(Serialize, Deserialize)]
@@ -223,7 +225,7 @@ impl From<Failure> for parts::KeptFailure {
 
 impl ClientConnection {
     fn of(serial: ConnectionSerial, connection: parts::ConnectionParts) -> Self {
-        let decisions = connection.decisions.into_iter();
+        let decisions = connection.outcomes.into_iter();
         let decisions = decisions.map(|(offset, decision)| (offset.0, decision.into()));
         Self {
             serial: serial.0,
@@ -240,45 +242,50 @@ impl ClientConnection {
         let connection = parts::ConnectionParts {
             last_decided: StreamOffset(self.last_decided),
             answered: StreamOffset(self.answered),
-            decisions: decisions.collect(),
+            outcomes: decisions.collect(),
             account: self.account.map(AccountId),
         };
         (ConnectionSerial(self.serial), connection)
     }
 }
 
-impl From<memory::Decision> for Decision {
-    fn from(decision: memory::Decision) -> Self {
-        match decision {
-            memory::Decision::Password => Self::Password,
-            memory::Decision::Username => Self::Username,
-            memory::Decision::Connected => Self::Connected,
-            memory::Decision::Registered => Self::Registered,
-            memory::Decision::Welcome => Self::Welcome,
-            memory::Decision::Locked { seconds_left } => Self::Locked { seconds_left },
-            memory::Decision::Sent { unknown } => Self::Sent { unknown },
-            memory::Decision::LoggedOut => Self::LoggedOut,
-            memory::Decision::Quota => Self::Quota,
-            memory::Decision::Refused => Self::Refused,
-            memory::Decision::Full => Self::Full,
+impl From<Outcome<'_>> for Decision {
+    fn from(outcome: Outcome<'_>) -> Self {
+        match outcome {
+            Outcome::PasswordNeeded => Self::Password,
+            Outcome::NameUnavailable => Self::Username,
+            Outcome::AlreadyLoggedIn => Self::Connected,
+            Outcome::Registered => Self::Registered,
+            Outcome::LoggedIn => Self::Welcome,
+            Outcome::Locked { seconds_left } => Self::Locked { seconds_left },
+            Outcome::Stored { unknown } => Self::Sent {
+                unknown: unknown.iter().map(str::to_owned).collect(),
+            },
+            Outcome::LoggedOut => Self::LoggedOut,
+            Outcome::QueueFull => Self::Quota,
+            Outcome::DiskFull => Self::Full,
+            // No entry comes to any of the others.
+            _ => Self::Refused,
         }
     }
 }
 
-impl From<Decision> for memory::Decision {
+impl From<Decision> for Outcome<'static> {
     fn from(decision: Decision) -> Self {
         match decision {
-            Decision::Password => Self::Password,
-            Decision::Username => Self::Username,
-            Decision::Connected => Self::Connected,
+            Decision::Password => Self::PasswordNeeded,
+            Decision::Username => Self::NameUnavailable,
+            Decision::Connected => Self::AlreadyLoggedIn,
             Decision::Registered => Self::Registered,
-            Decision::Welcome => Self::Welcome,
+            Decision::Welcome => Self::LoggedIn,
             Decision::Locked { seconds_left } => Self::Locked { seconds_left },
-            Decision::Sent { unknown } => Self::Sent { unknown },
+            Decision::Sent { unknown } => Self::Stored {
+                unknown: unknown.iter().map(String::as_str).collect(),
+            },
             Decision::LoggedOut => Self::LoggedOut,
-            Decision::Quota => Self::Quota,
+            Decision::Quota => Self::QueueFull,
             Decision::Refused => Self::Refused,
-            Decision::Full => Self::Full,
+            Decision::Full => Self::DiskFull,
         }
     }
 }

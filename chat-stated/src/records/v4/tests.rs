@@ -1,4 +1,6 @@
-use chat_model::{AccountId, ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId};
+use chat_model::{
+    AccountId, Audience, ConnectionSerial, MessageNumber, StreamOffset, WorkerSessionId,
+};
 
 use crate::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
 use crate::records;
@@ -48,7 +50,7 @@ fn state() -> State {
         new_secret: None,
     };
     let send = Action::Send {
-        recipients: "bob eve".into(),
+        audience: Audience::Accounts("bob eve".split(' ').collect()),
         text: "hi".into(),
     };
     for entry in [
@@ -88,7 +90,7 @@ fn golden_bytes_of_header() {
     assert_eq!(header.last_message.number, MessageNumber(1));
     assert_eq!(header.last_message.time_ms, 1_795_000_000_000);
     let connection = &header.worker_sessions[0].connections[0].1;
-    assert_eq!(connection.decisions.len(), 4);
+    assert_eq!(connection.outcomes.len(), 4);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Accounts and logins.
 
 use super::*;
+use chat_model::Outcome;
 
 impl Model {
     pub(super) fn add_account(&mut self, name: &str, secret: &str, filed: FileStatus) {
@@ -18,13 +19,18 @@ impl Model {
         });
     }
 
-    pub(super) fn register(&mut self, name: &str, secret: &str, outcome: &mut Applied) -> Decision {
+    pub(super) fn register(
+        &mut self,
+        name: &str,
+        secret: &str,
+        outcome: &mut Applied,
+    ) -> Outcome<'static> {
         if self.id_of(name).is_some() || self.accounts.len() >= self.limits.accounts as usize {
-            return Decision::Username;
+            return Outcome::NameUnavailable;
         }
         self.add_account(name, secret, FileStatus::No { previous: None });
         outcome.file_line = Some((name.to_owned(), 0, secret.to_owned()));
-        Decision::Registered
+        Outcome::Registered
     }
 
     pub(super) fn log_in(
@@ -34,13 +40,13 @@ impl Model {
         password_version: u32,
         new_secret: Option<&String>,
         outcome: &mut Applied,
-    ) -> Decision {
+    ) -> Outcome<'static> {
         let id = account.0 as usize;
         if id >= self.accounts.len() {
-            return Decision::Refused;
+            return Outcome::Refused;
         }
         if let Some(seconds_left) = self.block_seconds_left(id, address, self.now_ms) {
-            return Decision::Locked { seconds_left };
+            return Outcome::Locked { seconds_left };
         }
         let account = &mut self.accounts[id];
         let is_right = account.password_version == password_version && !account.disabled;
@@ -48,10 +54,10 @@ impl Model {
             self.failures_ms.remove(&(id, address));
         }
         if account.session.is_some() {
-            return Decision::Connected;
+            return Outcome::AlreadyLoggedIn;
         }
         if !is_right {
-            return Decision::Password;
+            return Outcome::PasswordNeeded;
         }
         account.session = Some(connection);
         if let Some(secret) = new_secret {
@@ -67,16 +73,20 @@ impl Model {
         if let Some(connection) = self.connection_mut(connection) {
             connection.account = Some(id);
         }
-        Decision::Welcome
+        Outcome::LoggedIn
     }
 
-    pub(super) fn failed_log_in(&mut self, account: AccountId, address: IpAddr) -> Decision {
+    pub(super) fn failed_log_in(
+        &mut self,
+        account: AccountId,
+        address: IpAddr,
+    ) -> Outcome<'static> {
         let source = (account.0 as usize, address);
         if source.0 >= self.accounts.len() {
-            return Decision::Refused;
+            return Outcome::Refused;
         }
         if let Some(seconds_left) = self.block_seconds_left(source.0, address, self.now_ms) {
-            return Decision::Locked { seconds_left };
+            return Outcome::Locked { seconds_left };
         }
         let block_time_ms = self.limits.block_time_ms;
         let now_ms = self.now_ms;
@@ -84,11 +94,11 @@ impl Model {
         failures_ms.retain(|failure_ms| now_ms - failure_ms < block_time_ms);
         failures_ms.push(now_ms);
         if failures_ms.len() < 3 {
-            return Decision::Password;
+            return Outcome::PasswordNeeded;
         }
         failures_ms.clear();
         self.blocked_until_ms.insert(source, now_ms + block_time_ms);
-        Decision::Locked {
+        Outcome::Locked {
             seconds_left: block_time_ms.div_ceil(1_000),
         }
     }

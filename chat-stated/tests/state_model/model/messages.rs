@@ -1,5 +1,6 @@
 //! Messages: what is taken, and when one leaves a queue.
 
+use chat_model::{NameList, Outcome};
 use chat_stated::state::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 
 use super::*;
@@ -35,14 +36,14 @@ impl Model {
     pub(super) fn send(
         &mut self,
         sender: usize,
-        recipients: &str,
+        recipients: &NameList<'_>,
         text: &str,
         wall_ms: i64,
         outcome: &mut Applied,
-    ) -> Decision {
+    ) -> Outcome<'static> {
         let mut unknown: Vec<String> = Vec::new();
         let mut readers = BTreeSet::new();
-        for name in recipients.split(' ') {
+        for name in recipients.iter() {
             match self.id_of(name) {
                 Some(id) => {
                     readers.insert(id);
@@ -64,7 +65,7 @@ impl Model {
             .iter()
             .any(|reader| !self.has_room(*reader, sender, text_bytes))
         {
-            return Decision::Quota;
+            return Outcome::QueueFull;
         }
         if !readers.is_empty()
             && let Some(refusal) = self.waiting_refusal(sender, bytes, new_shares)
@@ -79,7 +80,8 @@ impl Model {
             self.put((reader, names), sender, text, false);
             outcome.reached.insert(reader as u32);
         }
-        Decision::Sent { unknown }
+        let unknown = unknown.iter().map(String::as_str).collect();
+        Outcome::Stored { unknown }
     }
 
     /// Each message that waits, once: its sender, and what it takes.
@@ -113,7 +115,12 @@ impl Model {
         messages + SHARE_BYTES * shares as u64
     }
 
-    fn waiting_refusal(&self, sender: usize, bytes: u64, new_shares: usize) -> Option<Decision> {
+    fn waiting_refusal(
+        &self,
+        sender: usize,
+        bytes: u64,
+        new_shares: usize,
+    ) -> Option<Outcome<'static>> {
         let messages = self.waiting_messages_bytes();
         let own = messages.values().filter(|(from, _)| *from == sender);
         let own: u64 = own.map(|(_, bytes)| bytes).sum();
@@ -123,11 +130,11 @@ impl Model {
         } = self.waiting_limits;
         let added = bytes + SHARE_BYTES * new_shares as u64;
         if self.waiting_bytes() + added > all {
-            return Some(Decision::Full);
+            return Some(Outcome::DiskFull);
         }
         let free = all.saturating_sub(self.waiting_bytes());
         let share = u128::from(free) * u128::from(sender_percent) / 100;
-        (u128::from(own + bytes) > share).then_some(Decision::Quota)
+        (u128::from(own + bytes) > share).then_some(Outcome::QueueFull)
     }
 
     fn count_message(&mut self, wall_ms: i64) {
@@ -159,7 +166,7 @@ impl Model {
         text: &str,
         wall_ms: i64,
         outcome: &mut Applied,
-    ) -> Decision {
+    ) -> Outcome<'static> {
         let waiting: BTreeMap<u64, usize> = self
             .accounts
             .iter()
@@ -171,22 +178,22 @@ impl Model {
         if waiting.len() >= self.limits.broadcast_messages as usize
             || bytes as u64 > self.limits.broadcast_bytes
         {
-            return Decision::Quota;
+            return Outcome::QueueFull;
         }
         let bytes = MESSAGE_BYTES + text.len() as u64;
         if let Some(refusal) = self.waiting_refusal(sender, bytes, 0) {
             return refusal;
         }
         if !self.may_broadcast(sender) {
-            return Decision::Quota;
+            return Outcome::QueueFull;
         }
         self.count_message(wall_ms);
         for reader in (0..self.accounts.len()).filter(|reader| *reader != sender) {
             self.put((reader, 0), sender, text, true);
             outcome.broadcast = true;
         }
-        Decision::Sent {
-            unknown: Vec::new(),
+        Outcome::Stored {
+            unknown: NameList::new(),
         }
     }
 

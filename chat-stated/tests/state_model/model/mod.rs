@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chat_model::name::may_be_registered;
-use chat_model::{AccountId, ConnectionId, Outcome, RequestName};
+use chat_model::{AccountId, Audience, ConnectionId, Outcome, RequestName};
 use chat_model::{ConnectionSerial, Progress, WorkerSessionId};
 use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
-use chat_stated::state::{Decision, FileStatus};
+use chat_stated::state::FileStatus;
 
 const MS_PER_MINUTE: u64 = 60_000;
 
@@ -47,13 +47,13 @@ pub(super) struct Account {
 pub(super) struct Connection {
     pub(super) account: Option<usize>,
     /// By offset; `None` for an answer that the worker said it has.
-    pub(super) decided: BTreeMap<u64, Option<Decision>>,
+    pub(super) decided: BTreeMap<u64, Option<Outcome<'static>>>,
 }
 
 /// What an entry must lead to outside.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Applied {
-    pub(super) decided: Vec<(RequestName, Decision)>,
+    pub(super) decided: Vec<(RequestName, Outcome<'static>)>,
     /// Name, version and secret of the line that has to be filed before the decision is told.
     pub(super) file_line: Option<(String, u32, String)>,
     pub(super) worker_sessions_begun: Vec<u64>,
@@ -292,7 +292,7 @@ impl Model {
             decision
         } else {
             let first = connection.decided.get(&name.offset.0).cloned().flatten();
-            first.unwrap_or(Decision::Refused)
+            first.unwrap_or(Outcome::Refused)
         };
         outcome.decided.push((name, decision));
     }
@@ -303,7 +303,7 @@ impl Model {
         action: &Action,
         wall_ms: i64,
         outcome: &mut Applied,
-    ) -> Decision {
+    ) -> Outcome<'static> {
         let logged_in = self
             .connection(connection)
             .and_then(|connection| connection.account);
@@ -327,17 +327,15 @@ impl Model {
             (Action::FailedLogIn { account, address }, None) => {
                 self.failed_log_in(*account, *address)
             }
-            (Action::Send { recipients, text }, Some(sender)) => {
-                self.send(sender, recipients, text, wall_ms, outcome)
-            }
-            (Action::Broadcast { text }, Some(sender)) => {
-                self.broadcast(sender, text, wall_ms, outcome)
-            }
+            (Action::Send { audience, text }, Some(sender)) => match audience {
+                Audience::Accounts(names) => self.send(sender, names, text, wall_ms, outcome),
+                Audience::Everyone => self.broadcast(sender, text, wall_ms, outcome),
+            },
             (Action::LogOut, Some(_)) => {
                 self.log_out(connection);
-                Decision::LoggedOut
+                Outcome::LoggedOut
             }
-            _ => Decision::Refused,
+            _ => Outcome::Refused,
         }
     }
 }

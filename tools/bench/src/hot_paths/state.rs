@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, ensure};
-use chat_model::{ConnectionId, RequestName};
+use chat_model::{Audience, ConnectionId, NameList, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::entry::{AccountChange, Action, Batch, Entry, Timestamp};
 use chat_stated::journal::LogIndex;
@@ -95,7 +95,7 @@ fn logged_in() -> anyhow::Result<State> {
 
 fn send(number: u64, text: &str) -> Entry {
     let action = Action::Send {
-        recipients: "somebody".into(),
+        audience: Audience::Accounts(NameList::one("somebody")),
         text: text.into(),
     };
     request(SENDER, 100 + number * 75, action)

@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::message::may_be_recipient;
+use chat_model::{AccountId, Audience, ConnectionId, NameList, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{
@@ -196,12 +197,19 @@ fn action(choices: &mut Choices<'_>) -> Action {
         },
         4 | 5 => {
             let names: Vec<String> = (0..1 + choices.below(3)).map(|_| name(choices)).collect();
+            let names = names.iter().map(String::as_str);
+            let recipients: NameList<'_> = names.filter(|name| may_be_recipient(name)).collect();
             Action::Send {
-                recipients: names.join(" "),
+                // A list that no client can send has no form of its own in the journal.
+                audience: match recipients.is_empty() {
+                    true => Audience::Everyone,
+                    false => Audience::Accounts(recipients),
+                },
                 text: choices.text(),
             }
         }
-        6 => Action::Broadcast {
+        6 => Action::Send {
+            audience: Audience::Everyone,
             text: choices.text(),
         },
         _ => Action::LogOut,

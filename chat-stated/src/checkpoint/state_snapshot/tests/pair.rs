@@ -1,7 +1,9 @@
 //! The same entries in two states, whose checkpoints must stand for the same.
 
 use chat_model::Message;
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{
+    Audience, ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId,
+};
 
 use crate::checkpoint::{Change, MemoryCheckpoint, Restoration, StateSnapshot, keep_damaged_page};
 use crate::entry::{AccountChange, Action, Entry, Limits};
@@ -155,12 +157,19 @@ impl Pair {
                     .map(|_| name(self.dice.below(ACCOUNTS)))
                     .collect();
                 let text = self.text();
-                let recipients = recipients.join(" ");
-                self.request(account, Action::Send { recipients, text });
+                let recipients = recipients.iter().map(String::as_str).collect();
+                let audience = Audience::Accounts(recipients);
+                self.request(account, Action::Send { audience, text });
             }
             60..65 => {
                 let text = self.text();
-                self.request(account, Action::Broadcast { text });
+                self.request(
+                    account,
+                    Action::Send {
+                        audience: Audience::Everyone,
+                        text,
+                    },
+                );
             }
             65..90 => {
                 let newest = self.in_one_go.state.last_message().0;
