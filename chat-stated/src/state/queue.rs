@@ -83,8 +83,22 @@ impl Queue {
 
     /// The place of the first message after a number, for [`Queue::messages_from`].
     pub(super) fn place_after(&self, after: MessageNumber, messages: &Messages) -> usize {
-        self.messages
-            .partition_point(|key| messages.get(*key).number <= after)
+        let is_after = |place: usize| messages.get(self.messages[place]).number > after;
+        // Most readers have come near the end: looked for from there, few messages are looked at.
+        let (mut from, mut to, mut step) = (self.messages.len(), self.messages.len(), 1);
+        while from > 0 && is_after(from - 1) {
+            to = from - 1;
+            from = to.saturating_sub(step);
+            step *= 2;
+        }
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match is_after(middle) {
+                true => to = middle,
+                false => from = middle + 1,
+            }
+        }
+        to
     }
 
     /// Messages from a place on, oldest first.
@@ -242,6 +256,22 @@ mod tests {
         assert_eq!(popped(&mut queue, 9, &messages), None);
         assert_eq!(queue.counted_bytes, 0);
         assert!(queue.shares.is_empty());
+    }
+
+    #[test]
+    fn every_place_is_found_from_the_end() {
+        for count in 0..40 {
+            let drafts: Vec<_> = (1..=count).map(|number| (2 * number, ANN, 0)).collect();
+            let (queue, messages) = queue_of(&drafts);
+            for after in 0..=2 * count + 2 {
+                let place = queue.place_after(MessageNumber(after), &messages);
+                assert_eq!(
+                    place as u64,
+                    (after / 2).min(count),
+                    "of {count} after {after}"
+                );
+            }
+        }
     }
 
     #[test]
