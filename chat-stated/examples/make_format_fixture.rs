@@ -67,8 +67,8 @@ fn lines() -> String {
     names.map(|name| format!("{name},{SECRET}\n")).concat()
 }
 
-/// Four batches that a checkpoint has, of which the journal forgot some, and two after it. A message of the first four is
-/// read before the checkpoint is written, and has no text in it.
+/// Four batches that a checkpoint has, of which the journal forgot some, and two after it. A message of the first four
+/// is read before the checkpoint is written, and has no text in it.
 fn write_state(dir: &Path) -> anyhow::Result<()> {
     let store = CheckpointStore::open(dir, |_| Ok(()))?.store;
     let (sender, events) = channel();

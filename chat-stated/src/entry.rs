@@ -124,8 +124,8 @@ impl SendBatch {
         })
     }
 
-    /// The same as requests, each an entry of its own. How far the reader has come is said once: a message that one of them
-    /// stores was not there yet.
+    /// The same as requests, each an entry of its own. How far the reader has come is said once: a message that one of
+    /// them stores was not there yet.
     pub fn requests(&self) -> impl Iterator<Item = Entry> {
         let mut progress = self.progress;
         self.lines.iter().map(move |send| Entry::Request {

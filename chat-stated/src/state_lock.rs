@@ -34,8 +34,8 @@ pub enum StateLockError {
     },
     /// It belongs to somebody else.
     #[error(
-        "cannot open {}: it belongs to another user. Start chatserv as that user (was it root before?), or chown -R the \
-         run directory to yourself", file.display()
+        "cannot open {}: it belongs to another user. Start chatserv as that user (was it root before?), or chown -R \
+         the run directory to yourself", file.display()
     )]
     Denied {
         /// The lock's file.

@@ -114,7 +114,7 @@ fn with_registration() -> (Core, u64) {
 }
 
 #[test]
-fn workers_are_waited_for_from_when_they_can_come_back() {
+fn resume_timeout_begins_when_workers_can_attach() {
     let (core, _) = with_registration();
     let mut core = core_of(core.state);
     // The account file took its time.
@@ -294,7 +294,7 @@ const SEND: fn() -> Request<'static> = || Request::Send {
 };
 
 #[test]
-fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
+fn requests_are_answered_in_order() {
     let mut worker = Attached::new();
     worker.answered();
     worker.ask(10, SEND());
@@ -310,7 +310,7 @@ fn a_question_is_not_answered_before_an_earlier_one_that_waits() {
 }
 
 #[test]
-fn the_journal_has_the_next_batch_before_the_last_one_is_applied() {
+fn journal_gets_next_batch_early() {
     let mut worker = Attached::new();
     worker.answered();
     worker.ask(10, SEND());
@@ -329,7 +329,7 @@ fn the_journal_has_the_next_batch_before_the_last_one_is_applied() {
 }
 
 #[test]
-fn what_was_decided_is_not_refused_for_want_of_room_when_it_is_asked_again() {
+fn decided_request_is_never_refused_later() {
     let mut worker = Attached::new();
     worker.ask(10, SEND());
     let batch = worker.submitted().unwrap();
@@ -342,7 +342,7 @@ fn what_was_decided_is_not_refused_for_want_of_room_when_it_is_asked_again() {
 }
 
 #[test]
-fn what_had_no_room_is_refused_again_though_later_requests_were_decided() {
+fn refused_request_stays_refused() {
     let mut worker = Attached::new();
     worker.ask(10, SEND());
     let refused = worker.submitted().unwrap();
@@ -361,7 +361,7 @@ fn what_had_no_room_is_refused_again_though_later_requests_were_decided() {
 }
 
 #[test]
-fn what_is_small_waits_for_the_room_that_the_reserve_is_about_to_give() {
+fn small_entry_waits_for_reserve() {
     let mut worker = Attached::new();
     worker.answered();
     worker.ask(10, SEND());
@@ -416,7 +416,7 @@ fn checkpoints_begun(core: &mut Core) -> usize {
 }
 
 #[test]
-fn when_messages_that_the_checkpoint_holds_were_read_the_next_one_is_due() {
+fn read_messages_make_checkpoint_due() {
     let Attached {
         mut core,
         connection,

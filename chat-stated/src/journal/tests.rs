@@ -117,7 +117,7 @@ pub(super) fn expect_batches(
 }
 
 #[test]
-fn what_went_in_comes_out_in_order_after_reopening() {
+fn entries_come_back_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
     for number in 1..=1000 {
@@ -137,7 +137,7 @@ fn what_went_in_comes_out_in_order_after_reopening() {
 }
 
 #[test]
-fn a_journal_that_was_killed_holds_all_that_was_committed() {
+fn killed_journal_keeps_committed_batches() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
     for number in 1..=40 {
@@ -153,7 +153,7 @@ fn a_journal_that_was_killed_holds_all_that_was_committed() {
 }
 
 #[test]
-fn a_batch_that_is_handed_back_by_replay_ends_opening() {
+fn batch_rejected_by_replay_fails_opening() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=2, 10);
     let result = LocalJournal::open(dir.path(), LogIndex(0), |_| Err("it is odd".into()));
@@ -162,7 +162,7 @@ fn a_batch_that_is_handed_back_by_replay_ends_opening() {
 }
 
 #[test]
-fn forgetting_keeps_the_rest_and_gives_space_back() {
+fn forgetting_keeps_rest_and_gives_space_back() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
     for number in 1..=200 {
@@ -192,7 +192,7 @@ fn forgetting_keeps_the_rest_and_gives_space_back() {
 }
 
 #[test]
-fn a_full_disk_refuses_batches_and_service_goes_on_when_there_is_room() {
+fn full_disk_refuses_batches_until_space() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path(), 0).unwrap();
     journal.database().limit_further_pages(4);
@@ -230,7 +230,7 @@ fn files_are_for_their_owner_only() {
 }
 
 #[test]
-fn what_was_submitted_is_committed_before_the_journal_closes() {
+fn close_commits_submitted_batches() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, _events) = start(open(dir.path(), 0).unwrap().0);
     for number in 1..=300 {
@@ -241,7 +241,7 @@ fn what_was_submitted_is_committed_before_the_journal_closes() {
 }
 
 #[test]
-fn a_batch_over_the_limit_is_refused_and_others_go_on() {
+fn batch_over_limit_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, events) = start(open(dir.path(), 0).unwrap().0);
     journal.submit(batch(1, format::MAX_BODY_BYTES));
@@ -270,7 +270,7 @@ fn start_with_a_pause(
 }
 
 #[test]
-fn a_group_without_room_leaves_nothing_of_itself() {
+fn group_without_room_leaves_nothing_of_itself() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path(), 0).unwrap();
     journal.database().limit_further_pages(4);
@@ -299,7 +299,7 @@ fn a_group_without_room_leaves_nothing_of_itself() {
 }
 
 #[test]
-fn what_waits_while_a_commit_is_under_way_is_one_group() {
+fn waiting_batches_form_one_group() {
     let dir = tempfile::tempdir().unwrap();
     let (mut journal, events, go_on) = start_with_a_pause(open(dir.path(), 0).unwrap().0);
     journal.submit(batch(1, 10));
@@ -318,7 +318,7 @@ fn what_waits_while_a_commit_is_under_way_is_one_group() {
 }
 
 #[test]
-fn what_is_forgotten_makes_room_for_what_is_committed_with_it() {
+fn truncation_frees_space_for_same_commit() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), 0, 1..=20, 50_000);
     let (journal, _) = open(dir.path(), 0).unwrap();

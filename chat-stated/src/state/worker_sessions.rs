@@ -54,8 +54,8 @@ enum PlainOutcome {
     DiskFull,
 }
 
-/// An outcome in little memory: a line may name thousands whom nobody knows, and a client may have hundreds of lines under
-/// way.
+/// An outcome in little memory: a line may name thousands whom nobody knows, and a client may have hundreds of lines
+/// under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum KeptOutcome {
     Plain(PlainOutcome),
@@ -431,7 +431,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_silent_connection_is_small() {
+    fn silent_connection_is_small() {
         assert_eq!(size_of::<Connection>(), 32);
     }
 }

@@ -1,4 +1,5 @@
-//! A backup whose records are without the texts of what was read by the time they were written: its batches have to say so.
+//! A backup whose records are without the texts of what was read by the time they were written: its batches have to say
+//! so.
 
 use std::fs::File;
 use std::path::Path;
@@ -140,7 +141,7 @@ fn write_after(file: &Path, digest: Digest, batches: &[Batch]) {
 }
 
 #[test]
-fn a_backup_that_ends_before_the_reading_of_what_it_has_no_text_of_is_damaged() {
+fn backup_without_delivery_of_textless_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("whole.backup");
     write(&file, &[read()]);
@@ -155,7 +156,7 @@ fn a_backup_that_ends_before_the_reading_of_what_it_has_no_text_of_is_damaged() 
 
 /// Of an installation whose journal was moved away.
 #[test]
-fn where_the_journal_begins_anew_behind_the_checkpoint_what_has_no_text_counts_as_read() {
+fn new_journal_marks_textless_as_read() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("anew.backup");
     write_after(&file, Digest::START, &[]);

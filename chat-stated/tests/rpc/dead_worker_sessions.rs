@@ -15,7 +15,7 @@ use super::worker::Worker;
 const SOCKET_VARIABLE: &str = "CHAT_TEST_WORKER_SOCKET";
 
 #[test]
-fn a_worker_that_does_not_come_back_in_time_is_logged_out() {
+fn missing_worker_is_logged_out() {
     let daemon = Daemon::with_accounts(&["ann"]);
     let mut worker = Worker::attach(&daemon);
     worker.log_in("ann");
@@ -31,7 +31,7 @@ fn a_worker_that_does_not_come_back_in_time_is_logged_out() {
 }
 
 #[test]
-fn a_worker_whose_process_died_too_is_logged_out_at_once() {
+fn dead_worker_is_logged_out_at_once() {
     if let Some(socket) = std::env::var_os(SOCKET_VARIABLE) {
         return log_in_and_wait(socket.as_ref());
     }
@@ -39,7 +39,7 @@ fn a_worker_whose_process_died_too_is_logged_out_at_once() {
     let mut other_worker = Worker::attach(&daemon);
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture"])
-        .arg("dead_worker_sessions::a_worker_whose_process_died_too_is_logged_out_at_once")
+        .arg("dead_worker_sessions::dead_worker_is_logged_out_at_once")
         .env(SOCKET_VARIABLE, daemon.socket())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

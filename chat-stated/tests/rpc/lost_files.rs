@@ -1,5 +1,5 @@
-//! Files of the state directory that somebody deleted, emptied or put back from an older copy: the next start names that, or
-//! it does no harm. It never costs a message in silence.
+//! Files of the state directory that somebody deleted, emptied or put back from an older copy: the next start names
+//! that, or it does no harm. It never costs a message in silence.
 
 use chat_model::Outcome;
 use std::fs;
@@ -105,7 +105,7 @@ fn waiting_after(changes: &[(Change, &str)], older: &Path, last: &Path) -> Optio
 }
 
 #[test]
-fn no_file_of_the_state_is_lost_in_silence() {
+fn lost_state_files_are_reported() {
     let (older, last) = killed_with_older_copy();
     let all = SENT_BEFORE + SENT_AFTER;
     let none = waiting_after(&[], older.path(), last.path());
@@ -129,10 +129,10 @@ fn no_file_of_the_state_is_lost_in_silence() {
     assert!(named > cases.len() / 4, "{named} of {}", cases.len());
 }
 
-/// Deletes or renames, while nothing is asked and while a message comes: it is not acknowledged, and the next process does
-/// not begin with nothing.
+/// Deletes or renames, while nothing is asked and while a message comes: it is not acknowledged, and the next process
+/// does not begin with nothing.
 #[test]
-fn a_state_directory_that_is_gone_is_a_failed_disk() {
+fn missing_state_directory_is_failed_disk() {
     let daemon = Daemon::with_accounts(&["ann", "bob"]);
     let [state, elsewhere] = ["state", "elsewhere"].map(|name| daemon.run_dir().join(name));
     let mut worker = Worker::attach(&daemon);

@@ -7,7 +7,7 @@ use chat_stated::state::FileStatus;
 use super::world::{HERE, SENT, World, connection, register_action};
 
 #[test]
-fn a_name_is_registered_once_and_told_after_its_line_is_filed() {
+fn registration_follows_its_line() {
     let mut world = World::new();
     assert_eq!(world.look_up("ann"), Outcome::NameFree);
     assert_eq!(
@@ -31,7 +31,7 @@ fn a_name_is_registered_once_and_told_after_its_line_is_filed() {
 }
 
 #[test]
-fn a_name_of_an_older_file_may_log_in_but_not_be_registered() {
+fn old_names_may_only_log_in() {
     let world = World::with_accounts(&["\u{e9}lan"]);
     assert_eq!(world.look_up("\u{e9}lan"), Outcome::PasswordNeeded);
     for name in ["\u{e9}t\u{e9}", "who", "Done", ""] {
@@ -40,7 +40,7 @@ fn a_name_of_an_older_file_may_log_in_but_not_be_registered() {
 }
 
 #[test]
-fn there_are_no_more_accounts_than_the_limit() {
+fn there_are_no_more_accounts_than_limit() {
     let mut world = World::with_accounts(&["ann"]);
     world.configure(|limits| limits.accounts = 2);
     assert_eq!(
@@ -56,7 +56,7 @@ fn there_are_no_more_accounts_than_the_limit() {
 }
 
 #[test]
-fn disabling_cuts_off_and_keeps_the_queue() {
+fn disabling_cuts_off_and_keeps_queue() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.send(0, &["bob"], "before");
     world.disable("bob");
@@ -72,7 +72,7 @@ fn disabling_cuts_off_and_keeps_the_queue() {
 }
 
 #[test]
-fn a_password_proven_for_an_older_secret_is_wrong_and_no_failure() {
+fn proof_for_old_secret_is_no_failure() {
     let mut world = World::with_accounts(&["ann"]);
     let outdated = world.log_in_action("ann", HERE);
     world.set_account("ann", "another");
@@ -84,7 +84,7 @@ fn a_password_proven_for_an_older_secret_is_wrong_and_no_failure() {
 }
 
 #[test]
-fn a_filed_secret_that_is_not_the_newest_does_not_count_as_filed() {
+fn only_newest_secret_counts_as_filed() {
     let mut world = World::with_accounts(&["ann"]);
     let account = world.id("ann");
     let secret_version = world
@@ -118,7 +118,7 @@ fn a_filed_secret_that_is_not_the_newest_does_not_count_as_filed() {
 }
 
 #[test]
-fn a_password_proven_before_its_secret_became_stronger_still_logs_in() {
+fn proof_before_upgrade_still_logs_in() {
     let mut world = World::with_accounts(&["ann"]);
     let mut upgrade = world.log_in_action("ann", HERE);
     let proven_before = upgrade.clone();

@@ -8,7 +8,7 @@ use super::world::{ELSEWHERE, HERE, TEN_YEARS_MS, World};
 const LOCKED: Outcome<'static> = Outcome::Locked { seconds_left: 60 };
 
 #[test]
-fn the_third_failure_blocks_over_all_connections() {
+fn third_failure_blocks_over_all_connections() {
     let mut world = World::with_accounts(&["ann"]);
     assert_eq!(world.fail(1, "ann", HERE), Outcome::PasswordNeeded);
     assert_eq!(world.fail(2, "ann", HERE), Outcome::PasswordNeeded);
@@ -18,7 +18,7 @@ fn the_third_failure_blocks_over_all_connections() {
 }
 
 #[test]
-fn failures_count_over_the_worker_sessions_of_workers() {
+fn failures_count_over_worker_sessions_of_workers() {
     let mut world = World::with_accounts(&["ann"]);
     world.fail(1, "ann", HERE);
     world.fail(2, "ann", HERE);
@@ -35,7 +35,7 @@ fn failures_count_over_the_worker_sessions_of_workers() {
 }
 
 #[test]
-fn a_block_is_of_one_user_from_one_address() {
+fn block_is_per_user_and_address() {
     let mut world = World::with_accounts(&["ann", "bob"]);
     world.block("ann");
     assert_eq!(world.look_up("bob"), Outcome::PasswordNeeded);
@@ -46,7 +46,7 @@ fn a_block_is_of_one_user_from_one_address() {
 }
 
 #[test]
-fn a_block_holds_for_right_passwords_and_is_not_prolonged_by_wrong_ones() {
+fn block_is_not_prolonged() {
     let mut world = World::with_accounts(&["ann"]);
     world.block("ann");
     world.pass_ms(59_001);
@@ -61,7 +61,7 @@ fn a_block_holds_for_right_passwords_and_is_not_prolonged_by_wrong_ones() {
 }
 
 #[test]
-fn a_block_is_said_before_connected() {
+fn block_is_said_before_connected() {
     let mut world = World::with_online(&["ann"]);
     assert_eq!(world.look_up("ann"), Outcome::AlreadyLoggedIn);
     world.block("ann");
@@ -71,7 +71,7 @@ fn a_block_is_said_before_connected() {
 }
 
 #[test]
-fn a_right_password_clears_the_failures_of_its_address_only() {
+fn login_clears_failures_of_its_address() {
     let mut world = World::with_accounts(&["ann"]);
     for address in [HERE, ELSEWHERE, HERE, ELSEWHERE] {
         assert_eq!(world.fail(1, "ann", address), Outcome::PasswordNeeded);
@@ -82,7 +82,7 @@ fn a_right_password_clears_the_failures_of_its_address_only() {
 }
 
 #[test]
-fn a_right_password_clears_even_if_the_user_is_connected() {
+fn refused_login_clears_failures_too() {
     let mut world = World::with_online(&["ann"]);
     world.fail(1, "ann", HERE);
     world.fail(1, "ann", HERE);
@@ -91,7 +91,7 @@ fn a_right_password_clears_even_if_the_user_is_connected() {
 }
 
 #[test]
-fn a_password_that_was_right_once_clears_nothing() {
+fn password_that_was_right_once_clears_nothing() {
     let mut world = World::with_accounts(&["ann"]);
     world.fail(1, "ann", HERE);
     world.fail(1, "ann", HERE);
@@ -102,7 +102,7 @@ fn a_password_that_was_right_once_clears_nothing() {
 }
 
 #[test]
-fn failures_older_than_the_block_time_are_forgotten() {
+fn failures_older_than_block_time_are_forgotten() {
     let mut world = World::with_accounts(&["ann"]);
     world.fail(1, "ann", HERE);
     world.pass_ms(30_000);
@@ -113,7 +113,7 @@ fn failures_older_than_the_block_time_are_forgotten() {
 }
 
 #[test]
-fn the_end_of_a_block_clears_the_failures_before_it() {
+fn end_of_block_clears_failures_before_it() {
     let mut world = World::with_accounts(&["ann"]);
     world.block("ann");
     world.pass_ms(60_000);
@@ -123,7 +123,7 @@ fn the_end_of_a_block_clears_the_failures_before_it() {
 }
 
 #[test]
-fn wall_clock_jumps_of_ten_years_change_no_block_within_a_boot() {
+fn clock_jumps_change_no_block() {
     let mut world = World::with_accounts(&["ann"]);
     world.block("ann");
     for jump_ms in [TEN_YEARS_MS, -2 * TEN_YEARS_MS, TEN_YEARS_MS] {
@@ -135,7 +135,7 @@ fn wall_clock_jumps_of_ten_years_change_no_block_within_a_boot() {
 }
 
 #[test]
-fn across_boots_a_block_lasts_by_wall_time_and_never_longer_than_it_was() {
+fn block_never_grows_across_boots() {
     let mut world = World::with_accounts(&["ann"]);
     world.block("ann");
     world.boot_after_wall_ms(20_000);
@@ -147,7 +147,7 @@ fn across_boots_a_block_lasts_by_wall_time_and_never_longer_than_it_was() {
 }
 
 #[test]
-fn failures_and_blocks_outlive_the_process() {
+fn failures_and_blocks_outlive_process() {
     let mut world = World::with_accounts(&["ann", "bob"]);
     world.block("ann");
     world.fail(1, "bob", HERE);

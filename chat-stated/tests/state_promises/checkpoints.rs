@@ -27,7 +27,7 @@ fn what_was_read_leaves_no_record() {
 }
 
 #[test]
-fn records_follow_the_queues() {
+fn records_follow_queues() {
     let names: Vec<String> = (0..256).map(|number| format!("u{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = World::with_online(&names);

@@ -5,7 +5,7 @@ use chat_model::{MessageNumber, Outcome};
 use super::world::{ALL, SENT, TEN_YEARS_MS, World, sent_but_for};
 
 #[test]
-fn a_broadcast_reaches_accounts_that_are_offline_but_not_the_sender_nor_those_made_later() {
+fn broadcast_reaches_offline_accounts() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.set_account("offline", "offline");
     assert_eq!(world.broadcast(0, "to all"), SENT);
@@ -20,7 +20,7 @@ fn a_broadcast_reaches_accounts_that_are_offline_but_not_the_sender_nor_those_ma
 }
 
 #[test]
-fn a_message_to_a_name_made_later_does_not_wait_for_it() {
+fn message_does_not_wait_for_new_name() {
     let mut world = World::with_online(&["ann"]);
     assert_eq!(world.send(0, &["bob"], "early"), sent_but_for(&["bob"]));
     world.set_account("bob", "bob");
@@ -28,7 +28,7 @@ fn a_message_to_a_name_made_later_does_not_wait_for_it() {
 }
 
 #[test]
-fn a_name_given_twice_gets_the_message_once_and_the_sender_may_be_one() {
+fn repeated_recipient_gets_one_message() {
     let mut world = World::with_online(&["ann", "bob"]);
     assert_eq!(world.send(0, &["bob", "ann", "bob", "ann"], "once"), SENT);
     assert_eq!(world.queue("bob"), ["once"]);
@@ -37,7 +37,7 @@ fn a_name_given_twice_gets_the_message_once_and_the_sender_may_be_one() {
 }
 
 #[test]
-fn unknown_names_are_told_in_their_order_each_once_and_the_known_get_the_message() {
+fn unknown_names_are_listed_once() {
     let mut world = World::with_online(&["ann", "bob"]);
     let names = ["zoe", "bob", "cy", "zoe", "abe", "cy"];
     assert_eq!(
@@ -48,7 +48,7 @@ fn unknown_names_are_told_in_their_order_each_once_and_the_known_get_the_message
 }
 
 #[test]
-fn messages_stand_in_the_order_in_which_they_were_taken() {
+fn messages_keep_their_order() {
     let mut world = World::with_online(&["ann", "bob", "cy"]);
     world.send(0, &["cy"], "1");
     world.broadcast(1, "2");
@@ -60,7 +60,7 @@ fn messages_stand_in_the_order_in_which_they_were_taken() {
 }
 
 #[test]
-fn a_message_has_the_wall_time_at_which_it_was_taken() {
+fn message_has_its_acceptance_time() {
     let mut world = World::with_online(&["ann"]);
     world.jump_wall_ms(-TEN_YEARS_MS);
     world.send(0, &["ann"], "long ago");
@@ -72,7 +72,7 @@ fn a_message_has_the_wall_time_at_which_it_was_taken() {
 }
 
 #[test]
-fn times_rise_whatever_the_clock_does() {
+fn times_rise_whatever_clock_does() {
     let mut world = World::with_online(&["ann"]);
     let jumps_ms = [0, 0, TEN_YEARS_MS, -2 * TEN_YEARS_MS, 1];
     for jump_ms in jumps_ms {
@@ -89,7 +89,7 @@ fn times_rise_whatever_the_clock_does() {
 }
 
 #[test]
-fn when_one_queue_is_full_nobody_gets_the_message() {
+fn full_queue_refuses_for_all() {
     let mut world = World::with_online(&["ann", "bob", "cy"]);
     world.configure(|limits| {
         limits.queue_messages = 2;
@@ -103,7 +103,7 @@ fn when_one_queue_is_full_nobody_gets_the_message() {
 }
 
 #[test]
-fn one_sender_cannot_fill_a_queue_for_the_others() {
+fn one_sender_cannot_fill_queue_for_others() {
     let mut world = World::with_online(&["ann", "bob", "cy"]);
     world.configure(|limits| {
         limits.queue_messages = 4;
@@ -116,7 +116,7 @@ fn one_sender_cannot_fill_a_queue_for_the_others() {
 }
 
 #[test]
-fn what_tcp_received_does_not_count_until_the_connection_ends() {
+fn acknowledged_messages_stay_until_close() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.configure(|limits| {
         limits.queue_messages = 1;
@@ -143,7 +143,7 @@ fn what_tcp_received_does_not_count_until_the_connection_ends() {
 }
 
 #[test]
-fn broadcasts_have_a_budget_of_their_own() {
+fn broadcasts_have_budget_of_their_own() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.configure(|limits| {
         limits.queue_messages = 0;
@@ -163,7 +163,7 @@ fn broadcasts_have_a_budget_of_their_own() {
 }
 
 #[test]
-fn one_sender_makes_so_many_broadcasts_a_minute() {
+fn one_sender_makes_so_many_broadcasts_minute() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.configure(|limits| limits.broadcasts_per_minute = 2);
     assert_eq!(world.broadcast(0, "1"), SENT);
@@ -178,7 +178,7 @@ fn one_sender_makes_so_many_broadcasts_a_minute() {
 }
 
 #[test]
-fn the_cursor_never_goes_beyond_what_exists_nor_back() {
+fn cursor_stays_within_messages() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.send(0, &["bob"], "1");
     world.progress(1, u64::MAX, u64::MAX);
@@ -193,7 +193,7 @@ fn the_cursor_never_goes_beyond_what_exists_nor_back() {
 }
 
 #[test]
-fn a_message_leaves_one_queue_when_that_reader_has_it_and_memory_when_all_have() {
+fn message_is_freed_after_last_reader() {
     let mut world = World::with_online(&["ann", "bob", "cy"]);
     world.send(0, &["bob", "cy"], "1");
     world.broadcast(0, "2");

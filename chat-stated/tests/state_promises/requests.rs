@@ -7,7 +7,7 @@ use chat_stated::state::MAX_REQUESTS_IN_FLIGHT;
 use super::world::{SENT, World, register_action, send_action, sent_but_for};
 
 #[test]
-fn a_repeated_request_gets_its_first_decision_and_changes_nothing() {
+fn repeated_request_changes_nothing() {
     let mut world = World::with_online(&["ann", "bob"]);
     let line = (1, 0, 1_000);
     let names = ["bob", "zoe"];
@@ -23,7 +23,7 @@ fn a_repeated_request_gets_its_first_decision_and_changes_nothing() {
 }
 
 #[test]
-fn a_repeated_logout_is_answered_as_one() {
+fn repeated_logout_is_answered_as_one() {
     let mut world = World::with_online(&["ann"]);
     let line = (1, 0, 1_000);
     let first = world.request_at(line, 0, Action::LogOut);
@@ -35,7 +35,7 @@ fn a_repeated_logout_is_answered_as_one() {
 }
 
 #[test]
-fn an_answer_that_the_worker_has_is_forgotten_and_its_request_never_done_again() {
+fn confirmed_answer_is_forgotten() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.request_at((1, 0, 1_000), 0, send_action(&["bob"], "1"));
     world.request_at((1, 0, 1_010), 1_000, send_action(&["bob"], "2"));
@@ -47,7 +47,7 @@ fn an_answer_that_the_worker_has_is_forgotten_and_its_request_never_done_again()
 }
 
 #[test]
-fn a_connection_has_a_bounded_number_of_answers_the_worker_may_ask_for() {
+fn kept_answers_are_bounded() {
     let mut world = World::with_accounts(&["ann"]);
     for offset in 1..=MAX_REQUESTS_IN_FLIGHT as u64 {
         let decision = world.request_at((1, 0, offset), 0, register_action("ann"));

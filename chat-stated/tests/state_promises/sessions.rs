@@ -18,7 +18,7 @@ fn who_is_logged_in_anywhere_is_connected() {
 }
 
 #[test]
-fn a_connection_has_one_session_at_most() {
+fn connection_has_one_session_at_most() {
     let mut world = World::with_online(&["ann"]);
     world.set_account("bob", "bob");
     assert_eq!(world.log_in(0, "bob"), Outcome::Refused);
@@ -28,7 +28,7 @@ fn a_connection_has_one_session_at_most() {
 }
 
 #[test]
-fn nobody_acts_without_a_session() {
+fn nobody_acts_without_session() {
     let mut world = World::with_accounts(&["ann"]);
     assert_eq!(world.send(1, &["ann"], "hello"), Outcome::Refused);
     assert_eq!(world.broadcast(1, "hello"), Outcome::Refused);
@@ -38,7 +38,7 @@ fn nobody_acts_without_a_session() {
 }
 
 #[test]
-fn the_end_of_a_worker_session_logs_out_its_users_and_no_others() {
+fn worker_session_end_logs_out_users() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.set_account("cy", "cy");
     world.begin_worker_session();
@@ -56,7 +56,7 @@ fn the_end_of_a_worker_session_logs_out_its_users_and_no_others() {
 }
 
 #[test]
-fn a_worker_session_that_ended_cannot_act_and_is_never_given_out_again() {
+fn ended_worker_session_cannot_act() {
     let mut world = World::with_online(&["ann"]);
     world.send(0, &["ann"], "kept");
     world.apply(Entry::EndWorkerSession {
@@ -77,7 +77,7 @@ fn a_worker_session_that_ended_cannot_act_and_is_never_given_out_again() {
 }
 
 #[test]
-fn closing_a_connection_logs_its_user_out_and_forgets_it() {
+fn close_logs_out_and_forgets() {
     let mut world = World::with_online(&["ann"]);
     world.close(0);
     assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
@@ -85,7 +85,7 @@ fn closing_a_connection_logs_its_user_out_and_forgets_it() {
 }
 
 #[test]
-fn sessions_outlive_the_process() {
+fn sessions_outlive_process() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.restart();
     assert_eq!(world.online(), "ann bob");
@@ -101,7 +101,7 @@ fn users_online_are_sorted() {
 }
 
 #[test]
-fn last_counts_from_the_end_of_the_session() {
+fn last_counts_from_end_of_session() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.set_account("never", "never");
     world.pass_ms(600_000);
@@ -119,7 +119,7 @@ fn last_counts_from_the_end_of_the_session() {
 }
 
 #[test]
-fn a_list_in_pieces_has_all_who_stayed() {
+fn list_in_pieces_has_all_who_stayed() {
     let names: Vec<String> = (0..100).map(|number| format!("u{number:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     // Every other one has left.

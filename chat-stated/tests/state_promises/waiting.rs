@@ -11,7 +11,7 @@ const ANY_PART: u32 = 10_000;
 const LETTER: u64 = MESSAGE_BYTES + 1 + READER_BYTES;
 
 #[test]
-fn what_waits_is_refused_beyond_a_budget() {
+fn what_waits_is_refused_beyond_budget() {
     let mut world = World::with_online(&["ann", "bob", "cy"]);
     world.limit_waiting(2 * LETTER + SHARE_BYTES, ANY_PART);
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
@@ -30,7 +30,7 @@ fn what_waits_is_refused_beyond_a_budget() {
 }
 
 #[test]
-fn one_sender_has_a_share_of_what_is_free() {
+fn sender_has_share_of_free_budget() {
     let mut world = World::with_online(&["ann", "bob", "cy"]);
     world.limit_waiting(10 * LETTER, 20);
     assert_eq!(world.send(0, &["bob"], "1"), SENT);
@@ -62,7 +62,7 @@ fn many_greedy_senders_leave_room_for_another() {
 }
 
 #[test]
-fn each_reader_of_a_group_counts() {
+fn each_reader_of_group_counts() {
     let mut world = World::with_online(&["ann", "bob", "cy", "dan"]);
     let group = MESSAGE_BYTES + 1 + 3 * READER_BYTES;
     world.limit_waiting(2 * group + 3 * SHARE_BYTES - 1, ANY_PART);
@@ -73,7 +73,7 @@ fn each_reader_of_a_group_counts() {
 }
 
 #[test]
-fn a_smaller_budget_keeps_what_waits() {
+fn smaller_budget_keeps_what_waits() {
     let mut world = World::with_online(&["ann", "bob"]);
     for text in ["1", "2", "3"] {
         assert_eq!(world.send(0, &["bob"], text), SENT);
@@ -88,7 +88,7 @@ fn a_smaller_budget_keeps_what_waits() {
 
 /// What TCP has acknowledged counts no longer against a queue, but is in memory all the same.
 #[test]
-fn what_tcp_has_takes_its_place_until_confirmed() {
+fn acknowledged_message_counts_until_confirmed() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.limit_waiting(LETTER + SHARE_BYTES, ANY_PART);
     assert_eq!(world.send(0, &["bob"], "1"), SENT);

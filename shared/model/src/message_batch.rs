@@ -51,8 +51,8 @@ impl BatchedMessage<'_> {
 }
 
 impl MessageBatch {
-    /// Lines by rising offset, however many bytes they have. `None` where a line cannot be told to follow the one before,
-    /// or has no recipients, and where there are more than [`MAX_BATCHED_MESSAGES`].
+    /// Lines by rising offset, however many bytes they have. `None` where a line cannot be told to follow the one
+    /// before, or has no recipients, and where there are more than [`MAX_BATCHED_MESSAGES`].
     pub fn of<'a>(
         lines: impl IntoIterator<Item = (StreamOffset, Names<'a>, &'a str)>,
     ) -> Option<Self> {
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_too_far_behind_does_not_fit() {
+    fn line_too_far_behind_does_not_fit() {
         assert_eq!(batch(&LINES), None);
         assert_eq!(batch(&[LINES[1], LINES[0]]), None);
         assert_eq!(batch(&[LINES[0], LINES[0]]), None);

@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_held_a_password_is_wiped_once_it_is_written_or_read() {
+    fn password_buffers_are_wiped() {
         let mut writer = FrameWriter::default();
         writer.push_frame(b"password");
         writer.wipe_when_written();

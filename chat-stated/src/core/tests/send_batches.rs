@@ -82,7 +82,7 @@ fn they_are_one_entry_and_one_answer() {
 }
 
 #[test]
-fn what_waits_for_the_sender_comes_with_the_first_answer() {
+fn waiting_messages_come_with_first_answer() {
     let mut worker = with_bob();
     worker.core.batches.push(Entry::Request {
         name: RequestName {
@@ -116,7 +116,7 @@ fn what_waits_for_the_sender_comes_with_the_first_answer() {
 }
 
 #[test]
-fn each_is_answered_by_itself_where_the_answers_differ() {
+fn different_answers_are_sent_separately() {
     let mut worker = with_bob();
     let limits = Limits {
         queue_messages: 4,
@@ -144,7 +144,7 @@ fn each_is_answered_by_itself_where_the_answers_differ() {
 }
 
 #[test]
-fn what_somebody_writes_to_himself_comes_with_its_own_answer() {
+fn own_message_comes_with_its_answer() {
     let mut worker = with_bob();
     worker.send(&lines(&[
         (10, "ann", "a"),
@@ -165,7 +165,7 @@ fn what_somebody_writes_to_himself_comes_with_its_own_answer() {
 }
 
 #[test]
-fn those_that_come_again_are_answered_again_and_not_done_again() {
+fn repeated_batch_is_not_done_again() {
     let mut worker = with_bob();
     worker.send(&lines(&THREE[..2]));
     let batch = worker.submitted().unwrap();
@@ -185,7 +185,7 @@ fn those_that_come_again_are_answered_again_and_not_done_again() {
 }
 
 #[test]
-fn those_that_came_twice_before_they_were_decided_are_done_once() {
+fn batch_sent_twice_is_done_once() {
     let mut worker = with_bob();
     worker.send(&lines(&THREE));
     worker.send(&lines(&THREE));
@@ -197,7 +197,7 @@ fn those_that_came_twice_before_they_were_decided_are_done_once() {
 }
 
 #[test]
-fn each_is_refused_where_the_disk_is_full() {
+fn each_is_refused_where_disk_is_full() {
     let mut worker = with_bob();
     worker.send(&lines(&THREE));
     let refused = worker.submitted().unwrap();
@@ -214,7 +214,7 @@ fn each_is_refused_where_the_disk_is_full() {
 }
 
 #[test]
-fn a_worker_that_sends_what_no_client_can_write_is_cut_off() {
+fn worker_with_impossible_text_is_closed() {
     for (names, text) in [
         ("bob", "two\nlines"),
         ("bob", ""),
@@ -237,7 +237,7 @@ fn a_worker_that_sends_what_no_client_can_write_is_cut_off() {
 
 /// Refusals are told, counted and said, and what was refused is not stored.
 #[test]
-fn what_may_wait_is_refused_when_it_is_used_up() {
+fn exhausted_waiting_budget_refuses() {
     let mut worker = with_bob();
     let waiting = WaitingLimits {
         bytes: 900,

@@ -189,7 +189,7 @@ impl Reader {
 }
 
 #[test]
-fn nothing_overtakes_a_pending_page() {
+fn nothing_overtakes_pending_page() {
     let mut reader = Reader::of(&["first", "second"]);
     reader.as_if_nothing_was_sent();
     let promised = || Told::Reply {

@@ -219,7 +219,7 @@ fn golden_bytes_of_every_entry() {
 }
 
 #[test]
-fn batches_of_formats_1_to_3_are_read() {
+fn formats_1_to_3_are_read() {
     for (entry, golden) in entries() {
         let wanted = batch(vec![entry]);
         let mut body = encoded(&batch(vec![]));
@@ -251,7 +251,7 @@ fn golden_bytes_of_digest_and_log_base() {
 }
 
 #[test]
-fn a_digest_covers_content_place_and_predecessor() {
+fn digest_covers_content_place_and_predecessor() {
     let digest = Digest::of(LogIndex(2), Digest::START, b"body");
     assert_ne!(digest, Digest::of(LogIndex(3), Digest::START, b"body"));
     assert_ne!(digest, Digest::of(LogIndex(2), digest, b"body"));
@@ -261,7 +261,7 @@ fn a_digest_covers_content_place_and_predecessor() {
 }
 
 #[test]
-fn a_body_of_another_format_is_told_from_a_broken_one() {
+fn other_format_differs_from_damage() {
     let mut body = encoded(&batch(vec![request(Action::LogOut)]));
     body.push(0);
     assert_eq!(decode(&body), Err(FormatError::Malformed));
@@ -273,7 +273,7 @@ fn a_body_of_another_format_is_told_from_a_broken_one() {
 }
 
 #[test]
-fn a_length_beyond_the_limit_allocates_nothing() {
+fn length_beyond_limit_allocates_nothing() {
     let mut body = encoded(&batch(vec![]));
     body.pop();
     body.extend_from_slice(&[0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
@@ -281,7 +281,7 @@ fn a_length_beyond_the_limit_allocates_nothing() {
 }
 
 #[test]
-fn a_batch_that_is_too_large_leaves_the_buffer_as_it_was() {
+fn oversized_batch_leaves_buffer_unchanged() {
     let text = "x".repeat(MAX_BODY_BYTES);
     let mut body = b"before".to_vec();
     let result = encode(

@@ -59,7 +59,7 @@ fn fixtures_are_written_again_byte_for_byte() {
 }
 
 #[test]
-fn golden_bytes_of_a_header() {
+fn golden_bytes_of_header() {
     let outcomes = [
         Outcome::PasswordNeeded,
         Outcome::NameUnavailable,
