@@ -45,7 +45,7 @@ pub enum TextError<E> {
     /// A page was read, and does not hold what it must.
     #[error("page {page} of texts: {what}")]
     Damaged {
-        /// Which.
+        /// Its number.
         page: u64,
         /// What is wrong with it.
         what: &'static str,
@@ -139,7 +139,7 @@ pub enum GatheredText {
     Placed(TextPlace),
 }
 
-/// A new page, some texts of which are still to be fetched from old ones.
+/// A new page. Some of its texts are still to be fetched from old ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gathering {
     /// In the order in which they are to stand on the page.

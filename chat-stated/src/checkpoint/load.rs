@@ -38,7 +38,7 @@ impl CheckpointStore {
         Self::open_into(dir, &mut Everything(load))
     }
 
-    /// The same for who may not want all texts. Those that are not wanted are checked when they are read.
+    /// The same for a caller that does not want all texts. A text that is not wanted is checked when it is read.
     pub fn open_into(dir: &Path, sink: &mut impl RecordSink) -> Result<Loaded, StorageError> {
         make_directory(dir)?;
         let database = match Database::open(dir, &CHECKPOINT)? {

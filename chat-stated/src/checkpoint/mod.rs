@@ -80,7 +80,7 @@ pub enum CheckpointEvent {
         /// Its position.
         position: LogIndex,
     },
-    /// The disk has no room. The checkpoint before is still the current one. The changes come back: the next
+    /// The disk is full. The checkpoint before is still the current one. The changes come back: the next
     /// checkpoint has to begin with them.
     NoRoom {
         /// As it was given.

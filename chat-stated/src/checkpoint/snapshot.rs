@@ -1,4 +1,4 @@
-//! The checkpoint as it was at one moment, for a backup and for whoever only checks it.
+//! The checkpoint as it was at one moment, for backups and for checks.
 
 use std::path::Path;
 

@@ -27,7 +27,7 @@ pub enum TextEvent {
 /// Takes what was read. Called from the reader's own thread; must not block.
 pub type TextSink = Box<dyn FnMut(TextEvent) + Send>;
 
-/// The thread. Bounds nothing that is asked of it: whoever asks bounds what is under way.
+/// The thread. It does not bound its requests: the caller bounds what is under way.
 #[derive(Debug)]
 pub struct TextReader {
     requests: Option<Sender<(u64, Vec<TextPlace>)>>,

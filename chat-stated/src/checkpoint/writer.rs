@@ -13,7 +13,7 @@ use super::{Change, Checkpoint, CheckpointEvent, CheckpointSink};
 use crate::database::StorageError;
 use crate::text_page::Content;
 
-/// How long somebody who reads the file is waited for at a time.
+/// Pause before the next try while a backup reads the file.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The thread that writes checkpoints. When it is dropped, a checkpoint that is not written yet is given up.
@@ -99,7 +99,7 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Deletes leftovers and gives space back, as far as there is room to do so.
+    /// Deletes leftovers and gives space back, as far as the disk has space for that.
     fn tidy(&mut self) -> Result<(), StorageError> {
         loop {
             let result = match self.store.sweep_slice() {
@@ -129,7 +129,7 @@ pub(super) struct CheckpointWriting {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The file says an older format: one who knows only that must not take for damage what is to come.
+    /// The file names an older format. A program that knows only that one would report newer records as damage.
     RaiseFormat,
     /// Rows that an earlier attempt left have to go first: they would become current with this one.
     Sweep,

@@ -1,6 +1,6 @@
-//! A mark in the state directory: the disk failed, and what the system's memory shows of the files may not be on it.
+//! A note in the state directory: the disk failed, and what the system's memory shows of the files may not be on it.
 //!
-//! After a failed sync the kernel takes the pages for clean: they can be read, a later sync says nothing, and a
+//! After a failed sync the kernel marks the pages as clean: they can be read, a later sync says nothing, and a
 //! power cut loses them. So the process ends, and the next one writes everything to fresh files. What tells
 //! it so is this file, which need not be durable: it is there as long as the pages it warns of. A power cut
 //! that takes it away takes them, too, and what is read then is on the disk.
@@ -14,7 +14,7 @@ use super::{StorageError, is_there, sync_directory};
 
 const FILE_NAME: &str = "disk-failed";
 
-/// Sets the mark.
+/// Leaves the note.
 pub(crate) fn note(dir: &Path) {
     let path = dir.join(FILE_NAME);
     let result = OpenOptions::new()
@@ -32,12 +32,12 @@ pub(crate) fn note(dir: &Path) {
     }
 }
 
-/// Whether the mark is set.
+/// Whether the note is there.
 pub(crate) fn is_noted(dir: &Path) -> Result<bool, StorageError> {
     is_there(&dir.join(FILE_NAME))
 }
 
-/// Takes the mark away, once everything is in fresh files.
+/// Removes the note, once everything is in fresh files.
 pub(crate) fn clear(dir: &Path) -> Result<(), StorageError> {
     let path = dir.join(FILE_NAME);
     match fs::remove_file(&path) {

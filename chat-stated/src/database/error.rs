@@ -225,7 +225,7 @@ impl StorageError {
         }
     }
 
-    /// Whether more room on the disk would have helped.
+    /// Whether more free space would have helped.
     pub fn is_no_room(&self) -> bool {
         self.no_room().is_some()
     }

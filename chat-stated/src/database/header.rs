@@ -1,6 +1,6 @@
 //! The header of a SQLite database file: what of it must be as it was made. Pure.
 //!
-//! SQLite has no checksum over it, and takes many a wrong byte of it for another kind of file, or for none.
+//! SQLite has no checksum over it, and reads many a wrong byte of it as another kind of file, or as none.
 
 /// Bytes of the header.
 pub(crate) const HEADER_BYTES: usize = 100;

@@ -1,6 +1,6 @@
 //! Looks through a SQLite write-ahead log before SQLite does. Pure: bytes in, a verdict out.
 //!
-//! SQLite takes the first frame whose checksum is wrong for the end of the log. After a power cut that is
+//! SQLite treats the first frame with a wrong checksum as the end of the log. After a power cut that is
 //! right: the last transaction may be torn. In the middle of the log it is damage, and SQLite would silently
 //! drop everything behind it. Every transaction here is synced before the next is begun
 //! (synchronous=FULL), so frames that were written after a commit behind the bad frame prove damage.

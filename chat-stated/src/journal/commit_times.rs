@@ -1,4 +1,4 @@
-//! How long commits take: whoever asks for a change waits for one, or for two.
+//! How long commits take. A request that changes something waits for one of them, or for two.
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 //!
 //! What is torn off the end of a log by a power cut and what is cut off by damage look the same. So after
 //! every commit its position is written here, without a sync: it is never ahead of the journal, survives
-//! the death of the process, and most often a power cut. A journal that ends before its mark has lost
+//! the death of the process, and most often a power cut. A journal that ends before this position has lost
 //! batches that were acknowledged.
 //!
 //! The position stands in two files, so that one that is deleted, emptied or put back from an older copy hides

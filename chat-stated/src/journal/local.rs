@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_millis(2);
 /// So often it is looked whether the files still have their names while nothing is committed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// How often the log says that a batch found no room.
+/// How often the log repeats that there was no space for a batch.
 const BETWEEN_TELLINGS: Duration = Duration::from_secs(60);
 
 enum Command {
@@ -32,7 +32,7 @@ enum Command {
     ForgetThrough(LogIndex),
 }
 
-/// A [`Journal`] in the state directory. Bounds nothing that is submitted: whoever submits bounds what is
+/// A [`Journal`] in the state directory. It does not bound what is submitted: the caller bounds what is
 /// under way. When it is dropped, what was submitted is committed first.
 #[derive(Debug)]
 pub struct LocalJournal {
@@ -164,7 +164,7 @@ impl Committer {
         let mut group = vec![(first, 0)];
         let forgets = self.is_forgetting();
         let mut written = self.write_group(&mut group, forgets);
-        // What is to be forgotten may be what had no room: it then goes apart, as the batches do.
+        // The truncation may be what needed too much space. Then it gets a transaction of its own, as the batches do.
         let goes_apart = forgets && matches!(&written, Err(error) if error.is_no_room());
         if goes_apart {
             self.store.roll_back()?;
@@ -200,7 +200,7 @@ impl Committer {
         Ok(())
     }
 
-    /// While there is no room, each batch may find none.
+    /// On a full disk every batch fails: logs that only now and then.
     fn tell_no_room(&mut self, error: &StorageError) {
         if self
             .told_no_room_at

@@ -19,12 +19,12 @@ const ADVICE_LOST: &str = "Batches that were acknowledged may be lost. Stop the 
      directory, and restore the state directory from a backup; or, to go on from the last checkpoint without them, \
      move journal.db, journal.db-wal, journal.db-shm, journal.mark and journal.mark2 away";
 
-/// What to do about a journal of which nobody can tell how long it was.
+/// What to do about a journal whose durable position is lost.
 const ADVICE_NO_MARK: &str = "Batches that were acknowledged may be missing at its end. Put journal.mark or journal.mark2 \
      back, or restore the state directory from a backup; or, to go on with what the journal has, run \
      `chat-stated accept-journal`";
 
-const FILE_IS_LOST: &str = "it is missing, but its mark is there";
+const FILE_IS_LOST: &str = "it is missing, but journal.mark is there";
 
 /// A batch that came out of the journal again.
 #[derive(Debug)]
@@ -249,7 +249,7 @@ pub(super) fn read_log_base(database: &Database) -> Result<LogBase, StorageError
         .and_then(|content| LogBase::decode(&content))
         .ok_or_else(|| {
             let what = "it is missing, or its checksum does not match its content";
-            StorageError::damaged(database.file(), "the anchor", what)
+            StorageError::damaged(database.file(), "the log base", what)
         })
 }
 

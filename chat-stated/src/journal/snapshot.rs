@@ -1,4 +1,4 @@
-//! The journal as it was at one moment, for a backup and for whoever only checks it.
+//! The journal as it was at one moment, for backups and for checks.
 
 use std::path::Path;
 

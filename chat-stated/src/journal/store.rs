@@ -109,7 +109,7 @@ impl BatchStore {
     }
 
     /// Begins a transaction. What may be forgotten up to `forget_through` goes first, a slice of it: it leaves its
-    /// room, and costs no sync of its own. The last durable batch stays behind as the anchor.
+    /// room, and costs no sync of its own. The last durable batch stays as the log base.
     pub(super) fn begin(&mut self, forget_through: Option<LogIndex>) -> Result<(), StorageError> {
         let added_before = std::mem::take(&mut self.added);
         crash_points::before_write(&self.database);

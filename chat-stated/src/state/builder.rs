@@ -30,7 +30,7 @@ pub enum RestoreError {
 }
 
 impl State {
-    /// Puts the messages of pages into the queues of those who wait for them, oldest first.
+    /// Puts the messages of pages into their readers' queues, oldest first.
     fn restore_messages(&mut self, pages: Vec<RestoredPage>) -> Result<(), RestoreError> {
         let cursors = self.sorted_cursors();
         let mut keys: Vec<_> = pages.iter().flat_map(|page| &page.keys).copied().collect();
@@ -59,7 +59,7 @@ impl State {
         Ok(())
     }
 
-    /// Puts a message back into the queues of those who have not had it; takes it out if there are none.
+    /// Puts a message back into the queues of readers who have not confirmed it; removes it if there are none.
     fn restore_message(
         &mut self,
         number: MessageNumber,
@@ -282,7 +282,7 @@ impl StateBuilder {
         Ok(())
     }
 
-    /// Takes the texts of a page that is there; they are kept if there is room.
+    /// Takes the texts of a page that is there; they are kept within the budget.
     fn add_texts_of(
         &mut self,
         index: PageIndex,

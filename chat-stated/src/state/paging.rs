@@ -13,9 +13,9 @@ use super::snapshot_sink::SnapshotSink;
 
 /// Messages put on one page of the checkpoint.
 const PAGE_MESSAGES: usize = 256;
-/// Bytes of text after which a page is full: whoever reads one text from the disk reads its page.
+/// Bytes of text after which a page is full: reading one text from the disk reads its whole page.
 const PAGE_BYTES: usize = 16 * 1024;
-/// A page of which less than this part still waits is given up, and what waits moves to a new one.
+/// A page is given up once less than this part of its messages waits. Those move to a new page.
 const PAGE_WORTH_KEEPING: usize = 4;
 /// A page of the checkpoint.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Page {
     pub(super) keys: Vec<(MessageNumber, MessageKey)>,
     /// How many of its messages wait.
     pub(super) waiting: usize,
-    /// How many messages it takes room for.
+    /// How many messages were written on it.
     pub(super) written: usize,
     /// The next snapshot, or the one under way, removes it.
     pub(super) is_given_up: bool,
