@@ -1,10 +1,10 @@
 //! Space on the disk that is held back: given up when the disk is full, so that what is small goes on, and taken
 //! again when there is room.
 //!
-//! How much is held back by default, 32 MiB, follows from what has to go on: one checkpoint of all that may have come into the
-//! journal since the last (16 MiB), the logs of both databases (1 MiB each before they are written back, a few at
-//! most), and the rest for some hundred thousand logins, logouts and cursors, for which the checkpoint makes
-//! room in the journal again.
+//! How much is held back by default, 32 MiB, follows from what has to go on: one checkpoint of all that may have come
+//! into the journal since the last (16 MiB), the logs of both databases (1 MiB each before they are written back, a few
+//! at most), and the rest for some hundred thousand logins, logouts and cursors, for which the checkpoint makes room in
+//! the journal again.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_finds_a_reset_behind_a_fin() {
+    fn look_finds_reset_behind_fin() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();

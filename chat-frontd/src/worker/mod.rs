@@ -43,8 +43,8 @@ pub struct WorkerSetup {
     pub warning: ChildWarning,
 }
 
-/// Serves clients until SIGTERM, or until the master is gone. An error means that this worker cannot go on. What it does
-/// not need for that is given up first.
+/// Serves clients until SIGTERM, or until the master is gone. An error means that this worker cannot go on. What it
+/// does not need for that is given up first.
 pub fn run(setup: WorkerSetup, mut sandbox: Sandbox) -> anyhow::Result<()> {
     let parent = setup.parent.try_clone()?;
     let settings = setup.settings.clone();

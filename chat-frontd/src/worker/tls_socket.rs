@@ -1,7 +1,7 @@
 //! What a client's socket does differently under TLS.
 //!
-//! The core sees plaintext, and what it is told of the kernel's queues is in plaintext too: written is what the kernel has
-//! the ciphertext of, acknowledged what stands in records that the client's TCP has as a whole.
+//! The core sees plaintext, and what it is told of the kernel's queues is in plaintext too: written is what the kernel
+//! has the ciphertext of, acknowledged what stands in records that the client's TCP has as a whole.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -83,7 +83,8 @@ impl ClientSocket {
         Alive::Yes
     }
 
-    /// As [`ClientSocket::write`] does without TLS. What is encrypted stays in the core's output until the kernel has all of it.
+    /// As [`ClientSocket::write`] does without TLS. What is encrypted stays in the core's output until the kernel has
+    /// all of it.
     pub(super) fn write_tls(&mut self, key: ClientKey, core: &mut Core) -> Alive {
         let (Some(tls), Some(output)) = (&mut self.tls, core.output(key)) else {
             return Alive::Yes;

@@ -1,5 +1,5 @@
-//! The applied state on disk: records by table and key, as they were at one position of the journal, but for the texts of
-//! messages that were read by the time it was written.
+//! The applied state on disk: records by table and key, as they were at one position of the journal, but for the texts
+//! of messages that were read by the time it was written.
 //!
 //! A checkpoint is the changes since the one before. It is written in slices, beside the current one, by a
 //! thread of its own; one small transaction then makes it current, and what it superseded is deleted in
@@ -88,8 +88,8 @@ pub enum CheckpointEvent {
         /// Why.
         cause: NoRoom,
     },
-    /// A page of texts that were to move to another is damaged. The checkpoint before is still the current one. The changes
-    /// come back: the next checkpoint has to begin with them, and to leave that page where it is.
+    /// A page of texts that were to move to another is damaged. The checkpoint before is still the current one. The
+    /// changes come back: the next checkpoint has to begin with them, and to leave that page where it is.
     DamagedTexts {
         /// Its number.
         page: u64,

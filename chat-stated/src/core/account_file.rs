@@ -132,8 +132,8 @@ impl Core {
         self.report_reload(false, Err(NO_ROOM.to_owned()), false);
     }
 
-    /// What came of the account file when it was last read, once what follows from it holds; told once. Where that waits for
-    /// room on the disk, whoever asked is told so at once, and what came of it in the end is told as well.
+    /// What came of the account file when it was last read, once what follows from it holds; told once. Where that
+    /// waits for room on the disk, whoever asked is told so at once, and what came of it in the end is told as well.
     pub fn take_reload_report(&mut self) -> Option<ReloadReport> {
         let waits_for_room = self.batches.next_retry_ms().is_some();
         let (batch, report) = self.appends.report.as_mut()?;

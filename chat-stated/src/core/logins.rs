@@ -138,7 +138,8 @@ impl Core {
         });
     }
 
-    /// An operator may have added a line of this name, and not yet said so: who has a line is not to be registered over.
+    /// An operator may have added a line of this name, and not yet said so: who has a line is not to be registered
+    /// over.
     fn look_for(&mut self, registration: Registration) {
         self.logins.last_ticket += 1;
         let ticket = self.logins.last_ticket;

@@ -149,16 +149,17 @@ pub struct CoreSettings {
     pub checkpoint_every_bytes: u64,
     /// A checkpoint is due after so many entries.
     pub checkpoint_every_entries: u64,
-    /// A checkpoint begins no sooner after the one before, unless several are due or too much text is in memory: what is
-    /// read within this never has to be written into one.
+    /// A checkpoint begins no sooner after the one before, unless several are due or too much text is in memory: what
+    /// is read within this never has to be written into one.
     pub checkpoint_interval_ms: u64,
-    /// A checkpoint takes messages so much later than all else, unless it is urgent: of one that is read within this time it has
-    /// no text. More than it takes until a message that was pushed counts as read, and less than the interval.
+    /// A checkpoint takes messages so much later than all else, unless it is urgent: of one that is read within this
+    /// time it has no text. More than it takes until a message that was pushed counts as read, and less than the
+    /// interval.
     pub checkpoint_reading_ms: u64,
     /// It does so if more messages than this wait.
     pub checkpoint_few_messages: usize,
-    /// A checkpoint is due when it would give back so many pages of messages. One that was read takes next to nothing in
-    /// the journal, so that nothing else would tell that the disk can shrink.
+    /// A checkpoint is due when it would give back so many pages of messages. One that was read takes next to nothing
+    /// in the journal, so that nothing else would tell that the disk can shrink.
     pub checkpoint_every_given_up_pages: usize,
     /// Bytes of text that may be in memory. Texts beyond that are dropped once a checkpoint has them, and read from it.
     pub resident_text_bytes: u64,
@@ -299,8 +300,8 @@ impl Core {
         }
     }
 
-    /// Whether the account file was taken in, it is known whether the disk has room, and workers can be served. A disk that
-    /// is full stops nobody from reading.
+    /// Whether the account file was taken in, it is known whether the disk has room, and workers can be served. A disk
+    /// that is full stops nobody from reading.
     pub fn is_ready(&self) -> bool {
         self.space.is_known()
             && self.appends.is_settled()

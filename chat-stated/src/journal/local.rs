@@ -17,8 +17,8 @@ use crate::entry::Batch;
 const GROUP_BATCHES: usize = 256;
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
-/// After so long without a batch nobody is kept waiting by a slice of housekeeping, which takes several syncs. Meanwhile what is
-/// forgotten goes with the batches.
+/// After so long without a batch nobody is kept waiting by a slice of housekeeping, which takes several syncs.
+/// Meanwhile what is forgotten goes with the batches.
 const IDLE: Duration = Duration::from_millis(2);
 
 /// So often it is looked whether the files still have their names while nothing is committed.

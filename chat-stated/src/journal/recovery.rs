@@ -20,8 +20,8 @@ const ADVICE_LOST: &str = "Batches that were acknowledged may be lost. Stop the 
      move journal.db, journal.db-wal, journal.db-shm, journal.mark and journal.mark2 away";
 
 /// What to do about a journal whose durable position is lost.
-const ADVICE_NO_MARK: &str = "Batches that were acknowledged may be missing at its end. Put journal.mark or journal.mark2 \
-     back, or restore the state directory from a backup; or, to go on with what the journal has, run \
+const ADVICE_NO_MARK: &str = "Batches that were acknowledged may be missing at its end. Put journal.mark or \
+     journal.mark2 back, or restore the state directory from a backup; or, to go on with what the journal has, run \
      `chat-stated accept-journal`";
 
 const FILE_IS_LOST: &str = "it is missing, but journal.mark is there";
@@ -85,7 +85,8 @@ impl CheckedJournal {
         })
     }
 
-    /// Whether it is, or will be, a journal that was begun in place of one that is gone, behind the checkpoint at this position.
+    /// Whether it is, or will be, a journal that was begun in place of one that is gone, behind the checkpoint at this
+    /// position.
     pub fn begins_anew_after(&self, checkpoint: LogIndex) -> Result<bool, StorageError> {
         match &self.database {
             Some(database) => Ok(read_log_base(database)?.begins_anew_after(checkpoint)),
@@ -93,9 +94,9 @@ impl CheckedJournal {
         }
     }
 
-    /// Checks what is left to check, of a journal that no daemon uses: chain and end. Hands over what stands after `from`, the position
-    /// of the checkpoint; without one, of a damaged checkpoint, nothing. Returns the last position and the number of
-    /// batches; nothing if there is no file and nothing says that there was one.
+    /// Checks what is left to check, of a journal that no daemon uses: chain and end. Hands over what stands after
+    /// `from`, the position of the checkpoint; without one, of a damaged checkpoint, nothing. Returns the last position
+    /// and the number of batches; nothing if there is no file and nothing says that there was one.
     pub fn check(
         self,
         from: Option<LogIndex>,
@@ -127,8 +128,8 @@ impl CheckedJournal {
         Ok(Some((last.position, batches)))
     }
 
-    /// Takes the journal for whole as it is, though nothing says how far it went: whoever wants that has been told what may be
-    /// missing. Everything else is checked as ever. Returns the last position.
+    /// Takes the journal for whole as it is, though nothing says how far it went: whoever wants that has been told what
+    /// may be missing. Everything else is checked as ever. Returns the last position.
     pub fn accept(self) -> Result<LogIndex, StorageError> {
         let Some(database) = &self.database else {
             let missing = io::ErrorKind::NotFound.into();

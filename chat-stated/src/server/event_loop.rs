@@ -391,8 +391,8 @@ impl EventLoop {
 fn warning_of_limits(limits: &SystemLimits) -> ChildWarning {
     let file_size = limits.file_bytes.map_or_else(String::new, |bytes| {
         format!(
-            "the system allows no file of more than {} KiB (ulimit -f, LimitFSIZE=): messages are refused when the state's \
-             files come near that",
+            "the system allows no file of more than {} KiB (ulimit -f, LimitFSIZE=): messages are refused when the \
+             state's files come near that",
             bytes / 1024
         )
     });

@@ -101,7 +101,8 @@ impl State {
         self.messages.waiting()
     }
 
-    /// Pages of the checkpoint, of 16 KiB each and no more than a text beyond, that the next one will give back because their messages were read.
+    /// Pages of the checkpoint, of 16 KiB each and no more than a text beyond, that the next one will give back because
+    /// their messages were read.
     pub fn given_up_pages(&self) -> usize {
         self.messages.paging.given_up_pages()
     }

@@ -47,7 +47,7 @@ fn has(worker: &Attached, through: u64) -> Entry {
 }
 
 #[test]
-fn a_turn_gathers_a_bounded_piece_and_an_idle_core_all_of_it() {
+fn busy_turn_captures_bounded_piece() {
     let mut worker = with_a_queue();
     worker.core.begin_checkpoint_for_room();
     let (mut turns, mut on_pages) = (0, worker.core.state.messages_on_pages());
@@ -71,7 +71,7 @@ fn a_turn_gathers_a_bounded_piece_and_an_idle_core_all_of_it() {
 }
 
 #[test]
-fn what_is_applied_while_a_checkpoint_is_gathered_is_replayed_on_it() {
+fn later_entries_are_replayed_on_checkpoint() {
     let mut worker = with_a_queue();
     let begun = LogIndex(worker.position);
     worker.core.begin_checkpoint_for_room();
@@ -143,7 +143,7 @@ fn gathered(worker: &mut Attached) -> Vec<Change> {
 }
 
 #[test]
-fn a_checkpoint_leaves_readers_time_and_has_no_texts_of_what_they_read() {
+fn checkpoint_omits_texts_read_meanwhile() {
     let (mut worker, due_ms) = waiting_for_readers();
     let progress = has(&worker, MESSAGES - 100);
     worker.core.batches.push(progress);
@@ -164,7 +164,7 @@ fn a_checkpoint_leaves_readers_time_and_has_no_texts_of_what_they_read() {
 }
 
 #[test]
-fn a_checkpoint_that_is_urgent_waits_for_no_reader() {
+fn urgent_checkpoint_waits_for_no_reader() {
     let (mut worker, _) = waiting_for_readers();
     worker.core.begin_checkpoint_for_room();
     gathered(&mut worker);
@@ -178,7 +178,7 @@ fn a_checkpoint_that_is_urgent_waits_for_no_reader() {
 
 /// Else one that dies again and again within the time left to readers would have more and more to replay.
 #[test]
-fn the_first_checkpoint_after_much_was_replayed_waits_for_no_reader() {
+fn checkpoint_after_long_replay_is_urgent() {
     let mut worker = with_a_queue();
     worker.core.settings.checkpoint_every_entries = MESSAGES;
     worker.core.count_replayed(0, MESSAGES);
@@ -186,7 +186,7 @@ fn the_first_checkpoint_after_much_was_replayed_waits_for_no_reader() {
 }
 
 #[test]
-fn what_found_no_room_is_in_the_next_checkpoint_however_it_is_gathered() {
+fn failed_changes_join_next_checkpoint() {
     let mut worker = with_a_queue();
     worker.core.begin_checkpoint_for_room();
     let first = loop {

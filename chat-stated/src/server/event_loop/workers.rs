@@ -78,7 +78,8 @@ impl EventLoop {
         }
     }
 
-    /// What workers said before the stop is still done, and who hung up before it is gone: the kernel may tell of the stop first.
+    /// What workers said before the stop is still done, and who hung up before it is gone: the kernel may tell of the
+    /// stop first.
     pub(super) fn read_workers_a_last_time(&mut self) {
         for _ in 0..LAST_READS {
             // An end behind what was read has not been told of either.

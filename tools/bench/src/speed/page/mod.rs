@@ -12,8 +12,8 @@ use super::measurement::{self, Measurement};
 
 /// Writes the tables of a page anew, and the curves beside it, from files of results.
 ///
-/// On the page, what stands between the lines `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced, for each table's
-/// NAME. Without results for it, a table or a curve stays as it is.
+/// On the page, what stands between the lines `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced, for each
+/// table's NAME. Without results for it, a table or a curve stays as it is.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// Files of results; of the same measurement, the last one counts
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_section_is_replaced_and_the_rest_stays() {
+    fn section_is_replaced_and_rest_stays() {
         let page = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n";
         let new = with_section(page, "x", "new\n").unwrap();
         assert_eq!(new, "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb\n");
