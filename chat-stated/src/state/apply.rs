@@ -1,60 +1,16 @@
 //! Deciding what comes of an entry.
 
-use std::sync::Arc;
-
 use chat_model::{Outcome, Progress, StreamOffset, WorkerSessionId};
 
 use super::State;
 use super::accounts::{AccountRecord, FileStatus};
+use super::effects::{Decided, Effects, FileLine};
 use super::failures::Failure;
 use super::rate::Allowance;
 use super::send::Draft;
 use super::worker_sessions::Repeat;
 use crate::entry::{AccountChange, Action, Entry, SecretInFile, Timestamp};
 use chat_model::{AccountId, ConnectionId, RequestName};
-
-/// What has to happen outside because of applied entries. Never part of the state.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// Decisions to be answered, in the order in which they were made.
-    pub decided: Vec<Decided>,
-    /// Lives that began, by their secrets.
-    pub worker_sessions_begun: Vec<(WorkerSessionId, [u8; 16])>,
-    /// Accounts whose queue a message came into, but by broadcast; one may stand there twice.
-    pub reached: Vec<AccountId>,
-    /// A broadcast came.
-    pub broadcast: bool,
-    /// Connections whose session ended because their account was disabled.
-    pub cut_off: Vec<ConnectionId>,
-    /// The connection whose wrong password, the entry applied last, began a block.
-    pub block_began: Option<ConnectionId>,
-}
-
-/// The outcome of a request, or the same of several of a connection.
-#[derive(Debug)]
-pub struct Decided {
-    /// Which request; the first of several.
-    pub request: RequestName,
-    /// The last of several, that stand for all of their connection up to there; else the same.
-    pub through: StreamOffset,
-    /// What was decided.
-    pub outcome: Outcome<'static>,
-    /// The outcome must not be told before this line stands in the account file.
-    pub after: Option<FileLine>,
-    /// Nothing was decided now: it was before, and the request came again.
-    pub is_repeated: bool,
-}
-
-/// A line the account file is to get.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileLine {
-    /// Whose.
-    pub filed: SecretInFile,
-    /// The account's name.
-    pub name: Arc<str>,
-    /// Its newest secret.
-    pub secret: Arc<str>,
-}
 
 impl State {
     /// Lets the time pass up to a batch's stamp. To be called before the batch's entries are applied.

@@ -10,6 +10,7 @@ mod budget;
 mod builder;
 mod clock;
 mod damaged_page;
+mod effects;
 mod failures;
 mod groups;
 mod last_message;
@@ -31,14 +32,17 @@ mod user_list;
 mod waiting;
 mod worker_sessions;
 
+#[cfg(test)]
+mod layer_tests;
+
 use std::net::IpAddr;
 
 use chat_model::{MessageNumber, Outcome, WorkerSessionId};
 
 pub use accounts::{AccountRecord, FileStatus};
-pub use apply::{Decided, Effects, FileLine};
 pub use builder::RestoreError;
 pub use clock::StateMs;
+pub use effects::{Decided, Effects, FileLine};
 pub use read::{QueueSlice, SliceLimits};
 pub use text_place::{TextPlace, Texts};
 pub use user_list::{UserList, WrittenNames};

@@ -6,9 +6,9 @@ use chat_model::{AccountId, Audience, Names, Outcome, RequestName};
 
 use super::State;
 use super::accounts::Accounts;
-use super::apply::{Decided, Effects};
 use super::audience::{Addressed, Recipients};
 use super::clock::StateMs;
+use super::effects::Effects;
 use super::last_message::LastMessage;
 use super::message::{Readers, StoredMessage, Text};
 use super::messages::Messages;
@@ -215,34 +215,5 @@ impl State {
             };
             effects.decide_of_several(name, outcome);
         }
-    }
-}
-
-impl Effects {
-    /// Messages came for these readers.
-    fn reach(&mut self, readers: &Addressed) {
-        match readers {
-            Addressed::Accounts(readers) => self.reached.extend_from_slice(readers),
-            Addressed::Everyone => self.broadcast = true,
-        }
-    }
-
-    /// Adds the outcome of the line behind the one that was decided last.
-    fn decide_of_several(&mut self, request: RequestName, outcome: Outcome<'static>) {
-        if let Some(last) = self.decided.last_mut()
-            && last.request.connection == request.connection
-            && last.outcome.is_stored_for_all()
-            && outcome.is_stored_for_all()
-        {
-            last.through = request.offset;
-            return;
-        }
-        self.decided.push(Decided {
-            request,
-            through: request.offset,
-            outcome,
-            after: None,
-            is_repeated: false,
-        });
     }
 }

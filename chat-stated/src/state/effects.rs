@@ -1,0 +1,80 @@
+//! What comes of applied entries outside of the state.
+
+use std::sync::Arc;
+
+use chat_model::{AccountId, ConnectionId, Outcome, RequestName, StreamOffset, WorkerSessionId};
+
+use super::audience::Addressed;
+use crate::entry::SecretInFile;
+
+/// What has to happen outside because of applied entries. Never part of the state.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Decisions to be answered, in the order in which they were made.
+    pub decided: Vec<Decided>,
+    /// Lives that began, by their secrets.
+    pub worker_sessions_begun: Vec<(WorkerSessionId, [u8; 16])>,
+    /// Accounts whose queue a message came into, but by broadcast; one may stand there twice.
+    pub reached: Vec<AccountId>,
+    /// A broadcast came.
+    pub broadcast: bool,
+    /// Connections whose session ended because their account was disabled.
+    pub cut_off: Vec<ConnectionId>,
+    /// The connection whose wrong password, the entry applied last, began a block.
+    pub block_began: Option<ConnectionId>,
+}
+
+/// The outcome of a request, or the same of several of a connection.
+#[derive(Debug)]
+pub struct Decided {
+    /// Which request; the first of several.
+    pub request: RequestName,
+    /// The last of several, that stand for all of their connection up to there; else the same.
+    pub through: StreamOffset,
+    /// What was decided.
+    pub outcome: Outcome<'static>,
+    /// The outcome must not be told before this line stands in the account file.
+    pub after: Option<FileLine>,
+    /// Nothing was decided now: it was before, and the request came again.
+    pub is_repeated: bool,
+}
+
+/// A line the account file is to get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLine {
+    /// Whose.
+    pub filed: SecretInFile,
+    /// The account's name.
+    pub name: Arc<str>,
+    /// Its newest secret.
+    pub secret: Arc<str>,
+}
+
+impl Effects {
+    /// Messages came for these readers.
+    pub(super) fn reach(&mut self, readers: &Addressed) {
+        match readers {
+            Addressed::Accounts(readers) => self.reached.extend_from_slice(readers),
+            Addressed::Everyone => self.broadcast = true,
+        }
+    }
+
+    /// Adds the outcome of the line behind the one that was decided last.
+    pub(super) fn decide_of_several(&mut self, request: RequestName, outcome: Outcome<'static>) {
+        if let Some(last) = self.decided.last_mut()
+            && last.request.connection == request.connection
+            && last.outcome.is_stored_for_all()
+            && outcome.is_stored_for_all()
+        {
+            last.through = request.offset;
+            return;
+        }
+        self.decided.push(Decided {
+            request,
+            through: request.offset,
+            outcome,
+            after: None,
+            is_repeated: false,
+        });
+    }
+}
