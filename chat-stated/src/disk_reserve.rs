@@ -10,12 +10,11 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, JoinHandle};
 
 use nix::fcntl::posix_fallocate;
 
 use crate::database::StorageError;
+use crate::io_thread::{CompletionSink, IoThread};
 
 const FILE_NAME: &str = "reserve";
 
@@ -26,7 +25,7 @@ pub struct DiskReserve {
     bytes: u64,
 }
 
-/// What came of a wish.
+/// What came of a request.
 #[derive(Debug)]
 pub enum ReserveOutcome {
     /// Its space is free for others.
@@ -35,8 +34,14 @@ pub enum ReserveOutcome {
     Taken(Result<(), StorageError>),
 }
 
-/// Takes outcomes. Called from the keeper's own thread; must not block.
-pub type ReserveSink = Box<dyn FnMut(ReserveOutcome) + Send>;
+/// What is to be done with the reserve.
+#[derive(Clone, Copy, Debug)]
+pub enum ReserveRequest {
+    /// Free its space for others.
+    GiveUp,
+    /// Hold back its space.
+    Take,
+}
 
 impl DiskReserve {
     /// A reserve of so many bytes in a state directory, taken or not.
@@ -86,74 +91,29 @@ impl DiskReserve {
             _ => Ok(()),
         }
     }
-}
 
-#[derive(Clone, Copy, Debug)]
-enum Wish {
-    GiveUp,
-    Take,
-}
-
-/// The thread that takes the reserve and gives it up, so that the loop never waits for the disk.
-#[derive(Debug)]
-pub struct ReserveKeeper {
-    wishes: Option<Sender<Wish>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl ReserveKeeper {
-    /// Starts the thread. What comes of wishes goes to `sink`.
-    pub fn start(reserve: DiskReserve, sink: ReserveSink) -> io::Result<Self> {
-        let (wishes, receiver) = channel();
-        let thread = Builder::new()
-            .name("disk-reserve".into())
-            .spawn(move || keep(&reserve, &receiver, sink))?;
-        Ok(Self {
-            wishes: Some(wishes),
-            thread: Some(thread),
+    /// Starts the I/O thread of the reserve. What comes of requests goes to `sink`.
+    pub fn start_thread(
+        self,
+        mut sink: CompletionSink<ReserveOutcome>,
+    ) -> io::Result<IoThread<ReserveRequest>> {
+        IoThread::start("disk-reserve", move |requests| {
+            for request in requests {
+                sink(self.serve(request));
+            }
         })
     }
 
-    /// Has the reserve given up.
-    pub fn give_up(&self) {
-        self.send(Wish::GiveUp);
-    }
-
-    /// Has the reserve taken.
-    pub fn take(&self) {
-        self.send(Wish::Take);
-    }
-
-    fn send(&self, wish: Wish) {
-        // The thread lives as long as this.
-        if let Some(wishes) = &self.wishes {
-            let _ = wishes.send(wish);
-        }
-    }
-}
-
-impl Drop for ReserveKeeper {
-    fn drop(&mut self) {
-        self.wishes = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the thread of the disk reserve has panicked");
-        }
-    }
-}
-
-fn keep(reserve: &DiskReserve, wishes: &Receiver<Wish>, mut sink: ReserveSink) {
-    while let Ok(wish) = wishes.recv() {
-        sink(match wish {
-            Wish::Take => ReserveOutcome::Taken(reserve.take()),
-            Wish::GiveUp => {
-                if let Err(error) = reserve.give_up() {
+    fn serve(&self, request: ReserveRequest) -> ReserveOutcome {
+        match request {
+            ReserveRequest::Take => ReserveOutcome::Taken(self.take()),
+            ReserveRequest::GiveUp => {
+                if let Err(error) = self.give_up() {
                     log::error!("{error}");
                 }
                 ReserveOutcome::GivenUp
             }
-        });
+        }
     }
 }
 

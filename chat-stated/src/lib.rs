@@ -11,6 +11,7 @@ pub mod database;
 pub mod disk_reserve;
 pub mod entry;
 pub mod exposure;
+pub mod io_thread;
 pub mod journal;
 pub mod memory_plan;
 pub mod ownership;

@@ -1,11 +1,10 @@
-//! A thread for all that is done with the account file, so that the loop never waits for the disk.
+//! The I/O thread of the account file.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::Receiver;
 
 use thiserror::Error;
 
@@ -16,9 +15,43 @@ use super::format::{ParsedAccounts, parse};
 use super::names_in_file::{FileVersion, NamesInFile};
 use super::read::{MAX_FILE_BYTES, ReadError, read};
 use crate::exposure::{OnExposure, close_to_others};
+use crate::io_thread::{CompletionSink, IoThread};
 
 /// Lines that may wait to be written, in bytes.
 pub const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// What is to be done with the account file. A ticket names the request in its outcome.
+#[derive(Debug)]
+pub enum FileRequest {
+    /// Append whole lines. Answered by `Appended`, `Missing` or `Failed`.
+    Append {
+        /// Names the lines.
+        ticket: u64,
+        /// Each ends with a line feed.
+        lines: String,
+    },
+    /// Make a new file of whole lines where there is none. Answered by `Created`.
+    Create {
+        /// Names the request.
+        ticket: u64,
+        /// Each ends with a line feed.
+        lines: String,
+    },
+    /// Look whether a name stands in the file that is not in the state. Answered by `Looked`.
+    Look {
+        /// Names the request.
+        ticket: u64,
+        /// The account's name.
+        name: String,
+        /// The state has everything that the file said when it was last read.
+        was_taken_in: bool,
+    },
+    /// Read the file. Answered by `Read`.
+    Read {
+        /// Names the request.
+        ticket: u64,
+    },
+}
 
 /// What came of requests.
 #[derive(Debug)]
@@ -72,128 +105,75 @@ pub struct AccountFileContent {
     pub is_accepted: bool,
 }
 
-/// As much waits to be written as may.
+/// More lines would wait than [`MAX_WAITING_BYTES`]. Nothing is done with those of this ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("too many lines wait to be written to the account file")]
-pub struct WriterFull;
-
-/// Takes outcomes. Called from the writer's thread; must not block.
-pub type FileSink = Box<dyn FnMut(FileOutcome) + Send>;
-
-/// Does what is asked of it in the order in which it was asked; lines that wait together are appended together.
-/// Dropped, it finishes what was asked.
-pub struct AccountFileWriter {
-    requests: Option<Sender<Request>>,
-    waiting_bytes: Arc<AtomicUsize>,
-    thread: Option<JoinHandle<()>>,
+pub struct WriterFull {
+    /// Of the request that was refused.
+    pub ticket: u64,
 }
 
-enum Request {
-    Append {
-        ticket: u64,
-        lines: String,
-    },
-    Create {
-        ticket: u64,
-        lines: String,
-    },
-    Look {
-        ticket: u64,
-        name: String,
-        was_taken_in: bool,
-    },
-    Read {
-        ticket: u64,
-    },
+/// Serves requests in their order. Lines that wait together are appended together. Drop waits until all requests are served.
+pub struct AccountFileWriter {
+    waiting_bytes: Arc<AtomicUsize>,
+    thread: IoThread<FileRequest>,
 }
 
 impl AccountFileWriter {
-    /// Starts the thread. Fails where the system gives none. `on_exposure` is what becomes of a file that others can get at
-    /// when it is to be read.
-    pub fn start(path: PathBuf, on_exposure: OnExposure, sink: FileSink) -> io::Result<Self> {
-        let (sender, requests) = mpsc::channel();
+    /// Starts the I/O thread. `on_exposure` says what to do about permissions that let others at the file.
+    pub fn start(
+        path: PathBuf,
+        on_exposure: OnExposure,
+        sink: CompletionSink<FileOutcome>,
+    ) -> io::Result<Self> {
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let thread = Thread {
-            path,
-            on_exposure,
-            requests,
-            waiting_bytes: Arc::clone(&waiting_bytes),
-            names: NamesInFile::default(),
-            sink,
-        };
-        let builder = thread::Builder::new().name("account-file".to_owned());
+        let of_thread = Arc::clone(&waiting_bytes);
+        let thread = IoThread::start("account-file", move |requests| {
+            let thread = Thread {
+                path,
+                on_exposure,
+                requests,
+                waiting_bytes: of_thread,
+                names: NamesInFile::default(),
+                sink,
+            };
+            thread.run();
+        })?;
         Ok(Self {
-            requests: Some(sender),
             waiting_bytes,
-            thread: Some(builder.spawn(move || thread.run())?),
+            thread,
         })
     }
 
-    /// Appends whole lines. Answered by `Appended`, `Missing` or `Failed`.
-    pub fn append(&self, ticket: u64, lines: String) -> Result<(), WriterFull> {
-        // However much it is, it may go alone: a first start may have a million accounts to write.
-        let bytes = lines.len();
+    /// Queues a request. Only `Append` can be refused.
+    pub fn submit(&self, request: FileRequest) -> Result<(), WriterFull> {
+        if let FileRequest::Append { ticket, lines } = &request {
+            self.reserve(lines.len())
+                .ok_or(WriterFull { ticket: *ticket })?;
+        }
+        self.thread.send(request);
+        Ok(())
+    }
+
+    /// However many bytes they are, lines may wait alone: a first start may have a million accounts to write.
+    fn reserve(&self, bytes: usize) -> Option<usize> {
         let reserve = |waiting: usize| {
             let sum = waiting.saturating_add(bytes);
             (waiting == 0 || sum <= MAX_WAITING_BYTES).then_some(sum)
         };
         self.waiting_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve)
-            .map_err(|_| WriterFull)?;
-        self.submit(Request::Append { ticket, lines });
-        Ok(())
-    }
-
-    /// Makes a new file of whole lines where there is none. Answered by `Created`.
-    pub fn create(&self, ticket: u64, lines: String) {
-        self.submit(Request::Create { ticket, lines });
-    }
-
-    /// Looks whether a name stands in the file that is not in the state. `was_taken_in` says whether the state has all
-    /// that was read last. Answered by `Looked`.
-    pub fn look(&self, ticket: u64, name: String, was_taken_in: bool) {
-        self.submit(Request::Look {
-            ticket,
-            name,
-            was_taken_in,
-        });
-    }
-
-    /// Reads the file, after everything asked before has been done. Answered by `Read`.
-    pub fn read(&self, ticket: u64) {
-        self.submit(Request::Read { ticket });
-    }
-
-    fn submit(&self, request: Request) {
-        let sent = self
-            .requests
-            .as_ref()
-            .is_some_and(|requests| requests.send(request).is_ok());
-        assert!(
-            sent,
-            "the thread of the account file ends only when its writer is dropped"
-        );
-    }
-}
-
-impl Drop for AccountFileWriter {
-    fn drop(&mut self) {
-        drop(self.requests.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the thread of the account file had panicked");
-        }
+            .ok()
     }
 }
 
 struct Thread {
     path: PathBuf,
     on_exposure: OnExposure,
-    requests: Receiver<Request>,
+    requests: Receiver<FileRequest>,
     waiting_bytes: Arc<AtomicUsize>,
     names: NamesInFile,
-    sink: FileSink,
+    sink: CompletionSink<FileOutcome>,
 }
 
 impl Thread {
@@ -201,7 +181,7 @@ impl Thread {
         let mut next = None;
         while let Some(request) = next.take().or_else(|| self.requests.recv().ok()) {
             let outcome = match request {
-                Request::Append { ticket, lines } => {
+                FileRequest::Append { ticket, lines } => {
                     let tickets = vec![ticket];
                     let (tickets, lines, other) = self.batch(tickets, lines);
                     next = other;
@@ -209,14 +189,14 @@ impl Thread {
                     self.waiting_bytes.fetch_sub(lines.len(), Ordering::Relaxed);
                     outcome
                 }
-                Request::Create { ticket, lines } => {
+                FileRequest::Create { ticket, lines } => {
                     let result = create_with(&self.path, lines.as_bytes());
                     if result.is_ok() {
                         self.names.was_read(FileVersion::of(&self.path));
                     }
                     FileOutcome::Created { ticket, result }
                 }
-                Request::Look {
+                FileRequest::Look {
                     ticket,
                     name,
                     was_taken_in,
@@ -224,7 +204,7 @@ impl Thread {
                     ticket,
                     result: self.names.has(&self.path, &name, was_taken_in),
                 },
-                Request::Read { ticket } => FileOutcome::Read {
+                FileRequest::Read { ticket } => FileOutcome::Read {
                     ticket,
                     result: self.read_content(),
                 },
@@ -238,10 +218,10 @@ impl Thread {
         &self,
         mut tickets: Vec<u64>,
         mut lines: String,
-    ) -> (Vec<u64>, String, Option<Request>) {
+    ) -> (Vec<u64>, String, Option<FileRequest>) {
         for request in self.requests.try_iter() {
             match request {
-                Request::Append {
+                FileRequest::Append {
                     ticket,
                     lines: more,
                 } => {
@@ -281,6 +261,7 @@ impl Thread {
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::mpsc;
     use std::time::Duration;
 
     use nix::sys::stat::Mode;
@@ -326,9 +307,21 @@ mod tests {
         }
 
         fn append(&self, ticket: u64) {
-            self.writer
-                .append(ticket, format!("u{ticket},{SHA1}\n"))
+            self.append_lines(ticket, format!("u{ticket},{SHA1}\n"))
                 .unwrap();
+        }
+
+        fn append_lines(&self, ticket: u64, lines: String) -> Result<(), WriterFull> {
+            self.writer.submit(FileRequest::Append { ticket, lines })
+        }
+
+        fn read(&self, ticket: u64) {
+            self.writer.submit(FileRequest::Read { ticket }).unwrap();
+        }
+
+        fn create(&self, ticket: u64, lines: String) {
+            let request = FileRequest::Create { ticket, lines };
+            self.writer.submit(request).unwrap();
         }
 
         fn next(&self) -> FileOutcome {
@@ -356,7 +349,7 @@ mod tests {
         for ticket in 2..=100 {
             fixture.append(ticket);
         }
-        fixture.writer.read(101);
+        fixture.read(101);
         fixture.append(102);
         drop(release);
         let batch = fixture.next();
@@ -390,7 +383,7 @@ mod tests {
             matches!(&outcome, FileOutcome::Missing { tickets } if *tickets == [1]),
             "{outcome:?}"
         );
-        fixture.writer.read(2);
+        fixture.read(2);
         let outcome = fixture.next();
         let missing = FileOutcome::Read {
             ticket: 2,
@@ -398,7 +391,7 @@ mod tests {
         };
         assert_eq!(format!("{outcome:?}"), format!("{missing:?}"));
         for (ticket, made) in [(3, true), (4, false)] {
-            fixture.writer.create(ticket, lines([ticket]));
+            fixture.create(ticket, lines([ticket]));
             let outcome = fixture.next();
             let FileOutcome::Created { ticket: of, result } = outcome else {
                 panic!("{outcome:?}");
@@ -426,7 +419,7 @@ mod tests {
         mkfifo(&fixture.path, Mode::S_IRWXU).unwrap();
         let others_may = Permissions::from_mode(0o644);
         fs::set_permissions(&fixture.path, others_may).unwrap();
-        fixture.writer.read(1);
+        fixture.read(1);
         fixture.append(2);
         let outcome = fixture.next();
         let refused = FileOutcome::Read {
@@ -464,10 +457,10 @@ mod tests {
         let comment = |bytes: usize| format!("#{}\n", "x".repeat(bytes - 2));
         // Alone, it may be of any length; it waits, for the thread is held.
         fixture
-            .writer
-            .append(2, comment(MAX_WAITING_BYTES + 10))
+            .append_lines(2, comment(MAX_WAITING_BYTES + 10))
             .unwrap();
-        assert_eq!(fixture.writer.append(3, comment(10)), Err(WriterFull));
+        let refused = WriterFull { ticket: 3 };
+        assert_eq!(fixture.append_lines(3, comment(10)), Err(refused));
         drop(release);
         assert!(matches!(fixture.next(), FileOutcome::Appended { .. }));
         fixture.append(4);

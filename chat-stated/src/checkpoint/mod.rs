@@ -38,7 +38,7 @@ pub use restoration::{Restoration, RestoreError};
 pub use snapshot::{CheckpointSnapshot, FIRST_RECORD_FORMAT, RECORD_FORMAT, create_checkpoint};
 pub use state_snapshot::StateSnapshot;
 pub use store::{CheckpointStore, damaged_checkpoint};
-pub use text_reader::{TextEvent, TextReader, TextSink};
+pub use text_reader::{TextEvent, TextRequest, start_text_reader};
 pub use writer::CheckpointWriter;
 
 /// One record that is to be set or removed.
@@ -102,6 +102,3 @@ pub enum CheckpointEvent {
         error: String,
     },
 }
-
-/// Takes what comes of checkpoints. Called from the writer's own thread; must not block.
-pub type CheckpointSink = Box<dyn FnMut(CheckpointEvent) + Send>;

@@ -1,10 +1,10 @@
-//! Reading texts of messages in a thread of its own, so that the loop does not wait for the disk.
+//! The I/O thread that reads texts of messages from the checkpoint.
 
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::Receiver;
 
 use super::CheckpointReader;
+use crate::io_thread::{CompletionSink, IoThread};
 use crate::text_page::{ReadTexts, TextPlace};
 
 /// What comes of texts that were to be read.
@@ -24,55 +24,29 @@ pub enum TextEvent {
     },
 }
 
-/// Takes what was read. Called from the reader's own thread; must not block.
-pub type TextSink = Box<dyn FnMut(TextEvent) + Send>;
-
-/// The thread. It does not bound its requests: the caller bounds what is under way.
+/// Texts to read. The thread has no bound for them: the sender bounds what is in flight.
 #[derive(Debug)]
-pub struct TextReader {
-    requests: Option<Sender<(u64, Vec<TextPlace>)>>,
-    thread: Option<JoinHandle<()>>,
+pub struct TextRequest {
+    /// Names the request.
+    pub ticket: u64,
+    /// Where the texts are.
+    pub places: Vec<TextPlace>,
 }
 
-impl TextReader {
-    /// Starts the thread. What was read goes to `sink`.
-    pub fn start(reader: CheckpointReader, sink: TextSink) -> io::Result<Self> {
-        let (requests, receiver) = channel();
-        let thread = Builder::new()
-            .name("texts".into())
-            .spawn(move || serve(&reader, &receiver, sink))?;
-        Ok(Self {
-            requests: Some(requests),
-            thread: Some(thread),
-        })
-    }
-
-    /// Has texts read.
-    pub fn read(&mut self, ticket: u64, places: Vec<TextPlace>) {
-        // The thread only ends before this one after it has told its sink that it failed.
-        if let Some(requests) = &self.requests {
-            let _ = requests.send((ticket, places));
-        }
-    }
-}
-
-impl Drop for TextReader {
-    fn drop(&mut self) {
-        self.requests = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the thread that reads texts has panicked");
-        }
-    }
+/// Starts the I/O thread. What it reads goes to `sink`.
+pub fn start_text_reader(
+    reader: CheckpointReader,
+    sink: CompletionSink<TextEvent>,
+) -> io::Result<IoThread<TextRequest>> {
+    IoThread::start("texts", move |requests| serve(&reader, &requests, sink))
 }
 
 fn serve(
     reader: &CheckpointReader,
-    requests: &Receiver<(u64, Vec<TextPlace>)>,
-    mut sink: TextSink,
+    requests: &Receiver<TextRequest>,
+    mut sink: CompletionSink<TextEvent>,
 ) {
-    while let Ok((ticket, places)) = requests.recv() {
+    while let Ok(TextRequest { ticket, places }) = requests.recv() {
         match reader.read_whole_texts(&places) {
             Ok(texts) => sink(TextEvent::Read { ticket, texts }),
             Err(error) => {

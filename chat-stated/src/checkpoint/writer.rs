@@ -1,16 +1,16 @@
-//! Writing checkpoints, slice by slice, in a thread of its own.
+//! The I/O thread that writes checkpoints, slice by slice.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::format::Header;
 use super::store::{CheckpointStore, SliceLimits, Superseded};
-use super::{Change, Checkpoint, CheckpointEvent, CheckpointSink};
+use super::{Change, Checkpoint, CheckpointEvent};
 use crate::database::StorageError;
+use crate::io_thread::{CompletionSink, IoThread};
 use crate::text_page::Content;
 
 /// Pause before the next try while a backup reads the file.
@@ -19,55 +19,43 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// The thread that writes checkpoints. When it is dropped, a checkpoint that is not written yet is given up.
 #[derive(Debug)]
 pub struct CheckpointWriter {
-    checkpoints: Option<Sender<Checkpoint>>,
     is_ending: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: IoThread<Checkpoint>,
 }
 
 impl CheckpointWriter {
     /// Starts the thread. What comes of checkpoints goes to `sink`.
-    pub fn start(store: CheckpointStore, sink: CheckpointSink) -> io::Result<Self> {
-        let (checkpoints, receiver) = channel();
+    pub fn start(
+        store: CheckpointStore,
+        sink: CompletionSink<CheckpointEvent>,
+    ) -> io::Result<Self> {
         let is_ending = Arc::new(AtomicBool::new(false));
         let mut work = WriterThread {
             store,
             sink,
             is_ending: is_ending.clone(),
         };
-        let thread = Builder::new()
-            .name("checkpoint".into())
-            .spawn(move || work.run_to_end(&receiver))?;
-        Ok(Self {
-            checkpoints: Some(checkpoints),
-            is_ending,
-            thread: Some(thread),
-        })
+        let thread = IoThread::start("checkpoint", move |checkpoints| {
+            work.run_to_end(&checkpoints)
+        })?;
+        Ok(Self { is_ending, thread })
     }
 
     /// Has a checkpoint written. Give no other before the event of this one.
     pub fn write(&mut self, checkpoint: Checkpoint) {
-        // The thread only ends before this one after it has told its sink that it failed.
-        if let Some(checkpoints) = &self.checkpoints {
-            let _ = checkpoints.send(checkpoint);
-        }
+        self.thread.send(checkpoint);
     }
 }
 
 impl Drop for CheckpointWriter {
     fn drop(&mut self) {
         self.is_ending.store(true, Ordering::Relaxed);
-        self.checkpoints = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the checkpoint's thread has panicked");
-        }
     }
 }
 
 struct WriterThread {
     store: CheckpointStore,
-    sink: CheckpointSink,
+    sink: CompletionSink<CheckpointEvent>,
     is_ending: Arc<AtomicBool>,
 }
 

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use chat_model::Outcome;
 use chat_node::control::reload_result::{ReloadReport, ReloadResult};
 
-use super::{Action, Core, FileRequest};
+use super::{Action, Core};
 use crate::account_file::append::AppendError;
 use crate::account_file::create::CreateError;
 use crate::account_file::difference::MissingLine;
 use crate::account_file::format;
 use crate::account_file::read::ReadError;
-use crate::account_file::writer::AccountFileContent;
+use crate::account_file::writer::{AccountFileContent, FileRequest};
 use crate::entry::{Entry, SecretInFile};
 use crate::state::FileLine;
 use chat_model::{AccountId, RequestName};

@@ -9,8 +9,9 @@ use chat_node::logs::security_log::Event;
 
 use super::link::LinkId;
 use super::requests::Asked;
-use super::{Action, Core, FileRequest};
+use super::{Action, Core};
 use crate::account_file::read::ReadError;
+use crate::account_file::writer::FileRequest;
 use crate::entry::Action as Attempt;
 use crate::passwords::pool::{PasswordJob, PasswordResult};
 use crate::passwords::remembered::RememberedPasswords;

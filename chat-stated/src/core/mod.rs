@@ -34,6 +34,7 @@ pub use link::LinkId;
 pub use sources::SourceLimits;
 pub use texts::MissingTexts;
 
+use crate::account_file::writer::FileRequest;
 use crate::checkpoint::Change;
 use crate::entry::{Batch, Entry, Limits, Timestamp, WaitingLimits};
 use crate::journal::LogIndex;
@@ -72,7 +73,8 @@ pub enum Action {
         /// As in `Hash`.
         ticket: u64,
     },
-    /// Do something with the account file.
+    /// Use the account file. [`Core::lines_refused`] tells the core of a request that the writer refuses. Completions go to
+    /// the method of their kind, such as [`Core::lines_appended`] or [`Core::account_file_read`].
     File(FileRequest),
     /// Write a checkpoint; see [`Core::checkpoint_written`] and [`Core::checkpoint_no_room`].
     Checkpoint {
@@ -96,40 +98,6 @@ pub enum Action {
     TakeReserve,
     /// Close a worker's connection, once what waits for it is written. Not answered.
     CloseLink(LinkId),
-}
-
-/// What is to be done with the account file, one after the other.
-#[derive(Debug)]
-pub enum FileRequest {
-    /// Add lines; see [`Core::lines_appended`], [`Core::lines_not_appended`], [`Core::lines_refused`] and
-    /// [`Core::account_file_missing`].
-    Append {
-        /// Names the lines.
-        ticket: u64,
-        /// Whole lines.
-        lines: String,
-    },
-    /// Make the file, where there is none; see [`Core::account_file_created`].
-    Create {
-        /// Names the request.
-        ticket: u64,
-        /// Whole lines.
-        lines: String,
-    },
-    /// Look whether a name stands in it that is not in the state; see [`Core::name_looked_for`].
-    Look {
-        /// Names the request.
-        ticket: u64,
-        /// The name.
-        name: String,
-        /// Whether the state has all that the file said when it was read last.
-        was_taken_in: bool,
-    },
-    /// Read it; see [`Core::account_file_read`].
-    Read {
-        /// Names the request.
-        ticket: u64,
-    },
 }
 
 /// How the daemon is set up; not part of the state.

@@ -1,17 +1,17 @@
-//! The journal on this host's disk: SQLite, and a thread that commits in groups.
+//! The journal on this host's disk: SQLite, and an I/O thread that commits in groups.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chat_node::crash_point;
 
 use super::commit_times::CommitTimes;
 use super::store::BatchStore;
-use super::{Journal, JournalEvent, JournalSink, LogIndex};
+use super::{Journal, JournalEvent, LogIndex};
 use crate::database::StorageError;
 use crate::entry::Batch;
+use crate::io_thread::{CompletionSink, IoThread};
 
 /// How much is committed in one transaction: a group is closed once it has reached one of these.
 const GROUP_BATCHES: usize = 256;
@@ -27,6 +27,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// How often the log repeats that there was no space for a batch.
 const BETWEEN_TELLINGS: Duration = Duration::from_secs(60);
 
+#[derive(Debug)]
 enum Command {
     Submit(Batch),
     ForgetThrough(LogIndex),
@@ -36,58 +37,35 @@ enum Command {
 /// under way. When it is dropped, what was submitted is committed first.
 #[derive(Debug)]
 pub struct LocalJournal {
-    commands: Option<Sender<Command>>,
-    thread: Option<JoinHandle<()>>,
+    thread: IoThread<Command>,
 }
 
 impl LocalJournal {
-    pub(super) fn start(store: BatchStore, sink: JournalSink) -> io::Result<Self> {
-        let (commands, receiver) = channel();
-        let mut committer = Committer {
-            forget_through: store.forgotten_through(),
-            store,
-            commands: receiver,
-            sink,
-            has_housekeeping: true,
-            has_freed: false,
-            commit_times: CommitTimes::default(),
-            told_no_room_at: None,
-        };
-        let thread = Builder::new()
-            .name("journal".into())
-            .spawn(move || committer.run_to_end())?;
-        Ok(Self {
-            commands: Some(commands),
-            thread: Some(thread),
-        })
-    }
-
-    fn send(&self, command: Command) {
-        // The thread only ends before its commands after it has told its sink that it failed.
-        if let Some(commands) = &self.commands {
-            let _ = commands.send(command);
-        }
+    pub(super) fn start(store: BatchStore, sink: CompletionSink<JournalEvent>) -> io::Result<Self> {
+        let thread = IoThread::start("journal", move |commands| {
+            let mut committer = Committer {
+                forget_through: store.forgotten_through(),
+                store,
+                commands,
+                sink,
+                has_housekeeping: true,
+                has_freed: false,
+                commit_times: CommitTimes::default(),
+                told_no_room_at: None,
+            };
+            committer.run_to_end();
+        })?;
+        Ok(Self { thread })
     }
 }
 
 impl Journal for LocalJournal {
     fn submit(&mut self, batch: Batch) {
-        self.send(Command::Submit(batch));
+        self.thread.send(Command::Submit(batch));
     }
 
     fn forget_through(&mut self, position: LogIndex) {
-        self.send(Command::ForgetThrough(position));
-    }
-}
-
-impl Drop for LocalJournal {
-    fn drop(&mut self) {
-        self.commands = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the journal's thread has panicked");
-        }
+        self.thread.send(Command::ForgetThrough(position));
     }
 }
 
@@ -95,7 +73,7 @@ impl Drop for LocalJournal {
 struct Committer {
     store: BatchStore,
     commands: Receiver<Command>,
-    sink: JournalSink,
+    sink: CompletionSink<JournalEvent>,
     forget_through: LogIndex,
     /// Whether there may be something to forget, or space to give back.
     has_housekeeping: bool,

@@ -56,9 +56,6 @@ pub enum JournalEvent {
     },
 }
 
-/// Takes what comes out of a journal. Called from the journal's own thread; must not block.
-pub type JournalSink = Box<dyn FnMut(JournalEvent) + Send>;
-
 /// An ordered, durable log of batches.
 ///
 /// `submit` never waits for the disk. What was submitted while a commit was under way is committed

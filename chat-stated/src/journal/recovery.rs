@@ -9,10 +9,11 @@ use super::durable_position::{self, DurablePosition, DurablePositionContent};
 use super::format::{self, Digest, FormatError, LogBase};
 use super::local::LocalJournal;
 use super::store::{BatchStore, JOURNAL};
-use super::{JournalSink, LogIndex};
+use super::{JournalEvent, LogIndex};
 use crate::database::rewrite::rewrite;
 use crate::database::{Database, StorageError, make_directory};
 use crate::entry::Batch;
+use crate::io_thread::CompletionSink;
 
 /// What to do about a journal that is not there, or that something is missing from.
 const ADVICE_LOST: &str = "Batches that were acknowledged may be lost. Stop the server, keep a copy of the state \
@@ -218,7 +219,7 @@ impl RecoveredJournal {
     }
 
     /// Starts the journal's thread. What comes out goes to `sink`.
-    pub fn start(self, sink: JournalSink) -> std::io::Result<LocalJournal> {
+    pub fn start(self, sink: CompletionSink<JournalEvent>) -> std::io::Result<LocalJournal> {
         LocalJournal::start(self.store, sink)
     }
 

@@ -1,4 +1,4 @@
-//! What the daemon's other threads report to its loop.
+//! What I/O threads and hashing threads report to the loop.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,7 +11,7 @@ use crate::disk_reserve::ReserveOutcome;
 use crate::journal::JournalEvent;
 use crate::passwords::pool::PasswordOutcome;
 
-/// Work that another thread has done.
+/// What a thread reports once it has served a request.
 #[derive(Debug)]
 pub(super) enum Completion {
     Journal(JournalEvent),
@@ -22,7 +22,7 @@ pub(super) enum Completion {
     Reserve(ReserveOutcome),
 }
 
-/// Given to the threads: takes what they have done, and wakes the loop.
+/// The threads' end of the queue. A report wakes the loop.
 #[derive(Clone)]
 pub(super) struct CompletionQueue {
     sender: Sender<Completion>,
@@ -36,8 +36,17 @@ impl CompletionQueue {
         (Self { sender, waker }, receiver)
     }
 
-    pub(super) fn report(&self, completion: Completion) {
-        // The loop is gone only when the process ends; nobody is left then to be told.
+    /// Reports the completions of one kind of thread.
+    pub(super) fn sink<C: 'static>(
+        &self,
+        completion: fn(C) -> Completion,
+    ) -> impl Fn(C) + Send + Sync + use<C> {
+        let queue = self.clone();
+        move |outcome| queue.report(completion(outcome))
+    }
+
+    fn report(&self, completion: Completion) {
+        // Sending fails only when the process ends, because the loop is gone then.
         if self.sender.send(completion).is_ok()
             && let Err(error) = self.waker.wake()
         {

@@ -62,11 +62,13 @@ pub(super) struct EventLoop {
     terminate: UnixStream,
     reload: UnixStream,
     clock: HostClock,
+    /// The boot time at which this turn began.
+    turn_ms: u64,
     core: Core,
     sockets: Slab<Socket>,
     io_threads: IoThreads,
     state_dir: PathBuf,
-    completion: Receiver<Completion>,
+    completions: Receiver<Completion>,
     is_serving: bool,
     /// Somebody could not be accepted, and the listener will not tell of him again: when that is to be tried.
     accept_at: Option<Instant>,
@@ -84,7 +86,7 @@ impl EventLoop {
     ) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot make an event queue")?;
         let waker = Waker::new(poll.registry(), WAKER).context("cannot make a waker")?;
-        let (completion_queue, completion) = CompletionQueue::new(waker);
+        let (completion_queue, completions) = CompletionQueue::new(waker);
         let clock = host.clock;
         let settings = CoreSettings {
             limits: setup.settings.limits(host.plan),
@@ -103,7 +105,8 @@ impl EventLoop {
             host.hashing_threads,
             &completion_queue,
         )?;
-        let mut core = Core::new(settings, state, position, remembered, clock.timestamp());
+        let now = clock.timestamp();
+        let mut core = Core::new(settings, state, position, remembered, now);
         core.count_replayed(bytes, entries);
         setup.listener.set_nonblocking(true)?;
         setup.parent.set_nonblocking(true)?;
@@ -133,11 +136,12 @@ impl EventLoop {
             terminate,
             reload,
             clock,
+            turn_ms: now.boot_ms,
             core,
             sockets: Slab::new(),
             io_threads,
             state_dir: setup.settings.state_dir(),
-            completion,
+            completions,
             is_serving: false,
             accept_at: None,
             stop_by: None,
@@ -161,7 +165,9 @@ impl EventLoop {
                 }
                 _ => {}
             }
-            self.core.begin_turn(self.clock.timestamp());
+            let now = self.clock.timestamp();
+            self.turn_ms = now.boot_ms;
+            self.core.begin_turn(now);
             for event in &events {
                 self.take_event(event)?;
             }
@@ -175,8 +181,8 @@ impl EventLoop {
             self.accept();
         }
         self.read_workers();
-        while let Ok(completion) = self.completion.try_recv() {
-            self.take_finished(completion)?;
+        while let Ok(completion) = self.completions.try_recv() {
+            self.take_completion(completion)?;
         }
         for action in self.core.end_turn() {
             if let Some(link) = self.io_threads.perform(action, &mut self.core)
@@ -195,9 +201,8 @@ impl EventLoop {
             self.reports.report_reload(&report);
         }
         self.reports.warn_of(self.warning());
-        let now_ms = self.clock.timestamp().boot_ms;
         self.reports
-            .report_if_due(&mut self.parent, self.core.refusals(), now_ms);
+            .report_if_due(&mut self.parent, self.core.refusals(), self.turn_ms);
     }
 
     fn warning(&self) -> ChildWarning {
@@ -264,7 +269,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn take_finished(&mut self, completion: Completion) -> anyhow::Result<()> {
+    fn take_completion(&mut self, completion: Completion) -> anyhow::Result<()> {
         match completion {
             Completion::Journal(JournalEvent::Committed {
                 position,
@@ -354,7 +359,7 @@ impl EventLoop {
         if has_more_to_read {
             return Some(Duration::ZERO);
         }
-        let now_ms = self.clock.timestamp().boot_ms;
+        let now_ms = self.turn_ms;
         let deadline = self
             .core
             .next_deadline_ms()

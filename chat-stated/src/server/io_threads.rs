@@ -1,4 +1,4 @@
-//! The threads that wait for disks and hashes, so that the loop does not.
+//! The I/O threads and the hashing threads, which wait so that the loop does not.
 
 use std::num::NonZeroUsize;
 
@@ -7,75 +7,68 @@ use anyhow::Context;
 use super::completion::{Completion, CompletionQueue};
 use super::recovery::Recovered;
 use crate::account_file::writer::AccountFileWriter;
-use crate::checkpoint::{Checkpoint, CheckpointWriter, TextReader};
-use crate::core::{Action, Core, FileRequest, LinkId};
-use crate::disk_reserve::ReserveKeeper;
+use crate::checkpoint::{Checkpoint, CheckpointWriter, TextRequest, start_text_reader};
+use crate::core::{Action, Core, LinkId};
+use crate::disk_reserve::ReserveRequest;
 use crate::entry::Batch;
+use crate::io_thread::IoThread;
 use crate::journal::{Journal, LogIndex};
 use crate::passwords::pool::{PasswordPool, PoolSettings};
 use crate::settings::Settings;
 use crate::state::State;
 
-/// Does what the core wants to have done outside.
+/// Performs the actions of the core that take time.
 pub(super) struct IoThreads {
     journal: Box<dyn Journal>,
     checkpoints: CheckpointWriter,
-    texts: TextReader,
+    texts: IoThread<TextRequest>,
     passwords: PasswordPool,
     account_file: AccountFileWriter,
-    reserve: ReserveKeeper,
+    reserve: IoThread<ReserveRequest>,
 }
 
 impl IoThreads {
-    /// Starts the threads; gives back what was recovered, but the files.
+    /// Starts the threads on the recovered files. Returns the rest: the state and the index of its last batch.
     pub(super) fn start(
         recovered: Recovered,
         settings: &Settings,
         hashing_threads: NonZeroUsize,
         completion_queue: &CompletionQueue,
     ) -> anyhow::Result<(Self, State, LogIndex)> {
-        let report = completion_queue.clone();
+        let queue = completion_queue;
         let journal = recovered
             .journal
-            .start(Box::new(move |event| {
-                report.report(Completion::Journal(event))
-            }))
+            .start(Box::new(queue.sink(Completion::Journal)))
             .context("cannot start the journal's thread")?;
-        let report = completion_queue.clone();
-        let texts = TextReader::start(
+        let texts = start_text_reader(
             recovered.checkpoint.reader()?,
-            Box::new(move |event| report.report(Completion::Texts(event))),
+            Box::new(queue.sink(Completion::Texts)),
         )
         .context("cannot start the thread that reads texts")?;
-        let report = completion_queue.clone();
         let checkpoints = CheckpointWriter::start(
             recovered.checkpoint,
-            Box::new(move |event| report.report(Completion::Checkpoint(event))),
+            Box::new(queue.sink(Completion::Checkpoint)),
         )
         .context("cannot start the checkpoint's thread")?;
-        let report = completion_queue.clone();
         let passwords = PasswordPool::start(
             PoolSettings {
                 threads: hashing_threads,
                 cost: settings.hashing_cost()?,
                 ..PoolSettings::default()
             },
-            Box::new(move |outcome| report.report(Completion::Password(outcome))),
+            Box::new(queue.sink(Completion::Password)),
         )
         .context("cannot start the threads that hash passwords")?;
-        let report = completion_queue.clone();
         let account_file = AccountFileWriter::start(
             settings.account_file(),
             settings.on_exposure(),
-            Box::new(move |outcome| report.report(Completion::AccountFile(outcome))),
+            Box::new(queue.sink(Completion::AccountFile)),
         )
         .context("cannot start the account file's thread")?;
-        let report = completion_queue.clone();
-        let reserve = ReserveKeeper::start(
-            settings.disk_reserve(),
-            Box::new(move |outcome| report.report(Completion::Reserve(outcome))),
-        )
-        .context("cannot start the thread of the disk reserve")?;
+        let reserve = settings
+            .disk_reserve()
+            .start_thread(Box::new(queue.sink(Completion::Reserve)))
+            .context("cannot start the thread of the disk reserve")?;
         let io_threads = Self {
             journal: Box::new(journal),
             checkpoints,
@@ -92,7 +85,7 @@ impl IoThreads {
         self.journal.submit(batch);
     }
 
-    /// Begins what the core wants; gives back the connection it wants to have closed.
+    /// Starts an action. Returns the connection to close, if the action is to close one.
     pub(super) fn perform(&mut self, action: Action, core: &mut Core) -> Option<LinkId> {
         match action {
             Action::Submit(batch) => self.journal.submit(batch),
@@ -112,34 +105,21 @@ impl IoThreads {
             Action::CancelHash { ticket } => {
                 self.passwords.cancel(ticket);
             }
-            Action::File(request) => self.use_account_file(request, core),
+            Action::File(request) => {
+                if let Err(refused) = self.account_file.submit(request) {
+                    core.lines_refused(refused.ticket);
+                }
+            }
             Action::Checkpoint { position, records } => self.checkpoints.write(Checkpoint {
                 position,
                 changes: records,
             }),
-            Action::ReadTexts { ticket, places } => self.texts.read(ticket, places),
+            Action::ReadTexts { ticket, places } => self.texts.send(TextRequest { ticket, places }),
             Action::ForgetJournal(position) => self.journal.forget_through(position),
-            Action::GiveUpReserve => self.reserve.give_up(),
-            Action::TakeReserve => self.reserve.take(),
+            Action::GiveUpReserve => self.reserve.send(ReserveRequest::GiveUp),
+            Action::TakeReserve => self.reserve.send(ReserveRequest::Take),
             Action::CloseLink(link) => return Some(link),
         }
         None
-    }
-
-    fn use_account_file(&mut self, request: FileRequest, core: &mut Core) {
-        match request {
-            FileRequest::Append { ticket, lines } => {
-                if self.account_file.append(ticket, lines).is_err() {
-                    core.lines_refused(ticket);
-                }
-            }
-            FileRequest::Create { ticket, lines } => self.account_file.create(ticket, lines),
-            FileRequest::Look {
-                ticket,
-                name,
-                was_taken_in,
-            } => self.account_file.look(ticket, name, was_taken_in),
-            FileRequest::Read { ticket } => self.account_file.read(ticket),
-        }
     }
 }

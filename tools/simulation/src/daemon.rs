@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_rpc::FrameReader;
+use chat_stated::account_file::writer::FileRequest;
 use chat_stated::checkpoint::Change;
-use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
+use chat_stated::core::{Action, Core, CoreSettings, LinkId, SourceLimits};
 use chat_stated::database::{NoRoom, StorageError};
 use chat_stated::entry::{Batch, Limits, Timestamp};
 use chat_stated::journal::LogIndex;

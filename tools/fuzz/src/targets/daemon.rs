@@ -10,9 +10,9 @@ use chat_rpc::{
     ResumeToken, Standing, ToWorker, decode_items,
 };
 use chat_stated::account_file::format::parse;
-use chat_stated::account_file::writer::AccountFileContent;
+use chat_stated::account_file::writer::{AccountFileContent, FileRequest};
 use chat_stated::checkpoint::{Change, MemoryCheckpoint};
-use chat_stated::core::{Action, Core, CoreSettings, FileRequest, LinkId, SourceLimits};
+use chat_stated::core::{Action, Core, CoreSettings, LinkId, SourceLimits};
 use chat_stated::database::NoRoom;
 use chat_stated::entry::{Batch, Limits};
 use chat_stated::journal::LogIndex;
