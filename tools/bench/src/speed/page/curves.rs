@@ -1,5 +1,7 @@
 //! Which curves there are.
 
+use plotters::chart::SeriesLabelPosition;
+
 use super::chart::{Axis, Chart, Curve, Scale};
 use crate::speed::measurement::Measurement;
 
@@ -23,6 +25,7 @@ pub(super) fn all(results: &[Measurement]) -> Vec<(&'static str, Chart<'static>)
                         ("login server CPU us", "login and logout"),
                     ],
                 ),
+                legend: SeriesLabelPosition::UpperLeft,
             },
         ),
         (
@@ -32,6 +35,7 @@ pub(super) fn all(results: &[Measurement]) -> Vec<(&'static str, Chart<'static>)
                 across: logarithmic("messages that wait"),
                 up: linear("ms"),
                 curves: growth("queued", "queued", &[("first login ms", "first login")]),
+                legend: SeriesLabelPosition::UpperLeft,
             },
         ),
         (
@@ -41,6 +45,7 @@ pub(super) fn all(results: &[Measurement]) -> Vec<(&'static str, Chart<'static>)
                 across: linear("connections"),
                 up: linear("KiB (PSS)"),
                 curves: growth("idle", "clients", &[("KiB for all (PSS)", "all processes")]),
+                legend: SeriesLabelPosition::UpperLeft,
             },
         ),
         (
@@ -53,6 +58,7 @@ pub(super) fn all(results: &[Measurement]) -> Vec<(&'static str, Chart<'static>)
                 },
                 up: logarithmic("us"),
                 curves: distributions(results),
+                legend: SeriesLabelPosition::LowerRight,
             },
         ),
     ]

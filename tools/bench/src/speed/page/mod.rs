@@ -56,7 +56,7 @@ fn write_curves(dir: &Path, results: &[Measurement]) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     for (name, chart) in curves::all(results) {
         let path = dir.join(format!("{name}.svg"));
-        if let Some(svg) = chart.svg() {
+        if let Some(svg) = chart.svg()? {
             std::fs::write(&path, svg)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
