@@ -1,8 +1,8 @@
-//! Passwords: what the accounts keep of them, and who hashes them without keeping anybody waiting.
+//! Passwords: the secrets that accounts keep, and the threads that hash them.
 
-mod breaks;
 pub mod cost;
 pub mod pool;
+mod preemption;
 mod queue;
 pub mod remembered;
 mod rounds;

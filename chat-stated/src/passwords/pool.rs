@@ -1,7 +1,7 @@
 //! Threads that hash passwords, so that the loop never does.
 //!
-//! They have a low priority, take breaks and are fewer than the cores, so that everything else goes on at its
-//! pace beside a storm of logins.
+//! They have a low priority, are preempted often, and are fewer than the cores. So a storm of logins does not slow down
+//! the rest.
 
 use std::io;
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use chat_model::Password;
 
-use super::breaks::Breaks;
 use super::cost::HashingCost;
+use super::preemption::PreemptionTimer;
 use super::queue::FairQueue;
 use super::secret::{self, HashingError, HashingMemory};
 use super::thread_priority::set_batch;
@@ -201,10 +201,10 @@ impl Shared {
         if let Err(error) = set_batch(NICE, SLICE) {
             log::warn!("cannot lower the priority of a thread that hashes passwords: {error}");
         }
-        let mut breaks = Breaks::of_this_thread();
+        let mut preemption = PreemptionTimer::of_this_thread();
         let mut memory = HashingMemory::default();
         while let Some((ticket, job)) = self.next(&mut memory) {
-            let result = breaks.during(|| {
+            let result = preemption.during(|| {
                 let result = do_job(&job, self.cost, &mut memory);
                 // A secret of an unusual cost leaves more memory than the next one needs.
                 if memory.held_kib() > self.cost.memory_kib() as usize {

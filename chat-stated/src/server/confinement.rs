@@ -111,7 +111,7 @@ fn system_calls() -> SystemCalls {
         libc::F_OFD_SETLK,
         libc::F_OFD_SETLKW,
     ];
-    // How late a thread that hashes may wake from a break.
+    // How late a hashing thread may wake from a pause.
     let timer_slack = Condition::Is(0, i64::from(libc::PR_SET_TIMERSLACK));
     let calls = SystemCalls::new(&lists, Otherwise::Refuse).or_if(libc::SYS_prctl, timer_slack);
     locks.iter().fold(calls, |calls, lock| {

@@ -1,4 +1,4 @@
-//! What the threads that hash passwords do in a daemon that has given up all it does not need.
+//! The threads that hash passwords, inside the sandbox.
 
 use chat_model::Outcome;
 use std::fs;
@@ -6,12 +6,12 @@ use std::fs;
 use super::daemon::{Daemon, PASSWORD};
 use super::worker::{Worker, log_in, register};
 
-/// As it is by default: some hundred breaks a hash. A test gets by with few of them, on a machine with much else to do.
+/// The default cost: some hundred pauses a hash. On a busy machine there may be few.
 const USUAL_HASHING: [&str; 2] = ["--argon2-memory-kib=19456", "--argon2-iterations=2"];
-const LEAST_BREAKS: u64 = 10;
+const LEAST_PAUSES: u64 = 10;
 
 #[test]
-fn a_thread_that_hashes_takes_breaks_inside_the_sandbox() {
+fn hashing_is_preempted_inside_the_sandbox() {
     let daemon = Daemon::with_flags(&[], &USUAL_HASHING);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();
@@ -19,15 +19,15 @@ fn a_thread_that_hashes_takes_breaks_inside_the_sandbox() {
     let answer = worker.answer(&mut client, register("ann", PASSWORD));
     assert_eq!(answer, Outcome::Registered);
     let slept = sleeps_of_hashing_threads(daemon.child()) - before;
-    assert!(slept >= LEAST_BREAKS, "{slept} times");
+    assert!(slept >= LEAST_PAUSES, "{slept} times");
     let answer = worker.answer(&mut client, log_in("ann", b"another"));
     assert_eq!(answer, Outcome::PasswordNeeded);
     let answer = worker.answer(&mut client, log_in("ann", PASSWORD));
     assert_eq!(answer, Outcome::LoggedIn);
-    assert!(!daemon.log().contains("cannot give breaks"));
+    assert!(!daemon.log().contains("cannot preempt threads"));
 }
 
-/// How often they gave up a core of their own accord, so far.
+/// How often they have slept so far.
 fn sleeps_of_hashing_threads(process: i32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let sleeps = |status: String| {

@@ -2,7 +2,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use nix::libc::SCHED_BATCH;
 
-use super::super::breaks::tests::sleeps_of_this_thread;
+use super::super::preemption::tests::sleeps_of_this_thread;
 use super::super::thread_priority::tests::{nice_of_this_thread, policy_of_this_thread};
 use super::*;
 
@@ -185,7 +185,7 @@ fn its_threads_give_way_to_all_others() {
 }
 
 #[test]
-fn a_hash_under_way_takes_breaks_and_is_right_all_the_same() {
+fn hash_is_right_although_it_is_preempted() {
     let (sender, receiver) = mpsc::channel();
     let sink = move |outcome: PasswordOutcome| {
         let _ = sender.send((outcome.result, sleeps_of_this_thread()));
@@ -211,7 +211,7 @@ fn a_hash_under_way_takes_breaks_and_is_right_all_the_same() {
         new_secret: None,
     };
     assert_eq!(result, right);
-    // Without breaks it sleeps only until there is something to do.
+    // Without preemption it sleeps only until there is something to do.
     let slept = slept - slept_before;
     assert!(slept >= 10, "{slept} times");
 }

@@ -1,10 +1,8 @@
-//! Breaks of a thread that computes for long: now and then it sleeps for a moment, so that whoever waits for its core
-//! has it.
+//! Preemption of a thread that computes for long: a timer makes it sleep for a moment, so that waiting threads get its core.
 //!
-//! A scheduler that shares a core fairly lets one who has just had more than its share wait until it looks again: up to
-//! a tick, whatever the priorities are. When somebody sleeps it looks at once. Argon2 cannot be asked to stop now and
-//! then, so a timer's signal does it: SIGURG, which nothing else here uses, and which does nothing where nobody handles
-//! it.
+//! A fair scheduler keeps a thread waiting that has just used more than its share: up to a tick (4 ms), whatever the
+//! priorities are. When the running thread sleeps, the scheduler chooses again at once. Argon2 has no place to yield, so a
+//! timer's signal interrupts it: SIGURG, which nothing else here uses, and which the system ignores by default.
 #![allow(unsafe_code)]
 
 use std::sync::Once;
@@ -23,41 +21,41 @@ use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 use nix::unistd::gettid;
 
 const SIGNAL: Signal = Signal::SIGURG;
-/// From the end of a break to the next.
+/// Processor time between two pauses.
 const WORK: Duration = Duration::from_micros(200);
-const REST: Duration = Duration::from_micros(20);
-/// Whoever waited long for the core on return from a break finds the next signal there already, and must get on all the
-/// same: no break before so much work.
+const PAUSE: Duration = Duration::from_micros(20);
+/// A thread that waited long for its core after a pause finds the next signal pending. It ignores signals until it has
+/// worked for so long, or it would never get on.
 const LEAST_WORK: Duration = Duration::from_micros(100);
-/// By default the kernel may let a thread sleep 50 us longer than it asked.
+/// By default the kernel may wake a thread 50 us late.
 const TIMER_SLACK_NS: u64 = 1;
-/// Not while this thread works.
+/// No pause is due: the thread does not hash.
 const NEVER_NS: u64 = u64::MAX;
 
 thread_local! {
-    /// The processor time of this thread at which it may take its next break. Neither made when first asked for nor
-    /// dropped, and so there for a signal handler at any time.
-    static BREAK_DUE_NS: AtomicU64 = const { AtomicU64::new(NEVER_NS) };
+    /// The processor time of this thread after which it may pause. It has a constant initial value and no destructor, so a
+    /// signal handler can read it at any time.
+    static PAUSE_DUE_NS: AtomicU64 = const { AtomicU64::new(NEVER_NS) };
 }
 
-/// Gives the thread that made it breaks.
-pub(super) struct Breaks {
-    /// None if the kernel gave none.
+/// Preempts the thread that made it.
+pub(super) struct PreemptionTimer {
+    /// None if the kernel refused one.
     timer: Option<Timer>,
 }
 
-impl Breaks {
-    /// For the calling thread. What the kernel refuses is logged once, and then there are no breaks.
+impl PreemptionTimer {
+    /// Makes a timer for the calling thread. A refusal by the kernel is logged once, and then there are no pauses.
     pub(super) fn of_this_thread() -> Self {
         let timer = timer_of_this_thread().inspect_err(|error| log_refusal(*error));
         Self { timer: timer.ok() }
     }
 
-    /// Does it with breaks.
+    /// Does work with pauses.
     pub(super) fn during<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let _running = self.timer.as_mut().and_then(|timer| {
-            let running = Running::start(timer);
-            running.inspect_err(|error| log_refusal(*error)).ok()
+        let _armed = self.timer.as_mut().and_then(|timer| {
+            let armed = Armed::start(timer);
+            armed.inspect_err(|error| log_refusal(*error)).ok()
         });
         work()
     }
@@ -67,20 +65,20 @@ fn log_refusal(error: Errno) {
     static LOGGED: Once = Once::new();
     LOGGED.call_once(|| {
         log::warn!(
-            "cannot give breaks to the threads that hash passwords, so others may wait for them: {error}"
+            "cannot preempt threads that hash passwords, so other threads may wait for them: {error}"
         );
     });
 }
 
 fn timer_of_this_thread() -> nix::Result<Timer> {
-    let handler = SigHandler::Handler(take_break);
+    let handler = SigHandler::Handler(pause);
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handler makes system calls only that may be made in one, allocates and locks nothing, touches an
-    // atomic of its own thread only, and leaves errno as it was. On a thread that does not work it does nothing.
+    // SAFETY: the handler makes only system calls that are allowed in a handler. It allocates and locks nothing, touches only an
+    // atomic of its own thread, and restores errno. On a thread that does not hash it does nothing.
     unsafe { sigaction(SIGNAL, &action) }?;
     SigSet::from(SIGNAL).thread_unblock()?;
     set_timerslack(TIMER_SLACK_NS)?;
-    // No other thread ever gets it.
+    // The signal goes to this thread only.
     let notify = SigevNotify::SigevThreadId {
         signal: SIGNAL,
         thread_id: gettid().as_raw(),
@@ -90,32 +88,31 @@ fn timer_of_this_thread() -> nix::Result<Timer> {
 }
 
 /// A timer that runs until this is dropped.
-struct Running<'a> {
+struct Armed<'a> {
     timer: &'a mut Timer,
 }
 
-impl<'a> Running<'a> {
+impl<'a> Armed<'a> {
     fn start(timer: &'a mut Timer) -> nix::Result<Self> {
-        set_break_due(0);
-        let period = (WORK + REST).into();
-        // Made first, so that what is begun is ended, come what may.
-        let running = Self { timer };
-        running
+        set_pause_due(0);
+        let period = (WORK + PAUSE).into();
+        // Made first, so that its drop ends what fails half-way.
+        let armed = Self { timer };
+        armed
             .timer
             .set(Expiration::Interval(period), TimerSetTimeFlags::empty())?;
-        Ok(running)
+        Ok(armed)
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Armed<'_> {
     fn drop(&mut self) {
-        // No time at all stops it. A signal that is on its way comes before this returns, or finds that no break is
-        // due.
+        // A time of zero stops the timer. A pending signal comes before this returns, or finds that no pause is due.
         let never = Expiration::OneShot(TimeSpec::new(0, 0));
         if let Err(error) = self.timer.set(never, TimerSetTimeFlags::empty()) {
             log_refusal(error);
         }
-        set_break_due(NEVER_NS);
+        set_pause_due(NEVER_NS);
     }
 }
 
@@ -123,14 +120,14 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn set_break_due(used_ns: u64) {
-    BREAK_DUE_NS.with(|due| due.store(used_ns, Ordering::Relaxed));
+fn set_pause_due(used_ns: u64) {
+    PAUSE_DUE_NS.with(|due| due.store(used_ns, Ordering::Relaxed));
 }
 
 /// Runs in the middle of anything that its thread does.
-extern "C" fn take_break(_: c_int) {
+extern "C" fn pause(_: c_int) {
     let errno = Errno::last_raw();
-    let due_ns = BREAK_DUE_NS.with(|due| due.load(Ordering::Relaxed));
+    let due_ns = PAUSE_DUE_NS.with(|due| due.load(Ordering::Relaxed));
     if due_ns != NEVER_NS
         && let Ok(used) = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
     {
@@ -139,8 +136,8 @@ extern "C" fn take_break(_: c_int) {
         if used_ns >= due_ns {
             let clock = ClockId::CLOCK_MONOTONIC;
             // Another signal may cut it short.
-            let _ = clock_nanosleep(clock, ClockNanosleepFlags::empty(), &REST.into());
-            set_break_due(used_ns.saturating_add(nanoseconds(LEAST_WORK)));
+            let _ = clock_nanosleep(clock, ClockNanosleepFlags::empty(), &PAUSE.into());
+            set_pause_due(used_ns.saturating_add(nanoseconds(LEAST_WORK)));
         }
     }
     Errno::set_raw(errno);
@@ -157,13 +154,13 @@ pub(super) mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(60);
-    const SOME_BREAKS: u64 = 20;
+    const TIMEOUT: Duration = Duration::from_secs(60);
+    const SOME_PAUSES: u64 = 20;
     const MANY: u32 = 20;
-    /// More than the time between two breaks, many times over.
+    /// Many times the time between two pauses.
     const LONG_WORK: Duration = Duration::from_millis(20);
 
-    /// How often the calling thread gave up its core of its own accord, so far.
+    /// How often the calling thread has slept so far.
     pub(in crate::passwords) fn sleeps_of_this_thread() -> u64 {
         let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
         usage.voluntary_context_switches().cast_unsigned()
@@ -174,12 +171,12 @@ pub(super) mod tests {
         clock_gettime(clock).unwrap().into()
     }
 
-    /// Computes until the thread has slept so often, or for longer than anybody waits.
+    /// Computes until the thread has slept so often, or until the timeout. Returns how often it slept.
     fn work_until_slept(times: u64) -> u64 {
         let (began_at, before) = (Instant::now(), sleeps_of_this_thread());
         loop {
             let slept = sleeps_of_this_thread() - before;
-            if slept >= times || began_at.elapsed() > PATIENCE {
+            if slept >= times || began_at.elapsed() > TIMEOUT {
                 return slept;
             }
         }
@@ -191,61 +188,63 @@ pub(super) mod tests {
         sleeps_of_this_thread() - before
     }
 
-    /// Each test has a thread of its own: what it changes stays with the thread.
+    /// Each test has a thread of its own, because the timer changes the thread.
     fn in_thread<T: Send>(test: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(test).join().unwrap())
     }
 
     #[test]
-    fn who_works_takes_breaks() {
-        let slept = in_thread(|| Breaks::of_this_thread().during(|| work_until_slept(SOME_BREAKS)));
-        assert!(slept >= SOME_BREAKS, "{slept} times");
+    fn working_thread_pauses() {
+        let slept = in_thread(|| {
+            PreemptionTimer::of_this_thread().during(|| work_until_slept(SOME_PAUSES))
+        });
+        assert!(slept >= SOME_PAUSES, "{slept} times");
     }
 
     #[test]
-    fn breaks_work_with_blocked_signal() {
+    fn blocked_signal_is_unblocked() {
         let slept = in_thread(|| {
             SigSet::from(SIGNAL).thread_block().unwrap();
-            Breaks::of_this_thread().during(|| work_until_slept(SOME_BREAKS))
+            PreemptionTimer::of_this_thread().during(|| work_until_slept(SOME_PAUSES))
         });
-        assert!(slept >= SOME_BREAKS, "{slept} times");
+        assert!(slept >= SOME_PAUSES, "{slept} times");
     }
 
-    /// It could sleep now and then for reasons of the kernel's.
+    /// The kernel may make a thread sleep now and then for reasons of its own.
     #[test]
-    fn who_does_not_work_takes_none() {
+    fn only_guarded_work_pauses() {
         let [before, after, after_panic] = in_thread(|| {
-            let mut breaks = Breaks::of_this_thread();
+            let mut timer = PreemptionTimer::of_this_thread();
             let before = sleeps_in_long_work();
-            breaks.during(|| work_until_slept(1));
+            timer.during(|| work_until_slept(1));
             let after = sleeps_in_long_work();
-            let work = AssertUnwindSafe(|| breaks.during(|| panic!("of the test")));
+            let work = AssertUnwindSafe(|| timer.during(|| panic!("of the test")));
             assert!(catch_unwind(work).is_err());
             [before, after, sleeps_in_long_work()]
         });
         for slept in [before, after, after_panic] {
-            assert!(slept < SOME_BREAKS, "{slept} times");
+            assert!(slept < SOME_PAUSES, "{slept} times");
         }
     }
 
     #[test]
-    fn signal_is_harmless_to_idle_threads() {
+    fn signal_outside_work_does_nothing() {
         let slept = in_thread(|| {
-            let _breaks = Breaks::of_this_thread();
+            let _timer = PreemptionTimer::of_this_thread();
             let before = sleeps_of_this_thread();
-            for _ in 0..10 * SOME_BREAKS {
+            for _ in 0..10 * SOME_PAUSES {
                 raise(SIGNAL).unwrap();
             }
             sleeps_of_this_thread() - before
         });
-        assert!(slept < SOME_BREAKS, "{slept} times");
+        assert!(slept < SOME_PAUSES, "{slept} times");
     }
 
-    /// Who finds a signal waiting on return from every break would do nothing but sleep.
+    /// A thread that found a signal pending after every pause would only sleep.
     #[test]
-    fn there_is_work_between_two_breaks() {
+    fn thread_works_between_two_pauses() {
         in_thread(|| {
-            Breaks::of_this_thread().during(|| {
+            PreemptionTimer::of_this_thread().during(|| {
                 let (began, before) = (used(), sleeps_of_this_thread());
                 while used() - began < MANY * LEAST_WORK {
                     raise(SIGNAL).unwrap();
