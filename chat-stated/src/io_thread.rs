@@ -18,8 +18,8 @@ pub struct IoThread<R> {
 }
 
 impl<R: Send + 'static> IoThread<R> {
-    /// Starts a thread of this name. `serve` takes requests until the queue is closed. It may return earlier, once it has
-    /// reported a failure that ends the process. A panic in it ends the process at once.
+    /// Starts a thread of this name. `serve` takes requests until the queue is closed. It may return earlier, once it
+    /// has reported a failure that ends the process. A panic in it ends the process at once.
     pub fn start(name: &str, serve: impl FnOnce(Receiver<R>) + Send + 'static) -> io::Result<Self> {
         let (requests, receiver) = channel();
         let thread = Builder::new().name(name.to_owned()).spawn(move || {

@@ -113,7 +113,8 @@ pub struct WriterFull {
     pub ticket: u64,
 }
 
-/// Serves requests in their order. Lines that wait together are appended together. Drop waits until all requests are served.
+/// Serves requests in their order. Lines that wait together are appended together. Drop waits until all requests are
+/// served.
 pub struct AccountFileWriter {
     waiting_bytes: Arc<AtomicUsize>,
     thread: IoThread<FileRequest>,

@@ -73,8 +73,8 @@ pub enum Action {
         /// As in `Hash`.
         ticket: u64,
     },
-    /// Use the account file. [`Core::lines_refused`] tells the core of a request that the writer refuses. Completions go to
-    /// the method of their kind, such as [`Core::lines_appended`] or [`Core::account_file_read`].
+    /// Use the account file. [`Core::lines_refused`] tells the core of a request that the writer refuses. Completions
+    /// go to the method of their kind, such as [`Core::lines_appended`] or [`Core::account_file_read`].
     File(FileRequest),
     /// Write a checkpoint; see [`Core::checkpoint_written`] and [`Core::checkpoint_no_room`].
     Checkpoint {

@@ -1,8 +1,9 @@
-//! Preemption of a thread that computes for long: a timer makes it sleep for a moment, so that waiting threads get its core.
+//! Preemption of a thread that computes for long: a timer makes it sleep for a moment, so that waiting threads get
+//! its core.
 //!
 //! A fair scheduler keeps a thread waiting that has just used more than its share: up to a tick (4 ms), whatever the
-//! priorities are. When the running thread sleeps, the scheduler chooses again at once. Argon2 has no place to yield, so a
-//! timer's signal interrupts it: SIGURG, which nothing else here uses, and which the system ignores by default.
+//! priorities are. When the running thread sleeps, the scheduler chooses again at once. Argon2 has no place to yield,
+//! so a timer's signal interrupts it: SIGURG, which nothing else here uses, and which the system ignores by default.
 #![allow(unsafe_code)]
 
 use std::sync::Once;
@@ -33,8 +34,8 @@ const TIMER_SLACK_NS: u64 = 1;
 const NEVER_NS: u64 = u64::MAX;
 
 thread_local! {
-    /// The processor time of this thread after which it may pause. It has a constant initial value and no destructor, so a
-    /// signal handler can read it at any time.
+    /// The processor time of this thread after which it may pause. It has a constant initial value and no destructor,
+    /// so a signal handler can read it at any time.
     static PAUSE_DUE_NS: AtomicU64 = const { AtomicU64::new(NEVER_NS) };
 }
 
@@ -73,8 +74,8 @@ fn log_refusal(error: Errno) {
 fn timer_of_this_thread() -> nix::Result<Timer> {
     let handler = SigHandler::Handler(pause);
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handler makes only system calls that are allowed in a handler. It allocates and locks nothing, touches only an
-    // atomic of its own thread, and restores errno. On a thread that does not hash it does nothing.
+    // SAFETY: the handler makes only system calls that are allowed in a handler. It allocates and locks nothing,
+    // touches only an atomic of its own thread, and restores errno. On a thread that does not hash it does nothing.
     unsafe { sigaction(SIGNAL, &action) }?;
     SigSet::from(SIGNAL).thread_unblock()?;
     set_timerslack(TIMER_SLACK_NS)?;

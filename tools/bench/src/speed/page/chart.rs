@@ -62,7 +62,8 @@ pub(super) struct Chart<'a> {
 }
 
 impl Scale {
-    /// Where the library's linear axis has a value. Percentiles become the number of their nines, powers of ten their exponent.
+    /// Where the library's linear axis has a value. Percentiles become the number of their nines, powers of ten their
+    /// exponent.
     fn place(self, value: f64) -> f64 {
         match self {
             Self::Linear => value,
