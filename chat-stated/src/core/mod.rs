@@ -13,6 +13,7 @@ mod link;
 mod lists;
 mod logins;
 mod operators;
+pub mod pending_work;
 mod requests;
 mod send_batches;
 mod sources;

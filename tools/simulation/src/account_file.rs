@@ -1,7 +1,5 @@
-//! The account file on a simulated disk, and what stands for hashing.
+//! Password hashing in the simulation.
 
-use chat_stated::account_file::format::parse;
-use chat_stated::account_file::writer::AccountFileContent;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// A secret that looks like an old one, 40 hex digits; quick, and salted so that a stronger one differs.
@@ -12,18 +10,4 @@ pub(crate) fn secret(salt: u32, password: &[u8]) -> String {
 
 pub(crate) fn is_right(stored: &str, password: &[u8]) -> bool {
     u32::from_str_radix(&stored[..8], 16).is_ok_and(|salt| secret(salt, password) == stored)
-}
-
-/// What a reader of these bytes would report.
-pub(crate) fn read(bytes: &[u8]) -> AccountFileContent {
-    AccountFileContent {
-        parsed: parse(bytes),
-        is_accepted: false,
-    }
-}
-
-/// Whether a name stands in the file.
-pub(crate) fn has(bytes: &[u8], name: &str) -> bool {
-    let accounts = parse(bytes).accounts;
-    accounts.iter().any(|(known, _)| known == name)
 }

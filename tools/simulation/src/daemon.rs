@@ -1,12 +1,14 @@
 //! The state daemon's process: its real core, with the threads beside it simulated.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use chat_rpc::FrameReader;
 use chat_stated::account_file::writer::FileRequest;
 use chat_stated::checkpoint::Change;
+use chat_stated::core::pending_work::{MemoryHost, PendingWork, Work};
 use chat_stated::core::{Action, Core, CoreSettings, LinkId, SourceLimits};
 use chat_stated::database::{NoRoom, StorageError};
+use chat_stated::disk_reserve::ReserveRequest;
 use chat_stated::entry::{Batch, Limits, Timestamp};
 use chat_stated::journal::LogIndex;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
@@ -47,29 +49,11 @@ impl Link {
     }
 }
 
-/// Work under way outside the core.
-#[derive(Debug)]
-enum Work {
-    Commit(Batch),
-    Checkpoint(LogIndex, Vec<Change>),
-    /// The checkpoint is current; the core has not been told yet.
-    Written(LogIndex),
-    ReadTexts(u64, Vec<TextPlace>),
-    /// Texts were read; the core has not been told yet.
-    TextsRead(u64, Texts),
-    Hash(u64, PasswordJob),
-    File(FileRequest),
-    Reserve {
-        is_taken: bool,
-    },
-}
-
 pub(crate) struct Daemon {
     pub(crate) core: Core,
     /// By the worker's number in the world and its connections' count.
     pub(crate) links: BTreeMap<LinkId, Link>,
-    work: VecDeque<Work>,
-    /// What the file requests see, in the order of the requests.
+    work: PendingWork,
     was_ready: bool,
     /// Texts that were read from the checkpoint.
     pub(crate) texts_read: usize,
@@ -101,7 +85,7 @@ impl Daemon {
         Ok(Self {
             core: Core::new(settings, state, position, remembered, timestamp),
             links: BTreeMap::new(),
-            work: VecDeque::new(),
+            work: PendingWork::default(),
             was_ready: false,
             texts_read: 0,
         })
@@ -123,31 +107,21 @@ impl Daemon {
             }
         }
         for action in self.core.end_turn() {
+            let action = match action {
+                Action::Hash { ticket, .. } if rng.u8(..20) == 0 => {
+                    self.core.password_refused(ticket);
+                    continue;
+                }
+                action => self.work.add(action),
+            };
             match action {
-                Action::Submit(batch) => self.work.push_back(Work::Commit(batch)),
-                Action::Checkpoint { position, records } => {
-                    self.work.push_back(Work::Checkpoint(position, records));
-                }
-                Action::ReadTexts { ticket, places } => {
-                    self.work.push_back(Work::ReadTexts(ticket, places));
-                }
-                Action::Hash { ticket, job, .. } => {
-                    if rng.u8(..20) == 0 {
-                        self.core.password_refused(ticket);
-                    } else {
-                        self.work.push_back(Work::Hash(ticket, job));
-                    }
-                }
-                Action::CancelHash { .. } => {}
-                Action::File(request) => self.work.push_back(Work::File(request)),
-                Action::GiveUpReserve => self.work.push_back(Work::Reserve { is_taken: false }),
-                Action::TakeReserve => self.work.push_back(Work::Reserve { is_taken: true }),
-                Action::ForgetJournal(position) => disk.forget_journal(position),
-                Action::CloseLink(link) => {
+                Some(Action::ForgetJournal(position)) => disk.forget_journal(position),
+                Some(Action::CloseLink(link)) => {
                     if let Some(link) = self.links.get_mut(&link) {
                         link.is_closed = true;
                     }
                 }
+                _ => {}
             }
         }
         self.write_links();
@@ -203,89 +177,44 @@ impl Daemon {
         if self.work.is_empty() {
             return Ok(());
         }
-        let wanted = rng.usize(..self.work.len());
-        let kind = std::mem::discriminant(&self.work[wanted]);
-        let first = self
-            .work
-            .iter()
-            .position(|work| std::mem::discriminant(work) == kind);
-        let Some(work) = first.and_then(|first| self.work.remove(first)) else {
+        let Some(work) = self.work.take(rng.usize(..self.work.len())) else {
             return Ok(());
         };
         match work {
             Work::Commit(batch) if !is_kind && rng.u16(..400) == 0 => {
-                self.core.no_room(batch, NoRoom::Full)
+                self.core.no_room(batch, NoRoom::Full);
             }
-            Work::Commit(batch) => {
-                let position = disk.commit(&batch);
-                self.core.committed(position, batch, 500);
-            }
-            Work::Checkpoint(_, records) if !is_kind && rng.u8(..10) == 0 => {
+            Work::WriteCheckpoint(_, records) if !is_kind && rng.u8(..10) == 0 => {
                 self.core.checkpoint_no_room(records, NoRoom::Full);
             }
-            Work::Checkpoint(position, records) => {
-                disk.write_checkpoint(position, &records)?;
-                // Its news may come after texts were read from it.
-                self.work.push_front(Work::Written(position));
-            }
-            Work::Written(position) => self.core.checkpoint_written(position),
-            Work::ReadTexts(ticket, places) => {
-                let texts = disk.read_texts(&places)?;
-                self.texts_read += texts.len();
-                self.work.push_back(Work::TextsRead(ticket, texts));
-            }
-            Work::TextsRead(ticket, texts) => self
-                .core
-                .texts_read(ticket, &texts.into())
-                .map_err(|error| error.to_string())?,
-            Work::Hash(ticket, job) => self.core.password_done(ticket, hash(&job, rng)),
-            Work::File(request) => self.finish_file_request(request, disk),
-            Work::Reserve { is_taken: false } => self.core.reserve_given_up(),
-            Work::Reserve { is_taken: true } if !is_kind && rng.bool() => {
+            Work::Reserve(ReserveRequest::Take) if !is_kind && rng.bool() => {
                 self.core.reserve_taken(Err(StorageError::NoRoom {
                     action: "hold back space in",
                     file: "reserve".into(),
                     cause: NoRoom::Full,
                 }));
             }
-            Work::Reserve { is_taken: true } => self.core.reserve_taken(Ok(())),
+            work => {
+                let mut host = Host {
+                    disk,
+                    rng,
+                    texts_read: &mut self.texts_read,
+                };
+                self.work.complete(work, &mut self.core, &mut host)?;
+            }
         }
         Ok(())
     }
 
-    fn finish_file_request(&mut self, request: FileRequest, disk: &mut Disk) {
-        match request {
-            FileRequest::Append { ticket, lines } => {
-                if disk.account_file.last().is_some_and(|last| *last != b'\n') {
-                    disk.account_file.push(b'\n');
-                }
-                disk.account_file.extend_from_slice(lines.as_bytes());
-                self.core.lines_appended(&[ticket]);
-            }
-            FileRequest::Create { lines, .. } => {
-                disk.account_file = lines.into_bytes();
-                self.core.account_file_created(Ok(()));
-            }
-            FileRequest::Look { ticket, name, .. } => {
-                let stands = account_file::has(&disk.account_file, &name);
-                self.core.name_looked_for(ticket, Ok(stands));
-            }
-            FileRequest::Read { ticket } => {
-                let content = account_file::read(&disk.account_file);
-                self.core.account_file_read(ticket, Ok(content));
-            }
-        }
-    }
-
     /// Dies: of what was being written some is durable, some is torn, some is gone.
     pub(crate) fn die(mut self, disk: &mut Disk, rng: &mut Rng) -> Result<(), String> {
-        while let Some(work) = self.work.pop_front() {
+        for work in self.work.take_all() {
             match work {
                 // A commit that had reached the disk, though nobody was told; the next ones had not begun.
                 Work::Commit(batch) if rng.bool() => {
                     disk.commit(&batch);
                 }
-                Work::Checkpoint(position, records) if rng.bool() => {
+                Work::WriteCheckpoint(position, records) if rng.bool() => {
                     disk.write_checkpoint(position, &records)?;
                 }
                 Work::File(FileRequest::Append { lines, .. }) if rng.bool() => {
@@ -297,6 +226,37 @@ impl Daemon {
             }
         }
         Ok(())
+    }
+}
+
+/// What completes the daemon's work.
+struct Host<'a> {
+    disk: &'a mut Disk,
+    rng: &'a mut Rng,
+    texts_read: &'a mut usize,
+}
+
+impl MemoryHost for Host<'_> {
+    fn commit(&mut self, batch: &Batch) -> LogIndex {
+        self.disk.commit(batch)
+    }
+
+    fn write_checkpoint(&mut self, position: LogIndex, records: &[Change]) -> Result<(), String> {
+        self.disk.write_checkpoint(position, records)
+    }
+
+    fn read_texts(&mut self, places: &[TextPlace]) -> Result<Texts, String> {
+        let texts = self.disk.read_texts(places)?;
+        *self.texts_read += texts.len();
+        Ok(texts)
+    }
+
+    fn hash(&mut self, job: &PasswordJob) -> PasswordResult {
+        hash(job, self.rng)
+    }
+
+    fn account_file(&mut self) -> &mut Vec<u8> {
+        &mut self.disk.account_file
     }
 }
 

@@ -3,7 +3,8 @@
 use chat_stated::checkpoint::{Change, MemoryCheckpoint, Restoration};
 use chat_stated::entry::Batch;
 use chat_stated::journal::LogIndex;
-use chat_stated::state::{Effects, State};
+use chat_stated::state::State;
+use chat_stated::stored_state::replay;
 use chat_stated::text_page::{TextPlace, Texts};
 
 #[derive(Debug, Default)]
@@ -62,11 +63,7 @@ impl Disk {
             .iter()
             .filter(|(position, _)| *position > self.checkpoint_at);
         for (_, batch) in after {
-            state.advance_clock(&batch.timestamp);
-            let wall_ms = batch.timestamp.wall_ms;
-            for entry in batch.entries.clone() {
-                state.apply(entry, wall_ms, &mut Effects::default());
-            }
+            replay(&mut state, batch.clone());
         }
         state.check_replayed().map_err(|error| error.to_string())?;
         Ok((state, self.last))

@@ -5,6 +5,7 @@ use chat_model::MessageNumber;
 use super::*;
 use crate::checkpoint::Change;
 use crate::core::checkpoints::MOST_DUE;
+use crate::stored_state::replay;
 
 const MESSAGES: u64 = 10_000;
 
@@ -99,14 +100,7 @@ fn later_entries_are_replayed_on_checkpoint() {
     let mut state = Restoration::of_all(worker.checkpoint.records()).unwrap();
     assert_eq!(state.waiting_messages() as u64, MESSAGES);
     for batch in journal {
-        state.advance_clock(&batch.timestamp);
-        for entry in batch.entries {
-            state.apply(
-                entry,
-                batch.timestamp.wall_ms / 1_000,
-                &mut Effects::default(),
-            );
-        }
+        replay(&mut state, batch);
     }
     let running = &worker.core.state;
     assert_eq!(state.last_message(), running.last_message());

@@ -1,7 +1,7 @@
 //! The state daemon's core with workers that say whatever they like: none is answered what it did not ask, who sends
 //! what cannot be read is let go of, and nothing grows beyond the limits.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat_model::text::is_clean;
 use chat_model::{ConnectionSerial, Message, Request, StreamOffset};
@@ -10,8 +10,8 @@ use chat_rpc::{
     ResumeToken, Standing, ToWorker, decode_items,
 };
 use chat_stated::account_file::format::parse;
-use chat_stated::account_file::writer::{AccountFileContent, FileRequest};
 use chat_stated::checkpoint::{Change, MemoryCheckpoint};
+use chat_stated::core::pending_work::{MemoryHost, PendingWork, Work};
 use chat_stated::core::{Action, Core, CoreSettings, LinkId, SourceLimits};
 use chat_stated::database::NoRoom;
 use chat_stated::entry::{Batch, Limits};
@@ -60,15 +60,6 @@ pub fn run(bytes: &[u8]) {
     host.check_limits();
 }
 
-/// Work under way outside the core.
-enum Work {
-    Commit(Batch),
-    Checkpoint(LogIndex, Vec<Change>),
-    ReadTexts(u64, Vec<TextPlace>),
-    Hash(u64, PasswordJob),
-    File(FileRequest),
-}
-
 /// A worker's connection.
 #[derive(Default)]
 struct Link {
@@ -90,12 +81,51 @@ struct Host {
     core: Core,
     now_ms: u64,
     links: Vec<Link>,
-    work: VecDeque<Work>,
+    work: PendingWork,
+    disk: Disk,
+    credentials: Vec<ResumeToken>,
+    secrets: u8,
+}
+
+/// Completes the core's work.
+struct Disk {
     position: LogIndex,
     checkpoint: MemoryCheckpoint,
     account_file: Vec<u8>,
-    credentials: Vec<ResumeToken>,
-    secrets: u8,
+}
+
+impl MemoryHost for Disk {
+    fn commit(&mut self, _: &Batch) -> LogIndex {
+        self.position.0 += 1;
+        self.position
+    }
+
+    fn write_checkpoint(&mut self, _: LogIndex, records: &[Change]) -> Result<(), String> {
+        let written = self.checkpoint.write(records);
+        written.map_err(|error| error.to_string())
+    }
+
+    fn read_texts(&mut self, places: &[TextPlace]) -> Result<Texts, String> {
+        let read = self.checkpoint.read_texts(places);
+        read.map_err(|error| error.to_string())
+    }
+
+    fn hash(&mut self, job: &PasswordJob) -> PasswordResult {
+        match job {
+            PasswordJob::Hash { password } => PasswordResult::Hashed(secret(password.as_bytes())),
+            PasswordJob::Verify {
+                secret: known,
+                password,
+            } => PasswordResult::Verified {
+                right: *known == secret(password.as_bytes()),
+                new_secret: None,
+            },
+        }
+    }
+
+    fn account_file(&mut self) -> &mut Vec<u8> {
+        &mut self.account_file
+    }
 }
 
 fn secret(password: &[u8]) -> String {
@@ -134,10 +164,12 @@ impl Host {
             ),
             now_ms: 0,
             links: Vec::new(),
-            work: VecDeque::new(),
-            position: LogIndex(0),
-            checkpoint: MemoryCheckpoint::default(),
-            account_file: account_file.concat().into_bytes(),
+            work: PendingWork::default(),
+            disk: Disk {
+                position: LogIndex(0),
+                checkpoint: MemoryCheckpoint::default(),
+                account_file: account_file.concat().into_bytes(),
+            },
             credentials: Vec::new(),
             secrets: 0,
         }
@@ -229,20 +261,8 @@ impl Host {
 
     fn end_turn(&mut self) {
         for action in self.core.end_turn() {
-            match action {
-                Action::Submit(batch) => self.work.push_back(Work::Commit(batch)),
-                Action::Checkpoint { position, records } => {
-                    self.work.push_back(Work::Checkpoint(position, records));
-                }
-                Action::ReadTexts { ticket, places } => {
-                    self.work.push_back(Work::ReadTexts(ticket, places));
-                }
-                Action::Hash { ticket, job, .. } => self.work.push_back(Work::Hash(ticket, job)),
-                Action::File(request) => self.work.push_back(Work::File(request)),
-                Action::TakeReserve => self.core.reserve_taken(Ok(())),
-                Action::GiveUpReserve => self.core.reserve_given_up(),
-                Action::CancelHash { .. } | Action::ForgetJournal(_) => {}
-                Action::CloseLink(id) => self.links[id].is_closing = true,
+            if let Some(Action::CloseLink(id)) = self.work.add(action) {
+                self.links[id].is_closing = true;
             }
         }
         for id in self.core.links_with_output() {
@@ -259,75 +279,14 @@ impl Host {
         if self.work.is_empty() {
             return;
         }
-        let kind = std::mem::discriminant(&self.work[choices.below(self.work.len())]);
-        let first = self
-            .work
-            .iter()
-            .position(|work| std::mem::discriminant(work) == kind);
-        let Some(work) = first.and_then(|first| self.work.remove(first)) else {
+        let Some(work) = self.work.take(choices.below(self.work.len())) else {
             return;
         };
         match work {
             Work::Commit(batch) if choices.byte() == 0xff => self.core.no_room(batch, NoRoom::Full),
-            Work::Commit(batch) => {
-                self.position.0 += 1;
-                self.core.committed(self.position, batch, 100);
-            }
-            Work::Checkpoint(position, records) => {
-                assert_eq!(self.checkpoint.write(&records), Ok(()));
-                self.core.checkpoint_written(position);
-            }
-            Work::ReadTexts(ticket, places) => {
-                let texts: Texts = match self.checkpoint.read_texts(&places) {
-                    Ok(texts) => texts,
-                    Err(error) => panic!("{error}"),
-                };
-                assert!(self.core.texts_read(ticket, &texts.into()).is_ok());
-            }
-            Work::Hash(ticket, PasswordJob::Hash { password }) => {
-                let hashed = PasswordResult::Hashed(secret(&password));
-                self.core.password_done(ticket, hashed);
-            }
-            Work::Hash(
-                ticket,
-                PasswordJob::Verify {
-                    secret: known,
-                    password,
-                },
-            ) => {
-                let right = known == secret(&password);
-                let new_secret = None;
-                let verified = PasswordResult::Verified { right, new_secret };
-                self.core.password_done(ticket, verified);
-            }
-            Work::File(request) => self.finish_file_request(request),
-        }
-    }
-
-    fn finish_file_request(&mut self, request: FileRequest) {
-        match request {
-            FileRequest::Append { ticket, lines } => {
-                self.account_file.extend_from_slice(lines.as_bytes());
-                self.core.lines_appended(&[ticket]);
-            }
-            FileRequest::Create { lines, .. } => {
-                self.account_file = lines.into_bytes();
-                self.core.account_file_created(Ok(()));
-            }
-            FileRequest::Look { ticket, name, .. } => {
-                let accounts = parse(&self.account_file).accounts;
-                let stands = accounts.iter().any(|(known, _)| *known == name);
-                self.core.name_looked_for(ticket, Ok(stands));
-            }
-            FileRequest::Read { ticket } => {
-                let parsed = parse(&self.account_file);
-                self.core.account_file_read(
-                    ticket,
-                    Ok(AccountFileContent {
-                        parsed,
-                        is_accepted: true,
-                    }),
-                );
+            work => {
+                let completed = self.work.complete(work, &mut self.core, &mut self.disk);
+                assert_eq!(completed, Ok(()));
             }
         }
     }
@@ -353,7 +312,7 @@ impl Host {
         let names = state.records().map(|(_, record)| record.name.clone());
         let names: BTreeSet<_> = names.collect();
         assert_eq!(names.len(), state.account_count());
-        let parsed = parse(&self.account_file);
+        let parsed = parse(&self.disk.account_file);
         assert_eq!(parsed.unreadable_total, 0);
     }
 }

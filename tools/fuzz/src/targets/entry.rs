@@ -11,7 +11,8 @@ use chat_stated::entry::{
     AccountChange, Action, Batch, Entry, Limits, SecretInFile, WaitingLimits,
 };
 use chat_stated::journal::format::{decode, encode};
-use chat_stated::state::{Effects, State};
+use chat_stated::state::State;
+use chat_stated::stored_state::replay;
 
 use super::items::{self, NAMES};
 use super::timestamps::timestamp;
@@ -38,7 +39,7 @@ pub fn run(bytes: &[u8]) {
         let mut body = Vec::new();
         assert_eq!(encode(&batch, &mut body), Ok(()));
         assert_eq!(decode(&body), Ok(batch.clone()));
-        apply(&mut state, batch);
+        replay(&mut state, batch);
         if choices.below(8) == 7 {
             save(&mut state, &mut checkpoint);
         }
@@ -55,17 +56,8 @@ fn check_body(bytes: &[u8]) {
     assert_eq!(encode(&batch, &mut body), Ok(()));
     assert_eq!(decode(&body), Ok(batch.clone()));
     let mut state = State::default();
-    apply(&mut state, batch);
+    replay(&mut state, batch);
     save(&mut state, &mut MemoryCheckpoint::default());
-}
-
-fn apply(state: &mut State, batch: Batch) {
-    state.advance_clock(&batch.timestamp);
-    let wall_ms = batch.timestamp.wall_ms;
-    let mut effects = Effects::default();
-    for entry in batch.entries {
-        state.apply(entry, wall_ms, &mut effects);
-    }
 }
 
 /// The state as a checkpoint, from which one is restored that has the same to show.
