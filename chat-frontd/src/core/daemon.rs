@@ -1,7 +1,7 @@
 //! The core and the state daemon: what it says, what it is asked, and what its absence means for clients.
 
 use anyhow::Context;
-use chat_rpc::{FrameWriter, FromWorker};
+use chat_rpc::{FrameReader, FrameWriter, FromWorker};
 
 use super::Core;
 use super::client::{self, Parked};
@@ -36,7 +36,17 @@ impl Core {
 
     /// Bytes came from the daemon. An error means that this worker must end.
     pub fn daemon_received(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.link.received(bytes);
+        self.link_input().extend(bytes);
+        self.take_frames()
+    }
+
+    /// Where bytes that come from the daemon are put; [`Core::take_frames`] comes next.
+    pub fn link_input(&mut self) -> &mut FrameReader {
+        self.link.input()
+    }
+
+    /// Takes the frames that are there in whole. An error means that this worker must end.
+    pub fn take_frames(&mut self) -> anyhow::Result<()> {
         while let Some(said) = self.link.next_said()? {
             match said {
                 Said::Attached { is_again } => self.attached(is_again),

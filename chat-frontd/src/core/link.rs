@@ -119,8 +119,8 @@ impl Link {
         }
     }
 
-    pub(super) fn received(&mut self, bytes: &[u8]) {
-        self.reader.extend(bytes);
+    pub(super) fn input(&mut self) -> &mut FrameReader {
+        &mut self.reader
     }
 
     /// What the daemon said next, once all of it has come.

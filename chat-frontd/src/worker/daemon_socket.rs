@@ -1,10 +1,12 @@
 //! The socket to the state daemon, which may go and come back.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use chat_node::crash_point;
+use chat_rpc::FrameReader;
+use mio::event::Event;
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 
@@ -12,8 +14,6 @@ use crate::core::Core;
 
 /// How long to wait before the next try to connect; the first is made at once.
 const RETRY_MS: u64 = 20;
-/// Bytes read from the daemon at once.
-const READ_BYTES: usize = 64 * 1024;
 
 pub(super) struct DaemonSocket {
     path: PathBuf,
@@ -22,7 +22,9 @@ pub(super) struct DaemonSocket {
     retry_at_ms: u64,
     /// It was said that the socket is closed to this process.
     is_told: bool,
-    buffer: Box<[u8]>,
+    /// The kernel took less than there was, and says when it has room again. It is not asked to otherwise: it would
+    /// wake this process for every frame that the daemon reads.
+    awaits_room: bool,
 }
 
 impl DaemonSocket {
@@ -33,7 +35,7 @@ impl DaemonSocket {
             stream: None,
             retry_at_ms: 0,
             is_told: false,
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            awaits_room: false,
         }
     }
 
@@ -72,21 +74,29 @@ impl DaemonSocket {
             }
         };
         registry
-            .register(
-                &mut stream,
-                self.token,
-                Interest::READABLE | Interest::WRITABLE,
-            )
+            .register(&mut stream, self.token, Interest::READABLE)
             .context("cannot wait for the state daemon")?;
         self.stream = Some(stream);
+        self.awaits_room = false;
         core.daemon_connected()
     }
 
     /// Writes what the kernel takes.
-    pub(super) fn write(&mut self, core: &mut Core) {
+    pub(super) fn write(&mut self, registry: &Registry, core: &mut Core) -> anyhow::Result<()> {
         let Some(stream) = &mut self.stream else {
-            return;
+            return Ok(());
         };
+        if Self::write_to(stream, core) || self.awaits_room {
+            return Ok(());
+        }
+        self.awaits_room = true;
+        registry
+            .reregister(stream, self.token, Interest::READABLE | Interest::WRITABLE)
+            .context("cannot wait for the state daemon")
+    }
+
+    /// Whether the kernel took all there was, or will take nothing more.
+    fn write_to(stream: &mut UnixStream, core: &mut Core) -> bool {
         let output = core.link_output();
         while output.pending_bytes() > 0 {
             crash_point::reach("worker:before-write");
@@ -97,22 +107,46 @@ impl DaemonSocket {
                     crash_point::reach("worker:before-fsync");
                     output.advance(bytes);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // What it said before it went is still to be read; that then finds the end.
-                Ok(_) | Err(_) => return,
+                Ok(_) | Err(_) => return true,
             }
         }
+        true
     }
 
-    /// Reads all there is; `may_have_ended` if the daemon will say nothing more. An error means that this worker must end.
-    pub(super) fn read(&mut self, core: &mut Core, may_have_ended: bool) -> anyhow::Result<()> {
+    /// Reads all that an event tells of. An error means that this worker must end.
+    pub(super) fn take_event(
+        &mut self,
+        event: &Event,
+        registry: &Registry,
+        core: &mut Core,
+    ) -> anyhow::Result<()> {
+        // Room is awaited until the daemon has read what was written last. That event brings a turn, in which the
+        // requests that found no room are taken.
+        let is_written = core.link_output().pending_bytes() == 0;
+        if let Some(stream) = &mut self.stream
+            && self.awaits_room
+            && event.is_writable()
+            && is_written
+        {
+            self.awaits_room = false;
+            registry
+                .reregister(stream, self.token, Interest::READABLE)
+                .context("cannot wait for the state daemon")?;
+        }
+        // The daemon will say nothing more.
+        let may_have_ended = event.is_read_closed() || event.is_error();
+        if !event.is_readable() && !may_have_ended {
+            return Ok(());
+        }
         while let Some(stream) = &mut self.stream {
-            match stream.read(&mut self.buffer) {
+            match core.link_input().read_from(stream) {
                 Ok(bytes) if bytes > 0 => {
-                    core.daemon_received(&self.buffer[..bytes])?;
+                    core.take_frames()?;
                     // What comes later is told of; but not an end that was told of already.
-                    if bytes < READ_BYTES && !may_have_ended {
+                    if bytes < FrameReader::READ_BYTES && !may_have_ended {
                         return Ok(());
                     }
                 }

@@ -200,9 +200,9 @@ impl EventLoop {
         self.begin_accepting_if_ready()?;
         self.serve_listed();
         // The daemon is to have what they ask before it is told of those who come.
-        self.daemon.write(&mut self.core);
+        self.daemon.write(self.poll.registry(), &mut self.core)?;
         self.take_unauthenticated();
-        self.daemon.write(&mut self.core);
+        self.daemon.write(self.poll.registry(), &mut self.core)?;
         self.reports
             .report_if_due(&mut self.parent, self.core.refusals(), self.now_ms);
         Ok(())
@@ -232,8 +232,8 @@ impl EventLoop {
         }
         match event.token() {
             DAEMON => {
-                let may_have_ended = event.is_read_closed() || event.is_error();
-                self.daemon.read(&mut self.core, may_have_ended)?;
+                self.daemon
+                    .take_event(event, self.poll.registry(), &mut self.core)?;
             }
             PARENT => self.tls.read(&mut self.parent)?,
             TERMINATE => {

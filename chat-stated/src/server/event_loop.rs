@@ -260,9 +260,11 @@ impl EventLoop {
                 self.core.reload_account_file();
             }
             Token(token) => {
-                if let Some(socket) = self.sockets.get_mut(token - FIRST_LINK) {
-                    socket.is_read_closed |= event.is_read_closed() || event.is_error();
-                    socket.is_readable |= event.is_readable() || socket.is_read_closed;
+                let link = token - FIRST_LINK;
+                let output = self.core.output(link);
+                let is_written = output.is_none_or(|output| output.pending_bytes() == 0);
+                if let Some(socket) = self.sockets.get_mut(link) {
+                    socket.take_event(event, is_written, self.poll.registry());
                 }
             }
         }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use chat_node::crash_point;
 use chat_rpc::FrameReader;
+use mio::Token;
 use mio::net::UnixStream;
-use mio::{Interest, Token};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use super::{EventLoop, FIRST_LINK};
@@ -41,7 +41,7 @@ impl EventLoop {
         }
     }
 
-    fn open_link(&mut self, mut stream: UnixStream) {
+    fn open_link(&mut self, stream: UnixStream) {
         let peer = match getsockopt(&stream, PeerCredentials) {
             Ok(peer) => peer,
             Err(error) => return log::error!("cannot tell who a worker is: {error}"),
@@ -51,15 +51,10 @@ impl EventLoop {
         }
         let entry = self.sockets.vacant_entry();
         let link = entry.key();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) =
-            self.poll
-                .registry()
-                .register(&mut stream, Token(link + FIRST_LINK), interest)
-        {
-            return log::error!("cannot wait for a worker: {error}");
-        }
-        entry.insert(Socket::new(stream));
+        match Socket::new(stream, Token(link + FIRST_LINK), self.poll.registry()) {
+            Ok(socket) => entry.insert(socket),
+            Err(error) => return log::error!("cannot wait for a worker: {error}"),
+        };
         self.core.link_opened(link, peer.pid().unsigned_abs());
     }
 
@@ -140,7 +135,7 @@ impl EventLoop {
             else {
                 continue;
             };
-            if socket.write(output) == Written::PeerGone {
+            if socket.write(output, self.poll.registry()) == Written::PeerGone {
                 self.close_link(link);
             }
         }
