@@ -187,6 +187,12 @@ impl Core {
         }
     }
 
+    /// Whether a client has sent lines that can be taken now.
+    pub fn has_line_to_take(&self, key: ClientKey) -> bool {
+        let client = self.clients.active(key);
+        client.is_some_and(|client| client.session.has_line_to_take())
+    }
+
     /// Whether it would be news how much of its messages a client's TCP has acknowledged, or that the connection is
     /// still healthy. If so, [`Core::observed`] is to be called before every [`Core::received`].
     pub fn wants_observation(&self, key: ClientKey) -> bool {

@@ -37,6 +37,8 @@ pub(super) struct ClientSocket {
     pub(super) has_ended: bool,
     /// The kernel may take something.
     pub(super) is_writable: bool,
+    /// It took something when it was last written to.
+    pub(super) has_written: bool,
     /// The event queue said that the connection is broken.
     pub(super) is_broken: bool,
     /// None if the client speaks plainly.
@@ -62,6 +64,7 @@ impl ClientSocket {
             is_read_closed: false,
             has_ended: false,
             is_writable: true,
+            has_written: false,
             is_broken: false,
         }
     }
@@ -176,6 +179,7 @@ impl ClientSocket {
 
     /// Writes what the kernel takes.
     pub(super) fn write(&mut self, key: ClientKey, core: &mut Core) -> Alive {
+        self.has_written = false;
         if self.tls.is_some() {
             return self.write_tls(key, core);
         }
@@ -201,6 +205,7 @@ impl ClientSocket {
             }
         }
         if written_bytes > 0 {
+            self.has_written = true;
             core.wrote(key);
         }
         Alive::Yes

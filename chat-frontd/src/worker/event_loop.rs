@@ -272,12 +272,17 @@ impl EventLoop {
                 }
             }
         }
+        // Most clients are served because the daemon has said something to them, and with that all is done.
+        if alive == Alive::Yes && !self.core.has_line_to_take(key) {
+            alive = socket.write(key, &mut self.core);
+        }
         if alive == Alive::Yes {
             self.core.serve(key);
             alive = socket.write(key, &mut self.core);
         }
-        if alive == Alive::Yes {
-            if self.core.wants_observation_now(key) {
+        let is_to_be_observed = self.core.wants_observation_now(key);
+        if alive == Alive::Yes && (socket.has_written || is_to_be_observed) {
+            if is_to_be_observed {
                 socket.observe(key, &mut self.core);
             }
             // What was written, or seen to be acknowledged, may let more be done.

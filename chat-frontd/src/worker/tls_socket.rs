@@ -112,6 +112,7 @@ impl ClientSocket {
             }
         }
         if written_bytes > 0 {
+            self.has_written = true;
             core.wrote(key);
         }
         if self.is_to_be_shut && tls.outgoing().is_empty() {
