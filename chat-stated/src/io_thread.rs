@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_after_a_failure_are_dropped() {
+    fn requests_after_failure_are_dropped() {
         let (sender, ended) = mpsc::channel();
         let thread = IoThread::start("test", move |requests: Receiver<u32>| {
             drop(requests);
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn panic_ends_the_process() {
+    fn panic_ends_process() {
         if std::env::var_os(CHILD_VARIABLE).is_some() {
             let thread = IoThread::start("test", |_: Receiver<u32>| panic!("of the test"));
             drop(thread);
             return;
         }
         let status = Command::new(std::env::current_exe().unwrap())
-            .args(["io_thread::tests::panic_ends_the_process", "--exact"])
+            .args(["io_thread::tests::panic_ends_process", "--exact"])
             .env(CHILD_VARIABLE, "1")
             .stdout(Stdio::null())
             .stderr(Stdio::null())

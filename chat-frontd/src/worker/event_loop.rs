@@ -71,7 +71,8 @@ pub(super) struct EventLoop {
     sockets: Vec<Option<ClientSocket>>,
     reading_rate: ReadingRate,
     pacing: Pacing,
-    /// Those who sent too much, by the time from which they are read again. Some may have left, and others have their keys.
+    /// Those who sent too much, by the time from which they are read again. Some may have left, and others have their
+    /// keys.
     held_back: BTreeSet<(u64, ClientKey)>,
     scratch: Box<[u8; READ_BYTES]>,
     max_clients: usize,
@@ -211,8 +212,8 @@ impl EventLoop {
         }
     }
 
-    /// Everything that can be done without waiting: for those who are served already first, of each client's bytes one read,
-    /// then for a few of those who come.
+    /// Everything that can be done without waiting: for those who are served already first, of each client's bytes one
+    /// read, then for a few of those who come.
     fn turn(&mut self) -> anyhow::Result<()> {
         self.daemon
             .connect_if_due(self.poll.registry(), &mut self.core, self.now_ms)?;

@@ -12,6 +12,7 @@ mod names;
 mod page;
 mod quotes;
 mod settings;
+mod style;
 mod unsafe_code;
 mod versions;
 

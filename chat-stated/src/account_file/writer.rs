@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_written_together_and_in_order() {
+    fn waiting_lines_are_written_together() {
         let (release, held) = mpsc::channel();
         let fixture = Fixture::start(Some(""), Some(held));
         fixture.append(1);
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_told_and_can_be_made() {
+    fn missing_file_is_reported_and_created() {
         let fixture = Fixture::start(None, None);
         fixture.append(1);
         let outcome = fixture.next();
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_whose_lines_are_not_there() {
+    fn failure_says_whose_lines_are_not_there() {
         let fixture = Fixture::start(None, None);
         fs::create_dir(&fixture.path).unwrap();
         fixture.append(7);
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_in_its_place_is_refused_and_holds_nobody_up() {
+    fn pipe_is_refused_without_blocking() {
         let fixture = Fixture::start(None, None);
         mkfifo(&fixture.path, Mode::S_IRWXU).unwrap();
         let others_may = Permissions::from_mode(0o644);

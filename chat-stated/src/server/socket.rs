@@ -66,8 +66,8 @@ impl Socket {
         }
     }
 
-    /// Takes what an event tells of. Room is awaited until the worker has read what was written last: that event brings a
-    /// turn, in which is done what had to wait for the worker.
+    /// Takes what an event tells of. Room is awaited until the worker has read what was written last: that event brings
+    /// a turn, in which is done what had to wait for the worker.
     pub(super) fn take_event(&mut self, event: &Event, is_written: bool, registry: &Registry) {
         self.is_read_closed |= event.is_read_closed() || event.is_error();
         self.is_readable |= event.is_readable() || self.is_read_closed;

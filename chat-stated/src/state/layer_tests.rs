@@ -24,7 +24,7 @@ fn check(path: &Path) {
 }
 
 #[test]
-fn state_imports_only_the_model_and_entries() {
+fn state_imports_only_model_and_entries() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     check(&src.join("entry.rs"));
     let files = fs::read_dir(src.join("state")).unwrap();

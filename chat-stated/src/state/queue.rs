@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sender_fills_no_more_than_his_share() {
+    fn sender_fills_only_its_share() {
         let (queue, _) = queue_of(&[(1, ANN, 10), (2, ANN, 10)]);
         assert_eq!(queue.room_for(ANN, 1, &LIMITS), None);
         assert_eq!(queue.room_for(BOB, 50, &LIMITS), Some(1));
@@ -238,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_has_room_for_nobody() {
+    fn full_queue_has_room_for_nobody() {
         let (queue, _) = queue_of(&[(1, ANN, 1), (2, ANN, 1), (3, BOB, 1), (4, BOB, 1)]);
         assert_eq!(queue.room_for(AccountId(3), 1, &LIMITS), None);
     }
 
     #[test]
-    fn what_tcp_has_does_not_count_until_the_connection_ends() {
+    fn acknowledged_messages_stay_until_close() {
         let (mut queue, messages) = queue_of(&[(1, ANN, 10), (2, ANN, 10), (3, ANN, 10)]);
         queue.receive_through(MessageNumber(2), &messages);
         assert_eq!(queue.room_for(ANN, 10, &LIMITS), Some(0));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_is_found_from_the_end() {
+    fn every_place_is_found_from_end() {
         for count in 0..40 {
             let drafts: Vec<_> = (1..=count).map(|number| (2 * number, ANN, 0)).collect();
             let (queue, messages) = queue_of(&drafts);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_keeps_little_more_room_than_it_needs() {
+    fn queue_has_little_spare_memory() {
         let letters: Vec<_> = (1..=10_000).map(|number| (number, ANN, 0)).collect();
         let (mut queue, messages) = queue_of(&letters);
         assert!(queue.messages.capacity() <= 12_500);

@@ -11,7 +11,7 @@ const USUAL_HASHING: [&str; 2] = ["--argon2-memory-kib=19456", "--argon2-iterati
 const LEAST_PAUSES: u64 = 10;
 
 #[test]
-fn hashing_is_preempted_inside_the_sandbox() {
+fn hashing_is_preempted_inside_sandbox() {
     let daemon = Daemon::with_flags(&[], &USUAL_HASHING);
     let mut worker = Worker::attach(&daemon);
     let mut client = worker.client();

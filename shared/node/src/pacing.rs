@@ -11,9 +11,9 @@ const MANY: f64 = 8.0;
 
 /// Decides how long a loop waits at the end of a turn before it looks for more to do.
 ///
-/// A turn costs the same for one request as for ten: waiting for events, a frame to the state daemon, a batch. While many
-/// clients are busy, turns begin at least `interval` apart, so that several requests share one. While few are busy, or
-/// little comes, the loop never waits.
+/// A turn costs the same for one request as for ten: waiting for events, a frame to the state daemon, a batch. While
+/// many clients are busy, turns begin at least `interval` apart, so that several requests share one. While few are
+/// busy, or little comes, the loop never waits.
 #[derive(Clone, Debug)]
 pub struct Pacing {
     interval: Duration,

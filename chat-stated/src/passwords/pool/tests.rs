@@ -89,7 +89,7 @@ fn hashes_what_it_then_verifies() {
 }
 
 #[test]
-fn a_right_password_replaces_a_weak_secret() {
+fn right_password_replaces_weak_secret() {
     let (pool, outcomes) = start(settings());
     pool.submit(HERE.into(), 1, verify(FOOBAR, "passpass"))
         .unwrap();
@@ -120,7 +120,7 @@ fn a_right_password_replaces_a_weak_secret() {
 }
 
 #[test]
-fn a_secret_that_is_none_is_an_error_and_not_a_wrong_password() {
+fn malformed_secret_is_an_error() {
     let (pool, outcomes) = start(settings());
     pool.submit(HERE.into(), 1, verify("nonsense", "x"))
         .unwrap();
@@ -129,7 +129,7 @@ fn a_secret_that_is_none_is_an_error_and_not_a_wrong_password() {
 }
 
 #[test]
-fn a_flood_from_one_source_does_not_delay_another() {
+fn flood_does_not_delay_other_sources() {
     let (pool, outcomes, release) = start_held(settings());
     for ticket in 1..=200 {
         pool.submit(HERE.into(), ticket, verify(FOOBAR, ""))
@@ -144,7 +144,7 @@ fn a_flood_from_one_source_does_not_delay_another() {
 }
 
 #[test]
-fn is_bounded_and_says_who_had_to_go() {
+fn full_queue_reports_evicted_job() {
     let (pool, outcomes, release) = start_held(PoolSettings {
         max_waiting: 3,
         max_waiting_per_source: 3,
@@ -233,7 +233,7 @@ fn who_left_is_not_hashed() {
 }
 
 #[test]
-fn dropped_it_ends_its_threads_and_leaves_what_waits() {
+fn drop_ends_threads() {
     let (pool, outcomes, release) = start_held(settings());
     for ticket in 1..=100 {
         pool.submit(HERE.into(), ticket, verify(FOOBAR, ""))
