@@ -147,7 +147,8 @@ impl<D: Dialect> Session<D> {
     /// Whether the client has sent its password without waiting to be asked for it: what asks for it can go with the
     /// answer.
     pub(crate) fn is_ahead_of_prompt(&self) -> bool {
-        let first = self.pipeline.front();
+        // The answer to a login is not complete until all that waits for the user was taken: it must not wait for that.
+        let first = self.pipeline.front().filter(|_| self.phase == Phase::Login);
         first.is_some_and(|slot| matches!(slot.requests, Requests::One(Request::LogIn { .. })))
     }
 
