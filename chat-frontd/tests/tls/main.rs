@@ -339,7 +339,7 @@ fn make_cert_creates_usable_certificate() {
     let before = fs::read(&key).unwrap();
     make(&["chat.example.org"])
         .expect_status(1)
-        .expect_err("is there already");
+        .expect_err("exists already");
     assert_eq!(fs::read(&key).unwrap(), before);
     let left = fs::read_dir(&installation.run_dir).unwrap().count();
     assert_eq!(left, 2, "nothing but certificate and key");

@@ -151,14 +151,20 @@ mod tests {
         };
         small.check(63 * MIB).unwrap();
         let error = small.check(64 * MIB).unwrap_err().to_string();
-        assert!(error.contains("63 MiB of memory, it takes 64"), "{error}");
+        assert!(
+            error.contains("63 MiB of memory, but it needs at least 64"),
+            "{error}"
+        );
         let small = SystemLimits {
             data_bytes: Some(31 * MIB),
             ..limits()
         };
         small.check(62 * MIB).unwrap();
         let error = small.check(64 * MIB).unwrap_err().to_string();
-        assert!(error.contains("31 MiB of memory, it takes 32"), "{error}");
+        assert!(
+            error.contains("31 MiB of memory, but it needs at least 32"),
+            "{error}"
+        );
         assert_eq!(limits().warning(), "");
         let short = SystemLimits {
             processor_s: Some(9),

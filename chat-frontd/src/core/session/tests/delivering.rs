@@ -310,3 +310,25 @@ fn slow_reader_causes_no_more_pages() {
     talk.settle();
     assert_eq!(talk.heard().lines().count(), 202);
 }
+
+#[test]
+fn answered_login_is_not_ahead_of_prompt() {
+    let mut talk = Talk::new();
+    for _ in 0..200 {
+        talk.daemon.bob_writes(&"x".repeat(1_000));
+    }
+    talk.session.received(b"foobar\npasspass\n");
+    loop {
+        talk.session.advance(0);
+        talk.request();
+        if !talk.daemon_takes() || !talk.daemon_is_heard() {
+            break;
+        }
+    }
+    // The client has read nothing yet, so not all that waits for it was taken. What it was sent must not wait for that.
+    assert!(
+        !talk.session.pipeline.is_empty(),
+        "the answer is not complete"
+    );
+    assert!(!talk.session.is_ahead_of_prompt());
+}
