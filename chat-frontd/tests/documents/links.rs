@@ -7,7 +7,7 @@ use crate::page::Page;
 /// Columns of a line, in characters.
 const MAX_COLUMNS: usize = 120;
 
-/// Pages whose prose a tool writes, or that are still to be wrapped.
+/// Pages whose prose a tool writes.
 const AS_THEY_ARE: [&str; 2] = ["docs/outage-report.md", "docs/storm-report.md"];
 
 #[test]
