@@ -10,7 +10,6 @@ use anyhow::Context;
 use chat_node::limits::memory::AvailableMemory;
 use chat_node::limits::network::Networks;
 use chat_node::limits::token_bucket::Rate;
-use chat_node::pacing::Pacing;
 use chat_node::process::wake_stream;
 use chat_node::supervisor::child_link::Reports;
 use mio::event::Event;
@@ -41,10 +40,6 @@ const FIRST_CLIENT: usize = 1_024;
 const FIRST_PROXIED: usize = 1 << 30;
 const FIRST_HANDSHAKE: usize = 1 << 31;
 
-/// Turns begin so far apart while many clients are busy. A message takes two: at half of what a core can do, that is a
-/// fraction of the time that its commit takes.
-const TURN_INTERVAL: Duration = Duration::from_micros(50);
-
 /// What is waited for at a client's socket.
 const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
@@ -70,7 +65,6 @@ pub(super) struct EventLoop {
     /// By the core's keys.
     sockets: Vec<Option<ClientSocket>>,
     reading_rate: ReadingRate,
-    pacing: Pacing,
     /// Those who sent too much, by the time from which they are read again. Some may have left, and others have their
     /// keys.
     held_back: BTreeSet<(u64, ClientKey)>,
@@ -164,7 +158,6 @@ impl EventLoop {
             proxied: Proxied::new(FIRST_PROXIED, settings.proxy_time_out * 1_000),
             sockets: Vec::new(),
             reading_rate,
-            pacing: Pacing::new(TURN_INTERVAL),
             held_back: BTreeSet::new(),
             scratch: Box::new([0; READ_BYTES]),
             max_clients: settings.max_clients,
@@ -186,11 +179,7 @@ impl EventLoop {
                 log::info!("stopped");
                 return Ok(());
             }
-            let timeout = self.timeout();
-            if timeout != Some(Duration::ZERO) {
-                self.wait_for_company();
-            }
-            match self.poll.poll(&mut events, timeout) {
+            match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
                     return Err(error).context("cannot wait for events");
                 }
@@ -201,14 +190,6 @@ impl EventLoop {
             for event in &events {
                 self.take_event(event)?;
             }
-        }
-    }
-
-    /// While many clients are busy, lets more of them ask before the next turn.
-    fn wait_for_company(&mut self) {
-        let wait = self.pacing.end_turn(self.began.elapsed());
-        if !wait.is_zero() {
-            std::thread::sleep(wait);
         }
     }
 
@@ -282,9 +263,6 @@ impl EventLoop {
         };
         let mut alive = Alive::Yes;
         if socket.is_broken || !socket.is_held_back(self.now_ms) {
-            if socket.can_read(key, &self.core) {
-                self.pacing.take(key);
-            }
             alive = socket.read(key, &mut self.core, &mut self.scratch);
             if let Some(pace) = &mut socket.pace
                 && let Some(until_ms) = pace.settle(self.reading_rate, self.now_ms)

@@ -27,13 +27,8 @@ use anyhow::Context;
 use chat_node::sandbox::Sandbox;
 use chat_node::supervisor::child_link::{ChildWarning, report_sandbox, report_warning};
 
-use nix::sys::prctl;
-
 use crate::settings::Settings;
 use event_loop::EventLoop;
-
-/// The kernel may wake this thread later than asked by so much.
-const TIMER_SLACK_NS: u64 = 1_000;
 
 /// What a worker is started with.
 #[derive(Debug)]
@@ -55,8 +50,6 @@ pub fn run(setup: WorkerSetup, mut sandbox: Sandbox) -> anyhow::Result<()> {
     let settings = setup.settings.clone();
     report_warning(&parent, &setup.warning).context("cannot tell the master of a warning")?;
     let event_loop = EventLoop::new(setup)?;
-    // Otherwise the kernel may stretch the wait between two turns by as much again.
-    prctl::set_timerslack(TIMER_SLACK_NS).context("cannot set the timer slack")?;
     // All that had to be opened is open, and nobody is served yet.
     confinement::confine(&mut sandbox, &settings)?;
     let said = sandbox.summary();

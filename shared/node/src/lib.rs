@@ -10,7 +10,6 @@ pub mod files;
 pub mod limits;
 pub mod logs;
 pub mod metrics;
-pub mod pacing;
 pub mod process;
 pub mod sandbox;
 pub mod settings;
