@@ -344,7 +344,7 @@ impl EventLoop {
 
     fn begin_stopping(&mut self) {
         log::info!(
-            "stopping; {} clients are let go of",
+            "stopping: {} clients are disconnected",
             self.core.client_count()
         );
         self.is_stopping = true;

@@ -28,7 +28,7 @@ use crate::state_lock::StateLock;
 use event_loop::EventLoop;
 use host_clock::HostClock;
 
-/// How long a predecessor may take to let go of the state directory.
+/// How long a predecessor may take to unlock the state directory.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const MIB: u64 = 1024 * 1024;
 

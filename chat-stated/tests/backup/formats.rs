@@ -47,6 +47,15 @@ struct Fixture {
     waiting_bytes: u64,
 }
 
+/// What waits for bob in the fixtures since version 3.
+const BOBS_SINCE_V3: &[(u64, &str)] = &[
+    (1, "first"),
+    (2, "to all"),
+    (4, "to both"),
+    (5, "to both again"),
+    (6, "after it"),
+];
+
 const FIXTURES: [Fixture; 4] = [
     Fixture {
         directory: "v1",
@@ -68,13 +77,7 @@ const FIXTURES: [Fixture; 4] = [
         directory: "v3",
         rpc: 3,
         entries: 3,
-        bobs: &[
-            (1, "first"),
-            (2, "to all"),
-            (4, "to both"),
-            (5, "to both again"),
-            (6, "after it"),
-        ],
+        bobs: BOBS_SINCE_V3,
         waiting_bytes: 1_000_000,
     },
     // Has recipients as lists, and times of messages in milliseconds.
@@ -82,13 +85,7 @@ const FIXTURES: [Fixture; 4] = [
         directory: "v4",
         rpc: 5,
         entries: 3,
-        bobs: &[
-            (1, "first"),
-            (2, "to all"),
-            (4, "to both"),
-            (5, "to both again"),
-            (6, "after it"),
-        ],
+        bobs: BOBS_SINCE_V3,
         waiting_bytes: 1_000_000,
     },
 ];

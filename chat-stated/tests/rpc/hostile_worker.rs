@@ -217,7 +217,7 @@ fn foreign_process_is_not_served() {
             .unwrap();
         output.status.success()
     };
-    // A stranger is hung up on; a worker is greeted.
+    // The connection of another user is closed; a worker is greeted.
     assert!(connect_as(64_999));
     assert!(!connect_as(64_191));
     daemon.wait_for_log("of user 64999");

@@ -108,7 +108,7 @@ impl Worker {
             for (tcp, address) in std::mem::take(&mut self.to_accept) {
                 let key = self.core.open(address);
                 let before = self.sockets.insert(key, tcp);
-                assert_eq!(before, None, "a connection that nobody has let go of");
+                assert_eq!(before, None, "a connection that was not closed");
             }
         }
         for key in self.core.take_wanted_observations() {

@@ -1,5 +1,5 @@
-//! The state daemon's core with workers that say whatever they like: none is answered what it did not ask, who sends
-//! what cannot be read is let go of, and nothing grows beyond the limits.
+//! The state daemon's core with workers that say whatever they like: none is answered what it did not ask, one that
+//! sends what cannot be read is disconnected, and nothing grows beyond the limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
