@@ -14,11 +14,8 @@ use crate::server::{Server, expect, expect_rejected, says, source};
 #[test]
 fn source_limit_spans_all_workers() {
     let server = Server::start(&[("CHAT_MAX_ADDRESS_CONNECTIONS", "4")]);
-    let mut clients = vec![server.served(source(2)), server.served(source(2))];
-    // Silent connections; only the fifth shows that they are counted.
-    clients.push(server.connect(source(2)));
-    clients.push(server.connect(source(2)));
-    wait_for_one_too_many(&server);
+    let mut clients: Vec<_> = (0..4).map(|_| server.served(source(2))).collect();
+    server.is_rejected(source(2));
     drop(server.served(source(3)));
     drop(clients.pop());
     // The server may notice that it left after the next has connected.
@@ -34,15 +31,15 @@ fn source_limit_spans_all_workers() {
         let children = server.installation.children(STATED);
         children.first().is_some_and(|new| *new != old)
     });
-    server.served(source(3));
-    server.is_rejected(source(2));
+    wait_for_rejection(&server);
     drop(served);
     // The connections of a dead worker are removed.
     drop(clients);
     wait_for_room(&server);
 }
 
-fn wait_for_one_too_many(server: &Server) {
+/// A worker that has not reported its connections yet does not count.
+fn wait_for_rejection(server: &Server) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut client = server.connect(source(2));
@@ -51,7 +48,6 @@ fn wait_for_one_too_many(server: &Server) {
             Received::Line(line) if line == b"error:busy:" => {
                 return assert_eq!(client.receive(), Received::Closed(Vec::new()));
             }
-            // The worker of the silent connections is slower than this one.
             Received::Line(line) if line == b"register" => {}
             other => panic!("{other}"),
         }
@@ -196,8 +192,12 @@ fn largest_buffer_is_disconnected() {
 }
 
 #[test]
-fn silent_connections_are_rejected_too() {
-    let server = Server::start(&[("CHAT_MAX_CONNECTIONS", "1")]);
-    let _first = server.served(source(2));
+fn silent_connections_count_and_are_rejected() {
+    // One worker takes connections in the order in which they come.
+    let server = Server::start(&[("CHAT_WORKERS", "1"), ("CHAT_MAX_CONNECTIONS", "1")]);
+    let first = server.connect(source(2));
+    expect_rejected(server.connect(source(3)));
+    drop(first);
+    let _next = wait_for_room(&server);
     expect_rejected(server.connect(source(3)));
 }
