@@ -9,6 +9,7 @@ mod connection_map;
 pub mod core;
 pub mod database;
 pub mod disk_reserve;
+mod earlier_state;
 pub mod entry;
 pub mod exposure;
 pub mod io_thread;

@@ -21,6 +21,7 @@ use chat_node::sandbox::Sandbox;
 use crate::account_file::rewrite::rewrite;
 use crate::backup::restore;
 use crate::database::disk_failure;
+use crate::earlier_state;
 use crate::exposure::{close_directory_to_others, close_to_others};
 use crate::memory_plan::MemoryPlan;
 use crate::settings::Settings;
@@ -69,6 +70,8 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
     if disk_failure::is_noted(&state_dir)? {
         rewrite(&setup.settings.account_file())?;
     }
+    let run_dir = setup.settings.process.run_dir.clone();
+    earlier_state::refuse_to_forget(&run_dir, &state_dir)?;
     let resident_text_bytes = setup.settings.resident_text_bytes(host.plan);
     let recovered = match recovery::recover(&state_dir, resident_text_bytes) {
         // A start takes some room, too; what is held back is taken again if there is more than that.
@@ -79,6 +82,7 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
         }
         result => result?,
     };
+    earlier_state::note(&run_dir);
     EventLoop::new(setup, host, recovered)?.run()
 }
 

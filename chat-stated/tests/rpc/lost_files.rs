@@ -169,3 +169,27 @@ fn missing_state_directory_is_failed_disk() {
     assert_eq!(worker.look_up("nobody"), Outcome::NameFree);
     wait_for("a new lock", || state.join("lock").exists().then_some(()));
 }
+
+#[test]
+fn empty_state_directory_is_not_served() {
+    let mut daemon = Daemon::with_accounts(&["ann", "bob"]);
+    let [state, elsewhere] = ["state", "elsewhere"].map(|name| daemon.run_dir().join(name));
+    let mut worker = Worker::attach(&daemon);
+    let mut ann = worker.log_in("ann");
+    assert_eq!(worker.answer(&mut ann, send("bob", "before")), SENT);
+    drop(worker);
+    daemon.stop();
+    // As where a volume is not mounted.
+    fs::rename(&state, &elsewhere).unwrap();
+    fs::create_dir(&state).unwrap();
+    daemon.start_again();
+    daemon.wait_for_log("state is empty, but this installation has accounts and messages");
+    assert!(!daemon.wait().success());
+
+    fs::remove_dir_all(&state).unwrap();
+    fs::rename(&elsewhere, &state).unwrap();
+    daemon.start_again();
+    let mut worker = Worker::attach(&daemon);
+    let (_, welcome) = worker.log_in_reading("bob");
+    assert_eq!(texts(&welcome.messages), ["before"]);
+}
