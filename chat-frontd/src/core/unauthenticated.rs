@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use chat_model::{ConnectionSerial, Progress};
 use chat_node::limits::network::Networks;
 use chat_node::limits::token_bucket::Rate;
-use chat_node::logs::security_log::Event;
+use chat_node::logs::security_log::{Details, Event};
 use chat_node::metrics::refusals::Refusals;
 use chat_rpc::FromWorker;
 
@@ -188,7 +188,11 @@ impl Core {
     pub fn note(&mut self, event: Event, source: Option<IpAddr>) {
         // Of a trusted client that has rested nobody knows any more where it comes from.
         let source = source.filter(|address| !address.is_unspecified());
-        self.security.record(self.now_ms, event, source, None);
+        let details = Details {
+            source,
+            ..Details::default()
+        };
+        self.security.record(self.now_ms, event, details);
     }
 
     /// How often what was refused since this worker began.

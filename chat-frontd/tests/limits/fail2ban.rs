@@ -75,7 +75,10 @@ fn filter_finds_only_guessers() {
         good.receive();
     }
     server.expect_security_line(FRONTD, "event=lines-delayed source=127.0.0.3");
-    server.expect_security_line(STATED, "event=quota user=windows");
+    server.expect_security_line(
+        STATED,
+        "event=quota user=windows queue=foobar limit=queue-messages",
+    );
     expect_only_the_guesser(&server);
 }
 

@@ -190,5 +190,6 @@ fn recipients_and_queues_are_limited() {
     }
     server.expect_refused(FRONTD, "group-size", 1);
     server.expect_refused(STATED, "quota", 1);
-    server.expect_security_line(STATED, "event=quota user=foobar");
+    let line = "event=quota user=foobar queue=windows limit=queue-messages";
+    server.expect_security_line(STATED, line);
 }

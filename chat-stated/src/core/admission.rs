@@ -4,14 +4,15 @@ use std::net::IpAddr;
 
 use chat_model::ConnectionSerial;
 use chat_model::Outcome;
-use chat_node::logs::security_log::Event;
+use chat_node::logs::security_log::{Details, Event};
 use chat_node::metrics::refusals::Refusals;
 use chat_rpc::ToWorker;
 
 use super::Core;
 use super::link::LinkId;
 use super::requests::Asked;
-use chat_model::{ConnectionId, RequestName};
+use crate::state::ExceededQuota;
+use chat_model::{AccountId, ConnectionId, RequestName};
 
 impl Core {
     /// How often what was refused since this daemon began.
@@ -42,8 +43,12 @@ impl Core {
     }
 
     pub(super) fn note(&mut self, event: Event, source: Option<IpAddr>, user: Option<&str>) {
-        self.security
-            .record(self.timestamp.boot_ms, event, source, user);
+        let details = Details {
+            source,
+            user,
+            ..Details::default()
+        };
+        self.security.record(self.timestamp.boot_ms, event, details);
     }
 
     /// Whether a password may be tried from there now; says so, if not.
@@ -74,6 +79,7 @@ impl Core {
         request: RequestName,
         outcome: &Outcome<'_>,
         block_began: Option<ConnectionId>,
+        exceeded: Option<ExceededQuota>,
     ) {
         let connection = request.connection;
         let event = match outcome {
@@ -81,10 +87,10 @@ impl Core {
             Outcome::Locked { .. } if block_began == Some(connection) => Event::BlockBegan,
             // It was under way when the block began.
             Outcome::Locked { .. } => Event::Blocked,
-            Outcome::QueueFull => return self.note_sender(Event::Quota, request),
+            Outcome::QueueFull => return self.note_sender(Event::Quota, request, exceeded),
             Outcome::DiskFull => {
                 self.waiting_is_full();
-                return self.note_sender(Event::Full, request);
+                return self.note_sender(Event::Full, request, None);
             }
             _ => return,
         };
@@ -92,17 +98,24 @@ impl Core {
             return;
         };
         if let Some((address, user)) = self.sources.last_try((*link, connection.serial)) {
-            let now_ms = self.timestamp.boot_ms;
-            self.security
-                .record(now_ms, event, Some(address), Some(user));
+            let details = Details {
+                source: Some(address),
+                user: Some(user),
+                ..Details::default()
+            };
+            self.security.record(self.timestamp.boot_ms, event, details);
         }
     }
 
-    fn note_sender(&mut self, event: Event, request: RequestName) {
-        let account = self.state.account_on(request.connection);
-        let user = account.and_then(|account| self.state.record(account));
-        let user = user.map(|record| record.name.as_ref());
-        self.security
-            .record(self.timestamp.boot_ms, event, None, user);
+    fn note_sender(&mut self, event: Event, request: RequestName, exceeded: Option<ExceededQuota>) {
+        let name_of = |account: AccountId| self.state.record(account).map(|it| it.name.as_ref());
+        let sender = self.state.account_on(request.connection);
+        let details = Details {
+            user: sender.and_then(name_of),
+            queue: exceeded.and_then(|it| it.queue).and_then(name_of),
+            limit: exceeded.map(|it| it.limit.name()),
+            ..Details::default()
+        };
+        self.security.record(self.timestamp.boot_ms, event, details);
     }
 }

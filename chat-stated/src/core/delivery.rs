@@ -56,11 +56,12 @@ impl Core {
                 through,
                 outcome,
                 after,
+                exceeded,
                 is_repeated,
             } = decided;
             // What is told again happened once.
             if !is_repeated {
-                self.note_decided(request, &outcome, block_began);
+                self.note_decided(request, &outcome, block_began, exceeded);
             }
             match after {
                 Some(line) => self.file_line(line, request, outcome),

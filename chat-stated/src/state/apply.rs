@@ -81,6 +81,7 @@ impl State {
                 through: request.offset,
                 outcome,
                 after: None,
+                exceeded: None,
                 is_repeated: true,
             });
             return;
@@ -98,6 +99,7 @@ impl State {
             through: request.offset,
             outcome,
             after,
+            exceeded: effects.exceeded.take(),
             is_repeated: false,
         });
     }

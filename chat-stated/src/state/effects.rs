@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chat_model::{AccountId, ConnectionId, Outcome, RequestName, StreamOffset, WorkerSessionId};
 
 use super::audience::Addressed;
+use super::quota::ExceededQuota;
 use crate::entry::SecretInFile;
 
 /// What has to happen outside because of applied entries. Never part of the state.
@@ -22,6 +23,8 @@ pub struct Effects {
     pub cut_off: Vec<ConnectionId>,
     /// The connection whose wrong password, the entry applied last, began a block.
     pub block_began: Option<ConnectionId>,
+    /// The limit that the message decided last would have exceeded.
+    pub(super) exceeded: Option<ExceededQuota>,
 }
 
 /// The outcome of a request, or the same of several of a connection.
@@ -35,6 +38,8 @@ pub struct Decided {
     pub outcome: Outcome<'static>,
     /// The outcome must not be told before this line stands in the account file.
     pub after: Option<FileLine>,
+    /// The limit that the message would have exceeded.
+    pub exceeded: Option<ExceededQuota>,
     /// Nothing was decided now: it was before, and the request came again.
     pub is_repeated: bool,
 }
@@ -74,6 +79,7 @@ impl Effects {
             through: request.offset,
             outcome,
             after: None,
+            exceeded: self.exceeded.take(),
             is_repeated: false,
         });
     }

@@ -6,6 +6,7 @@ use chat_model::MessageNumber;
 
 use super::message::MessageKey;
 use super::messages::Messages;
+use super::quota::QuotaLimit;
 use crate::entry::Limits;
 use chat_model::AccountId;
 
@@ -35,19 +36,21 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Whether a message may still be added; if so, how many senders more the queue counts then: 0 or 1.
+    /// Whether a message may still be added; if so, how many senders more the queue counts then: 0 or 1. If not, which
+    /// limit is reached.
     pub(super) fn room_for(
         &self,
         sender: AccountId,
         text_bytes: usize,
         limits: &Limits,
-    ) -> Option<usize> {
+    ) -> Result<usize, QuotaLimit> {
         let counted = (self.messages.len() - self.received) as u64;
         let text_bytes = text_bytes as u64;
-        if counted >= u64::from(limits.queue_messages)
-            || self.counted_bytes + text_bytes > limits.queue_bytes
-        {
-            return None;
+        if counted >= u64::from(limits.queue_messages) {
+            return Err(QuotaLimit::QueueMessages);
+        }
+        if self.counted_bytes + text_bytes > limits.queue_bytes {
+            return Err(QuotaLimit::QueueBytes);
         }
         let percent = u64::from(limits.sender_share_percent);
         let share = self.share_index(sender).ok();
@@ -58,7 +61,10 @@ impl Queue {
         let has_room = u64::from(messages)
             < (u64::from(limits.queue_messages) * percent / 100).max(1)
             && bytes + text_bytes <= (limits.queue_bytes.saturating_mul(percent) / 100);
-        has_room.then_some(usize::from(share.is_none()))
+        match has_room {
+            true => Ok(usize::from(share.is_none())),
+            false => Err(QuotaLimit::SenderShare),
+        }
     }
 
     /// Adds a message that is newer than all others.
@@ -232,25 +238,41 @@ mod tests {
     #[test]
     fn sender_fills_only_its_share() {
         let (queue, _) = queue_of(&[(1, ANN, 10), (2, ANN, 10)]);
-        assert_eq!(queue.room_for(ANN, 1, &LIMITS), None);
-        assert_eq!(queue.room_for(BOB, 50, &LIMITS), Some(1));
-        assert_eq!(queue.room_for(BOB, 51, &LIMITS), None);
+        assert_eq!(
+            queue.room_for(ANN, 1, &LIMITS),
+            Err(QuotaLimit::SenderShare)
+        );
+        assert_eq!(queue.room_for(BOB, 50, &LIMITS), Ok(1));
+        assert_eq!(
+            queue.room_for(BOB, 51, &LIMITS),
+            Err(QuotaLimit::SenderShare)
+        );
+        assert_eq!(
+            queue.room_for(BOB, 1_000, &LIMITS),
+            Err(QuotaLimit::QueueBytes)
+        );
     }
 
     #[test]
     fn full_queue_has_room_for_nobody() {
         let (queue, _) = queue_of(&[(1, ANN, 1), (2, ANN, 1), (3, BOB, 1), (4, BOB, 1)]);
-        assert_eq!(queue.room_for(AccountId(3), 1, &LIMITS), None);
+        assert_eq!(
+            queue.room_for(AccountId(3), 1, &LIMITS),
+            Err(QuotaLimit::QueueMessages)
+        );
     }
 
     #[test]
     fn acknowledged_messages_stay_until_close() {
         let (mut queue, messages) = queue_of(&[(1, ANN, 10), (2, ANN, 10), (3, ANN, 10)]);
         queue.receive_through(MessageNumber(2), &messages);
-        assert_eq!(queue.room_for(ANN, 10, &LIMITS), Some(0));
+        assert_eq!(queue.room_for(ANN, 10, &LIMITS), Ok(0));
         assert_eq!(popped(&mut queue, 1, &messages), Some(1));
         queue.receive_nothing(&messages);
-        assert_eq!(queue.room_for(ANN, 10, &LIMITS), None);
+        assert_eq!(
+            queue.room_for(ANN, 10, &LIMITS),
+            Err(QuotaLimit::SenderShare)
+        );
         assert_eq!(popped(&mut queue, 9, &messages), Some(2));
         assert_eq!(popped(&mut queue, 9, &messages), Some(3));
         assert_eq!(popped(&mut queue, 9, &messages), None);

@@ -12,6 +12,7 @@ use super::effects::Effects;
 use super::last_message::LastMessage;
 use super::message::{Readers, StoredMessage, Text};
 use super::messages::Messages;
+use super::quota::{ExceededQuota, QuotaLimit, Refusal};
 use super::waiting::message_bytes;
 use super::worker_sessions::WorkerSessions;
 use crate::entry::{Limits, SendBatch, WaitingLimits};
@@ -22,6 +23,14 @@ pub(super) struct Draft<'a> {
     pub(super) text: Cow<'a, str>,
     /// The wall time of its batch.
     pub(super) wall_ms: i64,
+}
+
+/// What came of a message.
+struct Sent {
+    outcome: Outcome<'static>,
+    /// Somebody has it now.
+    has_readers: bool,
+    exceeded: Option<ExceededQuota>,
 }
 
 /// Where messages go.
@@ -35,25 +44,34 @@ struct Post<'a> {
 }
 
 impl Post<'_> {
-    /// Stores a message, unless a limit forbids it. Returns whether somebody has it now, too.
-    fn send(&mut self, recipients: &Recipients, draft: Draft<'_>) -> (Outcome<'static>, bool) {
+    /// Stores a message, unless a limit forbids it.
+    fn send(&mut self, recipients: &Recipients, draft: Draft<'_>) -> Sent {
         let stored = match &recipients.addressed {
             nobody if nobody.is_nobody() => Ok(false),
             Addressed::Accounts(readers) => self.send_to_accounts(readers, draft),
             Addressed::Everyone => self.send_to_everyone(draft),
         };
         match stored {
-            Ok(has_readers) => (recipients.stored(), has_readers),
-            Err(refusal) => (refusal, false),
+            Ok(has_readers) => Sent {
+                outcome: recipients.stored(),
+                has_readers,
+                exceeded: None,
+            },
+            Err(refusal) => Sent {
+                outcome: refusal.outcome(),
+                has_readers: false,
+                exceeded: refusal.exceeded(),
+            },
         }
     }
 
-    fn send_to_everyone(&mut self, draft: Draft<'_>) -> Result<bool, Outcome<'static>> {
+    fn send_to_everyone(&mut self, draft: Draft<'_>) -> Result<bool, Refusal> {
         let text_bytes = draft.text.len();
-        let has_budget = self.messages.broadcasts_waiting() < self.limits.broadcast_messages
-            && self.messages.broadcast_bytes() + text_bytes as u64 <= self.limits.broadcast_bytes;
-        if !has_budget {
-            return Err(Outcome::QueueFull);
+        if self.messages.broadcasts_waiting() >= self.limits.broadcast_messages {
+            return Err(QuotaLimit::BroadcastMessages.into());
+        }
+        if self.messages.broadcast_bytes() + text_bytes as u64 > self.limits.broadcast_bytes {
+            return Err(QuotaLimit::BroadcastBytes.into());
         }
         let bytes = message_bytes(text_bytes, 0);
         let waiting_bytes = &self.messages.waiting_bytes;
@@ -63,7 +81,7 @@ impl Post<'_> {
         let per_minute = self.limits.broadcasts_per_minute;
         let allowance = &mut self.accounts.change(draft.sender).record.broadcasts;
         if !allowance.take(self.now, per_minute) {
-            return Err(Outcome::QueueFull);
+            return Err(QuotaLimit::BroadcastsPerMinute.into());
         }
         let readers = self.accounts.len() as u32 - 1;
         let message = self.message(draft, Readers::AllButSender);
@@ -77,7 +95,7 @@ impl Post<'_> {
         &mut self,
         readers: &[AccountId],
         draft: Draft<'_>,
-    ) -> Result<bool, Outcome<'static>> {
+    ) -> Result<bool, Refusal> {
         let (sender, text_bytes) = (draft.sender, draft.text.len());
         if let Some(refusal) = self.refusal(readers, sender, text_bytes) {
             return Err(refusal);
@@ -120,7 +138,7 @@ impl Post<'_> {
         readers: &[AccountId],
         sender: AccountId,
         text_bytes: usize,
-    ) -> Option<Outcome<'static>> {
+    ) -> Option<Refusal> {
         let bytes = message_bytes(text_bytes, readers.len());
         let waiting_bytes = &self.messages.waiting_bytes;
         let refusal = waiting_bytes.refusal(sender, bytes, 0, self.waiting_limits);
@@ -129,12 +147,10 @@ impl Post<'_> {
         }
         let mut new_shares = 0;
         for reader in readers {
-            let account = self.accounts.get(*reader);
-            let room =
-                account.and_then(|account| account.queue.room_for(sender, text_bytes, self.limits));
-            match room {
-                Some(shares) => new_shares += shares,
-                None => return Some(Outcome::QueueFull),
+            let account = self.accounts.get(*reader)?;
+            match account.queue.room_for(sender, text_bytes, self.limits) {
+                Ok(shares) => new_shares += shares,
+                Err(limit) => return Some(limit.of_queue(*reader)),
             }
         }
         waiting_bytes.refusal(sender, bytes, new_shares, self.waiting_limits)
@@ -161,11 +177,12 @@ impl State {
         effects: &mut Effects,
     ) -> Outcome<'static> {
         let recipients = Recipients::of(audience, &self.accounts);
-        let (outcome, has_readers) = self.post().0.send(&recipients, draft);
-        if has_readers {
+        let sent = self.post().0.send(&recipients, draft);
+        if sent.has_readers {
             effects.reach(&recipients.addressed);
         }
-        outcome
+        effects.exceeded = sent.exceeded;
+        sent.outcome
     }
 
     /// The same as to apply the lines one by one as requests, at less cost for each.
@@ -204,16 +221,17 @@ impl State {
                 text: line.text.into(),
                 wall_ms,
             };
-            let (outcome, has_readers) = post.send(&recipients, draft);
-            if has_readers && !std::mem::replace(&mut is_reached, true) {
+            let sent = post.send(&recipients, draft);
+            if sent.has_readers && !std::mem::replace(&mut is_reached, true) {
                 effects.reach(&recipients.addressed);
             }
-            connection.keep(line.offset, &outcome);
+            connection.keep(line.offset, &sent.outcome);
             let name = RequestName {
                 connection: sends.connection,
                 offset: line.offset,
             };
-            effects.decide_of_several(name, outcome);
+            effects.exceeded = sent.exceeded;
+            effects.decide_of_several(name, sent.outcome);
         }
     }
 }

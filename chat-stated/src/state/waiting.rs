@@ -1,8 +1,9 @@
 //! What the messages that wait take, in bytes: of all senders together, and of each. Decisions rest on it, so it
 //! follows from what waits alone, not from how a process happens to hold it.
 
+use super::quota::{QuotaLimit, Refusal};
 use crate::entry::WaitingLimits;
-use chat_model::{AccountId, Outcome};
+use chat_model::AccountId;
 
 /// What a message takes beside its text and its readers: its record, the text's allocation, and its place on a page.
 pub const MESSAGE_BYTES: u64 = 256;
@@ -41,16 +42,16 @@ impl WaitingBytes {
         message_bytes: u64,
         new_shares: usize,
         limits: &WaitingLimits,
-    ) -> Option<Outcome<'static>> {
+    ) -> Option<Refusal> {
         let (taken, added) = (
             self.total(),
             message_bytes + new_shares as u64 * SHARE_BYTES,
         );
         if taken + added > limits.bytes {
-            return Some(Outcome::DiskFull);
+            return Some(Refusal::Full);
         }
         let of_sender = self.of_sender(sender) + message_bytes;
-        (of_sender > limits.sender_bytes(taken)).then_some(Outcome::QueueFull)
+        (of_sender > limits.sender_bytes(taken)).then(|| QuotaLimit::SenderWaiting.into())
     }
 
     /// A message is stored; its sender is an account.

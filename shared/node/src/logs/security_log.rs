@@ -1,8 +1,9 @@
 //! The security log: a line in a fixed form for each refusal and block, and the counts of them.
 //!
-//! `security: event=login-failed source=192.0.2.7 user=ann`, fields in this order, values without spaces. Programs read
-//! these lines (`scripts/fail2ban/`), so values chosen by untrusted clients are escaped: they cannot look like a field,
-//! a line, or another source. The rate of lines is limited, for each source and in total.
+//! `security: event=login-failed source=192.0.2.7 user=ann`, fields in this order, values without spaces. A message
+//! that a limit forbids has `queue=bob limit=queue-messages` after these. Programs read these lines
+//! (`scripts/fail2ban/`), so values chosen by untrusted clients are escaped: they cannot look like a field, a line, or
+//! another source. The rate of lines is limited, for each source and in total.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -90,6 +91,19 @@ impl Event {
     }
 }
 
+/// What the line of an event says beside its name, in this order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Details<'a> {
+    /// Where the client comes from.
+    pub source: Option<IpAddr>,
+    /// Who it is, or wants to be.
+    pub user: Option<&'a str>,
+    /// The recipient whose queue is full.
+    pub queue: Option<&'a str>,
+    /// The setting whose limit is reached.
+    pub limit: Option<&'static str>,
+}
+
 /// Counts events, and decides which of them are logged.
 #[derive(Debug, Default)]
 pub struct SecurityLog {
@@ -112,14 +126,8 @@ fn total_rate() -> Rate {
 
 impl SecurityLog {
     /// Records an event: counts it, and logs it unless there were too many like it lately.
-    pub fn record(
-        &mut self,
-        now_ms: u64,
-        event: Event,
-        source: Option<IpAddr>,
-        user: Option<&str>,
-    ) {
-        if let Some(line) = self.line(now_ms, event, source, user) {
+    pub fn record(&mut self, now_ms: u64, event: Event, details: Details<'_>) {
+        if let Some(line) = self.line(now_ms, event, details) {
             log::warn!("{line}");
         }
     }
@@ -129,13 +137,13 @@ impl SecurityLog {
         &self.refusals
     }
 
-    fn line(
-        &mut self,
-        now_ms: u64,
-        event: Event,
-        source: Option<IpAddr>,
-        user: Option<&str>,
-    ) -> Option<String> {
+    fn line(&mut self, now_ms: u64, event: Event, details: Details<'_>) -> Option<String> {
+        let Details {
+            source,
+            user,
+            queue,
+            limit,
+        } = details;
         self.refusals.count(event.name());
         if !self.may_write(now_ms, event, source) {
             self.suppressed += 1;
@@ -145,8 +153,11 @@ impl SecurityLog {
         if let Some(source) = source {
             line += &format!(" source={}", source.to_canonical());
         }
-        if let Some(user) = user {
-            line += &format!(" user={}", value(user));
+        let others = [("user", user), ("queue", queue), ("limit", limit)];
+        for (field, text) in others {
+            if let Some(text) = text {
+                line += &format!(" {field}={}", value(text));
+            }
         }
         if self.suppressed > 0 {
             line += &format!(" suppressed={}", std::mem::take(&mut self.suppressed));
@@ -192,18 +203,41 @@ fn value(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn at(source: IpAddr) -> Details<'static> {
+        Details {
+            source: Some(source),
+            ..Details::default()
+        }
+    }
+
+    fn from(source: &str) -> Details<'static> {
+        at(source.parse().unwrap())
+    }
+
+    fn of<'a>(source: &str, user: &'a str) -> Details<'a> {
+        Details {
+            user: Some(user),
+            ..from(source)
+        }
     }
 
     #[test]
     fn line_has_event_source_and_user() {
         let mut log = SecurityLog::default();
-        let line = log.line(0, Event::LoginFailed, ip("::ffff:192.0.2.7"), Some("ann"));
+        let line = log.line(0, Event::LoginFailed, of("::ffff:192.0.2.7", "ann"));
         let expected = "security: event=login-failed source=192.0.2.7 user=ann";
         assert_eq!(line.unwrap(), expected);
-        let line = log.line(0, Event::Quota, None, Some("bob")).unwrap();
-        assert_eq!(line, "security: event=quota user=bob");
+        let quota = Details {
+            user: Some("bob"),
+            queue: Some("ann"),
+            limit: Some("queue-messages"),
+            ..Details::default()
+        };
+        let line = log.line(0, Event::Quota, quota).unwrap();
+        assert_eq!(
+            line,
+            "security: event=quota user=bob queue=ann limit=queue-messages"
+        );
         assert_eq!(log.refusals().render(), "login-failed=1\nquota=1\n");
     }
 
@@ -211,14 +245,14 @@ mod tests {
     fn name_cannot_forge_field_or_line() {
         let mut log = SecurityLog::default();
         let name = "x source=10.0.0.1\nsecurity: %é\u{202e}";
-        let line = log.line(0, Event::LoginFailed, ip("::1"), Some(name));
+        let line = log.line(0, Event::LoginFailed, of("::1", name));
         assert_eq!(
             line.unwrap(),
             "security: event=login-failed source=::1 \
              user=x%20source%3D10.0.0.1%0Asecurity%3A%20%25%C3%A9%E2%80%AE"
         );
         let long = "n".repeat(1_000);
-        let line = log.line(0, Event::Blocked, ip("::1"), Some(&long)).unwrap();
+        let line = log.line(0, Event::Blocked, of("::1", &long)).unwrap();
         assert_eq!(
             line.len(),
             "security: event=blocked source=::1 user=".len() + 64 + 3
@@ -228,9 +262,9 @@ mod tests {
     #[test]
     fn one_source_cannot_fill_the_log() {
         let mut log = SecurityLog::default();
-        let flood = (0..10_000).filter_map(|_| log.line(0, Event::Blocked, ip("192.0.2.1"), None));
+        let flood = (0..10_000).filter_map(|_| log.line(0, Event::Blocked, from("192.0.2.1")));
         assert_eq!(flood.count(), 20);
-        let other = log.line(0, Event::Blocked, ip("192.0.2.2"), None).unwrap();
+        let other = log.line(0, Event::Blocked, from("192.0.2.2")).unwrap();
         assert!(
             other.ends_with("source=192.0.2.2 suppressed=9980"),
             "{other}"
@@ -242,7 +276,7 @@ mod tests {
             "suppressed lines are counted"
         );
         assert!(
-            log.line(10_000, Event::Blocked, ip("192.0.2.1"), None)
+            log.line(10_000, Event::Blocked, from("192.0.2.1"))
                 .is_some()
         );
     }
@@ -252,7 +286,7 @@ mod tests {
         let mut log = SecurityLog::default();
         let lines = (0..100_000_u32).filter_map(|number| {
             let source = IpAddr::from(number.to_be_bytes());
-            log.line(0, Event::Blocked, Some(source), None)
+            log.line(0, Event::Blocked, at(source))
         });
         assert_eq!(lines.count(), 400);
         assert!(log.buckets.len() <= MAX_SOURCES + 1);
