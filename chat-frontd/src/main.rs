@@ -22,7 +22,7 @@ use chat_node::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_node::process::pid_file;
 use chat_node::sandbox::{ChildUser, Users};
 use chat_node::settings::process_options::ProcessOptions;
-use chat_node::supervisor::child_link::ChildWarning;
+use chat_node::supervisor::child_reports::ChildWarning;
 
 /// Below this number of clients, a limit of the system causes a warning in the status.
 const FEW_CLIENTS: usize = 1_000;

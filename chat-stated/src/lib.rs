@@ -20,7 +20,6 @@ pub mod passwords;
 mod records;
 pub mod server;
 pub mod settings;
-pub mod socket;
 pub mod state;
 pub mod state_lock;
 pub mod stored_state;

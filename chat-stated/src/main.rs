@@ -12,13 +12,14 @@ use anyhow::Context;
 use chat_node::control::operator::{Health, report_sizes};
 use chat_node::control::status_file::Status;
 use chat_node::daemon::{self, ChildInheritance, Daemon, Listening};
+use chat_node::files::socket_file;
 use chat_node::sandbox::{ChildUser, Users};
 use chat_node::settings::process_options::ProcessOptions;
 use chat_node::supervisor::ChangeOwnership;
 use chat_stated::backup::command::StorageCommand;
 use chat_stated::server::{self, DaemonSetup};
 use chat_stated::settings::Settings;
-use chat_stated::{account_file, ownership, socket};
+use chat_stated::{account_file, ownership};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -67,7 +68,7 @@ impl Daemon for StateDaemon {
 
     fn listen(&self, users: Option<Users>) -> anyhow::Result<Listening> {
         let path = self.settings.socket_path();
-        let listener = socket::listen(&path, users.map(|users| users.worker.gid))?;
+        let listener = socket_file::listen(&path, users.map(|users| users.worker.gid))?;
         Ok(Listening {
             child_configuration: None,
             sockets: vec![OwnedFd::from(listener)],

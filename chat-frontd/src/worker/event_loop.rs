@@ -7,11 +7,13 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use chat_node::control::protocol::{Answer, Question};
 use chat_node::limits::memory::AvailableMemory;
 use chat_node::limits::network::Networks;
 use chat_node::limits::token_bucket::Rate;
 use chat_node::process::wake_stream;
-use chat_node::supervisor::child_link::Reports;
+use chat_node::supervisor::child_configuration::{Inbox, ParentMessage};
+use chat_node::supervisor::child_reports::Reports;
 use mio::event::Event;
 use mio::net::{TcpListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
@@ -51,6 +53,7 @@ pub(super) struct EventLoop {
     admission: Admission,
     source_pace: SourcePace,
     parent: UnixStream,
+    from_parent: Inbox,
     terminate: UnixStream,
     reload: UnixStream,
     daemon: DaemonSocket,
@@ -141,6 +144,7 @@ impl EventLoop {
             admission,
             source_pace,
             parent,
+            from_parent: Inbox::default(),
             terminate,
             reload,
             daemon: DaemonSocket::new(state_socket_path, DAEMON),
@@ -236,7 +240,7 @@ impl EventLoop {
                 self.daemon
                     .take_event(event, self.poll.registry(), &mut self.core)?;
             }
-            PARENT => self.tls.read(&mut self.parent)?,
+            PARENT => self.read_parent()?,
             TERMINATE => {
                 wake_stream::drain(&mut self.terminate);
                 self.begin_stopping();
@@ -254,6 +258,27 @@ impl EventLoop {
             }
         }
         Ok(())
+    }
+
+    fn read_parent(&mut self) -> anyhow::Result<()> {
+        self.from_parent.read(&mut self.parent)?;
+        while let Some(message) = self.from_parent.next_message()? {
+            match message {
+                ParentMessage::Configuration(configuration) => self.tls.take(&configuration)?,
+                ParentMessage::Question { ticket, question } => {
+                    let answer = self.answer(&question);
+                    self.reports.answer(ticket, answer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers an operator's tool.
+    fn answer(&mut self, question: &Question) -> Result<Answer, String> {
+        match question {
+            Question::Ping => Ok(Answer::Alive),
+        }
     }
 
     /// Does for a client what can be done without waiting; whether there is more to be read or written.

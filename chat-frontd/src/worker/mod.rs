@@ -25,7 +25,7 @@ use std::os::unix::net::UnixStream;
 
 use anyhow::Context;
 use chat_node::sandbox::Sandbox;
-use chat_node::supervisor::child_link::{ChildWarning, report_sandbox, report_warning};
+use chat_node::supervisor::child_reports::{ChildWarning, report_sandbox, report_warning};
 
 use crate::settings::Settings;
 use event_loop::EventLoop;

@@ -1,12 +1,9 @@
 //! What the master hands to this worker for TLS, now and whenever it changes.
 
-use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use chat_node::supervisor::child_configuration::Inbox;
+use anyhow::Context;
 use rustls::server::ServerConfig;
-use zeroize::Zeroize;
 
 use crate::tls::configuration::TlsConfiguration;
 use crate::tls::server_config::server_config;
@@ -14,7 +11,6 @@ use crate::tls::server_config::server_config;
 /// What new TLS connections are begun with.
 #[derive(Default)]
 pub(super) struct TlsSetup {
-    inbox: Inbox,
     current: Option<Current>,
 }
 
@@ -24,28 +20,10 @@ struct Current {
 }
 
 impl TlsSetup {
-    /// Reads all that has come from the master, whose stream does not block. Fails if the master is gone.
-    pub(super) fn read(&mut self, master: &mut impl Read) -> anyhow::Result<()> {
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            match master.read(&mut buffer) {
-                Ok(0) => bail!("the master is gone"),
-                Ok(bytes) => self.inbox.take(&buffer[..bytes]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error).context("the master is gone"),
-            }
-        }
-        buffer.zeroize();
-        while let Some(configuration) = self.inbox.next_configuration()? {
-            let configuration =
-                TlsConfiguration::decode(&configuration).context("the master sends nonsense")?;
-            self.take(&configuration)?;
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, configuration: &TlsConfiguration) -> anyhow::Result<()> {
+    /// Takes what the master has handed out.
+    pub(super) fn take(&mut self, configuration: &[u8]) -> anyhow::Result<()> {
+        let configuration =
+            TlsConfiguration::decode(configuration).context("the master sends nonsense")?;
         let config = configuration
             .identity
             .as_ref()

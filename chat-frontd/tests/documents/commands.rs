@@ -8,10 +8,11 @@ use crate::help;
 use crate::page::Page;
 
 /// Programs whose help is asked.
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 6] = [
     "chat-stated",
     "chat-frontd",
     "chat-client",
+    "chatctl",
     "chat-bench",
     "chat-simulation",
 ];

@@ -36,6 +36,7 @@ fn is_path(span: &str, page: &str) -> bool {
         "chat-stated/",
         "chat-frontd/",
         "chat-client/",
+        "chat-ctl/",
         "shared/",
         "tools/",
     ];

@@ -189,7 +189,7 @@ fn build_is_announced_with_reason() {
     }
     // A substitute for the compiler, which creates programs.
     let cargo = root.join("bin/cargo");
-    let programs = "chat-stated chat-frontd chat-client";
+    let programs = "chat-stated chat-frontd chat-client chatctl";
     let text = format!(
         "#!/bin/sh\ncd \"$CARGO_TARGET_DIR/release\" && touch {programs} && chmod +x {programs}\n"
     );

@@ -21,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const STATED: &str = "chat-stated";
 pub(crate) const FRONTD: &str = "chat-frontd";
+pub(crate) const CHATCTL: &str = "chatctl";
 
 pub(crate) struct Installation {
     _dir: tempfile::TempDir,
@@ -201,7 +202,7 @@ impl Installation {
                 let file = self.file(&format!("{name}.{kind}"));
                 assert!(!is_locked(&file).unwrap(), "{file:?}");
             }
-            for kind in ["pid", "sock", "status"] {
+            for kind in ["ctl", "pid", "sock", "status"] {
                 let file = self.file(&format!("{name}.{kind}"));
                 assert!(!file.exists(), "{file:?}");
             }
@@ -296,6 +297,8 @@ pub(crate) fn bin_dir() -> &'static Path {
             "chat-frontd",
             "-p",
             "chat-client",
+            "-p",
+            "chat-ctl",
         ]);
         if cfg!(feature = "crash-points") {
             cargo.arg("--features=chat-stated/crash-points,chat-frontd/crash-points");

@@ -200,7 +200,7 @@ impl Secret {
             return Err(SecretFormError::Algorithm);
         }
         let version = phc.version.unwrap_or(Version::V0x10.into());
-        if version != Version::V0x13.into() {
+        if version != u32::from(Version::V0x13) {
             return Err(SecretFormError::Version(version));
         }
         let cost = cost_of(&phc.params)?;

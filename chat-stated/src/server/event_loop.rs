@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chat_model::WorkerSessionId;
+use chat_node::control::protocol::{Answer, Question};
 use chat_node::limits::system_limits::SystemLimits;
 use chat_node::process::identity::has_ended;
 use chat_node::process::wake_stream;
-use chat_node::supervisor::child_link::{
+use chat_node::supervisor::child_configuration::{Inbox, ParentMessage};
+use chat_node::supervisor::child_reports::{
     ChildWarning, Reports, report_ready, report_sandbox, report_warning,
 };
 use mio::event::Event;
@@ -59,6 +61,7 @@ pub(super) struct EventLoop {
     listener: UnixListener,
     peers: AllowedPeers,
     parent: UnixStream,
+    from_parent: Inbox,
     terminate: UnixStream,
     reload: UnixStream,
     clock: HostClock,
@@ -133,6 +136,7 @@ impl EventLoop {
             listener: UnixListener::from_std(setup.listener),
             peers,
             parent,
+            from_parent: Inbox::default(),
             terminate,
             reload,
             clock,
@@ -242,11 +246,7 @@ impl EventLoop {
         match event.token() {
             WAKER => {}
             LISTENER => self.accept(),
-            PARENT => {
-                if wake_stream::drain(&mut self.parent) {
-                    bail!("the supervisor is gone");
-                }
-            }
+            PARENT => self.read_parent()?,
             TERMINATE => {
                 wake_stream::drain(&mut self.terminate);
                 log::info!("stopping");
@@ -269,6 +269,27 @@ impl EventLoop {
             }
         }
         Ok(())
+    }
+
+    fn read_parent(&mut self) -> anyhow::Result<()> {
+        self.from_parent.read(&mut self.parent)?;
+        while let Some(message) = self.from_parent.next_message()? {
+            match message {
+                ParentMessage::Configuration(_) => bail!("the supervisor sends a configuration"),
+                ParentMessage::Question { ticket, question } => {
+                    let answer = self.answer(&question);
+                    self.reports.answer(ticket, answer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers an operator's tool.
+    fn answer(&mut self, question: &Question) -> Result<Answer, String> {
+        match question {
+            Question::Ping => Ok(Answer::Alive),
+        }
     }
 
     fn take_completion(&mut self, completion: Completion) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use anyhow::Context;
 use chat_node::logs::security_log::Event as SecurityEvent;
-use chat_node::supervisor::child_link::report_ready;
+use chat_node::supervisor::child_reports::report_ready;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use zeroize::Zeroize;

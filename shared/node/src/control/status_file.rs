@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::control::reload_result::ReloadStatus;
 use crate::files::regular_file;
@@ -17,13 +18,14 @@ use crate::files::run_dir::is_operators;
 use crate::logs::log_format::one_line;
 use crate::metrics::refusals::Refusals;
 use crate::process::identity::ProcessIdentity;
-use crate::supervisor::child_link::ChildWarning;
+use crate::supervisor::child_reports::ChildWarning;
 
 /// A bound for what is read from a file: no daemon has so many children.
 const MAX_CHILDREN: u32 = 1024;
 
 /// The phase of a daemon or of a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Does not serve yet.
     #[default]
@@ -57,7 +59,7 @@ impl Phase {
 }
 
 /// The state of a daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Status {
     /// The process number of the parent.
     pub pid: i32,
@@ -82,7 +84,7 @@ pub struct Status {
 }
 
 /// The state of a child.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChildStatus {
     /// The process of the child, if it has one now.
     pub process: Option<ProcessIdentity>,
@@ -105,7 +107,7 @@ pub struct ChildStatus {
 }
 
 /// How a process ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessEnd {
     /// For people, such as `killed by signal 9 (SIGKILL)`.
     pub reason: String,
@@ -223,6 +225,11 @@ fn parse_reload(values: &BTreeMap<&str, &str>) -> Option<ReloadStatus> {
 }
 
 impl ChildStatus {
+    /// Whether it serves, and gives signs of life.
+    pub fn is_serving(&self) -> bool {
+        self.phase == Phase::Serving && self.silent_since.is_none()
+    }
+
     fn render(&self, number: u32, line: &mut impl FnMut(&str, &str)) {
         let mut field = |key: &str, value: &str| line(&format!("child.{number}.{key}"), value);
         field("phase", self.phase.word());

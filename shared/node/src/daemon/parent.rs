@@ -12,6 +12,7 @@ use nix::unistd::geteuid;
 use super::commands::check_run_dir;
 use super::{Daemon, describe_error, run_dir};
 use crate::control::operator;
+use crate::control::socket::ControlSocket;
 use crate::files::run_dir::RunDir;
 use crate::logs::{log_format, output};
 use crate::process::lock_holder::Holder;
@@ -20,7 +21,7 @@ use crate::process::{detach, inherited_fd};
 use crate::sandbox::{
     SandboxMode, SandboxOptions, Separation, Users, forbid_core_dumps, make_passable,
 };
-use crate::supervisor::child_link::{report_failure, report_ready};
+use crate::supervisor::child_reports::{report_failure, report_ready};
 use crate::supervisor::{ChildStarter, SharedSockets, Signals, Supervisor};
 
 /// How long a new daemon waits for the children of one that was killed. They end at once unless something blocks them.
@@ -108,6 +109,8 @@ fn supervise<D: Daemon>(
     }
     let users = separate(&run_dir, &daemon.process().sandbox)?;
     let listening = daemon.listen(users)?;
+    let control_path = run_dir.control_socket();
+    let control_socket = ControlSocket::listen(D::NAME, &control_path)?;
     let starter = ChildStarter {
         program: D::NAME,
         role: D::CHILD_ROLE,
@@ -126,11 +129,13 @@ fn supervise<D: Daemon>(
         on_ready,
     )
     .with_child_configuration(listening.child_configuration)
-    .with_lasting_directory(daemon.lasting_directory());
+    .with_lasting_directory(daemon.lasting_directory())
+    .with_control_socket(control_socket);
     let result = supervisor.run();
 
     if pid_file.is_in_place() {
-        remove_files(listening.files.iter().chain([&run_dir.status_file()]));
+        let own = [&run_dir.status_file(), &control_path];
+        remove_files(listening.files.iter().chain(own));
     }
     log::info!("stopped");
     // Last of all: once the pid file is gone, everything is gone.

@@ -3,4 +3,5 @@
 pub mod regular_file;
 pub mod run_dir;
 pub mod run_dir_trust;
+pub mod socket_file;
 pub mod text_file;

@@ -81,6 +81,11 @@ impl RunDir {
         self.file("status")
     }
 
+    /// The control socket.
+    pub fn control_socket(&self) -> PathBuf {
+        self.file("ctl")
+    }
+
     /// The default log file.
     pub fn log_file(&self) -> PathBuf {
         self.file("log")

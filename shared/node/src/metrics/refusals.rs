@@ -2,16 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// A bound for the kinds that a child may report.
 const MAX_KINDS: usize = 64;
 /// Longest name of a kind, in bytes.
 const MAX_NAME_BYTES: usize = 40;
 
 /// The counts by kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, u64>", into = "BTreeMap<String, u64>")]
 pub struct Refusals {
     counts: BTreeMap<String, u64>,
     total: u64,
+}
+
+impl From<BTreeMap<String, u64>> for Refusals {
+    fn from(counts: BTreeMap<String, u64>) -> Self {
+        let mut refusals = Self::default();
+        for (kind, count) in counts {
+            refusals.add_to(&kind, count);
+        }
+        refusals
+    }
+}
+
+impl From<Refusals> for BTreeMap<String, u64> {
+    fn from(refusals: Refusals) -> Self {
+        refusals.counts
+    }
 }
 
 impl Refusals {

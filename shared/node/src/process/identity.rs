@@ -7,11 +7,12 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
 
 use crate::process::pidfd;
 
 /// A process, unique since the host was booted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     /// The process number.
     pub pid: i32,

@@ -10,6 +10,9 @@ use clap::{Arg, Command, Error, Parser};
 use super::environment::unset_empty_variables;
 use crate::logs::output;
 
+/// The exit status for wrong usage.
+pub const WRONG_USAGE: u8 = 2;
+
 /// Parses the flags of program `P`. Empty variables count as unset and are removed, so call this before any thread is
 /// started. Errors and help texts are printed here; the returned exit status tells them apart.
 pub fn parse<P: Parser>() -> Result<P, ExitCode> {

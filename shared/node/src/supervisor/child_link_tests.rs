@@ -1,3 +1,8 @@
+use std::io::Write;
+
+use super::super::child_reports::{
+    BETWEEN_REPORTS_MS, MAX_UNSENT_BYTES, Reports, report_failure, report_ready, report_sandbox,
+};
 use super::*;
 
 #[test]
@@ -5,7 +10,6 @@ fn refusals_are_reported_periodically() {
     let (mut link, mut child) = ChildLink::pair().unwrap();
     let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
     assert_eq!(reports.report_due_ms(&refusals), None);
-    // `R` and `E` in it mean nothing.
     refusals.count("quota");
     reports.report_if_due(&mut child, &refusals, 0);
     refusals.count("login-failed");
@@ -45,7 +49,6 @@ fn reload_report_arrives_once() {
     let (mut reports, mut refusals) = (Reports::default(), Refusals::default());
     refusals.count("quota");
     reports.report_if_due(&mut child, &refusals, 0);
-    // `R` and `E` in it mean nothing.
     let good = ReloadReport {
         result: Ok("READ".to_owned()),
         was_requested: true,
@@ -67,11 +70,14 @@ fn reload_report_arrives_once() {
     for _ in 0..10_000 {
         reports.report_reload(&good);
     }
-    assert!(reports.unsent.len() < MAX_UNSENT_BYTES + MAX_LINE_BYTES);
+    assert!(reports.unsent_bytes() < MAX_UNSENT_BYTES + MAX_TEXT_BYTES);
     reports.report_if_due(&mut child, &refusals, 1_000);
     link.read_available().unwrap();
     assert_eq!(link.take_reload_reports().len(), MAX_RELOAD_REPORTS);
-    let forged = b"F-a\x1b]0;title\x07\nF\nF+\n";
+    let forged = br#"{"reload":{"result":{"Err":"\u001b]0;title"},"was_requested":true}}
+{"reload":{}}
+{"reload":
+"#;
     child.write_all(forged).unwrap();
     link.read_available().unwrap();
     let reload_reports = link.take_reload_reports();
@@ -85,7 +91,6 @@ fn warning_arrives_and_is_taken_back() {
     let (mut link, mut child) = ChildLink::pair().unwrap();
     let (mut reports, refusals) = (Reports::default(), Refusals::default());
     reports.warn_of(ChildWarning::default());
-    // `R` and `E` in it mean nothing.
     let full = ChildWarning {
         text: "READY".to_owned(),
         is_refusing: true,
@@ -98,7 +103,7 @@ fn warning_arrives_and_is_taken_back() {
             reports.report_if_due(&mut child, &refusals, 1);
         }
         link.read_available().unwrap();
-        assert_eq!(link.warning(), Some(warning));
+        assert_eq!(link.warning(), Some(&warning));
         assert!(!link.is_ready() && link.failure().is_none());
     }
 }
@@ -126,12 +131,12 @@ fn sandbox_report_is_only_a_line() {
     link.read_available().unwrap();
     assert!(!link.is_ready());
     assert!(link.sandbox().starts_with("NEVER"), "{}", link.sandbox());
-    assert_eq!(link.sandbox().len(), MAX_LINE_BYTES);
+    assert_eq!(link.sandbox().len(), MAX_TEXT_BYTES);
     report_sandbox(&child, "again").unwrap();
     report_ready(&child).unwrap();
     drop(child);
     link.read_available().unwrap();
-    assert_eq!((link.sandbox().as_str(), link.is_ready()), ("again", true));
+    assert_eq!((link.sandbox(), link.is_ready()), ("again", true));
     assert_eq!(link.failure(), None);
 }
 
@@ -176,4 +181,36 @@ fn failure_is_bounded() {
     link.read_available().unwrap();
     assert!(!link.is_ready());
     assert_eq!(link.failure().unwrap().len(), MAX_FAILURE_BYTES);
+}
+
+#[test]
+fn only_asked_questions_are_answered() {
+    let (mut link, mut child) = ChildLink::pair().unwrap();
+    let (mut reports, refusals) = (Reports::default(), Refusals::default());
+    link.ask(5, &Question::Ping);
+    link.ask(6, &Question::Ping);
+    link.give_up(6);
+    for ticket in [5, 5, 6, 7] {
+        reports.answer(ticket, Ok(Answer::Alive));
+    }
+    reports.report_if_due(&mut child, &refusals, 0);
+    link.read_available().unwrap();
+    assert_eq!(link.take_answers(), [(5, Ok(Answer::Alive))]);
+    assert_eq!(link.take_answers(), []);
+}
+
+#[test]
+fn oversized_report_is_passed_over() {
+    let (mut link, mut child) = ChildLink::pair().unwrap();
+    let long = format!("{{\"sandbox\":\"{}\"}}\n", "x".repeat(MAX_REPORT_BYTES));
+    let sender = std::thread::spawn(move || {
+        child.write_all(long.as_bytes()).unwrap();
+        report_ready(&child).unwrap();
+    });
+    while !link.is_ready() {
+        link.read_available().unwrap();
+        assert!(link.line.len() <= MAX_REPORT_BYTES + 1);
+    }
+    sender.join().unwrap();
+    assert_eq!(link.sandbox(), "");
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::backoff::Backoff;
 use crate::control::status_file::{ChildStatus, Phase, ProcessEnd};
 use crate::process::identity::ProcessIdentity;
-use crate::supervisor::child_link::ChildWarning;
+use crate::supervisor::child_reports::{BETWEEN_SIGNS_OF_LIFE_MS, ChildWarning};
 
 /// How often in a row a child may fail before all children have been ready once. After that the whole start has failed.
 const MAX_FIRST_STARTS: u32 = 3;
@@ -17,8 +17,8 @@ const MAX_FIRST_STARTS: u32 = 3;
 const STOP_WAIT_MS: u64 = 8_000;
 
 /// How long a serving child may give no sign of life. It gives one every
-/// [`crate::supervisor::child_link::BETWEEN_SIGNS_OF_LIFE_MS`].
-const SILENCE_MS: u64 = 4 * crate::supervisor::child_link::BETWEEN_SIGNS_OF_LIFE_MS;
+/// [`BETWEEN_SIGNS_OF_LIFE_MS`].
+const SILENCE_MS: u64 = 4 * BETWEEN_SIGNS_OF_LIFE_MS;
 
 /// The current time, on two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,10 @@
 mod backoff;
 pub mod child_configuration;
 pub mod child_link;
+pub mod child_reports;
 mod child_set;
 mod lasting_directory;
+mod operators;
 mod publication;
 mod reloads;
 mod shared_sockets;
@@ -26,7 +28,9 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::control::protocol::{Question, Report, Request, StatusReport};
 use crate::control::reload_result::{ReloadReport, ReloadResult, ReloadStatus};
+use crate::control::socket::{Asked, ControlSocket};
 use crate::control::status_file::{Phase, Status};
 use crate::limits::system_limits;
 use crate::logs::wall_clock;
@@ -37,6 +41,7 @@ use child_configuration::ChildConfiguration;
 use child_link::ChildLink;
 pub use child_set::{Action, ChildSet, Now};
 use lasting_directory::LastingDirectory;
+use operators::Operators;
 use publication::Publication;
 use reloads::Reloads;
 pub use shared_sockets::SharedSockets;
@@ -60,6 +65,7 @@ pub struct Supervisor {
     reloads: Reloads,
     /// The last reload result.
     reload_result: Option<ReloadResult>,
+    operators: Option<Operators>,
 }
 
 impl Supervisor {
@@ -95,6 +101,15 @@ impl Supervisor {
             refused_before: Refusals::default(),
             reloads: Reloads::default(),
             reload_result: None,
+            operators: None,
+        }
+    }
+
+    /// Adds the control socket.
+    pub fn with_control_socket(self, socket: ControlSocket) -> Self {
+        Self {
+            operators: Some(Operators::new(socket)),
+            ..self
         }
     }
 
@@ -135,6 +150,7 @@ impl Supervisor {
                 self.take_signals();
                 self.read_links();
                 self.reap();
+                self.serve_operators();
                 self.starter.listeners.open_again();
             }
         }
@@ -223,6 +239,7 @@ impl Supervisor {
         let due_ms = self.child_set.next_due_ms().into_iter();
         let due_ms = due_ms.chain(configuration_due_ms);
         let due_ms = due_ms.chain(self.publication.next_due_ms());
+        let due_ms = due_ms.chain(self.operators.as_ref().and_then(Operators::next_due_ms));
         let timeout = match due_ms.min() {
             Some(due_ms) => {
                 let wait_ms = due_ms.saturating_sub(now(self.epoch).clock_ms);
@@ -234,6 +251,7 @@ impl Supervisor {
         let open_links = self.links.iter().flatten().filter(|l| !l.has_ended());
         fds.extend(open_links.map(|link| PollFd::new(link.as_fd(), poll_flags(link))));
         fds.extend(self.starter.listeners.poll_fds());
+        fds.extend(self.operators.iter().flat_map(|it| it.socket.poll_fds()));
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(error) => Err(error),
@@ -312,13 +330,18 @@ impl Supervisor {
             log::debug!("reading from child {}: {error}", index + 1);
         }
         let reload_reports = link.take_reload_reports();
-        let sandbox = link.sandbox();
-        if !sandbox.is_empty() {
+        for (ticket, answer) in link.take_answers() {
+            if let Some(operators) = &mut self.operators {
+                operators.answered(ticket, answer, now(self.epoch).clock_ms);
+            }
+        }
+        if !link.sandbox().is_empty() {
+            let sandbox = link.sandbox().to_owned();
             self.child_set.sandbox_reported(index, sandbox);
         }
         let is_heard = link.take_heard();
         if let Some(warning) = link.warning() {
-            self.child_set.warned(index, warning);
+            self.child_set.warned(index, warning.clone());
         }
         if link.is_ready() {
             self.child_set.ready(index, now(self.epoch));
@@ -343,6 +366,67 @@ impl Supervisor {
                 self.child_set.reload();
             }
         }
+    }
+
+    /// Does what operators' tools ask for.
+    fn serve_operators(&mut self) {
+        let now_ms = now(self.epoch).clock_ms;
+        let Some(operators) = &mut self.operators else {
+            return;
+        };
+        for (ticket, index) in operators.end_overdue(now_ms) {
+            if let Some(link) = &mut self.links[index] {
+                link.give_up(ticket);
+            }
+        }
+        for asked in operators.turn(now_ms) {
+            if let Some(report) = self.take_request(&asked, now_ms)
+                && let Some(operators) = &mut self.operators
+            {
+                operators.socket.answer(asked.connection, &report, now_ms);
+            }
+        }
+    }
+
+    /// Returns the report on a request, unless it comes later.
+    fn take_request(&mut self, asked: &Asked, now_ms: u64) -> Option<Report> {
+        match &asked.request {
+            Request::Status => {
+                self.publish();
+                Some(Report::Status(Box::new(StatusReport {
+                    role: self.starter.role.to_owned(),
+                    status: self.publication.status().clone(),
+                })))
+            }
+            Request::Ask { child, question } => {
+                match self.ask_child(*child, question, asked, now_ms) {
+                    Ok(()) => None,
+                    Err(reason) => Some(Report::Failed { reason }),
+                }
+            }
+        }
+    }
+
+    /// Passes a question on to a child. Fails if there is none that could answer.
+    fn ask_child(
+        &mut self,
+        number: u32,
+        question: &Question,
+        asked: &Asked,
+        now_ms: u64,
+    ) -> Result<(), String> {
+        let index = (number as usize).wrapping_sub(1);
+        let link = self.links.get_mut(index);
+        let link = link.ok_or_else(|| format!("there is no child {number}"))?;
+        let name = self.starter.child_name(number);
+        let link = link.as_mut().filter(|link| link.is_ready());
+        let (Some(link), Some(operators)) = (link, &mut self.operators) else {
+            return Err(format!("{name} does not serve now"));
+        };
+        let ticket = operators.wait_for(asked.connection, (index, name), now_ms);
+        link.ask(ticket, question);
+        link.flush();
+        Ok(())
     }
 
     /// Reaps every process that has ended.
@@ -379,6 +463,9 @@ impl Supervisor {
             self.refused_before.add(link.refusals());
         }
         let failure = link.and_then(|link| link.failure());
+        if let Some(operators) = &mut self.operators {
+            operators.child_ended(index, now(self.epoch).clock_ms);
+        }
         self.ended(index, failure.unwrap_or(how));
     }
 

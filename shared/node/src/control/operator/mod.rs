@@ -17,7 +17,7 @@ use crate::process::lock_holder::{Holder, HoldingProcess};
 use crate::process::pid_file::holder;
 
 pub use reload::reload;
-pub use report::{report, report_sizes};
+pub use report::{describe, report, report_sizes};
 pub use stop::stop;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(10);

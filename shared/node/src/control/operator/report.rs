@@ -25,7 +25,20 @@ pub fn report(
         writeln!(out, "{program}: starting, process {pid}")?;
         return Ok((Health::Degraded, None));
     };
-    let Status { phase, since, .. } = &status;
+    let health = describe(program, role, &status, out)?;
+    Ok((health, Some(status)))
+}
+
+/// Writes the status of a daemon and of its children, whose name is `role`, for people.
+pub fn describe(
+    program: &str,
+    role: &str,
+    status: &Status,
+    out: &mut impl Write,
+) -> io::Result<Health> {
+    let Status {
+        phase, since, pid, ..
+    } = status;
     let phase = phase.word();
     writeln!(out, "{program}: {phase}, process {pid}, since {since:.0}")?;
     for (child, number) in status.children.iter().zip(1..) {
@@ -50,17 +63,14 @@ pub fn report(
     }
     let serving = |child: &ChildStatus| {
         let is_alive = child.process.is_some_and(|process| process.is_alive());
-        child.phase == Phase::Serving
-            && is_alive
-            && child.silent_since.is_none()
-            && !child.warning.is_refusing
+        child.is_serving() && is_alive && !child.warning.is_refusing
     };
     let is_healthy = status.phase == Phase::Serving && status.children.iter().all(serving);
     let health = match is_healthy {
         true => Health::Healthy,
         false => Health::Degraded,
     };
-    Ok((health, Some(status)))
+    Ok(health)
 }
 
 fn describe_child(child: &ChildStatus) -> String {

@@ -1,4 +1,4 @@
-//! The Unix socket on which the state daemon can be reached. It outlives the process that serves it.
+//! Unix sockets in the run directory. A socket outlives the process that serves it.
 
 use std::fs;
 use std::io;
@@ -6,8 +6,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use crate::sandbox::share_socket;
 use anyhow::{Context, bail};
-use chat_node::sandbox::share_socket;
 
 /// Longest path of a socket, in bytes; the system's own limit.
 const MAX_PATH_BYTES: usize = 107;

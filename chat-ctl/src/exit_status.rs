@@ -1,0 +1,26 @@
+//! The exit statuses. They are documented, and scripts rely on them.
+
+use std::process::ExitCode;
+
+/// What the exit status says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExitStatus {
+    /// Done; of `status`: healthy.
+    Done = 0,
+    /// Not done; of `status`: degraded.
+    NotDone = 1,
+    /// Clients are not served.
+    Down = 2,
+    /// No daemon runs in this run directory.
+    NothingRuns = 3,
+    /// A daemon runs, or may run, and cannot be asked.
+    Unknown = 4,
+    /// As sysexits.h has it.
+    WrongUsage = 64,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status as u8)
+    }
+}

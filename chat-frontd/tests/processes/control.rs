@@ -1,0 +1,226 @@
+//! The control sockets of real daemons, and `chatctl`.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+use serde_json::Value;
+
+use crate::installation::{
+    CHATCTL, FRONTD, Installation, PATIENCE, STATED, Said, bin_dir, kill, wait_until,
+};
+
+const HELLO: &str = "{\"version\":1}\n";
+
+impl Installation {
+    fn chatctl(&self, arguments: &[&str]) -> Said {
+        self.program(CHATCTL, arguments)
+    }
+
+    fn connect_control(&self, daemon: &str) -> UnixStream {
+        let stream = UnixStream::connect(self.file(&format!("{daemon}.ctl"))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends bytes to a control socket. Returns what comes until the daemon closes.
+    fn converse(&self, daemon: &str, bytes: &[u8]) -> String {
+        let mut stream = self.connect_control(daemon);
+        stream.write_all(bytes).unwrap();
+        let mut said = Vec::new();
+        // A daemon that closes while bytes of ours are unread resets the connection.
+        let _ = stream.read_to_end(&mut said);
+        String::from_utf8(said).unwrap()
+    }
+}
+
+fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+}
+
+#[test]
+fn status_ends_with_health_and_reasons() {
+    let installation = Installation::new();
+    installation
+        .chatctl(&["status"])
+        .expect_status(3)
+        .expect_out("reason: nothing runs in this run directory\ndown\n");
+    installation.script("start").expect_status(0);
+    let said = installation.chatctl(&["status"]);
+    said.expect_status(0)
+        .expect_out("chat-stated: serving, process ")
+        .expect_out("  worker 2: serving since ")
+        .expect_out(&format!("  version {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(said.out.ends_with("\nhealthy\n"), "{said:?}");
+    let found = json(&installation.chatctl(&["status", "--json"]));
+    assert_eq!(found["health"], "healthy");
+    assert_eq!(
+        found["daemons"][1]["status"]["children"][1]["phase"],
+        "serving"
+    );
+    let said = installation.script("status");
+    assert!(said.out.ends_with("\nhealthy\n"), "{said:?}");
+
+    installation.program(FRONTD, &["--stop"]).expect_status(0);
+    installation
+        .chatctl(&["status", "--summary"])
+        .expect_status(2)
+        .expect_out("reason: chat-frontd does not run\ndown\n");
+    installation
+        .script("status")
+        .expect_status(1)
+        .expect_out("reason: chat-frontd does not run\ndown\n");
+}
+
+#[test]
+fn stopped_worker_is_noticed_within_five_seconds() {
+    let installation = Installation::started();
+    let worker = installation.children(FRONTD)[0];
+    kill(worker, Signal::SIGSTOP);
+    let stopped_at = Instant::now();
+    let said = installation.chatctl(&["status", "--summary"]);
+    let elapsed = stopped_at.elapsed();
+    said.expect_status(1).expect_out("chat-frontd: worker 1 g");
+    assert!(said.out.ends_with("\ndegraded\n"), "{said:?}");
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+    kill(worker, Signal::SIGCONT);
+    wait_until("all is well again", || {
+        installation.chatctl(&["status"]).status == 0
+    });
+}
+
+#[test]
+fn stopped_parent_does_not_block_tool() {
+    let installation = Installation::started();
+    let parent = installation.parent(FRONTD);
+    kill(parent, Signal::SIGSTOP);
+    let said = installation.chatctl(&["status", "--summary"]);
+    kill(parent, Signal::SIGCONT);
+    said.expect_status(1)
+        .expect_out("reason: chat-frontd does not answer within 5 s: it is stopped or hangs\n");
+}
+
+#[test]
+fn control_sockets_are_for_owner_only() {
+    let installation = Installation::started();
+    for daemon in [STATED, FRONTD] {
+        let path = installation.file(&format!("{daemon}.ctl"));
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{path:?}");
+    }
+    if geteuid().is_root() {
+        // Permissions of files do not hold back whom the socket would serve; its own check does.
+        let path = installation.file("chat-stated.ctl");
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+        fs::set_permissions(&installation.run_dir, PermissionsExt::from_mode(0o711)).unwrap();
+        let dir = installation.run_dir.parent().unwrap();
+        fs::set_permissions(dir, PermissionsExt::from_mode(0o711)).unwrap();
+        let mut command = installation.command("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(bin_dir().join(CHATCTL)).arg("status");
+        let said = installation.run(command);
+        assert!(matches!(said.status, 4 | 126 | 127), "{said:?}");
+        if said.status == 4 {
+            said.expect_out("user 65534 may not control this server");
+            let log = installation.log(STATED);
+            assert!(log.contains("event=control-refused uid=65534"), "{log}");
+        }
+    }
+}
+
+#[test]
+fn hostile_control_clients_hurt_nobody() {
+    let installation = Installation::started();
+    let flood = vec![b'x'; 300_000];
+    let endless = [HELLO.as_bytes(), &flood].concat();
+    let silent: Vec<UnixStream> = (0..4)
+        .map(|_| installation.connect_control(FRONTD))
+        .collect();
+    for daemon in [STATED, FRONTD] {
+        for bytes in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            b"{\"version\":2}\n",
+            b"\0\0\0\0\n",
+            &[HELLO.as_bytes(), b"{\"request\":\"dance\"}\n"].concat(),
+        ] {
+            let said = installation.converse(daemon, bytes);
+            assert!(said.starts_with("{\"version\":1,"), "{said}");
+            assert!(said.contains("\"report\":\"failed\""), "{said}");
+        }
+        let mut stream = installation.connect_control(daemon);
+        // It is closed in the middle.
+        let _ = stream.write_all(&endless);
+        // Asks again and again, and reads nothing.
+        let mut deaf = installation.connect_control(daemon);
+        deaf.set_nonblocking(true).unwrap();
+        deaf.write_all(HELLO.as_bytes()).unwrap();
+        let ask = "{\"request\":\"ask\",\"child\":1,\"question\":{\"question\":\"ping\"}}\n";
+        while deaf.write_all(ask.repeat(64).as_bytes()).is_ok() {}
+        assert_eq!(installation.ask(), "register\n");
+        let unknown = "{\"request\":\"ask\",\"child\":99,\"question\":{\"question\":\"ping\"}}\n";
+        let mut stream = installation.connect_control(daemon);
+        stream
+            .write_all(format!("{HELLO}{unknown}").as_bytes())
+            .unwrap();
+        stream.shutdown(Shutdown::Read).unwrap();
+    }
+    installation.chatctl(&["status"]).expect_status(0);
+    let many: Vec<UnixStream> = (0..40)
+        .map(|_| installation.connect_control(FRONTD))
+        .collect();
+    let said = installation.converse(FRONTD, b"");
+    assert!(
+        said.is_empty() || said.contains("control connections already"),
+        "{said}"
+    );
+    assert_eq!(installation.ask(), "register\n");
+    drop((many, silent));
+    wait_until("there is room again", || {
+        installation.chatctl(&["status"]).status == 0
+    });
+}
+
+#[test]
+fn wrong_usage_has_status_of_its_own() {
+    let installation = Installation::new();
+    installation.chatctl(&["dance"]).expect_status(64);
+    installation.chatctl(&[]).expect_status(64);
+    installation.chatctl(&["--help"]).expect_status(0);
+}
+
+#[test]
+fn socket_of_stranger_is_not_believed() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    let path = installation.file("chat-stated.ctl");
+    let dir = installation.run_dir.parent().unwrap();
+    fs::set_permissions(dir, PermissionsExt::from_mode(0o711)).unwrap();
+    fs::set_permissions(&installation.run_dir, PermissionsExt::from_mode(0o777)).unwrap();
+    let script = "IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) and sleep 600";
+    let mut command = installation.command("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.args(["perl", "-MIO::Socket::UNIX", "-e", script]);
+    let Ok(mut stranger) = command.arg(&path).spawn() else {
+        return;
+    };
+    wait_until("the stranger listens, or there is no perl", || {
+        path.exists() || stranger.try_wait().unwrap().is_some()
+    });
+    if path.exists() {
+        installation
+            .chatctl(&["status"])
+            .expect_status(2)
+            .expect_out("is served by user 65534, who does not own the run directory");
+    }
+    let _ = stranger.kill();
+    stranger.wait().unwrap();
+}

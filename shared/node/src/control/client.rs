@@ -1,0 +1,193 @@
+//! A tool's side of a control connection. It waits, but never for longer than a limit.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::protocol::{Answer, Greeting, Hello, Question, Report, Request, VERSION, encode_line};
+use super::socket::peer_of;
+use crate::files::run_dir::RunDir;
+use crate::process::pid_file::is_locked;
+
+/// How long a daemon may take for an answer.
+pub const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// Longest answer, in bytes.
+const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// No daemon runs in this run directory.
+    #[error("{0} does not run")]
+    NotRunning(&'static str),
+    /// It runs, but cannot be asked.
+    #[error("{program} cannot be asked: {reason}")]
+    Unreachable {
+        /// The daemon.
+        program: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// It runs, and gives no answer.
+    #[error("{program} does not answer within {} s: it is stopped or hangs", ANSWER_TIME.as_secs())]
+    Silent {
+        /// The daemon.
+        program: &'static str,
+    },
+    /// It has refused the request.
+    #[error("{program}: {reason}")]
+    Refused {
+        /// The daemon.
+        program: &'static str,
+        /// Its reason.
+        reason: String,
+    },
+}
+
+/// A connection to a daemon that runs.
+#[derive(Debug)]
+pub struct ControlClient {
+    program: &'static str,
+    stream: BufReader<UnixStream>,
+    greeting: Greeting,
+}
+
+impl ControlClient {
+    /// Connects to the daemon of this run directory.
+    pub fn connect(run_dir: &RunDir) -> Result<Self, ControlError> {
+        let program = run_dir.program();
+        let unreachable = |reason: String| ControlError::Unreachable { program, reason };
+        let path = run_dir.control_socket();
+        let shown = path.display();
+        let stream = match UnixStream::connect(&path) {
+            Ok(stream) => stream,
+            Err(error) if is_absent(&error) => {
+                return Err(match is_locked(&run_dir.pid_file()) {
+                    Ok(false) => ControlError::NotRunning(program),
+                    Ok(true) => unreachable(format!(
+                        "it runs, but there is no {shown}: it is of an older version, or has only just started"
+                    )),
+                    Err(error) => unreachable(error.to_string()),
+                });
+            }
+            Err(error) => return Err(unreachable(format!("cannot connect to {shown}: {error}"))),
+        };
+        let peer = peer_of(&stream).map_err(|error| unreachable(error.to_string()))?;
+        if !is_trusted(run_dir, peer.uid) {
+            return Err(unreachable(format!(
+                "{shown} is served by user {}, who does not own the run directory",
+                peer.uid
+            )));
+        }
+        let time = Some(ANSWER_TIME);
+        stream
+            .set_read_timeout(time)
+            .and_then(|()| stream.set_write_timeout(time))
+            .map_err(|error| unreachable(error.to_string()))?;
+        let mut client = Self {
+            program,
+            stream: BufReader::new(stream),
+            greeting: Greeting {
+                version: 0,
+                program: String::new(),
+                build: String::new(),
+            },
+        };
+        client.write(&Hello { version: VERSION })?;
+        client.greeting = client.read()?;
+        let (version, build) = (client.greeting.version, &client.greeting.build);
+        if version != VERSION {
+            return Err(unreachable(format!(
+                "it is of version {build} and speaks control version {version}, this program {VERSION}"
+            )));
+        }
+        Ok(client)
+    }
+
+    /// What the daemon says of itself.
+    pub fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Asks for something, and waits for the report.
+    pub fn ask(&mut self, request: &Request) -> Result<Report, ControlError> {
+        self.write(request)?;
+        match self.read()? {
+            Report::Failed { reason } => Err(ControlError::Refused {
+                program: self.program,
+                reason,
+            }),
+            report => Ok(report),
+        }
+    }
+
+    /// Asks a child, by its number from 1.
+    pub fn ask_child(&mut self, child: u32, question: Question) -> Result<Answer, ControlError> {
+        match self.ask(&Request::Ask { child, question })? {
+            Report::Answer { answer } => Ok(answer),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The daemon's report is none that belongs to the request.
+    pub fn unexpected(&self) -> ControlError {
+        ControlError::Unreachable {
+            program: self.program,
+            reason: "its report does not belong to the request".to_owned(),
+        }
+    }
+
+    fn write(&mut self, message: &impl Serialize) -> Result<(), ControlError> {
+        match self.stream.get_mut().write_all(&encode_line(message)) {
+            // Whoever refuses us has said why before it closed.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(self.failed(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&mut self) -> Result<T, ControlError> {
+        let mut line = Vec::new();
+        let mut limited = self.stream.by_ref().take(MAX_LINE_BYTES);
+        let read = limited.read_until(b'\n', &mut line);
+        read.map_err(|error| self.failed(&error))?;
+        serde_json::from_slice(&line).map_err(|error| ControlError::Unreachable {
+            program: self.program,
+            reason: match line.is_empty() {
+                true => "it has closed the connection".to_owned(),
+                false => format!("its answer cannot be understood: {error}"),
+            },
+        })
+    }
+
+    fn failed(&self, error: &io::Error) -> ControlError {
+        let program = self.program;
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ControlError::Silent { program },
+            _ => ControlError::Unreachable {
+                program,
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// Whether a process of this user may be the daemon. A compromised child can put a socket of its own there.
+fn is_trusted(run_dir: &RunDir, uid: u32) -> bool {
+    let owner = fs::metadata(run_dir.path()).map(|found| found.uid());
+    uid == 0 || uid == geteuid().as_raw() || owner.is_ok_and(|owner| owner == uid)
+}
