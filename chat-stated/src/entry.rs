@@ -249,6 +249,22 @@ pub struct Limits {
     pub broadcasts_per_minute: u32,
 }
 
+impl Limits {
+    /// What holds until the first [`Entry::Configure`]. Frozen: journals without that entry were decided by these
+    /// figures, and a replay has to decide the same. [`Limits::default`] may change.
+    pub const INITIAL: Self = Self {
+        block_time_ms: 60_000,
+        accounts: 10_000_000,
+        queue_messages: 100_000,
+        queue_bytes: 64 * 1024 * 1024,
+        sender_share_percent: 50,
+        broadcast_messages: 100_000,
+        broadcast_bytes: 64 * 1024 * 1024,
+        broadcasts_per_minute: 60_000,
+    };
+}
+
+/// What the settings offer. The core journals it into a state that has other limits.
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -277,20 +293,16 @@ pub struct WaitingLimits {
 }
 
 impl WaitingLimits {
+    /// What holds until the first [`Entry::LimitWaiting`]: no limit. Frozen, as [`Limits::INITIAL`].
+    pub const INITIAL: Self = Self {
+        bytes: u64::MAX,
+        sender_percent: 100,
+    };
+
     /// What one sender may use while all messages take so much.
     pub fn sender_bytes(&self, taken_bytes: u64) -> u64 {
         let free_bytes = self.bytes.saturating_sub(taken_bytes);
         let bytes = u128::from(free_bytes) * u128::from(self.sender_percent) / 100;
         u64::try_from(bytes).unwrap_or(u64::MAX)
-    }
-}
-
-/// None: as it was before there were any.
-impl Default for WaitingLimits {
-    fn default() -> Self {
-        Self {
-            bytes: u64::MAX,
-            sender_percent: 100,
-        }
     }
 }

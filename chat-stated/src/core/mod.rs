@@ -138,7 +138,7 @@ impl Default for CoreSettings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            waiting_limits: WaitingLimits::default(),
+            waiting_limits: WaitingLimits::INITIAL,
             sources: SourceLimits::default(),
             dead_worker_grace_ms: 2_000,
             max_links: 256,

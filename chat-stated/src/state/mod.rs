@@ -62,7 +62,7 @@ use snapshot::Snapshot;
 use worker_sessions::WorkerSessions;
 
 /// Accounts, blocks, sessions, queues: everything that is promised to be kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct State {
     limits: Limits,
     waiting_limits: WaitingLimits,
@@ -74,6 +74,23 @@ pub struct State {
     last_message: LastMessage,
     /// The one under way.
     snapshot: Option<Snapshot>,
+}
+
+/// The state before the first entry.
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            limits: Limits::INITIAL,
+            waiting_limits: WaitingLimits::INITIAL,
+            clock: Clock::default(),
+            accounts: Accounts::default(),
+            failures: Failures::default(),
+            worker_sessions: WorkerSessions::default(),
+            messages: Messages::default(),
+            last_message: LastMessage::default(),
+            snapshot: None,
+        }
+    }
 }
 
 impl State {

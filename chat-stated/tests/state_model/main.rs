@@ -76,7 +76,7 @@ struct Run {
 impl Run {
     fn new() -> Self {
         Self {
-            model: Model::default(),
+            model: Model::new(),
             first: Running::default(),
             twin: Running::default(),
             in_pieces: InPieces::default(),

@@ -239,7 +239,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(Step::ChangeAccounts),
         1 => (name(), any::<bool>()).prop_map(|(name, stale)| Step::FileStatus { name, stale }),
         1 => prop_oneof![limits(), Just(wide_limits())].prop_map(Step::Configure),
-        1 => prop_oneof![waiting_limits(), Just(WaitingLimits::default())]
+        1 => prop_oneof![waiting_limits(), Just(WaitingLimits::INITIAL)]
             .prop_map(Step::LimitWaiting),
         6 => (0u64..1_500, wall_jumps())
             .prop_map(|(boot_ms, wall_ms)| Step::Pass { boot_ms, wall_ms }),

@@ -1,7 +1,8 @@
-//! How much may wait in all, and of one sender.
+//! How much may wait in all, and of one sender; and the limits that hold before any was journalled.
 
 use chat_model::Outcome;
-use chat_stated::state::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
+use chat_stated::entry::{Limits, WaitingLimits};
+use chat_stated::state::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES, State};
 
 use super::world::{SENT, World};
 
@@ -97,4 +98,26 @@ fn acknowledged_message_counts_until_confirmed() {
     assert_eq!(world.send(0, &["bob"], "2"), Outcome::DiskFull);
     world.log_out(1);
     assert_eq!(world.state.waiting_bytes(), LETTER + SHARE_BYTES);
+}
+
+#[test]
+fn limits_before_first_entry_never_change() {
+    let state = State::default();
+    let limits = Limits {
+        block_time_ms: 60_000,
+        accounts: 10_000_000,
+        queue_messages: 100_000,
+        queue_bytes: 67_108_864,
+        sender_share_percent: 50,
+        broadcast_messages: 100_000,
+        broadcast_bytes: 67_108_864,
+        broadcasts_per_minute: 60_000,
+    };
+    // Journals of released programs that have no `Configure` were decided by these.
+    assert_eq!(*state.limits(), limits);
+    let waiting_limits = WaitingLimits {
+        bytes: u64::MAX,
+        sender_percent: 100,
+    };
+    assert_eq!(*state.waiting_limits(), waiting_limits);
 }

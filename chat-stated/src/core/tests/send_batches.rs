@@ -123,7 +123,7 @@ fn different_answers_are_sent_separately() {
         sender_share_percent: 50,
         ..Limits::default()
     };
-    worker.core.configure(limits, WaitingLimits::default());
+    worker.core.configure(limits, WaitingLimits::INITIAL);
     worker.send(&lines(&[
         (10, "bob", "a"),
         (20, "bob nobody", "b"),

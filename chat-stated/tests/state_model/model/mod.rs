@@ -62,7 +62,7 @@ pub(super) struct Applied {
     pub(super) cut_off: Vec<ConnectionId>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) limits: Limits,
     pub(super) waiting_limits: WaitingLimits,
@@ -79,6 +79,22 @@ pub(super) struct Model {
 }
 
 impl Model {
+    pub(super) fn new() -> Self {
+        Self {
+            limits: Limits::INITIAL,
+            waiting_limits: WaitingLimits::INITIAL,
+            accounts: Vec::new(),
+            worker_sessions: BTreeMap::new(),
+            last_message: 0,
+            last_message_ms: 0,
+            now_ms: 0,
+            last_worker_session: 0,
+            last_timestamp: None,
+            failures_ms: BTreeMap::new(),
+            blocked_until_ms: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn advance(&mut self, timestamp: &Timestamp) {
         self.now_ms = self.time_at(timestamp);
         self.last_timestamp = Some(*timestamp);
