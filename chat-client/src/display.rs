@@ -45,8 +45,7 @@ impl Display {
                 lay_out_message(&head, &message.text, columns())
             }
             Report::Message(message) => message.line.clone(),
-            Report::Answer(line) if !self.at_terminal => line.clone(),
-            Report::Online { names, .. } if !self.at_terminal => names.join(" "),
+            Report::Answer { line, .. } if !self.at_terminal => line.clone(),
             _ if self.at_terminal => lay_out_words(&text_of(report), columns()),
             _ => {
                 // In the order in which it happened, for whoever sees both.

@@ -44,13 +44,6 @@ pub(crate) enum Report {
         /// How many other recipients have the message.
         others: usize,
     },
-    /// Answer to `who`, or to `last` with its minutes.
-    Online {
-        /// The names.
-        names: Vec<String>,
-        /// The minutes asked for.
-        minutes: Option<String>,
-    },
     /// Nothing is waiting.
     NoNewMessages,
     /// `push:x` or `ids:x`.
@@ -76,8 +69,13 @@ pub(crate) enum Report {
         /// Longest allowed line.
         max_bytes: usize,
     },
-    /// The answer to a command that this client does not know.
-    Answer(String),
+    /// An answer that tells something, such as names of users; also that to a command this client does not know.
+    Answer {
+        /// The line that asked for it.
+        requested: String,
+        /// The answer as the server sent it.
+        line: String,
+    },
     /// A line that this client does not know.
     Unexpected(String),
     /// Completions of the word before the cursor.

@@ -1,11 +1,12 @@
 //! The sentences in which the client tells its user everything.
 
-use chat_line_protocol::words;
+use chat_line_protocol::client::{Answer, split_word};
+use chat_line_protocol::{Command, words};
 use chat_model::name::MAX_NEW_NAME_BYTES;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::conversation::Prompt;
-use crate::conversation::command::USAGES;
+use crate::conversation::command::usages;
 use crate::conversation::message::Message;
 use crate::report::Report;
 use crate::safe_text::{isolated, isolated_if_needed};
@@ -26,9 +27,8 @@ pub(crate) fn prompt_text(prompt: Prompt) -> &'static str {
 pub(crate) fn text_of(report: &Report) -> String {
     match report {
         Report::Message(message) => message.line.clone(),
-        Report::Answer(line) => isolated_if_needed(line),
+        Report::Answer { requested, line } => answer(requested, line),
         Report::Candidates(words) => words.join("  "),
-        Report::Online { names, minutes } => online(names, minutes.as_deref()),
         Report::Welcome(name) => {
             format!("Welcome, {name}. `help` shows the commands.")
         }
@@ -128,13 +128,29 @@ fn listed(names: &[String]) -> String {
     names.join(", ")
 }
 
-fn online(names: &[String], minutes: Option<&str>) -> String {
+/// What was answered to this line.
+fn answer(requested: &str, line: &str) -> String {
+    let (_, arguments) = split_word(requested.as_bytes());
+    let command = Command::of(requested.as_bytes());
+    match Answer::read(command, line.as_bytes()) {
+        Answer::Users(names) => {
+            let names = String::from_utf8_lossy(names);
+            let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+            let minutes = String::from_utf8_lossy(arguments);
+            online(&names, &minutes)
+        }
+        _ => isolated_if_needed(line),
+    }
+}
+
+/// The names that `who`, or `last` with its minutes, was answered.
+fn online(names: &[String], minutes: &str) -> String {
     let names = listed(names);
     match minutes {
-        None => format!("Online: {names}"),
-        Some("0") => format!("Online now: {names}"),
-        Some("1") => format!("Online now or within the last minute: {names}"),
-        Some(minutes) => format!("Online now or within the last {minutes} minutes: {names}"),
+        "" => format!("Online: {names}"),
+        "0" => format!("Online now: {names}"),
+        "1" => format!("Online now or within the last minute: {names}"),
+        minutes => format!("Online now or within the last {minutes} minutes: {names}"),
     }
 }
 
@@ -185,8 +201,7 @@ fn refused(kind: &str, command: &str) -> String {
 }
 
 fn usage(command: &str) -> String {
-    let forms: Vec<String> = USAGES
-        .iter()
+    let forms: Vec<String> = usages()
         .filter(|usage| usage.word == command)
         .map(|usage| format!("`{}`", usage.form))
         .collect();
@@ -197,13 +212,8 @@ fn usage(command: &str) -> String {
 }
 
 fn help() -> String {
-    let width = USAGES
-        .iter()
-        .map(|usage| usage.form.len())
-        .max()
-        .unwrap_or(0);
-    let lines: Vec<String> = USAGES
-        .iter()
+    let width = usages().map(|usage| usage.form.len()).max().unwrap_or(0);
+    let lines: Vec<String> = usages()
         .map(|usage| format!("  {:width$}  {}", usage.form, usage.meaning))
         .collect();
     lines.join("\n")

@@ -267,11 +267,15 @@ impl Conversation {
         if let Answer::Push(mode) = answer {
             chat.pushes = mode.is_on();
         }
+        if let Answer::Users(names) = answer {
+            for name in String::from_utf8_lossy(names).split_whitespace() {
+                self.remember_name(name);
+            }
+        }
         let report = match answer {
             Answer::Refused(refusal) => return self.refused(&refusal, command, origin),
             Answer::Fetching => return,
             Answer::Push(_) if origin != Origin::User => return,
-            Answer::Users(names) => online(names, &requested),
             Answer::Sent => Report::Sent {
                 to_everyone: command == Command::Broadcast,
             },
@@ -289,8 +293,12 @@ impl Conversation {
                 word: words::IDS,
                 mode: if is_on { words::ON } else { words::OFF }.to_owned(),
             },
-            Answer::Other(_) if command == Command::Other => Report::Answer(line.to_owned()),
-            Answer::Other(_) => Report::Unexpected(line.to_owned()),
+            Answer::Other(_) if command != Command::Other => Report::Unexpected(line.to_owned()),
+            // A script reads the line as it is, a person what it means.
+            _ => Report::Answer {
+                requested,
+                line: line.to_owned(),
+            },
         };
         self.show(report);
     }
@@ -329,16 +337,5 @@ impl Conversation {
         } else {
             ExitStatus::Good
         });
-    }
-}
-
-/// The names that `who`, or `last` with its minutes, was answered.
-fn online(names: &[u8], line: &str) -> Report {
-    let names = String::from_utf8_lossy(names);
-    let (word, minutes) = split_word(line.as_bytes());
-    let is_last = word == words::LAST.as_bytes();
-    Report::Online {
-        names: names.split_whitespace().map(str::to_owned).collect(),
-        minutes: is_last.then(|| String::from_utf8_lossy(minutes).into_owned()),
     }
 }

@@ -1,7 +1,7 @@
 //! The commands of a chat as this client knows them.
 
 use chat_line_protocol::client::split_word;
-use chat_line_protocol::words;
+use chat_line_protocol::{COMMANDS, Command};
 
 /// The users that a `send` names, each once, read as the server will read it.
 pub(crate) fn recipients(line: &str) -> Vec<String> {
@@ -24,6 +24,7 @@ pub(crate) fn recipients(line: &str) -> Vec<String> {
 const WHITE_SPACE: [char; 2] = [' ', '\t'];
 
 /// A command as `help` explains it.
+#[derive(Clone, Copy)]
 pub(crate) struct Usage {
     /// The command word.
     pub(crate) word: &'static str,
@@ -33,51 +34,36 @@ pub(crate) struct Usage {
     pub(crate) meaning: &'static str,
 }
 
-/// Every command, those that the client itself understands too.
-pub(crate) const USAGES: &[Usage] = &[
-    usage(words::WHO, "who", "who is online"),
-    usage(
-        words::LAST,
-        "last MINUTES",
-        "who is online or was within that many minutes",
-    ),
-    usage(
-        words::SEND,
-        "send USER TEXT",
-        "a message to one user, online or not",
-    ),
-    usage(
-        words::SEND,
-        "send (USER USER ...) TEXT",
-        "a message to a group",
-    ),
-    usage(words::BROADCAST, "broadcast TEXT", "a message to everyone"),
-    usage(
-        words::FETCH,
-        "fetch",
-        "new messages; an empty line does the same",
-    ),
-    usage(
-        words::PUSH,
-        "push on|ack|off",
-        "when new messages are shown",
-    ),
-    usage(words::IDS, "ids on|off", "show message numbers"),
-    usage(HELP, "help", "this list"),
-    usage(QUIT, "quit", "log out; so do `logout` and Ctrl-D"),
-];
-
 /// Shows the commands; never sent.
 pub(crate) const HELP: &str = "help";
 /// Another name of `logout`; never sent.
 pub(crate) const QUIT: &str = "quit";
 
-const fn usage(word: &'static str, form: &'static str, meaning: &'static str) -> Usage {
+/// What the client itself understands.
+const OWN: [Usage; 2] = [
     Usage {
-        word,
-        form,
-        meaning,
-    }
+        word: HELP,
+        form: HELP,
+        meaning: "this list",
+    },
+    Usage {
+        word: QUIT,
+        form: QUIT,
+        meaning: "log out; so do `logout` and Ctrl-D",
+    },
+];
+
+/// Every command: the server's, but for `logout`, which [`QUIT`] explains, and then the client's own.
+pub(crate) fn usages() -> impl Iterator<Item = Usage> {
+    let of_server = COMMANDS.iter();
+    let of_server = of_server.filter(|usage| usage.command != Command::LogOut);
+    of_server
+        .map(|usage| Usage {
+            word: usage.command.word(),
+            form: usage.form,
+            meaning: usage.meaning,
+        })
+        .chain(OWN)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chat_line_protocol::client::{Dialogue, Refusal, Step};
-use chat_line_protocol::{DEFAULT_MAX_LINE_BYTES, words};
+use chat_line_protocol::{Command, DEFAULT_MAX_LINE_BYTES};
 use chat_model::Password;
 
 use self::chat::Chat;
@@ -194,11 +194,10 @@ impl Conversation {
             return Vec::new();
         }
         let mut candidates: Vec<String> = if earlier.is_empty() {
-            command::USAGES
-                .iter()
+            command::usages()
                 .map(|usage| usage.word.to_owned())
                 .collect()
-        } else if earlier.starts_with(words::SEND) {
+        } else if Command::of(earlier.as_bytes()).takes_user() {
             self.known_names.iter().cloned().collect()
         } else {
             Vec::new()
@@ -322,14 +321,8 @@ impl Conversation {
     }
 
     fn show(&mut self, report: Report) {
-        match &report {
-            Report::Message(message) => self.remember_name(&message.sender.clone()),
-            Report::Online { names, .. } => {
-                for name in names.clone() {
-                    self.remember_name(&name);
-                }
-            }
-            _ => {}
+        if let Report::Message(message) = &report {
+            self.remember_name(&message.sender.clone());
         }
         self.effects.push(Effect::Show(report));
     }

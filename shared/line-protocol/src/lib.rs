@@ -4,9 +4,13 @@
 //! writes the lines and understands the answers. Nothing outside this crate and the front end's dialect of the same
 //! name knows a word of it.
 
+mod answer;
 pub mod client;
+mod command;
 pub mod server;
-pub mod words;
+
+pub use chat_model::words;
+pub use command::{COMMANDS, Command, CommandUsage};
 
 /// Largest line a client may send by default, in bytes, its line end included.
 pub const DEFAULT_MAX_LINE_BYTES: usize = 8192;

@@ -1,6 +1,6 @@
 //! The words of the domain: who there is, what may be said, and what it means.
 //!
-//! Nothing here knows a protocol, an encoding or a disk. The front end, the state daemon and the tools speak of the
+//! Nothing here knows a protocol, an encoding or a disk; [`words`] are those that no account may be named like. The front end, the state daemon and the tools speak of the
 //! same things with these types.
 
 mod id;
@@ -12,13 +12,11 @@ mod password;
 mod push_mode;
 mod request;
 pub mod text;
+pub mod words;
 
-pub use id::{
-    AccountId, ConnectionId, ConnectionSerial, MessageNumber, Progress, RequestName, StreamOffset,
-    WorkerSessionId,
-};
-pub use message_batch::{BatchedMessage, MAX_BATCHED_MESSAGES, MessageBatch, MessageBatchBuilder};
-pub use name_list::{NameList, Names};
+pub use id::*;
+pub use message_batch::*;
+pub use name_list::*;
 pub use password::Password;
 pub use push_mode::PushMode;
-pub use request::{Audience, Message, Outcome, Request};
+pub use request::*;

@@ -1,46 +1,12 @@
 //! Which names an account may have.
 
-/// Words that have a meaning in a dialogue. No new account may be named like one, in any case, because a person
-/// reading the dialogue could not tell the two apart.
-const RESERVED: &[&str] = &[
-    "ack",
-    "args",
-    "blocked",
-    "broadcast",
-    "busy",
-    "command",
-    "connected",
-    "done",
-    "error",
-    "fetch",
-    "fetching",
-    "full",
-    "goodbye",
-    "ids",
-    "last",
-    "length",
-    "logout",
-    "off",
-    "on",
-    "password",
-    "push",
-    "quota",
-    "register",
-    "registered",
-    "send",
-    "sent",
-    "timeout",
-    "username",
-    "welcome",
-    "who",
-    "y",
-];
+use crate::words::RESERVED;
 
 /// Longest name a new account may have, in bytes.
 pub const MAX_NEW_NAME_BYTES: usize = 32;
 
-/// Whether a client may register this name: 1 to 32 ASCII letters, digits, `_`, `.` or `-`, and no word of
-/// the protocol in any case.
+/// Whether a client may register this name: 1 to 32 ASCII letters, digits, `_`, `.` or `-`, and none of the
+/// [`words`](crate::words) of a dialogue, in any case.
 pub fn may_be_registered(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_NEW_NAME_BYTES

@@ -182,6 +182,18 @@ impl Request<'_> {
         }
     }
 
+    /// Bytes of the names, the password and the text in it.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Identify { name, .. } => name.len(),
+            Self::Register { name, password, .. } | Self::LogIn { name, password, .. } => {
+                name.len() + password.as_bytes().len()
+            }
+            Self::Send { audience, text } => audience.bytes() + text.len(),
+            Self::Fetch | Self::ListUsers { .. } | Self::SetPush { .. } | Self::LogOut => 0,
+        }
+    }
+
     /// Whether a password is in it.
     pub fn holds_password(&self) -> bool {
         matches!(self, Self::Register { .. } | Self::LogIn { .. })

@@ -35,12 +35,11 @@ impl Requests {
         }
     }
 
-    /// What is held of messages, with their recipients.
-    fn text_bytes(&self) -> usize {
+    /// What is held of names and texts.
+    fn bytes(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.batch().iter().map(|line| line.bytes()).sum(),
-            Self::One(Request::Send { text, .. }) => text.len(),
-            Self::One(_) => 0,
+            Self::One(request) => request.bytes(),
         }
     }
 
@@ -135,7 +134,7 @@ impl<Memo: Clone> Slot<Memo> {
         memo_bytes: usize,
     ) -> Self {
         Self {
-            held_bytes: requests.text_bytes() + requests.lines() * memo_bytes,
+            held_bytes: requests.bytes() + requests.lines() * memo_bytes,
             memo: Some(memo),
             memo_bytes,
             ..Self::without_answer(offset, requests)
@@ -178,7 +177,7 @@ impl<Memo: Clone> Slot<Memo> {
         let last = std::mem::replace(&mut self.offset, batch.last());
         let requests = Requests::Batch(Box::new(behind));
         let behind = Self {
-            held_bytes: requests.text_bytes() + requests.lines() * self.memo_bytes,
+            held_bytes: requests.bytes() + requests.lines() * self.memo_bytes,
             memo: self.memo.clone(),
             memo_bytes: self.memo_bytes,
             stage: self.stage,

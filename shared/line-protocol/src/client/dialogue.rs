@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::answer::after_word;
 use super::{Answer, Command, MessageLine, Refusal, number};
+use crate::answer::after_word;
 use crate::words;
 
 /// How far the dialogue is.

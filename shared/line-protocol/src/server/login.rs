@@ -5,8 +5,7 @@ use std::net::IpAddr;
 
 use chat_model::{Outcome, Password, Request, text};
 
-use super::answer::append_refusal;
-use super::append_line;
+use super::{append_line, append_refusal};
 use crate::words;
 
 /// Where a login is.

@@ -1,12 +1,11 @@
 //! The server's end: a client's bytes become lines, lines become requests, and what comes of them becomes lines.
 
-mod answer;
 mod command;
 mod line_buffer;
 mod login;
 mod message_lines;
 
-pub use answer::{Asked, append_refusal, users_line};
+pub use crate::answer::{Asked, append_refusal, users_line};
 pub use command::{CommandError, Intent, command_word, parse};
 pub use line_buffer::{Line, LineBuffer};
 pub use login::Login;

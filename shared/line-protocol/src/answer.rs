@@ -1,25 +1,18 @@
-//! What is written of a command's outcome.
+//! What is answered to a command: how the server writes it, and how a client understands it.
 
 use std::borrow::Cow;
 
 use chat_model::{Audience, NameList, Outcome, PushMode, Request};
 
-use super::{CommandError, Intent, append_line, command_word};
+use crate::command::Command;
+use crate::server::{CommandError, Intent, append_line, command_word};
 use crate::words;
 
 /// What has to be remembered of a line in the chat until its answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// A message to some accounts.
-    Send,
-    /// A message to everyone.
-    Broadcast,
-    /// The waiting messages.
-    Fetch,
-    /// Names of the users who are online.
-    Who,
-    /// Names of the users who are or were online.
-    Last,
+    /// A command whose answer follows from its outcome.
+    Command(Command),
     /// When messages come.
     Push(PushMode),
     /// Whether message lines have numbers.
@@ -39,18 +32,9 @@ impl Asked {
         match parsed {
             Ok(Intent::Push(mode)) => Self::Push(*mode),
             Ok(Intent::Ids(is_on)) => Self::Ids(*is_on),
-            Ok(Intent::Request(Request::Send { audience, .. })) => match audience {
-                Audience::Accounts(_) => Self::Send,
-                Audience::Everyone => Self::Broadcast,
-            },
-            Ok(Intent::Request(Request::ListUsers {
-                seen_within_minutes,
-            })) => match seen_within_minutes {
-                None => Self::Who,
-                Some(_) => Self::Last,
-            },
-            // No line is another request, and the end of the session is not answered as a line is.
-            Ok(Intent::Request(_) | Intent::LogOut) => Self::Fetch,
+            Ok(Intent::Request(request)) => Self::Command(command_of(request)),
+            // It is not answered as a line is.
+            Ok(Intent::LogOut) => Self::Command(Command::LogOut),
             Err(CommandError::Unknown { word }) => Self::Refused {
                 kind: words::COMMAND,
                 word: word.clone().into(),
@@ -83,11 +67,7 @@ impl Asked {
     /// The command's word.
     pub fn word(&self) -> &str {
         match self {
-            Self::Send => words::SEND,
-            Self::Broadcast => words::BROADCAST,
-            Self::Fetch => words::FETCH,
-            Self::Who => words::WHO,
-            Self::Last => words::LAST,
+            Self::Command(command) => command.word(),
             Self::Push(_) => words::PUSH,
             Self::Ids(_) => words::IDS,
             Self::Refused { word, .. } => word,
@@ -127,6 +107,22 @@ impl Asked {
     }
 }
 
+/// The command that makes this request.
+fn command_of(request: &Request<'_>) -> Command {
+    match request {
+        Request::Send { audience, .. } => match audience {
+            Audience::Accounts(_) => Command::Send,
+            Audience::Everyone => Command::Broadcast,
+        },
+        Request::ListUsers {
+            seen_within_minutes: None,
+        } => Command::Who,
+        Request::ListUsers { .. } => Command::Last,
+        // No line in the chat is another request.
+        _ => Command::Fetch,
+    }
+}
+
 /// Names with commas between, which no account has.
 fn append_unknown(unknown: &NameList<'_>, output: &mut Vec<u8>) {
     output.extend_from_slice(words::SEND.as_bytes());
@@ -157,10 +153,104 @@ pub fn users_line(names: &NameList<'_>) -> Vec<u8> {
     line
 }
 
+/// The answer to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// The message is stored for everybody it names.
+    Sent,
+    /// The message is stored for all but these names, with commas between; nobody has them.
+    SentExcept(&'a [u8]),
+    /// The waiting messages follow.
+    Fetching,
+    /// Names of users, one space between.
+    Users(&'a [u8]),
+    /// When messages come from now on.
+    Push(PushMode),
+    /// Whether message lines have numbers from now on.
+    Ids(bool),
+    /// Nothing was done.
+    Refused(Refusal<'a>),
+    /// Something that this command is not known to be answered.
+    Other(&'a [u8]),
+}
+
+impl<'a> Answer<'a> {
+    /// Understands the line that answers a command.
+    pub fn read(command: Command, line: &'a [u8]) -> Self {
+        if let Some(refusal) = Refusal::parse(line) {
+            return Self::Refused(refusal);
+        }
+        let known = match command {
+            Command::Who | Command::Last => Some(Self::Users(line)),
+            Command::Fetch if line == words::FETCHING.as_bytes() => Some(Self::Fetching),
+            Command::Send | Command::Broadcast if line == words::SENT_TO_ALL.as_bytes() => {
+                Some(Self::Sent)
+            }
+            Command::Send => {
+                let unknown = after_word(line, words::SEND).or(after_word(line, words::SENT));
+                unknown.map(Self::SentExcept)
+            }
+            Command::Push => after_word(line, words::PUSH).and_then(push),
+            Command::Ids => after_word(line, words::IDS).and_then(ids),
+            _ => None,
+        };
+        known.unwrap_or(Self::Other(line))
+    }
+}
+
+fn push(mode: &[u8]) -> Option<Answer<'_>> {
+    let mode = [
+        (words::ON, PushMode::On),
+        (words::ACK, PushMode::Ack),
+        (words::OFF, PushMode::Off),
+    ]
+    .into_iter()
+    .find(|(word, _)| word.as_bytes() == mode)?;
+    Some(Answer::Push(mode.1))
+}
+
+fn ids(mode: &[u8]) -> Option<Answer<'_>> {
+    let is_on = mode == words::ON.as_bytes();
+    (is_on || mode == words::OFF.as_bytes()).then_some(Answer::Ids(is_on))
+}
+
+/// What stands behind a word and a colon.
+pub(crate) fn after_word<'a>(line: &'a [u8], word: &str) -> Option<&'a [u8]> {
+    line.strip_prefix(word.as_bytes())?.strip_prefix(b":")
+}
+
+/// `error:KIND:COMMAND`, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// The word for the reason: `busy`, `quota`, ...
+    pub kind: &'a [u8],
+    /// Of which command; empty before the login.
+    pub command: &'a [u8],
+}
+
+impl<'a> Refusal<'a> {
+    /// Understands a line, if it is a refusal.
+    pub fn parse(line: &'a [u8]) -> Option<Self> {
+        let rest = after_word(line, words::ERROR)?;
+        let end = rest.iter().position(|byte| *byte == b':')?;
+        Some(Self {
+            kind: &rest[..end],
+            command: &rest[end + 1..],
+        })
+    }
+
+    /// Whether the same line may succeed later: the server is busy, or its disk is full.
+    pub fn is_temporary(&self) -> bool {
+        [words::BUSY, words::FULL]
+            .iter()
+            .any(|kind| kind.as_bytes() == self.kind)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
     use super::*;
+    use crate::server::parse;
 
     fn answer(line: &str, outcome: &Outcome<'_>) -> (bool, String) {
         let mut output = Vec::new();
@@ -212,5 +302,47 @@ mod tests {
     fn users_stand_on_one_line() {
         assert_eq!(users_line(&["a", "b"].into_iter().collect()), b"a b\n");
         assert_eq!(users_line(&NameList::default()), b"\n");
+    }
+
+    fn read(command: Command, line: &str) -> Answer<'_> {
+        Answer::read(command, line.as_bytes())
+    }
+
+    #[test]
+    fn each_command_has_its_answers() {
+        assert_eq!(read(Command::Send, "sent:"), Answer::Sent);
+        assert_eq!(read(Command::Broadcast, "sent:"), Answer::Sent);
+        assert_eq!(read(Command::Send, "send:a,b"), Answer::SentExcept(b"a,b"));
+        assert_eq!(read(Command::Fetch, "fetching"), Answer::Fetching);
+        assert_eq!(read(Command::Who, "a b"), Answer::Users(b"a b"));
+        let mode = PushMode::Ack;
+        assert_eq!(read(Command::Push, "push:ack"), Answer::Push(mode));
+        assert_eq!(read(Command::Ids, "ids:off"), Answer::Ids(false));
+        for (command, line) in [
+            (Command::Fetch, "sent:"),
+            (Command::Broadcast, "send:a"),
+            (Command::Push, "push:maybe"),
+            (Command::Ids, "ids:"),
+            (Command::Other, "fetching"),
+        ] {
+            assert_eq!(read(command, line), Answer::Other(line.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn refusals_are_taken_apart() {
+        let refusal = Refusal {
+            kind: b"quota",
+            command: b"send",
+        };
+        assert_eq!(
+            read(Command::Send, "error:quota:send"),
+            Answer::Refused(refusal)
+        );
+        assert!(!refusal.is_temporary());
+        assert!(Refusal::parse(b"error:busy:").is_some_and(|refusal| refusal.is_temporary()));
+        for line in ["error", "error:", "error:busy", "errors:a:b"] {
+            assert_eq!(Refusal::parse(line.as_bytes()), None, "{line}");
+        }
     }
 }
