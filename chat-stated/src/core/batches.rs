@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chat_model::{ConnectionSerial, StreamOffset, WorkerSessionId};
+use chat_model::{ConnectionSerial, Request, StreamOffset, WorkerSessionId};
 
 use super::{Action, Core, LinkId};
 use crate::entry::{Action as Attempt, Batch, Entry};
@@ -27,21 +27,14 @@ pub(super) struct WaitingRead {
 /// A question about the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    Fetch,
-    /// Names of users; as [`super::lists::ListRequest`].
-    Users {
-        minutes: Option<u64>,
-    },
-    Push {
-        on: bool,
-    },
+    /// Of a client, who has to be logged in.
+    Request(Request<'static>),
+    /// What no client can have sent.
     Refuse,
     /// A request that found no room on the disk.
     Full,
     /// None: the worker of this worker session is to be told that the session has ended.
-    End {
-        worker_session: WorkerSessionId,
-    },
+    End { worker_session: WorkerSessionId },
 }
 
 #[derive(Debug, Default)]

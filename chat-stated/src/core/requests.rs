@@ -114,12 +114,8 @@ impl Core {
                 Some(action) => self.attempt(asked, action),
                 None => self.read(asked, Read::Refuse),
             },
-            Request::Fetch => self.read(asked, Read::Fetch),
-            Request::ListUsers {
-                seen_within_minutes: minutes,
-            } => self.read(asked, Read::Users { minutes }),
-            Request::SetPush { on } => self.read(asked, Read::Push { on }),
             Request::LogOut => self.attempt(asked, Attempt::LogOut),
+            read => self.read(asked, Read::Request(read.into_owned())),
         }
     }
 
@@ -187,23 +183,26 @@ impl Core {
         let Some(found) = self.links.get_mut(&link) else {
             return;
         };
-        match read {
+        let request = match read {
+            Read::Request(request) => request,
+            Read::Refuse => return self.answer(link, serial, offset, Outcome::Refused),
             Read::Full => return self.refuse_for_full_disk(link, serial, offset),
             Read::End { worker_session } if found.worker_session() == Some(worker_session) => {
                 return self.send(link, &ToWorker::Kick { connection: serial });
             }
             Read::End { .. } => return,
-            _ => {}
-        }
+        };
         let is_logged_in = found
             .connection(serial)
             .is_some_and(|connection| self.state.account_on(connection).is_some());
         if !is_logged_in {
             return self.answer(link, serial, offset, Outcome::Refused);
         }
-        let outcome = match read {
-            Read::Fetch => Outcome::Done,
-            Read::Users { minutes } => {
+        let outcome = match request {
+            Request::Fetch => Outcome::Done,
+            Request::ListUsers {
+                seen_within_minutes: minutes,
+            } => {
                 return self.lists.add(ListRequest {
                     link,
                     serial,
@@ -211,7 +210,7 @@ impl Core {
                     minutes,
                 });
             }
-            Read::Push { on } => {
+            Request::SetPush { on } => {
                 if on {
                     found.pushed.insert(serial);
                 } else {
@@ -219,7 +218,7 @@ impl Core {
                 }
                 Outcome::Done
             }
-            Read::Refuse | Read::Full | Read::End { .. } => Outcome::Refused,
+            _ => Outcome::Refused,
         };
         self.answer(link, serial, offset, outcome);
     }

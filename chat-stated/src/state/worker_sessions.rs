@@ -84,13 +84,8 @@ impl KeptOutcome {
                     seconds_left: *seconds_left,
                 };
             }
-            // No entry comes to any of these.
-            Outcome::NameFree
-            | Outcome::Blocked { .. }
-            | Outcome::Done
-            | Outcome::Users(_)
-            | Outcome::Busy
-            | Outcome::Refused => PlainOutcome::Refused,
+            // No entry comes to any other: those answer requests that change nothing.
+            _ => PlainOutcome::Refused,
         })
     }
 
