@@ -3,7 +3,7 @@
 use chat_model::{Outcome, Progress, StreamOffset, WorkerSessionId};
 
 use super::State;
-use super::accounts::{AccountRecord, FileStatus};
+use super::account_record::{AccountRecord, FileStatus};
 use super::effects::{Decided, Effects, FileLine};
 use super::failures::Failure;
 use super::rate::Allowance;

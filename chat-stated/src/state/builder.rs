@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use chat_model::MessageNumber;
 
 use super::State;
-use super::accounts::AccountRecord;
+use super::account_record::AccountRecord;
 use super::failures::Failures;
 use super::groups::Group;
 use super::message::{MessageKey, MessageParts, PageNumber, Readers, StoredMessage};
 use super::messages::Messages;
-use super::parts::Header;
+use super::header::Header;
 use super::worker_sessions::WorkerSessions;
 use crate::entry::WaitingLimits;
 use chat_model::AccountId;

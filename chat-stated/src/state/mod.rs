@@ -3,6 +3,7 @@
 //! Pure and deterministic: no clock, no I/O, no randomness. The same entries in the same order give the same
 //! state and the same decisions, on any machine and at every replay.
 
+mod account_record;
 mod accounts;
 mod apply;
 mod audience;
@@ -13,6 +14,7 @@ mod damaged_page;
 mod effects;
 mod failures;
 mod groups;
+mod header;
 mod last_message;
 mod message;
 mod message_pages;
@@ -27,6 +29,7 @@ mod read;
 mod read_meanwhile;
 mod send;
 mod snapshot;
+mod snapshot_progress;
 mod snapshot_sink;
 mod text_place;
 mod user_list;
@@ -40,7 +43,7 @@ use std::net::IpAddr;
 
 use chat_model::{MessageNumber, Outcome, WorkerSessionId};
 
-pub use accounts::{AccountRecord, FileStatus};
+pub use account_record::{AccountRecord, FileStatus};
 pub use builder::RestoreError;
 pub use clock::StateMs;
 pub use effects::{Decided, Effects, FileLine};
@@ -58,7 +61,7 @@ use clock::Clock;
 use failures::{Failures, Source};
 use last_message::LastMessage;
 use messages::Messages;
-use snapshot::Snapshot;
+use snapshot_progress::SnapshotProgress;
 use worker_sessions::WorkerSessions;
 
 /// Accounts, blocks, sessions, queues: everything that is promised to be kept.
@@ -73,7 +76,7 @@ pub struct State {
     messages: Messages,
     last_message: LastMessage,
     /// The one under way.
-    snapshot: Option<Snapshot>,
+    snapshot: Option<SnapshotProgress>,
 }
 
 /// The state before the first entry.

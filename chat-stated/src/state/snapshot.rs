@@ -5,24 +5,11 @@
 //! first. Messages come last, so that most can have been read by then: of one that was, the snapshot has all but the
 //! text. Messages that come are for the next one.
 
-use chat_model::MessageNumber;
-
 use super::State;
 use super::budget::Budget;
 use super::paging::OpenPage;
+use super::snapshot_progress::SnapshotProgress;
 use super::snapshot_sink::SnapshotSink;
-use chat_model::AccountId;
-
-/// A snapshot under way.
-#[derive(Debug)]
-pub(super) struct Snapshot {
-    /// The last message when it began.
-    through: MessageNumber,
-    /// Whose queues may hold messages on no page.
-    readers: Vec<AccountId>,
-    /// The last one's queue is done up to here.
-    queue_through: MessageNumber,
-}
 
 impl State {
     /// Begins to take what differs from the checkpoint that was taken before: the state as it is now. None may be under
@@ -30,7 +17,7 @@ impl State {
     pub(crate) fn begin_snapshot(&mut self) {
         debug_assert!(self.snapshot.is_none(), "one after the other");
         let through = self.last_message.number;
-        self.snapshot = Some(Snapshot {
+        self.snapshot = Some(SnapshotProgress {
             through,
             readers: self.accounts.begin_snapshot(),
             queue_through: self.messages.paging.paged_through(),
@@ -93,7 +80,7 @@ impl State {
     /// What one reader waits for is read, and leaves, together. Says whether all queues are done.
     fn put_queues_on_pages(
         &mut self,
-        snapshot: &mut Snapshot,
+        snapshot: &mut SnapshotProgress,
         open: &mut OpenPage,
         sink: &mut impl SnapshotSink,
         budget: &mut Budget,

@@ -2,7 +2,7 @@
 
 use chat_model::AccountId;
 
-use super::accounts::AccountRecord;
+use super::account_record::AccountRecord;
 use super::message::{MessageParts, PageNumber, StoredMessage};
 
 /// Takes what differs from the snapshot before. Of two calls for the same account or page the later holds.

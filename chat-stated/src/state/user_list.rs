@@ -8,7 +8,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::accounts::Accounts;
-use super::{State, StateMs};
+use super::State;
+use super::clock::StateMs;
 use crate::entry::Timestamp;
 use chat_model::{AccountId, NameList};
 
