@@ -94,10 +94,10 @@ impl Core {
             }
             _ => return,
         };
-        let Some(link) = self.attached.get(&connection.worker_session) else {
+        let Some(link) = self.links.of(connection.worker_session) else {
             return;
         };
-        if let Some((address, user)) = self.sources.last_try((*link, connection.serial)) {
+        if let Some((address, user)) = self.sources.last_try((link, connection.serial)) {
             let details = Details {
                 source: Some(address),
                 user: Some(user),

@@ -36,14 +36,12 @@ impl Core {
         link: LinkId,
         serial: ConnectionSerial,
     ) -> Option<ConnectionId> {
-        self.links.get(&link)?.connection(serial)
+        self.links.get(link)?.connection(serial)
     }
 
     pub(super) fn send(&mut self, link: LinkId, item: &ToWorker<'_>) {
-        if let Some(link) = self.links.get_mut(&link)
-            && let Err(error) = link.output.push(item)
-        {
-            log::error!("cannot send to process {}: {error}", link.pid);
+        if let Some(link) = self.links.get_mut(link) {
+            link.send(item);
         }
     }
 
@@ -80,14 +78,14 @@ impl Core {
         outcome: Outcome<'_>,
     ) {
         let through = self.newest();
-        let Some(link) = self.links.get_mut(&link) else {
+        let Some(link) = self.links.get_mut(link) else {
             return;
         };
         let account = link
             .connection(serial)
             .and_then(|connection| self.state.account_on(connection));
         let limits = slice_limits(link);
-        let Some(client) = link.clients.get_mut(serial) else {
+        let Some(client) = link.known_mut(serial) else {
             return;
         };
         let waiting = Waiting::next(&self.state, account, client, through, limits);
@@ -123,14 +121,14 @@ impl Core {
             after,
             through,
         } = page;
-        let Some(link) = self.links.get_mut(&link_id) else {
+        let Some(link) = self.links.get_mut(link_id) else {
             return true;
         };
         let account = link
             .connection(serial)
             .and_then(|connection| self.state.account_on(connection));
         let limits = slice_limits(link);
-        let Some(client) = link.clients.get_mut(serial) else {
+        let Some(client) = link.known_mut(serial) else {
             return true;
         };
         let slice = account.map(|account| {
@@ -155,10 +153,8 @@ impl Core {
             messages,
             more,
         };
-        if let Err(error) = link.output.push(&page) {
-            log::error!("cannot send a page to process {}: {error}", link.pid);
-        }
-        if is_caught_up && link.pushed.contains(&serial) {
+        link.send(&page);
+        if is_caught_up && link.is_pushed(serial) {
             self.push_to(link_id, serial);
         }
         true
@@ -175,7 +171,7 @@ impl Core {
             let Some(session) = self.state.record(account).and_then(|record| record.session) else {
                 continue;
             };
-            if let Some(link) = self.attached.get(&session.worker_session).copied() {
+            if let Some(link) = self.links.of(session.worker_session) {
                 self.push_to(link, session.serial);
             }
         }
@@ -183,9 +179,9 @@ impl Core {
 
     fn push_to_all(&mut self) {
         let through = self.newest();
-        for link in self.links.values_mut() {
+        for link in self.links.iter_mut() {
             let mut gathered = Gathered::default();
-            for serial in link.pushed.clone() {
+            for serial in link.pushed() {
                 let Some((messages, more)) = next_push(&self.state, link, serial, through) else {
                     continue;
                 };
@@ -198,10 +194,10 @@ impl Core {
     /// Pushes to one client what it has not been sent, if it asked for push and the window allows.
     pub(super) fn push_to(&mut self, link: LinkId, serial: ConnectionSerial) {
         let through = self.newest();
-        let Some(link) = self.links.get_mut(&link) else {
+        let Some(link) = self.links.get_mut(link) else {
             return;
         };
-        if !link.pushed.contains(&serial) {
+        if !link.is_pushed(serial) {
             return;
         }
         if let Some((messages, more)) = next_push(&self.state, link, serial, through) {
@@ -264,9 +260,7 @@ pub(super) fn reply(
         through,
         more,
     };
-    if let Err(error) = link.output.push(&reply) {
-        log::error!("cannot answer process {}: {error}", link.pid);
-    }
+    link.send(&reply);
 }
 
 /// What may go with an answer, push or page: nothing to a worker that does not take what it was sent.
@@ -330,15 +324,12 @@ fn push(
     through: MessageNumber,
     more: bool,
 ) {
-    let item = ToWorker::Push {
+    link.send(&ToWorker::Push {
         connections,
         messages,
         through,
         more,
-    };
-    if let Err(error) = link.output.push(&item) {
-        log::error!("cannot push to process {}: {error}", link.pid);
-    }
+    });
 }
 
 /// What a client has not been sent yet, as far as it fits; the client is then told to ask for the rest.
@@ -370,7 +361,7 @@ fn next_push<'a>(
 ) -> Option<(Vec<Message<'a>>, bool)> {
     let account = state.account_on(link.connection(serial)?)?;
     let limits = slice_limits(link);
-    let client = link.clients.get_mut(serial)?;
+    let client = link.known_mut(serial)?;
     if client.promised_through().is_some() || client.sent_through >= through {
         return None;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 use chat_model::{ConnectionSerial, MessageNumber, Progress, WorkerSessionId};
-use chat_rpc::FrameWriter;
+use chat_rpc::{FrameWriter, ToWorker};
 
 use crate::connection_map::ConnectionMap;
 use chat_model::ConnectionId;
@@ -20,12 +20,12 @@ const MAX_UNREAD_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Link {
     /// The worker's process, as the kernel says.
-    pub(super) pid: u32,
-    pub(super) stage: Stage,
-    pub(super) output: FrameWriter,
-    pub(super) clients: ConnectionMap<Client>,
+    pid: u32,
+    stage: Stage,
+    output: FrameWriter,
+    clients: ConnectionMap<Client>,
     /// Clients that asked for push.
-    pub(super) pushed: BTreeSet<ConnectionSerial>,
+    pushed: BTreeSet<ConnectionSerial>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +192,40 @@ impl Link {
         }
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// For [`super::links::Links`], which knows who is attached.
+    pub(super) fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+    }
+
+    /// Puts an item behind what waits to be written.
+    pub(super) fn send(&mut self, item: &ToWorker<'_>) {
+        if let Err(error) = self.output.push(item) {
+            log::error!("cannot send to process {}: {error}", self.pid);
+        }
+    }
+
+    /// Puts a frame behind what waits to be written.
+    pub(super) fn send_frame(&mut self, payload: &[u8]) {
+        self.output.push_frame(payload);
+    }
+
+    /// What waits to be written.
+    pub(super) fn output(&mut self) -> &mut FrameWriter {
+        &mut self.output
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        self.output.pending_bytes() > 0
+    }
+
     pub(super) fn is_behind(&self) -> bool {
         self.output.pending_bytes() > MAX_UNREAD_BYTES
     }
@@ -206,6 +240,44 @@ impl Link {
     /// What is known of a client; nothing yet, if it is new.
     pub(super) fn client(&mut self, serial: ConnectionSerial) -> &mut Client {
         self.clients.get_or_insert_with(serial, Client::default)
+    }
+
+    /// What is known of a client, if anything is.
+    pub(super) fn known(&self, serial: ConnectionSerial) -> Option<&Client> {
+        self.clients.get(serial)
+    }
+
+    /// As [`Link::known`].
+    pub(super) fn known_mut(&mut self, serial: ConnectionSerial) -> Option<&mut Client> {
+        self.clients.get_mut(serial)
+    }
+
+    pub(super) fn client_count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// A client is gone; what was known of it.
+    pub(super) fn forget(&mut self, serial: ConnectionSerial) -> Option<Client> {
+        self.pushed.remove(&serial);
+        self.clients.remove(serial)
+    }
+
+    /// Whether a client asked for push.
+    pub(super) fn is_pushed(&self, serial: ConnectionSerial) -> bool {
+        self.pushed.contains(&serial)
+    }
+
+    pub(super) fn set_pushed(&mut self, serial: ConnectionSerial, is_pushed: bool) {
+        if is_pushed {
+            self.pushed.insert(serial);
+        } else {
+            self.pushed.remove(&serial);
+        }
+    }
+
+    /// Clients that asked for push, by rising serial.
+    pub(super) fn pushed(&self) -> Vec<ConnectionSerial> {
+        self.pushed.iter().copied().collect()
     }
 
     pub(super) fn connection(&self, serial: ConnectionSerial) -> Option<ConnectionId> {

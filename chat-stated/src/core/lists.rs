@@ -164,7 +164,7 @@ impl Core {
 
     fn send_list_to(&mut self, link_id: LinkId, requests: &[ListRequest], names: &NameList<'_>) {
         let through = self.newest();
-        let Some(link) = self.links.get_mut(&link_id) else {
+        let Some(link) = self.links.get_mut(link_id) else {
             return;
         };
         let mut answered = Vec::with_capacity(requests.len());
@@ -173,7 +173,7 @@ impl Core {
                 .connection(request.serial)
                 .and_then(|connection| self.state.account_on(connection));
             // Whose session has ended meanwhile is told that, or is gone.
-            if let (Some(account), Some(client)) = (account, link.clients.get_mut(request.serial)) {
+            if let (Some(account), Some(client)) = (account, link.known_mut(request.serial)) {
                 let waiting =
                     Waiting::next(&self.state, Some(account), client, through, NO_MESSAGES);
                 answered.push(UsersRequest {

@@ -10,6 +10,7 @@ mod batches;
 mod checkpoints;
 mod delivery;
 mod link;
+mod links;
 mod lists;
 mod logins;
 mod operators;
@@ -25,10 +26,9 @@ mod worker_sessions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use chat_model::{MessageNumber, WorkerSessionId};
+use chat_model::MessageNumber;
 use chat_node::logs::security_log::SecurityLog;
 
 pub use link::LinkId;
@@ -46,7 +46,7 @@ use crate::text_page::TextPlace;
 use account_file::AccountAppends;
 use batches::Batches;
 use checkpoints::Checkpoints;
-use link::Link;
+use links::Links;
 use lists::Lists;
 use logins::Logins;
 use sources::Sources;
@@ -159,8 +159,7 @@ pub struct Core {
     state: State,
     /// The time of this turn.
     timestamp: Timestamp,
-    links: BTreeMap<LinkId, Link>,
-    attached: BTreeMap<WorkerSessionId, LinkId>,
+    links: Links,
     dead_worker_sessions: DeadWorkerSessions,
     batches: Batches,
     logins: Logins,
@@ -193,8 +192,7 @@ impl Core {
             dead_worker_sessions: DeadWorkerSessions::of(&state),
             state,
             timestamp,
-            links: BTreeMap::new(),
-            attached: BTreeMap::new(),
+            links: Links::default(),
             batches: Batches::default(),
             logins: Logins::new(remembered),
             appends: AccountAppends::default(),

@@ -18,10 +18,10 @@ impl Core {
         let standing = Standing {
             position: self.checkpoints.applied().0,
         };
-        if let Some(asking) = self.links.get_mut(&link) {
-            log::debug!("process {} asks (version {OPERATOR_VERSION})", asking.pid);
-            asking.output.push_frame(&standing.encode());
-            asking.stage = Stage::Closing;
+        if let Some(asking) = self.links.get_mut(link) {
+            log::debug!("process {} asks (version {OPERATOR_VERSION})", asking.pid());
+            asking.send_frame(&standing.encode());
+            asking.enter(Stage::Closing);
             self.actions.push(Action::CloseLink(link));
         }
         true

@@ -34,13 +34,13 @@ impl Core {
         for item in decode_items::<FromWorker<'_>>(payload) {
             let attached = self
                 .links
-                .get(&link)
-                .filter(|link| matches!(link.stage, Stage::Attached(_)));
+                .get(link)
+                .filter(|link| matches!(link.stage(), Stage::Attached(_)));
             let Some(attached) = attached else {
                 self.close_link(link, "it spoke before it was attached");
                 return;
             };
-            if attached.clients.len() > MAX_CLIENTS {
+            if attached.client_count() > MAX_CLIENTS {
                 self.close_link(link, "it has more clients than a worker can have");
                 return;
             }
@@ -145,7 +145,7 @@ impl Core {
 
     pub(super) fn push_entry_of(&mut self, link: LinkId, serial: ConnectionSerial, entry: Entry) {
         let sequence = self.batches.push(entry);
-        if let Some(link) = self.links.get_mut(&link) {
+        if let Some(link) = self.links.get_mut(link) {
             link.client(serial).last_batch = NonZeroU64::new(sequence);
         }
     }
@@ -154,8 +154,8 @@ impl Core {
     fn read(&mut self, asked: Asked, read: Read) {
         let must_wait = self
             .links
-            .get(&asked.link)
-            .and_then(|link| link.clients.get(asked.serial)?.last_batch)
+            .get(asked.link)
+            .and_then(|link| link.known(asked.serial)?.last_batch)
             .is_some_and(|batch| self.batches.is_undecided(batch.get()));
         self.journal_progress(asked.link, asked.serial, asked.progress);
         let read = WaitingRead {
@@ -168,7 +168,7 @@ impl Core {
             return self.answer_read(read);
         }
         let sequence = self.batches.push_read(read);
-        if let Some(link) = self.links.get_mut(&asked.link) {
+        if let Some(link) = self.links.get_mut(asked.link) {
             link.client(asked.serial).last_batch = sequence.and_then(NonZeroU64::new);
         }
     }
@@ -180,7 +180,7 @@ impl Core {
             offset,
             read,
         } = waiting;
-        let Some(found) = self.links.get_mut(&link) else {
+        let Some(found) = self.links.get_mut(link) else {
             return;
         };
         let request = match read {
@@ -211,11 +211,7 @@ impl Core {
                 });
             }
             Request::SetPush { on } => {
-                if on {
-                    found.pushed.insert(serial);
-                } else {
-                    found.pushed.remove(&serial);
-                }
+                found.set_pushed(serial, on);
                 Outcome::Done
             }
             _ => Outcome::Refused,
@@ -230,7 +226,7 @@ impl Core {
         serial: ConnectionSerial,
         progress: Progress,
     ) {
-        if let Some(link) = self.links.get_mut(&link) {
+        if let Some(link) = self.links.get_mut(link) {
             link.client(serial).written(progress.sent);
         }
     }
@@ -242,7 +238,7 @@ impl Core {
 
     /// Journals how far a reader came, if that is news. Nobody waits for it.
     fn journal_progress(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
-        let Some(found) = self.links.get_mut(&link) else {
+        let Some(found) = self.links.get_mut(link) else {
             return;
         };
         let Some(connection) = found.connection(serial) else {
@@ -258,11 +254,10 @@ impl Core {
     }
 
     fn close_client(&mut self, link: LinkId, serial: ConnectionSerial, progress: Progress) {
-        let Some(found) = self.links.get_mut(&link) else {
+        let Some(found) = self.links.get_mut(link) else {
             return;
         };
-        found.pushed.remove(&serial);
-        let closed = found.clients.remove(serial);
+        let closed = found.forget(serial);
         let connection = found.connection(serial);
         self.sources.close((link, serial));
         if closed.is_some() {
@@ -295,11 +290,7 @@ impl Core {
     }
 
     pub(super) fn answer_request(&mut self, request: RequestName, outcome: Outcome<'_>) {
-        if let Some(link) = self
-            .attached
-            .get(&request.connection.worker_session)
-            .copied()
-        {
+        if let Some(link) = self.links.of(request.connection.worker_session) {
             if outcome == Outcome::LoggedIn {
                 self.sources.logged_in((link, request.connection.serial));
             }

@@ -61,12 +61,12 @@ impl Core {
     pub(super) fn answer_sends(&mut self, first: RequestName, last: StreamOffset) {
         let connection = first.connection;
         let through = self.newest();
-        let link = self.attached.get(&connection.worker_session);
+        let link = self.links.of(connection.worker_session);
         let Some(link) = link.and_then(|link| self.links.get_mut(link)) else {
             return;
         };
         let limits = slice_limits(link);
-        let Some(client) = link.clients.get_mut(connection.serial) else {
+        let Some(client) = link.known_mut(connection.serial) else {
             return;
         };
         let account = self.state.account_on(connection);
@@ -86,9 +86,7 @@ impl Core {
             through,
             more,
         };
-        if let Err(error) = link.output.push(&stored) {
-            log::error!("cannot answer process {}: {error}", link.pid);
-        }
+        link.send(&stored);
     }
 }
 

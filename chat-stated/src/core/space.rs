@@ -154,7 +154,7 @@ impl Core {
 
     fn refuse_for_room(&mut self, sorting: &mut Sorting, name: &RequestName) {
         let connection = name.connection;
-        if let Some(link) = self.attached.get(&connection.worker_session).copied() {
+        if let Some(link) = self.links.of(connection.worker_session) {
             let refusal = WaitingRead {
                 link,
                 serial: connection.serial,

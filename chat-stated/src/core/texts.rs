@@ -97,8 +97,8 @@ impl Core {
         let ticket = self.text_reads.last_ticket;
         let client = self
             .links
-            .get_mut(&page.link)
-            .and_then(|link| link.clients.get_mut(page.serial));
+            .get_mut(page.link)
+            .and_then(|link| link.known_mut(page.serial));
         let Some(client) = client else {
             return;
         };
@@ -122,8 +122,8 @@ impl Core {
         let links = &self.links;
         self.text_reads.waiting.retain(|(ticket, page)| {
             links
-                .get(&page.link)
-                .and_then(|link| link.clients.get(page.serial))
+                .get(page.link)
+                .and_then(|link| link.known(page.serial))
                 .is_some_and(|client| client.is_parked(*ticket))
         });
         self.text_reads.waiting_clients = self.text_reads.waiting.len();
@@ -132,8 +132,8 @@ impl Core {
     /// Whether the client is there and waits for this page still; if so, it waits no longer.
     fn unpark_page(&mut self, ticket: u64, page: &AskedPage) -> bool {
         self.links
-            .get_mut(&page.link)
-            .and_then(|link| link.clients.get_mut(page.serial))
+            .get_mut(page.link)
+            .and_then(|link| link.known_mut(page.serial))
             .is_some_and(|client| client.unpark_page(ticket))
     }
 
@@ -161,8 +161,8 @@ impl Core {
         }
         self.text_reads.last_ticket += 1;
         let ticket = self.text_reads.last_ticket;
-        if let Some(link) = self.links.get_mut(&page.link)
-            && let Some(client) = link.clients.get_mut(page.serial)
+        if let Some(link) = self.links.get_mut(page.link)
+            && let Some(client) = link.known_mut(page.serial)
         {
             client.park_page(ticket);
         }

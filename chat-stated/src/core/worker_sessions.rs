@@ -53,43 +53,45 @@ impl Core {
     /// A worker connected; `pid` is its process as the kernel says.
     pub fn link_opened(&mut self, link: LinkId, pid: u32) {
         let opened = Link::new(pid, self.timestamp.boot_ms + HELLO_MS);
-        self.links.insert(link, opened);
-        if self.links.len() > self.settings.max_links {
+        if self.links.open(link, opened) > self.settings.max_links {
             self.refuse_link(link, Refusal::TooManyWorkers);
         }
     }
 
     /// A worker's connection is gone, and so, to us, is the worker.
     pub fn link_closed(&mut self, link: LinkId) {
-        let Some(closed) = self.links.remove(&link) else {
+        let Some(closed) = self.links.remove(link) else {
             return;
         };
         self.logins.forget_link(link, &mut self.actions);
         self.sources.close_link(link);
         self.lists.forget_link(link);
         if let Some(worker_session) = closed.worker_session() {
-            log::info!("worker {} (life {}) is gone", closed.pid, worker_session.0);
-            self.attached.remove(&worker_session);
+            log::info!(
+                "worker {} (life {}) is gone",
+                closed.pid(),
+                worker_session.0
+            );
             self.end_worker_session(worker_session);
         }
     }
 
     /// What waits to be written to a worker.
     pub fn output(&mut self, link: LinkId) -> Option<&mut FrameWriter> {
-        Some(&mut self.links.get_mut(&link)?.output)
+        Some(self.links.get_mut(link)?.output())
     }
 
     /// Whether a worker does not take what it was sent. It is not to be read then: what it asks for would add to that.
     pub fn is_behind(&self, link: LinkId) -> bool {
-        self.links.get(&link).is_some_and(Link::is_behind)
+        self.links.get(link).is_some_and(Link::is_behind)
     }
 
     /// Workers that have something waiting to be written.
     pub fn links_with_output(&self) -> Vec<LinkId> {
         self.links
             .iter()
-            .filter(|(_, link)| link.output.pending_bytes() > 0)
-            .map(|(id, _)| *id)
+            .filter(|(_, link)| link.has_output())
+            .map(|(id, _)| id)
             .collect()
     }
 
@@ -157,9 +159,9 @@ impl Core {
             .links
             .iter()
             .filter(
-                |(_, link)| matches!(link.stage, Stage::Silent { until_ms } if until_ms <= now_ms),
+                |(_, link)| matches!(link.stage(), Stage::Silent { until_ms } if until_ms <= now_ms),
             )
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
             .collect();
         for link in silent {
             self.close_link(link, "it said no hello");
@@ -168,8 +170,8 @@ impl Core {
 
     pub(super) fn next_silent_link_ms(&self) -> Option<u64> {
         self.links
-            .values()
-            .filter_map(|link| match link.stage {
+            .iter()
+            .filter_map(|(_, link)| match link.stage() {
                 Stage::Silent { until_ms } => Some(until_ms),
                 _ => None,
             })
@@ -204,14 +206,13 @@ impl Core {
     /// Whether the next frame of this link is its hello.
     pub fn expects_hello(&self, link: LinkId) -> bool {
         self.links
-            .get(&link)
-            .is_some_and(|link| matches!(link.stage, Stage::Silent { .. }))
+            .get(link)
+            .is_some_and(|link| matches!(link.stage(), Stage::Silent { .. }))
     }
 
     fn begin_worker_session(&mut self, link: LinkId, secret: [u8; 16]) {
-        if let Some(begun) = self.links.get_mut(&link) {
-            begun.stage = Stage::Beginning { secret };
-            let pid = begun.pid;
+        if let Some(begun) = self.links.begin(link, secret) {
+            let pid = begun.pid();
             self.batches.push(Entry::BeginWorkerSession { secret, pid });
         }
     }
@@ -221,8 +222,8 @@ impl Core {
             let begun = self
                 .links
                 .iter()
-                .find(|(_, link)| link.stage == Stage::Beginning { secret })
-                .map(|(id, _)| *id);
+                .find(|(_, link)| link.stage() == Stage::Beginning { secret })
+                .map(|(id, _)| id);
             match begun {
                 Some(link) => self.attach(
                     link,
@@ -237,12 +238,10 @@ impl Core {
     }
 
     fn attach(&mut self, link: LinkId, credential: ResumeToken) {
-        if let Some(found) = self.links.get_mut(&link) {
-            found.stage = Stage::Attached(credential.worker_session);
-            self.attached.insert(credential.worker_session, link);
+        if let Some(found) = self.links.attach(link, credential.worker_session) {
             log::info!(
                 "worker {} attached (life {})",
-                found.pid,
+                found.pid(),
                 credential.worker_session.0
             );
             self.greet(link, &Greeting::Attached(credential));
@@ -254,7 +253,7 @@ impl Core {
             .state
             .worker_session(credential.worker_session)
             .is_some_and(|worker_session| worker_session.secret == credential.secret);
-        let is_free = !self.attached.contains_key(&credential.worker_session)
+        let is_free = self.links.of(credential.worker_session).is_none()
             && !self
                 .dead_worker_sessions
                 .ending
@@ -272,7 +271,7 @@ impl Core {
     /// The connections a worker still has: the others of its worker session have ended.
     pub(super) fn resume_connections(&mut self, link: LinkId, connections: &[ResumedConnection]) {
         let newest = self.newest();
-        let Some(found) = self.links.get_mut(&link) else {
+        let Some(found) = self.links.get_mut(link) else {
             return;
         };
         let Some(worker_session) = found.worker_session() else {
@@ -282,13 +281,13 @@ impl Core {
             let client = Client::resumed(resumed.progress, resumed.taken.min(newest));
             *found.client(resumed.connection) = client;
             if resumed.push {
-                found.pushed.insert(resumed.connection);
+                found.set_pushed(resumed.connection, true);
             }
         }
         let ended: Vec<ConnectionId> = self
             .state
             .connections(worker_session)
-            .filter(|id| !found.clients.contains(id.serial))
+            .filter(|id| found.known(id.serial).is_none())
             .collect();
         for connection in ended {
             self.batches.push(Entry::Close {
@@ -303,7 +302,7 @@ impl Core {
 
     pub(super) fn tell_cut_off(&mut self) {
         for connection in std::mem::take(&mut self.effects.cut_off) {
-            let Some(link) = self.attached.get(&connection.worker_session).copied() else {
+            let Some(link) = self.links.of(connection.worker_session) else {
                 continue;
             };
             self.send(
@@ -316,8 +315,8 @@ impl Core {
     }
 
     fn greet(&mut self, link: LinkId, greeting: &Greeting) {
-        match (greeting.encode(), self.links.get_mut(&link)) {
-            (Ok(payload), Some(link)) => link.output.push_frame(&payload),
+        match (greeting.encode(), self.links.get_mut(link)) {
+            (Ok(payload), Some(link)) => link.send_frame(&payload),
             (Err(error), _) => log::error!("cannot encode a greeting: {error}"),
             (Ok(_), None) => {}
         }
@@ -329,17 +328,13 @@ impl Core {
     }
 
     pub(super) fn close_link(&mut self, link: LinkId, why: &str) {
-        if let Some(closing) = self.links.get_mut(&link)
-            && closing.stage != Stage::Closing
-        {
-            log::warn!("closing the connection of process {}: {why}", closing.pid);
-            if let Some(worker_session) = closing.worker_session() {
-                self.attached.remove(&worker_session);
+        if let Some((closing, worker_session)) = self.links.begin_closing(link) {
+            log::warn!("closing the connection of process {}: {why}", closing.pid());
+            if let Some(worker_session) = worker_session {
                 self.dead_worker_sessions.ending.push(worker_session);
                 self.batches
                     .push(Entry::EndWorkerSession { worker_session });
             }
-            closing.stage = Stage::Closing;
             self.actions.push(Action::CloseLink(link));
         }
     }

@@ -100,5 +100,8 @@ fn no_files_import_in_circle() {
             break;
         }
     }
-    assert!(left.is_empty(), "these files import one another in a circle: {left:#?}");
+    assert!(
+        left.is_empty(),
+        "these files import one another in a circle: {left:#?}"
+    );
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::accounts::Accounts;
 use super::State;
+use super::accounts::Accounts;
 use super::clock::StateMs;
 use crate::entry::Timestamp;
 use chat_model::{AccountId, NameList};

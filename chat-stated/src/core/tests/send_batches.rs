@@ -97,15 +97,11 @@ fn waiting_messages_come_with_first_answer() {
         },
     });
     let batch = worker.submitted().unwrap();
-    let connection = worker
-        .core
-        .attached
-        .remove(&worker.connection.worker_session);
+    let link = worker.core.links.remove(0).unwrap();
     worker.commit(batch);
-    worker
-        .core
-        .attached
-        .insert(worker.connection.worker_session, connection.unwrap());
+    worker.core.links.open(0, link);
+    let worker_session = worker.connection.worker_session;
+    worker.core.links.attach(0, worker_session).unwrap();
     worker.send(&lines(&THREE));
     let batch = worker.submitted().unwrap();
     worker.commit(batch);

@@ -84,8 +84,8 @@ impl Reader {
 
     /// As if the worker had come back and not taken anything.
     fn as_if_nothing_was_sent(&mut self) {
-        let clients = &mut self.core().links.get_mut(&0).unwrap().clients;
-        let client = clients.get_mut(ConnectionSerial(1)).unwrap();
+        let link = self.core().links.get_mut(0).unwrap();
+        let client = link.known_mut(ConnectionSerial(1)).unwrap();
         client.sent_through = MessageNumber(0);
     }
 
