@@ -1,6 +1,6 @@
 //! Formats 1 to 3. Frozen: what was written in them stays readable, so nothing here may change.
 //!
-//! Here is what batches and checkpoints have in common.
+//! Here is what batches and checkpoints have in common. Format 4 has the same types.
 
 pub(crate) mod entry;
 pub(crate) mod state;
@@ -10,52 +10,45 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chat_model::{ConnectionId, ConnectionSerial, WorkerSessionId};
-use serde::Deserialize;
-#[cfg(test)]
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::entry as memory;
 
-#[derive(Clone, Copy, Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Timestamp {
-    wall_ms: i64,
-    boot_ms: u64,
-    boot_id: [u8; 16],
+    pub(super) wall_ms: i64,
+    pub(super) boot_ms: u64,
+    pub(super) boot_id: [u8; 16],
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Connection {
-    worker_session: u64,
-    serial: u64,
+    pub(super) worker_session: u64,
+    pub(super) serial: u64,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Limits {
-    block_time_ms: u64,
-    accounts: u32,
-    queue_messages: u32,
-    queue_bytes: u64,
-    sender_share_percent: u32,
-    broadcast_messages: u32,
-    broadcast_bytes: u64,
-    broadcasts_per_minute: u32,
+    pub(super) block_time_ms: u64,
+    pub(super) accounts: u32,
+    pub(super) queue_messages: u32,
+    pub(super) queue_bytes: u64,
+    pub(super) sender_share_percent: u32,
+    pub(super) broadcast_messages: u32,
+    pub(super) broadcast_bytes: u64,
+    pub(super) broadcasts_per_minute: u32,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Address {
     V4([u8; 4]),
     V6([u8; 16]),
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[cfg_attr(test, derive(Serialize))]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct WaitingLimits {
-    bytes: u64,
-    sender_percent: u32,
+    pub(super) bytes: u64,
+    pub(super) sender_percent: u32,
 }
 
 impl From<Timestamp> for memory::Timestamp {

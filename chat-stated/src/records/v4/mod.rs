@@ -8,62 +8,16 @@ pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use chat_model::{ConnectionId, ConnectionSerial, WorkerSessionId};
+use chat_model::ConnectionId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use super::v3::{Address, Connection, Limits, Timestamp, WaitingLimits};
 use crate::entry as memory;
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Timestamp {
-    wall_ms: i64,
-    boot_ms: u64,
-    boot_id: [u8; 16],
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Connection {
-    worker_session: u64,
-    serial: u64,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Limits {
-    block_time_ms: u64,
-    accounts: u32,
-    queue_messages: u32,
-    queue_bytes: u64,
-    sender_share_percent: u32,
-    broadcast_messages: u32,
-    broadcast_bytes: u64,
-    broadcasts_per_minute: u32,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) enum Address {
-    V4([u8; 4]),
-    V6([u8; 16]),
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct WaitingLimits {
-    bytes: u64,
-    sender_percent: u32,
-}
 
 impl From<memory::Timestamp> for Timestamp {
     fn from(timestamp: memory::Timestamp) -> Self {
-        Self {
-            wall_ms: timestamp.wall_ms,
-            boot_ms: timestamp.boot_ms,
-            boot_id: timestamp.boot_id,
-        }
-    }
-}
-
-impl From<Timestamp> for memory::Timestamp {
-    fn from(timestamp: Timestamp) -> Self {
         Self {
             wall_ms: timestamp.wall_ms,
             boot_ms: timestamp.boot_ms,
@@ -81,29 +35,11 @@ impl From<ConnectionId> for Connection {
     }
 }
 
-impl From<Connection> for ConnectionId {
-    fn from(connection: Connection) -> Self {
-        Self {
-            worker_session: WorkerSessionId(connection.worker_session),
-            serial: ConnectionSerial(connection.serial),
-        }
-    }
-}
-
 impl From<IpAddr> for Address {
     fn from(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::V4(address.octets()),
             IpAddr::V6(address) => Self::V6(address.octets()),
-        }
-    }
-}
-
-impl From<Address> for IpAddr {
-    fn from(address: Address) -> Self {
-        match address {
-            Address::V4(octets) => Self::V4(Ipv4Addr::from(octets)),
-            Address::V6(octets) => Self::V6(Ipv6Addr::from(octets)),
         }
     }
 }
@@ -123,32 +59,8 @@ impl From<memory::Limits> for Limits {
     }
 }
 
-impl From<Limits> for memory::Limits {
-    fn from(limits: Limits) -> Self {
-        Self {
-            block_time_ms: limits.block_time_ms,
-            accounts: limits.accounts,
-            queue_messages: limits.queue_messages,
-            queue_bytes: limits.queue_bytes,
-            sender_share_percent: limits.sender_share_percent,
-            broadcast_messages: limits.broadcast_messages,
-            broadcast_bytes: limits.broadcast_bytes,
-            broadcasts_per_minute: limits.broadcasts_per_minute,
-        }
-    }
-}
-
 impl From<memory::WaitingLimits> for WaitingLimits {
     fn from(limits: memory::WaitingLimits) -> Self {
-        Self {
-            bytes: limits.bytes,
-            sender_percent: limits.sender_percent,
-        }
-    }
-}
-
-impl From<WaitingLimits> for memory::WaitingLimits {
-    fn from(limits: WaitingLimits) -> Self {
         Self {
             bytes: limits.bytes,
             sender_percent: limits.sender_percent,
