@@ -10,8 +10,8 @@ fn used_installation() -> Installation {
     let installation = Installation::with_accounts(&["alice", "bob"]);
     installation.start();
     let mut worker = Worker::attach(&installation);
-    worker.log_in(1, "alice");
-    worker.send(1, "bob", "hello");
+    let mut alice = worker.log_in("alice");
+    worker.send(&mut alice, "bob", "hello");
     installation
 }
 

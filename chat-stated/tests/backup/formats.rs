@@ -18,8 +18,9 @@ use chat_stated::entry::Timestamp;
 use chat_stated::state::{SliceLimits, State};
 use chat_stated::stored_state::{StoredBackup, StoredCheckpoint, StoredState};
 
-use super::installation::{Installation, PATIENCE, SECRET, text};
-use super::worker::Worker;
+use super::installation::{Installation, SECRET, text};
+use super::support::TIMEOUT;
+use super::worker::{Link, Worker, texts};
 
 const STAMP: Timestamp = Timestamp {
     wall_ms: 1_795_000_000_000,
@@ -189,11 +190,13 @@ fn every_stored_version_is_served() {
     }) {
         installation.start();
         let mut worker = Worker::attach(&installation);
-        let bobs = worker.log_in(1, "bob").into_iter().map(|(_, text)| text);
-        assert!(bobs.eq(fixture.bobs.iter().map(|(_, text)| *text)));
-        worker.log_in(2, "alice");
-        worker.send(2, "dave", "hello");
-        assert_eq!(worker.log_in(3, "dave").len(), 1);
+        let (_, bobs) = worker.log_in_when_free("bob");
+        let wanted: Vec<&str> = fixture.bobs.iter().map(|(_, text)| *text).collect();
+        assert_eq!(texts(&bobs.messages), wanted);
+        let (mut alice, _) = worker.log_in_when_free("alice");
+        worker.send(&mut alice, "dave", "hello");
+        let (_, daves) = worker.log_in_when_free("dave");
+        assert_eq!(daves.messages.len(), 1);
     }
 }
 
@@ -245,7 +248,7 @@ fn first_checkpoint_has_newest_format() {
     assert_eq!(version(), 1);
     let started = installation.run(&["--checkpoint-every-entries=1", "--detach"]);
     assert!(started.status.success(), "{}", text(&started.stderr));
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while version() != RECORD_FORMAT {
         assert!(Instant::now() < end, "{}", installation.log());
         std::thread::sleep(Duration::from_millis(5));
@@ -288,6 +291,13 @@ fn unknown_backup_version_is_refused() {
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
+/// What is answered to a first frame.
+fn first_answer(socket: &Path, frame: &[u8]) -> Vec<u8> {
+    let mut link = Link::open(socket);
+    link.write_frame(frame);
+    link.read_frame().expect("an answer")
+}
+
 #[test]
 fn other_hello_version_is_refused() {
     let installation = Installation::with_accounts(&["alice"]);
@@ -296,7 +306,7 @@ fn other_hello_version_is_refused() {
     let mut hello = V1.read("hello.frame");
     hello[8..12].copy_from_slice(&9_u32.to_le_bytes());
     hello.extend_from_slice(b"what a later version adds");
-    let (_, greeting) = Worker::greet(&socket, &hello);
+    let greeting = first_answer(&socket, &hello);
     let refused = Greeting::Refused(Refusal::Version {
         daemon_version: VERSION,
     });
@@ -316,7 +326,7 @@ fn other_operator_version_is_refused() {
     let socket = installation.path("chat-stated.sock");
     let mut question = V1.read("operator_hello.frame");
     question[8..12].copy_from_slice(&9_u32.to_le_bytes());
-    let (_, answer) = Worker::greet(&socket, &question);
+    let answer = first_answer(&socket, &question);
     // A tool of the other version reads this as it reads every version's beginning.
     assert!(Standing::decode(&answer).is_ok());
     let mut answer_of_another = answer.clone();

@@ -11,8 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// How long anything may take before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+use crate::support::{Served, TIMEOUT};
 
 /// `password`, as older account files have it.
 pub(crate) const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
@@ -113,7 +112,7 @@ impl Installation {
     pub(crate) fn kill_child(&self) {
         let child = self.child();
         kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while self.child() == child {
             assert!(Instant::now() < end, "no other process came");
             std::thread::sleep(Duration::from_millis(5));
@@ -157,6 +156,12 @@ impl Installation {
             text(&output.stderr),
             self.log()
         )
+    }
+}
+
+impl Served for Installation {
+    fn socket_path(&self) -> PathBuf {
+        self.path("chat-stated.sock")
     }
 }
 

@@ -8,4 +8,8 @@ mod installation;
 mod read_meanwhile;
 mod restoring;
 mod taking;
-mod worker;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::worker;

@@ -2,29 +2,29 @@
 
 use std::fs;
 
-use chat_model::{Password, Request};
+use chat_model::Outcome;
 use chat_stated::stored_state::StoredBackup;
 
 use super::installation::{Installation, text};
-use super::worker::{HERE, Worker};
+use super::support::PASSWORD;
+use super::worker::{Worker, log_in, register, texts};
 
 /// With two messages for bob, three wrong passwords for carol, dave registered, and alice online.
 fn busy_installation() -> (Installation, Worker) {
     let installation = Installation::with_accounts(&["alice", "bob", "carol"]);
     installation.start();
     let mut worker = Worker::attach(&installation);
-    worker.log_in(1, "alice");
-    worker.send(1, "bob", "one");
-    worker.send(1, "bob", "two");
-    assert_eq!(worker.fail(2, "carol"), "PasswordNeeded");
-    assert_eq!(worker.fail(2, "carol"), "PasswordNeeded");
-    assert!(worker.fail(2, "carol").starts_with("Locked"));
-    let register = Request::Register {
-        name: "dave".into(),
-        password: Password::borrowed(b"password"),
-        address: HERE,
-    };
-    assert_eq!(worker.answer(3, register), "Registered");
+    let mut alice = worker.log_in("alice");
+    worker.send(&mut alice, "bob", "one");
+    worker.send(&mut alice, "bob", "two");
+    let mut carol = worker.client();
+    let mut fail = || worker.answer(&mut carol, log_in("carol", b"wrong"));
+    assert_eq!(fail(), Outcome::PasswordNeeded);
+    assert_eq!(fail(), Outcome::PasswordNeeded);
+    assert!(matches!(fail(), Outcome::Locked { .. }));
+    let mut dave = worker.client();
+    let registered = worker.answer(&mut dave, register("dave", PASSWORD));
+    assert_eq!(registered, Outcome::Registered);
     (installation, worker)
 }
 
@@ -44,15 +44,14 @@ fn restore_brings_back_all_but_sessions() {
     assert!(!restored.path("restore.backup").exists());
 
     let mut worker = Worker::attach(&restored);
-    let texts = |messages: Vec<(_, String)>| messages.into_iter().map(|(_, text)| text);
-    let bobs: Vec<String> = texts(worker.log_in(1, "bob")).collect();
-    assert_eq!(bobs, ["one", "two"]);
-    assert!(worker.name(2, "carol").starts_with("Blocked"));
-    worker.log_in(3, "dave");
+    let (_, bobs) = worker.log_in_when_free("bob");
+    assert_eq!(texts(&bobs.messages), ["one", "two"]);
+    assert!(matches!(worker.look_up("carol"), Outcome::Blocked { .. }));
+    worker.log_in("dave");
     // Her session was with a worker of the other installation.
-    worker.log_in(4, "alice");
-    worker.send(4, "bob", "three");
-    assert_eq!(worker.name(5, "nobody"), "NameFree");
+    let (mut alice, _) = worker.log_in_when_free("alice");
+    worker.send(&mut alice, "bob", "three");
+    assert_eq!(worker.look_up("nobody"), Outcome::NameFree);
 
     // What was restored is a state like any other.
     let again = restored.back_up(&restored.path("again.backup"));
@@ -80,7 +79,7 @@ fn state_that_is_there_is_never_replaced() {
     // Without the backup it goes on as before.
     fs::remove_file(other.path("restore.backup")).unwrap();
     other.start();
-    Worker::attach(&other).log_in(1, "eve");
+    Worker::attach(&other).log_in("eve");
 }
 
 #[test]
@@ -139,7 +138,8 @@ fn interrupted_restore_is_repeated() {
         assert!(restored.log().contains("beginning it again"));
         assert!(!restored.path("restoring.backup").exists());
         let mut worker = Worker::attach(&restored);
-        assert_eq!(worker.log_in(1, "bob").len(), 2, "after {died_after}");
+        let (_, bobs) = worker.log_in_when_free("bob");
+        assert_eq!(bobs.messages.len(), 2, "after {died_after}");
     }
 }
 

@@ -14,8 +14,9 @@ use chat_stated::state::{SliceLimits, State};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::installation::{Installation, PATIENCE, text};
-use super::worker::Worker;
+use super::installation::{Installation, text};
+use super::support::TIMEOUT;
+use super::worker::{Worker, texts};
 
 const ALL: SliceLimits = SliceLimits {
     messages: usize::MAX,
@@ -40,10 +41,10 @@ fn numbers_in_queue(state: &State, name: &str) -> Vec<u64> {
 
 fn send_numbered(installation: &Installation, acknowledged: &AtomicU64) {
     let mut worker = Worker::attach(installation);
-    worker.log_in(1, "alice");
+    let mut alice = worker.log_in("alice");
     let padding = "x".repeat(PADDING_BYTES);
     for number in 0..MESSAGES {
-        worker.send(1, "bob", &format!("{number:08}{padding}"));
+        worker.send(&mut alice, "bob", &format!("{number:08}{padding}"));
         acknowledged.store(number + 1, Ordering::SeqCst);
     }
 }
@@ -70,7 +71,7 @@ fn backup_under_traffic_is_complete() {
             if is_last && backup.head.checkpoint > LogIndex(0) {
                 break assert_eq!(answered_before, MESSAGES);
             }
-            assert!(began.elapsed() < PATIENCE, "no checkpoint came in the way");
+            assert!(began.elapsed() < TIMEOUT, "no checkpoint came in the way");
         }
     });
 }
@@ -81,18 +82,18 @@ fn hanging_backup_blocks_nobody() {
     let installation = Installation::with_accounts(&["alice", "bob"]);
     installation.start();
     let mut worker = Worker::attach(&installation);
-    worker.log_in(1, "alice");
-    worker.send(1, "bob", "one");
+    let mut alice = worker.log_in("alice");
+    worker.send(&mut alice, "bob", "one");
     let state_dir = installation.path("state");
     let journal = JournalSnapshot::of_running(&state_dir).unwrap();
     let checkpoint = CheckpointSnapshot::of_running(&state_dir).unwrap();
     let last = journal.last();
-    worker.send(1, "bob", "two");
+    worker.send(&mut alice, "bob", "two");
     drop(worker);
     installation.kill_child();
     let mut worker = Worker::attach(&installation);
-    let bobs: Vec<String> = worker.log_in(1, "bob").into_iter().map(|m| m.1).collect();
-    assert_eq!(bobs, ["one", "two"]);
+    let (_, bobs) = worker.log_in_when_free("bob");
+    assert_eq!(texts(&bobs.messages), ["one", "two"]);
     // Nothing of it came into what was held.
     let mut end = LogIndex(0);
     journal

@@ -14,3 +14,6 @@ mod run;
 mod system_limits;
 mod trace;
 mod worker;
+
+#[path = "../support/mod.rs"]
+mod support;

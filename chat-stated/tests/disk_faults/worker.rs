@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use chat_model::{
-    Audience, ConnectionSerial, Message, MessageNumber, NameList, Outcome, Password, Progress,
-    Request, StreamOffset,
+    ConnectionSerial, Message, MessageNumber, Outcome, Progress, Request, StreamOffset,
 };
 use chat_rpc::{
     FrameReader, FrameWriter, FromWorker, Greeting, Hello, RequestItem, ResumeToken,
@@ -17,8 +15,7 @@ use chat_rpc::{
 };
 
 use crate::daemon::{Daemon, Installation, PATIENCE};
-
-pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+use crate::support::worker::{SENT, broadcast, everything_up_to, log_in, register, send_group};
 
 /// The daemon did not come back in time, or has given the worker's life up.
 #[derive(Debug)]
@@ -63,9 +60,7 @@ impl Reply {
     }
 
     pub(crate) fn is_sent(&self) -> bool {
-        self.is(&Outcome::Stored {
-            unknown: NameList::new(),
-        })
+        self.is(&SENT)
     }
 }
 
@@ -141,11 +136,7 @@ impl<'a> Worker<'a> {
 
     /// The reader surely has everything up to this number.
     pub(crate) fn has_read(&mut self, client: u64, through: MessageNumber) {
-        self.clients.entry(client).or_default().progress = Progress {
-            sent: through,
-            acknowledged: through,
-            confirmed: through,
-        };
+        self.clients.entry(client).or_default().progress = everything_up_to(through);
     }
 
     fn attach(&mut self, deadline: &mut Deadline) -> Result<(), Gone> {
@@ -225,24 +216,10 @@ impl<'a> Worker<'a> {
         for ((serial, offset), ask) in &self.asked {
             let client = &self.clients[serial];
             let request = match ask {
-                Ask::Register(name) => Request::Register {
-                    name: (*name).into(),
-                    password: Password::borrowed(b"x"),
-                    address: HERE,
-                },
-                Ask::LogIn(name, password) => Request::LogIn {
-                    name: (*name).into(),
-                    password: Password::borrowed(password.as_bytes()),
-                    address: HERE,
-                },
-                Ask::Send(recipients, text) => Request::Send {
-                    audience: Audience::Accounts(recipients.split(' ').collect()),
-                    text: text.into(),
-                },
-                Ask::Broadcast(text) => Request::Send {
-                    audience: Audience::Everyone,
-                    text: text.into(),
-                },
+                Ask::Register(name) => register(name, b"x"),
+                Ask::LogIn(name, password) => log_in(name, password.as_bytes()),
+                Ask::Send(recipients, text) => send_group(recipients, text),
+                Ask::Broadcast(text) => broadcast(text),
                 Ask::Fetch => Request::Fetch,
                 Ask::LogOut => Request::LogOut,
             };

@@ -3,23 +3,19 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// How long anything may take before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::Served;
+pub(crate) use crate::support::{PASSWORD, wait_for};
 
 /// `password`, hashed as cheaply as the daemon is told to hash here.
 pub(crate) const CHEAP_SECRET: &str =
     "$argon2id$v=19$m=8,t=1,p=1$OKLOhTYIk3FoT/6OnRcJ8A$WQEJFbT9itJORi22BuA1Y2DkrxHvf3W+StfAXjWze0s";
 /// `password`, as older account files have it.
 pub(crate) const SHA1_SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
-
-/// The password of every account, unless a test says otherwise.
-pub(crate) const PASSWORD: &[u8] = b"password";
 
 const CHEAP_HASHING: [&str; 2] = ["--argon2-memory-kib=8", "--argon2-iterations=1"];
 
@@ -182,6 +178,12 @@ impl Daemon {
     }
 }
 
+impl Served for Daemon {
+    fn socket_path(&self) -> PathBuf {
+        self.socket()
+    }
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -229,18 +231,6 @@ fn start(run_dir: &TempDir, flags: &[String], data_kib: Option<u64>) -> Child {
         .stderr(log)
         .spawn()
         .unwrap()
-}
-
-/// Looks again and again until there is something.
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 pub(crate) fn send_signal(pid: i32, signal: Signal) {

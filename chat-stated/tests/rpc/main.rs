@@ -24,4 +24,8 @@ mod resuming;
 mod sending;
 mod texts_on_disk;
 mod waiting;
-mod worker;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::worker;

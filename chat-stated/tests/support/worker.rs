@@ -15,7 +15,7 @@ use chat_rpc::{
     ResumedConnection, ToWorker, decode_items,
 };
 
-use super::daemon::{Daemon, PASSWORD, PATIENCE, wait_for};
+use super::{PASSWORD, Served, TIMEOUT, wait_for};
 
 pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub(crate) const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
@@ -34,7 +34,7 @@ impl Link {
     /// Connects as soon as the daemon listens.
     pub(crate) fn open(socket: &Path) -> Self {
         let stream = wait_for("the daemon to listen", || UnixStream::connect(socket).ok());
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Self {
             stream,
             reader: FrameReader::default(),
@@ -161,8 +161,8 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// A worker with a new worker session.
-    pub(crate) fn attach(daemon: &Daemon) -> Self {
-        Self::attach_at(&daemon.socket())
+    pub(crate) fn attach(daemon: &impl Served) -> Self {
+        Self::attach_at(&daemon.socket_path())
     }
 
     pub(crate) fn attach_at(socket: &Path) -> Self {
@@ -170,8 +170,8 @@ impl Worker {
     }
 
     /// A worker that shows the worker session it had.
-    pub(crate) fn resume(daemon: &Daemon, credential: ResumeToken) -> Result<Self, Refusal> {
-        let worker = Self::greeted(&daemon.socket(), Some(credential))?;
+    pub(crate) fn resume(daemon: &impl Served, credential: ResumeToken) -> Result<Self, Refusal> {
+        let worker = Self::greeted(&daemon.socket_path(), Some(credential))?;
         assert_eq!(worker.credential, credential);
         Ok(worker)
     }
@@ -193,7 +193,7 @@ impl Worker {
     }
 
     /// Another life of the daemon's process: attaches again with these clients.
-    pub(crate) fn come_back(&mut self, daemon: &Daemon, connections: Vec<ResumedConnection>) {
+    pub(crate) fn come_back(&mut self, daemon: &impl Served, connections: Vec<ResumedConnection>) {
         let last_serial = self.last_serial;
         *self = Self::resume(daemon, self.credential).unwrap();
         self.last_serial = last_serial;
@@ -362,6 +362,25 @@ impl Worker {
     /// A client that is logged in.
     pub(crate) fn log_in(&mut self, user: &str) -> Client {
         self.log_in_reading(user).0
+    }
+
+    /// The same as [`Worker::log_in_reading`], once a session from before a start has ended.
+    pub(crate) fn log_in_when_free(&mut self, user: &str) -> (Client, Reply) {
+        wait_for(&format!("the end of the old session of {user}"), || {
+            let mut client = self.client();
+            let reply = self.ask(&mut client, log_in(user, PASSWORD));
+            if reply.answer == Outcome::AlreadyLoggedIn {
+                self.close(&client);
+                return None;
+            }
+            assert_eq!(reply.answer, Outcome::LoggedIn, "{user}");
+            Some((client, reply))
+        })
+    }
+
+    /// Sends a message, which must be stored.
+    pub(crate) fn send(&mut self, client: &mut Client, recipient: &str, text: &str) {
+        assert_eq!(self.answer(client, send(recipient, text)), SENT);
     }
 
     /// Logs a client out, and closes it.
