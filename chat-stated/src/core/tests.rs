@@ -18,6 +18,7 @@ use chat_rpc::{
     ResumedConnection, ToWorker, decode_items,
 };
 
+use super::pending_work::{MemoryHost, PendingWork, Work};
 use super::*;
 use crate::account_file::create::CreateError;
 use crate::account_file::format::parse;
@@ -26,6 +27,8 @@ use crate::account_file::writer::AccountFileContent;
 use crate::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use crate::database::NoRoom;
 use crate::entry::Action as Attempt;
+use crate::passwords::pool::PasswordResult;
+use crate::text_page::Texts;
 use chat_model::{ConnectionId, RequestName};
 
 const START: Timestamp = Timestamp {
@@ -53,20 +56,46 @@ fn after_ms(ms: u64) -> Timestamp {
     }
 }
 
+/// A journal that takes everything under one number, and nothing else.
+struct OnlyJournal;
+
+impl MemoryHost for OnlyJournal {
+    fn commit(&mut self, _: &Batch) -> LogIndex {
+        LogIndex(1)
+    }
+
+    fn write_checkpoint(&mut self, position: LogIndex, _: &[Change]) -> Result<(), String> {
+        Err(format!("a checkpoint at {position:?}"))
+    }
+
+    fn read_texts(&mut self, places: &[TextPlace]) -> Result<Texts, String> {
+        Err(format!("texts at {places:?}"))
+    }
+
+    fn hash(&mut self, job: &PasswordJob) -> PasswordResult {
+        panic!("{job:?}")
+    }
+
+    fn account_file(&mut self) -> &mut Vec<u8> {
+        unreachable!("its requests are the test's")
+    }
+}
+
 /// Ends turns until nothing is to be journalled; gives what is to be done with the account file.
 fn settle(core: &mut Core) -> Vec<FileRequest> {
-    let mut requests = Vec::new();
+    let (mut pending, mut requests) = (PendingWork::default(), Vec::new());
     loop {
-        let actions = core.end_turn();
-        if actions.is_empty() {
+        for action in core.end_turn() {
+            let done_at_once = pending.add(action);
+            assert!(done_at_once.is_none(), "{done_at_once:?}");
+        }
+        if pending.is_empty() {
             return requests;
         }
-        for action in actions {
-            match action {
-                Action::Submit(batch) => core.committed(LogIndex(1), batch, 0),
-                Action::File(request) => requests.push(request),
-                Action::TakeReserve => core.reserve_taken(Ok(())),
-                other => panic!("{other:?}"),
+        for work in pending.take_all() {
+            match work {
+                Work::File(request) => requests.push(request),
+                work => pending.complete(work, core, &mut OnlyJournal).unwrap(),
             }
         }
     }
