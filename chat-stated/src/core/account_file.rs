@@ -34,7 +34,7 @@ pub(super) struct AccountAppends {
     /// The file was read once, and what followed from it is decided.
     was_read: bool,
     /// All that the file said then is in the state, or on its way there.
-    pub(super) was_taken_in: bool,
+    was_taken_in: bool,
     /// The reading that an operator waits for.
     asked_for: Option<u64>,
     /// What is to be told of the last reading, and the batch that may have the last of what follows from it.
@@ -55,6 +55,11 @@ impl AccountAppends {
     /// Whether the file was taken in and lacks nothing.
     pub(super) fn is_settled(&self) -> bool {
         self.was_read && self.waiting.is_empty()
+    }
+
+    /// Whether all that the file said last is in the state, or on its way there.
+    pub(super) fn was_taken_in(&self) -> bool {
+        self.was_taken_in
     }
 
     pub(super) fn next_retry_ms(&self) -> Option<u64> {

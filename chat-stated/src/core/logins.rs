@@ -147,7 +147,7 @@ impl Core {
         self.actions.push(Action::File(FileRequest::Look {
             ticket,
             name: registration.name.clone(),
-            was_taken_in: self.appends.was_taken_in,
+            was_taken_in: self.appends.was_taken_in(),
         }));
         self.logins.looked_for.insert(ticket, registration);
     }

@@ -1,6 +1,6 @@
 //! A message as it is kept in memory.
 
-use chat_model::{AccountId, MessageNumber};
+use chat_model::{AccountId, Message, MessageNumber};
 
 use super::groups::Group;
 use super::waiting::message_bytes;
@@ -111,6 +111,16 @@ impl StoredMessage {
         }
     }
 
+    /// As its reader gets it.
+    pub(super) fn shown<'a>(&self, sender: &'a str, text: &'a str) -> Message<'a> {
+        Message {
+            number: self.number,
+            time_ms: self.time_ms,
+            sender,
+            text,
+        }
+    }
+
     /// What it takes while it waits.
     pub(super) fn waiting_bytes(&self) -> u64 {
         let readers = match &self.readers {
@@ -123,6 +133,23 @@ impl StoredMessage {
 }
 
 impl MessageParts {
+    /// A message by what each format has of it. A field that a newer format adds gets its value for older messages here.
+    pub(crate) fn of_any_format(
+        number: MessageNumber,
+        sender: AccountId,
+        time_ms: i64,
+        text_bytes: u32,
+        readers: Readers,
+    ) -> Self {
+        Self {
+            number,
+            sender,
+            time_ms,
+            text_bytes,
+            readers,
+        }
+    }
+
     /// The same, borrowed.
     pub(crate) fn as_ref(&self) -> MessageParts<&Readers> {
         MessageParts {

@@ -163,14 +163,8 @@ impl State {
     }
 
     fn readable<'a>(&'a self, message: &'a StoredMessage, text: &'a str) -> Message<'a> {
-        Message {
-            number: message.number,
-            time_ms: message.time_ms,
-            sender: self
-                .record(message.sender)
-                .map_or("", |record| record.name.as_ref()),
-            text,
-        }
+        let sender = self.record(message.sender);
+        message.shown(sender.map_or("", |record| record.name.as_ref()), text)
     }
 }
 

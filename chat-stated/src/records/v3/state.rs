@@ -317,13 +317,13 @@ pub(crate) fn decode_page(bytes: &[u8]) -> Option<Vec<parts::MessageParts>> {
                 parts::Readers::Some(group)
             }
         };
-        Some(parts::MessageParts {
-            number: MessageNumber(message.number),
-            sender: AccountId(message.sender),
-            time_ms: message.wall_s.saturating_mul(MS_PER_SECOND),
-            text_bytes: message.text_bytes,
+        Some(parts::MessageParts::of_any_format(
+            MessageNumber(message.number),
+            AccountId(message.sender),
+            message.wall_s.saturating_mul(MS_PER_SECOND),
+            message.text_bytes,
             readers,
-        })
+        ))
     });
     messages.collect()
 }

@@ -424,12 +424,12 @@ impl PageReader {
                 parts::Readers::Some(group)
             }
         };
-        Some(parts::MessageParts {
-            number: MessageNumber(message.number),
-            sender: AccountId(message.sender),
-            time_ms: message.time_ms,
-            text_bytes: message.text_bytes,
+        Some(parts::MessageParts::of_any_format(
+            MessageNumber(message.number),
+            AccountId(message.sender),
+            message.time_ms,
+            message.text_bytes,
             readers,
-        })
+        ))
     }
 }
