@@ -133,7 +133,8 @@ impl StoredMessage {
 }
 
 impl MessageParts {
-    /// A message by what each format has of it. A field that a newer format adds gets its value for older messages here.
+    /// A message by what each format has of it. A field that a newer format adds gets its value for older messages
+    /// here.
     pub(crate) fn of_any_format(
         number: MessageNumber,
         sender: AccountId,

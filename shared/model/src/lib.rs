@@ -1,7 +1,7 @@
 //! The words of the domain: who there is, what may be said, and what it means.
 //!
-//! Nothing here knows a protocol, an encoding or a disk; [`words`] are those that no account may be named like. The front end, the state daemon and the tools speak of the
-//! same things with these types.
+//! Nothing here knows a protocol, an encoding or a disk; [`words`] are those that no account may be named like. The
+//! front end, the state daemon and the tools speak of the same things with these types.
 
 mod id;
 pub mod message;

@@ -14,7 +14,8 @@ use serde_reflection::{Registry, Samples, Tracer, TracerConfig};
 
 /// Set to write down the shape of a new version.
 const RECORD_VARIABLE: &str = "RECORD_RPC_SHAPE";
-const COMMAND: &str = "RECORD_RPC_SHAPE=1 cargo test --workspace --locked --test shape, and commit shared/rpc/tests/shape.json";
+const COMMAND: &str = "RECORD_RPC_SHAPE=1 cargo test --workspace --locked --test shape, \
+                       and commit shared/rpc/tests/shape.json";
 
 /// The types of one version: names, variants and fields with their types, in their order.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
