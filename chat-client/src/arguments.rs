@@ -8,7 +8,7 @@ use clap::{ArgAction, Parser, value_parser};
 
 /// Log in to a chat server and exchange messages, at a terminal or in a pipe.
 #[derive(Debug, Parser)]
-#[command(name = "chat-client", version, after_help = AFTER_HELP)]
+#[command(name = "chat-client", version = chat_node::VERSION, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     /// Name or address of the server
     #[arg(default_value = "127.0.0.1", env = "CHAT_HOST")]

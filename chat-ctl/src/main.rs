@@ -22,7 +22,7 @@ use exit_status::ExitStatus;
 /// Exit status: 0 done, or healthy; 1 not done, or degraded; 2 down; 3 nothing runs; 4 the server cannot be asked; 64
 /// wrong usage.
 #[derive(Debug, Parser)]
-#[command(name = "chatctl", version)]
+#[command(name = "chatctl", version = chat_node::VERSION)]
 struct Arguments {
     /// Directory of the server's control sockets
     #[arg(

@@ -28,7 +28,7 @@ use chat_node::supervisor::child_reports::ChildWarning;
 const FEW_CLIENTS: usize = 1_000;
 
 #[derive(clap::Parser)]
-#[command(name = "chat-frontd", version)]
+#[command(name = "chat-frontd", version = chat_node::VERSION)]
 struct FrontEnd {
     #[command(flatten)]
     settings: Settings,

@@ -29,7 +29,7 @@ pub(crate) const DESCRIPTORS_BESIDE_CLIENTS: u64 = 128;
 /// Runs in the foreground by default. On SIGTERM the workers answer pending requests and stop. On SIGHUP they re-read
 /// their files.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "chat-frontd", version)]
+#[command(name = "chat-frontd", version = chat_node::VERSION)]
 pub struct Settings {
     /// Flags of the process.
     #[command(flatten)]

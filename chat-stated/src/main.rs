@@ -23,7 +23,7 @@ use chat_stated::{account_file, ownership};
 use clap::Parser;
 
 #[derive(Parser)]
-#[command(name = "chat-stated", version)]
+#[command(name = "chat-stated", version = chat_node::VERSION)]
 struct StateDaemon {
     #[command(subcommand)]
     storage: Option<StorageCommand>,

@@ -21,7 +21,7 @@ use crate::passwords::cost::{HashingCost, MAX_ITERATIONS, MAX_LANES, MAX_MEMORY_
 /// Runs in the foreground by default. It serves the workers of chat-frontd over a Unix socket in the run directory.
 /// SIGTERM stops it. On SIGHUP it re-reads the account file.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "chat-stated", version)]
+#[command(name = "chat-stated", version = chat_node::VERSION)]
 pub struct Settings {
     /// Flags of the process.
     #[command(flatten)]

@@ -119,6 +119,11 @@ impl Link {
         }
     }
 
+    /// The worker session of this worker; 0 while no daemon has given it one.
+    pub(super) fn worker_session(&self) -> u64 {
+        self.credential.as_ref().map_or(0, |it| it.worker_session.0)
+    }
+
     pub(super) fn input(&mut self) -> &mut FrameReader {
         &mut self.reader
     }
@@ -138,7 +143,7 @@ impl Link {
         match Greeting::decode(payload).context("cannot read the state daemon's greeting")? {
             Greeting::Attached(credential) => {
                 log::info!(
-                    "attached to the state daemon (life {})",
+                    "attached to the state daemon (worker session {})",
                     credential.worker_session.0
                 );
                 self.stage = Stage::Attached;

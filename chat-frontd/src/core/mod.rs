@@ -293,8 +293,8 @@ impl Core {
             self.timers.set_by(key, Reason::Pace, due_ms);
         }
         if let Some(event) = client.session.take_event() {
-            let address = client.session.address();
-            self.note(event, Some(address));
+            let (address, serial) = (client.session.address(), client.session.serial());
+            self.note(event, Some(address), Some(serial));
         }
         self.ask(key);
         self.conclude_if_possible(key);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use chat_model::{ConnectionSerial, Progress};
 use chat_node::limits::network::Networks;
 use chat_node::limits::token_bucket::Rate;
-use chat_node::logs::security_log::{Details, Event};
+use chat_node::logs::security_log::{ConnectionNumber, Details, Event};
 use chat_node::metrics::refusals::Refusals;
 use chat_rpc::FromWorker;
 
@@ -88,7 +88,7 @@ impl Core {
     /// An unauthenticated connection did not become a client, and is closed.
     pub fn unauthenticated_failed(&mut self, connection: ConnectionSerial, event: Event) {
         if let Some(address) = self.forget_unauthenticated(connection) {
-            self.note(event, Some(address));
+            self.note(event, Some(address), Some(connection));
         }
     }
 
@@ -148,8 +148,8 @@ impl Core {
             return;
         }
         client.session.begin_ending(Ending::TimeOut);
-        let address = client.session.address();
-        self.note(Event::LoginTimeOut, Some(address));
+        let (address, serial) = (client.session.address(), client.session.serial());
+        self.note(Event::LoginTimeOut, Some(address), Some(serial));
         self.list(key);
     }
 
@@ -171,8 +171,8 @@ impl Core {
             let Some((key, client)) = most else {
                 return;
             };
-            let address = client.session.address();
-            self.note(Event::Memory, Some(address));
+            let (address, serial) = (client.session.address(), client.session.serial());
+            self.note(Event::Memory, Some(address), Some(serial));
             self.close(key);
         }
     }
@@ -181,15 +181,21 @@ impl Core {
     pub fn note_delay(&mut self, key: ClientKey) {
         let client = self.clients.active(key);
         let address = client.map(|client| client.session.address());
-        self.note(Event::LinesDelayed, address);
+        let serial = client.map(|client| client.session.serial());
+        self.note(Event::LinesDelayed, address, serial);
     }
 
     /// Counts something that was refused, and has it in the security log.
-    pub fn note(&mut self, event: Event, source: Option<IpAddr>) {
+    pub fn note(&mut self, event: Event, source: Option<IpAddr>, serial: Option<ConnectionSerial>) {
         // Of a trusted client that has rested nobody knows any more where it comes from.
         let source = source.filter(|address| !address.is_unspecified());
+        let number = |serial: ConnectionSerial| ConnectionNumber {
+            worker_session: self.link.worker_session(),
+            serial: serial.0,
+        };
         let details = Details {
             source,
+            connection: serial.map(number),
             ..Details::default()
         };
         self.security.record(self.now_ms, event, details);

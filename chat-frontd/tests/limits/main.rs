@@ -9,6 +9,7 @@ mod support;
 mod balancers;
 mod connections;
 mod fail2ban;
+mod logs;
 mod rates;
 mod server;
 mod tls;

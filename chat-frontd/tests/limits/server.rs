@@ -109,12 +109,15 @@ impl Server {
         lines.map(str::to_owned).collect()
     }
 
-    /// The log has a line that ends so.
+    /// The log has a line that ends so, but for the number of the connection.
     #[track_caller]
     pub(crate) fn expect_security_line(&self, daemon: &str, end: &str) {
         let is_there = |server: &Self| {
             let lines = server.security_lines(daemon);
-            lines.iter().any(|line| line.ends_with(end))
+            lines.iter().any(|line| {
+                let line = line.split(" connection=").next();
+                line.is_some_and(|line| line.ends_with(end))
+            })
         };
         wait_until(&format!("{end} in the log"), || is_there(self));
     }

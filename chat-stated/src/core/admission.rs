@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chat_model::ConnectionSerial;
 use chat_model::Outcome;
-use chat_node::logs::security_log::{Details, Event};
+use chat_node::logs::security_log::{ConnectionNumber, Details, Event};
 use chat_node::metrics::refusals::Refusals;
 use chat_rpc::ToWorker;
 
@@ -37,18 +37,42 @@ impl Core {
             return self.sources.take_in(key, address, account.is_some());
         }
         if let Err(event) = self.sources.open(key, address) {
-            self.note(event, Some(address), None);
+            self.note(event, key, address, None);
             self.send(link, &ToWorker::Reject { connection: serial });
         }
     }
 
-    pub(super) fn note(&mut self, event: Event, source: Option<IpAddr>, user: Option<&str>) {
+    /// Has an event of a client in the security log.
+    pub(super) fn note(
+        &mut self,
+        event: Event,
+        (link, serial): (LinkId, ConnectionSerial),
+        source: IpAddr,
+        user: Option<&str>,
+    ) {
         let details = Details {
-            source,
+            source: Some(source),
             user,
+            connection: self.connection(link, serial).map(number),
             ..Details::default()
         };
         self.security.record(self.timestamp.boot_ms, event, details);
+    }
+
+    /// Somebody is logged in, and is about to be told so.
+    pub(super) fn note_login(&mut self, link: LinkId, serial: ConnectionSerial) {
+        let key = (link, serial);
+        if let Some((address, user)) = self.sources.last_try(key) {
+            let details = Details {
+                source: Some(address),
+                user: Some(user),
+                connection: self.connection(link, serial).map(number),
+                ..Details::default()
+            };
+            self.security
+                .record(self.timestamp.boot_ms, Event::Login, details);
+        }
+        self.sources.logged_in(key);
     }
 
     /// Whether a password may be tried from there now; says so, if not.
@@ -58,7 +82,7 @@ impl Core {
         if self.sources.may_log_in(key, user, address, now_ms) {
             return true;
         }
-        self.note(Event::LoginThrottled, Some(address), Some(user));
+        self.note(Event::LoginThrottled, key, address, Some(user));
         self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
         false
     }
@@ -68,7 +92,8 @@ impl Core {
         if self.sources.may_register(address, self.timestamp.boot_ms) {
             return true;
         }
-        self.note(Event::RegistrationThrottled, Some(address), Some(user));
+        let key = (asked.link, asked.serial);
+        self.note(Event::RegistrationThrottled, key, address, Some(user));
         self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
         false
     }
@@ -101,6 +126,7 @@ impl Core {
             let details = Details {
                 source: Some(address),
                 user: Some(user),
+                connection: Some(number(connection)),
                 ..Details::default()
             };
             self.security.record(self.timestamp.boot_ms, event, details);
@@ -114,8 +140,16 @@ impl Core {
             user: sender.and_then(name_of),
             queue: exceeded.and_then(|it| it.queue).and_then(name_of),
             limit: exceeded.map(|it| it.limit.name()),
+            connection: Some(number(request.connection)),
             ..Details::default()
         };
         self.security.record(self.timestamp.boot_ms, event, details);
+    }
+}
+
+fn number(connection: ConnectionId) -> ConnectionNumber {
+    ConnectionNumber {
+        worker_session: connection.worker_session.0,
+        serial: connection.serial.0,
     }
 }

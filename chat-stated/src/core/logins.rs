@@ -207,7 +207,8 @@ impl Core {
             .state
             .block_seconds_left(account, address, &self.timestamp)
         {
-            self.note(Event::Blocked, Some(address), Some(name));
+            let key = (asked.link, asked.serial);
+            self.note(Event::Blocked, key, address, Some(name));
             let locked = Outcome::Locked { seconds_left };
             return self.answer(asked.link, asked.serial, asked.offset, locked);
         }

@@ -96,7 +96,8 @@ impl Core {
             Request::Identify { name, address } => {
                 let outcome = self.state.look_up(&name, address, &self.timestamp);
                 if matches!(outcome, Outcome::Blocked { .. }) {
-                    self.note(Event::Blocked, Some(address), Some(&name));
+                    let key = (asked.link, asked.serial);
+                    self.note(Event::Blocked, key, address, Some(&name));
                 }
                 self.answer(asked.link, asked.serial, asked.offset, outcome);
             }
@@ -292,7 +293,7 @@ impl Core {
     pub(super) fn answer_request(&mut self, request: RequestName, outcome: Outcome<'_>) {
         if let Some(link) = self.links.of(request.connection.worker_session) {
             if outcome == Outcome::LoggedIn {
-                self.sources.logged_in((link, request.connection.serial));
+                self.note_login(link, request.connection.serial);
             }
             self.answer(link, request.connection.serial, request.offset, outcome);
         }

@@ -68,7 +68,7 @@ impl Core {
         self.lists.forget_link(link);
         if let Some(worker_session) = closed.worker_session() {
             log::info!(
-                "worker {} (life {}) is gone",
+                "worker {} (worker session {}) is gone",
                 closed.pid(),
                 worker_session.0
             );
@@ -240,7 +240,7 @@ impl Core {
     fn attach(&mut self, link: LinkId, credential: ResumeToken) {
         if let Some(found) = self.links.attach(link, credential.worker_session) {
             log::info!(
-                "worker {} attached (life {})",
+                "worker {} attached (worker session {})",
                 found.pid(),
                 credential.worker_session.0
             );

@@ -3,6 +3,9 @@
 // It panics if the error output cannot be written: see `logs::output::complain`.
 #![warn(clippy::print_stderr)]
 
+/// The version of all programs; release builds name their commit: `0.1.0 (commit 6df7733bd1c2)`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("CHAT_SHOWN_COMMIT"));
+
 pub mod control;
 pub mod crash_point;
 pub mod daemon;

@@ -62,7 +62,8 @@ impl EventLoop {
         }
         for (balancer, reason) in self.proxied.take_failed() {
             log::debug!("the balancer {balancer} is not served: {reason}");
-            self.core.note(SecurityEvent::ProxyHeader, Some(balancer));
+            self.core
+                .note(SecurityEvent::ProxyHeader, Some(balancer), None);
             self.room_for_another();
         }
         for established in self.handshakes.turn(self.now_ms, &mut self.scratch[..]) {
@@ -168,7 +169,7 @@ impl EventLoop {
     fn reject(&mut self, stream: TcpStream, listener: usize, source: IpAddr, event: SecurityEvent) {
         let is_plain = self.tls.config_of(listener).is_none();
         full::reject(stream, is_plain, &mut self.scratch[..]);
-        self.core.note(event, Some(source));
+        self.core.note(event, Some(source), None);
     }
 
     fn accept_again_at(&mut self, at_ms: u64) {

@@ -12,7 +12,7 @@ use super::status_file::Status;
 pub const VERSION: u32 = 1;
 
 /// The version of the programs.
-pub const BUILD: &str = env!("CARGO_PKG_VERSION");
+pub const BUILD: &str = crate::VERSION;
 
 /// The tool's first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use nix::unistd::geteuid;
 
 use super::commands::check_run_dir;
 use super::{Daemon, describe_error, run_dir};
+use crate::VERSION;
 use crate::control::operator;
 use crate::control::socket::ControlSocket;
 use crate::files::run_dir::RunDir;
@@ -58,7 +59,9 @@ pub(super) fn run_detached<D: Daemon>(daemon: &D, started_in: Option<PathBuf>) -
 }
 
 pub(super) fn start_log<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
-    log_format::start(D::NAME, daemon.process().log_level).context("cannot start the log")
+    let process = daemon.process();
+    log_format::start(D::NAME, process.log_level, process.log_format)
+        .context("cannot start the log")
 }
 
 /// Reports a failure to the log and to the process that started this one.
@@ -88,6 +91,7 @@ fn supervise<D: Daemon>(
     on_ready: Box<dyn FnOnce()>,
 ) -> anyhow::Result<()> {
     start_log(daemon)?;
+    log::info!("version {VERSION}");
     // The parent may hold a private key. Its children protect more before they serve.
     if daemon.process().sandbox.sandbox != SandboxMode::Off
         && let Err(error) = forbid_core_dumps()

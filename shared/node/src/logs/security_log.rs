@@ -6,8 +6,10 @@
 //! another source. The rate of lines is limited, for each source and in total.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::net::IpAddr;
+
+use log::{Level, Record};
 
 use crate::limits::network::source_of;
 use crate::limits::token_bucket::{Rate, TokenBucket};
@@ -61,6 +63,8 @@ pub enum Event {
     Full,
     /// A TLS handshake failed.
     TlsHandshake,
+    /// Somebody logged in. Nothing was refused.
+    Login,
 }
 
 impl Event {
@@ -87,6 +91,14 @@ impl Event {
             Self::Quota => "quota",
             Self::Full => "full",
             Self::TlsHandshake => "tls-handshake",
+            Self::Login => "login",
+        }
+    }
+
+    fn level(self) -> Level {
+        match self {
+            Self::Login => Level::Info,
+            _ => Level::Warn,
         }
     }
 }
@@ -102,12 +114,37 @@ pub struct Details<'a> {
     pub queue: Option<&'a str>,
     /// The setting whose limit is reached.
     pub limit: Option<&'static str>,
+    /// The connection, which the other daemon's log names in the same way.
+    pub connection: Option<ConnectionNumber>,
+}
+
+/// A client's connection, as `3-17`.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionNumber {
+    /// The worker session that holds it.
+    pub worker_session: u64,
+    /// Its serial in that session.
+    pub serial: u64,
+}
+
+impl fmt::Display for ConnectionNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.worker_session, self.serial)
+    }
 }
 
 /// Counts events, and decides which of them are logged.
 #[derive(Debug, Default)]
 pub struct SecurityLog {
     refusals: Refusals,
+    refused: Budget,
+    /// Logins have a budget of their own, so that many of them cost no refusal its line.
+    logins: Budget,
+}
+
+/// How many lines may still be written.
+#[derive(Debug, Default)]
+struct Budget {
     /// By event and source.
     buckets: HashMap<(Event, Option<IpAddr>), TokenBucket>,
     all: TokenBucket,
@@ -125,46 +162,81 @@ fn total_rate() -> Rate {
 }
 
 impl SecurityLog {
-    /// Records an event: counts it, and logs it unless there were too many like it lately.
+    /// Records an event: counts it if it is a refusal, and logs it unless there were too many like it lately.
     pub fn record(&mut self, now_ms: u64, event: Event, details: Details<'_>) {
-        if let Some(line) = self.line(now_ms, event, details) {
-            log::warn!("{line}");
+        let Some(fields) = self.fields(now_ms, event, details) else {
+            return;
+        };
+        let level = event.level();
+        if level > log::max_level() {
+            return;
         }
+        let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, it)| (*name, &**it)).collect();
+        let line = line(&fields);
+        // In one expression: the arguments live no longer.
+        log::logger().log(
+            &Record::builder()
+                .level(level)
+                .target(module_path!())
+                .args(format_args!("{line}"))
+                .key_values(&pairs)
+                .build(),
+        );
     }
 
-    /// Counts of events by name.
+    /// Counts of refusals by name.
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
     }
 
-    fn line(&mut self, now_ms: u64, event: Event, details: Details<'_>) -> Option<String> {
-        let Details {
-            source,
-            user,
-            queue,
-            limit,
-        } = details;
-        self.refusals.count(event.name());
-        if !self.may_write(now_ms, event, source) {
-            self.suppressed += 1;
+    /// What the line of an event says; none if there is to be no line.
+    fn fields(&mut self, now_ms: u64, event: Event, details: Details<'_>) -> Option<Fields> {
+        let budget = match event {
+            Event::Login => &mut self.logins,
+            _ => {
+                self.refusals.count(event.name());
+                &mut self.refused
+            }
+        };
+        if !budget.may_write(now_ms, event, details.source) {
+            budget.suppressed += 1;
             return None;
         }
-        let mut line = format!("security: event={}", event.name());
-        if let Some(source) = source {
-            line += &format!(" source={}", source.to_canonical());
+        let suppressed = std::mem::take(&mut budget.suppressed);
+        let mut fields = vec![("event", event.name().to_owned())];
+        if let Some(source) = details.source {
+            fields.push(("source", source.to_canonical().to_string()));
         }
-        let others = [("user", user), ("queue", queue), ("limit", limit)];
-        for (field, text) in others {
-            if let Some(text) = text {
-                line += &format!(" {field}={}", value(text));
-            }
+        let names = [
+            ("user", details.user),
+            ("queue", details.queue),
+            ("limit", details.limit),
+        ];
+        for (field, text) in names {
+            fields.extend(text.map(|text| (field, value(text))));
         }
-        if self.suppressed > 0 {
-            line += &format!(" suppressed={}", std::mem::take(&mut self.suppressed));
+        if let Some(connection) = details.connection {
+            fields.push(("connection", connection.to_string()));
         }
-        Some(line)
+        if suppressed > 0 {
+            fields.push(("suppressed", suppressed.to_string()));
+        }
+        Some(fields)
     }
+}
 
+type Fields = Vec<(&'static str, String)>;
+
+fn line(fields: &[(&str, String)]) -> String {
+    let mut line = "security:".to_owned();
+    for (name, value) in fields {
+        // Writing to a string cannot fail.
+        let _ = write!(line, " {name}={value}");
+    }
+    line
+}
+
+impl Budget {
     fn may_write(&mut self, now_ms: u64, event: Event, source: Option<IpAddr>) -> bool {
         let mut key = (event, source.map(source_of));
         if !self.buckets.contains_key(&key) && self.buckets.len() >= MAX_SOURCES {
@@ -203,6 +275,16 @@ fn value(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn line_of(
+        log: &mut SecurityLog,
+        now_ms: u64,
+        event: Event,
+        details: Details<'_>,
+    ) -> Option<String> {
+        log.fields(now_ms, event, details)
+            .map(|fields| line(&fields))
+    }
+
     fn at(source: IpAddr) -> Details<'static> {
         Details {
             source: Some(source),
@@ -224,7 +306,12 @@ mod tests {
     #[test]
     fn line_has_event_source_and_user() {
         let mut log = SecurityLog::default();
-        let line = log.line(0, Event::LoginFailed, of("::ffff:192.0.2.7", "ann"));
+        let line = line_of(
+            &mut log,
+            0,
+            Event::LoginFailed,
+            of("::ffff:192.0.2.7", "ann"),
+        );
         let expected = "security: event=login-failed source=192.0.2.7 user=ann";
         assert_eq!(line.unwrap(), expected);
         let quota = Details {
@@ -233,7 +320,7 @@ mod tests {
             limit: Some("queue-messages"),
             ..Details::default()
         };
-        let line = log.line(0, Event::Quota, quota).unwrap();
+        let line = line_of(&mut log, 0, Event::Quota, quota).unwrap();
         assert_eq!(
             line,
             "security: event=quota user=bob queue=ann limit=queue-messages"
@@ -245,14 +332,14 @@ mod tests {
     fn name_cannot_forge_field_or_line() {
         let mut log = SecurityLog::default();
         let name = "x source=10.0.0.1\nsecurity: %é\u{202e}";
-        let line = log.line(0, Event::LoginFailed, of("::1", name));
+        let line = line_of(&mut log, 0, Event::LoginFailed, of("::1", name));
         assert_eq!(
             line.unwrap(),
             "security: event=login-failed source=::1 \
              user=x%20source%3D10.0.0.1%0Asecurity%3A%20%25%C3%A9%E2%80%AE"
         );
         let long = "n".repeat(1_000);
-        let line = log.line(0, Event::Blocked, of("::1", &long)).unwrap();
+        let line = line_of(&mut log, 0, Event::Blocked, of("::1", &long)).unwrap();
         assert_eq!(
             line.len(),
             "security: event=blocked source=::1 user=".len() + 64 + 3
@@ -262,9 +349,10 @@ mod tests {
     #[test]
     fn one_source_cannot_fill_the_log() {
         let mut log = SecurityLog::default();
-        let flood = (0..10_000).filter_map(|_| log.line(0, Event::Blocked, from("192.0.2.1")));
+        let flood =
+            (0..10_000).filter_map(|_| line_of(&mut log, 0, Event::Blocked, from("192.0.2.1")));
         assert_eq!(flood.count(), 20);
-        let other = log.line(0, Event::Blocked, from("192.0.2.2")).unwrap();
+        let other = line_of(&mut log, 0, Event::Blocked, from("192.0.2.2")).unwrap();
         assert!(
             other.ends_with("source=192.0.2.2 suppressed=9980"),
             "{other}"
@@ -275,10 +363,7 @@ mod tests {
             [("blocked", 10_001)],
             "suppressed lines are counted"
         );
-        assert!(
-            log.line(10_000, Event::Blocked, from("192.0.2.1"))
-                .is_some()
-        );
+        assert!(line_of(&mut log, 10_000, Event::Blocked, from("192.0.2.1")).is_some());
     }
 
     #[test]
@@ -286,9 +371,34 @@ mod tests {
         let mut log = SecurityLog::default();
         let lines = (0..100_000_u32).filter_map(|number| {
             let source = IpAddr::from(number.to_be_bytes());
-            log.line(0, Event::Blocked, at(source))
+            line_of(&mut log, 0, Event::Blocked, at(source))
         });
         assert_eq!(lines.count(), 400);
-        assert!(log.buckets.len() <= MAX_SOURCES + 1);
+        assert!(log.refused.buckets.len() <= MAX_SOURCES + 1);
+    }
+
+    #[test]
+    fn logins_cost_no_refusal_its_line() {
+        let mut log = SecurityLog::default();
+        let login = Details {
+            connection: Some(ConnectionNumber {
+                worker_session: 3,
+                serial: 17,
+            }),
+            ..of("192.0.2.7", "ann")
+        };
+        let first = line_of(&mut log, 0, Event::Login, login).unwrap();
+        assert_eq!(
+            first,
+            "security: event=login source=192.0.2.7 user=ann connection=3-17"
+        );
+        let written = (0..10_000_u32).filter_map(|number| {
+            let source = at(IpAddr::from(number.to_be_bytes()));
+            line_of(&mut log, 0, Event::Login, source)
+        });
+        assert!(written.count() < 1_000);
+        let refused = line_of(&mut log, 0, Event::LoginFailed, of("192.0.2.7", "ann")).unwrap();
+        assert!(!refused.contains("suppressed"), "{refused}");
+        assert_eq!(log.refusals().render(), "login-failed=1\n");
     }
 }

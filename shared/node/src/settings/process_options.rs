@@ -7,6 +7,7 @@ use clap::{ArgAction, Args};
 use log::LevelFilter;
 
 use crate::files::run_dir::RunDir;
+use crate::logs::log_format::LogFormat;
 use crate::sandbox::SandboxOptions;
 
 /// Flags of a daemon's process, as opposed to those of its work.
@@ -25,6 +26,15 @@ pub struct ProcessOptions {
     /// Lowest level that is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", env = "CHAT_LOG", default_value = "info", value_parser = log_level)]
     pub log_level: LevelFilter,
+
+    /// Format of log lines: text for people, json for programs
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "CHAT_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
 
     /// The users that children run as, and the privileges that they drop.
     #[command(flatten)]
