@@ -14,7 +14,7 @@ use chat_frontd::master::listen::{check_bindable, listen_on_all, reachable};
 use chat_frontd::master::listened::Listened;
 use chat_frontd::master::probe::{ProbeError, probe};
 use chat_frontd::master::tls_configuration::TlsConfigurationSource;
-use chat_frontd::settings::Settings;
+use chat_frontd::settings::{self, Settings};
 use chat_frontd::worker::{self, WorkerSetup};
 use chat_node::control::operator::{Health, report_sizes};
 use chat_node::control::status_file::Status;
@@ -79,9 +79,9 @@ impl Daemon for FrontEnd {
     }
 
     fn check_settings(&self) -> anyhow::Result<()> {
-        self.settings.refuse_repeated_addresses()?;
-        let plain_addresses = self.settings.plain_addresses()?;
-        if let Some(files) = self.settings.identity_files()? {
+        settings::refuse_repeated_addresses(&self.settings)?;
+        let plain_addresses = settings::plain_addresses(&self.settings)?;
+        if let Some(files) = settings::identity_files(&self.settings)? {
             files.check()?;
         }
         let own_ports = self.ports_in_use();
@@ -91,14 +91,16 @@ impl Daemon for FrontEnd {
     }
 
     fn listen(&self, _users: Option<Users>) -> anyhow::Result<Listening> {
-        self.settings.refuse_repeated_addresses()?;
-        let plain_addresses = self.settings.plain_addresses()?;
+        settings::refuse_repeated_addresses(&self.settings)?;
+        let plain_addresses = settings::plain_addresses(&self.settings)?;
         let plain = listen_on_all(&plain_addresses, "--listen, CHAT_LISTEN", &[])?;
         let tls_addresses = &self.settings.listen_tls;
         let tls = listen_on_all(tls_addresses, "--listen-tls, CHAT_LISTEN_TLS", &plain)?;
         let first_tls_listener = u32::try_from(plain.len())?;
-        let tls_configuration =
-            TlsConfigurationSource::new(first_tls_listener, self.settings.identity_files()?)?;
+        let tls_configuration = TlsConfigurationSource::new(
+            first_tls_listener,
+            settings::identity_files(&self.settings)?,
+        )?;
         let mut listening = Listening {
             child_configuration: Some(Box::new(tls_configuration)),
             ..Listening::default()
@@ -119,7 +121,7 @@ impl Daemon for FrontEnd {
     fn run_child(self, inheritance: ChildInheritance) -> anyhow::Result<()> {
         let limit = inheritance.limits.descriptors;
         let asked = self.settings.max_clients;
-        let settings = self.settings.within_descriptor_limit(limit);
+        let settings = settings::within_descriptor_limit(self.settings, limit);
         let clients = settings.max_clients;
         let mut warning = ChildWarning::of(inheritance.limits.warning());
         if clients < asked {

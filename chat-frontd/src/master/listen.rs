@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use super::address::ListenAddress;
+use chat_settings::listen_address::ListenAddress;
 
 /// Length of the queue of connections to accept; the system may shorten it.
 const BACKLOG: i32 = 4096;

@@ -30,6 +30,7 @@ use super::reading_pace::ReadingRate;
 use super::source_pace::SourcePace;
 use super::tls_setup::TlsSetup;
 use crate::core::{Action, ClientKey, Core, CoreSettings, SessionLimits, UnauthenticatedLimits};
+use crate::settings::max_buffer_bytes;
 
 const DAEMON: Token = Token(0);
 const PARENT: Token = Token(1);
@@ -134,7 +135,7 @@ impl EventLoop {
                 login_ms: settings.login_time_out * 1_000,
                 lines: Rate::new(settings.lines_per_second, 1_000, settings.line_burst),
             },
-            max_held_bytes: settings.max_buffer_bytes(AvailableMemory::of_this_process()),
+            max_held_bytes: max_buffer_bytes(&settings, AvailableMemory::of_this_process()),
         };
         Ok(Self {
             poll,

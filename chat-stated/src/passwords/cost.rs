@@ -1,14 +1,9 @@
 //! How much work one password hash is.
 
 use argon2::Params;
+use chat_settings::state::{MAX_ARGON2_ITERATIONS, MAX_ARGON2_LANES, MAX_ARGON2_MEMORY_KIB};
 use thiserror::Error;
 
-/// Most memory that one hash may take, in KiB: 1 GiB.
-pub const MAX_MEMORY_KIB: u32 = 1024 * 1024;
-/// Most passes over the memory.
-pub const MAX_ITERATIONS: u32 = 100;
-/// Most lanes. They are worked one after another here.
-pub const MAX_LANES: u32 = 16;
 /// Most memory that one hash may fill, all passes together, in KiB: 4 GiB, some four seconds.
 pub const MAX_FILLED_KIB: u64 = 4 * 1024 * 1024;
 
@@ -23,8 +18,10 @@ pub struct HashingCost {
 /// Why a cost is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HashingCostError {
-    /// Outside what argon2 can do with so many lanes, or above [`MAX_MEMORY_KIB`].
-    #[error("memory of {memory_kib} KiB: must be {least} to {MAX_MEMORY_KIB} with {lanes} lanes")]
+    /// Outside what argon2 can do with so many lanes, or above [`MAX_ARGON2_MEMORY_KIB`].
+    #[error(
+        "memory of {memory_kib} KiB: must be {least} to {MAX_ARGON2_MEMORY_KIB} with {lanes} lanes"
+    )]
     Memory {
         /// What was asked.
         memory_kib: u32,
@@ -33,11 +30,11 @@ pub enum HashingCostError {
         /// The least that so many lanes need, in KiB.
         least: u32,
     },
-    /// None, or above [`MAX_ITERATIONS`].
-    #[error("{0} iterations: must be 1 to {MAX_ITERATIONS}")]
+    /// None, or above [`MAX_ARGON2_ITERATIONS`].
+    #[error("{0} iterations: must be 1 to {MAX_ARGON2_ITERATIONS}")]
     Iterations(u32),
-    /// None, or above [`MAX_LANES`].
-    #[error("{0} lanes: must be 1 to {MAX_LANES}")]
+    /// None, or above [`MAX_ARGON2_LANES`].
+    #[error("{0} lanes: must be 1 to {MAX_ARGON2_LANES}")]
     Lanes(u32),
     /// Each is allowed, together they take too long.
     #[error("memory times iterations is {0} KiB: must be {MAX_FILLED_KIB} or less")]
@@ -47,18 +44,18 @@ pub enum HashingCostError {
 impl HashingCost {
     /// A cost with `memory_kib` KiB, gone over `iterations` times, in `lanes` lanes.
     pub fn new(memory_kib: u32, iterations: u32, lanes: u32) -> Result<Self, HashingCostError> {
-        if !(1..=MAX_LANES).contains(&lanes) {
+        if !(1..=MAX_ARGON2_LANES).contains(&lanes) {
             return Err(HashingCostError::Lanes(lanes));
         }
         let least = Params::MIN_M_COST * lanes;
-        if !(least..=MAX_MEMORY_KIB).contains(&memory_kib) {
+        if !(least..=MAX_ARGON2_MEMORY_KIB).contains(&memory_kib) {
             return Err(HashingCostError::Memory {
                 memory_kib,
                 lanes,
                 least,
             });
         }
-        if !(1..=MAX_ITERATIONS).contains(&iterations) {
+        if !(1..=MAX_ARGON2_ITERATIONS).contains(&iterations) {
             return Err(HashingCostError::Iterations(iterations));
         }
         let cost = Self {
@@ -111,18 +108,18 @@ mod tests {
     fn costs_that_would_hurt_are_refused() {
         let default = HashingCost::default();
         assert_eq!(HashingCost::new(19 * 1024, 2, 1), Ok(default));
-        assert!(HashingCost::new(MAX_MEMORY_KIB, 4, MAX_LANES).is_ok());
-        assert!(HashingCost::new(8, MAX_ITERATIONS, 1).is_ok());
+        assert!(HashingCost::new(MAX_ARGON2_MEMORY_KIB, 4, MAX_ARGON2_LANES).is_ok());
+        assert!(HashingCost::new(8, MAX_ARGON2_ITERATIONS, 1).is_ok());
         for (memory_kib, iterations, lanes) in [
-            (MAX_MEMORY_KIB + 1, 1, 1),
+            (MAX_ARGON2_MEMORY_KIB + 1, 1, 1),
             (7, 1, 1),
             (15, 1, 2),
             (8, 0, 1),
-            (8, MAX_ITERATIONS + 1, 1),
+            (8, MAX_ARGON2_ITERATIONS + 1, 1),
             (8, 1, 0),
-            (1024, 1, MAX_LANES + 1),
+            (1024, 1, MAX_ARGON2_LANES + 1),
             (u32::MAX, u32::MAX, u32::MAX),
-            (MAX_MEMORY_KIB, 5, 1),
+            (MAX_ARGON2_MEMORY_KIB, 5, 1),
         ] {
             assert!(HashingCost::new(memory_kib, iterations, lanes).is_err());
         }

@@ -40,6 +40,7 @@ use crate::database::disk_failure;
 use crate::disk_reserve::ReserveOutcome;
 use crate::journal::JournalEvent;
 use crate::passwords::remembered::RememberedPasswords;
+use crate::settings;
 
 const WAKER: Token = Token(0);
 const LISTENER: Token = Token(1);
@@ -92,11 +93,11 @@ impl EventLoop {
         let (completion_queue, completions) = CompletionQueue::new(waker);
         let clock = host.clock;
         let settings = CoreSettings {
-            limits: setup.settings.limits(host.plan),
-            waiting_limits: setup.settings.waiting_limits(host.plan),
-            sources: setup.settings.source_limits(),
+            limits: settings::limits(&setup.settings, host.plan),
+            waiting_limits: settings::waiting_limits(&setup.settings, host.plan),
+            sources: settings::source_limits(&setup.settings),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
-            resident_text_bytes: setup.settings.resident_text_bytes(host.plan),
+            resident_text_bytes: settings::resident_text_bytes(&setup.settings, host.plan),
             ..CoreSettings::default()
         };
         let remembered =

@@ -14,7 +14,7 @@ use crate::entry::Batch;
 use crate::io_thread::IoThread;
 use crate::journal::{Journal, LogIndex};
 use crate::passwords::pool::{PasswordPool, PoolSettings};
-use crate::settings::Settings;
+use crate::settings::{Settings, disk_reserve, hashing_cost, on_exposure};
 use crate::state::State;
 
 /// Performs the actions of the core that take time.
@@ -53,7 +53,7 @@ impl IoThreads {
         let passwords = PasswordPool::start(
             PoolSettings {
                 threads: hashing_threads,
-                cost: settings.hashing_cost()?,
+                cost: hashing_cost(settings)?,
                 ..PoolSettings::default()
             },
             Box::new(queue.sink(Completion::Password)),
@@ -61,12 +61,11 @@ impl IoThreads {
         .context("cannot start the threads that hash passwords")?;
         let account_file = AccountFileWriter::start(
             settings.account_file(),
-            settings.on_exposure(),
+            on_exposure(settings),
             Box::new(queue.sink(Completion::AccountFile)),
         )
         .context("cannot start the account file's thread")?;
-        let reserve = settings
-            .disk_reserve()
+        let reserve = disk_reserve(settings)
             .start_thread(Box::new(queue.sink(Completion::Reserve)))
             .context("cannot start the thread of the disk reserve")?;
         let io_threads = Self {

@@ -24,7 +24,7 @@ use crate::database::disk_failure;
 use crate::earlier_state;
 use crate::exposure::{close_directory_to_others, close_to_others};
 use crate::memory_plan::MemoryPlan;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::state_lock::StateLock;
 use event_loop::EventLoop;
 use host_clock::HostClock;
@@ -62,7 +62,7 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
     let host = Host::ask(&setup.settings)?;
     let state_dir = setup.settings.state_dir();
     let _lock = StateLock::acquire(&state_dir, LOCK_WAIT)?;
-    let on_exposure = setup.settings.on_exposure();
+    let on_exposure = settings::on_exposure(&setup.settings);
     close_directory_to_others(&state_dir, on_exposure)?;
     close_to_others(&setup.settings.account_file(), on_exposure)?;
     confinement::restrict_files(&mut setup.sandbox, &setup.settings)?;
@@ -72,12 +72,12 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
     }
     let run_dir = setup.settings.process.run_dir.clone();
     earlier_state::refuse_to_forget(&run_dir, &state_dir)?;
-    let resident_text_bytes = setup.settings.resident_text_bytes(host.plan);
+    let resident_text_bytes = settings::resident_text_bytes(&setup.settings, host.plan);
     let recovered = match recovery::recover(&state_dir, resident_text_bytes) {
         // A start takes some room, too; what is held back is taken again if there is more than that.
         Err(error) if recovery::may_lack_room(&error) => {
             log::error!("{error:#}; trying again without the reserve");
-            setup.settings.disk_reserve().give_up()?;
+            settings::disk_reserve(&setup.settings).give_up()?;
             recovery::recover(&state_dir, resident_text_bytes)?
         }
         result => result?,
@@ -90,7 +90,7 @@ impl Host {
     fn ask(settings: &Settings) -> anyhow::Result<Self> {
         let memory = AvailableMemory::of_this_process();
         let plan = MemoryPlan::of(memory);
-        let waiting = settings.waiting_limits(plan);
+        let waiting = settings::waiting_limits(settings, plan);
         log::info!(
             "this process may have {memory}: messages that wait may take {} MiB, those of one sender at most {} MiB",
             waiting.bytes / MIB,

@@ -1,0 +1,254 @@
+//! The settings of the front end.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use chat_line_protocol::DEFAULT_MAX_LINE_BYTES;
+use chat_node::limits::network::Networks;
+use chat_node::settings::process_options::ProcessOptions;
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+
+use crate::listen_address::{ListenAddress, PlainListen};
+
+/// Smallest limit of a worker's buffers, in bytes.
+pub const MIN_BUFFER_BYTES: usize = 65_536;
+/// Maximum number of workers.
+const MAX_WORKERS: u32 = 64;
+/// Ten years: far below what milliseconds in 64 bits can hold.
+const MAX_TIME_OUT_S: u64 = 10 * 365 * 24 * 60 * 60;
+
+/// The front end of chatserv: serves TCP clients and forwards their requests to chat-stated
+///
+/// Runs in the foreground by default. On SIGTERM the workers answer pending requests and stop. On SIGHUP they re-read
+/// their files.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "chat-frontd", version = chat_node::VERSION)]
+pub struct FrontEndSettings {
+    /// Flags of the process.
+    #[command(flatten)]
+    pub process: ProcessOptions,
+
+    /// Addresses for clients without TLS: HOST:PORT or [IPV6]:PORT, repeated or separated by commas; or `none`
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "CHAT_LISTEN",
+        default_value = "127.0.0.1:4119",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<PlainListen>,
+
+    /// Addresses for clients with TLS, in the same form; requires --tls-cert and --tls-key
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "CHAT_LISTEN_TLS",
+        value_delimiter = ','
+    )]
+    pub listen_tls: Vec<ListenAddress>,
+
+    /// PEM file with the server's certificate, followed by the intermediate certificates; re-read on SIGHUP
+    #[arg(long, value_name = "FILE", env = "CHAT_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// PEM file with the private key of the certificate; re-read on SIGHUP
+    #[arg(long, value_name = "FILE", env = "CHAT_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Maximum concurrent TLS handshakes per worker
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_HANDSHAKES",
+        default_value_t = 256,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536)
+    )]
+    pub max_handshakes: usize,
+
+    /// Maximum duration of a TLS handshake, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "CHAT_HANDSHAKE_TIME_OUT",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=600)
+    )]
+    pub handshake_time_out: u64,
+
+    /// Number of worker processes, 1 to 64
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_WORKERS",
+        default_value_t = cores(),
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_WORKERS))
+    )]
+    pub workers: u32,
+
+    /// Seconds without a line from a client after which it is disconnected
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "TIME_OUT",
+        default_value_t = 1800,
+        value_parser = clap::value_parser!(u64).range(1..=MAX_TIME_OUT_S)
+    )]
+    pub time_out: u64,
+
+    /// Maximum length of a client's line in bytes, including the line end
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "CHAT_MAX_LINE_BYTES",
+        default_value_t = DEFAULT_MAX_LINE_BYTES,
+        value_parser = RangedU64ValueParser::<usize>::new().range(64..=65_536)
+    )]
+    pub max_line_bytes: usize,
+
+    /// Maximum concurrent clients per worker; lower if the limit of descriptors is too low
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_CLIENTS",
+        default_value_t = 18_000,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000)
+    )]
+    pub max_clients: usize,
+
+    /// Maximum unread output of a client in bytes; above it, no further lines of the client are read
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "CHAT_MAX_UNREAD_BYTES",
+        default_value_t = 262_144,
+        value_parser = RangedU64ValueParser::<usize>::new().range(4096..=1 << 30)
+    )]
+    pub max_unread_bytes: usize,
+
+    /// Maximum bytes buffered for all clients of a worker; above it, the client with the largest buffer is disconnected
+    /// [default: 512 MiB, but at most an eighth of the available memory for all workers together]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "CHAT_MAX_BUFFER_BYTES",
+        value_parser = RangedU64ValueParser::<usize>::new().range(MIN_BUFFER_BYTES as u64..=1 << 40)
+    )]
+    pub max_buffer_bytes: Option<usize>,
+
+    /// Maximum number of recipients of one message
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_MAX_RECIPIENTS",
+        default_value_t = 4_096,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536)
+    )]
+    pub max_recipients: usize,
+
+    /// Addresses and networks, separated by commas, that are exempt from limits by source and time; or `none`
+    #[arg(long, value_name = "NETWORKS", env = "CHAT_TRUSTED", default_value = Networks::LOOPBACK)]
+    pub trusted: Networks,
+
+    /// Maximum duration of a login in seconds, from the connection to `welcome`
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "CHAT_LOGIN_TIME_OUT",
+        default_value_t = 120,
+        value_parser = clap::value_parser!(u64).range(1..=MAX_TIME_OUT_S)
+    )]
+    pub login_time_out: u64,
+
+    /// Maximum lines per second and client; excess lines are delayed
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_LINES_PER_SECOND",
+        default_value_t = 100,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub lines_per_second: u32,
+
+    /// Lines a client may send in a burst before --lines-per-second applies
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_LINE_BURST",
+        default_value_t = 500,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub line_burst: u32,
+
+    /// Maximum connections accepted per second, per worker and listener; excess connections stay in the kernel's
+    /// backlog
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_CONNECTIONS_PER_SECOND",
+        default_value_t = 5_000,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub connections_per_second: u32,
+
+    /// Connections accepted in a burst, per worker and listener, before --connections-per-second applies
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_CONNECTION_BURST",
+        default_value_t = 20_000,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub connection_burst: u32,
+
+    /// Maximum connections per second, per worker and source; excess connections are refused
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_SOURCE_CONNECTIONS_PER_SECOND",
+        default_value_t = 100,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub source_connections_per_second: u32,
+
+    /// Connections from a source in a burst, per worker, before --source-connections-per-second applies
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "CHAT_SOURCE_CONNECTION_BURST",
+        default_value_t = 1_000,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000)
+    )]
+    pub source_connection_burst: u32,
+
+    /// Load balancers, as addresses and networks separated by commas, that send a PROXY header (version 2)
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        env = "CHAT_PROXY_FROM",
+        default_value = "none"
+    )]
+    pub proxy_from: Networks,
+
+    /// Seconds within which the PROXY header must arrive
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "CHAT_PROXY_TIME_OUT",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=600)
+    )]
+    pub proxy_time_out: u64,
+}
+
+impl FrontEndSettings {
+    /// The socket of the state daemon.
+    pub fn state_socket_path(&self) -> PathBuf {
+        self.process.run_dir.join("chat-stated.sock")
+    }
+}
+
+fn cores() -> u32 {
+    let cores = available_parallelism().map_or(1, |count| count.get());
+    u32::try_from(cores).map_or(MAX_WORKERS, |cores| cores.min(MAX_WORKERS))
+}
