@@ -5,22 +5,20 @@
 scripts=$(dirname -- "$(readlink -f -- "$0")")
 root=$(dirname -- "$scripts")
 
-# Settings of the daemons; see docs/operations.md.
-settings='CHAT_LISTEN CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_WORKERS CHAT_LOG CHAT_LOG_FORMAT TIME_OUT
-    BLOCK_TIME CHAT_SANDBOX CHAT_STATE_USER CHAT_WORKER_USER CHAT_STRICT_PERMISSIONS CHAT_ARGON2_MEMORY_KIB
-    CHAT_ARGON2_ITERATIONS CHAT_ARGON2_LANES'
-# Other variables of the scripts, the client and the tests.
-other_variables='CHAT_RUN_DIR CHAT_BIN_DIR CHAT_TRUSTED CHAT_HOST CHAT_PORT CHAT_TLS CHAT_CA CHAT_NO_PUSH
-    CHAT_PASSWORD_FILE CHAT_CONNECT_TIMEOUT CHAT_ANSWER_TIMEOUT CHAT_CRASH_FILE CHAT_CERT_DAYS'
-# Limits; see docs/operations.md.
-limits='CHAT_MAX_ACCOUNTS CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES CHAT_SENDER_SHARE_PERCENT CHAT_BROADCAST_MESSAGES
-    CHAT_BROADCAST_BYTES CHAT_BROADCASTS_PER_MINUTE CHAT_WAITING_BYTES CHAT_SENDER_WAITING_PERCENT
+# Settings of the daemons: docs/settings.md. A test compares the list with the programs.
+settings='CHAT_LOG CHAT_LOG_FORMAT CHAT_STRICT_PERMISSIONS CHAT_SANDBOX CHAT_STATE_USER CHAT_WORKER_USER BLOCK_TIME
+    CHAT_MAX_ACCOUNTS CHAT_WAITING_BYTES CHAT_SENDER_WAITING_PERCENT CHAT_QUEUE_MESSAGES CHAT_QUEUE_BYTES
+    CHAT_SENDER_SHARE_PERCENT CHAT_BROADCAST_MESSAGES CHAT_BROADCAST_BYTES CHAT_BROADCASTS_PER_MINUTE CHAT_TRUSTED
     CHAT_MAX_CONNECTIONS CHAT_MAX_ADDRESS_CONNECTIONS CHAT_MAX_NETWORK_CONNECTIONS CHAT_MAX_UNAUTHENTICATED
     CHAT_MAX_SOURCE_UNAUTHENTICATED CHAT_LOGINS_PER_MINUTE CHAT_LOGIN_BURST CHAT_REGISTRATIONS_PER_HOUR
-    CHAT_RESIDENT_TEXT_BYTES CHAT_MAX_HANDSHAKES CHAT_HANDSHAKE_TIME_OUT CHAT_MAX_LINE_BYTES CHAT_MAX_CLIENTS
-    CHAT_MAX_UNREAD_BYTES CHAT_MAX_BUFFER_BYTES CHAT_MAX_RECIPIENTS CHAT_LOGIN_TIME_OUT CHAT_LINES_PER_SECOND
-    CHAT_LINE_BURST CHAT_PROXY_FROM CHAT_PROXY_TIME_OUT CHAT_CONNECTIONS_PER_SECOND CHAT_CONNECTION_BURST
-    CHAT_SOURCE_CONNECTIONS_PER_SECOND CHAT_SOURCE_CONNECTION_BURST'
+    CHAT_ARGON2_MEMORY_KIB CHAT_ARGON2_ITERATIONS CHAT_ARGON2_LANES CHAT_RESIDENT_TEXT_BYTES CHAT_LISTEN
+    CHAT_LISTEN_TLS CHAT_TLS_CERT CHAT_TLS_KEY CHAT_MAX_HANDSHAKES CHAT_HANDSHAKE_TIME_OUT CHAT_WORKERS TIME_OUT
+    CHAT_MAX_LINE_BYTES CHAT_MAX_CLIENTS CHAT_MAX_UNREAD_BYTES CHAT_MAX_BUFFER_BYTES CHAT_MAX_RECIPIENTS
+    CHAT_LOGIN_TIME_OUT CHAT_LINES_PER_SECOND CHAT_LINE_BURST CHAT_CONNECTIONS_PER_SECOND CHAT_CONNECTION_BURST
+    CHAT_SOURCE_CONNECTIONS_PER_SECOND CHAT_SOURCE_CONNECTION_BURST CHAT_PROXY_FROM CHAT_PROXY_TIME_OUT'
+# Other variables of the scripts, the client and the tests.
+other_variables='CHAT_RUN_DIR CHAT_CONFIG CHAT_BIN_DIR CHAT_HOST CHAT_PORT CHAT_TLS CHAT_CA CHAT_NO_PUSH
+    CHAT_PASSWORD_FILE CHAT_CONNECT_TIMEOUT CHAT_ANSWER_TIMEOUT CHAT_CRASH_FILE CHAT_CERT_DAYS'
 
 # An empty variable counts as unset, here and in the programs.
 CHAT_RUN_DIR=${CHAT_RUN_DIR:-$root/run}
@@ -84,11 +82,11 @@ take_no_arguments() {
 # A misspelt setting would have no effect: a limit that does not limit.
 warn_of_unknown_settings() {
     # shellcheck disable=SC2086,SC2116
-    known=" $(echo $settings $limits $other_variables) "
+    known=" $(echo $settings $other_variables) "
     for variable in $(env | sed -n 's/^\(CHAT_[A-Za-z0-9_]*\)=.*/\1/p'); do
         case $known in
         *" $variable "*) ;;
-        *) complain "warning: $variable is no setting, and changes nothing (misspelt? docs/operations.md has all)" ;;
+        *) complain "warning: $variable is no setting, and changes nothing (misspelt? docs/settings.md has all)" ;;
         esac
     done
 }
@@ -100,7 +98,7 @@ daemon() {
     shift
     # An invalid setting must not prevent a running daemon from being stopped.
     unset_settings=env
-    for variable in CHAT_TRUSTED $settings $limits; do
+    for variable in $settings; do
         unset_settings="$unset_settings -u $variable"
     done
     if [ -x "$bin_dir/$program" ]; then

@@ -64,6 +64,10 @@ impl Daemon for FrontEnd {
          scripts/start starts both",
     ));
 
+    fn programs() -> Vec<clap::Command> {
+        chat_settings::programs()
+    }
+
     fn process(&self) -> &ProcessOptions {
         &self.settings.process
     }

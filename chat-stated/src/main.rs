@@ -54,6 +54,10 @@ impl Daemon for StateDaemon {
         Some(command.run(&self.settings))
     }
 
+    fn programs() -> Vec<clap::Command> {
+        chat_settings::programs()
+    }
+
     fn process(&self) -> &ProcessOptions {
         &self.settings.process
     }

@@ -5,6 +5,9 @@ use std::process::Command;
 
 use crate::checkout::bin_dir;
 
+/// The largest indent of a line that begins a flag.
+const MAX_FLAG_INDENT: usize = 6;
+
 /// A flag, or an argument, of a program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setting {
@@ -41,8 +44,10 @@ pub(crate) fn text(program: &str, commands: &[&str]) -> String {
 pub(crate) fn settings(program: &str) -> BTreeMap<String, Setting> {
     let mut settings: Vec<(Setting, String)> = Vec::new();
     for line in text(program, &[]).lines() {
+        let indent = line.len() - line.trim_start().len();
         let line = line.trim();
-        if let Some(flag) = flag_at_start(line) {
+        // What is indented more is a text, which may begin with the name of another flag.
+        if let Some(flag) = flag_at_start(line).filter(|_| indent <= MAX_FLAG_INDENT) {
             let flag = flag.to_owned();
             let setting = Setting {
                 flag,

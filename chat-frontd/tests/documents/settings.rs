@@ -1,7 +1,7 @@
-//! Names and defaults of all settings: the programs' `--help`, docs/operations.md, docs/client.md, the scripts.
+//! Names and defaults of all settings: the programs' `--help`, docs/settings.md, docs/chatserv.toml,
+//! docs/operations.md, docs/client.md, the scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread::available_parallelism;
 
 use crate::checkout::{page, pages, read, words};
 use crate::expect_none;
@@ -9,7 +9,8 @@ use crate::help::{self, Setting};
 use crate::page::spans;
 
 const DAEMONS: [&str; 2] = ["chat-stated", "chat-frontd"];
-const OPERATIONS: &str = "docs/operations.md";
+/// Where the settings are, and where the flags that are no settings.
+const PAGES: [&str; 2] = ["docs/settings.md", "docs/operations.md"];
 
 /// Not settings of a daemon that somebody would look up: they do something, and stop.
 const ACTIONS: [&str; 6] = [
@@ -21,35 +22,35 @@ const ACTIONS: [&str; 6] = [
     "--version",
 ];
 
-/// What docs/operations.md says of a setting in a row of its tables.
+/// What the pages say of a setting in a row of their tables.
 struct Row {
     place: String,
     programs: String,
     default: String,
 }
 
-/// Rows of the tables of settings by each name that their first cell has.
+/// Rows of the tables of settings by each variable and flag in them.
 fn rows() -> BTreeMap<String, Row> {
-    let page = page(OPERATIONS);
     let mut rows = BTreeMap::new();
-    for (line, cells) in page.rows() {
-        // Variable, flag, program, default, meaning.
-        let [variable, flag, programs, default, _] = cells[..] else {
-            continue;
-        };
-        for name in spans(variable).into_iter().chain(spans(flag)) {
-            let name = name.split(' ').next().unwrap_or(name).to_owned();
-            let row = Row {
-                place: format!("{OPERATIONS}:{}", line.number),
-                programs: programs.to_owned(),
-                default: default.to_owned(),
+    for path in PAGES {
+        for (line, cells) in page(path).rows() {
+            let [variable, flag, programs, default] = match cells[..] {
+                [_, variable, flag, programs, default, _] => [variable, flag, programs, default],
+                // A flag that is no setting has no key.
+                [variable, flag, programs, default, _] => [variable, flag, programs, default],
+                _ => continue,
             };
-            let before = rows.insert(name.clone(), row);
-            assert!(
-                before.is_none(),
-                "{OPERATIONS}:{}: {name} has another row",
-                line.number
-            );
+            let place = format!("{path}:{}", line.number);
+            for name in spans(variable).into_iter().chain(spans(flag)) {
+                let name = name.split(' ').next().unwrap_or(name).to_owned();
+                let row = Row {
+                    place: place.clone(),
+                    programs: programs.to_owned(),
+                    default: default.to_owned(),
+                };
+                let before = rows.insert(name.clone(), row);
+                assert!(before.is_none(), "{place}: {name} has another row");
+            }
         }
     }
     rows
@@ -70,7 +71,7 @@ fn daemon_settings() -> BTreeMap<String, (Setting, Vec<&'static str>)> {
 }
 
 #[test]
-fn operations_names_every_setting_with_its_default() {
+fn pages_name_every_setting_with_its_default() {
     let rows = rows();
     let mut complaints = Vec::new();
     for (flag, (setting, programs)) in daemon_settings() {
@@ -78,7 +79,7 @@ fn operations_names_every_setting_with_its_default() {
             continue;
         }
         let Some(row) = rows.get(&flag) else {
-            complaints.push(format!("{OPERATIONS}: no table has {flag}"));
+            complaints.push(format!("{PAGES:?}: no table has {flag}"));
             continue;
         };
         if let Some(variable) = &setting.variable
@@ -109,10 +110,6 @@ fn is_same_default(document: &str, help: Option<&str>) -> bool {
     let Some(help) = help.map(plain) else {
         return !document.starts_with(|first: char| first.is_ascii_digit());
     };
-    let cores = available_parallelism().map_or(1, usize::from).to_string();
-    if document == "the number of cores" {
-        return help == cores;
-    }
     // A text about a default may be worded in another way than here.
     let is_text = help.contains(' ') && !help.starts_with(|first: char| first.is_ascii_digit());
     let begin = |text: &str| text.split([';', ' ']).next().unwrap_or_default().to_owned();
@@ -143,6 +140,22 @@ fn plain(text: &str) -> String {
             format!("{}{rest}", number * 1024 * 1024)
         }
         _ => plain,
+    }
+}
+
+/// `cargo run -p chat-settings --example pages` writes both pages.
+#[test]
+fn pages_of_settings_are_those_of_code() {
+    let pages = [
+        ("docs/chatserv.toml", chat_settings::example::example()),
+        ("docs/settings.md", chat_settings::manual::manual()),
+    ];
+    for (path, text) in pages {
+        assert_eq!(
+            read(path),
+            text,
+            "{path}: cargo run -p chat-settings --example pages"
+        );
     }
 }
 
@@ -183,18 +196,37 @@ fn client_page_names_every_setting() {
     expect_none(&complaints);
 }
 
-/// Every variable that a program reads is known to the scripts, which warn of any other.
+/// Every variable that a program reads is known to the scripts, which warn of any other. They keep the settings from
+/// the commands that need none.
 #[test]
 fn scripts_know_every_variable() {
-    let known = read("scripts/environment.sh");
-    let known: BTreeSet<&str> = known.split(|letter: char| !is_name(letter)).collect();
     let all = [DAEMONS[0], DAEMONS[1], "chat-client"];
     let variables = all
         .iter()
         .flat_map(|program| help::settings(program).into_values());
+    let script = read("scripts/environment.sh");
+    let others = words_of(&script, "other_variables");
+    let settings = words_of(&script, "settings");
+    let known = |name: &String| settings.contains(&**name) || others.contains(&**name);
     let unknown = variables.filter_map(|setting| setting.variable);
-    let unknown: Vec<String> = unknown.filter(|name| !known.contains(&**name)).collect();
+    let unknown: Vec<String> = unknown.filter(|name| !known(name)).collect();
     expect_none(&unknown);
+    let tree = chat_settings::tree();
+    let variables = tree.settings().iter().filter_map(|it| it.variable());
+    let variables: BTreeSet<String> = variables.filter(|name| name != "CHAT_RUN_DIR").collect();
+    let settings: BTreeSet<String> = settings.into_iter().map(str::to_owned).collect();
+    assert_eq!(settings, variables);
+}
+
+/// The words of a list in a script.
+fn words_of<'a>(script: &'a str, list: &str) -> BTreeSet<&'a str> {
+    let begin = format!("\n{list}='");
+    let (_, rest) = script.split_once(&begin).unwrap();
+    rest.split('\'')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect()
 }
 
 /// Every variable that a document names is one.

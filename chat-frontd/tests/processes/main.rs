@@ -30,6 +30,8 @@ mod sandbox;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod settings_file;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod system_limits;

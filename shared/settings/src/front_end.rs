@@ -30,8 +30,11 @@ pub struct FrontEndSettings {
     pub process: ProcessOptions,
 
     /// Addresses for clients without TLS: HOST:PORT or [IPV6]:PORT, repeated or separated by commas; or `none`
+    ///
+    /// `0.0.0.0:4119,[::]:4119` listens everywhere. Without TLS, on anything but loopback, the status warns.
     #[arg(
         long,
+        help_heading = "[network]",
         value_name = "ADDR",
         env = "CHAT_LISTEN",
         default_value = "127.0.0.1:4119",
@@ -42,6 +45,7 @@ pub struct FrontEndSettings {
     /// Addresses for clients with TLS, in the same form; requires --tls-cert and --tls-key
     #[arg(
         long,
+        help_heading = "[network]",
         value_name = "ADDR",
         env = "CHAT_LISTEN_TLS",
         value_delimiter = ','
@@ -49,16 +53,31 @@ pub struct FrontEndSettings {
     pub listen_tls: Vec<ListenAddress>,
 
     /// PEM file with the server's certificate, followed by the intermediate certificates; re-read on SIGHUP
-    #[arg(long, value_name = "FILE", env = "CHAT_TLS_CERT")]
+    #[arg(
+        long,
+        help_heading = "[tls]",
+        value_name = "FILE",
+        env = "CHAT_TLS_CERT"
+    )]
     pub tls_cert: Option<PathBuf>,
 
     /// PEM file with the private key of the certificate; re-read on SIGHUP
-    #[arg(long, value_name = "FILE", env = "CHAT_TLS_KEY")]
+    ///
+    /// If the master is root, the file may belong to root with mode 0600.
+    #[arg(
+        long,
+        help_heading = "[tls]",
+        value_name = "FILE",
+        env = "CHAT_TLS_KEY"
+    )]
     pub tls_key: Option<PathBuf>,
 
     /// Maximum concurrent TLS handshakes per worker
+    ///
+    /// If there are more, the oldest is closed after a second.
     #[arg(
         long,
+        help_heading = "[tls]",
         value_name = "COUNT",
         env = "CHAT_MAX_HANDSHAKES",
         default_value_t = 256,
@@ -69,6 +88,7 @@ pub struct FrontEndSettings {
     /// Maximum duration of a TLS handshake, in seconds
     #[arg(
         long,
+        help_heading = "[tls]",
         value_name = "SECONDS",
         env = "CHAT_HANDSHAKE_TIME_OUT",
         default_value_t = 10,
@@ -76,12 +96,14 @@ pub struct FrontEndSettings {
     )]
     pub handshake_time_out: u64,
 
-    /// Number of worker processes, 1 to 64
+    /// Number of worker processes, 1 to 64 [default: the number of cores]
     #[arg(
         long,
+        help_heading = "[process]",
         value_name = "COUNT",
         env = "CHAT_WORKERS",
         default_value_t = cores(),
+        hide_default_value = true,
         value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_WORKERS))
     )]
     pub workers: u32,
@@ -89,6 +111,7 @@ pub struct FrontEndSettings {
     /// Seconds without a line from a client after which it is disconnected
     #[arg(
         long,
+        help_heading = "[clients]",
         value_name = "SECONDS",
         env = "TIME_OUT",
         default_value_t = 1800,
@@ -97,8 +120,11 @@ pub struct FrontEndSettings {
     pub time_out: u64,
 
     /// Maximum length of a client's line in bytes, including the line end
+    ///
+    /// 64 to 65,536.
     #[arg(
         long,
+        help_heading = "[clients]",
         value_name = "BYTES",
         env = "CHAT_MAX_LINE_BYTES",
         default_value_t = DEFAULT_MAX_LINE_BYTES,
@@ -107,8 +133,11 @@ pub struct FrontEndSettings {
     pub max_line_bytes: usize,
 
     /// Maximum concurrent clients per worker; lower if the limit of descriptors is too low
+    ///
+    /// A full worker leaves a client to the others for 200 ms, then answers `error:busy:`.
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_MAX_CLIENTS",
         default_value_t = 18_000,
@@ -119,6 +148,7 @@ pub struct FrontEndSettings {
     /// Maximum unread output of a client in bytes; above it, no further lines of the client are read
     #[arg(
         long,
+        help_heading = "[clients]",
         value_name = "BYTES",
         env = "CHAT_MAX_UNREAD_BYTES",
         default_value_t = 262_144,
@@ -130,6 +160,7 @@ pub struct FrontEndSettings {
     /// [default: 512 MiB, but at most an eighth of the available memory for all workers together]
     #[arg(
         long,
+        help_heading = "[clients]",
         value_name = "BYTES",
         env = "CHAT_MAX_BUFFER_BYTES",
         value_parser = RangedU64ValueParser::<usize>::new().range(MIN_BUFFER_BYTES as u64..=1 << 40)
@@ -137,8 +168,11 @@ pub struct FrontEndSettings {
     pub max_buffer_bytes: Option<usize>,
 
     /// Maximum number of recipients of one message
+    ///
+    /// More than a line of 8,192 bytes holds.
     #[arg(
         long,
+        help_heading = "[clients]",
         value_name = "COUNT",
         env = "CHAT_MAX_RECIPIENTS",
         default_value_t = 4_096,
@@ -147,12 +181,23 @@ pub struct FrontEndSettings {
     pub max_recipients: usize,
 
     /// Addresses and networks, separated by commas, that are exempt from limits by source and time; or `none`
-    #[arg(long, value_name = "NETWORKS", env = "CHAT_TRUSTED", default_value = Networks::LOOPBACK)]
+    ///
+    /// Empty, or `none`: nobody.
+    #[arg(
+        long,
+        help_heading = "[network]",
+        value_name = "NETWORKS",
+        env = "CHAT_TRUSTED",
+        default_value = Networks::LOOPBACK
+    )]
     pub trusted: Networks,
 
     /// Maximum duration of a login in seconds, from the connection to `welcome`
+    ///
+    /// With TLS the time begins at the end of the handshake. Registration is included. Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[logins]",
         value_name = "SECONDS",
         env = "CHAT_LOGIN_TIME_OUT",
         default_value_t = 120,
@@ -161,8 +206,11 @@ pub struct FrontEndSettings {
     pub login_time_out: u64,
 
     /// Maximum lines per second and client; excess lines are delayed
+    ///
+    /// Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[clients]",
         value_name = "COUNT",
         env = "CHAT_LINES_PER_SECOND",
         default_value_t = 100,
@@ -171,8 +219,12 @@ pub struct FrontEndSettings {
     pub lines_per_second: u32,
 
     /// Lines a client may send in a burst before --lines-per-second applies
+    ///
+    /// Bytes are limited too: as many as so many lines of --max-line-bytes. What comes faster stays unread for a while.
+    /// Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[clients]",
         value_name = "COUNT",
         env = "CHAT_LINE_BURST",
         default_value_t = 500,
@@ -182,8 +234,11 @@ pub struct FrontEndSettings {
 
     /// Maximum connections accepted per second, per worker and listener; excess connections stay in the kernel's
     /// backlog
+    ///
+    /// Trusted sources do not count, but wait behind the others at the same listener.
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_CONNECTIONS_PER_SECOND",
         default_value_t = 5_000,
@@ -194,6 +249,7 @@ pub struct FrontEndSettings {
     /// Connections accepted in a burst, per worker and listener, before --connections-per-second applies
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_CONNECTION_BURST",
         default_value_t = 20_000,
@@ -202,8 +258,11 @@ pub struct FrontEndSettings {
     pub connection_burst: u32,
 
     /// Maximum connections per second, per worker and source; excess connections are refused
+    ///
+    /// Balancers are exempt, their clients are not. Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_SOURCE_CONNECTIONS_PER_SECOND",
         default_value_t = 100,
@@ -212,8 +271,12 @@ pub struct FrontEndSettings {
     pub source_connections_per_second: u32,
 
     /// Connections from a source in a burst, per worker, before --source-connections-per-second applies
+    ///
+    /// Refused connections get `error:busy:` and are closed (with TLS: closed). Four refused ones count as one at the
+    /// listener. A worker remembers 16,384 sources, and does not limit others. Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_SOURCE_CONNECTION_BURST",
         default_value_t = 1_000,
@@ -224,6 +287,7 @@ pub struct FrontEndSettings {
     /// Load balancers, as addresses and networks separated by commas, that send a PROXY header (version 2)
     #[arg(
         long,
+        help_heading = "[network]",
         value_name = "NETWORKS",
         env = "CHAT_PROXY_FROM",
         default_value = "none"
@@ -233,6 +297,7 @@ pub struct FrontEndSettings {
     /// Seconds within which the PROXY header must arrive
     #[arg(
         long,
+        help_heading = "[network]",
         value_name = "SECONDS",
         env = "CHAT_PROXY_TIME_OUT",
         default_value_t = 5,

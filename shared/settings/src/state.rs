@@ -28,6 +28,7 @@ pub struct StateSettings {
     /// Seconds that a user is blocked from an address after three wrong passwords
     #[arg(
         long,
+        help_heading = "[logins]",
         value_name = "SECONDS",
         env = "BLOCK_TIME",
         default_value_t = 60,
@@ -36,17 +37,32 @@ pub struct StateSettings {
     pub block_time: u64,
 
     /// Maximum number of accounts [default: 10000000, but at most one per 4 KiB of available memory]
-    #[arg(long, value_name = "COUNT", env = "CHAT_MAX_ACCOUNTS")]
+    #[arg(
+        long,
+        help_heading = "[accounts]",
+        value_name = "COUNT",
+        env = "CHAT_MAX_ACCOUNTS"
+    )]
     pub max_accounts: Option<u32>,
 
     /// Budget of all waiting messages in bytes: 256 for each message, 12 for each recipient, and the texts [default: a
     /// quarter of the available memory]
-    #[arg(long, value_name = "BYTES", env = "CHAT_WAITING_BYTES")]
+    ///
+    /// docs/operations.md, "Memory", says more.
+    #[arg(
+        long,
+        help_heading = "[messages]",
+        value_name = "BYTES",
+        env = "CHAT_WAITING_BYTES"
+    )]
     pub waiting_bytes: Option<u64>,
 
     /// Percentage of the free part of this budget that the messages of one sender may use
+    ///
+    /// Up to 10,000.
     #[arg(
         long,
+        help_heading = "[messages]",
         value_name = "PERCENT",
         env = "CHAT_SENDER_WAITING_PERCENT",
         default_value_t = 10,
@@ -57,6 +73,7 @@ pub struct StateSettings {
     /// Maximum messages waiting for one user, without broadcasts
     #[arg(
         long,
+        help_heading = "[messages]",
         value_name = "COUNT",
         env = "CHAT_QUEUE_MESSAGES",
         default_value_t = 100_000
@@ -64,12 +81,19 @@ pub struct StateSettings {
     pub queue_messages: u32,
 
     /// Maximum bytes of text waiting for one user, without broadcasts
-    #[arg(long, value_name = "BYTES", env = "CHAT_QUEUE_BYTES", default_value_t = 64 * 1024 * 1024)]
+    #[arg(
+        long,
+        help_heading = "[messages]",
+        value_name = "BYTES",
+        env = "CHAT_QUEUE_BYTES",
+        default_value_t = 64 * 1024 * 1024
+    )]
     pub queue_bytes: u64,
 
     /// Percentage of a user's queue that one sender may fill
     #[arg(
         long,
+        help_heading = "[messages]",
         value_name = "PERCENT",
         env = "CHAT_SENDER_SHARE_PERCENT",
         default_value_t = 50,
@@ -80,6 +104,7 @@ pub struct StateSettings {
     /// Maximum number of waiting broadcasts
     #[arg(
         long,
+        help_heading = "[messages]",
         value_name = "COUNT",
         env = "CHAT_BROADCAST_MESSAGES",
         default_value_t = 100_000
@@ -89,6 +114,7 @@ pub struct StateSettings {
     /// Maximum bytes of text of waiting broadcasts
     #[arg(
         long,
+        help_heading = "[messages]",
         value_name = "BYTES",
         env = "CHAT_BROADCAST_BYTES",
         default_value_t = 64 * 1024 * 1024
@@ -98,6 +124,7 @@ pub struct StateSettings {
     /// Maximum broadcasts per minute and sender
     #[arg(
         long,
+        help_heading = "[messages]",
         value_name = "COUNT",
         env = "CHAT_BROADCASTS_PER_MINUTE",
         default_value_t = 60_000
@@ -105,12 +132,21 @@ pub struct StateSettings {
     pub broadcasts_per_minute: u32,
 
     /// Addresses and networks, separated by commas, that are exempt from limits by source; or `none`
-    #[arg(long, value_name = "NETWORKS", env = "CHAT_TRUSTED", default_value = Networks::LOOPBACK)]
+    ///
+    /// Empty, or `none`: nobody.
+    #[arg(
+        long,
+        help_heading = "[network]",
+        value_name = "NETWORKS",
+        env = "CHAT_TRUSTED",
+        default_value = Networks::LOOPBACK
+    )]
     pub trusted: Networks,
 
     /// Maximum connections in total
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_MAX_CONNECTIONS",
         default_value_t = 100_000
@@ -118,8 +154,11 @@ pub struct StateSettings {
     pub max_connections: usize,
 
     /// Maximum connections from one address
+    ///
+    /// Silent connections count too. Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_MAX_ADDRESS_CONNECTIONS",
         default_value_t = 100
@@ -127,8 +166,11 @@ pub struct StateSettings {
     pub max_address_connections: u32,
 
     /// Maximum connections from one IPv6 /64
+    ///
+    /// Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_MAX_NETWORK_CONNECTIONS",
         default_value_t = 200
@@ -138,6 +180,7 @@ pub struct StateSettings {
     /// Maximum unauthenticated connections in total
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_MAX_UNAUTHENTICATED",
         default_value_t = 50_000
@@ -145,8 +188,11 @@ pub struct StateSettings {
     pub max_unauthenticated: usize,
 
     /// Maximum unauthenticated connections from one source (an IPv4 address or an IPv6 /64)
+    ///
+    /// Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[connections]",
         value_name = "COUNT",
         env = "CHAT_MAX_SOURCE_UNAUTHENTICATED",
         default_value_t = 30
@@ -154,8 +200,12 @@ pub struct StateSettings {
     pub max_source_unauthenticated: u32,
 
     /// Maximum wrong passwords per minute from one source, for all users together
+    ///
+    /// Right passwords do not count. The source is throttled, the users are not: they log in from elsewhere. Trusted
+    /// sources are exempt.
     #[arg(
         long,
+        help_heading = "[logins]",
         value_name = "COUNT",
         env = "CHAT_LOGINS_PER_MINUTE",
         default_value_t = 30,
@@ -164,8 +214,11 @@ pub struct StateSettings {
     pub logins_per_minute: u32,
 
     /// Wrong passwords from one source in a burst before --logins-per-minute applies
+    ///
+    /// Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[logins]",
         value_name = "COUNT",
         env = "CHAT_LOGIN_BURST",
         default_value_t = 60,
@@ -174,8 +227,11 @@ pub struct StateSettings {
     pub login_burst: u32,
 
     /// Maximum registrations per hour from one source
+    ///
+    /// Trusted sources are exempt.
     #[arg(
         long,
+        help_heading = "[accounts]",
         value_name = "COUNT",
         env = "CHAT_REGISTRATIONS_PER_HOUR",
         default_value_t = 20,
@@ -184,8 +240,11 @@ pub struct StateSettings {
     pub registrations_per_hour: u32,
 
     /// Memory for the hash of a new password, in KiB (argon2id)
+    ///
+    /// 8 KiB to 1 GiB. If the cost is raised, each account gets a stronger line at its next login.
     #[arg(
         long,
+        help_heading = "[accounts]",
         value_name = "KIB",
         env = "CHAT_ARGON2_MEMORY_KIB",
         default_value_t = 19_456,
@@ -194,8 +253,11 @@ pub struct StateSettings {
     pub argon2_memory_kib: u32,
 
     /// Number of passes over that memory (argon2id)
+    ///
+    /// 1 to 100. Passes times memory are at most 4 GiB.
     #[arg(
         long,
+        help_heading = "[accounts]",
         value_name = "COUNT",
         env = "CHAT_ARGON2_ITERATIONS",
         default_value_t = 2,
@@ -204,8 +266,11 @@ pub struct StateSettings {
     pub argon2_iterations: u32,
 
     /// Number of lanes of that memory (argon2id)
+    ///
+    /// 1 to 16.
     #[arg(
         long,
+        help_heading = "[accounts]",
         value_name = "COUNT",
         env = "CHAT_ARGON2_LANES",
         default_value_t = 1,
@@ -220,6 +285,7 @@ pub struct StateSettings {
     /// Number of journal entries after which a checkpoint is taken
     #[arg(
         long,
+        help_heading = "[storage]",
         value_name = "COUNT",
         default_value_t = 200_000,
         value_parser = RangedU64ValueParser::<u64>::new().range(1..)
@@ -228,12 +294,18 @@ pub struct StateSettings {
 
     /// Maximum bytes of text of waiting messages in memory; the other texts are read from the disk [default: 64 MiB,
     /// but at most a sixteenth of the available memory]
-    #[arg(long, value_name = "BYTES", env = "CHAT_RESIDENT_TEXT_BYTES")]
-    pub resident_text_bytes: Option<u64>,
-
-    /// Disk space held in reserve, in bytes, so that logins, logouts and reading work when the disk is full
     #[arg(
         long,
+        help_heading = "[storage]",
+        value_name = "BYTES",
+        env = "CHAT_RESIDENT_TEXT_BYTES"
+    )]
+    pub resident_text_bytes: Option<u64>,
+
+    /// Disk space held in reserve, in MiB, so that logins, logouts and reading work when the disk is full
+    #[arg(
+        long,
+        help_heading = "[storage]",
         value_name = "MIB",
         default_value_t = 32,
         value_parser = RangedU64ValueParser::<u64>::new().range(1..=1024 * 1024)

@@ -4,6 +4,7 @@
 mod child;
 mod commands;
 mod parent;
+mod settings;
 
 use std::ffi::CString;
 use std::io::Write;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Command, Parser};
 use nix::sys::stat::{Mode, umask};
 
 use crate::control::operator::{self, Health};
@@ -24,10 +25,10 @@ use crate::limits::system_limits::{self, SystemLimits};
 use crate::logs::output::{self, Remarks};
 use crate::process::{inherited_fd, signals};
 use crate::sandbox::{ChildUser, Sandbox, Users};
-use crate::settings::command_line;
 use crate::settings::process_options::{ProcessOptions, Role};
 use crate::supervisor::ChangeOwnership;
 use crate::supervisor::child_configuration::ChildConfiguration;
+use settings::Loaded;
 
 /// The exit status of `--status` if the state of the daemon is unknown, as for service scripts.
 const STATUS_UNKNOWN: u8 = 4;
@@ -42,6 +43,9 @@ pub trait Daemon: Parser {
     const CHILD_USER: ChildUser;
     /// The least memory with which a child can work.
     const LEAST_MEMORY_BYTES: u64;
+
+    /// All programs that have settings. The settings file holds those of all of them, so each has to know them.
+    fn programs() -> Vec<Command>;
 
     /// How long `--detach` waits for the daemon to serve, and advice for when that is too short. Without it, there is
     /// no limit.
@@ -134,8 +138,8 @@ pub fn main<D: Daemon>() -> ExitCode {
         return ExitCode::FAILURE;
     }
     name_process(D::NAME);
-    let mut daemon: D = match command_line::parse() {
-        Ok(daemon) => daemon,
+    let Loaded { mut daemon, file } = match settings::load::<D>() {
+        Ok(loaded) => loaded,
         Err(done) => return done,
     };
     // All files that the daemons write are for their own user alone.
@@ -153,8 +157,8 @@ pub fn main<D: Daemon>() -> ExitCode {
     };
     let result = match role {
         Role::Child => return child::run(daemon),
-        Role::Detached => return parent::run_detached(&daemon, started_in),
-        Role::Foreground => return parent::run_in_foreground(&daemon),
+        Role::Detached => return parent::run_detached(&daemon, file, started_in),
+        Role::Foreground => return parent::run_in_foreground(&daemon, file),
         _ => run_command(&daemon, role),
     };
     match result {

@@ -22,6 +22,7 @@ use crate::process::{detach, inherited_fd};
 use crate::sandbox::{
     SandboxMode, SandboxOptions, Separation, Users, forbid_core_dumps, make_passable,
 };
+use crate::settings::settings_file::SettingsFile;
 use crate::supervisor::child_reports::{report_failure, report_ready};
 use crate::supervisor::{ChildStarter, SharedSockets, Signals, Supervisor};
 
@@ -29,12 +30,20 @@ use crate::supervisor::{ChildStarter, SharedSockets, Signals, Supervisor};
 const ORPHAN_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs the daemon in the foreground until it is told to end.
-pub(super) fn run_in_foreground<D: Daemon>(daemon: &D) -> ExitCode {
-    exit_code(supervise(daemon, None, Box::new(|| ())), D::NAME, None)
+pub(super) fn run_in_foreground<D: Daemon>(daemon: &D, file: Option<SettingsFile>) -> ExitCode {
+    exit_code(
+        supervise(daemon, file, None, Box::new(|| ())),
+        D::NAME,
+        None,
+    )
 }
 
 /// Runs the daemon in the background, and reports to the process that started it once it serves.
-pub(super) fn run_detached<D: Daemon>(daemon: &D, started_in: Option<PathBuf>) -> ExitCode {
+pub(super) fn run_detached<D: Daemon>(
+    daemon: &D,
+    file: Option<SettingsFile>,
+    started_in: Option<PathBuf>,
+) -> ExitCode {
     let link = match inherited_fd::take(inherited_fd::LINK_FD) {
         Ok(link) => UnixStream::from(link),
         Err(error) => {
@@ -53,7 +62,7 @@ pub(super) fn run_detached<D: Daemon>(daemon: &D, started_in: Option<PathBuf>) -
                 log::debug!("the process that started this one no longer waits: {error}");
             }
         };
-        supervise(daemon, started_in, Box::new(on_ready))
+        supervise(daemon, file, started_in, Box::new(on_ready))
     })();
     exit_code(result, D::NAME, Some(&link))
 }
@@ -87,6 +96,7 @@ pub(super) fn exit_code(
 /// Is the daemon until it is told to end.
 fn supervise<D: Daemon>(
     daemon: &D,
+    file: Option<SettingsFile>,
     started_in: Option<PathBuf>,
     on_ready: Box<dyn FnOnce()>,
 ) -> anyhow::Result<()> {
@@ -97,6 +107,9 @@ fn supervise<D: Daemon>(
         && let Err(error) = forbid_core_dumps()
     {
         log::warn!("core dumps cannot be forbidden: {error}");
+    }
+    if let Some(file) = &file {
+        log::info!("settings file: {}", file.path().display());
     }
     let run_dir = run_dir(daemon);
     run_dir.create()?;
@@ -122,6 +135,7 @@ fn supervise<D: Daemon>(
         children_lock,
         listeners: SharedSockets::new(listening.sockets),
         started_in,
+        settings_file: file.as_ref().map(SettingsFile::for_child),
         change_ownership: users.and_then(|users| daemon.change_ownership(users)),
     };
     let supervisor = Supervisor::new(

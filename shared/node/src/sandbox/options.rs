@@ -20,8 +20,12 @@ pub enum SandboxMode {
 #[derive(Args, Clone, Debug)]
 pub struct SandboxOptions {
     /// Sandbox of the children
+    ///
+    /// `require` starts only with the complete sandbox; `best-effort` uses what the kernel supports, and logs the rest;
+    /// `off` is for debugging. docs/security.md says what children drop.
     #[arg(
         long,
+        help_heading = "[process]",
         value_name = "MODE",
         env = "CHAT_SANDBOX",
         value_enum,
@@ -30,8 +34,11 @@ pub struct SandboxOptions {
     pub sandbox: SandboxMode,
 
     /// User of the state process if started as root: a name or a number, optionally followed by :GROUP
+    ///
+    /// Neither root nor nobody. Both daemons must have the same value.
     #[arg(
         long,
+        help_heading = "[process]",
         value_name = "USER",
         env = "CHAT_STATE_USER",
         default_value = "64190"
@@ -39,8 +46,11 @@ pub struct SandboxOptions {
     pub state_user: UserSpec,
 
     /// User of the workers if started as root: a name or a number, optionally followed by :GROUP
+    ///
+    /// Neither root nor nobody. Both daemons must have the same value.
     #[arg(
         long,
+        help_heading = "[process]",
         value_name = "USER",
         env = "CHAT_WORKER_USER",
         default_value = "64191"

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Arg, Command, Error, Parser};
+use clap::{Arg, ArgMatches, Command, Error, Parser};
 
 use super::environment::unset_empty_variables;
 use crate::logs::output;
@@ -16,15 +16,27 @@ pub const WRONG_USAGE: u8 = 2;
 /// Parses the flags of program `P`. Empty variables count as unset and are removed, so call this before any thread is
 /// started. Errors and help texts are printed here; the returned exit status tells them apart.
 pub fn parse<P: Parser>() -> Result<P, ExitCode> {
-    unset_empty_variables();
-    let arguments: Vec<OsString> = env::args_os().collect();
-    parse_from(&arguments).map_err(|error| print(&error, P::command(), &arguments))
+    parse_with(|command| command).map(|(program, _)| program)
 }
 
-fn parse_from<P: Parser>(arguments: &[OsString]) -> Result<P, Error> {
-    let mut command = P::command();
-    let mut matches = command.try_get_matches_from_mut(arguments)?;
-    P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+/// Like [`parse`], by a changed command of the program. Also returns where the values come from.
+pub(crate) fn parse_with<P: Parser>(
+    change: impl FnOnce(Command) -> Command,
+) -> Result<(P, ArgMatches), ExitCode> {
+    // A command has the values of variables as soon as it is made.
+    unset_empty_variables();
+    let arguments: Vec<OsString> = env::args_os().collect();
+    try_parse(change(P::command()), &arguments)
+        .map_err(|error| print(&error, P::command(), &arguments))
+}
+
+fn try_parse<P: Parser>(
+    mut command: Command,
+    arguments: &[OsString],
+) -> Result<(P, ArgMatches), Error> {
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    let program = P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((program, matches))
 }
 
 fn print(error: &Error, command: Command, arguments: &[OsString]) -> ExitCode {

@@ -1,5 +1,8 @@
-//! Settings of a program, from its command line and from environment variables, and the flags that both daemons share.
+//! Settings of a program, from its command line, environment variables and the settings file, and the flags that both
+//! daemons share.
 
 pub mod command_line;
 mod environment;
 pub mod process_options;
+pub mod settings_file;
+pub mod tree;

@@ -14,8 +14,12 @@ use crate::sandbox::SandboxOptions;
 #[derive(Args, Clone, Debug)]
 pub struct ProcessOptions {
     /// Directory of the pid files, the socket, the logs, the state and the account file
+    ///
+    /// Everything that the server keeps is in it. The scripts use `run` in the checkout, the programs `run` where they
+    /// are started. Only a settings file that --config or CHAT_CONFIG names can set it.
     #[arg(
         long,
+        help_heading = "[process]",
         value_name = "DIR",
         env = "CHAT_RUN_DIR",
         default_value = "run",
@@ -23,13 +27,25 @@ pub struct ProcessOptions {
     )]
     pub run_dir: PathBuf,
 
+    /// Settings file, in TOML; a missing one is an error [default: DIR/chatserv.toml, if it is there]
+    #[arg(long, value_name = "FILE", env = "CHAT_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+
     /// Lowest level that is logged: off, error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", env = "CHAT_LOG", default_value = "info", value_parser = log_level)]
+    #[arg(
+        long,
+        help_heading = "[process]",
+        value_name = "LEVEL",
+        env = "CHAT_LOG",
+        default_value = "info",
+        value_parser = log_level
+    )]
     pub log_level: LevelFilter,
 
     /// Format of log lines: text for people, json for programs
     #[arg(
         long,
+        help_heading = "[process]",
         value_name = "FORMAT",
         env = "CHAT_LOG_FORMAT",
         default_value = "text"
@@ -40,9 +56,11 @@ pub struct ProcessOptions {
     #[command(flatten)]
     pub sandbox: SandboxOptions,
 
-    /// Refuse a run directory, account file or state with insecure permissions, instead of correcting them
+    /// Refuse a run directory, settings file, account file or state with insecure permissions, instead of correcting
+    /// them
     #[arg(
         long,
+        help_heading = "[process]",
         env = "CHAT_STRICT_PERMISSIONS",
         action = ArgAction::SetTrue,
         value_parser = FalseyValueParser::new()

@@ -46,6 +46,7 @@ use publication::Publication;
 use reloads::Reloads;
 pub use shared_sockets::SharedSockets;
 pub use signals::Signals;
+pub(crate) use spawn::SETTINGS_OF_PARENT;
 pub use spawn::{ChangeOwnership, ChildStarter, Inheritance, own_binary};
 
 /// A parent and its children.

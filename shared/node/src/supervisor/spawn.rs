@@ -49,6 +49,10 @@ pub fn own_binary(
     Ok(command)
 }
 
+/// The variable in which a parent gives its children the settings file, as
+/// [`SettingsFile::for_child`](crate::settings::settings_file::SettingsFile::for_child) writes it.
+pub(crate) const SETTINGS_OF_PARENT: &str = "CHATSERV_SETTINGS_OF_PARENT";
+
 /// Gives the children's user the files it needs. Repeated, because others may have replaced the files.
 pub type ChangeOwnership = Box<dyn Fn() -> Result<(), OwnershipError>>;
 
@@ -66,6 +70,8 @@ pub struct ChildStarter {
     pub listeners: SharedSockets,
     /// The base of relative paths among this process's arguments, if it is not the working directory.
     pub started_in: Option<PathBuf>,
+    /// The settings file for the children, if there is one. They must not read it themselves: it may have changed.
+    pub settings_file: Option<String>,
     /// Called before each start and reload; nothing if children run as the user of their parent.
     pub change_ownership: Option<ChangeOwnership>,
 }
@@ -109,7 +115,12 @@ impl ChildStarter {
             flag.push(directory);
             flags.push(flag);
         }
-        let child = own_binary(&title, &flags, descriptors)?
+        let mut command = own_binary(&title, &flags, descriptors)?;
+        match &self.settings_file {
+            Some(text) => command.env(SETTINGS_OF_PARENT, text),
+            None => command.env_remove(SETTINGS_OF_PARENT),
+        };
+        let child = command
             // In a process group of its own: Ctrl-C in the foreground only reaches the parent, which then stops the
             // children in order.
             .process_group(0)

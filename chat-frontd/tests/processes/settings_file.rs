@@ -1,0 +1,157 @@
+//! The settings file: what it decides, who refuses it, and who can do without it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use crate::installation::{FRONTD, Installation, STATED, Said, kill, repository, wait_until};
+
+/// An installation with this file in its run directory.
+fn with_file(text: &str) -> Installation {
+    let installation = Installation::new();
+    fs::create_dir(&installation.run_dir).unwrap();
+    write(&installation, text);
+    installation
+}
+
+fn write(installation: &Installation, text: &str) {
+    fs::write(installation.file("chatserv.toml"), text).unwrap();
+}
+
+/// Runs a script without the variables that tests usually set.
+fn script(installation: &Installation, name: &str, variables: &[(&str, &str)]) -> Said {
+    let mut command = installation.command(repository().join("scripts").join(name));
+    command.env_remove("CHAT_WORKERS").env_remove("CHAT_LISTEN");
+    command.envs(variables.iter().copied());
+    installation.run(command)
+}
+
+const THREE_WORKERS: &str = "[process]\nworkers = 3\n\n[network]\nlisten = ['127.0.0.1:0']\n";
+
+#[test]
+fn file_wins_over_default_only() {
+    let installation = with_file(THREE_WORKERS);
+    script(&installation, "start", &[]).expect_status(0);
+    assert_eq!(installation.children(FRONTD).len(), 3);
+    let log = installation.log(FRONTD);
+    assert!(log.contains("/a run/chatserv.toml"), "{log}");
+    script(&installation, "restart", &[("CHAT_WORKERS", "1")]).expect_status(0);
+    assert_eq!(installation.children(FRONTD).len(), 1);
+}
+
+#[test]
+fn misspelt_key_stops_no_server() {
+    let installation = with_file(THREE_WORKERS);
+    script(&installation, "start", &[]).expect_status(0);
+    let processes = installation.all_processes();
+    // Each daemon also checks what only the other one uses.
+    for (wrong, said) in [
+        (
+            "workres = 3",
+            "chatserv.toml:2: process.workres is no setting; did you mean process.workers?\n",
+        ),
+        (
+            "workers = 65",
+            "chatserv.toml:2: process.workers = 65: 65 is not in 1..=64\n",
+        ),
+        (
+            "workers = '3'",
+            "chatserv.toml:2: process.workers must be a whole number, without quotes",
+        ),
+    ] {
+        write(&installation, &format!("[process]\n{wrong}\n"));
+        for program in [STATED, FRONTD] {
+            installation
+                .program(program, &["--check-settings"])
+                .expect_status(2)
+                .expect_err(said);
+        }
+        script(&installation, "restart", &[])
+            .expect_status(1)
+            .expect_err(said)
+            .expect_err("nothing was stopped");
+    }
+    assert_eq!(installation.all_processes(), processes);
+    // An invalid file must not prevent a running server from being looked at and stopped.
+    installation
+        .script("status")
+        .expect_status(0)
+        .expect_err("chat-stated: warning: ");
+    installation.script("stop").expect_status(0);
+    installation.expect_nothing_left(&processes);
+}
+
+#[test]
+fn new_child_has_settings_of_its_parent() {
+    let installation = with_file("[clients]\nmax_line_bytes = 64\n");
+    installation.script("start").expect_status(0);
+    write(&installation, "this is no settings file");
+    let worker = installation.children(FRONTD)[0];
+    kill(worker, Signal::SIGKILL);
+    wait_until("another worker serves", || {
+        let children = installation.children(FRONTD);
+        children.len() == 2 && !children.contains(&worker)
+    });
+    kill(installation.children(STATED)[0], Signal::SIGKILL);
+    assert_eq!(installation.ask(), "register\n");
+    assert_eq!(installation.ask_as(&"x".repeat(100)), "error:length:\n");
+}
+
+#[test]
+fn named_file_must_be_there() {
+    let installation = Installation::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("chat.toml");
+    let shown = file.to_string_lossy().into_owned();
+    let start = |name: &str| script(&installation, name, &[("CHAT_CONFIG", &shown)]);
+    start("start")
+        .expect_status(1)
+        .expect_err("chat.toml: there is none (--config, CHAT_CONFIG)");
+    fs::write(&file, THREE_WORKERS).unwrap();
+    start("start").expect_status(0);
+    assert_eq!(installation.children(FRONTD).len(), 3);
+    // A file that is named is the only one.
+    write(&installation, "[process]\nworkers = 1\n");
+    start("restart").expect_status(0);
+    assert_eq!(installation.children(FRONTD).len(), 3);
+    // It may say where the daemon runs.
+    let text = format!(
+        "[process]\nrun_dir = {:?}\n",
+        installation.run_dir.display()
+    );
+    fs::write(&file, text).unwrap();
+    let mut command = installation.command(crate::installation::bin_dir().join(STATED));
+    command
+        .env_remove("CHAT_RUN_DIR")
+        .args(["--status", "--config", &shown]);
+    installation.run(command).expect_status(0);
+    write(&installation, "[process]\nrun_dir = '/nowhere'\n");
+    installation
+        .program(STATED, &["--check-settings"])
+        .expect_status(2)
+        .expect_err("cannot name another run directory");
+}
+
+#[test]
+fn exposed_settings_file_is_closed_or_refused() {
+    let installation = with_file("");
+    let file = installation.file("chatserv.toml");
+    let set_mode = |mode| fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    let mode_of = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    set_mode(0o666);
+    script(
+        &installation,
+        "start",
+        &[("CHAT_STRICT_PERMISSIONS", "true")],
+    )
+    .expect_status(1)
+    .expect_err("others can write to it (mode 0666)");
+    assert_eq!(mode_of(&file), 0o666);
+    installation
+        .script("start")
+        .expect_status(0)
+        .expect_err("chat-stated: warning: others could write to ");
+    assert_eq!(mode_of(&file), 0o644);
+}
