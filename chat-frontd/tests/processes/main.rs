@@ -30,6 +30,7 @@ mod sandbox;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod service_manager;
 mod settings_file;
 #[cfg(test)]
 mod signals;

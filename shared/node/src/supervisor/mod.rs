@@ -12,6 +12,7 @@ mod lasting_directory;
 mod operators;
 mod publication;
 mod reloads;
+mod service_manager;
 mod shared_sockets;
 mod signals;
 mod spawn;

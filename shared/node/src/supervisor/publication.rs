@@ -1,7 +1,9 @@
-//! Keeps the status file up to date. A failed write, as on a full disk, is retried until it succeeds.
+//! Keeps the status file and the service manager up to date. A failed write of the file, as on a full disk, is retried
+//! until it succeeds.
 
 use std::path::PathBuf;
 
+use super::service_manager::ServiceManager;
 use crate::control::status_file::Status;
 
 /// How long after a failure the write is retried.
@@ -14,6 +16,7 @@ pub(super) struct Publication {
     status: Status,
     /// Set while the file is out of date.
     retry_at_ms: Option<u64>,
+    service_manager: ServiceManager,
 }
 
 impl Publication {
@@ -23,6 +26,7 @@ impl Publication {
             path,
             status,
             retry_at_ms: None,
+            service_manager: ServiceManager::from_environment(),
         }
     }
 
@@ -33,11 +37,18 @@ impl Publication {
 
     /// When to call [`Self::publish`] although nothing has changed.
     pub(super) fn next_due_ms(&self) -> Option<u64> {
-        self.retry_at_ms
+        let alive_at_ms = self.service_manager.next_due_ms();
+        self.retry_at_ms.into_iter().chain(alive_at_ms).min()
     }
 
-    /// Writes the status if it has changed, or if a retry is due.
+    /// Writes the status if it has changed, or if a retry is due. Then reports it to the service manager.
     pub(super) fn publish(&mut self, status: Status, now_ms: u64) {
+        let before = self.status.clone();
+        self.write(status, now_ms);
+        self.service_manager.report(&before, &self.status, now_ms);
+    }
+
+    fn write(&mut self, status: Status, now_ms: u64) {
         let is_due = self.retry_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         if status == self.status && !is_due {
             return;

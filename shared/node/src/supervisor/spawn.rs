@@ -44,6 +44,10 @@ pub fn own_binary(
         .args(flags)
         .args(own_arguments)
         .stdin(Stdio::null())
+        // Only the process that a service manager has started reports to it.
+        .env_remove("NOTIFY_SOCKET")
+        .env_remove("WATCHDOG_USEC")
+        .env_remove("WATCHDOG_PID")
         .fd_mappings(mappings.collect())
         .map_err(io::Error::other)?;
     Ok(command)
