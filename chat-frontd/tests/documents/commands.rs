@@ -120,8 +120,7 @@ fn called(call: &str) -> Option<(String, &str)> {
             || word.starts_with("ExecStart=");
         let word = word.strip_prefix("ExecStart=").unwrap_or(word);
         let last = word.rsplit('/').next().unwrap_or(word);
-        let is_script =
-            word.starts_with("scripts/") && !word.ends_with('/') && !word.contains("fail2ban");
+        let is_script = word.starts_with("scripts/") && !word.ends_with('/');
         if is_script
             && word[8..]
                 .chars()

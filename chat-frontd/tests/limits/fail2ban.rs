@@ -10,11 +10,15 @@ use crate::server::{Server, expect, says, source};
 
 /// Converts the filter like fail2ban: `<ADDR>` is an address.
 fn filter() -> Regex {
-    let path = repository().join("scripts/fail2ban/chatserv.conf");
+    let path = repository().join("packaging/fail2ban/chatserv.conf");
     let text = fs::read_to_string(path).unwrap();
-    let pattern = text.lines().find_map(|l| l.strip_prefix("failregex = "));
+    let value = |name: &str| {
+        let mut values = text.lines().filter_map(|line| line.split_once(" = "));
+        values.find(|(it, _)| *it == name).unwrap().1
+    };
     let address = r"(?P<address>[0-9.]{7,15}|[0-9a-f:]*:[0-9a-f:.]*)";
-    regex(&pattern.unwrap().replace("<ADDR>", address))
+    let pattern = value("failregex").replace("<ADDR>", address);
+    regex(&pattern.replace("%(_journal)s", value("_journal")))
 }
 
 /// Matches bytes, because lines may contain any bytes.

@@ -31,6 +31,7 @@ mod sandbox;
 mod secrets;
 #[cfg(test)]
 mod service_manager;
+#[cfg(test)]
 mod settings_file;
 #[cfg(test)]
 mod signals;

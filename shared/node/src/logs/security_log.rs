@@ -2,8 +2,8 @@
 //!
 //! `security: event=login-failed source=192.0.2.7 user=ann`, fields in this order, values without spaces. A message
 //! that a limit forbids has `queue=bob limit=queue-messages` after these. Programs read these lines
-//! (`scripts/fail2ban/`), so values chosen by untrusted clients are escaped: they cannot look like a field, a line, or
-//! another source. The rate of lines is limited, for each source and in total.
+//! (`packaging/fail2ban/`), so values chosen by untrusted clients are escaped: they cannot look like a field, a line,
+//! or another source. The rate of lines is limited, for each source and in total.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};
