@@ -4,6 +4,8 @@
 //! because bincode is complete but no longer maintained.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
@@ -74,6 +76,17 @@ pub fn decode_items<'de, T: Deserialize<'de>>(
     })
 }
 
+/// Puts what is encoded behind what is in a buffer. The way through `std::io::Write` takes twice the instructions.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Writer for Behind<'_> {
+    #[inline(always)]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
 /// Collects what is to be written to a peer: items gather in frames, frames in one buffer.
 #[derive(Debug, Default)]
 pub struct FrameWriter {
@@ -102,7 +115,7 @@ impl FrameWriter {
             }
         };
         let before = self.buffer.len();
-        let result = bincode::serde::encode_into_std_write(item, &mut self.buffer, encoding());
+        let result = bincode::serde::encode_into_writer(item, Behind(&mut self.buffer), encoding());
         let payload_bytes = self.buffer.len() - start - LENGTH_BYTES;
         if result.is_err() || payload_bytes > MAX_FRAME_BYTES {
             self.buffer.truncate(before);
