@@ -21,13 +21,15 @@ pub struct MessageBatch {
     packed: String,
 }
 
+/// How a line of [`MessageBatch`] is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct PackedLine {
+pub struct PackedLine {
     /// How much further it ends than the line before; 0 for the first.
-    step: u32,
+    pub step: u32,
     /// How many recipients; 0 if they are those of the line before.
-    names: u32,
-    text_bytes: u32,
+    pub names: u32,
+    /// Length of the text.
+    pub text_bytes: u32,
 }
 
 /// One line of [`MessageBatch`].
@@ -96,6 +98,11 @@ impl MessageBatch {
     /// Names and text of each line, one behind the other; names only where they are not those of the line before.
     pub fn packed(&self) -> &str {
         &self.packed
+    }
+
+    /// How each line is packed in [`MessageBatch::packed`] and [`MessageBatch::name_lengths`].
+    pub fn packed_lines(&self) -> impl ExactSizeIterator<Item = PackedLine> {
+        self.lines.iter().copied()
     }
 
     /// Bytes of each name in [`MessageBatch::packed`].

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use chat_model::{
-    AccountId, MessageBatchBuilder, MessageNumber, Names, RequestName, StreamOffset,
-    WorkerSessionId,
+    AccountId, MessageBatch, MessageBatchBuilder, MessageNumber, Names, PackedLine, RequestName,
+    StreamOffset, WorkerSessionId,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Address, Connection, Limits, List, WaitingLimits};
 use crate::entry as memory;
@@ -92,11 +92,33 @@ pub(crate) struct SendBatch<'a> {
     answered: u64,
     progress: Progress,
     first: u64,
-    lines: Vec<Line>,
+    #[serde(borrow)]
+    lines: Lines<'a>,
     /// Bytes of each name, of all lines.
     name_lengths: Cow<'a, [u32]>,
     #[serde(borrow)]
     packed: Cow<'a, str>,
+}
+
+/// Lines: written down from the batch in memory, read into a vector.
+pub(crate) enum Lines<'a> {
+    InMemory(&'a MessageBatch),
+    Read(Vec<Line>),
+}
+
+impl Serialize for Lines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::InMemory(batch) => serializer.collect_seq(batch.packed_lines().map(Line::from)),
+            Self::Read(lines) => serializer.collect_seq(lines),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Lines<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::Read)
+    }
 }
 
 /// How a line of [`SendBatch`] is packed.
@@ -321,37 +343,38 @@ impl Audience<'_> {
 
 impl<'a> From<&'a memory::SendBatch> for SendBatch<'a> {
     fn from(sends: &'a memory::SendBatch) -> Self {
-        let mut before = sends.lines.first();
-        let lines = sends.lines.iter().map(|line| {
-            let step = line.offset.0 - std::mem::replace(&mut before, line.offset).0;
-            Line {
-                step: step as u32,
-                names: match line.has_same_recipients {
-                    true => 0,
-                    false => line.recipients.len() as u32,
-                },
-                text_bytes: line.text.len() as u32,
-            }
-        });
         Self {
             connection: sends.connection.into(),
             answered: sends.answered.0,
             progress: sends.progress.into(),
             first: sends.lines.first().0,
-            lines: lines.collect(),
+            lines: Lines::InMemory(&sends.lines),
             name_lengths: sends.lines.name_lengths().into(),
             packed: sends.lines.packed().into(),
         }
     }
 }
 
+impl From<PackedLine> for Line {
+    fn from(line: PackedLine) -> Self {
+        Self {
+            step: line.step,
+            names: line.names,
+            text_bytes: line.text_bytes,
+        }
+    }
+}
+
 impl SendBatch<'_> {
     fn read(self) -> Option<memory::SendBatch> {
+        let Lines::Read(lines) = self.lines else {
+            return None;
+        };
         let (mut rest, mut lengths) = (&*self.packed, &self.name_lengths[..]);
         let mut offset = StreamOffset(self.first);
         let mut recipients = Names::default();
         let mut builder = MessageBatchBuilder::default();
-        for (index, line) in self.lines.iter().enumerate() {
+        for (index, line) in lines.iter().enumerate() {
             if (index == 0) != (line.step == 0) {
                 return None;
             }
@@ -372,7 +395,7 @@ impl SendBatch<'_> {
                 return None;
             }
         }
-        let is_whole = rest.is_empty() && lengths.is_empty() && !self.lines.is_empty();
+        let is_whole = rest.is_empty() && lengths.is_empty() && !lines.is_empty();
         is_whole.then(|| memory::SendBatch {
             connection: self.connection.into(),
             answered: StreamOffset(self.answered),
