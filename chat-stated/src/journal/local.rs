@@ -103,7 +103,7 @@ impl Committer {
                 Command::ForgetThrough(position) => self.allow_forgetting(position)?,
                 Command::Submit(batch) => {
                     self.commit_group(batch)?;
-                    self.store.write_back_long_wal()?;
+                    self.store.write_back_long_wal_if_due()?;
                 }
             }
         }

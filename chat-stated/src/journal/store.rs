@@ -74,6 +74,8 @@ pub(super) struct BatchStore {
     file_limit_bytes: Option<u64>,
     /// What the transaction has added, and then what the last one had.
     added: Amount,
+    /// What was added since the length of the log was looked at.
+    added_since_look: Amount,
 }
 
 /// The journal in a directory does not hold what it must.
@@ -82,6 +84,12 @@ pub fn damaged_journal(dir: &Path, what: impl Display) -> StorageError {
 }
 
 const FORGET: &str = "forget batches of";
+
+/// The length of the log is looked at once so much was added since the last look, which takes a statement of its own.
+const ADDED_BEFORE_LOOK: Amount = Amount {
+    batches: 8,
+    bytes: 256 * 1024,
+};
 
 /// Buffers that grew larger than this are given back.
 const KEPT_BUFFER_BYTES: usize = 1024 * 1024;
@@ -105,6 +113,7 @@ impl BatchStore {
             body: Vec::new(),
             file_limit_bytes: file_limit_bytes(),
             added: Amount::default(),
+            added_since_look: Amount::default(),
         })
     }
 
@@ -188,6 +197,8 @@ impl BatchStore {
         let first = LogIndex(self.durable.position.0 + 1);
         self.durable = self.last;
         self.log_base = self.log_base_to_be.take().unwrap_or(self.log_base);
+        self.added_since_look.batches += self.added.batches;
+        self.added_since_look.bytes += self.added.bytes;
         self.mark.advance(self.durable.position)?;
         // Between this and the answer nothing more can be done about a name that goes.
         self.check_names()?;
@@ -267,8 +278,18 @@ impl BatchStore {
             .map(Option::flatten)
     }
 
+    /// Writes a long log back to the database. Does nothing while little was added since it last did.
+    pub(super) fn write_back_long_wal_if_due(&mut self) -> Result<(), StorageError> {
+        let added = self.added_since_look;
+        if added.batches < ADDED_BEFORE_LOOK.batches && added.bytes < ADDED_BEFORE_LOOK.bytes {
+            return Ok(());
+        }
+        self.write_back_long_wal()
+    }
+
     /// Writes a long log back to the database.
-    pub(super) fn write_back_long_wal(&self) -> Result<(), StorageError> {
+    pub(super) fn write_back_long_wal(&mut self) -> Result<(), StorageError> {
+        self.added_since_look = Amount::default();
         self.database.write_back_long_wal()
     }
 
