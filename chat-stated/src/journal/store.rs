@@ -1,7 +1,7 @@
 //! The rows of the local journal: one a batch, and one that says what the first of them follows.
 
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chat_node::limits::system_limits::file_limit_bytes;
 use rusqlite::{Connection, OptionalExtension};
@@ -105,7 +105,7 @@ impl BatchStore {
         Ok(Self {
             database,
             mark,
-            names: NamedFiles::of(used_files(dir))?,
+            names: NamedFiles::of(dir, used_files())?,
             log_base,
             log_base_to_be: None,
             durable: last,
@@ -206,7 +206,7 @@ impl BatchStore {
     }
 
     /// Fails if a file of the state directory does not stand under its name any more.
-    pub(super) fn check_names(&self) -> Result<(), StorageError> {
+    pub(super) fn check_names(&mut self) -> Result<(), StorageError> {
         self.names.check()
     }
 
@@ -325,15 +325,13 @@ impl BatchStore {
 
 /// Files of the state directory that are in use while the journal is. With the checkpoint's gone, the journal is of no
 /// use; with the lock gone, a second daemon could begin beside this one.
-fn used_files(dir: &Path) -> Vec<PathBuf> {
+fn used_files() -> impl Iterator<Item = String> {
     let databases = [JOURNAL_FILE, CHECKPOINT_FILE];
     let databases = databases
-        .iter()
-        .flat_map(|name| ["", "-wal", "-shm"].map(|suffix| dir.join(format!("{name}{suffix}"))));
-    databases
-        .chain(durable_position::paths(dir))
-        .chain([dir.join(LOCK_FILE)])
-        .collect()
+        .into_iter()
+        .flat_map(|name| ["", "-wal", "-shm"].map(|suffix| format!("{name}{suffix}")));
+    let others = durable_position::FILE_NAMES.into_iter().chain([LOCK_FILE]);
+    databases.chain(others.map(str::to_owned))
 }
 
 fn delete_through(rows: &Connection, log_base: LogBase) -> rusqlite::Result<()> {
