@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use chat_node::control::client::ControlError;
+
 /// What the exit status says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
@@ -17,6 +19,17 @@ pub(crate) enum ExitStatus {
     Unknown = 4,
     /// As sysexits.h has it.
     WrongUsage = 64,
+}
+
+impl ExitStatus {
+    /// Of a command that came to this.
+    pub(crate) fn of(error: &ControlError) -> Self {
+        match error {
+            ControlError::NotRunning(_) => Self::NothingRuns,
+            ControlError::Refused { .. } => Self::NotDone,
+            ControlError::Unreachable { .. } | ControlError::Silent { .. } => Self::Unknown,
+        }
+    }
 }
 
 impl From<ExitStatus> for ExitCode {

@@ -4,12 +4,17 @@
 
 mod daemons;
 mod exit_status;
+mod lists;
+mod pages;
 mod status;
+mod table;
 mod verdict;
+mod who;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chat_node::control::client::ControlError;
 use chat_node::logs::output;
 use chat_node::settings::command_line;
 use clap::{Parser, Subcommand};
@@ -50,6 +55,32 @@ enum Command {
         #[arg(long)]
         summary: bool,
     },
+    /// Print who is logged in: from where, since when, idle for how long, on which worker, with TLS or without
+    Who,
+    /// Print for whom something waits, most first, and who holds broadcasts
+    Queues {
+        /// Print only queues of which a limit is reached
+        #[arg(long)]
+        full: bool,
+    },
+    /// Look at the accounts
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
+    /// Look at the blocks that wrong passwords began
+    #[command(subcommand)]
+    Blocks(BlocksCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountsCommand {
+    /// Print each account: whether the account file has it, whether it is disabled or online, and how much waits
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+enum BlocksCommand {
+    /// Print each block that holds: whose, from which address, and for how long
+    List,
 }
 
 fn main() -> ExitCode {
@@ -62,8 +93,12 @@ fn main() -> ExitCode {
         Err(done) => return done,
     };
     let daemons = Daemons::of(&arguments.run_dir);
-    let (text, status) = match arguments.command {
-        Command::Status { summary } => status::run(&daemons, arguments.json, summary),
+    let (text, status) = match run(&daemons, arguments.command, arguments.json) {
+        Ok(done) => done,
+        Err(error) => {
+            output::complain(format_args!("chatctl: {error}"));
+            return ExitStatus::of(&error).into();
+        }
     };
     match output::say(text.as_bytes()) {
         Ok(()) => status.into(),
@@ -74,4 +109,26 @@ fn main() -> ExitCode {
             ExitStatus::NotDone.into()
         }
     }
+}
+
+/// Returns the output and the exit status.
+fn run(
+    daemons: &Daemons,
+    command: Command,
+    json: bool,
+) -> Result<(String, ExitStatus), ControlError> {
+    let done = |text| (text, ExitStatus::Done);
+    match command {
+        Command::Status { summary } => Ok(status::run(daemons, json, summary)),
+        Command::Who => who::run(daemons, json),
+        Command::Queues { full } => lists::queues(daemons, json, full).map(done),
+        Command::Accounts(AccountsCommand::List) => lists::accounts(daemons, json).map(done),
+        Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
+    }
+}
+
+/// A value as a line of JSON.
+fn json(value: &impl serde::Serialize) -> String {
+    // Strings, numbers and lists of them: there is nothing that JSON cannot hold.
+    serde_json::to_string(value).unwrap_or_default() + "\n"
 }

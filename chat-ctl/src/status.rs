@@ -82,8 +82,7 @@ fn render_json(found: &[Found], verdict: &Verdict) -> String {
         version: BUILD,
         daemons: found.iter().map(daemon_output).collect(),
     };
-    // There is nothing in it that JSON cannot hold.
-    serde_json::to_string(&output).unwrap_or_default() + "\n"
+    crate::json(&output)
 }
 
 fn daemon_output(found: &Found) -> DaemonOutput<'_> {

@@ -111,6 +111,11 @@ impl Clients {
         }
     }
 
+    /// Where a client comes from that is not trusted.
+    pub(super) fn untrusted_source(&self, key: ClientKey) -> Option<IpAddr> {
+        self.untrusted.get(&key).copied()
+    }
+
     /// A client of whom something will be under way now.
     pub(super) fn restore(&mut self, key: ClientKey, is_daemon_lost: bool) -> Option<&mut Client> {
         let kept = self.kept.get_mut(key)?;

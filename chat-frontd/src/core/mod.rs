@@ -16,6 +16,8 @@ mod session;
 mod timers;
 mod unauthenticated;
 
+use std::net::IpAddr;
+
 use chat_model::ConnectionSerial;
 use chat_node::logs::security_log::SecurityLog;
 use chat_rpc::FromWorker;
@@ -58,6 +60,17 @@ pub struct Observation {
     pub unread_bytes: u64,
     /// A FIN has come in, read or not. It is looked for only where [`Core::is_silence_due`].
     pub has_fin: bool,
+}
+
+/// What an operator may see of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// The connection.
+    pub serial: ConnectionSerial,
+    /// Where it comes from; nothing if that is trusted.
+    pub source: Option<IpAddr>,
+    /// Since when nothing has come from it and nothing is under way.
+    pub idle_since_ms: u64,
 }
 
 /// How a worker is set up.
@@ -174,6 +187,23 @@ impl Core {
     /// How many clients there are.
     pub fn client_count(&self) -> usize {
         self.clients.len()
+    }
+
+    /// What an operator may see of a client.
+    pub fn inspect(&self, key: ClientKey) -> Option<Inspected> {
+        let (serial, idle_since_ms) = match (self.clients.active(key), self.clients.parked(key)) {
+            (Some(client), _) => {
+                let session = &client.session;
+                (session.serial(), session.idle_since_ms())
+            }
+            (_, Some(parked)) => (parked.serial(), Some(parked.idle_since_ms())),
+            (None, None) => return None,
+        };
+        Some(Inspected {
+            serial,
+            source: self.clients.untrusted_source(key),
+            idle_since_ms: idle_since_ms.unwrap_or(self.now_ms),
+        })
     }
 
     /// Whether more of a client's bytes can be taken now. What is over is still read, to be thrown away.

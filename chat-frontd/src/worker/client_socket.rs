@@ -45,6 +45,8 @@ pub(super) struct ClientSocket {
     pub(super) tls: Option<Box<TlsLayer>>,
     /// None if the client's source is trusted.
     pub(super) pace: Option<Box<ReadingPace>>,
+    /// When it became a client, in seconds of the worker's clock.
+    pub(super) opened_s: u32,
     /// All is said: our sending side is to be closed when the kernel has it.
     pub(super) is_to_be_shut: bool,
 }
@@ -54,9 +56,11 @@ impl ClientSocket {
         stream: TcpStream,
         tls: Option<Box<TlsLayer>>,
         pace: Option<Box<ReadingPace>>,
+        opened_s: u32,
     ) -> Self {
         Self {
             stream,
+            opened_s,
             tls,
             pace,
             is_to_be_shut: false,
@@ -265,6 +269,12 @@ mod tests {
         Core::new(settings, 0)
     }
 
+    /// There are as many as clients.
+    #[test]
+    fn socket_is_small() {
+        assert_eq!(size_of::<Option<ClientSocket>>(), 32);
+    }
+
     #[test]
     fn look_finds_reset_behind_fin() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -273,7 +283,7 @@ mod tests {
         stream.set_nonblocking(true).unwrap();
         let mut core = core();
         let key = core.open(Ipv4Addr::LOCALHOST.into());
-        let mut socket = ClientSocket::new(TcpStream::from_std(stream), None, None);
+        let mut socket = ClientSocket::new(TcpStream::from_std(stream), None, None, 0);
         assert_eq!(socket.look(key, &core), Some(Observation::default()));
         client.shutdown(Shutdown::Write).unwrap();
         let linger = Some(Duration::ZERO);

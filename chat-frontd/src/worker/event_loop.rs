@@ -1,6 +1,7 @@
 //! The loop: waits for clients, the state daemon, signals and time, and moves bytes.
 
 mod accepting;
+mod inspection;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -29,6 +30,8 @@ use super::proxied::Proxied;
 use super::reading_pace::ReadingRate;
 use super::source_pace::SourcePace;
 use super::tls_setup::TlsSetup;
+use inspection::clients_page;
+
 use crate::core::{Action, ClientKey, Core, CoreSettings, SessionLimits, UnauthenticatedLimits};
 use crate::settings::max_buffer_bytes;
 
@@ -276,9 +279,15 @@ impl EventLoop {
     }
 
     /// Answers an operator's tool.
-    fn answer(&mut self, question: &Question) -> Result<Answer, String> {
+    fn answer(&self, question: &Question) -> Result<Answer, String> {
         match question {
             Question::Ping => Ok(Answer::Alive),
+            Question::Clients { from } => {
+                let from = from.map_or(0, |from| from as usize);
+                let page = clients_page(&self.sockets, &self.core, from, self.now_ms);
+                Ok(Answer::Clients(page))
+            }
+            _ => Err("a worker knows connections only".to_owned()),
         }
     }
 

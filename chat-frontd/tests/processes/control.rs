@@ -1,8 +1,8 @@
 //! The control sockets of real daemons, and `chatctl`.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -27,6 +27,16 @@ impl Installation {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream
+    }
+
+    /// A client that says this, and stays.
+    fn client(&self, lines: &[&str]) -> BufReader<TcpStream> {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+            .write_all((lines.join("\n") + "\n").as_bytes())
+            .unwrap();
+        BufReader::new(stream)
     }
 
     /// Sends bytes to a control socket. Returns what comes until the daemon closes.
@@ -184,6 +194,91 @@ fn hostile_control_clients_hurt_nobody() {
     wait_until("there is room again", || {
         installation.chatctl(&["status"]).status == 0
     });
+}
+
+/// Reads until a line comes.
+fn read_until(client: &mut BufReader<TcpStream>, wanted: &str) {
+    let mut line = String::new();
+    while line.trim_end() != wanted {
+        line.clear();
+        let bytes = client.read_line(&mut line).unwrap();
+        assert!(bytes > 0, "the connection ended before {wanted}");
+    }
+}
+
+#[test]
+fn lists_show_users_queues_and_blocks() {
+    let installation = Installation::of_ann_and_bob();
+    installation.script("start").expect_status(0);
+    let mut ann = installation.client(&[
+        "ann",
+        "password",
+        "send bob one",
+        "send bob two",
+        "broadcast three",
+        "who",
+    ]);
+    read_until(&mut ann, "ann");
+    let mut stranger = installation.client(&["bob", "x", "x", "x"]);
+    read_until(&mut stranger, "password");
+    wait_until("bob is blocked", || {
+        installation
+            .chatctl(&["blocks", "list"])
+            .out
+            .contains("bob")
+    });
+
+    let who = installation.chatctl(&["who"]);
+    who.expect_status(0).expect_out("USER  SOURCE     SINCE");
+    assert_eq!(who.out.lines().count(), 2, "{who:?}");
+    let who = json(&installation.chatctl(&["who", "--json"]));
+    assert_eq!(who[0]["user"], "ann");
+    assert_eq!(who[0]["source"], "127.0.0.1");
+    assert_eq!(who[0]["is_tls"], false);
+    assert!(
+        who[0]["worker"]
+            .as_u64()
+            .is_some_and(|it| it == 1 || it == 2)
+    );
+
+    let queues = json(&installation.chatctl(&["queues", "--json"]));
+    assert_eq!(queues[0]["name"], "bob");
+    assert_eq!(queues[0]["messages"], 2);
+    assert_eq!(queues[0]["bytes"], 6);
+    assert_eq!(queues[0]["broadcasts"], 1);
+    assert_eq!(queues[0]["is_full"], false);
+    installation
+        .chatctl(&["queues"])
+        .expect_status(0)
+        .expect_out("; bob holds the most, 1\n");
+    let full = installation.chatctl(&["queues", "--full"]);
+    assert_eq!(full.out.lines().count(), 1, "{full:?}");
+
+    let accounts = json(&installation.chatctl(&["accounts", "list", "--json"]));
+    assert_eq!(accounts[1]["name"], "bob");
+    assert_eq!(accounts[1]["waiting"], 3);
+    assert_eq!(accounts[0]["is_online"], true);
+    assert_eq!(accounts[1]["is_in_file"], true);
+
+    let blocks = json(&installation.chatctl(&["blocks", "list", "--json"]));
+    assert_eq!(blocks[0]["name"], "bob");
+    assert_eq!(blocks[0]["address"], "127.0.0.1");
+    assert!(
+        blocks[0]["seconds_left"]
+            .as_u64()
+            .is_some_and(|left| left <= 60)
+    );
+
+    // A list that is not complete says so.
+    let worker = installation.children(FRONTD)[0];
+    kill(worker, Signal::SIGSTOP);
+    installation
+        .chatctl(&["who"])
+        .expect_status(1)
+        .expect_err("the list is not complete: worker 1 does not answer within 3 s");
+    kill(worker, Signal::SIGCONT);
+    installation.script("stop").expect_status(0);
+    installation.chatctl(&["who"]).expect_status(3);
 }
 
 #[test]

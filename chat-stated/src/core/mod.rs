@@ -9,6 +9,7 @@ mod admission;
 mod batches;
 mod checkpoints;
 mod delivery;
+mod inspection;
 mod link;
 mod links;
 mod lists;

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chat_model::WorkerSessionId;
-use chat_node::control::protocol::{Answer, Question};
 use chat_node::limits::system_limits::SystemLimits;
 use chat_node::process::identity::has_ended;
 use chat_node::process::wake_stream;
@@ -278,19 +277,12 @@ impl EventLoop {
             match message {
                 ParentMessage::Configuration(_) => bail!("the supervisor sends a configuration"),
                 ParentMessage::Question { ticket, question } => {
-                    let answer = self.answer(&question);
+                    let answer = self.core.answer_question(&question);
                     self.reports.answer(ticket, answer);
                 }
             }
         }
         Ok(())
-    }
-
-    /// Answers an operator's tool.
-    fn answer(&mut self, question: &Question) -> Result<Answer, String> {
-        match question {
-            Question::Ping => Ok(Answer::Alive),
-        }
     }
 
     fn take_completion(&mut self, completion: Completion) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::ops::Bound;
 
 use super::clock::StateMs;
 use chat_model::AccountId;
@@ -109,6 +110,14 @@ impl Failures {
         {
             self.clear(&source);
         }
+    }
+
+    /// Whom something is remembered of, by the time it means nothing any more.
+    pub(super) fn expiries_after(
+        &self,
+        after: Bound<(StateMs, Source)>,
+    ) -> impl Iterator<Item = &(StateMs, Source)> {
+        self.expiries.range((after, Bound::Unbounded))
     }
 
     /// All that is remembered, by the time it means nothing any more.

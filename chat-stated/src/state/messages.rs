@@ -145,6 +145,14 @@ impl Messages {
             .filter_map(|(_, key)| key.map(|key| self.get(key)))
     }
 
+    /// How many broadcasts there are after a number, without counting them one by one.
+    pub(super) fn broadcasts_from(&self, after: MessageNumber) -> usize {
+        let start = self
+            .broadcasts
+            .partition_point(|(number, _)| *number <= after);
+        self.broadcasts.len() - start
+    }
+
     /// One reader fewer for a message.
     pub(super) fn read_by_one(&mut self, key: MessageKey) {
         let slot = self.slot_mut(key);

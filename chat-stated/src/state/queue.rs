@@ -77,6 +77,22 @@ impl Queue {
         self.messages.push_back(key);
     }
 
+    /// How many messages wait.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Bytes of text that count against the limit.
+    pub(super) fn counted_bytes(&self) -> u64 {
+        self.counted_bytes
+    }
+
+    /// Whether not even a short message of a new sender may be added.
+    pub(super) fn is_full(&self, limits: &Limits) -> bool {
+        let counted = (self.messages.len() - self.received) as u64;
+        counted >= u64::from(limits.queue_messages) || self.counted_bytes >= limits.queue_bytes
+    }
+
     /// How many senders have messages that count.
     pub(super) fn shares(&self) -> usize {
         self.shares.len()

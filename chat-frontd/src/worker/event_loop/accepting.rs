@@ -286,6 +286,7 @@ impl EventLoop {
             self.sockets.resize_with(key + 1, || None);
         }
         let pace = (!self.trusted.contains(source)).then(Box::default);
-        self.sockets[key] = Some(ClientSocket::new(stream, tls, pace));
+        let opened_s = u32::try_from(self.now_ms / 1_000).unwrap_or(u32::MAX);
+        self.sockets[key] = Some(ClientSocket::new(stream, tls, pace, opened_s));
     }
 }

@@ -4,6 +4,8 @@
 //! [`Request`]s, one at a time, and the daemon answers each with a [`Report`]. What a child knows is asked by a
 //! [`Question`], which the parent passes on to it, and answered by an [`Answer`].
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::status_file::Status;
@@ -80,6 +82,31 @@ pub struct StatusReport {
 pub enum Question {
     /// Whether it answers at all.
     Ping,
+    /// Of the state process: who is logged in, after this name.
+    Sessions {
+        /// The last name of the page before.
+        after: Option<String>,
+    },
+    /// Of the state process: for whom something waits.
+    Queues {
+        /// Where the page before said that the next one begins.
+        from: Option<u32>,
+    },
+    /// Of the state process: all accounts.
+    Accounts {
+        /// As in `Queues`.
+        from: Option<u32>,
+    },
+    /// Of the state process: which blocks hold.
+    Blocks {
+        /// Where the page before said that the next one begins.
+        after: Option<BlockPlace>,
+    },
+    /// Of a worker: its clients.
+    Clients {
+        /// As in `Queues`.
+        from: Option<u32>,
+    },
 }
 
 /// A child's answer.
@@ -88,6 +115,107 @@ pub enum Question {
 pub enum Answer {
     /// To [`Question::Ping`].
     Alive,
+    /// To [`Question::Sessions`].
+    Sessions(Page<SessionRow, String>),
+    /// To [`Question::Queues`].
+    Queues(Page<QueueRow, u32>),
+    /// To [`Question::Accounts`].
+    Accounts(Page<AccountRow, u32>),
+    /// To [`Question::Blocks`].
+    Blocks(Page<BlockRow, BlockPlace>),
+    /// To [`Question::Clients`].
+    Clients(Page<ClientRow, u32>),
+}
+
+/// A part of a list. What changes between two pages may be in either form in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<Row, Place> {
+    /// In the order of the list.
+    pub rows: Vec<Row>,
+    /// Where the next page begins; none if this is the last one.
+    pub next: Option<Place>,
+}
+
+/// A session, as the state process knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Who is logged in.
+    pub name: String,
+    /// The worker that has the connection, if it is known.
+    pub worker_pid: Option<u32>,
+    /// The number of the connection, as in [`ClientRow::connection`].
+    pub connection: u64,
+}
+
+/// A client, as its worker knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientRow {
+    /// The number of the connection; unique in its worker.
+    pub connection: u64,
+    /// Where it comes from: behind a balancer, as that has said, unless the source is trusted.
+    pub source: Option<IpAddr>,
+    /// How long it is connected.
+    pub connected_s: u64,
+    /// For how long nothing has come from it and nothing is under way.
+    pub idle_s: u64,
+    /// It speaks TLS.
+    pub is_tls: bool,
+}
+
+/// What waits for an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRow {
+    /// The account.
+    pub name: String,
+    /// Whether somebody is logged in.
+    pub is_online: bool,
+    /// Messages to it, and to groups that it is in.
+    pub messages: u64,
+    /// Bytes of their texts that count against the limit.
+    pub bytes: u64,
+    /// A limit of the queue is reached.
+    pub is_full: bool,
+    /// Broadcasts that it holds, its own included.
+    pub broadcasts: u64,
+    /// When the oldest was sent, in milliseconds since 1970.
+    pub oldest_ms: Option<i64>,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRow {
+    /// Its name.
+    pub name: String,
+    /// The account file has its newest hash.
+    pub is_in_file: bool,
+    /// Nobody can log in: the account file has lost its line.
+    pub is_disabled: bool,
+    /// Somebody is logged in.
+    pub is_online: bool,
+    /// Messages and broadcasts that wait.
+    pub waiting: u64,
+}
+
+/// A block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockRow {
+    /// The account.
+    pub name: String,
+    /// The address whose passwords do not count.
+    pub address: IpAddr,
+    /// How long it holds.
+    pub seconds_left: u64,
+}
+
+/// A place in the list of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockPlace {
+    /// When it ends, in the state's own time.
+    pub end_ms: u64,
+    /// The number of the account.
+    pub account: u32,
+    /// The address.
+    pub address: IpAddr,
 }
 
 /// One of these as a line, with its end.

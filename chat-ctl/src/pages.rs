@@ -1,0 +1,91 @@
+//! Lists that a child gives in pages.
+
+use chat_node::control::client::{ControlClient, ControlError};
+use chat_node::control::protocol::{
+    AccountRow, Answer, BlockRow, ClientRow, Page, Question, QueueRow, SessionRow,
+};
+
+/// The number of the state process.
+pub(crate) const STATE: u32 = 1;
+
+pub(crate) fn sessions(client: &mut ControlClient) -> Result<Vec<SessionRow>, ControlError> {
+    all(
+        client,
+        STATE,
+        |after| Question::Sessions { after },
+        |answer| match answer {
+            Answer::Sessions(page) => Some(page),
+            _ => None,
+        },
+    )
+}
+
+pub(crate) fn queues(client: &mut ControlClient) -> Result<Vec<QueueRow>, ControlError> {
+    all(
+        client,
+        STATE,
+        |from| Question::Queues { from },
+        |answer| match answer {
+            Answer::Queues(page) => Some(page),
+            _ => None,
+        },
+    )
+}
+
+pub(crate) fn accounts(client: &mut ControlClient) -> Result<Vec<AccountRow>, ControlError> {
+    all(
+        client,
+        STATE,
+        |from| Question::Accounts { from },
+        |answer| match answer {
+            Answer::Accounts(page) => Some(page),
+            _ => None,
+        },
+    )
+}
+
+pub(crate) fn blocks(client: &mut ControlClient) -> Result<Vec<BlockRow>, ControlError> {
+    all(
+        client,
+        STATE,
+        |after| Question::Blocks { after },
+        |answer| match answer {
+            Answer::Blocks(page) => Some(page),
+            _ => None,
+        },
+    )
+}
+
+/// The clients of a worker.
+pub(crate) fn clients(
+    client: &mut ControlClient,
+    worker: u32,
+) -> Result<Vec<ClientRow>, ControlError> {
+    all(
+        client,
+        worker,
+        |from| Question::Clients { from },
+        |answer| match answer {
+            Answer::Clients(page) => Some(page),
+            _ => None,
+        },
+    )
+}
+
+fn all<Row, Place>(
+    client: &mut ControlClient,
+    child: u32,
+    question: impl Fn(Option<Place>) -> Question,
+    page_of: impl Fn(Answer) -> Option<Page<Row, Place>>,
+) -> Result<Vec<Row>, ControlError> {
+    let (mut rows, mut place) = (Vec::new(), None);
+    loop {
+        let answer = client.ask_child(child, question(place))?;
+        let page = page_of(answer).ok_or_else(|| client.unexpected())?;
+        rows.extend(page.rows);
+        place = page.next;
+        if place.is_none() {
+            return Ok(rows);
+        }
+    }
+}

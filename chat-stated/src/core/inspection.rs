@@ -1,0 +1,96 @@
+//! What the operator's tool asks the state process.
+
+use chat_node::control::protocol::{
+    AccountRow, Answer, BlockPlace, BlockRow, Page, Question, QueueRow, SessionRow,
+};
+
+use super::Core;
+use crate::state::{self, QueueState};
+
+impl Core {
+    /// Answers a question of the operator's tool. The error is for people.
+    pub fn answer_question(&mut self, question: &Question) -> Result<Answer, String> {
+        match question {
+            Question::Ping => Ok(Answer::Alive),
+            Question::Sessions { after } => {
+                let page = self.state.sessions_page(after.as_deref());
+                Ok(Answer::Sessions(Page {
+                    rows: page.rows.into_iter().map(session_row).collect(),
+                    next: page.next,
+                }))
+            }
+            Question::Queues { from } => {
+                let page = self.state.queues_page(from.unwrap_or(0));
+                Ok(Answer::Queues(Page {
+                    rows: page.rows.into_iter().map(queue_row).collect(),
+                    next: page.next,
+                }))
+            }
+            Question::Accounts { from } => {
+                let page = self.state.accounts_page(from.unwrap_or(0));
+                Ok(Answer::Accounts(Page {
+                    rows: page.rows.into_iter().map(account_row).collect(),
+                    next: page.next,
+                }))
+            }
+            Question::Blocks { after } => {
+                let after = after.map(|at| (at.end_ms, at.account, at.address));
+                let page = self.state.blocks_page(after, &self.timestamp);
+                Ok(Answer::Blocks(Page {
+                    rows: page.rows.into_iter().map(block_row).collect(),
+                    next: page.next.map(|(end_ms, account, address)| BlockPlace {
+                        end_ms,
+                        account,
+                        address,
+                    }),
+                }))
+            }
+            Question::Clients { .. } => Err("the state process has no clients".to_owned()),
+        }
+    }
+}
+
+fn session_row(row: state::SessionRow) -> SessionRow {
+    SessionRow {
+        name: row.name.to_string(),
+        worker_pid: row.worker_pid,
+        connection: row.connection.serial.0,
+    }
+}
+
+fn queue_row(row: state::AccountRow) -> QueueRow {
+    let QueueState {
+        messages,
+        bytes,
+        is_full,
+        broadcasts,
+        oldest_ms,
+    } = row.queue;
+    QueueRow {
+        name: row.name.to_string(),
+        is_online: row.is_online,
+        messages,
+        bytes,
+        is_full,
+        broadcasts,
+        oldest_ms,
+    }
+}
+
+fn account_row(row: state::AccountRow) -> AccountRow {
+    AccountRow {
+        name: row.name.to_string(),
+        is_in_file: row.is_in_file,
+        is_disabled: row.is_disabled,
+        is_online: row.is_online,
+        waiting: row.queue.messages + row.queue.broadcasts,
+    }
+}
+
+fn block_row(row: state::BlockRow) -> BlockRow {
+    BlockRow {
+        name: row.name.to_string(),
+        address: row.address,
+        seconds_left: row.seconds_left,
+    }
+}

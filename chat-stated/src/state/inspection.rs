@@ -1,0 +1,258 @@
+//! What operators look at: sessions, queues, accounts and blocks, in pages. Each page costs a bounded amount of work,
+//! whatever there is; what changes between two pages may be seen before or after the change.
+
+use std::net::IpAddr;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use chat_model::{AccountId, ConnectionId};
+
+use super::State;
+use super::account_record::FileStatus;
+use super::accounts::Account;
+use super::clock::StateMs;
+use super::failures::Source;
+use crate::entry::Timestamp;
+
+/// Most rows of a page. In JSON a page takes less than half of what a parent reads of a child.
+const MAX_ROWS: usize = 200;
+/// Most accounts that are looked at for a page.
+const MAX_LOOKED_AT: usize = 4_096;
+
+/// A part of a list.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Page<Row, Place> {
+    /// In the order of the list.
+    pub rows: Vec<Row>,
+    /// Where the next page begins; none if this is the last one.
+    pub next: Option<Place>,
+}
+
+/// A session.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Who is logged in.
+    pub name: Arc<str>,
+    /// On which connection.
+    pub connection: ConnectionId,
+    /// The process of the worker; none if its worker session has ended.
+    pub worker_pid: Option<u32>,
+}
+
+/// An account.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The account file has its newest secret.
+    pub is_in_file: bool,
+    /// Nobody can log in.
+    pub is_disabled: bool,
+    /// Somebody is logged in.
+    pub is_online: bool,
+    /// Its queue.
+    pub queue: QueueState,
+}
+
+/// What waits for an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueState {
+    /// Direct messages and messages to groups.
+    pub messages: u64,
+    /// Bytes of their texts that count against the limit.
+    pub bytes: u64,
+    /// Whether a limit of the queue is reached.
+    pub is_full: bool,
+    /// Broadcasts that its reader has not confirmed; its own count, too.
+    pub broadcasts: u64,
+    /// When the oldest of all these was sent, in milliseconds since 1970.
+    pub oldest_ms: Option<i64>,
+}
+
+impl QueueState {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0 && self.broadcasts == 0
+    }
+}
+
+/// A block of an account from an address.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BlockRow {
+    /// The name of the account.
+    pub name: Arc<str>,
+    /// Where the wrong passwords came from.
+    pub address: IpAddr,
+    /// Rounded up.
+    pub seconds_left: u64,
+}
+
+/// A place in the list of blocks: when one ends, and whose it is.
+pub type BlockPlace = (u64, u32, IpAddr);
+
+impl State {
+    /// Sessions by name, after this name.
+    pub fn sessions_page(&self, after: Option<&str>) -> Page<SessionRow, String> {
+        let after = after.map(Arc::from);
+        let online = self.accounts.online_after(after.as_ref());
+        let mut rows = Vec::new();
+        for name in online.take(MAX_ROWS) {
+            if let Some((_, record)) = self.account(name)
+                && let Some(connection) = record.session
+            {
+                let worker_session = self.worker_sessions.get(connection.worker_session);
+                rows.push(SessionRow {
+                    name: name.clone(),
+                    connection,
+                    worker_pid: worker_session.map(|found| found.pid),
+                });
+            }
+        }
+        let next = (rows.len() == MAX_ROWS).then(|| rows.last().map(|row| row.name.to_string()));
+        Page {
+            rows,
+            next: next.flatten(),
+        }
+    }
+
+    /// Accounts by number, from this one on.
+    pub fn accounts_page(&self, from: u32) -> Page<AccountRow, u32> {
+        self.page_of_accounts(from, |_| true)
+    }
+
+    /// The same of accounts for which something waits.
+    pub fn queues_page(&self, from: u32) -> Page<AccountRow, u32> {
+        self.page_of_accounts(from, |row| !row.queue.is_empty())
+    }
+
+    fn page_of_accounts(
+        &self,
+        from: u32,
+        is_wanted: impl Fn(&AccountRow) -> bool,
+    ) -> Page<AccountRow, u32> {
+        let mut rows = Vec::new();
+        for number in (from..).take(MAX_LOOKED_AT) {
+            let Some(account) = self.accounts.get(AccountId(number)) else {
+                return Page { rows, next: None };
+            };
+            if rows.len() == MAX_ROWS {
+                let next = Some(number);
+                return Page { rows, next };
+            }
+            let row = self.account_row(account);
+            if is_wanted(&row) {
+                rows.push(row);
+            }
+        }
+        let next = from.checked_add(MAX_LOOKED_AT as u32);
+        Page { rows, next }
+    }
+
+    fn account_row(&self, account: &Account) -> AccountRow {
+        let record = &account.record;
+        AccountRow {
+            name: record.name.clone(),
+            is_in_file: record.filed == FileStatus::Yes,
+            is_disabled: record.disabled,
+            is_online: record.session.is_some(),
+            queue: self.queue_state(account),
+        }
+    }
+
+    fn queue_state(&self, account: &Account) -> QueueState {
+        let queue = &account.queue;
+        let cursor = account.record.cursor;
+        let oldest = queue.messages_from(0).next();
+        let oldest = oldest.map(|key| self.messages.get(key).time_ms);
+        let oldest_broadcast = self.messages.broadcasts_after(cursor).next();
+        let oldest_broadcast = oldest_broadcast.map(|message| message.time_ms);
+        QueueState {
+            messages: queue.len() as u64,
+            bytes: queue.counted_bytes(),
+            is_full: queue.is_full(&self.limits),
+            broadcasts: self.messages.broadcasts_from(cursor) as u64,
+            oldest_ms: oldest.into_iter().chain(oldest_broadcast).min(),
+        }
+    }
+
+    /// Blocks that hold, by their ends, after this one.
+    pub fn blocks_page(
+        &self,
+        after: Option<BlockPlace>,
+        timestamp: &Timestamp,
+    ) -> Page<BlockRow, BlockPlace> {
+        let after = after.map_or(Bound::Unbounded, |(end_ms, account, address)| {
+            let account = AccountId(account);
+            Bound::Excluded((StateMs(end_ms), Source { account, address }))
+        });
+        let now = self.clock.time_at(timestamp);
+        let (mut rows, mut last) = (Vec::new(), None);
+        for (looked_at, (end, source)) in self.failures.expiries_after(after).enumerate() {
+            if looked_at == MAX_LOOKED_AT || rows.len() == MAX_ROWS {
+                return Page { rows, next: last };
+            }
+            last = Some((end.0, source.account.0, source.address));
+            if let Some(seconds_left) = self.failures.block_seconds_left(source, now)
+                && let Some(record) = self.record(source.account)
+            {
+                rows.push(BlockRow {
+                    name: record.name.clone(),
+                    address: source.address,
+                    seconds_left,
+                });
+            }
+        }
+        Page { rows, next: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{AccountChange, Entry};
+    use crate::state::Effects;
+
+    fn state_of(names: impl Iterator<Item = String>) -> State {
+        let set = |name| AccountChange::Set {
+            name,
+            secret: "s".to_owned(),
+        };
+        let mut state = State::default();
+        let entry = Entry::ChangeAccounts(names.map(set).collect());
+        state.apply(entry, 0, &mut Effects::default());
+        state
+    }
+
+    #[test]
+    fn pages_join_to_whole_list() {
+        let count = 2 * MAX_LOOKED_AT + 7;
+        let state = state_of((0..count).map(|number| format!("u{number}")));
+        let (mut names, mut from, mut pages) = (Vec::new(), Some(0), 0);
+        while let Some(number) = from {
+            let page = state.accounts_page(number);
+            assert!(page.rows.len() <= MAX_ROWS);
+            names.extend(page.rows.into_iter().map(|row| row.name));
+            from = page.next;
+            pages += 1;
+        }
+        let expected: Vec<Arc<str>> = (0..count)
+            .map(|number| format!("u{number}").into())
+            .collect();
+        assert_eq!(names, expected);
+        assert_eq!(pages, count.div_ceil(MAX_ROWS));
+    }
+
+    #[test]
+    fn page_without_rows_is_bounded() {
+        let state = state_of((0..2 * MAX_LOOKED_AT).map(|number| format!("u{number}")));
+        let page = state.queues_page(0);
+        assert_eq!(
+            (page.rows.len(), page.next),
+            (0, Some(MAX_LOOKED_AT as u32))
+        );
+        let page = state.queues_page(2 * MAX_LOOKED_AT as u32);
+        assert_eq!((page.rows.len(), page.next), (0, None));
+        assert_eq!(state.queues_page(u32::MAX).next, None);
+        assert_eq!(state.sessions_page(None).next, None);
+    }
+}
