@@ -57,7 +57,8 @@ fn render_queues(queues: &[QueueRow], now: Timestamp) -> String {
 fn holders_of_broadcasts(queues: &[QueueRow]) -> String {
     let holders = queues.iter().filter(|queue| queue.broadcasts > 0);
     let count = holders.clone().count();
-    match holders.max_by_key(|queue| queue.broadcasts) {
+    // Whoever is offline holds them for longer, and the count of a sender has its own broadcasts in it.
+    match holders.max_by_key(|queue| (queue.broadcasts, !queue.is_online)) {
         None => String::new(),
         Some(worst) => {
             let (name, broadcasts) = (&worst.name, worst.broadcasts);

@@ -2,6 +2,7 @@
 // See `chat_node::logs::output`.
 #![warn(clippy::print_stderr)]
 
+mod acts;
 mod daemons;
 mod exit_status;
 mod lists;
@@ -18,6 +19,7 @@ use chat_node::control::client::ControlError;
 use chat_node::logs::output;
 use chat_node::settings::command_line;
 use clap::{Parser, Subcommand};
+use log::LevelFilter;
 
 use daemons::Daemons;
 use exit_status::ExitStatus;
@@ -69,6 +71,18 @@ enum Command {
     /// Look at the blocks that wrong passwords began
     #[command(subcommand)]
     Blocks(BlocksCommand),
+    /// Close the connection of a user; what the user has not confirmed waits
+    Kick {
+        /// The user
+        name: String,
+    },
+    /// Write what the journal holds into a checkpoint
+    Checkpoint,
+    /// Change the log level of all processes, until each of them ends
+    LogLevel {
+        /// off, error, warn, info, debug or trace
+        level: LevelFilter,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -123,6 +137,9 @@ fn run(
         Command::Who => who::run(daemons, json),
         Command::Queues { full } => lists::queues(daemons, json, full).map(done),
         Command::Accounts(AccountsCommand::List) => lists::accounts(daemons, json).map(done),
+        Command::Kick { name } => acts::kick(daemons, &name).map(done),
+        Command::Checkpoint => acts::checkpoint(daemons).map(done),
+        Command::LogLevel { level } => acts::log_level(daemons, level.as_str()).map(done),
         Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
     }
 }

@@ -206,6 +206,16 @@ impl Core {
         })
     }
 
+    /// Ends a client's dialogue and connection; whether there was one. The daemon hears of it as of any that ends.
+    pub fn disconnect(&mut self, connection: ConnectionSerial) -> bool {
+        let Some((key, client)) = self.clients.restore_by_serial(connection) else {
+            return false;
+        };
+        client.session.cut_off();
+        self.list(key);
+        true
+    }
+
     /// Whether more of a client's bytes can be taken now. What is over is still read, to be thrown away.
     pub fn wants_input(&self, key: ClientKey) -> bool {
         match self.clients.active(key) {

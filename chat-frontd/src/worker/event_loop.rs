@@ -8,10 +8,12 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use chat_model::ConnectionSerial;
 use chat_node::control::protocol::{Answer, Question};
 use chat_node::limits::memory::AvailableMemory;
 use chat_node::limits::network::Networks;
 use chat_node::limits::token_bucket::Rate;
+use chat_node::logs::log_format;
 use chat_node::process::wake_stream;
 use chat_node::supervisor::child_configuration::{Inbox, ParentMessage};
 use chat_node::supervisor::child_reports::Reports;
@@ -279,7 +281,7 @@ impl EventLoop {
     }
 
     /// Answers an operator's tool.
-    fn answer(&self, question: &Question) -> Result<Answer, String> {
+    fn answer(&mut self, question: &Question) -> Result<Answer, String> {
         match question {
             Question::Ping => Ok(Answer::Alive),
             Question::Clients { from } => {
@@ -287,6 +289,13 @@ impl EventLoop {
                 let page = clients_page(&self.sockets, &self.core, from, self.now_ms);
                 Ok(Answer::Clients(page))
             }
+            Question::Disconnect { connection, .. } => {
+                match self.core.disconnect(ConnectionSerial(*connection)) {
+                    true => Ok(Answer::Done),
+                    false => Err("the client has left already".to_owned()),
+                }
+            }
+            Question::SetLogLevel { level } => log_format::set_level(level).map(|()| Answer::Done),
             _ => Err("a worker knows connections only".to_owned()),
         }
     }

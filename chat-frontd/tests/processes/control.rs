@@ -66,7 +66,7 @@ fn status_ends_with_health_and_reasons() {
     said.expect_status(0)
         .expect_out("chat-stated: serving, process ")
         .expect_out("  worker 2: serving since ")
-        .expect_out(&format!("  version {}\n", env!("CARGO_PKG_VERSION")));
+        .expect_out(&format!("  version {}\n", chat_node::VERSION));
     assert!(said.out.ends_with("\nhealthy\n"), "{said:?}");
     let found = json(&installation.chatctl(&["status", "--json"]));
     assert_eq!(found["health"], "healthy");
@@ -279,6 +279,69 @@ fn lists_show_users_queues_and_blocks() {
     kill(worker, Signal::SIGCONT);
     installation.script("stop").expect_status(0);
     installation.chatctl(&["who"]).expect_status(3);
+}
+
+#[test]
+fn kick_ends_session_and_is_logged() {
+    let installation = Installation::of_ann_and_bob();
+    installation.script("start").expect_status(0);
+    installation
+        .chatctl(&["kick", "ann"])
+        .expect_status(1)
+        .expect_err("ann is not logged in");
+    let mut ann = installation.client(&["ann", "password", "who"]);
+    read_until(&mut ann, "ann");
+    let processes = installation.all_processes();
+    installation
+        .chatctl(&["kick", "ann"])
+        .expect_status(0)
+        .expect_out("ann is disconnected\n");
+    let mut rest = Vec::new();
+    ann.read_to_end(&mut rest).unwrap();
+    wait_until("her session is over", || {
+        installation.chatctl(&["who"]).out.lines().count() == 1
+    });
+    let log = installation.log(FRONTD);
+    let uid = geteuid();
+    assert!(
+        log.contains("security: event=kick user=ann connection="),
+        "{log}"
+    );
+    assert!(log.contains(&format!(" by uid={uid} pid=")), "{log}");
+    let mut ann = installation.client(&["ann", "password", "who"]);
+    read_until(&mut ann, "ann");
+    assert_eq!(
+        installation.all_processes(),
+        processes,
+        "nothing was restarted"
+    );
+}
+
+#[test]
+fn log_level_and_checkpoint_take_effect() {
+    let installation = Installation::started();
+    installation
+        .chatctl(&["log-level", "loud"])
+        .expect_status(64);
+    installation.chatctl(&["checkpoint"]).expect_status(0);
+    installation.register("ann");
+    installation.chatctl(&["log-level", "off"]).expect_status(0);
+    let log = |daemon| installation.log(daemon);
+    assert!(log(STATED).contains("security: event=checkpoint-requested by uid="));
+    assert!(log(FRONTD).contains("security: event=log-level-changed level=OFF by uid="));
+    let before = log(FRONTD);
+    kill(installation.children(FRONTD)[0], Signal::SIGKILL);
+    wait_until("another worker serves", || {
+        installation.status(FRONTD).unwrap().children[0].restarts == 1
+    });
+    assert!(!log(FRONTD)[before.len()..].contains("killed by signal"));
+    installation
+        .chatctl(&["log-level", "info"])
+        .expect_status(0);
+    kill(installation.children(FRONTD)[1], Signal::SIGKILL);
+    wait_until("the log says so", || {
+        log(FRONTD).contains("worker 2: killed by signal 9")
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use chat_node::control::protocol::{
     AccountRow, Answer, BlockPlace, BlockRow, Page, Question, QueueRow, SessionRow,
 };
+use chat_node::logs::log_format;
 
 use super::Core;
 use crate::state::{self, QueueState};
@@ -45,7 +46,14 @@ impl Core {
                     }),
                 }))
             }
-            Question::Clients { .. } => Err("the state process has no clients".to_owned()),
+            Question::Checkpoint => {
+                self.begin_checkpoint_for_room();
+                Ok(Answer::Done)
+            }
+            Question::SetLogLevel { level } => log_format::set_level(level).map(|()| Answer::Done),
+            Question::Clients { .. } | Question::Disconnect { .. } => {
+                Err("the state process has no clients".to_owned())
+            }
         }
     }
 }

@@ -40,6 +40,11 @@ pub struct Greeting {
 pub enum Request {
     /// What the parent knows of itself and its children.
     Status,
+    /// The parent logs from this level on, until it ends. Its children are asked by [`Question::SetLogLevel`].
+    SetLogLevel {
+        /// As of `--log-level`.
+        level: String,
+    },
     /// A question for a child.
     Ask {
         /// The number of the child, from 1.
@@ -60,6 +65,8 @@ pub enum Report {
         /// What the child said.
         answer: Answer,
     },
+    /// It is done.
+    Done,
     /// Nothing was done, or it is not known what was.
     Failed {
         /// For people.
@@ -107,6 +114,43 @@ pub enum Question {
         /// As in `Queues`.
         from: Option<u32>,
     },
+    /// Of a worker: closes a client's connection, as if the client had.
+    Disconnect {
+        /// As in [`ClientRow::connection`].
+        connection: u64,
+        /// Whose session it is, for the log.
+        name: String,
+    },
+    /// Of the state process: begins a checkpoint, unless one is being written.
+    Checkpoint,
+    /// Logs from this level on, until the process ends.
+    SetLogLevel {
+        /// As of `--log-level`.
+        level: String,
+    },
+}
+
+impl Question {
+    /// What stands in the security log of a question that changes something.
+    pub fn act(&self) -> Option<String> {
+        match self {
+            Self::Disconnect { connection, name } => {
+                let name: String = name.escape_debug().filter(|it| *it != ' ').collect();
+                Some(format!("event=kick user={name} connection={connection}"))
+            }
+            Self::Checkpoint => Some("event=checkpoint-requested".to_owned()),
+            Self::SetLogLevel { level } => {
+                let level: String = level.chars().filter(char::is_ascii_alphabetic).collect();
+                Some(format!("event=log-level-changed level={level}"))
+            }
+            Self::Ping
+            | Self::Sessions { .. }
+            | Self::Queues { .. }
+            | Self::Accounts { .. }
+            | Self::Blocks { .. }
+            | Self::Clients { .. } => None,
+        }
+    }
 }
 
 /// A child's answer.
@@ -125,6 +169,8 @@ pub enum Answer {
     Blocks(Page<BlockRow, BlockPlace>),
     /// To [`Question::Clients`].
     Clients(Page<ClientRow, u32>),
+    /// It is done, or begun.
+    Done,
 }
 
 /// A part of a list. What changes between two pages may be in either form in the list.

@@ -32,8 +32,9 @@ pub fn start(
     format: LogFormat,
 ) -> Result<(), log::SetLoggerError> {
     let (pid, is_journal) = (std::process::id(), stderr_is_journal());
+    // What is not wanted is sorted out before it comes there.
     env_logger::Builder::new()
-        .filter_level(level)
+        .filter_level(LevelFilter::Trace)
         .format(move |out, record| {
             let line = match (format, is_journal) {
                 (LogFormat::Json, _) => json_line(record, program, pid),
@@ -43,7 +44,15 @@ pub fn start(
             writeln!(out, "{line}")
         })
         .try_init()?;
+    log::set_max_level(level);
     std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Logs from this level on. Fails if there is no such level; the reason is for people.
+pub fn set_level(level: &str) -> Result<(), String> {
+    let unknown = "the levels are off, error, warn, info, debug and trace";
+    log::set_max_level(level.parse().map_err(|_| unknown.to_owned())?);
     Ok(())
 }
 

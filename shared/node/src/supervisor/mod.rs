@@ -34,7 +34,7 @@ use crate::control::reload_result::{ReloadReport, ReloadResult, ReloadStatus};
 use crate::control::socket::{Asked, ControlSocket};
 use crate::control::status_file::{Phase, Status};
 use crate::limits::system_limits;
-use crate::logs::wall_clock;
+use crate::logs::{log_format, wall_clock};
 use crate::metrics::refusals::Refusals;
 use crate::process::identity::{ProcessIdentity, boot_id, pid_namespace};
 pub use backoff::LONGEST_WAIT_MS;
@@ -400,6 +400,10 @@ impl Supervisor {
                     status: self.publication.status().clone(),
                 })))
             }
+            Request::SetLogLevel { level } => Some(match log_format::set_level(level) {
+                Ok(()) => Report::Done,
+                Err(reason) => Report::Failed { reason },
+            }),
             Request::Ask { child, question } => {
                 match self.ask_child(*child, question, asked, now_ms) {
                     Ok(()) => None,
@@ -425,6 +429,9 @@ impl Supervisor {
         let (Some(link), Some(operators)) = (link, &mut self.operators) else {
             return Err(format!("{name} does not serve now"));
         };
+        if let Some(act) = question.act() {
+            log::warn!("security: {act} by {}", asked.peer);
+        }
         let ticket = operators.wait_for(asked.connection, (index, name), now_ms);
         link.ask(ticket, question);
         link.flush();

@@ -1,0 +1,70 @@
+//! `chatctl kick`, `checkpoint` and `log-level`: what changes something. Each stands in the security log of the daemon
+//! that does it, with the user and the process that asked.
+
+use chat_node::control::client::{ControlClient, ControlError};
+use chat_node::control::protocol::{Question, Report, Request, StatusReport};
+use chat_node::files::run_dir::RunDir;
+
+use crate::daemons::Daemons;
+use crate::pages::{self, STATE};
+
+/// Closes the connection of a user. The session ends as if the client had left: what it has not confirmed waits.
+pub(crate) fn kick(daemons: &Daemons, name: &str) -> Result<String, ControlError> {
+    let sessions = pages::sessions(&mut ControlClient::connect(&daemons.state)?)?;
+    let session = sessions.into_iter().find(|session| session.name == name);
+    let session =
+        session.ok_or_else(|| refused(&daemons.state, format!("{name} is not logged in")))?;
+    let mut client = ControlClient::connect(&daemons.front_end)?;
+    let report = status(&mut client)?;
+    let is_its_worker = |process: i32| Some(process.cast_unsigned()) == session.worker_pid;
+    let mut children = report.status.children.iter();
+    let place = children.position(|child| child.process.is_some_and(|it| is_its_worker(it.pid)));
+    let place = place.and_then(|place| u32::try_from(place + 1).ok());
+    let worker = place.ok_or_else(|| {
+        refused(
+            &daemons.front_end,
+            format!("the worker of {name} is gone, and the session ends with it"),
+        )
+    })?;
+    let question = Question::Disconnect {
+        connection: session.connection,
+        name: name.to_owned(),
+    };
+    client.ask_child(worker, question)?;
+    Ok(format!("{name} is disconnected\n"))
+}
+
+/// Lets the state process write what the journal holds into a checkpoint.
+pub(crate) fn checkpoint(daemons: &Daemons) -> Result<String, ControlError> {
+    let mut client = ControlClient::connect(&daemons.state)?;
+    client.ask_child(STATE, Question::Checkpoint)?;
+    Ok("a checkpoint is being written, unless nothing has changed\n".to_owned())
+}
+
+/// Sets the level of the log of all processes.
+pub(crate) fn log_level(daemons: &Daemons, level: &str) -> Result<String, ControlError> {
+    for run_dir in [&daemons.state, &daemons.front_end] {
+        let mut client = ControlClient::connect(run_dir)?;
+        let count = status(&mut client)?.status.children.len();
+        for (_, number) in (0..count).zip(1..) {
+            let level = level.to_owned();
+            client.ask_child(number, Question::SetLogLevel { level })?;
+        }
+        // Last, so that the lines above stand in the log whatever the level is.
+        let level = level.to_owned();
+        client.ask(&Request::SetLogLevel { level })?;
+    }
+    Ok(format!("all processes log from the level {level} on\n"))
+}
+
+fn status(client: &mut ControlClient) -> Result<Box<StatusReport>, ControlError> {
+    match client.ask(&Request::Status)? {
+        Report::Status(report) => Ok(report),
+        _ => Err(client.unexpected()),
+    }
+}
+
+fn refused(run_dir: &RunDir, reason: String) -> ControlError {
+    let program = run_dir.program();
+    ControlError::Refused { program, reason }
+}
