@@ -272,7 +272,9 @@ mod tests {
     /// There are as many as clients.
     #[test]
     fn socket_is_small() {
-        assert_eq!(size_of::<Option<ClientSocket>>(), 32);
+        // Two boxes, a time and the flags. A development build adds to the stream.
+        let most = (size_of::<TcpStream>() + 28).next_multiple_of(8);
+        assert!(size_of::<Option<ClientSocket>>() <= most);
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl State {
         is_wanted: impl Fn(&AccountRow) -> bool,
     ) -> Page<AccountRow, u32> {
         let mut rows = Vec::new();
-        for number in (from..).take(MAX_LOOKED_AT) {
+        for number in (from..=u32::MAX).take(MAX_LOOKED_AT) {
             let Some(account) = self.accounts.get(AccountId(number)) else {
                 return Page { rows, next: None };
             };

@@ -12,6 +12,7 @@ mod lasting_directory;
 mod operators;
 mod publication;
 mod reloads;
+mod requests;
 mod service_manager;
 mod shared_sockets;
 mod signals;
@@ -29,12 +30,11 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::control::protocol::{Question, Report, Request, StatusReport};
 use crate::control::reload_result::{ReloadReport, ReloadResult, ReloadStatus};
-use crate::control::socket::{Asked, ControlSocket};
+use crate::control::socket::ControlSocket;
 use crate::control::status_file::{Phase, Status};
 use crate::limits::system_limits;
-use crate::logs::{log_format, wall_clock};
+use crate::logs::wall_clock;
 use crate::metrics::refusals::Refusals;
 use crate::process::identity::{ProcessIdentity, boot_id, pid_namespace};
 pub use backoff::LONGEST_WAIT_MS;
@@ -368,74 +368,6 @@ impl Supervisor {
                 self.child_set.reload();
             }
         }
-    }
-
-    /// Does what operators' tools ask for.
-    fn serve_operators(&mut self) {
-        let now_ms = now(self.epoch).clock_ms;
-        let Some(operators) = &mut self.operators else {
-            return;
-        };
-        for (ticket, index) in operators.end_overdue(now_ms) {
-            if let Some(link) = &mut self.links[index] {
-                link.give_up(ticket);
-            }
-        }
-        for asked in operators.turn(now_ms) {
-            if let Some(report) = self.take_request(&asked, now_ms)
-                && let Some(operators) = &mut self.operators
-            {
-                operators.socket.answer(asked.connection, &report, now_ms);
-            }
-        }
-    }
-
-    /// Returns the report on a request, unless it comes later.
-    fn take_request(&mut self, asked: &Asked, now_ms: u64) -> Option<Report> {
-        match &asked.request {
-            Request::Status => {
-                self.publish();
-                Some(Report::Status(Box::new(StatusReport {
-                    role: self.starter.role.to_owned(),
-                    status: self.publication.status().clone(),
-                })))
-            }
-            Request::SetLogLevel { level } => Some(match log_format::set_level(level) {
-                Ok(()) => Report::Done,
-                Err(reason) => Report::Failed { reason },
-            }),
-            Request::Ask { child, question } => {
-                match self.ask_child(*child, question, asked, now_ms) {
-                    Ok(()) => None,
-                    Err(reason) => Some(Report::Failed { reason }),
-                }
-            }
-        }
-    }
-
-    /// Passes a question on to a child. Fails if there is none that could answer.
-    fn ask_child(
-        &mut self,
-        number: u32,
-        question: &Question,
-        asked: &Asked,
-        now_ms: u64,
-    ) -> Result<(), String> {
-        let index = (number as usize).wrapping_sub(1);
-        let link = self.links.get_mut(index);
-        let link = link.ok_or_else(|| format!("there is no child {number}"))?;
-        let name = self.starter.child_name(number);
-        let link = link.as_mut().filter(|link| link.is_ready());
-        let (Some(link), Some(operators)) = (link, &mut self.operators) else {
-            return Err(format!("{name} does not serve now"));
-        };
-        if let Some(act) = question.act() {
-            log::warn!("security: {act} by {}", asked.peer);
-        }
-        let ticket = operators.wait_for(asked.connection, (index, name), now_ms);
-        link.ask(ticket, question);
-        link.flush();
-        Ok(())
     }
 
     /// Reaps every process that has ended.
