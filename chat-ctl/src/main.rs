@@ -7,6 +7,7 @@ mod daemons;
 mod exit_status;
 mod lists;
 mod pages;
+mod settings;
 mod status;
 mod table;
 mod verdict;
@@ -40,6 +41,10 @@ struct Arguments {
         global = true
     )]
     run_dir: PathBuf,
+
+    /// Settings file [default: DIR/chatserv.toml, if it is there]
+    #[arg(long, value_name = "FILE", env = "CHAT_CONFIG", global = true)]
+    config: Option<PathBuf>,
 
     /// Print JSON for machines instead of text for people
     #[arg(long, global = true)]
@@ -83,6 +88,15 @@ enum Command {
         /// off, error, warn, info, debug or trace
         level: LevelFilter,
     },
+    /// Print the value of each setting, and where it comes from: the environment, the settings file or the default
+    Settings {
+        /// Print a commented settings file with all defaults instead
+        #[arg(long, conflicts_with = "manual")]
+        example: bool,
+        /// Print the reference of all settings instead, in Markdown
+        #[arg(long)]
+        manual: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,7 +121,7 @@ fn main() -> ExitCode {
         Err(done) => return done,
     };
     let daemons = Daemons::of(&arguments.run_dir);
-    let (text, status) = match run(&daemons, arguments.command, arguments.json) {
+    let (text, status) = match run(&daemons, &arguments) {
         Ok(done) => done,
         Err(error) => {
             output::complain(format_args!("chatctl: {error}"));
@@ -126,21 +140,24 @@ fn main() -> ExitCode {
 }
 
 /// Returns the output and the exit status.
-fn run(
-    daemons: &Daemons,
-    command: Command,
-    json: bool,
-) -> Result<(String, ExitStatus), ControlError> {
+fn run(daemons: &Daemons, arguments: &Arguments) -> Result<(String, ExitStatus), ControlError> {
     let done = |text| (text, ExitStatus::Done);
-    match command {
-        Command::Status { summary } => Ok(status::run(daemons, json, summary)),
+    let json = arguments.json;
+    match &arguments.command {
+        Command::Status { summary } => Ok(status::run(daemons, json, *summary)),
         Command::Who => who::run(daemons, json),
-        Command::Queues { full } => lists::queues(daemons, json, full).map(done),
+        Command::Queues { full } => lists::queues(daemons, json, *full).map(done),
         Command::Accounts(AccountsCommand::List) => lists::accounts(daemons, json).map(done),
-        Command::Kick { name } => acts::kick(daemons, &name).map(done),
+        Command::Kick { name } => acts::kick(daemons, name).map(done),
         Command::Checkpoint => acts::checkpoint(daemons).map(done),
         Command::LogLevel { level } => acts::log_level(daemons, level.as_str()).map(done),
         Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
+        Command::Settings { example: true, .. } => Ok(settings::example()),
+        Command::Settings { manual: true, .. } => Ok(settings::manual()),
+        Command::Settings { .. } => {
+            let config = arguments.config.as_deref();
+            Ok(settings::run(config, &arguments.run_dir, json))
+        }
     }
 }
 

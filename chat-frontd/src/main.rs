@@ -68,6 +68,10 @@ impl Daemon for FrontEnd {
         chat_settings::programs()
     }
 
+    fn is_reloaded(id: &str) -> bool {
+        chat_settings::reload::is_reloaded(id)
+    }
+
     fn process(&self) -> &ProcessOptions {
         &self.settings.process
     }

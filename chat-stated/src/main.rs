@@ -58,6 +58,10 @@ impl Daemon for StateDaemon {
         chat_settings::programs()
     }
 
+    fn is_reloaded(id: &str) -> bool {
+        chat_settings::reload::is_reloaded(id)
+    }
+
     fn process(&self) -> &ProcessOptions {
         &self.settings.process
     }

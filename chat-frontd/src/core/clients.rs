@@ -54,6 +54,11 @@ impl Clients {
         }
     }
 
+    /// How fast lines of untrusted clients are taken that come from now on.
+    pub(super) fn change_pace(&mut self, lines: Rate) {
+        self.lines = lines;
+    }
+
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }

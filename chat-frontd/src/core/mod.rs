@@ -134,6 +134,20 @@ impl Core {
         }
     }
 
+    /// Maximum length of a client's line, in bytes.
+    pub fn max_line_bytes(&self) -> usize {
+        self.settings.limits.max_line_bytes
+    }
+
+    /// Changes limits while the worker runs. The time of silence holds for all clients, the pace for those that come.
+    pub fn change_limits(&mut self, time_out_ms: u64, unauthenticated: UnauthenticatedLimits) {
+        self.clients.change_pace(unauthenticated.lines);
+        self.timers
+            .watch_all_idle_by(self.now_ms.saturating_add(time_out_ms));
+        self.settings.time_out_ms = time_out_ms;
+        self.settings.unauthenticated = unauthenticated;
+    }
+
     /// Begins a turn of the loop: what comes in from here on came now.
     pub fn begin_turn(&mut self, now_ms: u64) {
         self.now_ms = now_ms;

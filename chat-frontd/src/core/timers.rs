@@ -65,6 +65,16 @@ impl Timers {
         }
     }
 
+    /// Has the silence of every watched client looked at by this time.
+    pub(crate) fn watch_all_idle_by(&mut self, due_ms: u64) {
+        let checks = std::mem::take(&mut self.idle).into_iter();
+        let sooner = checks.map(|Reverse(check)| {
+            let due_ms = check.due_ms().min(due_ms);
+            Reverse(IdleCheck::new(check.key(), due_ms))
+        });
+        self.idle = sooner.collect();
+    }
+
     /// Takes out a client whose silence is to be looked at, if it is still there.
     pub(crate) fn pop_idle(&mut self, now_ms: u64) -> Option<ClientKey> {
         let Reverse(check) = *self.idle.peek()?;
@@ -187,5 +197,18 @@ mod tests {
         assert_eq!(timers.pop_idle(200), None);
         timers.watch_idle(7, 250);
         assert_eq!(timers.next_ms(), Some(250));
+    }
+
+    #[test]
+    fn shorter_silence_holds_for_all() {
+        let mut timers = Timers::default();
+        timers.watch_idle(3, 1_000);
+        timers.watch_idle(4, 20);
+        timers.watch_all_idle_by(100);
+        assert_eq!(timers.pop_idle(99), Some(4));
+        assert_eq!(timers.pop_idle(99), None);
+        assert_eq!(timers.pop_idle(100), Some(3));
+        timers.watch_idle(3, 200);
+        assert_eq!(timers.pop_idle(200), Some(3));
     }
 }

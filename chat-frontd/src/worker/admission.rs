@@ -40,6 +40,11 @@ impl Admission {
         }
     }
 
+    /// Changes the pace.
+    pub(super) fn change_rate(&mut self, connections_per_second: u32, burst: u32) {
+        self.rate = Rate::new(connections_per_second, 1_000, burst);
+    }
+
     /// What a connection counts in a turn. Not served are those that were broken off or refused before anything else.
     pub(super) fn weight(is_served: bool) -> usize {
         if is_served { 1 } else { UNSERVED_AS }

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod inspection;
+mod reloading;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -271,6 +272,7 @@ impl EventLoop {
         while let Some(message) = self.from_parent.next_message()? {
             match message {
                 ParentMessage::Configuration(configuration) => self.tls.take(&configuration)?,
+                ParentMessage::Settings(written) => self.take_settings(&written),
                 ParentMessage::Question { ticket, question } => {
                     let answer = self.answer(&question);
                     self.reports.answer(ticket, answer);

@@ -95,6 +95,11 @@ impl Handshakes {
         }
     }
 
+    /// Changes how long a handshake may take.
+    pub(super) fn change_time_out(&mut self, time_out_ms: u64) {
+        self.limits.time_out_ms = time_out_ms;
+    }
+
     /// How many are under way.
     pub(super) fn count(&self) -> usize {
         self.under_way.len()

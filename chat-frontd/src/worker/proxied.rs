@@ -57,6 +57,11 @@ impl Proxied {
         }
     }
 
+    /// Changes how long a header may take.
+    pub(super) fn change_time_out(&mut self, time_out_ms: u64) {
+        self.time_out_ms = time_out_ms;
+    }
+
     /// How many are waited for.
     pub(super) fn count(&self) -> usize {
         self.waiting.len()

@@ -29,6 +29,11 @@ impl SourcePace {
         }
     }
 
+    /// Changes the pace.
+    pub(super) fn change_rate(&mut self, connections_per_second: u32, burst: u32) {
+        self.rate = Rate::new(connections_per_second, 1_000, burst);
+    }
+
     /// Whether another connection may come from there now; if so, that was one.
     pub(super) fn may_come(&mut self, address: IpAddr, now_ms: u64) -> bool {
         if now_ms >= self.forget_at_ms {

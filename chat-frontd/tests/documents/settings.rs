@@ -2,8 +2,9 @@
 //! docs/operations.md, docs/client.md, the scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
-use crate::checkout::{page, pages, read, words};
+use crate::checkout::{bin_dir, page, pages, read, words};
 use crate::expect_none;
 use crate::help::{self, Setting};
 use crate::page::spans;
@@ -143,19 +144,17 @@ fn plain(text: &str) -> String {
     }
 }
 
-/// `cargo run -p chat-settings --example pages` writes both pages.
+/// `chatctl settings` prints both pages.
 #[test]
 fn pages_of_settings_are_those_of_code() {
-    let pages = [
-        ("docs/chatserv.toml", chat_settings::example::example()),
-        ("docs/settings.md", chat_settings::manual::manual()),
-    ];
-    for (path, text) in pages {
-        assert_eq!(
-            read(path),
-            text,
-            "{path}: cargo run -p chat-settings --example pages"
-        );
+    for (path, flag) in [
+        ("docs/chatserv.toml", "--example"),
+        ("docs/settings.md", "--manual"),
+    ] {
+        let mut command = Command::new(bin_dir().join("chatctl"));
+        let output = command.args(["settings", flag]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(read(path), text, "{path}: chatctl settings {flag} >{path}");
     }
 }
 

@@ -1,12 +1,16 @@
 //! The settings file: what it decides, who refuses it, and who can do without it.
 
 use std::fs::{self, Permissions};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::installation::{FRONTD, Installation, STATED, Said, kill, repository, wait_until};
+use crate::installation::{
+    FRONTD, Installation, PATIENCE, STATED, Said, kill, repository, wait_until,
+};
 
 /// An installation with this file in its run directory.
 fn with_file(text: &str) -> Installation {
@@ -154,4 +158,80 @@ fn exposed_settings_file_is_closed_or_refused() {
         .expect_status(0)
         .expect_err("chat-stated: warning: others could write to ");
     assert_eq!(mode_of(&file), 0o644);
+}
+
+/// Sends these lines as a client, and returns all that the server says.
+fn talk(installation: &Installation, lines: &str) -> String {
+    let mut stream = TcpStream::connect(installation.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(lines.as_bytes()).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    said
+}
+
+const TWO_MESSAGES: &str = "ann\npassword\nsend bob one\nsend bob two\nlogout\n";
+
+#[test]
+fn reload_applies_what_needs_no_restart() {
+    let installation = Installation::of_ann_and_bob();
+    write(&installation, "[messages]\nqueue_messages = 100\n");
+    installation.script("start").expect_status(0);
+    let processes = installation.all_processes();
+    let said = talk(&installation, TWO_MESSAGES);
+    assert!(!said.contains("error:quota:send"), "{said}");
+    write(
+        &installation,
+        "[messages]\nqueue_messages = 1\n[clients]\ntime_out = 1\nmax_recipients = 7\n",
+    );
+    installation
+        .script("reload")
+        .expect_status(0)
+        .expect_out("chat-stated: account file: ")
+        .expect_out("settings: messages.queue_messages is 1 now\n")
+        .expect_out("chat-frontd: TLS is off, ")
+        .expect_out("settings: clients.time_out is 1 now; ")
+        .expect_out("scripts/restart is needed for clients.max_recipients\n");
+    assert_eq!(installation.all_processes(), processes);
+    wait_until("the limit is in force", || {
+        talk(&installation, TWO_MESSAGES).contains("error:quota:send")
+    });
+    assert!(talk(&installation, "").contains("timeout"));
+    // A child that is replaced has them too.
+    kill(installation.children(STATED)[0], Signal::SIGKILL);
+    assert!(talk(&installation, TWO_MESSAGES).contains("error:quota:send"));
+    installation
+        .script("reload")
+        .expect_out("0 lines to be added\n")
+        .expect_out("scripts/restart is needed for clients.max_recipients\n");
+}
+
+#[test]
+fn invalid_file_reloads_nothing() {
+    let installation = Installation::of_ann_and_bob();
+    write(&installation, "");
+    installation.script("start").expect_status(0);
+    write(&installation, "[clients]\ntime_out = 1\ntime_uot = 2\n");
+    let accounts = fs::read_to_string(installation.file("user_pass.txt")).unwrap();
+    let more = accounts + "new,53649f6e45138ef119c955d04bf042562f6e2946\n";
+    fs::write(installation.file("user_pass.txt"), more).unwrap();
+    installation
+        .script("reload")
+        .expect_status(1)
+        .expect_err("chat-stated: ")
+        .expect_err("chat-frontd: ")
+        .expect_err(
+            "chatserv.toml:3: clients.time_uot is no setting; did you mean clients.time_out?",
+        );
+    for program in [STATED, FRONTD] {
+        kill(installation.parent(program), Signal::SIGHUP);
+        wait_until("the reload has failed", || {
+            let log = installation.log(program);
+            log.contains("did you mean clients.time_out?; nothing was reloaded")
+        });
+    }
+    assert_eq!(installation.ask_as("new"), "register\n");
+    write(&installation, "");
+    installation.script("reload").expect_status(0);
+    assert_eq!(installation.ask_as("new"), "password\n");
 }

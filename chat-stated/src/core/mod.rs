@@ -258,6 +258,17 @@ impl Core {
         self.state.last_message()
     }
 
+    /// Changes the limits while the daemon runs: those of sources at once, the others from the next batch on.
+    pub fn change_limits(
+        &mut self,
+        limits: Limits,
+        waiting_limits: WaitingLimits,
+        sources: SourceLimits,
+    ) {
+        self.sources.change_limits(sources);
+        self.configure(limits, waiting_limits);
+    }
+
     /// Changes the limits, from the next batch on.
     fn configure(&mut self, limits: Limits, waiting_limits: WaitingLimits) {
         if *self.state.limits() != limits {

@@ -17,6 +17,7 @@ use chat_node::supervisor::child_configuration::{Inbox, ParentMessage};
 use chat_node::supervisor::child_reports::{
     ChildWarning, Reports, report_ready, report_sandbox, report_warning,
 };
+use chat_settings::reload::settings_of_parent;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -38,8 +39,9 @@ use crate::core::{Core, CoreSettings};
 use crate::database::disk_failure;
 use crate::disk_reserve::ReserveOutcome;
 use crate::journal::JournalEvent;
+use crate::memory_plan::MemoryPlan;
 use crate::passwords::remembered::RememberedPasswords;
-use crate::settings;
+use crate::settings::{self, Settings};
 
 const WAKER: Token = Token(0);
 const LISTENER: Token = Token(1);
@@ -65,6 +67,7 @@ pub(super) struct EventLoop {
     terminate: UnixStream,
     reload: UnixStream,
     clock: HostClock,
+    plan: MemoryPlan,
     /// The boot time at which this turn began.
     turn_ms: u64,
     core: Core,
@@ -140,6 +143,7 @@ impl EventLoop {
             terminate,
             reload,
             clock,
+            plan: host.plan,
             turn_ms: now.boot_ms,
             core,
             sockets: Slab::new(),
@@ -276,6 +280,7 @@ impl EventLoop {
         while let Some(message) = self.from_parent.next_message()? {
             match message {
                 ParentMessage::Configuration(_) => bail!("the supervisor sends a configuration"),
+                ParentMessage::Settings(written) => self.take_settings(&written),
                 ParentMessage::Question { ticket, question } => {
                     let answer = self.core.answer_question(&question);
                     self.reports.answer(ticket, answer);
@@ -283,6 +288,22 @@ impl EventLoop {
             }
         }
         Ok(())
+    }
+
+    /// Takes over the settings that need no restart.
+    fn take_settings(&mut self, written: &str) {
+        let new: Settings = match settings_of_parent(written) {
+            Ok(new) => new,
+            Err(error) => {
+                return log::error!("the supervisor sends settings that cannot be used: {error}");
+            }
+        };
+        log::set_max_level(new.process.log_level);
+        self.core.change_limits(
+            settings::limits(&new, self.plan),
+            settings::waiting_limits(&new, self.plan),
+            settings::source_limits(&new),
+        );
     }
 
     fn take_completion(&mut self, completion: Completion) -> anyhow::Result<()> {

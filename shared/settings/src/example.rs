@@ -15,7 +15,7 @@ const HEAD: &str = "\
 #
 # Put a copy into the run directory, or name one by --config or CHAT_CONFIG. Remove the # before a
 # key to set it. A flag wins over an environment variable, a variable over this file, and this file
-# over the default. The section and the key name the setting: network.listen.
+# over the default. `chatctl settings` prints each value, and where it comes from.
 ";
 
 /// The example, as docs/chatserv.toml has it.

@@ -1,6 +1,7 @@
 //! The settings of the front end.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
 use chat_line_protocol::DEFAULT_MAX_LINE_BYTES;
@@ -313,7 +314,11 @@ impl FrontEndSettings {
     }
 }
 
+/// Asks the system once: a worker must not ask later, when its system calls are restricted.
 fn cores() -> u32 {
-    let cores = available_parallelism().map_or(1, |count| count.get());
-    u32::try_from(cores).map_or(MAX_WORKERS, |cores| cores.min(MAX_WORKERS))
+    static CORES: OnceLock<u32> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        let cores = available_parallelism().map_or(1, |count| count.get());
+        u32::try_from(cores).map_or(MAX_WORKERS, |cores| cores.min(MAX_WORKERS))
+    })
 }

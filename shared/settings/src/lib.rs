@@ -6,6 +6,7 @@ pub mod example;
 pub mod front_end;
 pub mod listen_address;
 pub mod manual;
+pub mod reload;
 mod sections;
 pub mod state;
 

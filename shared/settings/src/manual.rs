@@ -4,16 +4,19 @@ use std::fmt::Write;
 
 use chat_node::settings::tree::{Setting, ValueKind};
 
+use crate::reload::is_reloaded;
 use crate::sections::{SECTIONS, settings_of};
 use crate::tree;
 
 const HEAD: &str = "\
 # Settings
 
-All settings of both daemons. This page and [chatserv.toml](chatserv.toml), the same as a commented settings file, are
-made from the code. [operations.md](operations.md#settings) says how to use them.
+All settings of both daemons. `chatctl settings --manual` prints this page, and `chatctl settings --example` prints
+[chatserv.toml](chatserv.toml), the same as a commented settings file. [operations.md](operations.md#settings) says how
+to use them.
 
 - A flag wins over an environment variable, a variable over the settings file, and the file over the default.
+- `scripts/reload` changes the settings that are marked *Reload*. The others need `scripts/restart`.
 - A *source* is an IPv4 address, or a /64 of IPv6, because one party has all its addresses. *Trusted* sources are
   those in `network.trusted`.
 - In the file, numbers and `true` or `false` have no quotes, and texts have them. A list is
@@ -52,6 +55,9 @@ fn row(setting: &Setting, text: &mut String) {
     let mut meaning = setting.help();
     if let Some(details) = setting.details() {
         let _ = write!(meaning, " {details}");
+    }
+    if is_reloaded(setting.id()) {
+        meaning += " *Reload.*";
     }
     let cells = [
         code(setting.name().to_owned()),

@@ -91,6 +91,11 @@ impl Sources {
         }
     }
 
+    /// Connections that are there stay, whatever the new limits. Who was trusted when he came stays trusted.
+    pub(super) fn change_limits(&mut self, limits: SourceLimits) {
+        self.limits = limits;
+    }
+
     /// Somebody connected. The event says which limit is in the way; nothing of the connection is heard any more then.
     pub(super) fn open(&mut self, key: Key, address: IpAddr) -> Result<(), Event> {
         if let Some(event) = self.limit_in_the_way(address.to_canonical()) {

@@ -34,7 +34,7 @@ use settings::Loaded;
 const STATUS_UNKNOWN: u8 = 4;
 
 /// A program whose process supervises children that do the work. Its fields are its flags.
-pub trait Daemon: Parser {
+pub trait Daemon: Parser + 'static {
     /// The program's name.
     const NAME: &'static str;
     /// The name of a child in logs and in the status.
@@ -46,6 +46,9 @@ pub trait Daemon: Parser {
 
     /// All programs that have settings. The settings file holds those of all of them, so each has to know them.
     fn programs() -> Vec<Command>;
+
+    /// Whether a reload changes the setting with this id of its flag. Others need a restart.
+    fn is_reloaded(id: &str) -> bool;
 
     /// How long `--detach` waits for the daemon to serve, and advice for when that is too short. Without it, there is
     /// no limit.
@@ -138,7 +141,11 @@ pub fn main<D: Daemon>() -> ExitCode {
         return ExitCode::FAILURE;
     }
     name_process(D::NAME);
-    let Loaded { mut daemon, file } = match settings::load::<D>() {
+    let Loaded {
+        mut daemon,
+        file,
+        values,
+    } = match settings::load::<D>() {
         Ok(loaded) => loaded,
         Err(done) => return done,
     };
@@ -157,8 +164,8 @@ pub fn main<D: Daemon>() -> ExitCode {
     };
     let result = match role {
         Role::Child => return child::run(daemon),
-        Role::Detached => return parent::run_detached(&daemon, file, started_in),
-        Role::Foreground => return parent::run_in_foreground(&daemon, file),
+        Role::Detached => return parent::run_detached(&daemon, file, values, started_in),
+        Role::Foreground => return parent::run_in_foreground(&daemon, file, values),
         _ => run_command(&daemon, role),
     };
     match result {

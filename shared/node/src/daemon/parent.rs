@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow};
 use nix::unistd::geteuid;
 
 use super::commands::check_run_dir;
+use super::settings::RunningSettings;
 use super::{Daemon, describe_error, run_dir};
 use crate::VERSION;
 use crate::control::operator;
@@ -22,6 +23,7 @@ use crate::process::{detach, inherited_fd};
 use crate::sandbox::{
     SandboxMode, SandboxOptions, Separation, Users, forbid_core_dumps, make_passable,
 };
+use crate::settings::reload::RunningValues;
 use crate::settings::settings_file::SettingsFile;
 use crate::supervisor::child_reports::{report_failure, report_ready};
 use crate::supervisor::{ChildStarter, SharedSockets, Signals, Supervisor};
@@ -30,9 +32,13 @@ use crate::supervisor::{ChildStarter, SharedSockets, Signals, Supervisor};
 const ORPHAN_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs the daemon in the foreground until it is told to end.
-pub(super) fn run_in_foreground<D: Daemon>(daemon: &D, file: Option<SettingsFile>) -> ExitCode {
+pub(super) fn run_in_foreground<D: Daemon>(
+    daemon: &D,
+    file: Option<SettingsFile>,
+    values: RunningValues,
+) -> ExitCode {
     exit_code(
-        supervise(daemon, file, None, Box::new(|| ())),
+        supervise(daemon, file, values, None, Box::new(|| ())),
         D::NAME,
         None,
     )
@@ -42,6 +48,7 @@ pub(super) fn run_in_foreground<D: Daemon>(daemon: &D, file: Option<SettingsFile
 pub(super) fn run_detached<D: Daemon>(
     daemon: &D,
     file: Option<SettingsFile>,
+    values: RunningValues,
     started_in: Option<PathBuf>,
 ) -> ExitCode {
     let link = match inherited_fd::take(inherited_fd::LINK_FD) {
@@ -62,7 +69,7 @@ pub(super) fn run_detached<D: Daemon>(
                 log::debug!("the process that started this one no longer waits: {error}");
             }
         };
-        supervise(daemon, file, started_in, Box::new(on_ready))
+        supervise(daemon, file, values, started_in, Box::new(on_ready))
     })();
     exit_code(result, D::NAME, Some(&link))
 }
@@ -97,6 +104,7 @@ pub(super) fn exit_code(
 fn supervise<D: Daemon>(
     daemon: &D,
     file: Option<SettingsFile>,
+    values: RunningValues,
     started_in: Option<PathBuf>,
     on_ready: Box<dyn FnOnce()>,
 ) -> anyhow::Result<()> {
@@ -128,6 +136,7 @@ fn supervise<D: Daemon>(
     let listening = daemon.listen(users)?;
     let control_path = run_dir.control_socket();
     let control_socket = ControlSocket::listen(D::NAME, &control_path)?;
+    let settings = RunningSettings::<D>::new(values, started_in.clone());
     let starter = ChildStarter {
         program: D::NAME,
         role: D::CHILD_ROLE,
@@ -147,6 +156,7 @@ fn supervise<D: Daemon>(
         on_ready,
     )
     .with_child_configuration(listening.child_configuration)
+    .with_settings(Box::new(settings))
     .with_lasting_directory(daemon.lasting_directory())
     .with_control_socket(control_socket);
     let result = supervisor.run();

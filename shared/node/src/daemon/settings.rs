@@ -1,7 +1,8 @@
 //! The settings of this process: flags win over environment variables, these over the settings file, and that over
 //! defaults.
 
-use std::path::PathBuf;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
@@ -11,7 +12,9 @@ use super::Daemon;
 use crate::logs::output;
 use crate::settings::command_line;
 use crate::settings::process_options::{ProcessOptions, Role};
-use crate::settings::settings_file::{FILE_NAME, SettingsFile, SettingsFileError, problem};
+use crate::settings::reload::{ReloadableSettings, ReloadedSettings, RunningValues};
+use crate::settings::settings_file::{SettingsFile, SettingsFileError, problem};
+use crate::settings::sources::effective;
 use crate::settings::tree::{Assignments, Tree};
 use crate::supervisor::SETTINGS_OF_PARENT;
 
@@ -25,29 +28,43 @@ pub(super) struct Loaded<D> {
     pub(super) daemon: D,
     /// The settings file, if there is one.
     pub(super) file: Option<SettingsFile>,
+    /// The values, for later comparison.
+    pub(super) values: RunningValues,
 }
 
 /// Reads the settings of this process. Errors and help texts are printed here; the returned exit status tells them
 /// apart.
 pub(super) fn load<D: Daemon>() -> Result<Loaded<D>, ExitCode> {
     let (daemon, matches) = command_line::parse_with::<D>(|command| command)?;
-    match add_file(&daemon) {
-        Ok(None) => Ok(Loaded { daemon, file: None }),
+    let tree = Tree::of(D::programs());
+    let values_of = |matches: &ArgMatches, assignments: Option<&Assignments>| {
+        RunningValues::new(&effective(&tree, D::NAME, matches, assignments))
+    };
+    match add_file(&daemon, &tree, None) {
+        Ok(None) => Ok(Loaded {
+            daemon,
+            file: None,
+            values: values_of(&matches, None),
+        }),
         Ok(Some((file, assignments))) => {
-            let (daemon, _) = command_line::parse_with::<D>(|command| assignments.apply(command))?;
-            match guard(&file, &daemon) {
-                Ok(()) => {
-                    let file = Some(file);
-                    Ok(Loaded { daemon, file })
-                }
-                Err(error) => Err(refuse::<D>(&error)),
-            }
+            let (daemon, matches) =
+                command_line::parse_with::<D>(|command| assignments.apply(command))?;
+            guard(&file, &daemon).map_err(|error| refuse::<D>(&error))?;
+            Ok(Loaded {
+                daemon,
+                file: Some(file),
+                values: values_of(&matches, Some(&assignments)),
+            })
         }
         Err(error) if is_needless(&daemon, &matches) => {
             for line in error.0 {
                 output::complain(format_args!("{}: warning: {line}", D::NAME));
             }
-            Ok(Loaded { daemon, file: None })
+            Ok(Loaded {
+                daemon,
+                file: None,
+                values: values_of(&matches, None),
+            })
         }
         Err(error) => Err(refuse::<D>(&error)),
     }
@@ -61,8 +78,12 @@ fn refuse<D: Daemon>(error: &SettingsFileError) -> ExitCode {
 }
 
 /// The settings file and what it says, if there is one.
+///
+/// `started_in` is the base of relative paths, if it is no longer the working directory.
 fn add_file<D: Daemon>(
     daemon: &D,
+    tree: &Tree,
+    started_in: Option<&Path>,
 ) -> Result<Option<(SettingsFile, Assignments)>, SettingsFileError> {
     let process = daemon.process();
     let file = match process.role() {
@@ -70,12 +91,12 @@ fn add_file<D: Daemon>(
             .ok()
             .map(|written| SettingsFile::of_parent(&written))
             .transpose()?,
-        _ => read(process)?,
+        _ => read(process, started_in)?,
     };
     let Some(file) = file else {
         return Ok(None);
     };
-    let assignments = Tree::of(D::programs()).check(&file)?;
+    let assignments = tree.check(&file)?;
     if let Some(assignment) = assignments.by_id.get(RUN_DIR)
         && process.config.is_none()
     {
@@ -89,23 +110,18 @@ fn add_file<D: Daemon>(
 }
 
 /// Reads the file that a flag or the environment names, or the one in the run directory.
-fn read(process: &ProcessOptions) -> Result<Option<SettingsFile>, SettingsFileError> {
-    let path: PathBuf = match &process.config {
-        Some(path) => path.clone(),
-        None => process.run_dir.join(FILE_NAME),
-    };
-    let mut file = match SettingsFile::read(&path)? {
-        None if process.config.is_some() => {
-            return Err(problem(&path, "there is none (--config, CHAT_CONFIG)"));
-        }
-        None => return Ok(None),
-        Some(file) => file,
+fn read(
+    process: &ProcessOptions,
+    started_in: Option<&Path>,
+) -> Result<Option<SettingsFile>, SettingsFileError> {
+    let based = |path: &PathBuf| started_in.map_or_else(|| path.clone(), |base| base.join(path));
+    let config = process.config.as_ref().map(based);
+    let Some(mut file) = SettingsFile::find(config.as_deref(), &based(&process.run_dir))? else {
+        return Ok(None);
     };
     file.make_absolute().map_err(|error| {
-        problem(
-            &path,
-            &format!("cannot find the working directory: {error}"),
-        )
+        let reason = format!("cannot find the working directory: {error}");
+        problem(&process.run_dir, &reason)
     })?;
     Ok(Some(file))
 }
@@ -151,4 +167,48 @@ fn guard<D: Daemon>(file: &SettingsFile, daemon: &D) -> Result<(), SettingsFileE
         )),
     }
     Ok(())
+}
+
+/// The settings of a running parent.
+pub(super) struct RunningSettings<D> {
+    values: RunningValues,
+    started_in: Option<PathBuf>,
+    daemon: PhantomData<D>,
+}
+
+impl<D> RunningSettings<D> {
+    /// `started_in` is the base of relative paths, if it is no longer the working directory.
+    pub(super) fn new(values: RunningValues, started_in: Option<PathBuf>) -> Self {
+        Self {
+            values,
+            started_in,
+            daemon: PhantomData,
+        }
+    }
+}
+
+impl<D: Daemon> ReloadableSettings for RunningSettings<D> {
+    fn reload(&mut self) -> Result<ReloadedSettings, String> {
+        let in_one_line = |text: String| text.replace('\n', "; ");
+        let failed = |error: SettingsFileError| in_one_line(error.to_string());
+        let refused = |error: clap::Error| in_one_line(error.to_string());
+        let tree = Tree::of(D::programs());
+        let (daemon, _) = command_line::parse_again::<D>(|command| command).map_err(refused)?;
+        let found = add_file(&daemon, &tree, self.started_in.as_deref()).map_err(failed)?;
+        let (file, assignments) = found.unzip();
+        let (daemon, matches) = command_line::parse_again::<D>(|command| match &assignments {
+            Some(assignments) => assignments.apply(command),
+            None => command,
+        })
+        .map_err(refused)?;
+        if let Some(file) = &file {
+            guard(file, &daemon).map_err(failed)?;
+        }
+        let settings = effective(&tree, D::NAME, &matches, assignments.as_ref());
+        log::set_max_level(daemon.process().log_level);
+        Ok(ReloadedSettings {
+            for_children: file.as_ref().map(SettingsFile::for_child),
+            summary: self.values.update(&settings, D::is_reloaded),
+        })
+    }
 }

@@ -25,7 +25,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error, panics included.
+/// Starts logging to standard error, panics included. The level can be changed later, by `log::set_max_level`.
 pub fn start(
     program: &'static str,
     level: LevelFilter,

@@ -30,6 +30,14 @@ pub(crate) fn parse_with<P: Parser>(
         .map_err(|error| print(&error, P::command(), &arguments))
 }
 
+/// Parses the flags of this process again, by a changed command, while it runs. Prints nothing.
+pub(crate) fn parse_again<P: Parser>(
+    change: impl FnOnce(Command) -> Command,
+) -> Result<(P, ArgMatches), Error> {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    try_parse(change(P::command()), &arguments)
+}
+
 fn try_parse<P: Parser>(
     mut command: Command,
     arguments: &[OsString],

@@ -4,5 +4,7 @@
 pub mod command_line;
 mod environment;
 pub mod process_options;
+pub mod reload;
 pub mod settings_file;
+pub mod sources;
 pub mod tree;

@@ -62,14 +62,16 @@ impl SettingsFile {
     /// Reads the file at `path`; `Ok(None)` if there is none. A file that is not root's or this user's is refused,
     /// because it decides what the server does.
     pub fn read(path: &Path) -> Result<Option<Self>, SettingsFileError> {
-        if path.to_string_lossy().contains('\n') {
-            return Err(problem(path, "its path has a line break"));
-        }
         let failed = |error: io::Error| problem(path, &format!("cannot read it: {error}"));
         let link = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // Something else is there instead of the run directory. Whoever uses that says so.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
             link => link.map_err(failed)?,
         };
+        if path.to_string_lossy().contains('\n') {
+            return Err(problem(path, "its path has a line break"));
+        }
         refuse_foreign(path, &link)?;
         let file = regular_file::open(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?;
@@ -81,6 +83,17 @@ impl SettingsFile {
         }
         let mode = found.permissions().mode() & 0o7777;
         Self::new(path.to_owned(), text, mode).map(Some)
+    }
+
+    /// Reads the file that was named, which must be there, or the one in the run directory, if there is one.
+    pub fn find(config: Option<&Path>, run_dir: &Path) -> Result<Option<Self>, SettingsFileError> {
+        let Some(path) = config else {
+            return Self::read(&run_dir.join(FILE_NAME));
+        };
+        match Self::read(path)? {
+            None => Err(problem(path, "there is none (--config, CHAT_CONFIG)")),
+            file => Ok(file),
+        }
     }
 
     /// A file with this text, as if it had been read from `path`.

@@ -1,10 +1,11 @@
-//! What a parent sends to its children over their links: configuration and secrets, and questions.
+//! What a parent sends to its children over their links: configuration and secrets, settings, and questions.
 //!
 //! Children could not read the configuration themselves, because they have dropped the privileges for it. Each
 //! configuration replaces the previous one.
 //!
 //! A message is its length, four bytes in little-endian order, a byte for its kind, and its content: a configuration as
-//! it is, or a question as JSON. Parent and child run the same binary, so the content needs no version.
+//! it is, the settings file, or a question as JSON. Parent and child run the same binary, so the content needs no
+//! version.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -24,6 +25,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 const CONFIGURATION: u8 = 0;
 const QUESTION: u8 = 1;
+const SETTINGS: u8 = 2;
 
 /// The source of the configuration, in the parent. Each child receives it when it starts, and again when it changes.
 pub trait ChildConfiguration: fmt::Debug {
@@ -50,6 +52,8 @@ pub(crate) struct Outbox {
     begun: Zeroizing<Vec<u8>>,
     sent: usize,
     newest: Option<Zeroizing<Vec<u8>>>,
+    /// The newest settings file.
+    settings: Option<Vec<u8>>,
     questions: VecDeque<Vec<u8>>,
     /// The tickets of questions without an answer.
     asked: BTreeSet<u64>,
@@ -73,6 +77,11 @@ impl Outbox {
         self.newest = Some(frame(CONFIGURATION, configuration));
     }
 
+    /// Each settings file replaces the previous one.
+    pub(crate) fn put_settings(&mut self, written: &str) {
+        self.settings = Some(std::mem::take(&mut *frame(SETTINGS, written.as_bytes())));
+    }
+
     pub(crate) fn ask(&mut self, ticket: u64, question: &Question) {
         self.asked.insert(ticket);
         let question = question.clone();
@@ -91,12 +100,19 @@ impl Outbox {
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
-        self.sent < self.begun.len() || self.newest.is_some() || !self.questions.is_empty()
+        self.sent < self.begun.len()
+            || self.newest.is_some()
+            || self.settings.is_some()
+            || !self.questions.is_empty()
     }
 
     fn next_frame(&mut self) -> Zeroizing<Vec<u8>> {
-        let newest = self.newest.take();
-        newest.unwrap_or_else(|| Zeroizing::new(self.questions.pop_front().unwrap_or_default()))
+        if let Some(newest) = self.newest.take() {
+            return newest;
+        }
+        let settings = self.settings.take();
+        let frame = settings.or_else(|| self.questions.pop_front());
+        Zeroizing::new(frame.unwrap_or_default())
     }
 
     /// Writes until everything is written or `stream` would block.
@@ -145,6 +161,8 @@ fn frame(kind: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
 pub enum ParentMessage {
     /// Replaces the previous configuration.
     Configuration(Zeroizing<Vec<u8>>),
+    /// The settings file has changed: see [`read_again`](crate::settings::reload::read_again).
+    Settings(String),
     /// Is to be answered: see [`super::child_reports::Reports::answer`].
     Question {
         /// Names the question.
@@ -217,6 +235,9 @@ impl Inbox {
             Some((&CONFIGURATION, content)) => {
                 ParentMessage::Configuration(Zeroizing::new(content.to_vec()))
             }
+            Some((&SETTINGS, content)) => {
+                ParentMessage::Settings(String::from_utf8_lossy(content).into_owned())
+            }
             Some((&QUESTION, content)) => {
                 let AskedQuestion { ticket, question } = serde_json::from_slice(content)
                     .map_err(|error| ParentError::NoMessage(error.to_string()))?;
@@ -262,6 +283,23 @@ mod tests {
             question: Question::Ping,
         };
         assert_eq!(inbox.next_message().unwrap(), Some(question));
+        assert_eq!(inbox.next_message().unwrap(), None);
+    }
+
+    #[test]
+    fn settings_arrive_after_configuration() {
+        let mut outbox = Outbox::default();
+        let mut stream = Vec::new();
+        outbox.put_settings("old");
+        outbox.put_settings("new");
+        outbox.put(b"keys");
+        outbox.write_to(&mut stream).unwrap();
+        let mut inbox = Inbox::default();
+        inbox.take(&stream);
+        let configuration = inbox.next_message().unwrap().unwrap();
+        assert_eq!(configuration_of(configuration), b"keys");
+        let settings = ParentMessage::Settings("new".to_owned());
+        assert_eq!(inbox.next_message().unwrap(), Some(settings));
         assert_eq!(inbox.next_message().unwrap(), None);
     }
 

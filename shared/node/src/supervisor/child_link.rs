@@ -155,6 +155,11 @@ impl ChildLink {
         self.outbox.put(configuration);
     }
 
+    /// Queues the settings file for the child: see [`Self::flush`].
+    pub fn push_settings(&mut self, written: &str) {
+        self.outbox.put_settings(written);
+    }
+
     /// Queues a question for the child: see [`Self::flush`] and [`Self::take_answers`].
     pub fn ask(&mut self, ticket: u64, question: &Question) {
         self.outbox.ask(ticket, question);

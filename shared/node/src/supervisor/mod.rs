@@ -11,6 +11,7 @@ mod child_set;
 mod lasting_directory;
 mod operators;
 mod publication;
+mod reloading;
 mod reloads;
 mod requests;
 mod service_manager;
@@ -30,13 +31,14 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::control::reload_result::{ReloadReport, ReloadResult, ReloadStatus};
+use crate::control::reload_result::{ReloadResult, ReloadStatus};
 use crate::control::socket::ControlSocket;
 use crate::control::status_file::{Phase, Status};
 use crate::limits::system_limits;
 use crate::logs::wall_clock;
 use crate::metrics::refusals::Refusals;
 use crate::process::identity::{ProcessIdentity, boot_id, pid_namespace};
+use crate::settings::reload::ReloadableSettings;
 pub use backoff::LONGEST_WAIT_MS;
 use child_configuration::ChildConfiguration;
 use child_link::ChildLink;
@@ -68,6 +70,9 @@ pub struct Supervisor {
     /// The last reload result.
     reload_result: Option<ReloadResult>,
     operators: Option<Operators>,
+    settings: Option<Box<dyn ReloadableSettings>>,
+    /// What the last reload changed of the settings.
+    settings_summary: Option<String>,
 }
 
 impl Supervisor {
@@ -104,6 +109,16 @@ impl Supervisor {
             reloads: Reloads::default(),
             reload_result: None,
             operators: None,
+            settings: None,
+            settings_summary: None,
+        }
+    }
+
+    /// Adds the settings, so that a reload reads them again.
+    pub fn with_settings(self, settings: Box<dyn ReloadableSettings>) -> Self {
+        Self {
+            settings: Some(settings),
+            ..self
         }
     }
 
@@ -273,22 +288,8 @@ impl Supervisor {
                 log::error!("{error}");
             }
             if self.reloads.request() {
-                self.reload_configuration();
-                self.child_set.reload();
+                self.begin_reload();
             }
-        }
-    }
-
-    /// Reads the child configuration again, if this daemon has one.
-    fn reload_configuration(&mut self) {
-        let Some(child_configuration) = &mut self.child_configuration else {
-            return;
-        };
-        let has_changed = child_configuration.reload();
-        self.reload_result = Some(child_configuration.reload_result().clone());
-        self.reloads.end();
-        if has_changed {
-            self.push_configuration();
         }
     }
 
@@ -358,15 +359,6 @@ impl Supervisor {
         // Children that receive a configuration read no files themselves.
         if self.child_configuration.is_none() {
             self.take_reload_reports(reload_reports);
-        }
-    }
-
-    fn take_reload_reports(&mut self, reload_reports: Vec<ReloadReport>) {
-        for report in reload_reports {
-            self.reload_result = Some(report.result);
-            if report.was_requested && self.reloads.end() {
-                self.child_set.reload();
-            }
         }
     }
 
