@@ -98,6 +98,7 @@ fn early_reset_never_reaches_state_daemon() {
     expect(&mut good, "DONE");
     // They arrive at the same listener in this order, so a served client came after them.
     let _served = server.served(source(9));
-    let refused = server.security_lines(STATED);
+    let mut refused = server.security_lines(STATED);
+    refused.retain(|line| !line.contains("event=login "));
     assert_eq!(refused, Vec::<String>::new());
 }
