@@ -59,20 +59,23 @@ impl Core {
         self.security.record(self.timestamp.boot_ms, event, details);
     }
 
-    /// Somebody is logged in, and is about to be told so.
-    pub(super) fn note_login(&mut self, link: LinkId, serial: ConnectionSerial) {
-        let key = (link, serial);
-        if let Some((address, user)) = self.sources.last_try(key) {
+    /// Has what came of a client's last try to log in in the security log.
+    fn note_last_try(&mut self, event: Event, (link, serial): (LinkId, ConnectionSerial)) {
+        if let Some((address, user)) = self.sources.last_try((link, serial)) {
             let details = Details {
                 source: Some(address),
                 user: Some(user),
                 connection: self.connection(link, serial).map(number),
                 ..Details::default()
             };
-            self.security
-                .record(self.timestamp.boot_ms, Event::Login, details);
+            self.security.record(self.timestamp.boot_ms, event, details);
         }
-        self.sources.logged_in(key);
+    }
+
+    /// Somebody is logged in, and is about to be told so.
+    pub(super) fn note_login(&mut self, link: LinkId, serial: ConnectionSerial) {
+        self.note_last_try(Event::Login, (link, serial));
+        self.sources.logged_in((link, serial));
     }
 
     /// Whether a password may be tried from there now; says so, if not.
@@ -119,17 +122,8 @@ impl Core {
             }
             _ => return,
         };
-        let Some(link) = self.links.of(connection.worker_session) else {
-            return;
-        };
-        if let Some((address, user)) = self.sources.last_try((link, connection.serial)) {
-            let details = Details {
-                source: Some(address),
-                user: Some(user),
-                connection: Some(number(connection)),
-                ..Details::default()
-            };
-            self.security.record(self.timestamp.boot_ms, event, details);
+        if let Some(link) = self.links.of(connection.worker_session) {
+            self.note_last_try(event, (link, connection.serial));
         }
     }
 
