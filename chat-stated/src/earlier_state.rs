@@ -9,23 +9,21 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use chat_node::logs::wall_clock;
 
-use crate::database::sync_directory;
+use crate::database::{CHECKPOINT_FILE, JOURNAL_FILE, sync_directory};
+use crate::journal::durable_position;
 
 /// The note, in the run directory.
 pub(crate) const NOTE: &str = "state-known";
-/// Any of these is a state, or what is left of one.
-const STATE_FILES: [&str; 4] = [
-    "journal.db",
-    "checkpoint.db",
-    "journal.mark",
-    "journal.mark2",
-];
 
 /// Fails if the state directory is empty, and the installation has had a state.
 pub(crate) fn refuse_to_forget(run_dir: &Path, state_dir: &Path) -> anyhow::Result<()> {
     let note = run_dir.join(NOTE);
-    for file in STATE_FILES.map(|name| state_dir.join(name)) {
-        if exists(&file)? {
+    // Any of these is a state, or what is left of one.
+    for name in [JOURNAL_FILE, CHECKPOINT_FILE]
+        .into_iter()
+        .chain(durable_position::FILE_NAMES)
+    {
+        if exists(&state_dir.join(name))? {
             return Ok(());
         }
     }
