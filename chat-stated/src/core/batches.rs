@@ -14,6 +14,10 @@ const MAX_BATCH_ENTRIES: usize = 8_192;
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 /// While more than this waits for the journal, workers are not read.
 const MAX_WAITING_BYTES: usize = 32 * 1024 * 1024;
+/// A batch of fewer attempts is small: its commit costs more than what is in it.
+const SMALL_BATCH_ATTEMPTS: usize = 64;
+/// How long a small batch waits at most for what the answers before it bring about.
+const PAUSE_MS: u64 = 1;
 
 /// A request that changes nothing, waiting for the entries before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +46,20 @@ struct Waiting {
     sequence: u64,
     entries: Vec<Entry>,
     bytes: usize,
+    attempts: usize,
     reads: Reads,
+}
+
+/// Whether a small batch waits. Clients that were answered send again at once, so one turn later the batch is larger,
+/// and there are fewer commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Pause {
+    #[default]
+    No,
+    /// From the end of this turn on.
+    Due,
+    /// Until the end of the next turn.
+    Underway,
 }
 
 /// Questions, each with the number of entries of the batch that come before it.
@@ -57,6 +74,7 @@ pub(super) struct Batches {
     in_flight: Option<(u64, Reads)>,
     /// Durable, and about to be applied.
     committed: Option<(u64, Reads)>,
+    pause: Pause,
     /// Room for the entries of the next batch.
     spare: Vec<Entry>,
     /// The first of those that wait had no room on the disk, and is not tried again before this.
@@ -80,6 +98,7 @@ impl Batches {
         let bytes = approximate_bytes(&entry);
         self.waiting_bytes += bytes;
         if let Some(batch) = self.waiting.back_mut() {
+            batch.attempts += entry.attempts();
             batch.entries.push(entry);
             batch.bytes += bytes;
         }
@@ -145,12 +164,14 @@ impl Batches {
         held_until_ms: u64,
     ) {
         let bytes = entries.iter().map(approximate_bytes).sum();
+        let attempts = entries.iter().map(Entry::attempts).sum();
         self.waiting_bytes += bytes;
         self.held_until_ms = Some(held_until_ms);
         self.waiting.push_front(Waiting {
             sequence,
             entries,
             bytes,
+            attempts,
             reads,
         });
     }
@@ -167,6 +188,26 @@ impl Batches {
         Some(batch.entries)
     }
 
+    /// Whether the answers to so many attempts bring about more than the small batch that waits.
+    fn is_worth_a_pause(&self, answers: usize, few_answers: usize) -> bool {
+        let is_small = |batch: &Waiting| batch.attempts < SMALL_BATCH_ATTEMPTS;
+        answers > few_answers && self.waiting.len() == 1 && self.waiting.iter().all(is_small)
+    }
+
+    /// Whether nothing is submitted at the end of this turn. A pause lasts until the end of the next one.
+    fn pauses(&mut self) -> bool {
+        self.pause = match self.pause {
+            Pause::Due => Pause::Underway,
+            Pause::No | Pause::Underway => Pause::No,
+        };
+        self.pause == Pause::Underway
+    }
+
+    /// When a small batch has waited long enough, even if nothing comes in.
+    pub(super) fn pause_ends_ms(&self, now_ms: u64) -> Option<u64> {
+        (self.pause == Pause::Underway).then_some(now_ms + PAUSE_MS)
+    }
+
     /// The number of the batch that the journal had first, and its questions.
     pub(super) fn take_decided(&mut self) -> Option<(u64, Reads)> {
         self.committed.take().or_else(|| self.in_flight.take())
@@ -180,6 +221,9 @@ impl Core {
     }
 
     pub(super) fn submit_ready_batch(&mut self) {
+        if self.batches.pauses() {
+            return;
+        }
         if let Some(entries) = self.batches.take_ready(self.timestamp.boot_ms) {
             self.actions.push(Action::Submit(Batch {
                 timestamp: self.timestamp,
@@ -189,11 +233,16 @@ impl Core {
     }
 
     /// A batch is durable and about to be given to [`Core::committed`]: the next one, so that the journal need not wait
-    /// until this one is applied.
-    pub fn next_batch(&mut self) -> Option<Batch> {
+    /// until this one is applied. None if a pause is worth more.
+    pub fn next_batch(&mut self, committed: &Batch) -> Option<Batch> {
+        let answers = committed.attempts() as usize;
+        let few_answers = self.settings.few_answers;
         let batches = &mut self.batches;
         if batches.committed.is_none() {
             batches.committed = batches.in_flight.take();
+        }
+        if batches.is_worth_a_pause(answers, few_answers) {
+            return None;
         }
         let entries = batches.take_ready(self.timestamp.boot_ms)?;
         let timestamp = self.timestamp;
@@ -202,8 +251,8 @@ impl Core {
 
     /// A batch is durable: applies its entries, and answers.
     pub fn committed(&mut self, position: LogIndex, batch: Batch, bytes: usize) {
-        self.checkpoints
-            .count(position, bytes as u64, batch.attempts());
+        let attempts = batch.attempts();
+        self.checkpoints.count(position, bytes as u64, attempts);
         let mut reads = self
             .batches
             .take_decided()
@@ -221,6 +270,14 @@ impl Core {
         self.tell_worker_sessions_begun();
         self.tell_cut_off();
         self.dead_worker_sessions.forget_ended(&self.state);
+        let few_answers = self.settings.few_answers;
+        if self.batches.in_flight.is_none()
+            && self
+                .batches
+                .is_worth_a_pause(attempts as usize, few_answers)
+        {
+            self.batches.pause = Pause::Due;
+        }
     }
 
     fn answer_reads_before(&mut self, reads: &mut Reads, index: usize) {

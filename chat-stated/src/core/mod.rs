@@ -133,6 +133,9 @@ pub struct CoreSettings {
     pub checkpoint_every_given_up_pages: usize,
     /// Bytes of text that may be in memory. Texts beyond that are dropped once a checkpoint has them, and read from it.
     pub resident_text_bytes: u64,
+    /// After a commit with so many attempts or fewer, a small batch goes to the journal at once. After more, it waits for
+    /// what the answers bring about.
+    pub few_answers: usize,
 }
 
 impl Default for CoreSettings {
@@ -150,6 +153,7 @@ impl Default for CoreSettings {
             checkpoint_few_messages: 2_048,
             checkpoint_every_given_up_pages: 1_024,
             resident_text_bytes: 64 * 1024 * 1024,
+            few_answers: 8,
         }
     }
 }
@@ -245,6 +249,7 @@ impl Core {
             self.next_list_ms(),
             self.next_silent_link_ms(),
             self.batches.next_retry_ms(),
+            self.batches.pause_ends_ms(self.timestamp.boot_ms),
             self.appends.next_retry_ms(),
             self.space.next_try_ms(),
         ]

@@ -313,7 +313,7 @@ impl EventLoop {
                 batch,
                 bytes,
             }) => {
-                if let Some(next) = self.core.next_batch() {
+                if let Some(next) = self.core.next_batch(&batch) {
                     self.io_threads.submit(next);
                 }
                 self.core.committed(position, batch, bytes);

@@ -79,6 +79,7 @@ impl Daemon {
                 ..SourceLimits::default()
             },
             resident_text_bytes: RESIDENT_TEXT_BYTES,
+            few_answers: 1,
             ..CoreSettings::default()
         };
         let remembered = RememberedPasswords::new(100).map_err(|error| error.to_string())?;

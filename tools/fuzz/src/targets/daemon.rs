@@ -295,6 +295,10 @@ impl Host {
         self.end_turn();
         for _ in 0..10_000 {
             if self.work.is_empty() {
+                // A small batch may have waited for a turn.
+                self.end_turn();
+            }
+            if self.work.is_empty() {
                 return;
             }
             self.core.begin_turn(timestamp(self.now_ms));
