@@ -107,7 +107,7 @@ impl Server {
     }
 }
 
-/// Plays the server of a login and a logout, and waits for the farewell.
+/// Plays the server of a login and a logout, and waits for its close_notify.
 fn dialogue(stream: Stream) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     for (expected, answer) in [
@@ -123,7 +123,7 @@ fn dialogue(stream: Stream) -> std::io::Result<()> {
     let stream = reader.get_mut();
     stream.conn.send_close_notify();
     stream.flush()?;
-    // An end without the client's farewell is an error here.
+    // An end without the client's close_notify is an error here.
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest)?;
     assert_eq!(rest, b"");
@@ -148,7 +148,7 @@ fn ca_file_may_have_any_line_ends() {
         let flags = ["--ca", ca.to_str().expect("a path")];
         let (run, ended) = server.run("localhost", &flags, "bob\npw\nlogout\n");
         assert_eq!(run.status, Some(0), "{number}: {run:?}");
-        ended.expect("the client says farewell");
+        ended.expect("the client sends close_notify");
     }
 }
 
@@ -169,7 +169,7 @@ fn system_file_is_read_like_ca_file() {
     assert!(none.stderr.contains("/nowhere/ca.pem"), "{none:?}");
     assert_eq!(run(&ca).status, Some(0));
     let ended = server.thread.join().expect("a thread");
-    ended.expect("the client says farewell");
+    ended.expect("the client sends close_notify");
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn valid_server_gets_close_notify() {
         let ca = server.ca();
         let flags = ["--ca", ca.to_str().expect("a path")];
         let (run, ended) = server.run(host, &flags, "bob\npw\nlogout\n");
-        ended.expect("the client says farewell");
+        ended.expect("the client sends close_notify");
         assert_eq!(run.status, Some(0), "{run:?}");
         assert_eq!(run.stdout, "[2026-11-22T11:18:31Z] eve: hi\n");
     }
@@ -272,7 +272,7 @@ fn stopped_client_continues_handshake() {
     let run: Run = client.wait_with_output().expect("an end").into();
     assert_eq!(run.status, Some(0), "{run:?}");
     let ended = server.thread.join().expect("a thread");
-    ended.expect("the client says farewell");
+    ended.expect("the client sends close_notify");
 }
 
 #[test]

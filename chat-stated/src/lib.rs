@@ -11,7 +11,7 @@ pub mod database;
 pub mod disk_reserve;
 mod earlier_state;
 pub mod entry;
-pub mod exposure;
+pub mod insecure_permissions;
 pub mod io_thread;
 pub mod journal;
 pub mod memory_plan;

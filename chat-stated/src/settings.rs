@@ -7,7 +7,7 @@ pub use chat_settings::state::StateSettings as Settings;
 use crate::core::SourceLimits;
 use crate::disk_reserve::DiskReserve;
 use crate::entry::{Limits, WaitingLimits};
-use crate::exposure::OnExposure;
+use crate::insecure_permissions::OnInsecurePermissions;
 use crate::memory_plan::MemoryPlan;
 use crate::passwords::cost::HashingCost;
 
@@ -17,10 +17,10 @@ pub fn disk_reserve(settings: &Settings) -> DiskReserve {
 }
 
 /// What becomes of a file with secrets that others can get at.
-pub fn on_exposure(settings: &Settings) -> OnExposure {
+pub fn on_insecure_permissions(settings: &Settings) -> OnInsecurePermissions {
     match settings.process.strict_permissions {
-        true => OnExposure::Refuse,
-        false => OnExposure::Close,
+        true => OnInsecurePermissions::Refuse,
+        false => OnInsecurePermissions::Close,
     }
 }
 

@@ -431,13 +431,13 @@ impl Core {
         if !client.session.is_over() {
             return;
         }
-        let patience_ms = if self.stop_by_ms.is_some() || client.session.is_rejected() {
+        let timeout_ms = if self.stop_by_ms.is_some() || client.session.is_rejected() {
             STOPPING_CLOSING_MS
         } else {
             CLOSING_MS
         };
         self.timers
-            .set_by(key, Reason::Closing, self.now_ms + patience_ms);
+            .set_by(key, Reason::Closing, self.now_ms + timeout_ms);
         if !client.session.output.pending().is_empty() {
             return;
         }

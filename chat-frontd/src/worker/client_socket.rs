@@ -249,7 +249,7 @@ mod tests {
     use super::*;
     use crate::core::{CoreSettings, SessionLimits, UnauthenticatedLimits};
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     fn core() -> Core {
         let settings = CoreSettings {
@@ -293,7 +293,7 @@ mod tests {
         drop(client);
         let began_at = Instant::now();
         while socket.look(key, &core).is_some() {
-            assert!(began_at.elapsed() < PATIENCE);
+            assert!(began_at.elapsed() < TIMEOUT);
         }
         // The kernel tells of a reset once.
         assert_eq!(socket.look(key, &core), None);

@@ -21,8 +21,8 @@ impl TlsServer {
     }
 
     /// Whether the peer said that nothing more comes.
-    pub fn has_farewell(&self) -> bool {
-        self.0.has_farewell()
+    pub fn has_close_notify(&self) -> bool {
+        self.0.has_close_notify()
     }
 
     /// Bytes came; what they say goes to `plain`. After an error nothing else is called but [`Self::take_outgoing`].
@@ -48,7 +48,7 @@ impl TlsServer {
     }
 
     /// Says that nothing more comes.
-    pub fn say_farewell(&mut self) -> Result<(), Error> {
-        self.0.say_farewell()
+    pub fn send_close_notify(&mut self) -> Result<(), Error> {
+        self.0.send_close_notify()
     }
 }

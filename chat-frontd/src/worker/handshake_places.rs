@@ -11,7 +11,7 @@ use chat_node::limits::network::source_of;
 /// Silent ones for each place of one that speaks.
 const SILENT_FOR_EACH_PLACE: usize = 4;
 /// The only one of its source keeps its place for so long.
-const MIN_PATIENCE_MS: u64 = 1_000;
+const MIN_HANDSHAKE_MS: u64 = 1_000;
 
 /// Connections of one kind.
 #[derive(Debug, Default)]
@@ -47,8 +47,8 @@ impl Pool {
             return Ok(*oldest);
         }
         match self.all.first_key_value() {
-            Some((serial, (_, began_ms))) if began_ms + MIN_PATIENCE_MS <= now_ms => Ok(*serial),
-            Some((_, (_, began_ms))) => Err(began_ms + MIN_PATIENCE_MS),
+            Some((serial, (_, began_ms))) if began_ms + MIN_HANDSHAKE_MS <= now_ms => Ok(*serial),
+            Some((_, (_, began_ms))) => Err(began_ms + MIN_HANDSHAKE_MS),
             None => Err(now_ms),
         }
     }
@@ -161,10 +161,10 @@ mod tests {
         places.spoke(7);
         assert_eq!(
             places.next_to_go(0),
-            Err(MIN_PATIENCE_MS),
+            Err(MIN_HANDSHAKE_MS),
             "each its source's only one"
         );
-        assert_eq!(places.next_to_go(MIN_PATIENCE_MS), Ok(Some(7)));
+        assert_eq!(places.next_to_go(MIN_HANDSHAKE_MS), Ok(Some(7)));
         places.remove(7);
         assert_eq!(places.next_to_go(0), Ok(None));
     }

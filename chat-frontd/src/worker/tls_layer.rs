@@ -33,7 +33,7 @@ pub(super) struct TlsLayer {
     /// How much plaintext is in `outgoing`.
     encrypted: usize,
     in_flight: RecordsInFlight,
-    has_farewell: bool,
+    has_close_notify: bool,
 }
 
 impl TlsLayer {
@@ -45,7 +45,7 @@ impl TlsLayer {
             taken: 0,
             encrypted: 0,
             in_flight: RecordsInFlight::default(),
-            has_farewell: false,
+            has_close_notify: false,
         })
     }
 
@@ -54,8 +54,8 @@ impl TlsLayer {
     }
 
     /// The peer has said that nothing more comes (close_notify).
-    pub(super) fn has_farewell(&self) -> bool {
-        self.has_farewell
+    pub(super) fn has_close_notify(&self) -> bool {
+        self.has_close_notify
     }
 
     /// Bytes came. What they say goes to `plain`; what is to be answered, an alert too, is in [`Self::outgoing`].
@@ -104,7 +104,7 @@ impl TlsLayer {
                 }
                 Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing)?,
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::PeerClosed) => self.has_farewell = true,
+                Ok(ConnectionState::PeerClosed) => self.has_close_notify = true,
                 Ok(ConnectionState::ReadEarlyData(_)) => {
                     return Err(Error::General("data came before the handshake".to_owned()));
                 }
@@ -166,7 +166,7 @@ impl TlsLayer {
     }
 
     /// Says that nothing more comes, behind what is in [`Self::outgoing`].
-    pub(super) fn say_farewell(&mut self) -> Result<(), Error> {
+    pub(super) fn send_close_notify(&mut self) -> Result<(), Error> {
         self.write_traffic(RECORD_OVERHEAD_BYTES, |traffic, buffer| {
             traffic.queue_close_notify(buffer)
         })
@@ -197,7 +197,7 @@ impl TlsLayer {
                 }
                 ConnectionState::EncodeTlsData(data) => encode(data, &mut self.outgoing)?,
                 ConnectionState::TransmitTlsData(data) => data.done(),
-                ConnectionState::PeerClosed => self.has_farewell = true,
+                ConnectionState::PeerClosed => self.has_close_notify = true,
                 _ => break,
             }
             self.incoming.drain(..discard);

@@ -76,7 +76,7 @@ impl ClientSocket {
             self.write_alert();
             return Alive::No;
         }
-        if tls.has_farewell() {
+        if tls.has_close_notify() {
             self.has_ended = true;
             core.ended(key);
         }
@@ -122,12 +122,12 @@ impl ClientSocket {
         Alive::Yes
     }
 
-    /// Says farewell (close_notify) and closes our sending side, now or as soon as the kernel takes it.
+    /// Sends close_notify and closes our sending side, now or as soon as the kernel takes it.
     pub(super) fn shut_tls(&mut self) -> Alive {
         let Some(tls) = &mut self.tls else {
             return Alive::Yes;
         };
-        if let Err(error) = tls.say_farewell() {
+        if let Err(error) = tls.send_close_notify() {
             log::debug!("a client's TLS: {error}");
             return Alive::No;
         }

@@ -162,7 +162,7 @@ impl Connection {
     pub(crate) fn finish(&mut self) -> Result<(), String> {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
-            flush(tls, &mut self.stream).map_err(|error| format!("no farewell: {error}"))?;
+            flush(tls, &mut self.stream).map_err(|error| format!("no close_notify: {error}"))?;
         }
         self.stream
             .shutdown(std::net::Shutdown::Write)

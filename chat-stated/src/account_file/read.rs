@@ -8,7 +8,7 @@ use chat_node::files::text_file::{TextFileError, without_byte_order_mark};
 use thiserror::Error;
 
 use super::create::sync_directory;
-use crate::exposure::ExposureError;
+use crate::insecure_permissions::PermissionsError;
 
 /// Largest file that is read, in bytes: some ten million accounts.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -47,7 +47,7 @@ pub enum ReadError {
     },
     /// Others can get at it.
     #[error("cannot read the account file: {0}")]
-    Exposed(ExposureError),
+    Exposed(PermissionsError),
     /// What was read may not be on the disk.
     #[error("cannot sync the account file {}: {error}", path.display())]
     Sync {

@@ -14,7 +14,7 @@ use super::create::{CreateError, create_with};
 use super::format::{ParsedAccounts, parse};
 use super::names_in_file::{FileVersion, NamesInFile};
 use super::read::{MAX_FILE_BYTES, ReadError, read};
-use crate::exposure::{OnExposure, close_to_others};
+use crate::insecure_permissions::{OnInsecurePermissions, close_to_others};
 use crate::io_thread::{CompletionSink, IoThread};
 
 /// Lines that may wait to be written, in bytes.
@@ -121,10 +121,10 @@ pub struct AccountFileWriter {
 }
 
 impl AccountFileWriter {
-    /// Starts the I/O thread. `on_exposure` says what to do about permissions that let others at the file.
+    /// Starts the I/O thread. `on_insecure_permissions` says what to do about permissions that let others at the file.
     pub fn start(
         path: PathBuf,
-        on_exposure: OnExposure,
+        on_insecure_permissions: OnInsecurePermissions,
         sink: CompletionSink<FileOutcome>,
     ) -> io::Result<Self> {
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
@@ -132,7 +132,7 @@ impl AccountFileWriter {
         let thread = IoThread::start("account-file", move |requests| {
             let thread = Thread {
                 path,
-                on_exposure,
+                on_insecure_permissions,
                 requests,
                 waiting_bytes: of_thread,
                 names: NamesInFile::default(),
@@ -170,7 +170,7 @@ impl AccountFileWriter {
 
 struct Thread {
     path: PathBuf,
-    on_exposure: OnExposure,
+    on_insecure_permissions: OnInsecurePermissions,
     requests: Receiver<FileRequest>,
     waiting_bytes: Arc<AtomicUsize>,
     names: NamesInFile,
@@ -247,7 +247,7 @@ impl Thread {
     }
 
     fn read_content(&mut self) -> Result<AccountFileContent, ReadError> {
-        close_to_others(&self.path, self.on_exposure).map_err(ReadError::Exposed)?;
+        close_to_others(&self.path, self.on_insecure_permissions).map_err(ReadError::Exposed)?;
         let version = FileVersion::of(&self.path);
         let file = read(&self.path, MAX_FILE_BYTES)?;
         self.names.was_read(version);
@@ -297,8 +297,12 @@ mod tests {
                     assert!(held.recv().is_err());
                 }
             };
-            let writer =
-                AccountFileWriter::start(path.clone(), OnExposure::Close, Box::new(sink)).unwrap();
+            let writer = AccountFileWriter::start(
+                path.clone(),
+                OnInsecurePermissions::Close,
+                Box::new(sink),
+            )
+            .unwrap();
             Self {
                 writer,
                 outcomes,

@@ -17,7 +17,7 @@ use chat_model::ConnectionId;
 /// How long a worker may take to say hello.
 const HELLO_MS: u64 = 5_000;
 
-/// Lives that were there at the start and whose workers have not come back.
+/// Worker sessions that were there at the start and whose workers have not come back.
 #[derive(Debug, Default)]
 pub(super) struct DeadWorkerSessions {
     worker_sessions: BTreeSet<WorkerSessionId>,
@@ -117,7 +117,7 @@ impl Core {
             .remove(&worker_session)
         {
             log::info!(
-                "the worker of life {} did not outlive the state daemon",
+                "the worker of worker session {} did not outlive the state daemon",
                 worker_session.0
             );
             self.end_worker_session(worker_session);
@@ -140,7 +140,7 @@ impl Core {
         }
         for worker_session in std::mem::take(&mut self.dead_worker_sessions.worker_sessions) {
             log::warn!(
-                "the worker of life {} did not come back in time",
+                "the worker of worker session {} did not come back in time",
                 worker_session.0
             );
             self.end_worker_session(worker_session);

@@ -66,7 +66,7 @@ const FILES: &[i64] = &[
     libc::SYS_unlinkat,
 ];
 
-/// Whether a worker of an earlier life still lives.
+/// Whether a worker of an earlier process is still there.
 const OTHER_PROCESSES: &[i64] = &[libc::SYS_pidfd_open];
 
 /// Gives up all files but those in the state directory and the run directory, where the account file is. Before any

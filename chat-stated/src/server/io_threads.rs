@@ -14,7 +14,7 @@ use crate::entry::Batch;
 use crate::io_thread::IoThread;
 use crate::journal::{Journal, LogIndex};
 use crate::passwords::pool::{PasswordPool, PoolSettings};
-use crate::settings::{Settings, disk_reserve, hashing_cost, on_exposure};
+use crate::settings::{Settings, disk_reserve, hashing_cost, on_insecure_permissions};
 use crate::state::State;
 
 /// Performs the actions of the core that take time.
@@ -61,7 +61,7 @@ impl IoThreads {
         .context("cannot start the threads that hash passwords")?;
         let account_file = AccountFileWriter::start(
             settings.account_file(),
-            on_exposure(settings),
+            on_insecure_permissions(settings),
             Box::new(queue.sink(Completion::AccountFile)),
         )
         .context("cannot start the account file's thread")?;

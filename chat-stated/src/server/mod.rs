@@ -22,7 +22,7 @@ use crate::account_file::rewrite::rewrite;
 use crate::backup::restore;
 use crate::database::disk_failure;
 use crate::earlier_state;
-use crate::exposure::{close_directory_to_others, close_to_others};
+use crate::insecure_permissions::{close_directory_to_others, close_to_others};
 use crate::memory_plan::MemoryPlan;
 use crate::settings::{self, Settings};
 use crate::state_lock::StateLock;
@@ -62,9 +62,9 @@ pub fn run(mut setup: DaemonSetup) -> anyhow::Result<()> {
     let host = Host::ask(&setup.settings)?;
     let state_dir = setup.settings.state_dir();
     let _lock = StateLock::acquire(&state_dir, LOCK_WAIT)?;
-    let on_exposure = settings::on_exposure(&setup.settings);
-    close_directory_to_others(&state_dir, on_exposure)?;
-    close_to_others(&setup.settings.account_file(), on_exposure)?;
+    let on_insecure_permissions = settings::on_insecure_permissions(&setup.settings);
+    close_directory_to_others(&state_dir, on_insecure_permissions)?;
+    close_to_others(&setup.settings.account_file(), on_insecure_permissions)?;
     confinement::restrict_files(&mut setup.sandbox, &setup.settings)?;
     restore::restore_if_asked(&setup.settings)?;
     if disk_failure::is_noted(&state_dir)? {

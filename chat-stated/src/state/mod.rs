@@ -170,12 +170,12 @@ impl State {
             .map(|(id, account)| (id, &account.record))
     }
 
-    /// The lives that have not ended.
+    /// The worker sessions that have not ended.
     pub fn worker_sessions(&self) -> impl Iterator<Item = (WorkerSessionId, &WorkerSession)> {
         self.worker_sessions.iter()
     }
 
-    /// A life that has not ended.
+    /// A worker session that has not ended.
     pub fn worker_session(&self, worker_session: WorkerSessionId) -> Option<&WorkerSession> {
         self.worker_sessions.get(worker_session)
     }

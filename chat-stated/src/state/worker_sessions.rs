@@ -327,7 +327,7 @@ impl Connection {
     }
 }
 
-/// All lives that have not ended.
+/// All worker sessions that have not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct WorkerSessions {
     last: u64,

@@ -12,7 +12,7 @@ use chat_stated::state_lock::StateLock;
 use crate::control::Control;
 
 /// Long enough for any machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// SHA-1 of the password `x`: the hash is made anew, and filed, at the first login.
 pub(crate) const SHA1_OF_X: &str = "11f6ad8ec52a2984abaafd7c3b516503785c2072";
@@ -32,7 +32,7 @@ pub(crate) struct Daemon {
 
 /// Waits, as the next daemon would, for the child of a killed supervisor: nobody writes while this is held.
 pub(crate) fn state_at_rest(state_dir: &Path) -> StateLock {
-    StateLock::acquire(state_dir, PATIENCE).unwrap()
+    StateLock::acquire(state_dir, TIMEOUT).unwrap()
 }
 
 /// A directory in memory where there is one.

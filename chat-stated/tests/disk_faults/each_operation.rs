@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cases::{are_all_wanted, try_each};
 use crate::control::{Failure, Fault, Kind};
-use crate::daemon::{Installation, PATIENCE};
+use crate::daemon::{Installation, TIMEOUT};
 use crate::run::{ACCOUNTS, Told, run};
 use crate::worker::Worker;
 
@@ -42,9 +42,9 @@ fn run_with(fault: Fault) {
     let mut daemon = installation.start();
     let mut told = Told::default();
     let mut worker = Worker::new(&installation, &mut daemon);
-    // Where every life fails there is nothing to wait for but the word of it.
+    // Where every process fails there is nothing to wait for but the word of it.
     if fault.for_ever && fault.failure != Failure::Short {
-        worker.patience_with_fault = Duration::from_millis(500);
+        worker.timeout_with_fault = Duration::from_millis(500);
     }
     let result = run(&mut worker, ROUNDS, &mut told, &mut |_| ());
     let failed = installation.control.failed();
@@ -77,7 +77,7 @@ fn expect_clear_word(installation: &Installation, fault: Fault) {
             && (line.contains("/state") || line.contains("user_pass.txt"))
             && why.iter().any(|why| line.contains(why))
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !installation.log().lines().any(is_clear) {
         let log = installation.log();
         assert!(Instant::now() < deadline, "{fault:?}: {log}");

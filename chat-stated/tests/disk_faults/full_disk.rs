@@ -3,7 +3,7 @@
 use chat_model::Outcome;
 use std::time::Instant;
 
-use crate::daemon::{Installation, PATIENCE};
+use crate::daemon::{Installation, TIMEOUT};
 use crate::run::{ACCOUNTS, Fate, Told};
 use crate::worker::{Ask, Worker};
 
@@ -77,7 +77,7 @@ fn read(worker: &mut Worker<'_>, told: &mut Told) {
 /// Fills the disk and expects that everything that adds is refused. Space that returns meanwhile, as when a log
 /// is shortened, is room that may be used: then the disk is filled again.
 fn expect_refusals(installation: &Installation, worker: &mut Worker<'_>, told: &mut Told) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         assert!(
             Instant::now() < deadline,
@@ -132,7 +132,7 @@ fn full_disk_refuses_additions_and_recovers() {
         expect_small_things(&mut worker, &mut told, 40);
         expect_refusals(&installation, &mut worker, &mut told);
         control.set_budget(MUCH_BYTES);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !send(&mut worker, &mut told) {
             assert!(
                 Instant::now() < deadline,
@@ -162,7 +162,7 @@ fn full_disk_refuses_additions_and_recovers() {
 }
 
 fn wait_until(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !condition() {
         assert!(Instant::now() < deadline, "in vain");
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -196,7 +196,7 @@ fn readers_read_without_any_space() {
     let full = answer(&mut worker, DAVE, Ask::LogIn("dave", "x"));
     assert!(is(&full, &Outcome::DiskFull), "{full}");
     control.set_budget(MUCH_BYTES);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !is(
         &answer(&mut worker, DAVE, Ask::LogIn("dave", "x")),
         &Outcome::LoggedIn,

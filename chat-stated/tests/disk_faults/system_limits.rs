@@ -8,7 +8,7 @@ use chat_node::control::status_file::Status;
 
 use crate::cases::try_each;
 use crate::control::{Failure, Fault, Kind};
-use crate::daemon::{Installation, PATIENCE};
+use crate::daemon::{Installation, TIMEOUT};
 use crate::run::ACCOUNTS;
 use crate::worker::{Ask, Worker};
 
@@ -17,7 +17,7 @@ const BOB: u64 = 2;
 const DAVE: u64 = 3;
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !is_so() {
         assert!(Instant::now() < deadline, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(20));

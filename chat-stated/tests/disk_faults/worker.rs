@@ -14,10 +14,10 @@ use chat_rpc::{
     ResumedConnection, ToWorker, decode_items,
 };
 
-use crate::daemon::{Daemon, Installation, PATIENCE};
+use crate::daemon::{Daemon, Installation, TIMEOUT};
 use crate::support::worker::{SENT, broadcast, everything_up_to, log_in, register, send_group};
 
-/// The daemon did not come back in time, or has given the worker's life up.
+/// The daemon did not come back in time, or has given the worker session up.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
@@ -30,7 +30,7 @@ struct Deadline {
 impl Deadline {
     fn new() -> Self {
         Self {
-            without_fault: Instant::now() + PATIENCE,
+            without_fault: Instant::now() + TIMEOUT,
             with_fault: None,
         }
     }
@@ -80,11 +80,11 @@ pub(crate) struct Worker<'a> {
     installation: &'a Installation,
     daemon: &'a mut Daemon,
     link: Option<(UnixStream, FrameReader)>,
-    life: Option<ResumeToken>,
+    token: Option<ResumeToken>,
     clients: BTreeMap<u64, Client>,
     asked: BTreeMap<(u64, u64), Ask>,
     /// How long to wait for a daemon whose disk has begun to fail; as long as for any other if there is hope.
-    pub(crate) patience_with_fault: Duration,
+    pub(crate) timeout_with_fault: Duration,
 }
 
 impl<'a> Worker<'a> {
@@ -93,10 +93,10 @@ impl<'a> Worker<'a> {
             installation,
             daemon,
             link: None,
-            life: None,
+            token: None,
             clients: BTreeMap::new(),
             asked: BTreeMap::new(),
-            patience_with_fault: PATIENCE,
+            timeout_with_fault: TIMEOUT,
         }
     }
 
@@ -149,7 +149,7 @@ impl<'a> Worker<'a> {
             stream
                 .set_read_timeout(Some(Duration::from_millis(50)))
                 .unwrap();
-            let hello = Hello { resume: self.life }.encode().unwrap();
+            let hello = Hello { resume: self.token }.encode().unwrap();
             let mut output = FrameWriter::default();
             output.push_frame(&hello);
             if stream.write_all(output.pending()).is_err() {
@@ -168,7 +168,7 @@ impl<'a> Worker<'a> {
             match greeting {
                 None => continue,
                 Some(Greeting::Refused(_)) => return Err(Gone),
-                Some(Greeting::Attached(life)) => self.life = Some(life),
+                Some(Greeting::Attached(token)) => self.token = Some(token),
             }
             let connections = self
                 .clients
@@ -198,7 +198,7 @@ impl<'a> Worker<'a> {
     /// Whether there is still something to wait for.
     fn check(&mut self, deadline: &mut Deadline) -> Result<(), Gone> {
         if deadline.with_fault.is_none() && self.installation.control.failed() > 0 {
-            deadline.with_fault = Some(Instant::now() + self.patience_with_fault);
+            deadline.with_fault = Some(Instant::now() + self.timeout_with_fault);
         }
         let is_over = [Some(deadline.without_fault), deadline.with_fault]
             .into_iter()

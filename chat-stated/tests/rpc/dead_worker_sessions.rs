@@ -24,7 +24,9 @@ fn missing_worker_is_logged_out() {
     let mut other_worker = Worker::attach(&daemon);
     other_worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     let worker_session = worker.credential.worker_session.0;
-    daemon.wait_for_log(&format!("life {worker_session} did not come back in time"));
+    daemon.wait_for_log(&format!(
+        "worker session {worker_session} did not come back in time"
+    ));
     let resumed = Worker::resume(&daemon, worker.credential);
     assert_eq!(resumed.err(), Some(Refusal::WorkerSessionEnded));
     other_worker.log_in("ann");
@@ -48,7 +50,13 @@ fn dead_worker_is_logged_out_at_once() {
     let said = BufReader::new(process.stdout.take().unwrap()).lines();
     let worker_session = said
         .map_while(Result::ok)
-        .find_map(|line| Some(line.split_once("logged in on life ")?.1.to_owned()))
+        .find_map(|line| {
+            Some(
+                line.split_once("logged in on worker session ")?
+                    .1
+                    .to_owned(),
+            )
+        })
         .unwrap();
     assert_eq!(other_worker.look_up("ann"), Outcome::AlreadyLoggedIn);
 
@@ -63,7 +71,7 @@ fn dead_worker_is_logged_out_at_once() {
     other_worker.wait_for_answer("ann", &Outcome::PasswordNeeded);
     // Not by the time that workers are given to come back.
     daemon.wait_for_log(&format!(
-        "life {worker_session} did not outlive the state daemon"
+        "worker session {worker_session} did not outlive the state daemon"
     ));
 }
 
@@ -72,6 +80,9 @@ fn dead_worker_is_logged_out_at_once() {
 fn log_in_and_wait(socket: &Path) {
     let mut worker = Worker::attach_at(socket);
     worker.log_in("ann");
-    println!("logged in on life {}", worker.credential.worker_session.0);
+    println!(
+        "logged in on worker session {}",
+        worker.credential.worker_session.0
+    );
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }

@@ -119,7 +119,7 @@ fn worker_session_that_ended_is_never_revived() {
     drop(worker);
     let resumed = Worker::resume(&daemon, credential);
     assert_eq!(resumed.err(), Some(Refusal::WorkerSessionEnded));
-    // Its end is durable before a later life's beginning.
+    // Its end is durable before a later worker session's beginning.
     drop(Worker::attach(&daemon));
     daemon.kill_child();
     let resumed = Worker::resume(&daemon, credential);

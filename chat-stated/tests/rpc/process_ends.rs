@@ -72,7 +72,7 @@ fn stop_keeps_work_of_workers() {
     wait_for_end(child);
     // Who is known to be gone is not waited for.
     assert!(told.elapsed() < Duration::from_secs(3));
-    // Its life has ended with it, though its process, this one, lives.
+    // Its worker session has ended with it, though its process, this one, lives.
     let mut worker = Worker::attach(&daemon);
     worker.log_in("ann");
     let (_, welcome) = worker.log_in_reading("bob");

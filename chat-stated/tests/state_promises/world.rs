@@ -152,7 +152,7 @@ impl World {
         let answered = self.offset;
         self.offset += 10;
         self.request_at((1, serial, self.offset), answered, action)
-            .expect("the life has not ended")
+            .expect("the worker session has not ended")
     }
 
     pub(super) fn log_in_action(&self, name: &str, address: IpAddr) -> Action {

@@ -192,7 +192,7 @@ impl Worker {
         }
     }
 
-    /// Another life of the daemon's process: attaches again with these clients.
+    /// Another process of the daemon: attaches again with these clients.
     pub(crate) fn come_back(&mut self, daemon: &impl Served, connections: Vec<ResumedConnection>) {
         let last_serial = self.last_serial;
         *self = Self::resume(daemon, self.credential).unwrap();

@@ -47,8 +47,8 @@ pub enum Refusal {
         /// What the daemon speaks.
         daemon_version: u32,
     },
-    /// The life has ended, or its secret is wrong, or it is attached already. The worker must exit.
-    #[error("this worker's life has ended")]
+    /// The worker session has ended, or its secret is wrong, or it is attached already. The worker must exit.
+    #[error("this worker session has ended")]
     WorkerSessionEnded,
     /// No more workers can attach.
     #[error("too many workers are attached already")]

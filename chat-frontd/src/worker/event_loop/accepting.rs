@@ -259,7 +259,7 @@ impl EventLoop {
         };
         let registry = self.poll.registry();
         let registered = registry.reregister(&mut stream, Token(FIRST_CLIENT + key), INTEREST);
-        let is_over = tls.has_farewell();
+        let is_over = tls.has_close_notify();
         self.opened(key, stream, peer.ip(), Some(tls), registered);
         if !plain.is_empty() {
             self.core.received(key, &plain);

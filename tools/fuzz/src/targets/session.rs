@@ -114,7 +114,7 @@ fn check_received(client: &Client) {
             None => answers += 1,
         }
     }
-    // A line has one answer and maybe a DONE; one that has begun may be too long; at the end may stand a farewell.
+    // A line has one answer and maybe a DONE; one that has begun may be too long; at the end may stand a goodbye.
     let telnet_lines = client.sent.windows(2).filter(|two| two == b"\r\0").count();
     let lines = client.sent.iter().filter(|byte| **byte == b'\n').count() + telnet_lines + 1;
     assert!(

@@ -218,7 +218,7 @@ impl Dialogue {
                     self.client.send_close_notify();
                     let flight = self.client_flight();
                     let is_well = self.deliver(&flight, piece_bytes);
-                    assert!(!is_well || self.server.has_farewell());
+                    assert!(!is_well || self.server.has_close_notify());
                     false
                 }
                 _ => {
@@ -233,7 +233,7 @@ impl Dialogue {
             assert_eq!(self.heard, self.answered);
         }
         // Whatever happened, the server can say goodbye or says that it cannot.
-        let _ = self.server.say_farewell();
+        let _ = self.server.send_close_notify();
         self.server.take_outgoing();
     }
 

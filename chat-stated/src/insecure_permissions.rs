@@ -14,7 +14,7 @@ const OTHERS: u32 = 0o077;
 
 /// What becomes of a file that others can get at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnExposure {
+pub enum OnInsecurePermissions {
     /// It is taken away from them, with a warning.
     Close,
     /// It is not used.
@@ -23,7 +23,7 @@ pub enum OnExposure {
 
 /// Why a file is not used.
 #[derive(Debug, Error)]
-pub enum ExposureError {
+pub enum PermissionsError {
     /// Others can get at it.
     #[error("others can get at {} (mode {mode:04o}): chmod go= it, or leave --strict-permissions \
         (CHAT_STRICT_PERMISSIONS) out", path.display())]
@@ -56,9 +56,12 @@ pub enum ExposureError {
 /// Sees to it that nobody but its owner can get at a file or directory, if it is there; one that belongs to somebody
 /// who has no business there is refused. Anything else is left as it is: it keeps no secret, and whoever reads what
 /// should be a file refuses it.
-pub fn close_to_others(path: &Path, on_exposure: OnExposure) -> Result<(), ExposureError> {
+pub fn close_to_others(
+    path: &Path,
+    on_insecure_permissions: OnInsecurePermissions,
+) -> Result<(), PermissionsError> {
     let shown = path.display();
-    let system = |error| ExposureError::System {
+    let system = |error| PermissionsError::System {
         path: path.to_owned(),
         error,
     };
@@ -69,15 +72,15 @@ pub fn close_to_others(path: &Path, on_exposure: OnExposure) -> Result<(), Expos
     // Root's children have users of their own, or had others before: the owner says nothing about who put it there.
     if !geteuid().is_root() && !is_operators(&found, path).map_err(system)? {
         let (path, owner) = (path.to_owned(), found.uid());
-        return Err(ExposureError::Foreign { path, owner });
+        return Err(PermissionsError::Foreign { path, owner });
     }
     let mode = found.permissions().mode() & 0o7777;
     if mode & OTHERS == 0 || !(found.is_file() || found.is_dir()) {
         return Ok(());
     }
-    if on_exposure == OnExposure::Refuse {
+    if on_insecure_permissions == OnInsecurePermissions::Refuse {
         let path = path.to_owned();
-        return Err(ExposureError::Exposed { path, mode });
+        return Err(PermissionsError::Exposed { path, mode });
     }
     // What only others could write, as a copy of a file that is shown around, its owner has to write now.
     let owner = if found.is_dir() { 0o700 } else { 0o600 };
@@ -103,15 +106,15 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 /// The same for a directory and all that is in it.
 pub fn close_directory_to_others(
     directory: &Path,
-    on_exposure: OnExposure,
-) -> Result<(), ExposureError> {
-    close_to_others(directory, on_exposure)?;
-    let system = |error| ExposureError::System {
+    on_insecure_permissions: OnInsecurePermissions,
+) -> Result<(), PermissionsError> {
+    close_to_others(directory, on_insecure_permissions)?;
+    let system = |error| PermissionsError::System {
         path: directory.to_owned(),
         error,
     };
     for entry in fs::read_dir(directory).map_err(system)? {
-        close_to_others(&entry.map_err(system)?.path(), on_exposure)?;
+        close_to_others(&entry.map_err(system)?.path(), on_insecure_permissions)?;
     }
     Ok(())
 }
@@ -128,7 +131,7 @@ mod tests {
     fn insecure_files_are_closed_or_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("user_pass.txt");
-        close_to_others(&path, OnExposure::Refuse).unwrap();
+        close_to_others(&path, OnInsecurePermissions::Refuse).unwrap();
         fs::write(&path, "").unwrap();
         for (mode, closed) in [
             (0o600, 0o600),
@@ -138,10 +141,10 @@ mod tests {
             (0o444, 0o600),
         ] {
             set_mode(&path, mode).unwrap();
-            let refused = close_to_others(&path, OnExposure::Refuse).is_err();
+            let refused = close_to_others(&path, OnInsecurePermissions::Refuse).is_err();
             assert_eq!(refused, mode != closed, "{mode:o}");
             assert_eq!(mode_of(&path), mode);
-            close_to_others(&path, OnExposure::Close).unwrap();
+            close_to_others(&path, OnInsecurePermissions::Close).unwrap();
             assert_eq!(mode_of(&path), closed);
         }
     }
@@ -153,10 +156,10 @@ mod tests {
         fs::write(&path, "").unwrap();
         set_mode(&path, 0o644).unwrap();
         set_mode(directory.path(), 0o700).unwrap();
-        let refused = close_directory_to_others(directory.path(), OnExposure::Refuse);
+        let refused = close_directory_to_others(directory.path(), OnInsecurePermissions::Refuse);
         assert!(refused.unwrap_err().to_string().contains("journal.db"));
         set_mode(directory.path(), 0o755).unwrap();
-        close_directory_to_others(directory.path(), OnExposure::Close).unwrap();
+        close_directory_to_others(directory.path(), OnInsecurePermissions::Close).unwrap();
         assert_eq!((mode_of(directory.path()), mode_of(&path)), (0o700, 0o600));
     }
 }
