@@ -133,8 +133,8 @@ pub struct CoreSettings {
     pub checkpoint_every_given_up_pages: usize,
     /// Bytes of text that may be in memory. Texts beyond that are dropped once a checkpoint has them, and read from it.
     pub resident_text_bytes: u64,
-    /// After a commit with so many attempts or fewer, a small batch goes to the journal at once. After more, it waits for
-    /// what the answers bring about.
+    /// After a commit with so many attempts or fewer, a small batch goes to the journal at once. After more, it waits
+    /// for what the answers bring about.
     pub few_answers: usize,
 }
 
