@@ -24,7 +24,7 @@ impl Listened {
         (!is_harmless).then(|| {
             format!(
                 "{address} is open to other hosts without TLS: passwords and messages are not encrypted \
-                 (see CHAT_LISTEN_TLS in docs/operations.md)"
+                 (see CHAT_LISTEN_TLS in docs/settings.md)"
             )
         })
     }

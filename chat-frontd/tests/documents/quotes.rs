@@ -9,12 +9,14 @@ use crate::expect_none;
 use crate::page::{Line, Page};
 
 /// Documents that quote.
-const QUOTING: [&str; 6] = [
+const QUOTING: [&str; 8] = [
     "README.md",
     "docs/backup.md",
     "docs/client.md",
     "docs/containers.md",
     "docs/operations.md",
+    "docs/reference.md",
+    "docs/runbook.md",
     "docs/security.md",
 ];
 

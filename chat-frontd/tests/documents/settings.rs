@@ -1,5 +1,5 @@
 //! Names and defaults of all settings: the programs' `--help`, docs/settings.md, docs/chatserv.toml,
-//! docs/operations.md, docs/client.md, the scripts.
+//! docs/reference.md, docs/client.md, the scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::page::spans;
 
 const DAEMONS: [&str; 2] = ["chat-stated", "chat-frontd"];
 /// Where the settings are, and where the flags that are no settings.
-const PAGES: [&str; 2] = ["docs/settings.md", "docs/operations.md"];
+const PAGES: [&str; 2] = ["docs/settings.md", "docs/reference.md"];
 
 /// Not settings of a daemon that somebody would look up: they do something, and stop.
 const ACTIONS: [&str; 6] = [

@@ -95,7 +95,7 @@ fn kill_keeps_reads_during_checkpoint() {
     }
 }
 
-/// As docs/operations.md has it for a damaged journal.
+/// As docs/runbook.md has it for a damaged journal.
 #[test]
 fn moved_journal_loses_no_deliveries() {
     let Played {

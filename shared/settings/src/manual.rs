@@ -12,7 +12,7 @@ const HEAD: &str = "\
 # Settings
 
 All settings of both daemons. `chatctl settings --manual` prints this page, and `chatctl settings --example` prints
-[chatserv.toml](chatserv.toml), the same as a commented settings file. [operations.md](operations.md#settings) says how
+[chatserv.toml](chatserv.toml), the same as a commented settings file. [reference.md](reference.md#settings) says how
 to use them.
 
 - A flag wins over an environment variable, a variable over the settings file, and the file over the default.

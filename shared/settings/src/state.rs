@@ -48,7 +48,7 @@ pub struct StateSettings {
     /// Budget of all waiting messages in bytes: 256 for each message, 12 for each recipient, and the texts [default: a
     /// quarter of the available memory]
     ///
-    /// docs/operations.md, "Memory", says more.
+    /// docs/reference.md, "Memory", says more.
     #[arg(
         long,
         help_heading = "[messages]",
