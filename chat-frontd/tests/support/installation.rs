@@ -1,10 +1,9 @@
 //! A whole installation of its own: a temporary run directory, a free port, the scripts of the checkout.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -13,6 +12,7 @@ use tempfile::TempDir;
 
 use super::certificate::{Certificate, SERVER_NAME};
 use super::connection::Connection;
+use super::free_port::free_port;
 use super::processes::{self, PATIENCE, wait_for};
 
 /// How many there may be at a time: each is five processes.
@@ -253,26 +253,6 @@ fn programs() -> Result<PathBuf, String> {
         "{} is not there: run scripts/test, or first cargo build -p chat-stated",
         stated.display()
     ))
-}
-
-/// A port nobody listens at. It lies below those that the system gives to outgoing connections, which other
-/// tests make all the time, and stays free through a restart of the installation.
-fn free_port() -> Result<SocketAddr, String> {
-    const FIRST: u16 = 12_000;
-    const COUNT: u16 = 20_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run side by side begin at different places.
-    let begin = std::process::id().wrapping_mul(61) % u32::from(COUNT);
-    for _ in 0..1_000 {
-        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
-        let offset =
-            u16::try_from((begin + step) % u32::from(COUNT)).map_err(|error| error.to_string())?;
-        let address = SocketAddr::from(([127, 0, 0, 1], FIRST + offset));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    Err("a thousand ports are all in use".to_owned())
 }
 
 /// One of the few places for installations.

@@ -7,6 +7,7 @@ pub(crate) mod connection;
 pub(crate) mod dialogue;
 pub(crate) mod document;
 pub(crate) mod escape;
+pub(crate) mod free_port;
 pub(crate) mod installation;
 pub(crate) mod pattern;
 pub(crate) mod processes;
