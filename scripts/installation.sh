@@ -1,4 +1,4 @@
-# Sourced by scripts/install and scripts/uninstall: their options, and where things are.
+# Sourced by scripts/install, scripts/uninstall and scripts/package: options, where things are, manual pages.
 # shellcheck shell=sh
 
 programs='chat-stated chat-frontd chat-client chatctl'
@@ -8,6 +8,15 @@ run_dir=/var/lib/chatserv
 backup_dir=/var/backups/chatserv
 config_dir=/etc/chatserv
 destination=${DESTDIR:-}
+
+# write_pages BIN_DIR DIR: writes the manual pages and completions of the programs there below DIR, as in /usr/share.
+write_pages() {
+    for program in $programs; do
+        section=8
+        [ "$program" != chat-client ] || section=1
+        "$1/$program" --write-pages "$2" "$section" || fail "$1/$program cannot write its manual page"
+    done
+}
 
 # take_installation_options "$@"
 take_installation_options() {

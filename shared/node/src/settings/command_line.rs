@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgMatches, Command, Error, Parser};
 
 use super::environment::unset_empty_variables;
+use super::pages;
 use crate::logs::output;
 
 /// The exit status for wrong usage.
@@ -26,6 +27,9 @@ pub(crate) fn parse_with<P: Parser>(
     // A command has the values of variables as soon as it is made.
     unset_empty_variables();
     let arguments: Vec<OsString> = env::args_os().collect();
+    if let Some(written) = pages::write_if_asked(P::command(), &arguments) {
+        return Err(written);
+    }
     try_parse(change(P::command()), &arguments)
         .map_err(|error| print(&error, P::command(), &arguments))
 }

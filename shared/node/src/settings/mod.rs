@@ -3,6 +3,7 @@
 
 pub mod command_line;
 mod environment;
+mod pages;
 pub mod process_options;
 pub mod reload;
 pub mod settings_file;
