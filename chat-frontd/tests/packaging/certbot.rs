@@ -27,14 +27,20 @@ fn hook_deploys_renewed_certificate() {
     }
     installation.script("start").expect_status(0);
 
-    let settings = dir.path().join("chatserv.env");
+    let settings = dir.path().join("chatserv.toml");
     let text = format!(
-        "#CHAT_TLS_CERT=/elsewhere\nCHAT_TLS_CERT={}\nCHAT_TLS_KEY=\"{}\"\nCHAT_RUN_DIR={}\n",
-        certificate.certificate_file.display(),
+        "[tls]\ntls_cert = '{}'\ntls_key = '/elsewhere'\n",
+        certificate.certificate_file.display()
+    );
+    fs::write(&settings, text).unwrap();
+    // Variables win over the file.
+    let variables = dir.path().join("chatserv.env");
+    let text = format!(
+        "#CHAT_TLS_CERT=/elsewhere\nCHAT_TLS_KEY=\"{}\"\nCHAT_RUN_DIR={}\n",
         certificate.key_file.display(),
         installation.run_dir.display()
     );
-    fs::write(&settings, text).unwrap();
+    fs::write(&variables, text).unwrap();
     let lineage = dir.path().join("live");
     fs::create_dir(&lineage).unwrap();
     let path = std::env::var("PATH").unwrap();
@@ -43,7 +49,8 @@ fn hook_deploys_renewed_certificate() {
         command
             .env("PATH", format!("{}:{path}", bin_dir().display()))
             .env("RENEWED_LINEAGE", &lineage)
-            .env("CHATSERV_ENV", &settings)
+            .env("CHAT_CONFIG", &settings)
+            .env("CHATSERV_ENV", &variables)
             .env("CHATSERV_USER", geteuid().to_string());
         run(&mut command)
     };

@@ -1,13 +1,15 @@
 //! Process 1 of the container, without a container.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 
-use crate::installation::{self, FRONTD, Installation, STATED, bin_dir, wait_until};
-use crate::packaged;
+use crate::free_port::free_port;
+use crate::installation::{self, FRONTD, Installation, STATED, bin_dir, repository, wait_until};
+use crate::{has_tool, packaged, run};
 
 /// Starts it, and waits until clients are served.
 fn start(installation: &Installation) -> Child {
@@ -42,6 +44,51 @@ fn container_ends_with_a_daemon() {
     installation.script("status").expect_status(3);
 }
 
+/// What a container engine takes away from it, taken away by the tools of this host.
+#[test]
+fn container_needs_no_privileges() {
+    if !geteuid().is_root() || !has_tool("unshare", "util-linux") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["run", "bin"] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+    }
+    fs::copy(packaged("container/start"), dir.path().join("start")).unwrap();
+    let script = repository().join("chat-frontd/tests/packaging/unprivileged.sh");
+    let listen = free_port().unwrap();
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+        ])
+        .args([&script, dir.path(), bin_dir()])
+        .env("CHAT_LISTEN", listen.to_string())
+        .env("CHAT_PORT", listen.port().to_string())
+        .env("CHAT_WORKERS", "1")
+        .env("CHAT_SANDBOX", "require");
+    let (status, said) = run(&mut command);
+    assert_eq!(status, 0, "{said}");
+    for line in [
+        "Uid 990",
+        "CapEff 0000000000000000",
+        "CapBnd 0000000000000000",
+        "NoNewPrivs 1",
+        "root ro",
+        "Sent.",
+        "stopped",
+    ] {
+        assert!(said.lines().any(|it| it == line), "no {line:?} in {said}");
+    }
+    assert!(said.contains("ann: hello\n"), "{said}");
+}
+
 /// Nothing compiles these files before somebody installs the package.
 #[test]
 fn shell_scripts_can_be_parsed() {
@@ -56,7 +103,7 @@ fn shell_scripts_can_be_parsed() {
         let path = packaged(name);
         let mode = path.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o111 != 0, is_program, "{name}");
-        let (status, said) = crate::run(std::process::Command::new("sh").arg("-n").arg(path));
+        let (status, said) = run(Command::new("sh").arg("-n").arg(path));
         assert_eq!(status, 0, "{said}");
     }
 }

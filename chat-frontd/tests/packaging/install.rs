@@ -59,7 +59,7 @@ fn collect(directory: &Path, prefix: &str, modes: &mut BTreeMap<String, u32>) {
     }
 }
 
-const SETTINGS: &str = "/etc/chatserv/chatserv.env";
+const SETTINGS: &str = "/etc/chatserv/chatserv.toml";
 
 #[test]
 fn second_installation_changes_nothing() {
@@ -79,10 +79,10 @@ fn second_installation_changes_nothing() {
     );
     assert!(!unit.contains("/usr/bin"), "{unit}");
 
-    destination.write(SETTINGS, "CHAT_WORKERS=3\n");
+    destination.write(SETTINGS, "[process]\nworkers = 3\n");
     destination.expect("install", &["--prefix", "/usr/local/"]);
     assert_eq!(destination.modes(), first);
-    assert_eq!(destination.read(SETTINGS), "CHAT_WORKERS=3\n");
+    assert_eq!(destination.read(SETTINGS), "[process]\nworkers = 3\n");
 }
 
 #[test]
@@ -122,6 +122,7 @@ fn paths_and_user_can_be_chosen() {
         "Environment=CHAT_RUN_DIR=/srv/talk/run",
         "ReadWritePaths=/srv/talk/run",
         "ReadWritePaths=/srv/talk/backups",
+        "Environment=CHAT_CONFIG=/etc/talk/chatserv.toml",
         "EnvironmentFile=-/etc/talk/chatserv.env",
         "u talk - \"chatserv\" /srv/talk/run /usr/sbin/nologin",
         "d /srv/talk/run 0700 talk talk -",

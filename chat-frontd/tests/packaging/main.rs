@@ -7,11 +7,14 @@ mod certbot;
 mod certificate;
 mod container;
 mod fail2ban;
+#[path = "../support/free_port.rs"]
+mod free_port;
 mod install;
 #[allow(dead_code)]
 #[path = "../processes/installation.rs"]
 mod installation;
 mod logrotate;
+mod pages;
 mod systemd;
 
 use std::fs;
