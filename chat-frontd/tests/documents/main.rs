@@ -11,6 +11,7 @@ mod links;
 mod names;
 mod page;
 mod quotes;
+mod runbook;
 mod settings;
 mod style;
 mod unsafe_code;
