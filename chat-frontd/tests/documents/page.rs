@@ -49,17 +49,18 @@ impl Page {
             .collect()
     }
 
-    /// The lines inside each box.
+    /// The lines inside each box but those marked `console`, whose commands the test `console` runs.
     pub(crate) fn boxes(&self) -> Vec<Vec<&Line>> {
         let mut boxes: Vec<Vec<&Line>> = Vec::new();
-        let mut is_inside = false;
+        let (mut is_inside, mut is_run) = (false, false);
         for line in self.lines.iter().filter(|line| line.is_boxed) {
             if line.text.trim_start().starts_with("```") {
                 is_inside = !is_inside;
-                if is_inside {
+                is_run = is_inside && line.text.ends_with("console");
+                if is_inside && !is_run {
                     boxes.push(Vec::new());
                 }
-            } else if let Some(inside) = boxes.last_mut() {
+            } else if !is_run && let Some(inside) = boxes.last_mut() {
                 inside.push(line);
             }
         }

@@ -117,7 +117,10 @@ fn wanted(literal: &str) -> Option<String> {
 
 #[test]
 fn words_of_reasons_are_found() {
-    let code = "impl X {\n    fn why(&self) -> String {\n        // \"no\"\n        format!(\"at most {n} clients \\\n            per worker and day\")\n    }\n    fn b() {}\n}";
+    let code = concat!(
+        "impl X {\n    fn why(&self) -> String {\n        // \"no\"\n",
+        "        format!(\"at most {n} clients \\\n            per worker and day\")\n    }\n}"
+    );
     let item = item_of(code, "fn why").unwrap();
     let literals = literals(item);
     assert_eq!(literals, ["at most {n} clients per worker and day"]);
