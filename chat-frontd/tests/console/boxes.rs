@@ -43,8 +43,8 @@ pub(crate) fn chapters(page: &str, text: &str) -> Vec<Chapter> {
             let hidden = trimmed.strip_prefix("<!-- $ ");
             if let Some(command) = hidden.and_then(|it| it.strip_suffix(" -->")) {
                 chapter.steps.push(step(command, None));
-            } else if line.starts_with("## ") {
-                let name = format!("{page}, {}", &line[3..]);
+            } else if let Some(heading) = line.strip_prefix("## ") {
+                let name = format!("{page}, {heading}");
                 let steps = Vec::new();
                 chapters.push(Chapter { name, steps });
             }

@@ -15,6 +15,7 @@ mod install;
 mod installation;
 mod logrotate;
 mod pages;
+mod static_build;
 mod systemd;
 
 use std::fs;
