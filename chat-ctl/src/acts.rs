@@ -1,11 +1,13 @@
-//! `chatctl kick`, `checkpoint` and `log-level`: what changes something. Each stands in the security log of the daemon
-//! that does it, with the user and the process that asked.
+//! `chatctl kick`, `checkpoint`, `log-level` and `reload`: what changes something. Each stands in the security log of
+//! the daemon that does it, with the user and the process that asked.
 
 use chat_node::control::client::{ControlClient, ControlError};
 use chat_node::control::protocol::{Question, Report, Request, StatusReport};
 use chat_node::files::run_dir::RunDir;
+use chat_node::logs::output;
 
 use crate::daemons::Daemons;
+use crate::exit_status::ExitStatus;
 use crate::pages::{self, STATE};
 
 /// Closes the connection of a user. The session ends as if the client had left: what it has not confirmed waits.
@@ -55,6 +57,23 @@ pub(crate) fn log_level(daemons: &Daemons, level: &str) -> Result<String, Contro
         client.ask(&Request::SetLogLevel { level })?;
     }
     Ok(format!("all processes log from the level {level} on\n"))
+}
+
+/// Makes both daemons read their files again. Complains of the one that cannot; the other one reads them nevertheless.
+pub(crate) fn reload(daemons: &Daemons, force: bool) -> (String, ExitStatus) {
+    let (mut text, mut errors) = (String::new(), Vec::new());
+    // Only the state daemon has files that it refuses.
+    for (run_dir, force) in [(&daemons.state, force), (&daemons.front_end, false)] {
+        let reloaded = ControlClient::connect(run_dir).and_then(|mut client| client.reload(force));
+        match reloaded {
+            Ok(summary) => text += &format!("{}: {summary}\n", run_dir.program()),
+            Err(error) => {
+                output::complain(format_args!("chatctl: {error}"));
+                errors.push(error);
+            }
+        }
+    }
+    (text, ExitStatus::of_both(&errors))
 }
 
 fn status(client: &mut ControlClient) -> Result<Box<StatusReport>, ControlError> {

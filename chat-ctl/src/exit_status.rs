@@ -30,6 +30,16 @@ impl ExitStatus {
             ControlError::Unreachable { .. } | ControlError::Silent { .. } => Self::Unknown,
         }
     }
+
+    /// Of a command to both daemons that came to these errors. Where one of them runs, something was not done.
+    pub(crate) fn of_both(errors: &[ControlError]) -> Self {
+        match errors {
+            [] => Self::Done,
+            [ControlError::NotRunning(_), ControlError::NotRunning(_)] => Self::NothingRuns,
+            _ if errors.iter().any(|error| Self::of(error) == Self::Unknown) => Self::Unknown,
+            _ => Self::NotDone,
+        }
+    }
 }
 
 impl From<ExitStatus> for ExitCode {

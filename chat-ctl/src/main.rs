@@ -83,6 +83,15 @@ enum Command {
     },
     /// Write what the journal holds into a checkpoint
     Checkpoint,
+    /// Make both daemons read their files again: settings file, account file, certificate and key
+    ///
+    /// Prints what was read, which settings have changed, and which need a restart. If a daemon cannot use a file, it
+    /// keeps what it had, and the exit status is 1.
+    Reload {
+        /// Accept the account file even if it disables most accounts
+        #[arg(long)]
+        force: bool,
+    },
     /// Change the log level of all processes, until each of them ends
     LogLevel {
         /// off, error, warn, info, debug or trace
@@ -150,6 +159,7 @@ fn run(daemons: &Daemons, arguments: &Arguments) -> Result<(String, ExitStatus),
         Command::Accounts(AccountsCommand::List) => lists::accounts(daemons, json).map(done),
         Command::Kick { name } => acts::kick(daemons, name).map(done),
         Command::Checkpoint => acts::checkpoint(daemons).map(done),
+        Command::Reload { force } => Ok(acts::reload(daemons, *force)),
         Command::LogLevel { level } => acts::log_level(daemons, level.as_str()).map(done),
         Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
         Command::Settings { example: true, .. } => Ok(settings::example()),

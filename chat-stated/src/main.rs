@@ -15,7 +15,7 @@ use chat_node::daemon::{self, ChildInheritance, Daemon, Listening};
 use chat_node::files::socket_file;
 use chat_node::sandbox::{ChildUser, Users};
 use chat_node::settings::process_options::ProcessOptions;
-use chat_node::supervisor::ChangeOwnership;
+use chat_node::supervisor::{ChangeOwnership, FileAcceptance};
 use chat_stated::backup::command::StorageCommand;
 use chat_stated::server::{self, DaemonSetup};
 use chat_stated::settings::Settings;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     daemon::main::<StateDaemon>()
 }
 
-/// Tells the daemon that the account file is meant as it is now.
+/// Tells the state process that the account file is meant as it is now.
 fn accept_account_file(path: &Path) -> anyhow::Result<()> {
     let file = account_file::read::read(path, account_file::read::MAX_FILE_BYTES)?;
     account_file::accepted::accept(path, &file.bytes)
@@ -90,11 +90,13 @@ impl Daemon for StateDaemon {
         Some(Box::new(move || ownership::give_files(&settings, users)))
     }
 
-    fn prepare_reload(&self) -> anyhow::Result<()> {
-        match self.settings.force {
-            true => accept_account_file(&self.settings.account_file()),
-            false => Ok(()),
-        }
+    fn is_forced(&self) -> bool {
+        self.settings.force
+    }
+
+    fn file_acceptance(&self) -> Option<FileAcceptance> {
+        let path = self.settings.account_file();
+        Some(Box::new(move || accept_account_file(&path)))
     }
 
     fn lasting_directory(&self) -> Option<PathBuf> {

@@ -15,7 +15,7 @@ use crate::installation::{
     CHATCTL, FRONTD, Installation, PATIENCE, STATED, Said, bin_dir, kill, wait_until,
 };
 
-const HELLO: &str = "{\"version\":1}\n";
+const HELLO: &str = "{\"version\":2}\n";
 
 impl Installation {
     fn chatctl(&self, arguments: &[&str]) -> Said {
@@ -155,12 +155,12 @@ fn hostile_control_clients_hurt_nobody() {
     for daemon in [STATED, FRONTD] {
         for bytes in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
-            b"{\"version\":2}\n",
+            b"{\"version\":1}\n",
             b"\0\0\0\0\n",
             &[HELLO.as_bytes(), b"{\"request\":\"dance\"}\n"].concat(),
         ] {
             let said = installation.converse(daemon, bytes);
-            assert!(said.starts_with("{\"version\":1,"), "{said}");
+            assert!(said.starts_with("{\"version\":2,"), "{said}");
             assert!(said.contains("\"report\":\"failed\""), "{said}");
         }
         let mut stream = installation.connect_control(daemon);
@@ -332,7 +332,8 @@ fn log_level_and_checkpoint_take_effect() {
     let before = log(FRONTD);
     kill(installation.children(FRONTD)[0], Signal::SIGKILL);
     wait_until("another worker serves", || {
-        installation.status(FRONTD).unwrap().children[0].restarts == 1
+        let worker = &installation.status(FRONTD).unwrap().children[0];
+        worker.restarts == 1 && worker.is_serving()
     });
     assert!(!log(FRONTD)[before.len()..].contains("killed by signal"));
     installation
@@ -342,6 +343,41 @@ fn log_level_and_checkpoint_take_effect() {
     wait_until("the log says so", || {
         log(FRONTD).contains("worker 2: killed by signal 9")
     });
+}
+
+#[test]
+fn reload_by_tool_does_as_script_does() {
+    let installation = Installation::of_ann_and_bob();
+    installation.chatctl(&["reload"]).expect_status(3);
+    installation.script("start").expect_status(0);
+    installation
+        .chatctl(&["reload"])
+        .expect_status(0)
+        .expect_out("chat-stated: account file: 2 accounts, 0 changes, ")
+        .expect_out("chat-frontd: TLS is off, so there are no files to read\n");
+    let log = installation.log(STATED);
+    assert!(
+        log.contains("security: event=reload-requested force=false by uid="),
+        "{log}"
+    );
+    fs::write(installation.file("user_pass.txt"), "").unwrap();
+    installation
+        .chatctl(&["reload"])
+        .expect_status(1)
+        .expect_err("chatctl: chat-stated: ")
+        .expect_err("scripts/reload --force")
+        .expect_out("chat-frontd: ");
+    installation
+        .chatctl(&["reload", "--force"])
+        .expect_status(0)
+        .expect_out("chat-stated: account file: ")
+        .expect_out(" accounts, 2 changes, ");
+    assert_eq!(installation.ask_as("ann"), "username\n");
+    installation.program(FRONTD, &["--stop"]).expect_status(0);
+    installation
+        .chatctl(&["reload"])
+        .expect_status(1)
+        .expect_err("chatctl: chat-frontd does not run\n");
 }
 
 #[test]

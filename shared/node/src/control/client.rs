@@ -19,6 +19,9 @@ use crate::process::pid_file::is_locked;
 /// How long a daemon may take for an answer.
 pub const ANSWER_TIME: Duration = Duration::from_secs(5);
 
+/// How long a reload may take. There may be a million accounts.
+pub const RELOAD_TIME: Duration = Duration::from_secs(30);
+
 /// Longest answer, in bytes.
 const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -37,10 +40,12 @@ pub enum ControlError {
         reason: String,
     },
     /// It runs, and gives no answer.
-    #[error("{program} does not answer within {} s: it is stopped or hangs", ANSWER_TIME.as_secs())]
+    #[error("{program} does not answer within {limit_s} s: it is stopped or hangs")]
     Silent {
         /// The daemon.
         program: &'static str,
+        /// How long it had for the answer.
+        limit_s: u64,
     },
     /// It has refused the request.
     #[error("{program}: {reason}")]
@@ -57,6 +62,7 @@ pub enum ControlError {
 pub struct ControlClient {
     program: &'static str,
     stream: BufReader<UnixStream>,
+    limit: Duration,
     greeting: Greeting,
 }
 
@@ -87,20 +93,17 @@ impl ControlClient {
                 peer.uid
             )));
         }
-        let time = Some(ANSWER_TIME);
-        stream
-            .set_read_timeout(time)
-            .and_then(|()| stream.set_write_timeout(time))
-            .map_err(|error| unreachable(error.to_string()))?;
         let mut client = Self {
             program,
             stream: BufReader::new(stream),
+            limit: ANSWER_TIME,
             greeting: Greeting {
                 version: 0,
                 program: String::new(),
                 build: String::new(),
             },
         };
+        client.set_limit(ANSWER_TIME)?;
         client.write(&Hello { version: VERSION })?;
         client.greeting = client.read()?;
         let (version, build) = (client.greeting.version, &client.greeting.build);
@@ -129,6 +132,17 @@ impl ControlClient {
         }
     }
 
+    /// Makes the daemon read its files again. Returns what came of it, for people.
+    pub fn reload(&mut self, force: bool) -> Result<String, ControlError> {
+        self.set_limit(RELOAD_TIME)?;
+        let report = self.ask(&Request::Reload { force });
+        self.set_limit(ANSWER_TIME)?;
+        match report? {
+            Report::Reloaded { summary } => Ok(summary),
+            _ => Err(self.unexpected()),
+        }
+    }
+
     /// Asks a child, by its number from 1.
     pub fn ask_child(&mut self, child: u32, question: Question) -> Result<Answer, ControlError> {
         match self.ask(&Request::Ask { child, question })? {
@@ -143,6 +157,16 @@ impl ControlClient {
             program: self.program,
             reason: "its report does not belong to the request".to_owned(),
         }
+    }
+
+    /// From now on the daemon has this much time for an answer.
+    fn set_limit(&mut self, limit: Duration) -> Result<(), ControlError> {
+        self.limit = limit;
+        let stream = self.stream.get_ref();
+        stream
+            .set_read_timeout(Some(limit))
+            .and_then(|()| stream.set_write_timeout(Some(limit)))
+            .map_err(|error| self.failed(&error))
     }
 
     fn write(&mut self, message: &impl Serialize) -> Result<(), ControlError> {
@@ -170,7 +194,10 @@ impl ControlClient {
     fn failed(&self, error: &io::Error) -> ControlError {
         let program = self.program;
         match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ControlError::Silent { program },
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ControlError::Silent {
+                program,
+                limit_s: self.limit.as_secs(),
+            },
             _ => ControlError::Unreachable {
                 program,
                 reason: error.to_string(),

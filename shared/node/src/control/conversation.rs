@@ -172,7 +172,7 @@ mod tests {
     use super::super::protocol::Question;
     use super::*;
 
-    const HELLO: &[u8] = b"{\"version\":1}\n";
+    const HELLO: &[u8] = b"{\"version\":2}\n";
     const STATUS: &[u8] = b"{\"request\":\"status\"}\n";
 
     fn conversation() -> Conversation {
@@ -206,7 +206,7 @@ mod tests {
             requests.extend(conversation.received(&[bytes.next().unwrap()], 0));
         }
         assert_eq!(requests, [Request::Status]);
-        let greeting = format!("{{\"version\":1,\"program\":\"chat-x\",\"build\":\"{BUILD}\"}}\n");
+        let greeting = format!("{{\"version\":2,\"program\":\"chat-x\",\"build\":\"{BUILD}\"}}\n");
         assert_eq!(said(&mut conversation), greeting);
         assert_eq!(conversation.answer(&failed(), 0), None);
         assert_eq!(
@@ -235,13 +235,13 @@ mod tests {
     fn other_version_is_refused_with_reason() {
         let mut conversation = conversation();
         assert_eq!(
-            conversation.received(b"{\"version\":2,\"new\":1}\n", 0),
+            conversation.received(b"{\"version\":1,\"old\":1}\n", 0),
             None
         );
         assert!(!conversation.is_over(0), "the reason is not written");
         let said = said(&mut conversation);
-        assert!(said.starts_with("{\"version\":1,"), "{said}");
-        assert!(said.contains("speaks control version 1, not 2"), "{said}");
+        assert!(said.starts_with("{\"version\":2,"), "{said}");
+        assert!(said.contains("speaks control version 2, not 1"), "{said}");
         assert!(conversation.is_over(0));
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::status_file::Status;
 
 /// Version of everything here. Another version is refused with a reason.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The version of the programs.
 pub const BUILD: &str = crate::VERSION;
@@ -45,6 +45,12 @@ pub enum Request {
         /// As of `--log-level`.
         level: String,
     },
+    /// Reads the files again: the settings file, and the account file or certificate and key. The report comes when that
+    /// is done.
+    Reload {
+        /// Accept an account file even if it disables most accounts.
+        force: bool,
+    },
     /// A question for a child.
     Ask {
         /// The number of the child, from 1.
@@ -54,12 +60,29 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// What stands in the security log of a request that changes something.
+    pub fn act(&self) -> Option<String> {
+        match self {
+            Self::SetLogLevel { level } => Some(log_level_changed(level)),
+            Self::Reload { force } => Some(format!("event=reload-requested force={force}")),
+            Self::Ask { question, .. } => question.act(),
+            Self::Status => None,
+        }
+    }
+}
+
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "kebab-case")]
 pub enum Report {
     /// To [`Request::Status`].
     Status(Box<StatusReport>),
+    /// To [`Request::Reload`].
+    Reloaded {
+        /// For people: what was read, what has changed, and what needs a restart.
+        summary: String,
+    },
     /// To [`Request::Ask`].
     Answer {
         /// What the child said.
@@ -139,10 +162,7 @@ impl Question {
                 Some(format!("event=kick user={name} connection={connection}"))
             }
             Self::Checkpoint => Some("event=checkpoint-requested".to_owned()),
-            Self::SetLogLevel { level } => {
-                let level: String = level.chars().filter(char::is_ascii_alphabetic).collect();
-                Some(format!("event=log-level-changed level={level}"))
-            }
+            Self::SetLogLevel { level } => Some(log_level_changed(level)),
             Self::Ping
             | Self::Sessions { .. }
             | Self::Queues { .. }
@@ -151,6 +171,11 @@ impl Question {
             | Self::Clients { .. } => None,
         }
     }
+}
+
+fn log_level_changed(level: &str) -> String {
+    let level: String = level.chars().filter(char::is_ascii_alphabetic).collect();
+    format!("event=log-level-changed level={level}")
 }
 
 /// A child's answer.

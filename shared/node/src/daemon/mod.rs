@@ -26,8 +26,8 @@ use crate::logs::output::{self, Remarks};
 use crate::process::{inherited_fd, signals};
 use crate::sandbox::{ChildUser, Sandbox, Users};
 use crate::settings::process_options::{ProcessOptions, Role};
-use crate::supervisor::ChangeOwnership;
 use crate::supervisor::child_configuration::ChildConfiguration;
+use crate::supervisor::{ChangeOwnership, FileAcceptance};
 use settings::Loaded;
 
 /// The exit status of `--status` if the state of the daemon is unknown, as for service scripts.
@@ -83,9 +83,14 @@ pub trait Daemon: Parser + 'static {
         None
     }
 
-    /// Runs in the process that requests a reload, before the daemon is signalled.
-    fn prepare_reload(&self) -> anyhow::Result<()> {
-        Ok(())
+    /// Whether an operator who requests a reload accepts files that would be refused.
+    fn is_forced(&self) -> bool {
+        false
+    }
+
+    /// Accepts such files as they are now. Runs in the parent before a reload.
+    fn file_acceptance(&self) -> Option<FileAcceptance> {
+        None
     }
 
     /// The directory that holds the state of successive children, if there is one. It must stay the same directory
@@ -186,7 +191,7 @@ fn run_command<D: Daemon>(daemon: &D, role: Role) -> anyhow::Result<Health> {
     match role {
         Role::Launch => commands::launch(daemon)?,
         Role::Stop => operator::stop(&run_dir(daemon), &mut out)?,
-        Role::Reload => operator::reload(&run_dir(daemon), || daemon.prepare_reload(), &mut out)?,
+        Role::Reload => operator::reload(&run_dir(daemon), daemon.is_forced(), &mut out)?,
         Role::CheckSettings => commands::check_settings(daemon, &mut out)?,
         Role::Status => return commands::print_status(daemon),
         Role::Child | Role::Detached | Role::Foreground => {}

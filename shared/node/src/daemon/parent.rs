@@ -157,6 +157,7 @@ fn supervise<D: Daemon>(
     )
     .with_child_configuration(listening.child_configuration)
     .with_settings(Box::new(settings))
+    .with_file_acceptance(daemon.file_acceptance())
     .with_lasting_directory(daemon.lasting_directory())
     .with_control_socket(control_socket);
     let result = supervisor.run();

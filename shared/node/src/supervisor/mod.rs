@@ -46,6 +46,7 @@ pub use child_set::{Action, ChildSet, Now};
 use lasting_directory::LastingDirectory;
 use operators::Operators;
 use publication::Publication;
+pub use reloading::FileAcceptance;
 use reloads::Reloads;
 pub use shared_sockets::SharedSockets;
 pub use signals::Signals;
@@ -71,6 +72,7 @@ pub struct Supervisor {
     reload_result: Option<ReloadResult>,
     operators: Option<Operators>,
     settings: Option<Box<dyn ReloadableSettings>>,
+    file_acceptance: Option<FileAcceptance>,
     /// What the last reload changed of the settings.
     settings_summary: Option<String>,
 }
@@ -110,6 +112,7 @@ impl Supervisor {
             reload_result: None,
             operators: None,
             settings: None,
+            file_acceptance: None,
             settings_summary: None,
         }
     }
@@ -118,6 +121,14 @@ impl Supervisor {
     pub fn with_settings(self, settings: Box<dyn ReloadableSettings>) -> Self {
         Self {
             settings: Some(settings),
+            ..self
+        }
+    }
+
+    /// Adds what a forced reload does first.
+    pub fn with_file_acceptance(self, file_acceptance: Option<FileAcceptance>) -> Self {
+        Self {
+            file_acceptance,
             ..self
         }
     }
@@ -282,14 +293,7 @@ impl Supervisor {
             self.child_set.stop(now(self.epoch));
         }
         if self.signals.take_reload() {
-            log::info!("reloading");
-            // Files that an operator has replaced belong to the operator.
-            if let Err(error) = self.starter.change_ownership() {
-                log::error!("{error}");
-            }
-            if self.reloads.request() {
-                self.begin_reload();
-            }
+            self.request_reload();
         }
     }
 

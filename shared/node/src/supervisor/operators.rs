@@ -24,6 +24,8 @@ struct Pending {
 pub(super) struct Operators {
     pub(super) socket: ControlSocket,
     pending: Vec<Pending>,
+    /// Connections that wait for a reload, and its number.
+    reloads: Vec<(ConnectionKey, u64)>,
     last_ticket: u64,
 }
 
@@ -32,6 +34,7 @@ impl Operators {
         Self {
             socket,
             pending: Vec::new(),
+            reloads: Vec::new(),
             last_ticket: 0,
         }
     }
@@ -66,6 +69,24 @@ impl Operators {
             due_ms: now_ms + ANSWER_MS,
         });
         self.last_ticket
+    }
+
+    /// A connection waits for the reload of this number from now on.
+    pub(super) fn wait_for_reload(&mut self, connection: ConnectionKey, number: u64) {
+        self.reloads.push((connection, number));
+    }
+
+    /// Whether a connection waits for a reload up to this number.
+    pub(super) fn awaits_reload(&self, answered: u64) -> bool {
+        self.reloads.iter().any(|(_, number)| *number <= answered)
+    }
+
+    /// The reloads up to this number have ended.
+    pub(super) fn reloaded(&mut self, answered: u64, report: &Report, now_ms: u64) {
+        let is_ended = |(_, number): &mut (ConnectionKey, u64)| *number <= answered;
+        for (connection, _) in self.reloads.extract_if(.., is_ended) {
+            self.socket.answer(connection, report, now_ms);
+        }
     }
 
     /// A child has answered.

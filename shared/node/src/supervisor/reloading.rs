@@ -1,9 +1,48 @@
 //! What a reload does in the parent: settings first, then the configuration of the children, then their own files.
 
 use super::Supervisor;
+use crate::control::protocol::Report;
 use crate::control::reload_result::{ReloadReport, ReloadResult};
 
+/// Accepts the files as they are now that a reload would refuse.
+pub type FileAcceptance = Box<dyn Fn() -> anyhow::Result<()>>;
+
 impl Supervisor {
+    /// Requests a reload, by a signal or over the control socket. Begins it, unless another one is in progress.
+    pub(super) fn request_reload(&mut self) {
+        log::info!("reloading");
+        // Files that an operator has replaced belong to the operator.
+        if let Err(error) = self.starter.change_ownership() {
+            log::error!("{error}");
+        }
+        if self.reloads.request() {
+            self.begin_reload();
+        }
+    }
+
+    /// Accepts the files as they are now.
+    pub(super) fn accept_files(&self) -> Result<(), String> {
+        let accept = self.file_acceptance.as_ref();
+        accept.map_or(Ok(()), |accept| {
+            accept().map_err(|error| format!("{error:#}"))
+        })
+    }
+
+    /// The report on a reload that has ended.
+    pub(super) fn reload_report(&self) -> Report {
+        match &self.reload_result {
+            Some(Ok(summary)) => Report::Reloaded {
+                summary: summary.clone(),
+            },
+            Some(Err(reason)) => Report::Failed {
+                reason: reason.clone(),
+            },
+            None => Report::Failed {
+                reason: "re-read its files, but does not report a result".to_owned(),
+            },
+        }
+    }
+
     /// Begins the reload that is due. If the settings cannot be used, nothing else is read, and everything stays as it
     /// was.
     pub(super) fn begin_reload(&mut self) {

@@ -24,6 +24,22 @@ impl Supervisor {
                 operators.socket.answer(asked.connection, &report, now_ms);
             }
         }
+        self.report_reloads(now_ms);
+    }
+
+    /// Answers those whose reload has ended.
+    fn report_reloads(&mut self, now_ms: u64) {
+        let answered = self.reloads.answered();
+        let operators = self.operators.as_ref();
+        if !operators.is_some_and(|it| it.awaits_reload(answered)) {
+            return;
+        }
+        // Whoever asked may read the status next.
+        self.publish();
+        let report = self.reload_report();
+        if let Some(operators) = &mut self.operators {
+            operators.reloaded(answered, &report, now_ms);
+        }
     }
 
     /// Returns the report on a request, unless it comes later.
@@ -36,10 +52,25 @@ impl Supervisor {
                     status: self.publication.status().clone(),
                 })))
             }
-            Request::SetLogLevel { level } => Some(match log_format::set_level(level) {
-                Ok(()) => Report::Done,
-                Err(reason) => Report::Failed { reason },
-            }),
+            Request::SetLogLevel { level } => {
+                note_act(asked);
+                Some(match log_format::set_level(level) {
+                    Ok(()) => Report::Done,
+                    Err(reason) => Report::Failed { reason },
+                })
+            }
+            Request::Reload { force } => {
+                note_act(asked);
+                if *force && let Err(reason) = self.accept_files() {
+                    return Some(Report::Failed { reason });
+                }
+                self.request_reload();
+                let number = self.reloads.requested();
+                if let Some(operators) = &mut self.operators {
+                    operators.wait_for_reload(asked.connection, number);
+                }
+                None
+            }
             Request::Ask { child, question } => {
                 match self.ask_child(*child, question, asked, now_ms) {
                     Ok(()) => None,
@@ -65,12 +96,17 @@ impl Supervisor {
         let (Some(link), Some(operators)) = (link, &mut self.operators) else {
             return Err(format!("{name} does not serve now"));
         };
-        if let Some(act) = question.act() {
-            log::warn!("security: {act} by {}", asked.peer);
-        }
+        note_act(asked);
         let ticket = operators.wait_for(asked.connection, (index, name), now_ms);
         link.ask(ticket, question);
         link.flush();
         Ok(())
+    }
+}
+
+/// Writes into the security log who asks for a change.
+fn note_act(asked: &Asked) {
+    if let Some(act) = asked.request.act() {
+        log::warn!("security: {act} by {}", asked.peer);
     }
 }

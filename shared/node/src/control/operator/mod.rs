@@ -108,7 +108,7 @@ mod tests {
         let mut out = Vec::new();
         stop(&run_dir, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "chat-x: not running\n");
-        let error = reload(&run_dir, || Ok(()), &mut Vec::new()).unwrap_err();
+        let error = reload(&run_dir, false, &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "not running");
         let (health, status) = report(&run_dir, "child", &mut Vec::new()).unwrap();
         assert_eq!((health, status), (Health::NotRunning, None));
