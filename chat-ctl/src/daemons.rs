@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chat_node::control::client::{ControlClient, ControlError};
-use chat_node::control::protocol::{Question, Report, Request, StatusReport};
+use chat_node::control::protocol::{Question, Report, Request, SettingsReport, StatusReport};
 use chat_node::files::run_dir::RunDir;
 
 /// The daemons of a run directory.
@@ -38,6 +38,7 @@ pub(crate) struct Running {
     /// Its version.
     pub(crate) build: String,
     pub(crate) report: StatusReport,
+    pub(crate) settings: SettingsReport,
     /// By child: why it gave no answer, if it should have.
     pub(crate) silent_children: Vec<Option<String>>,
 }
@@ -72,6 +73,7 @@ fn ask(run_dir: &RunDir) -> Result<Running, ControlError> {
     let Report::Status(report) = client.ask(&Request::Status)? else {
         return Err(client.unexpected());
     };
+    let settings = client.settings()?;
     let mut silent_children = Vec::new();
     for (child, number) in report.status.children.iter().zip(1..) {
         // The parent knows of one that has been silent for long.
@@ -88,6 +90,7 @@ fn ask(run_dir: &RunDir) -> Result<Running, ControlError> {
     Ok(Running {
         build: client.greeting().build.clone(),
         report: *report,
+        settings,
         silent_children,
     })
 }

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use chat_node::control::client::ControlError;
 use chat_node::logs::output;
 use chat_node::settings::command_line;
+use clap::parser::ValueSource;
 use clap::{Parser, Subcommand};
 use log::LevelFilter;
 
@@ -97,8 +98,13 @@ enum Command {
         /// off, error, warn, info, debug or trace
         level: LevelFilter,
     },
-    /// Print the value of each setting, and where it comes from: the environment, the settings file or the default
+    /// Print each setting: its value in the running server, its value at a start, and where that comes from
+    ///
+    /// A value at a start comes from the environment of this command, the settings file or the default.
     Settings {
+        /// Print only settings whose value at a start is another one
+        #[arg(long, conflicts_with_all = ["example", "manual"])]
+        differing: bool,
         /// Print a commented settings file with all defaults instead
         #[arg(long, conflicts_with = "manual")]
         example: bool,
@@ -121,8 +127,8 @@ enum BlocksCommand {
 }
 
 fn main() -> ExitCode {
-    let arguments: Arguments = match command_line::parse() {
-        Ok(arguments) => arguments,
+    let (arguments, matches): (Arguments, _) = match command_line::parse_with(|command| command) {
+        Ok(parsed) => parsed,
         // Another status means something else here.
         Err(done) if done == ExitCode::from(command_line::WRONG_USAGE) => {
             return ExitStatus::WrongUsage.into();
@@ -130,7 +136,8 @@ fn main() -> ExitCode {
         Err(done) => return done,
     };
     let daemons = Daemons::of(&arguments.run_dir);
-    let (text, status) = match run(&daemons, &arguments) {
+    let is_flag = matches.value_source("run_dir") == Some(ValueSource::CommandLine);
+    let (text, status) = match run(&daemons, &arguments, is_flag) {
         Ok(done) => done,
         Err(error) => {
             output::complain(format_args!("chatctl: {error}"));
@@ -148,8 +155,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns the output and the exit status.
-fn run(daemons: &Daemons, arguments: &Arguments) -> Result<(String, ExitStatus), ControlError> {
+/// Returns the output and the exit status. `is_flag` if the run directory comes from a flag.
+fn run(
+    daemons: &Daemons,
+    arguments: &Arguments,
+    is_flag: bool,
+) -> Result<(String, ExitStatus), ControlError> {
     let done = |text| (text, ExitStatus::Done);
     let json = arguments.json;
     match &arguments.command {
@@ -164,9 +175,13 @@ fn run(daemons: &Daemons, arguments: &Arguments) -> Result<(String, ExitStatus),
         Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
         Command::Settings { example: true, .. } => Ok(settings::example()),
         Command::Settings { manual: true, .. } => Ok(settings::manual()),
-        Command::Settings { .. } => {
-            let config = arguments.config.as_deref();
-            Ok(settings::run(config, &arguments.run_dir, json))
+        Command::Settings { differing, .. } => {
+            let place = settings::Place {
+                config: arguments.config.as_deref(),
+                run_dir: &arguments.run_dir,
+                is_flag,
+            };
+            Ok(settings::run(daemons, &place, json, *differing))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How healthy the server is, and why. Pure.
 
-use chat_node::control::protocol::BUILD;
+use chat_node::control::protocol::{BUILD, PendingSetting, SettingsReport};
 use chat_node::control::status_file::{ChildStatus, Phase};
 
 use crate::daemons::{Found, FoundState, Running};
@@ -105,12 +105,38 @@ fn reasons_of_running(running: &Running) -> Vec<(Health, String)> {
     if !status.warning.is_empty() {
         reasons.push((Health::Degraded, status.warning.clone()));
     }
+    if let Some(reason) = pending_settings(&running.settings) {
+        reasons.push((Health::Degraded, reason));
+    }
     if running.build != BUILD {
         let build = &running.build;
         let reason = format!("version {build} runs, but {BUILD} is installed (scripts/restart)");
         reasons.push((Health::Degraded, reason));
     }
     reasons
+}
+
+/// What the settings file says that is not in force, or why nobody can tell.
+fn pending_settings(settings: &SettingsReport) -> Option<String> {
+    match &settings.pending {
+        Ok(pending) if pending.is_empty() => None,
+        Ok(pending) => {
+            let named = pending.iter().map(
+                |PendingSetting {
+                     key, needs_restart, ..
+                 }| {
+                    let remedy = if *needs_restart { "restart" } else { "reload" };
+                    format!("{key} (scripts/{remedy})")
+                },
+            );
+            let named: Vec<String> = named.collect();
+            Some(format!(
+                "settings differ from the file: {}",
+                named.join(", ")
+            ))
+        }
+        Err(reason) => Some(format!("the settings cannot be read again: {reason}")),
+    }
 }
 
 fn trouble_of(child: &ChildStatus, silent: Option<&str>) -> Option<String> {
@@ -147,6 +173,10 @@ mod tests {
                     children: vec![child; children],
                     ..Status::default()
                 },
+            },
+            settings: SettingsReport {
+                pending: Ok(Vec::new()),
+                running: std::collections::BTreeMap::new(),
             },
             silent_children: vec![None; children],
         }
@@ -230,6 +260,23 @@ mod tests {
             "chat-frontd: the certificate has expired",
         ];
         assert_eq!(reasons, expected);
+    }
+
+    #[test]
+    fn pending_settings_degrade() {
+        let pending = |key: &str, needs_restart| PendingSetting {
+            key: key.to_owned(),
+            value: None,
+            needs_restart,
+        };
+        let reasons = of_front_end(|front_end| {
+            front_end.settings.pending = Ok(vec![pending("a.b", false), pending("a.c", true)]);
+        });
+        let expected = "chat-frontd: settings differ from the file: a.b (scripts/reload), a.c (scripts/restart)";
+        assert_eq!(reasons, (Health::Degraded, vec![expected.to_owned()]));
+        let reasons = of_front_end(|front_end| front_end.settings.pending = Err("x".to_owned()));
+        let expected = "chat-frontd: the settings cannot be read again: x";
+        assert_eq!(reasons, (Health::Degraded, vec![expected.to_owned()]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ const REASONS: [(&str, &[&str]); 9] = [
             "fn of",
             "fn reasons_of",
             "fn reasons_of_running",
+            "fn pending_settings",
             "fn trouble_of",
         ],
     ),

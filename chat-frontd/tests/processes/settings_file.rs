@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use crate::installation::{
-    FRONTD, Installation, PATIENCE, STATED, Said, kill, repository, wait_until,
+    CHATCTL, FRONTD, Installation, PATIENCE, STATED, Said, bin_dir, kill, repository, wait_until,
 };
 
 /// An installation with this file in its run directory.
@@ -204,6 +204,63 @@ fn reload_applies_what_needs_no_restart() {
         .script("reload")
         .expect_out("0 lines to be added\n")
         .expect_out("scripts/restart is needed for clients.max_recipients\n");
+}
+
+#[test]
+fn settings_that_differ_are_named() {
+    let installation = with_file(THREE_WORKERS);
+    let settings = || {
+        let mut command = installation.command(bin_dir().join(CHATCTL));
+        command.env_remove("CHAT_WORKERS").env_remove("CHAT_LISTEN");
+        installation.run({
+            command.args(["settings", "--differing"]);
+            command
+        })
+    };
+    script(&installation, "start", &[]).expect_status(0);
+    let said = settings();
+    assert_eq!((said.status, said.out.as_str()), (0, ""), "{said:?}");
+    script(&installation, "status", &[])
+        .expect_status(0)
+        .expect_out("\nhealthy\n");
+
+    write(
+        &installation,
+        "[process]\nworkers = 2\nlog_level = 'debug'\n[network]\nlisten = ['127.0.0.1:0']\n",
+    );
+    let differ = "settings differ from the file: process.log_level (scripts/reload)";
+    script(&installation, "status", &[])
+        .expect_out(&format!("reason: chat-stated: {differ}\n"))
+        .expect_out(&format!(
+            "reason: chat-frontd: {differ}, process.workers (scripts/restart)\n"
+        ))
+        .expect_out("\ndegraded\n");
+    script(&installation, "reload", &[]).expect_status(0);
+    let said = settings();
+    assert_eq!(said.out.lines().count(), 2, "{said:?}");
+    said.expect_out("process.workers  3        yes      2  ")
+        .expect_out("chatserv.toml:2\n");
+    write(&installation, "[process\n");
+    script(&installation, "status", &[])
+        .expect_out("reason: chat-frontd: the settings cannot be read again: ")
+        .expect_out("\ndegraded\n");
+    fs::remove_file(installation.file("chatserv.toml")).unwrap();
+    let listen = [("CHAT_LISTEN", "127.0.0.1:0"), ("CHAT_WORKERS", "1")];
+    script(&installation, "restart", &listen)
+        .expect_status(0)
+        .expect_out("These settings change with this restart:\n")
+        .expect_out("process.workers    3      ")
+        .expect_out("CHAT_WORKERS\n");
+    script(&installation, "status", &[])
+        .expect_status(0)
+        .expect_out("\nhealthy\n");
+    // Who sets the level by hand has settings of his own.
+    installation
+        .program(CHATCTL, &["log-level", "debug"])
+        .expect_status(0);
+    installation
+        .program(CHATCTL, &["settings", "--differing"])
+        .expect_out("process.log_level  debug    yes      info        default\n");
 }
 
 #[test]

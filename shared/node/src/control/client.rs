@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::protocol::{Answer, Greeting, Hello, Question, Report, Request, VERSION, encode_line};
+use super::protocol::{
+    Answer, Greeting, Hello, Question, Report, Request, SettingsReport, VERSION, encode_line,
+};
 use super::socket::peer_of;
 use crate::files::run_dir::RunDir;
 use crate::process::pid_file::is_locked;
@@ -129,6 +131,14 @@ impl ControlClient {
                 reason,
             }),
             report => Ok(report),
+        }
+    }
+
+    /// The settings of the parent, and what the settings file would change of them.
+    pub fn settings(&mut self) -> Result<SettingsReport, ControlError> {
+        match self.ask(&Request::Settings)? {
+            Report::Settings(report) => Ok(report),
+            _ => Err(self.unexpected()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! [`Request`]s, one at a time, and the daemon answers each with a [`Report`]. What a child knows is asked by a
 //! [`Question`], which the parent passes on to it, and answered by an [`Answer`].
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -40,13 +41,15 @@ pub struct Greeting {
 pub enum Request {
     /// What the parent knows of itself and its children.
     Status,
+    /// The settings of the parent, and what the settings file would change of them.
+    Settings,
     /// The parent logs from this level on, until it ends. Its children are asked by [`Question::SetLogLevel`].
     SetLogLevel {
         /// As of `--log-level`.
         level: String,
     },
-    /// Reads the files again: the settings file, and the account file or certificate and key. The report comes when that
-    /// is done.
+    /// Reads the files again: the settings file, and the account file or certificate and key. The report comes when
+    /// that is done.
     Reload {
         /// Accept an account file even if it disables most accounts.
         force: bool,
@@ -67,7 +70,7 @@ impl Request {
             Self::SetLogLevel { level } => Some(log_level_changed(level)),
             Self::Reload { force } => Some(format!("event=reload-requested force={force}")),
             Self::Ask { question, .. } => question.act(),
-            Self::Status => None,
+            Self::Status | Self::Settings => None,
         }
     }
 }
@@ -78,6 +81,8 @@ impl Request {
 pub enum Report {
     /// To [`Request::Status`].
     Status(Box<StatusReport>),
+    /// To [`Request::Settings`].
+    Settings(SettingsReport),
     /// To [`Request::Reload`].
     Reloaded {
         /// For people: what was read, what has changed, and what needs a restart.
@@ -104,6 +109,27 @@ pub struct StatusReport {
     pub role: String,
     /// The same as in the status file.
     pub status: Status,
+}
+
+/// The settings of a parent, and what the settings file would change of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsReport {
+    /// By section and name; no value if the program chose it.
+    pub running: BTreeMap<String, Option<String>>,
+    /// What the settings file says by now, with the flags and variables that the parent was started with; or why it
+    /// cannot be used.
+    pub pending: Result<Vec<PendingSetting>, String>,
+}
+
+/// A setting that is not in force yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingSetting {
+    /// Section and name.
+    pub key: String,
+    /// The value to come; none if the program chooses it.
+    pub value: Option<String>,
+    /// A reload does not change it.
+    pub needs_restart: bool,
 }
 
 /// A question for a child. What is long is asked for in pages.

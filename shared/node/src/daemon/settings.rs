@@ -9,12 +9,13 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::Daemon;
+use crate::control::protocol::SettingsReport;
 use crate::logs::output;
 use crate::settings::command_line;
 use crate::settings::process_options::{ProcessOptions, Role};
 use crate::settings::reload::{ReloadableSettings, ReloadedSettings, RunningValues};
 use crate::settings::settings_file::{SettingsFile, SettingsFileError, problem};
-use crate::settings::sources::effective;
+use crate::settings::sources::{EffectiveSetting, effective};
 use crate::settings::tree::{Assignments, Tree};
 use crate::supervisor::SETTINGS_OF_PARENT;
 
@@ -22,6 +23,8 @@ use crate::supervisor::SETTINGS_OF_PARENT;
 const INVALID: u8 = 2;
 /// The id of the flag that names the run directory.
 const RUN_DIR: &str = "run_dir";
+/// The setting that an operator can change without a reload.
+const LOG_LEVEL: &str = "process.log_level";
 
 /// A daemon with all its settings.
 pub(super) struct Loaded<D> {
@@ -119,10 +122,7 @@ fn read(
     let Some(mut file) = SettingsFile::find(config.as_deref(), &based(&process.run_dir))? else {
         return Ok(None);
     };
-    file.make_absolute().map_err(|error| {
-        let reason = format!("cannot find the working directory: {error}");
-        problem(&process.run_dir, &reason)
-    })?;
+    file.make_absolute()?;
     Ok(Some(file))
 }
 
@@ -187,28 +187,65 @@ impl<D> RunningSettings<D> {
     }
 }
 
-impl<D: Daemon> ReloadableSettings for RunningSettings<D> {
-    fn reload(&mut self) -> Result<ReloadedSettings, String> {
-        let in_one_line = |text: String| text.replace('\n', "; ");
-        let failed = |error: SettingsFileError| in_one_line(error.to_string());
-        let refused = |error: clap::Error| in_one_line(error.to_string());
+/// The settings as the file, the flags and the variables have them by now.
+struct ReadAgain<D> {
+    daemon: D,
+    file: Option<SettingsFile>,
+    settings: Vec<EffectiveSetting>,
+}
+
+impl<D: Daemon> RunningSettings<D> {
+    /// Reads the settings file. Changes nothing.
+    fn read_again(&self) -> Result<ReadAgain<D>, String> {
+        let refused = |error: clap::Error| in_one_line(&error);
         let tree = Tree::of(D::programs());
         let (daemon, _) = command_line::parse_again::<D>(|command| command).map_err(refused)?;
-        let found = add_file(&daemon, &tree, self.started_in.as_deref()).map_err(failed)?;
-        let (file, assignments) = found.unzip();
+        let found = add_file(&daemon, &tree, self.started_in.as_deref());
+        let (file, assignments) = found.map_err(|error| in_one_line(&error))?.unzip();
         let (daemon, matches) = command_line::parse_again::<D>(|command| match &assignments {
             Some(assignments) => assignments.apply(command),
             None => command,
         })
         .map_err(refused)?;
-        if let Some(file) = &file {
-            guard(file, &daemon).map_err(failed)?;
-        }
         let settings = effective(&tree, D::NAME, &matches, assignments.as_ref());
+        Ok(ReadAgain {
+            daemon,
+            file,
+            settings,
+        })
+    }
+}
+
+fn in_one_line(error: &impl std::fmt::Display) -> String {
+    error.to_string().trim_end().replace('\n', "; ")
+}
+
+impl<D: Daemon> ReloadableSettings for RunningSettings<D> {
+    fn reload(&mut self) -> Result<ReloadedSettings, String> {
+        let ReadAgain {
+            daemon,
+            file,
+            settings,
+        } = self.read_again()?;
+        if let Some(file) = &file {
+            guard(file, &daemon).map_err(|error| in_one_line(&error))?;
+        }
         log::set_max_level(daemon.process().log_level);
         Ok(ReloadedSettings {
             for_children: file.as_ref().map(SettingsFile::for_child),
             summary: self.values.update(&settings, D::is_reloaded),
         })
+    }
+
+    fn inspect(&self) -> SettingsReport {
+        let read = self.read_again();
+        SettingsReport {
+            running: self.values.values().clone(),
+            pending: read.map(|it| self.values.pending(&it.settings, D::is_reloaded)),
+        }
+    }
+
+    fn log_level_set(&mut self, level: &str) {
+        self.values.set(LOG_LEVEL, &level.to_ascii_lowercase());
     }
 }

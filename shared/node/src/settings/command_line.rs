@@ -21,7 +21,7 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
 }
 
 /// Like [`parse`], by a changed command of the program. Also returns where the values come from.
-pub(crate) fn parse_with<P: Parser>(
+pub fn parse_with<P: Parser>(
     change: impl FnOnce(Command) -> Command,
 ) -> Result<(P, ArgMatches), ExitCode> {
     // A command has the values of variables as soon as it is made.

@@ -8,11 +8,18 @@ use super::command_line;
 use super::settings_file::SettingsFile;
 use super::sources::EffectiveSetting;
 use super::tree::Tree;
+use crate::control::protocol::{PendingSetting, SettingsReport};
 
 /// The settings of a parent, which it can read again.
 pub trait ReloadableSettings {
     /// Reads the settings file again. An error is for people, and nothing has changed then.
     fn reload(&mut self) -> Result<ReloadedSettings, String>;
+
+    /// The values in force, and what a reload or a restart would change. Changes nothing.
+    fn inspect(&self) -> SettingsReport;
+
+    /// An operator has set the level of the log.
+    fn log_level_set(&mut self, level: &str);
 }
 
 /// What a reload of the settings brings.
@@ -33,15 +40,52 @@ pub fn read_again<P: Parser>(programs: Vec<Command>, written: &str) -> anyhow::R
     Ok(settings)
 }
 
-/// The values that a daemon runs with, as far as a reload compares them.
+/// The values that a daemon runs with, by section and name.
 #[derive(Debug)]
 pub struct RunningValues(BTreeMap<String, Option<String>>);
+
+/// Those settings of a daemon whose value is not the one that it runs with.
+pub fn differing<'a>(
+    running: &BTreeMap<String, Option<String>>,
+    settings: &'a [EffectiveSetting],
+) -> Vec<&'a EffectiveSetting> {
+    let differs = |it: &&EffectiveSetting| {
+        let value = running.get(&it.key);
+        value.is_some_and(|value| *value != it.value)
+    };
+    settings.iter().filter(differs).collect()
+}
 
 impl RunningValues {
     /// These values.
     pub fn new(settings: &[EffectiveSetting]) -> Self {
         let values = settings.iter().map(|it| (it.key.clone(), it.value.clone()));
         Self(values.collect())
+    }
+
+    /// The values.
+    pub fn values(&self) -> &BTreeMap<String, Option<String>> {
+        &self.0
+    }
+
+    /// A value has changed without a reload.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.0.insert(key.to_owned(), Some(value.to_owned()));
+    }
+
+    /// What a reload or a restart with these settings would change.
+    pub fn pending(
+        &self,
+        settings: &[EffectiveSetting],
+        is_reloaded: impl Fn(&str) -> bool,
+    ) -> Vec<PendingSetting> {
+        let differing = differing(&self.0, settings).into_iter();
+        let pending = differing.map(|setting| PendingSetting {
+            key: setting.key.clone(),
+            value: setting.value.clone(),
+            needs_restart: !is_reloaded(&setting.id),
+        });
+        pending.collect()
     }
 
     /// Takes over the values that change without a restart, and says what has changed. What needs a restart is said
@@ -52,17 +96,14 @@ impl RunningValues {
         is_reloaded: impl Fn(&str) -> bool,
     ) -> Option<String> {
         let (mut changed, mut needs_restart) = (Vec::new(), Vec::new());
-        for EffectiveSetting { id, key, value, .. } in settings {
-            let running = self.0.entry(key.clone()).or_default();
-            if *running == *value {
-                continue;
-            }
-            if is_reloaded(id) {
+        for pending in self.pending(settings, is_reloaded) {
+            let PendingSetting { key, value, .. } = pending;
+            if pending.needs_restart {
+                needs_restart.push(key);
+            } else {
                 let shown = value.as_deref().unwrap_or("its default");
                 changed.push(format!("{key} is {shown} now"));
-                running.clone_from(value);
-            } else {
-                needs_restart.push(key.clone());
+                self.0.insert(key, value);
             }
         }
         let mut parts = Vec::new();

@@ -135,8 +135,12 @@ impl SettingsFile {
     }
 
     /// Makes the path absolute, so that it keeps its meaning in another working directory.
-    pub(crate) fn make_absolute(&mut self) -> io::Result<()> {
-        self.path = std::path::absolute(&self.path)?;
+    pub fn make_absolute(&mut self) -> Result<(), SettingsFileError> {
+        let absolute = std::path::absolute(&self.path);
+        self.path = absolute.map_err(|error| {
+            let reason = format!("cannot find the working directory: {error}");
+            problem(&self.path, &reason)
+        })?;
         Ok(())
     }
 

@@ -52,10 +52,24 @@ impl Supervisor {
                     status: self.publication.status().clone(),
                 })))
             }
+            Request::Settings => {
+                let report = self.settings.as_ref().map(|it| it.inspect());
+                Some(report.map_or_else(
+                    || Report::Failed {
+                        reason: "it has no settings".to_owned(),
+                    },
+                    Report::Settings,
+                ))
+            }
             Request::SetLogLevel { level } => {
                 note_act(asked);
                 Some(match log_format::set_level(level) {
-                    Ok(()) => Report::Done,
+                    Ok(()) => {
+                        if let Some(settings) = &mut self.settings {
+                            settings.log_level_set(level);
+                        }
+                        Report::Done
+                    }
                     Err(reason) => Report::Failed { reason },
                 })
             }
