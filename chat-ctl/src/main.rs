@@ -3,6 +3,7 @@
 #![warn(clippy::print_stderr)]
 
 mod acts;
+mod changes;
 mod daemons;
 mod exit_status;
 mod lists;
@@ -13,6 +14,7 @@ mod table;
 mod verdict;
 mod who;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -74,7 +76,7 @@ enum Command {
     /// Look at the accounts
     #[command(subcommand)]
     Accounts(AccountsCommand),
-    /// Look at the blocks that wrong passwords began
+    /// Look at the blocks that wrong passwords began, and end them
     #[command(subcommand)]
     Blocks(BlocksCommand),
     /// Close the connection of a user; what the user has not confirmed waits
@@ -124,6 +126,19 @@ enum AccountsCommand {
 enum BlocksCommand {
     /// Print each block that holds: whose, from which address, and for how long
     List,
+    /// End blocks before their time
+    #[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
+    Lift {
+        /// Only those of this user
+        #[arg(group = "which")]
+        name: Option<String>,
+        /// Only those of this address
+        #[arg(long, value_name = "ADDRESS", group = "which")]
+        source: Option<IpAddr>,
+        /// All of them
+        #[arg(long, group = "which", conflicts_with_all = ["name", "source"])]
+        all: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -173,6 +188,9 @@ fn run(
         Command::Reload { force } => Ok(acts::reload(daemons, *force)),
         Command::LogLevel { level } => acts::log_level(daemons, level.as_str()).map(done),
         Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
+        Command::Blocks(BlocksCommand::Lift { name, source, .. }) => {
+            changes::lift_blocks(daemons, json, name.clone(), *source).map(done)
+        }
         Command::Settings { example: true, .. } => Ok(settings::example()),
         Command::Settings { manual: true, .. } => Ok(settings::manual()),
         Command::Settings { differing, .. } => {

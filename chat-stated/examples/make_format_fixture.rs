@@ -1,7 +1,7 @@
 //! Writes one small example of everything that is stored or said in a format of its own, for `tests/fixtures/`.
 //!
 //! Run it once for each new version of a format, into a new directory, and never change an old one:
-//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v4`
+//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v5`
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,7 +17,8 @@ use chat_stated::checkpoint::{
     Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter, StateSnapshot,
 };
 use chat_stated::entry::{
-    AccountChange, Action, Batch, Entry, Limits, SecretInFile, Timestamp, WaitingLimits,
+    AccountChange, Action, Batch, Entry, Limits, OperatorAct, SecretInFile, Timestamp,
+    WaitingLimits,
 };
 use chat_stated::journal::{Journal, JournalEvent, LocalJournal, LogIndex};
 use chat_stated::state::State;
@@ -185,14 +186,19 @@ fn batch_meanwhile() -> Batch {
 }
 
 fn batch_after() -> Batch {
-    batch(vec![request(
-        3,
-        1,
-        Action::Register {
-            name: "dave".into(),
-            secret: SECRET.into(),
-        },
-    )])
+    let register = Action::Register {
+        name: "dave".into(),
+        secret: SECRET.into(),
+    };
+    let lift = OperatorAct::LiftBlocks {
+        account: Some(AccountId(1)),
+        address: Some(ADDRESS),
+    };
+    let lift = Entry::Operate {
+        ticket: 1,
+        act: lift,
+    };
+    batch(vec![request(3, 1, register), lift])
 }
 
 fn connection(serial: u64) -> ConnectionId {

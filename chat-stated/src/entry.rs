@@ -100,6 +100,25 @@ pub enum Entry {
     SendBatch(SendBatch),
     /// How much may wait from here on. Since format 3.
     LimitWaiting(WaitingLimits),
+    /// What an operator does to the running server. Since format 5.
+    Operate {
+        /// The question that asked for it, in the process that journals it. Means nothing to any other.
+        ticket: u64,
+        /// What is tried.
+        act: OperatorAct,
+    },
+}
+
+/// What an operator does to the running server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperatorAct {
+    /// End blocks before their time.
+    LiftBlocks {
+        /// Only those of this account.
+        account: Option<AccountId>,
+        /// Only those of this address.
+        address: Option<IpAddr>,
+    },
 }
 
 /// Lines of one client, one behind the other, with a message to some accounts each.

@@ -18,7 +18,7 @@ use crate::installation::{
 const HELLO: &str = "{\"version\":2}\n";
 
 impl Installation {
-    fn chatctl(&self, arguments: &[&str]) -> Said {
+    pub(super) fn chatctl(&self, arguments: &[&str]) -> Said {
         self.program(CHATCTL, arguments)
     }
 
@@ -30,7 +30,7 @@ impl Installation {
     }
 
     /// A client that says this, and stays.
-    fn client(&self, lines: &[&str]) -> BufReader<TcpStream> {
+    pub(super) fn client(&self, lines: &[&str]) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
@@ -50,7 +50,7 @@ impl Installation {
     }
 }
 
-fn json(said: &Said) -> Value {
+pub(super) fn json(said: &Said) -> Value {
     serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
 }
 
@@ -197,7 +197,7 @@ fn hostile_control_clients_hurt_nobody() {
 }
 
 /// Reads until a line comes.
-fn read_until(client: &mut BufReader<TcpStream>, wanted: &str) {
+pub(super) fn read_until(client: &mut BufReader<TcpStream>, wanted: &str) {
     let mut line = String::new();
     while line.trim_end() != wanted {
         line.clear();

@@ -7,6 +7,8 @@ mod calling;
 #[path = "../support/certificate.rs"]
 mod certificate;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod control;
 #[cfg(test)]
 mod damaged_text;

@@ -269,6 +269,7 @@ impl Core {
         self.answer_reads_before(&mut reads, usize::MAX);
         self.tell_worker_sessions_begun();
         self.tell_cut_off();
+        self.tell_operated();
         self.dead_worker_sessions.forget_ended(&self.state);
         let few_answers = self.settings.few_answers;
         if self.batches.in_flight.is_none()

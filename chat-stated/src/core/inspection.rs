@@ -9,8 +9,19 @@ use super::Core;
 use crate::state::{self, QueueState};
 
 impl Core {
-    /// Answers a question of the operator's tool. The error is for people.
-    pub fn answer_question(&mut self, question: &Question) -> Result<Answer, String> {
+    /// Takes a question of the operator's tool. [`Core::take_answers`] has the answer, at once or later.
+    pub fn take_question(&mut self, ticket: u64, question: &Question) {
+        let answer = match question {
+            Question::Change { change } => match self.take_change(ticket, change) {
+                Ok(()) => return,
+                Err(reason) => Err(reason),
+            },
+            question => self.answer_question(question),
+        };
+        self.end_question(ticket, answer);
+    }
+
+    fn answer_question(&mut self, question: &Question) -> Result<Answer, String> {
         match question {
             Question::Ping => Ok(Answer::Alive),
             Question::Sessions { after } => {
@@ -54,6 +65,7 @@ impl Core {
             Question::Clients { .. } | Question::Disconnect { .. } => {
                 Err("the state process has no clients".to_owned())
             }
+            Question::Change { .. } => Err("it is no question".to_owned()),
         }
     }
 }

@@ -14,6 +14,7 @@ mod link;
 mod links;
 mod lists;
 mod logins;
+mod operations;
 mod operators;
 pub mod pending_work;
 mod requests;
@@ -50,6 +51,7 @@ use checkpoints::Checkpoints;
 use links::Links;
 use lists::Lists;
 use logins::Logins;
+use operations::Operations;
 use sources::Sources;
 use space::Space;
 use texts::TextReads;
@@ -176,6 +178,7 @@ pub struct Core {
     text_reads: TextReads,
     waiting_log: WaitingLog,
     lists: Lists,
+    operations: Operations,
     effects: Effects,
     actions: Vec<Action>,
 }
@@ -206,6 +209,7 @@ impl Core {
             text_reads: TextReads::default(),
             waiting_log: WaitingLog::default(),
             lists: Lists::default(),
+            operations: Operations::default(),
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };

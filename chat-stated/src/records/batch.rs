@@ -3,7 +3,7 @@
 use crate::entry::{Entry, Timestamp};
 
 use super::encoding::{decode_first, encode_behind};
-use super::{v3, v4};
+use super::{v3, v4, v5};
 
 /// Entries that memory is taken for at once when a batch is read.
 const ENTRIES_AT_ONCE: usize = 1_024;
@@ -28,18 +28,25 @@ pub(crate) struct KnownFormats;
 impl EntryFormats for KnownFormats {
     type Entry = Entry;
 
-    fn lowest(_entry: &Entry) -> u8 {
-        4
+    fn lowest(entry: &Entry) -> u8 {
+        match entry {
+            Entry::Operate { .. } => 5,
+            _ => 4,
+        }
     }
 
-    fn encode_behind(bytes: &mut Vec<u8>, _format: u8, entry: &Entry) {
-        encode_behind(bytes, &v4::entry::Entry::from(entry));
+    fn encode_behind(bytes: &mut Vec<u8>, format: u8, entry: &Entry) {
+        match format {
+            5 => encode_behind(bytes, &v5::Entry::from(entry)),
+            _ => encode_behind(bytes, &v4::entry::Entry::from(entry)),
+        }
     }
 
     fn decode_first(rest: &mut &[u8], format: u8) -> Option<Entry> {
         match format {
             ..=3 => decode_first::<v3::entry::Entry<'_>>(rest)?.read(),
-            _ => decode_first::<v4::entry::Entry<'_>>(rest)?.read(),
+            4 => decode_first::<v4::entry::Entry<'_>>(rest)?.read(),
+            _ => decode_first::<v5::Entry<'_>>(rest)?.read(),
         }
     }
 }

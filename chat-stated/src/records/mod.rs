@@ -10,14 +10,15 @@ pub(crate) mod encoding;
 mod next_format;
 pub(crate) mod v3;
 mod v4;
+mod v5;
 
 use crate::entry::WaitingLimits;
 use crate::state::State;
 use crate::state::parts::{AccountRecord, Header, MessageParts, Readers};
 use encoding::decode;
 
-/// Number of the newest format, in which checkpoints are written.
-pub(crate) const FORMAT: u8 = 4;
+/// Number of the newest format. Batches and records are written in the lowest, from 4 on, that expresses them.
+pub(crate) const FORMAT: u8 = 5;
 
 /// The oldest that is read.
 pub(crate) const OLDEST: u8 = 1;
@@ -43,7 +44,7 @@ fn split_record(record: &[u8]) -> (u8, &[u8]) {
 
 /// Everything that is small and changes all the time.
 pub(crate) fn encode_header(state: &State) -> Vec<u8> {
-    let mut record = begin_record(FORMAT, 0);
+    let mut record = begin_record(4, 0);
     v4::state::encode_header(&mut record, state);
     record
 }
@@ -57,7 +58,7 @@ pub(crate) fn decode_header(record: &[u8]) -> Option<Header> {
 }
 
 pub(crate) fn encode_waiting_limits(limits: &WaitingLimits) -> Vec<u8> {
-    let mut record = begin_record(FORMAT, 0);
+    let mut record = begin_record(4, 0);
     encoding::encode_behind(&mut record, &v4::WaitingLimits::from(*limits));
     record
 }
@@ -73,10 +74,7 @@ pub(crate) fn decode_waiting_limits(record: &[u8]) -> Option<WaitingLimits> {
 pub(crate) fn encode_account(account: &AccountRecord) -> Vec<u8> {
     /// Bytes that an account takes beside name and secret, in most cases.
     const ACCOUNT_BYTES: usize = 48;
-    let mut record = begin_record(
-        FORMAT,
-        ACCOUNT_BYTES + account.name.len() + account.secret.len(),
-    );
+    let mut record = begin_record(4, ACCOUNT_BYTES + account.name.len() + account.secret.len());
     encoding::encode_behind(&mut record, &v4::state::Account::from(account));
     record
 }
@@ -95,7 +93,7 @@ pub(crate) fn encode_page<'a>(
 ) -> Vec<u8> {
     /// Bytes that a message takes, but for many readers.
     const MESSAGE_BYTES: usize = 32;
-    let mut record = begin_record(FORMAT, messages.len() * MESSAGE_BYTES);
+    let mut record = begin_record(4, messages.len() * MESSAGE_BYTES);
     v4::state::encode_page(&mut record, messages);
     record
 }
@@ -133,7 +131,7 @@ mod tests {
         let bytes = encode_page(page.iter().map(MessageParts::as_ref));
         assert!(bytes.len() < 4_000, "{} bytes", bytes.len());
         assert_eq!(decode_page(&bytes), Some(page));
-        for start in [&[MARK, FORMAT][..], &[]] {
+        for start in [&[MARK, 4][..], &[]] {
             let as_before_nothing = [start, &[1, 1, 7, 1, 2, 3]].concat();
             assert_eq!(decode_page(&as_before_nothing), None);
         }

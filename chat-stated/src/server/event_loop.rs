@@ -208,6 +208,9 @@ impl EventLoop {
         if let Some(report) = self.core.take_reload_report() {
             self.reports.report_reload(&report);
         }
+        for (ticket, answer) in self.core.take_answers() {
+            self.reports.answer(ticket, answer);
+        }
         self.reports.warn_of(self.warning());
         self.reports
             .report_if_due(&mut self.parent, self.core.refusals(), self.turn_ms);
@@ -282,8 +285,7 @@ impl EventLoop {
                 ParentMessage::Configuration(_) => bail!("the supervisor sends a configuration"),
                 ParentMessage::Settings(written) => self.take_settings(&written),
                 ParentMessage::Question { ticket, question } => {
-                    let answer = self.core.answer_question(&question);
-                    self.reports.answer(ticket, answer);
+                    self.core.take_question(ticket, &question);
                 }
             }
         }

@@ -53,6 +53,7 @@ impl State {
             }
             Entry::SendBatch(sends) => self.apply_send_batch(&sends, wall_ms, effects),
             Entry::LimitWaiting(limits) => self.waiting_limits = limits,
+            Entry::Operate { ticket, act } => self.operate(ticket, act, effects),
         }
     }
 

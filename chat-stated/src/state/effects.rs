@@ -23,8 +23,26 @@ pub struct Effects {
     pub cut_off: Vec<ConnectionId>,
     /// The connection whose wrong password, the entry applied last, began a block.
     pub block_began: Option<ConnectionId>,
+    /// What came of operators' acts, in the order in which they were decided.
+    pub operated: Vec<Operated>,
     /// The limit that the message decided last would have exceeded.
     pub(super) exceeded: Option<ExceededQuota>,
+}
+
+/// What came of an operator's act.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Operated {
+    /// As in the entry.
+    pub ticket: u64,
+    /// What was decided.
+    pub outcome: OperatorOutcome,
+}
+
+/// What an operator's act has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperatorOutcome {
+    /// So many blocks, which held, hold no longer.
+    Lifted(u64),
 }
 
 /// The outcome of a request, or the same of several of a connection.

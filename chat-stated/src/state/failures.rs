@@ -96,6 +96,28 @@ impl Failures {
         }
     }
 
+    /// Ends the blocks of an account, of an address, or of both. Says how many held.
+    pub(super) fn lift(
+        &mut self,
+        account: Option<AccountId>,
+        address: Option<IpAddr>,
+        now: StateMs,
+    ) -> u64 {
+        self.forget_expired(now);
+        let is_meant = |source: &Source, record: &FailureRecord| {
+            matches!(record, FailureRecord::BlockedUntil(_))
+                && account.is_none_or(|account| account == source.account)
+                && address.is_none_or(|address| address == source.address)
+        };
+        let meant = self.records.iter();
+        let meant = meant.filter(|(source, record)| is_meant(source, record));
+        let meant: Vec<Source> = meant.map(|(source, _)| *source).collect();
+        for source in &meant {
+            self.clear(source);
+        }
+        meant.len() as u64
+    }
+
     fn set(&mut self, source: Source, record: FailureRecord, expiry: StateMs) {
         if let Some(old) = self.expiry_of.insert(source, expiry) {
             self.expiries.remove(&(old, source));

@@ -57,7 +57,7 @@ const BOBS_SINCE_V3: &[(u64, &str)] = &[
     (6, "after it"),
 ];
 
-const FIXTURES: [Fixture; 4] = [
+const FIXTURES: [Fixture; 5] = [
     Fixture {
         directory: "v1",
         rpc: 1,
@@ -89,9 +89,17 @@ const FIXTURES: [Fixture; 4] = [
         bobs: BOBS_SINCE_V3,
         waiting_bytes: 1_000_000,
     },
+    // Has an act of an operator.
+    Fixture {
+        directory: "v5",
+        rpc: 5,
+        entries: 4,
+        bobs: BOBS_SINCE_V3,
+        waiting_bytes: 1_000_000,
+    },
 ];
 const V1: &Fixture = &FIXTURES[0];
-const NEWEST: &Fixture = &FIXTURES[3];
+const NEWEST: &Fixture = &FIXTURES[4];
 
 impl Fixture {
     fn path(&self, name: &str) -> PathBuf {

@@ -3,10 +3,12 @@
 use chat_model::{AccountId, Audience, ConnectionId, MessageBatch, NameList, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 
-use chat_stated::entry::{AccountChange, Action, Entry, SecretInFile, SendBatch, Timestamp};
+use chat_stated::entry::{
+    AccountChange, Action, Entry, OperatorAct, SecretInFile, SendBatch, Timestamp,
+};
 
 use super::model::Model;
-use super::steps::{LINE_BYTES, Mark, NAMES, Pick, SERIALS, Step, Try, address};
+use super::steps::{Act, LINE_BYTES, Mark, NAMES, Pick, SERIALS, Step, Try, address};
 
 impl Mark {
     pub(super) fn number(self, last: u64) -> MessageNumber {
@@ -161,6 +163,10 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
                 secret_version: version.wrapping_sub(u32::from(*stale)),
             }])
         }
+        Step::Operate(act) => Entry::Operate {
+            ticket: model.now_ms,
+            act: act_of(act, model),
+        },
         Step::Configure(limits) => Entry::Configure(*limits),
         Step::LimitWaiting(limits) => Entry::LimitWaiting(*limits),
         Step::Pass { .. }
@@ -195,6 +201,15 @@ fn change_of((name, secret): &(usize, Option<u8>)) -> AccountChange {
             secret: format!("filed-{secret}"),
         },
         None => AccountChange::Disable { name },
+    }
+}
+
+fn act_of(act: &Act, model: &Model) -> OperatorAct {
+    match act {
+        Act::LiftBlocks { name, host } => OperatorAct::LiftBlocks {
+            account: name.map(|name| newest_secret(name, model).0),
+            address: host.map(address),
+        },
     }
 }
 

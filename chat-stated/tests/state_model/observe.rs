@@ -6,7 +6,7 @@ use chat_model::{AccountId, ConnectionId, NameList, Outcome, RequestName};
 use chat_model::{MessageNumber, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::Timestamp;
-use chat_stated::state::{Decided, Effects, SliceLimits, State};
+use chat_stated::state::{Decided, Effects, Operated, OperatorOutcome, SliceLimits, State};
 
 use super::model::{Applied, Model, Waiting};
 use super::steps::{LINE_BYTES, NAMES, SERIALS, WORKER_SESSIONS, address};
@@ -45,7 +45,12 @@ pub(super) fn outcome(effects: &Effects) -> Applied {
         reached: effects.reached.iter().map(|id| id.0).collect(),
         broadcast: effects.broadcast,
         cut_off: effects.cut_off.clone(),
+        operated: effects.operated.iter().map(operated).collect(),
     }
+}
+
+fn operated(operated: &Operated) -> (u64, OperatorOutcome) {
+    (operated.ticket, operated.outcome.clone())
 }
 
 /// Panics with what differs.

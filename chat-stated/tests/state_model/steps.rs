@@ -58,6 +58,15 @@ pub(super) enum Try {
     LogOut,
 }
 
+/// What an operator does.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    LiftBlocks {
+        name: Option<usize>,
+        host: Option<u8>,
+    },
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Request {
@@ -92,6 +101,7 @@ pub(super) enum Step {
         name: usize,
         stale: bool,
     },
+    Operate(Act),
     Configure(Limits),
     LimitWaiting(WaitingLimits),
     Pass {
@@ -153,6 +163,11 @@ fn tries() -> impl Strategy<Value = Try> {
         5 => text_bytes().prop_map(|bytes| Try::Broadcast { bytes }),
         1 => Just(Try::LogOut),
     ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    (prop::option::of(name()), prop::option::of(host()))
+        .prop_map(|(name, host)| Act::LiftBlocks { name, host })
 }
 
 pub(super) fn limits() -> impl Strategy<Value = Limits> {
@@ -238,6 +253,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => prop::collection::vec((name(), prop::option::weighted(0.7, 0u8..3)), 1..3)
             .prop_map(Step::ChangeAccounts),
         1 => (name(), any::<bool>()).prop_map(|(name, stale)| Step::FileStatus { name, stale }),
+        1 => act().prop_map(Step::Operate),
         1 => prop_oneof![limits(), Just(wide_limits())].prop_map(Step::Configure),
         1 => prop_oneof![waiting_limits(), Just(WaitingLimits::INITIAL)]
             .prop_map(Step::LimitWaiting),

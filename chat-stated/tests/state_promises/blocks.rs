@@ -1,7 +1,10 @@
 //! Wrong passwords, and the blocks that follow.
 
+use std::net::IpAddr;
+
 use chat_model::{Outcome, WorkerSessionId};
-use chat_stated::entry::{Action, Entry};
+use chat_stated::entry::{Action, Entry, OperatorAct};
+use chat_stated::state::OperatorOutcome;
 
 use super::world::{ELSEWHERE, HERE, TEN_YEARS_MS, World};
 
@@ -156,4 +159,43 @@ fn failures_and_blocks_outlive_process() {
     world.pass_ms(10_000);
     assert_eq!(world.look_up("ann"), Outcome::Blocked { seconds_left: 50 });
     assert_eq!(world.fail(1, "bob", HERE), LOCKED);
+}
+
+fn lift(world: &mut World, name: Option<&str>, address: Option<IpAddr>) -> OperatorOutcome {
+    let account = name.map(|name| world.id(name));
+    let act = OperatorAct::LiftBlocks { account, address };
+    world.apply(Entry::Operate { ticket: 7, act });
+    let operated = world.last_effects.operated.pop();
+    operated.expect("an act has an outcome").outcome
+}
+
+#[test]
+fn operator_lifts_blocks_of_one_account() {
+    let mut world = World::with_accounts(&["ann", "bob"]);
+    world.block("ann");
+    world.block("bob");
+    world.fail(1, "ann", ELSEWHERE);
+    assert_eq!(
+        lift(&mut world, Some("ann"), Some(ELSEWHERE)),
+        OperatorOutcome::Lifted(0)
+    );
+    assert_eq!(
+        lift(&mut world, Some("ann"), None),
+        OperatorOutcome::Lifted(1)
+    );
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
+    assert_eq!(world.look_up("bob"), Outcome::Blocked { seconds_left: 60 });
+    assert_eq!(world.log_in(1, "ann"), Outcome::LoggedIn);
+}
+
+#[test]
+fn lifted_block_stays_lifted_after_restart() {
+    let mut world = World::with_accounts(&["ann", "bob"]);
+    world.block("ann");
+    world.block("bob");
+    assert_eq!(lift(&mut world, None, None), OperatorOutcome::Lifted(2));
+    world.restart();
+    assert_eq!(world.look_up("ann"), Outcome::PasswordNeeded);
+    assert_eq!(world.fail(1, "bob", HERE), Outcome::PasswordNeeded);
+    assert_eq!(lift(&mut world, None, None), OperatorOutcome::Lifted(0));
 }

@@ -184,6 +184,7 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
             },
             memory::Entry::SendBatch(sends) => Self::SendBatch(sends.into()),
             memory::Entry::LimitWaiting(limits) => Self::LimitWaiting((*limits).into()),
+            memory::Entry::Operate { .. } => unreachable!("format 4 cannot express it"),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod messages;
+mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use chat_model::name::may_be_registered;
 use chat_model::{AccountId, Audience, ConnectionId, Outcome, RequestName};
 use chat_model::{ConnectionSerial, Progress, WorkerSessionId};
 use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
-use chat_stated::state::FileStatus;
+use chat_stated::state::{FileStatus, OperatorOutcome};
 
 const MS_PER_MINUTE: u64 = 60_000;
 
@@ -60,6 +61,7 @@ pub(super) struct Applied {
     pub(super) reached: BTreeSet<u32>,
     pub(super) broadcast: bool,
     pub(super) cut_off: Vec<ConnectionId>,
+    pub(super) operated: Vec<(u64, OperatorOutcome)>,
 }
 
 #[derive(Clone, Debug)]
@@ -271,6 +273,10 @@ impl Model {
                 {
                     connections.remove(&connection.serial.0);
                 }
+            }
+            Entry::Operate { ticket, act } => {
+                let result = self.operate(act);
+                outcome.operated.push((*ticket, result));
             }
         }
         outcome

@@ -4,6 +4,7 @@
 //! side, `client` is a tool's. Of the flags of the daemons themselves (`operator`), `--stop` and `--status` use a
 //! signal and the status file, so that they also work with a daemon of an older version.
 
+pub mod change;
 pub mod client;
 mod conversation;
 pub mod operator;

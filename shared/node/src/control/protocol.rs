@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::change::Change;
 use super::status_file::Status;
 
 /// Version of everything here. Another version is refused with a reason.
@@ -172,6 +173,11 @@ pub enum Question {
     },
     /// Of the state process: begins a checkpoint, unless one is being written.
     Checkpoint,
+    /// Of the state process: changes the state. Answered once the change is on disk.
+    Change {
+        /// What is to be changed.
+        change: Change,
+    },
     /// Logs from this level on, until the process ends.
     SetLogLevel {
         /// As of `--log-level`.
@@ -184,10 +190,11 @@ impl Question {
     pub fn act(&self) -> Option<String> {
         match self {
             Self::Disconnect { connection, name } => {
-                let name: String = name.escape_debug().filter(|it| *it != ' ').collect();
+                let name = one_word(name);
                 Some(format!("event=kick user={name} connection={connection}"))
             }
             Self::Checkpoint => Some("event=checkpoint-requested".to_owned()),
+            Self::Change { change } => Some(change.act()),
             Self::SetLogLevel { level } => Some(log_level_changed(level)),
             Self::Ping
             | Self::Sessions { .. }
@@ -222,6 +229,11 @@ pub enum Answer {
     Clients(Page<ClientRow, u32>),
     /// It is done, or begun.
     Done,
+    /// To [`Change::LiftBlocks`].
+    Lifted {
+        /// How many blocks held until then.
+        blocks: u64,
+    },
 }
 
 /// A part of a list. What changes between two pages may be in either form in the list.
@@ -313,6 +325,11 @@ pub struct BlockPlace {
     pub account: u32,
     /// The address.
     pub address: IpAddr,
+}
+
+/// A name as a value in the security log.
+pub(super) fn one_word(name: &str) -> String {
+    name.escape_debug().filter(|it| *it != ' ').collect()
 }
 
 /// One of these as a line, with its end.

@@ -8,7 +8,7 @@ use chat_model::{AccountId, Audience, ConnectionId, NameList, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{
-    AccountChange, Action, Batch, Entry, Limits, SecretInFile, WaitingLimits,
+    AccountChange, Action, Batch, Entry, Limits, OperatorAct, SecretInFile, WaitingLimits,
 };
 use chat_stated::journal::format::{decode, encode};
 use chat_stated::state::State;
@@ -108,7 +108,7 @@ fn name(choices: &mut Choices<'_>) -> String {
 }
 
 fn entry(choices: &mut Choices<'_>) -> Entry {
-    match choices.below(13) {
+    match choices.below(14) {
         0 => Entry::Configure(limits(choices)),
         1 => Entry::BeginWorkerSession {
             secret: [choices.byte(); 16],
@@ -134,6 +134,10 @@ fn entry(choices: &mut Choices<'_>) -> Entry {
             bytes: choices.number(),
             sender_percent: choices.number() as u32,
         }),
+        8 => Entry::Operate {
+            ticket: choices.number(),
+            act: operator_act(choices),
+        },
         _ => Entry::Request {
             name: RequestName {
                 connection: connection(choices),
@@ -143,6 +147,15 @@ fn entry(choices: &mut Choices<'_>) -> Entry {
             progress: progress(choices),
             action: action(choices),
         },
+    }
+}
+
+fn operator_act(choices: &mut Choices<'_>) -> OperatorAct {
+    let is_of_account = choices.below(2) == 1;
+    let is_of_address = choices.below(2) == 1;
+    OperatorAct::LiftBlocks {
+        account: is_of_account.then(|| account(choices)),
+        address: is_of_address.then(|| items::address(choices)),
     }
 }
 
