@@ -79,7 +79,7 @@ impl Daemon for FrontEnd {
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         let settings = &mut self.settings;
         let tls = settings.tls_cert.iter_mut().chain(&mut settings.tls_key);
-        tls.chain([&mut settings.process.run_dir]).collect()
+        tls.chain(settings.process.paths()).collect()
     }
 
     fn child_count(&self) -> u32 {

@@ -67,7 +67,7 @@ impl Daemon for StateDaemon {
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
-        vec![&mut self.settings.process.run_dir]
+        self.settings.process.paths().collect()
     }
 
     fn child_count(&self) -> u32 {

@@ -14,7 +14,7 @@ use chat_node::control::protocol::{Answer, Question};
 use chat_node::limits::memory::AvailableMemory;
 use chat_node::limits::network::Networks;
 use chat_node::limits::token_bucket::Rate;
-use chat_node::logs::log_format;
+use chat_node::logs::{log_file, log_format};
 use chat_node::process::wake_stream;
 use chat_node::supervisor::child_configuration::{Inbox, ParentMessage};
 use chat_node::supervisor::child_reports::Reports;
@@ -268,11 +268,12 @@ impl EventLoop {
     }
 
     fn read_parent(&mut self) -> anyhow::Result<()> {
-        self.from_parent.read(&mut self.parent)?;
+        self.from_parent.read(&self.parent)?;
         while let Some(message) = self.from_parent.next_message()? {
             match message {
                 ParentMessage::Configuration(configuration) => self.tls.take(&configuration)?,
                 ParentMessage::Settings(written) => self.take_settings(&written),
+                ParentMessage::LogFile(file) => log_file::take_over(file),
                 ParentMessage::Question { ticket, question } => {
                     let answer = self.answer(&question);
                     self.reports.answer(ticket, answer);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::unistd::geteuid;
 
-use crate::installation::{Installation, STATED};
+use crate::installation::{FRONTD, Installation, STATED, bin_dir};
 use crate::{has_tool, packaged, run};
 
 /// Rotates the logs of a run directory now, as a user and group. Returns what logrotate printed.
@@ -16,7 +16,15 @@ fn rotate(run_dir: &Path, user: Option<&str>) -> String {
     let text = fs::read_to_string(packaged("logrotate.conf")).unwrap();
     // The path of a test has a space.
     let logs = format!("\"{}/*.log\"", run_dir.display());
-    let text = text.replace("/var/lib/chatserv/*.log", &logs);
+    // A copy, which every user can execute.
+    let chatctl = scratch.path().join("chatctl");
+    fs::copy(bin_dir().join("chatctl"), &chatctl).unwrap();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let command = format!("{} --run-dir='{}' ", chatctl.display(), run_dir.display());
+    let text = text
+        .replace("/var/lib/chatserv/*.log", &logs)
+        .replace("/usr/bin/chatctl --run-dir=/var/lib/chatserv ", &command);
+    assert!(text.contains(&command), "{text}");
     let own = "    su chatserv chatserv\n";
     assert!(text.contains(own) && text.contains(&logs), "{text}");
     let text = text.replace(
@@ -50,16 +58,17 @@ fn logs_of_root_are_rotated() {
     assert_eq!(installation.log(STATED), before);
 
     assert_eq!(rotate(&installation.run_dir, Some("root root")), "");
-    assert_eq!(installation.log(STATED), "");
-    assert!(installation.file("chat-stated.log.1.gz").exists());
-    installation.script("reload").expect_status(0);
+    let rotated = fs::read_to_string(installation.file("chat-stated.log.1")).unwrap();
+    assert!(rotated.starts_with(&before), "{rotated}");
     let after = installation.log(STATED);
     assert!(after.contains(" reloading\n"), "{after}");
-    assert!(
-        after.starts_with("20"),
-        "the log goes on where it was: {after:?}"
-    );
-    assert!(installation.file("chat-frontd.log.1.gz").exists());
+    let before = installation.log(FRONTD);
+    assert!(before.contains(" reloading\n"), "{before}");
+    assert_eq!(rotate(&installation.run_dir, Some("root root")), "");
+    assert!(installation.file("chat-stated.log.2.gz").exists());
+    let rotated = fs::read_to_string(installation.file("chat-frontd.log.1")).unwrap();
+    assert!(rotated.starts_with(&before), "{rotated}");
+    installation.script("status").expect_status(0);
 }
 
 #[test]
@@ -79,6 +88,10 @@ fn logs_of_user_are_rotated() {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
     assert_eq!(rotate(&run_dir, Some("nobody nogroup")), "");
-    assert_eq!(fs::read(&log).unwrap(), b"");
-    assert!(run_dir.join("chat-stated.log.1.gz").exists());
+    // The server makes the next one.
+    assert!(!log.exists());
+    assert_eq!(
+        fs::read(run_dir.join("chat-stated.log.1")).unwrap(),
+        b"a line\n"
+    );
 }

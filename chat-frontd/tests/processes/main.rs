@@ -17,6 +17,8 @@ mod empty_variables;
 #[cfg(test)]
 mod installation;
 #[cfg(test)]
+mod log_files;
+#[cfg(test)]
 mod namespaces;
 #[cfg(test)]
 mod orderly_stop;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use chat_model::WorkerSessionId;
 use chat_node::limits::system_limits::SystemLimits;
+use chat_node::logs::log_file;
 use chat_node::process::identity::has_ended;
 use chat_node::process::wake_stream;
 use chat_node::supervisor::child_configuration::{Inbox, ParentMessage};
@@ -279,11 +280,12 @@ impl EventLoop {
     }
 
     fn read_parent(&mut self) -> anyhow::Result<()> {
-        self.from_parent.read(&mut self.parent)?;
+        self.from_parent.read(&self.parent)?;
         while let Some(message) = self.from_parent.next_message()? {
             match message {
                 ParentMessage::Configuration(_) => bail!("the supervisor sends a configuration"),
                 ParentMessage::Settings(written) => self.take_settings(&written),
+                ParentMessage::LogFile(file) => log_file::take_over(file),
                 ParentMessage::Question { ticket, question } => {
                     self.core.take_question(ticket, &question);
                 }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::{Daemon, run_dir};
 use crate::control::operator::{self, Health};
 use crate::files::run_dir_trust::{self, Trusted, Untrusted};
+use crate::logs::log_file::LogFile;
 use crate::logs::output;
 use crate::process::detach;
 
@@ -19,14 +20,14 @@ pub(super) fn launch<D: Daemon>(daemon: &D) -> anyhow::Result<()> {
     for warning in check_run_dir(daemon, false)? {
         output::complain(format_args!("{}: warning: {warning}", D::NAME));
     }
-    let log_file = daemon.process().log_file.as_deref();
+    let log_file = LogFile::new(&run_dir, daemon.process().log_file.as_deref());
     let requested = daemon.process().start_timeout_s.map(Duration::from_secs);
     let (default, advice) = D::START_TIMEOUT.unzip();
     let timeout = requested.or(default).map(|limit| detach::StartTimeout {
         limit,
         advice: advice.unwrap_or("the log shows its progress"),
     });
-    detach::launch(&run_dir, log_file, timeout)
+    detach::launch(&run_dir, &log_file, timeout)
 }
 
 /// Prints the status. The output is the work here, so it is an error if it cannot be written.

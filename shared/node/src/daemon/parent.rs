@@ -16,6 +16,7 @@ use crate::VERSION;
 use crate::control::operator;
 use crate::control::socket::ControlSocket;
 use crate::files::run_dir::RunDir;
+use crate::logs::log_file::LogFile;
 use crate::logs::{log_format, output};
 use crate::process::lock_holder::Holder;
 use crate::process::pid_file::{LockError, PidFile, holder, lock_file};
@@ -23,6 +24,7 @@ use crate::process::{detach, inherited_fd};
 use crate::sandbox::{
     SandboxMode, SandboxOptions, Separation, Users, forbid_core_dumps, make_passable,
 };
+use crate::settings::process_options::Role;
 use crate::settings::reload::RunningValues;
 use crate::settings::settings_file::SettingsFile;
 use crate::supervisor::child_reports::{report_failure, report_ready};
@@ -136,6 +138,10 @@ fn supervise<D: Daemon>(
     let listening = daemon.listen(users)?;
     let control_path = run_dir.control_socket();
     let control_socket = ControlSocket::listen(D::NAME, &control_path)?;
+    // In the foreground, who started the daemon has chosen where its output goes.
+    let is_detached = daemon.process().role() == Role::Detached;
+    let chosen_log = daemon.process().log_file.as_deref();
+    let log_file = is_detached.then(|| LogFile::new(&run_dir, chosen_log));
     let settings = RunningSettings::<D>::new(values, started_in.clone());
     let starter = ChildStarter {
         program: D::NAME,
@@ -156,6 +162,7 @@ fn supervise<D: Daemon>(
         on_ready,
     )
     .with_child_configuration(listening.child_configuration)
+    .with_log_file(log_file)
     .with_settings(Box::new(settings))
     .with_file_acceptance(daemon.file_acceptance())
     .with_lasting_directory(daemon.lasting_directory())

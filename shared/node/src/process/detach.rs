@@ -1,10 +1,7 @@
 //! Starts a daemon in the background, independent of the process that started it, and reports the result.
 
-use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
@@ -16,8 +13,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::files::regular_file;
 use crate::files::run_dir::RunDir;
+use crate::logs::log_file::LogFile;
 use crate::logs::output;
 use crate::process::inherited_fd::LINK_FD;
 use crate::supervisor::child_link::ChildLink;
@@ -35,17 +32,14 @@ pub struct StartTimeout {
     pub advice: &'static str,
 }
 
-/// Starts this program again in a session of its own and waits until it serves. The log is appended to `log_path`, or
-/// to the run directory's log file. After `timeout` the daemon is stopped again. Fails with the error that the daemon
-/// reports. Progress messages go to standard error.
+/// Starts this program again in a session of its own and waits until it serves. After `timeout` the daemon is stopped
+/// again. Fails with the error that the daemon reports. Progress messages go to standard error.
 pub fn launch(
     run_dir: &RunDir,
-    log_path: Option<&Path>,
+    log_file: &LogFile,
     timeout: Option<StartTimeout>,
 ) -> anyhow::Result<()> {
-    let own_log = run_dir.log_file();
-    let log = open_log(log_path, &own_log)?;
-    let log_path = log_path.unwrap_or(&own_log);
+    let (log, log_path) = (log_file.open()?, log_file.path());
     let program = run_dir.program();
     let (mut link, child_end) = ChildLink::pair()?;
     let descriptors = vec![(OwnedFd::from(child_end), LINK_FD)];
@@ -76,31 +70,6 @@ pub fn launch(
             describe(status),
             log_path.display()
         ),
-    }
-}
-
-/// An operator may choose any log file, also through a link. In the run directory, others may be able to place a link.
-fn open_log(chosen: Option<&Path>, own: &Path) -> anyhow::Result<File> {
-    let options = &mut OpenOptions::new();
-    options.append(true).create(true).mode(0o600);
-    let opened = match chosen {
-        Some(chosen) => options.open(chosen),
-        None => regular_file::open_own(own, options),
-    };
-    opened.map_err(|error| anyhow!(log_error(chosen.unwrap_or(own), &error)))
-}
-
-fn log_error(path: &Path, error: &io::Error) -> String {
-    let text = format!(
-        "cannot write to the log {} (see --log-file): {error}",
-        path.display()
-    );
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "{text}. The run directory, or a file in it, belongs to another user: become that user, or stop both \
-             daemons and run chown -R on the run directory"
-        ),
-        _ => text,
     }
 }
 
@@ -159,22 +128,4 @@ fn describe(status: ExitStatus) -> String {
 /// Puts this process, which [`launch`] has started, into a session of its own.
 pub fn leave_session() -> nix::Result<()> {
     nix::unistd::setsid().map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn foreign_log_error_has_advice() {
-        let path = Path::new("run/chat-stated.log");
-        let denied = log_error(path, &Errno::EACCES.into());
-        assert!(denied.starts_with(
-            "cannot write to the log run/chat-stated.log (see --log-file): Permission denied"
-        ));
-        assert!(denied.contains("belongs to another user"), "{denied}");
-        assert!(denied.contains("chown -R"), "{denied}");
-        let other = log_error(path, &Errno::EISDIR.into());
-        assert!(!other.contains("chown"), "{other}");
-    }
 }

@@ -41,14 +41,17 @@ pub struct SystemCalls {
     pub otherwise: Otherwise,
 }
 
-/// The calls of every event loop: existing sockets, time, memory, exit. Socket options and passing of descriptors are
-/// not included, because the listening sockets are shared with other processes.
+/// The calls of every event loop: existing sockets, time, memory, exit. Socket options and passing on of descriptors
+/// are not included, because the listening sockets are shared with other processes. A parent passes on new log files.
 pub const WAITING_LOOP: &[i64] = &[
     libc::SYS_accept4,
     libc::SYS_brk,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
     libc::SYS_close,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_dup2,
+    libc::SYS_dup3,
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     #[cfg(target_arch = "x86_64")]
@@ -72,6 +75,7 @@ pub const WAITING_LOOP: &[i64] = &[
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
     libc::SYS_restart_syscall,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,

@@ -170,6 +170,11 @@ impl ProcessOptions {
         }
     }
 
+    /// The paths that a daemon uses while it runs.
+    pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.log_file.iter_mut().chain([&mut self.run_dir])
+    }
+
     /// The run directory, as `program` uses it.
     pub fn run_dir_of(&self, program: &'static str) -> RunDir {
         RunDir::new(&self.run_dir, program)

@@ -1,16 +1,23 @@
-//! What a parent sends to its children over their links: configuration and secrets, settings, and questions.
+//! What a parent sends to its children over their links: configuration and secrets, settings, log files, and questions.
 //!
 //! Children could not read the configuration themselves, because they have dropped the privileges for it. Each
 //! configuration replaces the previous one.
 //!
 //! A message is its length, four bytes in little-endian order, a byte for its kind, and its content: a configuration as
-//! it is, the settings file, or a question as JSON. Parent and child run the same binary, so the content needs no
-//! version.
+//! it is, the settings file, or a question as JSON. With the message of a log file comes its descriptor: a child could not
+//! open the file itself. Parent and child run the same binary, so the content needs no version.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -26,6 +33,7 @@ const READ_BYTES: usize = 16 * 1024;
 const CONFIGURATION: u8 = 0;
 const QUESTION: u8 = 1;
 const SETTINGS: u8 = 2;
+const LOG_FILE: u8 = 3;
 
 /// The source of the configuration, in the parent. Each child receives it when it starts, and again when it changes.
 pub trait ChildConfiguration: fmt::Debug {
@@ -51,9 +59,13 @@ pub trait ChildConfiguration: fmt::Debug {
 pub(crate) struct Outbox {
     begun: Zeroizing<Vec<u8>>,
     sent: usize,
+    /// What goes with the first byte of `begun`.
+    descriptor: Option<OwnedFd>,
     newest: Option<Zeroizing<Vec<u8>>>,
     /// The newest settings file.
     settings: Option<Vec<u8>>,
+    /// The newest log file.
+    log_file: Option<OwnedFd>,
     questions: VecDeque<Vec<u8>>,
     /// The tickets of questions without an answer.
     asked: BTreeSet<u64>,
@@ -82,6 +94,11 @@ impl Outbox {
         self.settings = Some(std::mem::take(&mut *frame(SETTINGS, written.as_bytes())));
     }
 
+    /// Each log file replaces the previous one.
+    pub(crate) fn put_log_file(&mut self, file: OwnedFd) {
+        self.log_file = Some(file);
+    }
+
     pub(crate) fn ask(&mut self, ticket: u64, question: &Question) {
         self.asked.insert(ticket);
         let question = question.clone();
@@ -103,10 +120,15 @@ impl Outbox {
         self.sent < self.begun.len()
             || self.newest.is_some()
             || self.settings.is_some()
+            || self.log_file.is_some()
             || !self.questions.is_empty()
     }
 
     fn next_frame(&mut self) -> Zeroizing<Vec<u8>> {
+        self.descriptor = self.log_file.take();
+        if self.descriptor.is_some() {
+            return frame(LOG_FILE, &[]);
+        }
         if let Some(newest) = self.newest.take() {
             return newest;
         }
@@ -116,7 +138,7 @@ impl Outbox {
     }
 
     /// Writes until everything is written or `stream` would block.
-    pub(crate) fn write_to(&mut self, stream: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write_to(&mut self, stream: &mut UnixStream) -> io::Result<()> {
         loop {
             if self.sent == self.begun.len() {
                 self.begun = self.next_frame();
@@ -125,9 +147,17 @@ impl Outbox {
             if self.begun.is_empty() {
                 return Ok(());
             }
-            match stream.write(&self.begun[self.sent..]) {
+            let unsent = &self.begun[self.sent..];
+            let written = match &self.descriptor {
+                Some(descriptor) => send_with(stream, unsent, descriptor),
+                None => stream.write(unsent),
+            };
+            match written {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(bytes) => self.sent += bytes,
+                Ok(bytes) => {
+                    self.sent += bytes;
+                    self.descriptor = None;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
@@ -146,6 +176,35 @@ impl fmt::Debug for Outbox {
     }
 }
 
+/// Writes bytes, and passes a descriptor with the first of them.
+fn send_with(stream: &UnixStream, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor.as_fd()];
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    let bytes = [IoSlice::new(bytes)];
+    Ok(sendmsg(
+        stream,
+        &bytes,
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )?)
+}
+
+/// Reads bytes, and the descriptor that came with them.
+fn receive(parent: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut buffer = [IoSliceMut::new(buffer)];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(parent, &mut buffer, &mut ancillary, flags)?;
+    let descriptors = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    Ok((received.bytes, descriptors.flatten().last()))
+}
+
 /// A message, at full size from the beginning: a growing buffer would leave copies that are not wiped.
 fn frame(kind: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
     let length = u32::try_from(1 + content.len()).unwrap_or(u32::MAX);
@@ -157,12 +216,15 @@ fn frame(kind: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 /// A message of the parent.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub enum ParentMessage {
     /// Replaces the previous configuration.
     Configuration(Zeroizing<Vec<u8>>),
     /// The settings file has changed: see [`read_again`](crate::settings::reload::read_again).
     Settings(String),
+    /// The log goes to this file from now on: see [`take_over`](crate::logs::log_file::take_over).
+    /// None if this process has as many descriptors as it may have.
+    LogFile(Option<OwnedFd>),
     /// Is to be answered: see [`super::child_reports::Reports::answer`].
     Question {
         /// Names the question.
@@ -176,6 +238,8 @@ pub enum ParentMessage {
 #[derive(Default)]
 pub struct Inbox {
     bytes: Zeroizing<Vec<u8>>,
+    /// What came with the bytes.
+    descriptors: VecDeque<OwnedFd>,
 }
 
 /// Why a child cannot go on with its parent.
@@ -194,12 +258,15 @@ pub enum ParentError {
 
 impl Inbox {
     /// Reads all that has come from the parent, whose stream does not block.
-    pub fn read(&mut self, parent: &mut impl Read) -> Result<(), ParentError> {
+    pub fn read(&mut self, parent: &impl AsFd) -> Result<(), ParentError> {
         let mut buffer = [0; READ_BYTES];
         let read = loop {
-            match parent.read(&mut buffer) {
-                Ok(0) => break Err(ParentError::Gone),
-                Ok(bytes) => self.take(&buffer[..bytes]),
+            match receive(parent, &mut buffer) {
+                Ok((0, _)) => break Err(ParentError::Gone),
+                Ok((bytes, descriptor)) => {
+                    self.take(&buffer[..bytes]);
+                    self.descriptors.extend(descriptor);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
                 Err(_) => break Err(ParentError::Gone),
@@ -238,6 +305,7 @@ impl Inbox {
             Some((&SETTINGS, content)) => {
                 ParentMessage::Settings(String::from_utf8_lossy(content).into_owned())
             }
+            Some((&LOG_FILE, [])) => ParentMessage::LogFile(self.descriptors.pop_front()),
             Some((&QUESTION, content)) => {
                 let AskedQuestion { ticket, question } = serde_json::from_slice(content)
                     .map_err(|error| ParentError::NoMessage(error.to_string()))?;
@@ -251,119 +319,5 @@ impl Inbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::supervisor::child_link::ChildLink;
-    use std::io::Read;
-
-    fn configuration_of(message: ParentMessage) -> Vec<u8> {
-        match message {
-            ParentMessage::Configuration(configuration) => configuration.to_vec(),
-            other => panic!("no configuration: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn question_arrives_between_configurations() {
-        let mut outbox = Outbox::default();
-        let mut stream = Vec::new();
-        outbox.ask(7, &Question::Ping);
-        outbox.put(b"keys");
-        assert!(outbox.is_asked(7) && !outbox.is_asked(8));
-        outbox.write_to(&mut stream).unwrap();
-        assert!(!outbox.has_unsent());
-        let mut inbox = Inbox::default();
-        let mut parent = stream.as_slice();
-        let error = inbox.read(&mut parent).unwrap_err();
-        assert!(matches!(error, ParentError::Gone), "{error}");
-        let configuration = inbox.next_message().unwrap().unwrap();
-        assert_eq!(configuration_of(configuration), b"keys");
-        let question = ParentMessage::Question {
-            ticket: 7,
-            question: Question::Ping,
-        };
-        assert_eq!(inbox.next_message().unwrap(), Some(question));
-        assert_eq!(inbox.next_message().unwrap(), None);
-    }
-
-    #[test]
-    fn settings_arrive_after_configuration() {
-        let mut outbox = Outbox::default();
-        let mut stream = Vec::new();
-        outbox.put_settings("old");
-        outbox.put_settings("new");
-        outbox.put(b"keys");
-        outbox.write_to(&mut stream).unwrap();
-        let mut inbox = Inbox::default();
-        inbox.take(&stream);
-        let configuration = inbox.next_message().unwrap().unwrap();
-        assert_eq!(configuration_of(configuration), b"keys");
-        let settings = ParentMessage::Settings("new".to_owned());
-        assert_eq!(inbox.next_message().unwrap(), Some(settings));
-        assert_eq!(inbox.next_message().unwrap(), None);
-    }
-
-    #[test]
-    fn message_of_unknown_kind_is_refused() {
-        for frame in [&[0, 0, 0, 0][..], &[1, 0, 0, 0, 9], &[2, 0, 0, 0, 1, b'x']] {
-            let mut inbox = Inbox::default();
-            inbox.take(frame);
-            let error = inbox.next_message().unwrap_err();
-            assert!(matches!(error, ParentError::NoMessage(_)), "{error}");
-        }
-    }
-
-    #[test]
-    fn newest_waiting_configuration_wins() {
-        let (mut link, mut child) = ChildLink::pair().unwrap();
-        child.set_nonblocking(true).unwrap();
-        let mut inbox = Inbox::default();
-        let mut got = Vec::new();
-        // More than the pair holds, so that the second and third have to wait.
-        let long = vec![7; MAX_CONFIGURATION_BYTES];
-        link.push_configuration(&long);
-        link.flush();
-        assert!(link.has_unsent());
-        link.push_configuration(b"second");
-        link.push_configuration(b"third");
-        let mut buffer = [0; 10_000];
-        while got.len() < 2 {
-            link.flush();
-            if let Ok(bytes) = child.read(&mut buffer) {
-                inbox.take(&buffer[..bytes]);
-            }
-            while let Some(message) = inbox.next_message().unwrap() {
-                got.push(configuration_of(message));
-            }
-        }
-        assert!(!link.has_unsent());
-        assert!(got[0] == long);
-        assert_eq!(got[1], b"third");
-    }
-
-    #[test]
-    fn configurations_arrive_byte_by_byte() {
-        let mut outbox = Outbox::default();
-        let mut stream = Vec::new();
-        outbox.put(b"");
-        outbox.write_to(&mut stream).unwrap();
-        outbox.put(b"keys");
-        outbox.write_to(&mut stream).unwrap();
-        let mut inbox = Inbox::default();
-        let mut got = Vec::new();
-        for byte in stream {
-            assert!(inbox.next_message().unwrap().is_none());
-            inbox.take(&[byte]);
-            got.extend(inbox.next_message().unwrap().map(configuration_of));
-        }
-        assert_eq!(got, [b"".to_vec(), b"keys".to_vec()]);
-    }
-
-    #[test]
-    fn excessive_length_is_refused_at_once() {
-        let mut inbox = Inbox::default();
-        inbox.take(&[255; 4]);
-        let error = inbox.next_message().unwrap_err();
-        assert!(matches!(error, ParentError::TooLong(u32::MAX)), "{error}");
-    }
-}
+#[path = "child_configuration_tests.rs"]
+mod tests;

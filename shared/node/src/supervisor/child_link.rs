@@ -3,7 +3,7 @@
 //! its parent is gone.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use super::child_configuration::Outbox;
@@ -158,6 +158,11 @@ impl ChildLink {
     /// Queues the settings file for the child: see [`Self::flush`].
     pub fn push_settings(&mut self, written: &str) {
         self.outbox.put_settings(written);
+    }
+
+    /// Queues a log file for the child: see [`Self::flush`].
+    pub fn push_log_file(&mut self, file: OwnedFd) {
+        self.outbox.put_log_file(file);
     }
 
     /// Queues a question for the child: see [`Self::flush`] and [`Self::take_answers`].

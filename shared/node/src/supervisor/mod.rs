@@ -10,6 +10,7 @@ pub mod child_reports;
 mod child_set;
 mod lasting_directory;
 mod operators;
+mod options;
 mod publication;
 mod reloading;
 mod reloads;
@@ -32,9 +33,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::control::reload_result::{ReloadResult, ReloadStatus};
-use crate::control::socket::ControlSocket;
 use crate::control::status_file::{Phase, Status};
 use crate::limits::system_limits;
+use crate::logs::log_file::LogFile;
 use crate::logs::wall_clock;
 use crate::metrics::refusals::Refusals;
 use crate::process::identity::{ProcessIdentity, boot_id, pid_namespace};
@@ -73,6 +74,9 @@ pub struct Supervisor {
     operators: Option<Operators>,
     settings: Option<Box<dyn ReloadableSettings>>,
     file_acceptance: Option<FileAcceptance>,
+    log_file: Option<LogFile>,
+    /// Why the last reload could not open the log file anew.
+    log_failure: Option<String>,
     /// What the last reload changed of the settings.
     settings_summary: Option<String>,
 }
@@ -113,53 +117,9 @@ impl Supervisor {
             operators: None,
             settings: None,
             file_acceptance: None,
+            log_file: None,
+            log_failure: None,
             settings_summary: None,
-        }
-    }
-
-    /// Adds the settings, so that a reload reads them again.
-    pub fn with_settings(self, settings: Box<dyn ReloadableSettings>) -> Self {
-        Self {
-            settings: Some(settings),
-            ..self
-        }
-    }
-
-    /// Adds what a forced reload does first.
-    pub fn with_file_acceptance(self, file_acceptance: Option<FileAcceptance>) -> Self {
-        Self {
-            file_acceptance,
-            ..self
-        }
-    }
-
-    /// Adds the control socket.
-    pub fn with_control_socket(self, socket: ControlSocket) -> Self {
-        Self {
-            operators: Some(Operators::new(socket)),
-            ..self
-        }
-    }
-
-    /// Adds configuration and secrets that are pushed to each child.
-    pub fn with_child_configuration(
-        self,
-        child_configuration: Option<Box<dyn ChildConfiguration>>,
-    ) -> Self {
-        Self {
-            reload_result: child_configuration
-                .as_ref()
-                .map(|h| h.reload_result().clone()),
-            child_configuration,
-            ..self
-        }
-    }
-
-    /// Adds a directory that must stay the same for all later processes once a child has served.
-    pub fn with_lasting_directory(self, path: Option<PathBuf>) -> Self {
-        Self {
-            lasting_directory: path.map(LastingDirectory::new),
-            ..self
         }
     }
 

@@ -1,5 +1,9 @@
 //! What a reload does in the parent: settings first, then the configuration of the children, then their own files.
 
+use std::fs::File;
+
+use anyhow::Context;
+
 use super::Supervisor;
 use crate::control::protocol::Report;
 use crate::control::reload_result::{ReloadReport, ReloadResult};
@@ -10,6 +14,7 @@ pub type FileAcceptance = Box<dyn Fn() -> anyhow::Result<()>>;
 impl Supervisor {
     /// Requests a reload, by a signal or over the control socket. Begins it, unless another one is in progress.
     pub(super) fn request_reload(&mut self) {
+        self.open_log_anew();
         log::info!("reloading");
         // Files that an operator has replaced belong to the operator.
         if let Err(error) = self.starter.change_ownership() {
@@ -18,6 +23,35 @@ impl Supervisor {
         if self.reloads.request() {
             self.begin_reload();
         }
+    }
+
+    /// Opens the log file anew, if it was renamed or deleted, for this process and its children. If that fails, all go
+    /// on with the old one.
+    fn open_log_anew(&mut self) {
+        let opened = match &self.log_file {
+            Some(log_file) => log_file.open_anew(),
+            None => Ok(None),
+        };
+        let passed_on = opened.and_then(|file| match file {
+            Some(file) => self.pass_log_on(&file),
+            None => Ok(()),
+        });
+        self.log_failure = passed_on.err().map(|error| format!("{error:#}"));
+        if let Some(reason) = &self.log_failure {
+            log::error!("{reason}; the log goes on in the old file");
+        }
+    }
+
+    fn pass_log_on(&mut self, file: &File) -> anyhow::Result<()> {
+        for link in self.links.iter_mut().flatten() {
+            let file = file.try_clone();
+            link.push_log_file(
+                file.context("cannot give the new log file to a child")?
+                    .into(),
+            );
+            link.flush();
+        }
+        Ok(())
     }
 
     /// Accepts the files as they are now.
@@ -83,11 +117,15 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The result of a reload that was asked for, and what it changed of the settings.
-    fn with_settings_summary(&self, result: ReloadResult) -> ReloadResult {
-        match &self.settings_summary {
-            Some(summary) => result.map(|words| format!("{words}; {summary}")),
-            None => result,
+    /// The result of a reload that was asked for, with what it changed of the settings, and whether the log is right.
+    fn with_details(&self, result: ReloadResult) -> ReloadResult {
+        let words = match &self.settings_summary {
+            Some(summary) => format!("{}; {summary}", result?),
+            None => result?,
+        };
+        match &self.log_failure {
+            Some(reason) => Err(format!("{words}; but {reason}")),
+            None => Ok(words),
         }
     }
 
@@ -98,7 +136,7 @@ impl Supervisor {
         };
         let has_changed = child_configuration.reload();
         let result = child_configuration.reload_result().clone();
-        self.reload_result = Some(self.with_settings_summary(result));
+        self.reload_result = Some(self.with_details(result));
         self.reloads.end();
         if has_changed {
             self.push_configuration();
@@ -108,7 +146,7 @@ impl Supervisor {
     pub(super) fn take_reload_reports(&mut self, reload_reports: Vec<ReloadReport>) {
         for report in reload_reports {
             self.reload_result = Some(match report.was_requested {
-                true => self.with_settings_summary(report.result),
+                true => self.with_details(report.result),
                 false => report.result,
             });
             if report.was_requested && self.reloads.end() {
