@@ -1,5 +1,5 @@
-//! `chatctl kick`, `checkpoint`, `log-level` and `reload`: what changes something. Each stands in the security log of
-//! the daemon that does it, with the user and the process that asked.
+//! `chatctl kick`, `checkpoint`, `log-level`, `reload` and `drain`: what changes something. Each stands in the
+//! security log of the daemon that does it, with the user and the process that asked.
 
 use chat_node::control::client::{ControlClient, ControlError};
 use chat_node::control::protocol::{Question, Report, Request, StatusReport};
@@ -74,6 +74,25 @@ pub(crate) fn reload(daemons: &Daemons, force: bool) -> (String, ExitStatus) {
         }
     }
     (text, ExitStatus::of_both(&errors))
+}
+
+/// Lets the front end take no new connections. Clients may stay, if wished for so many seconds only.
+pub(crate) fn drain(daemons: &Daemons, within_s: Option<u64>) -> Result<String, ControlError> {
+    let mut client = ControlClient::connect(&daemons.front_end)?;
+    client.ask(&Request::Drain { within_s })?;
+    let clients = match within_s {
+        Some(within_s) => {
+            format!("clients that are still connected in {within_s} s are disconnected")
+        }
+        None => "clients stay until they leave".to_owned(),
+    };
+    Ok(format!("no new connections are taken; {clients}\n"))
+}
+
+/// Lets the front end take connections again.
+pub(crate) fn end_drain(daemons: &Daemons) -> Result<String, ControlError> {
+    ControlClient::connect(&daemons.front_end)?.ask(&Request::EndDrain)?;
+    Ok("connections are taken again\n".to_owned())
 }
 
 fn status(client: &mut ControlClient) -> Result<Box<StatusReport>, ControlError> {

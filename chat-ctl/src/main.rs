@@ -95,6 +95,15 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Take no new connections, until the front end is restarted; clients stay until they leave
+    Drain {
+        /// Disconnect clients that are still connected after this time; what they asked is answered first
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=86_400))]
+        within: Option<u64>,
+        /// Take connections again instead
+        #[arg(long, conflicts_with = "within")]
+        off: bool,
+    },
     /// Change the log level of all processes, until each of them ends
     LogLevel {
         /// off, error, warn, info, debug or trace
@@ -186,6 +195,8 @@ fn run(
         Command::Kick { name } => acts::kick(daemons, name).map(done),
         Command::Checkpoint => acts::checkpoint(daemons).map(done),
         Command::Reload { force } => Ok(acts::reload(daemons, *force)),
+        Command::Drain { off: true, .. } => acts::end_drain(daemons).map(done),
+        Command::Drain { within, .. } => acts::drain(daemons, *within).map(done),
         Command::LogLevel { level } => acts::log_level(daemons, level.as_str()).map(done),
         Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
         Command::Blocks(BlocksCommand::Lift { name, source, .. }) => {

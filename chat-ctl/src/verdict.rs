@@ -105,6 +105,10 @@ fn reasons_of_running(running: &Running) -> Vec<(Health, String)> {
     if !status.warning.is_empty() {
         reasons.push((Health::Degraded, status.warning.clone()));
     }
+    if status.draining.is_some() {
+        let reason = "draining: it takes no new connections (chatctl drain --off takes them again)";
+        reasons.push((Health::Degraded, reason.to_owned()));
+    }
     if let Some(reason) = pending_settings(&running.settings) {
         reasons.push((Health::Degraded, reason));
     }

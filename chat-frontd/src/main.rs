@@ -57,6 +57,7 @@ impl Daemon for FrontEnd {
     const CHILD_ROLE: &'static str = "worker";
     const CHILD_USER: ChildUser = ChildUser::Worker;
     const LEAST_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
+    const CAN_DRAIN: bool = true;
     // The workers wait for the state daemon, which usually starts first.
     const START_TIMEOUT: Option<(Duration, &'static str)> = Some((
         Duration::from_secs(30),

@@ -368,6 +368,11 @@ impl Core {
     /// Closes all connections, once what was asked is answered.
     pub fn stop(&mut self) {
         self.stop_by_ms.get_or_insert(self.now_ms + STOP_MS);
+        self.end_clients();
+    }
+
+    /// Closes the connections that there are now, once what was asked is answered.
+    pub fn end_clients(&mut self) {
         for key in self.clients.keys() {
             let Some(client) = self.restore(key) else {
                 continue;

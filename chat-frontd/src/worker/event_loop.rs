@@ -1,6 +1,7 @@
 //! The loop: waits for clients, the state daemon, signals and time, and moves bytes.
 
 mod accepting;
+mod draining;
 mod inspection;
 mod reloading;
 
@@ -33,6 +34,7 @@ use super::proxied::Proxied;
 use super::reading_pace::ReadingRate;
 use super::source_pace::SourcePace;
 use super::tls_setup::TlsSetup;
+use draining::DrainStage;
 use inspection::clients_page;
 
 use crate::core::{Action, ClientKey, Core, CoreSettings, SessionLimits, UnauthenticatedLimits};
@@ -87,6 +89,7 @@ pub(super) struct EventLoop {
     /// The master was told that clients can be served.
     is_ready: bool,
     is_stopping: bool,
+    drain: DrainStage,
     /// Clients may be waiting to be accepted; from when on that is to be tried.
     accept_from_ms: Option<u64>,
     /// The log has it that accepting fails; from when on that is said again.
@@ -177,6 +180,7 @@ impl EventLoop {
             is_accepting: false,
             is_ready: false,
             is_stopping: false,
+            drain: DrainStage::Off,
             accept_from_ms: None,
             accept_failure_told_from_ms: 0,
         })
@@ -210,6 +214,7 @@ impl EventLoop {
         self.daemon
             .connect_if_due(self.poll.registry(), &mut self.core, self.now_ms)?;
         self.begin_accepting_if_ready()?;
+        self.end_drained();
         self.serve_listed();
         // The daemon is to have what they ask before it is told of those who come.
         self.daemon.write(self.poll.registry(), &mut self.core)?;
@@ -273,6 +278,7 @@ impl EventLoop {
             match message {
                 ParentMessage::Configuration(configuration) => self.tls.take(&configuration)?,
                 ParentMessage::Settings(written) => self.take_settings(&written),
+                ParentMessage::Drain(drain) => self.take_drain(drain),
                 ParentMessage::LogFile(file) => log_file::take_over(file),
                 ParentMessage::Question { ticket, question } => {
                     let answer = self.answer(&question);
@@ -414,6 +420,7 @@ impl EventLoop {
             self.daemon.next_ms(),
             self.handshakes.next_due_ms(),
             self.proxied.next_due_ms(),
+            self.drained_at_ms(),
             Some(self.reports.next_due_ms(self.core.refusals())),
             accept_ms,
             self.held_back.first().map(|(until_ms, _)| *until_ms),

@@ -15,14 +15,14 @@ use crate::installation::{
     CHATCTL, FRONTD, Installation, PATIENCE, STATED, Said, bin_dir, kill, wait_until,
 };
 
-const HELLO: &str = "{\"version\":2}\n";
+pub(crate) const HELLO: &str = "{\"version\":2}\n";
 
 impl Installation {
     pub(super) fn chatctl(&self, arguments: &[&str]) -> Said {
         self.program(CHATCTL, arguments)
     }
 
-    fn connect_control(&self, daemon: &str) -> UnixStream {
+    pub(crate) fn connect_control(&self, daemon: &str) -> UnixStream {
         let stream = UnixStream::connect(self.file(&format!("{daemon}.ctl"))).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -13,6 +13,8 @@ mod control;
 #[cfg(test)]
 mod damaged_text;
 #[cfg(test)]
+mod draining;
+#[cfg(test)]
 mod empty_variables;
 #[cfg(test)]
 mod installation;

@@ -284,6 +284,7 @@ impl EventLoop {
         while let Some(message) = self.from_parent.next_message()? {
             match message {
                 ParentMessage::Configuration(_) => bail!("the supervisor sends a configuration"),
+                ParentMessage::Drain(_) => bail!("the supervisor drains the workers' socket"),
                 ParentMessage::Settings(written) => self.take_settings(&written),
                 ParentMessage::LogFile(file) => log_file::take_over(file),
                 ParentMessage::Question { ticket, question } => {

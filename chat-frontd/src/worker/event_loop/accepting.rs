@@ -11,6 +11,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use zeroize::Zeroize;
 
+use super::draining::DrainStage;
 use super::{EventLoop, FIRST_CLIENT, FIRST_LISTENER, INTEREST};
 use crate::core::ClientKey;
 use crate::worker::admission::{Admission, Wait};
@@ -137,7 +138,7 @@ impl EventLoop {
     }
 
     pub(super) fn can_accept(&self) -> bool {
-        self.is_accepting && !self.is_stopping
+        self.is_accepting && !self.is_stopping && self.drain == DrainStage::Off
     }
 
     fn has_room(&self) -> bool {
@@ -288,5 +289,6 @@ impl EventLoop {
         let pace = (!self.trusted.contains(source)).then(Box::default);
         let opened_s = u32::try_from(self.now_ms / 1_000).unwrap_or(u32::MAX);
         self.sockets[key] = Some(ClientSocket::new(stream, tls, pace, opened_s));
+        self.end_late_client(key);
     }
 }

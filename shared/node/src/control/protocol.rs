@@ -55,6 +55,13 @@ pub enum Request {
         /// Accept an account file even if it disables most accounts.
         force: bool,
     },
+    /// Of the front end: it takes no new connections from now on.
+    Drain {
+        /// After so many seconds clients that are still connected are disconnected.
+        within_s: Option<u64>,
+    },
+    /// Of the front end: it takes connections again.
+    EndDrain,
     /// A question for a child.
     Ask {
         /// The number of the child, from 1.
@@ -70,6 +77,12 @@ impl Request {
         match self {
             Self::SetLogLevel { level } => Some(log_level_changed(level)),
             Self::Reload { force } => Some(format!("event=reload-requested force={force}")),
+            Self::Drain { within_s } => {
+                let within =
+                    within_s.map_or(String::new(), |within_s| format!(" within={within_s}"));
+                Some(format!("event=drain-began{within}"))
+            }
+            Self::EndDrain => Some("event=drain-ended".to_owned()),
             Self::Ask { question, .. } => question.act(),
             Self::Status | Self::Settings => None,
         }

@@ -81,6 +81,17 @@ pub struct Status {
     pub warning: String,
     /// The progress of reloads.
     pub reload: ReloadStatus,
+    /// It takes no new connections.
+    pub draining: Option<Draining>,
+}
+
+/// A front end takes no new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draining {
+    /// Since when.
+    pub since: Timestamp,
+    /// When the clients that are left are disconnected, if ever.
+    pub until: Option<Timestamp>,
 }
 
 /// The state of a child.
@@ -141,6 +152,12 @@ impl Status {
         if !self.warning.is_empty() {
             line("warning", &self.warning);
         }
+        if let Some(Draining { since, until }) = self.draining {
+            line("draining.since", &since.to_string());
+            if let Some(until) = until {
+                line("draining.until", &until.to_string());
+            }
+        }
         line("files_read.asked", &self.reload.requested.to_string());
         line("files_read.answered", &self.reload.answered.to_string());
         match &self.reload.result {
@@ -176,6 +193,7 @@ impl Status {
             refused: Refusals::parse(&refused),
             warning: values.get("warning").copied().unwrap_or("").to_owned(),
             reload: parse_reload(&values)?,
+            draining: parse_draining(&values),
         })
     }
 
@@ -206,6 +224,14 @@ impl Status {
         file.read_to_string(&mut text).ok()?;
         Self::parse(&text)
     }
+}
+
+fn parse_draining(values: &BTreeMap<&str, &str>) -> Option<Draining> {
+    let time = |key| values.get(key).and_then(|at: &&str| at.parse().ok());
+    Some(Draining {
+        since: time("draining.since")?,
+        until: time("draining.until"),
+    })
 }
 
 fn parse_reload(values: &BTreeMap<&str, &str>) -> Option<ReloadStatus> {
@@ -344,6 +370,10 @@ mod tests {
                 answered: 2,
                 result: Some(Err("cannot read the certificate".to_owned())),
             },
+            draining: Some(Draining {
+                since: at(3),
+                until: Some(at(4)),
+            }),
         }
     }
 

@@ -50,6 +50,9 @@ pub trait Daemon: Parser + 'static {
     /// Whether a reload changes the setting with this id of its flag. Others need a restart.
     fn is_reloaded(id: &str) -> bool;
 
+    /// Whether its listening sockets are those of clients, so that it can be drained of them.
+    const CAN_DRAIN: bool = false;
+
     /// How long `--detach` waits for the daemon to serve, and advice for when that is too short. Without it, there is
     /// no limit.
     const START_TIMEOUT: Option<(Duration, &'static str)> = None;

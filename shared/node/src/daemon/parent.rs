@@ -163,6 +163,7 @@ fn supervise<D: Daemon>(
     )
     .with_child_configuration(listening.child_configuration)
     .with_log_file(log_file)
+    .with_draining(D::CAN_DRAIN)
     .with_settings(Box::new(settings))
     .with_file_acceptance(daemon.file_acceptance())
     .with_lasting_directory(daemon.lasting_directory())

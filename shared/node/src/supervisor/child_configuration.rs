@@ -1,11 +1,12 @@
-//! What a parent sends to its children over their links: configuration and secrets, settings, log files, and questions.
+//! What a parent sends to its children over their links: configuration and secrets, settings, log files,
+//! drains, and questions.
 //!
 //! Children could not read the configuration themselves, because they have dropped the privileges for it. Each
 //! configuration replaces the previous one.
 //!
 //! A message is its length, four bytes in little-endian order, a byte for its kind, and its content: a configuration as
-//! it is, the settings file, or a question as JSON. With the message of a log file comes its descriptor: a child could not
-//! open the file itself. Parent and child run the same binary, so the content needs no version.
+//! it is, the settings file, a drain or a question as JSON. With the message of a log file comes its descriptor: a
+//! child could not open the file itself. Parent and child run the same binary, so the content needs no version.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -34,6 +35,7 @@ const CONFIGURATION: u8 = 0;
 const QUESTION: u8 = 1;
 const SETTINGS: u8 = 2;
 const LOG_FILE: u8 = 3;
+const DRAIN: u8 = 4;
 
 /// The source of the configuration, in the parent. Each child receives it when it starts, and again when it changes.
 pub trait ChildConfiguration: fmt::Debug {
@@ -66,9 +68,23 @@ pub(crate) struct Outbox {
     settings: Option<Vec<u8>>,
     /// The newest log file.
     log_file: Option<OwnedFd>,
+    /// The newest drain.
+    drain: Option<Vec<u8>>,
     questions: VecDeque<Vec<u8>>,
     /// The tickets of questions without an answer.
     asked: BTreeSet<u64>,
+}
+
+/// Whether a child takes new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Drain {
+    /// It takes none, and disconnects after so long those that are left.
+    Begin {
+        /// Milliseconds; none if clients may stay.
+        within_ms: Option<u64>,
+    },
+    /// It takes them again.
+    End,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +115,12 @@ impl Outbox {
         self.log_file = Some(file);
     }
 
+    /// Each drain replaces the previous one.
+    pub(crate) fn put_drain(&mut self, drain: Drain) {
+        let content = serde_json::to_vec(&drain).unwrap_or_default();
+        self.drain = Some(std::mem::take(&mut *frame(DRAIN, &content)));
+    }
+
     pub(crate) fn ask(&mut self, ticket: u64, question: &Question) {
         self.asked.insert(ticket);
         let question = question.clone();
@@ -121,6 +143,7 @@ impl Outbox {
             || self.newest.is_some()
             || self.settings.is_some()
             || self.log_file.is_some()
+            || self.drain.is_some()
             || !self.questions.is_empty()
     }
 
@@ -132,8 +155,8 @@ impl Outbox {
         if let Some(newest) = self.newest.take() {
             return newest;
         }
-        let settings = self.settings.take();
-        let frame = settings.or_else(|| self.questions.pop_front());
+        let frame = self.settings.take().or_else(|| self.drain.take());
+        let frame = frame.or_else(|| self.questions.pop_front());
         Zeroizing::new(frame.unwrap_or_default())
     }
 
@@ -225,6 +248,8 @@ pub enum ParentMessage {
     /// The log goes to this file from now on: see [`take_over`](crate::logs::log_file::take_over).
     /// None if this process has as many descriptors as it may have.
     LogFile(Option<OwnedFd>),
+    /// New connections are refused, or taken again.
+    Drain(Drain),
     /// Is to be answered: see [`super::child_reports::Reports::answer`].
     Question {
         /// Names the question.
@@ -306,6 +331,12 @@ impl Inbox {
                 ParentMessage::Settings(String::from_utf8_lossy(content).into_owned())
             }
             Some((&LOG_FILE, [])) => ParentMessage::LogFile(self.descriptors.pop_front()),
+            Some((&DRAIN, content)) => {
+                let drain = serde_json::from_slice(content);
+                ParentMessage::Drain(
+                    drain.map_err(|error| ParentError::NoMessage(error.to_string()))?,
+                )
+            }
             Some((&QUESTION, content)) => {
                 let AskedQuestion { ticket, question } = serde_json::from_slice(content)
                     .map_err(|error| ParentError::NoMessage(error.to_string()))?;

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use super::child_configuration::Outbox;
+use super::child_configuration::{Drain, Outbox};
 use super::child_reports::{ChildReport, ChildWarning, MAX_FAILURE_BYTES, MAX_TEXT_BYTES, bounded};
 use crate::control::protocol::{Answer, Question};
 use crate::control::reload_result::ReloadReport;
@@ -163,6 +163,11 @@ impl ChildLink {
     /// Queues a log file for the child: see [`Self::flush`].
     pub fn push_log_file(&mut self, file: OwnedFd) {
         self.outbox.put_log_file(file);
+    }
+
+    /// Queues for the child whether it takes new connections: see [`Self::flush`].
+    pub fn push_drain(&mut self, drain: Drain) {
+        self.outbox.put_drain(drain);
     }
 
     /// Queues a question for the child: see [`Self::flush`] and [`Self::take_answers`].

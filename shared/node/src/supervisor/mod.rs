@@ -8,6 +8,7 @@ pub mod child_configuration;
 pub mod child_link;
 pub mod child_reports;
 mod child_set;
+mod draining;
 mod lasting_directory;
 mod operators;
 mod options;
@@ -44,6 +45,7 @@ pub use backoff::LONGEST_WAIT_MS;
 use child_configuration::ChildConfiguration;
 use child_link::ChildLink;
 pub use child_set::{Action, ChildSet, Now};
+use draining::BegunDrain;
 use lasting_directory::LastingDirectory;
 use operators::Operators;
 use publication::Publication;
@@ -75,6 +77,9 @@ pub struct Supervisor {
     settings: Option<Box<dyn ReloadableSettings>>,
     file_acceptance: Option<FileAcceptance>,
     log_file: Option<LogFile>,
+    /// Its listening sockets are those of clients.
+    can_drain: bool,
+    drain: Option<BegunDrain>,
     /// Why the last reload could not open the log file anew.
     log_failure: Option<String>,
     /// What the last reload changed of the settings.
@@ -118,6 +123,8 @@ impl Supervisor {
             settings: None,
             file_acceptance: None,
             log_file: None,
+            can_drain: false,
+            drain: None,
             log_failure: None,
             settings_summary: None,
         }
@@ -189,8 +196,11 @@ impl Supervisor {
             Ok((process, mut link)) => {
                 if let Some(child_configuration) = &self.child_configuration {
                     link.push_configuration(&child_configuration.current());
-                    link.flush();
                 }
+                if let Some(drain) = &self.drain {
+                    link.push_drain(drain.for_child(now(self.epoch)));
+                }
+                link.flush();
                 let name = self.starter.child_name(number);
                 log::info!("{name}: started as process {}", process.pid);
                 self.links[index] = Some(link);
@@ -382,6 +392,7 @@ impl Supervisor {
                 result: self.reload_result.clone(),
             },
             phase: self.child_set.phase(),
+            draining: self.drain.map(|drain| drain.status),
             children: self.child_set.children().cloned().collect(),
             ..self.publication.status().clone()
         };

@@ -25,6 +25,11 @@ impl Supervisor {
         Self { log_file, ..self }
     }
 
+    /// Says whether an operator can let it take no new connections.
+    pub fn with_draining(self, can_drain: bool) -> Self {
+        Self { can_drain, ..self }
+    }
+
     /// Adds what a forced reload does first.
     pub fn with_file_acceptance(self, file_acceptance: Option<FileAcceptance>) -> Self {
         Self {

@@ -85,6 +85,15 @@ impl Supervisor {
                 }
                 None
             }
+            Request::Drain { within_s } => {
+                note_act(asked);
+                let within_s = *within_s;
+                Some(done(self.begin_drain(within_s, now(self.epoch))))
+            }
+            Request::EndDrain => {
+                note_act(asked);
+                Some(done(self.end_drain()))
+            }
             Request::Ask { child, question } => {
                 match self.ask_child(*child, question, asked, now_ms) {
                     Ok(()) => None,
@@ -115,6 +124,13 @@ impl Supervisor {
         link.ask(ticket, question);
         link.flush();
         Ok(())
+    }
+}
+
+fn done(result: Result<(), String>) -> Report {
+    match result {
+        Ok(()) => Report::Done,
+        Err(reason) => Report::Failed { reason },
     }
 }
 

@@ -1,10 +1,10 @@
 //! The listening sockets that a parent shares with its children. A compromised child can shut them down for all
-//! processes; the parent opens them again.
+//! processes; the parent opens them again. A drain shuts them on purpose.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{Backlog, listen};
+use nix::sys::socket::{Backlog, Shutdown, SockaddrStorage, getsockname, listen, shutdown};
 
 /// The listening sockets, and which of them are watched.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct SharedSockets(Vec<Shared>);
 struct Shared {
     socket: OwnedFd,
     is_watched: bool,
+    /// The address before it was shut on purpose.
+    address: Option<SockaddrStorage>,
 }
 
 impl SharedSockets {
@@ -22,6 +24,7 @@ impl SharedSockets {
         let shared = |socket| Shared {
             socket,
             is_watched: true,
+            address: None,
         };
         Self(sockets.into_iter().map(shared).collect())
     }
@@ -34,6 +37,34 @@ impl SharedSockets {
     pub(super) fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
         let watched = self.0.iter().filter(|shared| shared.is_watched);
         watched.map(|shared| PollFd::new(shared.socket.as_fd(), PollFlags::empty()))
+    }
+
+    /// Shuts the sockets: from now on the kernel refuses connections.
+    pub(super) fn shut(&mut self) {
+        for shared in self.0.iter_mut().filter(|shared| shared.is_watched) {
+            let socket = shared.socket.as_raw_fd();
+            shared.address = getsockname(socket).ok();
+            shared.is_watched = false;
+            if let Err(error) = shutdown(socket, Shutdown::Both) {
+                log::error!("cannot shut a listening socket: {error}");
+            }
+        }
+    }
+
+    /// Opens the sockets again that [`Self::shut`] has shut. Fails if one of them cannot be opened at its address.
+    pub(super) fn end_shut(&mut self) -> Result<(), String> {
+        for shared in self.0.iter_mut().filter(|shared| shared.address.is_some()) {
+            let advice = "restart this daemon";
+            let listening = listen(&shared.socket, Backlog::MAXCONN);
+            listening.map_err(|error| format!("cannot listen again: {error}: {advice}"))?;
+            // The kernel gives a port that it has chosen to others.
+            if getsockname(shared.socket.as_raw_fd()).ok() != shared.address {
+                return Err(format!("cannot listen on the same port again: {advice}"));
+            }
+            shared.address = None;
+            shared.is_watched = true;
+        }
+        Ok(())
     }
 
     /// Opens the sockets again that are shut down.
@@ -67,10 +98,7 @@ fn is_shut(socket: &OwnedFd) -> bool {
 #[cfg(test)]
 mod tests {
     use std::net::{SocketAddr, TcpListener, TcpStream};
-    use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixListener;
-
-    use nix::sys::socket::{Shutdown, shutdown};
 
     use super::*;
 
@@ -107,6 +135,27 @@ mod tests {
             TcpStream::connect(address).unwrap();
             of_child.accept().unwrap();
         }
+    }
+
+    #[test]
+    fn shut_sockets_refuse_until_end() {
+        let (listener, address) = listener();
+        let of_child = listener.try_clone().unwrap();
+        let mut sockets = SharedSockets::new(vec![listener.into()]);
+        for _ in 0..3 {
+            sockets.shut();
+            sockets.shut();
+            sockets.open_again();
+            assert!(TcpStream::connect(address).is_err());
+            sockets.end_shut().unwrap();
+            TcpStream::connect(address).unwrap();
+            of_child.accept().unwrap();
+        }
+        let chosen = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sockets = SharedSockets::new(vec![chosen.into()]);
+        sockets.shut();
+        let error = sockets.end_shut().unwrap_err();
+        assert!(error.contains("the same port"), "{error}");
     }
 
     #[test]

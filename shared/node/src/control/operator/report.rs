@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Health, running};
-use crate::control::status_file::{ChildStatus, Phase, Status};
+use crate::control::status_file::{ChildStatus, Draining, Phase, Status};
 use crate::files::run_dir::RunDir;
 
 /// Writes the status of the daemon of `run_dir` and of its children for people. `role` is the name of a child. Also
@@ -39,8 +39,17 @@ pub fn describe(
     let Status {
         phase, since, pid, ..
     } = status;
-    let phase = phase.word();
+    let phase = match status.draining {
+        Some(_) if *phase == Phase::Serving => "draining",
+        _ => phase.word(),
+    };
     writeln!(out, "{program}: {phase}, process {pid}, since {since:.0}")?;
+    if let Some(Draining { since, until }) = status.draining {
+        let until = until.map_or(String::new(), |until| {
+            format!("; clients may stay until {until:.0}")
+        });
+        writeln!(out, "  takes no new connections since {since:.0}{until}")?;
+    }
     for (child, number) in status.children.iter().zip(1..) {
         writeln!(out, "  {role} {number}: {}", describe_child(child))?;
         if !child.sandbox.is_empty() {
