@@ -3,8 +3,15 @@
 use std::path::Path;
 
 use chat_node::control::client::{ControlClient, ControlError};
-use chat_node::control::protocol::{Question, Report, Request, SettingsReport, StatusReport};
+use chat_node::control::protocol::{
+    Answer, Question, QueueTotals, Report, Request, SettingsReport, StatusReport,
+};
+use chat_node::control::status_file::ChildStatus;
 use chat_node::files::run_dir::RunDir;
+
+use crate::pages::STATE;
+
+const STATED: &str = "chat-stated";
 
 /// The daemons of a run directory.
 pub(crate) struct Daemons {
@@ -41,12 +48,14 @@ pub(crate) struct Running {
     pub(crate) settings: SettingsReport,
     /// By child: why it gave no answer, if it should have.
     pub(crate) silent_children: Vec<Option<String>>,
+    /// What is in all queues; nothing of a daemon that has none.
+    pub(crate) queue_totals: Option<QueueTotals>,
 }
 
 impl Daemons {
     pub(crate) fn of(run_dir: &Path) -> Self {
         Self {
-            state: RunDir::new(run_dir, "chat-stated"),
+            state: RunDir::new(run_dir, STATED),
             front_end: RunDir::new(run_dir, "chat-frontd"),
         }
     }
@@ -87,10 +96,39 @@ fn ask(run_dir: &RunDir) -> Result<Running, ControlError> {
             false => None,
         });
     }
+    let has_state =
+        run_dir.program() == STATED && report.status.children.iter().all(ChildStatus::is_serving);
+    let queue_totals = match has_state && silent_children.iter().all(Option::is_none) {
+        true => queue_totals(&mut client)?,
+        false => None,
+    };
     Ok(Running {
+        queue_totals,
         build: client.greeting().build.clone(),
         report: *report,
         settings,
         silent_children,
     })
+}
+
+/// What is in all queues. Nothing if the state process has ended meanwhile.
+fn queue_totals(client: &mut ControlClient) -> Result<Option<QueueTotals>, ControlError> {
+    let mut all = QueueTotals::default();
+    loop {
+        let question = Question::QueueTotals { from: all.next };
+        let part = match client.ask_child(STATE, question) {
+            Ok(Answer::QueueTotals(part)) => part,
+            Ok(_) => return Err(client.unexpected()),
+            Err(ControlError::Refused { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        all.waiting += part.waiting;
+        all.nearly_full += part.nearly_full;
+        all.full += part.full;
+        all.oldest_ms = all.oldest_ms.into_iter().chain(part.oldest_ms).min();
+        all.next = part.next;
+        if all.next.is_none() {
+            return Ok(Some(all));
+        }
+    }
 }

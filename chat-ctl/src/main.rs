@@ -7,6 +7,7 @@ mod changes;
 mod daemons;
 mod exit_status;
 mod lists;
+mod metrics;
 mod pages;
 mod settings;
 mod status;
@@ -14,7 +15,7 @@ mod table;
 mod verdict;
 mod who;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -109,6 +110,15 @@ enum Command {
         /// off, error, warn, info, debug or trace
         level: LevelFilter,
     },
+    /// Print what the server counts and measures as OpenMetrics text, for Prometheus
+    Metrics {
+        /// Serve it over HTTP on this address instead, until SIGTERM
+        #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "manual")]
+        listen: Option<SocketAddr>,
+        /// Print the table of all metrics instead, in Markdown
+        #[arg(long)]
+        manual: bool,
+    },
     /// Print each setting: its value in the running server, its value at a start, and where that comes from
     ///
     /// A value at a start comes from the environment of this command, the settings file or the default.
@@ -202,6 +212,12 @@ fn run(
         Command::Blocks(BlocksCommand::Lift { name, source, .. }) => {
             changes::lift_blocks(daemons, json, name.clone(), *source).map(done)
         }
+        Command::Metrics { manual: true, .. } => Ok(metrics::reference()),
+        Command::Metrics { listen: None, .. } => Ok(metrics::print(daemons)),
+        Command::Metrics {
+            listen: Some(address),
+            ..
+        } => Ok(metrics::serve(daemons, *address)),
         Command::Settings { example: true, .. } => Ok(settings::example()),
         Command::Settings { manual: true, .. } => Ok(settings::manual()),
         Command::Settings { differing, .. } => {

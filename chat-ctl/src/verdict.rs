@@ -22,6 +22,9 @@ pub(crate) enum Health {
 }
 
 impl Health {
+    /// All words, from best to worst.
+    pub(crate) const WORDS: [&str; 4] = ["healthy", "degraded", "unknown", "down"];
+
     /// The last word of the output.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -102,6 +105,13 @@ fn reasons_of_running(running: &Running) -> Vec<(Health, String)> {
             reasons.push((Health::Degraded, format!("{role} {number}: {warning}")));
         }
     }
+    if let Some(totals) = running.queue_totals
+        && totals.nearly_full > 0
+    {
+        let count = totals.nearly_full;
+        let reason = format!("{count} queues are at 90 % of a limit or more (chatctl queues)");
+        reasons.push((Health::Degraded, reason));
+    }
     if !status.warning.is_empty() {
         reasons.push((Health::Degraded, status.warning.clone()));
     }
@@ -157,7 +167,7 @@ fn trouble_of(child: &ChildStatus, silent: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use chat_node::control::protocol::StatusReport;
+    use chat_node::control::protocol::{QueueTotals, StatusReport};
     use chat_node::control::status_file::Status;
     use chat_node::supervisor::child_reports::ChildWarning;
 
@@ -183,6 +193,7 @@ mod tests {
                 running: std::collections::BTreeMap::new(),
             },
             silent_children: vec![None; children],
+            queue_totals: None,
         }
     }
 
@@ -281,6 +292,20 @@ mod tests {
         let reasons = of_front_end(|front_end| front_end.settings.pending = Err("x".to_owned()));
         let expected = "chat-frontd: the settings cannot be read again: x";
         assert_eq!(reasons, (Health::Degraded, vec![expected.to_owned()]));
+    }
+
+    #[test]
+    fn nearly_full_queues_degrade() {
+        let (health, reasons) = of_front_end(|daemon| {
+            daemon.queue_totals = Some(QueueTotals {
+                waiting: 9,
+                nearly_full: 2,
+                ..QueueTotals::default()
+            });
+        });
+        assert_eq!(health, Health::Degraded);
+        let expected = "chat-frontd: 2 queues are at 90 % of a limit or more (chatctl queues)";
+        assert_eq!(reasons, [expected]);
     }
 
     #[test]

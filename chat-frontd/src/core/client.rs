@@ -7,15 +7,17 @@ use super::Observation;
 use super::clients::Clients;
 use super::dialect::{Dialect, LineProtocol};
 use super::list_line::{HeldLists, ListLine};
-use super::session::{ParkedSession, QueuePart, Session, SessionLimits};
+use super::session::{
+    ParkedSession, QueuePart, Session, SessionLimits, Shared as SharedBySessions,
+};
 use super::timers::ClientKey;
 
 /// What the clients of this worker speak.
 pub(super) type Spoken = LineProtocol;
 /// What is left of a client that is parked.
 pub(super) type Parked = ParkedSession<<Spoken as Dialect>::Parked>;
-/// What helps to write for all clients.
-pub(super) type Scratch = <Spoken as Dialect>::Scratch;
+/// What the sessions share.
+pub(super) type Shared = SharedBySessions<Spoken>;
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -119,7 +121,7 @@ impl Client {
 pub(super) fn take_items(
     payload: &[u8],
     clients: &mut Clients,
-    (scratch, held_lists): (&mut Scratch, &HeldLists),
+    (shared, held_lists): (&mut Shared, &HeldLists),
     now_ms: u64,
     reached: &mut Vec<ClientKey>,
     rejected: &mut Vec<ConnectionSerial>,
@@ -147,7 +149,7 @@ pub(super) fn take_items(
                     more,
                 };
                 at(connection, &mut |session| {
-                    session.reply(offset, &outcome, part, scratch, now_ms);
+                    session.reply(offset, &outcome, part, shared, now_ms);
                 });
             }
             ToWorker::Push {
@@ -162,7 +164,7 @@ pub(super) fn take_items(
                     more,
                 };
                 for connection in connections {
-                    at(connection, &mut |session| session.pushed(part, scratch));
+                    at(connection, &mut |session| session.pushed(part, shared));
                 }
             }
             ToWorker::Page {
@@ -170,7 +172,7 @@ pub(super) fn take_items(
                 messages,
                 more,
             } => at(connection, &mut |session| {
-                session.page(&messages, more, scratch, now_ms);
+                session.page(&messages, more, shared, now_ms);
             }),
             ToWorker::Kick { connection } => at(connection, &mut Session::cut_off),
             ToWorker::Reject { connection } => rejected.push(connection),
@@ -182,14 +184,14 @@ pub(super) fn take_items(
                 more,
             } => {
                 at(connection, &mut |session| {
-                    session.stored(first, last, (through, more), now_ms);
+                    session.stored(first, last, (through, more), shared, now_ms);
                 });
             }
             ToWorker::Users { requests, names } => {
                 let list = ListLine::new(Spoken::users(&names), held_lists);
                 for request in requests {
                     at(request.connection, &mut |session| {
-                        session.listed(&request, &list, now_ms);
+                        session.listed(&request, &list, shared, now_ms);
                     });
                 }
             }

@@ -55,7 +55,7 @@ impl Core {
                     client::take_items(
                         payload,
                         &mut self.clients,
-                        (&mut self.scratch, &self.held_lists),
+                        (&mut self.shared, &self.held_lists),
                         self.now_ms,
                         &mut reached,
                         &mut rejected,
@@ -96,7 +96,9 @@ impl Core {
             "the state daemon has been away for 10 seconds; refusing what did not reach it"
         );
         for (_, client) in self.clients.iter_active_mut() {
-            client.session.daemon_is_lost(self.now_ms);
+            client
+                .session
+                .daemon_is_lost(&mut self.shared.counts, self.now_ms);
         }
         self.mark_active();
     }

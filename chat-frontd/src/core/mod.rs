@@ -10,23 +10,23 @@ mod clients;
 mod daemon;
 mod delivery_checks;
 mod dialect;
+mod inspection;
 mod link;
 mod list_line;
 mod session;
 mod timers;
 mod unauthenticated;
 
-use std::net::IpAddr;
-
 use chat_model::ConnectionSerial;
 use chat_node::logs::security_log::SecurityLog;
 use chat_rpc::FromWorker;
 
-pub use session::{Output, SessionLimits};
+pub use inspection::{ClientState, Inspected};
+pub use session::{Output, SessionCounts, SessionLimits};
 pub use timers::ClientKey;
 pub use unauthenticated::UnauthenticatedLimits;
 
-use client::{Client, Scratch};
+use client::{Client, Shared};
 use clients::Clients;
 use link::Link;
 use list_line::HeldLists;
@@ -62,17 +62,6 @@ pub struct Observation {
     pub has_fin: bool,
 }
 
-/// What an operator may see of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inspected {
-    /// The connection.
-    pub serial: ConnectionSerial,
-    /// Where it comes from; nothing if that is trusted.
-    pub source: Option<IpAddr>,
-    /// Since when nothing has come from it and nothing is under way.
-    pub idle_since_ms: u64,
-}
-
 /// How a worker is set up.
 #[derive(Clone, Debug)]
 pub struct CoreSettings {
@@ -100,7 +89,7 @@ pub struct Core {
     /// Clients whose requests the link had no room for.
     kept_back: Vec<ClientKey>,
     timers: Timers,
-    scratch: Scratch,
+    shared: Shared,
     wanted_observations: Vec<ClientKey>,
     stop_by_ms: Option<u64>,
     actions: Vec<Action>,
@@ -123,7 +112,7 @@ impl Core {
             listed: Vec::new(),
             kept_back: Vec::new(),
             timers: Timers::default(),
-            scratch: Scratch::default(),
+            shared: Shared::default(),
             wanted_observations: Vec::new(),
             stop_by_ms: None,
             actions: Vec::new(),
@@ -201,23 +190,6 @@ impl Core {
     /// How many clients there are.
     pub fn client_count(&self) -> usize {
         self.clients.len()
-    }
-
-    /// What an operator may see of a client.
-    pub fn inspect(&self, key: ClientKey) -> Option<Inspected> {
-        let (serial, idle_since_ms) = match (self.clients.active(key), self.clients.parked(key)) {
-            (Some(client), _) => {
-                let session = &client.session;
-                (session.serial(), session.idle_since_ms())
-            }
-            (_, Some(parked)) => (parked.serial(), Some(parked.idle_since_ms())),
-            (None, None) => return None,
-        };
-        Some(Inspected {
-            serial,
-            source: self.clients.untrusted_source(key),
-            idle_since_ms: idle_since_ms.unwrap_or(self.now_ms),
-        })
     }
 
     /// Ends a client's dialogue and connection; whether there was one. The daemon hears of it as of any that ends.
@@ -340,7 +312,7 @@ impl Core {
         let Some(client) = self.clients.active_mut(key) else {
             return;
         };
-        client.session.advance(self.now_ms);
+        client.session.advance(&mut self.shared.counts, self.now_ms);
         // The pace is not looked at while an answer is owed: what was due stays due, and must cause no more turns.
         let pace_due_ms = client.session.pace_due_ms();
         if let Some(due_ms) = pace_due_ms.filter(|due_ms| *due_ms > self.now_ms) {

@@ -66,7 +66,7 @@ impl Core {
         let key = self.clients.open(untrusted, |serial| {
             let mut session = Session::new(serial, address, self.settings.limits, self.now_ms);
             if self.link.is_loss_announced() {
-                session.daemon_is_lost(self.now_ms);
+                session.daemon_is_lost(&mut self.shared.counts, self.now_ms);
             }
             session
         });

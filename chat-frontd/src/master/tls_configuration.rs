@@ -10,6 +10,7 @@ use chat_node::control::reload_result::ReloadResult;
 use chat_node::files::regular_file;
 use chat_node::logs::wall_clock;
 use chat_node::supervisor::child_configuration::ChildConfiguration;
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::tls::chain;
@@ -116,8 +117,13 @@ impl IdentityFiles {
 
 /// Why no client accepts the certificate now, if there is a known reason.
 fn fault(identity: &Identity) -> Option<String> {
+    validity_of(identity)?.fault(wall_clock::now())
+}
+
+/// The validity period of the server's own certificate.
+fn validity_of(identity: &Identity) -> Option<Validity> {
     let chain = identity.chain(&provider()).ok()?;
-    Validity::of(chain.certificates.first()?)?.fault(wall_clock::now())
+    Validity::of(chain.certificates.first()?)
 }
 
 fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
@@ -140,6 +146,8 @@ fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
 pub struct TlsConfigurationSource {
     files: Option<IdentityFiles>,
     configuration: TlsConfiguration,
+    /// Of the certificate in use.
+    validity: Option<Validity>,
     /// The result of the last reload.
     reload_result: ReloadResult,
     /// When the ticket keys are replaced; set at the first call of `at`.
@@ -166,6 +174,7 @@ impl TlsConfigurationSource {
         };
         Ok(Self {
             files,
+            validity: identity.as_ref().and_then(validity_of),
             configuration: TlsConfiguration {
                 first_tls_listener,
                 identity,
@@ -210,6 +219,7 @@ impl ChildConfiguration for TlsConfigurationSource {
         match read.and_then(|identity| self.refuse_worse(files, identity)) {
             Ok(identity) => {
                 self.reload_result = files.report(&identity);
+                self.validity = validity_of(&identity);
                 self.configuration.identity = Some(identity);
                 true
             }
@@ -224,6 +234,18 @@ impl ChildConfiguration for TlsConfigurationSource {
 
     fn reload_result(&self) -> &ReloadResult {
         &self.reload_result
+    }
+
+    fn certificate_end(&self) -> Option<Timestamp> {
+        Some(self.validity?.not_after)
+    }
+
+    fn warning(&self, now: Timestamp) -> Option<String> {
+        let path = self.files.as_ref()?.certificate.display();
+        let warning = self.validity?.warning(now)?;
+        Some(format!(
+            "the certificate {path} {warning}: replace it, then run scripts/reload"
+        ))
     }
 
     fn at(&mut self, clock_ms: u64) -> bool {
@@ -367,6 +389,27 @@ mod tests {
             let failure = tls_configuration.reload_result().clone().unwrap_err();
             assert!(failure.ends_with("the old certificate and key stay in use"));
         }
+    }
+
+    #[test]
+    fn end_of_certificate_is_warned_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = IdentityFiles {
+            certificate: dir.path().join("cert.pem"),
+            key: dir.path().join("key.pem"),
+        };
+        let made = valid_in(2020, 4000);
+        fs::write(&files.certificate, &made.pem).unwrap();
+        fs::write(&files.key, &made.key_pem).unwrap();
+        let tls_configuration = TlsConfigurationSource::new(0, Some(files)).unwrap();
+        let end: Timestamp = "4000-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(tls_configuration.certificate_end(), Some(end));
+        let warning = |now: &str| tls_configuration.warning(now.parse().unwrap());
+        assert_eq!(warning("3999-12-17T00:00:00Z"), None);
+        let soon = warning("3999-12-19T00:00:00Z").unwrap();
+        assert!(soon.contains(" expires at 4000-01-01"), "{soon}");
+        let over = warning("4000-01-02T00:00:00Z").unwrap();
+        assert!(over.contains(" expired at 4000-01-01"), "{over}");
     }
 
     #[test]

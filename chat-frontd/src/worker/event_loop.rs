@@ -3,6 +3,7 @@
 mod accepting;
 mod draining;
 mod inspection;
+mod metrics;
 mod reloading;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,7 @@ use super::source_pace::SourcePace;
 use super::tls_setup::TlsSetup;
 use draining::DrainStage;
 use inspection::clients_page;
+use metrics::Accepted;
 
 use crate::core::{Action, ClientKey, Core, CoreSettings, SessionLimits, UnauthenticatedLimits};
 use crate::settings::max_buffer_bytes;
@@ -61,6 +63,7 @@ pub(super) struct EventLoop {
     listeners: Vec<TcpListener>,
     admission: Admission,
     source_pace: SourcePace,
+    accepted: Accepted,
     parent: UnixStream,
     from_parent: Inbox,
     terminate: UnixStream,
@@ -153,6 +156,7 @@ impl EventLoop {
             listeners,
             admission,
             source_pace,
+            accepted: Accepted::default(),
             parent,
             from_parent: Inbox::default(),
             terminate,
@@ -304,6 +308,7 @@ impl EventLoop {
                     false => Err("the client has left already".to_owned()),
                 }
             }
+            Question::Metrics => Ok(self.samples().into_answer()),
             Question::SetLogLevel { level } => log_format::set_level(level).map(|()| Answer::Done),
             _ => Err("a worker knows connections only".to_owned()),
         }

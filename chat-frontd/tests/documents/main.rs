@@ -8,6 +8,7 @@ mod dependencies;
 mod help;
 mod limits;
 mod links;
+mod monitoring;
 mod names;
 mod page;
 mod quotes;

@@ -8,7 +8,7 @@ use crate::expect_none;
 const RUNBOOK: &str = "docs/runbook.md";
 
 /// Where the words of reasons are: files, and the items in them.
-const REASONS: [(&str, &[&str]); 9] = [
+const REASONS: [(&str, &[&str]); 10] = [
     (
         "chat-ctl/src/verdict.rs",
         &[
@@ -21,6 +21,7 @@ const REASONS: [(&str, &[&str]); 9] = [
     ),
     ("shared/node/src/control/client.rs", &["enum ControlError"]),
     ("chat-stated/src/core/space.rs", &["fn refusal"]),
+    ("chat-stated/src/core/warnings.rs", &["fn warnings"]),
     (
         "chat-stated/src/server/event_loop.rs",
         &["fn warning_of_limits"],

@@ -21,6 +21,8 @@ mod installation;
 #[cfg(test)]
 mod log_files;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod namespaces;
 #[cfg(test)]
 mod orderly_stop;

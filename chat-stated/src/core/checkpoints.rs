@@ -25,6 +25,8 @@ pub(super) struct Checkpoints {
     /// Much was replayed at the start, and no checkpoint has it: the next process must not have to replay that too,
     /// however soon this one dies.
     has_replayed: bool,
+    /// The last one was not written.
+    has_failed: bool,
     /// Of a checkpoint that the disk had no room for: they belong into the next one.
     left_over: Vec<Change>,
 }
@@ -50,6 +52,7 @@ impl Checkpoints {
             gathering: None,
             begun_ms: 0,
             has_replayed: false,
+            has_failed: false,
             left_over: Vec::new(),
         }
     }
@@ -57,6 +60,16 @@ impl Checkpoints {
     /// The last position that was applied.
     pub(super) fn applied(&self) -> LogIndex {
         self.applied
+    }
+
+    /// Entries since the last one began.
+    pub(super) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Whether the last one was not written.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     pub(super) fn is_in_progress(&self) -> bool {
@@ -175,6 +188,7 @@ impl Core {
     /// A checkpoint is durable.
     pub fn checkpoint_written(&mut self, position: LogIndex) {
         self.checkpoints.in_progress = false;
+        self.checkpoints.has_failed = false;
         self.begin_dropping_texts();
         self.actions.push(Action::ForgetJournal(position));
     }
@@ -183,6 +197,7 @@ impl Core {
     /// without that, begins when it is time for one.
     pub fn checkpoint_met_damage(&mut self, page: u64, records: Vec<Change>) {
         self.checkpoints.in_progress = false;
+        self.checkpoints.has_failed = true;
         self.checkpoints.left_over = keep_damaged_page(&mut self.state, page, records);
         self.checkpoints.entries += self.settings.checkpoint_every_entries;
     }
@@ -190,6 +205,7 @@ impl Core {
     /// The disk had no room for a checkpoint; `records` are what it was to hold.
     pub fn checkpoint_no_room(&mut self, records: Vec<Change>, cause: NoRoom) {
         self.checkpoints.in_progress = false;
+        self.checkpoints.has_failed = true;
         self.checkpoints.left_over = records;
         self.disk_is_full(cause);
     }

@@ -1,7 +1,7 @@
 //! What the operator's tool asks the state process.
 
 use chat_node::control::protocol::{
-    AccountRow, Answer, BlockPlace, BlockRow, Page, Question, QueueRow, SessionRow,
+    AccountRow, Answer, BlockPlace, BlockRow, Page, Question, QueueRow, QueueTotals, SessionRow,
 };
 use chat_node::logs::log_format;
 
@@ -61,6 +61,23 @@ impl Core {
                 self.begin_checkpoint_for_room();
                 Ok(Answer::Done)
             }
+            Question::QueueTotals { from } => {
+                let state::QueueTotals {
+                    waiting,
+                    nearly_full,
+                    full,
+                    oldest_ms,
+                    next,
+                } = self.state.queue_totals(from.unwrap_or(0));
+                Ok(Answer::QueueTotals(QueueTotals {
+                    waiting,
+                    nearly_full,
+                    full,
+                    oldest_ms,
+                    next,
+                }))
+            }
+            Question::Metrics => Ok(self.samples().into_answer()),
             Question::SetLogLevel { level } => log_format::set_level(level).map(|()| Answer::Done),
             Question::Clients { .. } | Question::Disconnect { .. } => {
                 Err("the state process has no clients".to_owned())

@@ -68,6 +68,11 @@ impl Logins {
         }
     }
 
+    /// Passwords that are hashed or wait for that.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.looked_for.is_empty()
     }

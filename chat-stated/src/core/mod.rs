@@ -14,6 +14,7 @@ mod link;
 mod links;
 mod lists;
 mod logins;
+mod metrics;
 mod operations;
 mod operators;
 pub mod pending_work;
@@ -23,6 +24,7 @@ mod sources;
 mod space;
 mod texts;
 mod waiting;
+mod warnings;
 mod worker_sessions;
 
 #[cfg(test)]
@@ -166,6 +168,8 @@ pub struct Core {
     state: State,
     /// The time of this turn.
     timestamp: Timestamp,
+    /// What was confirmed during the replay.
+    confirmed_before: u64,
     links: Links,
     dead_worker_sessions: DeadWorkerSessions,
     batches: Batches,
@@ -198,6 +202,7 @@ impl Core {
             security: SecurityLog::default(),
             settings,
             dead_worker_sessions: DeadWorkerSessions::of(&state),
+            confirmed_before: state.confirmed_messages(),
             state,
             timestamp,
             links: Links::default(),

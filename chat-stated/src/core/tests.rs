@@ -6,6 +6,7 @@ mod lists;
 mod refusals;
 mod send_batches;
 mod texts;
+mod warnings;
 
 use std::path::PathBuf;
 

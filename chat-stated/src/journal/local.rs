@@ -150,13 +150,15 @@ impl Committer {
         }
         match written {
             Ok(mut position) => {
-                self.commit_times.add(began_at.elapsed(), began_at);
+                let took = began_at.elapsed();
+                self.commit_times.add(took, began_at);
                 crash_point::reach("state:before-answer");
                 for (batch, bytes) in group {
                     (self.sink)(JournalEvent::Committed {
                         position,
                         batch,
                         bytes,
+                        took,
                     });
                     position.0 += 1;
                 }

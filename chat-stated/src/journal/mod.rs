@@ -16,6 +16,8 @@ mod damage_tests;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::database::NoRoom;
 use crate::entry::Batch;
 
@@ -41,6 +43,8 @@ pub enum JournalEvent {
         batch: Batch,
         /// What it takes in the journal.
         bytes: usize,
+        /// From the first byte written to all of it on disk, with the batches that went together with it.
+        took: Duration,
     },
     /// The system lets nothing more be stored. Nothing of the batch is in the journal; what came before it is.
     NoRoom {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chat_model::WorkerSessionId;
+use chat_node::control::protocol::Question;
 use chat_node::limits::system_limits::SystemLimits;
 use chat_node::logs::log_file;
 use chat_node::process::identity::has_ended;
@@ -29,6 +30,7 @@ use super::completion::{Completion, CompletionQueue};
 use super::confinement;
 use super::host_clock::HostClock;
 use super::io_threads::IoThreads;
+use super::metrics::Commits;
 use super::peers::AllowedPeers;
 use super::recovery::Recovered;
 use super::socket::Socket;
@@ -81,6 +83,7 @@ pub(super) struct EventLoop {
     accept_at: Option<Instant>,
     stop_by: Option<Instant>,
     reports: Reports,
+    commits: Commits,
     /// What is to be warned of for as long as this process lives.
     lasting_warning: ChildWarning,
 }
@@ -155,6 +158,7 @@ impl EventLoop {
             accept_at: None,
             stop_by: None,
             reports: Reports::default(),
+            commits: Commits::default(),
             lasting_warning: warning_of_limits(&setup.limits),
         })
     }
@@ -222,9 +226,11 @@ impl EventLoop {
             text: text.to_owned(),
             is_refusing: true,
         });
-        self.lasting_warning
-            .clone()
-            .and(of_space.unwrap_or_default())
+        let of_state = self.core.warnings().map(str::to_owned);
+        let warning = self.lasting_warning.clone();
+        of_state.fold(warning.and(of_space.unwrap_or_default()), |all, text| {
+            all.and(ChildWarning::of(text))
+        })
     }
 
     fn serve_when_ready(&mut self) -> anyhow::Result<()> {
@@ -287,6 +293,14 @@ impl EventLoop {
                 ParentMessage::Drain(_) => bail!("the supervisor drains the workers' socket"),
                 ParentMessage::Settings(written) => self.take_settings(&written),
                 ParentMessage::LogFile(file) => log_file::take_over(file),
+                ParentMessage::Question {
+                    ticket,
+                    question: Question::Metrics,
+                } => {
+                    let mut samples = self.core.samples();
+                    self.commits.add_to(&mut samples);
+                    self.reports.answer(ticket, Ok(samples.into_answer()));
+                }
                 ParentMessage::Question { ticket, question } => {
                     self.core.take_question(ticket, &question);
                 }
@@ -317,7 +331,9 @@ impl EventLoop {
                 position,
                 batch,
                 bytes,
+                took,
             }) => {
+                self.commits.add(took, batch.entries.len(), bytes);
                 if let Some(next) = self.core.next_batch(&batch) {
                     self.io_threads.submit(next);
                 }

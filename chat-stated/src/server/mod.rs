@@ -6,6 +6,7 @@ pub mod confinement;
 mod event_loop;
 mod host_clock;
 mod io_threads;
+mod metrics;
 mod peers;
 pub mod recovery;
 mod socket;

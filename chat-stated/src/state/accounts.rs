@@ -140,6 +140,10 @@ impl Accounts {
         self.seen.insert((now, id));
     }
 
+    pub(super) fn online_count(&self) -> usize {
+        self.online.len()
+    }
+
     /// Names of those who are online, sorted, that come after this one.
     pub(super) fn online_after(&self, after: Option<&Arc<str>>) -> impl Iterator<Item = &Arc<str>> {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);

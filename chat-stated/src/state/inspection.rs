@@ -19,6 +19,9 @@ const MAX_ROWS: usize = 200;
 /// Most accounts that are looked at for a page.
 const MAX_LOOKED_AT: usize = 4_096;
 
+/// From here on a queue is nearly full.
+const NEARLY_FULL_PERCENT: u64 = 90;
+
 /// A part of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page<Row, Place> {
@@ -74,6 +77,21 @@ impl QueueState {
     pub fn is_empty(&self) -> bool {
         self.messages == 0 && self.broadcasts == 0
     }
+}
+
+/// What is in the queues of some accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueTotals {
+    /// Queues in which something waits.
+    pub waiting: u64,
+    /// Those among them that are at 90 % of a limit of theirs or more.
+    pub nearly_full: u64,
+    /// Those among the nearly full ones of which a limit is reached.
+    pub full: u64,
+    /// When the oldest message in them was sent, in milliseconds since 1970.
+    pub oldest_ms: Option<i64>,
+    /// Where the next accounts begin; none if these were the last.
+    pub next: Option<u32>,
 }
 
 /// A block of an account from an address.
@@ -148,6 +166,24 @@ impl State {
         Page { rows, next }
     }
 
+    /// What is in the queues of some accounts, by number, from this one on.
+    pub fn queue_totals(&self, from: u32) -> QueueTotals {
+        let mut totals = QueueTotals::default();
+        for number in (from..=u32::MAX).take(MAX_LOOKED_AT) {
+            let Some(account) = self.accounts.get(AccountId(number)) else {
+                return totals;
+            };
+            let queue = self.queue_state(account);
+            totals.waiting += u64::from(!queue.is_empty());
+            let fill_percent = account.queue.fill_percent(&self.limits);
+            totals.nearly_full += u64::from(fill_percent >= NEARLY_FULL_PERCENT || queue.is_full);
+            totals.full += u64::from(queue.is_full);
+            totals.oldest_ms = totals.oldest_ms.into_iter().chain(queue.oldest_ms).min();
+        }
+        totals.next = from.checked_add(MAX_LOOKED_AT as u32);
+        totals
+    }
+
     fn account_row(&self, account: &Account) -> AccountRow {
         let record = &account.record;
         AccountRow {
@@ -208,9 +244,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use chat_model::MessageNumber;
+
     use super::*;
     use crate::entry::{AccountChange, Entry};
     use crate::state::Effects;
+    use crate::state::message::{Readers, StoredMessage, Text};
 
     fn state_of(names: impl Iterator<Item = String>) -> State {
         let set = |name| AccountChange::Set {
@@ -240,6 +279,36 @@ mod tests {
             .collect();
         assert_eq!(names, expected);
         assert_eq!(pages, count.div_ceil(MAX_ROWS));
+    }
+
+    #[test]
+    fn queue_near_its_limit_is_counted() {
+        let mut state = state_of(["ann", "bob", "carol"].map(str::to_owned).into_iter());
+        state.limits.queue_messages = 10;
+        state.limits.sender_share_percent = 100;
+        for (reader, messages) in [("ann", 8), ("bob", 9), ("carol", 10)] {
+            let (reader, _) = state.account(reader).unwrap();
+            for number in 0..messages {
+                let message = StoredMessage {
+                    number: MessageNumber(number + 1),
+                    sender: AccountId(0),
+                    time_ms: 1_000 + i64::from(reader.0),
+                    text: Text::Resident("x".into()),
+                    readers: Readers::One(reader),
+                };
+                let key = state.messages.store(message, 1);
+                state.accounts.queue_mut(reader).push(key, AccountId(0), 1);
+            }
+        }
+        let totals = QueueTotals {
+            waiting: 3,
+            nearly_full: 2,
+            full: 1,
+            oldest_ms: Some(1_000),
+            next: None,
+        };
+        assert_eq!(state.queue_totals(0), totals);
+        assert_eq!(state.queue_totals(u32::MAX), QueueTotals::default());
     }
 
     #[test]

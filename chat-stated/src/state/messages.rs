@@ -35,6 +35,8 @@ pub(super) struct Messages {
     /// Bytes of text in memory.
     pub(super) resident_bytes: u64,
     pub(super) paging: Paging,
+    /// How often a message has left a queue, in this process.
+    confirmed: u64,
 }
 
 impl Messages {
@@ -155,6 +157,7 @@ impl Messages {
 
     /// One reader fewer for a message.
     pub(super) fn read_by_one(&mut self, key: MessageKey) {
+        self.confirmed += 1;
         let slot = self.slot_mut(key);
         slot.unread -= 1;
         if slot.unread > 0 {
@@ -215,6 +218,10 @@ impl Messages {
 
     pub(super) fn resident_bytes(&self) -> u64 {
         self.resident_bytes
+    }
+
+    pub(super) fn confirmed(&self) -> u64 {
+        self.confirmed
     }
 }
 

@@ -49,7 +49,7 @@ pub use account_record::{AccountRecord, FileStatus};
 pub use builder::RestoreError;
 pub use clock::StateMs;
 pub use effects::{Decided, Effects, FileLine, Operated, OperatorOutcome};
-pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, SessionRow};
+pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
 pub use quota::{ExceededQuota, QuotaLimit};
 pub use read::{QueueSlice, SliceLimits};
 pub use text_place::{TextPlace, Texts};
@@ -128,6 +128,22 @@ impl State {
     /// How many messages somebody still has to read.
     pub fn waiting_messages(&self) -> usize {
         self.messages.waiting()
+    }
+
+    /// Broadcasts that somebody still has to read, and the bytes of their texts.
+    pub fn waiting_broadcasts(&self) -> (u32, u64) {
+        let messages = &self.messages;
+        (messages.broadcasts_waiting(), messages.broadcast_bytes())
+    }
+
+    /// How often a message has left a queue since this process began, replay included.
+    pub fn confirmed_messages(&self) -> u64 {
+        self.messages.confirmed()
+    }
+
+    /// How many users are logged in.
+    pub fn session_count(&self) -> usize {
+        self.accounts.online_count()
     }
 
     /// Pages of the checkpoint, of 16 KiB each and no more than a text beyond, that the next one will give back because

@@ -93,6 +93,14 @@ impl Queue {
         counted >= u64::from(limits.queue_messages) || self.counted_bytes >= limits.queue_bytes
     }
 
+    /// How full it is, in percent of the limit that it is nearest to.
+    pub(super) fn fill_percent(&self, limits: &Limits) -> u64 {
+        let counted = (self.messages.len() - self.received) as u64;
+        let percent = |part: u64, limit: u64| part.saturating_mul(100) / limit.max(1);
+        let of_messages = percent(counted, limits.queue_messages.into());
+        of_messages.max(percent(self.counted_bytes, limits.queue_bytes))
+    }
+
     /// How many senders have messages that count.
     pub(super) fn shares(&self) -> usize {
         self.shares.len()

@@ -4,6 +4,7 @@
 //! front end, the state daemon and the tools speak of the same things with these types.
 
 mod id;
+mod kind;
 pub mod message;
 mod message_batch;
 pub mod name;
@@ -15,6 +16,7 @@ pub mod text;
 pub mod words;
 
 pub use id::*;
+pub use kind::*;
 pub use message_batch::*;
 pub use name_list::*;
 pub use password::Password;

@@ -109,6 +109,10 @@ impl Dialect for LineProtocol {
         }
     }
 
+    fn is_refused(memo: &Memo) -> bool {
+        matches!(memo, Memo::Chat(Asked::Refused { .. }))
+    }
+
     fn held_bytes(memo: &Memo) -> usize {
         match memo {
             Memo::Login { name } => name.len(),

@@ -78,6 +78,9 @@ pub(crate) trait Dialect: Debug + Default {
     /// What is remembered of a message that goes to more accounts than a message may. It fetches instead.
     fn too_many_recipients(memo: Self::Memo) -> Self::Memo;
 
+    /// Whether the dialect refused the line, so that nothing is asked but what waits.
+    fn is_refused(memo: &Self::Memo) -> bool;
+
     /// For how many bytes a memo counts towards what may be held of a client's lines.
     fn held_bytes(memo: &Self::Memo) -> usize;
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use chat_model::{Message, MessageNumber, Outcome, Request, StreamOffset};
+use chat_model::{
+    Message, MessageNumber, Outcome, OutcomeKind, Request, RequestKind, StreamOffset,
+};
 use chat_rpc::UsersRequest;
 
 use super::slot::{Answer, Requests, STORED, Slot, Stage};
-use super::{Phase, QueuePart, Session};
+use super::{Phase, QueuePart, Session, SessionCounts, Shared};
 use crate::core::dialect::Dialect;
 use crate::core::list_line::ListLine;
 
@@ -36,7 +38,7 @@ impl<D: Dialect> Session<D> {
         offset: StreamOffset,
         outcome: &Outcome<'_>,
         part: QueuePart<'_>,
-        scratch: &mut D::Scratch,
+        shared: &mut Shared<D>,
         now_ms: u64,
     ) {
         let index = self.pipeline.asked(offset, offset).next();
@@ -54,9 +56,9 @@ impl<D: Dialect> Session<D> {
         self.pipeline.get_mut(index).answered(answer, through);
         if index == 0 {
             self.show_front_answer();
-            self.add_part(part, scratch);
+            self.add_part(part, shared);
         }
-        self.show_answers(now_ms);
+        self.show_answers(&mut shared.counts, now_ms);
     }
 
     /// What an outcome means for the session itself.
@@ -89,6 +91,7 @@ impl<D: Dialect> Session<D> {
         first: StreamOffset,
         last: StreamOffset,
         (through, more): (MessageNumber, bool),
+        shared: &mut Shared<D>,
         now_ms: u64,
     ) {
         let asked = self.pipeline.asked(first, last);
@@ -112,11 +115,17 @@ impl<D: Dialect> Session<D> {
             }
             slot.answered(STORED, through);
         }
-        self.settle(is_first, part, now_ms);
+        self.settle(is_first, part, shared, now_ms);
     }
 
     /// The daemon answered a line, and perhaps those of others, with names.
-    pub(crate) fn listed(&mut self, request: &UsersRequest, list: &Arc<ListLine>, now_ms: u64) {
+    pub(crate) fn listed(
+        &mut self,
+        request: &UsersRequest,
+        list: &Arc<ListLine>,
+        shared: &mut Shared<D>,
+        now_ms: u64,
+    ) {
         let offset = request.offset;
         let asked = self.pipeline.asked(offset, offset).next();
         let Some(index) = asked else {
@@ -137,26 +146,26 @@ impl<D: Dialect> Session<D> {
             log::error!("the state daemon sent a list for {:?}", slot.memo);
         }
         slot.answered(Answer::List(Arc::clone(list)), through);
-        self.settle(index == 0, part, now_ms);
+        self.settle(index == 0, part, shared, now_ms);
     }
 
     /// Lines were answered without messages, the first one too or not.
-    fn settle(&mut self, is_first: bool, part: QueuePart<'_>, now_ms: u64) {
+    fn settle(&mut self, is_first: bool, part: QueuePart<'_>, shared: &mut Shared<D>, now_ms: u64) {
         if is_first {
             self.show_front_answer();
             self.inbox.took(part);
         }
-        self.show_answers(now_ms);
+        self.show_answers(&mut shared.counts, now_ms);
     }
 
     /// Messages came that were not asked for.
-    pub(crate) fn pushed(&mut self, part: QueuePart<'_>, scratch: &mut D::Scratch) {
+    pub(crate) fn pushed(&mut self, part: QueuePart<'_>, shared: &mut Shared<D>) {
         // After the logout was asked, what is written could not be reported any more, and would come again.
         if self.phase != Phase::Chat || self.is_logging_out() {
             return;
         }
         let part = self.inbox.without_gap(part);
-        self.add_part(part, scratch);
+        self.add_part(part, shared);
         if part.more {
             self.inbox.promise_pushed(part.through);
         }
@@ -172,7 +181,7 @@ impl<D: Dialect> Session<D> {
         &mut self,
         messages: &[Message<'_>],
         more: bool,
-        scratch: &mut D::Scratch,
+        shared: &mut Shared<D>,
         now_ms: u64,
     ) {
         let Some(through) = self.inbox.page_came() else {
@@ -186,14 +195,16 @@ impl<D: Dialect> Session<D> {
             through,
             more,
         };
-        self.add_part(part, scratch);
-        self.show_answers(now_ms);
+        self.add_part(part, shared);
+        self.show_answers(&mut shared.counts, now_ms);
     }
 
-    fn add_part(&mut self, part: QueuePart<'_>, scratch: &mut D::Scratch) {
+    fn add_part(&mut self, part: QueuePart<'_>, shared: &mut Shared<D>) {
+        shared.counts.wrote_messages(part.messages.len());
         for message in part.messages {
             if self.inbox.take(message.number) {
-                self.dialect.message(scratch, message, self.output.buffer());
+                self.dialect
+                    .message(&mut shared.scratch, message, self.output.buffer());
                 let end = self.output.end_position();
                 self.delivery.added(end, message.number);
             }
@@ -202,7 +213,7 @@ impl<D: Dialect> Session<D> {
     }
 
     /// Shows all answers that are there, in the order of their lines.
-    pub(super) fn show_answers(&mut self, now_ms: u64) {
+    pub(super) fn show_answers(&mut self, counts: &mut SessionCounts, now_ms: u64) {
         while matches!(self.pipeline.front(), Some(slot) if slot.stage.is_answered()) {
             self.show_front_answer();
             let taken = self.inbox.taken();
@@ -210,16 +221,24 @@ impl<D: Dialect> Session<D> {
             if !first.is_some_and(|slot| slot.is_complete(taken)) {
                 return;
             }
-            self.end_front_answer();
+            self.end_front_answer(counts);
             self.intake.idle_since_ms = now_ms;
         }
     }
 
     /// The first slot's first answer is shown, and complete.
-    fn end_front_answer(&mut self) {
+    fn end_front_answer(&mut self, counts: &mut SessionCounts) {
         let Some(slot) = self.pipeline.pop_front() else {
             return;
         };
+        if let Some(answer) = &slot.answer {
+            let is_refused = slot.memo.as_ref().is_some_and(D::is_refused);
+            let (request, outcome) = match is_refused {
+                true => (RequestKind::Refused, OutcomeKind::Refused),
+                false => (slot.requests.kind(), answer.kind()),
+            };
+            counts.answered(request, outcome, slot.lines());
+        }
         if self.phase == Phase::Chat {
             self.dialect.end_answer(self.output.buffer());
         }

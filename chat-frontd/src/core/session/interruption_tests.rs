@@ -23,7 +23,7 @@ fn session() -> LineSession {
 fn say(session: &mut LineSession, line: &str) {
     session.received(line.as_bytes());
     session.received(b"\n");
-    session.advance(0);
+    session.advance(&mut SessionCounts::default(), 0);
 }
 
 /// Where the line ends of which the daemon is asked next.
@@ -82,7 +82,7 @@ fn requests_of_earlier_daemon_not_refused() {
     say(&mut session, "send bob two");
     // A daemon came back and died again before anything could be asked of it.
     session.resume();
-    session.daemon_is_lost(0);
+    session.daemon_is_lost(&mut SessionCounts::default(), 0);
     assert_eq!(written(&mut session), "", "the first is not decided yet");
     session.resume();
     assert_eq!(next_offset(&mut session), reached, "asked again");

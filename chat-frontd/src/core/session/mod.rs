@@ -5,6 +5,7 @@
 //! queue was taken, [`Delivery`] what of it the reader surely has. The [`Dialect`] understands the client's lines and
 //! writes the answers.
 
+mod counts;
 mod delivery;
 mod inbox;
 mod incoming;
@@ -30,6 +31,7 @@ use memchr::memrchr;
 
 use super::dialect::{CloseReason, Dialect, Intent};
 
+pub use counts::SessionCounts;
 pub(crate) use delivery::Delivery;
 pub(crate) use inbox::QueuePart;
 pub use output::Output;
@@ -55,6 +57,22 @@ pub struct SessionLimits {
     pub max_unread_bytes: usize,
     /// Names that a message may be sent to at once.
     pub max_recipients: usize,
+}
+
+/// What all sessions of a worker share.
+#[derive(Debug)]
+pub(crate) struct Shared<D: Dialect> {
+    pub(crate) scratch: D::Scratch,
+    pub(crate) counts: SessionCounts,
+}
+
+impl<D: Dialect> Default for Shared<D> {
+    fn default() -> Self {
+        Self {
+            scratch: D::Scratch::default(),
+            counts: SessionCounts::default(),
+        }
+    }
 }
 
 /// How far a session is.
@@ -206,7 +224,7 @@ impl<D: Dialect> Session<D> {
     }
 
     /// Takes the lines that can be taken now.
-    pub(crate) fn advance(&mut self, now_ms: u64) {
+    pub(crate) fn advance(&mut self, counts: &mut SessionCounts, now_ms: u64) {
         if let Some(pace) = self.intake.pace_mut() {
             pace.pass(now_ms);
         }
@@ -225,7 +243,7 @@ impl<D: Dialect> Session<D> {
                 return;
             }
             self.intake.took_line(now_ms);
-            self.show_answers(now_ms);
+            self.show_answers(counts, now_ms);
         }
     }
 
@@ -456,8 +474,8 @@ impl<D: Dialect> Session<D> {
     }
 
     /// The daemon has been away for long: refuses what certainly did not reach it.
-    pub(crate) fn daemon_is_lost(&mut self, now_ms: u64) {
+    pub(crate) fn daemon_is_lost(&mut self, counts: &mut SessionCounts, now_ms: u64) {
         self.pipeline.daemon_is_lost();
-        self.show_answers(now_ms);
+        self.show_answers(counts, now_ms);
     }
 }

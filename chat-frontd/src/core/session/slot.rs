@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chat_model::{
-    Audience, MessageBatch, MessageBatchBuilder, MessageNumber, NameList, Outcome, PushMode,
-    Request, StreamOffset,
+    Audience, MessageBatch, MessageBatchBuilder, MessageNumber, NameList, Outcome, OutcomeKind,
+    PushMode, Request, RequestKind, StreamOffset,
 };
 
 use crate::core::list_line::ListLine;
@@ -21,6 +21,13 @@ impl Requests {
     /// Whether the answer may be as long as there are users.
     pub(super) fn is_for_list(&self) -> bool {
         matches!(self, Self::One(Request::ListUsers { .. }))
+    }
+
+    pub(super) fn kind(&self) -> RequestKind {
+        match self {
+            Self::One(request) => request.kind(),
+            Self::Batch(_) => RequestKind::Send,
+        }
     }
 
     /// Whether it brings nothing but a message.
@@ -100,6 +107,15 @@ pub(super) enum Answer {
     Outcome(Outcome<'static>),
     /// The names that were asked for.
     List(Arc<ListLine>),
+}
+
+impl Answer {
+    pub(super) fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Outcome(outcome) => outcome.kind(),
+            Self::List(_) => OutcomeKind::Users,
+        }
+    }
 }
 
 /// Every message of a line was stored for everybody it names.

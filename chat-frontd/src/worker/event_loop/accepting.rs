@@ -220,7 +220,9 @@ impl EventLoop {
         }
         self.admit(listener, source.ip());
         let registry = self.poll.registry();
-        if let Some(config) = self.tls.config_of(listener) {
+        let config = self.tls.config_of(listener);
+        self.accepted.count(config.is_some());
+        if let Some(config) = config {
             let connection = self.core.arrive(source.ip());
             let handshakes = &mut self.handshakes;
             handshakes.begin(connection, stream, source, config, registry, self.now_ms);

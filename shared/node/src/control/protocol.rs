@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Change;
 use super::status_file::Status;
+use crate::metrics::samples::Sample;
 
 /// Version of everything here. Another version is refused with a reason.
 pub const VERSION: u32 = 2;
@@ -196,6 +197,13 @@ pub enum Question {
         /// As of `--log-level`.
         level: String,
     },
+    /// What it has counted and measured.
+    Metrics,
+    /// Of the state process: what is in the queues of some accounts.
+    QueueTotals {
+        /// As in `Queues`.
+        from: Option<u32>,
+    },
 }
 
 impl Question {
@@ -210,6 +218,8 @@ impl Question {
             Self::Change { change } => Some(change.act()),
             Self::SetLogLevel { level } => Some(log_level_changed(level)),
             Self::Ping
+            | Self::Metrics
+            | Self::QueueTotals { .. }
             | Self::Sessions { .. }
             | Self::Queues { .. }
             | Self::Accounts { .. }
@@ -247,6 +257,32 @@ pub enum Answer {
         /// How many blocks held until then.
         blocks: u64,
     },
+    /// To [`Question::Metrics`].
+    Metrics(MetricsAnswer),
+    /// To [`Question::QueueTotals`].
+    QueueTotals(QueueTotals),
+}
+
+/// What is in the queues of some accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueTotals {
+    /// Queues in which something waits.
+    pub waiting: u64,
+    /// Those among them that are at 90 % of a limit of theirs or more.
+    pub nearly_full: u64,
+    /// Those among the nearly full ones of which a limit is reached.
+    pub full: u64,
+    /// When the oldest message in them was sent, in milliseconds since 1970.
+    pub oldest_ms: Option<i64>,
+    /// Where the next question begins; none if these were the last accounts.
+    pub next: Option<u32>,
+}
+
+/// What a child has counted and measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetricsAnswer {
+    /// In no particular order.
+    pub samples: Vec<Sample>,
 }
 
 /// A part of a list. What changes between two pages may be in either form in the list.

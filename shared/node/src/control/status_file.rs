@@ -79,6 +79,9 @@ pub struct Status {
     pub refused: Refusals,
     /// A problem that an operator should fix although everything is served; empty if there is none.
     pub warning: String,
+    /// When the certificate in use expires. Not in the file.
+    #[serde(default)]
+    pub certificate_end: Option<Timestamp>,
     /// The progress of reloads.
     pub reload: ReloadStatus,
     /// It takes no new connections.
@@ -192,6 +195,7 @@ impl Status {
                 .collect::<Option<_>>()?,
             refused: Refusals::parse(&refused),
             warning: values.get("warning").copied().unwrap_or("").to_owned(),
+            certificate_end: None,
             reload: parse_reload(&values)?,
             draining: parse_draining(&values),
         })
@@ -365,6 +369,7 @@ mod tests {
             children: vec![living, dead],
             refused: Refusals::parse("login-failed=3\nquota=1"),
             warning: "the old certificate stays in use".to_owned(),
+            certificate_end: None,
             reload: ReloadStatus {
                 requested: 3,
                 answered: 2,

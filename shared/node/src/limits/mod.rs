@@ -2,6 +2,7 @@
 //! on clients, which are rates and the networks that they are counted by.
 
 pub mod descriptor_limit;
+pub mod disk;
 pub mod memory;
 pub mod network;
 pub mod system_limits;

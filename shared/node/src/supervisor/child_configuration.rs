@@ -15,6 +15,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use jiff::Timestamp;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -48,6 +49,12 @@ pub trait ChildConfiguration: fmt::Debug {
 
     /// The result of the last reload.
     fn reload_result(&self) -> &ReloadResult;
+
+    /// When the certificate in it expires, if there is one.
+    fn certificate_end(&self) -> Option<Timestamp>;
+
+    /// What an operator has to know of it at this time, for as long as that is so.
+    fn warning(&self, now: Timestamp) -> Option<String>;
 
     /// The parent's clock has reached `clock_ms`. Returns whether that changed the configuration.
     fn at(&mut self, clock_ms: u64) -> bool;

@@ -383,9 +383,12 @@ impl Supervisor {
             refused.add(link.refusals());
         }
         let failure = self.reload_result.as_ref().and_then(|it| it.as_ref().err());
+        let configuration = self.child_configuration.as_ref();
+        let warning = configuration.and_then(|it| it.warning(wall_now()));
         let status = Status {
             refused,
-            warning: failure.cloned().unwrap_or_default(),
+            warning: failure.cloned().or(warning).unwrap_or_default(),
+            certificate_end: configuration.and_then(|it| it.certificate_end()),
             reload: ReloadStatus {
                 requested: self.reloads.requested(),
                 answered: self.reloads.answered(),

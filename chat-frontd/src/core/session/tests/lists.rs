@@ -24,7 +24,8 @@ fn answer(talk: &mut Talk, list: &Arc<ListLine>) -> usize {
             continue;
         };
         talk.daemon.out.pop_front();
-        talk.session.listed(&requests[0], list, talk.now_ms);
+        talk.session
+            .listed(&requests[0], list, &mut talk.shared, talk.now_ms);
         lists += 1;
     }
     lists
@@ -143,6 +144,6 @@ fn unasked_list_is_ignored() {
         more: false,
     };
     let names = list(&HeldLists::default());
-    talk.session.listed(&request, &names, 0);
+    talk.session.listed(&request, &names, &mut talk.shared, 0);
     assert_eq!(talk.ask("fetch\n"), "fetching\nDONE\n");
 }

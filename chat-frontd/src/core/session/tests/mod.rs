@@ -1,5 +1,6 @@
 //! Whole dialogues against a daemon of the tests.
 
+mod counted;
 mod daemon;
 mod talk;
 

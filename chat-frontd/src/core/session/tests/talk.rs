@@ -10,7 +10,7 @@ use super::daemon::{Daemon, Frame, SERIAL, frame};
 use crate::core::dialect::{Dialect, LineProtocol};
 use crate::core::list_line::{HeldLists, ListLine};
 use crate::core::session::{
-    Ending, MAX_HELD_BYTES, MAX_LINES, Pace, QueuePart, Session, SessionLimits, Slot,
+    Ending, MAX_HELD_BYTES, MAX_LINES, Pace, QueuePart, Session, SessionLimits, Shared, Slot,
 };
 
 pub(super) const LIMITS: SessionLimits = SessionLimits {
@@ -29,7 +29,7 @@ pub(super) struct Talk<D: Dialect = LineProtocol> {
     pub(super) session: Session<D>,
     pub(super) daemon: Daemon,
     pub(super) now_ms: u64,
-    scratch: D::Scratch,
+    pub(super) shared: Shared<D>,
     /// On the way to the daemon.
     pub(super) asked: VecDeque<Frame>,
     pub(super) is_attached: bool,
@@ -77,7 +77,7 @@ impl<D: Dialect> Talk<D> {
             session: Session::new(SERIAL, address, limits, 0),
             daemon,
             now_ms: 0,
-            scratch: D::Scratch::default(),
+            shared: Shared::default(),
             asked: VecDeque::new(),
             is_attached: true,
             unread: VecDeque::new(),
@@ -186,7 +186,7 @@ impl<D: Dialect> Talk<D> {
 
     fn take(&mut self, item: ToWorker<'_>) {
         let Self {
-            session, scratch, ..
+            session, shared, ..
         } = self;
         match item {
             ToWorker::Reply {
@@ -203,7 +203,7 @@ impl<D: Dialect> Talk<D> {
                     through,
                     more,
                 };
-                session.reply(offset, &outcome, part, scratch, self.now_ms);
+                session.reply(offset, &outcome, part, shared, self.now_ms);
             }
             ToWorker::Push {
                 messages,
@@ -217,10 +217,10 @@ impl<D: Dialect> Talk<D> {
                     through,
                     more,
                 };
-                session.pushed(part, scratch);
+                session.pushed(part, shared);
             }
             ToWorker::Page { messages, more, .. } => {
-                session.page(&messages, more, scratch, self.now_ms);
+                session.page(&messages, more, shared, self.now_ms);
             }
             ToWorker::Kick { .. } => session.cut_off(),
             ToWorker::Reject { .. } => session.reject(),
@@ -231,11 +231,11 @@ impl<D: Dialect> Talk<D> {
                 more,
                 ..
             } => {
-                session.stored(first, last, (through, more), self.now_ms);
+                session.stored(first, last, (through, more), shared, self.now_ms);
             }
             ToWorker::Users { requests, names } => {
                 let list = ListLine::new(D::users(&names), &HeldLists::default());
-                session.listed(&requests[0], &list, self.now_ms);
+                session.listed(&requests[0], &list, shared, self.now_ms);
             }
         }
     }
@@ -245,11 +245,11 @@ impl<D: Dialect> Talk<D> {
         self.park();
         self.read(most_bytes);
         self.park();
-        self.session.advance(self.now_ms);
+        self.session.advance(&mut self.shared.counts, self.now_ms);
         self.request();
         self.write();
         self.park();
-        self.session.advance(self.now_ms);
+        self.session.advance(&mut self.shared.counts, self.now_ms);
         self.request();
         self.conclude_if_possible();
         self.write();
@@ -348,7 +348,8 @@ impl<D: Dialect> Talk<D> {
 
     /// Ten seconds have passed since it went.
     pub(super) fn daemon_is_lost(&mut self) {
-        self.session.daemon_is_lost(self.now_ms);
+        self.session
+            .daemon_is_lost(&mut self.shared.counts, self.now_ms);
         self.park();
     }
 

@@ -100,6 +100,10 @@ impl Dialect for JsonLines {
         }
     }
 
+    fn is_refused(memo: &Memo) -> bool {
+        memo.refused.is_some()
+    }
+
     fn held_bytes(_memo: &Memo) -> usize {
         0
     }

@@ -1,0 +1,40 @@
+//! What the state process tells of itself to those who ask for metrics.
+
+use chat_node::metrics::catalogue::{
+    ACCOUNTS, BROADCAST_BYTES, BROADCASTS, CHECKPOINT_FAILED, CHECKPOINT_PENDING, CONFIRMED,
+    DISK_REFUSING, MAX_ACCOUNTS, MAX_BROADCAST_BYTES, MAX_BROADCASTS, MAX_WAITING_BYTES,
+    PASSWORDS_WAITING, SESSIONS, STORED, WAITING, WAITING_BYTES,
+};
+use chat_node::metrics::samples::Samples;
+
+use super::Core;
+
+impl Core {
+    /// What the state holds now, and its limits.
+    pub fn samples(&self) -> Samples {
+        let mut samples = Samples::default();
+        let state = &self.state;
+        let limits = state.limits();
+        samples.add(&STORED, &[], state.last_message().0);
+        let confirmed = state.confirmed_messages() - self.confirmed_before;
+        samples.add(&CONFIRMED, &[], confirmed);
+        samples.add_size(&WAITING, &[], state.waiting_messages());
+        samples.add(&WAITING_BYTES, &[], state.waiting_bytes());
+        samples.add(&MAX_WAITING_BYTES, &[], state.waiting_limits().bytes);
+        samples.add_size(&ACCOUNTS, &[], state.account_count());
+        samples.add(&MAX_ACCOUNTS, &[], limits.accounts.into());
+        samples.add_size(&SESSIONS, &[], state.session_count());
+        let (broadcasts, broadcast_bytes) = state.waiting_broadcasts();
+        samples.add(&BROADCASTS, &[], broadcasts.into());
+        samples.add(&MAX_BROADCASTS, &[], limits.broadcast_messages.into());
+        samples.add(&BROADCAST_BYTES, &[], broadcast_bytes);
+        samples.add(&MAX_BROADCAST_BYTES, &[], limits.broadcast_bytes);
+        samples.add_size(&PASSWORDS_WAITING, &[], self.logins.waiting_count());
+        samples.add(&CHECKPOINT_PENDING, &[], self.checkpoints.entries());
+        let has_failed = u64::from(self.checkpoints.has_failed());
+        samples.add(&CHECKPOINT_FAILED, &[], has_failed);
+        let is_refusing = u64::from(self.space_warning().is_some());
+        samples.add(&DISK_REFUSING, &[], is_refusing);
+        samples
+    }
+}

@@ -1,0 +1,113 @@
+//! What kinds of requests and outcomes there are, for those who count them.
+
+use crate::{Audience, Outcome, Request};
+
+macro_rules! kinds {
+    ($(#[$doc:meta])* $kind:ident { $($variant:ident $name:literal,)* }) => {
+        $(#[$doc])*
+        #[expect(missing_docs, reason = "each is named as what it is a kind of")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $kind {
+            $($variant,)*
+        }
+
+        impl $kind {
+            /// All kinds, each at the index that is its number.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its name, for machines: small letters, and `-` between words.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The kind of a [`Request`]. `Refused` is what no request was made of, because the line was wrong.
+    RequestKind {
+        Identify "identify",
+        Register "register",
+        LogIn "log-in",
+        Send "send",
+        Broadcast "broadcast",
+        Fetch "fetch",
+        ListUsers "list-users",
+        SetPush "set-push",
+        LogOut "log-out",
+        Refused "refused",
+    }
+}
+
+kinds! {
+    /// The kind of an [`Outcome`]. `StoredForSome` has names in it that no account has.
+    OutcomeKind {
+        PasswordNeeded "password-needed",
+        NameFree "name-free",
+        NameUnavailable "name-unavailable",
+        AlreadyLoggedIn "already-logged-in",
+        Blocked "blocked",
+        Registered "registered",
+        LoggedIn "logged-in",
+        Locked "locked",
+        Stored "stored",
+        StoredForSome "stored-for-some",
+        Done "done",
+        Users "users",
+        LoggedOut "logged-out",
+        QueueFull "queue-full",
+        DiskFull "disk-full",
+        Busy "busy",
+        Refused "refused",
+    }
+}
+
+impl Request<'_> {
+    /// Its kind.
+    pub fn kind(&self) -> RequestKind {
+        match self {
+            Self::Identify { .. } => RequestKind::Identify,
+            Self::Register { .. } => RequestKind::Register,
+            Self::LogIn { .. } => RequestKind::LogIn,
+            Self::Send {
+                audience: Audience::Accounts(_),
+                ..
+            } => RequestKind::Send,
+            Self::Send {
+                audience: Audience::Everyone,
+                ..
+            } => RequestKind::Broadcast,
+            Self::Fetch => RequestKind::Fetch,
+            Self::ListUsers { .. } => RequestKind::ListUsers,
+            Self::SetPush { .. } => RequestKind::SetPush,
+            Self::LogOut => RequestKind::LogOut,
+        }
+    }
+}
+
+impl Outcome<'_> {
+    /// Its kind.
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::PasswordNeeded => OutcomeKind::PasswordNeeded,
+            Self::NameFree => OutcomeKind::NameFree,
+            Self::NameUnavailable => OutcomeKind::NameUnavailable,
+            Self::AlreadyLoggedIn => OutcomeKind::AlreadyLoggedIn,
+            Self::Blocked { .. } => OutcomeKind::Blocked,
+            Self::Registered => OutcomeKind::Registered,
+            Self::LoggedIn => OutcomeKind::LoggedIn,
+            Self::Locked { .. } => OutcomeKind::Locked,
+            Self::Stored { unknown } if unknown.is_empty() => OutcomeKind::Stored,
+            Self::Stored { .. } => OutcomeKind::StoredForSome,
+            Self::Done => OutcomeKind::Done,
+            Self::Users(_) => OutcomeKind::Users,
+            Self::LoggedOut => OutcomeKind::LoggedOut,
+            Self::QueueFull => OutcomeKind::QueueFull,
+            Self::DiskFull => OutcomeKind::DiskFull,
+            Self::Busy => OutcomeKind::Busy,
+            Self::Refused => OutcomeKind::Refused,
+        }
+    }
+}
