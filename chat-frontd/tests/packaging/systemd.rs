@@ -37,7 +37,7 @@ fn systemd_accepts_units() {
         return;
     }
     let (_dir, paths) = units();
-    assert_eq!(paths.len(), 5, "{paths:?}");
+    assert_eq!(paths.len(), 6, "{paths:?}");
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=no"]);
     let (status, said) = run(command.args(&paths));
