@@ -84,7 +84,7 @@ fn status_ends_with_health_and_reasons() {
         .expect_out("reason: chat-frontd does not run\ndown\n");
     installation
         .script("status")
-        .expect_status(1)
+        .expect_status(2)
         .expect_out("reason: chat-frontd does not run\ndown\n");
 }
 

@@ -129,7 +129,7 @@ fn exit_status_tells_health() {
     said.expect_out("worker 2: serving")
         .expect_out("state 1: serving");
     installation.program(FRONTD, &["--stop"]).expect_status(0);
-    installation.script("status").expect_status(1);
+    installation.script("status").expect_status(2);
     installation.script("stop").expect_status(0);
     installation.script("status").expect_status(3);
 }

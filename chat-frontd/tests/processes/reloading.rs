@@ -46,7 +46,7 @@ fn reload_returns_with_its_result() {
     assert_eq!(installation.ask_as("new4"), "password\n");
     installation
         .script("status")
-        .expect_status(0)
+        .expect_status(1)
         .expect_out("  warning: ")
         .expect_out("it is missing; the accounts stay as they are\n");
     // The next registration makes it anew.

@@ -139,8 +139,9 @@ fn few_descriptors_warn_or_refuse() {
     drop(clients);
     installation
         .script("status")
-        .expect_status(0)
-        .expect_out(words);
+        .expect_status(1)
+        .expect_out(words)
+        .expect_out("\ndegraded\n");
     installation.script("stop").expect_status(0);
     // The soft limit is raised as far as it may be.
     let said = within(&["--nofile=64:4096".into()], &installation, "start", &[]);
