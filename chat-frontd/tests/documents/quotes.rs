@@ -65,9 +65,16 @@ fn quotations(page: &Page) -> Vec<(&Line, String)> {
 
 /// Not a command, a setting, or a line of the protocol.
 fn is_sentence(span: &str) -> bool {
-    let is_command = ["scripts/", "chat-", "printf ", "systemctl ", "server "]
-        .iter()
-        .any(|begin| span.starts_with(begin));
+    let is_command = [
+        "scripts/",
+        "chat-",
+        "chatctl ",
+        "printf ",
+        "systemctl ",
+        "server ",
+    ]
+    .iter()
+    .any(|begin| span.starts_with(begin));
     let is_message = span.starts_with("chat-") && span.contains(": ");
     (is_message || !is_command && !span.contains(" -"))
         && span.split(' ').count() >= MIN_WORDS
