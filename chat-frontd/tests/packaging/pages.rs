@@ -27,8 +27,8 @@ fn pages() -> TempDir {
     share
 }
 
-/// The flags that the help of a program names.
-fn flags(program: &str) -> Vec<String> {
+/// The flags and environment variables that the help of a program names.
+fn names(program: &str) -> Vec<String> {
     let (status, help) = run(Command::new(bin_dir().join(program)).arg("--help"));
     assert_eq!(status, 0);
     let is_end =
@@ -36,20 +36,22 @@ fn flags(program: &str) -> Vec<String> {
     let words = help
         .split(is_end)
         .filter(|it| it.starts_with("--") && it.len() > 2);
-    words.map(str::to_owned).collect()
+    let variables = help.split("[env: ").skip(1);
+    let variables = variables.filter_map(|it| it.split('=').next());
+    words.chain(variables).map(str::to_owned).collect()
 }
 
 #[test]
-fn manual_has_every_flag() {
+fn manual_has_every_flag_and_variable() {
     let share = pages();
     for (program, section) in PROGRAMS {
         let path = format!("man/man{section}/{program}.{section}");
         let page = fs::read_to_string(share.path().join(path)).unwrap();
         let page = page.replace('\\', "");
-        let flags = flags(program);
-        assert!(flags.len() > 2, "{flags:?}");
-        for flag in flags {
-            assert!(page.contains(&flag), "the page of {program} has no {flag}");
+        let names = names(program);
+        assert!(names.len() > 2, "{names:?}");
+        for name in names {
+            assert!(page.contains(&name), "the page of {program} has no {name}");
         }
     }
     assert!(share.path().join("man/man8/chatctl-status.8").exists());
