@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use chat_frontd::master::activation::ActivatedSockets;
 use chat_frontd::master::listen::{check_bindable, listen_on_all, reachable};
 use chat_frontd::master::listened::Listened;
 use chat_frontd::master::probe::{ProbeError, probe};
@@ -102,9 +103,14 @@ impl Daemon for FrontEnd {
     fn listen(&self, _users: Option<Users>) -> anyhow::Result<Listening> {
         settings::refuse_repeated_addresses(&self.settings)?;
         let plain_addresses = settings::plain_addresses(&self.settings)?;
-        let plain = listen_on_all(&plain_addresses, "--listen, CHAT_LISTEN", &[])?;
-        let tls_addresses = &self.settings.listen_tls;
-        let tls = listen_on_all(tls_addresses, "--listen-tls, CHAT_LISTEN_TLS", &plain)?;
+        let mut activated = ActivatedSockets::take()?;
+        let mut listen_on = |addresses: &[_], setting, own: &[_]| {
+            listen_on_all(addresses, setting, own, &mut activated)
+        };
+        let plain = listen_on(&plain_addresses, "--listen, CHAT_LISTEN", &[])?;
+        let tls_setting = "--listen-tls, CHAT_LISTEN_TLS";
+        let tls = listen_on(&self.settings.listen_tls, tls_setting, &plain)?;
+        activated.expect_none_left()?;
         let first_tls_listener = u32::try_from(plain.len())?;
         let tls_configuration = TlsConfigurationSource::new(
             first_tls_listener,

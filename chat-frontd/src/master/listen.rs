@@ -9,18 +9,22 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use chat_settings::listen_address::ListenAddress;
+
+use super::activation::ActivatedSockets;
 
 /// Length of the queue of connections to accept; the system may shorten it.
 const BACKLOG: i32 = 4096;
 
-/// Opens sockets for all `addresses`, the value of `setting`. The sockets `own` are open already.
+/// Opens sockets for all `addresses`, the value of `setting`, or takes them from `activated`. The sockets `own` are
+/// open already.
 pub fn listen_on_all(
     addresses: &[ListenAddress],
     setting: &str,
     own: &[TcpListener],
+    activated: &mut ActivatedSockets,
 ) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     for address in addresses {
@@ -29,7 +33,11 @@ pub fn listen_on_all(
             .chain(&listeners)
             .filter_map(|listener| listener.local_addr().ok())
             .collect();
-        listeners.extend(open_each(address, setting, &taken, open)?);
+        let take_or_open = |address| match activated.remove(address) {
+            Some(listener) => adopt(listener, address),
+            None => open(address),
+        };
+        listeners.extend(open_each(address, setting, &taken, take_or_open)?);
     }
     Ok(listeners)
 }
@@ -59,7 +67,7 @@ fn open_each<T>(
     address: &ListenAddress,
     setting: &str,
     taken: &[SocketAddr],
-    open: impl Fn(SocketAddr) -> io::Result<T>,
+    mut open: impl FnMut(SocketAddr) -> io::Result<T>,
 ) -> anyhow::Result<Vec<T>> {
     let mut resolved: Vec<SocketAddr> = (address.host.as_str(), address.port)
         .to_socket_addrs()
@@ -104,6 +112,18 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let are_alike = one.is_ipv4() == other.is_ipv4() && one.port() == other.port();
     let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
     are_alike && (is_any || one.ip() == other.ip())
+}
+
+/// Prepares a socket of the service manager as [`open`] does.
+fn adopt(listener: TcpListener, address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = SockRef::from(&listener);
+    if address.is_ipv6() && !socket.only_v6()? {
+        let advice = "the socket unit needs BindIPv6Only=ipv6-only";
+        return Err(io::Error::other(advice));
+    }
+    prepare_for_clients(&socket)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
@@ -176,10 +196,17 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
 
+    fn open_all(
+        addresses: &[ListenAddress],
+        own: &[TcpListener],
+    ) -> anyhow::Result<Vec<TcpListener>> {
+        listen_on_all(addresses, "--listen", own, &mut ActivatedSockets::default())
+    }
+
     #[test]
     fn names_and_free_ports_work() {
         let address = "localhost:0".parse().unwrap();
-        let listeners = listen_on_all(&[address], "--listen", &[]).unwrap();
+        let listeners = open_all(&[address], &[]).unwrap();
         assert!(!listeners.is_empty());
         assert_ne!(listeners[0].local_addr().unwrap().port(), 0);
     }
@@ -210,7 +237,7 @@ mod tests {
     fn port_in_use_is_explained() {
         let first = open("127.0.0.1:0".parse().unwrap()).unwrap();
         let taken = first.local_addr().unwrap().to_string();
-        let error = listen_on_all(&[taken.parse().unwrap()], "--listen", &[]).unwrap_err();
+        let error = open_all(&[taken.parse().unwrap()], &[]).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with(&format!("cannot listen on {taken}: address in use")),
@@ -225,7 +252,7 @@ mod tests {
         let own = [first];
         for host in ["127.0.0.1", "0.0.0.0"] {
             let address = format!("{host}:{port}").parse().unwrap();
-            let error = listen_on_all(&[address], "--listen", &own).unwrap_err();
+            let error = open_all(&[address], &own).unwrap_err();
             let text = error.to_string();
             let expected = format!("this chat-frontd listens on 127.0.0.1:{port} already");
             assert!(text.contains(&expected), "{text}");
@@ -248,7 +275,7 @@ mod tests {
     #[test]
     fn address_of_another_host_is_explained() {
         // Reserved for documentation, so no host has it.
-        let error = listen_on_all(&["192.0.2.1:0".parse().unwrap()], "--listen", &[]).unwrap_err();
+        let error = open_all(&["192.0.2.1:0".parse().unwrap()], &[]).unwrap_err();
         assert!(error.to_string().ends_with("this host has no such address"));
     }
 

@@ -1,6 +1,7 @@
 //! The files of `packaging/` and the scripts that install them, tried with the tools that will read them.
 #![allow(clippy::unwrap_used)]
 
+mod activation;
 mod certbot;
 #[allow(dead_code)]
 #[path = "../support/certificate.rs"]

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::installation::bin_dir;
 use crate::{has_tool, names, packaged, run};
 
-const UNIT_KINDS: [&str; 3] = [".service", ".target", ".timer"];
+const UNIT_KINDS: [&str; 4] = [".service", ".socket", ".target", ".timer"];
 
 fn unit_names() -> Vec<String> {
     let is_unit = |name: &String| UNIT_KINDS.iter().any(|kind| name.ends_with(kind));
@@ -37,7 +37,7 @@ fn systemd_accepts_units() {
         return;
     }
     let (_dir, paths) = units();
-    assert_eq!(paths.len(), 6, "{paths:?}");
+    assert_eq!(paths.len(), 7, "{paths:?}");
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=no"]);
     let (status, said) = run(command.args(&paths));
