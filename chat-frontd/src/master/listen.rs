@@ -122,6 +122,8 @@ fn adopt(listener: TcpListener, address: SocketAddr) -> io::Result<TcpListener> 
         return Err(io::Error::other(advice));
     }
     prepare_for_clients(&socket)?;
+    // A drain before the restart has shut it down for the service manager, too.
+    socket.listen(BACKLOG)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -209,6 +211,19 @@ mod tests {
         let listeners = open_all(&[address], &[]).unwrap();
         assert!(!listeners.is_empty());
         assert_ne!(listeners[0].local_addr().unwrap().port(), 0);
+    }
+
+    #[test]
+    fn drained_socket_listens_again() {
+        // Of an address that no other test uses. A port that the kernel chose would not survive the shutdown.
+        let chosen = open("127.77.4.1:0".parse().unwrap()).unwrap().local_addr();
+        let listener = open(chosen.unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = SockRef::from(&listener).shutdown(std::net::Shutdown::Both);
+        shutdown.unwrap();
+        assert!(std::net::TcpStream::connect(address).is_err());
+        let _adopted = adopt(listener, address).unwrap();
+        std::net::TcpStream::connect(address).unwrap();
     }
 
     #[test]
