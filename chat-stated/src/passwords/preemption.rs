@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::libc::c_int;
+use nix::libc::{SIGEV_THREAD_ID, c_int};
 use nix::sys::prctl::set_timerslack;
 use nix::sys::signal::{
     SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, sigaction,
@@ -79,13 +79,12 @@ fn timer_of_this_thread() -> nix::Result<Timer> {
     unsafe { sigaction(SIGNAL, &action) }?;
     SigSet::from(SIGNAL).thread_unblock()?;
     set_timerslack(TIMER_SLACK_NS)?;
-    // The signal goes to this thread only.
-    let notify = SigevNotify::SigevThreadId {
-        signal: SIGNAL,
-        thread_id: gettid().as_raw(),
-        si_value: 0,
-    };
-    Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(notify))
+    // The signal goes to this thread only. nix has this kind of notification for glibc, but not for musl.
+    let mut event = SigEvent::new(SigevNotify::SigevNone).sigevent();
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = SIGNAL as c_int;
+    event.sigev_notify_thread_id = gettid().as_raw();
+    Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::from(&event))
 }
 
 /// A timer that runs until this is dropped.
