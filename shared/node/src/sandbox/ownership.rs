@@ -7,8 +7,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::AtFlags;
-use nix::libc::{O_DIRECTORY, O_NOFOLLOW, O_PATH};
+use nix::fcntl::{AtFlags, OFlag, open};
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
+use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, fchownat, geteuid};
 use thiserror::Error;
 
@@ -120,10 +121,9 @@ pub fn share_socket(path: &Path, group: Option<u32>) -> io::Result<()> {
 
 /// Opens any kind of file to inspect it and to change its owner or mode. A link is not followed.
 fn open_to_give(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(O_PATH | O_NOFOLLOW)
-        .open(path)
+    // With musl, std takes O_PATH for a part of the access mode, and removes it.
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    Ok(File::from(open(path, flags, Mode::empty())?))
 }
 
 fn set_mode(opened: &File, mode: u32) -> io::Result<()> {
