@@ -17,6 +17,8 @@ pub(crate) enum ExitStatus {
     NothingRuns = 3,
     /// A daemon runs, or may run, and cannot be asked.
     Unknown = 4,
+    /// Nothing was done, because it was not confirmed.
+    NotConfirmed = 5,
     /// As sysexits.h has it.
     WrongUsage = 64,
 }

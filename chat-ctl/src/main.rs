@@ -8,6 +8,7 @@ mod daemons;
 mod exit_status;
 mod lists;
 mod metrics;
+mod new_password;
 mod pages;
 mod settings;
 mod status;
@@ -31,8 +32,8 @@ use exit_status::ExitStatus;
 
 /// Looks into a running chat server, and acts on it
 ///
-/// Exit status: 0 done, or healthy; 1 not done, or degraded; 2 down; 3 nothing runs; 4 the server cannot be asked; 64
-/// wrong usage.
+/// Exit status: 0 done, or healthy; 1 not done, or degraded; 2 down; 3 nothing runs; 4 the server cannot be asked; 5
+/// nothing done without --yes; 64 wrong usage.
 #[derive(Debug, Parser)]
 #[command(name = "chatctl", version = chat_node::VERSION)]
 struct Arguments {
@@ -74,12 +75,20 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
-    /// Look at the accounts
+    /// Look at the accounts, and change them
     #[command(subcommand)]
     Accounts(AccountsCommand),
     /// Look at the blocks that wrong passwords began, and end them
     #[command(subcommand)]
     Blocks(BlocksCommand),
+    /// Send a broadcast in the name of a user
+    Announce {
+        /// The text
+        text: String,
+        /// The user
+        #[arg(long, value_name = "NAME")]
+        from: String,
+    },
     /// Close the connection of a user; what the user has not confirmed waits
     Kick {
         /// The user
@@ -139,6 +148,35 @@ enum Command {
 enum AccountsCommand {
     /// Print each account: whether the account file has it, whether it is disabled or online, and how much waits
     List,
+    /// Make an account; its password is read from the standard input
+    Add {
+        /// The user
+        name: String,
+    },
+    /// Give an account another password, read from the standard input; enables it, and ends its session
+    Passwd {
+        /// The user
+        name: String,
+    },
+    /// Let nobody log in, and end the session; no broadcast waits for the user meanwhile
+    Disable {
+        /// The user
+        name: String,
+    },
+    /// Let the user log in again, with the password of before
+    Enable {
+        /// The user
+        name: String,
+    },
+    /// Give up what waits for a user, disable the account, and remove its password; the name stays taken until it is
+    /// added again
+    Forget {
+        /// The user
+        name: String,
+        /// Do it; without this, only print what waits, and exit with status 5
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -202,6 +240,22 @@ fn run(
         Command::Who => who::run(daemons, json),
         Command::Queues { full } => lists::queues(daemons, json, *full).map(done),
         Command::Accounts(AccountsCommand::List) => lists::accounts(daemons, json).map(done),
+        Command::Accounts(AccountsCommand::Add { name }) => {
+            changes::add_account(daemons, json, name).map(done)
+        }
+        Command::Accounts(AccountsCommand::Passwd { name }) => {
+            changes::set_password(daemons, json, name).map(done)
+        }
+        Command::Accounts(AccountsCommand::Disable { name }) => {
+            changes::disable_account(daemons, json, name).map(done)
+        }
+        Command::Accounts(AccountsCommand::Enable { name }) => {
+            changes::enable_account(daemons, json, name).map(done)
+        }
+        Command::Accounts(AccountsCommand::Forget { name, yes }) => {
+            changes::forget_account(daemons, json, name, *yes)
+        }
+        Command::Announce { text, from } => changes::announce(daemons, json, from, text).map(done),
         Command::Kick { name } => acts::kick(daemons, name).map(done),
         Command::Checkpoint => acts::checkpoint(daemons).map(done),
         Command::Reload { force } => Ok(acts::reload(daemons, *force)),

@@ -34,6 +34,7 @@ impl Batch {
         self.entries.iter().any(|entry| match entry {
             Entry::SendBatch(_) => true,
             Entry::Request { action, .. } => action.adds(),
+            Entry::Operate { act, .. } => act.adds(),
             _ => false,
         })
     }
@@ -67,7 +68,7 @@ pub enum Entry {
         /// Which.
         worker_session: WorkerSessionId,
     },
-    /// What the account file says that the state does not.
+    /// What the account file says that the state does not. Until format 4: see [`OperatorAct::TakeAccountFile`].
     ChangeAccounts(Vec<AccountChange>),
     /// The account file now holds these accounts' secrets.
     FileStatus(Vec<SecretInFile>),
@@ -119,6 +120,52 @@ pub enum OperatorAct {
         /// Only those of this address.
         address: Option<IpAddr>,
     },
+    /// Take over what the account file says. As [`Entry::ChangeAccounts`], which earlier programs wrote, but that a
+    /// changed password ends the session, and a disabled account misses broadcasts.
+    TakeAccountFile(Vec<AccountChange>),
+    /// Make an account. The name is well-formed.
+    AddAccount {
+        /// Its name.
+        name: String,
+        /// Its secret, ready-made.
+        secret: String,
+    },
+    /// Give an account another password, and enable it.
+    SetPassword {
+        /// Whose.
+        account: AccountId,
+        /// The secret, ready-made.
+        secret: String,
+    },
+    /// Let nobody log in.
+    DisableAccount {
+        /// Whose.
+        account: AccountId,
+    },
+    /// The opposite, with the password of before.
+    EnableAccount {
+        /// Whose.
+        account: AccountId,
+    },
+    /// Disable an account, give up what waits for it, and remove its secret. The name stays taken.
+    ForgetAccount {
+        /// Whose.
+        account: AccountId,
+    },
+    /// Send a broadcast in the name of an account.
+    Announce {
+        /// Whose.
+        sender: AccountId,
+        /// 1 byte to 1 MiB, without control characters but TAB.
+        text: String,
+    },
+}
+
+impl OperatorAct {
+    /// Whether something of it stays on the disk for as long as it likes.
+    pub fn adds(&self) -> bool {
+        matches!(self, Self::AddAccount { .. } | Self::Announce { .. })
+    }
 }
 
 /// Lines of one client, one behind the other, with a message to some accounts each.
@@ -163,6 +210,18 @@ impl SendBatch {
 }
 
 impl Entry {
+    /// What the account file says, if that is what it is about.
+    pub fn of_account_file(&self) -> Option<&[AccountChange]> {
+        match self {
+            Self::ChangeAccounts(changes) => Some(changes),
+            Self::Operate {
+                act: OperatorAct::TakeAccountFile(changes),
+                ..
+            } => Some(changes),
+            _ => None,
+        }
+    }
+
     /// How many things it tries, each about as dear to do again as any other.
     pub fn attempts(&self) -> usize {
         match self {

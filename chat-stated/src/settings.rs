@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use chat_node::limits::token_bucket::Rate;
+use chat_settings::state::Registration;
 pub use chat_settings::state::StateSettings as Settings;
 
 use crate::core::SourceLimits;
@@ -38,6 +39,7 @@ pub fn hashing_cost(settings: &Settings) -> anyhow::Result<HashingCost> {
 pub fn source_limits(settings: &Settings) -> SourceLimits {
     SourceLimits {
         trusted: settings.trusted.clone(),
+        is_registration_open: settings.registration == Registration::Open,
         connections: settings.max_connections,
         address_connections: settings.max_address_connections,
         network_connections: settings.max_network_connections,

@@ -20,16 +20,16 @@ pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How often the lock is tried while another process holds it.
 const LOCK_RETRY: Duration = Duration::from_millis(5);
 /// An editor that saves puts a new file in the place of the old one. Nobody does it so often in a row.
-const MAX_REPLACEMENTS: usize = 100;
+pub(super) const MAX_REPLACEMENTS: usize = 100;
 
 /// Why nothing was appended.
 #[derive(Debug, Error)]
 pub enum AppendError {
     /// There is no file: a new one with all accounts is to be made.
-    #[error("cannot append to the account file {}: it is missing", .0.display())]
+    #[error("cannot change the account file {}: it is missing", .0.display())]
     Missing(PathBuf),
     /// Another process does not give it free.
-    #[error("cannot append to the account file {}: another process has held its lock for {waited_ms} ms (see \
+    #[error("cannot change the account file {}: another process has held its lock for {waited_ms} ms (see \
         lslocks)", path.display())]
     Locked {
         /// The file.
@@ -38,10 +38,10 @@ pub enum AppendError {
         waited_ms: u128,
     },
     /// It is replaced faster than it can be written.
-    #[error("cannot append to the account file {}: it was replaced {MAX_REPLACEMENTS} times meanwhile", .0.display())]
+    #[error("cannot change the account file {}: it was replaced {MAX_REPLACEMENTS} times meanwhile", .0.display())]
     Unsteady(PathBuf),
     /// Text of another encoding, behind which our lines could not be read.
-    #[error("cannot append to the account file {}: {error}", path.display())]
+    #[error("cannot change the account file {}: {error}", path.display())]
     NotUtf8 {
         /// The file.
         path: PathBuf,
@@ -49,10 +49,10 @@ pub enum AppendError {
         error: TextFileError,
     },
     /// A directory, device or pipe.
-    #[error("cannot append to the account file {}: it is not a regular file", .0.display())]
+    #[error("cannot change the account file {}: it is not a regular file", .0.display())]
     NotAFile(PathBuf),
     /// The system refused. The file is as it was, or has at its end a part of a line, which the next append ends.
-    #[error("cannot append to the account file {}: {action}: {error}", path.display())]
+    #[error("cannot change the account file {}: {action}: {error}", path.display())]
     System {
         /// The file.
         path: PathBuf,
@@ -146,7 +146,7 @@ pub(super) fn open(path: &Path) -> Result<File, AppendError> {
     Ok(file)
 }
 
-fn refuse_other_text(file: &File, path: &Path) -> Result<(), AppendError> {
+pub(super) fn refuse_other_text(file: &File, path: &Path) -> Result<(), AppendError> {
     let mut beginning = [0; 4];
     let len = file
         .read_at(&mut beginning, 0)
@@ -182,14 +182,14 @@ pub(super) fn lock(
     }
 }
 
-fn version(file: &File, path: &Path) -> Result<FileVersion, AppendError> {
+pub(super) fn version(file: &File, path: &Path) -> Result<FileVersion, AppendError> {
     let metadata = file.metadata();
     let metadata = metadata.map_err(|error| system(path, "look at", error))?;
     Ok(FileVersion::from(&metadata))
 }
 
 /// Whether the path still names the open file.
-fn is_at(file: &File, path: &Path) -> Result<bool, AppendError> {
+pub(super) fn is_at(file: &File, path: &Path) -> Result<bool, AppendError> {
     let open = file
         .metadata()
         .map_err(|error| system(path, "look at", error))?;

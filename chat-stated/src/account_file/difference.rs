@@ -22,8 +22,12 @@ pub struct KnownAccount<'a> {
     pub secret_version: u32,
     /// Whether that stands in the file.
     pub filed: FileStatus<'a>,
-    /// The file had no line for it.
+    /// The file had no line for it, or is to lose it.
     pub disabled: bool,
+    /// The secret may still stand in the file, and is to go from there.
+    pub is_to_leave_file: bool,
+    /// Broadcasts wait for it, or will.
+    pub gets_broadcasts: bool,
 }
 
 /// Whether the newest secret of an account stands in the file.
@@ -43,10 +47,14 @@ pub enum FileStatus<'a> {
 pub struct Difference {
     /// What the operator changed: for the journal.
     pub changes: Vec<AccountChange>,
+    /// Accounts that earlier programs disabled, so that broadcasts still wait for them: to be disabled again.
+    pub repeated: Vec<AccountChange>,
     /// What the file lacks: to be appended to it.
     pub appends: Vec<MissingLine>,
-    /// What was found to stand in the file: for the journal.
+    /// What was found to stand in the file, or to be gone from it as it should: for the journal.
     pub filed: Vec<SecretInFile>,
+    /// What an operator has disabled, and the file still has: to be taken out of it.
+    pub removals: Vec<LineToRemove>,
 }
 
 /// A secret that the file lacks.
@@ -57,6 +65,17 @@ pub struct MissingLine {
     /// The secret.
     pub secret: String,
     /// What is to be journalled once the line is in the file.
+    pub filed: SecretInFile,
+}
+
+/// An account that the file is to lose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineToRemove {
+    /// Its name.
+    pub name: String,
+    /// Its secret stays in a comment.
+    pub keeps_secret: bool,
+    /// What is to be journalled once no line of it is in the file.
     pub filed: SecretInFile,
 }
 
@@ -90,12 +109,27 @@ pub fn difference<'a>(
 impl Difference {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.appends.is_empty() && self.filed.is_empty()
+        self.changes.is_empty()
+            && self.repeated.is_empty()
+            && self.appends.is_empty()
+            && self.filed.is_empty()
+            && self.removals.is_empty()
     }
 
     fn add(&mut self, account: KnownAccount<'_>, in_file: Option<&str>) {
         match in_file {
+            None if account.is_to_leave_file => self.filed.push(account.secret_in_file()),
+            None if account.disabled && account.gets_broadcasts => {
+                self.repeated.push(disable(account.name));
+            }
             None if account.disabled => {}
+            Some(_) if account.is_to_leave_file && account.had(in_file) => {
+                self.removals.push(LineToRemove {
+                    name: account.name.to_owned(),
+                    keeps_secret: !account.secret.is_empty(),
+                    filed: account.secret_in_file(),
+                });
+            }
             Some(secret) if account.disabled => self.changes.push(set(account.name, secret)),
             Some(secret) if secret == account.secret => {
                 if account.filed != FileStatus::Yes {
@@ -108,9 +142,7 @@ impl Difference {
                 filed: account.secret_in_file(),
             }),
             Some(secret) => self.changes.push(set(account.name, secret)),
-            None => self.changes.push(AccountChange::Disable {
-                name: account.name.to_owned(),
-            }),
+            None => self.changes.push(disable(account.name)),
         }
     }
 }
@@ -123,6 +155,11 @@ impl KnownAccount<'_> {
         }
     }
 
+    /// The file is known to have had this before.
+    fn had(&self, in_file: Option<&str>) -> bool {
+        self.filed == FileStatus::No { previous: in_file }
+    }
+
     /// The file is as it was before the newest secret, or has but the beginning of it: an append that a
     /// power cut tore may leave a shorter hash that looks whole.
     fn awaits_its_line(&self, in_file: Option<&str>) -> bool {
@@ -130,6 +167,12 @@ impl KnownAccount<'_> {
             return false;
         };
         in_file == previous || in_file.is_some_and(|secret| self.secret.starts_with(secret))
+    }
+}
+
+fn disable(name: &str) -> AccountChange {
+    AccountChange::Disable {
+        name: name.to_owned(),
     }
 }
 
@@ -155,6 +198,8 @@ mod tests {
         secret_version: 2,
         filed: FileStatus::Yes,
         disabled: false,
+        is_to_leave_file: false,
+        gets_broadcasts: true,
     };
     const BOBS_SECRET: SecretInFile = SecretInFile {
         account: AccountId(4),
@@ -186,9 +231,43 @@ mod tests {
     }
 
     fn disable() -> AccountChange {
-        AccountChange::Disable {
+        super::disable("bob")
+    }
+
+    #[test]
+    fn disabled_account_leaves_file() {
+        let disabled = KnownAccount {
+            filed: FileStatus::No {
+                previous: Some("s2"),
+            },
+            disabled: true,
+            is_to_leave_file: true,
+            gets_broadcasts: false,
+            ..BOB
+        };
+        let removal = LineToRemove {
             name: "bob".to_owned(),
-        }
+            keeps_secret: true,
+            filed: BOBS_SECRET,
+        };
+        assert_eq!(with(Some("s2"), disabled).removals, [removal]);
+        assert_eq!(with(None, disabled).filed, [BOBS_SECRET]);
+        // An operator has given it another secret since.
+        assert_eq!(with(Some("s3"), disabled).changes, [set("bob", "s3")]);
+    }
+
+    #[test]
+    fn disabled_account_with_broadcasts_is_disabled_again() {
+        let disabled = KnownAccount {
+            disabled: true,
+            ..BOB
+        };
+        assert_eq!(with(None, disabled).repeated, [disable()]);
+        let without = KnownAccount {
+            gets_broadcasts: false,
+            ..disabled
+        };
+        assert!(with(None, without).is_empty());
     }
 
     fn not_in_file(previous: Option<&'static str>) -> KnownAccount<'static> {
@@ -267,6 +346,7 @@ mod tests {
         ] {
             let disabled = KnownAccount {
                 disabled: true,
+                gets_broadcasts: false,
                 filed,
                 ..BOB
             };
@@ -284,6 +364,12 @@ mod tests {
         secret_version: u32,
         not_in_file: Option<Option<String>>,
         disabled: bool,
+    }
+
+    impl ModelAccount {
+        fn is_to_leave_file(&self) -> bool {
+            self.disabled && self.not_in_file == Some(Some(self.secret.clone()))
+        }
     }
 
     type Model = BTreeMap<String, ModelAccount>;
@@ -305,6 +391,8 @@ mod tests {
                         previous: previous.as_deref(),
                     }),
                 disabled: account.disabled,
+                is_to_leave_file: account.is_to_leave_file(),
+                gets_broadcasts: !account.disabled,
             });
         difference(&file, known)
     }
@@ -322,6 +410,10 @@ mod tests {
             file.insert(missing.name, missing.secret);
             note_in_file(model, &names, missing.filed);
         }
+        for removal in difference.removals {
+            file.remove(&removal.name);
+            note_in_file(model, &names, removal.filed);
+        }
         for filed in difference.filed {
             note_in_file(model, &names, filed);
         }
@@ -337,7 +429,10 @@ mod tests {
                     };
                     model.insert(name, account);
                 }
-                AccountChange::Disable { name } => model.get_mut(&name).unwrap().disabled = true,
+                AccountChange::Disable { name } => {
+                    let account = model.get_mut(&name).unwrap();
+                    (account.disabled, account.not_in_file) = (true, None);
+                }
             }
         }
     }
@@ -387,7 +482,9 @@ mod tests {
             });
             let appended = difference.appends.iter().map(|missing| &missing.name);
             let filed = difference.filed.iter().map(|filed| ids[filed.account.0 as usize]);
-            let touched: Vec<&String> = changed.chain(appended).chain(filed).collect();
+            let removed = difference.removals.iter().map(|removal| &removal.name);
+            let touched = changed.chain(appended).chain(filed).chain(removed);
+            let touched: Vec<&String> = touched.collect();
             let distinct: BTreeSet<_> = touched.iter().collect();
             prop_assert_eq!(distinct.len(), touched.len());
             for name in touched {

@@ -98,7 +98,7 @@ pub fn line(name: &str, secret: &str) -> String {
 }
 
 /// Name and secret; nothing for a comment or a blank line.
-fn parse_line(bytes: &[u8]) -> Result<Option<(&str, &str)>, LineError> {
+pub(super) fn parse_line(bytes: &[u8]) -> Result<Option<(&str, &str)>, LineError> {
     let mut bytes = bytes.trim_ascii();
     // Some editors put one before the first line; files that were joined have them in the middle.
     while let Some(rest) = bytes.strip_prefix(BYTE_ORDER_MARK) {

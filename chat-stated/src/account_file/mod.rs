@@ -6,6 +6,7 @@ pub mod accepted;
 pub mod append;
 pub mod create;
 pub mod difference;
+pub mod disable;
 pub mod format;
 mod names_in_file;
 pub mod read;

@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::accepted;
 use super::append::{AppendError, append};
 use super::create::{CreateError, create_with};
+use super::disable::{DisabledAccount, disable};
 use super::format::{ParsedAccounts, parse};
 use super::names_in_file::{FileVersion, NamesInFile};
 use super::read::{MAX_FILE_BYTES, ReadError, read};
@@ -36,6 +37,13 @@ pub enum FileRequest {
         ticket: u64,
         /// Each ends with a line feed.
         lines: String,
+    },
+    /// Make comments of the lines of some accounts. Answered by `Disabled`.
+    Disable {
+        /// Names the request.
+        ticket: u64,
+        /// The accounts.
+        accounts: Vec<DisabledAccount>,
     },
     /// Look whether a name stands in the file that is not in the state. Answered by `Looked`.
     Look {
@@ -72,6 +80,13 @@ pub enum FileOutcome {
         tickets: Vec<u64>,
         /// Why.
         error: AppendError,
+    },
+    /// The end of disabling accounts.
+    Disabled {
+        /// As submitted.
+        ticket: u64,
+        /// The file has no line of them, on disk, or why that is not sure.
+        result: Result<(), AppendError>,
     },
     /// The end of looking for a name.
     Looked {
@@ -197,6 +212,10 @@ impl Thread {
                     }
                     FileOutcome::Created { ticket, result }
                 }
+                FileRequest::Disable { ticket, accounts } => FileOutcome::Disabled {
+                    ticket,
+                    result: self.disable(&accounts),
+                },
                 FileRequest::Look {
                     ticket,
                     name,
@@ -244,6 +263,12 @@ impl Thread {
             Err(AppendError::Missing(_)) => FileOutcome::Missing { tickets },
             Err(error) => FileOutcome::Failed { tickets, error },
         }
+    }
+
+    fn disable(&mut self, accounts: &[DisabledAccount]) -> Result<(), AppendError> {
+        let changed = disable(&self.path, accounts)?;
+        self.names.appended(&changed);
+        Ok(())
     }
 
     fn read_content(&mut self) -> Result<AccountFileContent, ReadError> {

@@ -9,7 +9,7 @@ use crate::account_file::acceptance::{self, Known, accept};
 use crate::account_file::difference::{self, KnownAccount, difference};
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::AccountFileContent;
-use crate::entry::Entry;
+use crate::entry::{Entry, OperatorAct};
 use crate::state::{AccountRecord, FileStatus};
 use chat_model::AccountId;
 
@@ -75,6 +75,9 @@ impl Core {
         difference.appends.retain(|line| {
             !on_their_way.contains(&(line.filed.account, line.filed.secret_version))
         });
+        difference.removals.retain(|line| {
+            !on_their_way.contains(&(line.filed.account, line.filed.secret_version))
+        });
         let mut words = format!(
             "account file: {} accounts, {} changes, {} lines to be added",
             parsed.accounts.len(),
@@ -90,14 +93,20 @@ impl Core {
             let lines = acceptance::unreadable(&parsed);
             let _ = write!(words, ", {} lines skipped: {lines}", lines.count);
         }
-        for changes in accepted.changes.chunks(CHANGES_PER_ENTRY) {
-            self.batches.push(Entry::ChangeAccounts(changes.to_vec()));
+        // No accident: they are disabled already.
+        let changes = [accepted.changes, difference.repeated].concat();
+        for changes in changes.chunks(CHANGES_PER_ENTRY) {
+            let act = OperatorAct::TakeAccountFile(changes.to_vec());
+            self.batches.push(Entry::Operate { ticket: 0, act });
         }
         if !difference.filed.is_empty() {
             self.batches.push(Entry::FileStatus(difference.filed));
         }
         if !difference.appends.is_empty() {
             self.append_missing(&difference.appends);
+        }
+        if !difference.removals.is_empty() {
+            self.remove_lines(difference.removals, None);
         }
         Ok(Taken {
             words,
@@ -119,5 +128,7 @@ fn known(id: AccountId, record: &AccountRecord) -> KnownAccount<'_> {
             },
         },
         disabled: record.disabled,
+        is_to_leave_file: record.is_to_leave_file(),
+        gets_broadcasts: record.broadcasts_after.is_some(),
     }
 }

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use chat_model::Outcome;
+use chat_node::control::protocol::Answer;
 use chat_node::control::reload_result::{ReloadReport, ReloadResult};
 
 use super::{Action, Core};
 use crate::account_file::append::AppendError;
 use crate::account_file::create::CreateError;
-use crate::account_file::difference::MissingLine;
+use crate::account_file::difference::{LineToRemove, MissingLine};
+use crate::account_file::disable::DisabledAccount;
 use crate::account_file::format;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::{AccountFileContent, FileRequest};
@@ -24,11 +26,16 @@ const RETRY_MS: u64 = 1_000;
 const NO_ROOM: &str =
     "the disk has no room for what the account file changes, which is taken in when there is some";
 
+const NO_LINE: &str = "the account is changed, but its line could not be added to the account file (see the log): \
+    the next scripts/reload or start adds it";
+
 /// Lines on their way to the account file.
 #[derive(Debug, Default)]
 pub(super) struct AccountAppends {
     last_ticket: u64,
     waiting: BTreeMap<u64, Waiting>,
+    /// Accounts whose lines the file is to lose.
+    removals: BTreeMap<u64, Removal>,
     /// The file is being made anew; these wait for that.
     creating: Option<(u64, Vec<u64>)>,
     /// The file was read once, and what followed from it is decided.
@@ -43,18 +50,33 @@ pub(super) struct AccountAppends {
 
 #[derive(Debug)]
 struct Waiting {
-    lines: String,
     filed: Vec<SecretInFile>,
     /// To be told once the lines are on disk.
-    then: Option<(RequestName, Outcome<'static>)>,
+    then: Option<Then>,
     tries: u32,
     retry_at_ms: Option<u64>,
+}
+
+/// What lines that are on disk lead to.
+#[derive(Debug)]
+enum Then {
+    /// A client's request has this outcome.
+    Answer(RequestName, Outcome<'static>),
+    /// The act that this question asked for is done.
+    EndAct(u64),
+}
+
+#[derive(Debug)]
+struct Removal {
+    filed: Vec<SecretInFile>,
+    /// The question that waits for it, and its answer.
+    question: Option<(u64, Answer)>,
 }
 
 impl AccountAppends {
     /// Whether the file was taken in and lacks nothing.
     pub(super) fn is_settled(&self) -> bool {
-        self.was_read && self.waiting.is_empty()
+        self.was_read && self.waiting.is_empty() && self.removals.is_empty()
     }
 
     /// Whether all that the file said last is in the state, or on its way there.
@@ -70,9 +92,10 @@ impl AccountAppends {
     }
 
     pub(super) fn on_their_way(&self) -> BTreeSet<(AccountId, u32)> {
-        self.waiting
-            .values()
-            .flat_map(|waiting| &waiting.filed)
+        let removed = self.removals.values().flat_map(|removal| &removal.filed);
+        let added = self.waiting.values().flat_map(|waiting| &waiting.filed);
+        added
+            .chain(removed)
             .map(|filed| (filed.account, filed.secret_version))
             .collect()
     }
@@ -158,13 +181,7 @@ impl Core {
             .map(|line| format::line(&line.name, &line.secret))
             .collect();
         let filed = missing.iter().map(|line| line.filed.clone()).collect();
-        self.append(Waiting {
-            lines,
-            filed,
-            then: None,
-            tries: 0,
-            retry_at_ms: None,
-        });
+        self.append(lines, filed, None);
     }
 
     /// Writes a line, and then tells a outcome.
@@ -174,21 +191,79 @@ impl Core {
         request: RequestName,
         outcome: Outcome<'static>,
     ) {
-        self.append(Waiting {
-            lines: format::line(&line.name, &line.secret),
-            filed: vec![line.filed],
-            then: Some((request, outcome)),
-            tries: 0,
-            retry_at_ms: None,
-        });
+        self.append_line(line, Then::Answer(request, outcome));
     }
 
-    fn append(&mut self, waiting: Waiting) {
+    /// Writes a line, and then ends the act of an operator.
+    pub(super) fn file_line_of_act(&mut self, line: FileLine, question: u64) {
+        self.append_line(line, Then::EndAct(question));
+    }
+
+    fn append_line(&mut self, line: FileLine, then: Then) {
+        let lines = format::line(&line.name, &line.secret);
+        self.append(lines, vec![line.filed], Some(then));
+    }
+
+    fn append(&mut self, lines: String, filed: Vec<SecretInFile>, then: Option<Then>) {
         let ticket = self.appends.ticket();
-        let lines = waiting.lines.clone();
+        let waiting = Waiting {
+            filed,
+            then,
+            tries: 0,
+            retry_at_ms: None,
+        };
         self.appends.waiting.insert(ticket, waiting);
         self.actions
             .push(Action::File(FileRequest::Append { ticket, lines }));
+    }
+
+    /// Takes accounts that are disabled out of the file.
+    pub(super) fn remove_lines(
+        &mut self,
+        removals: Vec<LineToRemove>,
+        question: Option<(u64, Answer)>,
+    ) {
+        let ticket = self.appends.ticket();
+        let of_each = |it: LineToRemove| {
+            let account = DisabledAccount {
+                name: it.name,
+                keeps_secret: it.keeps_secret,
+            };
+            (account, it.filed)
+        };
+        let (accounts, filed) = removals.into_iter().map(of_each).unzip();
+        self.appends
+            .removals
+            .insert(ticket, Removal { filed, question });
+        self.actions
+            .push(Action::File(FileRequest::Disable { ticket, accounts }));
+    }
+
+    /// The lines of accounts are out of the file, or not.
+    pub fn lines_removed(&mut self, ticket: u64, result: Result<(), AppendError>) {
+        let Some(removal) = self.appends.removals.remove(&ticket) else {
+            return;
+        };
+        let answer = match result {
+            // A file that is not there has no line of them.
+            Ok(()) | Err(AppendError::Missing(_)) => {
+                self.batches.push(Entry::FileStatus(removal.filed));
+                Ok(())
+            }
+            Err(error) => {
+                log::error!("{error}");
+                if let Some(cause) = error.no_room() {
+                    self.disk_is_full(cause);
+                }
+                Err(format!(
+                    "the account is disabled, but its line still stands in the account file: {error}; \
+                     the next scripts/reload or start takes it out"
+                ))
+            }
+        };
+        if let Some((question, done)) = removal.question {
+            self.end_act(question, answer.map(|()| done));
+        }
     }
 
     /// These lines stand in the file.
@@ -199,8 +274,10 @@ impl Core {
                 continue;
             };
             filed.extend(waiting.filed);
-            if let Some((request, outcome)) = waiting.then {
-                self.answer_request(request, outcome);
+            match waiting.then {
+                Some(Then::Answer(request, outcome)) => self.answer_request(request, outcome),
+                Some(Then::EndAct(question)) => self.end_act(question, Ok(Answer::Done)),
+                None => {}
             }
         }
         if !filed.is_empty() {
@@ -235,7 +312,7 @@ impl Core {
         }
         // A login does not hang on the file; who registers is told that there was no room.
         let told = match &waiting.then {
-            Some((_, Outcome::Registered)) if !is_last_try => None,
+            Some(Then::Answer(_, Outcome::Registered) | Then::EndAct(_)) if !is_last_try => None,
             _ => waiting.then.take(),
         };
         if is_last_try {
@@ -245,23 +322,28 @@ impl Core {
             self.appends.waiting.remove(&ticket);
         }
         match told {
-            Some((request, Outcome::Registered)) => self.answer_request(request, Outcome::DiskFull),
-            Some((request, outcome)) => self.answer_request(request, outcome),
+            Some(Then::Answer(request, Outcome::Registered)) => {
+                self.answer_request(request, Outcome::DiskFull);
+            }
+            Some(Then::Answer(request, outcome)) => self.answer_request(request, outcome),
+            Some(Then::EndAct(question)) => self.end_act(question, Err(NO_LINE.to_owned())),
             None => {}
         }
     }
 
     pub(super) fn retry_lines(&mut self) {
         let now_ms = self.timestamp.boot_ms;
+        let is_due = |waiting: &Waiting| waiting.retry_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         for (ticket, waiting) in &mut self.appends.waiting {
-            if waiting
-                .retry_at_ms
-                .is_some_and(|retry_at_ms| retry_at_ms <= now_ms)
-            {
+            if is_due(waiting) {
                 waiting.retry_at_ms = None;
+                // An older line must not come behind a newer one, or behind an end.
+                let newest = waiting.filed.iter().filter_map(|it| self.state.line_of(it));
                 self.actions.push(Action::File(FileRequest::Append {
                     ticket: *ticket,
-                    lines: waiting.lines.clone(),
+                    lines: newest
+                        .map(|(name, secret)| format::line(name, secret))
+                        .collect(),
                 }));
             }
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chat_model::{ConnectionSerial, Request, StreamOffset, WorkerSessionId};
 
 use super::{Action, Core, LinkId};
-use crate::entry::{Action as Attempt, Batch, Entry};
+use crate::entry::{Action as Attempt, Batch, Entry, OperatorAct};
 use crate::journal::LogIndex;
 
 /// A batch is closed once it has so many entries.
@@ -140,7 +140,7 @@ impl Batches {
 
     /// Whether what waits has to wait for room on the disk, and tells nothing of accounts.
     pub(super) fn holds_but_small_things(&self) -> bool {
-        let tells_of_accounts = |entry: &Entry| matches!(entry, Entry::ChangeAccounts(_));
+        let tells_of_accounts = |entry: &Entry| entry.of_account_file().is_some();
         let mut entries = self.waiting.iter().flat_map(|batch| &batch.entries);
         self.held_until_ms.is_some() && !entries.any(tells_of_accounts)
     }
@@ -302,7 +302,15 @@ fn approximate_bytes(entry: &Entry) -> usize {
                 }
         }
         Entry::SendBatch(sends) => SMALL + sends.lines.len() * SMALL / 4 + sends.lines.bytes(),
-        Entry::ChangeAccounts(changes) => changes.len() * 4 * SMALL,
+        Entry::ChangeAccounts(changes)
+        | Entry::Operate {
+            act: OperatorAct::TakeAccountFile(changes),
+            ..
+        } => changes.len() * 4 * SMALL,
+        Entry::Operate {
+            act: OperatorAct::Announce { text, .. },
+            ..
+        } => SMALL + text.len(),
         Entry::FileStatus(secrets) => SMALL + secrets.len() * 8,
         _ => SMALL,
     }

@@ -73,6 +73,12 @@ impl Logins {
         self.waiting.len()
     }
 
+    /// A ticket for a password or a name.
+    pub(super) fn next_ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.looked_for.is_empty()
     }
@@ -125,7 +131,8 @@ impl Core {
         if password.is_empty() || password.len() > MAX_PASSWORD_BYTES {
             return self.answer(asked.link, asked.serial, asked.offset, Outcome::Refused);
         }
-        if !name::may_be_registered(name) || self.state.account(name).is_some() {
+        let is_free = name::may_be_registered(name) && self.state.account(name).is_none();
+        if !is_free || !self.sources.is_registration_open() {
             return self.answer(
                 asked.link,
                 asked.serial,
@@ -147,8 +154,7 @@ impl Core {
     /// An operator may have added a line of this name, and not yet said so: who has a line is not to be registered
     /// over.
     fn look_for(&mut self, registration: Registration) {
-        self.logins.last_ticket += 1;
-        let ticket = self.logins.last_ticket;
+        let ticket = self.logins.next_ticket();
         self.actions.push(Action::File(FileRequest::Look {
             ticket,
             name: registration.name.clone(),
@@ -161,7 +167,7 @@ impl Core {
     /// added to either, and the registration finds that out.
     pub fn name_looked_for(&mut self, ticket: u64, stands: Result<bool, ReadError>) {
         let Some(registration) = self.logins.looked_for.remove(&ticket) else {
-            return;
+            return self.operator_name_looked_for(ticket, stands);
         };
         let (asked, name) = (registration.asked, registration.name);
         match stands {
@@ -208,6 +214,10 @@ impl Core {
                 Outcome::NameUnavailable,
             );
         };
+        if record.is_forgotten() {
+            let outcome = Outcome::NameUnavailable;
+            return self.answer(asked.link, asked.serial, asked.offset, outcome);
+        }
         if let Some(seconds_left) = self
             .state
             .block_seconds_left(account, address, &self.timestamp)
@@ -274,8 +284,7 @@ impl Core {
     }
 
     fn hash(&mut self, asked: Asked, what: What, source: IpAddr, job: PasswordJob) {
-        self.logins.last_ticket += 1;
-        let ticket = self.logins.last_ticket;
+        let ticket = self.logins.next_ticket();
         self.logins.waiting.insert(ticket, Waiting { asked, what });
         self.actions.push(Action::Hash {
             ticket,
@@ -286,15 +295,18 @@ impl Core {
 
     /// Too many passwords wait already.
     pub fn password_refused(&mut self, ticket: u64) {
-        if let Some(Waiting { asked, .. }) = self.logins.waiting.remove(&ticket) {
-            self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
+        match self.logins.waiting.remove(&ticket) {
+            Some(Waiting { asked, .. }) => {
+                self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
+            }
+            None => self.operator_password_refused(ticket),
         }
     }
 
     /// A password was hashed or compared.
     pub fn password_done(&mut self, ticket: u64, result: PasswordResult) {
         let Some(Waiting { asked, what }) = self.logins.waiting.remove(&ticket) else {
-            return;
+            return self.operator_password_done(ticket, result);
         };
         match (what, result) {
             (What::Register { name }, PasswordResult::Hashed(secret)) => {

@@ -307,6 +307,7 @@ impl Core {
         self.batches.is_idle()
             && self.appends.is_settled()
             && self.logins.is_idle()
+            && self.operations.is_idle()
             && self.text_reads.is_idle()
             && self.lists.is_idle()
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::mem::discriminant;
 
 use super::{Action, Core};
+use crate::account_file::disable::without;
 use crate::account_file::format::parse;
 use crate::account_file::writer::{AccountFileContent, FileRequest};
 use crate::checkpoint::Change;
@@ -148,6 +149,12 @@ fn serve_file_request(request: FileRequest, core: &mut Core, file: &mut Vec<u8>)
         FileRequest::Create { lines, .. } => {
             *file = lines.into_bytes();
             core.account_file_created(Ok(()));
+        }
+        FileRequest::Disable { ticket, accounts } => {
+            if let Some(content) = without(file, &accounts) {
+                *file = content;
+            }
+            core.lines_removed(ticket, Ok(()));
         }
         FileRequest::Look { ticket, name, .. } => {
             let accounts = parse(file).accounts;

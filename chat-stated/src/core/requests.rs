@@ -94,7 +94,12 @@ impl Core {
         self.note_progress(link, item.connection, item.progress);
         match item.request {
             Request::Identify { name, address } => {
-                let outcome = self.state.look_up(&name, address, &self.timestamp);
+                let outcome = match self.state.look_up(&name, address, &self.timestamp) {
+                    Outcome::NameFree if !self.sources.is_registration_open() => {
+                        Outcome::NameUnavailable
+                    }
+                    outcome => outcome,
+                };
                 if matches!(outcome, Outcome::Blocked { .. }) {
                     let key = (asked.link, asked.serial);
                     self.note(Event::Blocked, key, address, Some(&name));

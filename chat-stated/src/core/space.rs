@@ -95,7 +95,8 @@ fn waits_for_room(entry: &Entry, has_reserve: bool) -> bool {
         Entry::SendBatch(_) => false,
         // The next one says it again, and so does the end of the session; nobody is to wait behind it.
         Entry::Progress { .. } => has_reserve,
-        Entry::ChangeAccounts(_) | Entry::Operate { .. } => has_reserve,
+        Entry::ChangeAccounts(_) => has_reserve,
+        Entry::Operate { act, .. } => has_reserve && !act.adds(),
         _ => true,
     }
 }
@@ -122,11 +123,11 @@ impl Core {
                 for name in sends.names() {
                     self.refuse_for_room(&mut sorting, &name);
                 }
-            } else if let Entry::Operate { ticket, .. } = entry {
-                self.refuse_act_for_room(ticket);
-            } else if let Entry::ChangeAccounts(_) = entry {
+            } else if entry.of_account_file().is_some() {
                 self.space.has_missed_accounts = true;
                 self.account_changes_found_no_room();
+            } else if let Entry::Operate { ticket, .. } = entry {
+                self.refuse_act_for_room(ticket);
             }
         }
         for (_, read) in reads {

@@ -12,6 +12,8 @@ pub(crate) mod v3;
 mod v4;
 mod v5;
 
+use chat_model::MessageNumber;
+
 use crate::entry::WaitingLimits;
 use crate::state::State;
 use crate::state::parts::{AccountRecord, Header, MessageParts, Readers};
@@ -74,13 +76,20 @@ pub(crate) fn decode_waiting_limits(record: &[u8]) -> Option<WaitingLimits> {
 pub(crate) fn encode_account(account: &AccountRecord) -> Vec<u8> {
     /// Bytes that an account takes beside name and secret, in most cases.
     const ACCOUNT_BYTES: usize = 48;
-    let mut record = begin_record(4, ACCOUNT_BYTES + account.name.len() + account.secret.len());
-    encoding::encode_behind(&mut record, &v4::state::Account::from(account));
+    let bytes = ACCOUNT_BYTES + account.name.len() + account.secret.len();
+    if account.broadcasts_after == Some(MessageNumber(0)) {
+        let mut record = begin_record(4, bytes);
+        encoding::encode_behind(&mut record, &v4::state::Account::from(account));
+        return record;
+    }
+    let mut record = begin_record(5, bytes);
+    encoding::encode_behind(&mut record, &v5::Account::from(account));
     record
 }
 
 pub(crate) fn decode_account(record: &[u8]) -> Option<AccountRecord> {
     match split_record(record) {
+        (5, content) => decode::<v5::Account<'_>>(content).map(Into::into),
         (4, content) => decode::<v4::state::Account<'_>>(content).map(Into::into),
         (3, content) => decode::<v3::state::Account<'_>>(content).map(Into::into),
         _ => None,
@@ -108,7 +117,7 @@ pub(crate) fn decode_page(record: &[u8]) -> Option<Vec<MessageParts>> {
 
 #[cfg(test)]
 mod tests {
-    use chat_model::{AccountId, MessageNumber};
+    use chat_model::AccountId;
 
     use super::*;
     use crate::state::parts::Group;

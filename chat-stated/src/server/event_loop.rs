@@ -35,6 +35,7 @@ use super::peers::AllowedPeers;
 use super::recovery::Recovered;
 use super::socket::Socket;
 use super::{DaemonSetup, Host};
+use crate::account_file::append::AppendError;
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::FileOutcome;
 use crate::checkpoint::{CheckpointEvent, TextEvent, damaged_checkpoint};
@@ -378,6 +379,12 @@ impl EventLoop {
                     disk_failure::note(&self.state_dir);
                 }
                 self.core.lines_not_appended(&tickets, &error);
+            }
+            FileOutcome::Disabled { ticket, result } => {
+                if result.as_ref().is_err_and(AppendError::is_disk_failure) {
+                    disk_failure::note(&self.state_dir);
+                }
+                self.core.lines_removed(ticket, result);
             }
             FileOutcome::Looked { ticket, result } => self.core.name_looked_for(ticket, result),
             FileOutcome::Created { result, .. } => self.core.account_file_created(result),

@@ -44,6 +44,8 @@ pub(super) struct Accounts {
     written_early: Vec<(AccountId, AccountRecord)>,
     /// Queues that messages came into since the last snapshot began.
     unpaged: Vec<AccountId>,
+    /// How many get no broadcasts.
+    without_broadcasts: usize,
 }
 
 impl Accounts {
@@ -56,6 +58,7 @@ impl Accounts {
         let id =
             AccountId(u32::try_from(self.accounts.len()).expect("accounts are limited below 2^32"));
         self.by_name.insert(record.name.clone(), id);
+        self.without_broadcasts += usize::from(record.broadcasts_after.is_none());
         match (record.session, record.last_seen) {
             (Some(_), _) => {
                 self.online.insert(record.name.clone());
@@ -95,6 +98,19 @@ impl Accounts {
             self.changed.push(id);
         }
         account
+    }
+
+    /// How many get broadcasts.
+    pub(super) fn with_broadcasts(&self) -> usize {
+        self.accounts.len() - self.without_broadcasts
+    }
+
+    /// The account gets broadcasts after this one from now on, or none.
+    pub(super) fn set_broadcasts_after(&mut self, id: AccountId, after: Option<MessageNumber>) {
+        let record = &mut self.change(id).record;
+        let before = std::mem::replace(&mut record.broadcasts_after, after);
+        self.without_broadcasts += usize::from(after.is_none());
+        self.without_broadcasts -= usize::from(before.is_none());
     }
 
     /// The account's queue, for a new message; `id` came from here. A checkpoint finds it through the messages.

@@ -1,6 +1,6 @@
 //! Deciding what comes of an entry.
 
-use chat_model::{Outcome, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{MessageNumber, Outcome, Progress, StreamOffset, WorkerSessionId};
 
 use super::State;
 use super::account_record::{AccountRecord, FileStatus};
@@ -53,7 +53,7 @@ impl State {
             }
             Entry::SendBatch(sends) => self.apply_send_batch(&sends, wall_ms, effects),
             Entry::LimitWaiting(limits) => self.waiting_limits = limits,
-            Entry::Operate { ticket, act } => self.operate(ticket, act, effects),
+            Entry::Operate { ticket, act } => self.operate(ticket, act, wall_ms, effects),
         }
     }
 
@@ -154,7 +154,7 @@ impl State {
         (Outcome::Registered, self.file_line(id))
     }
 
-    fn add_account(&mut self, name: &str, secret: &str, filed: FileStatus) -> AccountId {
+    pub(super) fn add_account(&mut self, name: &str, secret: &str, filed: FileStatus) -> AccountId {
         let id = self.accounts.add(AccountRecord {
             name: name.into(),
             secret: secret.into(),
@@ -164,6 +164,7 @@ impl State {
             disabled: false,
             last_seen: None,
             cursor: self.last_message.number,
+            broadcasts_after: Some(MessageNumber(0)),
             received: self.last_message.number,
             broadcasts: Allowance::default(),
             session: None,
@@ -172,7 +173,7 @@ impl State {
         id
     }
 
-    fn file_line(&self, id: AccountId) -> Option<FileLine> {
+    pub(super) fn file_line(&self, id: AccountId) -> Option<FileLine> {
         let record = self.record(id)?;
         Some(FileLine {
             filed: SecretInFile {
@@ -222,7 +223,7 @@ impl State {
         (Outcome::LoggedIn, line)
     }
 
-    fn replace_secret(&mut self, id: AccountId, secret: &str) {
+    pub(super) fn replace_secret(&mut self, id: AccountId, secret: &str) {
         let record = &mut self.accounts.change(id).record;
         let previous = match std::mem::replace(&mut record.filed, FileStatus::Yes) {
             FileStatus::Yes => Some(record.secret.clone()),
@@ -272,6 +273,7 @@ impl State {
             .min(self.last_message.number);
         let had = progress.confirmed.min(self.last_message.number);
         let cursor = record.cursor;
+        let broadcast_cursor = record.broadcast_cursor();
         if received <= record.received && had <= cursor {
             return;
         }
@@ -289,7 +291,9 @@ impl State {
         self.messages
             .waiting_bytes
             .shares_changed(shares_before, shares);
-        if had > cursor {
+        if had > cursor
+            && let Some(cursor) = broadcast_cursor
+        {
             self.messages.broadcasts_read_by(id, cursor, had);
         }
     }
@@ -318,34 +322,46 @@ impl State {
 
     fn change_account(&mut self, change: AccountChange, effects: &mut Effects) {
         match change {
-            AccountChange::Set { name, secret } => match self.accounts.id_of(&name) {
-                None => {
-                    if self.accounts.len() < self.limits.accounts as usize {
-                        self.add_account(&name, &secret, FileStatus::Yes);
-                    }
-                }
-                Some(id) => {
-                    let record = &mut self.accounts.change(id).record;
-                    if *record.secret != *secret {
-                        record.secret = secret.as_str().into();
-                        record.secret_version += 1;
-                        record.password_version += 1;
-                    }
-                    record.filed = FileStatus::Yes;
-                    record.disabled = false;
-                }
-            },
+            AccountChange::Set { name, secret } => {
+                self.set_account(&name, &secret);
+            }
             AccountChange::Disable { name } => {
-                let Some(id) = self.accounts.id_of(&name) else {
-                    return;
-                };
-                let record = &mut self.accounts.change(id).record;
-                record.disabled = true;
-                if let Some(session) = record.session {
-                    self.end_session(session);
-                    effects.cut_off.push(session);
+                if let Some(id) = self.accounts.id_of(&name) {
+                    self.accounts.change(id).record.disabled = true;
+                    self.cut_off(id, effects);
                 }
             }
+        }
+    }
+
+    /// Makes an account as the account file has it, or gives it that secret. Gives the number of an account whose
+    /// password that changes.
+    pub(super) fn set_account(&mut self, name: &str, secret: &str) -> Option<AccountId> {
+        let Some(id) = self.accounts.id_of(name) else {
+            if self.accounts.len() < self.limits.accounts as usize {
+                self.add_account(name, secret, FileStatus::Yes);
+            }
+            return None;
+        };
+        let record = &mut self.accounts.change(id).record;
+        let is_changed = *record.secret != *secret;
+        if is_changed {
+            record.secret = secret.into();
+            record.secret_version += 1;
+            record.password_version += 1;
+        }
+        record.filed = FileStatus::Yes;
+        record.disabled = false;
+        self.take_broadcasts(id);
+        is_changed.then_some(id)
+    }
+
+    /// Ends the session of an account.
+    pub(super) fn cut_off(&mut self, id: AccountId, effects: &mut Effects) {
+        let session = self.record(id).and_then(|record| record.session);
+        if let Some(session) = session {
+            self.end_session(session);
+            effects.cut_off.push(session);
         }
     }
 

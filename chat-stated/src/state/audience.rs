@@ -11,7 +11,7 @@ use super::accounts::Accounts;
 pub(super) enum Addressed {
     /// Sorted, each once. None, if no account has a name that was given.
     Accounts(SmallVec<[AccountId; 8]>),
-    /// Every account but the sender's.
+    /// Every account that gets broadcasts, but the sender's.
     Everyone,
 }
 

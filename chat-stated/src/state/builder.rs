@@ -32,7 +32,7 @@ pub enum RestoreError {
 impl State {
     /// Puts the messages of pages into their readers' queues, oldest first.
     fn restore_messages(&mut self, pages: Vec<RestoredPage>) -> Result<(), RestoreError> {
-        let cursors = self.sorted_cursors();
+        let cursors = self.sorted_broadcast_cursors();
         let mut keys: Vec<_> = pages.iter().flat_map(|page| &page.keys).copied().collect();
         keys.sort_unstable_by_key(|(number, _)| *number);
         for (number, key) in keys {
@@ -84,7 +84,9 @@ impl State {
         let readers = match &message.readers {
             Readers::AllButSender => {
                 let behind = cursors.partition_point(|cursor| *cursor < number);
-                let unread = behind - usize::from(sender_record.cursor < number);
+                let is_behind = |cursor: MessageNumber| cursor < number;
+                let sender_is = sender_record.broadcast_cursor().is_some_and(is_behind);
+                let unread = behind - usize::from(sender_is);
                 self.messages.put_in_queues_or_take_out(key, unread as u32);
                 return Ok(());
             }
@@ -103,9 +105,11 @@ impl State {
         Ok(())
     }
 
-    fn sorted_cursors(&self) -> Vec<MessageNumber> {
-        let mut cursors: Vec<MessageNumber> =
-            self.records().map(|(_, record)| record.cursor).collect();
+    fn sorted_broadcast_cursors(&self) -> Vec<MessageNumber> {
+        let records = self.records();
+        let mut cursors: Vec<MessageNumber> = records
+            .filter_map(|(_, record)| record.broadcast_cursor())
+            .collect();
         cursors.sort_unstable();
         cursors
     }

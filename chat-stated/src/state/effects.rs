@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chat_model::{AccountId, ConnectionId, Outcome, RequestName, StreamOffset, WorkerSessionId};
 
 use super::audience::Addressed;
-use super::quota::ExceededQuota;
+use super::inspection::QueueState;
+use super::quota::{ExceededQuota, QuotaLimit};
 use crate::entry::SecretInFile;
 
 /// What has to happen outside because of applied entries. Never part of the state.
@@ -43,6 +44,51 @@ pub struct Operated {
 pub enum OperatorOutcome {
     /// So many blocks, which held, hold no longer.
     Lifted(u64),
+    /// The account file was taken over.
+    Taken,
+    /// The account is as it was to be, once this line stands in the account file.
+    Added(FileLine),
+    /// The account is disabled, once the account file has no line of this name. The secret stays in a comment.
+    Disabled {
+        /// What is to be journalled then.
+        filed: SecretInFile,
+        /// The account's name.
+        name: Arc<str>,
+    },
+    /// The account is forgotten, once the account file has neither a line nor a secret of it.
+    Forgotten {
+        /// What is to be journalled then.
+        filed: SecretInFile,
+        /// The account's name.
+        name: Arc<str>,
+        /// What waited for it.
+        given_up: QueueState,
+    },
+    /// Everybody gets the text.
+    Announced,
+    /// Nothing is changed.
+    Refused(ActRefusal),
+}
+
+/// Why an operator's act changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActRefusal {
+    /// The account is there already.
+    NameTaken,
+    /// There may be no more accounts.
+    TooManyAccounts,
+    /// There is no such account.
+    NoAccount,
+    /// It is so already.
+    AlreadySo,
+    /// The account was forgotten, and its secret with it.
+    NoSecret,
+    /// A limit of broadcasts is in the way.
+    Quota(QuotaLimit),
+    /// All messages that may wait do wait.
+    TooMuchWaits,
+    /// The newest line of the account is not known to stand in the account file.
+    LineOnItsWay,
 }
 
 /// The outcome of a request, or the same of several of a connection.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use chat_model::{AccountId, ConnectionId};
+use chat_model::{AccountId, ConnectionId, MessageNumber};
 
 use super::State;
 use super::account_record::FileStatus;
@@ -188,16 +188,17 @@ impl State {
         let record = &account.record;
         AccountRow {
             name: record.name.clone(),
-            is_in_file: record.filed == FileStatus::Yes,
+            is_in_file: record.filed == FileStatus::Yes && !record.disabled,
             is_disabled: record.disabled,
             is_online: record.session.is_some(),
             queue: self.queue_state(account),
         }
     }
 
-    fn queue_state(&self, account: &Account) -> QueueState {
+    pub(super) fn queue_state(&self, account: &Account) -> QueueState {
         let queue = &account.queue;
-        let cursor = account.record.cursor;
+        let cursor = account.record.broadcast_cursor();
+        let cursor = cursor.unwrap_or(MessageNumber(u64::MAX));
         let oldest = queue.messages_from(0).next();
         let oldest = oldest.map(|key| self.messages.get(key).time_ms);
         let oldest_broadcast = self.messages.broadcasts_after(cursor).next();

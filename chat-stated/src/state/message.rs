@@ -28,7 +28,7 @@ impl MessageKey {
 pub(crate) enum Readers {
     One(AccountId),
     Some(Group),
-    /// Every account there was, but the sender.
+    /// Every account that gets broadcasts, but the sender.
     AllButSender,
 }
 

@@ -29,9 +29,13 @@ impl State {
                 Readers::One(reader) => note(*reader, *number),
                 Readers::Some(readers) => readers.iter().for_each(|reader| note(*reader, *number)),
                 Readers::AllButSender => {
-                    let accounts = self.accounts.iter().map(|(id, _)| id);
-                    let readers = accounts.filter(|id| *id != message.sender);
-                    readers.for_each(|reader| note(reader, *number));
+                    // Whoever missed it has direct messages before it that nobody has read.
+                    let waits_for = |cursor: MessageNumber| cursor < *number;
+                    let readers = self.accounts.iter().filter(|(id, account)| {
+                        let cursor = account.record.broadcast_cursor();
+                        *id != message.sender && cursor.is_some_and(waits_for)
+                    });
+                    readers.for_each(|(reader, _)| note(reader, *number));
                 }
             }
         }

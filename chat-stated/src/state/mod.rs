@@ -48,7 +48,7 @@ use chat_model::{MessageNumber, Outcome, WorkerSessionId};
 pub use account_record::{AccountRecord, FileStatus};
 pub use builder::RestoreError;
 pub use clock::StateMs;
-pub use effects::{Decided, Effects, FileLine, Operated, OperatorOutcome};
+pub use effects::{ActRefusal, Decided, Effects, FileLine, Operated, OperatorOutcome};
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
 pub use quota::{ExceededQuota, QuotaLimit};
 pub use read::{QueueSlice, SliceLimits};
@@ -57,7 +57,7 @@ pub use user_list::{UserList, WrittenNames};
 pub use waiting::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 pub use worker_sessions::{MAX_REQUESTS_IN_FLIGHT, WorkerSession};
 
-use crate::entry::{Limits, WaitingLimits};
+use crate::entry::{Limits, SecretInFile, WaitingLimits};
 use accounts::Accounts;
 use chat_model::{AccountId, ConnectionId, RequestName};
 use clock::Clock;
@@ -178,6 +178,13 @@ impl State {
     /// The account of this number.
     pub fn record(&self, id: AccountId) -> Option<&AccountRecord> {
         Some(&self.accounts.get(id)?.record)
+    }
+
+    /// Name and secret of an account, if that is its newest secret, and the account is not disabled.
+    pub fn line_of(&self, filed: &SecretInFile) -> Option<(&str, &str)> {
+        let record = self.record(filed.account)?;
+        let is_newest = !record.disabled && record.secret_version == filed.secret_version;
+        is_newest.then_some((&*record.name, &*record.secret))
     }
 
     /// All accounts, in the order in which they were made.

@@ -151,13 +151,15 @@ impl State {
         after: MessageNumber,
         through: MessageNumber,
     ) -> impl Iterator<Item = &'a StoredMessage> {
+        let broadcasts_after = found.record.broadcast_cursor();
+        let broadcasts_after = broadcasts_after.map_or(MessageNumber(u64::MAX), |it| it.max(after));
         let after = after.max(found.record.cursor);
         let first = found.queue.place_after(after, &self.messages);
         let direct = found.queue.messages_from(first);
         let direct = direct.map(|key| self.messages.get(key));
         let broadcast = self
             .messages
-            .broadcasts_after(after)
+            .broadcasts_after(broadcasts_after)
             .filter(move |message| message.sender != account);
         merge(direct, broadcast).take_while(move |message| message.number <= through)
     }

@@ -79,11 +79,12 @@ impl Post<'_> {
             return Err(refusal);
         }
         let per_minute = self.limits.broadcasts_per_minute;
-        let allowance = &mut self.accounts.change(draft.sender).record.broadcasts;
-        if !allowance.take(self.now, per_minute) {
+        let sender = &mut self.accounts.change(draft.sender).record;
+        if !sender.broadcasts.take(self.now, per_minute) {
             return Err(QuotaLimit::BroadcastsPerMinute.into());
         }
-        let readers = self.accounts.len() as u32 - 1;
+        let is_own = usize::from(sender.broadcasts_after.is_some());
+        let readers = (self.accounts.with_broadcasts() - is_own) as u32;
         let message = self.message(draft, Readers::AllButSender);
         if readers > 0 {
             self.messages.store(message, readers);

@@ -227,6 +227,8 @@ impl Told {
                     },
                 },
                 disabled: record.disabled,
+                is_to_leave_file: record.is_to_leave_file(),
+                gets_broadcasts: record.broadcasts_after.is_some(),
             })
             .collect();
         // Nobody but the daemon changed the file.

@@ -210,6 +210,33 @@ fn act_of(act: &Act, model: &Model) -> OperatorAct {
             account: name.map(|name| newest_secret(name, model).0),
             address: host.map(address),
         },
+        Act::TakeAccountFile(changes) => {
+            OperatorAct::TakeAccountFile(changes.iter().map(change_of).collect())
+        }
+        Act::Add(name) => OperatorAct::AddAccount {
+            name: NAMES[*name].to_owned(),
+            secret: "added".to_owned(),
+        },
+        Act::SetPassword(name) => {
+            let (account, version) = newest_secret(*name, model);
+            OperatorAct::SetPassword {
+                account,
+                secret: format!("set-{version}"),
+            }
+        }
+        Act::Disable(name) => OperatorAct::DisableAccount {
+            account: newest_secret(*name, model).0,
+        },
+        Act::Enable(name) => OperatorAct::EnableAccount {
+            account: newest_secret(*name, model).0,
+        },
+        Act::Forget(name) => OperatorAct::ForgetAccount {
+            account: newest_secret(*name, model).0,
+        },
+        Act::Announce { name, bytes } => OperatorAct::Announce {
+            sender: newest_secret(*name, model).0,
+            text: text_of(*bytes),
+        },
     }
 }
 

@@ -6,9 +6,11 @@ use chat_model::{AccountId, ConnectionId, NameList, Outcome, RequestName};
 use chat_model::{MessageNumber, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::Timestamp;
-use chat_stated::state::{Decided, Effects, Operated, OperatorOutcome, SliceLimits, State};
+use chat_stated::state::{
+    ActRefusal, Decided, Effects, Operated, OperatorOutcome, QueueState, SliceLimits, State,
+};
 
-use super::model::{Applied, Model, Waiting};
+use super::model::{ANY_LIMIT, Applied, Model, Waiting};
 use super::steps::{LINE_BYTES, NAMES, SERIALS, WORKER_SESSIONS, address};
 
 /// What an entry led to, in the model's words. Accounts in `reached` may stand there twice.
@@ -50,7 +52,18 @@ pub(super) fn outcome(effects: &Effects) -> Applied {
 }
 
 fn operated(operated: &Operated) -> (u64, OperatorOutcome) {
-    (operated.ticket, operated.outcome.clone())
+    let outcome = match operated.outcome.clone() {
+        OperatorOutcome::Refused(ActRefusal::Quota(_)) => {
+            OperatorOutcome::Refused(ActRefusal::Quota(ANY_LIMIT))
+        }
+        OperatorOutcome::Forgotten { filed, name, .. } => OperatorOutcome::Forgotten {
+            filed,
+            name,
+            given_up: QueueState::default(),
+        },
+        outcome => outcome,
+    };
+    (operated.ticket, outcome)
 }
 
 /// Panics with what differs.
@@ -91,6 +104,7 @@ fn compare_account(state: &State, model: &Model, id: usize) {
     assert_eq!(record.password_version, account.password_version);
     assert_eq!(record.filed, account.filed);
     assert_eq!(record.disabled, account.disabled);
+    assert_eq!(record.broadcasts_after.is_some(), account.gets_broadcasts);
     assert_eq!(record.session, account.session);
 }
 

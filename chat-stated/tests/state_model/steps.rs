@@ -65,6 +65,16 @@ pub(super) enum Act {
         name: Option<usize>,
         host: Option<u8>,
     },
+    TakeAccountFile(Vec<(usize, Option<u8>)>),
+    Add(usize),
+    SetPassword(usize),
+    Disable(usize),
+    Enable(usize),
+    Forget(usize),
+    Announce {
+        name: usize,
+        bytes: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -166,8 +176,18 @@ fn tries() -> impl Strategy<Value = Try> {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (prop::option::of(name()), prop::option::of(host()))
-        .prop_map(|(name, host)| Act::LiftBlocks { name, host })
+    let of_file = prop::collection::vec((name(), prop::option::weighted(0.7, 0u8..3)), 1..3);
+    prop_oneof![
+        2 => (prop::option::of(name()), prop::option::of(host()))
+            .prop_map(|(name, host)| Act::LiftBlocks { name, host }),
+        2 => of_file.prop_map(Act::TakeAccountFile),
+        1 => name().prop_map(Act::Add),
+        1 => name().prop_map(Act::SetPassword),
+        3 => name().prop_map(Act::Disable),
+        3 => name().prop_map(Act::Enable),
+        1 => name().prop_map(Act::Forget),
+        2 => (name(), text_bytes()).prop_map(|(name, bytes)| Act::Announce { name, bytes }),
+    ]
 }
 
 pub(super) fn limits() -> impl Strategy<Value = Limits> {
@@ -253,7 +273,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => prop::collection::vec((name(), prop::option::weighted(0.7, 0u8..3)), 1..3)
             .prop_map(Step::ChangeAccounts),
         1 => (name(), any::<bool>()).prop_map(|(name, stale)| Step::FileStatus { name, stale }),
-        1 => act().prop_map(Step::Operate),
+        6 => act().prop_map(Step::Operate),
         1 => prop_oneof![limits(), Just(wide_limits())].prop_map(Step::Configure),
         1 => prop_oneof![waiting_limits(), Just(WaitingLimits::INITIAL)]
             .prop_map(Step::LimitWaiting),

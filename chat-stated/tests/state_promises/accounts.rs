@@ -1,8 +1,8 @@
 //! Accounts, their secrets and the account file.
 
 use chat_model::Outcome;
-use chat_stated::entry::{Action, Entry, SecretInFile};
-use chat_stated::state::FileStatus;
+use chat_stated::entry::{AccountChange, Action, Entry, OperatorAct, SecretInFile};
+use chat_stated::state::{ActRefusal, FileStatus, OperatorOutcome, QuotaLimit};
 
 use super::world::{HERE, SENT, World, connection, register_action};
 
@@ -128,4 +128,159 @@ fn proof_before_upgrade_still_logs_in() {
     assert_eq!(world.request(1, upgrade), Outcome::LoggedIn);
     assert_eq!(world.request(1, Action::LogOut), Outcome::LoggedOut);
     assert_eq!(world.request(2, proven_before), Outcome::LoggedIn);
+}
+
+fn operate(world: &mut World, act: OperatorAct) -> OperatorOutcome {
+    world.apply(Entry::Operate { ticket: 7, act });
+    let operated = world.last_effects.operated.pop();
+    operated.expect("an act has an outcome").outcome
+}
+
+fn disable(world: &mut World, name: &str) -> OperatorOutcome {
+    let account = world.id(name);
+    operate(world, OperatorAct::DisableAccount { account })
+}
+
+fn enable(world: &mut World, name: &str) -> OperatorOutcome {
+    let account = world.id(name);
+    operate(world, OperatorAct::EnableAccount { account })
+}
+
+/// Broadcasts that only a disabled account had not read were refused to all, in the end.
+#[test]
+fn disabled_account_holds_no_broadcast() {
+    let mut world = World::with_online(&["ann", "bob", "eve"]);
+    world.configure(|limits| limits.broadcast_messages = 3);
+    world.broadcast(0, "one");
+    world.send(0, &["eve"], "direct");
+    world.progress(1, 2, 2);
+    assert!(matches!(
+        disable(&mut world, "eve"),
+        OperatorOutcome::Disabled { .. }
+    ));
+    assert_eq!(world.queue("eve"), ["direct"]);
+    for round in 0..9 {
+        assert_eq!(world.broadcast(0, "more"), SENT, "{round}");
+        world.progress(1, 3 + round, 3 + round);
+        world.restart();
+    }
+    enable(&mut world, "eve");
+    world.broadcast(0, "after");
+    assert_eq!(world.queue("eve"), ["direct", "after"]);
+    assert_eq!(world.queue("bob"), ["after"]);
+    world.restart();
+    assert_eq!(world.queue("eve"), ["direct", "after"]);
+    assert_eq!(world.log_in(9, "eve"), Outcome::LoggedIn);
+    world.progress(9, 12, 12);
+    world.progress(1, 12, 12);
+    assert_eq!(world.state.waiting_messages(), 0);
+}
+
+#[test]
+fn disabling_ends_session_and_is_told_once() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    assert!(matches!(
+        disable(&mut world, "bob"),
+        OperatorOutcome::Disabled { .. }
+    ));
+    assert_eq!(world.last_effects.cut_off, [connection(1, 1)]);
+    assert_eq!(world.look_up("bob"), Outcome::NameUnavailable);
+    let filed = SecretInFile {
+        account: world.id("bob"),
+        secret_version: 0,
+    };
+    world.apply(Entry::FileStatus(vec![filed]));
+    let again = OperatorOutcome::Refused(ActRefusal::AlreadySo);
+    assert_eq!(disable(&mut world, "bob"), again);
+    assert_eq!(enable(&mut world, "ann"), again);
+    assert!(matches!(
+        enable(&mut world, "bob"),
+        OperatorOutcome::Added(_)
+    ));
+    assert_eq!(world.look_up("bob"), Outcome::PasswordNeeded);
+    // Its line is not in the file yet.
+    let on_its_way = OperatorOutcome::Refused(ActRefusal::LineOnItsWay);
+    assert_eq!(disable(&mut world, "bob"), on_its_way);
+}
+
+#[test]
+fn changed_password_ends_session() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    let outdated = world.log_in_action("bob", HERE);
+    let act = OperatorAct::SetPassword {
+        account: world.id("bob"),
+        secret: "new".into(),
+    };
+    assert!(matches!(
+        operate(&mut world, act),
+        OperatorOutcome::Added(_)
+    ));
+    assert_eq!(world.last_effects.cut_off, [connection(1, 1)]);
+    assert_eq!(world.request(5, outdated), Outcome::PasswordNeeded);
+    assert_eq!(world.log_in(5, "bob"), Outcome::LoggedIn);
+    let set = |secret: &str| {
+        OperatorAct::TakeAccountFile(vec![AccountChange::Set {
+            name: "bob".into(),
+            secret: secret.into(),
+        }])
+    };
+    operate(&mut world, set("new"));
+    assert_eq!(world.online(), "ann bob", "the password is the same");
+    operate(&mut world, set("newer"));
+    assert_eq!(world.last_effects.cut_off, [connection(1, 5)]);
+    assert_eq!(world.online(), "ann");
+}
+
+#[test]
+fn forgotten_account_gives_up_its_queue_only() {
+    let mut world = World::with_online(&["ann", "bob", "eve"]);
+    world.send(0, &["bob", "eve"], "shared");
+    world.send(0, &["bob"], "own");
+    world.broadcast(0, "all");
+    let account = world.id("bob");
+    let forgotten = operate(&mut world, OperatorAct::ForgetAccount { account });
+    let OperatorOutcome::Forgotten { given_up, .. } = forgotten else {
+        panic!("{forgotten:?}");
+    };
+    assert_eq!((given_up.messages, given_up.bytes), (2, 9));
+    assert_eq!(given_up.broadcasts, 1);
+    assert_eq!(world.queue("bob"), [""; 0]);
+    assert_eq!(world.queue("eve"), ["shared", "all"]);
+    assert_eq!(world.look_up("bob"), Outcome::NameUnavailable);
+    assert_eq!(
+        world.request(7, register_action("bob")),
+        Outcome::NameUnavailable
+    );
+    world.restart();
+    let no_secret = OperatorOutcome::Refused(ActRefusal::NoSecret);
+    assert_eq!(enable(&mut world, "bob"), no_secret);
+    let add = OperatorAct::AddAccount {
+        name: "bob".into(),
+        secret: "new".into(),
+    };
+    assert!(matches!(
+        operate(&mut world, add),
+        OperatorOutcome::Added(_)
+    ));
+    assert_eq!(world.id("bob"), account);
+    assert_eq!(world.log_in(8, "bob"), Outcome::LoggedIn);
+}
+
+#[test]
+fn announcement_is_broadcast_of_its_sender() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.configure(|limits| limits.broadcast_messages = 1);
+    let announce = |world: &mut World, text: &str| {
+        let act = OperatorAct::Announce {
+            sender: world.id("ann"),
+            text: text.into(),
+        };
+        operate(world, act)
+    };
+    assert_eq!(announce(&mut world, "hi"), OperatorOutcome::Announced);
+    assert!(world.last_effects.broadcast);
+    assert_eq!(world.queue("bob"), ["hi"]);
+    assert_eq!(world.queue("ann"), [""; 0]);
+    let full = OperatorOutcome::Refused(ActRefusal::Quota(QuotaLimit::BroadcastMessages));
+    assert_eq!(announce(&mut world, "again"), full);
 }

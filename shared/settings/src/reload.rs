@@ -6,10 +6,11 @@ use clap::Parser;
 use crate::programs;
 
 /// The ids of the flags that a reload changes.
-const RELOADED: [&str; 31] = [
+const RELOADED: [&str; 32] = [
     "log_level",
     "trusted",
     "block_time",
+    "registration",
     "max_accounts",
     "waiting_bytes",
     "sender_waiting_percent",

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use chat_node::limits::network::Networks;
 use chat_node::settings::process_options::ProcessOptions;
-use clap::Parser;
 use clap::builder::RangedU64ValueParser;
+use clap::{Parser, ValueEnum};
 
 /// Maximum memory of one password hash, in KiB: 1 GiB.
 pub const MAX_ARGON2_MEMORY_KIB: u32 = 1024 * 1024;
@@ -13,6 +13,16 @@ pub const MAX_ARGON2_MEMORY_KIB: u32 = 1024 * 1024;
 pub const MAX_ARGON2_ITERATIONS: u32 = 100;
 /// Maximum number of lanes of that memory.
 pub const MAX_ARGON2_LANES: u32 = 16;
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// Anybody who can connect.
+    #[default]
+    Open,
+    /// Nobody: only operators make accounts.
+    Closed,
+}
 
 /// The state daemon of chatserv: accounts, sessions and message queues
 ///
@@ -35,6 +45,18 @@ pub struct StateSettings {
         value_parser = clap::value_parser!(u64).range(1..=MAX_BLOCK_TIME_S)
     )]
     pub block_time: u64,
+
+    /// Who may register: open, anybody who can connect; closed, nobody
+    ///
+    /// With closed, an unknown name is answered username. chatctl accounts add still makes accounts.
+    #[arg(
+        long,
+        help_heading = "[accounts]",
+        value_name = "WHO",
+        env = "CHAT_REGISTRATION",
+        default_value = "open"
+    )]
+    pub registration: Registration,
 
     /// Maximum number of accounts [default: 10000000, but at most one per 4 KiB of available memory]
     #[arg(

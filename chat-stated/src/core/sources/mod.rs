@@ -33,6 +33,8 @@ const MAX_COUNTED: usize = 2_000_000;
 pub struct SourceLimits {
     /// Who is spared what is counted by source.
     pub trusted: Networks,
+    /// Somebody may register. If not, an unknown name is answered like one that cannot be had.
+    pub is_registration_open: bool,
     /// Connections in all.
     pub connections: usize,
     /// Connections of an address.
@@ -53,6 +55,7 @@ impl Default for SourceLimits {
     fn default() -> Self {
         Self {
             trusted: Networks::LOOPBACK.parse().unwrap_or_default(),
+            is_registration_open: true,
             connections: 100_000,
             address_connections: 100,
             network_connections: 200,
@@ -94,6 +97,10 @@ impl Sources {
     /// Connections that are there stay, whatever the new limits. Who was trusted when he came stays trusted.
     pub(super) fn change_limits(&mut self, limits: SourceLimits) {
         self.limits = limits;
+    }
+
+    pub(super) fn is_registration_open(&self) -> bool {
+        self.limits.is_registration_open
     }
 
     /// Somebody connected. The event says which limit is in the way; nothing of the connection is heard any more then.

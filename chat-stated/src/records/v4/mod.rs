@@ -94,7 +94,7 @@ where
     M: From<R> + Clone,
 {
     /// What is in memory, or will be.
-    fn into_memory(self) -> Vec<M> {
+    pub(super) fn into_memory(self) -> Vec<M> {
         match self {
             Self::InMemory(items) => items.to_vec(),
             Self::Read(records) => records.into_iter().map(M::from).collect(),

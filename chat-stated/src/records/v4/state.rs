@@ -332,6 +332,7 @@ impl From<Account<'_>> for parts::AccountRecord {
             disabled: account.disabled,
             last_seen: account.last_seen.map(StateMs),
             cursor: MessageNumber(account.cursor),
+            broadcasts_after: Some(MessageNumber(0)),
             received: MessageNumber(account.received),
             broadcasts: parts::Allowance(account.broadcasts.map(|used| parts::UsedAllowance {
                 left: used.left,

@@ -12,6 +12,7 @@ impl Model {
             password_version: 0,
             filed,
             disabled: false,
+            gets_broadcasts: true,
             session: None,
             queue: Vec::new(),
             last_seen_ms: None,
@@ -135,6 +136,7 @@ impl Model {
                     }
                     account.filed = FileStatus::Yes;
                     account.disabled = false;
+                    account.gets_broadcasts = true;
                 }
             },
             AccountChange::Disable { name } => {

@@ -188,7 +188,9 @@ impl Model {
             return Outcome::QueueFull;
         }
         self.count_message(wall_ms);
-        for reader in (0..self.accounts.len()).filter(|reader| *reader != sender) {
+        let gets = |reader: &usize| *reader != sender && self.accounts[*reader].gets_broadcasts;
+        let readers: Vec<usize> = (0..self.accounts.len()).filter(gets).collect();
+        for reader in readers {
             self.put((reader, 0), sender, text, true);
             outcome.broadcast = true;
         }

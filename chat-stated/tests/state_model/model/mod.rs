@@ -5,6 +5,8 @@ mod accounts;
 mod messages;
 mod operations;
 
+pub(super) use operations::ANY_LIMIT;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -37,6 +39,7 @@ pub(super) struct Account {
     pub(super) password_version: u32,
     pub(super) filed: FileStatus,
     pub(super) disabled: bool,
+    pub(super) gets_broadcasts: bool,
     pub(super) session: Option<ConnectionId>,
     pub(super) queue: Vec<Waiting>,
     last_seen_ms: Option<u64>,
@@ -275,7 +278,7 @@ impl Model {
                 }
             }
             Entry::Operate { ticket, act } => {
-                let result = self.operate(act);
+                let result = self.operate(act, wall_ms, &mut outcome);
                 outcome.operated.push((*ticket, result));
             }
         }

@@ -1,8 +1,10 @@
 //! What an operator's tool can change in the state. Each change stands in the journal before it is answered.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::protocol::one_word;
 
@@ -17,6 +19,86 @@ pub enum Change {
         /// The address.
         address: Option<IpAddr>,
     },
+    /// Makes an account.
+    AddAccount {
+        /// Its name.
+        name: String,
+        /// Its password.
+        password: TypedPassword,
+    },
+    /// Gives an account another password, enables it, and ends its session.
+    SetPassword {
+        /// The account.
+        name: String,
+        /// Its new password.
+        password: TypedPassword,
+    },
+    /// Lets nobody log in, and ends the session of the account.
+    DisableAccount {
+        /// The account.
+        name: String,
+    },
+    /// Disables an account, gives up what waits for it, and removes its password. The name stays taken.
+    ForgetAccount {
+        /// The account.
+        name: String,
+    },
+    /// Sends a broadcast in the name of an account.
+    Announce {
+        /// The account.
+        sender: String,
+        /// The text.
+        text: String,
+    },
+    /// Lets the user of a disabled account log in again, with the password of before.
+    EnableAccount {
+        /// The account.
+        name: String,
+    },
+}
+
+/// A password on its way to where it is hashed: hex digits, which need no escapes that would leave copies. Wiped when
+/// dropped; never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TypedPassword(String);
+
+impl TypedPassword {
+    /// Of the bytes that were typed.
+    pub fn of(bytes: &[u8]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = String::with_capacity(2 * bytes.len());
+        for byte in bytes {
+            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        Self(hex)
+    }
+
+    /// The bytes that were typed; nothing if it is no password.
+    pub fn bytes(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.0.len() / 2));
+        for digits in self.0.as_bytes().chunks(2) {
+            let [high, low] = *digits else {
+                return None;
+            };
+            let value = |digit: u8| char::from(digit).to_digit(16);
+            bytes.push(u8::try_from(value(high)? << 4 | value(low)?).ok()?);
+        }
+        Some(bytes)
+    }
+}
+
+impl Drop for TypedPassword {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for TypedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TypedPassword(..)")
+    }
 }
 
 impl Change {
@@ -33,6 +115,46 @@ impl Change {
                 }
                 act
             }
+            Self::AddAccount { name, .. } => of_user("account-add", name),
+            Self::SetPassword { name, .. } => of_user("account-passwd", name),
+            Self::DisableAccount { name } => of_user("account-disable", name),
+            Self::EnableAccount { name } => of_user("account-enable", name),
+            Self::ForgetAccount { name } => of_user("account-forget", name),
+            Self::Announce { sender, .. } => of_user("announce", sender),
+        }
+    }
+}
+
+fn of_user(event: &str, name: &str) -> String {
+    format!("event={event} user={}", one_word(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn password_arrives_and_is_not_printed() {
+        let password = TypedPassword::of(b"tu\"lip\xff\0");
+        let change = Change::AddAccount {
+            name: "ann".to_owned(),
+            password,
+        };
+        let line = serde_json::to_vec(&change).unwrap();
+        let arrived: Change = serde_json::from_slice(&line).unwrap();
+        assert_eq!(arrived, change);
+        let printed = format!("{arrived:?} {}", arrived.act());
+        assert!(
+            !printed.contains("tu") && !printed.contains("7475"),
+            "{printed}"
+        );
+        let Change::AddAccount { password, .. } = arrived else {
+            panic!("another change");
+        };
+        assert_eq!(password.bytes().unwrap().as_slice(), b"tu\"lip\xff\0");
+        for broken in ["\"7\"", "\"7g\""] {
+            let broken: TypedPassword = serde_json::from_str(broken).unwrap();
+            assert_eq!(broken.bytes(), None);
         }
     }
 }

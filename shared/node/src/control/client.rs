@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::protocol::{
     Answer, Greeting, Hello, Question, Report, Request, SettingsReport, VERSION, encode_line,
@@ -155,6 +156,10 @@ impl ControlClient {
 
     /// Asks a child, by its number from 1.
     pub fn ask_child(&mut self, child: u32, question: Question) -> Result<Answer, ControlError> {
+        // The parent ends it sooner.
+        let time = ANSWER_TIME.max(Duration::from_millis(question.answer_ms() + 5_000));
+        let set = self.stream.get_ref().set_read_timeout(Some(time));
+        set.map_err(|error| self.failed(&error))?;
         match self.ask(&Request::Ask { child, question })? {
             Report::Answer { answer } => Ok(answer),
             _ => Err(self.unexpected()),
@@ -180,7 +185,8 @@ impl ControlClient {
     }
 
     fn write(&mut self, message: &impl Serialize) -> Result<(), ControlError> {
-        match self.stream.get_mut().write_all(&encode_line(message)) {
+        let line = Zeroizing::new(encode_line(message));
+        match self.stream.get_mut().write_all(&line) {
             // Whoever refuses us has said why before it closed.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(self.failed(&error)),
             _ => Ok(()),

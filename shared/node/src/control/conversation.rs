@@ -1,6 +1,7 @@
 //! One control connection from the daemon's side. Pure: bytes and times in, requests and bytes out.
 
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::protocol::{BUILD, Greeting, Hello, Report, Request, VERSION, encode_line};
 
@@ -26,7 +27,8 @@ enum Stage {
 pub(super) struct Conversation {
     program: &'static str,
     stage: Stage,
-    input: Vec<u8>,
+    /// May hold a password.
+    input: Zeroizing<Vec<u8>>,
     output: Vec<u8>,
     /// When it is closed unless something happens before.
     silent_at_ms: u64,
@@ -37,7 +39,7 @@ impl Conversation {
         Self {
             program,
             stage: Stage::Hello,
-            input: Vec::new(),
+            input: Zeroizing::default(),
             output: Vec::new(),
             silent_at_ms: now_ms + SILENCE_MS,
         }
@@ -69,7 +71,8 @@ impl Conversation {
 
     /// Takes bytes of the tool. Returns its request if there is one to be answered now.
     pub(super) fn received(&mut self, bytes: &[u8], now_ms: u64) -> Option<Request> {
-        self.input.extend_from_slice(bytes);
+        // A buffer that grew would leave copies.
+        self.input = Zeroizing::new([&self.input, bytes].concat());
         self.next_request(now_ms)
     }
 
@@ -92,9 +95,15 @@ impl Conversation {
         None
     }
 
-    fn next_line(&mut self) -> Option<Vec<u8>> {
+    fn next_line(&mut self) -> Option<Zeroizing<Vec<u8>>> {
         let end = self.input.iter().position(|byte| *byte == b'\n')?;
-        (end < MAX_LINE_BYTES).then(|| self.input.drain(..=end).collect())
+        if end >= MAX_LINE_BYTES {
+            return None;
+        }
+        let rest = Zeroizing::new(self.input[end + 1..].to_vec());
+        let mut line = std::mem::replace(&mut self.input, rest);
+        line.truncate(end + 1);
+        Some(line)
     }
 
     fn take_hello(&mut self, line: &[u8]) {

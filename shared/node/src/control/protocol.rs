@@ -16,6 +16,9 @@ use crate::metrics::samples::Sample;
 /// Version of everything here. Another version is refused with a reason.
 pub const VERSION: u32 = 2;
 
+/// Bytes of most lines.
+const MOST_BYTES: usize = 4_096;
+
 /// The version of the programs.
 pub const BUILD: &str = crate::VERSION;
 
@@ -207,6 +210,15 @@ pub enum Question {
 }
 
 impl Question {
+    /// How long a child may take to answer, in milliseconds. A change may wait for a password to be hashed and for the
+    /// account file.
+    pub fn answer_ms(&self) -> u64 {
+        match self {
+            Self::Change { .. } => 20_000,
+            _ => 3_000,
+        }
+    }
+
     /// What stands in the security log of a question that changes something.
     pub fn act(&self) -> Option<String> {
         match self {
@@ -252,6 +264,17 @@ pub enum Answer {
     Clients(Page<ClientRow, u32>),
     /// It is done, or begun.
     Done,
+    /// It was so already: nothing is changed.
+    Unchanged,
+    /// To [`Change::ForgetAccount`].
+    Forgotten {
+        /// Messages that were given up, without broadcasts.
+        messages: u64,
+        /// Bytes of their texts.
+        bytes: u64,
+        /// Broadcasts that were given up.
+        broadcasts: u64,
+    },
     /// To [`Change::LiftBlocks`].
     Lifted {
         /// How many blocks held until then.
@@ -383,8 +406,10 @@ pub(super) fn one_word(name: &str) -> String {
 
 /// One of these as a line, with its end.
 pub fn encode_line(message: &impl Serialize) -> Vec<u8> {
+    // A line with a password leaves no copies behind by growing.
+    let mut line = Vec::with_capacity(MOST_BYTES);
     // Strings, numbers and maps with strings as keys: there is nothing that JSON cannot hold.
-    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    let _ = serde_json::to_writer(&mut line, message);
     line.push(b'\n');
     line
 }

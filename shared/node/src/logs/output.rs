@@ -16,6 +16,11 @@ pub fn complain(text: impl Display) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
+/// Writes `text` to standard error, and no line end: a question to the person at the terminal. Fails in silence.
+pub fn prompt(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Writes `text` to standard output. It is no error if the reader closes the pipe early.
 pub fn say(text: &[u8]) -> io::Result<()> {
     let written = io::stdout().write_all(text);

@@ -32,6 +32,9 @@ pub const MAX_CONFIGURATION_BYTES: usize = 512 * 1024;
 /// Bytes that are read from a parent at once.
 const READ_BYTES: usize = 16 * 1024;
 
+/// Bytes of most questions.
+const QUESTION_BYTES: usize = 4_096;
+
 const CONFIGURATION: u8 = 0;
 const QUESTION: u8 = 1;
 const SETTINGS: u8 = 2;
@@ -77,7 +80,7 @@ pub(crate) struct Outbox {
     log_file: Option<OwnedFd>,
     /// The newest drain.
     drain: Option<Vec<u8>>,
-    questions: VecDeque<Vec<u8>>,
+    questions: VecDeque<Zeroizing<Vec<u8>>>,
     /// The tickets of questions without an answer.
     asked: BTreeSet<u64>,
 }
@@ -132,9 +135,10 @@ impl Outbox {
         self.asked.insert(ticket);
         let question = question.clone();
         // Strings and numbers: there is nothing that JSON cannot hold.
-        let content = serde_json::to_vec(&AskedQuestion { ticket, question }).unwrap_or_default();
-        self.questions
-            .push_back(std::mem::take(&mut *frame(QUESTION, &content)));
+        // With a password in it, growing would leave copies.
+        let mut content = Zeroizing::new(Vec::with_capacity(QUESTION_BYTES));
+        let _ = serde_json::to_writer(&mut *content, &AskedQuestion { ticket, question });
+        self.questions.push_back(frame(QUESTION, &content));
     }
 
     pub(crate) fn is_asked(&self, ticket: u64) -> bool {
@@ -163,8 +167,9 @@ impl Outbox {
             return newest;
         }
         let frame = self.settings.take().or_else(|| self.drain.take());
+        let frame = frame.map(Zeroizing::new);
         let frame = frame.or_else(|| self.questions.pop_front());
-        Zeroizing::new(frame.unwrap_or_default())
+        frame.unwrap_or_default()
     }
 
     /// Writes until everything is written or `stream` would block.

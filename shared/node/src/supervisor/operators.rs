@@ -4,9 +4,6 @@
 use crate::control::protocol::{Answer, Report};
 use crate::control::socket::{Asked, ConnectionKey, ControlSocket};
 
-/// How long a child may take to answer. A tool that asks for much asks for it in pages.
-const ANSWER_MS: u64 = 3_000;
-
 /// A question that a child has not answered.
 #[derive(Debug)]
 struct Pending {
@@ -16,6 +13,7 @@ struct Pending {
     index: usize,
     /// For people.
     name: String,
+    answer_ms: u64,
     due_ms: u64,
 }
 
@@ -58,6 +56,7 @@ impl Operators {
         &mut self,
         connection: ConnectionKey,
         (index, name): (usize, String),
+        answer_ms: u64,
         now_ms: u64,
     ) -> u64 {
         self.last_ticket += 1;
@@ -66,7 +65,8 @@ impl Operators {
             connection,
             index,
             name,
-            due_ms: now_ms + ANSWER_MS,
+            answer_ms,
+            due_ms: now_ms + answer_ms,
         });
         self.last_ticket
     }
@@ -121,7 +121,7 @@ impl Operators {
             reason: format!(
                 "{} does not answer within {} s: it is stopped or hangs, and what was asked may still happen",
                 pending.name,
-                ANSWER_MS / 1_000
+                pending.answer_ms / 1_000
             ),
         };
         self.end(is_overdue, report, now_ms);

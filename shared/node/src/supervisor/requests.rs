@@ -120,7 +120,12 @@ impl Supervisor {
             return Err(format!("{name} does not serve now"));
         };
         note_act(asked);
-        let ticket = operators.wait_for(asked.connection, (index, name), now_ms);
+        let ticket = operators.wait_for(
+            asked.connection,
+            (index, name),
+            question.answer_ms(),
+            now_ms,
+        );
         link.ask(ticket, question);
         link.flush();
         Ok(())

@@ -9,7 +9,7 @@ use chat_stated::account_file::difference::{
     Difference, FileStatus as Known, KnownAccount, difference,
 };
 use chat_stated::account_file::format::{line, parse};
-use chat_stated::entry::Entry;
+use chat_stated::entry::{Entry, OperatorAct};
 use chat_stated::state::{AccountRecord, Effects, FileStatus, State};
 
 use crate::choices::Choices;
@@ -64,7 +64,10 @@ fn change(state: &mut State, made: impl FnOnce(&State) -> Difference) -> Differe
     let difference = made(state);
     let mut effects = Effects::default();
     for entry in [
-        Entry::ChangeAccounts(difference.changes.clone()),
+        Entry::Operate {
+            ticket: 0,
+            act: OperatorAct::TakeAccountFile(difference.changes.clone()),
+        },
         Entry::FileStatus(difference.filed.clone()),
     ] {
         state.apply(entry, 0, &mut effects);
@@ -91,6 +94,8 @@ fn known_account(id: AccountId, record: &AccountRecord) -> KnownAccount<'_> {
             },
         },
         disabled: record.disabled,
+        is_to_leave_file: record.is_to_leave_file(),
+        gets_broadcasts: record.broadcasts_after.is_some(),
     }
 }
 

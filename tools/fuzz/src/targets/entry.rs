@@ -151,11 +151,28 @@ fn entry(choices: &mut Choices<'_>) -> Entry {
 }
 
 fn operator_act(choices: &mut Choices<'_>) -> OperatorAct {
-    let is_of_account = choices.below(2) == 1;
-    let is_of_address = choices.below(2) == 1;
-    OperatorAct::LiftBlocks {
-        account: is_of_account.then(|| account(choices)),
-        address: is_of_address.then(|| items::address(choices)),
+    let account = account(choices);
+    match choices.below(8) {
+        0 => OperatorAct::TakeAccountFile((0..choices.below(4)).map(|_| change(choices)).collect()),
+        1 => OperatorAct::AddAccount {
+            name: name(choices),
+            secret: choices.text(),
+        },
+        2 => OperatorAct::SetPassword {
+            account,
+            secret: choices.text(),
+        },
+        3 => OperatorAct::DisableAccount { account },
+        4 => OperatorAct::EnableAccount { account },
+        5 => OperatorAct::ForgetAccount { account },
+        6 => OperatorAct::Announce {
+            sender: account,
+            text: choices.text(),
+        },
+        _ => OperatorAct::LiftBlocks {
+            account: (choices.below(2) == 1).then_some(account),
+            address: (choices.below(2) == 1).then(|| items::address(choices)),
+        },
     }
 }
 
