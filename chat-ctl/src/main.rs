@@ -3,6 +3,7 @@
 #![warn(clippy::print_stderr)]
 
 mod acts;
+mod backup;
 mod changes;
 mod daemons;
 mod exit_status;
@@ -113,6 +114,14 @@ enum Command {
         /// Take connections again instead
         #[arg(long, conflicts_with = "within")]
         off: bool,
+    },
+    /// Write a backup of the state and the account file, as `chat-stated backup` does
+    Backup {
+        /// Replace FILE if it is there
+        #[arg(long)]
+        force: bool,
+        /// Where the backup goes
+        file: PathBuf,
     },
     /// Change the log level of all processes, until each of them ends
     LogLevel {
@@ -261,6 +270,7 @@ fn run(
         Command::Reload { force } => Ok(acts::reload(daemons, *force)),
         Command::Drain { off: true, .. } => acts::end_drain(daemons).map(done),
         Command::Drain { within, .. } => acts::drain(daemons, *within).map(done),
+        Command::Backup { force, file } => Ok(backup::run(arguments, file, *force)),
         Command::LogLevel { level } => acts::log_level(daemons, level.as_str()).map(done),
         Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
         Command::Blocks(BlocksCommand::Lift { name, source, .. }) => {

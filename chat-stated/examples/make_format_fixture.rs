@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use anyhow::{Context, ensure};
 use chat_model::{AccountId, Audience, ConnectionId, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
-use chat_rpc::{Greeting, Hello, OperatorHello, Refusal, ResumeToken, Standing, VERSION};
+use chat_rpc::{Greeting, Hello, Refusal, ResumeToken, VERSION};
 use chat_stated::backup::take::{Source, take};
 use chat_stated::checkpoint::{
     Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter, StateSnapshot,
@@ -273,8 +273,6 @@ fn write_frames(dir: &Path) -> anyhow::Result<()> {
         ("hello_resume.frame", Hello { resume }.encode()?),
         ("attached.frame", Greeting::Attached(CREDENTIAL).encode()?),
         ("refused.frame", refused.encode()?),
-        ("operator_hello.frame", OperatorHello.encode()),
-        ("standing.frame", Standing { position: 6 }.encode()),
     ];
     for (name, payload) in frames {
         fs::write(dir.join(name), payload)?;

@@ -381,6 +381,35 @@ fn reload_by_tool_does_as_script_does() {
 }
 
 #[test]
+fn backup_by_tool_is_whole() {
+    let installation = Installation::of_ann_and_bob();
+    let file = installation.file("chat.backup");
+    let file = file.to_string_lossy();
+    installation
+        .chatctl(&["backup", &file])
+        .expect_status(1)
+        .expect_err("is it running?");
+    installation.script("start").expect_status(0);
+    installation
+        .chatctl(&["backup", &file])
+        .expect_status(0)
+        .expect_out("account file: 2 accounts\n")
+        .expect_out("everything is whole\n");
+    let log = installation.log(STATED);
+    assert!(
+        log.contains("security: event=backup-requested by uid="),
+        "{log}"
+    );
+    installation
+        .chatctl(&["backup", &file])
+        .expect_status(1)
+        .expect_err("replace it with --force");
+    installation
+        .chatctl(&["backup", "--force", &file])
+        .expect_status(0);
+}
+
+#[test]
 fn wrong_usage_has_status_of_its_own() {
     let installation = Installation::new();
     installation.chatctl(&["dance"]).expect_status(64);

@@ -13,7 +13,6 @@ use clap::Subcommand;
 use super::ask::ask;
 use super::check::{Verdict, accept_journal, check_backup, check_installation, describe_backup};
 use super::take::{Source, take};
-use crate::journal::LogIndex;
 use crate::passwords::thread_priority::set_nice;
 use crate::settings::Settings;
 
@@ -106,7 +105,8 @@ fn back_up(
             settings.process.run_dir.display()
         )
     };
-    let standing = ask(&settings.socket_path()).with_context(context)?;
+    let run_dir = settings.process.run_dir_of("chat-stated");
+    let reached = ask(&run_dir).with_context(context)?;
     let source = Source {
         state_dir: settings.state_dir(),
         account_file: settings.account_file(),
@@ -114,7 +114,6 @@ fn back_up(
     let now_ms = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as i64);
-    let reached = LogIndex(standing.position);
     let backup = take(&source, file, may_replace, reached, now_ms).with_context(context)?;
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
     writeln!(

@@ -57,6 +57,9 @@ impl Core {
                     }),
                 }))
             }
+            Question::Backup => Ok(Answer::Applied {
+                log_index: self.checkpoints.applied().0,
+            }),
             Question::Checkpoint => {
                 self.begin_checkpoint_for_room();
                 Ok(Answer::Done)

@@ -16,7 +16,6 @@ mod lists;
 mod logins;
 mod metrics;
 mod operations;
-mod operators;
 pub mod pending_work;
 mod requests;
 mod send_batches;

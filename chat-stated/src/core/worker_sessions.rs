@@ -180,9 +180,6 @@ impl Core {
 
     /// The first frame of a worker. `secret` is random; it is used if the worker gets a new worker session.
     pub fn hello(&mut self, link: LinkId, payload: &[u8], secret: [u8; 16]) {
-        if self.answer_operator(link, payload) {
-            return;
-        }
         match Hello::decode(payload) {
             Ok(Hello { resume: None }) => self.begin_worker_session(link, secret),
             Ok(Hello {

@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 
 use chat_model::{AccountId, ConnectionId};
 use chat_model::{ConnectionSerial, MessageNumber, WorkerSessionId};
-use chat_rpc::{
-    Greeting, Hello, HelloError, OPERATOR_VERSION, OperatorError, OperatorHello, Refusal,
-    ResumeToken, Standing, VERSION,
-};
+use chat_rpc::{Greeting, Hello, HelloError, Refusal, ResumeToken, VERSION};
 use chat_stated::account_file::format::parse;
 use chat_stated::checkpoint::RECORD_FORMAT;
 use chat_stated::entry::Timestamp;
@@ -237,10 +234,6 @@ fn first_frames_of_all_versions_are_read() {
         });
         let said = Greeting::decode(&fixture.read("refused.frame"));
         assert_eq!(said, Ok(refused));
-        let question = OperatorHello::decode(&fixture.read("operator_hello.frame"));
-        assert_eq!(question, Ok(OperatorHello));
-        let standing = Standing::decode(&fixture.read("standing.frame"));
-        assert_eq!(standing, Ok(Standing { position: 6 }));
     }
 }
 
@@ -325,21 +318,4 @@ fn other_hello_version_is_refused() {
         "{}",
         installation.log()
     );
-}
-
-#[test]
-fn other_operator_version_is_refused() {
-    let installation = Installation::with_accounts(&["alice"]);
-    installation.start();
-    let socket = installation.path("chat-stated.sock");
-    let mut question = V1.read("operator_hello.frame");
-    question[8..12].copy_from_slice(&9_u32.to_le_bytes());
-    let answer = first_answer(&socket, &question);
-    // A tool of the other version reads this as it reads every version's beginning.
-    assert!(Standing::decode(&answer).is_ok());
-    let mut answer_of_another = answer.clone();
-    answer_of_another[8..12].copy_from_slice(&9_u32.to_le_bytes());
-    let error = OperatorError::Version(9);
-    assert_eq!(Standing::decode(&answer_of_another), Err(error));
-    assert_eq!(answer[8..12], OPERATOR_VERSION.to_le_bytes());
 }

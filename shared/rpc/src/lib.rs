@@ -3,15 +3,11 @@
 //! Both directions carry frames: a length (`u32`, little endian), then that many bytes. The first frame of
 //! each side is a greeting ([`Hello`], [`Greeting`]). Every later frame is one or more [`FromWorker`] or
 //! [`ToWorker`] items behind one another, so that all that became ready in one turn travels in one write.
-//!
-//! An operator's tool asks on the same socket, with a first frame of its own kind ([`OperatorHello`], [`Standing`]).
 
 mod frame;
 mod greeting;
 mod item;
-mod operator_hello;
 
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES, decode_items};
 pub use greeting::{Greeting, Hello, HelloError, Refusal, ResumeToken, VERSION};
 pub use item::{FromWorker, RequestItem, ResumedConnection, SendBatch, ToWorker, UsersRequest};
-pub use operator_hello::{OPERATOR_VERSION, OperatorError, OperatorHello, Standing};

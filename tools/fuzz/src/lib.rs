@@ -62,7 +62,6 @@ const NUMBERS: &[&[u8]] = &[
     b"\0\0\0\0\0\0\0\0",
     b"chatserv\x01\0\0\0",
     b"chatserv\x02\0\0\0",
-    b"chatoper\x01\0\0\0",
 ];
 
 /// All there are.

@@ -234,3 +234,56 @@ fn is_trusted(run_dir: &RunDir, uid: u32) -> bool {
     let owner = fs::metadata(run_dir.path()).map(|found| found.uid());
     uid == 0 || uid == geteuid().as_raw() || owner.is_ok_and(|owner| owner == uid)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    /// What a tool is told by a daemon that answers this to the first two lines, and closes.
+    fn told(answers: &'static [&str]) -> ControlError {
+        let directory = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::new(directory.path(), "chat-x");
+        let listener = UnixListener::bind(run_dir.control_socket()).unwrap();
+        let daemon = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            for answer in answers {
+                lines.next().unwrap().unwrap();
+                (&stream).write_all(answer.as_bytes()).unwrap();
+            }
+            // So that what was asked is not left unread.
+            lines.next();
+        });
+        let connected = ControlClient::connect(&run_dir);
+        let error = connected.and_then(|mut client| client.ask(&Request::Status));
+        daemon.join().unwrap();
+        error.unwrap_err()
+    }
+
+    const GREETING: &str = "{\"version\":2,\"program\":\"chat-x\",\"build\":\"0\"}\n";
+
+    #[test]
+    fn end_without_answer_is_error() {
+        let error = told(&[GREETING]).to_string();
+        assert_eq!(
+            error,
+            "chat-x cannot be asked: it has closed the connection"
+        );
+    }
+
+    #[test]
+    fn other_version_names_both() {
+        let error = told(&["{\"version\":1,\"program\":\"chat-x\",\"build\":\"0.1\"}\n"]);
+        let expected = "chat-x cannot be asked: it is of version 0.1 and speaks control version 1, this program 2";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn refusal_has_reason_of_daemon() {
+        let error = told(&[GREETING, "{\"report\":\"failed\",\"reason\":\"no\"}\n"]);
+        assert_eq!(error.to_string(), "chat-x: no");
+    }
+}

@@ -188,6 +188,8 @@ pub enum Question {
         /// Whose session it is, for the log.
         name: String,
     },
+    /// Of the state process, before a backup is taken from its files: how far it has come.
+    Backup,
     /// Of the state process: begins a checkpoint, unless one is being written.
     Checkpoint,
     /// Of the state process: changes the state. Answered once the change is on disk.
@@ -226,6 +228,7 @@ impl Question {
                 let name = one_word(name);
                 Some(format!("event=kick user={name} connection={connection}"))
             }
+            Self::Backup => Some("event=backup-requested".to_owned()),
             Self::Checkpoint => Some("event=checkpoint-requested".to_owned()),
             Self::Change { change } => Some(change.act()),
             Self::SetLogLevel { level } => Some(log_level_changed(level)),
@@ -262,6 +265,11 @@ pub enum Answer {
     Blocks(Page<BlockRow, BlockPlace>),
     /// To [`Question::Clients`].
     Clients(Page<ClientRow, u32>),
+    /// To [`Question::Backup`].
+    Applied {
+        /// The last batch of the journal whose effects are applied. Everything answered so far is in it or before it.
+        log_index: u64,
+    },
     /// It is done, or begun.
     Done,
     /// It was so already: nothing is changed.

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chat_model::text::is_clean;
 use chat_model::{ConnectionSerial, Message, Request, StreamOffset};
 use chat_rpc::{
-    FrameReader, FrameWriter, FromWorker, Greeting, Hello, OperatorError, OperatorHello,
-    ResumeToken, Standing, ToWorker, decode_items,
+    FrameReader, FrameWriter, FromWorker, Greeting, Hello, ResumeToken, ToWorker, decode_items,
 };
 use chat_stated::account_file::format::parse;
 use chat_stated::checkpoint::{Change, MemoryCheckpoint};
@@ -66,7 +65,6 @@ struct Link {
     is_open: bool,
     is_closing: bool,
     has_greeting: bool,
-    is_operator: bool,
     reader: FrameReader,
     /// What it asked, and how often that was not answered.
     asked: BTreeMap<(ConnectionSerial, StreamOffset), usize>,
@@ -210,8 +208,7 @@ impl Host {
             return;
         };
         let payload = match choices.below(6) {
-            0 => OperatorHello.encode(),
-            1 => choices.some().to_vec(),
+            0 | 1 => choices.some().to_vec(),
             2 if !self.credentials.is_empty() => {
                 let mut credential = choices.one_of(&self.credentials);
                 credential.secret[0] ^= choices.byte() & 1;
@@ -247,8 +244,6 @@ impl Host {
         }
         if self.core.expects_hello(id) {
             self.secrets = self.secrets.wrapping_add(1);
-            let said = OperatorHello::decode(payload);
-            self.links[id].is_operator = said != Err(OperatorError::NotForOperators);
             return self.core.hello(id, payload, [self.secrets; 16]);
         }
         self.links[id].note_asked(payload);
@@ -374,9 +369,6 @@ impl Link {
     }
 
     fn check_greeting(&self, payload: &[u8], credentials: &mut Vec<ResumeToken>) {
-        if self.is_operator && Standing::decode(payload).is_ok() {
-            return;
-        }
         match Greeting::decode(payload) {
             Ok(Greeting::Attached(credential)) => credentials.push(credential),
             Ok(Greeting::Refused(_)) => {}
