@@ -81,8 +81,9 @@ fn misspelt_key_stops_no_server() {
     // An invalid file must not prevent a running server from being looked at and stopped.
     installation
         .script("status")
-        .expect_status(0)
-        .expect_err("chat-stated: warning: ");
+        .expect_status(1)
+        .expect_err("chat-stated: warning: ")
+        .expect_out("reason: chat-frontd: the settings cannot be read again: ");
     installation.script("stop").expect_status(0);
     installation.expect_nothing_left(&processes);
 }
