@@ -7,6 +7,7 @@ mod backup;
 mod changes;
 mod daemons;
 mod exit_status;
+mod import;
 mod lists;
 mod metrics;
 mod new_password;
@@ -167,6 +168,17 @@ enum AccountsCommand {
         /// The user
         name: String,
     },
+    /// Add the accounts of another server
+    ///
+    /// The list has lines of name:hash or name,hash, as Dovecot, htpasswd and LDAP tools write them. Each line that is
+    /// left out is named with the reason, and the exit status is 1 then.
+    Import {
+        /// The list
+        file: PathBuf,
+        /// Only print what would be added, and what not
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Let nobody log in, and end the session; no broadcast waits for the user meanwhile
     Disable {
         /// The user
@@ -251,6 +263,9 @@ fn run(
         Command::Accounts(AccountsCommand::List) => lists::accounts(daemons, json).map(done),
         Command::Accounts(AccountsCommand::Add { name }) => {
             changes::add_account(daemons, json, name).map(done)
+        }
+        Command::Accounts(AccountsCommand::Import { file, dry_run }) => {
+            import::run(daemons, json, file, *dry_run)
         }
         Command::Accounts(AccountsCommand::Passwd { name }) => {
             changes::set_password(daemons, json, name).map(done)

@@ -253,3 +253,43 @@ fn announcement_reaches_everybody() {
         .expect_status(1)
         .expect_err("there is no account nobody");
 }
+
+#[test]
+fn import_names_lines_it_leaves_out() {
+    let installation = Installation::of_ann_and_bob();
+    installation.script("start").expect_status(0);
+    let list = installation.file("list");
+    let lines = "ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n\
+        eve:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=:1000::\n\
+        # a comment\n\
+        dan:$2y$05$abcdefghijklmnopqrstuv\n\
+        send:{PLAIN}tulip\n\
+        cy:{PLAIN}tulip field\n";
+    fs::write(&list, lines).unwrap();
+    let import = |more: &[&str]| {
+        let list = list.to_str().unwrap();
+        let arguments = [&["accounts", "import", list], more].concat();
+        installation.chatctl(&arguments)
+    };
+    import(&["--dry-run"])
+        .expect_status(1)
+        .expect_out("accounts to add: 2, lines to leave out: 3\n");
+    assert!(!installation.account_file().contains("eve"));
+    import(&[])
+        .expect_status(1)
+        .expect_out("line 1: ann: there is such an account already, or an earlier line\n")
+        .expect_out("line 4: dan: hashes of bcrypt cannot be taken\n")
+        .expect_out("line 5: send cannot be the name of an account\n")
+        .expect_out("accounts added: 2, lines left out: 3\n");
+    for (name, password) in [("eve", "password"), ("cy", "tulip field")] {
+        let mut client = installation.client(&[name, password]);
+        read_until(&mut client, "welcome");
+    }
+    let again = json(&import(&["--json"]));
+    assert_eq!(again["added"], 0);
+    assert_eq!(again["left_out"].as_array().unwrap().len(), 5);
+    let log = installation.log(STATED);
+    let line = "security: event=account-import user=eve by uid=";
+    assert!(log.contains(line), "{log}");
+    assert!(!log.contains("tulip"), "{log}");
+}

@@ -13,6 +13,7 @@ use crate::account_file::read::ReadError;
 use crate::account_file::writer::FileRequest;
 use crate::entry::{Entry, OperatorAct};
 use crate::passwords::pool::{PasswordJob, PasswordResult};
+use crate::passwords::secret::check_form;
 use crate::state::{ActRefusal, OperatorOutcome};
 
 /// Who asks for the hashes of operators' passwords, for fairness.
@@ -44,12 +45,20 @@ enum Step {
     Name {
         ticket: u64,
         name: String,
-        password: Password<'static>,
+        login: NewLogin,
     },
     /// The secret of a password.
     Secret { ticket: u64, whose: Whose },
     /// The journal, and then the account file.
     Decision,
+}
+
+/// How the user of a new account logs in.
+#[derive(Debug)]
+enum NewLogin {
+    Password(Password<'static>),
+    /// The secret of the password that the user has on another server. It is well-formed.
+    Secret(String),
 }
 
 /// Whose password is hashed.
@@ -78,7 +87,12 @@ impl Core {
                 let address = *address;
                 self.try_act(question, OperatorAct::LiftBlocks { account, address })?
             }
-            Change::AddAccount { name, password } => self.add_account(name, typed(password)?)?,
+            Change::AddAccount { name, password } => {
+                self.add_account(name, NewLogin::Password(typed(password)?))?
+            }
+            Change::ImportAccount { name, hash } => {
+                self.add_account(name, NewLogin::Secret(secret_of(hash)?))?
+            }
             Change::SetPassword { name, password } => {
                 let account = self.account_named(name)?;
                 self.hash_for(Whose::Account(account), typed(password)?)
@@ -131,7 +145,7 @@ impl Core {
         Ok(Step::Decision)
     }
 
-    fn add_account(&mut self, name: &str, password: Password<'static>) -> Result<Step, String> {
+    fn add_account(&mut self, name: &str, login: NewLogin) -> Result<Step, String> {
         if !name::may_be_registered(name) {
             return Err(format!("{name} cannot be the name of an account"));
         }
@@ -149,7 +163,7 @@ impl Core {
         Ok(Step::Name {
             ticket,
             name: name.to_owned(),
-            password,
+            login,
         })
     }
 
@@ -173,23 +187,33 @@ impl Core {
         let under_way = self.operations.under_way.take_if(|it| is_of(it));
         let Some(UnderWay {
             question,
-            step: Step::Name { name, password, .. },
+            step: Step::Name { name, login, .. },
         }) = under_way
         else {
             return;
         };
         let reason = match stands {
-            Ok(false) => {
-                let step = self.hash_for(Whose::NewAccount(name), password);
-                self.operations.under_way = Some(UnderWay { question, step });
-                return;
-            }
+            Ok(false) => return self.go_on_with(question, name, login),
             Ok(true) => {
                 format!("the account file has a line of {name}, which scripts/reload takes in")
             }
             Err(error) => error.to_string(),
         };
         self.end_question(question, Err(reason));
+    }
+
+    /// The name of a new account is free.
+    fn go_on_with(&mut self, question: u64, name: String, login: NewLogin) {
+        let step = match login {
+            NewLogin::Password(password) => Ok(self.hash_for(Whose::NewAccount(name), password)),
+            NewLogin::Secret(secret) => {
+                self.try_act(question, OperatorAct::AddAccount { name, secret })
+            }
+        };
+        match step {
+            Ok(step) => self.operations.under_way = Some(UnderWay { question, step }),
+            Err(reason) => self.end_question(question, Err(reason)),
+        }
     }
 
     /// The pool takes no more passwords now.
@@ -301,6 +325,13 @@ fn typed(password: &TypedPassword) -> Result<Password<'static>, String> {
         1..=MAX_PASSWORD_BYTES => Ok(bytes.as_slice().into()),
         _ => Err(format!("a password has at most {MAX_PASSWORD_BYTES} bytes")),
     }
+}
+
+fn secret_of(hash: &TypedPassword) -> Result<String, String> {
+    let bytes = hash.bytes().ok_or("it is no hash")?;
+    let secret = std::str::from_utf8(&bytes).map_err(|_| "its hash is not UTF-8")?;
+    check_form(secret).map_err(|error| format!("its hash {error}"))?;
+    Ok(secret.to_owned())
 }
 
 fn refusal(reason: ActRefusal) -> String {

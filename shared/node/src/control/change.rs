@@ -26,6 +26,13 @@ pub enum Change {
         /// Its password.
         password: TypedPassword,
     },
+    /// Makes an account with the password that its user has elsewhere.
+    ImportAccount {
+        /// Its name.
+        name: String,
+        /// What a line of the account file has behind the name.
+        hash: TypedPassword,
+    },
     /// Gives an account another password, enables it, and ends its session.
     SetPassword {
         /// The account.
@@ -57,8 +64,8 @@ pub enum Change {
     },
 }
 
-/// A password on its way to where it is hashed: hex digits, which need no escapes that would leave copies. Wiped when
-/// dropped; never printed.
+/// A password on its way to where it is hashed, or a hash: hex digits, which need no escapes that would leave copies.
+/// Wiped when dropped; never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TypedPassword(String);
@@ -116,6 +123,7 @@ impl Change {
                 act
             }
             Self::AddAccount { name, .. } => of_user("account-add", name),
+            Self::ImportAccount { name, .. } => of_user("account-import", name),
             Self::SetPassword { name, .. } => of_user("account-passwd", name),
             Self::DisableAccount { name } => of_user("account-disable", name),
             Self::EnableAccount { name } => of_user("account-enable", name),
