@@ -289,19 +289,13 @@ pub(crate) fn bin_dir() -> &'static Path {
         let target = dir.parent().expect("a profile stands in the target");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(repository());
-        cargo.args(["build", "--quiet", "--locked"]);
-        cargo.args([
-            "-p",
-            "chat-stated",
-            "-p",
-            "chat-frontd",
-            "-p",
-            "chat-client",
-            "-p",
-            "chat-ctl",
-        ]);
+        // With the features that the whole workspace has, as the tests are built: others would be a build of minutes.
+        cargo.args(["build", "--quiet", "--locked", "--workspace"]);
+        for program in ["chat-stated", "chat-frontd", "chat-client", "chatctl"] {
+            cargo.args(["--bin", program]);
+        }
         if cfg!(feature = "crash-points") {
-            cargo.arg("--features=chat-stated/crash-points,chat-frontd/crash-points");
+            cargo.arg("--features=crash-points");
         }
         cargo.arg("--target-dir").arg(target);
         if dir.ends_with("release") {
