@@ -24,7 +24,7 @@ const REASONS: [(&str, &[&str]); 10] = [
     ("chat-stated/src/core/warnings.rs", &["fn warnings"]),
     (
         "chat-stated/src/server/event_loop.rs",
-        &["fn warning_of_limits"],
+        &["fn warning_of_limits", "fn warning_of_disk"],
     ),
     ("shared/node/src/limits/system_limits.rs", &["fn warning"]),
     ("chat-frontd/src/main.rs", &["fn run_child"]),

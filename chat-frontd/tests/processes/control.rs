@@ -89,6 +89,23 @@ fn status_ends_with_health_and_reasons() {
 }
 
 #[test]
+fn failed_disk_stays_in_status() {
+    let installation = Installation::started();
+    installation.script("stop").expect_status(0);
+    // What a process leaves that a failed write or sync has ended.
+    fs::write(installation.file("state/disk-failed"), "").unwrap();
+    installation.script("start").expect_status(0);
+    installation
+        .chatctl(&["status", "--summary"])
+        .expect_status(1)
+        .expect_out(
+            "reason: chat-stated: state 1: the disk failed, and all files were written anew",
+        );
+    installation.script("restart").expect_status(0);
+    installation.chatctl(&["status"]).expect_status(0);
+}
+
+#[test]
 fn stopped_worker_is_noticed_within_five_seconds() {
     let installation = Installation::started();
     let worker = installation.children(FRONTD)[0];

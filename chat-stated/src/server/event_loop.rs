@@ -110,6 +110,7 @@ impl EventLoop {
         let remembered =
             RememberedPasswords::new(REMEMBERED_PASSWORDS).context("cannot draw a random key")?;
         let (bytes, entries) = (recovered.replayed_bytes, recovered.replayed_entries);
+        let of_disk = warning_of_disk(recovered.has_disk_failed);
         let (io_threads, state, position) = IoThreads::start(
             recovered,
             &setup.settings,
@@ -160,7 +161,7 @@ impl EventLoop {
             stop_by: None,
             reports: Reports::default(),
             commits: Commits::default(),
-            lasting_warning: warning_of_limits(&setup.limits),
+            lasting_warning: warning_of_limits(&setup.limits).and(of_disk),
         })
     }
 
@@ -467,6 +468,16 @@ fn warning_of_limits(limits: &SystemLimits) -> ChildWarning {
         )
     });
     ChildWarning::of(limits.warning()).and(ChildWarning::of(file_size))
+}
+
+fn warning_of_disk(has_failed: bool) -> ChildWarning {
+    let text = match has_failed {
+        true => {
+            "the disk failed, and all files were written anew: look after it (dmesg, smartctl), then scripts/restart"
+        }
+        false => "",
+    };
+    ChildWarning::of(text.to_owned())
 }
 
 fn is_dead(pid: u32) -> bool {

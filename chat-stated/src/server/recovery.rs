@@ -34,6 +34,8 @@ pub struct Recovered {
     pub replayed_bytes: u64,
     /// The same in entries.
     pub replayed_entries: u64,
+    /// The disk failed the process before, so everything was written to fresh files.
+    pub has_disk_failed: bool,
 }
 
 /// Loads the checkpoint, with no more than so many bytes of text, and applies what the journal has after it. If the
@@ -73,7 +75,10 @@ fn recover_from_whole_files(
     LocalJournal::rewrite(state_dir).context("cannot write the journal to a fresh file")?;
     let recovered = load_and_replay(state_dir, resident_text_bytes)?;
     disk_failure::clear(state_dir)?;
-    Ok(recovered)
+    Ok(Recovered {
+        has_disk_failed: true,
+        ..recovered
+    })
 }
 
 /// The journal is gone, by the operator's wish: what it said had been read by the time of the checkpoint counts as
@@ -145,6 +150,7 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
         replayed_entries
     );
     Ok(Recovered {
+        has_disk_failed: false,
         state,
         position: journal.last().max(loaded.position),
         journal,
