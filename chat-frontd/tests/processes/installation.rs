@@ -286,10 +286,14 @@ pub(crate) fn bin_dir() -> &'static Path {
     BIN_DIR.get_or_init(|| {
         let own = Path::new(env!("CARGO_BIN_EXE_chat-frontd"));
         let dir = own.parent().expect("a program stands in a directory");
+        // `cargo test --workspace` has built them. A build here would have other features, and take minutes.
+        if std::env::var_os("TEST_PROGRAMS").is_some_and(|value| value == "built") {
+            return fs::canonicalize(dir).unwrap();
+        }
         let target = dir.parent().expect("a profile stands in the target");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(repository());
-        // With the features that the whole workspace has, as the tests are built: others would be a build of minutes.
+        // With the features that the whole workspace has, so that little is built again.
         cargo.args(["build", "--quiet", "--locked", "--workspace"]);
         for program in ["chat-stated", "chat-frontd", "chat-client", "chatctl"] {
             cargo.args(["--bin", program]);
