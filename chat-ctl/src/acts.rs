@@ -48,13 +48,15 @@ pub(crate) fn log_level(daemons: &Daemons, level: &str) -> Result<String, Contro
     for run_dir in [&daemons.state, &daemons.front_end] {
         let mut client = ControlClient::connect(run_dir)?;
         let count = status(&mut client)?.status.children.len();
+        // First, because the children's questions then need no line in the security log.
+        let request = Request::SetLogLevel {
+            level: level.to_owned(),
+        };
+        client.ask(&request)?;
         for (_, number) in (0..count).zip(1..) {
             let level = level.to_owned();
             client.ask_child(number, Question::SetLogLevel { level })?;
         }
-        // Last, so that the lines above stand in the log whatever the level is.
-        let level = level.to_owned();
-        client.ask(&Request::SetLogLevel { level })?;
     }
     Ok(format!("all processes log from the level {level} on\n"))
 }

@@ -119,7 +119,9 @@ impl Supervisor {
         let (Some(link), Some(operators)) = (link, &mut self.operators) else {
             return Err(format!("{name} does not serve now"));
         };
-        note_act(asked);
+        if !follows_parent(question) {
+            note_act(asked);
+        }
         let ticket = operators.wait_for(
             asked.connection,
             (index, name),
@@ -129,6 +131,14 @@ impl Supervisor {
         link.ask(ticket, question);
         link.flush();
         Ok(())
+    }
+}
+
+/// Whether a child is to get the log level that its parent has. The line of the parent's change stands for it.
+fn follows_parent(question: &Question) -> bool {
+    match question {
+        Question::SetLogLevel { level } => log::max_level().as_str().eq_ignore_ascii_case(level),
+        _ => false,
     }
 }
 
