@@ -121,6 +121,8 @@ fn foreign_run_directory_is_refused() {
     chown(&installation.run_dir, Some(1_234), None).unwrap();
     let said = installation.script("start");
     said.expect_status(1).expect_err("belongs to user 1234");
+    let left = fs::read_dir(&installation.run_dir).unwrap().count();
+    assert_eq!(left, 0, "nothing was written there");
     for program in [STATED, FRONTD] {
         let said = installation.program(program, &[]);
         said.expect_status(1).expect_err("belongs to user 1234");
