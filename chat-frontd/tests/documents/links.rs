@@ -1,6 +1,8 @@
 //! Links between documents lead somewhere, and lines of prose are not too wide.
 
-use crate::checkout::{pages, read, root};
+use std::collections::BTreeSet;
+
+use crate::checkout::{files, pages, read, root};
 use crate::expect_none;
 use crate::page::Page;
 
@@ -62,6 +64,60 @@ fn joined(directory: &str, file: &str) -> String {
         }
     }
     parts.join("/")
+}
+
+/// The files of the checkout that the Debian package installs as documents, in the directories of the checkout.
+fn installed_documents() -> BTreeSet<String> {
+    let manifest = read("chat-stated/Cargo.toml");
+    let mut installed = BTreeSet::new();
+    for asset in manifest.lines() {
+        let fields: Vec<&str> = asset.split('"').collect();
+        let [_, source, _, target, ..] = fields[..] else {
+            continue;
+        };
+        let Some(place) = target.strip_prefix("usr/share/doc/chatserv/") else {
+            continue;
+        };
+        let (directory, name) = source.rsplit_once('/').unwrap();
+        if format!("../{place}").trim_end_matches('/') != directory {
+            continue;
+        }
+        let end = name.trim_start_matches('*');
+        let is_one = |file: &str| match end == name {
+            true => file == name,
+            false => file.ends_with(end) && !file.contains('/'),
+        };
+        let taken = files()
+            .into_iter()
+            .filter(|path| path.strip_prefix(place).is_some_and(is_one));
+        installed.extend(taken);
+    }
+    installed
+}
+
+#[test]
+fn links_lead_somewhere_in_the_package() {
+    let installed = installed_documents();
+    assert!(installed.contains("README.md") && installed.contains("docs/backup.md"));
+    let mut complaints = Vec::new();
+    for page in pages().iter().filter(|page| installed.contains(&page.path)) {
+        let directory = page
+            .path
+            .rsplit_once('/')
+            .map_or("", |(directory, _)| directory);
+        for line in page.lines.iter().filter(|line| !line.is_boxed) {
+            let links = targets(&line.text).into_iter();
+            let links = links.map(|target| target.split('#').next().unwrap_or_default());
+            let paths = links
+                .filter(|file| !file.is_empty())
+                .map(|file| joined(directory, file));
+            let missing = paths.filter(|path| !installed.contains(path));
+            complaints.extend(
+                missing.map(|path| page.complaint(line, &format!("{path} is not in the package"))),
+            );
+        }
+    }
+    expect_none(&complaints);
 }
 
 /// Tables, and what programs said, are as wide as they are.
