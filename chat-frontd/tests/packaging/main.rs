@@ -7,6 +7,7 @@ mod certbot;
 #[path = "../support/certificate.rs"]
 mod certificate;
 mod container;
+mod debian;
 mod fail2ban;
 #[path = "../support/free_port.rs"]
 mod free_port;
