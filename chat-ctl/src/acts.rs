@@ -29,6 +29,7 @@ pub(crate) fn kick(daemons: &Daemons, name: &str) -> Result<String, ControlError
         )
     })?;
     let question = Question::Disconnect {
+        worker_session: session.worker_session,
         connection: session.connection,
         name: name.to_owned(),
     };

@@ -116,6 +116,7 @@ mod tests {
         SessionRow {
             name: name.to_owned(),
             worker_pid,
+            worker_session: 1,
             connection,
         }
     }

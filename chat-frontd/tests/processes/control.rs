@@ -320,10 +320,15 @@ fn kick_ends_session_and_is_logged() {
     });
     let log = installation.log(FRONTD);
     let uid = geteuid();
-    assert!(
-        log.contains("security: event=kick user=ann connection="),
-        "{log}"
-    );
+    let connection_of = |log: &str, act: &str| {
+        let (_, rest) = log.split_once(act)?;
+        let (_, rest) = rest.split_once(" connection=")?;
+        Some(rest.split_whitespace().next()?.to_owned())
+    };
+    let of_login = connection_of(&installation.log(STATED), "event=login ");
+    assert!(of_login.is_some());
+    let of_kick = connection_of(&log, "security: event=kick user=ann");
+    assert_eq!(of_kick, of_login, "{log}");
     assert!(log.contains(&format!(" by uid={uid} pid=")), "{log}");
     let mut ann = installation.client(&["ann", "password", "who"]);
     read_until(&mut ann, "ann");

@@ -94,6 +94,7 @@ fn session_row(row: state::SessionRow) -> SessionRow {
     SessionRow {
         name: row.name.to_string(),
         worker_pid: row.worker_pid,
+        worker_session: row.connection.worker_session.0,
         connection: row.connection.serial.0,
     }
 }

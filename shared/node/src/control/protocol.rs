@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Change;
 use super::status_file::Status;
+use crate::logs::security_log::ConnectionNumber;
 use crate::metrics::samples::Sample;
 
 /// Version of everything here. Another version is refused with a reason.
@@ -183,6 +184,8 @@ pub enum Question {
     },
     /// Of a worker: closes a client's connection, as if the client had.
     Disconnect {
+        /// As in [`SessionRow::worker_session`], for the log.
+        worker_session: u64,
         /// As in [`ClientRow::connection`].
         connection: u64,
         /// Whose session it is, for the log.
@@ -224,8 +227,16 @@ impl Question {
     /// What stands in the security log of a question that changes something.
     pub fn act(&self) -> Option<String> {
         match self {
-            Self::Disconnect { connection, name } => {
+            Self::Disconnect {
+                worker_session,
+                connection,
+                name,
+            } => {
                 let name = one_word(name);
+                let connection = ConnectionNumber {
+                    worker_session: *worker_session,
+                    serial: *connection,
+                };
                 Some(format!("event=kick user={name} connection={connection}"))
             }
             Self::Backup => Some("event=backup-requested".to_owned()),
@@ -332,6 +343,8 @@ pub struct SessionRow {
     pub name: String,
     /// The worker that has the connection, if it is known.
     pub worker_pid: Option<u32>,
+    /// The worker session that has the connection.
+    pub worker_session: u64,
     /// The number of the connection, as in [`ClientRow::connection`].
     pub connection: u64,
 }
