@@ -12,7 +12,7 @@ use crate::verdict::Verdict;
 /// Returns the output and the exit status.
 pub(crate) fn run(daemons: &Daemons, json: bool, is_summary: bool) -> (String, ExitStatus) {
     let found = daemons.look();
-    let verdict = Verdict::of(&found);
+    let verdict = Verdict::of(&found, daemons.state.path());
     let text = match json {
         true => render_json(&found, &verdict),
         false => render(&found, &verdict, is_summary),

@@ -1,5 +1,7 @@
 //! How healthy the server is, and why. Pure.
 
+use std::path::{self, Path};
+
 use chat_node::control::protocol::{BUILD, PendingSetting, SettingsReport};
 use chat_node::control::status_file::{ChildStatus, Phase};
 
@@ -54,12 +56,17 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn of(found: &[Found]) -> Self {
+    pub(crate) fn of(found: &[Found], run_dir: &Path) -> Self {
         let runs = |it: &Found| !matches!(it.state, FoundState::NotRunning);
         if !found.iter().any(runs) {
+            let run_dir = path::absolute(run_dir).unwrap_or_else(|_| run_dir.to_owned());
+            let reason = format!(
+                "nothing runs in the run directory {} (CHAT_RUN_DIR or --run-dir names another one)",
+                run_dir.display()
+            );
             return Self {
                 health: Health::NothingRuns,
-                reasons: vec!["nothing runs in this run directory".to_owned()],
+                reasons: vec![reason],
             };
         }
         let mut reasons: Vec<(Health, String)> = found.iter().flat_map(reasons_of).collect();
@@ -203,7 +210,7 @@ mod tests {
             .zip(states)
             .map(|(program, state)| Found { program, state })
             .collect();
-        let Verdict { health, reasons } = Verdict::of(&found);
+        let Verdict { health, reasons } = Verdict::of(&found, Path::new("/run/x"));
         (health, reasons)
     }
 
@@ -223,7 +230,9 @@ mod tests {
 
     #[test]
     fn nothing_runs_is_no_failure() {
-        let (health, _) = verdict([FoundState::NotRunning, FoundState::NotRunning]);
+        let (health, reasons) = verdict([FoundState::NotRunning, FoundState::NotRunning]);
+        let expected = "nothing runs in the run directory /run/x (CHAT_RUN_DIR or --run-dir names another one)";
+        assert_eq!(reasons, [expected]);
         assert_eq!(health.exit_status(), ExitStatus::NothingRuns);
         assert_eq!(health.word(), "down");
     }

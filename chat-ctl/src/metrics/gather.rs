@@ -19,7 +19,7 @@ use crate::verdict::{Health, Verdict};
 pub(super) fn gather(daemons: &Daemons) -> Vec<Sample> {
     let found = daemons.look();
     let mut samples = Samples::default();
-    let health = Verdict::of(&found).health.word();
+    let health = Verdict::of(&found, daemons.state.path()).health.word();
     for word in Health::WORDS {
         samples.add(&HEALTH, &[word], u64::from(word == health));
     }

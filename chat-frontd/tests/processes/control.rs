@@ -60,7 +60,8 @@ fn status_ends_with_health_and_reasons() {
     installation
         .chatctl(&["status"])
         .expect_status(3)
-        .expect_out("reason: nothing runs in this run directory\ndown\n");
+        .expect_out("reason: nothing runs in the run directory /")
+        .expect_out(" (CHAT_RUN_DIR or --run-dir names another one)\ndown\n");
     installation.script("start").expect_status(0);
     let said = installation.chatctl(&["status"]);
     said.expect_status(0)
