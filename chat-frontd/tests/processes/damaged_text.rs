@@ -73,4 +73,26 @@ fn damaged_text_affects_only_its_reader() {
     assert_eq!(installation.children(STATED), state, "nothing has ended");
     let log = installation.log(STATED);
     assert!(log.contains("bob cannot get message "), "{log}");
+
+    installation
+        .chatctl(&["status", "--summary"])
+        .expect_status(1)
+        .expect_out(" texts of messages are damaged: bob cannot get their messages (see the runbook, Damage)\n");
+    let figures = installation.chatctl(&["metrics"]);
+    let damaged = figures
+        .out
+        .lines()
+        .find(|line| line.starts_with("chatserv_damaged_texts "));
+    assert!(
+        damaged.is_some_and(|line| !line.ends_with(" 0")),
+        "{damaged:?}"
+    );
+    // The smaller loss of the runbook.
+    installation
+        .chatctl(&["accounts", "forget", "bob", "--yes"])
+        .expect_status(0);
+    installation.chatctl(&["checkpoint"]).expect_status(0);
+    wait_until("the damage is gone", || {
+        installation.chatctl(&["status", "--summary"]).out == "healthy\n"
+    });
 }

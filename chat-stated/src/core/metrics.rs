@@ -2,8 +2,8 @@
 
 use chat_node::metrics::catalogue::{
     ACCOUNTS, BROADCAST_BYTES, BROADCASTS, CHECKPOINT_FAILED, CHECKPOINT_PENDING, CONFIRMED,
-    DISK_REFUSING, MAX_ACCOUNTS, MAX_BROADCAST_BYTES, MAX_BROADCASTS, MAX_WAITING_BYTES,
-    PASSWORDS_WAITING, SESSIONS, STORED, WAITING, WAITING_BYTES,
+    DAMAGED_TEXTS, DISK_REFUSING, MAX_ACCOUNTS, MAX_BROADCAST_BYTES, MAX_BROADCASTS,
+    MAX_WAITING_BYTES, PASSWORDS_WAITING, SESSIONS, STORED, WAITING, WAITING_BYTES,
 };
 use chat_node::metrics::samples::Samples;
 
@@ -33,6 +33,7 @@ impl Core {
         samples.add(&CHECKPOINT_PENDING, &[], self.checkpoints.entries());
         let has_failed = u64::from(self.checkpoints.has_failed());
         samples.add(&CHECKPOINT_FAILED, &[], has_failed);
+        samples.add_size(&DAMAGED_TEXTS, &[], self.damage.count());
         let is_refusing = u64::from(self.space_warning().is_some());
         samples.add(&DISK_REFUSING, &[], is_refusing);
         samples

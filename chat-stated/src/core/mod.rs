@@ -8,6 +8,7 @@ mod account_file;
 mod admission;
 mod batches;
 mod checkpoints;
+mod damage;
 mod delivery;
 mod inspection;
 mod link;
@@ -49,6 +50,7 @@ use crate::text_page::TextPlace;
 use account_file::AccountAppends;
 use batches::Batches;
 use checkpoints::Checkpoints;
+use damage::Damage;
 use links::Links;
 use lists::Lists;
 use logins::Logins;
@@ -179,6 +181,7 @@ pub struct Core {
     sources: Sources,
     security: SecurityLog,
     text_reads: TextReads,
+    damage: Damage,
     waiting_log: WaitingLog,
     lists: Lists,
     operations: Operations,
@@ -211,6 +214,7 @@ impl Core {
             checkpoints: Checkpoints::at(position),
             space: Space::default(),
             text_reads: TextReads::default(),
+            damage: Damage::default(),
             waiting_log: WaitingLog::default(),
             lists: Lists::default(),
             operations: Operations::default(),

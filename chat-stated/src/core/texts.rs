@@ -1,6 +1,6 @@
 //! Texts that are not in memory: pages of queues that wait for them, and when texts are dropped.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset};
 use chat_rpc::ToWorker;
@@ -10,9 +10,7 @@ use super::delivery::SLICE;
 use super::link::LinkId;
 use super::{Action, Core};
 use crate::entry::Entry;
-use crate::state::SliceLimits;
 use crate::text_page::{ReadTexts, TextPlace, Texts};
-use chat_model::AccountId;
 
 /// Readings of the checkpoint under way at once. What each brings is bounded by a slice of a queue.
 const MAX_READS: usize = 16;
@@ -28,12 +26,6 @@ const DROPPED_IN_ONE_TURN: usize = 4_096;
 const MIN_UNWRITTEN_BYTES: u64 = 16 * 1024 * 1024;
 /// Pages that may wait for clients that are gone before they are cleared away.
 const TIDY_SLACK: usize = 1_024;
-
-/// The next message of a queue.
-const NEXT: SliceLimits = SliceLimits {
-    messages: 1,
-    text_bytes: 1,
-};
 
 /// No text was read from the checkpoint.
 static NO_TEXTS: Texts = Texts::new();
@@ -57,13 +49,6 @@ pub(super) struct TextReads {
     /// How many of those waited when it was last looked.
     waiting_clients: usize,
     is_dropping: bool,
-    /// Messages whose texts were found damaged. They, and what waits behind them, stay in their queues and are given to
-    /// nobody. The next process looks for itself.
-    damaged: BTreeSet<MessageNumber>,
-    /// The damage that was named in the log: one text for each page.
-    named: BTreeSet<String>,
-    /// Whose queues are known to be held up by one of them.
-    held_up: BTreeSet<AccountId>,
 }
 
 impl TextReads {
@@ -153,7 +138,7 @@ impl Core {
             return;
         }
         let mut places = self.missing_texts(page);
-        let is_damaged = |place: &TextPlace| self.text_reads.damaged.contains(&place.number);
+        let is_damaged = |place: &TextPlace| self.damage.contains(place.number);
         match places.iter().position(is_damaged) {
             Some(0) => return self.end_held_up(page, places[0].number),
             Some(first) => places.truncate(first),
@@ -208,45 +193,6 @@ impl Core {
         });
     }
 
-    /// Whether the next message for somebody is damaged.
-    pub(super) fn is_held_up(&mut self, account: AccountId) -> bool {
-        if self.text_reads.damaged.is_empty() {
-            return false;
-        }
-        let (after, through) = (MessageNumber::default(), self.newest());
-        let next = self.state.missing_texts(account, after, through, NEXT, 1);
-        let damaged = &self.text_reads.damaged;
-        let Some(place) = next.iter().find(|place| damaged.contains(&place.number)) else {
-            return false;
-        };
-        self.note_held_up(account, place.number);
-        true
-    }
-
-    /// Says once whom damage concerns.
-    fn note_held_up(&mut self, account: AccountId, number: MessageNumber) {
-        if self.text_reads.held_up.insert(account)
-            && let Some(record) = self.state.record(account)
-        {
-            log::error!(
-                "{} cannot get message {}, whose text is damaged (see above): {0} is logged out, and answered \
-                 error:busy: at the login",
-                record.name,
-                number.0
-            );
-        }
-    }
-
-    fn note_damage(&mut self, numbers: &[MessageNumber], error: &str) {
-        self.text_reads.damaged.extend(numbers);
-        if self.text_reads.named.insert(error.to_owned()) {
-            log::error!(
-                "{error}. Until then its messages, and what waits behind them in the same queues, are given to nobody; \
-                 those who are next to get one are answered error:busy: when they log in. All others are served"
-            );
-        }
-    }
-
     /// Texts were read. Those that are damaged, and what waits behind them, are held back from now on. An error means
     /// that the checkpoint lacks one that must be there; it is held back as well.
     ///
@@ -257,13 +203,17 @@ impl Core {
             return Ok(());
         };
         for damage in &read.damaged {
-            self.note_damage(&damage.numbers, &damage.error);
+            let is_damaged = |place: &&TextPlace| damage.numbers.contains(&place.number);
+            for place in places.iter().filter(is_damaged) {
+                self.damage.add(place);
+            }
+            self.damage.log(&damage.error);
         }
         let mut result = Ok(());
         if self.unpark_page(ticket, &page) {
-            let damaged = &self.text_reads.damaged;
+            let damage = &self.damage;
             let is_unknown = |place: &&TextPlace| {
-                !read.texts.contains_key(&place.number) && !damaged.contains(&place.number)
+                !read.texts.contains_key(&place.number) && !damage.contains(place.number)
             };
             let unknown: Vec<_> = places.iter().filter(is_unknown).collect();
             let wanted = match unknown.is_empty() {
@@ -271,7 +221,7 @@ impl Core {
                 false => self.missing_texts(page),
             };
             for place in unknown.into_iter().filter(|place| wanted.contains(place)) {
-                self.text_reads.damaged.insert(place.number);
+                self.damage.add(place);
                 result = Err(MissingTexts { page: place.page });
             }
             self.send_or_read_page(page, &read.texts);
@@ -283,6 +233,7 @@ impl Core {
     /// A checkpoint became current: texts that it has may be dropped, if there are too many.
     pub(super) fn begin_dropping_texts(&mut self) {
         self.state.checkpoint_is_current();
+        self.damage.checkpoint_is_current(&self.state);
         self.text_reads.is_dropping = self.has_texts_to_drop();
     }
 

@@ -1,5 +1,7 @@
 //! What an operator has to know of the state although everything is served.
 
+use std::borrow::Cow;
+
 use super::Core;
 
 /// From here on a limit is nearly reached.
@@ -7,7 +9,7 @@ const NEARLY_PERCENT: u64 = 90;
 
 impl Core {
     /// The warnings that hold now, for people. Those of a full disk are [`Core::space_warning`].
-    pub fn warnings(&self) -> impl Iterator<Item = &'static str> {
+    pub fn warnings(&self) -> impl Iterator<Item = Cow<'static, str>> {
         // On a full disk, it is one of many things.
         let has_failed = self.checkpoints.has_failed() && self.space_warning().is_none();
         let checkpoint = has_failed.then_some(
@@ -16,7 +18,9 @@ impl Core {
         let broadcasts = self.are_broadcasts_nearly_full().then_some(
             "broadcasts that wait are at 90 % of their limit or more: chatctl queues names who holds them",
         );
-        checkpoint.into_iter().chain(broadcasts)
+        let damage = self.damage.warning(&self.state).map(Cow::Owned);
+        let known = [checkpoint, broadcasts].into_iter().flatten();
+        damage.into_iter().chain(known.map(Cow::Borrowed))
     }
 
     fn are_broadcasts_nearly_full(&self) -> bool {

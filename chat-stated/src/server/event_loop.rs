@@ -228,10 +228,10 @@ impl EventLoop {
             text: text.to_owned(),
             is_refusing: true,
         });
-        let of_state = self.core.warnings().map(str::to_owned);
+        let of_state = self.core.warnings();
         let warning = self.lasting_warning.clone();
         of_state.fold(warning.and(of_space.unwrap_or_default()), |all, text| {
-            all.and(ChildWarning::of(text))
+            all.and(ChildWarning::of(text.into_owned()))
         })
     }
 

@@ -152,6 +152,11 @@ impl State {
         self.messages.paging.given_up_pages()
     }
 
+    /// Whether the checkpoint has this page of texts, as far as nothing newer removes it.
+    pub(crate) fn has_page(&self, page: u64) -> bool {
+        self.messages.paging.pages.contains_key(&page)
+    }
+
     /// Bytes of text in memory, of the messages that somebody still has to read.
     pub fn resident_text_bytes(&self) -> u64 {
         self.messages.resident_bytes()

@@ -3,8 +3,8 @@
 use super::*;
 use crate::entry::Limits;
 
-fn warnings(worker: &Attached) -> Vec<&'static str> {
-    worker.core.warnings().collect()
+fn warnings(worker: &Attached) -> Vec<String> {
+    worker.core.warnings().map(Into::into).collect()
 }
 
 fn commit_all(worker: &mut Attached) {

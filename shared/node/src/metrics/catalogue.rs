@@ -161,6 +161,8 @@ metrics! {
         "Entries since the last checkpoint began: what a start has to replay";
     CHECKPOINT_FAILED: Gauge "chatserv_checkpoint_failed" []
         "1 if the last checkpoint did not succeed";
+    DAMAGED_TEXTS: Gauge "chatserv_damaged_texts" []
+        "Texts of messages that were found damaged on the disk since the process began, and are there still";
     FILE_BYTES: Gauge "chatserv_file_bytes" ["file"]
         "Size of a file in the run directory: journal, checkpoint, account file, logs";
     DISK_SIZE: Gauge "chatserv_disk_size_bytes" []

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::checkpoint::Restoration;
+use crate::entry::OperatorAct;
 use crate::text_page::{DamagedTexts, TEXT_TABLE, TextError};
 
 /// What comes of a reading in which the texts from one on are on a damaged page.
@@ -40,6 +41,37 @@ fn session_ends_at_damaged_text() {
     let record = reader.core().state.record(account).unwrap();
     assert_eq!(record.session, None, "who is told so is offline");
     assert!(reader.core().is_idle());
+}
+
+#[test]
+fn damage_is_told_until_page_is_gone() {
+    let mut reader = Reader::of(&["first"]);
+    assert_eq!(reader.core().warnings().count(), 0);
+    let reading = reader.read_page(0);
+    let read = damaged_from(&reader, &reading, 0);
+    reader.core().texts_read(reading.0, &read).unwrap();
+    reader.turn();
+    let expected =
+        "1 texts of messages are damaged: ann cannot get their messages (see the runbook, Damage)";
+    assert_eq!(reader.core().warnings().collect::<Vec<_>>(), [expected]);
+    reader.begin_checkpoint();
+    reader.end_checkpoint();
+    assert_eq!(reader.core().warnings().collect::<Vec<_>>(), [expected]);
+
+    let (account, _) = reader.core().state.account("ann").unwrap();
+    reader.core().batches.push(Entry::Operate {
+        ticket: 1,
+        act: OperatorAct::ForgetAccount { account },
+    });
+    reader.turn();
+    assert_eq!(
+        reader.core().warnings().count(),
+        1,
+        "the page is still there"
+    );
+    reader.begin_checkpoint();
+    reader.end_checkpoint();
+    assert_eq!(reader.core().warnings().count(), 0);
 }
 
 #[test]
