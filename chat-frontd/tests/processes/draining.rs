@@ -124,7 +124,9 @@ fn drained_server_keeps_clients_only() {
     }
     ann.say("logout");
     assert_eq!(ann.rest(), "goodbye\n");
-    installation.program(CHATCTL, &["status"]).expect_status(0);
+    wait_until("the new worker serves, too", || {
+        installation.program(CHATCTL, &["status"]).status == 0
+    });
     let log = installation.log(FRONTD);
     assert!(log.contains("security: event=drain-ended by uid="), "{log}");
 }

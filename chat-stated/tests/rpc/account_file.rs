@@ -96,6 +96,9 @@ fn sighup_applies_changes() {
     let with_bob = account_lines(&["ann", "bob", "carl", "dora"]);
     fs::write(daemon.account_file(), with_bob).unwrap();
     daemon.signal(Signal::SIGHUP);
+    // Carl's password changes once more, which ends the session.
+    let connection = carl.serial;
+    assert_eq!(worker.next_item(), Some(ToWorker::Kick { connection }));
     worker.wait_for_answer("bob", &Outcome::PasswordNeeded);
     let (_, welcome) = worker.log_in_reading("bob");
     assert_eq!(texts(&welcome.messages), ["kept", "while away"]);
