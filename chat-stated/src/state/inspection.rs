@@ -201,13 +201,14 @@ impl State {
         let cursor = cursor.unwrap_or(MessageNumber(u64::MAX));
         let oldest = queue.messages_from(0).next();
         let oldest = oldest.map(|key| self.messages.get(key).time_ms);
-        let oldest_broadcast = self.messages.broadcasts_after(cursor).next();
+        let all_broadcasts = &self.messages.broadcasts;
+        let oldest_broadcast = self.messages.of_feed_after(all_broadcasts, cursor).next();
         let oldest_broadcast = oldest_broadcast.map(|message| message.time_ms);
         QueueState {
             messages: queue.len() as u64,
             bytes: queue.counted_bytes(),
             is_full: queue.is_full(&self.limits),
-            broadcasts: self.messages.broadcasts_from(cursor) as u64,
+            broadcasts: all_broadcasts.count_after(cursor) as u64,
             oldest_ms: oldest.into_iter().chain(oldest_broadcast).min(),
         }
     }

@@ -76,14 +76,10 @@ impl Messages {
             return true;
         };
         let (done, through) = (gathering.broadcasts_through, gathering.through);
-        let start = self
-            .broadcasts
-            .partition_point(|(number, _)| *number <= done);
-        for index in start..self.broadcasts.len() {
-            let (number, key) = self.broadcasts[index];
-            if number > through {
-                break;
-            }
+        let mut place = self.broadcasts.place_after(done);
+        while let Some((number, key)) = self.broadcasts.at(place)
+            && number <= through
+        {
             if open.ends_piece(budget) {
                 return false;
             }
@@ -94,6 +90,7 @@ impl Messages {
             if let Some(gathering) = &mut self.paging.gathering {
                 gathering.broadcasts_through = number;
             }
+            place += 1;
         }
         true
     }

@@ -1,12 +1,12 @@
 //! Messages that somebody still has to read: each stored once, whatever the number of its readers. The texts of those
 //! that a checkpoint has can be dropped from memory.
 
-use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
 use chat_model::MessageNumber;
 use slab::Slab;
 
+use super::feed::Feed;
 use super::groups::{Group, Groups};
 use super::message::{MessageKey, Readers, StoredMessage, Text};
 use super::paging::Paging;
@@ -16,8 +16,8 @@ use chat_model::AccountId;
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) message: StoredMessage,
-    /// How many queues it still stands in.
-    unread: u32,
+    /// How many queues and feeds it still stands in.
+    holders: u32,
     /// The page it counts on. Where its text is, says the text.
     pub(super) page: Option<NonZeroU64>,
 }
@@ -28,10 +28,8 @@ pub(super) struct Messages {
     pub(super) slots: Slab<Slot>,
     pub(super) groups: Groups,
     pub(super) waiting_bytes: WaitingBytes,
-    /// Broadcasts by rising number; `None` for one that nobody waits for any more.
-    pub(super) broadcasts: VecDeque<(MessageNumber, Option<MessageKey>)>,
-    broadcasts_waiting: u32,
-    broadcast_bytes: u64,
+    /// The feed of everyone.
+    pub(super) broadcasts: Feed,
     /// Bytes of text in memory.
     pub(super) resident_bytes: u64,
     pub(super) paging: Paging,
@@ -58,24 +56,25 @@ impl Messages {
         self.resident_bytes += message.text.resident_bytes();
         let key = self.slots.insert(Slot {
             message,
-            unread: 0,
+            holders: 0,
             page: None,
         });
         MessageKey::of(key)
     }
 
-    /// So many queues hold a message, more than 0.
+    /// So many readers wait for a message, more than 0.
     pub(super) fn put_in_queues(&mut self, key: MessageKey, unread: u32) {
         debug_assert!(unread > 0, "a message for nobody is not stored");
         let slot = &mut self.slots[key.index()];
-        slot.unread = unread;
+        slot.holders = unread;
         let message = &slot.message;
         self.waiting_bytes
             .add(message.sender, message.waiting_bytes());
         if message.readers == Readers::AllButSender {
-            self.broadcasts.push_back((message.number, Some(key)));
-            self.broadcasts_waiting += 1;
-            self.broadcast_bytes += message.text.len() as u64;
+            let text_bytes = message.text.len();
+            self.broadcasts
+                .push(message.number, key, unread, text_bytes);
+            slot.holders = 1;
         }
     }
 
@@ -122,45 +121,30 @@ impl Messages {
         (slot.message.number == number).then_some(slot)
     }
 
-    pub(super) fn broadcasts_waiting(&self) -> u32 {
-        self.broadcasts_waiting
-    }
-
-    pub(super) fn broadcast_bytes(&self) -> u64 {
-        self.broadcast_bytes
-    }
-
     pub(super) fn waiting(&self) -> usize {
         self.slots.len()
     }
 
-    /// Broadcasts after a number, that somebody waits for, oldest first.
-    pub(super) fn broadcasts_after(
-        &self,
+    /// Messages of a feed after a number, that somebody waits for, oldest first.
+    pub(super) fn of_feed_after<'a>(
+        &'a self,
+        feed: &'a Feed,
         after: MessageNumber,
-    ) -> impl Iterator<Item = &StoredMessage> {
-        let start = self
-            .broadcasts
-            .partition_point(|(number, _)| *number <= after);
-        self.broadcasts
-            .range(start..)
-            .filter_map(|(_, key)| key.map(|key| self.get(key)))
+    ) -> impl Iterator<Item = &'a StoredMessage> {
+        feed.after(after).map(|(_, key)| self.get(key))
     }
 
-    /// How many broadcasts there are after a number, without counting them one by one.
-    pub(super) fn broadcasts_from(&self, after: MessageNumber) -> usize {
-        let start = self
-            .broadcasts
-            .partition_point(|(number, _)| *number <= after);
-        self.broadcasts.len() - start
-    }
-
-    /// One reader fewer for a message.
+    /// One queue fewer holds a message, because its reader has confirmed it.
     pub(super) fn read_by_one(&mut self, key: MessageKey) {
         self.confirmed += 1;
+        self.leave_holder(key);
+    }
+
+    /// One queue or feed fewer holds a message.
+    fn leave_holder(&mut self, key: MessageKey) {
         let slot = self.slot_mut(key);
-        slot.unread -= 1;
-        if slot.unread > 0 {
+        slot.holders -= 1;
+        if slot.holders > 0 {
             return;
         }
         let slot = self.slots.remove(key.index());
@@ -168,9 +152,6 @@ impl Messages {
         self.waiting_bytes
             .remove(message.sender, message.waiting_bytes());
         self.forget(message);
-        if slot.message.readers == Readers::AllButSender {
-            self.broadcast_was_read(&slot.message);
-        }
         let number = slot.message.number;
         if self.paging.is_awaited_after_leaving(slot.page, number) {
             self.paging.keep_for_snapshot(&slot.message);
@@ -184,35 +165,14 @@ impl Messages {
         after: MessageNumber,
         through: MessageNumber,
     ) {
-        let start = self
-            .broadcasts
-            .partition_point(|(number, _)| *number <= after);
-        let end = self
-            .broadcasts
-            .partition_point(|(number, _)| *number <= through);
-        let keys: Vec<MessageKey> = self
-            .broadcasts
-            .range(start..end.max(start))
-            .filter_map(|(_, key)| *key)
-            .filter(|key| self.get(*key).sender != reader)
-            .collect();
-        for key in keys {
-            self.read_by_one(key);
-        }
-    }
-
-    fn broadcast_was_read(&mut self, message: &StoredMessage) {
-        self.broadcasts_waiting -= 1;
-        self.broadcast_bytes -= message.text.len() as u64;
-        let index = self
-            .broadcasts
-            .partition_point(|(number, _)| *number < message.number);
-        self.broadcasts[index].1 = None;
-        while matches!(self.broadcasts.front(), Some((_, None))) {
-            self.broadcasts.pop_front();
-        }
-        if self.broadcasts.len() > 2 * self.broadcasts_waiting as usize + 64 {
-            self.broadcasts.retain(|(_, key)| key.is_some());
+        let slots = &self.slots;
+        let is_of_another = |key: MessageKey| slots[key.index()].message.sender != reader;
+        let (confirmed, read) = self.broadcasts.read(after, through, is_of_another);
+        self.confirmed += confirmed;
+        for key in read {
+            let text_bytes = self.get(key).text.len();
+            self.broadcasts.remove_read(text_bytes);
+            self.leave_holder(key);
         }
     }
 
@@ -241,11 +201,13 @@ mod tests {
                 text: Text::Resident("".into()),
                 readers: Readers::AllButSender,
             };
-            let key = messages.store(message, 1);
-            messages.read_by_one(key);
+            messages.store(message, 1);
+            let number = MessageNumber(number);
+            messages.broadcasts_read_by(AccountId(1), MessageNumber(0), number);
         }
         assert!(messages.slots.capacity() < 100);
-        assert!(messages.broadcasts.is_empty());
+        assert_eq!(messages.broadcasts.waiting(), 0);
+        assert_eq!(messages.broadcasts.count_after(MessageNumber(0)), 0);
         assert_eq!(messages.waiting(), 0);
         assert_eq!(messages.waiting_bytes.total(), 0);
     }

@@ -13,6 +13,7 @@ mod clock;
 mod damaged_page;
 mod effects;
 mod failures;
+mod feed;
 mod groups;
 mod header;
 mod inspection;
@@ -132,8 +133,8 @@ impl State {
 
     /// Broadcasts that somebody still has to read, and the bytes of their texts.
     pub fn waiting_broadcasts(&self) -> (u32, u64) {
-        let messages = &self.messages;
-        (messages.broadcasts_waiting(), messages.broadcast_bytes())
+        let broadcasts = &self.messages.broadcasts;
+        (broadcasts.waiting(), broadcasts.bytes())
     }
 
     /// How often a message has left a queue since this process began, replay included.

@@ -159,7 +159,7 @@ impl State {
         let direct = direct.map(|key| self.messages.get(key));
         let broadcast = self
             .messages
-            .broadcasts_after(broadcasts_after)
+            .of_feed_after(&self.messages.broadcasts, broadcasts_after)
             .filter(move |message| message.sender != account);
         merge(direct, broadcast).take_while(move |message| message.number <= through)
     }

@@ -67,10 +67,11 @@ impl Post<'_> {
 
     fn send_to_everyone(&mut self, draft: Draft<'_>) -> Result<bool, Refusal> {
         let text_bytes = draft.text.len();
-        if self.messages.broadcasts_waiting() >= self.limits.broadcast_messages {
+        let broadcasts = &self.messages.broadcasts;
+        if broadcasts.waiting() >= self.limits.broadcast_messages {
             return Err(QuotaLimit::BroadcastMessages.into());
         }
-        if self.messages.broadcast_bytes() + text_bytes as u64 > self.limits.broadcast_bytes {
+        if broadcasts.bytes() + text_bytes as u64 > self.limits.broadcast_bytes {
             return Err(QuotaLimit::BroadcastBytes.into());
         }
         let bytes = message_bytes(text_bytes, 0);
