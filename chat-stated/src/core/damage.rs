@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chat_model::{AccountId, MessageNumber};
+use chat_model::MessageNumber;
 
 use super::Core;
-use crate::state::{SliceLimits, State};
+use crate::state::{Reader, SliceLimits, State};
 use crate::text_page::TextPlace;
 
 /// The next message of a queue.
@@ -25,7 +25,7 @@ pub(super) struct Damage {
     /// The damage that was named in the log: one text for each page.
     named: BTreeSet<String>,
     /// Whose queues are known to be held up by one of them.
-    held_up: BTreeSet<AccountId>,
+    held_up: BTreeSet<Reader>,
 }
 
 impl Damage {
@@ -51,9 +51,9 @@ impl Damage {
     }
 
     /// The message that is next for somebody, if it is damaged.
-    fn next_of(&self, state: &State, account: AccountId) -> Option<MessageNumber> {
+    fn next_of(&self, state: &State, reader: Reader) -> Option<MessageNumber> {
         let through = MessageNumber(u64::MAX);
-        let next = state.missing_texts(account, MessageNumber::default(), through, NEXT, 1);
+        let next = state.missing_texts(reader, MessageNumber::default(), through, NEXT, 1);
         let damaged = next.iter().find(|place| self.contains(place.number));
         damaged.map(|place| place.number)
     }
@@ -65,7 +65,7 @@ impl Damage {
         }
         self.messages.retain(|_, page| state.has_page(*page));
         let mut held_up = std::mem::take(&mut self.held_up);
-        held_up.retain(|account| self.next_of(state, *account).is_some());
+        held_up.retain(|reader| self.next_of(state, *reader).is_some());
         self.held_up = held_up;
     }
 
@@ -74,8 +74,10 @@ impl Damage {
         if self.messages.is_empty() {
             return None;
         }
-        let records = self.held_up.iter().filter_map(|it| state.record(*it));
-        let names: Vec<&str> = records.map(|record| &*record.name).collect();
+        let records = self.held_up.iter().map(|it| state.record(it.account));
+        let names = records.flatten().map(|record| &*record.name);
+        let mut names: Vec<&str> = names.collect();
+        names.dedup();
         let more = match names.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} others"),
@@ -96,21 +98,21 @@ impl Damage {
 
 impl Core {
     /// Whether the next message for somebody is damaged.
-    pub(super) fn is_held_up(&mut self, account: AccountId) -> bool {
+    pub(super) fn is_held_up(&mut self, reader: Reader) -> bool {
         if self.damage.messages.is_empty() {
             return false;
         }
-        let next = self.damage.next_of(&self.state, account);
+        let next = self.damage.next_of(&self.state, reader);
         if let Some(number) = next {
-            self.note_held_up(account, number);
+            self.note_held_up(reader, number);
         }
         next.is_some()
     }
 
     /// Says once whom damage concerns.
-    pub(super) fn note_held_up(&mut self, account: AccountId, number: MessageNumber) {
-        if self.damage.held_up.insert(account)
-            && let Some(record) = self.state.record(account)
+    pub(super) fn note_held_up(&mut self, reader: Reader, number: MessageNumber) {
+        if self.damage.held_up.insert(reader)
+            && let Some(record) = self.state.record(reader.account)
         {
             log::error!(
                 "{} cannot get message {}, whose text is damaged (see above): {0} is logged out, and answered \

@@ -1,14 +1,13 @@
 //! Answers and messages on their way to workers.
 
-use chat_model::{
-    AccountId, ConnectionId, ConnectionSerial, Message, MessageNumber, Outcome, StreamOffset,
-};
+use chat_model::{ConnectionId, ConnectionSerial, Message, MessageNumber, Outcome, StreamOffset};
 use chat_rpc::ToWorker;
+use smallvec::SmallVec;
 
 use super::Core;
 use super::link::{Client, Link, LinkId};
 use super::texts::AskedPage;
-use crate::state::{Decided, SliceLimits, State};
+use crate::state::{Decided, Reader, SliceLimits, State};
 use crate::text_page::Texts;
 
 /// Messages that go with one answer, push or page.
@@ -81,14 +80,14 @@ impl Core {
         let Some(link) = self.links.get_mut(link) else {
             return;
         };
-        let account = link
+        let reader = link
             .connection(serial)
-            .and_then(|connection| self.state.account_on(connection));
+            .and_then(|connection| self.state.reader_on(connection));
         let limits = slice_limits(link);
         let Some(client) = link.known_mut(serial) else {
             return;
         };
-        let waiting = Waiting::next(&self.state, account, client, through, limits);
+        let waiting = Waiting::next(&self.state, reader, client, through, limits);
         reply(link, serial, offset, outcome, waiting);
     }
 
@@ -124,16 +123,16 @@ impl Core {
         let Some(link) = self.links.get_mut(link_id) else {
             return true;
         };
-        let account = link
+        let reader = link
             .connection(serial)
-            .and_then(|connection| self.state.account_on(connection));
+            .and_then(|connection| self.state.reader_on(connection));
         let limits = slice_limits(link);
         let Some(client) = link.known_mut(serial) else {
             return true;
         };
-        let slice = account.map(|account| {
+        let slice = reader.map(|reader| {
             self.state
-                .read_queue_with(account, after, through, limits, texts)
+                .read_queue_with(reader, after, through, limits, texts)
         });
         let (messages, more) =
             slice.map_or((Vec::new(), false), |slice| (slice.messages, slice.more));
@@ -168,11 +167,13 @@ impl Core {
             return;
         }
         for account in reached {
-            let Some(session) = self.state.record(account).and_then(|record| record.session) else {
-                continue;
-            };
-            if let Some(link) = self.links.of(session.worker_session) {
-                self.push_to(link, session.serial);
+            let record = self.state.record(account);
+            let sessions = record.into_iter().flat_map(|it| it.places.sessions());
+            let sessions: SmallVec<[ConnectionId; 1]> = sessions.collect();
+            for session in sessions {
+                if let Some(link) = self.links.of(session.worker_session) {
+                    self.push_to(link, session.serial);
+                }
             }
         }
     }
@@ -217,14 +218,14 @@ impl<'a> Waiting<'a> {
     /// What waits up to a number for a client, and was not sent to it.
     pub(super) fn next(
         state: &'a State,
-        account: Option<AccountId>,
+        reader: Option<Reader>,
         client: &mut Client,
         through: MessageNumber,
         limits: SliceLimits,
     ) -> Self {
-        match account {
-            Some(account) => {
-                let (messages, more) = next_slice(state, account, client, through, limits);
+        match reader {
+            Some(reader) => {
+                let (messages, more) = next_slice(state, reader, client, through, limits);
                 Self {
                     messages,
                     through,
@@ -335,7 +336,7 @@ fn push(
 /// What a client has not been sent yet, as far as it fits; the client is then told to ask for the rest.
 fn next_slice<'a>(
     state: &'a State,
-    account: AccountId,
+    reader: Reader,
     client: &mut Client,
     through: MessageNumber,
     limits: SliceLimits,
@@ -344,7 +345,7 @@ fn next_slice<'a>(
         client.promise(through);
         return (Vec::new(), true);
     }
-    let slice = state.read_queue(account, client.sent_through, through, limits);
+    let slice = state.read_queue(reader, client.sent_through, through, limits);
     if slice.more {
         client.promise(through);
     }
@@ -359,7 +360,7 @@ fn next_push<'a>(
     serial: ConnectionSerial,
     through: MessageNumber,
 ) -> Option<(Vec<Message<'a>>, bool)> {
-    let account = state.account_on(link.connection(serial)?)?;
+    let reader = state.reader_on(link.connection(serial)?)?;
     let limits = slice_limits(link);
     let client = link.known_mut(serial)?;
     if client.promised_through().is_some() || client.sent_through >= through {
@@ -370,7 +371,7 @@ fn next_push<'a>(
         client.sent_through = through;
         return Some((Vec::new(), true));
     }
-    let (messages, more) = next_slice(state, account, client, through, limits);
+    let (messages, more) = next_slice(state, reader, client, through, limits);
     let bytes: usize = messages
         .iter()
         .map(|message| message.text.len() + MESSAGE_OVERHEAD_BYTES)

@@ -169,13 +169,13 @@ impl Core {
         };
         let mut answered = Vec::with_capacity(requests.len());
         for request in requests {
-            let account = link
+            let reader = link
                 .connection(request.serial)
-                .and_then(|connection| self.state.account_on(connection));
+                .and_then(|connection| self.state.reader_on(connection));
             // Whose session has ended meanwhile is told that, or is gone.
-            if let (Some(account), Some(client)) = (account, link.known_mut(request.serial)) {
+            if let (Some(reader), Some(client)) = (reader, link.known_mut(request.serial)) {
                 let waiting =
-                    Waiting::next(&self.state, Some(account), client, through, NO_MESSAGES);
+                    Waiting::next(&self.state, Some(reader), client, through, NO_MESSAGES);
                 answered.push(UsersRequest {
                     connection: request.serial,
                     offset: request.offset,

@@ -15,6 +15,7 @@ use crate::account_file::writer::FileRequest;
 use crate::entry::Action as Attempt;
 use crate::passwords::pool::{PasswordJob, PasswordResult};
 use crate::passwords::remembered::RememberedPasswords;
+use crate::state::Reader;
 
 /// Longest password; as long as a line of a client may be. Thousands may wait to be hashed.
 const MAX_PASSWORD_BYTES: usize = 64 * 1024;
@@ -262,7 +263,7 @@ impl Core {
 
     /// Journals a login with the right password, unless there would be nothing to give its user but an end.
     fn log_in(&mut self, account: AccountId, asked: Asked, attempt: Attempt) {
-        match self.is_held_up(account) {
+        match self.is_held_up(Reader::first(account)) {
             true => self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy),
             false => self.attempt(asked, attempt),
         }

@@ -69,8 +69,8 @@ impl Core {
         let Some(client) = link.known_mut(connection.serial) else {
             return;
         };
-        let account = self.state.account_on(connection);
-        let waiting = Waiting::next(&self.state, account, client, through, limits);
+        let reader = self.state.reader_on(connection);
+        let waiting = Waiting::next(&self.state, reader, client, through, limits);
         let (through, more) = (waiting.through, waiting.more);
         let mut first = first.offset;
         if !waiting.messages.is_empty() {

@@ -159,12 +159,12 @@ impl Core {
     }
 
     fn missing_texts(&self, page: AskedPage) -> Vec<TextPlace> {
-        let account = self
+        let reader = self
             .connection(page.link, page.serial)
-            .and_then(|connection| self.state.account_on(connection));
-        account.map_or_else(Vec::new, |account| {
+            .and_then(|connection| self.state.reader_on(connection));
+        reader.map_or_else(Vec::new, |reader| {
             self.state
-                .missing_texts(account, page.after, page.through, SLICE, MAX_PAGES)
+                .missing_texts(reader, page.after, page.through, SLICE, MAX_PAGES)
         })
     }
 
@@ -175,8 +175,8 @@ impl Core {
         let Some(connection) = self.connection(page.link, page.serial) else {
             return;
         };
-        if let Some(account) = self.state.account_on(connection) {
-            self.note_held_up(account, number);
+        if let Some(reader) = self.state.reader_on(connection) {
+            self.note_held_up(reader, number);
         }
         let entry = Entry::Close {
             connection,

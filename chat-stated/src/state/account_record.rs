@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use chat_model::{ConnectionId, MessageNumber};
+use chat_model::MessageNumber;
 
-use super::clock::StateMs;
+use super::places::{Place, Places};
 use super::rate::Allowance;
 
 /// Whether the account file has an account's newest secret.
@@ -35,24 +35,27 @@ pub struct AccountRecord {
     /// Nobody can log in: the account file has no line of it, or is to lose it. In the latter case `filed` names the
     /// secret that is to go.
     pub disabled: bool,
-    /// When its last session ended.
-    pub(crate) last_seen: Option<StateMs>,
-    /// The last message its reader surely has, or that was there before the account.
-    pub(crate) cursor: MessageNumber,
     /// It gets broadcasts after this one; none at all if it was disabled since format 5.
     pub broadcasts_after: Option<MessageNumber>,
-    /// The last message its reader's TCP has acknowledged, while it is logged in.
-    pub(crate) received: MessageNumber,
     /// How many broadcasts it may make at once.
     pub(crate) broadcasts: Allowance,
-    /// The connection it is logged in on.
-    pub session: Option<ConnectionId>,
+    /// What its sessions have in its queue.
+    pub places: Places,
 }
 
 impl AccountRecord {
     /// The last broadcast that does not wait for it; nothing if none does.
     pub(super) fn broadcast_cursor(&self) -> Option<MessageNumber> {
-        self.broadcasts_after.map(|after| after.max(self.cursor))
+        self.broadcasts_from(self.places.cursor())
+    }
+
+    /// The same for one of its places.
+    pub(super) fn broadcast_cursor_of(&self, place: &Place) -> Option<MessageNumber> {
+        self.broadcasts_from(place.cursor())
+    }
+
+    fn broadcasts_from(&self, cursor: MessageNumber) -> Option<MessageNumber> {
+        self.broadcasts_after.map(|after| after.max(cursor))
     }
 
     /// Whether this secret of a disabled account may still stand in the account file, and is to go from there.

@@ -11,6 +11,7 @@ use super::account_record::AccountRecord;
 use super::budget::Budget;
 use super::clock::StateMs;
 use super::messages::Messages;
+use super::places::Reader;
 use super::queue::Queue;
 use super::snapshot_sink::SnapshotSink;
 use chat_model::{AccountId, ConnectionId};
@@ -59,14 +60,10 @@ impl Accounts {
             AccountId(u32::try_from(self.accounts.len()).expect("accounts are limited below 2^32"));
         self.by_name.insert(record.name.clone(), id);
         self.without_broadcasts += usize::from(record.broadcasts_after.is_none());
-        match (record.session, record.last_seen) {
-            (Some(_), _) => {
-                self.online.insert(record.name.clone());
-            }
-            (None, Some(last_seen)) => {
-                self.seen.insert((last_seen, id));
-            }
-            (None, None) => {}
+        if record.places.is_online() {
+            self.online.insert(record.name.clone());
+        } else if let Some(last_used) = record.places.last_used() {
+            self.seen.insert((last_used, id));
         }
         self.accounts.push(Account {
             record,
@@ -132,28 +129,39 @@ impl Accounts {
         (0..).map(AccountId).zip(&self.accounts)
     }
 
-    pub(super) fn log_in(&mut self, id: AccountId, session: ConnectionId) {
-        let account = self.change(id);
-        account.record.session = Some(session);
-        let name = account.record.name.clone();
-        if let Some(last_seen) = account.record.last_seen {
-            self.seen.remove(&(last_seen, id));
+    /// A session begins at a place that has none.
+    pub(super) fn log_in(&mut self, reader: Reader, session: ConnectionId) {
+        let places = &mut self.change(reader.account).record.places;
+        let (was_online, last_used) = (places.is_online(), places.last_used());
+        if let Some(place) = places.get_mut(reader.place) {
+            place.log_in(session);
         }
-        self.online.insert(name);
+        if was_online {
+            return;
+        }
+        if let Some(last_used) = last_used {
+            self.seen.remove(&(last_used, reader.account));
+        }
+        let name = &self.accounts[reader.account.0 as usize].record.name;
+        self.online.insert(name.clone());
     }
 
-    pub(super) fn log_out(&mut self, id: AccountId, now: StateMs, messages: &mut Messages) {
-        let account = self.change(id);
-        account.record.session = None;
-        account.record.last_seen = Some(now);
-        account.record.received = account.record.cursor;
-        let shares_before = account.queue.shares();
-        account.queue.receive_nothing(messages);
-        let shares = account.queue.shares();
+    /// The session of a place has ended.
+    pub(super) fn log_out(&mut self, reader: Reader, now: StateMs, messages: &mut Messages) {
+        let Account { record, queue, .. } = self.change(reader.account);
+        if let Some(place) = record.places.get_mut(reader.place) {
+            place.log_out(now);
+        }
+        let shares_before = queue.shares();
+        queue.receive_nothing(messages);
+        queue.receive_through(record.places.received(), messages);
+        let shares = queue.shares();
         messages.waiting_bytes.shares_changed(shares_before, shares);
-        let name = account.record.name.clone();
-        self.online.remove(&name);
-        self.seen.insert((now, id));
+        if !record.places.is_online() {
+            let name = record.name.clone();
+            self.online.remove(&name);
+            self.seen.insert((now, reader.account));
+        }
     }
 
     pub(super) fn online_count(&self) -> usize {
@@ -178,7 +186,7 @@ impl Accounts {
     pub(super) fn restore_received(&mut self, messages: &mut Messages) {
         let mut shares = 0;
         for account in &mut self.accounts {
-            let received = account.record.received;
+            let received = account.record.places.received();
             account.queue.receive_through(received, messages);
             shares += account.queue.shares();
         }
@@ -229,5 +237,15 @@ impl Accounts {
         if account.has_unpaged {
             self.unpaged.push(id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_is_small() {
+        assert_eq!(size_of::<Account>(), 240);
     }
 }

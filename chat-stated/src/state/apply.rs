@@ -6,11 +6,13 @@ use super::State;
 use super::account_record::{AccountRecord, FileStatus};
 use super::effects::{Decided, Effects, FileLine};
 use super::failures::Failure;
+use super::places::{Places, Reader};
 use super::rate::Allowance;
 use super::send::Draft;
 use super::worker_sessions::Repeat;
 use crate::entry::{AccountChange, Action, Entry, SecretInFile, Timestamp};
 use chat_model::{AccountId, ConnectionId, RequestName};
+use smallvec::SmallVec;
 
 impl State {
     /// Lets the time pass up to a batch's stamp. To be called before the batch's entries are applied.
@@ -88,7 +90,7 @@ impl State {
             return;
         }
         let logged_in = connection.account();
-        if let Some(reader) = logged_in {
+        if let Some(reader) = connection.reader() {
             self.progress(reader, progress);
         }
         let (outcome, after) = self.decide(request.connection, logged_in, action, wall_ms, effects);
@@ -162,12 +164,9 @@ impl State {
             password_version: 0,
             filed,
             disabled: false,
-            last_seen: None,
-            cursor: self.last_message.number,
             broadcasts_after: Some(MessageNumber(0)),
-            received: self.last_message.number,
             broadcasts: Allowance::default(),
-            session: None,
+            places: Places::beginning_after(self.last_message.number),
         });
         self.accounts.change(id);
         id
@@ -202,7 +201,7 @@ impl State {
             return (Outcome::Locked { seconds_left }, None);
         }
         let is_right = !record.disabled && record.password_version == password_version;
-        let is_connected = record.session.is_some();
+        let is_connected = record.places.is_online();
         if is_right {
             self.failures.clear(&source);
         }
@@ -212,9 +211,10 @@ impl State {
         if !is_right {
             return (Outcome::PasswordNeeded, None);
         }
-        self.accounts.log_in(id, connection);
+        let reader = Reader::first(id);
+        self.accounts.log_in(reader, connection);
         if let Some(connection) = self.worker_sessions.connection_mut(connection) {
-            connection.log_in(id);
+            connection.log_in(reader);
         }
         let line = new_secret.and_then(|secret| {
             self.replace_secret(id, &secret);
@@ -257,33 +257,55 @@ impl State {
     }
 
     fn progress_on(&mut self, connection: ConnectionId, progress: Progress) {
-        if let Some(reader) = self.account_on(connection) {
+        if let Some(reader) = self.reader_on(connection) {
             self.progress(reader, progress);
         }
     }
 
-    pub(super) fn progress(&mut self, id: AccountId, progress: Progress) {
-        let Some(record) = self.record(id) else {
-            return;
-        };
+    pub(super) fn progress(&mut self, reader: Reader, progress: Progress) {
         // A worker that says too much must not make messages vanish that are yet to come.
-        let received = progress
-            .acknowledged
-            .max(progress.confirmed)
-            .min(self.last_message.number);
-        let had = progress.confirmed.min(self.last_message.number);
-        let cursor = record.cursor;
-        let broadcast_cursor = record.broadcast_cursor();
-        if received <= record.received && had <= cursor {
+        let newest = self.last_message.number;
+        let received = progress.acknowledged.max(progress.confirmed).min(newest);
+        let had = progress.confirmed.min(newest);
+        let account = self.accounts.get(reader.account);
+        let place = account.and_then(|account| account.record.places.get(reader.place));
+        if place.is_none_or(|place| received <= place.received() && had <= place.cursor()) {
             return;
         }
+        self.change_places(reader.account, |places| {
+            if let Some(place) = places.get_mut(reader.place) {
+                place.progress(received, had);
+            }
+        });
+    }
+
+    /// Every place of an account is behind a message.
+    pub(super) fn progress_of_all(&mut self, account: AccountId, through: MessageNumber) {
+        let progress = Progress {
+            sent: through,
+            acknowledged: through,
+            confirmed: through,
+        };
+        let readers: SmallVec<[Reader; 1]> = self.readers(account).collect();
+        for reader in readers {
+            self.progress(reader, progress);
+        }
+    }
+
+    /// Changes places, none of which goes back. What all are behind then leaves the queue.
+    fn change_places(&mut self, id: AccountId, change: impl FnOnce(&mut Places)) {
         let account = self.accounts.change(id);
-        account.record.received = account.record.received.max(received);
+        let before = account.record.places.cursor();
+        let broadcasts_before = account.record.broadcast_cursor();
+        change(&mut account.record.places);
+        let (cursor, received) = {
+            let places = &account.record.places;
+            (places.cursor(), places.received())
+        };
         let shares_before = account.queue.shares();
         account.queue.receive_through(received, &self.messages);
-        if had > cursor {
-            account.record.cursor = had;
-            while let Some(key) = account.queue.pop_through(had, &self.messages) {
+        if cursor > before {
+            while let Some(key) = account.queue.pop_through(cursor, &self.messages) {
                 self.messages.read_by_one(key);
             }
         }
@@ -291,31 +313,32 @@ impl State {
         self.messages
             .waiting_bytes
             .shares_changed(shares_before, shares);
-        if had > cursor
-            && let Some(cursor) = broadcast_cursor
+        if cursor > before
+            && let Some(broadcasts_before) = broadcasts_before
         {
-            self.messages.broadcasts_read_by(id, cursor, had);
+            self.messages
+                .broadcasts_read_by(id, broadcasts_before, cursor);
         }
     }
 
     fn end_session(&mut self, connection: ConnectionId) {
         let now = self.clock.now();
         if let Some(ended) = self.worker_sessions.connection_mut(connection)
-            && let Some(account) = ended.log_out()
+            && let Some(reader) = ended.log_out()
         {
-            self.accounts.log_out(account, now, &mut self.messages);
+            self.accounts.log_out(reader, now, &mut self.messages);
         }
     }
 
     fn end_worker_session(&mut self, worker_session: WorkerSessionId) {
         let now = self.clock.now();
         if let Some(ended) = self.worker_sessions.end(worker_session) {
-            for account in ended
+            for reader in ended
                 .connections
                 .iter()
-                .filter_map(|(_, connection)| connection.account())
+                .filter_map(|(_, connection)| connection.reader())
             {
-                self.accounts.log_out(account, now, &mut self.messages);
+                self.accounts.log_out(reader, now, &mut self.messages);
             }
         }
     }
@@ -356,10 +379,14 @@ impl State {
         is_changed.then_some(id)
     }
 
-    /// Ends the session of an account.
+    /// Ends all sessions of an account.
     pub(super) fn cut_off(&mut self, id: AccountId, effects: &mut Effects) {
-        let session = self.record(id).and_then(|record| record.session);
-        if let Some(session) = session {
+        let record = self.record(id);
+        let sessions: SmallVec<[ConnectionId; 1]> = record
+            .into_iter()
+            .flat_map(|record| record.places.sessions())
+            .collect();
+        for session in sessions {
             self.end_session(session);
             effects.cut_off.push(session);
         }

@@ -73,7 +73,7 @@ impl State {
         }
         let waits_for = |record: Option<&AccountRecord>| {
             record
-                .map(|record| record.cursor < number)
+                .map(|record| record.places.cursor() < number)
                 .ok_or(RestoreError::Contradiction("a message for no account"))
         };
         let message = self.messages.get(key);

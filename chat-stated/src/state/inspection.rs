@@ -115,9 +115,9 @@ impl State {
         let online = self.accounts.online_after(after.as_ref());
         let mut rows = Vec::new();
         for name in online.take(MAX_ROWS) {
-            if let Some((_, record)) = self.account(name)
-                && let Some(connection) = record.session
-            {
+            let record = self.account(name).map(|(_, record)| record);
+            let sessions = record.into_iter().flat_map(|it| it.places.sessions());
+            for connection in sessions {
                 let worker_session = self.worker_sessions.get(connection.worker_session);
                 rows.push(SessionRow {
                     name: name.clone(),
@@ -190,7 +190,7 @@ impl State {
             name: record.name.clone(),
             is_in_file: record.filed == FileStatus::Yes && !record.disabled,
             is_disabled: record.disabled,
-            is_online: record.session.is_some(),
+            is_online: record.places.is_online(),
             queue: self.queue_state(account),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chat_model::{MessageNumber, Progress};
+use chat_model::MessageNumber;
 
 use super::State;
 use super::builder::RestoreError;
@@ -41,12 +41,7 @@ impl State {
         }
         let before = self.messages.waiting();
         for (reader, through) in read {
-            let had = Progress {
-                sent: through,
-                acknowledged: through,
-                confirmed: through,
-            };
-            self.progress(reader, had);
+            self.progress_of_all(reader, through);
         }
         before - self.messages.waiting()
     }

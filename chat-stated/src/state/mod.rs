@@ -25,6 +25,7 @@ mod missing_texts;
 mod operations;
 mod paging;
 pub(crate) mod parts;
+mod places;
 mod queue;
 mod quota;
 mod rate;
@@ -51,6 +52,7 @@ pub use builder::RestoreError;
 pub use clock::StateMs;
 pub use effects::{ActRefusal, Decided, Effects, FileLine, Operated, OperatorOutcome};
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
+pub use places::{Place, PlaceId, Places, Reader};
 pub use quota::{ExceededQuota, QuotaLimit};
 pub use read::{QueueSlice, SliceLimits};
 pub use text_place::{TextPlace, Texts};
@@ -233,6 +235,20 @@ impl State {
     /// Who is logged in on a connection.
     pub fn account_on(&self, connection: ConnectionId) -> Option<AccountId> {
         self.worker_sessions.connection(connection)?.account()
+    }
+
+    /// Who reads on a connection.
+    pub fn reader_on(&self, connection: ConnectionId) -> Option<Reader> {
+        self.worker_sessions.connection(connection)?.reader()
+    }
+
+    /// All places of an account.
+    pub fn readers(&self, account: AccountId) -> impl Iterator<Item = Reader> {
+        let places = self.record(account).map(|record| record.places.iter());
+        places.into_iter().flatten().map(move |place| Reader {
+            account,
+            place: place.id(),
+        })
     }
 
     /// The outcome of a request that was applied before, if it is still kept.

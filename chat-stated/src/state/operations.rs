@@ -5,7 +5,7 @@ use super::account_record::{AccountRecord, FileStatus};
 use super::effects::{ActRefusal, Effects, Operated, OperatorOutcome};
 use super::send::Draft;
 use crate::entry::{AccountChange, OperatorAct, SecretInFile};
-use chat_model::{AccountId, Audience, Outcome, Progress};
+use chat_model::{AccountId, Audience, Outcome};
 
 /// What an act comes to.
 type Act = Result<OperatorOutcome, ActRefusal>;
@@ -135,13 +135,7 @@ impl State {
         let account = self.accounts.get(id).ok_or(ActRefusal::NoAccount)?;
         let given_up = self.queue_state(account);
         self.miss_broadcasts(id);
-        let newest = self.last_message.number;
-        let all = Progress {
-            sent: newest,
-            acknowledged: newest,
-            confirmed: newest,
-        };
-        self.progress(id, all);
+        self.progress_of_all(id, self.last_message.number);
         let record = &mut self.accounts.change(id).record;
         record.disabled = true;
         if !record.secret.is_empty() {

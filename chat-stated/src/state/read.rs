@@ -7,13 +7,16 @@ use chat_model::name;
 use chat_model::{AccountId, Message, MessageNumber, Outcome};
 
 use super::State;
-use super::accounts::Account;
 use super::message::{StoredMessage, Text};
+use super::places::Reader;
 use super::text_place::{TextPlace, Texts};
 use crate::entry::Timestamp;
 
 /// Where no texts were read from the checkpoint.
 static NO_TEXTS: Texts = Texts::new();
+
+/// After all messages.
+const NEVER: MessageNumber = MessageNumber(u64::MAX);
 
 /// How much of a queue is read at once.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +50,7 @@ impl State {
             Outcome::Blocked { seconds_left }
         } else if record.disabled {
             Outcome::NameUnavailable
-        } else if record.session.is_some() {
+        } else if record.places.is_online() {
             Outcome::AlreadyLoggedIn
         } else {
             Outcome::PasswordNeeded
@@ -71,18 +74,18 @@ impl State {
     /// text that is not in memory.
     pub fn read_queue(
         &self,
-        account: AccountId,
+        reader: Reader,
         after: MessageNumber,
         through: MessageNumber,
         limits: SliceLimits,
     ) -> QueueSlice<'_> {
-        self.read_queue_with(account, after, through, limits, &NO_TEXTS)
+        self.read_queue_with(reader, after, through, limits, &NO_TEXTS)
     }
 
     /// The same with texts that were read from the checkpoint.
     pub fn read_queue_with<'a>(
         &'a self,
-        account: AccountId,
+        reader: Reader,
         after: MessageNumber,
         through: MessageNumber,
         limits: SliceLimits,
@@ -92,11 +95,8 @@ impl State {
             messages: Vec::new(),
             more: false,
         };
-        let Some(found) = self.accounts.get(account) else {
-            return slice;
-        };
         let mut text_bytes = 0;
-        for message in self.queue_part(account, found, after, through) {
+        for message in self.queue_part(reader, after, through) {
             let is_full =
                 slice.messages.len() >= limits.messages || text_bytes >= limits.text_bytes;
             let text = match &message.text {
@@ -116,18 +116,15 @@ impl State {
     /// Where the texts are that this part of a queue lacks, as far as the limits and so many pages go.
     pub fn missing_texts(
         &self,
-        account: AccountId,
+        reader: Reader,
         after: MessageNumber,
         through: MessageNumber,
         limits: SliceLimits,
         max_pages: usize,
     ) -> Vec<TextPlace> {
         let (mut places, mut pages) = (Vec::new(), BTreeSet::new());
-        let Some(found) = self.accounts.get(account) else {
-            return places;
-        };
         let mut text_bytes = 0;
-        let part = self.queue_part(account, found, after, through);
+        let part = self.queue_part(reader, after, through);
         for message in part.take(limits.messages) {
             if text_bytes >= limits.text_bytes {
                 break;
@@ -144,24 +141,31 @@ impl State {
         places
     }
 
-    fn queue_part<'a>(
-        &'a self,
-        account: AccountId,
-        found: &'a Account,
+    /// Nothing, if the place is not there.
+    fn queue_part(
+        &self,
+        reader: Reader,
         after: MessageNumber,
         through: MessageNumber,
-    ) -> impl Iterator<Item = &'a StoredMessage> {
-        let broadcasts_after = found.record.broadcast_cursor();
-        let broadcasts_after = broadcasts_after.map_or(MessageNumber(u64::MAX), |it| it.max(after));
-        let after = after.max(found.record.cursor);
-        let first = found.queue.place_after(after, &self.messages);
-        let direct = found.queue.messages_from(first);
-        let direct = direct.map(|key| self.messages.get(key));
-        let broadcast = self
-            .messages
-            .of_feed_after(&self.messages.broadcasts, broadcasts_after)
-            .filter(move |message| message.sender != account);
-        merge(direct, broadcast).take_while(move |message| message.number <= through)
+    ) -> impl Iterator<Item = &StoredMessage> {
+        let found = self.accounts.get(reader.account).and_then(|account| {
+            let place = account.record.places.get(reader.place)?;
+            Some((account, place))
+        });
+        let part = found.map(move |(account, place)| {
+            let after = after.max(place.cursor());
+            let broadcasts_after = account.record.broadcast_cursor_of(place);
+            let first = account.queue.place_after(after, &self.messages);
+            let direct = account.queue.messages_from(first);
+            let direct = direct.map(|key| self.messages.get(key));
+            let broadcasts_after = broadcasts_after.map_or(NEVER, |it| it.max(after));
+            let broadcasts = &self.messages.broadcasts;
+            let broadcast = self.messages.of_feed_after(broadcasts, broadcasts_after);
+            let broadcast = broadcast.filter(move |message| message.sender != reader.account);
+            merge(direct, broadcast)
+        });
+        let part = part.into_iter().flatten();
+        part.take_while(move |message| message.number <= through)
     }
 
     fn readable<'a>(&'a self, message: &'a StoredMessage, text: &'a str) -> Message<'a> {

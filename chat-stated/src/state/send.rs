@@ -198,15 +198,15 @@ impl State {
             return;
         };
         connection.forget_through(sends.answered);
-        let sender = connection.account();
+        let reader = connection.reader();
         let are_new = connection.are_new(sends.lines.first(), sends.lines.len());
-        let (Some(sender), true) = (sender, are_new) else {
+        let (Some(reader), true) = (reader, are_new) else {
             for request in sends.requests() {
                 self.apply(request, wall_ms, effects);
             }
             return;
         };
-        self.progress(sender, sends.progress);
+        self.progress(reader, sends.progress);
         let (mut post, worker_sessions) = self.post();
         let connection = worker_sessions.connection_mut(sends.connection);
         let connection = connection.expect("it was there, and nothing closed it");
@@ -219,7 +219,7 @@ impl State {
                 is_reached = false;
             }
             let draft = Draft {
-                sender,
+                sender: reader.account,
                 text: line.text.into(),
                 wall_ms,
             };

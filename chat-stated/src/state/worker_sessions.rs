@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chat_model::{ConnectionSerial, NameList, Outcome, StreamOffset, WorkerSessionId};
 
+use super::places::{PlaceId, Reader};
 use crate::connection_map::ConnectionMap;
 use chat_model::{AccountId, ConnectionId};
 
@@ -35,6 +36,8 @@ pub(super) struct Connection {
     )]
     earlier: Option<Box<VecDeque<(StreamOffset, KeptOutcome)>>>,
     account: LoggedIn,
+    /// The place of the account that its session reads from; means nothing while nobody is logged in.
+    place: PlaceId,
     /// The outcome of the last request, if that is plain and the worker may not have it.
     last: Option<PlainOutcome>,
 }
@@ -151,7 +154,8 @@ pub(crate) struct ConnectionParts {
     pub(crate) answered: StreamOffset,
     /// Outcomes that the worker may not have, by rising offset.
     pub(crate) outcomes: Vec<(StreamOffset, Outcome<'static>)>,
-    pub(crate) account: Option<AccountId>,
+    /// Who is logged in.
+    pub(crate) reader: Option<Reader>,
 }
 
 impl WorkerSession {
@@ -203,7 +207,7 @@ impl Connection {
             last_decided: self.last_decided,
             answered: self.answered,
             outcomes: earlier.chain(last).collect(),
-            account: self.account(),
+            reader: self.reader(),
         }
     }
 
@@ -219,8 +223,8 @@ impl Connection {
             connection.keep_last_apart();
             connection.last_decided = parts.last_decided;
         }
-        if let Some(account) = parts.account {
-            connection.log_in(account);
+        if let Some(reader) = parts.reader {
+            connection.log_in(reader);
         }
         connection
     }
@@ -230,15 +234,24 @@ impl Connection {
         (self.account != LoggedIn::default()).then_some(AccountId(self.account.0))
     }
 
-    pub(super) fn log_in(&mut self, account: AccountId) {
-        self.account = LoggedIn(account.0);
+    /// Who is logged in, and from which place on the session reads.
+    pub(super) fn reader(&self) -> Option<Reader> {
+        let account = self.account()?;
+        let place = self.place;
+        Some(Reader { account, place })
+    }
+
+    pub(super) fn log_in(&mut self, reader: Reader) {
+        self.account = LoggedIn(reader.account.0);
+        self.place = reader.place;
     }
 
     /// Nobody is logged in any more; who was.
-    pub(super) fn log_out(&mut self) -> Option<AccountId> {
-        let account = self.account();
+    pub(super) fn log_out(&mut self) -> Option<Reader> {
+        let reader = self.reader();
         self.account = LoggedIn::default();
-        account
+        self.place = PlaceId::default();
+        reader
     }
 
     pub(super) fn repeat(&self, offset: StreamOffset) -> Repeat {

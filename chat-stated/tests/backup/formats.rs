@@ -12,7 +12,7 @@ use chat_rpc::{Greeting, Hello, HelloError, Refusal, ResumeToken, VERSION};
 use chat_stated::account_file::format::parse;
 use chat_stated::checkpoint::RECORD_FORMAT;
 use chat_stated::entry::Timestamp;
-use chat_stated::state::{SliceLimits, State};
+use chat_stated::state::{Reader, SliceLimits, State};
 use chat_stated::stored_state::{StoredBackup, StoredCheckpoint, StoredState};
 
 use super::installation::{Installation, SECRET, text};
@@ -117,7 +117,12 @@ fn queue(state: &State, name: &str) -> Vec<String> {
         messages: usize::MAX,
         text_bytes: usize::MAX,
     };
-    let slice = state.read_queue(account, MessageNumber(0), MessageNumber(u64::MAX), all);
+    let slice = state.read_queue(
+        Reader::first(account),
+        MessageNumber(0),
+        MessageNumber(u64::MAX),
+        all,
+    );
     let messages = slice.messages.iter();
     messages
         .map(|message| format!("{} {}: {}", message.number.0, message.sender, message.text))

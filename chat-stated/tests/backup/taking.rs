@@ -10,7 +10,7 @@ use chat_model::MessageNumber;
 use chat_stated::checkpoint::CheckpointSnapshot;
 use chat_stated::database::StorageError;
 use chat_stated::journal::{JournalSnapshot, LogIndex};
-use chat_stated::state::{SliceLimits, State};
+use chat_stated::state::{Reader, SliceLimits, State};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -32,7 +32,7 @@ fn numbers_in_queue(state: &State, name: &str) -> Vec<u64> {
     let (account, _) = state.account(name).unwrap();
     let through = MessageNumber(u64::MAX);
     state
-        .read_queue(account, MessageNumber(0), through, ALL)
+        .read_queue(Reader::first(account), MessageNumber(0), through, ALL)
         .messages
         .iter()
         .map(|message| message.text[..8].parse().unwrap())

@@ -9,7 +9,7 @@ use chat_stated::account_file::difference::{FileStatus as InFile, KnownAccount, 
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::read::{MAX_FILE_BYTES, read};
 use chat_stated::server::recovery::{Recovered, recover};
-use chat_stated::state::{FileStatus, SliceLimits, State};
+use chat_stated::state::{FileStatus, Reader, SliceLimits, State};
 use chat_stated::text_page::Texts;
 
 use crate::daemon::state_at_rest;
@@ -201,7 +201,8 @@ impl Told {
             return;
         };
         let newest = state.last_message();
-        let queue = state.read_queue_with(reader, MessageNumber(0), newest, ALL, texts);
+        let queue =
+            state.read_queue_with(Reader::first(reader), MessageNumber(0), newest, ALL, texts);
         assert!(!queue.more, "a text is missing");
         self.check_queue(queue.messages.iter().map(|message| message.text));
         if self.registered {
@@ -257,7 +258,13 @@ pub(crate) fn recover_all(
         return Ok((state, Texts::new()));
     };
     let newest = state.last_message();
-    let places = state.missing_texts(reader, MessageNumber(0), newest, ALL, usize::MAX);
+    let places = state.missing_texts(
+        Reader::first(reader),
+        MessageNumber(0),
+        newest,
+        ALL,
+        usize::MAX,
+    );
     let texts = checkpoint.reader()?.read_texts(&places)?;
     Ok((state, texts))
 }

@@ -1,6 +1,7 @@
 //! What reaches whom, in which order, and when it is refused.
 
 use chat_model::{MessageNumber, Outcome};
+use chat_stated::state::Reader;
 
 use super::world::{ALL, SENT, TEN_YEARS_MS, World, sent_but_for};
 
@@ -66,7 +67,9 @@ fn message_has_its_acceptance_time() {
     world.send(0, &["ann"], "long ago");
     let account = world.id("ann");
     let end = MessageNumber(u64::MAX);
-    let slice = world.state.read_queue(account, MessageNumber(0), end, ALL);
+    let slice = world
+        .state
+        .read_queue(Reader::first(account), MessageNumber(0), end, ALL);
     assert_eq!(slice.messages[0].time_ms, world.timestamp.wall_ms);
     assert_eq!(slice.messages[0].sender, "ann");
 }
@@ -81,7 +84,9 @@ fn times_rise_whatever_clock_does() {
     }
     let account = world.id("ann");
     let end = MessageNumber(u64::MAX);
-    let slice = world.state.read_queue(account, MessageNumber(0), end, ALL);
+    let slice = world
+        .state
+        .read_queue(Reader::first(account), MessageNumber(0), end, ALL);
     let times: Vec<i64> = slice.messages.iter().map(|one| one.time_ms).collect();
     assert_eq!(times.len(), jumps_ms.len());
     assert!(times.is_sorted_by(|one, next| one < next), "{times:?}");

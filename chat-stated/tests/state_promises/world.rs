@@ -7,7 +7,7 @@ use chat_model::{AccountId, Audience, ConnectionId, NameList, Outcome, RequestNa
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
-use chat_stated::state::{Effects, SliceLimits, State};
+use chat_stated::state::{Effects, Reader, SliceLimits, State};
 use chat_stated::text_page::{TextPlace, Texts};
 
 pub(super) const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -223,6 +223,10 @@ impl World {
         });
     }
 
+    fn reader(&self, name: &str) -> Reader {
+        Reader::first(self.id(name))
+    }
+
     /// A queue, up to the first text that is not in memory.
     pub(super) fn queue(&self, name: &str) -> Vec<&str> {
         static NO_TEXTS: Texts = Texts::new();
@@ -232,7 +236,7 @@ impl World {
     pub(super) fn queue_with<'a>(&'a self, name: &str, texts: &'a Texts) -> Vec<&'a str> {
         let everything = (MessageNumber(0), MessageNumber(u64::MAX));
         self.state
-            .read_queue_with(self.id(name), everything.0, everything.1, ALL, texts)
+            .read_queue_with(self.reader(name), everything.0, everything.1, ALL, texts)
             .messages
             .iter()
             .map(|message| message.text)
@@ -243,7 +247,7 @@ impl World {
     pub(super) fn missing_texts(&self, name: &str) -> Vec<TextPlace> {
         let (after, through) = (MessageNumber(0), MessageNumber(u64::MAX));
         self.state
-            .missing_texts(self.id(name), after, through, ALL, usize::MAX)
+            .missing_texts(self.reader(name), after, through, ALL, usize::MAX)
     }
 
     /// Those texts, from the checkpoint.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chat_model::MessageNumber;
-use chat_stated::state::{SliceLimits, State};
+use chat_stated::state::{Reader, SliceLimits, State};
 
 use crate::disk::Disk;
 use crate::tcp::SeenAcknowledged;
@@ -291,9 +291,10 @@ impl Oracle {
                 continue;
             };
             let (after, through) = (MessageNumber(0), MessageNumber(u64::MAX));
-            let places = state.missing_texts(account, after, through, ALL, usize::MAX);
+            let places =
+                state.missing_texts(Reader::first(account), after, through, ALL, usize::MAX);
             let texts = disk.read_texts(&places)?;
-            let slice = state.read_queue_with(account, after, through, ALL, &texts);
+            let slice = state.read_queue_with(Reader::first(account), after, through, ALL, &texts);
             if slice.more {
                 return Err("a text is neither in memory nor in the checkpoint".into());
             }

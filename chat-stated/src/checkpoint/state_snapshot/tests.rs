@@ -7,7 +7,7 @@ use super::StateSnapshot;
 use crate::checkpoint::tables::{PAGE_TABLE, READ_MEANWHILE_TABLE};
 use crate::checkpoint::{Change, MemoryCheckpoint};
 use crate::entry::Action;
-use crate::state::{Effects, RestoreError};
+use crate::state::{Effects, Reader, RestoreError};
 use crate::text_page::{self, TEXT_TABLE};
 
 #[test]
@@ -90,7 +90,12 @@ fn one_reader_s_messages_lie_together() {
     let state = replayed(&checkpoint, 0, &[]);
     for (id, _) in state.records() {
         let (none, newest) = (MessageNumber(0), state.last_message());
-        assert_eq!(state.missing_texts(id, none, newest, ALL, 1).len(), 256);
+        assert_eq!(
+            state
+                .missing_texts(Reader::first(id), none, newest, ALL, 1)
+                .len(),
+            256
+        );
     }
 }
 

@@ -232,7 +232,8 @@ impl From<ClientConnection> for parts::ConnectionParts {
             last_decided: StreamOffset(connection.last_decided),
             answered: StreamOffset(connection.answered),
             outcomes: earlier.chain(last).collect(),
-            account: (connection.account != NOBODY).then_some(AccountId(connection.account)),
+            reader: (connection.account != NOBODY)
+                .then_some(parts::Reader::first(AccountId(connection.account))),
         }
     }
 }
@@ -290,15 +291,17 @@ impl From<Account<'_>> for parts::AccountRecord {
                 },
             },
             disabled: account.disabled,
-            last_seen: account.last_seen.map(StateMs),
-            cursor: MessageNumber(account.cursor),
             broadcasts_after: Some(MessageNumber(0)),
-            received: MessageNumber(account.received),
             broadcasts: parts::Allowance(account.broadcasts.map(|used| parts::UsedAllowance {
                 left: used.left,
                 at: StateMs(used.at),
             })),
-            session: account.session.map(Into::into),
+            places: parts::Places::of_one(parts::PlaceParts {
+                cursor: MessageNumber(account.cursor),
+                received: MessageNumber(account.received),
+                session: account.session.map(Into::into),
+                last_used: account.last_seen.map(StateMs),
+            }),
         }
     }
 }

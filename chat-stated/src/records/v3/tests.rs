@@ -11,7 +11,7 @@ use crate::checkpoint::CheckpointSnapshot;
 use crate::entry::Limits;
 use crate::records::encoding::{decode, encode_behind};
 use crate::state::parts::{
-    self, Clock, ConnectionParts, FailureRecord, KeptFailure, Source, StateMs,
+    self, Clock, ConnectionParts, FailureRecord, KeptFailure, Reader, Source, StateMs,
 };
 
 const GOLDEN_HEADER: &str = "fb60eafc80969800fca0860100fc0000000432fca0860100fc00000004fb60ea00fb2c010205007f0000010002\
@@ -82,7 +82,7 @@ fn golden_bytes_of_header() {
         last_decided: StreamOffset(last_decided),
         answered: StreamOffset(1),
         outcomes: (2..).map(StreamOffset).zip(outcomes.clone()).collect(),
-        account,
+        reader: account,
     };
     let source = Source {
         account: AccountId(5),
@@ -112,7 +112,10 @@ fn golden_bytes_of_header() {
             secret: [1; 16],
             pid: 4119,
             connections: vec![
-                (ConnectionSerial(1), connection(13, Some(AccountId(2)))),
+                (
+                    ConnectionSerial(1),
+                    connection(13, Some(Reader::first(AccountId(2)))),
+                ),
                 (ConnectionSerial(2), connection(20, None)),
             ],
         }],

@@ -232,7 +232,7 @@ impl ClientConnection {
             last_decided: connection.last_decided.0,
             answered: connection.answered.0,
             decisions: decisions.collect(),
-            account: connection.account.map(|account| account.0),
+            account: connection.reader.map(|reader| reader.account.0),
         }
     }
 
@@ -243,7 +243,9 @@ impl ClientConnection {
             last_decided: StreamOffset(self.last_decided),
             answered: StreamOffset(self.answered),
             outcomes: decisions.collect(),
-            account: self.account.map(AccountId),
+            reader: self
+                .account
+                .map(|account| parts::Reader::first(AccountId(account))),
         };
         (ConnectionSerial(self.serial), connection)
     }
@@ -292,6 +294,7 @@ impl From<Decision> for Outcome<'static> {
 
 impl<'a> From<&'a parts::AccountRecord> for Account<'a> {
     fn from(account: &'a parts::AccountRecord) -> Self {
+        let place = account.places.only();
         Self {
             name: &account.name,
             secret: &account.secret,
@@ -304,14 +307,14 @@ impl<'a> From<&'a parts::AccountRecord> for Account<'a> {
                 },
             },
             disabled: account.disabled,
-            last_seen: account.last_seen.map(|time| time.0),
-            cursor: account.cursor.0,
-            received: account.received.0,
+            last_seen: place.last_used.map(|time| time.0),
+            cursor: place.cursor.0,
+            received: place.received.0,
             broadcasts: account.broadcasts.0.map(|used| UsedAllowance {
                 left: used.left,
                 at: used.at.0,
             }),
-            session: account.session.map(Into::into),
+            session: place.session.map(Into::into),
         }
     }
 }
@@ -330,15 +333,17 @@ impl From<Account<'_>> for parts::AccountRecord {
                 },
             },
             disabled: account.disabled,
-            last_seen: account.last_seen.map(StateMs),
-            cursor: MessageNumber(account.cursor),
             broadcasts_after: Some(MessageNumber(0)),
-            received: MessageNumber(account.received),
             broadcasts: parts::Allowance(account.broadcasts.map(|used| parts::UsedAllowance {
                 left: used.left,
                 at: StateMs(used.at),
             })),
-            session: account.session.map(Into::into),
+            places: parts::Places::of_one(parts::PlaceParts {
+                cursor: MessageNumber(account.cursor),
+                received: MessageNumber(account.received),
+                session: account.session.map(Into::into),
+                last_used: account.last_seen.map(StateMs),
+            }),
         }
     }
 }

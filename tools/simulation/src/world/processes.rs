@@ -134,8 +134,9 @@ impl World {
             let mut users = BTreeSet::new();
             for connection in state.connections(worker_session) {
                 if let Some(account) = state.account_on(connection) {
-                    let session = state.record(account).and_then(|record| record.session);
-                    if session != Some(connection) || !users.insert(account) {
+                    let record = state.record(account);
+                    let mut sessions = record.into_iter().flat_map(|it| it.places.sessions());
+                    if sessions.next() != Some(connection) || !users.insert(account) {
                         return Err(format!("account {} is logged in twice", account.0));
                     }
                 }

@@ -7,7 +7,7 @@ use chat_model::{
 
 use crate::checkpoint::{Change, MemoryCheckpoint, Restoration, StateSnapshot, keep_damaged_page};
 use crate::entry::{AccountChange, Action, Entry, Limits};
-use crate::state::{Effects, SliceLimits, State};
+use crate::state::{Effects, Reader, SliceLimits, State};
 use crate::text_page::{Content, GatheredText};
 use chat_model::{ConnectionId, RequestName};
 
@@ -310,9 +310,10 @@ fn assert_same(one: &MemoryCheckpoint, other: &MemoryCheckpoint, since: &[Entry]
     for (id, _) in first.records() {
         let queues = [(one, &first), (other, &second)].map(|(checkpoint, state)| {
             let (none, newest) = (MessageNumber(0), state.last_message());
-            let places = state.missing_texts(id, none, newest, ALL, usize::MAX);
+            let reader = Reader::first(id);
+            let places = state.missing_texts(reader, none, newest, ALL, usize::MAX);
             let texts = checkpoint.read_texts(&places).expect("right pages");
-            let slice = state.read_queue_with(id, none, newest, ALL, &texts);
+            let slice = state.read_queue_with(reader, none, newest, ALL, &texts);
             assert!(!slice.more, "all texts are there");
             let facts = |message: &Message<'_>| {
                 (

@@ -3,6 +3,7 @@
 use super::*;
 use crate::checkpoint::Restoration;
 use crate::entry::OperatorAct;
+use crate::state;
 use crate::text_page::{DamagedTexts, TEXT_TABLE, TextError};
 
 /// What comes of a reading in which the texts from one on are on a damaged page.
@@ -32,14 +33,15 @@ fn session_ends_at_damaged_text() {
     reader.core().texts_read(ticket, &read).unwrap();
     assert_eq!(reader.told(), [page(&["first"], true)]);
     let (account, _) = reader.core().state.account("ann").unwrap();
-    assert!(!reader.core().is_held_up(account), "the first is next");
+    let place = state::Reader::first(account);
+    assert!(!reader.core().is_held_up(place), "the first is next");
     reader.has(1);
-    assert!(reader.core().is_held_up(account));
+    assert!(reader.core().is_held_up(place));
     reader.ask_page(1);
     assert_eq!(reader.turn(), [], "it is not read again");
     assert_eq!(reader.told(), [Told::End]);
     let record = reader.core().state.record(account).unwrap();
-    assert_eq!(record.session, None, "who is told so is offline");
+    assert!(!record.places.is_online(), "who is told so is offline");
     assert!(reader.core().is_idle());
 }
 
