@@ -11,6 +11,7 @@ pub mod database;
 pub mod disk_reserve;
 mod earlier_state;
 pub mod entry;
+pub mod history;
 pub mod insecure_permissions;
 pub mod io_thread;
 pub mod journal;

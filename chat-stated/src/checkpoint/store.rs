@@ -28,6 +28,7 @@ pub(super) const CHECKPOINT: DatabaseKind = DatabaseKind {
              checksum INTEGER NOT NULL, value BLOB, PRIMARY KEY (kind, key, generation DESC)) STRICT, WITHOUT ROWID",
         ),
     ],
+    shadow_tables: &[],
 };
 
 /// How much goes into one transaction: little enough that the journal's syncs never wait long for it.

@@ -57,6 +57,8 @@ pub(crate) struct DatabaseKind {
     pub(crate) version: i32,
     /// Names and definitions of the tables, by name.
     pub(crate) tables: &'static [(&'static str, &'static str)],
+    /// The same of tables that SQLite makes along with these; all of them come behind the others by name.
+    pub(crate) shadow_tables: &'static [(&'static str, &'static str)],
 }
 
 impl DatabaseKind {
@@ -130,6 +132,18 @@ impl Database {
 
     /// Opens a file after checking everything about it but the rows. Nothing if it is not there.
     pub(crate) fn open(dir: &Path, kind: &DatabaseKind) -> Result<Option<Self>, StorageError> {
+        let database = Self::open_unread(dir, kind)?;
+        if let Some(database) = &database {
+            database.check_pages()?;
+        }
+        Ok(database)
+    }
+
+    /// The same without a look at its pages, which takes the longer the larger the file is.
+    pub(crate) fn open_unread(
+        dir: &Path,
+        kind: &DatabaseKind,
+    ) -> Result<Option<Self>, StorageError> {
         rewrite::finish(dir, kind)?;
         let file = kind.path(dir);
         let wal = with_suffix(&file, "-wal");
@@ -149,7 +163,8 @@ impl Database {
         check_header(&file, kind)?;
         let connection = connect(&file).map_err(StorageError::sqlite("open", &file))?;
         let database = Self { connection, file };
-        database.check(kind)?;
+        database.check_version(kind)?;
+        database.check_tables(kind)?;
         Ok(Some(database))
     }
 
@@ -158,6 +173,11 @@ impl Database {
         let file = self.file.clone();
         let connection = connect(&file).map_err(StorageError::sqlite("open", &file))?;
         Ok(Self { connection, file })
+    }
+
+    /// A copy of it in memory, under the name of the file.
+    pub(crate) fn with_connection(self, connection: Connection) -> Self {
+        Self { connection, ..self }
     }
 
     /// Where the file is.
@@ -189,9 +209,8 @@ impl Database {
         kind.check_version(&self.file, self.version()?)
     }
 
-    fn check(&self, kind: &DatabaseKind) -> Result<(), StorageError> {
-        self.check_version(kind)?;
-        self.check_tables(kind)?;
+    /// Has SQLite look at all pages.
+    pub(crate) fn check_pages(&self) -> Result<(), StorageError> {
         let verdict: String = self.pragma("integrity_check(1)")?;
         if verdict == "ok" {
             Ok(())
@@ -208,8 +227,8 @@ impl Database {
                 .collect()
         };
         let found = read().map_err(StorageError::sqlite("read", &self.file))?;
-        let wanted = kind.tables.iter().copied();
-        let is_right = found.len() == kind.tables.len()
+        let wanted = kind.tables.iter().chain(kind.shadow_tables).copied();
+        let is_right = found.len() == kind.tables.len() + kind.shadow_tables.len()
             && found
                 .iter()
                 .map(|(name, sql)| (&name[..], &sql[..]))

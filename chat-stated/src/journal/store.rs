@@ -32,6 +32,7 @@ pub(super) const JOURNAL: DatabaseKind = DatabaseKind {
             "CREATE TABLE batch (position INTEGER PRIMARY KEY, digest BLOB NOT NULL, body BLOB NOT NULL) STRICT",
         ),
     ],
+    shadow_tables: &[],
 };
 
 /// So much of the journal.
