@@ -1,7 +1,7 @@
 //! Writes one small example of everything that is stored or said in a format of its own, for `tests/fixtures/`.
 //!
 //! Run it once for each new version of a format, into a new directory, and never change an old one:
-//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v5`
+//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v6`
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,7 +17,7 @@ use chat_stated::checkpoint::{
     Checkpoint, CheckpointEvent, CheckpointStore, CheckpointWriter, StateSnapshot,
 };
 use chat_stated::entry::{
-    AccountChange, Action, Batch, Entry, Limits, OperatorAct, SecretInFile, Timestamp,
+    AccountChange, Action, Batch, Entry, Limits, OnceId, OperatorAct, SecretInFile, Timestamp,
     WaitingLimits,
 };
 use chat_stated::journal::{Journal, JournalEvent, LocalJournal, LogIndex};
@@ -149,7 +149,7 @@ fn batches_before() -> Vec<Batch> {
         ]),
         batch(vec![
             request(1, 1, log_in(0)),
-            request(1, 2, send(&["bob"], "first")),
+            request(1, 2, send_once(&["bob"], "first")),
             request(
                 1,
                 3,
@@ -257,6 +257,14 @@ fn failed(account: u32) -> Action {
 
 fn send(recipients: &[&str], text: &str) -> Action {
     Action::Send {
+        audience: Audience::Accounts(recipients.iter().copied().collect()),
+        text: text.into(),
+    }
+}
+
+fn send_once(recipients: &[&str], text: &str) -> Action {
+    Action::SendOnce {
+        id: OnceId([6; 16]),
         audience: Audience::Accounts(recipients.iter().copied().collect()),
         text: text.into(),
     }

@@ -268,13 +268,26 @@ pub enum Action {
     },
     /// End the session.
     LogOut,
+    /// Send a message, unless the same user has sent one with this identifier. Since format 6.
+    SendOnce {
+        /// Which.
+        id: OnceId,
+        /// Who is to have it.
+        audience: Audience<'static>,
+        /// 1 byte to 1 MiB, without control characters but TAB.
+        text: String,
+    },
 }
+
+/// Names a message among those that its sender sends once: a digest of the identifier that the sender gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnceId(pub [u8; 16]);
 
 impl Action {
     /// Whether something of it stays on the disk for as long as it likes.
     pub fn adds(&self) -> bool {
         match self {
-            Self::Register { .. } | Self::Send { .. } => true,
+            Self::Register { .. } | Self::Send { .. } | Self::SendOnce { .. } => true,
             Self::LogIn { .. } | Self::FailedLogIn { .. } | Self::LogOut => false,
         }
     }

@@ -1,12 +1,13 @@
 //! The state from records of a checkpoint.
 
 use super::tables::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE, WAITING_LIMITS_KEY,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, ONCE_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE,
+    WAITING_LIMITS_KEY,
 };
 use super::{Record, RecordSink};
 use crate::records;
 use crate::state::State;
-use crate::state::parts::StateBuilder;
+use crate::state::parts::{OncePageKey, StateBuilder};
 use crate::text_page::{self, TEXT_TABLE};
 
 /// Why records of a checkpoint do not make a state.
@@ -62,6 +63,10 @@ impl Restoration {
             }
             (ACCOUNT_TABLE, _) => {
                 builder.add_account(key, records::decode_account(bytes).ok_or(unreadable)?);
+            }
+            (ONCE_TABLE, _) => {
+                let page = records::decode_once_page(bytes).ok_or(unreadable)?;
+                builder.add_once_page(OncePageKey(key), page)?;
             }
             (PAGE_TABLE, _) => {
                 builder.add_page(key, records::decode_page(bytes).ok_or(unreadable)?);

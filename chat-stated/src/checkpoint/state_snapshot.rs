@@ -7,12 +7,14 @@ use chat_model::AccountId;
 
 use super::Change;
 use super::tables::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE, WAITING_LIMITS_KEY,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, ONCE_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE,
+    WAITING_LIMITS_KEY,
 };
 use crate::records;
 use crate::state::State;
 use crate::state::parts::{
-    AccountRecord, MessageParts, PageNumber, SnapshotSink, StoredMessage, Text,
+    AccountRecord, MessageParts, OncePage, OncePageKey, PageNumber, SnapshotSink, StoredMessage,
+    Text,
 };
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
 
@@ -81,6 +83,14 @@ impl SnapshotSink for Changes {
     fn put_account(&mut self, id: AccountId, account: &AccountRecord) {
         let record = records::encode_account(account);
         self.put(ACCOUNT_TABLE, u64::from(id.0), record);
+    }
+
+    fn put_once_page(&mut self, key: OncePageKey, page: &OncePage) {
+        self.put(ONCE_TABLE, key.0, records::encode_once_page(page));
+    }
+
+    fn remove_once_page(&mut self, key: OncePageKey) {
+        self.remove(ONCE_TABLE, key.0);
     }
 
     fn put_page<'a>(

@@ -10,6 +10,8 @@ pub(super) const ACCOUNT_TABLE: u8 = 1;
 /// One record a page of messages, by its number; their texts are the record of the same number in
 /// [`crate::text_page::TEXT_TABLE`].
 pub(super) const PAGE_TABLE: u8 = 2;
+/// One record a page of messages that a user sent once, by user and number of the page. Since format 6.
+pub(super) const ONCE_TABLE: u8 = 5;
 /// One record a page of messages that waited when the snapshot began and were read while it was taken, by its number.
 /// Their texts are nowhere: the journal behind the checkpoint has their reading.
 pub(super) const READ_MEANWHILE_TABLE: u8 = 4;

@@ -297,7 +297,9 @@ fn approximate_bytes(entry: &Entry) -> usize {
         Entry::Request { action, .. } => {
             SMALL
                 + match action {
-                    Attempt::Send { audience, text } => audience.bytes() + text.len(),
+                    Attempt::Send { audience, text } | Attempt::SendOnce { audience, text, .. } => {
+                        audience.bytes() + text.len()
+                    }
                     _ => SMALL,
                 }
         }

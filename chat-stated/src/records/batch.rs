@@ -1,9 +1,9 @@
 //! Batches of entries: a batch carries the lowest format that expresses all its entries.
 
-use crate::entry::{Entry, Timestamp};
+use crate::entry::{Action, Entry, Timestamp};
 
 use super::encoding::{decode_first, encode_behind};
-use super::{v3, v4, v5};
+use super::{v3, v4, v5, v6};
 
 /// Entries that memory is taken for at once when a batch is read.
 const ENTRIES_AT_ONCE: usize = 1_024;
@@ -30,6 +30,10 @@ impl EntryFormats for KnownFormats {
 
     fn lowest(entry: &Entry) -> u8 {
         match entry {
+            Entry::Request {
+                action: Action::SendOnce { .. },
+                ..
+            } => 6,
             Entry::Operate { .. } => 5,
             _ => 4,
         }
@@ -37,6 +41,7 @@ impl EntryFormats for KnownFormats {
 
     fn encode_behind(bytes: &mut Vec<u8>, format: u8, entry: &Entry) {
         match format {
+            6 => encode_behind(bytes, &v6::Entry::from(entry)),
             5 => encode_behind(bytes, &v5::Entry::from(entry)),
             _ => encode_behind(bytes, &v4::entry::Entry::from(entry)),
         }
@@ -46,7 +51,8 @@ impl EntryFormats for KnownFormats {
         match format {
             ..=3 => decode_first::<v3::entry::Entry<'_>>(rest)?.read(),
             4 => decode_first::<v4::entry::Entry<'_>>(rest)?.read(),
-            _ => decode_first::<v5::Entry<'_>>(rest)?.read(),
+            5 => decode_first::<v5::Entry<'_>>(rest)?.read(),
+            _ => decode_first::<v6::Entry<'_>>(rest)?.read(),
         }
     }
 }

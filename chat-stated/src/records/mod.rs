@@ -11,16 +11,17 @@ mod next_format;
 pub(crate) mod v3;
 mod v4;
 mod v5;
+mod v6;
 
 use chat_model::MessageNumber;
 
 use crate::entry::WaitingLimits;
 use crate::state::State;
-use crate::state::parts::{AccountRecord, Header, MessageParts, Readers};
+use crate::state::parts::{AccountRecord, Header, MessageParts, OncePage, Readers};
 use encoding::decode;
 
 /// Number of the newest format. Batches and records are written in the lowest, from 4 on, that expresses them.
-pub(crate) const FORMAT: u8 = 5;
+pub(crate) const FORMAT: u8 = 6;
 
 /// The oldest that is read.
 pub(crate) const OLDEST: u8 = 1;
@@ -111,6 +112,22 @@ pub(crate) fn decode_page(record: &[u8]) -> Option<Vec<MessageParts>> {
     match split_record(record) {
         (4, content) => v4::state::decode_page(content),
         (3, content) => v3::state::decode_page(content),
+        _ => None,
+    }
+}
+
+/// Messages that a user sent once, and what came of them.
+pub(crate) fn encode_once_page(page: &OncePage) -> Vec<u8> {
+    /// Bytes that a message takes, if all whom it names were known.
+    const MESSAGE_BYTES: usize = 24;
+    let mut record = begin_record(6, page.len() * MESSAGE_BYTES);
+    v6::state::encode_once_page(&mut record, page);
+    record
+}
+
+pub(crate) fn decode_once_page(record: &[u8]) -> Option<OncePage> {
+    match split_record(record) {
+        (6, content) => v6::state::decode_once_page(content),
         _ => None,
     }
 }

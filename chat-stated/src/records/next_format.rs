@@ -1,11 +1,11 @@
-//! How a format 6 is added, shown in a test: a field of an entry and of a stored message that format 5 has not.
+//! How a format 7 is added, shown in a test: a field of an entry and of a stored message that format 6 has not.
 
 use chat_model::{AccountId, MessageNumber};
 use serde::{Deserialize, Serialize};
 
 use super::batch::{EntryFormats, KnownFormats, decode_batch, encode_batch};
 use super::encoding::{decode_first, encode_behind};
-use super::{begin_record, decode_page, encode_page, split_record, v4, v5};
+use super::{begin_record, decode_page, encode_page, split_record, v4, v6};
 use crate::entry::{AccountChange, Entry, Timestamp};
 use crate::state::parts::{MessageParts, Readers};
 
@@ -26,13 +26,13 @@ struct NewMessage {
 }
 
 /// The module of the new format: only what differs.
-mod v6 {
+mod v7 {
     use super::*;
 
     #[derive(Serialize, Deserialize)]
     pub(super) struct Entry<'a> {
         #[serde(borrow)]
-        pub(super) entry: v5::Entry<'a>,
+        pub(super) entry: v6::Entry<'a>,
         pub(super) answers: Option<u64>,
     }
 
@@ -50,16 +50,16 @@ impl EntryFormats for NewFormats {
 
     fn lowest(new: &NewEntry) -> u8 {
         match new.answers {
-            Some(_) => 6,
+            Some(_) => 7,
             None => KnownFormats::lowest(&new.entry),
         }
     }
 
     fn encode_behind(bytes: &mut Vec<u8>, format: u8, new: &NewEntry) {
         match format {
-            6 => {
-                let record = v6::Entry {
-                    entry: v5::Entry::from(&new.entry),
+            7 => {
+                let record = v7::Entry {
+                    entry: v6::Entry::from(&new.entry),
                     answers: new.answers,
                 };
                 encode_behind(bytes, &record);
@@ -69,12 +69,12 @@ impl EntryFormats for NewFormats {
     }
 
     fn decode_first(rest: &mut &[u8], format: u8) -> Option<NewEntry> {
-        if format < 6 {
+        if format < 7 {
             let entry = KnownFormats::decode_first(rest, format)?;
             let answers = None;
             return Some(NewEntry { entry, answers });
         }
-        let record: v6::Entry<'_> = decode_first(rest)?;
+        let record: v7::Entry<'_> = decode_first(rest)?;
         Some(NewEntry {
             entry: record.entry.read()?,
             answers: record.answers,
@@ -87,11 +87,11 @@ fn encode_new_page(page: &[NewMessage]) -> Vec<u8> {
     if page.iter().all(|new| new.answers.is_none()) {
         return encode_page(messages);
     }
-    let mut record = begin_record(6, 0);
+    let mut record = begin_record(7, 0);
     encode_behind(&mut record, &(page.len() as u64));
     let mut writer = v4::state::PageWriter::default();
     for (new, message) in page.iter().zip(messages) {
-        let message = v6::Message {
+        let message = v7::Message {
             message: writer.record(message),
             answers: new.answers,
         };
@@ -101,7 +101,7 @@ fn encode_new_page(page: &[NewMessage]) -> Vec<u8> {
 }
 
 fn decode_new_page(record: &[u8]) -> Option<Vec<NewMessage>> {
-    let (6, mut rest) = split_record(record) else {
+    let (7, mut rest) = split_record(record) else {
         let page = decode_page(record)?.into_iter().map(|message| {
             let answers = None;
             NewMessage { message, answers }
@@ -111,7 +111,7 @@ fn decode_new_page(record: &[u8]) -> Option<Vec<NewMessage>> {
     let count: u64 = decode_first(&mut rest)?;
     let mut reader = v4::state::PageReader::default();
     let page = (0..count).map(|_| {
-        let new: v6::Message<Vec<u32>> = decode_first(&mut rest)?;
+        let new: v7::Message<Vec<u32>> = decode_first(&mut rest)?;
         Some(NewMessage {
             message: reader.read(new.message)?,
             answers: new.answers,
@@ -152,7 +152,7 @@ const TIMESTAMP: Timestamp = Timestamp {
 
 #[test]
 fn new_field_of_entry_is_kept() {
-    for (answers, format) in [([None, Some(9)], 6), ([None, None], 4)] {
+    for (answers, format) in [([None, Some(9)], 7), ([None, None], 4)] {
         let mut body = Vec::new();
         let entries = entries(answers);
         assert!(encode_batch::<NewFormats>(
@@ -189,7 +189,7 @@ fn batch_of_format_3_is_read() {
 
 #[test]
 fn new_field_of_message_is_kept() {
-    for (answers, format) in [([None, Some(9)], 6), ([None, None], 4)] {
+    for (answers, format) in [([None, Some(9)], 7), ([None, None], 4)] {
         let page = page(answers);
         let record = encode_new_page(&page);
         assert_eq!(split_record(&record).0, format);

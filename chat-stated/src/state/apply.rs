@@ -18,6 +18,7 @@ impl State {
     /// Lets the time pass up to a batch's stamp. To be called before the batch's entries are applied.
     pub fn advance_clock(&mut self, timestamp: &Timestamp) {
         self.clock.advance(timestamp);
+        self.forget_old_sends();
     }
 
     /// Takes in one entry; `wall_ms` is its batch's wall time in milliseconds.
@@ -137,6 +138,14 @@ impl State {
                     wall_ms,
                 };
                 (self.send(&audience, draft, effects), None)
+            }
+            (Action::SendOnce { id, audience, text }, Some(sender)) => {
+                let draft = Draft {
+                    sender,
+                    text: text.into(),
+                    wall_ms,
+                };
+                (self.send_once(id, &audience, draft, effects), None)
             }
             (Action::LogOut, Some(_)) => {
                 self.end_session(connection);

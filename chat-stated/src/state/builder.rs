@@ -11,6 +11,7 @@ use super::groups::Group;
 use super::header::Header;
 use super::message::{MessageKey, MessageParts, PageNumber, Readers, StoredMessage};
 use super::messages::Messages;
+use super::once_page::{OncePage, OncePageKey, waiting_bytes};
 use super::worker_sessions::WorkerSessions;
 use crate::entry::WaitingLimits;
 use chat_model::AccountId;
@@ -102,6 +103,28 @@ impl State {
             }
         }
         self.messages.put_in_queues_or_take_out(key, unread);
+        Ok(())
+    }
+
+    /// In a restore, once all accounts are there: counts what is remembered.
+    fn restore_remembered(&mut self) -> Result<(), RestoreError> {
+        let (mut account, mut next) = (None, 0);
+        for (key, page) in self.remembered.pages() {
+            let sender = key.account();
+            if self.accounts.get(sender).is_none() {
+                return Err(RestoreError::Contradiction(
+                    "messages sent once by no account",
+                ));
+            }
+            let follows = account != Some(sender) || next == key.0;
+            if !follows || key.0 >= OncePageKey::last_of(sender).0 {
+                return Err(RestoreError::Contradiction(
+                    "a page of messages sent once is missing",
+                ));
+            }
+            (account, next) = (Some(sender), key.0 + 1);
+            self.messages.waiting_bytes.add(sender, waiting_bytes(page));
+        }
         Ok(())
     }
 
@@ -224,6 +247,20 @@ impl StateBuilder {
             && *entry.key() == next(&self.state)
         {
             self.state.accounts.add(entry.remove());
+        }
+    }
+
+    /// Takes messages that a user sent once.
+    pub(crate) fn add_once_page(
+        &mut self,
+        key: OncePageKey,
+        page: OncePage,
+    ) -> Result<(), RestoreError> {
+        match self.state.remembered.restore(key, page) {
+            true => Ok(()),
+            false => Err(RestoreError::Contradiction(
+                "a page of messages sent once has not as many as it must",
+            )),
         }
     }
 
@@ -376,6 +413,7 @@ impl StateBuilder {
             return Err(RestoreError::Contradiction("an account is missing"));
         }
         self.state.restore_messages(self.pages)?;
+        self.state.restore_remembered()?;
         Ok(self.state)
     }
 }

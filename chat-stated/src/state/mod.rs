@@ -22,6 +22,8 @@ mod message;
 mod message_pages;
 mod messages;
 mod missing_texts;
+mod once;
+mod once_page;
 mod operations;
 mod paging;
 pub(crate) mod parts;
@@ -31,6 +33,7 @@ mod quota;
 mod rate;
 mod read;
 mod read_meanwhile;
+mod remembered_sends;
 mod send;
 mod snapshot;
 mod snapshot_progress;
@@ -67,6 +70,7 @@ use clock::Clock;
 use failures::{Failures, Source};
 use last_message::LastMessage;
 use messages::Messages;
+use remembered_sends::RememberedSends;
 use snapshot_progress::SnapshotProgress;
 use worker_sessions::WorkerSessions;
 
@@ -81,6 +85,8 @@ pub struct State {
     worker_sessions: WorkerSessions,
     messages: Messages,
     last_message: LastMessage,
+    /// What came of messages that were sent once.
+    remembered: RememberedSends,
     /// The one under way.
     snapshot: Option<SnapshotProgress>,
 }
@@ -97,6 +103,7 @@ impl Default for State {
             worker_sessions: WorkerSessions::default(),
             messages: Messages::default(),
             last_message: LastMessage::default(),
+            remembered: RememberedSends::default(),
             snapshot: None,
         }
     }

@@ -136,6 +136,7 @@ impl State {
         let given_up = self.queue_state(account);
         self.miss_broadcasts(id);
         self.progress_of_all(id, self.last_message.number);
+        self.forget_sends_of(id);
         let record = &mut self.accounts.change(id).record;
         record.disabled = true;
         if !record.secret.is_empty() {

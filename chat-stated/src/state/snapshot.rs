@@ -23,6 +23,7 @@ impl State {
             queue_through: self.messages.paging.paged_through(),
         });
         self.messages.paging.begin_snapshot(through);
+        self.remembered.begin_snapshot();
     }
 
     /// Goes on with the snapshot under way, for about so many steps, but leaves the messages that came since the one
@@ -74,6 +75,7 @@ impl State {
         budget: &mut Budget,
     ) -> bool {
         self.accounts.put_awaited(sink, budget)
+            && self.remembered.put_awaited(sink, budget)
             && self.messages.clear_leaving_pages(open, sink, budget)
     }
 

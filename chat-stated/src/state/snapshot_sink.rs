@@ -4,11 +4,18 @@ use chat_model::AccountId;
 
 use super::account_record::AccountRecord;
 use super::message::{MessageParts, PageNumber, StoredMessage};
+use super::once_page::{OncePage, OncePageKey};
 
 /// Takes what differs from the snapshot before. Of two calls for the same account or page the later holds.
 pub(crate) trait SnapshotSink {
     /// An account is new or has changed.
     fn put_account(&mut self, id: AccountId, account: &AccountRecord);
+
+    /// Messages that a user sent once: the page is new or has changed.
+    fn put_once_page(&mut self, key: OncePageKey, page: &OncePage);
+
+    /// Nothing on this page, of messages sent once, is needed any more. It may never have been put.
+    fn remove_once_page(&mut self, key: OncePageKey);
 
     /// A new page of messages, with their texts. A text that is not in memory is on a page of the checkpoint before.
     fn put_page<'a>(

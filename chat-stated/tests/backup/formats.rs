@@ -54,7 +54,7 @@ const BOBS_SINCE_V3: &[(u64, &str)] = &[
     (6, "after it"),
 ];
 
-const FIXTURES: [Fixture; 5] = [
+const FIXTURES: [Fixture; 6] = [
     Fixture {
         directory: "v1",
         rpc: 1,
@@ -94,9 +94,17 @@ const FIXTURES: [Fixture; 5] = [
         bobs: BOBS_SINCE_V3,
         waiting_bytes: 1_000_000,
     },
+    // Has a message that was sent once.
+    Fixture {
+        directory: "v6",
+        rpc: 5,
+        entries: 4,
+        bobs: BOBS_SINCE_V3,
+        waiting_bytes: 1_000_000,
+    },
 ];
 const V1: &Fixture = &FIXTURES[0];
-const NEWEST: &Fixture = &FIXTURES[4];
+const NEWEST: &Fixture = &FIXTURES[5];
 
 impl Fixture {
     fn path(&self, name: &str) -> PathBuf {

@@ -4,7 +4,7 @@ use chat_model::{AccountId, Audience, ConnectionId, MessageBatch, NameList, Requ
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 
 use chat_stated::entry::{
-    AccountChange, Action, Entry, OperatorAct, SecretInFile, SendBatch, Timestamp,
+    AccountChange, Action, Entry, OnceId, OperatorAct, SecretInFile, SendBatch, Timestamp,
 };
 
 use super::model::Model;
@@ -97,7 +97,7 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
         } => {
             let needs_login = matches!(
                 action,
-                Try::Send { .. } | Try::Broadcast { .. } | Try::LogOut
+                Try::Send { .. } | Try::Broadcast { .. } | Try::SendOnce { .. } | Try::LogOut
             );
             let connection = connection.connection(model, needs_login);
             let (offset, answered) = offsets(connection, *again, *unanswered, model);
@@ -281,6 +281,14 @@ fn action_of(action: &Try, model: &Model) -> Action {
         },
         Try::Broadcast { bytes } => Action::Send {
             audience: Audience::Everyone,
+            text: text_of(*bytes),
+        },
+        Try::SendOnce { id, names, bytes } => Action::SendOnce {
+            id: OnceId([*id; 16]),
+            audience: match names.is_empty() {
+                true => Audience::Everyone,
+                false => Audience::Accounts(names_of(names)),
+            },
             text: text_of(*bytes),
         },
         Try::LogOut => Action::LogOut,

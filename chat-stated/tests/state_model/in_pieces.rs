@@ -74,7 +74,7 @@ impl InPieces {
             .write(&changes)
             .expect("texts that were dropped are in the checkpoint");
         running.state.checkpoint_is_current();
-        let pages = running.checkpoint.records.len() - 2 - begun.accounts;
+        let pages = running.message_pages(begun.accounts);
         assert!(pages <= 2 * begun.waiting_messages);
         let mut then = running.restored([0, u64::MAX][(seed / 18 % 2) as usize]);
         for (timestamp, entry) in begun.since {

@@ -55,6 +55,12 @@ pub(super) enum Try {
     Broadcast {
         bytes: usize,
     },
+    /// No names: a broadcast.
+    SendOnce {
+        id: u8,
+        names: Vec<usize>,
+        bytes: usize,
+    },
     LogOut,
 }
 
@@ -171,6 +177,8 @@ fn tries() -> impl Strategy<Value = Try> {
         16 => (prop::collection::vec(name(), 1..5), text_bytes())
             .prop_map(|(names, bytes)| Try::Send { names, bytes }),
         5 => text_bytes().prop_map(|bytes| Try::Broadcast { bytes }),
+        4 => (0u8..5, prop::collection::vec(name(), 0..4), text_bytes())
+            .prop_map(|(id, names, bytes)| Try::SendOnce { id, names, bytes }),
         1 => Just(Try::LogOut),
     ]
 }

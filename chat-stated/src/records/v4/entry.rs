@@ -281,6 +281,7 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
                 text,
             },
             memory::Action::LogOut => Self::LogOut,
+            memory::Action::SendOnce { .. } => unreachable!("format 4 cannot express it"),
         }
     }
 }
@@ -329,7 +330,7 @@ impl<'a> From<&'a chat_model::Audience<'_>> for Audience<'a> {
 }
 
 impl Audience<'_> {
-    fn read(self) -> Option<chat_model::Audience<'static>> {
+    pub(crate) fn read(self) -> Option<chat_model::Audience<'static>> {
         Some(match self {
             Self::Accounts { names, lengths } => {
                 let names = Names::of(&names, &lengths);

@@ -112,10 +112,10 @@ impl Model {
         let shares: usize = readers
             .map(|reader| self.counted_senders(reader).len())
             .sum();
-        messages + SHARE_BYTES * shares as u64
+        messages + SHARE_BYTES * shares as u64 + self.sent_once.bytes()
     }
 
-    fn waiting_refusal(
+    pub(super) fn waiting_refusal(
         &self,
         sender: usize,
         bytes: u64,
@@ -124,6 +124,7 @@ impl Model {
         let messages = self.waiting_messages_bytes();
         let own = messages.values().filter(|(from, _)| *from == sender);
         let own: u64 = own.map(|(_, bytes)| bytes).sum();
+        let own = own + self.sent_once.bytes_of(sender);
         let WaitingLimits {
             bytes: all,
             sender_percent,

@@ -3,9 +3,12 @@
 
 mod accounts;
 mod messages;
+mod once;
 mod operations;
 
 pub(super) use operations::ANY_LIMIT;
+
+use once::SentOnce;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -81,6 +84,7 @@ pub(super) struct Model {
     last_timestamp: Option<Timestamp>,
     failures_ms: BTreeMap<(usize, IpAddr), Vec<u64>>,
     blocked_until_ms: BTreeMap<(usize, IpAddr), u64>,
+    sent_once: SentOnce,
 }
 
 impl Model {
@@ -97,12 +101,14 @@ impl Model {
             last_timestamp: None,
             failures_ms: BTreeMap::new(),
             blocked_until_ms: BTreeMap::new(),
+            sent_once: SentOnce::default(),
         }
     }
 
     pub(super) fn advance(&mut self, timestamp: &Timestamp) {
         self.now_ms = self.time_at(timestamp);
         self.last_timestamp = Some(*timestamp);
+        self.sent_once.forget_old(self.now_ms);
     }
 
     pub(super) fn time_at(&self, timestamp: &Timestamp) -> u64 {
@@ -322,6 +328,20 @@ impl Model {
         outcome.decided.push((name, decision));
     }
 
+    fn send_to(
+        &mut self,
+        sender: usize,
+        audience: &Audience<'_>,
+        text: &str,
+        wall_ms: i64,
+        outcome: &mut Applied,
+    ) -> Outcome<'static> {
+        match audience {
+            Audience::Accounts(names) => self.send(sender, names, text, wall_ms, outcome),
+            Audience::Everyone => self.broadcast(sender, text, wall_ms, outcome),
+        }
+    }
+
     fn decide(
         &mut self,
         connection: ConnectionId,
@@ -352,10 +372,12 @@ impl Model {
             (Action::FailedLogIn { account, address }, None) => {
                 self.failed_log_in(*account, *address)
             }
-            (Action::Send { audience, text }, Some(sender)) => match audience {
-                Audience::Accounts(names) => self.send(sender, names, text, wall_ms, outcome),
-                Audience::Everyone => self.broadcast(sender, text, wall_ms, outcome),
-            },
+            (Action::Send { audience, text }, Some(sender)) => {
+                self.send_to(sender, audience, text, wall_ms, outcome)
+            }
+            (Action::SendOnce { id, audience, text }, Some(sender)) => {
+                self.send_once(sender, id.0, (audience, text), wall_ms, outcome)
+            }
             (Action::LogOut, Some(_)) => {
                 self.log_out(connection);
                 Outcome::LoggedOut

@@ -79,6 +79,7 @@ impl Model {
             return OperatorOutcome::Refused(ActRefusal::LineOnItsWay);
         }
         self.cut_off(id, outcome);
+        self.sent_once.forget(id);
         let account = &mut self.accounts[id];
         account.disabled = true;
         account.gets_broadcasts = false;
