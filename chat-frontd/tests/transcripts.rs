@@ -94,6 +94,8 @@ dialogues! {
     every_form messages_at_login,
     every_form name_from_older_file,
     every_form name_refused,
+    every_form once,
+    as_written once_killed,
     as_written other_worker_unharmed,
     every_form passwords,
     as_written push_ack,

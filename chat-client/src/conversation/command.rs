@@ -1,11 +1,17 @@
 //! The commands of a chat as this client knows them.
 
 use chat_line_protocol::client::split_word;
-use chat_line_protocol::{COMMANDS, Command};
+use chat_line_protocol::{COMMANDS, Command, words};
 
 /// The users that a `send` names, each once, read as the server will read it.
 pub(crate) fn recipients(line: &str) -> Vec<String> {
-    let (_, arguments) = split_word(line.as_bytes());
+    let mut line = line.as_bytes();
+    if let (word, rest) = split_word(line)
+        && word == words::ONCE.as_bytes()
+    {
+        line = split_word(rest).1;
+    }
+    let (_, arguments) = split_word(line);
     let arguments = String::from_utf8_lossy(arguments);
     let names = match arguments.strip_prefix('(') {
         Some(group) => group.split_once(')').map_or(group, |(names, _)| names),
@@ -75,6 +81,7 @@ mod tests {
         let send = |line: &str| recipients(line).join(" ");
         assert_eq!(send("send a hi b"), "a");
         assert_eq!(send("send (a b a) hi"), "a b");
+        assert_eq!(send("once 1 send (a b) hi"), "a b");
         assert_eq!(send("send (a b"), "a b");
         assert_eq!(send("send"), "");
         assert_eq!(send("  send   a hi"), "a");

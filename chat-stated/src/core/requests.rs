@@ -2,18 +2,19 @@
 
 use std::num::NonZeroU64;
 
-use chat_model::message::may_be_text;
+use chat_model::message::{may_be_once_id, may_be_text};
 use chat_model::{
     Audience, ConnectionSerial, Outcome, Progress, Request, RequestName, StreamOffset,
 };
 use chat_node::logs::security_log::Event;
 use chat_rpc::{FromWorker, RequestItem, ToWorker, decode_items};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::Core;
 use super::batches::{Read, WaitingRead};
 use super::link::{LinkId, Stage};
 use super::lists::ListRequest;
-use crate::entry::{Action as Attempt, Entry};
+use crate::entry::{Action as Attempt, Entry, OnceId};
 
 /// Clients of a worker; more than its flags let it have.
 const MAX_CLIENTS: usize = 1 << 20;
@@ -120,6 +121,12 @@ impl Core {
                 Some(action) => self.attempt(asked, action),
                 None => self.read(asked, Read::Refuse),
             },
+            Request::SendOnce { id, audience, text } => {
+                match send_once_action(&id, audience, &text) {
+                    Some(action) => self.attempt(asked, action),
+                    None => self.read(asked, Read::Refuse),
+                }
+            }
             Request::LogOut => self.attempt(asked, Attempt::LogOut),
             read => self.read(asked, Read::Request(read.into_owned())),
         }
@@ -307,12 +314,25 @@ impl Core {
 
 /// What a client's message tries; `None` if no client can have sent it.
 fn send_action(audience: Audience<'_>, text: &str) -> Option<Attempt> {
-    let is_addressed = match &audience {
-        Audience::Accounts(names) => names.may_be_recipients(),
-        Audience::Everyone => true,
-    };
-    (is_addressed && may_be_text(text)).then(|| Attempt::Send {
+    may_be_message(&audience, text).then(|| Attempt::Send {
         audience: audience.into_owned(),
         text: text.to_owned(),
     })
+}
+
+/// The same for a message that is sent once.
+fn send_once_action(id: &str, audience: Audience<'_>, text: &str) -> Option<Attempt> {
+    (may_be_once_id(id) && may_be_message(&audience, text)).then(|| Attempt::SendOnce {
+        id: OnceId(xxh3_128(id.as_bytes()).to_le_bytes()),
+        audience: audience.into_owned(),
+        text: text.to_owned(),
+    })
+}
+
+fn may_be_message(audience: &Audience<'_>, text: &str) -> bool {
+    let is_addressed = match audience {
+        Audience::Accounts(names) => names.may_be_recipients(),
+        Audience::Everyone => true,
+    };
+    is_addressed && may_be_text(text)
 }

@@ -110,7 +110,7 @@ impl Asked {
 /// The command that makes this request.
 fn command_of(request: &Request<'_>) -> Command {
     match request {
-        Request::Send { audience, .. } => match audience {
+        Request::Send { audience, .. } | Request::SendOnce { audience, .. } => match audience {
             Audience::Accounts(_) => Command::Send,
             Audience::Everyone => Command::Broadcast,
         },
@@ -183,10 +183,12 @@ impl<'a> Answer<'a> {
         let known = match command {
             Command::Who | Command::Last => Some(Self::Users(line)),
             Command::Fetch if line == words::FETCHING.as_bytes() => Some(Self::Fetching),
-            Command::Send | Command::Broadcast if line == words::SENT_TO_ALL.as_bytes() => {
+            Command::Send | Command::Broadcast | Command::Once
+                if line == words::SENT_TO_ALL.as_bytes() =>
+            {
                 Some(Self::Sent)
             }
-            Command::Send => {
+            Command::Send | Command::Once => {
                 let unknown = after_word(line, words::SEND).or(after_word(line, words::SENT));
                 unknown.map(Self::SentExcept)
             }
@@ -273,6 +275,10 @@ mod tests {
                 "error:quota:broadcast\n",
             ),
             ("send bob hi", Outcome::DiskFull, "error:full:send\n"),
+            ("once 1 send b hi", stored(&["b"]), "send:b\n"),
+            ("once 1 broadcast hi", stored(&[]), "sent:\n"),
+            ("once 1 send b hi", Outcome::Busy, "error:busy:send\n"),
+            ("once 1 who", Outcome::Done, "error:args:once\n"),
             ("who", Outcome::Busy, "error:busy:who\n"),
             ("fetch", Outcome::Done, "fetching\n"),
             ("push ack", Outcome::Done, "push:ack\n"),
@@ -313,6 +319,8 @@ mod tests {
         assert_eq!(read(Command::Send, "sent:"), Answer::Sent);
         assert_eq!(read(Command::Broadcast, "sent:"), Answer::Sent);
         assert_eq!(read(Command::Send, "send:a,b"), Answer::SentExcept(b"a,b"));
+        assert_eq!(read(Command::Once, "send:a"), Answer::SentExcept(b"a"));
+        assert_eq!(read(Command::Once, "sent:"), Answer::Sent);
         assert_eq!(read(Command::Fetch, "fetching"), Answer::Fetching);
         assert_eq!(read(Command::Who, "a b"), Answer::Users(b"a b"));
         let mode = PushMode::Ack;

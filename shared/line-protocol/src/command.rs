@@ -19,6 +19,8 @@ pub enum Command {
     Push,
     /// `ids`.
     Ids,
+    /// `once`.
+    Once,
     /// `logout`.
     LogOut,
     /// One that this end does not know; the server may.
@@ -58,6 +60,11 @@ pub const COMMANDS: &[CommandUsage] = &[
         Command::Broadcast,
         "broadcast TEXT",
         "a message to everyone",
+    ),
+    usage(
+        Command::Once,
+        "once ID COMMAND",
+        "a send or broadcast that may be sent again, and is stored once",
     ),
     usage(
         Command::Fetch,
@@ -101,6 +108,7 @@ impl Command {
             Self::Fetch => words::FETCH,
             Self::Push => words::PUSH,
             Self::Ids => words::IDS,
+            Self::Once => words::ONCE,
             Self::LogOut => words::LOGOUT,
             Self::Other => "",
         }
@@ -156,6 +164,7 @@ mod tests {
             ("ids off", Command::Ids),
             ("logout", Command::LogOut),
             ("fetch", Command::Fetch),
+            ("once 1 send bob hi", Command::Once),
             ("", Command::Other),
             ("WHO", Command::Other),
             ("who\u{a0}", Command::Other),

@@ -71,14 +71,10 @@ impl Request<'_> {
             Self::Identify { .. } => RequestKind::Identify,
             Self::Register { .. } => RequestKind::Register,
             Self::LogIn { .. } => RequestKind::LogIn,
-            Self::Send {
-                audience: Audience::Accounts(_),
-                ..
-            } => RequestKind::Send,
-            Self::Send {
-                audience: Audience::Everyone,
-                ..
-            } => RequestKind::Broadcast,
+            Self::Send { audience, .. } | Self::SendOnce { audience, .. } => match audience {
+                Audience::Accounts(_) => RequestKind::Send,
+                Audience::Everyone => RequestKind::Broadcast,
+            },
             Self::Fetch => RequestKind::Fetch,
             Self::ListUsers { .. } => RequestKind::ListUsers,
             Self::SetPush { .. } => RequestKind::SetPush,

@@ -14,6 +14,11 @@ pub fn may_be_text(text: &str) -> bool {
     (1..=MAX_TEXT_BYTES).contains(&text.len()) && text::is_clean(text)
 }
 
+/// Whether something can name a message among those that its sender sends once.
+pub fn may_be_once_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Whether something can be taken for a recipient's name: the answer that repeats it has commas between names.
 pub fn may_be_recipient(name: &str) -> bool {
     let has_separator = name.bytes().any(|byte| matches!(byte, b',' | b'\t' | b' '));

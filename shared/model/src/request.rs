@@ -99,6 +99,19 @@ pub enum Request<'a> {
     },
     /// End the session. Outcome: `LoggedOut`, once it has ended.
     LogOut,
+    /// A message that is stored once, however often it is sent. Outcomes: those of `Send`; for a repeat that of the
+    /// message.
+    SendOnce {
+        /// Names the message among those of its sender: see [`may_be_once_id`](crate::message::may_be_once_id).
+        #[serde(borrow)]
+        id: Cow<'a, str>,
+        /// Who is to have it.
+        #[serde(borrow)]
+        audience: Audience<'a>,
+        /// 1 byte to 1 MiB, without control characters but TAB.
+        #[serde(borrow)]
+        text: Cow<'a, str>,
+    },
 }
 
 impl Request<'_> {
@@ -139,6 +152,11 @@ impl Request<'_> {
             },
             Self::SetPush { on } => Request::SetPush { on },
             Self::LogOut => Request::LogOut,
+            Self::SendOnce { id, audience, text } => Request::SendOnce {
+                id: id.into_owned().into(),
+                audience: audience.into_owned(),
+                text: text.into_owned().into(),
+            },
         }
     }
 
@@ -179,10 +197,15 @@ impl Request<'_> {
             },
             Self::SetPush { on } => Request::SetPush { on: *on },
             Self::LogOut => Request::LogOut,
+            Self::SendOnce { id, audience, text } => Request::SendOnce {
+                id: (&**id).into(),
+                audience: audience.borrowed(),
+                text: (&**text).into(),
+            },
         }
     }
 
-    /// Bytes of the names, the password and the text in it.
+    /// Bytes of the names, the password, the identifier and the text in it.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Identify { name, .. } => name.len(),
@@ -190,6 +213,7 @@ impl Request<'_> {
                 name.len() + password.as_bytes().len()
             }
             Self::Send { audience, text } => audience.bytes() + text.len(),
+            Self::SendOnce { id, audience, text } => id.len() + audience.bytes() + text.len(),
             Self::Fetch | Self::ListUsers { .. } | Self::SetPush { .. } | Self::LogOut => 0,
         }
     }

@@ -69,6 +69,8 @@ words! {
     PUSH = "push";
     /// Command, and with `:` and the mode its answer: message lines have numbers.
     IDS = "ids";
+    /// Command: a message that is stored once, however often it is sent.
+    ONCE = "once";
     /// Argument of `push` and `ids`.
     ON = "on";
     /// Argument of `push`: as they come, and kept until the client speaks again.

@@ -29,7 +29,7 @@ fn names() -> NameList<'static> {
     ["ann", "bob"].into_iter().collect()
 }
 
-fn requests() -> [Request<'static>; 8] {
+fn requests() -> [Request<'static>; 9] {
     let (name, address) = (|| "ann".into(), [192, 0, 2, 1].into());
     let password = Password::borrowed(b"\xff");
     [
@@ -57,6 +57,11 @@ fn requests() -> [Request<'static>; 8] {
         },
         Request::SetPush { on: true },
         Request::LogOut,
+        Request::SendOnce {
+            id: "x".into(),
+            audience: Audience::Accounts(names()),
+            text: "hi".into(),
+        },
     ]
 }
 
@@ -104,7 +109,7 @@ macro_rules! check {
     };
 }
 
-const GOLDEN_REQUESTS: [&str; 8] = [
+const GOLDEN_REQUESTS: [&str; 9] = [
     "0107fb2c01040302010003616e6e00c0000201",
     "0107fb2c01040302010103616e6e01ff00c0000201",
     "0107fb2c01040302010203616e6e01ff00c0000201",
@@ -113,6 +118,7 @@ const GOLDEN_REQUESTS: [&str; 8] = [
     "0107fb2c0104030201050105",
     "0107fb2c01040302010601",
     "0107fb2c010403020107",
+    "0107fb2c01040302010801780006616e6e626f62020303026869",
 ];
 
 #[test]

@@ -38,6 +38,12 @@ struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Send(MessageId),
+    /// A message by `once`: the line, and whether it was sent before over another connection.
+    SendOnce {
+        id: MessageId,
+        line: String,
+        is_repeat: bool,
+    },
     Push(bool),
     /// The answer must be exactly this.
     Exactly(&'static str),
@@ -65,6 +71,8 @@ pub(crate) struct Talk {
     last_of: BTreeMap<String, MessageId>,
     pub(crate) wants_fin: bool,
     has_said_goodbye: bool,
+    /// Its message by `once` was answered, for good.
+    is_once_answered: bool,
 }
 
 #[derive(Debug)]
@@ -79,6 +87,8 @@ pub(crate) struct Client {
     /// Drained, and left in good order.
     pub(crate) is_drained: bool,
     pub(crate) has_account: bool,
+    /// A message by `once` of which it is not known whether it was stored. It is sent again.
+    unanswered: Option<(MessageId, String)>,
 }
 
 /// What a client has learnt that the world must know.
@@ -99,6 +109,7 @@ impl Client {
             is_draining: false,
             is_drained: false,
             has_account,
+            unanswered: None,
         }
     }
 
@@ -121,12 +132,18 @@ impl Client {
             last_of: BTreeMap::new(),
             wants_fin: false,
             has_said_goodbye: false,
+            is_once_answered: false,
         });
     }
 
     /// Whether it said goodbye in good order, having read all that waited.
     pub(crate) fn has_left(&self) -> bool {
         self.talk.as_ref().is_some_and(|talk| talk.has_said_goodbye)
+    }
+
+    /// So much time may have passed that the server has forgotten its messages by `once`: it gives them up.
+    pub(crate) fn give_up_unanswered(&mut self) {
+        self.unanswered = None;
     }
 
     /// Says something, if it is its turn to.
@@ -168,8 +185,13 @@ impl Client {
             }
             Step::Chat => {
                 let is_leaving = talk.asked.iter().any(|asked| asked.what == What::LogOut);
-                if talk.asked.len() < 4 && !is_leaving {
-                    talk.say_something(user, oracle, users, rng);
+                // Nothing is sent behind a message by `once`: it would overtake the one that is sent again.
+                if talk.asked.len() < 4 && !is_leaving && !talk.awaits_once() {
+                    match self.unanswered.clone() {
+                        Some((id, line)) => talk.send_once(id, line, true, oracle),
+                        None => talk.say_something(user, oracle, users, rng),
+                    }
+                    self.unanswered = talk.sent_once().or(self.unanswered.take());
                 }
             }
             Step::Named | Step::Offered | Step::Registered | Step::PasswordSent | Step::Over => {}
@@ -223,7 +245,11 @@ impl Client {
             return Ok(None);
         }
         if talk.step == Step::Chat {
-            return talk.take_chat_line(line, user, oracle).map(|()| None);
+            talk.take_chat_line(line, user, oracle)?;
+            if std::mem::take(&mut talk.is_once_answered) {
+                self.unanswered = None;
+            }
+            return Ok(None);
         }
         let (step, news) = match (talk.step, line) {
             (Step::Named, "password") | (Step::PasswordSent, "password") => {
@@ -281,6 +307,29 @@ impl Talk {
         });
     }
 
+    fn send_once(&mut self, id: MessageId, line: String, is_repeat: bool, oracle: &mut Oracle) {
+        oracle.repeated_sends += usize::from(is_repeat);
+        let what = What::SendOnce {
+            id,
+            line: line.clone(),
+            is_repeat,
+        };
+        self.ask(&line, what, oracle);
+    }
+
+    fn awaits_once(&self) -> bool {
+        self.sent_once().is_some()
+    }
+
+    /// The message by `once` that is not wholly answered.
+    fn sent_once(&self) -> Option<(MessageId, String)> {
+        let last = self.asked.back()?;
+        match &last.what {
+            What::SendOnce { id, line, .. } => Some((*id, line.clone())),
+            _ => None,
+        }
+    }
+
     fn say_something(
         &mut self,
         user: User,
@@ -305,7 +354,11 @@ impl Talk {
                     several => format!("({} nobody)", several.join(" ")),
                 };
                 let id = oracle.new_message(user, readers, false);
-                self.ask(&format!("send {names} m{id}"), What::Send(id), oracle);
+                let line = format!("send {names} m{id}");
+                match rng.u8(..16) {
+                    0 => self.send_once(id, format!("once id{id} {line}"), false, oracle),
+                    _ => self.ask(&line, What::Send(id), oracle),
+                }
             }
             60..66 => {
                 let readers = (0..users.len()).filter(|reader| *reader != user && users[*reader].1);
@@ -388,17 +441,23 @@ impl Talk {
         oracle: &mut Oracle,
     ) -> Result<(), String> {
         let is_busy = line.starts_with("error:busy:");
+        let is_refused =
+            is_busy || line.starts_with("error:quota:") || line.starts_with("error:full:");
         match what {
-            What::Send(id) if line == "sent:" || line == "send:nobody" => {
+            What::Send(id) | What::SendOnce { id, .. }
+                if line == "sent:" || line == "send:nobody" =>
+            {
                 oracle.told(*id, Fate::Acknowledged);
                 oracle.line_is_on_disk(self.tcp, end);
+                self.is_once_answered = matches!(what, What::SendOnce { .. });
             }
-            What::Send(id)
-                if line.starts_with("error:quota:")
-                    || line.starts_with("error:full:")
-                    || is_busy =>
-            {
+            // Refused unseen, but it may have been stored before. What a queue has no room for was not.
+            What::SendOnce {
+                is_repeat: true, ..
+            } if is_refused && !line.starts_with("error:quota:") => {}
+            What::Send(id) | What::SendOnce { id, .. } if is_refused => {
                 oracle.told(*id, Fate::Refused);
+                self.is_once_answered = matches!(what, What::SendOnce { .. });
             }
             What::Push(on) if line.starts_with("push:") => self.is_push_on = *on,
             What::Exactly(answer) if line == *answer => {}

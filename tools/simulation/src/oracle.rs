@@ -89,6 +89,8 @@ pub(crate) struct Oracle {
     pub(crate) read: BTreeSet<(User, MessageId)>,
     /// Messages that were read again, over another connection.
     pub(crate) repeats: usize,
+    /// Messages by `once` that were sent again, over another connection.
+    pub(crate) repeated_sends: usize,
 }
 
 impl Oracle {

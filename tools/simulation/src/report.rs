@@ -13,6 +13,8 @@ pub struct Report {
     pub confirmed: usize,
     /// Messages that were read again over another connection.
     pub repeats: usize,
+    /// Messages by `once` that were sent again over another connection.
+    pub repeated_sends: usize,
     /// Deaths of clients that were connected.
     pub client_deaths: usize,
     /// Deaths of the daemon.

@@ -26,9 +26,12 @@ fn every_promise_holds_in_every_world() {
     });
     // A world in which nothing happens proves nothing.
     let sum = |count: fn(&Report) -> usize| reports.iter().map(count).sum::<usize>();
-    assert!(sum(|report| report.acknowledged) > 100_000);
+    let acknowledged = sum(|report| report.acknowledged);
+    assert!(acknowledged > 100_000, "{acknowledged}");
     assert!(sum(|report| report.confirmed) > 1_000);
     assert!(sum(|report| report.repeats) > 1_000);
+    let repeated_sends = sum(|report| report.repeated_sends);
+    assert!(repeated_sends > 500, "{repeated_sends}");
     assert!(sum(|report| report.client_deaths) > 500);
     assert!(sum(|report| report.daemon_deaths) > 1_000);
     assert!(sum(|report| report.worker_deaths) > 1_000);

@@ -345,6 +345,16 @@ impl<D: Dialect> Session<D> {
                 self.event = Some(Event::GroupSize);
                 (Request::Fetch, D::too_many_recipients(memo), None)
             }
+            Intent::Request(
+                Request::SendOnce {
+                    audience: Audience::Accounts(names),
+                    ..
+                },
+                memo,
+            ) if names.len() > self.limits.max_recipients => {
+                self.event = Some(Event::GroupSize);
+                (Request::Fetch, D::too_many_recipients(memo), None)
+            }
             Intent::Request(request, memo) => (request.into_owned(), memo, None),
         };
         let memo_bytes = D::held_bytes(&memo);

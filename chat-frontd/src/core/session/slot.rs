@@ -32,7 +32,13 @@ impl Requests {
 
     /// Whether it brings nothing but a message.
     pub(super) fn is_message(&self) -> bool {
-        matches!(self, Self::Batch(_) | Self::One(Request::Send { .. }))
+        let is_message = |request: &Request<'_>| {
+            matches!(request, Request::Send { .. } | Request::SendOnce { .. })
+        };
+        match self {
+            Self::Batch(_) => true,
+            Self::One(request) => is_message(request),
+        }
     }
 
     fn lines(&self) -> usize {

@@ -1,5 +1,8 @@
 //! What a line in the chat means.
 
+use std::borrow::Cow;
+
+use chat_model::message::may_be_once_id;
 use chat_model::{Audience, NameList, PushMode, Request, text};
 use memchr::memchr2;
 
@@ -8,7 +11,7 @@ use crate::words;
 /// What a client wants by a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent<'a> {
-    /// Something that the state daemon does: `Send`, `ListUsers` or `Fetch`.
+    /// Something that the state daemon does: `Send`, `SendOnce`, `ListUsers` or `Fetch`.
     Request(Request<'a>),
     /// When messages come.
     Push(PushMode),
@@ -45,14 +48,9 @@ pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
     match word {
         b"who" => without_arguments(words::WHO, rest, list_users(None)),
         b"last" => parse_last(rest),
-        b"send" => parse_send(rest).ok_or(arguments(words::SEND)),
-        b"broadcast" => match rest {
-            b"" => Err(arguments(words::BROADCAST)),
-            rest => Ok(Intent::Request(Request::Send {
-                audience: Audience::Everyone,
-                text: text::clean(rest),
-            })),
-        },
+        b"send" => Ok(Intent::Request(parse_send(rest)?.into())),
+        b"broadcast" => Ok(Intent::Request(parse_broadcast(rest)?.into())),
+        b"once" => Ok(Intent::Request(parse_once(rest)?)),
         b"fetch" => without_arguments(words::FETCH, rest, Intent::Request(Request::Fetch)),
         b"logout" => without_arguments(words::LOGOUT, rest, Intent::LogOut),
         b"push" => match trim(rest) {
@@ -131,20 +129,61 @@ fn parse_last(rest: &[u8]) -> Result<Intent<'static>, CommandError> {
     Ok(list_users(Some(minutes)))
 }
 
-fn parse_send(rest: &[u8]) -> Option<Intent<'_>> {
+/// A message, and who is to have it.
+struct Addressed<'a> {
+    audience: Audience<'a>,
+    text: Cow<'a, str>,
+}
+
+impl<'a> From<Addressed<'a>> for Request<'a> {
+    fn from(Addressed { audience, text }: Addressed<'a>) -> Self {
+        Self::Send { audience, text }
+    }
+}
+
+fn parse_broadcast(rest: &[u8]) -> Result<Addressed<'_>, CommandError> {
+    match rest {
+        b"" => Err(arguments(words::BROADCAST)),
+        rest => Ok(Addressed {
+            audience: Audience::Everyone,
+            text: text::clean(rest),
+        }),
+    }
+}
+
+/// An identifier and a message. A message that is refused is refused as if it stood alone.
+fn parse_once(rest: &[u8]) -> Result<Request<'_>, CommandError> {
+    let (id, command) = split_word(rest);
+    let id = str::from_utf8(id).ok().filter(|id| may_be_once_id(id));
+    let id = id.ok_or(arguments(words::ONCE))?;
+    let (word, rest) = split_word(command);
+    let Addressed { audience, text } = match word {
+        b"send" => parse_send(rest)?,
+        b"broadcast" => parse_broadcast(rest)?,
+        _ => return Err(arguments(words::ONCE)),
+    };
+    Ok(Request::SendOnce {
+        id: id.into(),
+        audience,
+        text,
+    })
+}
+
+fn parse_send(rest: &[u8]) -> Result<Addressed<'_>, CommandError> {
     let rest = skip_white(rest);
     let (names, text) = match rest.strip_prefix(b"(") {
-        Some(group) => parse_group(group)?,
+        Some(group) => parse_group(group).ok_or(arguments(words::SEND))?,
         None => {
             let (name, text) = split_word(rest);
             (NameList::one(text::clean(name)), text)
         }
     };
-    (!text.is_empty() && names.may_be_recipients()).then(|| {
-        Intent::Request(Request::Send {
-            audience: Audience::Accounts(names),
-            text: text::clean(text),
-        })
+    if text.is_empty() || !names.may_be_recipients() {
+        return Err(arguments(words::SEND));
+    }
+    Ok(Addressed {
+        audience: Audience::Accounts(names),
+        text: text::clean(text),
     })
 }
 
@@ -212,6 +251,37 @@ mod tests {
         assert_eq!(parse(b"push off"), Ok(Intent::Push(PushMode::Off)));
         assert_eq!(parse(b"ids on"), Ok(Intent::Ids(true)));
         assert_eq!(parse(b"ids off"), Ok(Intent::Ids(false)));
+    }
+
+    #[test]
+    fn message_sent_once_is_message_with_identifier() {
+        let once = |id: &'static str, audience, text: &'static str| {
+            Ok(Intent::Request(Request::SendOnce {
+                id: id.into(),
+                audience,
+                text: text.into(),
+            }))
+        };
+        let group = Audience::Accounts(["a", "b"].into_iter().collect());
+        let line = parse(b" once\t a:1  send (a b)  hi ");
+        assert_eq!(line, once("a:1", group, " hi "));
+        let line = parse(b"once ~ broadcast hi");
+        assert_eq!(line, once("~", Audience::Everyone, "hi"));
+        let long = "x".repeat(64);
+        assert!(parse(format!("once {long} send a b").as_bytes()).is_ok());
+        for (line, word) in [
+            ("once".to_owned(), "once"),
+            ("once 1".to_owned(), "once"),
+            ("once 1 who".to_owned(), "once"),
+            ("once 1 once 1 send a b".to_owned(), "once"),
+            ("once \u{e9} send a b".to_owned(), "once"),
+            (format!("once {long}x send a b"), "once"),
+            ("once 1 send a".to_owned(), "send"),
+            ("once 1 broadcast".to_owned(), "broadcast"),
+        ] {
+            let error = Err(CommandError::Arguments { word });
+            assert_eq!(parse(line.as_bytes()), error, "{line}");
+        }
     }
 
     #[test]

@@ -240,7 +240,7 @@ impl Daemon {
                 assert!(!password.is_empty());
                 Question::LogIn
             }
-            Request::Send { audience, text } => {
+            Request::Send { audience, text } | Request::SendOnce { audience, text, .. } => {
                 assert!(may_be_text(text));
                 if let Audience::Accounts(recipients) = audience {
                     assert!(recipients.may_be_recipients());

@@ -8,7 +8,7 @@ use chat_model::{AccountId, Audience, ConnectionId, NameList, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{
-    AccountChange, Action, Batch, Entry, Limits, OperatorAct, SecretInFile, WaitingLimits,
+    AccountChange, Action, Batch, Entry, Limits, OnceId, OperatorAct, SecretInFile, WaitingLimits,
 };
 use chat_stated::journal::format::{decode, encode};
 use chat_stated::state::State;
@@ -200,9 +200,20 @@ fn change(choices: &mut Choices<'_>) -> AccountChange {
     }
 }
 
+fn audience(choices: &mut Choices<'_>) -> Audience<'static> {
+    let names: Vec<String> = (0..1 + choices.below(3)).map(|_| name(choices)).collect();
+    let names = names.iter().map(String::as_str);
+    let recipients: NameList<'_> = names.filter(|name| may_be_recipient(name)).collect();
+    // A list that no client can send has no form of its own in the journal.
+    match recipients.is_empty() {
+        true => Audience::Everyone,
+        false => Audience::Accounts(recipients),
+    }
+}
+
 fn action(choices: &mut Choices<'_>) -> Action {
     let address: IpAddr = items::address(choices);
-    match choices.below(8) {
+    match choices.below(9) {
         0 => Action::Register {
             name: name(choices),
             secret: choices.text(),
@@ -217,19 +228,15 @@ fn action(choices: &mut Choices<'_>) -> Action {
             account: account(choices),
             address,
         },
-        4 | 5 => {
-            let names: Vec<String> = (0..1 + choices.below(3)).map(|_| name(choices)).collect();
-            let names = names.iter().map(String::as_str);
-            let recipients: NameList<'_> = names.filter(|name| may_be_recipient(name)).collect();
-            Action::Send {
-                // A list that no client can send has no form of its own in the journal.
-                audience: match recipients.is_empty() {
-                    true => Audience::Everyone,
-                    false => Audience::Accounts(recipients),
-                },
-                text: choices.text(),
-            }
-        }
+        4 | 5 => Action::Send {
+            audience: audience(choices),
+            text: choices.text(),
+        },
+        8 => Action::SendOnce {
+            id: OnceId([choices.byte(); 16]),
+            audience: audience(choices),
+            text: choices.text(),
+        },
         6 => Action::Send {
             audience: Audience::Everyone,
             text: choices.text(),

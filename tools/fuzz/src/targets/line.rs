@@ -2,6 +2,7 @@
 //! understood can be written down again.
 
 use chat_line_protocol::server::{CommandError, Intent, LineBuffer, command_word, parse};
+use chat_model::message::may_be_once_id;
 use chat_model::text::is_clean;
 use chat_model::{Audience, PushMode, Request};
 
@@ -105,6 +106,11 @@ fn lines_of(stream: &[u8], max_line_bytes: usize) -> Vec<CutLine> {
 fn check_meaning(line: &[u8]) {
     let meaning = parse(line);
     let again = match &meaning {
+        Ok(Intent::Request(Request::SendOnce { id, audience, text })) => {
+            assert!(may_be_once_id(id));
+            let (audience, text) = (audience.clone(), text.clone());
+            format!("once {id} {}", written(&Request::Send { audience, text }))
+        }
         Ok(Intent::Request(request)) => written(request),
         Ok(Intent::Push(PushMode::On)) => "push on".into(),
         Ok(Intent::Push(PushMode::Ack)) => "push ack".into(),

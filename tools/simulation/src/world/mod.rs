@@ -49,6 +49,7 @@ pub fn run(seed: u64, steps: usize) -> Result<Report, Violation> {
             read: world.oracle.read.len(),
             confirmed: world.oracle.confirmed,
             repeats: world.oracle.repeats,
+            repeated_sends: world.oracle.repeated_sends,
             failed_starts: world.supervisor.failed_starts + world.master.failed_starts,
             ..world.report
         }),

@@ -110,6 +110,10 @@ impl World {
         self.everything_dies()?;
         self.boot = self.boot.wrapping_add(1);
         self.wall_offset_ms += self.now_ms as i64;
+        // The wall clock may have been set by years, and the state's time follows it across boots.
+        for client in &mut self.clients {
+            client.give_up_unanswered();
+        }
         // Clients follow real time; only what the daemon's host calls boot time begins anew.
         self.oracle.forget_blocks();
         Ok(())

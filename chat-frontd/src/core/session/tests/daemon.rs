@@ -220,6 +220,10 @@ impl Daemon {
                     unknown: NameList::new(),
                 }
             }
+            Request::SendOnce { audience, text, .. } => {
+                let (audience, text) = (audience.borrowed(), text.clone());
+                return self.decide(&Request::Send { audience, text });
+            }
             Request::Fetch => Outcome::Done,
             Request::SetPush { on } => {
                 self.volatile.is_pushed = *on;
