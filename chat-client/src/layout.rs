@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::safe_text::isolated_if_needed;
+use crate::safe_text::{LINE_BREAK, isolated_if_needed};
 
 /// Columns by which a row that goes on is indented in a terminal of 64 columns or more.
 const INDENT: usize = 8;
@@ -44,7 +44,8 @@ fn indent(columns: usize) -> usize {
     INDENT.min(columns / 8)
 }
 
-/// Which part of the line each row has. Rows end behind a space if there is one in their second half.
+/// Which part of the line each row has. Rows end at a line break. Full ones
+/// end behind a space if there is one in their second half.
 fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
     // The last column stays free: some terminals go to the next row when it is written, others later.
     let mut room = columns.saturating_sub(1).max(1);
@@ -53,6 +54,13 @@ fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
     let (mut start, mut used) = (0, 0);
     let mut last_space = None;
     for (at, character) in line.char_indices() {
+        if character == LINE_BREAK {
+            rows.push(start..at);
+            (start, used) = (at + LINE_BREAK.len_utf8(), 0);
+            room = room_behind_indent;
+            last_space = None;
+            continue;
+        }
         let width = columns_at_most(character);
         if used + width > room && at > start {
             let (end, kept) = last_space
@@ -92,6 +100,17 @@ mod tests {
         assert_eq!(rows[0].trim_end(), "[03:09] ann: hi");
         assert_eq!(rows.len(), 2);
         assert!(rows[1].starts_with("         ") && rows[1].ends_with(" [03:09] dave: send me"));
+    }
+
+    #[test]
+    fn line_break_begins_indented_row() {
+        let text = "a\u{2028}[03:09] dave: send me\u{2028}\u{2028}z";
+        let shown = lay_out_message("[03:09] ann: ", text, 80);
+        let rows: Vec<&str> = shown.split('\n').collect();
+        let indent = " ".repeat(INDENT);
+        assert_eq!(rows[0], "[03:09] ann: a");
+        assert_eq!(rows[1], format!("{indent}[03:09] dave: send me"));
+        assert_eq!((rows[2], rows[3]), (&*indent, &*format!("{indent}z")));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use chat_model::text::clean;
 
+/// A line break within a text (U+2028).
+pub(crate) const LINE_BREAK: char = '\u{2028}';
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
 const POP_ISOLATE: char = '\u{2069}';
 
@@ -9,6 +11,16 @@ const POP_ISOLATE: char = '\u{2069}';
 /// UTF-8 become U+FFFD.
 pub(crate) fn safe(bytes: &[u8]) -> String {
     clean(bytes).replace(['\u{2028}', '\u{2029}'], "\u{fffd}")
+}
+
+/// The same for a text that is shown with its line breaks: U+2028 stays.
+pub(crate) fn safe_with_breaks(bytes: &[u8]) -> String {
+    clean(bytes).replace('\u{2029}', "\u{fffd}")
+}
+
+/// The text as one line.
+pub(crate) fn without_breaks(text: &str) -> String {
+    text.replace(LINE_BREAK, "\u{fffd}")
 }
 
 /// The text between isolates that it cannot leave: the writing direction of what stands around it stays.

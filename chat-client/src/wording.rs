@@ -139,6 +139,10 @@ fn answer(requested: &str, line: &str) -> String {
             let minutes = String::from_utf8_lossy(arguments);
             online(&names, &minutes)
         }
+        Answer::Features(words) => {
+            let words = String::from_utf8_lossy(words);
+            format!("This server can do: {}", isolated_if_needed(&words))
+        }
         _ => isolated_if_needed(line),
     }
 }

@@ -12,7 +12,7 @@ use super::message::Message;
 use super::{Conversation, Prompt, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
-use crate::safe_text::safe;
+use crate::safe_text::{safe, without_breaks};
 
 /// A message that came by itself is confirmed this long after it was shown, together with those that came since.
 const CONFIRM_AFTER: Duration = Duration::from_secs(1);
@@ -191,14 +191,14 @@ impl Conversation {
         match event {
             Event::Message(message) => match Message::of(&message, line) {
                 Some(message) => self.message(message),
-                None => self.show(Report::Unexpected(line.to_owned())),
+                None => self.show(Report::Unexpected(without_breaks(line))),
             },
             Event::CaughtUp => self.caught_up(),
             Event::Answer(command, answer) => self.answer(command, answer, line),
             Event::Done(command) => self.done(command),
             Event::Goodbye => self.goodbye(),
             Event::TimedOut => self.time_out(),
-            _ => self.show(Report::Unexpected(line.to_owned())),
+            _ => self.show(Report::Unexpected(without_breaks(line))),
         }
     }
 

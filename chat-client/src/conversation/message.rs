@@ -3,6 +3,8 @@
 use chat_line_protocol::client::MessageLine;
 use jiff::Timestamp;
 
+use crate::safe_text::without_breaks;
+
 /// A message as the server sent it, made safe to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -12,9 +14,9 @@ pub(crate) struct Message {
     pub(crate) number: Option<u64>,
     /// Who wrote it.
     pub(crate) sender: String,
-    /// What.
+    /// What. May have line breaks (U+2028).
     pub(crate) text: String,
-    /// The whole line.
+    /// The whole line, without breaks.
     pub(crate) line: String,
 }
 
@@ -24,9 +26,9 @@ impl Message {
         Some(Message {
             time: parsed.time()?,
             number: parsed.number,
-            sender: String::from_utf8_lossy(parsed.sender).into_owned(),
+            sender: without_breaks(&String::from_utf8_lossy(parsed.sender)),
             text: String::from_utf8_lossy(parsed.text).into_owned(),
-            line: line.to_owned(),
+            line: without_breaks(line),
         })
     }
 }

@@ -22,7 +22,7 @@ use self::chat::Chat;
 use self::login::Login;
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
-use crate::safe_text::safe;
+use crate::safe_text::{safe, safe_with_breaks};
 
 /// Longest line that may be sent in bytes, without the line end.
 pub(crate) const MAX_LINE_BYTES: usize = DEFAULT_MAX_LINE_BYTES - 1;
@@ -153,7 +153,7 @@ impl Conversation {
             Input::ServerLine(line) => {
                 self.server_was_heard = true;
                 self.answer_due = None;
-                self.server_line(&safe(line));
+                self.server_line(line);
             }
             Input::ServerClosed(reason) => self.server_closed(reason),
             Input::Line(line) if line.len() > MAX_LINE_BYTES => self.line_too_long(line.len()),
@@ -207,14 +207,20 @@ impl Conversation {
         candidates
     }
 
-    fn server_line(&mut self, line: &str) {
+    fn server_line(&mut self, line: &[u8]) {
         let step = self.dialogue.step();
         match &self.stage {
             Stage::Login(_) => {
+                let line = &safe(line);
                 let event = self.dialogue.hear(line.as_bytes());
                 self.login_event(event, step, line);
             }
             Stage::Chat(_) => {
+                let is_message = line.starts_with(b"[");
+                let line = &match is_message {
+                    true => safe_with_breaks(line),
+                    false => safe(line),
+                };
                 let event = self.dialogue.hear(line.as_bytes());
                 self.chat_event(event, line);
             }

@@ -65,8 +65,8 @@ fn attached() -> (Core, FrameWriter) {
             max_line_bytes: 64,
             max_unread_bytes: MAX_UNREAD_BYTES,
             max_recipients: 1,
+            time_out_ms: TIME_OUT_MS,
         },
-        time_out_ms: TIME_OUT_MS,
         unauthenticated: UnauthenticatedLimits {
             trusted: Networks::LOOPBACK.parse().unwrap(),
             login_ms: LOGIN_MS,

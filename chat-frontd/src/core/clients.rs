@@ -59,6 +59,16 @@ impl Clients {
         self.lines = lines;
     }
 
+    /// How long clients may be silent from now on.
+    pub(super) fn change_time_out(&mut self, time_out_ms: u64) {
+        self.limits.time_out_ms = time_out_ms;
+        for (_, kept) in &mut self.kept {
+            if let Kept::Active(client) = kept {
+                client.session.change_time_out(time_out_ms);
+            }
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }

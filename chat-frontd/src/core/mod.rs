@@ -67,8 +67,6 @@ pub struct Observation {
 pub struct CoreSettings {
     /// What a client may send and leave unread.
     pub limits: SessionLimits,
-    /// How long a client may be silent.
-    pub time_out_ms: u64,
     /// What holds for sources that are not trusted.
     pub unauthenticated: UnauthenticatedLimits,
     /// Maximum bytes held for all clients; above it the client with the most is disconnected.
@@ -133,7 +131,8 @@ impl Core {
         self.clients.change_pace(unauthenticated.lines);
         self.timers
             .watch_all_idle_by(self.now_ms.saturating_add(time_out_ms));
-        self.settings.time_out_ms = time_out_ms;
+        self.settings.limits.time_out_ms = time_out_ms;
+        self.clients.change_time_out(time_out_ms);
         self.settings.unauthenticated = unauthenticated;
     }
 
@@ -391,7 +390,7 @@ impl Core {
             (_, Some(parked)) => parked.idle_since_ms(),
             (None, None) => return,
         };
-        let due_ms = since_ms + self.settings.time_out_ms;
+        let due_ms = since_ms + self.settings.limits.time_out_ms;
         if due_ms > self.now_ms {
             return self.timers.watch_idle(key, due_ms);
         }

@@ -77,7 +77,7 @@ impl Core {
             }
         }
         self.timers
-            .watch_idle(key, self.now_ms + self.settings.time_out_ms);
+            .watch_idle(key, self.now_ms + self.settings.limits.time_out_ms);
         if untrusted.is_some() {
             self.timers.set(key, Reason::Login, login_by_ms);
         }

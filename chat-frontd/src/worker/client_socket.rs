@@ -257,8 +257,8 @@ mod tests {
                 max_line_bytes: 64,
                 max_unread_bytes: 1_024,
                 max_recipients: 1,
+                time_out_ms: 1_000,
             },
-            time_out_ms: 1_000,
             unauthenticated: UnauthenticatedLimits {
                 trusted: Networks::LOOPBACK.parse().unwrap(),
                 login_ms: 1_000,

@@ -140,8 +140,8 @@ impl EventLoop {
                 max_line_bytes: settings.max_line_bytes,
                 max_unread_bytes: settings.max_unread_bytes,
                 max_recipients: settings.max_recipients,
+                time_out_ms: settings.time_out * 1_000,
             },
-            time_out_ms: settings.time_out * 1_000,
             unauthenticated: UnauthenticatedLimits {
                 trusted: settings.trusted.clone(),
                 login_ms: settings.login_time_out * 1_000,

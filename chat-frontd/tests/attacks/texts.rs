@@ -62,7 +62,7 @@ fn text_cannot_add_lines_or_controls() {
     }
 }
 
-/// They are no control characters: LF alone ends a line, and `chat-client` replaces them (`safe_text.rs`).
+/// They are no control characters: LF alone ends a line. `chat-client` indents the rows behind U+2028 (`layout.rs`).
 #[test]
 fn unicode_separators_do_not_split_lines() {
     let server = Server::start(&[]);

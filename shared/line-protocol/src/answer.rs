@@ -8,6 +8,18 @@ use crate::command::Command;
 use crate::server::{CommandError, Intent, append_line, command_word};
 use crate::words;
 
+/// What `features` says beside the words for what works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// How long a client may be silent.
+    pub time_out_s: u64,
+    /// A line from a client, its end included.
+    pub max_line_bytes: usize,
+}
+
+/// What works, in the words of `features`.
+const FEATURES: &str = "push ids once";
+
 /// What has to be remembered of a line in the chat until its answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -17,6 +29,8 @@ pub enum Asked {
     Push(PushMode),
     /// Whether message lines have numbers.
     Ids(bool),
+    /// What the server can do.
+    Features(ServerLimits),
     /// A line that is refused. What waits for its client comes with the refusal.
     Refused {
         /// The word for the reason.
@@ -27,9 +41,13 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// What is remembered of a line.
-    pub fn of(parsed: &Result<Intent<'_>, CommandError>) -> Self {
+    /// What is remembered of a line. `limits` is asked for where the answer names them.
+    pub fn of(
+        parsed: &Result<Intent<'_>, CommandError>,
+        limits: impl FnOnce() -> ServerLimits,
+    ) -> Self {
         match parsed {
+            Ok(Intent::Features) => Self::Features(limits()),
             Ok(Intent::Push(mode)) => Self::Push(*mode),
             Ok(Intent::Ids(is_on)) => Self::Ids(*is_on),
             Ok(Intent::Request(request)) => Self::Command(command_of(request)),
@@ -70,6 +88,7 @@ impl Asked {
             Self::Command(command) => command.word(),
             Self::Push(_) => words::PUSH,
             Self::Ids(_) => words::IDS,
+            Self::Features(_) => words::FEATURES,
             Self::Refused { word, .. } => word,
         }
     }
@@ -96,6 +115,7 @@ impl Asked {
     fn answer_done(&self, output: &mut Vec<u8>) {
         let answer = match self {
             Self::Refused { kind, word } => return append_refusal(kind, word, output),
+            Self::Features(limits) => return append_features(*limits, output),
             Self::Push(PushMode::On) => "push:on",
             Self::Push(PushMode::Ack) => "push:ack",
             Self::Push(PushMode::Off) => "push:off",
@@ -121,6 +141,16 @@ fn command_of(request: &Request<'_>) -> Command {
         // No line in the chat is another request.
         _ => Command::Fetch,
     }
+}
+
+fn append_features(limits: ServerLimits, output: &mut Vec<u8>) {
+    let ServerLimits {
+        time_out_s,
+        max_line_bytes,
+    } = limits;
+    let word = words::FEATURES;
+    let line = format!("{word}:time_out={time_out_s} line={max_line_bytes} {FEATURES}");
+    append_line(&line, output);
 }
 
 /// Names with commas between, which no account has.
@@ -168,6 +198,8 @@ pub enum Answer<'a> {
     Push(PushMode),
     /// Whether message lines have numbers from now on.
     Ids(bool),
+    /// Words for what the server can do, one space between.
+    Features(&'a [u8]),
     /// Nothing was done.
     Refused(Refusal<'a>),
     /// Something that this command is not known to be answered.
@@ -194,6 +226,7 @@ impl<'a> Answer<'a> {
             }
             Command::Push => after_word(line, words::PUSH).and_then(push),
             Command::Ids => after_word(line, words::IDS).and_then(ids),
+            Command::Features => after_word(line, words::FEATURES).map(Self::Features),
             _ => None,
         };
         known.unwrap_or(Self::Other(line))
@@ -254,9 +287,14 @@ mod tests {
     use super::*;
     use crate::server::parse;
 
+    const LIMITS: ServerLimits = ServerLimits {
+        time_out_s: 1_800,
+        max_line_bytes: 8_192,
+    };
+
     fn answer(line: &str, outcome: &Outcome<'_>) -> (bool, String) {
         let mut output = Vec::new();
-        let asked = Asked::of(&parse(line.as_bytes()));
+        let asked = Asked::of(&parse(line.as_bytes()), || LIMITS);
         let is_possible = asked.answer(outcome, &mut output);
         (is_possible, String::from_utf8(output).unwrap())
     }
@@ -284,6 +322,11 @@ mod tests {
             ("push ack", Outcome::Done, "push:ack\n"),
             ("push on", Outcome::Busy, "error:busy:push\n"),
             ("ids on", Outcome::Done, "ids:on\n"),
+            (
+                "features",
+                Outcome::Done,
+                "features:time_out=1800 line=8192 push ids once\n",
+            ),
             ("dance", Outcome::Done, "error:command:dance\n"),
             ("dance", Outcome::Busy, "error:busy:dance\n"),
             ("last x", Outcome::Done, "error:args:last\n"),
@@ -298,7 +341,7 @@ mod tests {
     fn refusals_keep_the_word() {
         let mut output = Vec::new();
         Asked::too_long(b"\x1bx y").answer(&Outcome::Done, &mut output);
-        let asked = Asked::of(&parse(b"send bob hi")).with_wrong_arguments();
+        let asked = Asked::of(&parse(b"send bob hi"), || LIMITS).with_wrong_arguments();
         asked.answer(&Outcome::Done, &mut output);
         let lines = "error:length:\u{fffd}x\nerror:args:send\n";
         assert_eq!(String::from_utf8(output).unwrap(), lines);

@@ -21,6 +21,8 @@ pub enum Command {
     Ids,
     /// `once`.
     Once,
+    /// `features`.
+    Features,
     /// `logout`.
     LogOut,
     /// One that this end does not know; the server may.
@@ -77,6 +79,7 @@ pub const COMMANDS: &[CommandUsage] = &[
         "when new messages are shown",
     ),
     usage(Command::Ids, "ids on|off", "show message numbers"),
+    usage(Command::Features, "features", "what the server can do"),
     usage(Command::LogOut, "logout", "log out"),
 ];
 
@@ -109,6 +112,7 @@ impl Command {
             Self::Push => words::PUSH,
             Self::Ids => words::IDS,
             Self::Once => words::ONCE,
+            Self::Features => words::FEATURES,
             Self::LogOut => words::LOGOUT,
             Self::Other => "",
         }

@@ -71,6 +71,8 @@ words! {
     IDS = "ids";
     /// Command: a message that is stored once, however often it is sent.
     ONCE = "once";
+    /// Command, and with `:` its answer: what the server can do.
+    FEATURES = "features";
     /// Argument of `push` and `ids`.
     ON = "on";
     /// Argument of `push`: as they come, and kept until the client speaks again.

@@ -39,8 +39,8 @@ impl Worker {
                 max_line_bytes: 256,
                 max_unread_bytes: 1_000,
                 max_recipients: 100,
+                time_out_ms: TIME_OUT_MS,
             },
-            time_out_ms: TIME_OUT_MS,
             unauthenticated: UnauthenticatedLimits {
                 trusted: Networks::default(),
                 login_ms: 1 << 40,

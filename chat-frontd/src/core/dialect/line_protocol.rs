@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use chat_line_protocol::server::{
-    self, Asked, LineBuffer, Login, MessageLines, append_line, append_refusal, parse, users_line,
+    self, Asked, LineBuffer, Login, MessageLines, ServerLimits, append_line, append_refusal, parse,
+    users_line,
 };
 use chat_line_protocol::words;
 use chat_model::{Message, NameList, Outcome, Request};
 
 use super::{CloseReason, Dialect, Intent};
-use crate::core::session::Output;
+use crate::core::session::{Output, SessionLimits};
 
 /// One client's dialogue: the steps of its login, and then what its lines look like.
 #[derive(Debug)]
@@ -70,6 +71,7 @@ impl Dialect for LineProtocol {
         &mut self,
         line: &'a [u8],
         address: IpAddr,
+        limits: &SessionLimits,
         output: &mut Output,
     ) -> Intent<'a, Memo> {
         if let Some(login) = &mut self.login {
@@ -85,12 +87,18 @@ impl Dialect for LineProtocol {
             });
         }
         let parsed = parse(line);
-        let memo = Memo::Chat(Asked::of(&parsed));
+        let limits = || ServerLimits {
+            time_out_s: limits.time_out_ms.div_ceil(1_000),
+            max_line_bytes: limits.max_line_bytes,
+        };
+        let memo = Memo::Chat(Asked::of(&parsed, limits));
         match parsed {
             Ok(server::Intent::Request(request)) => Intent::Request(request, memo),
             Ok(server::Intent::Push(mode)) => Intent::Push(mode, memo),
             Ok(server::Intent::LogOut) => Intent::LogOut,
-            Ok(server::Intent::Ids(_)) | Err(_) => Intent::Request(Request::Fetch, memo),
+            Ok(server::Intent::Ids(_) | server::Intent::Features) | Err(_) => {
+                Intent::Request(Request::Fetch, memo)
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use chat_line_protocol::server::LineBuffer;
 use chat_model::{Message, NameList, Outcome, PushMode, Request};
 
-use super::session::Output;
+use super::session::{Output, SessionLimits};
 
 pub(crate) use line_protocol::LineProtocol;
 
@@ -69,6 +69,7 @@ pub(crate) trait Dialect: Debug + Default {
         &mut self,
         line: &'a [u8],
         address: IpAddr,
+        limits: &SessionLimits,
         output: &mut Output,
     ) -> Intent<'a, Self::Memo>;
 

@@ -15,6 +15,7 @@ fn session() -> LineSession {
         max_line_bytes: 8_192,
         max_unread_bytes: 262_144,
         max_recipients: 100,
+        time_out_ms: 60_000,
     };
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     Session::new(ConnectionSerial(1), here, limits, 0)

@@ -57,6 +57,8 @@ pub struct SessionLimits {
     pub max_unread_bytes: usize,
     /// Names that a message may be sent to at once.
     pub max_recipients: usize,
+    /// How long a client may be silent.
+    pub time_out_ms: u64,
 }
 
 /// What all sessions of a worker share.
@@ -284,6 +286,11 @@ impl<D: Dialect> Session<D> {
         self.address
     }
 
+    /// How long the client may be silent from now on, as far as it is told that.
+    pub(crate) fn change_time_out(&mut self, time_out_ms: u64) {
+        self.limits.time_out_ms = time_out_ms;
+    }
+
     /// Whether the login is done, or will not be.
     pub(crate) fn is_past_login(&self) -> bool {
         self.phase != Phase::Login
@@ -314,7 +321,9 @@ impl<D: Dialect> Session<D> {
         let output = &mut self.output;
         let intent = match line.is_too_long {
             true => self.dialect.take_long_line(content, output),
-            false => self.dialect.take_line(content, self.address, output),
+            false => self
+                .dialect
+                .take_line(content, self.address, &self.limits, output),
         };
         let (request, memo, push) = match intent {
             Intent::Handled => return,

@@ -17,6 +17,8 @@ pub enum Intent<'a> {
     Push(PushMode),
     /// Whether message lines have numbers.
     Ids(bool),
+    /// What the server can do.
+    Features,
     /// The end of the session, once all before it is answered.
     LogOut,
 }
@@ -52,6 +54,7 @@ pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
         b"broadcast" => Ok(Intent::Request(parse_broadcast(rest)?.into())),
         b"once" => Ok(Intent::Request(parse_once(rest)?)),
         b"fetch" => without_arguments(words::FETCH, rest, Intent::Request(Request::Fetch)),
+        b"features" => without_arguments(words::FEATURES, rest, Intent::Features),
         b"logout" => without_arguments(words::LOGOUT, rest, Intent::LogOut),
         b"push" => match trim(rest) {
             b"on" => Ok(Intent::Push(PushMode::On)),
@@ -251,6 +254,7 @@ mod tests {
         assert_eq!(parse(b"push off"), Ok(Intent::Push(PushMode::Off)));
         assert_eq!(parse(b"ids on"), Ok(Intent::Ids(true)));
         assert_eq!(parse(b"ids off"), Ok(Intent::Ids(false)));
+        assert_eq!(parse(b"features"), Ok(Intent::Features));
     }
 
     #[test]
@@ -350,6 +354,7 @@ mod tests {
             ("push on off", "push"),
             ("ids", "ids"),
             ("ids yes", "ids"),
+            ("features all", "features"),
         ] {
             let error = Err(CommandError::Arguments { word });
             assert_eq!(parse(line.as_bytes()), error, "{line}");

@@ -85,8 +85,8 @@ impl Worker {
                 max_line_bytes: 8_192,
                 max_unread_bytes: 262_144,
                 max_recipients: 4_096,
+                time_out_ms: 1_800_000,
             },
-            time_out_ms: 1_800_000,
             unauthenticated: UnauthenticatedLimits {
                 trusted: Networks::LOOPBACK.parse()?,
                 login_ms: 120_000,

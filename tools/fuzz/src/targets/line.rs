@@ -117,6 +117,7 @@ fn check_meaning(line: &[u8]) {
         Ok(Intent::Push(PushMode::Off)) => "push off".into(),
         Ok(Intent::Ids(true)) => "ids on".into(),
         Ok(Intent::Ids(false)) => "ids off".into(),
+        Ok(Intent::Features) => "features".into(),
         Ok(Intent::LogOut) => "logout".into(),
         Err(CommandError::Unknown { word }) => {
             assert!(is_clean(word) && !word.contains([' ', '\t']));

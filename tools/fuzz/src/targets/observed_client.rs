@@ -63,8 +63,8 @@ impl Worker {
                 max_line_bytes: MAX_LINE_BYTES,
                 max_unread_bytes: MAX_UNREAD_BYTES,
                 max_recipients: 3,
+                time_out_ms: TIME_OUT_MS,
             },
-            time_out_ms: TIME_OUT_MS,
             unauthenticated: UnauthenticatedLimits {
                 trusted: Networks::LOOPBACK.parse().unwrap_or_default(),
                 login_ms: 5_000,

@@ -17,6 +17,7 @@ pub(super) const LIMITS: SessionLimits = SessionLimits {
     max_line_bytes: 64,
     max_unread_bytes: 512,
     max_recipients: 100,
+    time_out_ms: 60_000,
 };
 
 /// What is read at once.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::core::dialect::{CloseReason, Dialect, Intent};
-use crate::core::session::Output;
+use crate::core::session::{Output, SessionLimits};
 
 /// A client's side. It needs no memory: lines mean the same before and after the login.
 #[derive(Debug, Default)]
@@ -53,6 +53,7 @@ impl Dialect for JsonLines {
         &mut self,
         line: &'a [u8],
         address: IpAddr,
+        _limits: &SessionLimits,
         _output: &mut Output,
     ) -> Intent<'a, Memo> {
         let Ok(Line { id, command }) = serde_json::from_slice(line) else {
