@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum ExitStatus {
     /// Left in good order, and in a pipe every command was done.
     Good,
-    /// The connection could not be made, was lost, or timed out.
+    /// The connection could not be made, was lost, or timed out; or another client took the session over.
     Lost,
     /// The server closed because the client was silent for too long.
     TimedOut,

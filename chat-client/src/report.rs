@@ -86,6 +86,8 @@ pub(crate) enum Report {
     Goodbye,
     /// The server closed the connection because the client sent nothing.
     TimedOut,
+    /// The same session of the user has logged in elsewhere.
+    Replaced,
     /// The connection is lost, with the reason if it is known.
     Lost(Option<String>),
     /// The connection was lost before the server sent a line, without TLS.

@@ -39,8 +39,9 @@ pub(crate) fn text_of(report: &Report) -> String {
         ),
         Report::NameNotPossible(name) => format!(
             "No account can be named {name}: a name has 1 to {MAX_NEW_NAME_BYTES} ASCII letters, digits, `_`, `.` or \
-             `-`, and must not be a word of the protocol. Or the operator has disabled \
-             the account, or the server accepts no more accounts."
+             `-`, and must not be a word of the protocol. The name of a session, behind a `/`, has 1 to 16 of `a-z`, \
+             `0-9` and `-`. Or the operator has disabled the account, or the server accepts no more accounts, or the \
+             account has too many sessions."
         ),
         Report::NameTaken(name) => {
             format!("Somebody else has just registered the name {name}. Choose another name.")
@@ -74,6 +75,9 @@ pub(crate) fn text_of(report: &Report) -> String {
         Report::Goodbye => "Goodbye.".into(),
         Report::TimedOut => {
             "The server closed the connection because nothing was sent for too long. You are offline.".into()
+        }
+        Report::Replaced => {
+            "Another client has logged in to this session. The server closed the connection.".into()
         }
         Report::Lost(None) => {
             "Connection lost. You are offline. Commands without an answer may not have been carried out.".into()
@@ -143,7 +147,23 @@ fn answer(requested: &str, line: &str) -> String {
             let words = String::from_utf8_lossy(words);
             format!("This server can do: {}", isolated_if_needed(&words))
         }
+        Answer::Sessions(names) => sessions(&String::from_utf8_lossy(names)),
         _ => isolated_if_needed(line),
+    }
+}
+
+/// The names that `sessions` was answered; a star stands before those that are online.
+fn sessions(names: &str) -> String {
+    let sessions = names
+        .split_whitespace()
+        .map(|name| match name.strip_prefix('*') {
+            Some(name) => format!("{} (online)", isolated_if_needed(name)),
+            None => isolated_if_needed(name),
+        });
+    let sessions: Vec<String> = sessions.collect();
+    match sessions.is_empty() {
+        true => "You have no session that gets messages.".into(),
+        false => format!("Your sessions: {}", sessions.join(", ")),
     }
 }
 
@@ -193,6 +213,10 @@ fn refused(kind: &str, command: &str) -> String {
     match kind {
         "command" => format!("Unknown command `{command}`. `help` lists the commands."),
         "args" => usage(command),
+        "denied" if command == words::SESSIONS => {
+            "Not done: the session is logged in, or the last one.".into()
+        }
+        "denied" => format!("Not done: you may not do that with `{command}`."),
         "length" => "The line is too long for this server. Nothing was done.".into(),
         "quota" if command == words::BROADCAST => {
             "Not sent: there were too many broadcasts lately. Try again later.".into()
@@ -260,6 +284,15 @@ mod tests {
             not_delivered(&names(&["a"]), 1),
             "Not delivered to a: no such user. Delivered to the other recipient."
         );
+    }
+
+    #[test]
+    fn sessions_say_which_are_online() {
+        assert_eq!(
+            sessions("*ann ann/old"),
+            "Your sessions: ann (online), ann/old"
+        );
+        assert_eq!(sessions(""), "You have no session that gets messages.");
     }
 
     #[test]

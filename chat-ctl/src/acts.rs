@@ -1,8 +1,9 @@
 //! `chatctl kick`, `checkpoint`, `log-level`, `reload` and `drain`: what changes something. Each stands in the
 //! security log of the daemon that does it, with the user and the process that asked.
 
+use chat_model::UserSession;
 use chat_node::control::client::{ControlClient, ControlError};
-use chat_node::control::protocol::{Question, Report, Request, StatusReport};
+use chat_node::control::protocol::{Question, Report, Request, SessionRow, StatusReport};
 use chat_node::files::run_dir::RunDir;
 use chat_node::logs::output;
 
@@ -10,12 +11,34 @@ use crate::daemons::Daemons;
 use crate::exit_status::ExitStatus;
 use crate::pages::{self, STATE};
 
-/// Closes the connection of a user. The session ends as if the client had left: what it has not confirmed waits.
+/// Closes the connections of a user, or that of one session. The sessions end as if the clients had left: what they
+/// have not confirmed waits.
 pub(crate) fn kick(daemons: &Daemons, name: &str) -> Result<String, ControlError> {
     let sessions = pages::sessions(&mut ControlClient::connect(&daemons.state)?)?;
-    let session = sessions.into_iter().find(|session| session.name == name);
-    let session =
-        session.ok_or_else(|| refused(&daemons.state, format!("{name} is not logged in")))?;
+    let sessions: Vec<SessionRow> = sessions
+        .into_iter()
+        .filter(|session| is_session_of(session, name))
+        .collect();
+    if sessions.is_empty() {
+        let reason = format!("{name} is not logged in");
+        return Err(refused(&daemons.state, reason));
+    }
+    let mut text = String::new();
+    for session in &sessions {
+        disconnect(daemons, session)?;
+        text += &format!("{} is disconnected\n", session.name);
+    }
+    Ok(text)
+}
+
+/// Whether a session is the one that is named, or one of the user who is named.
+fn is_session_of(session: &SessionRow, name: &str) -> bool {
+    let of_user = UserSession::split(&session.name).map(|(user, _)| user);
+    session.name == name || of_user == Some(name)
+}
+
+fn disconnect(daemons: &Daemons, session: &SessionRow) -> Result<(), ControlError> {
+    let name = &session.name;
     let mut client = ControlClient::connect(&daemons.front_end)?;
     let report = status(&mut client)?;
     let is_its_worker = |process: i32| Some(process.cast_unsigned()) == session.worker_pid;
@@ -31,10 +54,10 @@ pub(crate) fn kick(daemons: &Daemons, name: &str) -> Result<String, ControlError
     let question = Question::Disconnect {
         worker_session: session.worker_session,
         connection: session.connection,
-        name: name.to_owned(),
+        name: name.clone(),
     };
     client.ask_child(worker, question)?;
-    Ok(format!("{name} is disconnected\n"))
+    Ok(())
 }
 
 /// Lets the state process write what the journal holds into a checkpoint.

@@ -242,6 +242,7 @@ fn request(serial: u64, offset: u64, action: Action) -> Entry {
 fn log_in(account: u32) -> Action {
     Action::LogIn {
         account: AccountId(account),
+        session: chat_model::UserSession::Plain,
         address: ADDRESS,
         password_version: 0,
         new_secret: None,

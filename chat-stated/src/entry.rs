@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use chat_model::{
     AccountId, Audience, ConnectionId, MessageBatch, NameList, Progress, RequestName, StreamOffset,
-    WorkerSessionId,
+    UserSession, WorkerSessionId,
 };
 
 /// Entries that became durable together. Applied in order.
@@ -101,6 +101,8 @@ pub enum Entry {
     SendBatch(SendBatch),
     /// How much may wait from here on. Since format 3.
     LimitWaiting(WaitingLimits),
+    /// When places of sessions are given up from here on. Since format 6.
+    LimitSessions(SessionLimits),
     /// What an operator does to the running server. Since format 5.
     Operate {
         /// The question that asked for it, in the process that journals it. Means nothing to any other.
@@ -245,6 +247,8 @@ pub enum Action {
     LogIn {
         /// Whose.
         account: AccountId,
+        /// Which of the account's sessions. Since format 6; the plain one before.
+        session: UserSession,
         /// From where.
         address: IpAddr,
         /// Which of the account's passwords it was.
@@ -265,6 +269,11 @@ pub enum Action {
         audience: Audience<'static>,
         /// 1 byte to 1 MiB, without control characters but TAB.
         text: String,
+    },
+    /// Give up the place of a session of one's own that is not logged in. Since format 6.
+    DropSession {
+        /// Which; not one that only sends.
+        session: UserSession,
     },
     /// End the session.
     LogOut,
@@ -288,7 +297,10 @@ impl Action {
     pub fn adds(&self) -> bool {
         match self {
             Self::Register { .. } | Self::Send { .. } | Self::SendOnce { .. } => true,
-            Self::LogIn { .. } | Self::FailedLogIn { .. } | Self::LogOut => false,
+            Self::LogIn { .. }
+            | Self::FailedLogIn { .. }
+            | Self::DropSession { .. }
+            | Self::LogOut => false,
         }
     }
 }
@@ -369,6 +381,20 @@ impl Default for Limits {
             broadcasts_per_minute: 60_000,
         }
     }
+}
+
+/// When places of sessions are given up. Part of the journal, because it decides what waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// For how long a session may stay away before its place is given up, where another one is younger.
+    pub unused_ms: u64,
+}
+
+impl SessionLimits {
+    /// What holds until the first [`Entry::LimitSessions`]: 90 days. Frozen, as [`Limits::INITIAL`].
+    pub const INITIAL: Self = Self {
+        unused_ms: 90 * 86_400_000,
+    };
 }
 
 /// How much may wait in all, and of one sender. Follows the memory that the process may have, and is part of the

@@ -7,7 +7,7 @@ pub use chat_settings::state::StateSettings as Settings;
 
 use crate::core::SourceLimits;
 use crate::disk_reserve::DiskReserve;
-use crate::entry::{Limits, WaitingLimits};
+use crate::entry::{Limits, SessionLimits, WaitingLimits};
 use crate::insecure_permissions::OnInsecurePermissions;
 use crate::memory_plan::MemoryPlan;
 use crate::passwords::cost::HashingCost;
@@ -68,6 +68,14 @@ pub fn waiting_limits(settings: &Settings, plan: MemoryPlan) -> WaitingLimits {
             .waiting_bytes
             .unwrap_or_else(|| plan.waiting_bytes()),
         sender_percent: settings.sender_waiting_percent,
+    }
+}
+
+/// When places of sessions are given up.
+pub fn session_limits(settings: &Settings) -> SessionLimits {
+    const DAY_MS: u64 = 86_400_000;
+    SessionLimits {
+        unused_ms: u64::from(settings.session_unused_days) * DAY_MS,
     }
 }
 

@@ -198,6 +198,10 @@ impl Conversation {
             Event::Done(command) => self.done(command),
             Event::Goodbye => self.goodbye(),
             Event::TimedOut => self.time_out(),
+            Event::Replaced => {
+                self.show(Report::Replaced);
+                self.end(ExitStatus::Lost);
+            }
             _ => self.show(Report::Unexpected(without_breaks(line))),
         }
     }

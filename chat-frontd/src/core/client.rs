@@ -175,6 +175,7 @@ pub(super) fn take_items(
                 session.page(&messages, more, shared, now_ms);
             }),
             ToWorker::Kick { connection } => at(connection, &mut Session::cut_off),
+            ToWorker::Replaced { connection } => at(connection, &mut Session::replaced),
             ToWorker::Reject { connection } => rejected.push(connection),
             ToWorker::Stored {
                 connection,

@@ -2,7 +2,7 @@
 
 use super::tables::{
     ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, ONCE_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE,
-    WAITING_LIMITS_KEY,
+    SESSION_LIMITS_KEY, WAITING_LIMITS_KEY,
 };
 use super::{Record, RecordSink};
 use crate::records;
@@ -60,6 +60,10 @@ impl Restoration {
             (HEADER_TABLE, WAITING_LIMITS_KEY) => {
                 let limits = records::decode_waiting_limits(bytes).ok_or(unreadable)?;
                 builder.take_waiting_limits(limits);
+            }
+            (HEADER_TABLE, SESSION_LIMITS_KEY) => {
+                let limits = records::decode_session_limits(bytes).ok_or(unreadable)?;
+                builder.take_session_limits(limits);
             }
             (ACCOUNT_TABLE, _) => {
                 builder.add_account(key, records::decode_account(bytes).ok_or(unreadable)?);

@@ -8,8 +8,9 @@ use chat_model::AccountId;
 use super::Change;
 use super::tables::{
     ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, ONCE_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE,
-    WAITING_LIMITS_KEY,
+    SESSION_LIMITS_KEY, WAITING_LIMITS_KEY,
 };
+use crate::entry::SessionLimits;
 use crate::records;
 use crate::state::State;
 use crate::state::parts::{
@@ -34,6 +35,13 @@ impl StateSnapshot {
         changes.put(HEADER_TABLE, HEADER_KEY, records::encode_header(state));
         let limits = records::encode_waiting_limits(state.waiting_limits());
         changes.put(HEADER_TABLE, WAITING_LIMITS_KEY, limits);
+        match *state.session_limits() {
+            SessionLimits::INITIAL => changes.remove(HEADER_TABLE, SESSION_LIMITS_KEY),
+            limits => {
+                let limits = records::encode_session_limits(&limits);
+                changes.put(HEADER_TABLE, SESSION_LIMITS_KEY, limits);
+            }
+        }
         state.begin_snapshot();
         Self { changes }
     }

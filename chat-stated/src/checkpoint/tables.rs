@@ -5,6 +5,8 @@ pub(super) const HEADER_TABLE: u8 = 0;
 pub(super) const HEADER_KEY: u64 = 0;
 /// How much may wait. Since format 3; where it is missing, there were no limits.
 pub(super) const WAITING_LIMITS_KEY: u64 = 1;
+/// When places of sessions are given up. Since format 6; where it is missing, as it was at first.
+pub(super) const SESSION_LIMITS_KEY: u64 = 2;
 /// One record an account, by its number.
 pub(super) const ACCOUNT_TABLE: u8 = 1;
 /// One record a page of messages, by its number; their texts are the record of the same number in

@@ -92,7 +92,7 @@ impl Core {
 
 fn session_row(row: state::SessionRow) -> SessionRow {
     SessionRow {
-        name: row.name.to_string(),
+        name: row.name,
         worker_pid: row.worker_pid,
         worker_session: row.connection.worker_session.0,
         connection: row.connection.serial.0,

@@ -169,13 +169,13 @@ impl Core {
         };
         let mut answered = Vec::with_capacity(requests.len());
         for request in requests {
-            let reader = link
-                .connection(request.serial)
-                .and_then(|connection| self.state.reader_on(connection));
+            let connection = link.connection(request.serial);
+            let logged_in =
+                connection.filter(|connection| self.state.account_on(*connection).is_some());
             // Whose session has ended meanwhile is told that, or is gone.
-            if let (Some(reader), Some(client)) = (reader, link.known_mut(request.serial)) {
-                let waiting =
-                    Waiting::next(&self.state, Some(reader), client, through, NO_MESSAGES);
+            if let (Some(connection), Some(client)) = (logged_in, link.known_mut(request.serial)) {
+                let reader = self.state.reader_on(connection);
+                let waiting = Waiting::next(&self.state, reader, client, through, NO_MESSAGES);
                 answered.push(UsersRequest {
                     connection: request.serial,
                     offset: request.offset,

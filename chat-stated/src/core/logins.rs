@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chat_model::name;
-use chat_model::{AccountId, ConnectionSerial, Outcome, Password, RequestName};
+use chat_model::{AccountId, ConnectionSerial, Outcome, Password, RequestName, UserSession};
 use chat_node::logs::security_log::Event;
 
 use super::link::LinkId;
@@ -52,6 +52,7 @@ enum What {
     },
     LogIn {
         account: AccountId,
+        session: UserSession,
         password_version: u32,
         address: IpAddr,
         password: Password<'static>,
@@ -207,7 +208,9 @@ impl Core {
         if password.len() > MAX_PASSWORD_BYTES {
             return self.answer(asked.link, asked.serial, asked.offset, Outcome::Refused);
         }
-        let Some((account, record)) = self.state.account(name) else {
+        let found = self.state.find_session(name);
+        let found = found.and_then(|(id, session)| Some((id, session, self.state.record(id)?)));
+        let Some((account, session, record)) = found else {
             return self.answer(
                 asked.link,
                 asked.serial,
@@ -238,10 +241,11 @@ impl Core {
             .matches(account, password_version, password)
         {
             return self.log_in(
-                account,
+                self.state.reader_of(account, &session),
                 asked,
                 Attempt::LogIn {
                     account,
+                    session,
                     address,
                     password_version,
                     new_secret: None,
@@ -254,6 +258,7 @@ impl Core {
         };
         let what = What::LogIn {
             account,
+            session,
             password_version,
             address,
             password: password.into(),
@@ -262,8 +267,8 @@ impl Core {
     }
 
     /// Journals a login with the right password, unless there would be nothing to give its user but an end.
-    fn log_in(&mut self, account: AccountId, asked: Asked, attempt: Attempt) {
-        match self.is_held_up(Reader::first(account)) {
+    fn log_in(&mut self, reader: Option<Reader>, asked: Asked, attempt: Attempt) {
+        match reader.is_some_and(|reader| self.is_held_up(reader)) {
             true => self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy),
             false => self.attempt(asked, attempt),
         }
@@ -316,6 +321,7 @@ impl Core {
             (
                 What::LogIn {
                     account,
+                    session,
                     password_version,
                     address,
                     password,
@@ -330,10 +336,11 @@ impl Core {
                     .remembered
                     .remember(account, password_version, password.as_bytes());
                 self.log_in(
-                    account,
+                    self.state.reader_of(account, &session),
                     asked,
                     Attempt::LogIn {
                         account,
+                        session,
                         address,
                         password_version,
                         new_secret,

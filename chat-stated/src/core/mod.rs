@@ -41,7 +41,7 @@ pub use texts::MissingTexts;
 
 use crate::account_file::writer::FileRequest;
 use crate::checkpoint::Change;
-use crate::entry::{Batch, Entry, Limits, Timestamp, WaitingLimits};
+use crate::entry::{Batch, Entry, Limits, SessionLimits, Timestamp, WaitingLimits};
 use crate::journal::LogIndex;
 use crate::passwords::pool::PasswordJob;
 use crate::passwords::remembered::RememberedPasswords;
@@ -114,6 +114,8 @@ pub struct CoreSettings {
     pub limits: Limits,
     /// The same of how much may wait.
     pub waiting_limits: WaitingLimits,
+    /// The same of when places of sessions are given up.
+    pub session_limits: SessionLimits,
     /// What clients' sources may have and do.
     pub sources: SourceLimits,
     /// How long the sessions of a worker that has not come back are kept once it could have.
@@ -148,6 +150,7 @@ impl Default for CoreSettings {
         Self {
             limits: Limits::default(),
             waiting_limits: WaitingLimits::INITIAL,
+            session_limits: SessionLimits::INITIAL,
             sources: SourceLimits::default(),
             dead_worker_grace_ms: 2_000,
             max_links: 256,
@@ -199,6 +202,7 @@ impl Core {
         timestamp: Timestamp,
     ) -> Self {
         let (limits, waiting_limits) = (settings.limits, settings.waiting_limits);
+        let session_limits = settings.session_limits;
         let mut core = Self {
             sources: Sources::new(settings.sources.clone()),
             security: SecurityLog::default(),
@@ -221,7 +225,7 @@ impl Core {
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };
-        core.configure(limits, waiting_limits);
+        core.configure(limits, waiting_limits, session_limits);
         core.read_account_file();
         core
     }
@@ -280,19 +284,28 @@ impl Core {
         &mut self,
         limits: Limits,
         waiting_limits: WaitingLimits,
+        session_limits: SessionLimits,
         sources: SourceLimits,
     ) {
         self.sources.change_limits(sources);
-        self.configure(limits, waiting_limits);
+        self.configure(limits, waiting_limits, session_limits);
     }
 
     /// Changes the limits, from the next batch on.
-    fn configure(&mut self, limits: Limits, waiting_limits: WaitingLimits) {
+    fn configure(
+        &mut self,
+        limits: Limits,
+        waiting_limits: WaitingLimits,
+        session_limits: SessionLimits,
+    ) {
         if *self.state.limits() != limits {
             self.batches.push(Entry::Configure(limits));
         }
         if *self.state.waiting_limits() != waiting_limits {
             self.batches.push(Entry::LimitWaiting(waiting_limits));
+        }
+        if *self.state.session_limits() != session_limits {
+            self.batches.push(Entry::LimitSessions(session_limits));
         }
     }
 

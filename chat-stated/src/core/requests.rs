@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 
 use chat_model::message::{may_be_once_id, may_be_text};
 use chat_model::{
-    Audience, ConnectionSerial, Outcome, Progress, Request, RequestName, StreamOffset,
+    AccountId, Audience, ConnectionSerial, Outcome, Progress, Request, RequestName, SessionName,
+    StreamOffset, UserSession,
 };
 use chat_node::logs::security_log::Event;
 use chat_rpc::{FromWorker, RequestItem, ToWorker, decode_items};
@@ -127,6 +128,10 @@ impl Core {
                     None => self.read(asked, Read::Refuse),
                 }
             }
+            Request::DropSession { name } => match session_to_drop(name.as_deref()) {
+                Some(session) => self.attempt(asked, Attempt::DropSession { session }),
+                None => self.read(asked, Read::Refuse),
+            },
             Request::LogOut => self.attempt(asked, Attempt::LogOut),
             read => self.read(asked, Read::Request(read.into_owned())),
         }
@@ -205,12 +210,12 @@ impl Core {
             }
             Read::End { .. } => return,
         };
-        let is_logged_in = found
+        let account = found
             .connection(serial)
-            .is_some_and(|connection| self.state.account_on(connection).is_some());
-        if !is_logged_in {
+            .and_then(|connection| self.state.account_on(connection));
+        let Some(account) = account else {
             return self.answer(link, serial, offset, Outcome::Refused);
-        }
+        };
         let outcome = match request {
             Request::Fetch => Outcome::Done,
             Request::ListUsers {
@@ -223,6 +228,7 @@ impl Core {
                     minutes,
                 });
             }
+            Request::ListSessions => self.sessions_of(account),
             Request::SetPush { on } => {
                 found.set_pushed(serial, on);
                 Outcome::Done
@@ -302,13 +308,35 @@ impl Core {
         self.answer(link, serial, offset, outcome);
     }
 
+    fn sessions_of(&self, account: AccountId) -> Outcome<'static> {
+        let (online, offline) = self.state.sessions_of(account);
+        let names = |names: Vec<String>| names.iter().map(String::as_str).collect();
+        Outcome::Sessions {
+            online: names(online),
+            offline: names(offline),
+        }
+    }
+
     pub(super) fn answer_request(&mut self, request: RequestName, outcome: Outcome<'_>) {
         if let Some(link) = self.links.of(request.connection.worker_session) {
             if outcome == Outcome::LoggedIn {
                 self.note_login(link, request.connection.serial);
             }
+            let account = self.state.account_on(request.connection);
+            let outcome = match (outcome, account) {
+                (Outcome::SessionDropped, Some(account)) => self.sessions_of(account),
+                (outcome, _) => outcome,
+            };
             self.answer(link, request.connection.serial, request.offset, outcome);
         }
+    }
+}
+
+/// Which session's place is to be given up; `None` if no client can have asked for that.
+fn session_to_drop(name: Option<&str>) -> Option<UserSession> {
+    match name {
+        None => Some(UserSession::Plain),
+        Some(name) => SessionName::parse(name).map(UserSession::Named),
     }
 }
 

@@ -31,7 +31,7 @@ use crate::database::NoRoom;
 use crate::entry::Action as Attempt;
 use crate::passwords::pool::PasswordResult;
 use crate::text_page::Texts;
-use chat_model::{ConnectionId, RequestName};
+use chat_model::{ConnectionId, RequestName, UserSession};
 
 const START: Timestamp = Timestamp {
     wall_ms: 1_800_000_000_000,
@@ -201,6 +201,7 @@ impl Attached {
             progress: Default::default(),
             action: Attempt::LogIn {
                 account,
+                session: UserSession::Plain,
                 address: [127, 0, 0, 1].into(),
                 password_version: 0,
                 new_secret: None,

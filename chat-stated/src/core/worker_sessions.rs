@@ -295,6 +295,18 @@ impl Core {
         for resumed in connections.iter().filter(|resumed| resumed.push) {
             self.push_to(link, resumed.connection);
         }
+        self.tell_replaced_again(link, worker_session);
+    }
+
+    /// Who was replaced may not have been told before the daemon died.
+    fn tell_replaced_again(&mut self, link: LinkId, worker_session: WorkerSessionId) {
+        let connections = self.state.connections(worker_session);
+        let replaced = connections.filter(|connection| self.state.was_replaced(*connection));
+        let replaced: Vec<ConnectionId> = replaced.collect();
+        for ConnectionId { serial, .. } in replaced {
+            let connection = serial;
+            self.send(link, &ToWorker::Replaced { connection });
+        }
     }
 
     pub(super) fn tell_cut_off(&mut self) {
@@ -308,6 +320,12 @@ impl Core {
                     connection: connection.serial,
                 },
             );
+        }
+        for replaced in std::mem::take(&mut self.effects.replaced) {
+            if let Some(link) = self.links.of(replaced.worker_session) {
+                let connection = replaced.serial;
+                self.send(link, &ToWorker::Replaced { connection });
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Batches of entries: a batch carries the lowest format that expresses all its entries.
 
-use crate::entry::{Action, Entry, Timestamp};
+use crate::entry::{Entry, Timestamp};
 
 use super::encoding::{decode_first, encode_behind};
 use super::{v3, v4, v5, v6};
@@ -30,10 +30,8 @@ impl EntryFormats for KnownFormats {
 
     fn lowest(entry: &Entry) -> u8 {
         match entry {
-            Entry::Request {
-                action: Action::SendOnce { .. },
-                ..
-            } => 6,
+            Entry::LimitSessions(_) => 6,
+            Entry::Request { action, .. } if v6::is_new(action) => 6,
             Entry::Operate { .. } => 5,
             _ => 4,
         }

@@ -15,7 +15,7 @@ mod v6;
 
 use chat_model::MessageNumber;
 
-use crate::entry::WaitingLimits;
+use crate::entry::{SessionLimits, WaitingLimits};
 use crate::state::State;
 use crate::state::parts::{AccountRecord, Header, MessageParts, OncePage, Readers};
 use encoding::decode;
@@ -47,6 +47,11 @@ fn split_record(record: &[u8]) -> (u8, &[u8]) {
 
 /// Everything that is small and changes all the time.
 pub(crate) fn encode_header(state: &State) -> Vec<u8> {
+    if v6::sessions::is_needed_for(state) {
+        let mut record = begin_record(6, 0);
+        v6::sessions::encode_header(&mut record, state);
+        return record;
+    }
     let mut record = begin_record(4, 0);
     v4::state::encode_header(&mut record, state);
     record
@@ -54,6 +59,7 @@ pub(crate) fn encode_header(state: &State) -> Vec<u8> {
 
 pub(crate) fn decode_header(record: &[u8]) -> Option<Header> {
     match split_record(record) {
+        (6, content) => v6::sessions::decode_header(content),
         (4, content) => v4::state::decode_header(content),
         (3, content) => decode::<v3::state::Header>(content).map(Header::from),
         _ => None,
@@ -74,10 +80,28 @@ pub(crate) fn decode_waiting_limits(record: &[u8]) -> Option<WaitingLimits> {
     }
 }
 
+pub(crate) fn encode_session_limits(limits: &SessionLimits) -> Vec<u8> {
+    let mut record = begin_record(6, 0);
+    encoding::encode_behind(&mut record, &v6::sessions::SessionLimits::from(*limits));
+    record
+}
+
+pub(crate) fn decode_session_limits(record: &[u8]) -> Option<SessionLimits> {
+    match split_record(record) {
+        (6, content) => decode::<v6::sessions::SessionLimits>(content).map(Into::into),
+        _ => None,
+    }
+}
+
 pub(crate) fn encode_account(account: &AccountRecord) -> Vec<u8> {
     /// Bytes that an account takes beside name and secret, in most cases.
     const ACCOUNT_BYTES: usize = 48;
     let bytes = ACCOUNT_BYTES + account.name.len() + account.secret.len();
+    if !account.places.are_as_before_sessions() {
+        let mut record = begin_record(6, bytes);
+        v6::sessions::encode_account(&mut record, account);
+        return record;
+    }
     if account.broadcasts_after == Some(MessageNumber(0)) {
         let mut record = begin_record(4, bytes);
         encoding::encode_behind(&mut record, &v4::state::Account::from(account));
@@ -90,6 +114,7 @@ pub(crate) fn encode_account(account: &AccountRecord) -> Vec<u8> {
 
 pub(crate) fn decode_account(record: &[u8]) -> Option<AccountRecord> {
     match split_record(record) {
+        (6, content) => decode::<v6::sessions::Account<'_>>(content)?.read(),
         (5, content) => decode::<v5::Account<'_>>(content).map(Into::into),
         (4, content) => decode::<v4::state::Account<'_>>(content).map(Into::into),
         (3, content) => decode::<v3::state::Account<'_>>(content).map(Into::into),

@@ -102,6 +102,7 @@ impl EventLoop {
         let settings = CoreSettings {
             limits: settings::limits(&setup.settings, host.plan),
             waiting_limits: settings::waiting_limits(&setup.settings, host.plan),
+            session_limits: settings::session_limits(&setup.settings),
             sources: settings::source_limits(&setup.settings),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
             resident_text_bytes: settings::resident_text_bytes(&setup.settings, host.plan),
@@ -323,6 +324,7 @@ impl EventLoop {
         self.core.change_limits(
             settings::limits(&new, self.plan),
             settings::waiting_limits(&new, self.plan),
+            settings::session_limits(&new),
             settings::source_limits(&new),
         );
     }

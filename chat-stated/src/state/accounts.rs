@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use chat_model::MessageNumber;
+use chat_model::{ConnectionSerial, MessageNumber, UserSession, WorkerSessionId};
 use foldhash::quality::RandomState;
 
 use super::account_record::AccountRecord;
 use super::budget::Budget;
 use super::clock::StateMs;
 use super::messages::Messages;
-use super::places::Reader;
+use super::places::{PlaceId, Reader, Session};
 use super::queue::Queue;
 use super::snapshot_sink::SnapshotSink;
 use chat_model::{AccountId, ConnectionId};
@@ -35,6 +35,10 @@ pub(super) struct Accounts {
     online: BTreeSet<Arc<str>>,
     /// Those not online who once were, by the time their last session ended.
     seen: BTreeSet<(StateMs, AccountId)>,
+    /// Places without a session, for which there is a younger one, by the time they were used last.
+    superseded: BTreeSet<(StateMs, AccountId, PlaceId)>,
+    /// Sessions that only send.
+    senders: BTreeSet<(AccountId, ConnectionId)>,
     /// How many snapshots began.
     snapshots: u32,
     /// Changed since the last snapshot began.
@@ -60,17 +64,13 @@ impl Accounts {
             AccountId(u32::try_from(self.accounts.len()).expect("accounts are limited below 2^32"));
         self.by_name.insert(record.name.clone(), id);
         self.without_broadcasts += usize::from(record.broadcasts_after.is_none());
-        if record.places.is_online() {
-            self.online.insert(record.name.clone());
-        } else if let Some(last_used) = record.places.last_used() {
-            self.seen.insert((last_used, id));
-        }
         self.accounts.push(Account {
             record,
             queue: Queue::default(),
             changed_for: 0,
             has_unpaged: false,
         });
+        self.note_presence(id, true);
         id
     }
 
@@ -130,38 +130,106 @@ impl Accounts {
     }
 
     /// A session begins at a place that has none.
-    pub(super) fn log_in(&mut self, reader: Reader, session: ConnectionId) {
-        let places = &mut self.change(reader.account).record.places;
-        let (was_online, last_used) = (places.is_online(), places.last_used());
-        if let Some(place) = places.get_mut(reader.place) {
-            place.log_in(session);
-        }
-        if was_online {
-            return;
-        }
-        if let Some(last_used) = last_used {
-            self.seen.remove(&(last_used, reader.account));
-        }
-        let name = &self.accounts[reader.account.0 as usize].record.name;
-        self.online.insert(name.clone());
+    pub(super) fn log_in(
+        &mut self,
+        reader: Reader,
+        session: &UserSession,
+        connection: ConnectionId,
+    ) {
+        self.change_presence(reader.account, |account| {
+            account
+                .record
+                .places
+                .log_in(reader.place, session, connection);
+        });
     }
 
-    /// The session of a place has ended.
-    pub(super) fn log_out(&mut self, reader: Reader, now: StateMs, messages: &mut Messages) {
-        let Account { record, queue, .. } = self.change(reader.account);
-        if let Some(place) = record.places.get_mut(reader.place) {
-            place.log_out(now);
+    /// A session that only sends begins.
+    pub(super) fn begin_sending(&mut self, account: AccountId, connection: ConnectionId) {
+        self.senders.insert((account, connection));
+    }
+
+    /// The session of a connection has ended.
+    pub(super) fn end_session(
+        &mut self,
+        session: Session,
+        connection: ConnectionId,
+        now: StateMs,
+        messages: &mut Messages,
+    ) {
+        match session.reader() {
+            Some(reader) => self.log_out(reader, now, messages),
+            None => {
+                self.senders.remove(&(session.account, connection));
+            }
         }
-        let shares_before = queue.shares();
-        queue.receive_nothing(messages);
-        queue.receive_through(record.places.received(), messages);
-        let shares = queue.shares();
-        messages.waiting_bytes.shares_changed(shares_before, shares);
-        if !record.places.is_online() {
-            let name = record.name.clone();
-            self.online.remove(&name);
-            self.seen.insert((now, reader.account));
+    }
+
+    fn log_out(&mut self, reader: Reader, now: StateMs, messages: &mut Messages) {
+        self.change_presence(reader.account, |Account { record, queue, .. }| {
+            let before = record.places.received();
+            if let Some(place) = record.places.get_mut(reader.place) {
+                place.log_out(now);
+            }
+            let received = record.places.received();
+            if received < before {
+                let shares_before = queue.shares();
+                queue.receive_nothing(messages);
+                queue.receive_through(received, messages);
+                messages
+                    .waiting_bytes
+                    .shares_changed(shares_before, queue.shares());
+            }
+        });
+    }
+
+    /// Connections on which sessions of an account are that only send.
+    pub(super) fn senders_of(&self, account: AccountId) -> impl Iterator<Item = ConnectionId> {
+        let first = ConnectionId {
+            worker_session: WorkerSessionId(0),
+            serial: ConnectionSerial(0),
+        };
+        let senders = self.senders.range((account, first)..);
+        let senders = senders.take_while(move |(of, _)| *of == account);
+        senders.map(|(_, connection)| *connection)
+    }
+
+    /// Changes an account so that it may come, go, or have been there at another time.
+    pub(super) fn change_presence<T>(
+        &mut self,
+        id: AccountId,
+        change: impl FnOnce(&mut Account) -> T,
+    ) -> T {
+        self.note_presence(id, false);
+        let result = change(self.change(id));
+        self.note_presence(id, true);
+        result
+    }
+
+    /// Puts an account into the lists that go by its sessions, or takes it out of them.
+    pub(super) fn note_presence(&mut self, id: AccountId, is_noted: bool) {
+        fn note<T: Ord>(list: &mut BTreeSet<T>, element: T, is_noted: bool) {
+            match is_noted {
+                true => list.insert(element),
+                false => list.remove(&element),
+            };
         }
+        let record = &self.accounts[id.0 as usize].record;
+        for (last_used, place) in record.places.superseded() {
+            note(&mut self.superseded, (last_used, id, place), is_noted);
+        }
+        if record.places.is_online() {
+            note(&mut self.online, record.name.clone(), is_noted);
+        } else if let Some(last_used) = record.places.last_used() {
+            note(&mut self.seen, (last_used, id), is_noted);
+        }
+    }
+
+    /// The place that was not used for the longest time among those for which there is a younger one, if that was not
+    /// after this time.
+    pub(super) fn superseded_until(&self, time: StateMs) -> Option<Reader> {
+        let (last_used, account, place) = *self.superseded.first()?;
+        (last_used <= time).then_some(Reader { account, place })
     }
 
     pub(super) fn online_count(&self) -> usize {
@@ -246,6 +314,6 @@ mod tests {
 
     #[test]
     fn account_is_small() {
-        assert_eq!(size_of::<Account>(), 240);
+        assert_eq!(size_of::<Account>(), 256);
     }
 }

@@ -1,24 +1,25 @@
 //! Deciding what comes of an entry.
 
-use chat_model::{MessageNumber, Outcome, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{MessageNumber, Outcome, Progress, StreamOffset};
 
 use super::State;
 use super::account_record::{AccountRecord, FileStatus};
 use super::effects::{Decided, Effects, FileLine};
 use super::failures::Failure;
-use super::places::{Places, Reader};
+use super::places::Places;
 use super::rate::Allowance;
 use super::send::Draft;
+use super::sessions::Login;
 use super::worker_sessions::Repeat;
 use crate::entry::{AccountChange, Action, Entry, SecretInFile, Timestamp};
 use chat_model::{AccountId, ConnectionId, RequestName};
-use smallvec::SmallVec;
 
 impl State {
     /// Lets the time pass up to a batch's stamp. To be called before the batch's entries are applied.
     pub fn advance_clock(&mut self, timestamp: &Timestamp) {
         self.clock.advance(timestamp);
         self.forget_old_sends();
+        self.give_up_unused_places();
     }
 
     /// Takes in one entry; `wall_ms` is its batch's wall time in milliseconds.
@@ -56,6 +57,7 @@ impl State {
             }
             Entry::SendBatch(sends) => self.apply_send_batch(&sends, wall_ms, effects),
             Entry::LimitWaiting(limits) => self.waiting_limits = limits,
+            Entry::LimitSessions(limits) => self.session_limits = limits,
             Entry::Operate { ticket, act } => self.operate(ticket, act, wall_ms, effects),
         }
     }
@@ -91,7 +93,7 @@ impl State {
             return;
         }
         let logged_in = connection.account();
-        if let Some(reader) = connection.reader() {
+        if let Some(reader) = connection.session().and_then(|it| it.reader()) {
             self.progress(reader, progress);
         }
         let (outcome, after) = self.decide(request.connection, logged_in, action, wall_ms, effects);
@@ -121,12 +123,22 @@ impl State {
             (
                 Action::LogIn {
                     account,
+                    session,
                     address,
                     password_version,
                     new_secret,
                 },
                 None,
-            ) => self.log_in(connection, account, address, password_version, new_secret),
+            ) => {
+                let login = Login {
+                    account,
+                    session,
+                    address,
+                    password_version,
+                    new_secret,
+                };
+                self.log_in(connection, login, effects)
+            }
             (Action::FailedLogIn { account, address }, None) => (
                 self.fail_log_in(connection, account, address, effects),
                 None,
@@ -146,6 +158,9 @@ impl State {
                     wall_ms,
                 };
                 (self.send_once(id, &audience, draft, effects), None)
+            }
+            (Action::DropSession { session }, Some(account)) => {
+                (self.drop_session(account, &session), None)
             }
             (Action::LogOut, Some(_)) => {
                 self.end_session(connection);
@@ -193,45 +208,6 @@ impl State {
         })
     }
 
-    fn log_in(
-        &mut self,
-        connection: ConnectionId,
-        id: AccountId,
-        address: std::net::IpAddr,
-        password_version: u32,
-        new_secret: Option<String>,
-    ) -> (Outcome<'static>, Option<FileLine>) {
-        let now = self.clock.now();
-        let source = Self::source(id, address);
-        let Some(record) = self.record(id) else {
-            return (Outcome::Refused, None);
-        };
-        if let Some(seconds_left) = self.failures.block_seconds_left(&source, now) {
-            return (Outcome::Locked { seconds_left }, None);
-        }
-        let is_right = !record.disabled && record.password_version == password_version;
-        let is_connected = record.places.is_online();
-        if is_right {
-            self.failures.clear(&source);
-        }
-        if is_connected {
-            return (Outcome::AlreadyLoggedIn, None);
-        }
-        if !is_right {
-            return (Outcome::PasswordNeeded, None);
-        }
-        let reader = Reader::first(id);
-        self.accounts.log_in(reader, connection);
-        if let Some(connection) = self.worker_sessions.connection_mut(connection) {
-            connection.log_in(reader);
-        }
-        let line = new_secret.and_then(|secret| {
-            self.replace_secret(id, &secret);
-            self.file_line(id)
-        });
-        (Outcome::LoggedIn, line)
-    }
-
     pub(super) fn replace_secret(&mut self, id: AccountId, secret: &str) {
         let record = &mut self.accounts.change(id).record;
         let previous = match std::mem::replace(&mut record.filed, FileStatus::Yes) {
@@ -262,93 +238,6 @@ impl State {
                 Outcome::Locked { seconds_left }
             }
             Failure::Blocked { seconds_left } => Outcome::Locked { seconds_left },
-        }
-    }
-
-    fn progress_on(&mut self, connection: ConnectionId, progress: Progress) {
-        if let Some(reader) = self.reader_on(connection) {
-            self.progress(reader, progress);
-        }
-    }
-
-    pub(super) fn progress(&mut self, reader: Reader, progress: Progress) {
-        // A worker that says too much must not make messages vanish that are yet to come.
-        let newest = self.last_message.number;
-        let received = progress.acknowledged.max(progress.confirmed).min(newest);
-        let had = progress.confirmed.min(newest);
-        let account = self.accounts.get(reader.account);
-        let place = account.and_then(|account| account.record.places.get(reader.place));
-        if place.is_none_or(|place| received <= place.received() && had <= place.cursor()) {
-            return;
-        }
-        self.change_places(reader.account, |places| {
-            if let Some(place) = places.get_mut(reader.place) {
-                place.progress(received, had);
-            }
-        });
-    }
-
-    /// Every place of an account is behind a message.
-    pub(super) fn progress_of_all(&mut self, account: AccountId, through: MessageNumber) {
-        let progress = Progress {
-            sent: through,
-            acknowledged: through,
-            confirmed: through,
-        };
-        let readers: SmallVec<[Reader; 1]> = self.readers(account).collect();
-        for reader in readers {
-            self.progress(reader, progress);
-        }
-    }
-
-    /// Changes places, none of which goes back. What all are behind then leaves the queue.
-    fn change_places(&mut self, id: AccountId, change: impl FnOnce(&mut Places)) {
-        let account = self.accounts.change(id);
-        let before = account.record.places.cursor();
-        let broadcasts_before = account.record.broadcast_cursor();
-        change(&mut account.record.places);
-        let (cursor, received) = {
-            let places = &account.record.places;
-            (places.cursor(), places.received())
-        };
-        let shares_before = account.queue.shares();
-        account.queue.receive_through(received, &self.messages);
-        if cursor > before {
-            while let Some(key) = account.queue.pop_through(cursor, &self.messages) {
-                self.messages.read_by_one(key);
-            }
-        }
-        let shares = account.queue.shares();
-        self.messages
-            .waiting_bytes
-            .shares_changed(shares_before, shares);
-        if cursor > before
-            && let Some(broadcasts_before) = broadcasts_before
-        {
-            self.messages
-                .broadcasts_read_by(id, broadcasts_before, cursor);
-        }
-    }
-
-    fn end_session(&mut self, connection: ConnectionId) {
-        let now = self.clock.now();
-        if let Some(ended) = self.worker_sessions.connection_mut(connection)
-            && let Some(reader) = ended.log_out()
-        {
-            self.accounts.log_out(reader, now, &mut self.messages);
-        }
-    }
-
-    fn end_worker_session(&mut self, worker_session: WorkerSessionId) {
-        let now = self.clock.now();
-        if let Some(ended) = self.worker_sessions.end(worker_session) {
-            for reader in ended
-                .connections
-                .iter()
-                .filter_map(|(_, connection)| connection.reader())
-            {
-                self.accounts.log_out(reader, now, &mut self.messages);
-            }
         }
     }
 
@@ -386,19 +275,6 @@ impl State {
         record.disabled = false;
         self.take_broadcasts(id);
         is_changed.then_some(id)
-    }
-
-    /// Ends all sessions of an account.
-    pub(super) fn cut_off(&mut self, id: AccountId, effects: &mut Effects) {
-        let record = self.record(id);
-        let sessions: SmallVec<[ConnectionId; 1]> = record
-            .into_iter()
-            .flat_map(|record| record.places.sessions())
-            .collect();
-        for session in sessions {
-            self.end_session(session);
-            effects.cut_off.push(session);
-        }
     }
 
     fn mark_in_file(&mut self, secrets: &[SecretInFile]) {

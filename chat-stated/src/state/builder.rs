@@ -13,7 +13,7 @@ use super::message::{MessageKey, MessageParts, PageNumber, Readers, StoredMessag
 use super::messages::Messages;
 use super::once_page::{OncePage, OncePageKey, waiting_bytes};
 use super::worker_sessions::WorkerSessions;
-use crate::entry::WaitingLimits;
+use crate::entry::{SessionLimits, WaitingLimits};
 use chat_model::AccountId;
 
 /// Why parts do not make a state.
@@ -235,6 +235,11 @@ impl StateBuilder {
         self.state.waiting_limits = limits;
     }
 
+    /// Takes when places are given up; as it was at first where it is not taken.
+    pub(crate) fn take_session_limits(&mut self, limits: SessionLimits) {
+        self.state.session_limits = limits;
+    }
+
     /// Takes an account.
     pub(crate) fn add_account(&mut self, key: u64, record: AccountRecord) {
         let next = |state: &State| state.accounts.len() as u64;
@@ -412,6 +417,7 @@ impl StateBuilder {
         if !self.early_accounts.is_empty() {
             return Err(RestoreError::Contradiction("an account is missing"));
         }
+        self.state.restore_senders();
         self.state.restore_messages(self.pages)?;
         self.state.restore_remembered()?;
         Ok(self.state)

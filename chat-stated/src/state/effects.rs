@@ -22,6 +22,8 @@ pub struct Effects {
     pub broadcast: bool,
     /// Connections whose session ended because their account was disabled.
     pub cut_off: Vec<ConnectionId>,
+    /// Connections whose session ended because the same session logged in on another one.
+    pub replaced: Vec<ConnectionId>,
     /// The connection whose wrong password, the entry applied last, began a block.
     pub block_began: Option<ConnectionId>,
     /// What came of operators' acts, in the order in which they were decided.

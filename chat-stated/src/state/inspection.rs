@@ -12,6 +12,7 @@ use super::account_record::FileStatus;
 use super::accounts::Account;
 use super::clock::StateMs;
 use super::failures::Source;
+use super::places::Place;
 use crate::entry::Timestamp;
 
 /// Most rows of a page. In JSON a page takes less than half of what a parent reads of a child.
@@ -34,8 +35,8 @@ pub struct Page<Row, Place> {
 /// A session.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SessionRow {
-    /// Who is logged in.
-    pub name: Arc<str>,
+    /// The full name of the session.
+    pub name: String,
     /// On which connection.
     pub connection: ConnectionId,
     /// The process of the worker; none if its worker session has ended.
@@ -109,28 +110,30 @@ pub struct BlockRow {
 pub type BlockPlace = (u64, u32, IpAddr);
 
 impl State {
-    /// Sessions by name, after this name.
+    /// Sessions by the name of their account, after this name. Those of an account stand on one page.
     pub fn sessions_page(&self, after: Option<&str>) -> Page<SessionRow, String> {
         let after = after.map(Arc::from);
-        let online = self.accounts.online_after(after.as_ref());
         let mut rows = Vec::new();
-        for name in online.take(MAX_ROWS) {
+        for name in self.accounts.online_after(after.as_ref()) {
             let record = self.account(name).map(|(_, record)| record);
-            let sessions = record.into_iter().flat_map(|it| it.places.sessions());
-            for connection in sessions {
-                let worker_session = self.worker_sessions.get(connection.worker_session);
-                rows.push(SessionRow {
-                    name: name.clone(),
-                    connection,
-                    worker_pid: worker_session.map(|found| found.pid),
-                });
+            let places = record.into_iter().flat_map(|record| record.places.iter());
+            rows.extend(places.filter_map(|place| self.session_row(name, place)));
+            if rows.len() >= MAX_ROWS {
+                let next = Some(name.to_string());
+                return Page { rows, next };
             }
         }
-        let next = (rows.len() == MAX_ROWS).then(|| rows.last().map(|row| row.name.to_string()));
-        Page {
-            rows,
-            next: next.flatten(),
-        }
+        Page { rows, next: None }
+    }
+
+    fn session_row(&self, name: &str, place: &Place) -> Option<SessionRow> {
+        let (session, connection) = (place.user_session()?, place.session()?);
+        let worker_session = self.worker_sessions.get(connection.worker_session);
+        Some(SessionRow {
+            name: session.full_name(name),
+            connection,
+            worker_pid: worker_session.map(|found| found.pid),
+        })
     }
 
     /// Accounts by number, from this one on.

@@ -35,6 +35,7 @@ mod read;
 mod read_meanwhile;
 mod remembered_sends;
 mod send;
+mod sessions;
 mod snapshot;
 mod snapshot_progress;
 mod snapshot_sink;
@@ -55,7 +56,7 @@ pub use builder::RestoreError;
 pub use clock::StateMs;
 pub use effects::{ActRefusal, Decided, Effects, FileLine, Operated, OperatorOutcome};
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
-pub use places::{Place, PlaceId, Places, Reader};
+pub use places::{Place, PlaceId, Places, Reader, Session};
 pub use quota::{ExceededQuota, QuotaLimit};
 pub use read::{QueueSlice, SliceLimits};
 pub use text_place::{TextPlace, Texts};
@@ -63,7 +64,7 @@ pub use user_list::{UserList, WrittenNames};
 pub use waiting::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 pub use worker_sessions::{MAX_REQUESTS_IN_FLIGHT, WorkerSession};
 
-use crate::entry::{Limits, SecretInFile, WaitingLimits};
+use crate::entry::{Limits, SecretInFile, SessionLimits, WaitingLimits};
 use accounts::Accounts;
 use chat_model::{AccountId, ConnectionId, RequestName};
 use clock::Clock;
@@ -79,6 +80,7 @@ use worker_sessions::WorkerSessions;
 pub struct State {
     limits: Limits,
     waiting_limits: WaitingLimits,
+    session_limits: SessionLimits,
     clock: Clock,
     accounts: Accounts,
     failures: Failures,
@@ -97,6 +99,7 @@ impl Default for State {
         Self {
             limits: Limits::INITIAL,
             waiting_limits: WaitingLimits::INITIAL,
+            session_limits: SessionLimits::INITIAL,
             clock: Clock::default(),
             accounts: Accounts::default(),
             failures: Failures::default(),
@@ -118,6 +121,11 @@ impl State {
     /// How much may wait from here on.
     pub fn waiting_limits(&self) -> &WaitingLimits {
         &self.waiting_limits
+    }
+
+    /// When places of sessions are given up from here on.
+    pub fn session_limits(&self) -> &SessionLimits {
+        &self.session_limits
     }
 
     /// What all messages that wait take, in the bytes that [`WaitingLimits`] counts.
@@ -244,9 +252,18 @@ impl State {
         self.worker_sessions.connection(connection)?.account()
     }
 
-    /// Who reads on a connection.
+    /// Who reads on a connection. Nobody, if its session only sends.
     pub fn reader_on(&self, connection: ConnectionId) -> Option<Reader> {
-        self.worker_sessions.connection(connection)?.reader()
+        self.worker_sessions
+            .connection(connection)?
+            .session()?
+            .reader()
+    }
+
+    /// Whether a session ended because it began again on another connection. Its client may not know that yet.
+    pub fn was_replaced(&self, connection: ConnectionId) -> bool {
+        let connection = self.worker_sessions.connection(connection);
+        connection.is_some_and(|connection| connection.was_replaced())
     }
 
     /// All places of an account.

@@ -9,7 +9,7 @@ pub(crate) use super::header::Header;
 pub(crate) use super::last_message::LastMessage;
 pub(crate) use super::message::{MessageParts, PageNumber, Readers, StoredMessage, Text};
 pub(crate) use super::once_page::{OncePage, OncePageKey, RememberedSend};
-pub(crate) use super::places::{PlaceParts, Places, Reader};
+pub(crate) use super::places::{PlaceId, PlaceParts, Places, Reader, Session};
 pub(crate) use super::rate::{Allowance, UsedAllowance};
 pub(crate) use super::snapshot_sink::SnapshotSink;
 pub(crate) use super::worker_sessions::{ConnectionParts, WorkerSessionParts};

@@ -8,7 +8,7 @@ use chat_model::{AccountId, Message, MessageNumber, Outcome};
 
 use super::State;
 use super::message::{StoredMessage, Text};
-use super::places::Reader;
+use super::places::{Placement, Reader};
 use super::text_place::{TextPlace, Texts};
 use crate::entry::Timestamp;
 
@@ -39,7 +39,9 @@ pub struct QueueSlice<'a> {
 impl State {
     /// Looks a user name up. A block comes before everything else that is said of an account.
     pub fn look_up(&self, user: &str, address: IpAddr, timestamp: &Timestamp) -> Outcome<'static> {
-        let Some((id, record)) = self.account(user) else {
+        let found = self.find_session(user);
+        let found = found.and_then(|(id, session)| Some((id, session, self.record(id)?)));
+        let Some((id, session, record)) = found else {
             return if name::may_be_registered(user) {
                 Outcome::NameFree
             } else {
@@ -50,8 +52,10 @@ impl State {
             Outcome::Blocked { seconds_left }
         } else if record.disabled {
             Outcome::NameUnavailable
-        } else if record.places.is_online() {
+        } else if record.places.is_connected(&session) {
             Outcome::AlreadyLoggedIn
+        } else if record.places.placement(&session) == Placement::TooMany {
+            Outcome::NameUnavailable
         } else {
             Outcome::PasswordNeeded
         }

@@ -198,15 +198,17 @@ impl State {
             return;
         };
         connection.forget_through(sends.answered);
-        let reader = connection.reader();
+        let session = connection.session();
         let are_new = connection.are_new(sends.lines.first(), sends.lines.len());
-        let (Some(reader), true) = (reader, are_new) else {
+        let (Some(session), true) = (session, are_new) else {
             for request in sends.requests() {
                 self.apply(request, wall_ms, effects);
             }
             return;
         };
-        self.progress(reader, sends.progress);
+        if let Some(reader) = session.reader() {
+            self.progress(reader, sends.progress);
+        }
         let (mut post, worker_sessions) = self.post();
         let connection = worker_sessions.connection_mut(sends.connection);
         let connection = connection.expect("it was there, and nothing closed it");
@@ -219,7 +221,7 @@ impl State {
                 is_reached = false;
             }
             let draft = Draft {
-                sender: reader.account,
+                sender: session.account,
                 text: line.text.into(),
                 wall_ms,
             };

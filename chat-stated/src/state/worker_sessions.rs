@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chat_model::{ConnectionSerial, NameList, Outcome, StreamOffset, WorkerSessionId};
 
-use super::places::{PlaceId, Reader};
+use super::places::{PlaceId, Session};
 use crate::connection_map::ConnectionMap;
 use chat_model::{AccountId, ConnectionId};
 
@@ -36,8 +36,10 @@ pub(super) struct Connection {
     )]
     earlier: Option<Box<VecDeque<(StreamOffset, KeptOutcome)>>>,
     account: LoggedIn,
-    /// The place of the account that its session reads from; means nothing while nobody is logged in.
-    place: PlaceId,
+    /// Where the session reads; nothing, too, while nobody is logged in.
+    place: Option<PlaceId>,
+    /// The session of its user has begun on another connection.
+    was_replaced: bool,
     /// The outcome of the last request, if that is plain and the worker may not have it.
     last: Option<PlainOutcome>,
 }
@@ -51,6 +53,9 @@ enum PlainOutcome {
     Registered,
     LoggedIn,
     StoredForAll,
+    SessionDropped,
+    NotFound,
+    Denied,
     LoggedOut,
     QueueFull,
     Refused,
@@ -77,6 +82,9 @@ impl KeptOutcome {
             Outcome::AlreadyLoggedIn => PlainOutcome::AlreadyLoggedIn,
             Outcome::Registered => PlainOutcome::Registered,
             Outcome::LoggedIn => PlainOutcome::LoggedIn,
+            Outcome::SessionDropped => PlainOutcome::SessionDropped,
+            Outcome::NotFound => PlainOutcome::NotFound,
+            Outcome::Denied => PlainOutcome::Denied,
             Outcome::LoggedOut => PlainOutcome::LoggedOut,
             Outcome::QueueFull => PlainOutcome::QueueFull,
             Outcome::DiskFull => PlainOutcome::DiskFull,
@@ -127,6 +135,9 @@ impl From<PlainOutcome> for Outcome<'static> {
             PlainOutcome::StoredForAll => Self::Stored {
                 unknown: NameList::new(),
             },
+            PlainOutcome::SessionDropped => Self::SessionDropped,
+            PlainOutcome::NotFound => Self::NotFound,
+            PlainOutcome::Denied => Self::Denied,
             PlainOutcome::LoggedOut => Self::LoggedOut,
             PlainOutcome::QueueFull => Self::QueueFull,
             PlainOutcome::Refused => Self::Refused,
@@ -154,8 +165,8 @@ pub(crate) struct ConnectionParts {
     pub(crate) answered: StreamOffset,
     /// Outcomes that the worker may not have, by rising offset.
     pub(crate) outcomes: Vec<(StreamOffset, Outcome<'static>)>,
-    /// Who is logged in.
-    pub(crate) reader: Option<Reader>,
+    pub(crate) session: Option<Session>,
+    pub(crate) was_replaced: bool,
 }
 
 impl WorkerSession {
@@ -207,13 +218,15 @@ impl Connection {
             last_decided: self.last_decided,
             answered: self.answered,
             outcomes: earlier.chain(last).collect(),
-            reader: self.reader(),
+            session: self.session(),
+            was_replaced: self.was_replaced,
         }
     }
 
     fn of_parts(parts: ConnectionParts) -> Self {
         let mut connection = Self {
             answered: parts.answered,
+            was_replaced: parts.was_replaced,
             ..Self::default()
         };
         for (offset, outcome) in parts.outcomes {
@@ -223,8 +236,8 @@ impl Connection {
             connection.keep_last_apart();
             connection.last_decided = parts.last_decided;
         }
-        if let Some(reader) = parts.reader {
-            connection.log_in(reader);
+        if let Some(session) = parts.session {
+            connection.log_in(session);
         }
         connection
     }
@@ -234,24 +247,33 @@ impl Connection {
         (self.account != LoggedIn::default()).then_some(AccountId(self.account.0))
     }
 
-    /// Who is logged in, and from which place on the session reads.
-    pub(super) fn reader(&self) -> Option<Reader> {
+    /// Who is logged in, and where the session reads.
+    pub(super) fn session(&self) -> Option<Session> {
         let account = self.account()?;
         let place = self.place;
-        Some(Reader { account, place })
+        Some(Session { account, place })
     }
 
-    pub(super) fn log_in(&mut self, reader: Reader) {
-        self.account = LoggedIn(reader.account.0);
-        self.place = reader.place;
+    pub(super) fn log_in(&mut self, session: Session) {
+        self.account = LoggedIn(session.account.0);
+        self.place = session.place;
+    }
+
+    /// The session of its user has begun on another connection.
+    pub(super) fn set_replaced(&mut self) {
+        self.was_replaced = true;
+    }
+
+    pub(super) fn was_replaced(&self) -> bool {
+        self.was_replaced
     }
 
     /// Nobody is logged in any more; who was.
-    pub(super) fn log_out(&mut self) -> Option<Reader> {
-        let reader = self.reader();
+    pub(super) fn log_out(&mut self) -> Option<Session> {
+        let session = self.session();
         self.account = LoggedIn::default();
-        self.place = PlaceId::default();
-        reader
+        self.place = None;
+        session
     }
 
     pub(super) fn repeat(&self, offset: StreamOffset) -> Repeat {

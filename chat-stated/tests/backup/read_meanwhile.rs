@@ -5,7 +5,9 @@ use std::fs::File;
 use std::path::Path;
 
 use chat_model::{AccountId, Audience, ConnectionId, NameList, RequestName};
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{
+    ConnectionSerial, MessageNumber, Progress, StreamOffset, UserSession, WorkerSessionId,
+};
 use chat_stated::backup::format::{BackupWriter, Head, Item};
 use chat_stated::checkpoint::{MemoryCheckpoint, StateSnapshot};
 use chat_stated::entry::{AccountChange, Action, Batch, Entry, Timestamp};
@@ -57,6 +59,7 @@ fn written() -> Batch {
             1,
             Action::LogIn {
                 account: AccountId(0),
+                session: UserSession::Plain,
                 address: [127, 0, 0, 1].into(),
                 password_version: 0,
                 new_secret: None,

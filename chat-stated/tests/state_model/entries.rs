@@ -97,7 +97,11 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
         } => {
             let needs_login = matches!(
                 action,
-                Try::Send { .. } | Try::Broadcast { .. } | Try::SendOnce { .. } | Try::LogOut
+                Try::Send { .. }
+                    | Try::Broadcast { .. }
+                    | Try::SendOnce { .. }
+                    | Try::DropSession(_)
+                    | Try::LogOut
             );
             let connection = connection.connection(model, needs_login);
             let (offset, answered) = offsets(connection, *again, *unanswered, model);
@@ -169,6 +173,7 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
         },
         Step::Configure(limits) => Entry::Configure(*limits),
         Step::LimitWaiting(limits) => Entry::LimitWaiting(*limits),
+        Step::LimitSessions(limits) => Entry::LimitSessions(*limits),
         Step::Pass { .. }
         | Step::Boot { .. }
         | Step::Checkpoint
@@ -255,6 +260,7 @@ fn action_of(action: &Try, model: &Model) -> Action {
         },
         Try::LogIn {
             name,
+            session,
             host,
             stale,
             upgrade,
@@ -266,6 +272,7 @@ fn action_of(action: &Try, model: &Model) -> Action {
                 .map_or(0, |account| account.password_version);
             Action::LogIn {
                 account,
+                session: *session,
                 address: address(*host),
                 password_version: password_version.wrapping_sub(u32::from(*stale)),
                 new_secret: upgrade.then(|| format!("upgraded-{version}")),
@@ -291,6 +298,7 @@ fn action_of(action: &Try, model: &Model) -> Action {
             },
             text: text_of(*bytes),
         },
+        Try::DropSession(session) => Action::DropSession { session: *session },
         Try::LogOut => Action::LogOut,
     }
 }

@@ -10,7 +10,7 @@ use chat_stated::state::{
     ActRefusal, Decided, Effects, Operated, OperatorOutcome, QueueState, Reader, SliceLimits, State,
 };
 
-use super::model::{ANY_LIMIT, Applied, Model, Waiting};
+use super::model::{ANY_LIMIT, Applied, Model, Place, Waiting};
 use super::steps::{LINE_BYTES, NAMES, SERIALS, WORKER_SESSIONS, address};
 
 /// What an entry led to, in the model's words. Accounts in `reached` may stand there twice.
@@ -47,6 +47,7 @@ pub(super) fn outcome(effects: &Effects) -> Applied {
         reached: effects.reached.iter().map(|id| id.0).collect(),
         broadcast: effects.broadcast,
         cut_off: effects.cut_off.clone(),
+        replaced: effects.replaced.clone(),
         operated: effects.operated.iter().map(operated).collect(),
     }
 }
@@ -76,13 +77,16 @@ pub(super) fn compare(
 ) {
     assert_eq!(state.limits(), &model.limits);
     assert_eq!(state.waiting_limits(), &model.waiting_limits);
+    assert_eq!(state.session_limits(), &model.session_limits);
     assert_eq!(state.waiting_bytes(), model.waiting_bytes());
     assert_eq!(state.last_message(), MessageNumber(model.last_message));
     assert_eq!(state.account_count(), model.accounts.len());
     assert_eq!(state.waiting_messages(), model.waiting_messages());
     for id in 0..model.accounts.len() {
         compare_account(state, model, id);
-        compare_queue((state, checkpoint), model, id, seed);
+        for place in &model.accounts[id].places {
+            compare_queue((state, checkpoint), model, (id, place), seed);
+        }
     }
     compare_worker_sessions(state, model);
     for later_ms in [0, 999, 4_000, 61_000] {
@@ -105,25 +109,34 @@ fn compare_account(state: &State, model: &Model, id: usize) {
     assert_eq!(record.filed, account.filed);
     assert_eq!(record.disabled, account.disabled);
     assert_eq!(record.broadcasts_after.is_some(), account.gets_broadcasts);
-    assert!(record.places.sessions().eq(account.session));
+    let places = record.places.iter();
+    let places = places.map(|place| (place.id().number(), place.user_session(), place.session()));
+    let expected = account.places.iter();
+    let expected = expected.map(|place| (place.id, place.user_session, place.session));
+    assert!(places.eq(expected));
+    let waiting = account.queue().iter().filter(|it| !it.broadcast).count();
+    assert_eq!(
+        state.accounts_page(id as u32).rows[0].queue.messages,
+        waiting as u64
+    );
 }
 
 /// A state and where its texts are that are not in memory.
 type Stored<'a> = (&'a State, &'a MemoryCheckpoint);
 
-fn compare_queue(stored: Stored<'_>, model: &Model, id: usize, seed: u64) {
+fn compare_queue(stored: Stored<'_>, model: &Model, of: (usize, &Place), seed: u64) {
     let all = SliceLimits {
         messages: usize::MAX,
         text_bytes: usize::MAX,
     };
-    compare_slice(stored, model, id, (0, u64::MAX), all);
+    compare_slice(stored, model, of, (0, u64::MAX), all);
     let mut after = seed % (model.last_message + 3);
     let through = seed / 7 % (model.last_message + 3);
     let limits = SliceLimits {
         messages: (seed / 11 % 4) as usize,
         text_bytes: [0, 1, 10, 100_000][(seed / 13 % 4) as usize],
     };
-    while let Some(last) = compare_slice(stored, model, id, (after, through), limits) {
+    while let Some(last) = compare_slice(stored, model, of, (after, through), limits) {
         after = last;
     }
 }
@@ -132,14 +145,14 @@ fn compare_queue(stored: Stored<'_>, model: &Model, id: usize, seed: u64) {
 fn compare_slice(
     (state, checkpoint): Stored<'_>,
     model: &Model,
-    id: usize,
+    (id, place): (usize, &Place),
     (after, through): (u64, u64),
     limits: SliceLimits,
 ) -> Option<u64> {
-    let (reader, part) = (
-        Reader::first(AccountId(id as u32)),
-        (MessageNumber(after), MessageNumber(through)),
-    );
+    let mut readers = state.readers(AccountId(id as u32));
+    let reader = readers.find(|reader| reader.place.number() == place.id);
+    let reader: Reader = reader.expect("a place of the account");
+    let part = (MessageNumber(after), MessageNumber(through));
     let places = state.missing_texts(reader, part.0, part.1, limits, usize::MAX);
     let texts = checkpoint.read_texts(&places).expect("right pages");
     assert_eq!(
@@ -148,7 +161,7 @@ fn compare_slice(
         "texts that were dropped are there"
     );
     let slice = state.read_queue_with(reader, part.0, part.1, limits, &texts);
-    let asked: Vec<&Waiting> = model.accounts[id]
+    let asked: Vec<&Waiting> = place
         .queue
         .iter()
         .filter(|message| message.number > after && message.number <= through)
@@ -228,6 +241,9 @@ fn compare_connection(state: &State, model: &Model, id: ConnectionId) {
     assert!(state.knows(id));
     let account = connection.account.map(|account| AccountId(account as u32));
     assert_eq!(state.account_on(id), account);
+    let reader = state.reader_on(id).map(|reader| reader.place.number());
+    assert_eq!(reader, connection.place);
+    assert_eq!(state.was_replaced(id), connection.was_replaced);
     for (offset, decision) in &connection.decided {
         let request = RequestName {
             connection: id,
@@ -250,10 +266,12 @@ fn compare_time(state: &State, model: &Model, timestamp: &Timestamp) {
     }
     for host in 1..3 {
         for name in NAMES {
-            assert_eq!(
-                state.look_up(name, address(host), timestamp),
-                model.look_up(name, address(host), timestamp),
-            );
+            for typed in [name.to_owned(), format!("{name}/a"), format!("{name}/-")] {
+                assert_eq!(
+                    state.look_up(&typed, address(host), timestamp),
+                    model.look_up(&typed, address(host), timestamp),
+                );
+            }
         }
         for id in 0..model.accounts.len() {
             assert_eq!(

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use chat_stated::entry::{Limits, WaitingLimits};
+use chat_model::{SessionName, UserSession};
+use chat_stated::entry::{Limits, SessionLimits, WaitingLimits};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -40,10 +41,12 @@ pub(super) enum Try {
     Register(usize),
     LogIn {
         name: usize,
+        session: UserSession,
         host: u8,
         stale: bool,
         upgrade: bool,
     },
+    DropSession(UserSession),
     FailedLogIn {
         name: usize,
         host: u8,
@@ -120,6 +123,7 @@ pub(super) enum Step {
     Operate(Act),
     Configure(Limits),
     LimitWaiting(WaitingLimits),
+    LimitSessions(SessionLimits),
     Pass {
         boot_ms: u64,
         wall_ms: i64,
@@ -163,6 +167,18 @@ fn host() -> impl Strategy<Value = u8> {
     prop_oneof![4 => Just(1u8), 1 => Just(2u8)]
 }
 
+fn named(name: &str) -> UserSession {
+    UserSession::Named(SessionName::parse(name).expect("a name"))
+}
+
+fn session() -> impl Strategy<Value = UserSession> {
+    prop_oneof![
+        4 => Just(UserSession::Plain),
+        3 => select(vec![named("a"), named("b")]),
+        1 => Just(UserSession::SendOnly),
+    ]
+}
+
 fn text_bytes() -> impl Strategy<Value = usize> {
     prop_oneof![4 => 0usize..12, 1 => 12usize..80, 1 => 30_000usize..40_000]
 }
@@ -170,16 +186,20 @@ fn text_bytes() -> impl Strategy<Value = usize> {
 fn tries() -> impl Strategy<Value = Try> {
     prop_oneof![
         2 => name().prop_map(Try::Register),
-        6 => (name(), host(), prop::bool::weighted(0.15), prop::bool::weighted(0.2)).prop_map(
-            |(name, host, stale, upgrade)| Try::LogIn { name, host, stale, upgrade }
-        ),
+        8 => (
+            name(), session(), host(), prop::bool::weighted(0.15), prop::bool::weighted(0.2),
+        )
+            .prop_map(|(name, session, host, stale, upgrade)| Try::LogIn {
+                name, session, host, stale, upgrade,
+            }),
+        8 => prop_oneof![4 => Just(named("a")), 1 => session()].prop_map(Try::DropSession),
         4 => (name(), host()).prop_map(|(name, host)| Try::FailedLogIn { name, host }),
         16 => (prop::collection::vec(name(), 1..5), text_bytes())
             .prop_map(|(names, bytes)| Try::Send { names, bytes }),
         5 => text_bytes().prop_map(|bytes| Try::Broadcast { bytes }),
         4 => (0u8..5, prop::collection::vec(name(), 0..4), text_bytes())
             .prop_map(|(id, names, bytes)| Try::SendOnce { id, names, bytes }),
-        1 => Just(Try::LogOut),
+        3 => Just(Try::LogOut),
     ]
 }
 
@@ -285,6 +305,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => prop_oneof![limits(), Just(wide_limits())].prop_map(Step::Configure),
         1 => prop_oneof![waiting_limits(), Just(WaitingLimits::INITIAL)]
             .prop_map(Step::LimitWaiting),
+        1 => select(vec![0, 500, 3_000, SessionLimits::INITIAL.unused_ms])
+            .prop_map(|unused_ms| Step::LimitSessions(SessionLimits { unused_ms })),
         6 => (0u64..1_500, wall_jumps())
             .prop_map(|(boot_ms, wall_ms)| Step::Pass { boot_ms, wall_ms }),
         1 => wall_jumps().prop_map(|wall_ms| Step::Boot { wall_ms }),
@@ -294,7 +316,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Two lives and three accounts, two of them logged in: most sequences get somewhere from there.
+/// Two worker sessions and three accounts, two of them logged in, each with a session beside the plain one: most
+/// sequences get somewhere from there.
 pub(super) fn opening() -> Vec<Step> {
     let quiet = (Mark::Nothing, Mark::Nothing);
     let request = |(worker_session, serial), action| Step::Request {
@@ -309,6 +332,14 @@ pub(super) fn opening() -> Vec<Step> {
     };
     let log_in = |name| Try::LogIn {
         name,
+        session: UserSession::Plain,
+        host: 1,
+        stale: false,
+        upgrade: false,
+    };
+    let log_in_named = |name| Try::LogIn {
+        name,
+        session: named("a"),
         host: 1,
         stale: false,
         upgrade: false,
@@ -322,5 +353,9 @@ pub(super) fn opening() -> Vec<Step> {
         request((2, 0), Try::Register(2)),
         request((1, 0), log_in(0)),
         request((2, 0), log_in(1)),
+        request((1, 1), log_in_named(0)),
+        request((1, 1), Try::LogOut),
+        request((1, 2), log_in_named(1)),
+        request((1, 2), Try::LogOut),
     ]
 }

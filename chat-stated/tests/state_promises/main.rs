@@ -7,5 +7,6 @@ mod once;
 mod queues;
 mod requests;
 mod sessions;
+mod user_sessions;
 mod waiting;
 mod world;

@@ -156,9 +156,12 @@ impl World {
     }
 
     pub(super) fn log_in_action(&self, name: &str, address: IpAddr) -> Action {
-        let (account, record) = self.state.account(name).expect("the account exists");
+        let found = self.state.find_session(name);
+        let (account, session) = found.expect("the account exists");
+        let record = self.state.record(account).expect("the account exists");
         Action::LogIn {
             account,
+            session,
             address,
             password_version: record.password_version,
             new_secret: None,
@@ -224,7 +227,10 @@ impl World {
     }
 
     fn reader(&self, name: &str) -> Reader {
-        Reader::first(self.id(name))
+        let found = self.state.find_session(name);
+        let (account, session) = found.expect("the account exists");
+        let reader = self.state.reader_of(account, &session);
+        reader.expect("the session has a place")
     }
 
     /// A queue, up to the first text that is not in memory.

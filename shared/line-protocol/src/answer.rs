@@ -18,7 +18,7 @@ pub struct ServerLimits {
 }
 
 /// What works, in the words of `features`.
-const FEATURES: &str = "push ids once";
+const FEATURES: &str = "push ids sessions once";
 
 /// What has to be remembered of a line in the chat until its answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,9 @@ impl Asked {
             }
             Outcome::Stored { unknown } => append_unknown(unknown, output),
             Outcome::Done => self.answer_done(output),
+            Outcome::Sessions { online, offline } => append_sessions(online, offline, output),
+            Outcome::NotFound => append_refusal(words::ARGS, self.word(), output),
+            Outcome::Denied => append_refusal(words::DENIED, self.word(), output),
             Outcome::QueueFull => append_refusal(words::QUOTA, self.word(), output),
             Outcome::DiskFull => append_refusal(words::FULL, self.word(), output),
             Outcome::Busy => append_refusal(words::BUSY, self.word(), output),
@@ -138,6 +141,7 @@ fn command_of(request: &Request<'_>) -> Command {
             seen_within_minutes: None,
         } => Command::Who,
         Request::ListUsers { .. } => Command::Last,
+        Request::ListSessions | Request::DropSession { .. } => Command::Sessions,
         // No line in the chat is another request.
         _ => Command::Fetch,
     }
@@ -159,6 +163,20 @@ fn append_unknown(unknown: &NameList<'_>, output: &mut Vec<u8>) {
     for (index, name) in unknown.iter().enumerate() {
         output.push(if index == 0 { b':' } else { b',' });
         output.extend_from_slice(name.as_bytes());
+    }
+    output.push(b'\n');
+}
+
+/// Writes the sessions of a user: a star stands before those that are online.
+fn append_sessions(online: &NameList<'_>, offline: &NameList<'_>, output: &mut Vec<u8>) {
+    output.extend_from_slice(words::SESSIONS.as_bytes());
+    output.push(b':');
+    let online = online.iter().map(|name| ("*", name));
+    let sessions = online.chain(offline.iter().map(|name| ("", name)));
+    for (index, (star, name)) in sessions.enumerate() {
+        for part in [if index > 0 { " " } else { "" }, star, name] {
+            output.extend_from_slice(part.as_bytes());
+        }
     }
     output.push(b'\n');
 }
@@ -200,6 +218,8 @@ pub enum Answer<'a> {
     Ids(bool),
     /// Words for what the server can do, one space between.
     Features(&'a [u8]),
+    /// The sessions of the user, one space between; a star stands before those that are online.
+    Sessions(&'a [u8]),
     /// Nothing was done.
     Refused(Refusal<'a>),
     /// Something that this command is not known to be answered.
@@ -227,6 +247,7 @@ impl<'a> Answer<'a> {
             Command::Push => after_word(line, words::PUSH).and_then(push),
             Command::Ids => after_word(line, words::IDS).and_then(ids),
             Command::Features => after_word(line, words::FEATURES).map(Self::Features),
+            Command::Sessions => after_word(line, words::SESSIONS).map(Self::Sessions),
             _ => None,
         };
         known.unwrap_or(Self::Other(line))
@@ -304,6 +325,10 @@ mod tests {
         let stored = |unknown: &[&str]| Outcome::Stored {
             unknown: unknown.iter().copied().collect(),
         };
+        let sessions_of_nobody = Outcome::Sessions {
+            online: NameList::new(),
+            offline: NameList::new(),
+        };
         for (line, outcome, expected) in [
             ("send bob hi", stored(&[]), "sent:\n"),
             ("send (a b) hi", stored(&["a", "b"]), "send:a,b\n"),
@@ -325,9 +350,24 @@ mod tests {
             (
                 "features",
                 Outcome::Done,
-                "features:time_out=1800 line=8192 push ids once\n",
+                "features:time_out=1800 line=8192 push ids sessions once\n",
             ),
             ("dance", Outcome::Done, "error:command:dance\n"),
+            (
+                "sessions drop old",
+                Outcome::Sessions {
+                    online: ["ann", "ann/phone"].into_iter().collect(),
+                    offline: NameList::one("ann/desk"),
+                },
+                "sessions:*ann *ann/phone ann/desk\n",
+            ),
+            ("sessions", sessions_of_nobody, "sessions:\n"),
+            ("sessions drop", Outcome::Denied, "error:denied:sessions\n"),
+            (
+                "sessions drop x",
+                Outcome::NotFound,
+                "error:args:sessions\n",
+            ),
             ("dance", Outcome::Busy, "error:busy:dance\n"),
             ("last x", Outcome::Done, "error:args:last\n"),
         ] {

@@ -23,6 +23,8 @@ pub enum Command {
     Once,
     /// `features`.
     Features,
+    /// `sessions`.
+    Sessions,
     /// `logout`.
     LogOut,
     /// One that this end does not know; the server may.
@@ -80,6 +82,16 @@ pub const COMMANDS: &[CommandUsage] = &[
     ),
     usage(Command::Ids, "ids on|off", "show message numbers"),
     usage(Command::Features, "features", "what the server can do"),
+    usage(
+        Command::Sessions,
+        "sessions",
+        "your sessions; * marks those online",
+    ),
+    usage(
+        Command::Sessions,
+        "sessions drop [NAME]",
+        "give up a session, and what waits for it",
+    ),
     usage(Command::LogOut, "logout", "log out"),
 ];
 
@@ -113,6 +125,7 @@ impl Command {
             Self::Ids => words::IDS,
             Self::Once => words::ONCE,
             Self::Features => words::FEATURES,
+            Self::Sessions => words::SESSIONS,
             Self::LogOut => words::LOGOUT,
             Self::Other => "",
         }

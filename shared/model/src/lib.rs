@@ -13,6 +13,7 @@ mod password;
 mod push_mode;
 mod request;
 pub mod text;
+mod user_session;
 pub mod words;
 
 pub use id::*;
@@ -22,3 +23,4 @@ pub use name_list::*;
 pub use password::Password;
 pub use push_mode::PushMode;
 pub use request::*;
+pub use user_session::{MAX_NAMED_SESSIONS, SessionName, UserSession};

@@ -65,9 +65,9 @@ pub enum Request<'a> {
         address: IpAddr,
     },
     /// Log in. Outcomes: `LoggedIn`, `PasswordNeeded`, `Locked`, `AlreadyLoggedIn`, `Busy`, `DiskFull`;
-    /// `NameUnavailable` if there is no such account.
+    /// `NameUnavailable` if there is no such account, or one named session more than it may have.
     LogIn {
-        /// The account.
+        /// As typed: the account, or a session of it.
         #[serde(borrow)]
         name: Cow<'a, str>,
         /// As typed; any bytes but none.
@@ -112,6 +112,15 @@ pub enum Request<'a> {
         #[serde(borrow)]
         text: Cow<'a, str>,
     },
+    /// Which sessions the user has. Outcome: `Sessions`.
+    ListSessions,
+    /// Give up a session that is not logged in, and what waits for it. Outcomes: `SessionDropped`; `NotFound` if there
+    /// is none; `Denied` if it is logged in, or the last one.
+    DropSession {
+        /// Its name; nothing for the plain one.
+        #[serde(borrow)]
+        name: Option<Cow<'a, str>>,
+    },
 }
 
 impl Request<'_> {
@@ -151,6 +160,10 @@ impl Request<'_> {
                 seen_within_minutes,
             },
             Self::SetPush { on } => Request::SetPush { on },
+            Self::ListSessions => Request::ListSessions,
+            Self::DropSession { name } => Request::DropSession {
+                name: name.map(|name| name.into_owned().into()),
+            },
             Self::LogOut => Request::LogOut,
             Self::SendOnce { id, audience, text } => Request::SendOnce {
                 id: id.into_owned().into(),
@@ -196,6 +209,10 @@ impl Request<'_> {
                 seen_within_minutes: *seen_within_minutes,
             },
             Self::SetPush { on } => Request::SetPush { on: *on },
+            Self::ListSessions => Request::ListSessions,
+            Self::DropSession { name } => Request::DropSession {
+                name: name.as_deref().map(Into::into),
+            },
             Self::LogOut => Request::LogOut,
             Self::SendOnce { id, audience, text } => Request::SendOnce {
                 id: (&**id).into(),
@@ -214,7 +231,12 @@ impl Request<'_> {
             }
             Self::Send { audience, text } => audience.bytes() + text.len(),
             Self::SendOnce { id, audience, text } => id.len() + audience.bytes() + text.len(),
-            Self::Fetch | Self::ListUsers { .. } | Self::SetPush { .. } | Self::LogOut => 0,
+            Self::DropSession { name } => name.as_ref().map_or(0, |name| name.len()),
+            Self::Fetch
+            | Self::ListUsers { .. }
+            | Self::SetPush { .. }
+            | Self::ListSessions
+            | Self::LogOut => 0,
         }
     }
 
@@ -270,6 +292,20 @@ pub enum Outcome<'a> {
     /// What this connection may not do: not logged in, logged in already, or a request that was answered and
     /// forgotten. A worker without a fault never sees it.
     Refused,
+    /// The sessions of the user that have a place in its queue, by their full names, the plain one first.
+    Sessions {
+        /// Those that are logged in, sorted.
+        #[serde(borrow)]
+        online: NameList<'a>,
+        /// The others, sorted.
+        offline: NameList<'a>,
+    },
+    /// The session has no place any more. Told as `Sessions`, with those that are left.
+    SessionDropped,
+    /// What the request names is not there.
+    NotFound,
+    /// The user may not do that.
+    Denied,
 }
 
 impl Outcome<'_> {
@@ -289,6 +325,13 @@ impl Outcome<'_> {
             },
             Self::Done => Outcome::Done,
             Self::Users(names) => Outcome::Users(names.into_owned()),
+            Self::Sessions { online, offline } => Outcome::Sessions {
+                online: online.into_owned(),
+                offline: offline.into_owned(),
+            },
+            Self::SessionDropped => Outcome::SessionDropped,
+            Self::NotFound => Outcome::NotFound,
+            Self::Denied => Outcome::Denied,
             Self::LoggedOut => Outcome::LoggedOut,
             Self::QueueFull => Outcome::QueueFull,
             Self::DiskFull => Outcome::DiskFull,

@@ -39,6 +39,8 @@ words! {
     GOODBYE = "goodbye";
     /// The client was silent for too long.
     TIMEOUT = "timeout";
+    /// The same session of the user has begun on another connection.
+    REPLACED = "replaced";
     /// Starts every refusal: `error:KIND:COMMAND`.
     ERROR = "error";
     /// Kind of refusal: no such command.
@@ -51,6 +53,8 @@ words! {
     QUOTA = "quota";
     /// Kind of refusal: the disk is full.
     FULL = "full";
+    /// Kind of refusal: the user may not do that.
+    DENIED = "denied";
     /// Kind of refusal: too much is under way.
     BUSY = "busy";
     /// Answers the question whether to make an account.
@@ -73,6 +77,10 @@ words! {
     ONCE = "once";
     /// Command, and with `:` its answer: what the server can do.
     FEATURES = "features";
+    /// Command, and with `:` its answer: the sessions of the user.
+    SESSIONS = "sessions";
+    /// Argument of `sessions`: give one up.
+    DROP = "drop";
     /// Argument of `push` and `ids`.
     ON = "on";
     /// Argument of `push`: as they come, and kept until the client speaks again.

@@ -201,6 +201,11 @@ pub enum ToWorker<'a> {
         #[serde(borrow)]
         names: NameList<'a>,
     },
+    /// The same session of the user has logged in on another connection. The worker says so to the client and closes.
+    Replaced {
+        /// Whose session has ended.
+        connection: ConnectionSerial,
+    },
 }
 
 /// A request that is answered together with others.

@@ -29,7 +29,7 @@ fn names() -> NameList<'static> {
     ["ann", "bob"].into_iter().collect()
 }
 
-fn requests() -> [Request<'static>; 9] {
+fn requests() -> [Request<'static>; 11] {
     let (name, address) = (|| "ann".into(), [192, 0, 2, 1].into());
     let password = Password::borrowed(b"\xff");
     [
@@ -62,6 +62,8 @@ fn requests() -> [Request<'static>; 9] {
             audience: Audience::Accounts(names()),
             text: "hi".into(),
         },
+        Request::ListSessions,
+        Request::DropSession { name: Some(name()) },
     ]
 }
 
@@ -72,7 +74,7 @@ fn batch() -> MessageBatch {
     builder.batch().clone()
 }
 
-fn outcomes() -> [Outcome<'static>; 16] {
+fn outcomes() -> [Outcome<'static>; 20] {
     let seconds_left = 59;
     [
         Outcome::PasswordNeeded,
@@ -93,6 +95,13 @@ fn outcomes() -> [Outcome<'static>; 16] {
         Outcome::DiskFull,
         Outcome::Busy,
         Outcome::Refused,
+        Outcome::Sessions {
+            online: names(),
+            offline: NameList::one("zoe"),
+        },
+        Outcome::SessionDropped,
+        Outcome::NotFound,
+        Outcome::Denied,
     ]
 }
 
@@ -109,7 +118,7 @@ macro_rules! check {
     };
 }
 
-const GOLDEN_REQUESTS: [&str; 9] = [
+const GOLDEN_REQUESTS: [&str; 11] = [
     "0107fb2c01040302010003616e6e00c0000201",
     "0107fb2c01040302010103616e6e01ff00c0000201",
     "0107fb2c01040302010203616e6e01ff00c0000201",
@@ -119,6 +128,8 @@ const GOLDEN_REQUESTS: [&str; 9] = [
     "0107fb2c01040302010601",
     "0107fb2c010403020107",
     "0107fb2c01040302010801780006616e6e626f62020303026869",
+    "0107fb2c010403020109",
+    "0107fb2c01040302010a0103616e6e",
 ];
 
 #[test]
@@ -129,7 +140,7 @@ fn golden_bytes_of_requests() {
 }
 
 /// In the order of [`outcomes`].
-const GOLDEN_OUTCOMES: [&str; 16] = [
+const GOLDEN_OUTCOMES: [&str; 20] = [
     "00",
     "01",
     "02",
@@ -146,6 +157,10 @@ const GOLDEN_OUTCOMES: [&str; 16] = [
     "0d",
     "0e",
     "0f",
+    "1006616e6e626f62020303037a6f650103",
+    "11",
+    "12",
+    "13",
 ];
 
 #[test]
@@ -268,6 +283,7 @@ fn golden_bytes_of_what_daemon_says() {
         names: names(),
     };
     check!(users(), "060107fb2c01090106616e6e626f62020303");
+    check!(ToWorker::Replaced { connection }, "0707");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use clap::Parser;
 use crate::programs;
 
 /// The ids of the flags that a reload changes.
-const RELOADED: [&str; 32] = [
+const RELOADED: [&str; 33] = [
     "log_level",
     "trusted",
     "block_time",
@@ -17,6 +17,7 @@ const RELOADED: [&str; 32] = [
     "queue_messages",
     "queue_bytes",
     "sender_share_percent",
+    "session_unused_days",
     "broadcast_messages",
     "broadcast_bytes",
     "broadcasts_per_minute",

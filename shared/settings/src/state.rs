@@ -123,6 +123,19 @@ pub struct StateSettings {
     )]
     pub sender_share_percent: u32,
 
+    /// Days after which a user's session that was not used loses its place, if another one was used since
+    ///
+    /// What waited for this session alone is gone.
+    #[arg(
+        long,
+        help_heading = "[messages]",
+        value_name = "DAYS",
+        env = "CHAT_SESSION_UNUSED_DAYS",
+        default_value_t = 90,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=36_500)
+    )]
+    pub session_unused_days: u32,
+
     /// Maximum number of waiting broadcasts
     #[arg(
         long,

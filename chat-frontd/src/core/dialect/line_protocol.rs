@@ -167,6 +167,7 @@ impl Dialect for LineProtocol {
         match reason {
             CloseReason::LoggedOut => append_line(words::GOODBYE, output),
             CloseReason::TimedOut => append_line(words::TIMEOUT, output),
+            CloseReason::Replaced => append_line(words::REPLACED, output),
             CloseReason::TooManyConnections => append_refusal(words::BUSY, "", output),
         }
     }

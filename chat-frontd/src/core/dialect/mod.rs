@@ -38,6 +38,8 @@ pub(crate) enum CloseReason {
     LoggedOut,
     /// The client was silent for too long.
     TimedOut,
+    /// The same session of the user has begun on another connection.
+    Replaced,
     /// There are too many connections.
     TooManyConnections,
 }

@@ -378,6 +378,15 @@ impl<D: Dialect> Session<D> {
         self.phase = Phase::Over;
     }
 
+    /// The same session of the user has begun elsewhere.
+    pub(crate) fn replaced(&mut self) {
+        if self.phase != Phase::Over {
+            let reason = CloseReason::Replaced;
+            self.dialect.close(reason, self.output.buffer());
+        }
+        self.cut_off();
+    }
+
     /// Nothing more of the client is taken; what was asked is answered first.
     pub(crate) fn begin_ending(&mut self, ending: Ending) {
         if self.ending.is_none() {

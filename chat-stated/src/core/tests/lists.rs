@@ -41,6 +41,7 @@ impl Crowd {
                 progress: Progress::default(),
                 action: Attempt::LogIn {
                     account,
+                    session: chat_model::UserSession::Plain,
                     address: [127, 0, 0, 1].into(),
                     password_version: 0,
                     new_secret: None,

@@ -119,7 +119,9 @@ fn different_answers_are_sent_separately() {
         sender_share_percent: 50,
         ..Limits::default()
     };
-    worker.core.configure(limits, WaitingLimits::INITIAL);
+    worker
+        .core
+        .configure(limits, WaitingLimits::INITIAL, SessionLimits::INITIAL);
     worker.send(&lines(&[
         (10, "bob", "a"),
         (20, "bob nobody", "b"),
@@ -239,7 +241,9 @@ fn exhausted_waiting_budget_refuses() {
         bytes: 900,
         sender_percent: 10_000,
     };
-    worker.core.configure(Limits::default(), waiting);
+    worker
+        .core
+        .configure(Limits::default(), waiting, SessionLimits::INITIAL);
     worker.send(&lines(&[
         (10, "bob", "a"),
         (20, "bob", "b"),

@@ -10,7 +10,7 @@ use crate::entry::{
     AccountChange, Action, Entry, Limits, SecretInFile, SendBatch, Timestamp, WaitingLimits,
 };
 use crate::journal::LogIndex;
-use chat_model::{AccountId, ConnectionId, RequestName};
+use chat_model::{AccountId, ConnectionId, RequestName, UserSession};
 
 const PROGRESS: Progress = Progress {
     sent: MessageNumber(300),
@@ -95,6 +95,7 @@ fn entries() -> Vec<(Entry, &'static str)> {
         (
             request(Action::LogIn {
                 account,
+                session: UserSession::Plain,
                 address,
                 password_version: 2,
                 new_secret: None,
@@ -104,6 +105,7 @@ fn entries() -> Vec<(Entry, &'static str)> {
         (
             request(Action::LogIn {
                 account,
+                session: UserSession::Plain,
                 address: IpAddr::V6(Ipv6Addr::LOCALHOST),
                 password_version: 2,
                 new_secret: Some("n".into()),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chat_model::{
     AccountId, Audience, MessageBatchBuilder, MessageNumber, NameList, RequestName, StreamOffset,
-    WorkerSessionId,
+    UserSession, WorkerSessionId,
 };
 use serde::Deserialize;
 #[cfg(test)]
@@ -193,6 +193,7 @@ impl From<Action<'_>> for memory::Action {
                 new_secret,
             } => Self::LogIn {
                 account: AccountId(account),
+                session: UserSession::Plain,
                 address: address.into(),
                 password_version,
                 new_secret: new_secret.map(Into::into),

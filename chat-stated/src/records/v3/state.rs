@@ -232,8 +232,9 @@ impl From<ClientConnection> for parts::ConnectionParts {
             last_decided: StreamOffset(connection.last_decided),
             answered: StreamOffset(connection.answered),
             outcomes: earlier.chain(last).collect(),
-            reader: (connection.account != NOBODY)
-                .then_some(parts::Reader::first(AccountId(connection.account))),
+            session: (connection.account != NOBODY)
+                .then_some(parts::Reader::first(AccountId(connection.account)).into()),
+            was_replaced: false,
         }
     }
 }
@@ -297,6 +298,8 @@ impl From<Account<'_>> for parts::AccountRecord {
                 at: StateMs(used.at),
             })),
             places: parts::Places::of_one(parts::PlaceParts {
+                id: parts::PlaceId::default(),
+                name: None,
                 cursor: MessageNumber(account.cursor),
                 received: MessageNumber(account.received),
                 session: account.session.map(Into::into),

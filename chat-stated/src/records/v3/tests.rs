@@ -82,7 +82,8 @@ fn golden_bytes_of_header() {
         last_decided: StreamOffset(last_decided),
         answered: StreamOffset(1),
         outcomes: (2..).map(StreamOffset).zip(outcomes.clone()).collect(),
-        reader: account,
+        session: account,
+        was_replaced: false,
     };
     let source = Source {
         account: AccountId(5),
@@ -114,7 +115,7 @@ fn golden_bytes_of_header() {
             connections: vec![
                 (
                     ConnectionSerial(1),
-                    connection(13, Some(Reader::first(AccountId(2)))),
+                    connection(13, Some(Reader::first(AccountId(2)).into())),
                 ),
                 (ConnectionSerial(2), connection(20, None)),
             ],

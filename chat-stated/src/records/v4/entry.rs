@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chat_model::{
     AccountId, MessageBatch, MessageBatchBuilder, MessageNumber, Names, PackedLine, RequestName,
-    StreamOffset, WorkerSessionId,
+    StreamOffset, UserSession, WorkerSessionId,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -184,7 +184,9 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
             },
             memory::Entry::SendBatch(sends) => Self::SendBatch(sends.into()),
             memory::Entry::LimitWaiting(limits) => Self::LimitWaiting((*limits).into()),
-            memory::Entry::Operate { .. } => unreachable!("format 4 cannot express it"),
+            memory::Entry::Operate { .. } | memory::Entry::LimitSessions(_) => {
+                unreachable!("format 4 cannot express it")
+            }
         }
     }
 }
@@ -263,6 +265,7 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
             memory::Action::Register { name, secret } => Self::Register { name, secret },
             memory::Action::LogIn {
                 account,
+                session: _,
                 address,
                 password_version,
                 new_secret,
@@ -281,7 +284,9 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
                 text,
             },
             memory::Action::LogOut => Self::LogOut,
-            memory::Action::SendOnce { .. } => unreachable!("format 4 cannot express it"),
+            memory::Action::SendOnce { .. } | memory::Action::DropSession { .. } => {
+                unreachable!("format 4 cannot express it")
+            }
         }
     }
 }
@@ -300,6 +305,7 @@ impl Action<'_> {
                 new_secret,
             } => memory::Action::LogIn {
                 account: AccountId(account),
+                session: UserSession::Plain,
                 address: address.into(),
                 password_version,
                 new_secret: new_secret.map(Into::into),

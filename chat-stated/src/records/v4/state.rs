@@ -58,7 +58,7 @@ struct ClientConnection {
 }
 
 #[derive(Serialize, Deserialize)]
-enum Decision {
+pub(crate) enum Decision {
     Password,
     Username,
     Connected,
@@ -122,6 +122,17 @@ pub(crate) enum Readers<G> {
 
 /// Writes down everything that is small and changes all the time.
 pub(crate) fn encode_header(bytes: &mut Vec<u8>, state: &State) {
+    encode_header_with(bytes, state, |bytes, serial, connection| {
+        encode_behind(bytes, &ClientConnection::of(serial, connection));
+    });
+}
+
+/// The same with other records of clients' connections.
+pub(crate) fn encode_header_with(
+    bytes: &mut Vec<u8>,
+    state: &State,
+    encode: impl Fn(&mut Vec<u8>, ConnectionSerial, parts::ConnectionParts),
+) {
     let (clock, last_message) = (state.clock(), state.newest_message());
     let beginning = Beginning {
         limits: (*state.limits()).into(),
@@ -146,13 +157,23 @@ pub(crate) fn encode_header(bytes: &mut Vec<u8>, state: &State) {
         };
         encode_behind(bytes, &record);
         for (serial, connection) in worker_session.connection_parts() {
-            encode_behind(bytes, &ClientConnection::of(serial, connection));
+            encode(bytes, serial, connection);
         }
     }
 }
 
 /// A header as it was written; nothing if it cannot be read.
 pub(crate) fn decode_header(bytes: &[u8]) -> Option<parts::Header> {
+    decode_header_with(bytes, |rest| {
+        Some(decode_first::<ClientConnection>(rest)?.read())
+    })
+}
+
+/// The same with other records of clients' connections.
+pub(crate) fn decode_header_with(
+    bytes: &[u8],
+    decode: impl Fn(&mut &[u8]) -> Option<(ConnectionSerial, parts::ConnectionParts)>,
+) -> Option<parts::Header> {
     let mut rest = bytes;
     let beginning: Beginning = decode_first(&mut rest)?;
     let mut failures = Vec::new();
@@ -164,7 +185,7 @@ pub(crate) fn decode_header(bytes: &[u8]) -> Option<parts::Header> {
         let record: WorkerSession = decode_first(&mut rest)?;
         let mut connections = Vec::new();
         for _ in 0..record.connections {
-            connections.push(decode_first::<ClientConnection>(&mut rest)?.read());
+            connections.push(decode(&mut rest)?);
         }
         worker_sessions.push(parts::WorkerSessionParts {
             id: WorkerSessionId(record.id),
@@ -232,7 +253,7 @@ impl ClientConnection {
             last_decided: connection.last_decided.0,
             answered: connection.answered.0,
             decisions: decisions.collect(),
-            account: connection.reader.map(|reader| reader.account.0),
+            account: connection.session.map(|session| session.account.0),
         }
     }
 
@@ -243,9 +264,10 @@ impl ClientConnection {
             last_decided: StreamOffset(self.last_decided),
             answered: StreamOffset(self.answered),
             outcomes: decisions.collect(),
-            reader: self
+            session: self
                 .account
-                .map(|account| parts::Reader::first(AccountId(account))),
+                .map(|account| parts::Reader::first(AccountId(account)).into()),
+            was_replaced: false,
         };
         (ConnectionSerial(self.serial), connection)
     }
@@ -294,7 +316,7 @@ impl From<Decision> for Outcome<'static> {
 
 impl<'a> From<&'a parts::AccountRecord> for Account<'a> {
     fn from(account: &'a parts::AccountRecord) -> Self {
-        let place = account.places.only();
+        let place = account.places.first();
         Self {
             name: &account.name,
             secret: &account.secret,
@@ -339,6 +361,8 @@ impl From<Account<'_>> for parts::AccountRecord {
                 at: StateMs(used.at),
             })),
             places: parts::Places::of_one(parts::PlaceParts {
+                id: parts::PlaceId::default(),
+                name: None,
                 cursor: MessageNumber(account.cursor),
                 received: MessageNumber(account.received),
                 session: account.session.map(Into::into),

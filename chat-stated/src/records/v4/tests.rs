@@ -6,7 +6,7 @@ use crate::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimit
 use crate::records;
 use crate::state::parts::{Group, MessageParts, Readers};
 use crate::state::{Effects, State};
-use chat_model::{ConnectionId, Progress, RequestName};
+use chat_model::{ConnectionId, Progress, RequestName, UserSession};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -45,6 +45,7 @@ fn state() -> State {
     };
     let log_in = Action::LogIn {
         account,
+        session: UserSession::Plain,
         address,
         password_version: 0,
         new_secret: None,

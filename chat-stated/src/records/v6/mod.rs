@@ -1,16 +1,19 @@
-//! Format 6: messages that are sent once. All else is as in format 5.
+//! Format 6: messages that are sent once, and sessions of users. All else is as in format 5.
 
+pub(crate) mod sessions;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 
-use chat_model::{RequestName, StreamOffset};
+use chat_model::{AccountId, RequestName, StreamOffset, UserSession};
 use serde::{Deserialize, Serialize};
 
+use super::v3::Address;
 use super::v4::Connection;
 use super::v4::entry::{Audience, Progress};
 use super::v5;
 use crate::entry as memory;
+use sessions::{Session, SessionLimits};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Entry<'a> {
@@ -24,6 +27,7 @@ pub(crate) enum Entry<'a> {
         #[serde(borrow)]
         action: Action<'a>,
     },
+    LimitSessions(SessionLimits),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +38,23 @@ pub(crate) enum Action<'a> {
         audience: Audience<'a>,
         text: &'a str,
     },
+    LogIn {
+        account: u32,
+        #[serde(borrow)]
+        session: Session<'a>,
+        address: Address,
+        password_version: u32,
+        new_secret: Option<&'a str>,
+    },
+    DropSession {
+        #[serde(borrow)]
+        session: Session<'a>,
+    },
+}
+
+/// Whether format 5 cannot express what is tried.
+pub(crate) fn is_new(action: &memory::Action) -> bool {
+    Action::of(action).is_some()
 }
 
 impl<'a> From<&'a memory::Entry> for Entry<'a> {
@@ -54,7 +75,10 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
                 action,
             };
         }
-        Self::OfFormat5(entry.into())
+        match entry {
+            memory::Entry::LimitSessions(limits) => Self::LimitSessions((*limits).into()),
+            entry => Self::OfFormat5(entry.into()),
+        }
     }
 }
 
@@ -63,6 +87,7 @@ impl Entry<'_> {
     pub(crate) fn read(self) -> Option<memory::Entry> {
         Some(match self {
             Self::OfFormat5(entry) => entry.read()?,
+            Self::LimitSessions(limits) => memory::Entry::LimitSessions(limits.into()),
             Self::Request {
                 connection,
                 offset,
@@ -91,6 +116,22 @@ impl<'a> Action<'a> {
                 audience: audience.into(),
                 text,
             }),
+            memory::Action::LogIn {
+                account,
+                session,
+                address,
+                password_version,
+                new_secret,
+            } if *session != UserSession::Plain => Some(Self::LogIn {
+                account: account.0,
+                session: session.into(),
+                address: (*address).into(),
+                password_version: *password_version,
+                new_secret: new_secret.as_deref(),
+            }),
+            memory::Action::DropSession { session } => Some(Self::DropSession {
+                session: session.into(),
+            }),
             _ => None,
         }
     }
@@ -101,6 +142,22 @@ impl<'a> Action<'a> {
                 id: memory::OnceId(id),
                 audience: audience.read()?,
                 text: text.into(),
+            },
+            Self::LogIn {
+                account,
+                session,
+                address,
+                password_version,
+                new_secret,
+            } => memory::Action::LogIn {
+                account: AccountId(account),
+                session: session.read()?,
+                address: address.into(),
+                password_version,
+                new_secret: new_secret.map(Into::into),
+            },
+            Self::DropSession { session } => memory::Action::DropSession {
+                session: session.read()?,
             },
         })
     }

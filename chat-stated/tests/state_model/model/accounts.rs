@@ -13,9 +13,7 @@ impl Model {
             filed,
             disabled: false,
             gets_broadcasts: true,
-            session: None,
-            queue: Vec::new(),
-            last_seen_ms: None,
+            places: vec![Place::new(0)],
             allowance: None,
         });
     }
@@ -38,6 +36,7 @@ impl Model {
         &mut self,
         connection: ConnectionId,
         (account, address): (AccountId, IpAddr),
+        session: UserSession,
         password_version: u32,
         new_secret: Option<&String>,
         outcome: &mut Applied,
@@ -54,13 +53,12 @@ impl Model {
         if is_right {
             self.failures_ms.remove(&(id, address));
         }
-        if account.session.is_some() {
+        if account.is_connected(session) {
             return Outcome::AlreadyLoggedIn;
         }
         if !is_right {
             return Outcome::PasswordNeeded;
         }
-        account.session = Some(connection);
         if let Some(secret) = new_secret {
             if account.filed == FileStatus::Yes {
                 account.filed = FileStatus::No {
@@ -71,9 +69,7 @@ impl Model {
             account.version += 1;
             outcome.file_line = Some((account.name.clone(), account.version, secret.clone()));
         }
-        if let Some(connection) = self.connection_mut(connection) {
-            connection.account = Some(id);
-        }
+        self.begin_session(id, session, connection, outcome);
         Outcome::LoggedIn
     }
 
@@ -104,22 +100,6 @@ impl Model {
         }
     }
 
-    pub(super) fn log_out(&mut self, connection: ConnectionId) {
-        let now_ms = self.now_ms;
-        let Some(id) = self
-            .connection_mut(connection)
-            .and_then(|connection| connection.account.take())
-        else {
-            return;
-        };
-        let account = &mut self.accounts[id];
-        account.session = None;
-        account.last_seen_ms = Some(now_ms);
-        for message in &mut account.queue {
-            message.received = false;
-        }
-    }
-
     pub(super) fn change_account(&mut self, change: &AccountChange, outcome: &mut Applied) {
         match change {
             AccountChange::Set { name, secret } => match self.id_of(name) {
@@ -142,10 +122,7 @@ impl Model {
             AccountChange::Disable { name } => {
                 let Some(id) = self.id_of(name) else { return };
                 self.accounts[id].disabled = true;
-                if let Some(session) = self.accounts[id].session {
-                    self.log_out(session);
-                    outcome.cut_off.push(session);
-                }
+                self.cut_off(id, outcome);
             }
         }
     }

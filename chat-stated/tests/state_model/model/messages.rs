@@ -7,8 +7,8 @@ use super::*;
 
 impl Model {
     pub(super) fn has_room(&self, reader: usize, sender: usize, text_bytes: u64) -> bool {
-        let counting: Vec<&Waiting> = self.accounts[reader]
-            .queue
+        let queue = self.accounts[reader].queue();
+        let counting: Vec<&Waiting> = queue
             .iter()
             .filter(|message| !message.broadcast && !message.received)
             .collect();
@@ -86,19 +86,19 @@ impl Model {
 
     /// Each message that waits, once: its sender, and what it takes.
     fn waiting_messages_bytes(&self) -> BTreeMap<u64, (usize, u64)> {
-        let queues = self.accounts.iter().flat_map(|account| &account.queue);
+        let queues = self.accounts.iter().flat_map(Account::queue);
         let bytes = |message: &Waiting| {
             let text_bytes = message.text.len() as u64;
             MESSAGE_BYTES + text_bytes + READER_BYTES * message.readers as u64
         };
         queues
-            .map(|message| (message.number, (message.sender, bytes(message))))
+            .map(|message| (message.number, (message.sender, bytes(&message))))
             .collect()
     }
 
     /// Whose messages count in a queue.
     fn counted_senders(&self, reader: usize) -> BTreeSet<usize> {
-        let queue = self.accounts[reader].queue.iter();
+        let queue = self.accounts[reader].queue().into_iter();
         queue
             .filter(|message| !message.broadcast && !message.received)
             .map(|message| message.sender)
@@ -150,7 +150,7 @@ impl Model {
         text: &str,
         broadcast: bool,
     ) {
-        self.accounts[reader].queue.push(Waiting {
+        let message = Waiting {
             number: self.last_message,
             time_ms: self.last_message_ms,
             sender,
@@ -158,7 +158,10 @@ impl Model {
             broadcast,
             readers: names,
             received: false,
-        });
+        };
+        for place in &mut self.accounts[reader].places {
+            place.queue.push(message.clone());
+        }
     }
 
     pub(super) fn broadcast(
@@ -171,7 +174,7 @@ impl Model {
         let waiting: BTreeMap<u64, usize> = self
             .accounts
             .iter()
-            .flat_map(|account| &account.queue)
+            .flat_map(Account::queue)
             .filter(|message| message.broadcast)
             .map(|message| (message.number, message.text.len()))
             .collect();
@@ -213,19 +216,5 @@ impl Model {
         }
         self.accounts[sender].allowance = Some((left - MS_PER_MINUTE, self.now_ms));
         true
-    }
-
-    pub(super) fn progress(&mut self, connection: ConnectionId, progress: &Progress) {
-        let Some(id) = self
-            .connection(connection)
-            .and_then(|connection| connection.account)
-        else {
-            return;
-        };
-        let queue = &mut self.accounts[id].queue;
-        queue.retain(|message| message.number > progress.confirmed.0);
-        for message in queue {
-            message.received |= message.number <= progress.acknowledged.0;
-        }
     }
 }

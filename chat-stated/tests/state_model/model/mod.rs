@@ -5,8 +5,10 @@ mod accounts;
 mod messages;
 mod once;
 mod operations;
+mod sessions;
 
 pub(super) use operations::ANY_LIMIT;
+pub(super) use sessions::Place;
 
 use once::SentOnce;
 
@@ -15,8 +17,10 @@ use std::net::IpAddr;
 
 use chat_model::name::may_be_registered;
 use chat_model::{AccountId, Audience, ConnectionId, Outcome, RequestName};
-use chat_model::{ConnectionSerial, Progress, WorkerSessionId};
-use chat_stated::entry::{AccountChange, Action, Entry, Limits, Timestamp, WaitingLimits};
+use chat_model::{ConnectionSerial, Progress, UserSession, WorkerSessionId};
+use chat_stated::entry::{
+    AccountChange, Action, Entry, Limits, SessionLimits, Timestamp, WaitingLimits,
+};
 use chat_stated::state::{FileStatus, OperatorOutcome};
 
 const MS_PER_MINUTE: u64 = 60_000;
@@ -31,7 +35,7 @@ pub(super) struct Waiting {
     /// How many names it went to.
     readers: usize,
     /// The reader's TCP has it.
-    received: bool,
+    pub(super) received: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -43,9 +47,8 @@ pub(super) struct Account {
     pub(super) filed: FileStatus,
     pub(super) disabled: bool,
     pub(super) gets_broadcasts: bool,
-    pub(super) session: Option<ConnectionId>,
-    pub(super) queue: Vec<Waiting>,
-    last_seen_ms: Option<u64>,
+    /// In the order in which they were made.
+    pub(super) places: Vec<Place>,
     /// Sixty-thousandths of broadcasts left, and when that was so.
     allowance: Option<(u64, u64)>,
 }
@@ -53,6 +56,9 @@ pub(super) struct Account {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
     pub(super) account: Option<usize>,
+    /// None, if its session only sends.
+    pub(super) place: Option<u8>,
+    pub(super) was_replaced: bool,
     /// By offset; `None` for an answer that the worker said it has.
     pub(super) decided: BTreeMap<u64, Option<Outcome<'static>>>,
 }
@@ -67,6 +73,7 @@ pub(super) struct Applied {
     pub(super) reached: BTreeSet<u32>,
     pub(super) broadcast: bool,
     pub(super) cut_off: Vec<ConnectionId>,
+    pub(super) replaced: Vec<ConnectionId>,
     pub(super) operated: Vec<(u64, OperatorOutcome)>,
 }
 
@@ -74,6 +81,7 @@ pub(super) struct Applied {
 pub(super) struct Model {
     pub(super) limits: Limits,
     pub(super) waiting_limits: WaitingLimits,
+    pub(super) session_limits: SessionLimits,
     pub(super) accounts: Vec<Account>,
     pub(super) worker_sessions: BTreeMap<u64, BTreeMap<u64, Connection>>,
     pub(super) last_message: u64,
@@ -92,6 +100,7 @@ impl Model {
         Self {
             limits: Limits::INITIAL,
             waiting_limits: WaitingLimits::INITIAL,
+            session_limits: SessionLimits::INITIAL,
             accounts: Vec::new(),
             worker_sessions: BTreeMap::new(),
             last_message: 0,
@@ -109,6 +118,7 @@ impl Model {
         self.now_ms = self.time_at(timestamp);
         self.last_timestamp = Some(*timestamp);
         self.sent_once.forget_old(self.now_ms);
+        self.give_up_places();
     }
 
     pub(super) fn time_at(&self, timestamp: &Timestamp) -> u64 {
@@ -158,7 +168,7 @@ impl Model {
         let numbers: BTreeSet<u64> = self
             .accounts
             .iter()
-            .flat_map(|account| account.queue.iter().map(|message| message.number))
+            .flat_map(|account| account.queue().into_iter().map(|message| message.number))
             .collect();
         numbers.len()
     }
@@ -173,13 +183,22 @@ impl Model {
         (until_ms > now_ms).then(|| (until_ms - now_ms).div_ceil(1_000))
     }
 
+    /// Whom somebody means who typed this.
+    pub(super) fn find_session(&self, typed: &str) -> Option<(usize, UserSession)> {
+        if let Some(id) = self.id_of(typed) {
+            return Some((id, UserSession::Plain));
+        }
+        let (name, session) = UserSession::split(typed)?;
+        Some((self.id_of(name)?, session))
+    }
+
     pub(super) fn look_up(
         &self,
         name: &str,
         address: IpAddr,
         timestamp: &Timestamp,
     ) -> Outcome<'static> {
-        let Some(id) = self.id_of(name) else {
+        let Some((id, session)) = self.find_session(name) else {
             return match may_be_registered(name) {
                 true => Outcome::NameFree,
                 false => Outcome::NameUnavailable,
@@ -189,7 +208,7 @@ impl Model {
         match self.block_seconds_left(id, address, self.time_at(timestamp)) {
             Some(seconds_left) => Outcome::Blocked { seconds_left },
             None if account.disabled => Outcome::NameUnavailable,
-            None if account.session.is_some() => Outcome::AlreadyLoggedIn,
+            None if account.is_connected(session) => Outcome::AlreadyLoggedIn,
             None => Outcome::PasswordNeeded,
         }
     }
@@ -201,12 +220,12 @@ impl Model {
             .iter()
             .filter(|account| {
                 let seen = within.is_some_and(|(minutes, timestamp)| {
-                    account.last_seen_ms.is_some_and(|seen_ms| {
+                    account.last_seen_ms().is_some_and(|seen_ms| {
                         u128::from(self.time_at(timestamp) - seen_ms)
                             <= u128::from(minutes) * 60_000
                     })
                 });
-                account.session.is_some() || seen
+                account.is_online() || seen
             })
             .map(|account| account.name.as_str())
             .collect();
@@ -219,6 +238,7 @@ impl Model {
         match entry {
             Entry::Configure(limits) => self.limits = *limits,
             Entry::LimitWaiting(limits) => self.waiting_limits = *limits,
+            Entry::LimitSessions(limits) => self.session_limits = *limits,
             Entry::BeginWorkerSession { .. } => {
                 self.last_worker_session += 1;
                 self.worker_sessions
@@ -357,6 +377,7 @@ impl Model {
             (
                 Action::LogIn {
                     account,
+                    session,
                     address,
                     password_version,
                     new_secret,
@@ -365,6 +386,7 @@ impl Model {
             ) => self.log_in(
                 connection,
                 (*account, *address),
+                *session,
                 *password_version,
                 new_secret.as_ref(),
                 outcome,
@@ -377,6 +399,9 @@ impl Model {
             }
             (Action::SendOnce { id, audience, text }, Some(sender)) => {
                 self.send_once(sender, id.0, (audience, text), wall_ms, outcome)
+            }
+            (Action::DropSession { session }, Some(account)) => {
+                self.drop_session(account, *session)
             }
             (Action::LogOut, Some(_)) => {
                 self.log_out(connection);

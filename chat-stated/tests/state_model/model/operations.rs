@@ -83,7 +83,7 @@ impl Model {
         let account = &mut self.accounts[id];
         account.disabled = true;
         account.gets_broadcasts = false;
-        account.queue.clear();
+        account.retain(|_| false);
         if !account.secret.is_empty() {
             let previous = Some(std::mem::take(&mut account.secret).as_str().into());
             account.filed = FileStatus::No { previous };
@@ -184,17 +184,10 @@ impl Model {
         account.gets_broadcasts = true;
     }
 
-    fn cut_off(&mut self, id: usize, outcome: &mut Applied) {
-        if let Some(session) = self.accounts[id].session {
-            self.log_out(session);
-            outcome.cut_off.push(session);
-        }
-    }
-
     fn miss_broadcasts(&mut self, id: usize) {
         let account = &mut self.accounts[id];
         account.gets_broadcasts = false;
-        account.queue.retain(|message| !message.broadcast);
+        account.retain(|message| !message.broadcast);
     }
 
     fn line_of(&self, id: usize) -> FileLine {

@@ -84,6 +84,8 @@ pub enum Event<'a> {
     Goodbye,
     /// The client was silent for too long; the server closes.
     TimedOut,
+    /// The same session of the user has logged in elsewhere; the server closes.
+    Replaced,
     /// A line that has no place here.
     Unexpected(&'a [u8]),
 }
@@ -242,6 +244,7 @@ impl Dialogue {
         }
         let is_done = line == words::DONE.as_bytes();
         let is_timeout = line == words::TIMEOUT.as_bytes();
+        let is_replaced = line == words::REPLACED.as_bytes();
         if self.step == Step::Backlog {
             return match (is_done, is_timeout) {
                 (true, _) => {
@@ -249,6 +252,7 @@ impl Dialogue {
                     Event::CaughtUp
                 }
                 (_, true) => self.end(Event::TimedOut),
+                _ if is_replaced => self.end(Event::Replaced),
                 _ => Event::Unexpected(line),
             };
         }
@@ -263,6 +267,7 @@ impl Dialogue {
                 self.answer(command, line)
             }
             _ if is_timeout => self.end(Event::TimedOut),
+            _ if is_replaced => self.end(Event::Replaced),
             Some(Command::LogOut) if line == words::GOODBYE.as_bytes() => self.end(Event::Goodbye),
             Some(command) if !self.is_answered && !is_done => self.answer(command, line),
             _ => Event::Unexpected(line),
@@ -403,6 +408,8 @@ mod tests {
             (Step::Offer, "timeout", Event::TimedOut, Step::Over),
             (Step::Backlog, "timeout", Event::TimedOut, Step::Over),
             (Step::Chat, "timeout", Event::TimedOut, Step::Over),
+            (Step::Backlog, "replaced", Event::Replaced, Step::Over),
+            (Step::Chat, "replaced", Event::Replaced, Step::Over),
         ] {
             let mut dialogue = at(step);
             assert_eq!(dialogue.hear(line.as_bytes()), event, "{step:?}");

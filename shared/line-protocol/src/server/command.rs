@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chat_model::message::may_be_once_id;
-use chat_model::{Audience, NameList, PushMode, Request, text};
+use chat_model::{Audience, NameList, PushMode, Request, SessionName, text};
 use memchr::memchr2;
 
 use crate::words;
@@ -11,7 +11,7 @@ use crate::words;
 /// What a client wants by a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent<'a> {
-    /// Something that the state daemon does: `Send`, `SendOnce`, `ListUsers` or `Fetch`.
+    /// Something that the state daemon does.
     Request(Request<'a>),
     /// When messages come.
     Push(PushMode),
@@ -67,6 +67,7 @@ pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
             b"off" => Ok(Intent::Ids(false)),
             _ => Err(arguments(words::IDS)),
         },
+        b"sessions" => parse_sessions(trim(rest)).ok_or(arguments(words::SESSIONS)),
         word => Err(CommandError::Unknown {
             word: text::clean(word).into_owned(),
         }),
@@ -130,6 +131,23 @@ fn parse_last(rest: &[u8]) -> Result<Intent<'static>, CommandError> {
             .saturating_add(u64::from(digit - b'0'))
     });
     Ok(list_users(Some(minutes)))
+}
+
+/// What follows `sessions`: nothing, `drop`, or `drop NAME`.
+fn parse_sessions(rest: &[u8]) -> Option<Intent<'_>> {
+    let (word, name) = split_word(rest);
+    let request = match (word, trim(name)) {
+        (b"", _) => Request::ListSessions,
+        (b"drop", b"") => Request::DropSession { name: None },
+        (b"drop", name) => {
+            let name = std::str::from_utf8(name).ok()?;
+            SessionName::parse(name)?;
+            let name = Some(name.into());
+            Request::DropSession { name }
+        }
+        _ => return None,
+    };
+    Some(Intent::Request(request))
 }
 
 /// A message, and who is to have it.
@@ -255,6 +273,14 @@ mod tests {
         assert_eq!(parse(b"ids on"), Ok(Intent::Ids(true)));
         assert_eq!(parse(b"ids off"), Ok(Intent::Ids(false)));
         assert_eq!(parse(b"features"), Ok(Intent::Features));
+        let request = |request| Ok(Intent::Request(request));
+        assert_eq!(parse(b"sessions "), request(Request::ListSessions));
+        for (line, name) in [
+            (&b"sessions drop"[..], None),
+            (b"sessions  drop  phone ", Some("phone".into())),
+        ] {
+            assert_eq!(parse(line), request(Request::DropSession { name }));
+        }
     }
 
     #[test]
@@ -355,6 +381,10 @@ mod tests {
             ("ids", "ids"),
             ("ids yes", "ids"),
             ("features all", "features"),
+            ("sessions phone", "sessions"),
+            ("sessions drop Phone", "sessions"),
+            ("sessions drop a b", "sessions"),
+            ("sessions drop -", "sessions"),
         ] {
             let error = Err(CommandError::Arguments { word });
             assert_eq!(parse(line.as_bytes()), error, "{line}");

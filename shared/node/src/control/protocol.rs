@@ -339,7 +339,7 @@ pub struct Page<Row, Place> {
 /// A session, as the state process knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRow {
-    /// Who is logged in.
+    /// Who is logged in: `ann`, or `ann/phone` for a named session.
     pub name: String,
     /// The worker that has the connection, if it is known.
     pub worker_pid: Option<u32>,

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::{Context, ensure};
 use chat_model::{Audience, ConnectionId, NameList, RequestName};
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{
+    ConnectionSerial, MessageNumber, Progress, StreamOffset, UserSession, WorkerSessionId,
+};
 use chat_stated::entry::{AccountChange, Action, Batch, Entry, Timestamp};
 use chat_stated::journal::LogIndex;
 use chat_stated::journal::format::{Digest, encode};
@@ -84,6 +86,7 @@ fn logged_in() -> anyhow::Result<State> {
         let (account, record) = state.account(name).context("the account is there")?;
         let log_in = Action::LogIn {
             account,
+            session: UserSession::Plain,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             password_version: record.password_version,
             new_secret: None,

@@ -28,6 +28,8 @@ enum Question {
     Name,
     Register,
     LogIn,
+    Sessions,
+    DropSession,
     Send,
     Users,
     Read,
@@ -250,6 +252,8 @@ impl Daemon {
             Request::Fetch => Question::Read,
             Request::SetPush { on } => Question::Push(*on),
             Request::ListUsers { .. } => Question::Users,
+            Request::ListSessions => Question::Sessions,
+            Request::DropSession { .. } => Question::DropSession,
             Request::LogOut => Question::LogOut,
         };
         found.pending.push_back((request.offset, question));
@@ -389,7 +393,7 @@ fn send_reply(
     };
     let is_change = !matches!(
         question,
-        Question::Name | Question::Users | Question::Read | Question::Push(_)
+        Question::Name | Question::Users | Question::Read | Question::Push(_) | Question::Sessions
     );
     if is_change && answer != Outcome::Busy && answer != Outcome::DiskFull {
         found.decided.insert(offset, answer.clone());
@@ -464,6 +468,12 @@ fn decide(question: Question, choices: &mut Choices<'_>) -> Outcome<'static> {
         (Question::Send, 3) => Outcome::DiskFull,
         (Question::Send, _) => Outcome::QueueFull,
         (Question::Users, _) => Outcome::Busy,
+        (Question::DropSession, 0) => Outcome::NotFound,
+        (Question::DropSession, 1) => Outcome::Denied,
+        (Question::Sessions | Question::DropSession, _) => Outcome::Sessions {
+            online: NameList::one("foobar"),
+            offline: NameList::one("foobar/phone"),
+        },
         (Question::LogOut, _) => Outcome::LoggedOut,
         (Question::Read | Question::Push(_) | Question::Page { .. }, _) => Outcome::Done,
     }

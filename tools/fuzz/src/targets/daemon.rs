@@ -429,7 +429,7 @@ impl Link {
                     }
                     assert!(names.is_well_formed() && names.iter().all(is_clean));
                 }
-                Ok(ToWorker::Kick { .. }) => {}
+                Ok(ToWorker::Kick { .. } | ToWorker::Replaced { .. }) => {}
                 Err(error) => panic!("the daemon wrote what cannot be read: {error}"),
             }
         }

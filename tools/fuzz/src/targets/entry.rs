@@ -5,10 +5,14 @@ use std::net::IpAddr;
 
 use chat_model::message::may_be_recipient;
 use chat_model::{AccountId, Audience, ConnectionId, NameList, RequestName};
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{
+    ConnectionSerial, MessageNumber, Progress, SessionName, StreamOffset, UserSession,
+    WorkerSessionId,
+};
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{
-    AccountChange, Action, Batch, Entry, Limits, OnceId, OperatorAct, SecretInFile, WaitingLimits,
+    AccountChange, Action, Batch, Entry, Limits, OnceId, OperatorAct, SecretInFile, SessionLimits,
+    WaitingLimits,
 };
 use chat_stated::journal::format::{decode, encode};
 use chat_stated::state::State;
@@ -108,7 +112,7 @@ fn name(choices: &mut Choices<'_>) -> String {
 }
 
 fn entry(choices: &mut Choices<'_>) -> Entry {
-    match choices.below(14) {
+    match choices.below(15) {
         0 => Entry::Configure(limits(choices)),
         1 => Entry::BeginWorkerSession {
             secret: [choices.byte(); 16],
@@ -133,6 +137,9 @@ fn entry(choices: &mut Choices<'_>) -> Entry {
         7 => Entry::LimitWaiting(WaitingLimits {
             bytes: choices.number(),
             sender_percent: choices.number() as u32,
+        }),
+        9 => Entry::LimitSessions(SessionLimits {
+            unused_ms: choices.number(),
         }),
         8 => Entry::Operate {
             ticket: choices.number(),
@@ -211,15 +218,25 @@ fn audience(choices: &mut Choices<'_>) -> Audience<'static> {
     }
 }
 
+fn session(choices: &mut Choices<'_>) -> UserSession {
+    let named = ["a", "phone"].map(|name| SessionName::parse(name).expect("a name"));
+    match choices.below(6) {
+        at @ (0 | 1) => UserSession::Named(named[at]),
+        2 => UserSession::SendOnly,
+        _ => UserSession::Plain,
+    }
+}
+
 fn action(choices: &mut Choices<'_>) -> Action {
     let address: IpAddr = items::address(choices);
-    match choices.below(9) {
+    match choices.below(10) {
         0 => Action::Register {
             name: name(choices),
             secret: choices.text(),
         },
         1 | 2 => Action::LogIn {
             account: account(choices),
+            session: session(choices),
             address,
             password_version: u32::from(choices.byte() / 64),
             new_secret: choices.flip().then(|| choices.text()),
@@ -240,6 +257,9 @@ fn action(choices: &mut Choices<'_>) -> Action {
         6 => Action::Send {
             audience: Audience::Everyone,
             text: choices.text(),
+        },
+        7 => Action::DropSession {
+            session: session(choices),
         },
         _ => Action::LogOut,
     }

@@ -129,7 +129,7 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
     let (typed, text) = (name(choices), choices.text());
     let password = choices.one_of(&PASSWORDS);
     let address = address(choices);
-    let call = match choices.below(13) {
+    let call = match choices.below(15) {
         0 => Request::Identify {
             name: typed.into(),
             address,
@@ -164,6 +164,10 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
             id: typed.into(),
             audience: Audience::Accounts(names(choices)),
             text: text.into(),
+        },
+        12 => Request::ListSessions,
+        13 => Request::DropSession {
+            name: choices.flip().then(|| typed.into()),
         },
         _ => Request::LogOut,
     };
@@ -247,6 +251,7 @@ pub(super) fn push_to_worker(
                 names: texts.iter().map(String::as_str).collect(),
             }
         }
+        _ if more => ToWorker::Replaced { connection },
         _ => ToWorker::Kick { connection },
     };
     assert_eq!(writer.push(&item), Ok(()));
@@ -254,7 +259,7 @@ pub(super) fn push_to_worker(
 
 fn outcome<'a>(choices: &mut Choices<'_>, texts: &'a [String]) -> Outcome<'a> {
     let seconds_left = choices.number();
-    match choices.below(15) {
+    match choices.below(18) {
         0 => Outcome::PasswordNeeded,
         1 => Outcome::NameFree,
         2 => Outcome::NameUnavailable,
@@ -271,6 +276,12 @@ fn outcome<'a>(choices: &mut Choices<'_>, texts: &'a [String]) -> Outcome<'a> {
         11 => Outcome::QueueFull,
         12 => Outcome::DiskFull,
         13 => Outcome::Busy,
+        14 => Outcome::Sessions {
+            online: texts.iter().map(String::as_str).collect(),
+            offline: NameList::one("a"),
+        },
+        15 => Outcome::NotFound,
+        16 => Outcome::Denied,
         _ => Outcome::Refused,
     }
 }

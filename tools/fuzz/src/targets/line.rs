@@ -151,6 +151,9 @@ fn written(request: &Request<'_>) -> String {
             assert!(is_clean(text) && !text.is_empty());
             format!("broadcast {text}")
         }
+        Request::ListSessions => "sessions".into(),
+        Request::DropSession { name: None } => "sessions drop".into(),
+        Request::DropSession { name: Some(name) } => format!("sessions drop {name}"),
         Request::ListUsers {
             seen_within_minutes: None,
         } => "who".into(),

@@ -172,6 +172,7 @@ impl Daemon {
             Request::Identify { .. }
                 | Request::Fetch
                 | Request::ListUsers { .. }
+                | Request::ListSessions
                 | Request::SetPush { .. }
         );
         let decision = match self.refusals.pop_front() {
@@ -225,6 +226,11 @@ impl Daemon {
                 return self.decide(&Request::Send { audience, text });
             }
             Request::Fetch => Outcome::Done,
+            Request::ListSessions => Outcome::Sessions {
+                online: [sender.as_str()].into_iter().collect(),
+                offline: NameList::new(),
+            },
+            Request::DropSession { .. } => Outcome::Denied,
             Request::SetPush { on } => {
                 self.volatile.is_pushed = *on;
                 Outcome::Done

@@ -224,6 +224,7 @@ impl<D: Dialect> Talk<D> {
                 session.page(&messages, more, shared, self.now_ms);
             }
             ToWorker::Kick { .. } => session.cut_off(),
+            ToWorker::Replaced { .. } => session.replaced(),
             ToWorker::Reject { .. } => session.reject(),
             ToWorker::Stored {
                 first,

@@ -9,7 +9,7 @@ use crate::checkpoint::{Change, MemoryCheckpoint, Restoration, StateSnapshot, ke
 use crate::entry::{AccountChange, Action, Entry, Limits};
 use crate::state::{Effects, Reader, SliceLimits, State};
 use crate::text_page::{Content, GatheredText};
-use chat_model::{ConnectionId, RequestName};
+use chat_model::{ConnectionId, RequestName, UserSession};
 
 pub(super) const ACCOUNTS: u64 = 12;
 pub(super) const ALL: SliceLimits = SliceLimits {
@@ -140,6 +140,7 @@ impl Pair {
         let (id, record) = state.account(&name(account)).expect("it was made");
         let action = Action::LogIn {
             account: id,
+            session: UserSession::Plain,
             address: [127, 0, 0, 1].into(),
             password_version: record.password_version,
             new_secret: None,
