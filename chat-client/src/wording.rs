@@ -115,10 +115,13 @@ pub(crate) fn message_head(message: &Message, now: Timestamp, zone: &TimeZone) -
         .number
         .map(|number| format!("#{number} "))
         .unwrap_or_default();
+    let room = message.room.as_deref();
+    let room = room.map(|room| format!(" {}", isolated_if_needed(room)));
     format!(
-        "[{}] {number}{}: ",
+        "[{}] {number}{}{}: ",
         time.strftime(form),
         isolated_if_needed(&message.sender),
+        room.unwrap_or_default(),
     )
 }
 
@@ -148,6 +151,7 @@ fn answer(requested: &str, line: &str) -> String {
             format!("This server can do: {}", isolated_if_needed(&words))
         }
         Answer::Sessions(names) => sessions(&String::from_utf8_lossy(names)),
+        Answer::OfRooms(rest) => of_rooms(command, &String::from_utf8_lossy(rest)),
         _ => isolated_if_needed(line),
     }
 }
@@ -164,6 +168,19 @@ fn sessions(names: &str) -> String {
     match sessions.is_empty() {
         true => "You have no session that gets messages.".into(),
         false => format!("Your sessions: {}", sessions.join(", ")),
+    }
+}
+
+/// What a command of rooms was answered.
+fn of_rooms(command: Command, rest: &str) -> String {
+    let rest = isolated_if_needed(rest);
+    match command {
+        Command::Join => format!("You are a member of {rest}."),
+        Command::Leave => format!("You are not a member of {rest} any more."),
+        Command::Rooms => format!("Rooms: {rest}"),
+        Command::Members => format!("Members: {rest}"),
+        Command::Topic => format!("Topic: {rest}"),
+        _ => "Done.".into(),
     }
 }
 
@@ -221,6 +238,9 @@ fn refused(kind: &str, command: &str) -> String {
         "quota" if command == words::BROADCAST => {
             "Not sent: there were too many broadcasts lately. Try again later.".into()
         }
+        "quota" if Command::of(command.as_bytes()).is_of_rooms() => {
+            "Not done: a limit of rooms is reached. Leave a room, or try again later.".into()
+        }
         "quota" => "Not sent: the queue of a recipient is full. Try again later.".into(),
         "full" => "Not done: the server has no free space for it. Try again later.".into(),
         "busy" => "Not done: the server is busy. Try again soon.".into(),
@@ -258,6 +278,13 @@ mod tests {
         let at = |now: &str| message_head(&message, now.parse().expect("a time"), &zone);
         assert_eq!(at("2026-11-23T05:00:00Z"), "[01:18] #4 bob: ");
         assert!(at("2026-11-22T21:00:00Z").starts_with("[2026-11-23 01:18] "));
+        let of_room = Message::parse("[2026-11-22T23:18:31Z] bob #tea: hi").expect("a message");
+        let head = message_head(
+            &of_room,
+            "2026-11-23T05:00:00Z".parse().expect("a time"),
+            &zone,
+        );
+        assert_eq!(head, "[01:18] bob #tea: ");
     }
 
     #[test]

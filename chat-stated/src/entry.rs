@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use chat_model::{
-    AccountId, Audience, ConnectionId, MessageBatch, NameList, Progress, RequestName, StreamOffset,
-    UserSession, WorkerSessionId,
+    AccountId, Audience, ConnectionId, MessageBatch, NameList, Progress, RequestName, RoomAct,
+    StreamOffset, UserSession, WorkerSessionId,
 };
 
 /// Entries that became durable together. Applied in order.
@@ -110,6 +110,8 @@ pub enum Entry {
         /// What is tried.
         act: OperatorAct,
     },
+    /// What rooms may grow to from here on. Since format 6.
+    LimitRooms(RoomLimits),
 }
 
 /// What an operator does to the running server.
@@ -286,6 +288,13 @@ pub enum Action {
         /// 1 byte to 1 MiB, without control characters but TAB.
         text: String,
     },
+    /// Do something to a room. Since format 6.
+    ChangeRoom {
+        /// A name that a room may have.
+        room: String,
+        /// What.
+        act: RoomAct<'static>,
+    },
 }
 
 /// Names a message among those that its sender sends once: a digest of the identifier that the sender gave it.
@@ -297,6 +306,7 @@ impl Action {
     pub fn adds(&self) -> bool {
         match self {
             Self::Register { .. } | Self::Send { .. } | Self::SendOnce { .. } => true,
+            Self::ChangeRoom { act, .. } => !matches!(act, RoomAct::Leave | RoomAct::Drop),
             Self::LogIn { .. }
             | Self::FailedLogIn { .. }
             | Self::DropSession { .. }
@@ -421,5 +431,41 @@ impl WaitingLimits {
         let free_bytes = self.bytes.saturating_sub(taken_bytes);
         let bytes = u128::from(free_bytes) * u128::from(self.sender_percent) / 100;
         u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+/// What rooms may grow to. Part of the journal, because it decides answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// Rooms there may be.
+    pub rooms: u32,
+    /// Rooms of which one user may be a member.
+    pub rooms_of_user: u32,
+    /// Members that a room may have.
+    pub members: u32,
+    /// Operators, bans and invitations that a room may have, of each.
+    pub listed: u32,
+    /// Messages that a room may get in a minute, after as many at once.
+    pub sends_per_minute: u32,
+    /// The newest messages of a room that may wait for its members.
+    pub queue_messages: u32,
+}
+
+impl RoomLimits {
+    /// What holds until the first [`Entry::LimitRooms`]. Frozen, as [`Limits::INITIAL`].
+    pub const INITIAL: Self = Self {
+        rooms: 10_000,
+        rooms_of_user: 100,
+        members: 10_000,
+        listed: 1_000,
+        sends_per_minute: 60_000,
+        queue_messages: 1_000,
+    };
+}
+
+/// What the settings offer: a state that has other limits gets these by an entry.
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self::INITIAL
     }
 }

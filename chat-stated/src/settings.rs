@@ -7,7 +7,7 @@ pub use chat_settings::state::StateSettings as Settings;
 
 use crate::core::SourceLimits;
 use crate::disk_reserve::DiskReserve;
-use crate::entry::{Limits, SessionLimits, WaitingLimits};
+use crate::entry::{Limits, RoomLimits, SessionLimits, WaitingLimits};
 use crate::insecure_permissions::OnInsecurePermissions;
 use crate::memory_plan::MemoryPlan;
 use crate::passwords::cost::HashingCost;
@@ -93,6 +93,18 @@ pub fn limits(settings: &Settings, plan: MemoryPlan) -> Limits {
     }
 }
 
+/// What rooms may grow to.
+pub fn room_limits(settings: &Settings) -> RoomLimits {
+    RoomLimits {
+        rooms: settings.max_rooms,
+        rooms_of_user: settings.max_user_rooms,
+        members: settings.max_room_members,
+        listed: settings.max_room_entries,
+        sends_per_minute: settings.room_messages_per_minute,
+        queue_messages: settings.room_queue_messages,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -117,6 +129,8 @@ mod tests {
         let settings = parse(&["--block-time=60"]).unwrap();
         assert_eq!(limits(&settings, AMPLE), Limits::default());
         assert_eq!(source_limits(&settings), SourceLimits::default());
+        // Else every journal would have an entry that older programs cannot read.
+        assert_eq!(room_limits(&settings), RoomLimits::INITIAL);
         assert_eq!(settings.socket_path(), PathBuf::from("/r/chat-stated.sock"));
     }
 

@@ -12,8 +12,10 @@ pub(crate) struct Message {
     pub(crate) time: Timestamp,
     /// Its number, while `ids` is on.
     pub(crate) number: Option<u64>,
-    /// Who wrote it.
+    /// Who wrote it; `*` if a room itself tells something.
     pub(crate) sender: String,
+    /// The room it was sent to.
+    pub(crate) room: Option<String>,
     /// What. May have line breaks (U+2028).
     pub(crate) text: String,
     /// The whole line, without breaks.
@@ -27,6 +29,9 @@ impl Message {
             time: parsed.time()?,
             number: parsed.number,
             sender: without_breaks(&String::from_utf8_lossy(parsed.sender)),
+            room: parsed
+                .room
+                .map(|room| without_breaks(&String::from_utf8_lossy(room))),
             text: String::from_utf8_lossy(parsed.text).into_owned(),
             line: without_breaks(line),
         })

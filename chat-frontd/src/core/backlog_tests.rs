@@ -223,6 +223,7 @@ fn had_when_it_ends(end: impl Fn(&mut Core, ClientKey)) -> MessageNumber {
         number: MessageNumber(1),
         time_ms: 0,
         sender: "bob",
+        sent_to: chat_model::SentTo::People,
         text: "hi",
     };
     let welcome = ToWorker::Reply {

@@ -7,7 +7,7 @@ use crate::help;
 const PROTOCOL: &str = "docs/protocol.md";
 
 /// The beginning of a row of the table, and the flags whose defaults it gives.
-const ROWS: [(&str, &[&str]); 16] = [
+const ROWS: [(&str, &[&str]); 21] = [
     ("a line from a client", &["--max-line-bytes"]),
     ("wrong passwords for one user", &["--block-time"]),
     ("silence", &["--time-out"]),
@@ -38,6 +38,14 @@ const ROWS: [(&str, &[&str]); 16] = [
         &["--broadcast-messages", "--broadcast-bytes"],
     ),
     ("broadcasts of one sender", &["--broadcasts-per-minute"]),
+    (
+        "rooms, and rooms of which",
+        &["--max-rooms", "--max-user-rooms"],
+    ),
+    ("members of a room", &["--max-room-members"]),
+    ("operators, bans and invitations", &["--max-room-entries"]),
+    ("messages to a room", &["--room-messages-per-minute"]),
+    ("the newest messages of a room", &["--room-queue-messages"]),
     (
         "messages of one sender that wait",
         &["--sender-waiting-percent"],

@@ -1,14 +1,15 @@
 //! The state from records of a checkpoint.
 
 use super::tables::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, ONCE_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE,
-    SESSION_LIMITS_KEY, WAITING_LIMITS_KEY,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
+    READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, WAITING_LIMITS_KEY,
 };
 use super::{Record, RecordSink};
 use crate::records;
 use crate::state::State;
 use crate::state::parts::{OncePageKey, StateBuilder};
 use crate::text_page::{self, TEXT_TABLE};
+use chat_model::RoomId;
 
 /// Why records of a checkpoint do not make a state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +65,19 @@ impl Restoration {
             (HEADER_TABLE, SESSION_LIMITS_KEY) => {
                 let limits = records::decode_session_limits(bytes).ok_or(unreadable)?;
                 builder.take_session_limits(limits);
+            }
+            (HEADER_TABLE, ROOMS_KEY) => {
+                let header = records::decode_rooms_header(bytes).ok_or(unreadable)?;
+                builder.take_rooms_header(header);
+            }
+            (ROOM_TABLE, _) => {
+                let record = records::decode_room(bytes).ok_or(unreadable.clone())?;
+                let id = u32::try_from(key).map_err(|_| unreadable)?;
+                builder.add_room(RoomId(id), record);
+            }
+            (MEMBERSHIP_TABLE, _) => {
+                let memberships = records::decode_memberships(bytes).ok_or(unreadable)?;
+                builder.add_memberships(key, memberships);
             }
             (ACCOUNT_TABLE, _) => {
                 builder.add_account(key, records::decode_account(bytes).ok_or(unreadable)?);

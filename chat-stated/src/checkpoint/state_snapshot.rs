@@ -3,19 +3,19 @@
 #[cfg(test)]
 mod tests;
 
-use chat_model::AccountId;
+use chat_model::{AccountId, RoomId};
 
 use super::Change;
 use super::tables::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, ONCE_TABLE, PAGE_TABLE, READ_MEANWHILE_TABLE,
-    SESSION_LIMITS_KEY, WAITING_LIMITS_KEY,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
+    READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, WAITING_LIMITS_KEY,
 };
 use crate::entry::SessionLimits;
 use crate::records;
 use crate::state::State;
 use crate::state::parts::{
-    AccountRecord, MessageParts, OncePage, OncePageKey, PageNumber, SnapshotSink, StoredMessage,
-    Text,
+    AccountRecord, MessageParts, OncePage, OncePageKey, PageNumber, RoomRecord, SnapshotSink,
+    StoredMessage, Text,
 };
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
 
@@ -41,6 +41,10 @@ impl StateSnapshot {
                 let limits = records::encode_session_limits(&limits);
                 changes.put(HEADER_TABLE, SESSION_LIMITS_KEY, limits);
             }
+        }
+        if let Some(rooms) = state.rooms_header() {
+            let record = records::encode_rooms_header(rooms);
+            changes.put(HEADER_TABLE, ROOMS_KEY, record);
         }
         state.begin_snapshot();
         Self { changes }
@@ -91,6 +95,24 @@ impl SnapshotSink for Changes {
     fn put_account(&mut self, id: AccountId, account: &AccountRecord) {
         let record = records::encode_account(account);
         self.put(ACCOUNT_TABLE, u64::from(id.0), record);
+        if account.memberships.were_any() {
+            let (key, memberships) = (u64::from(id.0), account.memberships.as_slice());
+            match memberships.is_empty() {
+                true => self.remove(MEMBERSHIP_TABLE, key),
+                false => {
+                    let record = records::encode_memberships(memberships);
+                    self.put(MEMBERSHIP_TABLE, key, record);
+                }
+            }
+        }
+    }
+
+    fn put_room(&mut self, id: RoomId, room: &RoomRecord) {
+        self.put(ROOM_TABLE, u64::from(id.0), records::encode_room(room));
+    }
+
+    fn remove_room(&mut self, id: RoomId) {
+        self.remove(ROOM_TABLE, u64::from(id.0));
     }
 
     fn put_once_page(&mut self, key: OncePageKey, page: &OncePage) {

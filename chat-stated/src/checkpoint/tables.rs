@@ -7,6 +7,8 @@ pub(super) const HEADER_KEY: u64 = 0;
 pub(super) const WAITING_LIMITS_KEY: u64 = 1;
 /// When places of sessions are given up. Since format 6; where it is missing, as it was at first.
 pub(super) const SESSION_LIMITS_KEY: u64 = 2;
+/// What is remembered of all rooms. Since format 6; where it is missing, there never was one.
+pub(super) const ROOMS_KEY: u64 = 3;
 /// One record an account, by its number.
 pub(super) const ACCOUNT_TABLE: u8 = 1;
 /// One record a page of messages, by its number; their texts are the record of the same number in
@@ -14,6 +16,10 @@ pub(super) const ACCOUNT_TABLE: u8 = 1;
 pub(super) const PAGE_TABLE: u8 = 2;
 /// One record a page of messages that a user sent once, by user and number of the page. Since format 6.
 pub(super) const ONCE_TABLE: u8 = 5;
+/// One record a room, by its number. Since format 6.
+pub(super) const ROOM_TABLE: u8 = 6;
+/// What an account has in rooms, by its number, if it is a member of any. Since format 6.
+pub(super) const MEMBERSHIP_TABLE: u8 = 7;
 /// One record a page of messages that waited when the snapshot began and were read while it was taken, by its number.
 /// Their texts are nowhere: the journal behind the checkpoint has their reading.
 pub(super) const READ_MEANWHILE_TABLE: u8 = 4;

@@ -300,6 +300,7 @@ fn approximate_bytes(entry: &Entry) -> usize {
                     Attempt::Send { audience, text } | Attempt::SendOnce { audience, text, .. } => {
                         audience.bytes() + text.len()
                     }
+                    Attempt::ChangeRoom { act, .. } => SMALL + act.bytes(),
                     _ => SMALL,
                 }
         }

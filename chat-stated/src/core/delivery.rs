@@ -1,6 +1,10 @@
 //! Answers and messages on their way to workers.
 
-use chat_model::{ConnectionId, ConnectionSerial, Message, MessageNumber, Outcome, StreamOffset};
+use std::collections::BTreeMap;
+
+use chat_model::{
+    ConnectionId, ConnectionSerial, Message, MessageNumber, Outcome, RoomId, StreamOffset,
+};
 use chat_rpc::ToWorker;
 use smallvec::SmallVec;
 
@@ -162,9 +166,15 @@ impl Core {
     /// After a turn: readers who asked for push get what has come for them.
     pub(super) fn push_new_messages(&mut self) {
         let reached = std::mem::take(&mut self.effects.reached);
+        let mut reached_rooms = std::mem::take(&mut self.effects.reached_rooms);
         if std::mem::take(&mut self.effects.broadcast) {
             self.push_to_all();
             return;
+        }
+        reached_rooms.sort_unstable();
+        reached_rooms.dedup();
+        for room in reached_rooms {
+            self.push_to_room(room);
         }
         for account in reached {
             let record = self.state.record(account);
@@ -181,14 +191,28 @@ impl Core {
     fn push_to_all(&mut self) {
         let through = self.newest();
         for link in self.links.iter_mut() {
-            let mut gathered = Gathered::default();
-            for serial in link.pushed() {
-                let Some((messages, more)) = next_push(&self.state, link, serial, through) else {
-                    continue;
-                };
-                gathered.add(link, serial, messages, through, more);
+            let pushed = link.pushed();
+            push_to_many(&self.state, link, pushed, through);
+        }
+    }
+
+    /// What came into a room crosses to each worker once.
+    fn push_to_room(&mut self, room: RoomId) {
+        let through = self.newest();
+        let mut by_link: BTreeMap<LinkId, Vec<ConnectionSerial>> = BTreeMap::new();
+        for account in self.state.online_members(room) {
+            let places = self.state.record(*account).map(|record| &record.places);
+            for session in places.into_iter().flat_map(|places| places.sessions()) {
+                if let Some(link) = self.links.of(session.worker_session) {
+                    by_link.entry(link).or_default().push(session.serial);
+                }
             }
-            gathered.send(link, through);
+        }
+        for (link, mut serials) in by_link {
+            if let Some(link) = self.links.get_mut(link) {
+                serials.retain(|serial| link.is_pushed(*serial));
+                push_to_many(&self.state, link, serials, through);
+            }
         }
     }
 
@@ -205,6 +229,22 @@ impl Core {
             push(link, vec![serial], messages, through, more);
         }
     }
+}
+
+/// Pushes to clients of a worker what they have not been sent. What is the same for several is sent once.
+fn push_to_many(
+    state: &State,
+    link: &mut Link,
+    serials: Vec<ConnectionSerial>,
+    through: MessageNumber,
+) {
+    let mut gathered = Gathered::default();
+    for serial in serials {
+        if let Some((messages, more)) = next_push(state, link, serial, through) {
+            gathered.add(link, serial, messages, through, more);
+        }
+    }
+    gathered.send(link, through);
 }
 
 /// What goes with an answer.

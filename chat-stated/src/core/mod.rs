@@ -41,7 +41,7 @@ pub use texts::MissingTexts;
 
 use crate::account_file::writer::FileRequest;
 use crate::checkpoint::Change;
-use crate::entry::{Batch, Entry, Limits, SessionLimits, Timestamp, WaitingLimits};
+use crate::entry::{Batch, Entry, Limits, RoomLimits, SessionLimits, Timestamp, WaitingLimits};
 use crate::journal::LogIndex;
 use crate::passwords::pool::PasswordJob;
 use crate::passwords::remembered::RememberedPasswords;
@@ -116,6 +116,8 @@ pub struct CoreSettings {
     pub waiting_limits: WaitingLimits,
     /// The same of when places of sessions are given up.
     pub session_limits: SessionLimits,
+    /// The same of rooms.
+    pub room_limits: RoomLimits,
     /// What clients' sources may have and do.
     pub sources: SourceLimits,
     /// How long the sessions of a worker that has not come back are kept once it could have.
@@ -151,6 +153,7 @@ impl Default for CoreSettings {
             limits: Limits::default(),
             waiting_limits: WaitingLimits::INITIAL,
             session_limits: SessionLimits::INITIAL,
+            room_limits: RoomLimits::INITIAL,
             sources: SourceLimits::default(),
             dead_worker_grace_ms: 2_000,
             max_links: 256,
@@ -203,6 +206,7 @@ impl Core {
     ) -> Self {
         let (limits, waiting_limits) = (settings.limits, settings.waiting_limits);
         let session_limits = settings.session_limits;
+        let room_limits = settings.room_limits;
         let mut core = Self {
             sources: Sources::new(settings.sources.clone()),
             security: SecurityLog::default(),
@@ -225,7 +229,7 @@ impl Core {
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };
-        core.configure(limits, waiting_limits, session_limits);
+        core.configure(limits, waiting_limits, session_limits, room_limits);
         core.read_account_file();
         core
     }
@@ -285,10 +289,11 @@ impl Core {
         limits: Limits,
         waiting_limits: WaitingLimits,
         session_limits: SessionLimits,
+        room_limits: RoomLimits,
         sources: SourceLimits,
     ) {
         self.sources.change_limits(sources);
-        self.configure(limits, waiting_limits, session_limits);
+        self.configure(limits, waiting_limits, session_limits, room_limits);
     }
 
     /// Changes the limits, from the next batch on.
@@ -297,6 +302,7 @@ impl Core {
         limits: Limits,
         waiting_limits: WaitingLimits,
         session_limits: SessionLimits,
+        room_limits: RoomLimits,
     ) {
         if *self.state.limits() != limits {
             self.batches.push(Entry::Configure(limits));
@@ -306,6 +312,9 @@ impl Core {
         }
         if *self.state.session_limits() != session_limits {
             self.batches.push(Entry::LimitSessions(session_limits));
+        }
+        if *self.state.room_limits() != room_limits {
+            self.batches.push(Entry::LimitRooms(room_limits));
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU64;
 
-use chat_model::message::{may_be_once_id, may_be_text};
+use chat_model::message::{may_be_once_id, may_be_recipient, may_be_text};
+use chat_model::room::{MAX_TOPIC_BYTES, may_be_room};
 use chat_model::{
-    AccountId, Audience, ConnectionSerial, Outcome, Progress, Request, RequestName, SessionName,
-    StreamOffset, UserSession,
+    AccountId, Audience, ConnectionSerial, Outcome, Progress, Request, RequestName, RoomAct,
+    SessionName, StreamOffset, UserSession,
 };
 use chat_node::logs::security_log::Event;
 use chat_rpc::{FromWorker, RequestItem, ToWorker, decode_items};
@@ -133,6 +134,10 @@ impl Core {
                 None => self.read(asked, Read::Refuse),
             },
             Request::LogOut => self.attempt(asked, Attempt::LogOut),
+            Request::ChangeRoom { room, act } => match room_action(&room, act) {
+                Some(action) => self.attempt(asked, action),
+                None => self.read(asked, Read::Refuse),
+            },
             read => self.read(asked, Read::Request(read.into_owned())),
         }
     }
@@ -210,9 +215,8 @@ impl Core {
             }
             Read::End { .. } => return,
         };
-        let account = found
-            .connection(serial)
-            .and_then(|connection| self.state.account_on(connection));
+        let connection = found.connection(serial);
+        let account = connection.and_then(|it| self.state.account_on(it));
         let Some(account) = account else {
             return self.answer(link, serial, offset, Outcome::Refused);
         };
@@ -232,6 +236,16 @@ impl Core {
             Request::SetPush { on } => {
                 found.set_pushed(serial, on);
                 Outcome::Done
+            }
+            Request::ShowTopic { room } => self.state.topic_of(account, &room),
+            Request::ListRooms { .. } | Request::ListMembers { .. } if found.is_behind() => {
+                Outcome::Busy
+            }
+            Request::ListRooms { all: true } => Outcome::Users(self.state.public_rooms()),
+            Request::ListRooms { all: false } => Outcome::Users(self.state.rooms_of(account)),
+            Request::ListMembers { room } => {
+                let members = self.state.members_of(account, &room);
+                members.map_or(Outcome::Denied, Outcome::Users)
             }
             _ => Outcome::Refused,
         };
@@ -359,8 +373,21 @@ fn send_once_action(id: &str, audience: Audience<'_>, text: &str) -> Option<Atte
 
 fn may_be_message(audience: &Audience<'_>, text: &str) -> bool {
     let is_addressed = match audience {
-        Audience::Accounts(names) => names.may_be_recipients(),
+        Audience::Accounts(names) | Audience::Mixed(names) => names.may_be_recipients(),
         Audience::Everyone => true,
     };
     is_addressed && may_be_text(text)
+}
+
+/// What a client's act tries; `None` if no client can have sent it.
+fn room_action(room: &str, act: RoomAct<'_>) -> Option<Attempt> {
+    let may_be = match &act {
+        RoomAct::SetTopic(topic) => topic.len() <= MAX_TOPIC_BYTES && may_be_text(topic),
+        RoomAct::Treat { user, .. } => may_be_recipient(user),
+        _ => true,
+    };
+    (may_be && may_be_room(room)).then(|| Attempt::ChangeRoom {
+        room: room.to_owned(),
+        act: act.into_owned(),
+    })
 }

@@ -17,7 +17,9 @@ use chat_model::MessageNumber;
 
 use crate::entry::{SessionLimits, WaitingLimits};
 use crate::state::State;
-use crate::state::parts::{AccountRecord, Header, MessageParts, OncePage, Readers};
+use crate::state::parts::{
+    AccountRecord, Header, Membership, MessageParts, OncePage, Readers, RoomRecord, RoomsHeader,
+};
 use encoding::decode;
 
 /// Number of the newest format. Batches and records are written in the lowest, from 4 on, that expresses them.
@@ -124,10 +126,15 @@ pub(crate) fn decode_account(record: &[u8]) -> Option<AccountRecord> {
 
 /// A page of messages without their texts.
 pub(crate) fn encode_page<'a>(
-    messages: impl ExactSizeIterator<Item = MessageParts<&'a Readers>>,
+    messages: impl ExactSizeIterator<Item = MessageParts<&'a Readers>> + Clone,
 ) -> Vec<u8> {
     /// Bytes that a message takes, but for many readers.
     const MESSAGE_BYTES: usize = 32;
+    if v6::rooms::has_rooms(messages.clone()) {
+        let mut record = begin_record(6, messages.len() * MESSAGE_BYTES);
+        v6::rooms::encode_page(&mut record, messages);
+        return record;
+    }
     let mut record = begin_record(4, messages.len() * MESSAGE_BYTES);
     v4::state::encode_page(&mut record, messages);
     record
@@ -135,8 +142,52 @@ pub(crate) fn encode_page<'a>(
 
 pub(crate) fn decode_page(record: &[u8]) -> Option<Vec<MessageParts>> {
     match split_record(record) {
+        (6, content) => v6::rooms::decode_page(content),
         (4, content) => v4::state::decode_page(content),
         (3, content) => v3::state::decode_page(content),
+        _ => None,
+    }
+}
+
+/// What is remembered of all rooms.
+pub(crate) fn encode_rooms_header(header: RoomsHeader) -> Vec<u8> {
+    let mut record = begin_record(6, 0);
+    encoding::encode_behind(&mut record, &v6::rooms::RoomsHeader::from(header));
+    record
+}
+
+pub(crate) fn decode_rooms_header(record: &[u8]) -> Option<RoomsHeader> {
+    match split_record(record) {
+        (6, content) => decode::<v6::rooms::RoomsHeader>(content).map(Into::into),
+        _ => None,
+    }
+}
+
+pub(crate) fn encode_room(room: &RoomRecord) -> Vec<u8> {
+    let mut record = begin_record(6, 0);
+    encoding::encode_behind(&mut record, &v6::rooms::Room::from(room));
+    record
+}
+
+pub(crate) fn decode_room(record: &[u8]) -> Option<RoomRecord> {
+    match split_record(record) {
+        (6, content) => decode::<v6::rooms::Room<'_>>(content).map(Into::into),
+        _ => None,
+    }
+}
+
+/// What an account has in rooms.
+pub(crate) fn encode_memberships(memberships: &[Membership]) -> Vec<u8> {
+    /// Bytes that a membership takes, in most cases.
+    const MEMBERSHIP_BYTES: usize = 12;
+    let mut record = begin_record(6, memberships.len() * MEMBERSHIP_BYTES);
+    v6::rooms::encode_memberships(&mut record, memberships);
+    record
+}
+
+pub(crate) fn decode_memberships(record: &[u8]) -> Option<Vec<Membership>> {
+    match split_record(record) {
+        (6, content) => v6::rooms::decode_memberships(content),
         _ => None,
     }
 }

@@ -103,6 +103,7 @@ impl EventLoop {
             limits: settings::limits(&setup.settings, host.plan),
             waiting_limits: settings::waiting_limits(&setup.settings, host.plan),
             session_limits: settings::session_limits(&setup.settings),
+            room_limits: settings::room_limits(&setup.settings),
             sources: settings::source_limits(&setup.settings),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
             resident_text_bytes: settings::resident_text_bytes(&setup.settings, host.plan),
@@ -325,6 +326,7 @@ impl EventLoop {
             settings::limits(&new, self.plan),
             settings::waiting_limits(&new, self.plan),
             settings::session_limits(&new),
+            settings::room_limits(&new),
             settings::source_limits(&new),
         );
     }

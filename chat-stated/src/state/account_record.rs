@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chat_model::MessageNumber;
 
+use super::membership::Memberships;
 use super::places::{Place, Places};
 use super::rate::Allowance;
 
@@ -41,6 +42,8 @@ pub struct AccountRecord {
     pub(crate) broadcasts: Allowance,
     /// What its sessions have in its queue.
     pub places: Places,
+    /// What it has in rooms. A checkpoint has it apart from the rest.
+    pub memberships: Memberships,
 }
 
 impl AccountRecord {

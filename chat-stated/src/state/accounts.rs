@@ -14,7 +14,7 @@ use super::messages::Messages;
 use super::places::{PlaceId, Reader, Session};
 use super::queue::Queue;
 use super::snapshot_sink::SnapshotSink;
-use chat_model::{AccountId, ConnectionId};
+use chat_model::{AccountId, ConnectionId, RoomId};
 
 /// An account.
 #[derive(Debug)]
@@ -118,6 +118,23 @@ impl Accounts {
             self.unpaged.push(id);
         }
         &mut account.queue
+    }
+
+    /// An account has sent a message into a room that had so many before. One that lacks none of those does not lack
+    /// its own.
+    pub(super) fn count_own(&mut self, id: AccountId, room: RoomId, sequence: u64) {
+        let memberships = self.get(id).map(|account| &account.record.memberships);
+        let counted = memberships.and_then(|it| it.get(room)).map(|it| it.counted);
+        if counted == Some(sequence)
+            && let Some(membership) = self.change(id).record.memberships.get_mut(room)
+        {
+            membership.counted += 1;
+        }
+    }
+
+    /// In a restore: the account, to be completed; `id` came from here.
+    pub(super) fn restore(&mut self, id: AccountId) -> &mut AccountRecord {
+        &mut self.accounts[id.0 as usize].record
     }
 
     /// In a restore: the account's queue, for a message that stands on a page.
@@ -314,6 +331,6 @@ mod tests {
 
     #[test]
     fn account_is_small() {
-        assert_eq!(size_of::<Account>(), 256);
+        assert_eq!(size_of::<Account>(), 264);
     }
 }

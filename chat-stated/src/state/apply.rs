@@ -6,6 +6,7 @@ use super::State;
 use super::account_record::{AccountRecord, FileStatus};
 use super::effects::{Decided, Effects, FileLine};
 use super::failures::Failure;
+use super::membership::Memberships;
 use super::places::Places;
 use super::rate::Allowance;
 use super::send::Draft;
@@ -58,6 +59,7 @@ impl State {
             Entry::SendBatch(sends) => self.apply_send_batch(&sends, wall_ms, effects),
             Entry::LimitWaiting(limits) => self.waiting_limits = limits,
             Entry::LimitSessions(limits) => self.session_limits = limits,
+            Entry::LimitRooms(limits) => self.rooms.limits = limits,
             Entry::Operate { ticket, act } => self.operate(ticket, act, wall_ms, effects),
         }
     }
@@ -162,6 +164,10 @@ impl State {
             (Action::DropSession { session }, Some(account)) => {
                 (self.drop_session(account, &session), None)
             }
+            (Action::ChangeRoom { room, act }, Some(actor)) => {
+                let outcome = self.change_room(actor, &room, &act, wall_ms, effects);
+                (outcome, None)
+            }
             (Action::LogOut, Some(_)) => {
                 self.end_session(connection);
                 (Outcome::LoggedOut, None)
@@ -191,6 +197,7 @@ impl State {
             broadcasts_after: Some(MessageNumber(0)),
             broadcasts: Allowance::default(),
             places: Places::beginning_after(self.last_message.number),
+            memberships: Memberships::default(),
         });
         self.accounts.change(id);
         id

@@ -1,6 +1,7 @@
 //! The state from its parts, as a checkpoint has them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chat_model::MessageNumber;
 
@@ -9,12 +10,15 @@ use super::account_record::AccountRecord;
 use super::failures::Failures;
 use super::groups::Group;
 use super::header::Header;
-use super::message::{MessageKey, MessageParts, PageNumber, Readers, StoredMessage};
+use super::membership::{Membership, Memberships};
+use super::message::{MessageKey, MessageParts, PageNumber, Readers, RoomReaders, StoredMessage};
 use super::messages::Messages;
 use super::once_page::{OncePage, OncePageKey, waiting_bytes};
+use super::room::RoomRecord;
+use super::rooms::{MemberCursors, RoomsHeader};
 use super::worker_sessions::WorkerSessions;
 use crate::entry::{SessionLimits, WaitingLimits};
-use chat_model::AccountId;
+use chat_model::{AccountId, RoomId};
 
 /// Why parts do not make a state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,10 +38,11 @@ impl State {
     /// Puts the messages of pages into their readers' queues, oldest first.
     fn restore_messages(&mut self, pages: Vec<RestoredPage>) -> Result<(), RestoreError> {
         let cursors = self.sorted_broadcast_cursors();
+        let member_cursors = self.restore_members()?;
         let mut keys: Vec<_> = pages.iter().flat_map(|page| &page.keys).copied().collect();
         keys.sort_unstable_by_key(|(number, _)| *number);
         for (number, key) in keys {
-            self.restore_message(number, key, &cursors)?;
+            self.restore_message(number, key, &cursors, &member_cursors)?;
         }
         let resident = pages
             .iter()
@@ -66,6 +71,7 @@ impl State {
         number: MessageNumber,
         key: MessageKey,
         cursors: &[MessageNumber],
+        member_cursors: &MemberCursors,
     ) -> Result<(), RestoreError> {
         if number > self.last_message.number {
             return Err(RestoreError::Contradiction(
@@ -93,16 +99,20 @@ impl State {
             }
             Readers::One(reader) => GroupOrOne::One([*reader]),
             Readers::Some(group) => GroupOrOne::Group(group.clone()),
+            Readers::Rooms(readers) => GroupOrOne::Rooms(readers.clone()),
         };
-        let mut unread = 0;
+        let mut holders = 0;
+        for room in readers.rooms() {
+            holders += u32::from(self.restore_room_message(*room, key, member_cursors));
+        }
         for reader in readers.as_slice() {
             if waits_for(self.record(*reader))? {
-                unread += 1;
+                holders += 1;
                 let queue = self.accounts.queue_on_pages_mut(*reader);
                 queue.push(key, sender, text_bytes);
             }
         }
-        self.messages.put_in_queues_or_take_out(key, unread);
+        self.messages.put_in_queues_or_take_out(key, holders);
         Ok(())
     }
 
@@ -142,6 +152,7 @@ impl State {
 enum GroupOrOne {
     One([AccountId; 1]),
     Group(Group),
+    Rooms(Arc<RoomReaders>),
 }
 
 impl GroupOrOne {
@@ -149,6 +160,14 @@ impl GroupOrOne {
         match self {
             Self::One(reader) => reader,
             Self::Group(group) => group,
+            Self::Rooms(readers) => &readers.accounts,
+        }
+    }
+
+    fn rooms(&self) -> &[(RoomId, u64)] {
+        match self {
+            Self::Rooms(readers) => &readers.rooms,
+            _ => &[],
         }
     }
 }
@@ -162,6 +181,7 @@ pub(crate) struct StateBuilder {
     has_header: bool,
     /// Accounts that came before one with a lower number.
     early_accounts: BTreeMap<u64, AccountRecord>,
+    memberships: Vec<(u64, Vec<Membership>)>,
     pages: Vec<RestoredPage>,
     page_indexes: HashMap<PageNumber, PageIndex>,
     /// Texts whose page has not come yet.
@@ -208,6 +228,7 @@ impl StateBuilder {
             state: State::default(),
             has_header: false,
             early_accounts: BTreeMap::new(),
+            memberships: Vec::new(),
             pages: Vec::new(),
             page_indexes: HashMap::new(),
             early_texts: BTreeMap::new(),
@@ -267,6 +288,21 @@ impl StateBuilder {
                 "a page of messages sent once has not as many as it must",
             )),
         }
+    }
+
+    /// Takes what is remembered of all rooms.
+    pub(crate) fn take_rooms_header(&mut self, header: RoomsHeader) {
+        self.state.rooms.restore_header(header);
+    }
+
+    /// Takes a room.
+    pub(crate) fn add_room(&mut self, id: RoomId, record: RoomRecord) {
+        self.state.rooms.restore(id, record);
+    }
+
+    /// Takes the memberships of an account.
+    pub(crate) fn add_memberships(&mut self, account: u64, memberships: Vec<Membership>) {
+        self.memberships.push((account, memberships));
     }
 
     /// Takes the messages of a page whose texts come apart, before or after.
@@ -418,6 +454,13 @@ impl StateBuilder {
             return Err(RestoreError::Contradiction("an account is missing"));
         }
         self.state.restore_senders();
+        for (account, memberships) in std::mem::take(&mut self.memberships) {
+            let account = u32::try_from(account).ok().map(AccountId);
+            let known = account.filter(|it| self.state.accounts.get(*it).is_some());
+            let account = known.ok_or(RestoreError::Contradiction("memberships of no account"))?;
+            let record = self.state.accounts.restore(account);
+            record.memberships = Memberships::of(memberships);
+        }
         self.state.restore_messages(self.pages)?;
         self.state.restore_remembered()?;
         Ok(self.state)

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use chat_model::{AccountId, ConnectionId, Outcome, RequestName, StreamOffset, WorkerSessionId};
+use chat_model::{
+    AccountId, ConnectionId, Outcome, RequestName, RoomId, StreamOffset, WorkerSessionId,
+};
 
 use super::audience::Addressed;
 use super::inspection::QueueState;
@@ -20,6 +22,8 @@ pub struct Effects {
     pub reached: Vec<AccountId>,
     /// A broadcast came.
     pub broadcast: bool,
+    /// Rooms into which a message came; one may stand there twice.
+    pub reached_rooms: Vec<RoomId>,
     /// Connections whose session ended because their account was disabled.
     pub cut_off: Vec<ConnectionId>,
     /// Connections whose session ended because the same session logged in on another one.
@@ -127,6 +131,10 @@ impl Effects {
         match readers {
             Addressed::Accounts(readers) => self.reached.extend_from_slice(readers),
             Addressed::Everyone => self.broadcast = true,
+            Addressed::Rooms(to) => {
+                self.reached.extend_from_slice(&to.accounts);
+                self.reached_rooms.extend_from_slice(&to.rooms);
+            }
         }
     }
 

@@ -55,6 +55,20 @@ impl Feed {
         self.bytes
     }
 
+    /// The oldest message, if there is one that somebody waits for.
+    pub(super) fn first(&self) -> Option<(MessageNumber, MessageKey)> {
+        self.after(MessageNumber(0)).next()
+    }
+
+    /// Removes the oldest message that somebody waits for, of so many bytes.
+    pub(super) fn remove_first(&mut self, text_bytes: usize) {
+        let mut entries = self.entries.iter_mut();
+        if let Some(first) = entries.find(|entry| entry.unread > 0) {
+            first.unread = 0;
+            self.remove_read(text_bytes);
+        }
+    }
+
     /// Messages after a number that somebody waits for, oldest first.
     pub(super) fn after(
         &self,

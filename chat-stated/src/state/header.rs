@@ -4,6 +4,7 @@ use super::State;
 use super::clock::Clock;
 use super::failures::KeptFailure;
 use super::last_message::LastMessage;
+use super::rooms::RoomsHeader;
 use super::worker_sessions::WorkerSessionParts;
 use crate::entry::Limits;
 
@@ -23,6 +24,11 @@ pub(crate) struct Header {
 impl State {
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What is remembered of all rooms beside each of them; nothing before the first.
+    pub(crate) fn rooms_header(&self) -> Option<RoomsHeader> {
+        self.rooms.header()
     }
 
     /// By the time they mean nothing any more.

@@ -1,6 +1,9 @@
 //! A message as it is kept in memory.
 
-use chat_model::{AccountId, Message, MessageNumber};
+use chat_model::{AccountId, Message, MessageNumber, RoomId, SentTo};
+use smallvec::SmallVec;
+
+use std::sync::Arc;
 
 use super::groups::Group;
 use super::waiting::message_bytes;
@@ -30,6 +33,31 @@ pub(crate) enum Readers {
     Some(Group),
     /// Every account that gets broadcasts, but the sender.
     AllButSender,
+    Rooms(Arc<RoomReaders>),
+}
+
+/// Rooms, and accounts beside them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoomReaders {
+    /// In the order in which they were named, each once, with how many messages the room had before.
+    pub(crate) rooms: SmallVec<[(RoomId, u64); 1]>,
+    /// Sorted, each once.
+    pub(crate) accounts: Box<[AccountId]>,
+    /// It is no message: the room of this name tells of what an operator did.
+    pub(crate) notice_of: Option<Arc<str>>,
+}
+
+impl Readers {
+    /// How many messages a room had before this one; nothing if it was not for the room.
+    pub(super) fn sequence_in(&self, room: RoomId) -> Option<u64> {
+        let Self::Rooms(readers) = self else {
+            return None;
+        };
+        let mut rooms = readers.rooms.iter();
+        rooms
+            .find(|(id, _)| *id == room)
+            .map(|(_, sequence)| *sequence)
+    }
 }
 
 /// The text of a message.
@@ -112,11 +140,17 @@ impl StoredMessage {
     }
 
     /// As its reader gets it.
-    pub(super) fn shown<'a>(&self, sender: &'a str, text: &'a str) -> Message<'a> {
+    pub(super) fn shown<'a>(
+        &self,
+        sender: &'a str,
+        sent_to: SentTo<'a>,
+        text: &'a str,
+    ) -> Message<'a> {
         Message {
             number: self.number,
             time_ms: self.time_ms,
             sender,
+            sent_to,
             text,
         }
     }
@@ -127,6 +161,7 @@ impl StoredMessage {
             Readers::One(_) => 1,
             Readers::Some(readers) => readers.len(),
             Readers::AllButSender => 0,
+            Readers::Rooms(readers) => readers.rooms.len() + readers.accounts.len(),
         };
         message_bytes(self.text.len(), readers)
     }

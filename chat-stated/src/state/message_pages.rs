@@ -197,6 +197,7 @@ impl Messages {
 fn steps_of(message: &StoredMessage) -> usize {
     let readers = match &message.readers {
         Readers::Some(readers) => readers.len(),
+        Readers::Rooms(readers) => readers.accounts.len(),
         _ => 1,
     };
     1 + message.text.len() / TEXT_BYTES_A_STEP + readers / READERS_A_STEP

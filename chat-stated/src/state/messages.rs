@@ -141,7 +141,7 @@ impl Messages {
     }
 
     /// One queue or feed fewer holds a message.
-    fn leave_holder(&mut self, key: MessageKey) {
+    pub(super) fn leave_holder(&mut self, key: MessageKey) {
         let slot = self.slot_mut(key);
         slot.holders -= 1;
         if slot.holders > 0 {
@@ -165,13 +165,26 @@ impl Messages {
         after: MessageNumber,
         through: MessageNumber,
     ) {
+        let mut broadcasts = std::mem::take(&mut self.broadcasts);
+        self.feed_read_by(&mut broadcasts, reader, after, through);
+        self.broadcasts = broadcasts;
+    }
+
+    /// One reader fewer for the messages of a feed after `after` and up to `through`, but `reader`'s own.
+    pub(super) fn feed_read_by(
+        &mut self,
+        feed: &mut Feed,
+        reader: AccountId,
+        after: MessageNumber,
+        through: MessageNumber,
+    ) {
         let slots = &self.slots;
         let is_of_another = |key: MessageKey| slots[key.index()].message.sender != reader;
-        let (confirmed, read) = self.broadcasts.read(after, through, is_of_another);
+        let (confirmed, read) = feed.read(after, through, is_of_another);
         self.confirmed += confirmed;
         for key in read {
             let text_bytes = self.get(key).text.len();
-            self.broadcasts.remove_read(text_bytes);
+            feed.remove_read(text_bytes);
             self.leave_holder(key);
         }
     }

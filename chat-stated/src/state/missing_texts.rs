@@ -28,6 +28,21 @@ impl State {
             match &message.readers {
                 Readers::One(reader) => note(*reader, *number),
                 Readers::Some(readers) => readers.iter().for_each(|reader| note(*reader, *number)),
+                Readers::Rooms(readers) => {
+                    readers
+                        .accounts
+                        .iter()
+                        .for_each(|reader| note(*reader, *number));
+                    let members = self.accounts.iter().filter(|(id, account)| {
+                        let memberships = &account.record.memberships;
+                        let is_for = |room| {
+                            let membership = memberships.get(room);
+                            membership.is_some_and(|it| it.joined_after < *number)
+                        };
+                        *id != message.sender && readers.rooms.iter().any(|(room, _)| is_for(*room))
+                    });
+                    members.for_each(|(reader, _)| note(reader, *number));
+                }
                 Readers::AllButSender => {
                     // Whoever missed it has direct messages before it that nobody has read.
                     let waits_for = |cursor: MessageNumber| cursor < *number;

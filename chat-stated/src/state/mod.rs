@@ -18,6 +18,7 @@ mod groups;
 mod header;
 mod inspection;
 mod last_message;
+mod membership;
 mod message;
 mod message_pages;
 mod messages;
@@ -34,6 +35,13 @@ mod rate;
 mod read;
 mod read_meanwhile;
 mod remembered_sends;
+mod room;
+mod room_acts;
+mod room_lists;
+mod room_messages;
+mod room_reading;
+mod room_restoring;
+mod rooms;
 mod send;
 mod sessions;
 mod snapshot;
@@ -56,6 +64,7 @@ pub use builder::RestoreError;
 pub use clock::StateMs;
 pub use effects::{ActRefusal, Decided, Effects, FileLine, Operated, OperatorOutcome};
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
+pub use membership::{Membership, Memberships};
 pub use places::{Place, PlaceId, Places, Reader, Session};
 pub use quota::{ExceededQuota, QuotaLimit};
 pub use read::{QueueSlice, SliceLimits};
@@ -64,7 +73,7 @@ pub use user_list::{UserList, WrittenNames};
 pub use waiting::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 pub use worker_sessions::{MAX_REQUESTS_IN_FLIGHT, WorkerSession};
 
-use crate::entry::{Limits, SecretInFile, SessionLimits, WaitingLimits};
+use crate::entry::{Limits, RoomLimits, SecretInFile, SessionLimits, WaitingLimits};
 use accounts::Accounts;
 use chat_model::{AccountId, ConnectionId, RequestName};
 use clock::Clock;
@@ -72,6 +81,7 @@ use failures::{Failures, Source};
 use last_message::LastMessage;
 use messages::Messages;
 use remembered_sends::RememberedSends;
+use rooms::Rooms;
 use snapshot_progress::SnapshotProgress;
 use worker_sessions::WorkerSessions;
 
@@ -86,6 +96,7 @@ pub struct State {
     failures: Failures,
     worker_sessions: WorkerSessions,
     messages: Messages,
+    rooms: Rooms,
     last_message: LastMessage,
     /// What came of messages that were sent once.
     remembered: RememberedSends,
@@ -105,6 +116,7 @@ impl Default for State {
             failures: Failures::default(),
             worker_sessions: WorkerSessions::default(),
             messages: Messages::default(),
+            rooms: Rooms::default(),
             last_message: LastMessage::default(),
             remembered: RememberedSends::default(),
             snapshot: None,
@@ -126,6 +138,11 @@ impl State {
     /// When places of sessions are given up from here on.
     pub fn session_limits(&self) -> &SessionLimits {
         &self.session_limits
+    }
+
+    /// What rooms may grow to from here on.
+    pub fn room_limits(&self) -> &RoomLimits {
+        &self.rooms.limits
     }
 
     /// What all messages that wait take, in the bytes that [`WaitingLimits`] counts.

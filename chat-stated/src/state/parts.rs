@@ -7,9 +7,14 @@ pub(crate) use super::failures::{FailureRecord, KeptFailure, Source};
 pub(crate) use super::groups::Group;
 pub(crate) use super::header::Header;
 pub(crate) use super::last_message::LastMessage;
-pub(crate) use super::message::{MessageParts, PageNumber, Readers, StoredMessage, Text};
+pub(crate) use super::membership::{Membership, Memberships};
+pub(crate) use super::message::{
+    MessageParts, PageNumber, Readers, RoomReaders, StoredMessage, Text,
+};
 pub(crate) use super::once_page::{OncePage, OncePageKey, RememberedSend};
 pub(crate) use super::places::{PlaceId, PlaceParts, Places, Reader, Session};
 pub(crate) use super::rate::{Allowance, UsedAllowance};
+pub(crate) use super::room::{LastDropped, RoomRecord};
+pub(crate) use super::rooms::RoomsHeader;
 pub(crate) use super::snapshot_sink::SnapshotSink;
 pub(crate) use super::worker_sessions::{ConnectionParts, WorkerSessionParts};

@@ -22,6 +22,11 @@ pub enum QuotaLimit {
     BroadcastMessages,
     BroadcastBytes,
     BroadcastsPerMinute,
+    Rooms,
+    RoomsOfUser,
+    RoomMembers,
+    RoomListed,
+    RoomSendsPerMinute,
 }
 
 impl QuotaLimit {
@@ -35,6 +40,11 @@ impl QuotaLimit {
             Self::BroadcastMessages => "broadcast-messages",
             Self::BroadcastBytes => "broadcast-bytes",
             Self::BroadcastsPerMinute => "broadcasts-per-minute",
+            Self::Rooms => "max-rooms",
+            Self::RoomsOfUser => "max-user-rooms",
+            Self::RoomMembers => "max-room-members",
+            Self::RoomListed => "max-room-entries",
+            Self::RoomSendsPerMinute => "room-messages-per-minute",
         }
     }
 

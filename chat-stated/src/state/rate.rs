@@ -17,6 +17,11 @@ pub(crate) struct UsedAllowance {
 }
 
 impl Allowance {
+    /// Whether one is left.
+    pub(super) fn is_left(mut self, now: StateMs, per_minute: u32) -> bool {
+        self.take(now, per_minute)
+    }
+
     /// Takes one, if one is left.
     pub(super) fn take(&mut self, now: StateMs, per_minute: u32) -> bool {
         let full = u64::from(per_minute) * MS_PER_MINUTE;

@@ -7,8 +7,9 @@ use chat_model::name;
 use chat_model::{AccountId, Message, MessageNumber, Outcome};
 
 use super::State;
-use super::message::{StoredMessage, Text};
+use super::message::Text;
 use super::places::{Placement, Reader};
+use super::room_reading::{Item, merge};
 use super::text_place::{TextPlace, Texts};
 use crate::entry::Timestamp;
 
@@ -100,19 +101,20 @@ impl State {
             more: false,
         };
         let mut text_bytes = 0;
-        for message in self.queue_part(reader, after, through) {
+        for item in self.queue_part(reader, after, through) {
             let is_full =
                 slice.messages.len() >= limits.messages || text_bytes >= limits.text_bytes;
-            let text = match &message.text {
-                Text::Resident(text) => Some(text),
-                Text::OnPage { .. } => texts.get(&message.number),
+            let text = match item.message().map(|message| (message, &message.text)) {
+                Some((_, Text::Resident(text))) => Some(&**text),
+                Some((message, Text::OnPage { .. })) => texts.get(&message.number).map(|it| &**it),
+                None => Some(""),
             };
             let Some(text) = text.filter(|_| !is_full) else {
                 slice.more = true;
                 break;
             };
             text_bytes += text.len();
-            slice.messages.push(self.readable(message, text));
+            slice.messages.push(self.shown(reader.account, item, text));
         }
         slice
     }
@@ -129,7 +131,10 @@ impl State {
         let (mut places, mut pages) = (Vec::new(), BTreeSet::new());
         let mut text_bytes = 0;
         let part = self.queue_part(reader, after, through);
-        for message in part.take(limits.messages) {
+        for item in part.take(limits.messages) {
+            let Some(message) = item.message() else {
+                continue;
+            };
             if text_bytes >= limits.text_bytes {
                 break;
             }
@@ -151,7 +156,7 @@ impl State {
         reader: Reader,
         after: MessageNumber,
         through: MessageNumber,
-    ) -> impl Iterator<Item = &StoredMessage> {
+    ) -> impl Iterator<Item = Item<'_>> {
         let found = self.accounts.get(reader.account).and_then(|account| {
             let place = account.record.places.get(reader.place)?;
             Some((account, place))
@@ -166,28 +171,13 @@ impl State {
             let broadcasts = &self.messages.broadcasts;
             let broadcast = self.messages.of_feed_after(broadcasts, broadcasts_after);
             let broadcast = broadcast.filter(move |message| message.sender != reader.account);
-            merge(direct, broadcast)
+            let people = merge(direct.map(Item::Message), broadcast.map(Item::Message));
+            merge(
+                people,
+                self.rooms_part(reader.account, &account.record, after),
+            )
         });
         let part = part.into_iter().flatten();
-        part.take_while(move |message| message.number <= through)
+        part.take_while(move |item| item.number() <= through)
     }
-
-    fn readable<'a>(&'a self, message: &'a StoredMessage, text: &'a str) -> Message<'a> {
-        let sender = self.record(message.sender);
-        message.shown(sender.map_or("", |record| record.name.as_ref()), text)
-    }
-}
-
-/// Two runs of messages by rising number as one.
-fn merge<'a>(
-    left: impl Iterator<Item = &'a StoredMessage>,
-    right: impl Iterator<Item = &'a StoredMessage>,
-) -> impl Iterator<Item = &'a StoredMessage> {
-    let mut left = left.peekable();
-    let mut right = right.peekable();
-    std::iter::from_fn(move || match (left.peek(), right.peek()) {
-        (Some(first), Some(second)) if second.number < first.number => right.next(),
-        (Some(_), _) => left.next(),
-        (None, _) => right.next(),
-    })
 }

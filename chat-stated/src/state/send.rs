@@ -1,21 +1,24 @@
 //! Messages: one, or many of one client at once.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use chat_model::{AccountId, Audience, Names, Outcome, RequestName};
+use chat_model::{AccountId, Audience, Names, Outcome, RequestName, RoomId};
 
 use super::State;
 use super::accounts::Accounts;
-use super::audience::{Addressed, Recipients};
+use super::audience::{Addressed, AddressedRooms, Recipients};
 use super::clock::StateMs;
 use super::effects::Effects;
 use super::last_message::LastMessage;
-use super::message::{Readers, StoredMessage, Text};
+use super::message::{MessageKey, Readers, RoomReaders, StoredMessage, Text};
 use super::messages::Messages;
 use super::quota::{ExceededQuota, QuotaLimit, Refusal};
+use super::rooms::Rooms;
 use super::waiting::message_bytes;
 use super::worker_sessions::WorkerSessions;
 use crate::entry::{Limits, SendBatch, WaitingLimits};
+use smallvec::SmallVec;
 
 /// A message to be stored.
 pub(super) struct Draft<'a> {
@@ -37,6 +40,7 @@ struct Sent {
 struct Post<'a> {
     accounts: &'a mut Accounts,
     messages: &'a mut Messages,
+    rooms: &'a mut Rooms,
     limits: &'a Limits,
     waiting_limits: &'a WaitingLimits,
     last_message: &'a mut LastMessage,
@@ -50,6 +54,7 @@ impl Post<'_> {
             nobody if nobody.is_nobody() => Ok(false),
             Addressed::Accounts(readers) => self.send_to_accounts(readers, draft),
             Addressed::Everyone => self.send_to_everyone(draft),
+            Addressed::Rooms(to) => self.send_to_rooms(to, draft),
         };
         match stored {
             Ok(has_readers) => Sent {
@@ -99,7 +104,7 @@ impl Post<'_> {
         draft: Draft<'_>,
     ) -> Result<bool, Refusal> {
         let (sender, text_bytes) = (draft.sender, draft.text.len());
-        if let Some(refusal) = self.refusal(readers, sender, text_bytes) {
+        if let Some(refusal) = self.refusal(readers, 0, sender, text_bytes) {
             return Err(refusal);
         }
         let stored_readers = match readers {
@@ -108,6 +113,16 @@ impl Post<'_> {
         };
         let message = self.message(draft, stored_readers);
         let key = self.messages.store(message, readers.len() as u32);
+        self.push_to_queues(readers, key, (sender, text_bytes));
+        Ok(true)
+    }
+
+    fn push_to_queues(
+        &mut self,
+        readers: &[AccountId],
+        key: MessageKey,
+        (sender, text_bytes): (AccountId, usize),
+    ) {
         let (mut shares_before, mut shares) = (0, 0);
         for reader in readers {
             let queue = self.accounts.queue_mut(*reader);
@@ -118,7 +133,70 @@ impl Post<'_> {
         self.messages
             .waiting_bytes
             .shares_changed(shares_before, shares);
-        Ok(true)
+    }
+
+    /// Stores a message to rooms, unless a limit forbids it. No work grows with their members.
+    fn send_to_rooms(&mut self, to: &AddressedRooms, draft: Draft<'_>) -> Result<bool, Refusal> {
+        let per_minute = self.rooms.limits.sends_per_minute;
+        for room in &to.rooms {
+            let sends = self.rooms.get(*room).map(|room| room.record.sends);
+            if sends.is_some_and(|sends| !sends.is_left(self.now, per_minute)) {
+                return Err(QuotaLimit::RoomSendsPerMinute.into());
+            }
+        }
+        let text_bytes = draft.text.len();
+        if let Some(refusal) = self.refusal(&to.accounts, to.rooms.len(), draft.sender, text_bytes)
+        {
+            return Err(refusal);
+        }
+        for room in &to.rooms {
+            if let Some(room) = self.rooms.change(*room) {
+                room.record.sends.take(self.now, per_minute);
+            }
+        }
+        Ok(self.store_in_rooms(to, None, draft))
+    }
+
+    /// Stores a message, or what a room tells. Says whether it has readers.
+    fn store_in_rooms(
+        &mut self,
+        to: &AddressedRooms,
+        notice_of: Option<Arc<str>>,
+        draft: Draft<'_>,
+    ) -> bool {
+        let (sender, text_bytes) = (draft.sender, draft.text.len());
+        let with_readers = to.rooms.iter().filter_map(|room| {
+            let readers = self.rooms.readers(*room, sender, self.accounts);
+            (readers > 0).then_some((*room, readers))
+        });
+        let with_readers: SmallVec<[_; 1]> = with_readers.collect();
+        let sequences = to.rooms.iter().filter_map(|id| {
+            let record = &mut self.rooms.change(*id)?.record;
+            record.messages += 1;
+            Some((*id, record.messages - 1))
+        });
+        let sequences: SmallVec<[(RoomId, u64); 1]> = sequences.collect();
+        for (room, sequence) in &sequences {
+            self.accounts.count_own(sender, *room, *sequence);
+        }
+        let readers = Readers::Rooms(Arc::new(RoomReaders {
+            rooms: sequences,
+            accounts: to.accounts.as_slice().into(),
+            notice_of,
+        }));
+        let message = self.message(draft, readers);
+        let holders = with_readers.len() + to.accounts.len();
+        if holders == 0 {
+            return false;
+        }
+        let number = message.number;
+        let key = self.messages.store(message, holders as u32);
+        self.push_to_queues(&to.accounts, key, (sender, text_bytes));
+        for (room, readers) in with_readers {
+            self.rooms.push(room, (number, key), readers, text_bytes);
+            self.rooms.drop_old(room, self.messages);
+        }
+        true
     }
 
     /// The next message.
@@ -138,10 +216,11 @@ impl Post<'_> {
     fn refusal(
         &self,
         readers: &[AccountId],
+        rooms: usize,
         sender: AccountId,
         text_bytes: usize,
     ) -> Option<Refusal> {
-        let bytes = message_bytes(text_bytes, readers.len());
+        let bytes = message_bytes(text_bytes, readers.len() + rooms);
         let waiting_bytes = &self.messages.waiting_bytes;
         let refusal = waiting_bytes.refusal(sender, bytes, 0, self.waiting_limits);
         if refusal.is_some() {
@@ -164,6 +243,7 @@ impl State {
         let post = Post {
             accounts: &mut self.accounts,
             messages: &mut self.messages,
+            rooms: &mut self.rooms,
             limits: &self.limits,
             waiting_limits: &self.waiting_limits,
             last_message: &mut self.last_message,
@@ -178,13 +258,33 @@ impl State {
         draft: Draft<'_>,
         effects: &mut Effects,
     ) -> Outcome<'static> {
-        let recipients = Recipients::of(audience, &self.accounts);
+        let recipients = Recipients::of(audience, draft.sender, &self.accounts, &self.rooms);
         let sent = self.post().0.send(&recipients, draft);
         if sent.has_readers {
             effects.reach(&recipients.addressed);
         }
         effects.exceeded = sent.exceeded;
         sent.outcome
+    }
+
+    /// Stores what a room tells, unless a limit forbids it.
+    pub(super) fn notify(
+        &mut self,
+        to: AddressedRooms,
+        room: Option<Arc<str>>,
+        draft: Draft<'_>,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let (mut post, _) = self.post();
+        let text_bytes = draft.text.len();
+        let refusal = post.refusal(&to.accounts, to.rooms.len(), draft.sender, text_bytes);
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        if post.store_in_rooms(&to, room, draft) {
+            effects.reach(&Addressed::Rooms(to));
+        }
+        Ok(())
     }
 
     /// The same as to apply the lines one by one as requests, at less cost for each.

@@ -132,6 +132,7 @@ impl State {
             effects.replaced.push(replaced);
         }
         self.accounts.log_in(reader, session, connection);
+        self.rooms.set_online(&self.accounts, reader.account);
         if let Some(connection) = self.worker_sessions.connection_mut(connection) {
             connection.log_in(reader.into());
         }
@@ -208,6 +209,9 @@ impl State {
             self.messages
                 .broadcasts_read_by(id, broadcasts_before, cursor);
         }
+        if cursor > before {
+            self.rooms_read_by(id, before, cursor);
+        }
     }
 
     pub(super) fn end_session(&mut self, connection: ConnectionId) {
@@ -217,6 +221,7 @@ impl State {
         {
             self.accounts
                 .end_session(session, connection, now, &mut self.messages);
+            self.rooms.set_online(&self.accounts, session.account);
         }
     }
 
@@ -231,6 +236,7 @@ impl State {
                     };
                     self.accounts
                         .end_session(session, connection, now, &mut self.messages);
+                    self.rooms.set_online(&self.accounts, session.account);
                 }
             }
         }

@@ -20,6 +20,7 @@ impl State {
         self.snapshot = Some(SnapshotProgress {
             through,
             readers: self.accounts.begin_snapshot(),
+            rooms: self.rooms.begin_snapshot(),
             queue_through: self.messages.paging.paged_through(),
         });
         self.messages.paging.begin_snapshot(through);
@@ -57,6 +58,7 @@ impl State {
         let (mut budget, mut open) = (Budget::of(steps), OpenPage::default());
         let is_done = self.put_all_but_messages(&mut open, sink, &mut budget)
             && self.put_queues_on_pages(&mut snapshot, &mut open, sink, &mut budget)
+            && self.put_rooms_on_pages(&mut snapshot, &mut open, sink, &mut budget)
             && self
                 .messages
                 .put_broadcasts_on_pages(&mut open, sink, &mut budget)
@@ -76,6 +78,7 @@ impl State {
     ) -> bool {
         self.accounts.put_awaited(sink, budget)
             && self.remembered.put_awaited(sink, budget)
+            && self.rooms.put_awaited(sink, budget)
             && self.messages.clear_leaving_pages(open, sink, budget)
     }
 
@@ -110,6 +113,42 @@ impl State {
             self.accounts
                 .queue_was_paged(reader, snapshot.through, &self.messages);
             snapshot.readers.pop();
+            snapshot.queue_through = self.messages.paging.paged_through();
+        }
+        true
+    }
+
+    /// The same for the feeds of rooms.
+    fn put_rooms_on_pages(
+        &mut self,
+        snapshot: &mut SnapshotProgress,
+        open: &mut OpenPage,
+        sink: &mut impl SnapshotSink,
+        budget: &mut Budget,
+    ) -> bool {
+        while let Some(id) = snapshot.rooms.last().copied() {
+            if let Some(room) = self.rooms.get(id) {
+                let mut place = room.feed.place_after(snapshot.queue_through);
+                while let Some((number, key)) = room.feed.at(place)
+                    && number <= snapshot.through
+                {
+                    if open.ends_piece(budget) {
+                        return false;
+                    }
+                    match key {
+                        Some(key) => self.messages.put_on_page(number, key, open, sink, budget),
+                        None => budget.spend(1),
+                    }
+                    snapshot.queue_through = number;
+                    place += 1;
+                }
+            }
+            if open.ends_piece(budget) {
+                return false;
+            }
+            budget.spend(1);
+            self.rooms.feed_was_paged(id, snapshot.through);
+            snapshot.rooms.pop();
             snapshot.queue_through = self.messages.paging.paged_through();
         }
         true

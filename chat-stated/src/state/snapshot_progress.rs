@@ -1,6 +1,6 @@
 //! How far the snapshot under way has come.
 
-use chat_model::{AccountId, MessageNumber};
+use chat_model::{AccountId, MessageNumber, RoomId};
 
 /// A snapshot under way.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub(super) struct SnapshotProgress {
     pub(super) through: MessageNumber,
     /// Whose queues may hold messages on no page.
     pub(super) readers: Vec<AccountId>,
-    /// The last one's queue is done up to here.
+    /// Rooms whose feeds may.
+    pub(super) rooms: Vec<RoomId>,
+    /// The last reader's queue, or the last room's feed, is done up to here.
     pub(super) queue_through: MessageNumber,
 }

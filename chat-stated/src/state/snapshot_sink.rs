@@ -1,10 +1,11 @@
 //! Where a snapshot of the state goes. The state does not know how it is written down.
 
-use chat_model::AccountId;
+use chat_model::{AccountId, RoomId};
 
 use super::account_record::AccountRecord;
 use super::message::{MessageParts, PageNumber, StoredMessage};
 use super::once_page::{OncePage, OncePageKey};
+use super::room::RoomRecord;
 
 /// Takes what differs from the snapshot before. Of two calls for the same account or page the later holds.
 pub(crate) trait SnapshotSink {
@@ -16,6 +17,12 @@ pub(crate) trait SnapshotSink {
 
     /// Nothing on this page, of messages sent once, is needed any more. It may never have been put.
     fn remove_once_page(&mut self, key: OncePageKey);
+
+    /// A room is new or has changed.
+    fn put_room(&mut self, id: RoomId, room: &RoomRecord);
+
+    /// A room is there no more. It may never have been put.
+    fn remove_room(&mut self, id: RoomId);
 
     /// A new page of messages, with their texts. A text that is not in memory is on a page of the checkpoint before.
     fn put_page<'a>(

@@ -60,6 +60,7 @@ enum PlainOutcome {
     QueueFull,
     Refused,
     DiskFull,
+    Done,
 }
 
 /// An outcome in little memory: a line may name thousands whom nobody knows, and a client may have hundreds of lines
@@ -88,6 +89,7 @@ impl KeptOutcome {
             Outcome::LoggedOut => PlainOutcome::LoggedOut,
             Outcome::QueueFull => PlainOutcome::QueueFull,
             Outcome::DiskFull => PlainOutcome::DiskFull,
+            Outcome::Done => PlainOutcome::Done,
             Outcome::Stored { unknown } if unknown.is_empty() => PlainOutcome::StoredForAll,
             Outcome::Stored { unknown } => return Self::stored_but(unknown),
             Outcome::Locked { seconds_left } => {
@@ -142,6 +144,7 @@ impl From<PlainOutcome> for Outcome<'static> {
             PlainOutcome::QueueFull => Self::QueueFull,
             PlainOutcome::Refused => Self::Refused,
             PlainOutcome::DiskFull => Self::DiskFull,
+            PlainOutcome::Done => Self::Done,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What entry a random step comes to in a given state of the model.
 
-use chat_model::{AccountId, Audience, ConnectionId, MessageBatch, NameList, RequestName};
+use chat_model::{AccountId, Audience, ConnectionId, MessageBatch, NameList, RequestName, RoomAct};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 
 use chat_stated::entry::{
@@ -8,7 +8,9 @@ use chat_stated::entry::{
 };
 
 use super::model::Model;
-use super::steps::{Act, LINE_BYTES, Mark, NAMES, Pick, SERIALS, Step, Try, address};
+use super::steps::{
+    Act, LINE_BYTES, Mark, NAMES, Pick, ROOMS, RoomTry, SERIALS, Step, Try, address,
+};
 
 impl Mark {
     pub(super) fn number(self, last: u64) -> MessageNumber {
@@ -101,6 +103,8 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
                     | Try::Broadcast { .. }
                     | Try::SendOnce { .. }
                     | Try::DropSession(_)
+                    | Try::ChangeRoom { .. }
+                    | Try::SendMixed { .. }
                     | Try::LogOut
             );
             let connection = connection.connection(model, needs_login);
@@ -299,6 +303,32 @@ fn action_of(action: &Try, model: &Model) -> Action {
             text: text_of(*bytes),
         },
         Try::DropSession(session) => Action::DropSession { session: *session },
+        Try::ChangeRoom { room, act, name } => Action::ChangeRoom {
+            room: ROOMS[*room].to_owned(),
+            act: match act {
+                RoomTry::Join => RoomAct::Join,
+                RoomTry::Leave => RoomAct::Leave,
+                RoomTry::SetTopic => RoomAct::SetTopic(NAMES[*name].into()),
+                RoomTry::SetPrivate(is_private) => RoomAct::SetPrivate(*is_private),
+                RoomTry::Drop => RoomAct::Drop,
+                RoomTry::Treat(treatment) => RoomAct::Treat {
+                    treatment: *treatment,
+                    user: NAMES[*name].into(),
+                },
+            },
+        },
+        Try::SendMixed {
+            rooms,
+            names,
+            bytes,
+        } => {
+            let rooms = rooms.iter().map(|room| ROOMS[*room]);
+            let names = names.iter().map(|name| NAMES[*name]);
+            Action::Send {
+                audience: Audience::Mixed(rooms.chain(names).collect()),
+                text: text_of(*bytes),
+            }
+        }
         Try::LogOut => Action::LogOut,
     }
 }

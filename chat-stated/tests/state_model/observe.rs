@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use chat_model::{AccountId, ConnectionId, NameList, Outcome, RequestName};
-use chat_model::{MessageNumber, StreamOffset};
+use chat_model::{AccountId, ConnectionId, Message, NameList, Outcome, RequestName};
+use chat_model::{MessageNumber, SentTo, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
 use chat_stated::entry::Timestamp;
 use chat_stated::state::{
@@ -11,7 +11,7 @@ use chat_stated::state::{
 };
 
 use super::model::{ANY_LIMIT, Applied, Model, Place, Waiting};
-use super::steps::{LINE_BYTES, NAMES, SERIALS, WORKER_SESSIONS, address};
+use super::steps::{LINE_BYTES, NAMES, ROOMS, SERIALS, WORKER_SESSIONS, address};
 
 /// What an entry led to, in the model's words. Accounts in `reached` may stand there twice.
 pub(super) fn outcome(effects: &Effects) -> Applied {
@@ -87,6 +87,7 @@ pub(super) fn compare(
         for place in &model.accounts[id].places {
             compare_queue((state, checkpoint), model, (id, place), seed);
         }
+        compare_rooms(state, model, id);
     }
     compare_worker_sessions(state, model);
     for later_ms in [0, 999, 4_000, 61_000] {
@@ -114,7 +115,7 @@ fn compare_account(state: &State, model: &Model, id: usize) {
     let expected = account.places.iter();
     let expected = expected.map(|place| (place.id, place.user_session, place.session));
     assert!(places.eq(expected));
-    let waiting = account.queue().iter().filter(|it| !it.broadcast).count();
+    let waiting = account.queue().iter().filter(|it| it.is_named).count();
     assert_eq!(
         state.accounts_page(id as u32).rows[0].queue.messages,
         waiting as u64
@@ -179,11 +180,15 @@ fn compare_slice(
     let expected: Vec<_> = asked[..fitting]
         .iter()
         .map(|message| {
-            let sender = model.accounts[message.sender].name.as_str();
+            let sender = match model.label(message).starts_with("notice") {
+                true => "*",
+                false => model.accounts[message.sender].name.as_str(),
+            };
             (
                 message.number,
                 message.time_ms,
                 sender,
+                model.label(message),
                 message.text.as_str(),
             )
         })
@@ -196,6 +201,7 @@ fn compare_slice(
                 message.number.0,
                 message.time_ms,
                 message.sender,
+                label(message),
                 message.text,
             )
         })
@@ -207,6 +213,26 @@ fn compare_slice(
     assert_eq!(slice.more, fitting < asked.len());
     let (last, ..) = got.last()?;
     slice.more.then_some(*last)
+}
+
+/// Where a message was sent, as the model tells it.
+fn label(message: &Message<'_>) -> String {
+    match message.sent_to {
+        SentTo::People => String::new(),
+        SentTo::Room(room) => room.to_owned(),
+        SentTo::NoticeOf(room) => format!("notice of {room}"),
+        SentTo::GapIn(room, messages) => format!("{messages} missing in {room}"),
+    }
+}
+
+fn compare_rooms(state: &State, model: &Model, id: usize) {
+    let account = AccountId(id as u32);
+    assert!(state.rooms_of(account).iter().eq(model.rooms_of(id)));
+    for room in ROOMS {
+        let members = state.members_of(account, room);
+        let members = members.map(|it| it.iter().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(members, model.members_of(id, room));
+    }
 }
 
 fn compare_worker_sessions(state: &State, model: &Model) {

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use chat_model::{SessionName, UserSession};
+use chat_model::{SessionName, Treatment, UserSession};
 use chat_stated::entry::{Limits, SessionLimits, WaitingLimits};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 pub(super) const NAMES: [&str; 7] = ["ann", "bob", "cy", "dan", "eve", "no-one", "\u{e9}lan"];
+pub(super) const ROOMS: [&str; 2] = ["#a", "#b"];
 pub(super) const WORKER_SESSIONS: u64 = 5;
 pub(super) const SERIALS: u64 = 4;
 /// How far one line of a connection ends behind the one before.
@@ -64,7 +65,29 @@ pub(super) enum Try {
         names: Vec<usize>,
         bytes: usize,
     },
+    /// What a member does, and to whom it may do it.
+    ChangeRoom {
+        room: usize,
+        act: RoomTry,
+        name: usize,
+    },
+    SendMixed {
+        rooms: Vec<usize>,
+        names: Vec<usize>,
+        bytes: usize,
+    },
     LogOut,
+}
+
+/// What a member does to a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RoomTry {
+    Join,
+    Leave,
+    SetTopic,
+    SetPrivate(bool),
+    Drop,
+    Treat(Treatment),
 }
 
 /// What an operator does.
@@ -183,6 +206,25 @@ fn text_bytes() -> impl Strategy<Value = usize> {
     prop_oneof![4 => 0usize..12, 1 => 12usize..80, 1 => 30_000usize..40_000]
 }
 
+fn room_tries() -> impl Strategy<Value = RoomTry> {
+    let treatments = [
+        Treatment::Invite,
+        Treatment::Kick,
+        Treatment::Ban,
+        Treatment::Unban,
+        Treatment::Op,
+        Treatment::Deop,
+    ];
+    prop_oneof![
+        8 => Just(RoomTry::Join),
+        2 => Just(RoomTry::Leave),
+        1 => Just(RoomTry::SetTopic),
+        1 => any::<bool>().prop_map(RoomTry::SetPrivate),
+        1 => Just(RoomTry::Drop),
+        6 => select(treatments.to_vec()).prop_map(RoomTry::Treat),
+    ]
+}
+
 fn tries() -> impl Strategy<Value = Try> {
     prop_oneof![
         2 => name().prop_map(Try::Register),
@@ -199,6 +241,10 @@ fn tries() -> impl Strategy<Value = Try> {
         5 => text_bytes().prop_map(|bytes| Try::Broadcast { bytes }),
         4 => (0u8..5, prop::collection::vec(name(), 0..4), text_bytes())
             .prop_map(|(id, names, bytes)| Try::SendOnce { id, names, bytes }),
+        6 => (0..ROOMS.len(), room_tries(), name())
+            .prop_map(|(room, act, name)| Try::ChangeRoom { room, act, name }),
+        6 => (prop::collection::vec(0..ROOMS.len(), 1..3), prop::collection::vec(name(), 0..3), text_bytes())
+            .prop_map(|(rooms, names, bytes)| Try::SendMixed { rooms, names, bytes }),
         3 => Just(Try::LogOut),
     ]
 }

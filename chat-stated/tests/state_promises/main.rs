@@ -6,6 +6,7 @@ mod checkpoints;
 mod once;
 mod queues;
 mod requests;
+mod rooms;
 mod sessions;
 mod user_sessions;
 mod waiting;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_model::{Audience, NameList, Outcome, PushMode, Request};
+use chat_model::{Audience, NameList, Outcome, PushMode, Request, RoomAct, Treatment};
 
 use crate::command::Command;
 use crate::server::{CommandError, Intent, append_line, command_word};
@@ -18,7 +18,7 @@ pub struct ServerLimits {
 }
 
 /// What works, in the words of `features`.
-const FEATURES: &str = "push ids sessions once";
+const FEATURES: &str = "push ids sessions rooms once";
 
 /// What has to be remembered of a line in the chat until its answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,13 @@ pub enum Asked {
     Ids(bool),
     /// What the server can do.
     Features(ServerLimits),
+    /// A command whose answer repeats a room's name or its topic.
+    Room {
+        /// Which.
+        command: Command,
+        /// What is repeated, fit to be shown.
+        repeated: String,
+    },
     /// A line that is refused. What waits for its client comes with the refusal.
     Refused {
         /// The word for the reason.
@@ -50,6 +57,7 @@ impl Asked {
             Ok(Intent::Features) => Self::Features(limits()),
             Ok(Intent::Push(mode)) => Self::Push(*mode),
             Ok(Intent::Ids(is_on)) => Self::Ids(*is_on),
+            Ok(Intent::Request(Request::ChangeRoom { room, act })) => Self::of_room(room, act),
             Ok(Intent::Request(request)) => Self::Command(command_of(request)),
             // It is not answered as a line is.
             Ok(Intent::LogOut) => Self::Command(Command::LogOut),
@@ -62,6 +70,30 @@ impl Asked {
                 word: Cow::Borrowed(word),
             },
         }
+    }
+
+    fn of_room(room: &str, act: &RoomAct<'_>) -> Self {
+        let command = match act {
+            RoomAct::Join => Command::Join,
+            RoomAct::Leave => Command::Leave,
+            RoomAct::SetTopic(_) => Command::Topic,
+            RoomAct::SetPrivate(_) | RoomAct::SetRetention { .. } | RoomAct::Drop => Command::Room,
+            RoomAct::Treat { treatment, .. } => {
+                return Self::Command(match treatment {
+                    Treatment::Invite => Command::Invite,
+                    Treatment::Kick => Command::Kick,
+                    Treatment::Ban => Command::Ban,
+                    Treatment::Unban => Command::Unban,
+                    Treatment::Op => Command::Op,
+                    Treatment::Deop => Command::Deop,
+                });
+            }
+        };
+        let repeated = match act {
+            RoomAct::SetTopic(topic) => topic.clone().into_owned(),
+            _ => room.to_owned(),
+        };
+        Self::Room { command, repeated }
     }
 
     /// What is remembered of a line over the limit, of which this came before the limit.
@@ -89,6 +121,7 @@ impl Asked {
             Self::Push(_) => words::PUSH,
             Self::Ids(_) => words::IDS,
             Self::Features(_) => words::FEATURES,
+            Self::Room { command, .. } => command.word(),
             Self::Refused { word, .. } => word,
         }
     }
@@ -107,6 +140,8 @@ impl Asked {
             Outcome::QueueFull => append_refusal(words::QUOTA, self.word(), output),
             Outcome::DiskFull => append_refusal(words::FULL, self.word(), output),
             Outcome::Busy => append_refusal(words::BUSY, self.word(), output),
+            Outcome::Topic(topic) => append_named(words::TOPIC, topic.as_bytes(), output),
+            Outcome::Users(names) => append_named(self.word(), &users_line(names), output),
             _ => {
                 append_refusal(words::ARGS, self.word(), output);
                 return false;
@@ -124,6 +159,12 @@ impl Asked {
             Self::Push(PushMode::Off) => "push:off",
             Self::Ids(true) => "ids:on",
             Self::Ids(false) => "ids:off",
+            Self::Room { command, repeated } => {
+                return append_named(command.word(), repeated.as_bytes(), output);
+            }
+            Self::Command(command) if command.treats_user() => {
+                return append_named(command.word(), b"", output);
+            }
             _ => words::FETCHING,
         };
         append_line(answer, output);
@@ -134,7 +175,7 @@ impl Asked {
 fn command_of(request: &Request<'_>) -> Command {
     match request {
         Request::Send { audience, .. } | Request::SendOnce { audience, .. } => match audience {
-            Audience::Accounts(_) => Command::Send,
+            Audience::Accounts(_) | Audience::Mixed(_) => Command::Send,
             Audience::Everyone => Command::Broadcast,
         },
         Request::ListUsers {
@@ -142,6 +183,9 @@ fn command_of(request: &Request<'_>) -> Command {
         } => Command::Who,
         Request::ListUsers { .. } => Command::Last,
         Request::ListSessions | Request::DropSession { .. } => Command::Sessions,
+        Request::ListRooms { .. } => Command::Rooms,
+        Request::ListMembers { .. } => Command::Members,
+        Request::ShowTopic { .. } => Command::Topic,
         // No line in the chat is another request.
         _ => Command::Fetch,
     }
@@ -155,6 +199,14 @@ fn append_features(limits: ServerLimits, output: &mut Vec<u8>) {
     let word = words::FEATURES;
     let line = format!("{word}:time_out={time_out_s} line={max_line_bytes} {FEATURES}");
     append_line(&line, output);
+}
+
+/// Writes `WORD:` and what follows it, with an end if it has none.
+fn append_named(word: &str, rest: &[u8], output: &mut Vec<u8>) {
+    output.extend_from_slice(word.as_bytes());
+    output.push(b':');
+    output.extend_from_slice(rest.strip_suffix(b"\n").unwrap_or(rest));
+    output.push(b'\n');
 }
 
 /// Names with commas between, which no account has.
@@ -220,6 +272,8 @@ pub enum Answer<'a> {
     Features(&'a [u8]),
     /// The sessions of the user, one space between; a star stands before those that are online.
     Sessions(&'a [u8]),
+    /// What a command of rooms is answered behind its word: names, a topic, a room, or nothing.
+    OfRooms(&'a [u8]),
     /// Nothing was done.
     Refused(Refusal<'a>),
     /// Something that this command is not known to be answered.
@@ -248,6 +302,7 @@ impl<'a> Answer<'a> {
             Command::Ids => after_word(line, words::IDS).and_then(ids),
             Command::Features => after_word(line, words::FEATURES).map(Self::Features),
             Command::Sessions => after_word(line, words::SESSIONS).map(Self::Sessions),
+            command if command.is_of_rooms() => after_word(line, command.word()).map(Self::OfRooms),
             _ => None,
         };
         known.unwrap_or(Self::Other(line))
@@ -350,7 +405,7 @@ mod tests {
             (
                 "features",
                 Outcome::Done,
-                "features:time_out=1800 line=8192 push ids sessions once\n",
+                "features:time_out=1800 line=8192 push ids sessions rooms once\n",
             ),
             ("dance", Outcome::Done, "error:command:dance\n"),
             (
@@ -370,6 +425,17 @@ mod tests {
             ),
             ("dance", Outcome::Busy, "error:busy:dance\n"),
             ("last x", Outcome::Done, "error:args:last\n"),
+            ("join #a", Outcome::Done, "join:#a\n"),
+            ("topic #a x y", Outcome::Done, "topic:x y\n"),
+            ("room #a drop", Outcome::Denied, "error:denied:room\n"),
+            ("ban #a bob", Outcome::Done, "ban:\n"),
+            ("op #a bob", Outcome::NotFound, "error:args:op\n"),
+            (
+                "rooms all",
+                Outcome::Users(["#a", "#b"].into_iter().collect()),
+                "rooms:#a #b\n",
+            ),
+            ("topic #a", Outcome::Topic("t".into()), "topic:t\n"),
         ] {
             assert_eq!(answer(line, &outcome), (true, expected.into()));
         }
@@ -409,6 +475,8 @@ mod tests {
         let mode = PushMode::Ack;
         assert_eq!(read(Command::Push, "push:ack"), Answer::Push(mode));
         assert_eq!(read(Command::Ids, "ids:off"), Answer::Ids(false));
+        assert_eq!(read(Command::Join, "join:#a"), Answer::OfRooms(b"#a"));
+        assert_eq!(read(Command::Kick, "kick:"), Answer::OfRooms(b""));
         for (command, line) in [
             (Command::Fetch, "sent:"),
             (Command::Broadcast, "send:a"),

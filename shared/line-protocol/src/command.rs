@@ -25,6 +25,30 @@ pub enum Command {
     Features,
     /// `sessions`.
     Sessions,
+    /// `join`.
+    Join,
+    /// `leave`.
+    Leave,
+    /// `rooms`.
+    Rooms,
+    /// `members`.
+    Members,
+    /// `topic`.
+    Topic,
+    /// `room`.
+    Room,
+    /// `invite`.
+    Invite,
+    /// `kick`.
+    Kick,
+    /// `ban`.
+    Ban,
+    /// `unban`.
+    Unban,
+    /// `op`.
+    Op,
+    /// `deop`.
+    Deop,
     /// `logout`.
     LogOut,
     /// One that this end does not know; the server may.
@@ -92,6 +116,35 @@ pub const COMMANDS: &[CommandUsage] = &[
         "sessions drop [NAME]",
         "give up a session, and what waits for it",
     ),
+    usage(Command::Send, "send #ROOM TEXT", "a message to a room"),
+    usage(Command::Join, "join #ROOM", "join a room, or make it"),
+    usage(Command::Leave, "leave #ROOM", "leave a room"),
+    usage(Command::Rooms, "rooms", "the rooms you are in"),
+    usage(Command::Rooms, "rooms all", "all public rooms"),
+    usage(Command::Members, "members #ROOM", "who is in a room"),
+    usage(Command::Topic, "topic #ROOM", "what a room is about"),
+    usage(
+        Command::Topic,
+        "topic #ROOM TEXT",
+        "say what a room is about",
+    ),
+    usage(
+        Command::Room,
+        "room #ROOM private|public",
+        "who may join a room",
+    ),
+    usage(
+        Command::Room,
+        "room #ROOM retention DAYS",
+        "how long its history is kept",
+    ),
+    usage(Command::Room, "room #ROOM drop", "end a room"),
+    usage(Command::Invite, "invite #ROOM USER", "let a user join"),
+    usage(Command::Kick, "kick #ROOM USER", "remove a member"),
+    usage(Command::Ban, "ban #ROOM USER", "remove a user for good"),
+    usage(Command::Unban, "unban #ROOM USER", "end a ban"),
+    usage(Command::Op, "op #ROOM USER", "make a member an operator"),
+    usage(Command::Deop, "deop #ROOM USER", "the opposite of op"),
     usage(Command::LogOut, "logout", "log out"),
 ];
 
@@ -126,15 +179,43 @@ impl Command {
             Self::Once => words::ONCE,
             Self::Features => words::FEATURES,
             Self::Sessions => words::SESSIONS,
+            Self::Join => words::JOIN,
+            Self::Leave => words::LEAVE,
+            Self::Rooms => words::ROOMS,
+            Self::Members => words::MEMBERS,
+            Self::Topic => words::TOPIC,
+            Self::Room => words::ROOM,
+            Self::Invite => words::INVITE,
+            Self::Kick => words::KICK,
+            Self::Ban => words::BAN,
+            Self::Unban => words::UNBAN,
+            Self::Op => words::OP,
+            Self::Deop => words::DEOP,
             Self::LogOut => words::LOGOUT,
             Self::Other => "",
         }
     }
 
+    /// Whether it is about rooms.
+    pub fn is_of_rooms(self) -> bool {
+        matches!(
+            self,
+            Self::Join | Self::Leave | Self::Rooms | Self::Members | Self::Topic | Self::Room
+        ) || self.treats_user()
+    }
+
+    /// Whether it does something to a user of a room.
+    pub(crate) fn treats_user(self) -> bool {
+        matches!(
+            self,
+            Self::Invite | Self::Kick | Self::Ban | Self::Unban | Self::Op | Self::Deop
+        )
+    }
+
     /// Whether its arguments begin with a user's name.
     pub fn takes_user(self) -> bool {
         let mut usages = COMMANDS.iter().filter(|usage| usage.command == self);
-        usages.any(|usage| usage.form.contains(" USER"))
+        usages.any(|usage| usage.form.contains(" USER") && !usage.form.contains("#ROOM"))
     }
 
     /// Whether the answer is names of users, which may be any words.

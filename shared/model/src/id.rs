@@ -55,3 +55,7 @@ pub struct RequestName {
 /// Number of an account, from 0 in the order in which accounts were made. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountId(pub u32);
+
+/// Number of a room, from 1 in the order in which rooms were made. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RoomId(pub u32);

@@ -40,6 +40,10 @@ kinds! {
         DropSession "drop-session",
         LogOut "log-out",
         Refused "refused",
+        ChangeRoom "change-room",
+        ListRooms "list-rooms",
+        ListMembers "list-members",
+        ShowTopic "show-topic",
     }
 }
 
@@ -67,6 +71,7 @@ kinds! {
         DiskFull "disk-full",
         Busy "busy",
         Refused "refused",
+        Topic "topic",
     }
 }
 
@@ -78,7 +83,7 @@ impl Request<'_> {
             Self::Register { .. } => RequestKind::Register,
             Self::LogIn { .. } => RequestKind::LogIn,
             Self::Send { audience, .. } | Self::SendOnce { audience, .. } => match audience {
-                Audience::Accounts(_) => RequestKind::Send,
+                Audience::Accounts(_) | Audience::Mixed(_) => RequestKind::Send,
                 Audience::Everyone => RequestKind::Broadcast,
             },
             Self::Fetch => RequestKind::Fetch,
@@ -87,6 +92,10 @@ impl Request<'_> {
             Self::ListSessions => RequestKind::ListSessions,
             Self::DropSession { .. } => RequestKind::DropSession,
             Self::LogOut => RequestKind::LogOut,
+            Self::ChangeRoom { .. } => RequestKind::ChangeRoom,
+            Self::ListRooms { .. } => RequestKind::ListRooms,
+            Self::ListMembers { .. } => RequestKind::ListMembers,
+            Self::ShowTopic { .. } => RequestKind::ShowTopic,
         }
     }
 }
@@ -116,6 +125,7 @@ impl Outcome<'_> {
             Self::DiskFull => OutcomeKind::DiskFull,
             Self::Busy => OutcomeKind::Busy,
             Self::Refused => OutcomeKind::Refused,
+            Self::Topic(_) => OutcomeKind::Topic,
         }
     }
 }

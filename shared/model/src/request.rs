@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{MessageNumber, NameList, Password};
+use crate::{MessageNumber, NameList, Password, RoomAct};
 
 /// Who a message is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum Audience<'a> {
     Accounts(#[serde(borrow)] NameList<'a>),
     /// Every account but the sender's.
     Everyone,
+    /// Rooms, and accounts beside them: names that begin with `#` are those of rooms. Otherwise as `Accounts`.
+    Mixed(#[serde(borrow)] NameList<'a>),
 }
 
 impl<'a> Audience<'a> {
@@ -22,6 +24,7 @@ impl<'a> Audience<'a> {
         match self {
             Self::Accounts(names) => Audience::Accounts(names.into_owned()),
             Self::Everyone => Audience::Everyone,
+            Self::Mixed(names) => Audience::Mixed(names.into_owned()),
         }
     }
 
@@ -30,13 +33,14 @@ impl<'a> Audience<'a> {
         match self {
             Self::Accounts(names) => Audience::Accounts(names.borrowed()),
             Self::Everyone => Audience::Everyone,
+            Self::Mixed(names) => Audience::Mixed(names.borrowed()),
         }
     }
 
     /// Bytes of the names in it.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Accounts(names) => names.bytes(),
+            Self::Accounts(names) | Self::Mixed(names) => names.bytes(),
             Self::Everyone => 0,
         }
     }
@@ -121,6 +125,33 @@ pub enum Request<'a> {
         #[serde(borrow)]
         name: Option<Cow<'a, str>>,
     },
+    /// Do something to a room. Outcomes: `Done`, `Denied`, `NotFound`, `QueueFull`, `DiskFull`.
+    ChangeRoom {
+        /// A name that a room may have.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+        /// What.
+        #[serde(borrow)]
+        act: RoomAct<'a>,
+    },
+    /// Names of rooms, sorted. Outcome: `Users`.
+    ListRooms {
+        /// Those that are not private, and not those of which the user is a member.
+        all: bool,
+    },
+    /// The members of a room, sorted by name, with `~` before the owner's and `@` before operators'. Outcomes: `Users`,
+    /// `Denied`, `Busy`.
+    ListMembers {
+        /// A name that a room may have.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+    },
+    /// What a room is about. Outcomes: `Topic`, `Denied`.
+    ShowTopic {
+        /// A name that a room may have.
+        #[serde(borrow)]
+        room: Cow<'a, str>,
+    },
 }
 
 impl Request<'_> {
@@ -169,6 +200,17 @@ impl Request<'_> {
                 id: id.into_owned().into(),
                 audience: audience.into_owned(),
                 text: text.into_owned().into(),
+            },
+            Self::ChangeRoom { room, act } => Request::ChangeRoom {
+                room: room.into_owned().into(),
+                act: act.into_owned(),
+            },
+            Self::ListRooms { all } => Request::ListRooms { all },
+            Self::ListMembers { room } => Request::ListMembers {
+                room: room.into_owned().into(),
+            },
+            Self::ShowTopic { room } => Request::ShowTopic {
+                room: room.into_owned().into(),
             },
         }
     }
@@ -219,6 +261,17 @@ impl Request<'_> {
                 audience: audience.borrowed(),
                 text: (&**text).into(),
             },
+            Self::ChangeRoom { room, act } => Request::ChangeRoom {
+                room: (&**room).into(),
+                act: act.borrowed(),
+            },
+            Self::ListRooms { all } => Request::ListRooms { all: *all },
+            Self::ListMembers { room } => Request::ListMembers {
+                room: (&**room).into(),
+            },
+            Self::ShowTopic { room } => Request::ShowTopic {
+                room: (&**room).into(),
+            },
         }
     }
 
@@ -232,11 +285,14 @@ impl Request<'_> {
             Self::Send { audience, text } => audience.bytes() + text.len(),
             Self::SendOnce { id, audience, text } => id.len() + audience.bytes() + text.len(),
             Self::DropSession { name } => name.as_ref().map_or(0, |name| name.len()),
+            Self::ChangeRoom { room, act } => room.len() + act.bytes(),
+            Self::ListMembers { room } | Self::ShowTopic { room } => room.len(),
             Self::Fetch
             | Self::ListUsers { .. }
             | Self::SetPush { .. }
             | Self::ListSessions
-            | Self::LogOut => 0,
+            | Self::LogOut
+            | Self::ListRooms { .. } => 0,
         }
     }
 
@@ -279,7 +335,7 @@ pub enum Outcome<'a> {
     },
     /// There is nothing to say but the messages.
     Done,
-    /// The users who were asked for.
+    /// The users or rooms that were asked for.
     Users(#[serde(borrow)] NameList<'a>),
     /// The session has ended.
     LoggedOut,
@@ -306,6 +362,8 @@ pub enum Outcome<'a> {
     NotFound,
     /// The user may not do that.
     Denied,
+    /// What a room is about; empty if nobody has said.
+    Topic(#[serde(borrow)] Cow<'a, str>),
 }
 
 impl Outcome<'_> {
@@ -337,6 +395,7 @@ impl Outcome<'_> {
             Self::DiskFull => Outcome::DiskFull,
             Self::Busy => Outcome::Busy,
             Self::Refused => Outcome::Refused,
+            Self::Topic(topic) => Outcome::Topic(topic.into_owned().into()),
         }
     }
 
@@ -346,6 +405,20 @@ impl Outcome<'_> {
     }
 }
 
+/// Where a message was sent, as its reader sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SentTo<'a> {
+    /// To people: the reader, a group, or everyone.
+    #[default]
+    People,
+    /// To this room.
+    Room(&'a str),
+    /// It is no message: the text stands for itself, and tells of this room.
+    NoticeOf(&'a str),
+    /// It is no message: so many of this room, of which this was the last, are in the history only. It has no text.
+    GapIn(&'a str, u64),
+}
+
 /// A message as its reader gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message<'a> {
@@ -353,8 +426,10 @@ pub struct Message<'a> {
     pub number: MessageNumber,
     /// When the server took it, in milliseconds since 1970-01-01T00:00:00Z. Rises with the number.
     pub time_ms: i64,
-    /// The account that sent it.
+    /// The account that sent it; [`ROOM_SENDER`](crate::room::ROOM_SENDER) for what is no message.
     pub sender: &'a str,
+    /// Where it was sent.
+    pub sent_to: SentTo<'a>,
     /// 1 byte to 1 MiB, without control characters but TAB.
     pub text: &'a str,
 }

@@ -81,6 +81,30 @@ words! {
     SESSIONS = "sessions";
     /// Argument of `sessions`: give one up.
     DROP = "drop";
+    /// Command, and with `:` and the room its answer: become a member of a room.
+    JOIN = "join";
+    /// Command, and with `:` and the room its answer: be a member no longer.
+    LEAVE = "leave";
+    /// Command, and with `:` and the names its answer: what rooms there are.
+    ROOMS = "rooms";
+    /// Command, and with `:` and the names its answer: who is in a room.
+    MEMBERS = "members";
+    /// Command, and with `:` and the topic its answer: what a room is about.
+    TOPIC = "topic";
+    /// Command, and with `:` and the room its answer: what kind of room it is.
+    ROOM = "room";
+    /// Command, and with `:` its answer: let a user join.
+    INVITE = "invite";
+    /// Command, and with `:` its answer: end a membership.
+    KICK = "kick";
+    /// Command, and with `:` its answer: end a membership for good.
+    BAN = "ban";
+    /// Command, and with `:` its answer: end a ban.
+    UNBAN = "unban";
+    /// Command, and with `:` its answer: make a member an operator.
+    OP = "op";
+    /// Command, and with `:` its answer: the opposite.
+    DEOP = "deop";
     /// Argument of `push` and `ids`.
     ON = "on";
     /// Argument of `push`: as they come, and kept until the client speaks again.

@@ -2,7 +2,7 @@
 //!
 //! [`VERSION`]: crate::VERSION
 
-use chat_model::{MessageBatchBuilder, Password};
+use chat_model::{MessageBatchBuilder, Password, RoomAct, Treatment};
 
 use super::*;
 use crate::frame::{decode_one, encode_one};
@@ -29,7 +29,7 @@ fn names() -> NameList<'static> {
     ["ann", "bob"].into_iter().collect()
 }
 
-fn requests() -> [Request<'static>; 11] {
+fn requests() -> [Request<'static>; 16] {
     let (name, address) = (|| "ann".into(), [192, 0, 2, 1].into());
     let password = Password::borrowed(b"\xff");
     [
@@ -64,6 +64,20 @@ fn requests() -> [Request<'static>; 11] {
         },
         Request::ListSessions,
         Request::DropSession { name: Some(name()) },
+        Request::Send {
+            audience: Audience::Mixed(names()),
+            text: "hi".into(),
+        },
+        Request::ChangeRoom {
+            room: "#a".into(),
+            act: RoomAct::Treat {
+                treatment: Treatment::Kick,
+                user: "bob".into(),
+            },
+        },
+        Request::ListRooms { all: true },
+        Request::ListMembers { room: "#a".into() },
+        Request::ShowTopic { room: "#a".into() },
     ]
 }
 
@@ -74,7 +88,7 @@ fn batch() -> MessageBatch {
     builder.batch().clone()
 }
 
-fn outcomes() -> [Outcome<'static>; 20] {
+fn outcomes() -> [Outcome<'static>; 21] {
     let seconds_left = 59;
     [
         Outcome::PasswordNeeded,
@@ -102,6 +116,7 @@ fn outcomes() -> [Outcome<'static>; 20] {
         Outcome::SessionDropped,
         Outcome::NotFound,
         Outcome::Denied,
+        Outcome::Topic("t".into()),
     ]
 }
 
@@ -118,7 +133,7 @@ macro_rules! check {
     };
 }
 
-const GOLDEN_REQUESTS: [&str; 11] = [
+const GOLDEN_REQUESTS: [&str; 16] = [
     "0107fb2c01040302010003616e6e00c0000201",
     "0107fb2c01040302010103616e6e01ff00c0000201",
     "0107fb2c01040302010203616e6e01ff00c0000201",
@@ -130,6 +145,11 @@ const GOLDEN_REQUESTS: [&str; 11] = [
     "0107fb2c01040302010801780006616e6e626f62020303026869",
     "0107fb2c010403020109",
     "0107fb2c01040302010a0103616e6e",
+    "0107fb2c0104030201030206616e6e626f62020303026869",
+    "0107fb2c01040302010b022361060103626f62",
+    "0107fb2c01040302010c01",
+    "0107fb2c01040302010d022361",
+    "0107fb2c01040302010e022361",
 ];
 
 #[test]
@@ -140,7 +160,7 @@ fn golden_bytes_of_requests() {
 }
 
 /// In the order of [`outcomes`].
-const GOLDEN_OUTCOMES: [&str; 20] = [
+const GOLDEN_OUTCOMES: [&str; 21] = [
     "00",
     "01",
     "02",
@@ -161,6 +181,7 @@ const GOLDEN_OUTCOMES: [&str; 20] = [
     "11",
     "12",
     "13",
+    "140174",
 ];
 
 #[test]
@@ -234,6 +255,7 @@ fn golden_bytes_of_what_daemon_says() {
             number: MessageNumber(4),
             time_ms: 1_795_346_311_250,
             sender: "bob",
+            sent_to: chat_model::SentTo::People,
             text: "hi",
         }]
     };
@@ -248,7 +270,7 @@ fn golden_bytes_of_what_daemon_says() {
     };
     check!(
         reply(),
-        "0007fb2c01090104fda450f5054403000003626f620268690901"
+        "0007fb2c01090104fda450f5054403000003626f62000268690901"
     );
     let push = || ToWorker::Push {
         connections: vec![connection],
@@ -256,13 +278,13 @@ fn golden_bytes_of_what_daemon_says() {
         through,
         more,
     };
-    check!(push(), "0101070104fda450f5054403000003626f620268690901");
+    check!(push(), "0101070104fda450f5054403000003626f62000268690901");
     let page = || ToWorker::Page {
         connection,
         messages: messages(),
         more,
     };
-    check!(page(), "02070104fda450f5054403000003626f6202686901");
+    check!(page(), "02070104fda450f5054403000003626f620002686901");
     check!(ToWorker::Kick { connection }, "0307");
     check!(ToWorker::Reject { connection }, "0407");
     let stored = || ToWorker::Stored {

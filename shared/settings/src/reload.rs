@@ -6,7 +6,7 @@ use clap::Parser;
 use crate::programs;
 
 /// The ids of the flags that a reload changes.
-const RELOADED: [&str; 33] = [
+const RELOADED: [&str; 39] = [
     "log_level",
     "trusted",
     "block_time",
@@ -21,6 +21,12 @@ const RELOADED: [&str; 33] = [
     "broadcast_messages",
     "broadcast_bytes",
     "broadcasts_per_minute",
+    "max_rooms",
+    "max_user_rooms",
+    "max_room_members",
+    "max_room_entries",
+    "room_messages_per_minute",
+    "room_queue_messages",
     "max_connections",
     "max_address_connections",
     "max_network_connections",

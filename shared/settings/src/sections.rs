@@ -3,7 +3,7 @@
 use chat_node::settings::tree::{Setting, Tree};
 
 /// Names and contents of the sections.
-pub const SECTIONS: [(&str, &str); 9] = [
+pub const SECTIONS: [(&str, &str); 10] = [
     ("process", "How the daemons run on the host."),
     ("network", "Addresses to listen on, and whom to trust."),
     ("tls", "Certificate, key and handshakes."),
@@ -18,6 +18,7 @@ pub const SECTIONS: [(&str, &str); 9] = [
         "What a connected client may do, and how long it may be silent.",
     ),
     ("messages", "What may wait for its readers."),
+    ("rooms", "What rooms may grow to."),
     ("storage", "Memory and disk of the state."),
 ];
 

@@ -166,6 +166,62 @@ pub struct StateSettings {
     )]
     pub broadcasts_per_minute: u32,
 
+    /// Maximum number of rooms
+    #[arg(
+        long,
+        help_heading = "[rooms]",
+        value_name = "COUNT",
+        default_value_t = 10_000
+    )]
+    pub max_rooms: u32,
+
+    /// Maximum number of rooms of which one user is a member
+    #[arg(
+        long,
+        help_heading = "[rooms]",
+        value_name = "COUNT",
+        default_value_t = 100
+    )]
+    pub max_user_rooms: u32,
+
+    /// Maximum number of members of a room
+    #[arg(
+        long,
+        help_heading = "[rooms]",
+        value_name = "COUNT",
+        default_value_t = 10_000
+    )]
+    pub max_room_members: u32,
+
+    /// Maximum number of operators, of bans and of invitations of a room
+    #[arg(
+        long,
+        help_heading = "[rooms]",
+        value_name = "COUNT",
+        default_value_t = 1_000
+    )]
+    pub max_room_entries: u32,
+
+    /// Maximum messages per minute and room
+    #[arg(
+        long,
+        help_heading = "[rooms]",
+        value_name = "COUNT",
+        default_value_t = 60_000
+    )]
+    pub room_messages_per_minute: u32,
+
+    /// Newest messages of a room that wait for its members
+    ///
+    /// Older ones that a member has not read are shown to that member as one line with their number.
+    #[arg(
+        long,
+        help_heading = "[rooms]",
+        value_name = "COUNT",
+        default_value_t = 1_000
+    )]
+    pub room_queue_messages: u32,
+
     /// Addresses and networks, separated by commas, that are exempt from limits by source; or `none`
     ///
     /// Empty, or `none`: nobody.

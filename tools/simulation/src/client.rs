@@ -49,6 +49,7 @@ enum What {
     Exactly(&'static str),
     /// The answer must begin with this user's name or another's.
     Users,
+    Join(User),
     LogOut,
 }
 
@@ -338,7 +339,20 @@ impl Talk {
         rng: &mut Rng,
     ) {
         match rng.u8(..100) {
-            0..60 => {
+            0..10 if oracle.is_member(user) => {
+                let named = rng.usize(..users.len());
+                let (names, named) = match users[named].1 && rng.bool() {
+                    true => (format!("(#room {})", users[named].0), vec![named]),
+                    false => ("#room".to_owned(), Vec::new()),
+                };
+                let id = oracle.new_room_message(user, named);
+                self.ask(&format!("send {names} m{id}"), What::Send(id), oracle);
+            }
+            0..10 => {
+                oracle.may_join(user);
+                self.ask("join #room", What::Join(user), oracle);
+            }
+            10..60 => {
                 let count = if rng.u8(..4) == 0 { rng.usize(2..4) } else { 1 };
                 let mut readers: Vec<User> = (0..count).map(|_| rng.usize(..users.len())).collect();
                 readers.retain(|reader| users[*reader].1);
@@ -461,6 +475,11 @@ impl Talk {
             }
             What::Push(on) if line.starts_with("push:") => self.is_push_on = *on,
             What::Exactly(answer) if line == *answer => {}
+            What::Join(user) if line == "join:#room" => {
+                oracle.joined(*user);
+                oracle.line_is_on_disk(self.tcp, end);
+            }
+            What::Join(_) if is_refused => {}
             What::Users if !line.is_empty() => {}
             What::LogOut if line == "goodbye" => {
                 self.asked.clear();

@@ -32,6 +32,8 @@ struct Message {
     readers: Vec<User>,
     /// For every account, those too that are being made.
     is_broadcast: bool,
+    /// For all members of the room, those too whose joining is not known to have come about.
+    is_for_room: bool,
     fate: Fate,
 }
 
@@ -87,6 +89,13 @@ pub(crate) struct Oracle {
     /// How often a message was surely confirmed by a line.
     pub(crate) confirmed: usize,
     pub(crate) read: BTreeSet<(User, MessageId)>,
+    /// Users who are certainly members of the room, and those who may be.
+    members: BTreeSet<User>,
+    may_be_members: BTreeSet<User>,
+    /// The numbers of messages: the same in each queue.
+    numbers: BTreeMap<MessageId, MessageNumber>,
+    /// How many messages of the room were acknowledged.
+    pub(crate) of_room: usize,
     /// Messages that were read again, over another connection.
     pub(crate) repeats: usize,
     /// Messages by `once` that were sent again, over another connection.
@@ -112,9 +121,33 @@ impl Oracle {
             sender,
             readers,
             is_broadcast,
+            is_for_room: false,
             fate: Fate::Unknown,
         });
         self.messages.len() - 1
+    }
+
+    /// A member is about to send a message to the room and to others.
+    pub(crate) fn new_room_message(&mut self, sender: User, mut named: Vec<User>) -> MessageId {
+        let members = self.members.iter().copied();
+        named.extend(members.filter(|member| *member != sender));
+        let id = self.new_message(sender, named, false);
+        self.messages[id].is_for_room = true;
+        id
+    }
+
+    /// A user is about to join the room.
+    pub(crate) fn may_join(&mut self, user: User) {
+        self.may_be_members.insert(user);
+    }
+
+    /// A user was told to be a member. Nobody leaves the room.
+    pub(crate) fn joined(&mut self, user: User) {
+        self.members.insert(user);
+    }
+
+    pub(crate) fn is_member(&self, user: User) -> bool {
+        self.members.contains(&user)
     }
 
     /// Its sender was told of a message.
@@ -122,6 +155,7 @@ impl Oracle {
         self.messages[message].fate = fate;
         if fate == Fate::Acknowledged {
             self.acknowledged += 1;
+            self.of_room += usize::from(self.messages[message].is_for_room);
             for reader in self.messages[message].readers.clone() {
                 if !self.left.contains(&(reader, message)) {
                     self.must_wait.entry(reader).or_default().insert(message);
@@ -256,7 +290,7 @@ impl Oracle {
         if self.names[known.sender] != sender {
             return Err(format!("m{message} bears the name of {sender}"));
         }
-        if !known.may_reach(reader) {
+        if !self.may_reach(known, reader) {
             return Err(format!("m{message} is not for {}", self.names[reader]));
         }
         if known.fate == Fate::Refused {
@@ -282,6 +316,12 @@ impl Oracle {
             .is_some_and(|until_ms| now_ms < *until_ms)
     }
 
+    fn may_reach(&self, message: &Message, reader: User) -> bool {
+        let is_of_many =
+            message.is_broadcast || message.is_for_room && self.may_be_members.contains(&reader);
+        message.readers.contains(&reader) || is_of_many && reader != message.sender
+    }
+
     /// Compares the queues with what they must hold.
     pub(crate) fn check(&mut self, state: &State, disk: &Disk, now_ms: u64) -> Result<(), String> {
         const ALL: SliceLimits = SliceLimits {
@@ -305,6 +345,9 @@ impl Oracle {
             for message in &slice.messages {
                 let id = id_of(message.text).ok_or("a text that nobody sent")?;
                 self.check_waiting(user, id, &mut last_of)?;
+                if *self.numbers.entry(id).or_insert(message.number) != message.number {
+                    return Err(format!("m{id} has two places in the order of all messages"));
+                }
                 if !waiting.insert(id) {
                     return Err(format!("m{id} waits twice for {}", self.names[user]));
                 }
@@ -328,7 +371,7 @@ impl Oracle {
         if message.fate == Fate::Refused {
             return Err(format!("m{id} was refused, and waits for {name}"));
         }
-        if !message.may_reach(user) {
+        if !self.may_reach(message, user) {
             return Err(format!("m{id} waits for {name}, and is not for him"));
         }
         if self.left.contains(&(user, id)) {
@@ -389,12 +432,6 @@ impl Oracle {
     }
 }
 
-impl Message {
-    fn may_reach(&self, reader: User) -> bool {
-        self.readers.contains(&reader) || (self.is_broadcast && reader != self.sender)
-    }
-}
-
 impl Connection {
     /// Messages that may leave the queue by the second promise.
     fn may_have_left(&self, now_ms: u64) -> impl Iterator<Item = MessageId> {
@@ -417,10 +454,11 @@ pub(crate) fn message_of(line: &str) -> Option<MessageId> {
     id_of(text)
 }
 
-/// The sender in such a line.
+/// The sender in such a line, or in one of the room: `[time] sender #room: mN`.
 pub(crate) fn sender_of(line: &str) -> Option<&str> {
     let (_, rest) = line.strip_prefix('[')?.split_once("] ")?;
     let (sender, _) = rest.split_once(": ")?;
+    let sender = sender.strip_suffix(" #room").unwrap_or(sender);
     Some(sender.rsplit(' ').next().unwrap_or(sender))
 }
 

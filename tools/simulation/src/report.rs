@@ -15,6 +15,8 @@ pub struct Report {
     pub repeats: usize,
     /// Messages by `once` that were sent again over another connection.
     pub repeated_sends: usize,
+    /// Messages to the room that were acknowledged.
+    pub of_room: usize,
     /// Deaths of clients that were connected.
     pub client_deaths: usize,
     /// Deaths of the daemon.

@@ -32,6 +32,8 @@ fn every_promise_holds_in_every_world() {
     assert!(sum(|report| report.repeats) > 1_000);
     let repeated_sends = sum(|report| report.repeated_sends);
     assert!(repeated_sends > 500, "{repeated_sends}");
+    let of_room = sum(|report| report.of_room);
+    assert!(of_room > 5_000, "{of_room}");
     assert!(sum(|report| report.client_deaths) > 500);
     assert!(sum(|report| report.daemon_deaths) > 1_000);
     assert!(sum(|report| report.worker_deaths) > 1_000);

@@ -65,6 +65,7 @@ fn push(session: &mut LineSession, number: u64, more: bool) {
         number: MessageNumber(number),
         time_ms: 0,
         sender: "bob",
+        sent_to: chat_model::SentTo::People,
         text: "hello",
     };
     let part = QueuePart {
@@ -119,6 +120,7 @@ fn message_crossing_a_logout_stays_queued() {
         number: MessageNumber(5),
         time_ms: 0,
         sender: "bob",
+        sent_to: chat_model::SentTo::People,
         text: "late",
     };
     session.page(&[late], false, &mut Default::default(), 0);

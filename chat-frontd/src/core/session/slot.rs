@@ -20,7 +20,12 @@ pub(super) enum Requests {
 impl Requests {
     /// Whether the answer may be as long as there are users.
     pub(super) fn is_for_list(&self) -> bool {
-        matches!(self, Self::One(Request::ListUsers { .. }))
+        matches!(
+            self,
+            Self::One(
+                Request::ListUsers { .. } | Request::ListRooms { .. } | Request::ListMembers { .. }
+            )
+        )
     }
 
     pub(super) fn kind(&self) -> RequestKind {

@@ -119,9 +119,12 @@ fn different_answers_are_sent_separately() {
         sender_share_percent: 50,
         ..Limits::default()
     };
-    worker
-        .core
-        .configure(limits, WaitingLimits::INITIAL, SessionLimits::INITIAL);
+    worker.core.configure(
+        limits,
+        WaitingLimits::INITIAL,
+        SessionLimits::INITIAL,
+        crate::entry::RoomLimits::INITIAL,
+    );
     worker.send(&lines(&[
         (10, "bob", "a"),
         (20, "bob nobody", "b"),
@@ -241,9 +244,12 @@ fn exhausted_waiting_budget_refuses() {
         bytes: 900,
         sender_percent: 10_000,
     };
-    worker
-        .core
-        .configure(Limits::default(), waiting, SessionLimits::INITIAL);
+    worker.core.configure(
+        Limits::default(),
+        waiting,
+        SessionLimits::INITIAL,
+        crate::entry::RoomLimits::INITIAL,
+    );
     worker.send(&lines(&[
         (10, "bob", "a"),
         (20, "bob", "b"),

@@ -406,9 +406,12 @@ fn slow_checkpoint_stops_reading_workers() {
     reader.core().settings.limits.queue_bytes = u64::MAX;
     reader.core().settings.limits.sender_share_percent = 100;
     let limits = reader.core().settings.limits;
-    reader
-        .core()
-        .configure(limits, WaitingLimits::INITIAL, SessionLimits::INITIAL);
+    reader.core().configure(
+        limits,
+        WaitingLimits::INITIAL,
+        SessionLimits::INITIAL,
+        crate::entry::RoomLimits::INITIAL,
+    );
     for _ in 0..17 {
         reader.send(text);
     }

@@ -297,6 +297,7 @@ impl From<Account<'_>> for parts::AccountRecord {
                 left: used.left,
                 at: StateMs(used.at),
             })),
+            memberships: parts::Memberships::default(),
             places: parts::Places::of_one(parts::PlaceParts {
                 id: parts::PlaceId::default(),
                 name: None,

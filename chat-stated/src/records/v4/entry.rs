@@ -184,7 +184,9 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
             },
             memory::Entry::SendBatch(sends) => Self::SendBatch(sends.into()),
             memory::Entry::LimitWaiting(limits) => Self::LimitWaiting((*limits).into()),
-            memory::Entry::Operate { .. } | memory::Entry::LimitSessions(_) => {
+            memory::Entry::Operate { .. }
+            | memory::Entry::LimitSessions(_)
+            | memory::Entry::LimitRooms(_) => {
                 unreachable!("format 4 cannot express it")
             }
         }
@@ -284,7 +286,9 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
                 text,
             },
             memory::Action::LogOut => Self::LogOut,
-            memory::Action::SendOnce { .. } | memory::Action::DropSession { .. } => {
+            memory::Action::SendOnce { .. }
+            | memory::Action::DropSession { .. }
+            | memory::Action::ChangeRoom { .. } => {
                 unreachable!("format 4 cannot express it")
             }
         }
@@ -331,6 +335,7 @@ impl<'a> From<&'a chat_model::Audience<'_>> for Audience<'a> {
                 lengths: names.names().lengths().into(),
             },
             chat_model::Audience::Everyone => Self::Everyone,
+            chat_model::Audience::Mixed(_) => unreachable!("format 4 cannot express it"),
         }
     }
 }

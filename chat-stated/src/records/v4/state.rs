@@ -94,8 +94,8 @@ enum FileStatus<'a> {
     No { previous: Option<&'a str> },
 }
 
-#[derive(Serialize, Deserialize)]
-struct UsedAllowance {
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct UsedAllowance {
     left: u64,
     at: u64,
 }
@@ -208,6 +208,24 @@ pub(crate) fn decode_header_with(
         last_worker_session: beginning.last_worker_session,
         worker_sessions,
     })
+}
+
+impl From<parts::UsedAllowance> for UsedAllowance {
+    fn from(used: parts::UsedAllowance) -> Self {
+        Self {
+            left: used.left,
+            at: used.at.0,
+        }
+    }
+}
+
+impl From<UsedAllowance> for parts::UsedAllowance {
+    fn from(used: UsedAllowance) -> Self {
+        Self {
+            left: used.left,
+            at: StateMs(used.at),
+        }
+    }
 }
 
 impl From<parts::KeptFailure> for Failure {
@@ -332,10 +350,7 @@ impl<'a> From<&'a parts::AccountRecord> for Account<'a> {
             last_seen: place.last_used.map(|time| time.0),
             cursor: place.cursor.0,
             received: place.received.0,
-            broadcasts: account.broadcasts.0.map(|used| UsedAllowance {
-                left: used.left,
-                at: used.at.0,
-            }),
+            broadcasts: account.broadcasts.0.map(Into::into),
             session: place.session.map(Into::into),
         }
     }
@@ -356,10 +371,8 @@ impl From<Account<'_>> for parts::AccountRecord {
             },
             disabled: account.disabled,
             broadcasts_after: Some(MessageNumber(0)),
-            broadcasts: parts::Allowance(account.broadcasts.map(|used| parts::UsedAllowance {
-                left: used.left,
-                at: StateMs(used.at),
-            })),
+            broadcasts: parts::Allowance(account.broadcasts.map(Into::into)),
+            memberships: parts::Memberships::default(),
             places: parts::Places::of_one(parts::PlaceParts {
                 id: parts::PlaceId::default(),
                 name: None,
@@ -399,6 +412,7 @@ impl<'a> PageWriter<'a> {
         let readers = match message.readers {
             parts::Readers::One(reader) => Readers::One(reader.0),
             parts::Readers::AllButSender => Readers::AllButSender,
+            parts::Readers::Rooms(_) => unreachable!("format 4 cannot express it"),
             parts::Readers::Some(group) if self.last_group == Some(group) => Readers::AsBefore,
             parts::Readers::Some(group) => {
                 self.last_group = Some(group);

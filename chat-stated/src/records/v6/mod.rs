@@ -1,5 +1,6 @@
-//! Format 6: messages that are sent once, and sessions of users. All else is as in format 5.
+//! Format 6: messages that are sent once, sessions of users, and rooms. All else is as in format 5.
 
+pub(crate) mod rooms;
 pub(crate) mod sessions;
 pub(crate) mod state;
 #[cfg(test)]
@@ -10,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::v3::Address;
 use super::v4::Connection;
-use super::v4::entry::{Audience, Progress};
+use super::v4::entry::Progress;
 use super::v5;
 use crate::entry as memory;
+use rooms::{Audience, RoomAct, RoomLimits};
 use sessions::{Session, SessionLimits};
 
 #[derive(Serialize, Deserialize)]
@@ -28,6 +30,7 @@ pub(crate) enum Entry<'a> {
         action: Action<'a>,
     },
     LimitSessions(SessionLimits),
+    LimitRooms(RoomLimits),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,6 +52,17 @@ pub(crate) enum Action<'a> {
     DropSession {
         #[serde(borrow)]
         session: Session<'a>,
+    },
+    /// With an audience that format 4 has not.
+    Send {
+        #[serde(borrow)]
+        audience: Audience<'a>,
+        text: &'a str,
+    },
+    ChangeRoom {
+        room: &'a str,
+        #[serde(borrow)]
+        act: RoomAct<'a>,
     },
 }
 
@@ -77,6 +91,7 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
         }
         match entry {
             memory::Entry::LimitSessions(limits) => Self::LimitSessions((*limits).into()),
+            memory::Entry::LimitRooms(limits) => Self::LimitRooms((*limits).into()),
             entry => Self::OfFormat5(entry.into()),
         }
     }
@@ -88,6 +103,7 @@ impl Entry<'_> {
         Some(match self {
             Self::OfFormat5(entry) => entry.read()?,
             Self::LimitSessions(limits) => memory::Entry::LimitSessions(limits.into()),
+            Self::LimitRooms(limits) => memory::Entry::LimitRooms(limits.into()),
             Self::Request {
                 connection,
                 offset,
@@ -132,6 +148,17 @@ impl<'a> Action<'a> {
             memory::Action::DropSession { session } => Some(Self::DropSession {
                 session: session.into(),
             }),
+            memory::Action::Send {
+                audience: audience @ chat_model::Audience::Mixed(_),
+                text,
+            } => Some(Self::Send {
+                audience: audience.into(),
+                text,
+            }),
+            memory::Action::ChangeRoom { room, act } => Some(Self::ChangeRoom {
+                room,
+                act: act.into(),
+            }),
             _ => None,
         }
     }
@@ -158,6 +185,14 @@ impl<'a> Action<'a> {
             },
             Self::DropSession { session } => memory::Action::DropSession {
                 session: session.read()?,
+            },
+            Self::Send { audience, text } => memory::Action::Send {
+                audience: audience.read()?,
+                text: text.into(),
+            },
+            Self::ChangeRoom { room, act } => memory::Action::ChangeRoom {
+                room: room.into(),
+                act: act.read(),
             },
         })
     }

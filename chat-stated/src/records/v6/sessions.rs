@@ -63,6 +63,7 @@ enum KeptOutcome {
     SessionDropped,
     NotFound,
     Denied,
+    Done,
 }
 
 /// Whether a header needs this format.
@@ -130,6 +131,7 @@ impl KeptOutcome {
             Outcome::SessionDropped => Self::SessionDropped,
             Outcome::NotFound => Self::NotFound,
             Outcome::Denied => Self::Denied,
+            Outcome::Done => Self::Done,
             other => Self::OfFormat4(other.clone().into()),
         }
     }
@@ -140,6 +142,7 @@ impl KeptOutcome {
             Self::SessionDropped => Outcome::SessionDropped,
             Self::NotFound => Outcome::NotFound,
             Self::Denied => Outcome::Denied,
+            Self::Done => Outcome::Done,
         }
     }
 }

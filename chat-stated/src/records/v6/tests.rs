@@ -1,11 +1,15 @@
 use chat_model::{
-    Audience, ConnectionId, ConnectionSerial, Progress, RequestName, StreamOffset, WorkerSessionId,
+    AccountId, Audience, ConnectionId, ConnectionSerial, MessageNumber, Progress, RequestName,
+    RoomAct, RoomId, StreamOffset, Treatment, WorkerSessionId,
 };
 
-use crate::entry::{Action, Batch, Entry, OnceId, Timestamp};
+use crate::entry::{Action, Batch, Entry, OnceId, RoomLimits, Timestamp};
 use crate::journal::format::{decode, encode};
 use crate::records;
-use crate::state::parts::{RememberedSend, StateMs};
+use crate::state::parts::{
+    Allowance, LastDropped, Membership, MessageParts, Readers, RememberedSend, RoomReaders,
+    RoomRecord, StateMs,
+};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -37,16 +41,38 @@ fn request(action: Action) -> Entry {
 }
 
 fn actions() -> Vec<Action> {
-    vec![Action::SendOnce {
-        id: OnceId([6; 16]),
-        audience: Audience::Accounts("bob eve".split(' ').collect()),
-        text: "hi".into(),
-    }]
+    let room = || "#a".to_owned();
+    vec![
+        Action::SendOnce {
+            id: OnceId([6; 16]),
+            audience: Audience::Accounts("bob eve".split(' ').collect()),
+            text: "hi".into(),
+        },
+        Action::Send {
+            audience: Audience::Mixed("#a bob".split(' ').collect()),
+            text: "hi".into(),
+        },
+        Action::ChangeRoom {
+            room: room(),
+            act: RoomAct::SetTopic("x".into()),
+        },
+        Action::ChangeRoom {
+            room: room(),
+            act: RoomAct::Treat {
+                treatment: Treatment::Op,
+                user: "bob".into(),
+            },
+        },
+    ]
 }
 
 /// Bytes of each action behind the head of a batch with one entry.
-const GOLDEN: [&str; 1] =
-    ["01010105fb2c010900000000060606060606060606060606060606060006626f62657665020303026869"];
+const GOLDEN: [&str; 4] = [
+    "01010105fb2c01090000000006060606060606060606060606060606000006626f62657665020303026869",
+    "01010105fb2c01090000000301052361626f62020203026869",
+    "01010105fb2c010900000004022361020178",
+    "01010105fb2c010900000004022361060403626f62",
+];
 
 #[test]
 fn golden_bytes_of_every_action() {
@@ -98,4 +124,82 @@ fn golden_bytes_of_messages_sent_once() {
     );
     assert_eq!(records::decode_once_page(&bytes), Some(page));
     assert_eq!(records::decode_once_page(&bytes[..bytes.len() - 1]), None);
+}
+
+#[test]
+fn golden_bytes_of_limits_of_rooms() {
+    let entry = Entry::LimitRooms(RoomLimits {
+        rooms: 1,
+        rooms_of_user: 2,
+        members: 3,
+        listed: 4,
+        sends_per_minute: 5,
+        queue_messages: 6,
+    });
+    let batch = batch(vec![entry]);
+    let mut body = Vec::new();
+    encode(&batch, &mut body).unwrap();
+    assert_eq!(body[0], 6);
+    assert!(hex(&body).ends_with("0103010203040506"), "{}", hex(&body));
+    assert_eq!(decode(&body), Ok(batch));
+}
+
+#[test]
+fn golden_bytes_of_room() {
+    let room = RoomRecord {
+        name: "#a".into(),
+        owner: AccountId(1),
+        operators: vec![AccountId(2)],
+        is_private: true,
+        invited: vec![AccountId(3)],
+        banned: vec![AccountId(4)],
+        topic: "t".into(),
+        retention_days: Some(90),
+        messages: 7,
+        members: 5,
+        dropped: Some(LastDropped {
+            number: MessageNumber(6),
+            time_ms: 8,
+            sequence: 4,
+        }),
+        sends: Allowance::default(),
+    };
+    let bytes = records::encode_room(&room);
+    assert_eq!(
+        hex(&bytes),
+        "ff0602236101010201010301040174015a07050106100400"
+    );
+    assert_eq!(records::decode_room(&bytes), Some(room));
+}
+
+#[test]
+fn golden_bytes_of_memberships() {
+    let memberships = vec![Membership {
+        room: RoomId(2),
+        order: 3,
+        joined_after: MessageNumber(4),
+        counted: 5,
+    }];
+    let bytes = records::encode_memberships(&memberships);
+    assert_eq!(hex(&bytes), "ff060102030405");
+    assert_eq!(records::decode_memberships(&bytes), Some(memberships));
+}
+
+#[test]
+fn golden_bytes_of_page_with_room() {
+    let readers = RoomReaders {
+        rooms: [(RoomId(1), 5)].into_iter().collect(),
+        accounts: [AccountId(7)].into(),
+        notice_of: None,
+    };
+    let message = MessageParts {
+        number: MessageNumber(4),
+        sender: AccountId(2),
+        time_ms: 8,
+        text_bytes: 3,
+        readers: Readers::Rooms(readers.into()),
+    };
+    let bytes = records::encode_page([message.as_ref()].into_iter());
+    assert_eq!(hex(&bytes), "ff06010104021003010105010700");
+    assert_eq!(records::decode_page(&bytes), Some(vec![message]));
 }

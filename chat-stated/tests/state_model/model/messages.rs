@@ -10,7 +10,7 @@ impl Model {
         let queue = self.accounts[reader].queue();
         let counting: Vec<&Waiting> = queue
             .iter()
-            .filter(|message| !message.broadcast && !message.received)
+            .filter(|message| message.is_named && !message.received)
             .collect();
         let bytes_of = |messages: &[&Waiting]| -> u64 {
             messages
@@ -97,10 +97,10 @@ impl Model {
     }
 
     /// Whose messages count in a queue.
-    fn counted_senders(&self, reader: usize) -> BTreeSet<usize> {
+    pub(super) fn counted_senders(&self, reader: usize) -> BTreeSet<usize> {
         let queue = self.accounts[reader].queue().into_iter();
         queue
-            .filter(|message| !message.broadcast && !message.received)
+            .filter(|message| message.is_named && !message.received)
             .map(|message| message.sender)
             .collect()
     }
@@ -138,7 +138,7 @@ impl Model {
         (u128::from(own + bytes) > share).then_some(Outcome::QueueFull)
     }
 
-    fn count_message(&mut self, wall_ms: i64) {
+    pub(super) fn count_message(&mut self, wall_ms: i64) {
         self.last_message += 1;
         self.last_message_ms = wall_ms.max(self.last_message_ms + 1);
     }
@@ -156,6 +156,10 @@ impl Model {
             sender,
             text: text.to_owned(),
             broadcast,
+            is_named: !broadcast,
+            by_rooms: BTreeSet::new(),
+            in_rooms: BTreeSet::new(),
+            to_rooms: ToRooms::default(),
             readers: names,
             received: false,
         };

@@ -5,12 +5,14 @@ mod accounts;
 mod messages;
 mod once;
 mod operations;
+mod rooms;
 mod sessions;
 
 pub(super) use operations::ANY_LIMIT;
 pub(super) use sessions::Place;
 
 use once::SentOnce;
+use rooms::{Room, ToRooms};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -32,6 +34,13 @@ pub(super) struct Waiting {
     pub(super) sender: usize,
     pub(super) text: String,
     pub(super) broadcast: bool,
+    /// It stands in the queue because the reader was named.
+    pub(super) is_named: bool,
+    /// Numbers of the rooms that it stands in the queue for.
+    by_rooms: BTreeSet<usize>,
+    /// Numbers of the rooms that it was for and that the reader was in, the sender too.
+    in_rooms: BTreeSet<usize>,
+    to_rooms: ToRooms,
     /// How many names it went to.
     readers: usize,
     /// The reader's TCP has it.
@@ -93,6 +102,7 @@ pub(super) struct Model {
     failures_ms: BTreeMap<(usize, IpAddr), Vec<u64>>,
     blocked_until_ms: BTreeMap<(usize, IpAddr), u64>,
     sent_once: SentOnce,
+    pub(super) rooms: Vec<Room>,
 }
 
 impl Model {
@@ -111,6 +121,7 @@ impl Model {
             failures_ms: BTreeMap::new(),
             blocked_until_ms: BTreeMap::new(),
             sent_once: SentOnce::default(),
+            rooms: Vec::new(),
         }
     }
 
@@ -239,6 +250,7 @@ impl Model {
             Entry::Configure(limits) => self.limits = *limits,
             Entry::LimitWaiting(limits) => self.waiting_limits = *limits,
             Entry::LimitSessions(limits) => self.session_limits = *limits,
+            Entry::LimitRooms(_) => unreachable!("no step makes it"),
             Entry::BeginWorkerSession { .. } => {
                 self.last_worker_session += 1;
                 self.worker_sessions
@@ -359,6 +371,7 @@ impl Model {
         match audience {
             Audience::Accounts(names) => self.send(sender, names, text, wall_ms, outcome),
             Audience::Everyone => self.broadcast(sender, text, wall_ms, outcome),
+            Audience::Mixed(names) => self.send_mixed(sender, names, text, wall_ms, outcome),
         }
     }
 
@@ -402,6 +415,9 @@ impl Model {
             }
             (Action::DropSession { session }, Some(account)) => {
                 self.drop_session(account, *session)
+            }
+            (Action::ChangeRoom { room, act }, Some(account)) => {
+                self.change_room(account, room, act, wall_ms, outcome)
             }
             (Action::LogOut, Some(_)) => {
                 self.log_out(connection);

@@ -84,6 +84,8 @@ impl Model {
         account.disabled = true;
         account.gets_broadcasts = false;
         account.retain(|_| false);
+        self.leave_all_rooms(id);
+        let account = &mut self.accounts[id];
         if !account.secret.is_empty() {
             let previous = Some(std::mem::take(&mut account.secret).as_str().into());
             account.filed = FileStatus::No { previous };

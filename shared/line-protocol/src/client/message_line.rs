@@ -9,15 +9,17 @@ pub struct MessageLine<'a> {
     time: &'a [u8],
     /// With `ids on`.
     pub number: Option<u64>,
-    /// The name of the sender.
+    /// The name of the sender; `*` if the room itself tells something.
     pub sender: &'a [u8],
+    /// The room it was sent to.
+    pub room: Option<&'a [u8]>,
     /// The text.
     pub text: &'a [u8],
 }
 
 impl<'a> MessageLine<'a> {
-    /// Takes `[time] sender: text` apart, with or without `#number` before the sender. No answer is taken for a
-    /// message, as no name holds a bracket.
+    /// Takes `[time] sender: text` apart, with or without `#number` before the sender and a room behind it. No answer
+    /// is taken for a message, as no name holds a bracket.
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let (time, rest) = split_at(line.strip_prefix(b"[")?, b']')?;
         let (first, behind) = split_at(rest.strip_prefix(b" ")?, b' ')?;
@@ -26,10 +28,23 @@ impl<'a> MessageLine<'a> {
             Some(_) => split_at(behind, b' ')?,
             None => (first, behind),
         };
-        Some(Self {
+        if let Some(sender) = sender.strip_suffix(b":") {
+            let room = None;
+            return Some(Self {
+                time,
+                number,
+                sender,
+                room,
+                text,
+            });
+        }
+        let (room, text) = split_at(text, b' ')?;
+        let room = room.strip_suffix(b":")?;
+        room.starts_with(b"#").then_some(Self {
             time,
             number,
-            sender: sender.strip_suffix(b":")?,
+            sender,
+            room: Some(room),
             text,
         })
     }
@@ -76,6 +91,19 @@ mod tests {
         let line = format!("{TIME} #7: hi");
         let parsed = MessageLine::parse(line.as_bytes()).unwrap();
         assert_eq!((parsed.number, parsed.sender), (None, &b"#7"[..]));
+    }
+
+    #[test]
+    fn rooms_stand_behind_sender() {
+        for (head, number) in [("", None), ("#4 ", Some(4))] {
+            let line = format!("{TIME} {head}ann #a: hi: x");
+            let parsed = MessageLine::parse(line.as_bytes()).unwrap();
+            assert_eq!((parsed.number, parsed.sender), (number, &b"ann"[..]));
+            assert_eq!(
+                (parsed.room, parsed.text),
+                (Some(&b"#a"[..]), &b"hi: x"[..])
+            );
+        }
     }
 
     #[test]

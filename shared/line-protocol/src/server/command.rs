@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use chat_model::message::may_be_once_id;
-use chat_model::{Audience, NameList, PushMode, Request, SessionName, text};
+use chat_model::message::{may_be_once_id, may_be_recipient};
+use chat_model::room::{MAX_TOPIC_BYTES, is_of_room, may_be_room};
+use chat_model::{Audience, NameList, PushMode, Request, RoomAct, SessionName, Treatment, text};
 use memchr::memchr2;
 
 use crate::words;
@@ -68,6 +69,27 @@ pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
             _ => Err(arguments(words::IDS)),
         },
         b"sessions" => parse_sessions(trim(rest)).ok_or(arguments(words::SESSIONS)),
+        b"join" => change_room(words::JOIN, rest, |rest| no_more(rest, RoomAct::Join)),
+        b"leave" => change_room(words::LEAVE, rest, |rest| no_more(rest, RoomAct::Leave)),
+        b"rooms" => match trim(rest) {
+            b"" => Ok(Intent::Request(Request::ListRooms { all: false })),
+            b"all" => Ok(Intent::Request(Request::ListRooms { all: true })),
+            _ => Err(arguments(words::ROOMS)),
+        },
+        b"members" => {
+            let room = room_of(rest).filter(|(_, rest)| trim(rest).is_empty());
+            let room = room.map(|(room, _)| room.into());
+            let request = room.map(|room| Intent::Request(Request::ListMembers { room }));
+            request.ok_or(arguments(words::MEMBERS))
+        }
+        b"topic" => parse_topic(rest).ok_or(arguments(words::TOPIC)),
+        b"room" => change_room(words::ROOM, rest, room_act),
+        b"invite" => treat(words::INVITE, rest, Treatment::Invite),
+        b"kick" => treat(words::KICK, rest, Treatment::Kick),
+        b"ban" => treat(words::BAN, rest, Treatment::Ban),
+        b"unban" => treat(words::UNBAN, rest, Treatment::Unban),
+        b"op" => treat(words::OP, rest, Treatment::Op),
+        b"deop" => treat(words::DEOP, rest, Treatment::Deop),
         word => Err(CommandError::Unknown {
             word: text::clean(word).into_owned(),
         }),
@@ -202,10 +224,77 @@ fn parse_send(rest: &[u8]) -> Result<Addressed<'_>, CommandError> {
     if text.is_empty() || !names.may_be_recipients() {
         return Err(arguments(words::SEND));
     }
+    let has_room = names.iter().any(is_of_room);
     Ok(Addressed {
-        audience: Audience::Accounts(names),
+        audience: match has_room {
+            true => Audience::Mixed(names),
+            false => Audience::Accounts(names),
+        },
         text: text::clean(text),
     })
+}
+
+/// A room's name, and what comes after the one space or tab behind it.
+fn room_of(rest: &[u8]) -> Option<(&str, &[u8])> {
+    let (name, rest) = split_word(rest);
+    let name = std::str::from_utf8(name).ok()?;
+    may_be_room(name).then_some((name, rest))
+}
+
+fn change_room<'a>(
+    word: &'static str,
+    rest: &'a [u8],
+    act: impl FnOnce(&'a [u8]) -> Option<RoomAct<'a>>,
+) -> Result<Intent<'a>, CommandError> {
+    let request = room_of(rest).and_then(|(room, rest)| {
+        Some(Intent::Request(Request::ChangeRoom {
+            room: room.into(),
+            act: act(rest)?,
+        }))
+    });
+    request.ok_or(arguments(word))
+}
+
+fn no_more<'a>(rest: &[u8], act: RoomAct<'a>) -> Option<RoomAct<'a>> {
+    trim(rest).is_empty().then_some(act)
+}
+
+fn treat<'a>(
+    word: &'static str,
+    rest: &'a [u8],
+    treatment: Treatment,
+) -> Result<Intent<'a>, CommandError> {
+    change_room(word, rest, |rest| {
+        let user = text::clean(trim(rest));
+        may_be_recipient(&user).then_some(RoomAct::Treat { treatment, user })
+    })
+}
+
+fn room_act(rest: &[u8]) -> Option<RoomAct<'_>> {
+    let (word, rest) = split_word(rest);
+    match (word, trim(rest)) {
+        (b"private", b"") => Some(RoomAct::SetPrivate(true)),
+        (b"public", b"") => Some(RoomAct::SetPrivate(false)),
+        (b"drop", b"") => Some(RoomAct::Drop),
+        (b"retention", days) if days.iter().all(u8::is_ascii_digit) => {
+            let days = std::str::from_utf8(days).ok()?.parse().ok()?;
+            (days > 0).then_some(RoomAct::SetRetention { days })
+        }
+        _ => None,
+    }
+}
+
+fn parse_topic(rest: &[u8]) -> Option<Intent<'_>> {
+    let (room, topic) = room_of(rest)?;
+    let room = room.into();
+    if trim(topic).is_empty() {
+        return Some(Intent::Request(Request::ShowTopic { room }));
+    }
+    let topic = text::clean(topic);
+    (topic.len() <= MAX_TOPIC_BYTES).then_some(Intent::Request(Request::ChangeRoom {
+        room,
+        act: RoomAct::SetTopic(topic),
+    }))
 }
 
 /// The names of a group up to its end, and the text behind that.
@@ -233,6 +322,84 @@ mod tests {
             audience: Audience::Accounts(recipients.iter().copied().collect()),
             text: text.into(),
         }))
+    }
+
+    #[test]
+    fn commands_of_rooms() {
+        let change = |act| {
+            let room = "#a".into();
+            Ok(Intent::Request(Request::ChangeRoom { room, act }))
+        };
+        let treat = |treatment| {
+            let user = "bob".into();
+            change(RoomAct::Treat { treatment, user })
+        };
+        assert_eq!(parse(b"join #a"), change(RoomAct::Join));
+        assert_eq!(parse(b" leave\t#a "), change(RoomAct::Leave));
+        let topic = parse(b"topic #a  x y ");
+        assert_eq!(topic, change(RoomAct::SetTopic(" x y ".into())));
+        let room = "#a".into();
+        let shown = Ok(Intent::Request(Request::ShowTopic { room }));
+        assert_eq!(parse(b"topic #a"), shown);
+        assert_eq!(parse(b"topic #a  "), shown);
+        assert_eq!(parse(b"room #a private"), change(RoomAct::SetPrivate(true)));
+        assert_eq!(
+            parse(b"room #a public "),
+            change(RoomAct::SetPrivate(false))
+        );
+        let retention = change(RoomAct::SetRetention { days: 90 });
+        assert_eq!(parse(b"room #a retention 90"), retention);
+        assert_eq!(parse(b"room #a drop"), change(RoomAct::Drop));
+        assert_eq!(parse(b"invite #a bob"), treat(Treatment::Invite));
+        assert_eq!(parse(b"deop #a  bob "), treat(Treatment::Deop));
+        let rooms = |all| Ok(Intent::Request(Request::ListRooms { all }));
+        assert_eq!(parse(b"rooms"), rooms(false));
+        assert_eq!(parse(b"rooms all"), rooms(true));
+        let Ok(Intent::Request(Request::Send { audience, .. })) = parse(b"send (#a bob) x") else {
+            panic!("a message");
+        };
+        assert_eq!(
+            audience,
+            Audience::Mixed(["#a", "bob"].into_iter().collect())
+        );
+    }
+
+    #[test]
+    fn wrong_arguments_of_commands_of_rooms() {
+        let long = format!("topic #a {}", "x".repeat(MAX_TOPIC_BYTES + 1));
+        for line in [
+            "join",
+            "join a",
+            "join #",
+            "join #A",
+            "join #a b",
+            "leave",
+            "members",
+            "members a",
+            "members #a b",
+            "rooms none",
+            "topic",
+            "topic a",
+            "room #a",
+            "room #a secret",
+            "room #a retention",
+            "room #a retention 0",
+            "room #a retention -1",
+            "room #a drop it",
+            "invite #a",
+            "invite #a bob eve",
+            "kick bob",
+            "ban #a a,b",
+            "unban",
+            "op",
+            "deop",
+            &long,
+        ] {
+            let word = line.split(' ').next().unwrap_or_default();
+            let found = parse(line.as_bytes());
+            let expected = matches!(found, Err(CommandError::Arguments { word: at }) if at == word);
+            assert!(expected, "{line}");
+        }
     }
 
     fn broadcast(text: &str) -> Result<Intent<'_>, CommandError> {

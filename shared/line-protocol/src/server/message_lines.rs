@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chat_model::Message;
+use chat_model::{Message, SentTo};
 use jiff::Timestamp;
 
 /// Writes message lines. Many messages bear the same second, so the last one's text is kept.
@@ -13,7 +13,8 @@ pub struct MessageLines {
 }
 
 impl MessageLines {
-    /// Appends `[time] sender: text`, or with `has_id` `[time] #number sender: text`, and the line end.
+    /// Appends `[time] sender: text`, or with `has_id` `[time] #number sender: text`, and the line end. The name of a
+    /// room stands behind the sender.
     pub fn append(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>, has_id: bool) {
         let time = self.time(message.time_ms.div_euclid(1_000));
         buffer.reserve(time.len() + message.sender.len() + message.text.len() + 32);
@@ -25,7 +26,18 @@ impl MessageLines {
             let _ = write!(buffer, "#{} ", message.number.0);
         }
         buffer.extend_from_slice(message.sender.as_bytes());
+        let room = match message.sent_to {
+            SentTo::People => None,
+            SentTo::Room(room) | SentTo::NoticeOf(room) | SentTo::GapIn(room, _) => Some(room),
+        };
+        if let Some(room) = room {
+            buffer.push(b' ');
+            buffer.extend_from_slice(room.as_bytes());
+        }
         buffer.extend_from_slice(b": ");
+        if let SentTo::GapIn(room, messages) = message.sent_to {
+            let _ = write!(buffer, "{messages} earlier messages: history {room}");
+        }
         buffer.extend_from_slice(message.text.as_bytes());
         buffer.push(b'\n');
     }
@@ -56,15 +68,38 @@ mod tests {
     use super::*;
 
     fn line(time_ms: i64, has_id: bool) -> String {
+        line_of("bob", SentTo::People, time_ms, has_id)
+    }
+
+    fn line_of(sender: &str, sent_to: SentTo<'_>, time_ms: i64, has_id: bool) -> String {
+        let text = match sent_to {
+            SentTo::GapIn(..) => "",
+            _ => "hi  there",
+        };
         let message = Message {
             number: MessageNumber(12),
             time_ms,
-            sender: "bob",
-            text: "hi  there",
+            sender,
+            sent_to,
+            text,
         };
         let mut buffer = Vec::new();
         MessageLines::default().append(&mut buffer, &message, has_id);
         String::from_utf8(buffer).unwrap()
+    }
+
+    #[test]
+    fn lines_of_rooms_name_them() {
+        let time = "[1970-01-01T00:00:00Z]";
+        let of_room = line_of("ann", SentTo::Room("#a"), 0, true);
+        assert_eq!(of_room, format!("{time} #12 ann #a: hi  there\n"));
+        let notice = line_of("*", SentTo::NoticeOf("#a"), 0, false);
+        assert_eq!(notice, format!("{time} * #a: hi  there\n"));
+        let gap = line_of("*", SentTo::GapIn("#a", 7), 0, false);
+        assert_eq!(
+            gap,
+            format!("{time} * #a: 7 earlier messages: history #a\n")
+        );
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub(super) fn push(rounds: u64) -> anyhow::Result<()> {
             number: MessageNumber(number),
             time_ms: 1_800_000_000_000,
             sender: "somebody",
+            sent_to: chat_model::SentTo::People,
             text: &text,
         };
         worker.is_told(&ToWorker::Push {

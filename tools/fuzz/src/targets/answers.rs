@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_model::message::may_be_text;
+use chat_model::room::may_be_room;
 use chat_model::text::is_clean;
 use chat_model::{
     Audience, ConnectionSerial, Message, MessageNumber, NameList, Outcome, Progress, Request,
@@ -35,6 +36,9 @@ enum Question {
     Read,
     Push(bool),
     LogOut,
+    Room,
+    List,
+    Topic,
     Page {
         after: MessageNumber,
         through: MessageNumber,
@@ -244,7 +248,7 @@ impl Daemon {
             }
             Request::Send { audience, text } | Request::SendOnce { audience, text, .. } => {
                 assert!(may_be_text(text));
-                if let Audience::Accounts(recipients) = audience {
+                if let Audience::Accounts(recipients) | Audience::Mixed(recipients) = audience {
                     assert!(recipients.may_be_recipients());
                 }
                 Question::Send
@@ -255,6 +259,19 @@ impl Daemon {
             Request::ListSessions => Question::Sessions,
             Request::DropSession { .. } => Question::DropSession,
             Request::LogOut => Question::LogOut,
+            Request::ChangeRoom { room, .. } => {
+                assert!(may_be_room(room));
+                Question::Room
+            }
+            Request::ListRooms { .. } => Question::List,
+            Request::ListMembers { room } => {
+                assert!(may_be_room(room));
+                Question::List
+            }
+            Request::ShowTopic { room } => {
+                assert!(may_be_room(room));
+                Question::Topic
+            }
         };
         found.pending.push_back((request.offset, question));
         assert!(found.pending.len() <= MAX_PENDING);
@@ -327,6 +344,7 @@ fn message_of((number, text): &(u64, String)) -> Message<'_> {
         number: MessageNumber(*number),
         time_ms: 1_795_346_311_000,
         sender: "bob",
+        sent_to: chat_model::SentTo::People,
         text,
     }
 }
@@ -393,7 +411,13 @@ fn send_reply(
     };
     let is_change = !matches!(
         question,
-        Question::Name | Question::Users | Question::Read | Question::Push(_) | Question::Sessions
+        Question::Name
+            | Question::Users
+            | Question::Read
+            | Question::Push(_)
+            | Question::List
+            | Question::Topic
+            | Question::Sessions
     );
     if is_change && answer != Outcome::Busy && answer != Outcome::DiskFull {
         found.decided.insert(offset, answer.clone());
@@ -467,6 +491,13 @@ fn decide(question: Question, choices: &mut Choices<'_>) -> Outcome<'static> {
         },
         (Question::Send, 3) => Outcome::DiskFull,
         (Question::Send, _) => Outcome::QueueFull,
+        (Question::Room, 0 | 1) => Outcome::Done,
+        (Question::Room, 2) => Outcome::NotFound,
+        (Question::Room, 3) => Outcome::QueueFull,
+        (Question::List | Question::Topic | Question::Room, 4) => Outcome::Denied,
+        (Question::Room, _) => Outcome::DiskFull,
+        (Question::List, _) => Outcome::Users(["bob", "~foobar"].into_iter().collect()),
+        (Question::Topic, _) => Outcome::Topic("a topic".into()),
         (Question::Users, _) => Outcome::Busy,
         (Question::DropSession, 0) => Outcome::NotFound,
         (Question::DropSession, 1) => Outcome::Denied,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chat_model::{
     Audience, ConnectionSerial, Message, MessageBatchBuilder, MessageNumber, NameList, Outcome,
-    Password, Progress, Request, StreamOffset,
+    Password, Progress, Request, RoomAct, SentTo, StreamOffset, Treatment,
 };
 use chat_rpc::{
     FrameWriter, FromWorker, RequestItem, ResumedConnection, SendBatch, ToWorker, UsersRequest,
@@ -129,7 +129,7 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
     let (typed, text) = (name(choices), choices.text());
     let password = choices.one_of(&PASSWORDS);
     let address = address(choices);
-    let call = match choices.below(15) {
+    let call = match choices.below(20) {
         0 => Request::Identify {
             name: typed.into(),
             address,
@@ -160,14 +160,33 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
             seen_within_minutes: Some(choices.number()),
         },
         10 => Request::SetPush { on: choices.flip() },
-        11 => Request::SendOnce {
+        16 => Request::SendOnce {
             id: typed.into(),
             audience: Audience::Accounts(names(choices)),
             text: text.into(),
         },
-        12 => Request::ListSessions,
-        13 => Request::DropSession {
+        17 => Request::ListSessions,
+        18 => Request::DropSession {
             name: choices.flip().then(|| typed.into()),
+        },
+        11 => Request::Send {
+            audience: Audience::Mixed(names(choices)),
+            text: text.into(),
+        },
+        12 | 13 => Request::ChangeRoom {
+            room: room(choices),
+            act: room_act(choices, &text, &typed),
+        },
+        14 => Request::ListRooms {
+            all: choices.flip(),
+        },
+        15 => match choices.flip() {
+            true => Request::ListMembers {
+                room: room(choices),
+            },
+            false => Request::ShowTopic {
+                room: room(choices),
+            },
         },
         _ => Request::LogOut,
     };
@@ -179,6 +198,42 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
         request: call,
     };
     assert_eq!(writer.push(&FromWorker::Request(request)), Ok(()));
+}
+
+fn room<'a>(choices: &mut Choices<'_>) -> Cow<'a, str> {
+    choices.one_of(&["#a", "#b", "#room", "#", "A"]).into()
+}
+
+fn room_act<'a>(choices: &mut Choices<'_>, text: &'a str, user: &'a str) -> RoomAct<'a> {
+    const TREATMENTS: [Treatment; 6] = [
+        Treatment::Invite,
+        Treatment::Kick,
+        Treatment::Ban,
+        Treatment::Unban,
+        Treatment::Op,
+        Treatment::Deop,
+    ];
+    match choices.below(8) {
+        0 | 1 => RoomAct::Join,
+        2 => RoomAct::Leave,
+        3 => RoomAct::SetTopic(text.into()),
+        4 => RoomAct::SetPrivate(choices.flip()),
+        5 => RoomAct::SetRetention { days: 1 },
+        6 => RoomAct::Drop,
+        _ => RoomAct::Treat {
+            treatment: TREATMENTS[choices.below(TREATMENTS.len())],
+            user: user.into(),
+        },
+    }
+}
+
+fn sent_to(choices: &mut Choices<'_>) -> SentTo<'static> {
+    match choices.below(8) {
+        0 => SentTo::Room("#a"),
+        1 => SentTo::NoticeOf("#a"),
+        2 => SentTo::GapIn("#a", choices.number()),
+        _ => SentTo::People,
+    }
 }
 
 /// Adds something a daemon says, true or not, of connections it was told of or others.
@@ -200,6 +255,7 @@ pub(super) fn push_to_worker(
         number: number(choices),
         time_ms: choices.number() as i64,
         sender: "bob",
+        sent_to: sent_to(choices),
         text,
     });
     let messages: Vec<Message<'_>> = messages.collect();
@@ -259,7 +315,7 @@ pub(super) fn push_to_worker(
 
 fn outcome<'a>(choices: &mut Choices<'_>, texts: &'a [String]) -> Outcome<'a> {
     let seconds_left = choices.number();
-    match choices.below(18) {
+    match choices.below(19) {
         0 => Outcome::PasswordNeeded,
         1 => Outcome::NameFree,
         2 => Outcome::NameUnavailable,
@@ -282,6 +338,7 @@ fn outcome<'a>(choices: &mut Choices<'_>, texts: &'a [String]) -> Outcome<'a> {
         },
         15 => Outcome::NotFound,
         16 => Outcome::Denied,
+        17 => Outcome::Topic("about".into()),
         _ => Outcome::Refused,
     }
 }

@@ -3,8 +3,9 @@
 
 use chat_line_protocol::server::{CommandError, Intent, LineBuffer, command_word, parse};
 use chat_model::message::may_be_once_id;
+use chat_model::room::{MAX_TOPIC_BYTES, may_be_room};
 use chat_model::text::is_clean;
-use chat_model::{Audience, PushMode, Request};
+use chat_model::{Audience, PushMode, Request, RoomAct, Treatment};
 
 use crate::choices::Choices;
 
@@ -131,7 +132,7 @@ fn check_meaning(line: &[u8]) {
 fn written(request: &Request<'_>) -> String {
     match request {
         Request::Send {
-            audience: Audience::Accounts(names),
+            audience: Audience::Accounts(names) | Audience::Mixed(names),
             text,
         } => {
             assert!(names.may_be_recipients());
@@ -160,9 +161,40 @@ fn written(request: &Request<'_>) -> String {
         Request::ListUsers {
             seen_within_minutes: Some(minutes),
         } => format!("last {minutes}"),
+        Request::ChangeRoom { room, act } => written_act(room, act),
+        Request::ListRooms { all } => if *all { "rooms all" } else { "rooms" }.into(),
+        Request::ListMembers { room } => format!("members {room}"),
+        Request::ShowTopic { room } => format!("topic {room}"),
         other => {
             assert_eq!(*other, Request::Fetch);
             "fetch".into()
+        }
+    }
+}
+
+fn written_act(room: &str, act: &RoomAct<'_>) -> String {
+    assert!(may_be_room(room));
+    match act {
+        RoomAct::Join => format!("join {room}"),
+        RoomAct::Leave => format!("leave {room}"),
+        RoomAct::SetTopic(topic) => {
+            assert!(is_clean(topic) && topic.len() <= MAX_TOPIC_BYTES);
+            format!("topic {room} {topic}")
+        }
+        RoomAct::SetPrivate(true) => format!("room {room} private"),
+        RoomAct::SetPrivate(false) => format!("room {room} public"),
+        RoomAct::SetRetention { days } => format!("room {room} retention {days}"),
+        RoomAct::Drop => format!("room {room} drop"),
+        RoomAct::Treat { treatment, user } => {
+            let word = match treatment {
+                Treatment::Invite => "invite",
+                Treatment::Kick => "kick",
+                Treatment::Ban => "ban",
+                Treatment::Unban => "unban",
+                Treatment::Op => "op",
+                Treatment::Deop => "deop",
+            };
+            format!("{word} {room} {user}")
         }
     }
 }

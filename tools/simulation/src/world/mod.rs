@@ -50,6 +50,7 @@ pub fn run(seed: u64, steps: usize) -> Result<Report, Violation> {
             confirmed: world.oracle.confirmed,
             repeats: world.oracle.repeats,
             repeated_sends: world.oracle.repeated_sends,
+            of_room: world.oracle.of_room,
             failed_starts: world.supervisor.failed_starts + world.master.failed_starts,
             ..world.report
         }),

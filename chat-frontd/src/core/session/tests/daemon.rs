@@ -239,6 +239,11 @@ impl Daemon {
                 let names = self.online();
                 return Decision::Users { names };
             }
+            Request::ChangeRoom { .. }
+            | Request::ListRooms { .. }
+            | Request::ListMembers { .. }
+            | Request::ShowTopic { .. }
+            | Request::Send { .. } => Outcome::Denied,
             Request::LogOut => {
                 self.account(&sender).is_online = false;
                 self.user = None;

@@ -22,6 +22,7 @@ impl Daemon {
                     number,
                     time_ms: 0,
                     sender: &stored.sender,
+                    sent_to: chat_model::SentTo::People,
                     text: &stored.text,
                 })
             }

@@ -1,0 +1,121 @@
+//! A room.
+
+use std::sync::Arc;
+
+use chat_model::{AccountId, MessageNumber};
+
+use super::feed::Feed;
+use super::rate::Allowance;
+
+/// The newest message that left a room's feed though somebody had not read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LastDropped {
+    pub(crate) number: MessageNumber,
+    pub(crate) time_ms: i64,
+    /// How many messages the room had before it.
+    pub(crate) sequence: u64,
+}
+
+/// What of a room goes into a checkpoint as it is. Its members stand at the accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoomRecord {
+    /// Unique; begins with `#`.
+    pub(crate) name: Arc<str>,
+    /// A member.
+    pub(crate) owner: AccountId,
+    /// Members, in the order in which they became operators.
+    pub(crate) operators: Vec<AccountId>,
+    pub(crate) is_private: bool,
+    /// Accounts that may join while it is private; sorted.
+    pub(crate) invited: Vec<AccountId>,
+    /// Accounts that may not join; sorted.
+    pub(crate) banned: Vec<AccountId>,
+    /// Empty if nobody has said what the room is about.
+    pub(crate) topic: Box<str>,
+    /// For how many days its history is kept, if its owner has said.
+    pub(crate) retention_days: Option<u32>,
+    /// How many messages it ever had.
+    pub(crate) messages: u64,
+    /// How many members it ever had.
+    pub(crate) members: u32,
+    pub(crate) dropped: Option<LastDropped>,
+    /// How many messages it may get at once.
+    pub(crate) sends: Allowance,
+}
+
+/// A room with what follows from its record, the memberships and the messages.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) record: RoomRecord,
+    /// Sorted by name.
+    pub(super) members: Vec<AccountId>,
+    /// Those members of whom somebody is logged in; sorted by number.
+    pub(super) online: Vec<AccountId>,
+    pub(super) feed: Feed,
+    /// It is among those whose feed may hold messages on no page.
+    pub(super) has_unpaged: bool,
+}
+
+impl Room {
+    pub(super) fn new(record: RoomRecord) -> Self {
+        Self {
+            record,
+            members: Vec::new(),
+            online: Vec::new(),
+            feed: Feed::default(),
+            has_unpaged: false,
+        }
+    }
+
+    pub(super) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Members of whom somebody is logged in.
+    pub(super) fn online(&self) -> &[AccountId] {
+        &self.online
+    }
+
+    /// Whether an account may do what operators do; it is a member.
+    pub(super) fn is_operated_by(&self, account: AccountId) -> bool {
+        self.record.owner == account || self.record.operators.contains(&account)
+    }
+}
+
+impl RoomRecord {
+    /// A room that an account has made.
+    pub(super) fn made_by(owner: AccountId, name: Arc<str>) -> Self {
+        Self {
+            name,
+            owner,
+            operators: Vec::new(),
+            is_private: false,
+            invited: Vec::new(),
+            banned: Vec::new(),
+            topic: "".into(),
+            retention_days: None,
+            messages: 0,
+            members: 0,
+            dropped: None,
+            sends: Allowance::default(),
+        }
+    }
+}
+
+/// Adds an account to a sorted list, once.
+pub(super) fn insert(list: &mut Vec<AccountId>, account: AccountId) {
+    if let Err(index) = list.binary_search(&account) {
+        list.insert(index, account);
+    }
+}
+
+/// Removes an account from a sorted list. Says whether it was there.
+pub(super) fn remove(list: &mut Vec<AccountId>, account: AccountId) -> bool {
+    match list.binary_search(&account) {
+        Ok(index) => {
+            list.remove(index);
+            true
+        }
+        Err(_) => false,
+    }
+}
