@@ -198,10 +198,7 @@ impl Conversation {
             Event::Done(command) => self.done(command),
             Event::Goodbye => self.goodbye(),
             Event::TimedOut => self.time_out(),
-            Event::Replaced => {
-                self.show(Report::Replaced);
-                self.end(ExitStatus::Lost);
-            }
+            Event::Replaced => self.replaced(),
             _ => self.show(Report::Unexpected(without_breaks(line))),
         }
     }
@@ -331,6 +328,11 @@ impl Conversation {
             // The line has confirmed what was shown, and the end of a connection is a logout too.
             self.goodbye();
         }
+    }
+
+    pub(super) fn replaced(&mut self) {
+        self.show(Report::Replaced);
+        self.end(ExitStatus::Lost);
     }
 
     fn goodbye(&mut self) {

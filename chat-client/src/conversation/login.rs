@@ -112,6 +112,7 @@ impl Conversation {
             Event::Blocked { seconds } => self.blocked(seconds, false),
             Event::Locked { seconds } => self.blocked(seconds, true),
             Event::TimedOut => self.time_out(),
+            Event::Replaced => self.replaced(),
             Event::LoginRefused(refusal) => match step {
                 // The server waits for the same thing again.
                 Step::NameSent | Step::PasswordSent => self.refuse(refused(&refusal)),

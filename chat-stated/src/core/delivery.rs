@@ -84,9 +84,13 @@ impl Core {
         let Some(link) = self.links.get_mut(link) else {
             return;
         };
-        let reader = link
-            .connection(serial)
-            .and_then(|connection| self.state.reader_on(connection));
+        let connection = link.connection(serial);
+        let was_replaced = connection.is_some_and(|it| self.state.was_replaced(it));
+        if was_replaced && outcome == Outcome::Refused {
+            // What came behind the end of its session is told of that end, and of nothing else.
+            return link.send(&ToWorker::Replaced { connection: serial });
+        }
+        let reader = connection.and_then(|connection| self.state.reader_on(connection));
         let limits = slice_limits(link);
         let Some(client) = link.known_mut(serial) else {
             return;

@@ -197,6 +197,8 @@ impl Dialogue {
             (Step::NewPasswordSent, words::PASSWORD) => (Event::PasswordsDiffer, Step::NewPassword),
             (Step::PasswordSent, words::PASSWORD) => (Event::WrongPassword, Step::Password),
             (Step::NewPasswordSent, words::REGISTERED) => (Event::Registered, Step::Name),
+            // The state daemon died between the login and its answer, and the session began again elsewhere.
+            (Step::PasswordSent, words::REPLACED) => (Event::Replaced, Step::Over),
             (Step::PasswordSent, words::WELCOME) => (Event::Welcome, Step::Backlog),
             (Step::NameSent | Step::PasswordSent, words::CONNECTED) => {
                 (Event::AlreadyConnected, Step::Name)
@@ -408,6 +410,7 @@ mod tests {
             (Step::Offer, "timeout", Event::TimedOut, Step::Over),
             (Step::Backlog, "timeout", Event::TimedOut, Step::Over),
             (Step::Chat, "timeout", Event::TimedOut, Step::Over),
+            (Step::PasswordSent, "replaced", Event::Replaced, Step::Over),
             (Step::Backlog, "replaced", Event::Replaced, Step::Over),
             (Step::Chat, "replaced", Event::Replaced, Step::Over),
         ] {
