@@ -279,6 +279,18 @@ pub enum Action {
     },
     /// End the session.
     LogOut,
+    /// Let a secret stand for the user's password. Since format 6.
+    NewToken {
+        /// Well-formed.
+        name: String,
+        /// Of the secret.
+        digest: TokenDigest,
+    },
+    /// The opposite. Since format 6.
+    DropToken {
+        /// Well-formed.
+        name: String,
+    },
     /// Send a message, unless the same user has sent one with this identifier. Since format 6.
     SendOnce {
         /// Which.
@@ -297,6 +309,10 @@ pub enum Action {
     },
 }
 
+/// What is known of the secret of a token: its digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenDigest(pub [u8; 32]);
+
 /// Names a message among those that its sender sends once: a digest of the identifier that the sender gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnceId(pub [u8; 16]);
@@ -305,11 +321,15 @@ impl Action {
     /// Whether something of it stays on the disk for as long as it likes.
     pub fn adds(&self) -> bool {
         match self {
-            Self::Register { .. } | Self::Send { .. } | Self::SendOnce { .. } => true,
+            Self::Register { .. }
+            | Self::Send { .. }
+            | Self::SendOnce { .. }
+            | Self::NewToken { .. } => true,
             Self::ChangeRoom { act, .. } => !matches!(act, RoomAct::Leave | RoomAct::Drop),
             Self::LogIn { .. }
             | Self::FailedLogIn { .. }
             | Self::DropSession { .. }
+            | Self::DropToken { .. }
             | Self::LogOut => false,
         }
     }

@@ -73,6 +73,7 @@ fn attached() -> (Core, FrameWriter) {
             lines: Rate::new(1, 1_000, 1),
         },
         max_held_bytes: usize::MAX,
+        secret_seed: [7; 32],
     };
     let mut core = Core::new(settings, 0);
     core.daemon_connected().unwrap();

@@ -13,6 +13,7 @@ mod dialect;
 mod inspection;
 mod link;
 mod list_line;
+mod secrets;
 mod session;
 mod timers;
 mod unauthenticated;
@@ -30,6 +31,7 @@ use client::{Client, Shared};
 use clients::Clients;
 use link::Link;
 use list_line::HeldLists;
+use secrets::Secrets;
 use session::Ending;
 use timers::{Reason, Timers};
 use unauthenticated::UnauthenticatedConnections;
@@ -71,6 +73,8 @@ pub struct CoreSettings {
     pub unauthenticated: UnauthenticatedLimits,
     /// Maximum bytes held for all clients; above it the client with the most is disconnected.
     pub max_held_bytes: usize,
+    /// Random; what secrets of tokens are made of.
+    pub secret_seed: [u8; 32],
 }
 
 /// The worker's logic.
@@ -105,12 +109,12 @@ impl Core {
             now_ms,
             link: Link::new(now_ms),
             clients: Clients::new(settings.limits, settings.unauthenticated.lines),
+            shared: Shared::new(Secrets::of(settings.secret_seed)),
             settings,
             no_output: Output::default(),
             listed: Vec::new(),
             kept_back: Vec::new(),
             timers: Timers::default(),
-            shared: Shared::default(),
             wanted_observations: Vec::new(),
             stop_by_ms: None,
             actions: Vec::new(),
@@ -311,7 +315,7 @@ impl Core {
         let Some(client) = self.clients.active_mut(key) else {
             return;
         };
-        client.session.advance(&mut self.shared.counts, self.now_ms);
+        client.session.advance(&mut self.shared, self.now_ms);
         // The pace is not looked at while an answer is owed: what was due stays due, and must cause no more turns.
         let pace_due_ms = client.session.pace_due_ms();
         if let Some(due_ms) = pace_due_ms.filter(|due_ms| *due_ms > self.now_ms) {

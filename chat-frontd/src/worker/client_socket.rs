@@ -265,6 +265,7 @@ mod tests {
                 lines: Rate::new(1, 1_000, 1),
             },
             max_held_bytes: usize::MAX,
+            secret_seed: [7; 32],
         };
         Core::new(settings, 0)
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use chat_model::ConnectionSerial;
 use chat_node::control::protocol::{Answer, Question};
 use chat_node::limits::memory::AvailableMemory;
@@ -23,6 +23,7 @@ use chat_node::supervisor::child_reports::Reports;
 use mio::event::Event;
 use mio::net::{TcpListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
+use ring::rand::{SecureRandom, SystemRandom};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use super::WorkerSetup;
@@ -148,6 +149,7 @@ impl EventLoop {
                 lines: Rate::new(settings.lines_per_second, 1_000, settings.line_burst),
             },
             max_held_bytes: max_buffer_bytes(&settings, AvailableMemory::of_this_process()),
+            secret_seed: random_seed()?,
         };
         Ok(Self {
             poll,
@@ -439,4 +441,12 @@ impl EventLoop {
             Duration::from_millis((due_ms + 1).saturating_sub(now_ms))
         })
     }
+}
+
+/// What secrets of tokens are made of.
+fn random_seed() -> anyhow::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    let filled = SystemRandom::new().fill(&mut seed);
+    filled.map_err(|_| anyhow!("the system provides no random numbers"))?;
+    Ok(seed)
 }

@@ -2,7 +2,8 @@
 
 use super::tables::{
     ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
-    READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, WAITING_LIMITS_KEY,
+    READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, TOKEN_TABLE,
+    WAITING_LIMITS_KEY,
 };
 use super::{Record, RecordSink};
 use crate::records;
@@ -85,6 +86,10 @@ impl Restoration {
             (ONCE_TABLE, _) => {
                 let page = records::decode_once_page(bytes).ok_or(unreadable)?;
                 builder.add_once_page(OncePageKey(key), page)?;
+            }
+            (TOKEN_TABLE, _) => {
+                let tokens = records::decode_tokens(bytes).ok_or(unreadable)?;
+                builder.add_tokens(key, tokens)?;
             }
             (PAGE_TABLE, _) => {
                 builder.add_page(key, records::decode_page(bytes).ok_or(unreadable)?);

@@ -8,14 +8,15 @@ use chat_model::{AccountId, RoomId};
 use super::Change;
 use super::tables::{
     ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
-    READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, WAITING_LIMITS_KEY,
+    READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, TOKEN_TABLE,
+    WAITING_LIMITS_KEY,
 };
 use crate::entry::SessionLimits;
 use crate::records;
 use crate::state::State;
 use crate::state::parts::{
     AccountRecord, MessageParts, OncePage, OncePageKey, PageNumber, RoomRecord, SnapshotSink,
-    StoredMessage, Text,
+    StoredMessage, Text, Token,
 };
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
 
@@ -121,6 +122,15 @@ impl SnapshotSink for Changes {
 
     fn remove_once_page(&mut self, key: OncePageKey) {
         self.remove(ONCE_TABLE, key.0);
+    }
+
+    fn put_tokens(&mut self, account: AccountId, tokens: &[Token]) {
+        let key = u64::from(account.0);
+        self.put(TOKEN_TABLE, key, records::encode_tokens(tokens));
+    }
+
+    fn remove_tokens(&mut self, account: AccountId) {
+        self.remove(TOKEN_TABLE, u64::from(account.0));
     }
 
     fn put_page<'a>(

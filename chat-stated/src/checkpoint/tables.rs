@@ -20,6 +20,8 @@ pub(super) const ONCE_TABLE: u8 = 5;
 pub(super) const ROOM_TABLE: u8 = 6;
 /// What an account has in rooms, by its number, if it is a member of any. Since format 6.
 pub(super) const MEMBERSHIP_TABLE: u8 = 7;
+/// One record for the tokens of an account, by its number. Since format 6.
+pub(super) const TOKEN_TABLE: u8 = 8;
 /// One record a page of messages that waited when the snapshot began and were read while it was taken, by its number.
 /// Their texts are nowhere: the journal behind the checkpoint has their reading.
 pub(super) const READ_MEANWHILE_TABLE: u8 = 4;

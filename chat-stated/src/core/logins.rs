@@ -9,6 +9,7 @@ use chat_node::logs::security_log::Event;
 
 use super::link::LinkId;
 use super::requests::Asked;
+use super::tokens::digest_of;
 use super::{Action, Core};
 use crate::account_file::read::ReadError;
 use crate::account_file::writer::FileRequest;
@@ -68,6 +69,11 @@ impl Logins {
             waiting: BTreeMap::new(),
             looked_for: BTreeMap::new(),
         }
+    }
+
+    /// What stands for a password came.
+    pub(super) fn note_secret(&mut self) {
+        self.saw_password = true;
     }
 
     /// Passwords that are hashed or wait for that.
@@ -235,10 +241,13 @@ impl Core {
         if !self.lets_log_in(asked, name, address) {
             return;
         }
-        if self
-            .logins
-            .remembered
-            .matches(account, password_version, password)
+        let has_token =
+            digest_of(password).is_some_and(|digest| self.state.has_token(account, &digest));
+        if has_token
+            || self
+                .logins
+                .remembered
+                .matches(account, password_version, password)
         {
             return self.log_in(
                 self.state.reader_of(account, &session),

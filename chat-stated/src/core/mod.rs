@@ -23,6 +23,7 @@ mod send_batches;
 mod sources;
 mod space;
 mod texts;
+mod tokens;
 mod waiting;
 mod warnings;
 mod worker_sessions;

@@ -16,6 +16,7 @@ use super::Core;
 use super::batches::{Read, WaitingRead};
 use super::link::{LinkId, Stage};
 use super::lists::ListRequest;
+use super::tokens::{drop_token_action, new_token_action};
 use crate::entry::{Action as Attempt, Entry, OnceId};
 
 /// Clients of a worker; more than its flags let it have.
@@ -119,26 +120,35 @@ impl Core {
                 password,
                 address,
             } => self.take_password(asked, &name, &password, address),
-            Request::Send { audience, text } => match send_action(audience, &text) {
-                Some(action) => self.attempt(asked, action),
-                None => self.read(asked, Read::Refuse),
-            },
-            Request::SendOnce { id, audience, text } => {
-                match send_once_action(&id, audience, &text) {
-                    Some(action) => self.attempt(asked, action),
-                    None => self.read(asked, Read::Refuse),
-                }
+            Request::Send { audience, text } => {
+                self.attempt_if(asked, send_action(audience, &text))
             }
             Request::DropSession { name } => match session_to_drop(name.as_deref()) {
                 Some(session) => self.attempt(asked, Attempt::DropSession { session }),
                 None => self.read(asked, Read::Refuse),
             },
+            Request::SendOnce { id, audience, text } => {
+                self.attempt_if(asked, send_once_action(&id, audience, &text));
+            }
+            Request::NewToken { name, secret } => {
+                self.logins.note_secret();
+                self.attempt_if(asked, new_token_action(&name, &secret));
+            }
+            Request::DropToken { name } => self.attempt_if(asked, drop_token_action(&name)),
             Request::LogOut => self.attempt(asked, Attempt::LogOut),
             Request::ChangeRoom { room, act } => match room_action(&room, act) {
                 Some(action) => self.attempt(asked, action),
                 None => self.read(asked, Read::Refuse),
             },
             read => self.read(asked, Read::Request(read.into_owned())),
+        }
+    }
+
+    /// As [`Core::attempt`], if a worker without a fault can have asked for it.
+    fn attempt_if(&mut self, asked: Asked, action: Option<Attempt>) {
+        match action {
+            Some(action) => self.attempt(asked, action),
+            None => self.read(asked, Read::Refuse),
         }
     }
 
@@ -222,6 +232,7 @@ impl Core {
         };
         let outcome = match request {
             Request::Fetch => Outcome::Done,
+            Request::ListTokens => Outcome::Users(self.state.token_names(account)),
             Request::ListUsers {
                 seen_within_minutes: minutes,
             } => {

@@ -19,6 +19,7 @@ use crate::entry::{SessionLimits, WaitingLimits};
 use crate::state::State;
 use crate::state::parts::{
     AccountRecord, Header, Membership, MessageParts, OncePage, Readers, RoomRecord, RoomsHeader,
+    Token,
 };
 use encoding::decode;
 
@@ -204,6 +205,20 @@ pub(crate) fn encode_once_page(page: &OncePage) -> Vec<u8> {
 pub(crate) fn decode_once_page(record: &[u8]) -> Option<OncePage> {
     match split_record(record) {
         (6, content) => v6::state::decode_once_page(content),
+        _ => None,
+    }
+}
+
+/// Tokens of an account.
+pub(crate) fn encode_tokens(tokens: &[Token]) -> Vec<u8> {
+    let mut record = begin_record(6, 0);
+    v6::state::encode_tokens(&mut record, tokens);
+    record
+}
+
+pub(crate) fn decode_tokens(record: &[u8]) -> Option<Vec<Token>> {
+    match split_record(record) {
+        (6, content) => v6::state::decode_tokens(content),
         _ => None,
     }
 }

@@ -168,6 +168,10 @@ impl State {
                 let outcome = self.change_room(actor, &room, &act, wall_ms, effects);
                 (outcome, None)
             }
+            (Action::NewToken { name, digest }, Some(account)) => {
+                (self.new_token(account, &name, digest, effects), None)
+            }
+            (Action::DropToken { name }, Some(account)) => (self.drop_token(account, &name), None),
             (Action::LogOut, Some(_)) => {
                 self.end_session(connection);
                 (Outcome::LoggedOut, None)
@@ -256,6 +260,7 @@ impl State {
             AccountChange::Disable { name } => {
                 if let Some(id) = self.accounts.id_of(&name) {
                     self.accounts.change(id).record.disabled = true;
+                    self.drop_tokens_of(id);
                     self.cut_off(id, effects);
                 }
             }
@@ -277,7 +282,9 @@ impl State {
             record.secret = secret.into();
             record.secret_version += 1;
             record.password_version += 1;
+            self.drop_tokens_of(id);
         }
+        let record = &mut self.accounts.change(id).record;
         record.filed = FileStatus::Yes;
         record.disabled = false;
         self.take_broadcasts(id);

@@ -16,6 +16,7 @@ use super::messages::Messages;
 use super::once_page::{OncePage, OncePageKey, waiting_bytes};
 use super::room::RoomRecord;
 use super::rooms::{MemberCursors, RoomsHeader};
+use super::token::{TOKEN_BYTES, Token};
 use super::worker_sessions::WorkerSessions;
 use crate::entry::{SessionLimits, WaitingLimits};
 use chat_model::{AccountId, RoomId};
@@ -134,6 +135,18 @@ impl State {
             }
             (account, next) = (Some(sender), key.0 + 1);
             self.messages.waiting_bytes.add(sender, waiting_bytes(page));
+        }
+        Ok(())
+    }
+
+    /// Counts tokens, once all accounts are there.
+    fn restore_tokens(&mut self) -> Result<(), RestoreError> {
+        for (account, tokens) in self.tokens.iter() {
+            if self.accounts.get(account).is_none() {
+                return Err(RestoreError::Contradiction("tokens of no account"));
+            }
+            let bytes = tokens.len() as u64 * TOKEN_BYTES;
+            self.messages.waiting_bytes.add(account, bytes);
         }
         Ok(())
     }
@@ -305,6 +318,23 @@ impl StateBuilder {
         self.memberships.push((account, memberships));
     }
 
+    /// Takes the tokens of an account.
+    pub(crate) fn add_tokens(
+        &mut self,
+        account: u64,
+        tokens: Vec<Token>,
+    ) -> Result<(), RestoreError> {
+        let account = u32::try_from(account).map(AccountId);
+        let is_sorted = tokens.is_sorted_by(|first, second| first.name < second.name);
+        match account {
+            Ok(account) if is_sorted && !tokens.is_empty() => {
+                self.state.tokens.restore(account, tokens);
+                Ok(())
+            }
+            _ => Err(RestoreError::Contradiction("tokens are not sorted by name")),
+        }
+    }
+
     /// Takes the messages of a page whose texts come apart, before or after.
     pub(crate) fn add_page(&mut self, number: PageNumber, messages: Vec<MessageParts>) {
         self.add_messages(number, messages, RestoredTexts::Missing);
@@ -463,6 +493,7 @@ impl StateBuilder {
         }
         self.state.restore_messages(self.pages)?;
         self.state.restore_remembered()?;
+        self.state.restore_tokens()?;
         Ok(self.state)
     }
 }

@@ -48,6 +48,9 @@ mod snapshot;
 mod snapshot_progress;
 mod snapshot_sink;
 mod text_place;
+mod token;
+mod tokens;
+mod tracked_map;
 mod user_list;
 mod waiting;
 mod worker_sessions;
@@ -83,6 +86,8 @@ use messages::Messages;
 use remembered_sends::RememberedSends;
 use rooms::Rooms;
 use snapshot_progress::SnapshotProgress;
+use token::Token;
+use tracked_map::TrackedMap;
 use worker_sessions::WorkerSessions;
 
 /// Accounts, blocks, sessions, queues: everything that is promised to be kept.
@@ -100,6 +105,8 @@ pub struct State {
     last_message: LastMessage,
     /// What came of messages that were sent once.
     remembered: RememberedSends,
+    /// By account; each has at least one, sorted by name.
+    tokens: TrackedMap<AccountId, Vec<Token>>,
     /// The one under way.
     snapshot: Option<SnapshotProgress>,
 }
@@ -119,6 +126,7 @@ impl Default for State {
             rooms: Rooms::default(),
             last_message: LastMessage::default(),
             remembered: RememberedSends::default(),
+            tokens: TrackedMap::default(),
             snapshot: None,
         }
     }

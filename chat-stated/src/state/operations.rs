@@ -59,6 +59,7 @@ impl State {
                     let record = &mut self.accounts.change(id).record;
                     record.disabled = true;
                     record.filed = FileStatus::Yes;
+                    self.drop_tokens_of(id);
                     self.cut_off(id, effects);
                     self.miss_broadcasts(id);
                 }
@@ -88,6 +89,7 @@ impl State {
         }
         self.replace_secret(id, secret);
         self.accounts.change(id).record.password_version += 1;
+        self.drop_tokens_of(id);
         self.added(id)
     }
 
@@ -105,6 +107,7 @@ impl State {
             previous: Some(record.secret.clone()),
         };
         let (secret_version, name) = (record.secret_version, record.name.clone());
+        self.drop_tokens_of(id);
         self.cut_off(id, effects);
         self.miss_broadcasts(id);
         let filed = SecretInFile {
@@ -138,6 +141,7 @@ impl State {
         self.leave_all_rooms(id);
         self.progress_of_all(id, self.last_message.number);
         self.forget_sends_of(id);
+        self.drop_tokens_of(id);
         let record = &mut self.accounts.change(id).record;
         record.disabled = true;
         if !record.secret.is_empty() {

@@ -17,4 +17,5 @@ pub(crate) use super::rate::{Allowance, UsedAllowance};
 pub(crate) use super::room::{LastDropped, RoomRecord};
 pub(crate) use super::rooms::RoomsHeader;
 pub(crate) use super::snapshot_sink::SnapshotSink;
+pub(crate) use super::token::Token;
 pub(crate) use super::worker_sessions::{ConnectionParts, WorkerSessionParts};

@@ -3,7 +3,7 @@
 //! What is remembered of an account stands on pages of [`PAGE_SENDS`] messages. A checkpoint writes only pages that
 //! changed, so it does not write a thousand messages for each one that is new.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chat_model::{AccountId, Outcome};
 
@@ -11,6 +11,7 @@ use super::budget::Budget;
 use super::clock::StateMs;
 use super::once_page::{OncePage, OncePageKey, PAGE_SENDS, REMEMBERED_MS, RememberedSend};
 use super::snapshot_sink::SnapshotSink;
+use super::tracked_map::TrackedMap;
 use crate::entry::OnceId;
 
 /// Full pages of an account: the last 1,024 messages are remembered, and those that share a page with them.
@@ -19,15 +20,9 @@ const FULL_PAGES: usize = 1_024 / PAGE_SENDS;
 /// What is remembered of all accounts.
 #[derive(Debug, Default)]
 pub(super) struct RememberedSends {
-    pages: BTreeMap<OncePageKey, OncePage>,
+    pages: TrackedMap<OncePageKey, OncePage>,
     /// Pages by their newest message.
     by_age: BTreeSet<(StateMs, OncePageKey)>,
-    /// Changed, or gone, since the last snapshot began.
-    changed: BTreeSet<OncePageKey>,
-    /// The same of the snapshot under way, and not put yet.
-    awaited: BTreeSet<OncePageKey>,
-    /// Such pages, as they were when it began, because they were changed again since.
-    written_early: Vec<(OncePageKey, Option<OncePage>)>,
 }
 
 impl RememberedSends {
@@ -51,12 +46,11 @@ impl RememberedSends {
         let of_sender = OncePageKey::first_of(sender)..=OncePageKey::last_of(sender);
         let last = self.pages.range(of_sender.clone()).next_back();
         let key = match last {
-            Some((key, page)) if page.len() < PAGE_SENDS => *key,
+            Some((key, page)) if page.len() < PAGE_SENDS => key,
             Some((key, _)) => OncePageKey(key.0 + 1),
             None => *of_sender.start(),
         };
-        self.will_change(key);
-        let page = self.pages.entry(key).or_default();
+        let page = self.pages.change(key);
         if let Some(newest) = page.last() {
             self.by_age.remove(&(newest.at, key));
         }
@@ -65,7 +59,7 @@ impl RememberedSends {
         if page.len() > 1 {
             return None;
         }
-        let oldest = *self.pages.range(of_sender).next()?.0;
+        let oldest = self.pages.range(of_sender).next()?.0;
         let pages = key.0 - oldest.0 + 1;
         if pages > FULL_PAGES as u64 + 1 {
             return self.forget_page(oldest);
@@ -74,8 +68,7 @@ impl RememberedSends {
     }
 
     fn forget_page(&mut self, key: OncePageKey) -> Option<OncePage> {
-        self.will_change(key);
-        let page = self.pages.remove(&key)?;
+        let page = self.pages.remove(key)?;
         if let Some(newest) = page.last() {
             self.by_age.remove(&(newest.at, key));
         }
@@ -94,24 +87,15 @@ impl RememberedSends {
     /// Forgets all pages of an account, and gives them.
     pub(super) fn forget_account(&mut self, account: AccountId) -> Vec<OncePage> {
         let of_account = OncePageKey::first_of(account)..=OncePageKey::last_of(account);
-        let keys: Vec<OncePageKey> = self.pages.range(of_account).map(|(key, _)| *key).collect();
+        let keys: Vec<OncePageKey> = self.pages.range(of_account).map(|(key, _)| key).collect();
         keys.into_iter()
             .filter_map(|key| self.forget_page(key))
             .collect()
     }
 
-    /// A page is about to change: the snapshot under way gets it as it was.
-    fn will_change(&mut self, key: OncePageKey) {
-        if self.awaited.remove(&key) {
-            self.written_early
-                .push((key, self.pages.get(&key).cloned()));
-        }
-        self.changed.insert(key);
-    }
-
     /// A snapshot begins: it has all pages as they are now. The one before has come to its end.
     pub(super) fn begin_snapshot(&mut self) {
-        self.awaited = std::mem::take(&mut self.changed);
+        self.pages.begin_snapshot();
     }
 
     /// Puts pages as they were when the snapshot began. Says whether that is done.
@@ -120,23 +104,18 @@ impl RememberedSends {
         sink: &mut impl SnapshotSink,
         budget: &mut Budget,
     ) -> bool {
-        for (key, page) in self.written_early.drain(..) {
-            put(sink, key, page.as_ref());
-        }
-        while !budget.is_spent() {
-            let Some(key) = self.awaited.pop_first() else {
-                return true;
-            };
-            // About as much as so many accounts.
-            budget.spend(PAGE_SENDS / 4);
-            put(sink, key, self.pages.get(&key));
-        }
-        false
+        // A page is about as much as so many accounts.
+        let steps = PAGE_SENDS / 4;
+        self.pages
+            .put_awaited(budget, steps, |key, page| match page {
+                Some(page) => sink.put_once_page(key, page),
+                None => sink.remove_once_page(key),
+            })
     }
 
     /// Pages by account and number.
     pub(super) fn pages(&self) -> impl Iterator<Item = (OncePageKey, &OncePage)> {
-        self.pages.iter().map(|(key, page)| (*key, page))
+        self.pages.iter()
     }
 
     /// In a restore: takes a page. Says whether it may have so many messages.
@@ -145,14 +124,7 @@ impl RememberedSends {
             return false;
         };
         self.by_age.insert((newest.at, key));
-        self.pages.insert(key, page);
+        self.pages.restore(key, page);
         true
-    }
-}
-
-fn put(sink: &mut impl SnapshotSink, key: OncePageKey, page: Option<&OncePage>) {
-    match page {
-        Some(page) => sink.put_once_page(key, page),
-        None => sink.remove_once_page(key),
     }
 }

@@ -25,6 +25,7 @@ impl State {
         });
         self.messages.paging.begin_snapshot(through);
         self.remembered.begin_snapshot();
+        self.tokens.begin_snapshot();
     }
 
     /// Goes on with the snapshot under way, for about so many steps, but leaves the messages that came since the one
@@ -79,7 +80,16 @@ impl State {
         self.accounts.put_awaited(sink, budget)
             && self.remembered.put_awaited(sink, budget)
             && self.rooms.put_awaited(sink, budget)
+            && self.put_tokens(sink, budget)
             && self.messages.clear_leaving_pages(open, sink, budget)
+    }
+
+    fn put_tokens(&mut self, sink: &mut impl SnapshotSink, budget: &mut Budget) -> bool {
+        self.tokens
+            .put_awaited(budget, 1, |account, tokens| match tokens {
+                Some(tokens) => sink.put_tokens(account, tokens),
+                None => sink.remove_tokens(account),
+            })
     }
 
     /// What one reader waits for is read, and leaves, together. Says whether all queues are done.

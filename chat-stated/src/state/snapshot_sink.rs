@@ -6,6 +6,7 @@ use super::account_record::AccountRecord;
 use super::message::{MessageParts, PageNumber, StoredMessage};
 use super::once_page::{OncePage, OncePageKey};
 use super::room::RoomRecord;
+use super::token::Token;
 
 /// Takes what differs from the snapshot before. Of two calls for the same account or page the later holds.
 pub(crate) trait SnapshotSink {
@@ -23,6 +24,12 @@ pub(crate) trait SnapshotSink {
 
     /// A room is there no more. It may never have been put.
     fn remove_room(&mut self, id: RoomId);
+
+    /// An account has these tokens, sorted by name, at least one; that is new or has changed.
+    fn put_tokens(&mut self, account: AccountId, tokens: &[Token]);
+
+    /// An account has no tokens any more. It may never have had any.
+    fn remove_tokens(&mut self, account: AccountId);
 
     /// A new page of messages, with their texts. A text that is not in memory is on a page of the checkpoint before.
     fn put_page<'a>(

@@ -23,6 +23,7 @@ mod read_meanwhile;
 mod resuming;
 mod sending;
 mod texts_on_disk;
+mod tokens;
 mod waiting;
 
 #[path = "../support/mod.rs"]

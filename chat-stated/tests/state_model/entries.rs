@@ -5,6 +5,7 @@ use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, Worker
 
 use chat_stated::entry::{
     AccountChange, Action, Entry, OnceId, OperatorAct, SecretInFile, SendBatch, Timestamp,
+    TokenDigest,
 };
 
 use super::model::Model;
@@ -105,6 +106,8 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
                     | Try::DropSession(_)
                     | Try::ChangeRoom { .. }
                     | Try::SendMixed { .. }
+                    | Try::NewToken(_)
+                    | Try::DropToken(_)
                     | Try::LogOut
             );
             let connection = connection.connection(model, needs_login);
@@ -293,6 +296,13 @@ fn action_of(action: &Try, model: &Model) -> Action {
         Try::Broadcast { bytes } => Action::Send {
             audience: Audience::Everyone,
             text: text_of(*bytes),
+        },
+        Try::NewToken(number) => Action::NewToken {
+            name: number.to_string(),
+            digest: TokenDigest([*number; 32]),
+        },
+        Try::DropToken(number) => Action::DropToken {
+            name: number.to_string(),
         },
         Try::SendOnce { id, names, bytes } => Action::SendOnce {
             id: OnceId([*id; 16]),

@@ -55,9 +55,9 @@ impl Running {
     }
 
     /// Records of messages, or of their texts. The others are those for what is small, one an account, and those of
-    /// what was sent once and of rooms.
+    /// what was sent once of rooms and of tokens.
     fn message_pages(&self, accounts: usize) -> usize {
-        const OTHER_TABLES: [u8; 4] = [0, 5, 6, 7];
+        const OTHER_TABLES: [u8; 5] = [0, 5, 6, 7, 8];
         let records = self.checkpoint.records.keys();
         let others = records.filter(|(table, _)| !OTHER_TABLES.contains(table));
         others.count() - accounts

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chat_model::{AccountId, ConnectionId, Message, NameList, Outcome, RequestName};
 use chat_model::{MessageNumber, SentTo, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
-use chat_stated::entry::Timestamp;
+use chat_stated::entry::{Timestamp, TokenDigest};
 use chat_stated::state::{
     ActRefusal, Decided, Effects, Operated, OperatorOutcome, QueueState, Reader, SliceLimits, State,
 };
@@ -109,6 +109,12 @@ fn compare_account(state: &State, model: &Model, id: usize) {
     assert_eq!(record.password_version, account.password_version);
     assert_eq!(record.filed, account.filed);
     assert_eq!(record.disabled, account.disabled);
+    let names = state.token_names(found);
+    assert!(names.iter().eq(account.tokens.keys()));
+    for (number, digest) in (0..20).map(|number| (number, TokenDigest([number; 32]))) {
+        let is_there = account.tokens.contains_key(&number.to_string());
+        assert_eq!(state.has_token(found, &digest), is_there);
+    }
     assert_eq!(record.broadcasts_after.is_some(), account.gets_broadcasts);
     let places = record.places.iter();
     let places = places.map(|place| (place.id().number(), place.user_session(), place.session()));

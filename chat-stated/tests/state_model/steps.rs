@@ -59,6 +59,8 @@ pub(super) enum Try {
     Broadcast {
         bytes: usize,
     },
+    NewToken(u8),
+    DropToken(u8),
     /// No names: a broadcast.
     SendOnce {
         id: u8,
@@ -235,10 +237,12 @@ fn tries() -> impl Strategy<Value = Try> {
                 name, session, host, stale, upgrade,
             }),
         8 => prop_oneof![4 => Just(named("a")), 1 => session()].prop_map(Try::DropSession),
-        4 => (name(), host()).prop_map(|(name, host)| Try::FailedLogIn { name, host }),
+        6 => (name(), host()).prop_map(|(name, host)| Try::FailedLogIn { name, host }),
         16 => (prop::collection::vec(name(), 1..5), text_bytes())
             .prop_map(|(names, bytes)| Try::Send { names, bytes }),
         5 => text_bytes().prop_map(|bytes| Try::Broadcast { bytes }),
+        1 => (0u8..20).prop_map(Try::NewToken),
+        1 => (0u8..20).prop_map(Try::DropToken),
         4 => (0u8..5, prop::collection::vec(name(), 0..4), text_bytes())
             .prop_map(|(id, names, bytes)| Try::SendOnce { id, names, bytes }),
         6 => (0..ROOMS.len(), room_tries(), name())

@@ -8,6 +8,7 @@ mod queues;
 mod requests;
 mod rooms;
 mod sessions;
+mod tokens;
 mod user_sessions;
 mod waiting;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chat_model::{Audience, NameList, Outcome, PushMode, Request, RoomAct, Treatment};
+use chat_model::{Audience, NameList, Outcome, Password, PushMode, Request, RoomAct, Treatment};
 
 use crate::command::Command;
 use crate::server::{CommandError, Intent, append_line, command_word};
@@ -18,7 +18,7 @@ pub struct ServerLimits {
 }
 
 /// What works, in the words of `features`.
-const FEATURES: &str = "push ids sessions rooms once";
+const FEATURES: &str = "push ids sessions tokens rooms once";
 
 /// What has to be remembered of a line in the chat until its answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Asked {
     Push(PushMode),
     /// Whether message lines have numbers.
     Ids(bool),
+    /// A token with this secret.
+    NewToken(Password<'static>),
     /// What the server can do.
     Features(ServerLimits),
     /// A command whose answer repeats a room's name or its topic.
@@ -55,6 +57,8 @@ impl Asked {
     ) -> Self {
         match parsed {
             Ok(Intent::Features) => Self::Features(limits()),
+            // Who gives it its secret remembers that.
+            Ok(Intent::NewToken(_)) => Self::Command(Command::Token),
             Ok(Intent::Push(mode)) => Self::Push(*mode),
             Ok(Intent::Ids(is_on)) => Self::Ids(*is_on),
             Ok(Intent::Request(Request::ChangeRoom { room, act })) => Self::of_room(room, act),
@@ -114,12 +118,21 @@ impl Asked {
         Self::Refused { kind, word }
     }
 
+    /// For how many bytes it counts towards what may be held of a client's lines.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::NewToken(secret) => secret.len(),
+            other => other.word().len(),
+        }
+    }
+
     /// The command's word.
     pub fn word(&self) -> &str {
         match self {
             Self::Command(command) => command.word(),
             Self::Push(_) => words::PUSH,
             Self::Ids(_) => words::IDS,
+            Self::NewToken(_) => words::TOKEN,
             Self::Features(_) => words::FEATURES,
             Self::Room { command, .. } => command.word(),
             Self::Refused { word, .. } => word,
@@ -129,6 +142,15 @@ impl Asked {
     /// Writes what came of it. Returns false if no such line can have this outcome.
     pub fn answer(&self, outcome: &Outcome<'_>, output: &mut Vec<u8>) -> bool {
         match outcome {
+            Outcome::Stored { .. } if self.word() == words::TOKEN => self.answer_token(output),
+            Outcome::NameUnavailable if self.word() == words::TOKEN => {
+                append_refusal(words::ARGS, words::TOKEN, output);
+            }
+            Outcome::Users(names) if *self == Self::Command(Command::Tokens) => {
+                output.extend_from_slice(words::TOKENS.as_bytes());
+                output.push(b':');
+                output.extend_from_slice(&users_line(names));
+            }
             Outcome::Stored { unknown } if unknown.is_empty() => {
                 append_line(words::SENT_TO_ALL, output);
             }
@@ -148,6 +170,15 @@ impl Asked {
             }
         }
         true
+    }
+
+    fn answer_token(&self, output: &mut Vec<u8>) {
+        output.extend_from_slice(words::TOKEN.as_bytes());
+        output.push(b':');
+        if let Self::NewToken(secret) = self {
+            output.extend_from_slice(secret);
+        }
+        output.push(b'\n');
     }
 
     fn answer_done(&self, output: &mut Vec<u8>) {
@@ -186,6 +217,8 @@ fn command_of(request: &Request<'_>) -> Command {
         Request::ListRooms { .. } => Command::Rooms,
         Request::ListMembers { .. } => Command::Members,
         Request::ShowTopic { .. } => Command::Topic,
+        Request::NewToken { .. } | Request::DropToken { .. } => Command::Token,
+        Request::ListTokens => Command::Tokens,
         // No line in the chat is another request.
         _ => Command::Fetch,
     }
@@ -268,6 +301,10 @@ pub enum Answer<'a> {
     Push(PushMode),
     /// Whether message lines have numbers from now on.
     Ids(bool),
+    /// The secret of the new token; empty if one was dropped.
+    Token(&'a [u8]),
+    /// Names of the user's tokens, one space between.
+    Tokens(&'a [u8]),
     /// Words for what the server can do, one space between.
     Features(&'a [u8]),
     /// The sessions of the user, one space between; a star stands before those that are online.
@@ -300,6 +337,8 @@ impl<'a> Answer<'a> {
             }
             Command::Push => after_word(line, words::PUSH).and_then(push),
             Command::Ids => after_word(line, words::IDS).and_then(ids),
+            Command::Token => after_word(line, words::TOKEN).map(Self::Token),
+            Command::Tokens => after_word(line, words::TOKENS).map(Self::Tokens),
             Command::Features => after_word(line, words::FEATURES).map(Self::Features),
             Command::Sessions => after_word(line, words::SESSIONS).map(Self::Sessions),
             command if command.is_of_rooms() => after_word(line, command.word()).map(Self::OfRooms),
@@ -402,10 +441,22 @@ mod tests {
             ("push ack", Outcome::Done, "push:ack\n"),
             ("push on", Outcome::Busy, "error:busy:push\n"),
             ("ids on", Outcome::Done, "ids:on\n"),
+            ("token drop a", stored(&[]), "token:\n"),
+            (
+                "token drop a",
+                Outcome::NameUnavailable,
+                "error:args:token\n",
+            ),
+            ("token drop a", Outcome::DiskFull, "error:full:token\n"),
+            (
+                "tokens",
+                Outcome::Users(["a", "b"].into_iter().collect()),
+                "tokens:a b\n",
+            ),
             (
                 "features",
                 Outcome::Done,
-                "features:time_out=1800 line=8192 push ids sessions rooms once\n",
+                "features:time_out=1800 line=8192 push ids sessions tokens rooms once\n",
             ),
             ("dance", Outcome::Done, "error:command:dance\n"),
             (
@@ -442,6 +493,24 @@ mod tests {
         let impossible = (false, "error:args:fetch\n".into());
         assert_eq!(answer("fetch", &Outcome::Registered), impossible);
     }
+
+    #[test]
+    fn new_token_is_answered_with_secret() {
+        let asked = Asked::NewToken(b"secret"[..].into());
+        for (outcome, expected) in [
+            (STORED, "token:secret\n"),
+            (Outcome::NameUnavailable, "error:args:token\n"),
+            (Outcome::QueueFull, "error:quota:token\n"),
+        ] {
+            let mut output = Vec::new();
+            assert!(asked.answer(&outcome, &mut output));
+            assert_eq!(String::from_utf8(output).unwrap(), expected);
+        }
+    }
+
+    const STORED: Outcome<'static> = Outcome::Stored {
+        unknown: NameList::new(),
+    };
 
     #[test]
     fn refusals_keep_the_word() {

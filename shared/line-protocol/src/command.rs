@@ -21,6 +21,10 @@ pub enum Command {
     Ids,
     /// `once`.
     Once,
+    /// `token`.
+    Token,
+    /// `tokens`.
+    Tokens,
     /// `features`.
     Features,
     /// `sessions`.
@@ -105,6 +109,17 @@ pub const COMMANDS: &[CommandUsage] = &[
         "when new messages are shown",
     ),
     usage(Command::Ids, "ids on|off", "show message numbers"),
+    usage(
+        Command::Token,
+        "token new NAME",
+        "a secret to log in with, instead of the password",
+    ),
+    usage(
+        Command::Token,
+        "token drop NAME",
+        "no login with that secret any more",
+    ),
+    usage(Command::Tokens, "tokens", "names of your tokens"),
     usage(Command::Features, "features", "what the server can do"),
     usage(
         Command::Sessions,
@@ -177,6 +192,8 @@ impl Command {
             Self::Push => words::PUSH,
             Self::Ids => words::IDS,
             Self::Once => words::ONCE,
+            Self::Token => words::TOKEN,
+            Self::Tokens => words::TOKENS,
             Self::Features => words::FEATURES,
             Self::Sessions => words::SESSIONS,
             Self::Join => words::JOIN,

@@ -16,6 +16,18 @@ pub fn may_be_registered(name: &str) -> bool {
         && !RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
+/// How the secret of a token begins.
+pub const TOKEN_PREFIX: &str = "token-";
+
+/// Whether a token may have this name: 1 to 16 of `a-z`, `0-9` and `-`, and not `-` alone.
+pub fn may_be_token_name(name: &str) -> bool {
+    (1..=16).contains(&name.len())
+        && name != "-"
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
 /// Whether an account file may hold this name. Wider than [`may_be_registered`], for files of older
 /// installations; narrow enough that a name can still be written in every command and answer.
 pub fn may_stand_in_account_file(name: &str) -> bool {

@@ -103,6 +103,24 @@ pub enum Request<'a> {
     },
     /// End the session. Outcome: `LoggedOut`, once it has ended.
     LogOut,
+    /// A secret that stands for the password at logins. Outcomes: `Stored`; `NameUnavailable` if there is one of this
+    /// name; `QueueFull` if there are too many; `DiskFull`.
+    NewToken {
+        /// Names it among those of the user: see [`may_be_token_name`](crate::name::may_be_token_name).
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        /// As the client will send it.
+        #[serde(borrow)]
+        secret: Password<'a>,
+    },
+    /// No login by this token any more. Outcomes: `Stored`; `NameUnavailable` if there is none.
+    DropToken {
+        /// Its name.
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    },
+    /// Names of the user's tokens, sorted. Outcome: `Users`.
+    ListTokens,
     /// A message that is stored once, however often it is sent. Outcomes: those of `Send`; for a repeat that of the
     /// message.
     SendOnce {
@@ -196,6 +214,14 @@ impl Request<'_> {
                 name: name.map(|name| name.into_owned().into()),
             },
             Self::LogOut => Request::LogOut,
+            Self::NewToken { name, secret } => Request::NewToken {
+                name: name.into_owned().into(),
+                secret: secret.into_owned(),
+            },
+            Self::DropToken { name } => Request::DropToken {
+                name: name.into_owned().into(),
+            },
+            Self::ListTokens => Request::ListTokens,
             Self::SendOnce { id, audience, text } => Request::SendOnce {
                 id: id.into_owned().into(),
                 audience: audience.into_owned(),
@@ -256,6 +282,14 @@ impl Request<'_> {
                 name: name.as_deref().map(Into::into),
             },
             Self::LogOut => Request::LogOut,
+            Self::NewToken { name, secret } => Request::NewToken {
+                name: (&**name).into(),
+                secret: Password::borrowed(secret),
+            },
+            Self::DropToken { name } => Request::DropToken {
+                name: (&**name).into(),
+            },
+            Self::ListTokens => Request::ListTokens,
             Self::SendOnce { id, audience, text } => Request::SendOnce {
                 id: (&**id).into(),
                 audience: audience.borrowed(),
@@ -283,6 +317,8 @@ impl Request<'_> {
                 name.len() + password.as_bytes().len()
             }
             Self::Send { audience, text } => audience.bytes() + text.len(),
+            Self::NewToken { name, secret } => name.len() + secret.as_bytes().len(),
+            Self::DropToken { name } => name.len(),
             Self::SendOnce { id, audience, text } => id.len() + audience.bytes() + text.len(),
             Self::DropSession { name } => name.as_ref().map_or(0, |name| name.len()),
             Self::ChangeRoom { room, act } => room.len() + act.bytes(),
@@ -291,14 +327,18 @@ impl Request<'_> {
             | Self::ListUsers { .. }
             | Self::SetPush { .. }
             | Self::ListSessions
+            | Self::ListTokens
             | Self::LogOut
             | Self::ListRooms { .. } => 0,
         }
     }
 
-    /// Whether a password is in it.
+    /// Whether a password is in it, or what stands for one.
     pub fn holds_password(&self) -> bool {
-        matches!(self, Self::Register { .. } | Self::LogIn { .. })
+        matches!(
+            self,
+            Self::Register { .. } | Self::LogIn { .. } | Self::NewToken { .. }
+        )
     }
 }
 

@@ -105,6 +105,10 @@ words! {
     OP = "op";
     /// Command, and with `:` its answer: the opposite.
     DEOP = "deop";
+    /// Command: makes or drops a token. Its answer has a `:` and the secret, if there is a new one.
+    TOKEN = "token";
+    /// Command, and with `:` its answer: the names of the user's tokens.
+    TOKENS = "tokens";
     /// Argument of `push` and `ids`.
     ON = "on";
     /// Argument of `push`: as they come, and kept until the client speaks again.

@@ -29,7 +29,7 @@ fn names() -> NameList<'static> {
     ["ann", "bob"].into_iter().collect()
 }
 
-fn requests() -> [Request<'static>; 16] {
+fn requests() -> [Request<'static>; 19] {
     let (name, address) = (|| "ann".into(), [192, 0, 2, 1].into());
     let password = Password::borrowed(b"\xff");
     [
@@ -57,6 +57,12 @@ fn requests() -> [Request<'static>; 16] {
         },
         Request::SetPush { on: true },
         Request::LogOut,
+        Request::NewToken {
+            name: name(),
+            secret: Password::borrowed(b"\xff"),
+        },
+        Request::DropToken { name: name() },
+        Request::ListTokens,
         Request::SendOnce {
             id: "x".into(),
             audience: Audience::Accounts(names()),
@@ -133,7 +139,7 @@ macro_rules! check {
     };
 }
 
-const GOLDEN_REQUESTS: [&str; 16] = [
+const GOLDEN_REQUESTS: [&str; 19] = [
     "0107fb2c01040302010003616e6e00c0000201",
     "0107fb2c01040302010103616e6e01ff00c0000201",
     "0107fb2c01040302010203616e6e01ff00c0000201",
@@ -142,14 +148,17 @@ const GOLDEN_REQUESTS: [&str; 16] = [
     "0107fb2c0104030201050105",
     "0107fb2c01040302010601",
     "0107fb2c010403020107",
-    "0107fb2c01040302010801780006616e6e626f62020303026869",
-    "0107fb2c010403020109",
-    "0107fb2c01040302010a0103616e6e",
+    "0107fb2c01040302010803616e6e01ff",
+    "0107fb2c01040302010903616e6e",
+    "0107fb2c01040302010a",
+    "0107fb2c01040302010b01780006616e6e626f62020303026869",
+    "0107fb2c01040302010c",
+    "0107fb2c01040302010d0103616e6e",
     "0107fb2c0104030201030206616e6e626f62020303026869",
-    "0107fb2c01040302010b022361060103626f62",
-    "0107fb2c01040302010c01",
-    "0107fb2c01040302010d022361",
-    "0107fb2c01040302010e022361",
+    "0107fb2c01040302010e022361060103626f62",
+    "0107fb2c01040302010f01",
+    "0107fb2c010403020110022361",
+    "0107fb2c010403020111022361",
 ];
 
 #[test]

@@ -48,6 +48,7 @@ impl Worker {
                 lines: Rate::new(50, 1_000, 5),
             },
             max_held_bytes: usize::MAX,
+            secret_seed: [7; 32],
         };
         Self {
             core: Core::new(settings, now_ms),

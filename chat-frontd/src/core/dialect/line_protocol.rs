@@ -1,7 +1,5 @@
 //! The line protocol as a session's dialect.
 
-use std::net::IpAddr;
-
 use chat_line_protocol::server::{
     self, Asked, LineBuffer, Login, MessageLines, ServerLimits, append_line, append_refusal, parse,
     users_line,
@@ -9,8 +7,8 @@ use chat_line_protocol::server::{
 use chat_line_protocol::words;
 use chat_model::{Message, NameList, Outcome, Request};
 
-use super::{CloseReason, Dialect, Intent};
-use crate::core::session::{Output, SessionLimits};
+use super::{CloseReason, Dialect, Intent, LineContext};
+use crate::core::session::Output;
 
 /// One client's dialogue: the steps of its login, and then what its lines look like.
 #[derive(Debug)]
@@ -70,12 +68,11 @@ impl Dialect for LineProtocol {
     fn take_line<'a>(
         &mut self,
         line: &'a [u8],
-        address: IpAddr,
-        limits: &SessionLimits,
+        context: &mut LineContext<'_>,
         output: &mut Output,
     ) -> Intent<'a, Memo> {
         if let Some(login) = &mut self.login {
-            let request = login.take_line(line, address, output.buffer());
+            let request = login.take_line(line, context.address, output.buffer());
             return request.map_or(Intent::Handled, |request| {
                 let name = match &request {
                     Request::Identify { name, .. }
@@ -88,14 +85,20 @@ impl Dialect for LineProtocol {
         }
         let parsed = parse(line);
         let limits = || ServerLimits {
-            time_out_s: limits.time_out_ms.div_ceil(1_000),
-            max_line_bytes: limits.max_line_bytes,
+            time_out_s: context.limits.time_out_ms.div_ceil(1_000),
+            max_line_bytes: context.limits.max_line_bytes,
         };
         let memo = Memo::Chat(Asked::of(&parsed, limits));
         match parsed {
             Ok(server::Intent::Request(request)) => Intent::Request(request, memo),
             Ok(server::Intent::Push(mode)) => Intent::Push(mode, memo),
             Ok(server::Intent::LogOut) => Intent::LogOut,
+            Ok(server::Intent::NewToken(name)) => {
+                let secret = context.secrets.next();
+                let memo = Memo::Chat(Asked::NewToken(secret.clone()));
+                let name = name.into();
+                Intent::Request(Request::NewToken { name, secret }, memo)
+            }
             Ok(server::Intent::Ids(_) | server::Intent::Features) | Err(_) => {
                 Intent::Request(Request::Fetch, memo)
             }
@@ -124,7 +127,7 @@ impl Dialect for LineProtocol {
     fn held_bytes(memo: &Memo) -> usize {
         match memo {
             Memo::Login { name } => name.len(),
-            Memo::Chat(asked) => asked.word().len(),
+            Memo::Chat(asked) => asked.held_bytes(),
         }
     }
 

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use chat_line_protocol::server::LineBuffer;
 use chat_model::{Message, NameList, Outcome, PushMode, Request};
 
+use super::secrets::Secrets;
 use super::session::{Output, SessionLimits};
 
 pub(crate) use line_protocol::LineProtocol;
@@ -29,6 +30,17 @@ pub(crate) enum Intent<'a, Memo> {
     LogOut,
     /// The end of the connection; the dialect has said why.
     Close,
+}
+
+/// What a dialect may need to understand a line.
+#[derive(Debug)]
+pub(crate) struct LineContext<'a> {
+    /// Where the client comes from.
+    pub(crate) address: IpAddr,
+    /// What holds for the client.
+    pub(crate) limits: &'a SessionLimits,
+    /// Secrets that a client may be given.
+    pub(crate) secrets: &'a mut Secrets,
 }
 
 /// Why the server closes a connection.
@@ -70,8 +82,7 @@ pub(crate) trait Dialect: Debug + Default {
     fn take_line<'a>(
         &mut self,
         line: &'a [u8],
-        address: IpAddr,
-        limits: &SessionLimits,
+        context: &mut LineContext<'_>,
         output: &mut Output,
     ) -> Intent<'a, Self::Memo>;
 

@@ -24,7 +24,7 @@ fn session() -> LineSession {
 fn say(session: &mut LineSession, line: &str) {
     session.received(line.as_bytes());
     session.received(b"\n");
-    session.advance(&mut SessionCounts::default(), 0);
+    session.advance(&mut Shared::default(), 0);
 }
 
 /// Where the line ends of which the daemon is asked next.

@@ -14,6 +14,7 @@ mod output;
 mod pace;
 mod parked;
 mod pipeline;
+mod shared;
 mod slot;
 
 #[cfg(test)]
@@ -29,7 +30,8 @@ use chat_node::logs::security_log::Event;
 use chat_rpc::{FromWorker, ResumedConnection};
 use memchr::memrchr;
 
-use super::dialect::{CloseReason, Dialect, Intent};
+use super::dialect::{CloseReason, Dialect, Intent, LineContext};
+use super::secrets::Secrets;
 
 pub use counts::SessionCounts;
 pub(crate) use delivery::Delivery;
@@ -37,6 +39,7 @@ pub(crate) use inbox::QueuePart;
 pub use output::Output;
 pub(crate) use pace::Pace;
 pub(crate) use parked::ParkedSession;
+pub(crate) use shared::Shared;
 
 use inbox::Inbox;
 use intake::Intake;
@@ -59,22 +62,6 @@ pub struct SessionLimits {
     pub max_recipients: usize,
     /// How long a client may be silent.
     pub time_out_ms: u64,
-}
-
-/// What all sessions of a worker share.
-#[derive(Debug)]
-pub(crate) struct Shared<D: Dialect> {
-    pub(crate) scratch: D::Scratch,
-    pub(crate) counts: SessionCounts,
-}
-
-impl<D: Dialect> Default for Shared<D> {
-    fn default() -> Self {
-        Self {
-            scratch: D::Scratch::default(),
-            counts: SessionCounts::default(),
-        }
-    }
 }
 
 /// How far a session is.
@@ -226,7 +213,7 @@ impl<D: Dialect> Session<D> {
     }
 
     /// Takes the lines that can be taken now.
-    pub(crate) fn advance(&mut self, counts: &mut SessionCounts, now_ms: u64) {
+    pub(crate) fn advance(&mut self, shared: &mut Shared<D>, now_ms: u64) {
         if let Some(pace) = self.intake.pace_mut() {
             pace.pass(now_ms);
         }
@@ -237,7 +224,7 @@ impl<D: Dialect> Session<D> {
             {
                 // The dialect has answered.
             } else if let Some(line) = self.intake.lines.next_line() {
-                self.take_line(&line);
+                self.take_line(&line, &mut shared.secrets);
             } else {
                 if self.intake.is_over() && self.pipeline.is_empty() {
                     self.begin_ending(Ending::EndOfInput);
@@ -245,7 +232,7 @@ impl<D: Dialect> Session<D> {
                 return;
             }
             self.intake.took_line(now_ms);
-            self.show_answers(counts, now_ms);
+            self.show_answers(&mut shared.counts, now_ms);
         }
     }
 
@@ -316,14 +303,19 @@ impl<D: Dialect> Session<D> {
         self.is_rejected
     }
 
-    fn take_line(&mut self, line: &Line) {
+    fn take_line(&mut self, line: &Line, secrets: &mut Secrets) {
         let content = self.intake.lines.content(line);
         let output = &mut self.output;
         let intent = match line.is_too_long {
             true => self.dialect.take_long_line(content, output),
-            false => self
-                .dialect
-                .take_line(content, self.address, &self.limits, output),
+            false => {
+                let mut context = LineContext {
+                    address: self.address,
+                    limits: &self.limits,
+                    secrets,
+                };
+                self.dialect.take_line(content, &mut context, output)
+            }
         };
         let (request, memo, push) = match intent {
             Intent::Handled => return,

@@ -288,9 +288,9 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
             memory::Action::LogOut => Self::LogOut,
             memory::Action::SendOnce { .. }
             | memory::Action::DropSession { .. }
-            | memory::Action::ChangeRoom { .. } => {
-                unreachable!("format 4 cannot express it")
-            }
+            | memory::Action::ChangeRoom { .. }
+            | memory::Action::NewToken { .. }
+            | memory::Action::DropToken { .. } => unreachable!("format 4 cannot express it"),
         }
     }
 }

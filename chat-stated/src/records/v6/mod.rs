@@ -1,4 +1,4 @@
-//! Format 6: messages that are sent once, sessions of users, and rooms. All else is as in format 5.
+//! Format 6: messages that are sent once, sessions of users, rooms, and tokens. All else is as in format 5.
 
 pub(crate) mod rooms;
 pub(crate) mod sessions;
@@ -63,6 +63,13 @@ pub(crate) enum Action<'a> {
         room: &'a str,
         #[serde(borrow)]
         act: RoomAct<'a>,
+    },
+    NewToken {
+        name: &'a str,
+        digest: [u8; 32],
+    },
+    DropToken {
+        name: &'a str,
     },
 }
 
@@ -159,6 +166,11 @@ impl<'a> Action<'a> {
                 room,
                 act: act.into(),
             }),
+            memory::Action::NewToken { name, digest } => Some(Self::NewToken {
+                name,
+                digest: digest.0,
+            }),
+            memory::Action::DropToken { name } => Some(Self::DropToken { name }),
             _ => None,
         }
     }
@@ -194,6 +206,11 @@ impl<'a> Action<'a> {
                 room: room.into(),
                 act: act.read(),
             },
+            Self::NewToken { name, digest } => memory::Action::NewToken {
+                name: name.into(),
+                digest: memory::TokenDigest(digest),
+            },
+            Self::DropToken { name } => memory::Action::DropToken { name: name.into() },
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::OnceId;
-use crate::records::encoding::{decode_first, encode_behind};
+use crate::entry::{OnceId, TokenDigest};
+use crate::records::encoding::{decode, decode_first, encode_behind};
 use crate::state::parts::{self, StateMs};
 
 /// What came of a message that was sent once.
@@ -13,6 +13,31 @@ struct RememberedSend<'a> {
     at: u64,
     #[serde(borrow)]
     unknown: Vec<&'a str>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Token<'a> {
+    name: &'a str,
+    digest: [u8; 32],
+}
+
+/// Writes down the tokens of an account.
+pub(crate) fn encode_tokens(bytes: &mut Vec<u8>, tokens: &[parts::Token]) {
+    let records = tokens.iter().map(|token| Token {
+        name: &token.name,
+        digest: token.digest.0,
+    });
+    encode_behind(bytes, &records.collect::<Vec<_>>());
+}
+
+/// Such tokens; nothing if they cannot be read.
+pub(crate) fn decode_tokens(bytes: &[u8]) -> Option<Vec<parts::Token>> {
+    let records: Vec<Token<'_>> = decode(bytes)?;
+    let tokens = records.into_iter().map(|record| parts::Token {
+        name: record.name.into(),
+        digest: TokenDigest(record.digest),
+    });
+    Some(tokens.collect())
 }
 
 /// Writes down messages that a user sent once.

@@ -3,12 +3,12 @@ use chat_model::{
     RoomAct, RoomId, StreamOffset, Treatment, WorkerSessionId,
 };
 
-use crate::entry::{Action, Batch, Entry, OnceId, RoomLimits, Timestamp};
+use crate::entry::{Action, Batch, Entry, OnceId, RoomLimits, Timestamp, TokenDigest};
 use crate::journal::format::{decode, encode};
 use crate::records;
 use crate::state::parts::{
     Allowance, LastDropped, Membership, MessageParts, Readers, RememberedSend, RoomReaders,
-    RoomRecord, StateMs,
+    RoomRecord, StateMs, Token,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -63,15 +63,22 @@ fn actions() -> Vec<Action> {
                 user: "bob".into(),
             },
         },
+        Action::NewToken {
+            name: "a".into(),
+            digest: TokenDigest([7; 32]),
+        },
+        Action::DropToken { name: "a".into() },
     ]
 }
 
 /// Bytes of each action behind the head of a batch with one entry.
-const GOLDEN: [&str; 4] = [
+const GOLDEN: [&str; 6] = [
     "01010105fb2c01090000000006060606060606060606060606060606000006626f62657665020303026869",
     "01010105fb2c01090000000301052361626f62020203026869",
     "01010105fb2c010900000004022361020178",
     "01010105fb2c010900000004022361060403626f62",
+    "01010105fb2c01090000000501610707070707070707070707070707070707070707070707070707070707070707",
+    "01010105fb2c0109000000060161",
 ];
 
 #[test]
@@ -202,4 +209,18 @@ fn golden_bytes_of_page_with_room() {
     let bytes = records::encode_page([message.as_ref()].into_iter());
     assert_eq!(hex(&bytes), "ff06010104021003010105010700");
     assert_eq!(records::decode_page(&bytes), Some(vec![message]));
+}
+
+#[test]
+fn golden_bytes_of_tokens() {
+    let token = |name: &str, byte| Token {
+        name: name.into(),
+        digest: TokenDigest([byte; 32]),
+    };
+    let tokens = vec![token("a", 1), token("b-2", 2)];
+    let bytes = records::encode_tokens(&tokens);
+    let digests = ["01", "02"].map(|byte| byte.repeat(32));
+    let expected = format!("ff06020161{}03622d32{}", digests[0], digests[1]);
+    assert_eq!(hex(&bytes), expected);
+    assert_eq!(records::decode_tokens(&bytes), Some(tokens));
 }

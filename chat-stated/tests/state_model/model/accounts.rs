@@ -14,6 +14,7 @@ impl Model {
             disabled: false,
             gets_broadcasts: true,
             places: vec![Place::new(0)],
+            tokens: BTreeMap::new(),
             allowance: None,
         });
     }
@@ -122,6 +123,7 @@ impl Model {
             AccountChange::Disable { name } => {
                 let Some(id) = self.id_of(name) else { return };
                 self.accounts[id].disabled = true;
+                self.accounts[id].tokens.clear();
                 self.cut_off(id, outcome);
             }
         }

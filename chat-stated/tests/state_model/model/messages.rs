@@ -5,6 +5,8 @@ use chat_stated::state::{MESSAGE_BYTES, READER_BYTES, SHARE_BYTES};
 
 use super::*;
 
+pub(super) const TOKEN_BYTES: u64 = 128;
+
 impl Model {
     pub(super) fn has_room(&self, reader: usize, sender: usize, text_bytes: u64) -> bool {
         let queue = self.accounts[reader].queue();
@@ -112,7 +114,9 @@ impl Model {
         let shares: usize = readers
             .map(|reader| self.counted_senders(reader).len())
             .sum();
-        messages + SHARE_BYTES * shares as u64 + self.sent_once.bytes()
+        let tokens: usize = self.accounts.iter().map(|it| it.tokens.len()).sum();
+        let others = self.sent_once.bytes() + TOKEN_BYTES * tokens as u64;
+        messages + SHARE_BYTES * shares as u64 + others
     }
 
     pub(super) fn waiting_refusal(
@@ -124,7 +128,8 @@ impl Model {
         let messages = self.waiting_messages_bytes();
         let own = messages.values().filter(|(from, _)| *from == sender);
         let own: u64 = own.map(|(_, bytes)| bytes).sum();
-        let own = own + self.sent_once.bytes_of(sender);
+        let tokens = self.accounts[sender].tokens.len() as u64;
+        let own = own + self.sent_once.bytes_of(sender) + TOKEN_BYTES * tokens;
         let WaitingLimits {
             bytes: all,
             sender_percent,

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chat_model::name::may_be_registered;
-use chat_model::{AccountId, Audience, ConnectionId, Outcome, RequestName};
+use chat_model::{AccountId, Audience, ConnectionId, NameList, Outcome, RequestName};
 use chat_model::{ConnectionSerial, Progress, UserSession, WorkerSessionId};
 use chat_stated::entry::{
     AccountChange, Action, Entry, Limits, SessionLimits, Timestamp, WaitingLimits,
@@ -58,6 +58,8 @@ pub(super) struct Account {
     pub(super) gets_broadcasts: bool,
     /// In the order in which they were made.
     pub(super) places: Vec<Place>,
+    /// By name.
+    pub(super) tokens: BTreeMap<String, [u8; 32]>,
     /// Sixty-thousandths of broadcasts left, and when that was so.
     allowance: Option<(u64, u64)>,
 }
@@ -245,6 +247,21 @@ impl Model {
     }
 
     pub(super) fn apply(&mut self, entry: &Entry, wall_ms: i64) -> Applied {
+        let versions = |it: &Self| -> Vec<u32> {
+            let accounts = it.accounts.iter();
+            accounts.map(|account| account.password_version).collect()
+        };
+        let before = versions(self);
+        let outcome = self.apply_entry(entry, wall_ms);
+        for (account, before) in self.accounts.iter_mut().zip(before) {
+            if account.disabled || account.password_version != before {
+                account.tokens.clear();
+            }
+        }
+        outcome
+    }
+
+    fn apply_entry(&mut self, entry: &Entry, wall_ms: i64) -> Applied {
         let mut outcome = Applied::default();
         match entry {
             Entry::Configure(limits) => self.limits = *limits,
@@ -360,6 +377,25 @@ impl Model {
         outcome.decided.push((name, decision));
     }
 
+    fn new_token(&mut self, account: usize, name: &str, digest: [u8; 32]) -> Outcome<'static> {
+        let tokens = &self.accounts[account].tokens;
+        if tokens.contains_key(name) {
+            return Outcome::NameUnavailable;
+        }
+        if tokens.len() == 16 {
+            return Outcome::QueueFull;
+        }
+        if let Some(refusal) = self.waiting_refusal(account, messages::TOKEN_BYTES, 0) {
+            return refusal;
+        }
+        self.accounts[account]
+            .tokens
+            .insert(name.to_owned(), digest);
+        Outcome::Stored {
+            unknown: NameList::new(),
+        }
+    }
+
     fn send_to(
         &mut self,
         sender: usize,
@@ -409,6 +445,17 @@ impl Model {
             }
             (Action::Send { audience, text }, Some(sender)) => {
                 self.send_to(sender, audience, text, wall_ms, outcome)
+            }
+            (Action::NewToken { name, digest }, Some(account)) => {
+                self.new_token(account, name, digest.0)
+            }
+            (Action::DropToken { name }, Some(account)) => {
+                match self.accounts[account].tokens.remove(name) {
+                    Some(_) => Outcome::Stored {
+                        unknown: NameList::new(),
+                    },
+                    None => Outcome::NameUnavailable,
+                }
             }
             (Action::SendOnce { id, audience, text }, Some(sender)) => {
                 self.send_once(sender, id.0, (audience, text), wall_ms, outcome)

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chat_model::message::{may_be_once_id, may_be_recipient};
+use chat_model::name::may_be_token_name;
 use chat_model::room::{MAX_TOPIC_BYTES, is_of_room, may_be_room};
 use chat_model::{Audience, NameList, PushMode, Request, RoomAct, SessionName, Treatment, text};
 use memchr::memchr2;
@@ -18,6 +19,8 @@ pub enum Intent<'a> {
     Push(PushMode),
     /// Whether message lines have numbers.
     Ids(bool),
+    /// A token of this name.
+    NewToken(&'a str),
     /// What the server can do.
     Features,
     /// The end of the session, once all before it is answered.
@@ -55,6 +58,11 @@ pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
         b"broadcast" => Ok(Intent::Request(parse_broadcast(rest)?.into())),
         b"once" => Ok(Intent::Request(parse_once(rest)?)),
         b"fetch" => without_arguments(words::FETCH, rest, Intent::Request(Request::Fetch)),
+        b"token" => parse_token(rest).ok_or(arguments(words::TOKEN)),
+        b"tokens" => {
+            let list = Intent::Request(Request::ListTokens);
+            without_arguments(words::TOKENS, rest, list)
+        }
         b"features" => without_arguments(words::FEATURES, rest, Intent::Features),
         b"logout" => without_arguments(words::LOGOUT, rest, Intent::LogOut),
         b"push" => match trim(rest) {
@@ -139,6 +147,17 @@ fn without_arguments(
         Ok(intent)
     } else {
         Err(arguments(word))
+    }
+}
+
+fn parse_token(rest: &[u8]) -> Option<Intent<'_>> {
+    let (word, name) = split_word(rest);
+    let name = str::from_utf8(trim(name)).ok();
+    let name = name.filter(|name| may_be_token_name(name))?;
+    match word {
+        b"new" => Some(Intent::NewToken(name)),
+        b"drop" => Some(Intent::Request(Request::DropToken { name: name.into() })),
+        _ => None,
     }
 }
 
@@ -448,6 +467,11 @@ mod tests {
         ] {
             assert_eq!(parse(line), request(Request::DropSession { name }));
         }
+        assert_eq!(parse(b"token  new  a-1 "), Ok(Intent::NewToken("a-1")));
+        let drop = Request::DropToken { name: "a".into() };
+        assert_eq!(parse(b"token drop a"), Ok(Intent::Request(drop)));
+        let tokens = Intent::Request(Request::ListTokens);
+        assert_eq!(parse(b"tokens"), Ok(tokens));
     }
 
     #[test]
@@ -552,6 +576,14 @@ mod tests {
             ("sessions drop Phone", "sessions"),
             ("sessions drop a b", "sessions"),
             ("sessions drop -", "sessions"),
+            ("token", "token"),
+            ("token new", "token"),
+            ("token new -", "token"),
+            ("token new A", "token"),
+            ("token new a b", "token"),
+            ("token new 12345678901234567", "token"),
+            ("token show a", "token"),
+            ("tokens a", "tokens"),
         ] {
             let error = Err(CommandError::Arguments { word });
             assert_eq!(parse(line.as_bytes()), error, "{line}");

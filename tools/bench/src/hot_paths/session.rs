@@ -94,6 +94,7 @@ impl Worker {
                 lines: Rate::new(100, 1_000, 500),
             },
             max_held_bytes: 512 << 20,
+            secret_seed: [7; 32],
         };
         let mut core = Core::new(settings, 0);
         core.daemon_connected()?;

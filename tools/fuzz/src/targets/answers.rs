@@ -33,6 +33,8 @@ enum Question {
     DropSession,
     Send,
     Users,
+    Token,
+    Tokens,
     Read,
     Push(bool),
     LogOut,
@@ -253,6 +255,8 @@ impl Daemon {
                 }
                 Question::Send
             }
+            Request::NewToken { .. } | Request::DropToken { .. } => Question::Token,
+            Request::ListTokens => Question::Tokens,
             Request::Fetch => Question::Read,
             Request::SetPush { on } => Question::Push(*on),
             Request::ListUsers { .. } => Question::Users,
@@ -413,6 +417,7 @@ fn send_reply(
         question,
         Question::Name
             | Question::Users
+            | Question::Tokens
             | Question::Read
             | Question::Push(_)
             | Question::List
@@ -505,6 +510,13 @@ fn decide(question: Question, choices: &mut Choices<'_>) -> Outcome<'static> {
             online: NameList::one("foobar"),
             offline: NameList::one("foobar/phone"),
         },
+        (Question::Token, 0 | 1) => Outcome::Stored {
+            unknown: NameList::new(),
+        },
+        (Question::Token, 2 | 3) => Outcome::NameUnavailable,
+        (Question::Token, 4) => Outcome::DiskFull,
+        (Question::Token, _) => Outcome::QueueFull,
+        (Question::Tokens, _) => Outcome::Users(["a", "b-1"].into_iter().collect()),
         (Question::LogOut, _) => Outcome::LoggedOut,
         (Question::Read | Question::Push(_) | Question::Page { .. }, _) => Outcome::Done,
     }

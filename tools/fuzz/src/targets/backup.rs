@@ -36,7 +36,7 @@ fn with_checksums(mut choices: Choices<'_>) -> Vec<u8> {
     add(b'h', &[0; 52], &mut file);
     while !choices.is_over() {
         let kind = choices.one_of(b"rrrrba");
-        let table = [choices.byte() % 6];
+        let table = [choices.byte() % 9];
         let key = u64::from(choices.byte() % 8).to_le_bytes();
         let body = choices.some();
         match kind {

@@ -12,7 +12,7 @@ use chat_model::{
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{
     AccountChange, Action, Batch, Entry, Limits, OnceId, OperatorAct, SecretInFile, SessionLimits,
-    WaitingLimits,
+    TokenDigest, WaitingLimits,
 };
 use chat_stated::journal::format::{decode, encode};
 use chat_stated::state::State;
@@ -229,7 +229,7 @@ fn session(choices: &mut Choices<'_>) -> UserSession {
 
 fn action(choices: &mut Choices<'_>) -> Action {
     let address: IpAddr = items::address(choices);
-    match choices.below(10) {
+    match choices.below(12) {
         0 => Action::Register {
             name: name(choices),
             secret: choices.text(),
@@ -248,6 +248,13 @@ fn action(choices: &mut Choices<'_>) -> Action {
         4 | 5 => Action::Send {
             audience: audience(choices),
             text: choices.text(),
+        },
+        9 => Action::NewToken {
+            name: choices.below(20).to_string(),
+            digest: TokenDigest([choices.byte(); 32]),
+        },
+        10 => Action::DropToken {
+            name: choices.below(20).to_string(),
         },
         8 => Action::SendOnce {
             id: OnceId([choices.byte(); 16]),

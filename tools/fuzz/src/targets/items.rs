@@ -129,7 +129,7 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
     let (typed, text) = (name(choices), choices.text());
     let password = choices.one_of(&PASSWORDS);
     let address = address(choices);
-    let call = match choices.below(20) {
+    let call = match choices.below(23) {
         0 => Request::Identify {
             name: typed.into(),
             address,
@@ -160,6 +160,12 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
             seen_within_minutes: Some(choices.number()),
         },
         10 => Request::SetPush { on: choices.flip() },
+        19 => Request::NewToken {
+            name: typed.into(),
+            secret: Password::borrowed(password),
+        },
+        20 => Request::DropToken { name: typed.into() },
+        21 => Request::ListTokens,
         16 => Request::SendOnce {
             id: typed.into(),
             audience: Audience::Accounts(names(choices)),

@@ -118,6 +118,7 @@ fn check_meaning(line: &[u8]) {
         Ok(Intent::Push(PushMode::Off)) => "push off".into(),
         Ok(Intent::Ids(true)) => "ids on".into(),
         Ok(Intent::Ids(false)) => "ids off".into(),
+        Ok(Intent::NewToken(name)) => format!("token new {name}"),
         Ok(Intent::Features) => "features".into(),
         Ok(Intent::LogOut) => "logout".into(),
         Err(CommandError::Unknown { word }) => {
@@ -165,6 +166,8 @@ fn written(request: &Request<'_>) -> String {
         Request::ListRooms { all } => if *all { "rooms all" } else { "rooms" }.into(),
         Request::ListMembers { room } => format!("members {room}"),
         Request::ShowTopic { room } => format!("topic {room}"),
+        Request::DropToken { name } => format!("token drop {name}"),
+        Request::ListTokens => "tokens".into(),
         other => {
             assert_eq!(*other, Request::Fetch);
             "fetch".into()

@@ -72,6 +72,7 @@ impl Worker {
                 lines: Rate::new(100_000, 1_000, 5),
             },
             max_held_bytes: 32 * 1024,
+            secret_seed: [7; 32],
         };
         Self {
             core: Core::new(settings, 0),

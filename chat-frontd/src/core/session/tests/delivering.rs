@@ -319,7 +319,7 @@ fn answered_login_is_not_ahead_of_prompt() {
     }
     talk.session.received(b"foobar\npasspass\n");
     loop {
-        talk.session.advance(&mut talk.shared.counts, 0);
+        talk.session.advance(&mut talk.shared, 0);
         talk.request();
         if !talk.daemon_takes() || !talk.daemon_is_heard() {
             break;

@@ -247,11 +247,11 @@ impl<D: Dialect> Talk<D> {
         self.park();
         self.read(most_bytes);
         self.park();
-        self.session.advance(&mut self.shared.counts, self.now_ms);
+        self.session.advance(&mut self.shared, self.now_ms);
         self.request();
         self.write();
         self.park();
-        self.session.advance(&mut self.shared.counts, self.now_ms);
+        self.session.advance(&mut self.shared, self.now_ms);
         self.request();
         self.conclude_if_possible();
         self.write();

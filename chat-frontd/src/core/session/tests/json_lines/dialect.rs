@@ -1,13 +1,11 @@
 //! Lines of JSON, each with a number of the client's that its answer repeats. A login is one line.
 
-use std::net::IpAddr;
-
 use chat_model::{Audience, Message, NameList, Outcome, Password, PushMode, Request, text::clean};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::core::dialect::{CloseReason, Dialect, Intent};
-use crate::core::session::{Output, SessionLimits};
+use crate::core::dialect::{CloseReason, Dialect, Intent, LineContext};
+use crate::core::session::Output;
 
 /// A client's side. It needs no memory: lines mean the same before and after the login.
 #[derive(Debug, Default)]
@@ -52,8 +50,7 @@ impl Dialect for JsonLines {
     fn take_line<'a>(
         &mut self,
         line: &'a [u8],
-        address: IpAddr,
-        _limits: &SessionLimits,
+        context: &mut LineContext<'_>,
         _output: &mut Output,
     ) -> Intent<'a, Memo> {
         let Ok(Line { id, command }) = serde_json::from_slice(line) else {
@@ -64,7 +61,7 @@ impl Dialect for JsonLines {
             Command::LogIn { user, password } => Request::LogIn {
                 name: user.into(),
                 password: Password::from(password.as_bytes()),
-                address,
+                address: context.address,
             },
             Command::Say { to, text } => {
                 let names: NameList<'_> = to.iter().map(String::as_str).collect();
