@@ -89,3 +89,14 @@ fn readers_that_die_confirm_nothing_by_that() {
     assert!(measured.kills[Victim::Reader as usize] >= 100);
     assert_eq!(measured.closed_unexpectedly, 0);
 }
+
+#[test]
+fn rooms_keep_order_for_every_session() {
+    let report = storm(
+        "--seed=15 --kill=worker=5,state=4,supervisor=1,master=1,all=1,reader=4 --kills=40 --messages=8000 \
+         --kill-interval-ms=150 --rooms=4 --room-members=5 --sessions=2 --once-percent=50",
+    );
+    let counts = &report.outcome.counts;
+    assert!(counts.asked_again > 0);
+    assert!(counts.delivered >= counts.acknowledged * 8);
+}

@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 use chat_line_protocol::client::{Answer, Command, Event, MessageLine};
 use chat_line_protocol::words;
 
+use super::counts::MAX_FINDINGS;
 use super::ledger::MayRepeat;
 use super::people::{People, RETRY};
-use super::person::{Drain, Excuse, Link, Mode, Role};
-use crate::crowd::{Audience, Closed};
+use super::person::{Drain, Excuse, Link, Mode, Role, Seat};
+use crate::crowd::{self, Closed};
 use crate::installation::Accounts;
-
-/// Findings kept in words.
-const MAX_FINDINGS: usize = 20;
 
 impl People {
     /// A line that belongs to the login.
@@ -46,7 +44,9 @@ impl People {
                         true => MayRepeat::Everything,
                         false => MayRepeat::Nothing,
                     };
-                    self.ledgers[client / 2].begin_session(may_repeat);
+                    let Seat { audience, place } = person.seat;
+                    let ledger = &mut self.audiences[audience].ledger;
+                    ledger.begin_session(place, may_repeat);
                 }
             }
             _ => self.caught_up(client, output, now),
@@ -61,9 +61,10 @@ impl People {
             self.measured.logged_in_again(cut_off_at, now);
         }
         let Role::Reader { mode, drain, .. } = person.role else {
-            return;
+            return self.send_again(client, output, now);
         };
-        self.ledgers[client / 2].caught_up();
+        let Seat { audience, place } = person.seat;
+        self.audiences[audience].ledger.caught_up(place);
         person.ask("ids on", output, now);
         match mode {
             _ if drain != Drain::No => {}
@@ -80,13 +81,18 @@ impl People {
             return self.find(client, format!("a sender was sent {text:?}"));
         };
         *has_news = true;
-        let ledger = &mut self.ledgers[client / 2];
-        let is_from_partner = message.sender == self.names[client - 1].as_bytes();
-        match self.payload.recognise(message.text, client as u32) {
-            Some(label) if is_from_partner && label.sender == client as u32 - 1 => {
-                ledger.receive(label.sequence, message.number);
-            }
-            _ => ledger.receive_foreign(&String::from_utf8_lossy(message.text)),
+        let Seat { audience, place } = self.persons[client].seat;
+        let audience = &mut self.audiences[audience];
+        let label = self.payload.recognise(message.text, audience.key);
+        let label = label.filter(|label| {
+            let sender = self.persons.get(label.sender as usize);
+            sender.is_some_and(|sender| sender.account.as_bytes() == message.sender)
+                && message.room == audience.room()
+        });
+        let ledger = &mut audience.ledger;
+        match label {
+            Some(label) => ledger.receive(place, label.sequence, message.number),
+            None => ledger.receive_foreign(&String::from_utf8_lossy(message.text)),
         }
     }
 
@@ -96,8 +102,8 @@ impl People {
             self.measured.answered(asked_at, now);
         }
         let is_right = match (&mut person.role, command) {
-            (Role::Sender { unanswered, .. }, Command::Send) => {
-                let ledger = &mut self.ledgers[client / 2];
+            (Role::Sender { unanswered, .. }, Command::Send | Command::Once) => {
+                let ledger = &mut self.audiences[person.seat.audience].ledger;
                 match (answer, unanswered.pop_front()) {
                     (Answer::Sent, Some(sequence)) => {
                         ledger.acknowledge(sequence);
@@ -108,7 +114,7 @@ impl People {
                     (Answer::Refused(refusal), Some(sequence))
                         if refusal.is_temporary() || refusal.kind == words::QUOTA.as_bytes() =>
                     {
-                        ledger.refuse(sequence);
+                        ledger.refuse(sequence, refusal.is_temporary());
                         true
                     }
                     _ => false,
@@ -152,16 +158,16 @@ impl People {
         self.measured.surprises += 1;
         if self.findings.len() < MAX_FINDINGS {
             self.findings
-                .push(format!("{}: {finding}", self.names[client]));
+                .push(format!("{}: {finding}", self.persons[client].login));
         }
     }
 }
 
-impl Audience for People {
+impl crowd::Audience for People {
     fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
         self.persons[client].link = Link::Open;
-        let name = self.names[client].as_bytes();
-        self.persons[client].dialogue.give_name(name, output);
+        let person = &mut self.persons[client];
+        person.dialogue.give_name(person.login.as_bytes(), output);
     }
 
     fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) {

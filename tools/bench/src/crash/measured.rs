@@ -39,6 +39,8 @@ pub struct Measured {
     pub told_busy: u64,
     /// Logins.
     pub logins: u64,
+    /// Messages in the history.
+    pub kept: u64,
     /// Kills of each kind.
     pub kills: [u64; KINDS],
     /// Kills at whose moment messages were on their way.

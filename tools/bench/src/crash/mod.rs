@@ -4,6 +4,8 @@
 //! of a worker that was killed are cut off. Some readers are processes that are killed too: what one of them had not
 //! handled comes again, and what its own lines had confirmed does not.
 
+mod cast;
+pub mod counts;
 mod hearing;
 pub mod kills;
 pub mod ledger;
@@ -11,12 +13,14 @@ pub mod measured;
 mod mender;
 mod people;
 mod person;
-mod probe;
+
 mod process_readers;
 pub mod reader_process;
+mod reading;
 pub mod report;
 mod storm;
 mod tls;
+mod visit;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,12 +32,16 @@ use clap::builder::RangedU64ValueParser;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::kills::Weights;
+use self::person::Sending;
 use self::reader_process::Launcher;
 use self::report::Report;
 use self::storm::Storm;
 use self::tls::TlsSetup;
 use crate::installation::{Accounts, Installation, Plan};
 use crate::run_options::RunOptions;
+
+/// Messages that wait for the members of a room, at most.
+const ROOM_QUEUE_MESSAGES: usize = 100_000;
 
 /// Pairs of clients under load while processes are killed with -9: is anything lost, doubled, out of order?
 ///
@@ -60,6 +68,46 @@ pub struct Options {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000)
     )]
     pub pairs: usize,
+
+    /// Rooms, instead of pairs: members read and send in them
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        conflicts_with = "pairs",
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000)
+    )]
+    pub rooms: usize,
+
+    /// Members of each room
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 20,
+        requires = "rooms",
+        value_parser = RangedU64ValueParser::<usize>::new().range(3..=100)
+    )]
+    pub room_members: usize,
+
+    /// Sessions of each member that read, the plain one and named ones
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 2,
+        requires = "rooms",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=16)
+    )]
+    pub sessions: usize,
+
+    /// Senders to rooms that send by `once`, and again after each broken connection until they are answered
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t = 50,
+        requires = "rooms",
+        value_parser = clap::value_parser!(u64).range(0..=100)
+    )]
+    pub once_percent: u64,
 
     /// Readers that are processes of their own, so that they can be killed; half of them speak TLS
     #[arg(
@@ -116,6 +164,23 @@ impl Options {
         let seconds = self.kills as f64 * self.kill_interval_ms as f64 / 1_000.0;
         self.messages as f64 / seconds.max(1.0)
     }
+
+    /// A room's queue of its own installation holds whatever a storm leaves unread.
+    fn state_flags(&self) -> Vec<String> {
+        match self.rooms {
+            0 => Vec::new(),
+            _ => vec![format!("--room-queue-messages={ROOM_QUEUE_MESSAGES}")],
+        }
+    }
+
+    /// How a sender to a room sends; neighbours differ.
+    fn sending(&self, sender: usize) -> Sending {
+        let once = [sender, sender + 1].map(|senders| senders as u64 * self.once_percent / 100);
+        match once[0] < once[1] {
+            true => Sending::Once,
+            false => Sending::AtOnce,
+        }
+    }
 }
 
 /// Has a storm rage, and tells what came of it. An error means that it could not go on; then nothing is proved.
@@ -127,10 +192,11 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         signal_hook::flag::register(signal, is_cancelled.clone())?;
     }
     let programs = options.run.programs_dir()?;
-    // One more than there are clients, to ask for numbers with.
+    let clients = cast::account_count(options);
+    // One more than the clients have, to ask for numbers with.
     let accounts = Accounts {
         prefix: format!("storm-{seed:x}-"),
-        count: options.pairs * 2 + 1,
+        count: clients + 1,
     };
     // What runs already may speak TLS or not; its readers do without.
     let (installation, tls) = match &options.run_dir {
@@ -139,6 +205,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             let tls = TlsSetup::make()?;
             let plan = Plan {
                 front_flags: tls.flags(),
+                state_flags: options.state_flags(),
                 ..Plan::default()
             };
             let workers = options.run.workers;
@@ -156,7 +223,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         seed,
         text_bytes: options.run.text_bytes,
     };
-    let prober = accounts.name(options.pairs * 2);
+    let prober = accounts.name(clients);
     let outcome = Storm::new(options, launcher, &installation, &accounts, is_cancelled)
         .and_then(|storm| storm.run(&prober))
         .map(|outcome| Report::new(options, seed, outcome));

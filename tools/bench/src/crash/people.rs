@@ -1,15 +1,17 @@
 //! All clients of the storm, and what each does next.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chat_line_protocol::client::{Command, Step};
 
-use super::Options;
-use super::ledger::{Counts, Ledger};
+use super::cast::{Audience, Cast};
+use super::counts::{Counts, MAX_FINDINGS};
+use super::ledger::Origin;
 use super::measured::Measured;
-use super::person::{Drain, Excuse, Link, Mode, Person, Role};
-use super::process_readers::ProcessReader;
-use super::reader_process::{Launcher, Manner};
+use super::person::{Drain, Excuse, Link, Mode, Person, Role, Sending};
+use super::reader_process::Launcher;
+use super::visit::Kept;
 use crate::crowd::Crowd;
 use crate::installation::Accounts;
 use crate::payload::{Label, Payload};
@@ -22,9 +24,6 @@ pub(super) const RETRY: Duration = Duration::from_millis(20);
 pub(super) const FETCH_INTERVAL: Duration = Duration::from_millis(40);
 /// How often a reader leaves in good order and comes back, in the mean.
 pub(super) const LEAVE_INTERVAL: Duration = Duration::from_secs(4);
-/// Findings kept in words.
-const MAX_FINDINGS: usize = 20;
-
 /// What the clients do beside answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -38,9 +37,9 @@ pub(super) enum Phase {
 
 pub(super) struct People {
     pub(super) persons: Vec<Person>,
-    /// One for each pair.
-    pub(super) ledgers: Vec<Ledger>,
-    pub(super) names: Vec<String>,
+    pub(super) audiences: Vec<Audience>,
+    /// The next stream of messages.
+    next_stream: u32,
     pub(super) payload: Payload,
     pub(super) launcher: Launcher,
     pub(super) random: Random,
@@ -61,33 +60,18 @@ pub(super) struct People {
 
 impl People {
     pub(super) fn new(
-        options: &Options,
-        accounts: &Accounts,
+        cast: Cast,
+        window: usize,
         launcher: Launcher,
-        mut random: Random,
+        random: Random,
         now: Instant,
     ) -> Self {
-        let Options { pairs, window, .. } = *options;
-        let payload = Payload::new(launcher.seed, options.run.text_bytes);
-        let mut persons = Vec::with_capacity(pairs * 2);
-        for pair in 0..pairs {
-            let mode = Mode::ALL[pair % Mode::ALL.len()];
-            let reader = if pair < options.reader_processes {
-                let speaks_tls = launcher.tls.is_some() && (pair / Mode::ALL.len()) % 2 == 1;
-                Role::Process(ProcessReader::new(Manner { mode, speaks_tls }))
-            } else {
-                Person::reader(mode, now + random.interval(LEAVE_INTERVAL), now)
-            };
-            persons.push(Person::new(Person::sender(), now));
-            persons.push(Person::new(reader, now));
-        }
         Self {
-            names: (0..persons.len())
-                .map(|number| accounts.name(number))
-                .collect(),
-            persons,
-            ledgers: (0..pairs).map(|_| Ledger::default()).collect(),
-            payload,
+            // Each client has at most one stream to begin with.
+            next_stream: cast.persons.len() as u32,
+            persons: cast.persons,
+            audiences: cast.audiences,
+            payload: Payload::new(launcher.seed, launcher.text_bytes),
             launcher,
             random,
             window,
@@ -101,6 +85,20 @@ impl People {
             progress_at: now,
             findings: Vec::new(),
         }
+    }
+
+    /// The rooms that there are to be, with their members.
+    pub(super) fn rooms(&self) -> Vec<(String, BTreeSet<String>)> {
+        let audiences = self.audiences.iter().enumerate();
+        let rooms = audiences.filter(|(_, audience)| audience.room().is_some());
+        let members = |room: usize| {
+            let persons = self.persons.iter();
+            let persons = persons.filter(move |person| person.seat.audience == room);
+            persons.map(|person| person.account.clone()).collect()
+        };
+        rooms
+            .map(|(number, room)| (room.name.clone(), members(number)))
+            .collect()
     }
 
     /// Has everybody do what is due.
@@ -212,24 +210,54 @@ impl People {
         self.is_excusing = true;
     }
 
+    /// Takes what the history has of an audience. It has everything once.
+    pub(super) fn read_history(&mut self, audience: usize, messages: Vec<Kept>) {
+        let audience = &mut self.audiences[audience];
+        let reader = audience.ledger.add_reader();
+        self.measured.kept += messages.len() as u64;
+        for message in messages {
+            let label = self
+                .payload
+                .recognise(message.text.as_bytes(), audience.key);
+            let sender = |label: &Label| self.persons.get(label.sender as usize);
+            let is_right = |label: &Label| {
+                sender(label).is_some_and(|sender| sender.account == message.sender)
+            };
+            let ledger = &mut audience.ledger;
+            match label.filter(is_right) {
+                Some(label) => ledger.receive(reader, label.sequence, Some(message.number)),
+                None => ledger.receive_foreign(&message.text),
+            }
+        }
+    }
+
     /// Sums up; the findings in words.
     pub(super) fn close(self) -> (Counts, Measured, Vec<String>) {
         let mut counts = Counts::default();
         let mut findings = self.findings;
-        for (pair, ledger) in self.ledgers.into_iter().enumerate() {
-            let (of_pair, found) = ledger.close();
-            counts.add(&of_pair);
-            let reader = &self.names[pair * 2 + 1];
-            findings.extend(found.iter().map(|finding| format!("{reader}: {finding}")));
+        let mut numbers = Vec::new();
+        for audience in self.audiences {
+            let closed = audience.ledger.close();
+            counts.add(&closed.counts);
+            numbers.extend(closed.numbers);
+            let found = closed.findings.into_iter();
+            findings.extend(found.map(|finding| format!("{}: {finding}", audience.name)));
+        }
+        numbers.sort_unstable();
+        for pair in numbers.windows(2).filter(|pair| pair[0] == pair[1]) {
+            counts.doubled += 1;
+            findings.push(format!("number {} belongs to two messages", pair[0]));
         }
         findings.truncate(MAX_FINDINGS);
         (counts, self.measured, findings)
     }
 
-    /// How many acknowledged messages some readers still miss, in pairs.
-    pub(super) fn incomplete_pairs(&self) -> usize {
-        let ledgers = self.ledgers.iter();
-        ledgers.filter(|ledger| !ledger.is_complete()).count()
+    /// How many audiences have readers that miss acknowledged messages.
+    pub(super) fn incomplete_audiences(&self) -> usize {
+        let audiences = self.audiences.iter();
+        audiences
+            .filter(|audience| !audience.ledger.is_complete())
+            .count()
     }
 
     fn connect(&mut self, client: usize, crowd: &mut Crowd, now: Instant) {
@@ -240,7 +268,10 @@ impl People {
         }
         let excuse = self.is_excusing.then_some(Excuse::Perhaps);
         match crowd.connect(client) {
-            Ok(()) => self.persons[client].begin_connection(excuse),
+            Ok(()) => {
+                self.persons[client].begin_connection(excuse);
+                self.begin_stream(client);
+            }
             Err(_) => self.persons[client].end_connection(now, RETRY),
         }
     }
@@ -256,8 +287,7 @@ impl People {
                     person.dialogue.give_password(password, output);
                 }
                 _ => {
-                    let name = self.names[client].as_bytes();
-                    person.dialogue.give_name(name, output);
+                    person.dialogue.give_name(person.login.as_bytes(), output);
                 }
             }
         }
@@ -272,12 +302,28 @@ impl People {
         }
     }
 
+    /// What a session sends whose predecessor may not have ended yet, may overtake what that one sent.
+    fn begin_stream(&mut self, client: usize) {
+        if let Role::Sender {
+            manner: Sending::AtOnce,
+            stream,
+            ..
+        } = &mut self.persons[client].role
+        {
+            *stream = self.next_stream;
+            self.next_stream += 1;
+        }
+    }
+
     fn send_burst(&mut self, client: usize, crowd: &mut Crowd, now: Instant) {
         let person = &mut self.persons[client];
-        let Role::Sender { next_burst, .. } = &mut person.role else {
+        let Role::Sender {
+            next_burst, stream, ..
+        } = &mut person.role
+        else {
             return;
         };
-        let burst = *next_burst;
+        let (burst, stream) = (*next_burst, *stream);
         let is_allowed = self.phase == Phase::Sending
             && self.asked + burst as u64 <= self.budget
             && person.dialogue.asked() + burst <= self.window;
@@ -288,22 +334,64 @@ impl People {
         let Some(output) = crowd.output(client) else {
             return;
         };
+        // The number of accounts is bounded by the options.
+        let account = person.seat.place as u32;
+        let audience = person.seat.audience;
         for _ in 0..burst {
-            let sequence = self.ledgers[client / 2].ask();
-            let label = label(client, sequence);
-            output.extend_from_slice(b"send ");
-            output.extend_from_slice(self.names[client + 1].as_bytes());
-            output.push(b' ');
-            self.payload.append(output, label);
-            output.push(b'\n');
-            person.dialogue.asked_for(Command::Send);
-            person.asked_at.push_back(now);
-            if let Role::Sender { unanswered, .. } = &mut person.role {
+            let sequence = self.audiences[audience]
+                .ledger
+                .ask(Origin { account, stream });
+            if let Role::Sender { unanswered, .. } = &mut self.persons[client].role {
                 unanswered.push_back(sequence);
             }
+            self.write_message(client, sequence, output, now);
         }
         self.asked += burst as u64;
         self.has_just_sent = true;
+    }
+
+    /// Sends again what was not answered before the connection broke.
+    pub(super) fn send_again(&mut self, client: usize, output: &mut Vec<u8>, now: Instant) {
+        let person = &self.persons[client];
+        let Role::Sender { unanswered, .. } = &person.role else {
+            return;
+        };
+        let (audience, unanswered) = (person.seat.audience, unanswered.clone());
+        for sequence in unanswered {
+            self.audiences[audience].ledger.ask_again(sequence);
+            self.write_message(client, sequence, output, now);
+        }
+    }
+
+    fn write_message(&mut self, client: usize, sequence: u32, output: &mut Vec<u8>, now: Instant) {
+        let person = &mut self.persons[client];
+        let audience = &self.audiences[person.seat.audience];
+        let is_once = matches!(
+            person.role,
+            Role::Sender {
+                manner: Sending::Once,
+                ..
+            }
+        );
+        if is_once {
+            output.extend_from_slice(format!("once {sequence} ").as_bytes());
+        }
+        output.extend_from_slice(b"send ");
+        output.extend_from_slice(audience.name.as_bytes());
+        output.push(b' ');
+        let label = Label {
+            // Their number is bounded by the options.
+            sender: client as u32,
+            reader: audience.key,
+            sequence,
+        };
+        self.payload.append(output, label);
+        output.push(b'\n');
+        person.dialogue.asked_for(match is_once {
+            true => Command::Once,
+            false => Command::Send,
+        });
+        person.asked_at.push_back(now);
     }
 
     fn read(&mut self, client: usize, crowd: &mut Crowd, now: Instant) {
@@ -343,14 +431,5 @@ impl People {
             return;
         };
         person.ask(command.word(), output, now);
-    }
-}
-
-fn label(sender: usize, sequence: u32) -> Label {
-    Label {
-        // Their number is bounded by the options.
-        sender: sender as u32,
-        reader: sender as u32 + 1,
-        sequence,
     }
 }

@@ -1,4 +1,4 @@
-//! One client of the storm: a sender, or the reader it sends to.
+//! One client of the storm: a sender, or a reader.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -58,17 +58,31 @@ impl Drain {
     }
 }
 
+/// What a sender does about a connection that broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// It logs in once its last session has ended, so that what it sends keeps its order.
+    InTurn,
+    /// Its sessions are send-only. The last one may not have ended yet.
+    AtOnce,
+    /// The same, and it sends by `once` what was not answered again.
+    Once,
+}
+
 /// What only one of the two kinds has.
 #[derive(Debug)]
 pub(super) enum Role {
-    /// Sends to the client whose number is one higher.
+    /// Sends to the audience of its ledger.
     Sender {
         /// Sequence numbers that were not answered, oldest first.
         unanswered: VecDeque<u32>,
         /// How many it sends at once the next time.
         next_burst: usize,
+        manner: Sending,
+        /// The stream of its messages.
+        stream: u32,
     },
-    /// Reads what the client whose number is one lower sends.
+    /// Reads what is sent to that audience.
     Reader {
         mode: Mode,
         /// Its last session did not end well: what it has seen may come again.
@@ -107,8 +121,22 @@ pub(super) enum Excuse {
     Perhaps,
 }
 
+/// Where a client stands in the books.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    /// Which audience.
+    pub(super) audience: usize,
+    /// Which of its readers; of a sender, whose messages they are.
+    pub(super) place: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Person {
+    /// The account's name.
+    pub(super) account: String,
+    /// What it logs in with: the name, or one of a session.
+    pub(super) login: String,
+    pub(super) seat: Seat,
     pub(super) dialogue: Dialogue,
     pub(super) link: Link,
     pub(super) role: Role,
@@ -127,8 +155,17 @@ pub(super) struct Person {
 }
 
 impl Person {
-    pub(super) fn new(role: Role, now: Instant) -> Self {
+    pub(super) fn new(
+        role: Role,
+        account: String,
+        login: String,
+        seat: Seat,
+        now: Instant,
+    ) -> Self {
         Self {
+            account,
+            login,
+            seat,
             dialogue: Dialogue::default(),
             link: Link::Away { retry_at: now },
             role,
@@ -141,10 +178,12 @@ impl Person {
         }
     }
 
-    pub(super) fn sender() -> Role {
+    pub(super) fn sender(manner: Sending, stream: u32) -> Role {
         Role::Sender {
             unanswered: VecDeque::new(),
             next_burst: 1,
+            manner,
+            stream,
         }
     }
 
@@ -172,7 +211,7 @@ impl Person {
 
     /// Whether it is a sender whose messages are all answered, or will never be.
     pub(super) fn has_settled(&self) -> bool {
-        !matches!(self.role, Role::Sender { .. }) || self.is_idle()
+        !matches!(self.role, Role::Sender { .. }) || (self.is_idle() && self.unanswered() == 0)
     }
 
     /// Whether it is a reader that has emptied its queue and left.
@@ -213,7 +252,11 @@ impl Person {
         self.link = Link::Away {
             retry_at: now + pause,
         };
-        if let Role::Sender { unanswered, .. } = &mut self.role {
+        if let Role::Sender {
+            unanswered, manner, ..
+        } = &mut self.role
+            && *manner != Sending::Once
+        {
             unanswered.clear();
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::MayRepeat;
 use super::people::{People, RETRY};
-use super::person::{Drain, Excuse, Link, Person, Role};
+use super::person::{Drain, Excuse, Link, Person, Role, Seat};
 use super::reader_process::{Manner, ReaderProcess, Report};
 use crate::crowd::Closed;
 
@@ -83,8 +83,12 @@ impl People {
         if reader.drain == Drain::Done {
             return Ok(());
         }
-        let (name, seed) = (&self.names[client], self.random.number());
-        let mut process = self.launcher.start(reader.manner, name, client, seed)?;
+        let (key, seed) = (
+            self.audiences[person.seat.audience].key,
+            self.random.number(),
+        );
+        let login = &person.login;
+        let mut process = self.launcher.start(reader.manner, login, key, seed)?;
         if reader.drain != Drain::No {
             process.tell_to_leave();
         }
@@ -114,7 +118,8 @@ impl People {
         let Role::Process(reader) = &mut person.role else {
             return;
         };
-        let ledger = &mut self.ledgers[client / 2];
+        let Seat { audience, place } = person.seat;
+        let ledger = &mut self.audiences[audience].ledger;
         match report {
             Report::Seen(_) => return,
             Report::Refused => {}
@@ -133,20 +138,20 @@ impl People {
                     let longest = &mut self.measured.longest_connected;
                     *longest = (now - since).max(*longest);
                 }
-                ledger.begin_session(reader.last_end.may_repeat());
+                ledger.begin_session(place, reader.last_end.may_repeat());
                 reader.is_logged_in = true;
             }
             Report::CaughtUp => {
-                ledger.caught_up();
+                ledger.caught_up(place);
                 person.link = Link::Open;
                 self.measured.logins += 1;
                 if let Some(cut_off_at) = person.cut_off_at.take() {
                     self.measured.logged_in_again(cut_off_at, now);
                 }
             }
-            Report::Handled { sequence, number } => ledger.receive(sequence, number),
+            Report::Handled { sequence, number } => ledger.receive(place, sequence, number),
             Report::Foreign(text) => ledger.receive_foreign(&text),
-            Report::Confirmed(sequence) => ledger.confirm(sequence),
+            Report::Confirmed(sequence) => ledger.confirm(place, sequence),
             Report::Goodbye => {
                 person.has_left = true;
                 reader.drain = reader.drain.after_logout();
@@ -186,7 +191,10 @@ impl People {
         };
         let all = (0..self.persons.len()).filter(|client| is_connected(&self.persons[*client]));
         let all: Vec<usize> = all.collect();
-        let is_awaiting = |client: &usize| self.ledgers[client / 2].is_last_awaited();
+        let is_awaiting = |client: &usize| {
+            let Seat { audience, place } = self.persons[*client].seat;
+            self.audiences[audience].ledger.is_last_awaited(place)
+        };
         let awaiting: Vec<usize> = all.iter().copied().filter(is_awaiting).collect();
         let is_any_good = awaiting.is_empty() || self.random.below(4) == 0;
         let from = if is_any_good { all } else { awaiting };

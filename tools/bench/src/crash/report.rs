@@ -59,11 +59,42 @@ impl Report {
             json.number(&key, value);
         }
         json.text("killed", &self.options.kill.to_string());
-        json.number("pairs", self.options.pairs as u64);
+        match self.options.rooms {
+            0 => json.number("pairs", self.options.pairs as u64),
+            rooms => {
+                json.number("rooms", rooms as u64);
+                json.number("room_members", self.options.room_members as u64);
+                json.number("sessions", self.options.sessions as u64);
+                json.number("once_percent", self.options.once_percent);
+            }
+        }
         json.number("reader_processes", self.options.reader_processes as u64);
         json.number("text_bytes", self.options.run.text_bytes as u64);
         json.texts("findings", &self.outcome.findings);
         self.verdict.finish_json(json)
+    }
+
+    fn describe_clients(&self) -> String {
+        let Options {
+            pairs,
+            rooms,
+            room_members,
+            sessions,
+            once_percent,
+            reader_processes,
+            ..
+        } = self.options;
+        match rooms {
+            0 => format!(
+                "{pairs} pairs, of which {} readers are processes of their own",
+                reader_processes.min(pairs)
+            ),
+            _ => format!(
+                "{rooms} rooms of {room_members} members with {sessions} sessions each, of which {} are processes of \
+                 their own; {once_percent} % of the senders use `once`",
+                reader_processes.min(rooms * room_members * sessions)
+            ),
+        }
     }
 
     /// For people, several lines.
@@ -80,11 +111,10 @@ impl Report {
             let _ = writeln!(text, "{args}");
         };
         line(format_args!(
-            "{}: seed {}, {} pairs, of which {} readers are processes of their own, {:.1} s",
+            "{}: seed {}, {}, {:.1} s",
             self.verdict.begin_text(),
             self.seed,
-            self.options.pairs,
-            self.options.reader_processes.min(self.options.pairs),
+            self.describe_clients(),
             took.as_secs_f64()
         ));
         let kinds: Vec<_> = Victim::KINDS
@@ -104,6 +134,12 @@ impl Report {
             counts.unanswered_received,
             counts.refused
         ));
+        if self.options.rooms > 0 {
+            line(format_args!(
+                "  rooms           {} messages at their readers, {} lines sent again by `once`, {} in the history",
+                counts.delivered, counts.asked_again, measured.kept
+            ));
+        }
         line(format_args!(
             "  promises        {} lost, {} doubled, {} out of order, {} foreign texts",
             counts.lost, counts.doubled, counts.out_of_order, counts.foreign
@@ -165,13 +201,23 @@ impl Report {
             kills,
             messages,
             pairs,
+            rooms,
+            room_members,
+            sessions,
+            once_percent,
             kill_interval_ms,
             kill,
             reader_processes,
             ..
         } = &self.options;
+        let clients = match rooms {
+            0 => format!("--pairs {pairs}"),
+            _ => format!(
+                "--rooms {rooms} --room-members {room_members} --sessions {sessions} --once-percent {once_percent}"
+            ),
+        };
         let command = format!(
-            "chat-bench crash --seed {} --kills {kills} --messages {messages} --pairs {pairs} \
+            "chat-bench crash --seed {} --kills {kills} --messages {messages} {clients} \
              --kill-interval-ms {kill_interval_ms} --kill {kill} --reader-processes {reader_processes}",
             self.seed
         );
@@ -191,9 +237,11 @@ impl Report {
             ("kills", measured.total_kills()),
             ("kills_in_traffic", measured.kills_in_traffic),
             ("asked", counts.asked),
+            ("asked_again", counts.asked_again),
             ("acknowledged", counts.acknowledged),
             ("refused", counts.refused),
             ("received", counts.received),
+            ("delivered", counts.delivered),
             ("lost", counts.lost),
             ("doubled", counts.doubled),
             ("out_of_order", counts.out_of_order),
@@ -207,6 +255,7 @@ impl Report {
             ("surprises", measured.surprises),
             ("logins", measured.logins),
             ("logouts", measured.logouts),
+            ("kept", measured.kept),
             ("told_connected", measured.told_connected),
             ("told_busy", measured.told_busy),
             ("connects_refused", measured.connects_refused),
@@ -315,7 +364,7 @@ mod tests {
 
     use clap::Parser;
 
-    use super::super::ledger::Counts;
+    use super::super::counts::Counts;
     use super::super::measured::Measured;
     use super::*;
 

@@ -10,13 +10,15 @@ use chat_node::process::identity::ProcessIdentity;
 use nix::sys::signal::Signal;
 
 use super::Options;
+use super::cast::Cast;
+use super::counts::Counts;
 use super::kills::{Kill, Schedule, Victim};
-use super::ledger::Counts;
 use super::measured::Measured;
 use super::mender::Mender;
 use super::people::{People, Phase};
-use super::probe::newest_number;
+
 use super::reader_process::Launcher;
+use super::visit::{can, history, join, newest_number};
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Daemon, Installation};
 use crate::random::Random;
@@ -65,13 +67,16 @@ impl<'a> Storm<'a> {
     ) -> anyhow::Result<Self> {
         let now = Instant::now();
         let mut random = Random::new(launcher.seed);
-        let people_random = Random::new(random.number());
-        let people = People::new(options, accounts, launcher, people_random, now);
+        let mut people_random = Random::new(random.number());
+        let has_tls = launcher.tls.is_some();
+        let cast = Cast::new(options, accounts, has_tls, &mut people_random, now);
+        let crowd = Crowd::new(installation.address(), cast.persons.len())?;
+        let people = People::new(cast, options.window, launcher, people_random, now);
         Ok(Self {
             options,
             installation,
             people,
-            crowd: Crowd::new(installation.address(), options.pairs * 2)?,
+            crowd,
             mender: Mender::default(),
             random,
             is_cancelled,
@@ -82,6 +87,12 @@ impl<'a> Storm<'a> {
     /// From the first login to the last message read. `prober` is an account that no client uses.
     pub(super) fn run(mut self, prober: &str) -> anyhow::Result<Outcome> {
         let server = self.installation.address();
+        let rooms = self.people.rooms();
+        for (room, members) in &rooms {
+            for member in members {
+                join(server, member, room)?;
+            }
+        }
         self.turn_until("all clients to be logged in", |storm| {
             storm.people.is_everybody_idle()
         })?;
@@ -96,6 +107,13 @@ impl<'a> Storm<'a> {
             storm.people.has_everybody_drained()
         })?;
         let numbers = newest_number(server, prober)?.checked_sub(first + 1);
+        if !rooms.is_empty() && can(server, prober, "history")? {
+            for (room, (name, members)) in rooms.iter().enumerate() {
+                let member = members.first().map_or(prober, String::as_str);
+                self.people
+                    .read_history(room, history(server, member, name, first)?);
+            }
+        }
         let (counts, measured, findings) = self.people.close();
         Ok(Outcome {
             counts,
@@ -159,9 +177,9 @@ impl<'a> Storm<'a> {
             bail!("cancelled");
         }
         if now.saturating_duration_since(self.people.progress_at) > PATIENCE {
-            let pairs = self.people.incomplete_pairs();
+            let missing = self.people.incomplete_audiences();
             bail!(
-                "waited {} s in vain for {what}; {pairs} readers miss acknowledged messages",
+                "waited {} s in vain for {what}; readers of {missing} audiences miss acknowledged messages",
                 PATIENCE.as_secs()
             );
         }

@@ -62,19 +62,19 @@ impl Launcher {
         }
     }
 
-    /// Starts the reader of this name, whose number is `reader`.
+    /// Starts the reader with this login, to whose audience labels have `reader`.
     pub(super) fn start(
         &self,
         manner: Manner,
-        name: &str,
-        reader: usize,
+        login: &str,
+        reader: u32,
         random_seed: u64,
     ) -> anyhow::Result<ReaderProcess> {
         let mut command = Command::new(&self.program);
         command
             .arg("crash-reader")
             .arg(format!("--server={}", self.address(manner)))
-            .arg(format!("--name={name}"))
+            .arg(format!("--login={login}"))
             .arg(format!("--reader={reader}"))
             .arg(format!("--mode={}", manner.mode.word()))
             .arg(format!("--seed={}", self.seed))

@@ -36,11 +36,11 @@ pub struct Options {
     #[arg(long)]
     certificate: Option<PathBuf>,
 
-    /// Its name
+    /// What it logs in with
     #[arg(long)]
-    name: String,
+    login: String,
 
-    /// Its number among the clients
+    /// What the labels of its messages have for their reader
     #[arg(long)]
     reader: u32,
 
@@ -159,8 +159,8 @@ impl Reader<'_> {
                 self.dialogue.give_password(password, &mut output);
             }
             _ => {
-                let name = self.options.name.as_bytes();
-                self.dialogue.give_name(name, &mut output);
+                let login = self.options.login.as_bytes();
+                self.dialogue.give_name(login, &mut output);
             }
         }
         self.connection.write(&output)
@@ -244,9 +244,9 @@ impl Reader<'_> {
     fn handle(&mut self, message: MessageLine<'_>) -> anyhow::Result<()> {
         std::thread::sleep(self.random.interval(HANDLING));
         self.has_news = true;
-        let reader = self.options.reader;
-        match self.payload.recognise(message.text, reader) {
-            Some(label) if label.sender + 1 == reader => {
+        let label = self.payload.recognise(message.text, self.options.reader);
+        match label {
+            Some(label) => {
                 report(&Report::Handled {
                     sequence: label.sequence,
                     number: message.number,
@@ -254,7 +254,7 @@ impl Reader<'_> {
                 self.handled = Some(label.sequence);
                 Ok(())
             }
-            _ => report(&Report::Foreign(
+            None => report(&Report::Foreign(
                 String::from_utf8_lossy(message.text).into_owned(),
             )),
         }
