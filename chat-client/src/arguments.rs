@@ -34,6 +34,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", env = "CHAT_PASSWORD_FILE")]
     pub(crate) password_file: Option<PathBuf>,
 
+    /// Log in as this user, or to a session of a user (NAME/SESSION); the first question for a name is not asked
+    #[arg(long, value_name = "NAME", env = "CHAT_USER", value_parser = user_name)]
+    pub(crate) user: Option<String>,
+
+    /// Stay logged in: keep a token of the user, and use it instead of the password at later logins
+    #[arg(long, env = "CHAT_KEEP_LOGIN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) keep_login: bool,
+
+    /// Drop the token that --keep-login has kept, and end
+    #[arg(long)]
+    pub(crate) forget_login: bool,
+
     /// How long to try to connect to each address of the server
     #[arg(
         long,
@@ -67,12 +79,21 @@ impl Arguments {
     }
 }
 
+/// A name that is one line.
+fn user_name(name: &str) -> Result<String, &'static str> {
+    if name.is_empty() || name.contains(char::is_control) {
+        return Err("a name is not empty, and has no control characters");
+    }
+    Ok(name.to_owned())
+}
+
 const AFTER_HELP: &str = "\
 In a pipe, the first two lines are the user name and the password, the others are commands:
   printf 'bob\\nsecret\\nsend alice hi\\nlogout\\n' | chat-client HOST PORT
 Messages and the answers to `who` and `last` go to the standard output, as the
 server sends them (UTC). Everything else goes to the standard error.
-A password is never an argument. With --password-file, the input has no password line.
+A password is never an argument. With --user, the input has no line for the name;
+with --password-file or --keep-login, it has none for the password.
 
 Exit status:
   0  logged out normally; in a pipe, every command succeeded

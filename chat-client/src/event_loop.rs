@@ -12,6 +12,7 @@ use crate::connection::{Connection, reason};
 use crate::conversation::{Conversation, Effect, Input};
 use crate::display::Display;
 use crate::exit_status::ExitStatus;
+use crate::kept_logins::KeptLogins;
 use crate::report::Report;
 use crate::signals::Signals;
 use crate::user_input::{UserAction, UserInput};
@@ -24,6 +25,7 @@ const READ_BYTES: usize = 65_536;
 pub(crate) struct EventLoop {
     conversation: Conversation,
     connection: Connection,
+    kept_logins: KeptLogins,
     user_input: UserInput,
     display: Display,
     signals: Signals,
@@ -48,13 +50,14 @@ impl EventLoop {
     pub(crate) fn new(
         conversation: Conversation,
         connection: Connection,
-        user_input: UserInput,
-        display: Display,
+        kept_logins: KeptLogins,
+        (user_input, display): (UserInput, Display),
         signals: Signals,
     ) -> EventLoop {
         EventLoop {
             conversation,
             connection,
+            kept_logins,
             user_input,
             display,
             signals,
@@ -82,6 +85,7 @@ impl EventLoop {
 
     fn run_to_the_end(&mut self) -> io::Result<ExitStatus> {
         let mut buffer = vec![0; READ_BYTES];
+        self.handle(Input::Start)?;
         loop {
             self.take_user_input()?;
             self.send_once_all_is_written()?;
@@ -245,6 +249,16 @@ impl EventLoop {
             match effect {
                 Effect::Show(report) => self.display.show(&report)?,
                 Effect::Send(line) => self.unsent.push(line),
+                Effect::FindLogin(account) => {
+                    self.handle(Input::LoginFound(self.kept_logins.find(&account)))?;
+                }
+                Effect::StoreLogin(account, login) => {
+                    let stored = self.kept_logins.store(&account, &login);
+                    self.handle(Input::LoginStored(stored))?;
+                }
+                Effect::RemoveLogin(account) => {
+                    self.handle(Input::LoginRemoved(self.kept_logins.remove(&account)))?;
+                }
                 Effect::End(status) => self.ended = Some(status),
             }
         }

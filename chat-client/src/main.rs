@@ -8,6 +8,7 @@ mod conversation;
 mod display;
 mod event_loop;
 mod exit_status;
+mod kept_logins;
 mod keys;
 mod layout;
 mod line_editor;
@@ -15,6 +16,7 @@ mod output;
 mod password_file;
 mod report;
 mod safe_text;
+mod secret_file;
 mod signals;
 mod terminal;
 mod time_zone;
@@ -31,10 +33,11 @@ use chat_node::settings::command_line;
 
 use crate::arguments::Arguments;
 use crate::connection::Connection;
-use crate::conversation::{Conversation, Options};
+use crate::conversation::{Conversation, Keeping, Options};
 use crate::display::Display;
 use crate::event_loop::EventLoop;
 use crate::exit_status::ExitStatus;
+use crate::kept_logins::KeptLogins;
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::terminal::TerminalMode;
@@ -81,18 +84,33 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
     let interactive = io::stdin().is_terminal();
     let signals =
         Signals::listen(interactive).map_err(|error| format!("cannot catch signals: {error}"))?;
-    let (user_input, display) = open_input_and_output(interactive, &signals)
+    let input_and_display = open_input_and_output(interactive, &signals)
         .map_err(|error| format!("cannot use the terminal: {error}"))?;
+    let keeping = keeping(arguments);
     let conversation = Conversation::new(Options {
-        interactive,
+        // To forget a login is no conversation with the user.
+        interactive: interactive && keeping != Keeping::Forget,
         push: interactive && !arguments.no_push,
         tls: arguments.tls,
         answer_timeout: arguments.answer_timeout(),
+        user: arguments.user.clone(),
         password,
+        keeping,
     });
-    EventLoop::new(conversation, connection, user_input, display, signals)
+    let kept_logins = KeptLogins::at(host, port, arguments.tls);
+    EventLoop::new(conversation, connection, kept_logins, input_and_display, signals)
         .run()
         .map_err(|error| format!("cannot read the input or write the output: {error}"))
+}
+
+fn keeping(arguments: &Arguments) -> Keeping {
+    match (arguments.forget_login, arguments.keep_login) {
+        (true, _) => Keeping::Forget,
+        (false, true) => Keeping::Keep {
+            token_name: kept_logins::new_token_name(),
+        },
+        (false, false) => Keeping::Nothing,
+    }
 }
 
 /// Chooses the kind of input and output: a terminal with line editing, a plain terminal, or a pipe.

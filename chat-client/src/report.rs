@@ -97,6 +97,27 @@ pub(crate) enum Report {
         /// The time-out.
         seconds: u64,
     },
+    /// The login of this run is kept for later ones.
+    LoginKept,
+    /// The login of this run is not kept, with the reason.
+    LoginNotKept(String),
+    /// The login of this run is not kept, because the server made no token.
+    NoToken {
+        /// The kind of error.
+        kind: String,
+    },
+    /// What is kept cannot be used, with the reason.
+    KeptLoginUnusable(String),
+    /// The server does not take the kept login of this account any more.
+    TokenRefused(String),
+    /// No login of this account is kept.
+    NoKeptLogin(String),
+    /// No login of this account is kept any more.
+    LoginForgotten(String),
+    /// The kept login is kept still, with the reason.
+    LoginNotForgotten(String),
+    /// A script has neither a kept login of this account nor a password.
+    NoPassword(String),
     /// A line that was typed but not sent.
     NotSent(String),
     /// The input ended before the login.

@@ -98,6 +98,24 @@ pub(crate) fn text_of(report: &Report) -> String {
              carried out.",
             counted(*seconds, "second")
         ),
+        Report::LoginKept => {
+            "This login is kept: the next one from here needs no password.".into()
+        }
+        Report::LoginNotKept(reason) => format!("The login is not kept: {reason}."),
+        Report::NoToken { kind } => format!("The login is not kept: {}.", no_token(kind)),
+        Report::KeptLoginUnusable(reason) => format!("Nothing was sent: {reason}."),
+        Report::TokenRefused(account) => format!(
+            "The server does not take the kept login of {account} any more. It ends with a changed password."
+        ),
+        Report::NoKeptLogin(account) => {
+            format!("No login of {account} at this server is kept here.")
+        }
+        Report::LoginForgotten(account) => format!("The login of {account} is not kept any more."),
+        Report::LoginNotForgotten(reason) => format!("The login is kept still: {reason}."),
+        Report::NoPassword(account) => format!(
+            "No login of {account} is kept here, and there is no password. Give a --password-file, or log in at a \
+             terminal with --keep-login."
+        ),
         Report::NotSent(line) => format!("Not sent: {}", isolated_if_needed(line)),
         Report::InputEnded => "The input ended before the login.".into(),
     }
@@ -150,6 +168,15 @@ fn answer(requested: &str, line: &str) -> String {
             let words = String::from_utf8_lossy(words);
             format!("This server can do: {}", isolated_if_needed(&words))
         }
+        Answer::Token(b"") => "The token is dropped.".into(),
+        Answer::Token(secret) => format!(
+            "The token, which is shown only now: {}",
+            isolated_if_needed(&String::from_utf8_lossy(secret))
+        ),
+        Answer::Tokens(names) => match String::from_utf8_lossy(names).trim() {
+            "" => "You have no tokens.".into(),
+            names => format!("Your tokens: {}", isolated_if_needed(&names.replace(' ', ", "))),
+        },
         Answer::Sessions(names) => sessions(&String::from_utf8_lossy(names)),
         Answer::OfRooms(rest) => of_rooms(command, &String::from_utf8_lossy(rest)),
         _ => isolated_if_needed(line),
@@ -241,10 +268,24 @@ fn refused(kind: &str, command: &str) -> String {
         "quota" if Command::of(command.as_bytes()).is_of_rooms() => {
             "Not done: a limit of rooms is reached. Leave a room, or try again later.".into()
         }
+        "quota" if command == words::TOKEN => {
+            "Not done: your account has no place for another token. `token drop NAME` drops one.".into()
+        }
         "quota" => "Not sent: the queue of a recipient is full. Try again later.".into(),
         "full" => "Not done: the server has no free space for it. Try again later.".into(),
         "busy" => "Not done: the server is busy. Try again soon.".into(),
         _ => format!("The server refused `{command}`: {kind}"),
+    }
+}
+
+/// Why the server made no token.
+fn no_token(kind: &str) -> &'static str {
+    match kind {
+        "command" => "the server has no tokens",
+        "quota" => "the account has no place for another token. `token drop NAME` drops one",
+        "full" => "the server has no free space for it. Try again later",
+        "busy" => "the server is busy. Try again soon",
+        _ => "the server refused to make a token",
     }
 }
 

@@ -8,6 +8,7 @@ use chat_line_protocol::words;
 use chat_model::PushMode;
 
 use super::command::{HELP, QUIT, recipients};
+use super::kept_login::Errand;
 use super::message::Message;
 use super::{Conversation, Prompt, Stage, refused};
 use crate::exit_status::ExitStatus;
@@ -22,7 +23,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
 /// The origin of a command, which decides whether its answer is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     User,
     /// The client asks for messages as they come.
     PushOn,
@@ -30,6 +31,12 @@ enum Origin {
     Confirmation,
     /// The client asks for no more messages, before it logs out.
     PushOff,
+    /// The client asks for a token to keep.
+    MakeToken,
+    /// The client drops the token that it could not keep.
+    TakeBackToken,
+    /// The client drops the token that it kept.
+    ForgetToken,
 }
 
 struct InFlight {
@@ -42,6 +49,10 @@ struct InFlight {
 /// The state of a chat.
 #[derive(Default)]
 pub(super) struct Chat {
+    /// Whose it is.
+    pub(super) account: String,
+    /// To be done once the waiting messages were shown.
+    pub(super) errand: Option<Errand>,
     in_flight: VecDeque<InFlight>,
     /// The line that the user entered while the client's own command was in flight.
     waiting: Option<Vec<u8>>,
@@ -55,6 +66,14 @@ pub(super) struct Chat {
 }
 
 impl Chat {
+    pub(super) fn new(account: String, errand: Option<Errand>) -> Self {
+        Self {
+            account,
+            errand,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn prompt(&self) -> Option<Prompt> {
         let awaits_own = self
             .in_flight
@@ -158,7 +177,7 @@ impl Conversation {
         }
     }
 
-    fn request(&mut self, line: &[u8], origin: Origin) {
+    pub(super) fn request(&mut self, line: &[u8], origin: Origin) {
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
@@ -219,13 +238,21 @@ impl Conversation {
 
     /// What waited at the login was shown.
     fn caught_up(&mut self) {
-        let Stage::Chat(chat) = &mut self.stage else {
-            return;
-        };
-        if self.options.push && !chat.leaving {
-            self.request_push(words::ACK, Origin::PushOn);
+        self.run_errand();
+        // While a token is made, the rest waits.
+        if !self.awaits_an_answer() {
+            self.begin_push();
         }
         self.leave_if_idle();
+    }
+
+    fn begin_push(&mut self) {
+        if let Stage::Chat(chat) = &self.stage
+            && self.options.push
+            && !chat.leaving
+        {
+            self.request_push(words::ACK, Origin::PushOn);
+        }
     }
 
     fn done(&mut self, command: Command) {
@@ -251,6 +278,9 @@ impl Conversation {
         if let Some(line) = waiting {
             self.perform(&line);
         }
+        if finished.origin == Origin::MakeToken {
+            self.begin_push();
+        }
         self.leave_if_idle();
     }
 
@@ -272,6 +302,12 @@ impl Conversation {
             for name in String::from_utf8_lossy(names).split_whitespace() {
                 self.remember_name(name);
             }
+        }
+        match origin {
+            Origin::MakeToken => return self.token_made(answer),
+            Origin::ForgetToken => return self.token_dropped(answer),
+            Origin::TakeBackToken => return,
+            Origin::User | Origin::PushOn | Origin::Confirmation | Origin::PushOff => {}
         }
         let report = match answer {
             Answer::Refused(refusal) => return self.refused(&refusal, command, origin),
@@ -319,7 +355,7 @@ impl Conversation {
             Origin::PushOn => return self.show(Report::NoPush),
             // The line itself has confirmed what was shown.
             Origin::Confirmation | Origin::PushOff => return,
-            Origin::User => {}
+            _ => {}
         }
         self.something_refused = true;
         self.show(refused(refusal));

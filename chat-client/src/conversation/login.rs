@@ -5,6 +5,7 @@ use chat_line_protocol::words;
 use chat_model::Password;
 
 use super::chat::Chat;
+use super::kept_login::{KeptLogin, Keeping};
 use super::{Conversation, Prompt, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
@@ -18,6 +19,8 @@ pub(super) struct Login {
     /// The password of the account that was just made: its maker need not type it again.
     new_password: Option<Password<'static>>,
     just_registered: bool,
+    /// The token that was sent as the password, or is about to be.
+    pub(super) token: Option<KeptLogin>,
 }
 
 impl Login {
@@ -55,11 +58,7 @@ impl Conversation {
             return;
         }
         match step {
-            Step::Name => {
-                login.name = line.to_vec();
-                login.just_registered = false;
-                self.send(|dialogue, output| dialogue.give_name(line, output));
-            }
+            Step::Name => self.give_name(line),
             Step::Password => self.give_password(line),
             Step::Offer => self.answer_whether_to_register(line),
             Step::NewPassword => match login.first_password.take() {
@@ -78,7 +77,32 @@ impl Conversation {
         }
     }
 
-    fn give_password(&mut self, password: &[u8]) {
+    /// Answers the first question for a name, if the command line has done so.
+    pub(super) fn give_first_name(&mut self) {
+        if let Some(user) = self.options.user.take() {
+            self.give_name(user.as_bytes());
+        }
+    }
+
+    fn give_name(&mut self, name: &[u8]) {
+        let Stage::Login(login) = &mut self.stage else {
+            return;
+        };
+        login.name = name.to_vec();
+        login.just_registered = false;
+        let name = self.name_to_send();
+        self.send(|dialogue, output| dialogue.give_name(&name, output));
+    }
+
+    /// The name that was given.
+    pub(super) fn given_name(&self) -> &[u8] {
+        match &self.stage {
+            Stage::Login(login) => &login.name,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn give_password(&mut self, password: &[u8]) {
         self.send(|dialogue, output| dialogue.give_password(password, output));
     }
 
@@ -100,8 +124,10 @@ impl Conversation {
     pub(super) fn login_event(&mut self, event: Event<'_>, step: Step, line: &str) {
         let name = self.login_name();
         match event {
-            Event::OfferToRegister | Event::NewPasswordWanted | Event::NameWanted => {}
+            Event::OfferToRegister => self.account_missing(),
+            Event::NewPasswordWanted | Event::NameWanted => {}
             Event::PasswordWanted => self.password_wanted(),
+            Event::WrongPassword if self.token_was_sent() => self.token_refused(),
             Event::WrongPassword => self.refuse(Report::WrongPassword),
             Event::PasswordsDiffer => self.refuse(Report::PasswordsDiffer),
             Event::Registered => self.registered(),
@@ -134,8 +160,9 @@ impl Conversation {
         let Stage::Login(login) = &mut self.stage else {
             return;
         };
-        if let Some(password) = login.new_password.take().or(self.options.password.take()) {
-            self.give_password(&password);
+        match login.new_password.take() {
+            Some(password) => self.give_password(&password),
+            None => self.login_wanted(),
         }
     }
 
@@ -156,21 +183,25 @@ impl Conversation {
 
     fn welcomed(&mut self) {
         let name = self.login_name();
-        self.show(Report::Welcome(name));
-        self.stage = Stage::Chat(Chat::default());
+        let (errand, account) = self.errand();
+        if self.options.keeping != Keeping::Forget {
+            self.show(Report::Welcome(name));
+        }
+        self.stage = Stage::Chat(Chat::new(account, errand));
     }
 
     /// Tells of a refusal; a script is not asked again.
-    fn refuse(&mut self, report: Report) {
+    pub(super) fn refuse(&mut self, report: Report) {
         if let Stage::Login(login) = &mut self.stage {
             login.first_password = None;
             login.new_password = None;
+            login.token = None;
         }
         self.show(report);
         self.end_of_script(ExitStatus::NotLoggedIn);
     }
 
-    fn end_of_script(&mut self, status: ExitStatus) {
+    pub(super) fn end_of_script(&mut self, status: ExitStatus) {
         if !self.options.interactive {
             self.end(status);
         }

@@ -6,6 +6,7 @@
 
 mod chat;
 pub(crate) mod command;
+mod kept_login;
 mod login;
 pub(crate) mod message;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use chat_line_protocol::{Command, DEFAULT_MAX_LINE_BYTES};
 use chat_model::Password;
 
 use self::chat::Chat;
+pub(crate) use self::kept_login::{KeptLogin, Keeping};
 use self::login::Login;
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
@@ -45,13 +47,19 @@ pub(crate) struct Options {
     pub(crate) tls: bool,
     /// How long to wait for an answer of the server.
     pub(crate) answer_timeout: Duration,
+    /// The name to use once, without a prompt.
+    pub(crate) user: Option<String>,
     /// The password to use once, without a prompt.
     pub(crate) password: Option<Password<'static>>,
+    /// What to do with the login that is kept for the user.
+    pub(crate) keeping: Keeping,
 }
 
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
+    /// The connection was made.
+    Start,
     /// The server sent a line.
     ServerLine(&'a [u8]),
     /// The connection ended, with the reason unless the server closed it.
@@ -62,6 +70,12 @@ pub(crate) enum Input<'a> {
     LineTooLong(usize),
     /// The user leaves, or the input has ended.
     Leave,
+    /// Whether a login is kept; after [`Effect::FindLogin`].
+    LoginFound(Result<Option<KeptLogin>, String>),
+    /// Whether the login could be kept; after [`Effect::StoreLogin`].
+    LoginStored(Result<(), String>),
+    /// Whether the kept login could be removed; after [`Effect::RemoveLogin`].
+    LoginRemoved(Result<(), String>),
     /// Time has passed.
     Tick,
 }
@@ -73,6 +87,12 @@ pub(crate) enum Effect {
     Show(Report),
     /// Send a line with its line end, after everything that arrived before was shown.
     Send(Vec<u8>),
+    /// Find the kept login of this account. [`Input::LoginFound`] answers it at once.
+    FindLogin(String),
+    /// Keep this login of an account. [`Input::LoginStored`] answers it at once.
+    StoreLogin(String, KeptLogin),
+    /// Remove the kept login of this account. [`Input::LoginRemoved`] answers it at once.
+    RemoveLogin(String),
     /// The conversation is over.
     End(ExitStatus),
 }
@@ -127,7 +147,7 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// Begins with the prompt for a name. Times are counted from here.
+    /// Begins with the prompt for a name, unless [`Input::Start`] gives one. Times are counted from here.
     pub(crate) fn new(options: Options) -> Conversation {
         Conversation {
             options,
@@ -146,6 +166,7 @@ impl Conversation {
     pub(crate) fn handle(&mut self, input: Input<'_>, now: Duration) -> Vec<Effect> {
         self.now = now;
         match input {
+            Input::Start => self.give_first_name(),
             // The code of an alert may equal a line end.
             Input::ServerLine(line) if self.may_need_tls() && line.starts_with(TLS_ALERT) => {
                 self.server_closed(None);
@@ -160,6 +181,9 @@ impl Conversation {
             Input::Line(line) => self.user_line(line),
             Input::LineTooLong(bytes) => self.line_too_long(bytes),
             Input::Leave => self.leave(),
+            Input::LoginFound(found) => self.login_found(found),
+            Input::LoginStored(stored) => self.login_stored(stored),
+            Input::LoginRemoved(removed) => self.login_removed(removed),
             Input::Tick => self.tick(),
         }
         self.watch_the_answer();

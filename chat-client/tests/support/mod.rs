@@ -17,6 +17,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) enum Step {
     /// Wait for exactly this line.
     Expect(String),
+    /// Wait for a line that begins so.
+    ExpectBeginning(String),
     /// Send this line.
     Say(String),
     /// Send these bytes.
@@ -33,15 +35,21 @@ pub(crate) enum Step {
     Reached,
 }
 
-/// Reads a dialogue as transcripts write it: `> line` the client sends, `< line` the server sends, `! reset`,
-/// `! end`, `! broken`,
-/// `! cue`, `! reached`. At its end the server closes in order.
+/// Reads a dialogue as transcripts write it: `> line` the client sends (`> word...` with anything behind the word),
+/// `< line` the server sends, `! reset`, `! end`, `! broken`, `! cue`, `! reached`. At its end the server closes in
+/// order.
 pub(crate) fn dialogue(text: &str) -> Vec<Step> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .map(|line| match line.split_at(1) {
-            (">", rest) => Step::Expect(rest.strip_prefix(' ').unwrap_or(rest).into()),
+            (">", rest) => {
+                let rest = rest.strip_prefix(' ').unwrap_or(rest);
+                match rest.strip_suffix("...") {
+                    Some(beginning) => Step::ExpectBeginning(beginning.into()),
+                    None => Step::Expect(rest.into()),
+                }
+            }
             ("<", rest) => Step::Say(rest.strip_prefix(' ').unwrap_or(rest).into()),
             ("!", " reset") => Step::Reset,
             ("!", " end") => Step::ExpectEnd,
@@ -53,7 +61,7 @@ pub(crate) fn dialogue(text: &str) -> Vec<Step> {
         .collect()
 }
 
-/// A server for one connection. What it did not expect is its thread's panic.
+/// A server for one connection, or for several in turn. What it did not expect is its thread's panic.
 pub(crate) struct FakeServer {
     pub(crate) address: SocketAddr,
     thread: JoinHandle<()>,
@@ -64,13 +72,20 @@ pub(crate) struct FakeServer {
 impl FakeServer {
     /// Plays the steps; byte by byte if wanted.
     pub(crate) fn play(steps: Vec<Step>, byte_by_byte: bool) -> FakeServer {
+        FakeServer::play_in_turn(vec![steps], byte_by_byte)
+    }
+
+    /// Plays each of them with a connection.
+    pub(crate) fn play_in_turn(dialogues: Vec<Vec<Step>>, byte_by_byte: bool) -> FakeServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (cues, cued) = mpsc::channel();
         let (reaching, reached) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let (stream, _) = listener.accept().expect("a client");
-            serve(&stream, &steps, (&cued, &reaching), byte_by_byte);
+            for steps in dialogues {
+                let (stream, _) = listener.accept().expect("a client");
+                serve(&stream, &steps, (&cued, &reaching), byte_by_byte);
+            }
         });
         FakeServer {
             address,
@@ -116,6 +131,10 @@ fn serve(
         match step {
             Step::Expect(expected) => {
                 assert_eq!(next_line().expect("a line"), format!("{expected}\n"));
+            }
+            Step::ExpectBeginning(beginning) => {
+                let line = next_line().expect("a line");
+                assert!(line.starts_with(beginning), "{line}");
             }
             Step::Say(line) => {
                 let line = format!("{line}\n");
@@ -166,6 +185,9 @@ pub(crate) fn client() -> Command {
         "CHAT_CONNECT_TIMEOUT",
         "CHAT_ANSWER_TIMEOUT",
         "CHAT_PASSWORD_FILE",
+        "CHAT_USER",
+        "CHAT_KEEP_LOGIN",
+        "XDG_STATE_HOME",
     ] {
         command.env_remove(name);
     }

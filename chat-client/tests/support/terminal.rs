@@ -33,6 +33,12 @@ impl Terminal {
         Terminal::with(child, keyboard, server)
     }
 
+    /// This client, with this server.
+    pub(crate) fn of(client: Command, server: FakeServer) -> Terminal {
+        let (child, keyboard) = at_a_terminal(client);
+        Terminal::with(child, keyboard, server)
+    }
+
     /// An interactive shell with job control; `$client` is what starts the client.
     pub(crate) fn start_shell(steps: &str, term: &str) -> Terminal {
         Terminal::shell_with(dialogue(steps), term)

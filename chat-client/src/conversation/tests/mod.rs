@@ -2,15 +2,16 @@
 
 mod commands;
 mod endings;
+mod kept_login;
 mod login;
 mod push;
 
 use std::time::Duration;
 
-use super::{Conversation, Effect, Input, Options, Prompt};
+use super::{Conversation, Effect, Input, Keeping, Options, Prompt};
 use crate::wording::text_of;
 
-/// A conversation, and its effects as lines: `-> sent`, `* shown`, `= status`.
+/// A conversation, and its effects as lines: `-> sent`, `* shown`, `~ kept logins`, `= status`.
 struct Play {
     conversation: Conversation,
     now: Duration,
@@ -19,14 +20,20 @@ struct Play {
 
 impl Play {
     fn new(interactive: bool, push: bool) -> Play {
+        Play::with(Options {
+            interactive,
+            push,
+            tls: false,
+            answer_timeout: Duration::from_secs(100),
+            user: None,
+            password: None,
+            keeping: Keeping::Nothing,
+        })
+    }
+
+    fn with(options: Options) -> Play {
         Play {
-            conversation: Conversation::new(Options {
-                interactive,
-                push,
-                tls: false,
-                answer_timeout: Duration::from_secs(100),
-                password: None,
-            }),
+            conversation: Conversation::new(options),
             now: Duration::ZERO,
             log: Vec::new(),
         }
@@ -69,6 +76,12 @@ impl Play {
                     format!("-> {}", line.strip_suffix('\n').expect("a line end"))
                 }
                 Effect::Show(report) => format!("* {}", text_of(&report)),
+                Effect::FindLogin(account) => format!("~ find {account}"),
+                Effect::StoreLogin(account, login) => {
+                    let secret = String::from_utf8_lossy(&login.secret).into_owned();
+                    format!("~ store {account} {} {secret}", login.token_name)
+                }
+                Effect::RemoveLogin(account) => format!("~ remove {account}"),
                 Effect::End(status) => format!("= {}", status.code()),
             });
         }
