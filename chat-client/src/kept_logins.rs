@@ -71,7 +71,11 @@ impl KeptLogins {
                 builder.recursive(true).mode(0o700).create(directory)?;
             }
             let mut options = OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(0o600).open(&new)?;
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&new)?;
             for part in [login.token_name.as_bytes(), b"\n", &login.secret, b"\n"] {
                 file.write_all(part)?;
             }
@@ -125,9 +129,8 @@ fn parse(bytes: &[u8]) -> Option<KeptLogin> {
 fn file_name(name: &str) -> String {
     let mut file_name = String::with_capacity(name.len());
     for (at, byte) in name.bytes().enumerate() {
-        let is_plain = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'_' | b'-')
-            || (byte == b'.' && at > 0);
+        let is_plain =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && at > 0);
         if is_plain {
             file_name.push(char::from(byte));
         } else {

@@ -98,9 +98,15 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
         keeping,
     });
     let kept_logins = KeptLogins::at(host, port, arguments.tls);
-    EventLoop::new(conversation, connection, kept_logins, input_and_display, signals)
-        .run()
-        .map_err(|error| format!("cannot read the input or write the output: {error}"))
+    EventLoop::new(
+        conversation,
+        connection,
+        kept_logins,
+        input_and_display,
+        signals,
+    )
+    .run()
+    .map_err(|error| format!("cannot read the input or write the output: {error}"))
 }
 
 fn keeping(arguments: &Arguments) -> Keeping {

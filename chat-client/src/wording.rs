@@ -175,7 +175,10 @@ fn answer(requested: &str, line: &str) -> String {
         ),
         Answer::Tokens(names) => match String::from_utf8_lossy(names).trim() {
             "" => "You have no tokens.".into(),
-            names => format!("Your tokens: {}", isolated_if_needed(&names.replace(' ', ", "))),
+            names => format!(
+                "Your tokens: {}",
+                isolated_if_needed(&names.replace(' ', ", "))
+            ),
         },
         Answer::Sessions(names) => sessions(&String::from_utf8_lossy(names)),
         Answer::OfRooms(rest) => of_rooms(command, &String::from_utf8_lossy(rest)),
@@ -224,10 +227,12 @@ fn online(names: &[String], minutes: &str) -> String {
 
 fn not_delivered(unknown: &[String], others: usize) -> String {
     let names = listed(unknown);
-    let users = if unknown.len() == 1 {
-        "no such user"
-    } else {
-        "no such users"
+    let has_room = unknown.iter().any(|name| name.starts_with('#'));
+    let users = match (unknown.len(), has_room) {
+        (1, false) => "no such user",
+        (_, false) => "no such users",
+        (1, true) => "no room that you are in",
+        (_, true) => "no such users, or no rooms that you are in",
     };
     let rest = match (unknown.len(), others) {
         (1, 0) => "",
@@ -269,7 +274,8 @@ fn refused(kind: &str, command: &str) -> String {
             "Not done: a limit of rooms is reached. Leave a room, or try again later.".into()
         }
         "quota" if command == words::TOKEN => {
-            "Not done: your account has no place for another token. `token drop NAME` drops one.".into()
+            "Not done: your account has no place for another token. `token drop NAME` drops one."
+                .into()
         }
         "quota" => "Not sent: the queue of a recipient is full. Try again later.".into(),
         "full" => "Not done: the server has no free space for it. Try again later.".into(),
@@ -355,6 +361,21 @@ mod tests {
     }
 
     #[test]
+    fn rooms_without_membership_are_named() {
+        let names = |names: &[&str]| names.iter().map(|name| String::from(*name)).collect();
+        let room: Vec<String> = names(&["#tea"]);
+        assert_eq!(
+            not_delivered(&room, 0),
+            "Not delivered to #tea: no room that you are in."
+        );
+        let both: Vec<String> = names(&["#tea", "eve"]);
+        assert_eq!(
+            not_delivered(&both, 1),
+            "Not delivered to #tea, eve: no such users, or no rooms that you are in. Delivered to the other recipient."
+        );
+    }
+
+    #[test]
     fn sessions_say_which_are_online() {
         assert_eq!(
             sessions("*ann ann/old"),
@@ -367,7 +388,7 @@ mod tests {
     fn wrong_arguments_show_usage() {
         assert_eq!(
             refused("args", "send"),
-            "Usage: `send USER TEXT` or `send (USER USER ...) TEXT`"
+            "Usage: `send USER TEXT` or `send (USER USER ...) TEXT` or `send #ROOM TEXT`"
         );
         assert_eq!(refused("args", "new"), "The arguments of `new` are wrong.");
     }

@@ -197,7 +197,7 @@ fn tab_completes_and_up_recalls() {
         .wait_for("Online: alice, bob")
         .wait_for("> ");
     terminal
-        .press("se\tal\tx\r")
+        .press("sen\tal\tx\r")
         .wait_for("> send alice x\r\n")
         .wait_for("Sent.");
     terminal.press("\x04").wait_for("Goodbye.");

@@ -298,11 +298,7 @@ impl Conversation {
         if let Answer::Push(mode) = answer {
             chat.pushes = mode.is_on();
         }
-        if let Answer::Users(names) = answer {
-            for name in String::from_utf8_lossy(names).split_whitespace() {
-                self.remember_name(name);
-            }
-        }
+        self.remember_names(command, answer);
         match origin {
             Origin::MakeToken => return self.token_made(answer),
             Origin::ForgetToken => return self.token_dropped(answer),
@@ -338,6 +334,19 @@ impl Conversation {
             },
         };
         self.show(report);
+    }
+
+    /// For completion.
+    fn remember_names(&mut self, command: Command, answer: Answer<'_>) {
+        let names = match (command, answer) {
+            (_, Answer::Users(names)) => names,
+            (Command::Rooms | Command::Join | Command::Members, Answer::OfRooms(names)) => names,
+            _ => return,
+        };
+        for name in String::from_utf8_lossy(names).split_whitespace() {
+            // The marks of owners and operators.
+            self.remember_name(name.trim_start_matches(['~', '@']));
+        }
     }
 
     fn sent_except(&mut self, names: &[u8], line: &str) -> Report {

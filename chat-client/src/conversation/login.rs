@@ -5,7 +5,7 @@ use chat_line_protocol::words;
 use chat_model::Password;
 
 use super::chat::Chat;
-use super::kept_login::{KeptLogin, Keeping};
+use super::kept_login::{Keeping, KeptLogin};
 use super::{Conversation, Prompt, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;

@@ -20,7 +20,7 @@ use chat_line_protocol::{Command, DEFAULT_MAX_LINE_BYTES};
 use chat_model::Password;
 
 use self::chat::Chat;
-pub(crate) use self::kept_login::{KeptLogin, Keeping};
+pub(crate) use self::kept_login::{Keeping, KeptLogin};
 use self::login::Login;
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
@@ -139,6 +139,7 @@ pub(crate) struct Conversation {
     now: Duration,
     /// When a missing answer is a time-out.
     answer_due: Option<Duration>,
+    /// Names of users and rooms that were seen.
     known_names: BTreeSet<String>,
     /// A command of a script failed.
     something_refused: bool,
@@ -217,17 +218,19 @@ impl Conversation {
         if self.prompt() != Some(Prompt::Command) {
             return Vec::new();
         }
-        let mut candidates: Vec<String> = if earlier.is_empty() {
-            command::usages()
-                .map(|usage| usage.word.to_owned())
-                .collect()
-        } else if Command::of(earlier.as_bytes()).takes_user() {
-            self.known_names.iter().cloned().collect()
-        } else {
-            Vec::new()
-        };
+        let command = Command::of(earlier.as_bytes());
+        let mut candidates: Vec<String> = Vec::new();
+        if earlier.is_empty() {
+            // A command that can be written in several ways is one candidate.
+            for usage in command::usages() {
+                if !candidates.iter().any(|known| known == usage.word) {
+                    candidates.push(usage.word.to_owned());
+                }
+            }
+        } else if command.takes_user() || command.is_of_rooms() {
+            candidates.extend(self.known_names.iter().cloned());
+        }
         candidates.retain(|candidate| candidate.starts_with(word));
-        candidates.dedup();
         candidates
     }
 
@@ -353,6 +356,9 @@ impl Conversation {
     fn show(&mut self, report: Report) {
         if let Report::Message(message) = &report {
             self.remember_name(&message.sender.clone());
+            if let Some(room) = message.room.clone() {
+                self.remember_name(&room);
+            }
         }
         self.effects.push(Effect::Show(report));
     }

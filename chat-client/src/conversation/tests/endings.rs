@@ -106,7 +106,7 @@ fn completion_knows_commands_and_names_seen() {
         .server_says("DONE");
     let completions = |before: &str| play.conversation.completions(before);
     assert_eq!(completions("br"), ["broadcast"]);
-    assert_eq!(completions("se"), ["send"]);
+    assert_eq!(completions("se"), ["send", "sessions"]);
     assert_eq!(completions("send (bob al"), ["alice"]);
     assert_eq!(completions("last al"), [""; 0]);
     assert!(
@@ -115,6 +115,26 @@ fn completion_knows_commands_and_names_seen() {
             .completions("se")
             .is_empty()
     );
+}
+
+#[test]
+fn completion_knows_rooms_seen() {
+    let mut play = Play::interactive().in_chat();
+    play.server_says("[2026-11-22T11:18:31Z] eve #tea: hi");
+    for (command, answer) in [
+        ("rooms", "rooms:#talk #work"),
+        ("members #work", "members:~ann @bob"),
+    ] {
+        play.person_says(command)
+            .server_says(answer)
+            .server_says("DONE");
+    }
+    let completions = |before: &str| play.conversation.completions(before);
+    assert_eq!(completions("send #t"), ["#talk", "#tea"]);
+    assert_eq!(completions("send (bob #te"), ["#tea"]);
+    assert_eq!(completions("join #w"), ["#work"]);
+    assert_eq!(completions("invite #work an"), ["ann"]);
+    assert_eq!(completions("who #"), [""; 0]);
 }
 
 #[test]

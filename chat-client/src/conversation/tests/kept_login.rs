@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ASKED, Play};
-use crate::conversation::{Input, KeptLogin, Keeping, Options, Prompt};
+use crate::conversation::{Input, Keeping, KeptLogin, Options, Prompt};
 
 fn play(interactive: bool, keeping: Keeping) -> Play {
     let mut play = Play::with(Options {
@@ -83,14 +83,16 @@ fn kept_token_replaces_the_password() {
             .server_says("DONE");
         let log = std::mem::take(&mut play.log);
         assert_eq!(log[0], "-> secret-0");
-        assert!(!log.iter().any(|line| line.contains("token new")), "{log:?}");
+        assert!(
+            !log.iter().any(|line| line.contains("token new")),
+            "{log:?}"
+        );
     }
 }
 
 #[test]
 fn refused_token_leads_to_password() {
-    let refused =
-        "* The server does not take the kept login of bob any more. It ends with a changed password.";
+    let refused = "* The server does not take the kept login of bob any more. It ends with a changed password.";
     let mut play = keep(true);
     found(&mut play)
         .server_says("password")
@@ -225,7 +227,11 @@ fn dead_token_is_forgotten_too() {
     let mut play = forget();
     play.server_says("register");
     play.handle(Input::LoginRemoved(Err("no right".into())))
-        .came_out(&["~ remove bob", "* The login is kept still: no right.", "= 6"]);
+        .came_out(&[
+            "~ remove bob",
+            "* The login is kept still: no right.",
+            "= 6",
+        ]);
 }
 
 #[test]
