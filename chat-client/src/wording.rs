@@ -207,8 +207,10 @@ fn of_rooms(command: Command, rest: &str) -> String {
     match command {
         Command::Join => format!("You are a member of {rest}."),
         Command::Leave => format!("You are not a member of {rest} any more."),
+        Command::Rooms if rest.is_empty() => "No rooms.".into(),
         Command::Rooms => format!("Rooms: {rest}"),
         Command::Members => format!("Members: {rest}"),
+        Command::Topic if rest.is_empty() => "The room has no topic.".into(),
         Command::Topic => format!("Topic: {rest}"),
         _ => "Done.".into(),
     }
@@ -264,6 +266,9 @@ fn refused(kind: &str, command: &str) -> String {
         "args" => usage(command),
         "denied" if command == words::SESSIONS => {
             "Not done: the session is logged in, or the last one.".into()
+        }
+        "denied" if Command::of(command.as_bytes()).is_of_rooms() => {
+            "Not done: you may not do that in this room, or there is no such room.".into()
         }
         "denied" => format!("Not done: you may not do that with `{command}`."),
         "length" => "The line is too long for this server. Nothing was done.".into(),
@@ -357,6 +362,24 @@ mod tests {
         assert_eq!(
             not_delivered(&names(&["a"]), 1),
             "Not delivered to a: no such user. Delivered to the other recipient."
+        );
+    }
+
+    #[test]
+    fn answers_of_rooms_have_words() {
+        for (requested, line, words) in [
+            ("join #tea", "join:#tea", "You are a member of #tea."),
+            ("rooms", "rooms:#a #b", "Rooms: #a #b"),
+            ("rooms all", "rooms:", "No rooms."),
+            ("topic #tea", "topic:", "The room has no topic."),
+            ("topic #tea", "topic:green", "Topic: green"),
+            ("invite #tea bob", "invite:", "Done."),
+        ] {
+            assert_eq!(answer(requested, line), words);
+        }
+        assert_eq!(
+            refused("denied", "join"),
+            "Not done: you may not do that in this room, or there is no such room."
         );
     }
 
