@@ -82,7 +82,7 @@ fn write_state(dir: &Path) -> anyhow::Result<()> {
     let commit = |batch, journal: &mut LocalJournal, state: &mut State| {
         journal.submit(batch);
         match events.recv()? {
-            JournalEvent::Committed { batch, .. } => replay(state, batch),
+            JournalEvent::Committed { batch, .. } => drop(replay(state, batch)),
             other => anyhow::bail!("{other:?}"),
         }
         Ok(())

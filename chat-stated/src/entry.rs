@@ -112,6 +112,15 @@ pub enum Entry {
     },
     /// What rooms may grow to from here on. Since format 6.
     LimitRooms(RoomLimits),
+    /// What is kept in the history from here on. Since format 6.
+    KeepHistory(HistoryRules),
+}
+
+/// Which messages are kept in the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HistoryRules {
+    /// Those to one user or a group.
+    pub keeps_direct: bool,
 }
 
 /// What an operator does to the running server.

@@ -7,7 +7,7 @@ pub use chat_settings::state::StateSettings as Settings;
 
 use crate::core::SourceLimits;
 use crate::disk_reserve::DiskReserve;
-use crate::entry::{Limits, RoomLimits, SessionLimits, WaitingLimits};
+use crate::entry::{HistoryRules, Limits, RoomLimits, SessionLimits, WaitingLimits};
 use crate::insecure_permissions::OnInsecurePermissions;
 use crate::memory_plan::MemoryPlan;
 use crate::passwords::cost::HashingCost;
@@ -76,6 +76,13 @@ pub fn session_limits(settings: &Settings) -> SessionLimits {
     const DAY_MS: u64 = 86_400_000;
     SessionLimits {
         unused_ms: u64::from(settings.session_unused_days) * DAY_MS,
+    }
+}
+
+/// What is kept in the history.
+pub fn history_rules(settings: &Settings) -> HistoryRules {
+    HistoryRules {
+        keeps_direct: settings.direct_history,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::checkpoint::{CheckpointSnapshot, Restoration};
 use crate::database::{CHECKPOINT_FILE, StorageError};
 use crate::entry::Batch;
 use crate::journal::{CheckedJournal, LogIndex, damaged_journal, format};
-use crate::state::{Effects, State};
+use crate::state::{Effects, KeptMessage, State};
 
 /// Bytes of text kept in memory. All are read and checked.
 const RESIDENT_TEXT_BYTES: u64 = 64 * 1024 * 1024;
@@ -41,14 +41,16 @@ pub struct StoredBackup {
     pub account_file: Vec<u8>,
 }
 
-/// Applies a batch that was stored. What it had for effects outside was told, or will be asked for again.
-pub fn replay(state: &mut State, batch: Batch) {
+/// Applies a batch that was stored. What it had for effects outside was told, or will be asked for again; but for what
+/// the history is to keep, which is returned.
+pub fn replay(state: &mut State, batch: Batch) -> Vec<KeptMessage> {
     let wall_ms = batch.timestamp.wall_ms;
     state.advance_clock(&batch.timestamp);
     let mut effects = Effects::default();
     for entry in batch.entries {
         state.apply(entry, wall_ms, &mut effects);
     }
+    effects.kept
 }
 
 /// Messages looked at in one go when texts make way for others.
@@ -56,9 +58,14 @@ const DROPPED_AT_ONCE: usize = 4_096;
 
 /// The same, and then no more texts stay in memory than so many bytes, and those that the checkpoint has not:
 /// replaying takes no more memory than what ran.
-pub fn replay_within(state: &mut State, batch: Batch, resident_text_bytes: u64) {
-    replay(state, batch);
+pub fn replay_within(
+    state: &mut State,
+    batch: Batch,
+    resident_text_bytes: u64,
+) -> Vec<KeptMessage> {
+    let kept = replay(state, batch);
     while state.drop_texts(resident_text_bytes, DROPPED_AT_ONCE) {}
+    kept
 }
 
 /// What the checkpoint in a directory has come to, alone.

@@ -188,6 +188,18 @@ pub(super) fn take_items(
                     session.stored(first, last, (through, more), shared, now_ms);
                 });
             }
+            ToWorker::Kept {
+                request,
+                is_search,
+                has_more,
+                messages,
+            } => {
+                let lines = Spoken::kept(&messages, is_search, has_more);
+                let lines = ListLine::new(lines, held_lists);
+                at(request.connection, &mut |session| {
+                    session.listed(&request, &lines, shared, now_ms);
+                });
+            }
             ToWorker::Users { requests, names } => {
                 let list = ListLine::new(Spoken::users(&names), held_lists);
                 for request in requests {

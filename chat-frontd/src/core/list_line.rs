@@ -1,4 +1,4 @@
-//! Names of users as an answer, which may be long. It is held once for all clients that get it.
+//! Names of users or kept messages as an answer, which may be long. It is held once for all clients that get it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ impl HeldLists {
     }
 }
 
-/// A line of names, with its end.
+/// A line of names, or several lines, with their end.
 #[derive(Debug)]
 pub(crate) struct ListLine {
     line: Box<[u8]>,

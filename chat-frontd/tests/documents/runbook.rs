@@ -8,7 +8,7 @@ use crate::expect_none;
 const RUNBOOK: &str = "docs/runbook.md";
 
 /// Where the words of reasons are: files, and the items in them.
-const REASONS: [(&str, &[&str]); 11] = [
+const REASONS: [(&str, &[&str]); 12] = [
     (
         "chat-ctl/src/verdict.rs",
         &[
@@ -23,6 +23,7 @@ const REASONS: [(&str, &[&str]); 11] = [
     ("chat-stated/src/core/space.rs", &["fn refusal"]),
     ("chat-stated/src/core/warnings.rs", &["fn warnings"]),
     ("chat-stated/src/core/damage.rs", &["fn warning"]),
+    ("chat-stated/src/core/history.rs", &["fn warning"]),
     (
         "chat-stated/src/server/event_loop.rs",
         &["fn warning_of_limits", "fn warning_of_disk"],

@@ -5,7 +5,7 @@ use super::dialogue::Dialogue;
 const BEGIN: &str = "```chat\n";
 const END: &str = "```\n";
 
-/// Every box marked `chat`, to be replayed with the settings a server comes with.
+/// Every box marked `chat`, to be replayed with the settings a server comes with, and a history.
 pub(crate) fn examples(name: &str, text: &str) -> Result<Vec<Dialogue>, String> {
     let mut examples = Vec::new();
     let mut line = 1;
@@ -17,9 +17,13 @@ pub(crate) fn examples(name: &str, text: &str) -> Result<Vec<Dialogue>, String> 
             .ok_or_else(|| format!("{name}:{line}: the box has no end"))?;
         let described: String = shown.lines().map(|line| describe(line) + "\n").collect();
         let mut example = Dialogue::parse(&format!("{name}, the box at line {line}"), &described)?;
-        example.settings = [("TIME_OUT", "1800"), ("BLOCK_TIME", "60")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
+        example.settings = [
+            ("TIME_OUT", "1800"),
+            ("BLOCK_TIME", "60"),
+            ("CHAT_DIRECT_HISTORY", "1"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
         examples.push(example);
         line += shown.lines().count() + 2;
         rest = after;
@@ -36,10 +40,13 @@ fn describe(shown: &str) -> String {
     if let Some(seconds) = text.strip_prefix("blocked:") {
         return format!("{head}blocked:<1-{seconds}>");
     }
-    let Some((_, message)) = text
+    let kept = text
+        .strip_prefix('<')
+        .and_then(|text| text.split_once("> "));
+    let new = text
         .strip_prefix('[')
-        .and_then(|text| text.split_once("] "))
-    else {
+        .and_then(|text| text.split_once("] "));
+    let (Some((_, message)), is_kept) = (kept.or(new), kept.is_some()) else {
         return shown.to_owned();
     };
     let message = message
@@ -49,7 +56,10 @@ fn describe(shown: &str) -> String {
             || message.to_owned(),
             |(_, rest)| format!("#<number> {rest}"),
         );
-    format!("{head}[<time>] {message}")
+    match is_kept {
+        true => format!("{head}<<time>> {message}"),
+        false => format!("{head}[<time>] {message}"),
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +75,10 @@ mod tests {
             (
                 "a< [2026-11-22T11:18:31Z] ann: hi #1",
                 "a< [<time>] ann: hi #1",
+            ),
+            (
+                "a< <2026-11-22T11:18:31Z> #41 ann: hi",
+                "a< <<time>> #<number> ann: hi",
             ),
             (
                 "a< [2026-11-22T11:18:31Z] #41 ann: hi",

@@ -1,7 +1,7 @@
 //! The state from records of a checkpoint.
 
 use super::tables::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, KEEPING_KEY, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
     READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, TOKEN_TABLE,
     WAITING_LIMITS_KEY,
 };
@@ -79,6 +79,9 @@ impl Restoration {
             (MEMBERSHIP_TABLE, _) => {
                 let memberships = records::decode_memberships(bytes).ok_or(unreadable)?;
                 builder.add_memberships(key, memberships);
+            }
+            (HEADER_TABLE, KEEPING_KEY) => {
+                builder.take_keeping(records::decode_keeping(bytes).ok_or(unreadable)?);
             }
             (ACCOUNT_TABLE, _) => {
                 builder.add_account(key, records::decode_account(bytes).ok_or(unreadable)?);

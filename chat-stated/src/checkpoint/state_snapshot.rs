@@ -7,17 +7,17 @@ use chat_model::{AccountId, RoomId};
 
 use super::Change;
 use super::tables::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, KEEPING_KEY, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
     READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, TOKEN_TABLE,
     WAITING_LIMITS_KEY,
 };
 use crate::entry::SessionLimits;
 use crate::records;
-use crate::state::State;
 use crate::state::parts::{
     AccountRecord, MessageParts, OncePage, OncePageKey, PageNumber, RoomRecord, SnapshotSink,
     StoredMessage, Text, Token,
 };
+use crate::state::{Keeping, State};
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
 
 /// Changes that a state, as it was when the snapshot began, makes of the checkpoint before.
@@ -46,6 +46,10 @@ impl StateSnapshot {
         if let Some(rooms) = state.rooms_header() {
             let record = records::encode_rooms_header(rooms);
             changes.put(HEADER_TABLE, ROOMS_KEY, record);
+        }
+        if *state.keeping() != Keeping::default() {
+            let keeping = records::encode_keeping(*state.keeping());
+            changes.put(HEADER_TABLE, KEEPING_KEY, keeping);
         }
         state.begin_snapshot();
         Self { changes }

@@ -9,6 +9,8 @@ pub(super) const WAITING_LIMITS_KEY: u64 = 1;
 pub(super) const SESSION_LIMITS_KEY: u64 = 2;
 /// What is remembered of all rooms. Since format 6; where it is missing, there never was one.
 pub(super) const ROOMS_KEY: u64 = 3;
+/// What of the messages is kept in the history, if anything is or was. Since format 6.
+pub(super) const KEEPING_KEY: u64 = 4;
 /// One record an account, by its number.
 pub(super) const ACCOUNT_TABLE: u8 = 1;
 /// One record a page of messages, by its number; their texts are the record of the same number in

@@ -217,7 +217,7 @@ impl Batches {
 impl Core {
     /// Whether so much waits for the journal or the checkpoint that workers should not be read for now.
     pub fn is_full(&self) -> bool {
-        self.batches.is_full() || self.has_too_many_texts()
+        self.batches.is_full() || self.has_too_many_texts() || self.history.is_behind()
     }
 
     pub(super) fn submit_ready_batch(&mut self) {
@@ -266,6 +266,7 @@ impl Core {
             self.tell_decisions();
         }
         self.batches.spare = entries;
+        self.keep_messages();
         self.answer_reads_before(&mut reads, usize::MAX);
         self.tell_worker_sessions_begun();
         self.tell_cut_off();

@@ -1,5 +1,7 @@
 //! When a checkpoint is due, and what has to be in it.
 
+use chat_model::MessageNumber;
+
 use super::{Action, Core};
 use crate::checkpoint::{Change, StateSnapshot, keep_damaged_page};
 use crate::database::NoRoom;
@@ -27,6 +29,8 @@ pub(super) struct Checkpoints {
     has_replayed: bool,
     /// The last one was not written.
     has_failed: bool,
+    /// All of it is gathered, and the history has yet to become durable up to this message.
+    waits_for_history: Option<(MessageNumber, LogIndex, Vec<Change>)>,
     /// Of a checkpoint that the disk had no room for: they belong into the next one.
     left_over: Vec<Change>,
 }
@@ -40,6 +44,8 @@ struct Gathering {
     messages_at_ms: u64,
     /// All but the messages is gathered.
     waits_for_messages: bool,
+    /// The last message that the history has to have before it.
+    last_kept: MessageNumber,
 }
 
 impl Checkpoints {
@@ -53,6 +59,7 @@ impl Checkpoints {
             begun_ms: 0,
             has_replayed: false,
             has_failed: false,
+            waits_for_history: None,
             left_over: Vec::new(),
         }
     }
@@ -102,7 +109,8 @@ impl Core {
 
     pub(super) fn go_on_with_checkpoint(&mut self) {
         if self.checkpoints.in_progress {
-            return self.gather_checkpoint();
+            self.gather_checkpoint();
+            return self.write_checkpoint_behind_history();
         }
         let next_ms = self.checkpoints.begun_ms + self.settings.checkpoint_interval_ms;
         let is_soon = self.timestamp.boot_ms < next_ms && !self.has_texts_to_drop();
@@ -141,6 +149,7 @@ impl Core {
             position: self.checkpoints.applied,
             messages_at_ms: self.timestamp.boot_ms + reading_ms,
             waits_for_messages: false,
+            last_kept: self.state.keeping().last,
         });
         self.checkpoints.begun_ms = self.timestamp.boot_ms;
         self.checkpoints.bytes = 0;
@@ -170,7 +179,10 @@ impl Core {
             return;
         }
         let Some(Gathering {
-            position, snapshot, ..
+            position,
+            snapshot,
+            last_kept,
+            ..
         }) = self.checkpoints.gathering.take()
         else {
             return;
@@ -182,7 +194,20 @@ impl Core {
         } else {
             records.extend(taken);
         }
-        self.actions.push(Action::Checkpoint { position, records });
+        self.checkpoints.waits_for_history = Some((last_kept, position, records));
+        self.write_checkpoint_behind_history();
+    }
+
+    /// Has the checkpoint written once the history is durable up to it: then the journal forgets nothing that the history
+    /// lacks.
+    fn write_checkpoint_behind_history(&mut self) {
+        let history = &self.history;
+        let settled = |(last_kept, ..): &mut (MessageNumber, _, _)| history.is_settled(*last_kept);
+        if let Some((_, position, records)) = self.checkpoints.waits_for_history.take_if(settled) {
+            self.actions.push(Action::Checkpoint { position, records });
+        } else if self.checkpoints.waits_for_history.is_some() {
+            self.checkpoint_waits_for_history(self.checkpoints.bytes);
+        }
     }
 
     /// A checkpoint is durable.

@@ -2,8 +2,9 @@
 
 use chat_node::metrics::catalogue::{
     ACCOUNTS, BROADCAST_BYTES, BROADCASTS, CHECKPOINT_FAILED, CHECKPOINT_PENDING, CONFIRMED,
-    DAMAGED_TEXTS, DISK_REFUSING, MAX_ACCOUNTS, MAX_BROADCAST_BYTES, MAX_BROADCASTS,
-    MAX_WAITING_BYTES, PASSWORDS_WAITING, SESSIONS, STORED, WAITING, WAITING_BYTES,
+    DAMAGED_TEXTS, DISK_REFUSING, HISTORY_BYTES, HISTORY_FAILED, HISTORY_MESSAGES,
+    HISTORY_PENDING_BYTES, MAX_ACCOUNTS, MAX_BROADCAST_BYTES, MAX_BROADCASTS, MAX_WAITING_BYTES,
+    PASSWORDS_WAITING, SESSIONS, STORED, WAITING, WAITING_BYTES,
 };
 use chat_node::metrics::samples::Samples;
 
@@ -34,6 +35,12 @@ impl Core {
         let has_failed = u64::from(self.checkpoints.has_failed());
         samples.add(&CHECKPOINT_FAILED, &[], has_failed);
         samples.add_size(&DAMAGED_TEXTS, &[], self.damage.count());
+        let (messages, bytes, pending_bytes) = self.history.sizes();
+        samples.add(&HISTORY_MESSAGES, &[], messages);
+        samples.add(&HISTORY_BYTES, &[], bytes);
+        samples.add_size(&HISTORY_PENDING_BYTES, &[], pending_bytes);
+        let is_off = u64::from(self.history.has_failed());
+        samples.add(&HISTORY_FAILED, &[], is_off);
         let is_refusing = u64::from(self.space_warning().is_some());
         samples.add(&DISK_REFUSING, &[], is_refusing);
         samples

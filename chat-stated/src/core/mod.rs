@@ -10,6 +10,7 @@ mod batches;
 mod checkpoints;
 mod damage;
 mod delivery;
+mod history;
 mod inspection;
 mod link;
 mod links;
@@ -36,13 +37,17 @@ use std::net::IpAddr;
 use chat_model::MessageNumber;
 use chat_node::logs::security_log::SecurityLog;
 
+pub use history::HistoryStart;
 pub use link::LinkId;
 pub use sources::SourceLimits;
 pub use texts::MissingTexts;
 
 use crate::account_file::writer::FileRequest;
 use crate::checkpoint::Change;
-use crate::entry::{Batch, Entry, Limits, RoomLimits, SessionLimits, Timestamp, WaitingLimits};
+use crate::entry::{
+    Batch, Entry, HistoryRules, Limits, RoomLimits, SessionLimits, Timestamp, WaitingLimits,
+};
+use crate::history::HistoryRequest;
 use crate::journal::LogIndex;
 use crate::passwords::pool::PasswordJob;
 use crate::passwords::remembered::RememberedPasswords;
@@ -52,6 +57,7 @@ use account_file::AccountAppends;
 use batches::Batches;
 use checkpoints::Checkpoints;
 use damage::Damage;
+use history::History;
 use links::Links;
 use lists::Lists;
 use logins::Logins;
@@ -100,6 +106,8 @@ pub enum Action {
         /// Which.
         places: Vec<TextPlace>,
     },
+    /// Have the history keep, find or delete messages; see [`Core::take_history`].
+    History(HistoryRequest),
     /// Give up the space that is held back on the disk; see [`Core::reserve_given_up`].
     GiveUpReserve,
     /// Hold back space on the disk; see [`Core::reserve_taken`].
@@ -119,6 +127,10 @@ pub struct CoreSettings {
     pub session_limits: SessionLimits,
     /// The same of rooms.
     pub room_limits: RoomLimits,
+    /// The same of what is kept in the history.
+    pub history_rules: HistoryRules,
+    /// Days that messages are kept in the history; for ever without.
+    pub history_days: Option<u32>,
     /// What clients' sources may have and do.
     pub sources: SourceLimits,
     /// How long the sessions of a worker that has not come back are kept once it could have.
@@ -155,6 +167,8 @@ impl Default for CoreSettings {
             waiting_limits: WaitingLimits::INITIAL,
             session_limits: SessionLimits::INITIAL,
             room_limits: RoomLimits::INITIAL,
+            history_rules: HistoryRules::default(),
+            history_days: None,
             sources: SourceLimits::default(),
             dead_worker_grace_ms: 2_000,
             max_links: 256,
@@ -189,6 +203,7 @@ pub struct Core {
     security: SecurityLog,
     text_reads: TextReads,
     damage: Damage,
+    history: History,
     waiting_log: WaitingLog,
     lists: Lists,
     operations: Operations,
@@ -208,6 +223,7 @@ impl Core {
         let (limits, waiting_limits) = (settings.limits, settings.waiting_limits);
         let session_limits = settings.session_limits;
         let room_limits = settings.room_limits;
+        let history_rules = settings.history_rules;
         let mut core = Self {
             sources: Sources::new(settings.sources.clone()),
             security: SecurityLog::default(),
@@ -224,6 +240,7 @@ impl Core {
             space: Space::default(),
             text_reads: TextReads::default(),
             damage: Damage::default(),
+            history: History::default(),
             waiting_log: WaitingLog::default(),
             lists: Lists::default(),
             operations: Operations::default(),
@@ -231,6 +248,9 @@ impl Core {
             actions: vec![Action::TakeReserve],
         };
         core.configure(limits, waiting_limits, session_limits, room_limits);
+        if core.state.keeping().rules != history_rules {
+            core.batches.push(Entry::KeepHistory(history_rules));
+        }
         core.read_account_file();
         core
     }
@@ -255,6 +275,7 @@ impl Core {
         self.go_on_with_lists();
         self.submit_ready_batch();
         self.go_on_with_checkpoint();
+        self.delete_old_history();
         self.drop_texts();
         std::mem::take(&mut self.actions)
     }
@@ -336,5 +357,6 @@ impl Core {
             && self.operations.is_idle()
             && self.text_reads.is_idle()
             && self.lists.is_idle()
+            && self.history.is_idle()
     }
 }

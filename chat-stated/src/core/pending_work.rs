@@ -11,6 +11,7 @@ use crate::account_file::writer::{AccountFileContent, FileRequest};
 use crate::checkpoint::Change;
 use crate::disk_reserve::ReserveRequest;
 use crate::entry::Batch;
+use crate::history::{HistoryEvent, HistoryRequest};
 use crate::journal::LogIndex;
 use crate::passwords::pool::{PasswordJob, PasswordResult};
 use crate::text_page::{TextPlace, Texts};
@@ -32,6 +33,8 @@ pub enum Work {
     Hash(u64, PasswordJob),
     /// Use the account file.
     File(FileRequest),
+    /// Keep messages, or find them.
+    History(HistoryRequest),
     /// Free or hold back the space of the disk reserve.
     Reserve(ReserveRequest),
 }
@@ -44,6 +47,10 @@ pub trait MemoryHost {
     fn write_checkpoint(&mut self, position: LogIndex, records: &[Change]) -> Result<(), String>;
     /// Reads texts from the current checkpoint.
     fn read_texts(&mut self, places: &[TextPlace]) -> Result<Texts, String>;
+    /// Keeps, finds or deletes messages.
+    fn history(&mut self, _request: HistoryRequest) -> Option<HistoryEvent> {
+        None
+    }
     /// Hashes or verifies a password.
     fn hash(&mut self, job: &PasswordJob) -> PasswordResult;
     /// The bytes of the account file.
@@ -65,6 +72,7 @@ impl PendingWork {
             Action::ReadTexts { ticket, places } => Work::ReadTexts(ticket, places),
             Action::Hash { ticket, job, .. } => Work::Hash(ticket, job),
             Action::File(request) => Work::File(request),
+            Action::History(request) => Work::History(request),
             Action::GiveUpReserve => Work::Reserve(ReserveRequest::GiveUp),
             Action::TakeReserve => Work::Reserve(ReserveRequest::Take),
             Action::CancelHash { .. } | Action::ForgetJournal(_) | Action::CloseLink(_) => {
@@ -127,6 +135,11 @@ impl PendingWork {
                 .map_err(|error| error.to_string())?,
             Work::Hash(ticket, job) => core.password_done(ticket, host.hash(&job)),
             Work::File(request) => serve_file_request(request, core, host.account_file()),
+            Work::History(request) => {
+                if let Some(event) = host.history(request) {
+                    core.take_history(event);
+                }
+            }
             Work::Reserve(ReserveRequest::GiveUp) => core.reserve_given_up(),
             Work::Reserve(ReserveRequest::Take) => core.reserve_taken(Ok(())),
         }

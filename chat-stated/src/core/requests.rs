@@ -244,6 +244,9 @@ impl Core {
                 });
             }
             Request::ListSessions => self.sessions_of(account),
+            Request::History { .. } | Request::Search { .. } => {
+                return self.ask_history((link, serial, offset), &request);
+            }
             Request::SetPush { on } => {
                 found.set_pushed(serial, on);
                 Outcome::Done

@@ -2,6 +2,7 @@
 
 mod account_file;
 mod checkpoints;
+mod history;
 mod lists;
 mod pauses;
 mod refusals;

@@ -19,8 +19,12 @@ impl Core {
             "broadcasts that wait are at 90 % of their limit or more: chatctl queues names who holds them",
         );
         let damage = self.damage.warning(&self.state).map(Cow::Owned);
+        let history = self.history.warning().map(Cow::Owned);
         let known = [checkpoint, broadcasts].into_iter().flatten();
-        damage.into_iter().chain(known.map(Cow::Borrowed))
+        damage
+            .into_iter()
+            .chain(history)
+            .chain(known.map(Cow::Borrowed))
     }
 
     fn are_broadcasts_nearly_full(&self) -> bool {

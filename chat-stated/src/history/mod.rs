@@ -12,37 +12,14 @@ mod retention;
 mod store;
 #[cfg(test)]
 mod tests;
+mod writer;
 
-use chat_model::{AccountId, MessageNumber};
-use smallvec::SmallVec;
-
+pub use crate::state::KeptMessage;
 pub use format::Gap;
-pub use query::{Scope, Span, Words};
+pub use query::{Scope, Words};
 pub use reader::{Found, HistoryReader};
 pub use store::HistoryStore;
+pub use writer::{HistoryEvent, HistoryRequest, PAUSED_BYTES, Question, start_history};
 
 /// Lines that one answer has at most.
 pub const MAX_LINES: usize = 1_000;
-
-/// A message that is to be kept, or was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptMessage {
-    /// Its place among all messages.
-    pub number: MessageNumber,
-    /// When the server took it, in milliseconds since 1970-01-01T00:00:00Z.
-    pub time_ms: i64,
-    /// Who sent it.
-    pub sender: AccountId,
-    /// Who got it, each once.
-    pub readers: SmallVec<[AccountId; 2]>,
-    /// 1 byte to 1 MiB.
-    pub text: Box<str>,
-}
-
-impl KeptMessage {
-    /// What it takes in memory until it is on disk, roughly.
-    pub fn bytes(&self) -> usize {
-        const FIXED: usize = 64;
-        FIXED + self.readers.len() * size_of::<AccountId>() + self.text.len()
-    }
-}

@@ -1,6 +1,6 @@
 //! What is asked of the history, and how the full-text index is asked for words. Pure.
 
-use chat_model::{AccountId, MessageNumber};
+use chat_model::AccountId;
 
 use super::KeptMessage;
 use super::format::{reader_token, sender_token};
@@ -17,17 +17,6 @@ pub enum Scope {
     },
     /// All that an account sent or got.
     Own(AccountId),
-}
-
-/// Where in the history a page begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// The newest messages.
-    Newest,
-    /// The last before this one.
-    Before(MessageNumber),
-    /// The first after this one.
-    After(MessageNumber),
 }
 
 impl Scope {

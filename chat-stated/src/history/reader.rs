@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use chat_model::MessageNumber;
+use chat_model::{HistorySpan, MessageNumber};
 use rusqlite::{CachedStatement, ErrorCode, OptionalExtension, params};
 
 use super::format::{conversation, read_audience, row_checksum};
-use super::query::{Scope, Span, Words};
+use super::query::{Scope, Words};
 use super::store::with_advice;
 use super::{KeptMessage, MAX_LINES};
 use crate::database::{Database, StorageError};
@@ -46,16 +46,21 @@ impl HistoryReader {
     }
 
     /// At most so many messages that two accounts sent to one another.
-    pub fn page(&self, scope: &Scope, span: Span, count: usize) -> Result<Found, StorageError> {
+    pub fn page(
+        &self,
+        scope: &Scope,
+        span: HistorySpan,
+        count: usize,
+    ) -> Result<Found, StorageError> {
         let read = || {
             let Scope::Conversation { own, other } = scope else {
                 return Ok(Found::default());
             };
             let key = conversation(*own, *other);
             let (sql, from) = match span {
-                Span::Newest => (OLDER, i64::MAX),
-                Span::Before(number) => (OLDER, signed(number)),
-                Span::After(number) => (NEWER, signed(number)),
+                HistorySpan::Newest => (OLDER, i64::MAX),
+                HistorySpan::Before(number) => (OLDER, signed(number)),
+                HistorySpan::After(number) => (NEWER, signed(number)),
             };
             let mut select = self.database.connection.prepare_cached(sql)?;
             let mut numbers = select.query((key, from))?;
@@ -67,7 +72,7 @@ impl HistoryReader {
                     break;
                 }
             }
-            Ok(gathering.finish(!matches!(span, Span::After(_))))
+            Ok(gathering.finish(!matches!(span, HistorySpan::After(_))))
         };
         read().map_err(|error| self.error(error))
     }

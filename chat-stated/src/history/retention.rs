@@ -1,6 +1,7 @@
 //! Deleting what is too old, in pieces.
 
 use chat_model::MessageNumber;
+use rusqlite::OptionalExtension;
 
 use super::HistoryStore;
 use super::format::{conversation, read_audience};
@@ -21,6 +22,12 @@ struct Old {
 impl HistoryStore {
     /// Deletes some of the messages that the server took before this time. Says whether there may be more.
     pub fn delete_before(&mut self, time_ms: i64) -> Result<bool, StorageError> {
+        if self
+            .oldest_ms()?
+            .is_none_or(|oldest_ms| oldest_ms >= time_ms)
+        {
+            return Ok(false);
+        }
         let header = self.header().clone();
         let deleted = self.change(header, |rows, header| {
             let old: Vec<Old> = rows
@@ -52,6 +59,20 @@ impl HistoryStore {
             self.database().write_back_long_wal()?;
         }
         Ok(deleted == ROWS_AT_ONCE)
+    }
+
+    /// The time of the first message. Nothing is written to find out that nothing is old.
+    fn oldest_ms(&self) -> Result<Option<i64>, StorageError> {
+        let database = self.database();
+        database
+            .connection
+            .query_row(
+                "SELECT time_ms FROM message ORDER BY number LIMIT 1",
+                (),
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(StorageError::sqlite("read", database.file()))
     }
 }
 

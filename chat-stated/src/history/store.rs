@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::format::{self, Gap, HISTORY, Header, row_checksum};
 use super::{HistoryReader, KeptMessage};
-use crate::database::{Database, StorageError};
+use crate::database::rewrite::rewrite;
+use crate::database::{Database, NamedFiles, StorageError};
 
 /// What to do about a damaged history. Nobody's messages wait for it.
 const ADVICE: &str = "The chat goes on without it. Stop the server, move the file away, and restore a backup that has \
@@ -38,6 +39,11 @@ pub(super) fn with_advice(error: StorageError) -> StorageError {
 impl HistoryStore {
     /// Name of the file in the state directory.
     pub const FILE_NAME: &'static str = HISTORY.file_name;
+
+    /// Writes the history in a state directory, if there is one, to a fresh file.
+    pub fn rewrite(dir: &Path) -> Result<(), StorageError> {
+        rewrite(dir, &HISTORY).map_err(with_advice)
+    }
 
     /// Opens the history in a state directory. Nothing if there is none. Rows are checked when they are read.
     pub fn open(dir: &Path) -> Result<Option<Self>, StorageError> {
@@ -85,6 +91,18 @@ impl HistoryStore {
     /// What was to be kept and is not here.
     pub fn gaps(&self) -> &[Gap] {
         &self.header.gaps
+    }
+
+    /// The files that have to keep their names while messages are written.
+    pub(super) fn named_files(&self) -> Result<NamedFiles, StorageError> {
+        let dir = self.database.file().parent().unwrap_or(Path::new(""));
+        let names = ["", "-wal", "-shm"].map(|suffix| format!("{}{suffix}", Self::FILE_NAME));
+        NamedFiles::of(dir, names)
+    }
+
+    /// Leaves word for the next process if the disk failed.
+    pub(super) fn note_failure(&self, error: &StorageError) {
+        self.database.note_failure(error);
     }
 
     /// Another connection, for reading while this one writes.

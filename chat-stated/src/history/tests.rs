@@ -6,7 +6,7 @@ mod speed;
 use std::path::Path;
 use std::time::Duration;
 
-use chat_model::{AccountId, MessageNumber};
+use chat_model::{AccountId, HistorySpan, MessageNumber};
 use smallvec::SmallVec;
 
 use super::*;
@@ -91,14 +91,18 @@ fn pages_are_those_of_plain_list() {
                 let before = all.iter().filter(|message| message.number < number);
                 let mut before: Vec<_> = before.rev().take(count).cloned().collect();
                 before.reverse();
-                let found = reader.page(&scope, Span::Before(number), count).unwrap();
+                let found = reader
+                    .page(&scope, HistorySpan::Before(number), count)
+                    .unwrap();
                 assert_eq!(found.messages, before);
                 let after = all.iter().filter(|message| message.number > number);
                 let after: Vec<_> = after.take(count).cloned().collect();
-                let found = reader.page(&scope, Span::After(number), count).unwrap();
+                let found = reader
+                    .page(&scope, HistorySpan::After(number), count)
+                    .unwrap();
                 assert_eq!(found.messages, after);
             }
-            let found = reader.page(&scope, Span::Newest, count).unwrap();
+            let found = reader.page(&scope, HistorySpan::Newest, count).unwrap();
             assert_eq!(found.messages, all[all.len().saturating_sub(count)..]);
             assert_eq!(found.has_more, all.len() > count);
         }
@@ -182,7 +186,7 @@ fn messages_outlast_the_store_that_wrote_them() {
     let found = store
         .reader()
         .unwrap()
-        .page(&between(ANN, BOB), Span::Newest, MAX_LINES);
+        .page(&between(ANN, BOB), HistorySpan::Newest, MAX_LINES);
     let expected = messages
         .iter()
         .filter(|message| between(ANN, BOB).contains(message));
@@ -212,7 +216,7 @@ fn gap_is_remembered_and_passed_over() {
     let found = store
         .reader()
         .unwrap()
-        .page(&between(BOB, ANN), Span::Newest, 9);
+        .page(&between(BOB, ANN), HistorySpan::Newest, 9);
     assert_eq!(numbers(&found.unwrap()).0, [1, 6]);
 }
 
@@ -272,6 +276,6 @@ fn long_answer_says_that_there_is_more() {
     let found = store
         .reader()
         .unwrap()
-        .page(&between(ANN, BOB), Span::Newest, 9);
+        .page(&between(ANN, BOB), HistorySpan::Newest, 9);
     assert_eq!(numbers(&found.unwrap()), (vec![2, 3], true));
 }

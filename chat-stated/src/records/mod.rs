@@ -18,8 +18,8 @@ use chat_model::MessageNumber;
 use crate::entry::{SessionLimits, WaitingLimits};
 use crate::state::State;
 use crate::state::parts::{
-    AccountRecord, Header, Membership, MessageParts, OncePage, Readers, RoomRecord, RoomsHeader,
-    Token,
+    AccountRecord, Header, Keeping, Membership, MessageParts, OncePage, Readers, RoomRecord,
+    RoomsHeader, Token,
 };
 use encoding::decode;
 
@@ -219,6 +219,20 @@ pub(crate) fn encode_tokens(tokens: &[Token]) -> Vec<u8> {
 pub(crate) fn decode_tokens(record: &[u8]) -> Option<Vec<Token>> {
     match split_record(record) {
         (6, content) => v6::state::decode_tokens(content),
+        _ => None,
+    }
+}
+
+/// What of the messages is kept in the history. Where it is missing, nothing is, and nothing was.
+pub(crate) fn encode_keeping(keeping: Keeping) -> Vec<u8> {
+    let mut record = begin_record(6, 0);
+    encoding::encode_behind(&mut record, &v6::state::Keeping::from(keeping));
+    record
+}
+
+pub(crate) fn decode_keeping(record: &[u8]) -> Option<Keeping> {
+    match split_record(record) {
+        (6, content) => decode::<v6::state::Keeping>(content).map(Into::into),
         _ => None,
     }
 }

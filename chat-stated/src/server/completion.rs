@@ -8,6 +8,7 @@ use mio::Waker;
 use crate::account_file::writer::FileOutcome;
 use crate::checkpoint::{CheckpointEvent, TextEvent};
 use crate::disk_reserve::ReserveOutcome;
+use crate::history::HistoryEvent;
 use crate::journal::JournalEvent;
 use crate::passwords::pool::PasswordOutcome;
 
@@ -17,6 +18,7 @@ pub(super) enum Completion {
     Journal(JournalEvent),
     Checkpoint(CheckpointEvent),
     Texts(TextEvent),
+    History(HistoryEvent),
     Password(PasswordOutcome),
     AccountFile(FileOutcome),
     Reserve(ReserveOutcome),

@@ -104,6 +104,8 @@ impl EventLoop {
             waiting_limits: settings::waiting_limits(&setup.settings, host.plan),
             session_limits: settings::session_limits(&setup.settings),
             room_limits: settings::room_limits(&setup.settings),
+            history_rules: settings::history_rules(&setup.settings),
+            history_days: Some(setup.settings.history_days),
             sources: settings::source_limits(&setup.settings),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
             resident_text_bytes: settings::resident_text_bytes(&setup.settings, host.plan),
@@ -113,7 +115,7 @@ impl EventLoop {
             RememberedPasswords::new(REMEMBERED_PASSWORDS).context("cannot draw a random key")?;
         let (bytes, entries) = (recovered.replayed_bytes, recovered.replayed_entries);
         let of_disk = warning_of_disk(recovered.has_disk_failed);
-        let (io_threads, state, position) = IoThreads::start(
+        let (io_threads, state, position, history) = IoThreads::start(
             recovered,
             &setup.settings,
             host.hashing_threads,
@@ -122,6 +124,7 @@ impl EventLoop {
         let now = clock.timestamp();
         let mut core = Core::new(settings, state, position, remembered, now);
         core.count_replayed(bytes, entries);
+        core.history_opened(history);
         setup.listener.set_nonblocking(true)?;
         setup.parent.set_nonblocking(true)?;
         let peers = AllowedPeers::new(setup.sandbox.separation().users());
@@ -365,6 +368,7 @@ impl EventLoop {
                 }
             }
             Completion::Texts(TextEvent::Failed { error }) => bail!("{error}"),
+            Completion::History(event) => self.core.take_history(event),
             Completion::Password(outcome) => {
                 self.core.password_done(outcome.ticket, outcome.result);
             }

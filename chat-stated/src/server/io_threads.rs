@@ -8,9 +8,10 @@ use super::completion::{Completion, CompletionQueue};
 use super::recovery::Recovered;
 use crate::account_file::writer::AccountFileWriter;
 use crate::checkpoint::{Checkpoint, CheckpointWriter, TextRequest, start_text_reader};
-use crate::core::{Action, Core, LinkId};
+use crate::core::{Action, Core, HistoryStart, LinkId};
 use crate::disk_reserve::ReserveRequest;
 use crate::entry::Batch;
+use crate::history::{HistoryRequest, start_history};
 use crate::io_thread::IoThread;
 use crate::journal::{Journal, LogIndex};
 use crate::passwords::pool::{PasswordPool, PoolSettings};
@@ -22,19 +23,22 @@ pub(super) struct IoThreads {
     journal: Box<dyn Journal>,
     checkpoints: CheckpointWriter,
     texts: IoThread<TextRequest>,
+    /// There is one if anything is kept, or was.
+    history: Option<IoThread<HistoryRequest>>,
     passwords: PasswordPool,
     account_file: AccountFileWriter,
     reserve: IoThread<ReserveRequest>,
 }
 
 impl IoThreads {
-    /// Starts the threads on the recovered files. Returns the rest: the state and the index of its last batch.
+    /// Starts the threads on the recovered files. Returns the rest: the state, the index of its last batch, and what
+    /// was found of the history.
     pub(super) fn start(
         recovered: Recovered,
         settings: &Settings,
         hashing_threads: NonZeroUsize,
         completion_queue: &CompletionQueue,
-    ) -> anyhow::Result<(Self, State, LogIndex)> {
+    ) -> anyhow::Result<(Self, State, LogIndex, HistoryStart)> {
         let queue = completion_queue;
         let journal = recovered
             .journal
@@ -50,6 +54,17 @@ impl IoThreads {
             Box::new(queue.sink(Completion::Checkpoint)),
         )
         .context("cannot start the checkpoint's thread")?;
+        let (store, history_start) = recovered.history.begin(settings);
+        let history = store
+            .map(|store| {
+                start_history(
+                    store,
+                    Box::new(queue.sink(Completion::History)),
+                    Box::new(queue.sink(Completion::History)),
+                )
+            })
+            .transpose()
+            .context("cannot start the threads of the history")?;
         let passwords = PasswordPool::start(
             PoolSettings {
                 threads: hashing_threads,
@@ -72,11 +87,13 @@ impl IoThreads {
             journal: Box::new(journal),
             checkpoints,
             texts,
+            history,
             passwords,
             account_file,
             reserve,
         };
-        Ok((io_threads, recovered.state, recovered.position))
+        let (state, position) = (recovered.state, recovered.position);
+        Ok((io_threads, state, position, history_start))
     }
 
     /// Puts a batch into the journal.
@@ -114,6 +131,11 @@ impl IoThreads {
                 changes: records,
             }),
             Action::ReadTexts { ticket, places } => self.texts.send(TextRequest { ticket, places }),
+            Action::History(request) => {
+                if let Some(history) = &self.history {
+                    history.send(request);
+                }
+            }
             Action::ForgetJournal(position) => self.journal.forget_through(position),
             Action::GiveUpReserve => self.reserve.send(ReserveRequest::GiveUp),
             Action::TakeReserve => self.reserve.send(ReserveRequest::Take),

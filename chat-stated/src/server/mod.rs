@@ -4,6 +4,7 @@
 mod completion;
 pub mod confinement;
 mod event_loop;
+mod history;
 mod host_clock;
 mod io_threads;
 mod metrics;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use super::history::RecoveredHistory;
 use crate::checkpoint::{CheckpointStore, Restoration};
 use crate::database::{StorageError, disk_failure};
 use crate::entry::Batch;
@@ -28,6 +29,8 @@ pub struct Recovered {
     pub position: LogIndex,
     /// To be started.
     pub journal: RecoveredJournal,
+    /// What was found of the history.
+    pub history: RecoveredHistory,
     /// To be written to.
     pub checkpoint: CheckpointStore,
     /// What the journal held beyond the checkpoint.
@@ -71,6 +74,7 @@ fn recover_from_whole_files(
         "the disk failed before: writing {} to fresh files",
         state_dir.display()
     );
+    RecoveredHistory::rewrite(state_dir);
     CheckpointStore::rewrite(state_dir).context("cannot write the checkpoint to a fresh file")?;
     LocalJournal::rewrite(state_dir).context("cannot write the journal to a fresh file")?;
     let recovered = load_and_replay(state_dir, resident_text_bytes)?;
@@ -116,13 +120,14 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
     if begins_anew {
         take_missing_as_read(&mut state);
     }
+    let mut history = RecoveredHistory::open(state_dir, &state);
     let (mut replayed_bytes, mut replayed_entries) = (0, 0);
     let journal = thread::scope(|scope| {
         let (read, to_be_applied) = sync_channel::<Batch>(READ_AHEAD_BATCHES);
-        let state = &mut state;
+        let (state, history) = (&mut state, &mut history);
         let apply = move || {
             for batch in to_be_applied {
-                replay_within(state, batch, resident_text_bytes);
+                history.add(replay_within(state, batch, resident_text_bytes));
             }
         };
         Builder::new()
@@ -142,6 +147,7 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
         .check_replayed()
         .map_err(|error| damaged_journal(state_dir, error))
         .context("cannot replay the journal")?;
+    history.compare(&state);
     log::info!(
         "recovered {} accounts and {} waiting messages in {} ms ({} entries replayed)",
         state.account_count(),
@@ -152,6 +158,7 @@ fn load_and_replay(state_dir: &Path, resident_text_bytes: u64) -> anyhow::Result
     Ok(Recovered {
         has_disk_failed: false,
         state,
+        history,
         position: journal.last().max(loaded.position),
         journal,
         checkpoint: loaded.store,

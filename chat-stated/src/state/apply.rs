@@ -60,6 +60,7 @@ impl State {
             Entry::LimitWaiting(limits) => self.waiting_limits = limits,
             Entry::LimitSessions(limits) => self.session_limits = limits,
             Entry::LimitRooms(limits) => self.rooms.limits = limits,
+            Entry::KeepHistory(rules) => self.keeping.rules = rules,
             Entry::Operate { ticket, act } => self.operate(ticket, act, wall_ms, effects),
         }
     }

@@ -10,6 +10,7 @@ use super::account_record::AccountRecord;
 use super::failures::Failures;
 use super::groups::Group;
 use super::header::Header;
+use super::kept::Keeping;
 use super::membership::{Membership, Memberships};
 use super::message::{MessageKey, MessageParts, PageNumber, Readers, RoomReaders, StoredMessage};
 use super::messages::Messages;
@@ -272,6 +273,11 @@ impl StateBuilder {
     /// Takes when places are given up; as it was at first where it is not taken.
     pub(crate) fn take_session_limits(&mut self, limits: SessionLimits) {
         self.state.session_limits = limits;
+    }
+
+    /// Takes what of the messages is kept in the history.
+    pub(crate) fn take_keeping(&mut self, keeping: Keeping) {
+        self.state.keeping = keeping;
     }
 
     /// Takes an account.

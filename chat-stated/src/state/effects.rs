@@ -8,6 +8,7 @@ use chat_model::{
 
 use super::audience::Addressed;
 use super::inspection::QueueState;
+use super::kept::KeptMessage;
 use super::quota::{ExceededQuota, QuotaLimit};
 use crate::entry::SecretInFile;
 
@@ -32,6 +33,8 @@ pub struct Effects {
     pub block_began: Option<ConnectionId>,
     /// What came of operators' acts, in the order in which they were decided.
     pub operated: Vec<Operated>,
+    /// Messages for the history, by number.
+    pub kept: Vec<KeptMessage>,
     /// The limit that the message decided last would have exceeded.
     pub(super) exceeded: Option<ExceededQuota>,
 }

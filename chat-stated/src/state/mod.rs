@@ -17,6 +17,7 @@ mod feed;
 mod groups;
 mod header;
 mod inspection;
+mod kept;
 mod last_message;
 mod membership;
 mod message;
@@ -67,6 +68,7 @@ pub use builder::RestoreError;
 pub use clock::StateMs;
 pub use effects::{ActRefusal, Decided, Effects, FileLine, Operated, OperatorOutcome};
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
+pub use kept::{Keeping, KeptMessage};
 pub use membership::{Membership, Memberships};
 pub use places::{Place, PlaceId, Places, Reader, Session};
 pub use quota::{ExceededQuota, QuotaLimit};
@@ -107,6 +109,7 @@ pub struct State {
     remembered: RememberedSends,
     /// By account; each has at least one, sorted by name.
     tokens: TrackedMap<AccountId, Vec<Token>>,
+    keeping: Keeping,
     /// The one under way.
     snapshot: Option<SnapshotProgress>,
 }
@@ -127,6 +130,7 @@ impl Default for State {
             last_message: LastMessage::default(),
             remembered: RememberedSends::default(),
             tokens: TrackedMap::default(),
+            keeping: Keeping::default(),
             snapshot: None,
         }
     }
@@ -151,6 +155,11 @@ impl State {
     /// What rooms may grow to from here on.
     pub fn room_limits(&self) -> &RoomLimits {
         &self.rooms.limits
+    }
+
+    /// What of the messages is kept in the history.
+    pub fn keeping(&self) -> &Keeping {
+        &self.keeping
     }
 
     /// What all messages that wait take, in the bytes that [`WaitingLimits`] counts.

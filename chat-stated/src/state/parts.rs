@@ -6,6 +6,7 @@ pub(crate) use super::clock::{Clock, StateMs};
 pub(crate) use super::failures::{FailureRecord, KeptFailure, Source};
 pub(crate) use super::groups::Group;
 pub(crate) use super::header::Header;
+pub(crate) use super::kept::Keeping;
 pub(crate) use super::last_message::LastMessage;
 pub(crate) use super::membership::{Membership, Memberships};
 pub(crate) use super::message::{

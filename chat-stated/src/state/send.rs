@@ -10,6 +10,7 @@ use super::accounts::Accounts;
 use super::audience::{Addressed, AddressedRooms, Recipients};
 use super::clock::StateMs;
 use super::effects::Effects;
+use super::kept::{Keeping, KeptMessage};
 use super::last_message::LastMessage;
 use super::message::{MessageKey, Readers, RoomReaders, StoredMessage, Text};
 use super::messages::Messages;
@@ -44,15 +45,21 @@ struct Post<'a> {
     limits: &'a Limits,
     waiting_limits: &'a WaitingLimits,
     last_message: &'a mut LastMessage,
+    keeping: &'a mut Keeping,
     now: StateMs,
 }
 
 impl Post<'_> {
     /// Stores a message, unless a limit forbids it.
-    fn send(&mut self, recipients: &Recipients, draft: Draft<'_>) -> Sent {
+    fn send(
+        &mut self,
+        recipients: &Recipients,
+        draft: Draft<'_>,
+        kept: &mut Vec<KeptMessage>,
+    ) -> Sent {
         let stored = match &recipients.addressed {
             nobody if nobody.is_nobody() => Ok(false),
-            Addressed::Accounts(readers) => self.send_to_accounts(readers, draft),
+            Addressed::Accounts(readers) => self.send_to_accounts(readers, draft, kept),
             Addressed::Everyone => self.send_to_everyone(draft),
             Addressed::Rooms(to) => self.send_to_rooms(to, draft),
         };
@@ -102,6 +109,7 @@ impl Post<'_> {
         &mut self,
         readers: &[AccountId],
         draft: Draft<'_>,
+        kept: &mut Vec<KeptMessage>,
     ) -> Result<bool, Refusal> {
         let (sender, text_bytes) = (draft.sender, draft.text.len());
         if let Some(refusal) = self.refusal(readers, 0, sender, text_bytes) {
@@ -112,6 +120,7 @@ impl Post<'_> {
             several => Readers::Some(self.messages.group(several)),
         };
         let message = self.message(draft, stored_readers);
+        kept.extend(self.keeping.keep(&message, readers));
         let key = self.messages.store(message, readers.len() as u32);
         self.push_to_queues(readers, key, (sender, text_bytes));
         Ok(true)
@@ -247,6 +256,7 @@ impl State {
             limits: &self.limits,
             waiting_limits: &self.waiting_limits,
             last_message: &mut self.last_message,
+            keeping: &mut self.keeping,
             now: self.clock.now(),
         };
         (post, &mut self.worker_sessions)
@@ -259,7 +269,7 @@ impl State {
         effects: &mut Effects,
     ) -> Outcome<'static> {
         let recipients = Recipients::of(audience, draft.sender, &self.accounts, &self.rooms);
-        let sent = self.post().0.send(&recipients, draft);
+        let sent = self.post().0.send(&recipients, draft, &mut effects.kept);
         if sent.has_readers {
             effects.reach(&recipients.addressed);
         }
@@ -325,7 +335,7 @@ impl State {
                 text: line.text.into(),
                 wall_ms,
             };
-            let sent = post.send(&recipients, draft);
+            let sent = post.send(&recipients, draft, &mut effects.kept);
             if sent.has_readers && !std::mem::replace(&mut is_reached, true) {
                 effects.reach(&recipients.addressed);
             }

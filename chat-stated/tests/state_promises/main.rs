@@ -3,6 +3,7 @@
 mod accounts;
 mod blocks;
 mod checkpoints;
+mod history;
 mod once;
 mod queues;
 mod requests;

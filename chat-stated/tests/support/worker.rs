@@ -276,6 +276,17 @@ impl Worker {
                     more: request.more,
                 }
             }
+            ToWorker::Kept {
+                request, messages, ..
+            } => Reply {
+                connection: request.connection,
+                offset: request.offset,
+                answer: Outcome::Done,
+                names: None,
+                messages,
+                through: request.through,
+                more: request.more,
+            },
             other => panic!("a reply was due, not {other:?}"),
         }
     }

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use chat_model::{Audience, NameList, Outcome, Password, PushMode, Request, RoomAct, Treatment};
+use chat_model::{
+    Audience, Message, NameList, Outcome, Password, PushMode, Request, RoomAct, Treatment,
+};
 
 use crate::command::Command;
-use crate::server::{CommandError, Intent, append_line, command_word};
+use crate::server::{CommandError, Intent, MessageLines, append_line, command_word};
 use crate::words;
 
 /// What `features` says beside the words for what works.
@@ -219,6 +221,8 @@ fn command_of(request: &Request<'_>) -> Command {
         Request::ShowTopic { .. } => Command::Topic,
         Request::NewToken { .. } | Request::DropToken { .. } => Command::Token,
         Request::ListTokens => Command::Tokens,
+        Request::History { .. } => Command::History,
+        Request::Search { .. } => Command::Search,
         // No line in the chat is another request.
         _ => Command::Fetch,
     }
@@ -284,6 +288,21 @@ pub fn users_line(names: &NameList<'_>) -> Vec<u8> {
     }
     line.push(b'\n');
     line
+}
+
+/// The lines that answer `history` or `search`, with their ends: how many there are, and the messages.
+pub fn kept_lines(messages: &[Message<'_>], is_search: bool, has_more: bool) -> Vec<u8> {
+    let word = match is_search {
+        true => words::SEARCH,
+        false => words::HISTORY,
+    };
+    let more = if is_search && has_more { "+" } else { "" };
+    let mut lines = format!("{word}:{}{more}\n", messages.len()).into_bytes();
+    let mut writer = MessageLines::default();
+    for message in messages {
+        writer.append_kept(&mut lines, message);
+    }
+    lines
 }
 
 /// The answer to a command.

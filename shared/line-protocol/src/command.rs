@@ -53,6 +53,10 @@ pub enum Command {
     Op,
     /// `deop`.
     Deop,
+    /// `history`.
+    History,
+    /// `search`.
+    Search,
     /// `logout`.
     LogOut,
     /// One that this end does not know; the server may.
@@ -160,6 +164,16 @@ pub const COMMANDS: &[CommandUsage] = &[
     usage(Command::Unban, "unban #ROOM USER", "end a ban"),
     usage(Command::Op, "op #ROOM USER", "make a member an operator"),
     usage(Command::Deop, "deop #ROOM USER", "the opposite of op"),
+    usage(
+        Command::History,
+        "history USER [N] [before|after NUMBER]",
+        "earlier messages with a user, if the server keeps them",
+    ),
+    usage(
+        Command::Search,
+        "search USER|* WORDS",
+        "earlier messages with all these words",
+    ),
     usage(Command::LogOut, "logout", "log out"),
 ];
 
@@ -208,6 +222,8 @@ impl Command {
             Self::Unban => words::UNBAN,
             Self::Op => words::OP,
             Self::Deop => words::DEOP,
+            Self::History => words::HISTORY,
+            Self::Search => words::SEARCH,
             Self::LogOut => words::LOGOUT,
             Self::Other => "",
         }

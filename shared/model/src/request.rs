@@ -46,6 +46,18 @@ impl<'a> Audience<'a> {
     }
 }
 
+/// Where a page of the history begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HistorySpan {
+    /// The newest messages.
+    #[default]
+    Newest,
+    /// The last before this one.
+    Before(MessageNumber),
+    /// The first after this one.
+    After(MessageNumber),
+}
+
 /// One thing that a client asks for, whatever the dialect it asks in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request<'a> {
@@ -170,6 +182,25 @@ pub enum Request<'a> {
         #[serde(borrow)]
         room: Cow<'a, str>,
     },
+    /// Kept messages of a conversation. Outcomes: `Denied`, `Busy`; else the messages themselves.
+    History {
+        /// With whom, as typed.
+        #[serde(borrow)]
+        of: Cow<'a, str>,
+        /// Where they begin.
+        span: HistorySpan,
+        /// How many at most, from 1 to 1,000.
+        count: u16,
+    },
+    /// The newest kept messages that have all these words. Outcomes: `Denied`, `Busy`; else the messages themselves.
+    Search {
+        /// With whom, as typed; `None` for all that one may read.
+        #[serde(borrow)]
+        of: Option<Cow<'a, str>>,
+        /// The words, as typed.
+        #[serde(borrow)]
+        words: Cow<'a, str>,
+    },
 }
 
 impl Request<'_> {
@@ -212,6 +243,15 @@ impl Request<'_> {
             Self::ListSessions => Request::ListSessions,
             Self::DropSession { name } => Request::DropSession {
                 name: name.map(|name| name.into_owned().into()),
+            },
+            Self::History { of, span, count } => Request::History {
+                of: of.into_owned().into(),
+                span,
+                count,
+            },
+            Self::Search { of, words } => Request::Search {
+                of: of.map(|of| of.into_owned().into()),
+                words: words.into_owned().into(),
             },
             Self::LogOut => Request::LogOut,
             Self::NewToken { name, secret } => Request::NewToken {
@@ -281,6 +321,15 @@ impl Request<'_> {
             Self::DropSession { name } => Request::DropSession {
                 name: name.as_deref().map(Into::into),
             },
+            Self::History { of, span, count } => Request::History {
+                of: (&**of).into(),
+                span: *span,
+                count: *count,
+            },
+            Self::Search { of, words } => Request::Search {
+                of: of.as_deref().map(Cow::Borrowed),
+                words: (&**words).into(),
+            },
             Self::LogOut => Request::LogOut,
             Self::NewToken { name, secret } => Request::NewToken {
                 name: (&**name).into(),
@@ -323,6 +372,8 @@ impl Request<'_> {
             Self::DropSession { name } => name.as_ref().map_or(0, |name| name.len()),
             Self::ChangeRoom { room, act } => room.len() + act.bytes(),
             Self::ListMembers { room } | Self::ShowTopic { room } => room.len(),
+            Self::History { of, .. } => of.len(),
+            Self::Search { of, words } => of.as_deref().map_or(0, str::len) + words.len(),
             Self::Fetch
             | Self::ListUsers { .. }
             | Self::SetPush { .. }

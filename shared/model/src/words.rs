@@ -53,7 +53,7 @@ words! {
     QUOTA = "quota";
     /// Kind of refusal: the disk is full.
     FULL = "full";
-    /// Kind of refusal: the user may not do that.
+    /// Kind of refusal: not for this user, or not on this server.
     DENIED = "denied";
     /// Kind of refusal: too much is under way.
     BUSY = "busy";
@@ -109,6 +109,14 @@ words! {
     TOKEN = "token";
     /// Command, and with `:` its answer: the names of the user's tokens.
     TOKENS = "tokens";
+    /// Command, and with `:` and a count its answer: messages that are kept.
+    HISTORY = "history";
+    /// Command, and with `:` and a count its answer: messages that are kept and have some words.
+    SEARCH = "search";
+    /// Argument of `history`.
+    BEFORE = "before";
+    /// Argument of `history`.
+    AFTER = "after";
     /// Argument of `push` and `ids`.
     ON = "on";
     /// Argument of `push`: as they come, and kept until the client speaks again.

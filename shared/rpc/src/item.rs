@@ -206,9 +206,21 @@ pub enum ToWorker<'a> {
         /// Whose session has ended.
         connection: ConnectionSerial,
     },
+    /// The answer to a request for kept messages. No messages of the queue go with it.
+    Kept {
+        /// Which request.
+        request: UsersRequest,
+        /// They were searched for.
+        is_search: bool,
+        /// There may be more.
+        has_more: bool,
+        /// Oldest first.
+        #[serde(borrow)]
+        messages: Vec<Message<'a>>,
+    },
 }
 
-/// A request that is answered together with others.
+/// A request whose answer may be long, and may go to others too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsersRequest {
     /// Whose request.

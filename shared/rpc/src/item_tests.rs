@@ -2,7 +2,7 @@
 //!
 //! [`VERSION`]: crate::VERSION
 
-use chat_model::{MessageBatchBuilder, Password, RoomAct, Treatment};
+use chat_model::{HistorySpan, MessageBatchBuilder, Password, RoomAct, Treatment};
 
 use super::*;
 use crate::frame::{decode_one, encode_one};
@@ -29,7 +29,7 @@ fn names() -> NameList<'static> {
     ["ann", "bob"].into_iter().collect()
 }
 
-fn requests() -> [Request<'static>; 19] {
+fn requests() -> [Request<'static>; 21] {
     let (name, address) = (|| "ann".into(), [192, 0, 2, 1].into());
     let password = Password::borrowed(b"\xff");
     [
@@ -84,6 +84,15 @@ fn requests() -> [Request<'static>; 19] {
         Request::ListRooms { all: true },
         Request::ListMembers { room: "#a".into() },
         Request::ShowTopic { room: "#a".into() },
+        Request::History {
+            of: "bob".into(),
+            span: HistorySpan::Before(MessageNumber(5)),
+            count: 50,
+        },
+        Request::Search {
+            of: Some("bob".into()),
+            words: "hi".into(),
+        },
     ]
 }
 
@@ -139,7 +148,7 @@ macro_rules! check {
     };
 }
 
-const GOLDEN_REQUESTS: [&str; 19] = [
+const GOLDEN_REQUESTS: [&str; 21] = [
     "0107fb2c01040302010003616e6e00c0000201",
     "0107fb2c01040302010103616e6e01ff00c0000201",
     "0107fb2c01040302010203616e6e01ff00c0000201",
@@ -159,6 +168,8 @@ const GOLDEN_REQUESTS: [&str; 19] = [
     "0107fb2c01040302010f01",
     "0107fb2c010403020110022361",
     "0107fb2c010403020111022361",
+    "0107fb2c01040302011203626f62010532",
+    "0107fb2c0104030201130103626f62026869",
 ];
 
 #[test]
@@ -315,6 +326,21 @@ fn golden_bytes_of_what_daemon_says() {
     };
     check!(users(), "060107fb2c01090106616e6e626f62020303");
     check!(ToWorker::Replaced { connection }, "0707");
+    let kept = || ToWorker::Kept {
+        request: UsersRequest {
+            connection,
+            offset: OFFSET,
+            through,
+            more,
+        },
+        is_search: true,
+        has_more: false,
+        messages: messages(),
+    };
+    check!(
+        kept(),
+        "0807fb2c01090101000104fda450f5054403000003626f6200026869"
+    );
 }
 
 #[test]

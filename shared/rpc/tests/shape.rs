@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use chat_model::{Audience, Outcome, Request, RoomAct, SentTo, Treatment};
+use chat_model::{Audience, HistorySpan, Outcome, Request, RoomAct, SentTo, Treatment};
 use chat_rpc::{FromWorker, Greeting, Hello, Refusal, ToWorker, VERSION};
 use serde::{Deserialize, Serialize};
 use serde_reflection::{Registry, Samples, Tracer, TracerConfig};
@@ -40,6 +40,7 @@ impl Shape {
         tracer.trace_type::<RoomAct<'_>>(&samples).unwrap();
         tracer.trace_type::<Treatment>(&samples).unwrap();
         tracer.trace_type::<SentTo<'_>>(&samples).unwrap();
+        tracer.trace_type::<HistorySpan>(&samples).unwrap();
         tracer.trace_type::<IpAddr>(&samples).unwrap();
         let types = tracer.registry();
         Self {

@@ -3,7 +3,7 @@
 use chat_node::settings::tree::{Setting, Tree};
 
 /// Names and contents of the sections.
-pub const SECTIONS: [(&str, &str); 10] = [
+pub const SECTIONS: [(&str, &str); 11] = [
     ("process", "How the daemons run on the host."),
     ("network", "Addresses to listen on, and whom to trust."),
     ("tls", "Certificate, key and handshakes."),
@@ -19,6 +19,7 @@ pub const SECTIONS: [(&str, &str); 10] = [
     ),
     ("messages", "What may wait for its readers."),
     ("rooms", "What rooms may grow to."),
+    ("history", "What is kept after its readers have it."),
     ("storage", "Memory and disk of the state."),
 ];
 

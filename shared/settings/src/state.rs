@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use chat_node::limits::network::Networks;
 use chat_node::settings::process_options::ProcessOptions;
-use clap::builder::RangedU64ValueParser;
-use clap::{Parser, ValueEnum};
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
+use clap::{ArgAction, Parser, ValueEnum};
 
 /// Maximum memory of one password hash, in KiB: 1 GiB.
 pub const MAX_ARGON2_MEMORY_KIB: u32 = 1024 * 1024;
@@ -392,6 +392,29 @@ pub struct StateSettings {
         env = "CHAT_RESIDENT_TEXT_BYTES"
     )]
     pub resident_text_bytes: Option<u64>,
+
+    /// Keep messages to one user or to a group after their readers have them: for history and search
+    ///
+    /// Without it, such a message leaves the server when its readers have it. Broadcasts are not kept.
+    #[arg(
+        long,
+        help_heading = "[history]",
+        env = "CHAT_DIRECT_HISTORY",
+        action = ArgAction::SetTrue,
+        value_parser = FalseyValueParser::new()
+    )]
+    pub direct_history: bool,
+
+    /// Days that messages are kept in the history
+    #[arg(
+        long,
+        help_heading = "[history]",
+        value_name = "DAYS",
+        env = "CHAT_HISTORY_DAYS",
+        default_value_t = 90,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=36_500)
+    )]
+    pub history_days: u32,
 
     /// Disk space held in reserve, in MiB, so that logins, logouts and reading work when the disk is full
     #[arg(

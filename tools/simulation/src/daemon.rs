@@ -9,10 +9,12 @@ use chat_stated::core::pending_work::{MemoryHost, PendingWork, Work};
 use chat_stated::core::{Action, Core, CoreSettings, LinkId, SourceLimits};
 use chat_stated::database::{NoRoom, StorageError};
 use chat_stated::disk_reserve::ReserveRequest;
-use chat_stated::entry::{Batch, Limits, Timestamp};
+use chat_stated::entry::{Batch, HistoryRules, Limits, Timestamp};
+use chat_stated::history::{HistoryEvent, HistoryRequest};
 use chat_stated::journal::LogIndex;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
 use chat_stated::passwords::remembered::RememberedPasswords;
+use chat_stated::state::KeptMessage;
 use chat_stated::text_page::{TextPlace, Texts};
 use fastrand::Rng;
 
@@ -62,7 +64,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts from what is on the disk.
     pub(crate) fn start(disk: &Disk, timestamp: Timestamp) -> Result<Self, String> {
-        let (state, position) = disk.recover(RESIDENT_TEXT_BYTES)?;
+        let (state, position, history) = disk.recover(RESIDENT_TEXT_BYTES)?;
         let settings = CoreSettings {
             limits: Limits {
                 block_time_ms: BLOCK_TIME_MS,
@@ -80,11 +82,14 @@ impl Daemon {
             },
             resident_text_bytes: RESIDENT_TEXT_BYTES,
             few_answers: 1,
+            history_rules: HistoryRules { keeps_direct: true },
             ..CoreSettings::default()
         };
         let remembered = RememberedPasswords::new(100).map_err(|error| error.to_string())?;
+        let mut core = Core::new(settings, state, position, remembered, timestamp);
+        core.history_opened(history);
         Ok(Self {
-            core: Core::new(settings, state, position, remembered, timestamp),
+            core,
             links: BTreeMap::new(),
             work: PendingWork::default(),
             was_ready: false,
@@ -108,6 +113,9 @@ impl Daemon {
             }
         }
         for action in self.core.end_turn() {
+            if let Action::History(HistoryRequest::Keep(messages)) = &action {
+                disk.note_given_to_history(messages);
+            }
             let action = match action {
                 Action::Hash { ticket, .. } if rng.u8(..20) == 0 => {
                     self.core.password_refused(ticket);
@@ -250,6 +258,18 @@ impl MemoryHost for Host<'_> {
         let texts = self.disk.read_texts(places)?;
         *self.texts_read += texts.len();
         Ok(texts)
+    }
+
+    fn history(&mut self, request: HistoryRequest) -> Option<HistoryEvent> {
+        let HistoryRequest::Keep(messages) = request else {
+            return None;
+        };
+        Some(HistoryEvent::Settled {
+            through: self.disk.keep(&messages),
+            bytes: messages.iter().map(KeptMessage::bytes).sum(),
+            rows: 0,
+            file_bytes: 0,
+        })
     }
 
     fn hash(&mut self, job: &PasswordJob) -> PasswordResult {

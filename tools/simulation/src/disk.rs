@@ -1,9 +1,13 @@
 //! The disk of the daemon's host: what is durable, and what is on its way to be.
 
+use std::collections::BTreeSet;
+
+use chat_model::MessageNumber;
 use chat_stated::checkpoint::{Change, MemoryCheckpoint, Restoration};
+use chat_stated::core::HistoryStart;
 use chat_stated::entry::Batch;
 use chat_stated::journal::LogIndex;
-use chat_stated::state::State;
+use chat_stated::state::{KeptMessage, State};
 use chat_stated::stored_state::replay;
 use chat_stated::text_page::{TextPlace, Texts};
 
@@ -15,6 +19,11 @@ pub(crate) struct Disk {
     checkpoint: MemoryCheckpoint,
     checkpoint_at: LogIndex,
     pub(crate) account_file: Vec<u8>,
+    /// Numbers of the messages in the history, and the last that was to be there.
+    history: BTreeSet<MessageNumber>,
+    history_through: MessageNumber,
+    /// All messages that a daemon ever gave to the history, whether it died before they were durable or not.
+    given_to_history: BTreeSet<MessageNumber>,
 }
 
 impl Disk {
@@ -45,12 +54,32 @@ impl Disk {
             .map_err(|error| error.to_string())
     }
 
+    /// Messages are on their way to the history.
+    pub(crate) fn note_given_to_history(&mut self, messages: &[KeptMessage]) {
+        let numbers = messages.iter().map(|message| message.number);
+        self.given_to_history.extend(numbers);
+    }
+
+    /// Makes messages durable in the history, and says how far it has come.
+    pub(crate) fn keep(&mut self, messages: &[KeptMessage]) -> MessageNumber {
+        for message in messages {
+            if message.number > self.history_through {
+                self.history.insert(message.number);
+                self.history_through = message.number;
+            }
+        }
+        self.history_through
+    }
+
     pub(crate) fn forget_journal(&mut self, through: LogIndex) {
         self.journal.retain(|(position, _)| *position > through);
     }
 
     /// What a start finds: the state, with no more than so many bytes of text in memory, and the position it stands at.
-    pub(crate) fn recover(&self, resident_text_bytes: u64) -> Result<(State, LogIndex), String> {
+    pub(crate) fn recover(
+        &self,
+        resident_text_bytes: u64,
+    ) -> Result<(State, LogIndex, HistoryStart), String> {
         let mut restoration = Restoration::within(resident_text_bytes);
         for (table, key, value) in self.checkpoint.records() {
             restoration
@@ -58,14 +87,32 @@ impl Disk {
                 .map_err(|error| error.to_string())?;
         }
         let mut state = restoration.finish().map_err(|error| error.to_string())?;
+        let mut kept = Vec::new();
         let after = self
             .journal
             .iter()
             .filter(|(position, _)| *position > self.checkpoint_at);
         for (_, batch) in after {
-            replay(&mut state, batch.clone());
+            kept.extend(replay(&mut state, batch.clone()));
         }
         state.check_replayed().map_err(|error| error.to_string())?;
-        Ok((state, self.last))
+        kept.retain(|message| message.number > self.history_through);
+        let start = HistoryStart {
+            through: Some(self.history_through),
+            kept,
+            ..HistoryStart::default()
+        };
+        self.check_history(&start)?;
+        Ok((state, self.last, start))
+    }
+
+    /// What was given to the history and is not durable there comes again from the journal.
+    fn check_history(&self, start: &HistoryStart) -> Result<(), String> {
+        let again: BTreeSet<_> = start.kept.iter().map(|message| message.number).collect();
+        let has = |number: &&MessageNumber| self.history.contains(number) || again.contains(number);
+        match self.given_to_history.iter().find(|number| !has(number)) {
+            Some(lost) => Err(format!("message {} is lost to the history", lost.0)),
+            None => Ok(()),
+        }
     }
 }

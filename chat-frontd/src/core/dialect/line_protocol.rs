@@ -1,8 +1,8 @@
 //! The line protocol as a session's dialect.
 
 use chat_line_protocol::server::{
-    self, Asked, LineBuffer, Login, MessageLines, ServerLimits, append_line, append_refusal, parse,
-    users_line,
+    self, Asked, LineBuffer, Login, MessageLines, ServerLimits, append_line, append_refusal,
+    kept_lines, parse, users_line,
 };
 use chat_line_protocol::words;
 use chat_model::{Message, NameList, Outcome, Request};
@@ -160,6 +160,10 @@ impl Dialect for LineProtocol {
 
     fn users(names: &NameList<'_>) -> Vec<u8> {
         users_line(names)
+    }
+
+    fn kept(messages: &[Message<'_>], is_search: bool, has_more: bool) -> Vec<u8> {
+        kept_lines(messages, is_search, has_more)
     }
 
     fn message(&self, lines: &mut MessageLines, message: &Message<'_>, output: &mut Vec<u8>) {

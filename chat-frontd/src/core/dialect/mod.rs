@@ -107,6 +107,9 @@ pub(crate) trait Dialect: Debug + Default {
     /// Names of users as an answer. Written once for all clients that get them.
     fn users(names: &NameList<'_>) -> Vec<u8>;
 
+    /// Kept messages as an answer.
+    fn kept(messages: &[Message<'_>], is_search: bool, has_more: bool) -> Vec<u8>;
+
     /// Writes a message.
     fn message(&self, scratch: &mut Self::Scratch, message: &Message<'_>, output: &mut Vec<u8>);
 

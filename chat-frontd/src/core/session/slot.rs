@@ -18,12 +18,16 @@ pub(super) enum Requests {
 }
 
 impl Requests {
-    /// Whether the answer may be as long as there are users.
+    /// Whether the answer may be long: names of users, or kept messages.
     pub(super) fn is_for_list(&self) -> bool {
         matches!(
             self,
             Self::One(
-                Request::ListUsers { .. } | Request::ListRooms { .. } | Request::ListMembers { .. }
+                Request::ListUsers { .. }
+                    | Request::ListRooms { .. }
+                    | Request::ListMembers { .. }
+                    | Request::History { .. }
+                    | Request::Search { .. }
             )
         )
     }

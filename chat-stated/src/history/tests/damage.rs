@@ -13,7 +13,7 @@ fn seen(dir: &Path) -> Result<Vec<Found>, StorageError> {
     let mut seen = Vec::new();
     for own in [ANN, BOB, CAROL] {
         for other in [ANN, BOB, CAROL] {
-            seen.push(reader.page(&between(own, other), Span::Newest, MAX_LINES)?);
+            seen.push(reader.page(&between(own, other), HistorySpan::Newest, MAX_LINES)?);
         }
         for line in ["word3", "message2", "w", "caf\u{e9}", "\u{4eac}"] {
             let words = Words::of(line).expect("it has words");
@@ -102,7 +102,7 @@ fn damaged_row_is_left_out_and_named() {
     let found = store
         .reader()
         .unwrap()
-        .page(&between(ANN, BOB), Span::Newest, MAX_LINES);
+        .page(&between(ANN, BOB), HistorySpan::Newest, MAX_LINES);
     let found = found.unwrap();
     assert_eq!(found.damaged, [MessageNumber(20)]);
     assert!(found.messages.iter().all(|message| message.number.0 != 20));

@@ -114,7 +114,9 @@ fn history_of_a_million() {
     measure("history 100 anywhere", &mut |texts| {
         let number = MessageNumber(texts.next(COUNT));
         let scope = between(AccountId(5), AccountId(texts.next(1_000) as u32));
-        reader.page(&scope, Span::Before(number), 100).unwrap()
+        reader
+            .page(&scope, HistorySpan::Before(number), 100)
+            .unwrap()
     });
     for (what, word) in [
         ("common word", "eb"),

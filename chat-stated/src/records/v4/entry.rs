@@ -186,7 +186,8 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
             memory::Entry::LimitWaiting(limits) => Self::LimitWaiting((*limits).into()),
             memory::Entry::Operate { .. }
             | memory::Entry::LimitSessions(_)
-            | memory::Entry::LimitRooms(_) => {
+            | memory::Entry::LimitRooms(_)
+            | memory::Entry::KeepHistory(_) => {
                 unreachable!("format 4 cannot express it")
             }
         }

@@ -1,4 +1,5 @@
-//! Format 6: messages that are sent once, sessions of users, rooms, and tokens. All else is as in format 5.
+//! Format 6: messages that are sent once, sessions of users, rooms, tokens, and what the history keeps. All else is as
+//! in format 5.
 
 pub(crate) mod rooms;
 pub(crate) mod sessions;
@@ -31,6 +32,29 @@ pub(crate) enum Entry<'a> {
     },
     LimitSessions(SessionLimits),
     LimitRooms(RoomLimits),
+    KeepHistory(HistoryRules),
+}
+
+/// Which messages are kept in the history.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct HistoryRules {
+    keeps_direct: bool,
+}
+
+impl From<memory::HistoryRules> for HistoryRules {
+    fn from(rules: memory::HistoryRules) -> Self {
+        Self {
+            keeps_direct: rules.keeps_direct,
+        }
+    }
+}
+
+impl From<HistoryRules> for memory::HistoryRules {
+    fn from(rules: HistoryRules) -> Self {
+        Self {
+            keeps_direct: rules.keeps_direct,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +123,7 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
         match entry {
             memory::Entry::LimitSessions(limits) => Self::LimitSessions((*limits).into()),
             memory::Entry::LimitRooms(limits) => Self::LimitRooms((*limits).into()),
+            memory::Entry::KeepHistory(rules) => Self::KeepHistory((*rules).into()),
             entry => Self::OfFormat5(entry.into()),
         }
     }
@@ -111,6 +136,7 @@ impl Entry<'_> {
             Self::OfFormat5(entry) => entry.read()?,
             Self::LimitSessions(limits) => memory::Entry::LimitSessions(limits.into()),
             Self::LimitRooms(limits) => memory::Entry::LimitRooms(limits.into()),
+            Self::KeepHistory(rules) => memory::Entry::KeepHistory(rules.into()),
             Self::Request {
                 connection,
                 offset,

@@ -3,12 +3,14 @@ use chat_model::{
     RoomAct, RoomId, StreamOffset, Treatment, WorkerSessionId,
 };
 
-use crate::entry::{Action, Batch, Entry, OnceId, RoomLimits, Timestamp, TokenDigest};
+use crate::entry::{
+    Action, Batch, Entry, HistoryRules, OnceId, RoomLimits, Timestamp, TokenDigest,
+};
 use crate::journal::format::{decode, encode};
 use crate::records;
 use crate::state::parts::{
-    Allowance, LastDropped, Membership, MessageParts, Readers, RememberedSend, RoomReaders,
-    RoomRecord, StateMs, Token,
+    Allowance, Keeping, LastDropped, Membership, MessageParts, Readers, RememberedSend,
+    RoomReaders, RoomRecord, StateMs, Token,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -69,6 +71,25 @@ fn actions() -> Vec<Action> {
         },
         Action::DropToken { name: "a".into() },
     ]
+}
+
+#[test]
+fn golden_bytes_of_history() {
+    let rules = HistoryRules { keeps_direct: true };
+    let batch = batch(vec![Entry::KeepHistory(rules)]);
+    let mut body = Vec::new();
+    encode(&batch, &mut body).unwrap();
+    assert_eq!(body[0], 6);
+    assert!(hex(&body).ends_with("010401"), "{}", hex(&body));
+    assert_eq!(decode(&body).unwrap(), batch);
+    let keeping = Keeping {
+        rules,
+        last: MessageNumber(300),
+    };
+    let record = records::encode_keeping(keeping);
+    assert_eq!(hex(&record), "ff0601fb2c01");
+    assert_eq!(records::decode_keeping(&record), Some(keeping));
+    assert_eq!(records::decode_keeping(&[0xff, 5, 1, 1]), None);
 }
 
 /// Bytes of each action behind the head of a batch with one entry.

@@ -268,6 +268,8 @@ impl Model {
             Entry::LimitWaiting(limits) => self.waiting_limits = *limits,
             Entry::LimitSessions(limits) => self.session_limits = *limits,
             Entry::LimitRooms(_) => unreachable!("no step makes it"),
+            // What is kept is no part of the state that is compared here.
+            Entry::KeepHistory(_) => {}
             Entry::BeginWorkerSession { .. } => {
                 self.last_worker_session += 1;
                 self.worker_sessions

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use chat_model::message::{may_be_once_id, may_be_recipient};
 use chat_model::name::may_be_token_name;
 use chat_model::room::{MAX_TOPIC_BYTES, is_of_room, may_be_room};
-use chat_model::{Audience, NameList, PushMode, Request, RoomAct, SessionName, Treatment, text};
+use chat_model::{
+    Audience, HistorySpan, MessageNumber, NameList, PushMode, Request, RoomAct, SessionName,
+    Treatment, text,
+};
 use memchr::memchr2;
 
 use crate::words;
@@ -98,6 +101,8 @@ pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
         b"unban" => treat(words::UNBAN, rest, Treatment::Unban),
         b"op" => treat(words::OP, rest, Treatment::Op),
         b"deop" => treat(words::DEOP, rest, Treatment::Deop),
+        b"history" => parse_history(rest).ok_or(arguments(words::HISTORY)),
+        b"search" => parse_search(rest).ok_or(arguments(words::SEARCH)),
         word => Err(CommandError::Unknown {
             word: text::clean(word).into_owned(),
         }),
@@ -162,16 +167,58 @@ fn parse_token(rest: &[u8]) -> Option<Intent<'_>> {
 }
 
 fn parse_last(rest: &[u8]) -> Result<Intent<'static>, CommandError> {
-    let digits = trim(rest);
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(arguments(words::LAST));
+    let minutes = number(trim(rest)).ok_or(arguments(words::LAST))?;
+    Ok(list_users(Some(minutes)))
+}
+
+/// Messages that `history` gives if no number is named, and at most.
+const USUAL_COUNT: u16 = 50;
+const MAX_COUNT: u16 = 1_000;
+
+/// `USER [N] [before NUMBER|after NUMBER]`.
+fn parse_history(rest: &[u8]) -> Option<Intent<'_>> {
+    let mut words = rest
+        .split(|byte| is_white(*byte))
+        .filter(|word| !word.is_empty());
+    let of = text::clean(words.next()?);
+    let mut next = words.next();
+    let mut count = USUAL_COUNT;
+    if let Some(asked) = next.and_then(number) {
+        count = u16::try_from(asked).unwrap_or(MAX_COUNT).min(MAX_COUNT);
+        next = words.next();
     }
-    let minutes = digits.iter().fold(0_u64, |minutes, digit| {
-        minutes
+    let span = match next {
+        None => HistorySpan::Newest,
+        Some(b"before") => HistorySpan::Before(MessageNumber(number(words.next()?)?)),
+        Some(b"after") => HistorySpan::After(MessageNumber(number(words.next()?)?)),
+        Some(_) => return None,
+    };
+    let is_right = count > 0 && words.next().is_none();
+    is_right.then_some(Intent::Request(Request::History { of, span, count }))
+}
+
+/// `USER|* WORDS`.
+fn parse_search(rest: &[u8]) -> Option<Intent<'_>> {
+    let (of, words) = split_word(rest);
+    let words = trim(words);
+    if words.is_empty() {
+        return None;
+    }
+    let of = (of != b"*").then(|| text::clean(of));
+    let words = text::clean(words);
+    Some(Intent::Request(Request::Search { of, words }))
+}
+
+/// A whole number; one that is too large is the largest.
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0_u64, |number, digit| {
+        number
             .saturating_mul(10)
             .saturating_add(u64::from(digit - b'0'))
-    });
-    Ok(list_users(Some(minutes)))
+    }))
 }
 
 /// What follows `sessions`: nothing, `drop`, or `drop NAME`.
@@ -506,6 +553,41 @@ mod tests {
     }
 
     #[test]
+    fn history_is_asked_for_in_many_ways() {
+        let history = |span, count| {
+            Ok(Intent::Request(Request::History {
+                of: "bob".into(),
+                span,
+                count,
+            }))
+        };
+        let (before, after) = (HistorySpan::Before, HistorySpan::After);
+        for (line, expected) in [
+            ("history bob", history(HistorySpan::Newest, 50)),
+            (" history\tbob  7 ", history(HistorySpan::Newest, 7)),
+            ("history bob 99999", history(HistorySpan::Newest, 1_000)),
+            (
+                "history bob before 12",
+                history(before(MessageNumber(12)), 50),
+            ),
+            ("history bob 7 after 0", history(after(MessageNumber(0)), 7)),
+        ] {
+            assert_eq!(parse(line.as_bytes()), expected, "{line}");
+        }
+        let search = |of: Option<&'static str>, words: &'static str| {
+            Ok(Intent::Request(Request::Search {
+                of: of.map(Into::into),
+                words: words.into(),
+            }))
+        };
+        assert_eq!(
+            parse(b"search bob  tea  at "),
+            search(Some("bob"), "tea  at")
+        );
+        assert_eq!(parse(b"search * tea"), search(None, "tea"));
+    }
+
+    #[test]
     fn white_space_round_a_command_means_nothing() {
         for line in ["who", " who", "who ", "\twho\t", " \t who \t "] {
             assert_eq!(parse(line.as_bytes()), Ok(WHO), "{line:?}");
@@ -584,6 +666,16 @@ mod tests {
             ("token new 12345678901234567", "token"),
             ("token show a", "token"),
             ("tokens a", "tokens"),
+            ("history", "history"),
+            ("history bob 0", "history"),
+            ("history bob x", "history"),
+            ("history bob 7 7", "history"),
+            ("history bob before", "history"),
+            ("history bob before x", "history"),
+            ("history bob after 1 2", "history"),
+            ("search", "search"),
+            ("search bob", "search"),
+            ("search * ", "search"),
         ] {
             let error = Err(CommandError::Arguments { word });
             assert_eq!(parse(line.as_bytes()), error, "{line}");

@@ -16,11 +16,26 @@ impl MessageLines {
     /// Appends `[time] sender: text`, or with `has_id` `[time] #number sender: text`, and the line end. The name of a
     /// room stands behind the sender.
     pub fn append(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>, has_id: bool) {
+        self.append_between(buffer, message, has_id, [b'[', b']']);
+    }
+
+    /// Appends `<time> #number sender: text`, as messages that are kept are shown.
+    pub fn append_kept(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>) {
+        self.append_between(buffer, message, true, [b'<', b'>']);
+    }
+
+    fn append_between(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        message: &Message<'_>,
+        has_id: bool,
+        [open, close]: [u8; 2],
+    ) {
         let time = self.time(message.time_ms.div_euclid(1_000));
         buffer.reserve(time.len() + message.sender.len() + message.text.len() + 32);
-        buffer.push(b'[');
+        buffer.push(open);
         buffer.extend_from_slice(time.as_bytes());
-        buffer.extend_from_slice(b"] ");
+        buffer.extend_from_slice(&[close, b' ']);
         if has_id {
             // Writing to a vector cannot fail.
             let _ = write!(buffer, "#{} ", message.number.0);
@@ -100,6 +115,20 @@ mod tests {
             gap,
             format!("{time} * #a: 7 earlier messages: history #a\n")
         );
+    }
+
+    #[test]
+    fn kept_lines_are_told_from_new_ones() {
+        let message = Message {
+            number: MessageNumber(12),
+            time_ms: 0,
+            sender: "bob",
+            sent_to: SentTo::People,
+            text: "hi",
+        };
+        let mut buffer = Vec::new();
+        MessageLines::default().append_kept(&mut buffer, &message);
+        assert_eq!(buffer, b"<1970-01-01T00:00:00Z> #12 bob: hi\n");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod line_buffer;
 mod login;
 mod message_lines;
 
-pub use crate::answer::{Asked, ServerLimits, append_refusal, users_line};
+pub use crate::answer::{Asked, ServerLimits, append_refusal, kept_lines, users_line};
 pub use command::{CommandError, Intent, command_word, parse};
 pub use line_buffer::{Line, LineBuffer};
 pub use login::Login;

@@ -163,6 +163,14 @@ metrics! {
         "1 if the last checkpoint did not succeed";
     DAMAGED_TEXTS: Gauge "chatserv_damaged_texts" []
         "Texts of messages that were found damaged on the disk since the process began, and are there still";
+    HISTORY_MESSAGES: Gauge "chatserv_history_messages" []
+        "Messages in the history";
+    HISTORY_BYTES: Gauge "chatserv_history_bytes" []
+        "Bytes of the history's file that hold something";
+    HISTORY_PENDING_BYTES: Gauge "chatserv_history_pending_bytes" []
+        "Bytes of messages that are on their way to the history";
+    HISTORY_FAILED: Gauge "chatserv_history_failed" []
+        "1 if the history is off because its file failed";
     FILE_BYTES: Gauge "chatserv_file_bytes" ["file"]
         "Size of a file in the run directory: journal, checkpoint, account file, logs";
     DISK_SIZE: Gauge "chatserv_disk_size_bytes" []

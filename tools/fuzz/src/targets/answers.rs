@@ -35,6 +35,7 @@ enum Question {
     Users,
     Token,
     Tokens,
+    Kept,
     Read,
     Push(bool),
     LogOut,
@@ -262,6 +263,7 @@ impl Daemon {
             Request::ListUsers { .. } => Question::Users,
             Request::ListSessions => Question::Sessions,
             Request::DropSession { .. } => Question::DropSession,
+            Request::History { .. } | Request::Search { .. } => Question::Kept,
             Request::LogOut => Question::LogOut,
             Request::ChangeRoom { room, .. } => {
                 assert!(may_be_room(room));
@@ -408,7 +410,7 @@ fn send_reply(
     choices: &mut Choices<'_>,
     said: &mut FrameWriter,
 ) {
-    let is_list = question == Question::Users && choices.below(4) > 0;
+    let is_long = matches!(question, Question::Users | Question::Kept) && choices.below(4) > 0;
     let answer = match found.decided.get(&offset) {
         Some(decided) => decided.clone(),
         None => decide(question, choices),
@@ -422,6 +424,7 @@ fn send_reply(
             | Question::Push(_)
             | Question::List
             | Question::Topic
+            | Question::Kept
             | Question::Sessions
     );
     if is_change && answer != Outcome::Busy && answer != Outcome::DiskFull {
@@ -436,7 +439,7 @@ fn send_reply(
         found.is_pushed = on;
     }
     let has_queue = found.is_logged_in && !found.is_logged_out;
-    if is_list && has_queue {
+    if is_long && has_queue {
         let more = found.sent_through < found.newest || found.promised_through.is_some();
         let through = found.newest;
         found.promised_through = more.then_some(through);
@@ -446,6 +449,17 @@ fn send_reply(
             through: MessageNumber(through),
             more,
         };
+        if question == Question::Kept {
+            let texts = [(1, "hi".to_owned())];
+            let kept = ToWorker::Kept {
+                request,
+                is_search: choices.flip(),
+                has_more: choices.flip(),
+                messages: messages(&texts),
+            };
+            assert_eq!(said.push(&kept), Ok(()));
+            return;
+        }
         let requests = vec![request];
         let names = ["bob", "foobar"].into_iter().collect();
         assert_eq!(said.push(&ToWorker::Users { requests, names }), Ok(()));
@@ -503,7 +517,7 @@ fn decide(question: Question, choices: &mut Choices<'_>) -> Outcome<'static> {
         (Question::Room, _) => Outcome::DiskFull,
         (Question::List, _) => Outcome::Users(["bob", "~foobar"].into_iter().collect()),
         (Question::Topic, _) => Outcome::Topic("a topic".into()),
-        (Question::Users, _) => Outcome::Busy,
+        (Question::Users | Question::Kept, _) => Outcome::Busy,
         (Question::DropSession, 0) => Outcome::NotFound,
         (Question::DropSession, 1) => Outcome::Denied,
         (Question::Sessions | Question::DropSession, _) => Outcome::Sessions {

@@ -423,6 +423,12 @@ impl Link {
                         take_one(&mut self.asked, *line);
                     }
                 }
+                Ok(ToWorker::Kept {
+                    request, messages, ..
+                }) => {
+                    take_one(&mut self.asked, (request.connection, request.offset));
+                    check_messages(&messages);
+                }
                 Ok(ToWorker::Users { requests, names }) => {
                     for request in requests {
                         take_one(&mut self.asked, (request.connection, request.offset));

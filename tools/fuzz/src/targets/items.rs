@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use chat_model::{
-    Audience, ConnectionSerial, Message, MessageBatchBuilder, MessageNumber, NameList, Outcome,
-    Password, Progress, Request, RoomAct, SentTo, StreamOffset, Treatment,
+    Audience, ConnectionSerial, HistorySpan, Message, MessageBatchBuilder, MessageNumber, NameList,
+    Outcome, Password, Progress, Request, RoomAct, SentTo, StreamOffset, Treatment,
 };
 use chat_rpc::{
     FrameWriter, FromWorker, RequestItem, ResumedConnection, SendBatch, ToWorker, UsersRequest,
@@ -129,7 +129,7 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
     let (typed, text) = (name(choices), choices.text());
     let password = choices.one_of(&PASSWORDS);
     let address = address(choices);
-    let call = match choices.below(23) {
+    let call = match choices.below(25) {
         0 => Request::Identify {
             name: typed.into(),
             address,
@@ -193,6 +193,15 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
             false => Request::ShowTopic {
                 room: room(choices),
             },
+        },
+        22 => Request::History {
+            of: typed.into(),
+            span: HistorySpan::Before(number(choices)),
+            count: choices.number() as u16,
+        },
+        23 => Request::Search {
+            of: choices.flip().then(|| typed.into()),
+            words: text.into(),
         },
         _ => Request::LogOut,
     };
@@ -266,7 +275,7 @@ pub(super) fn push_to_worker(
     });
     let messages: Vec<Message<'_>> = messages.collect();
     let (through, more) = (number(choices), choices.flip());
-    let item = match choices.below(9) {
+    let item = match choices.below(10) {
         0..=2 => ToWorker::Reply {
             connection,
             offset: match asked {
@@ -298,6 +307,21 @@ pub(super) fn push_to_worker(
                 last: StreamOffset(first.saturating_add(choices.number())),
                 through,
                 more,
+            }
+        }
+        8 => {
+            let offset = asked.map_or_else(|| choices.number(), |(_, offset)| offset.0);
+            let request = UsersRequest {
+                connection,
+                offset: StreamOffset(offset),
+                through,
+                more,
+            };
+            ToWorker::Kept {
+                request,
+                is_search: choices.flip(),
+                has_more: choices.flip(),
+                messages,
             }
         }
         7 => {

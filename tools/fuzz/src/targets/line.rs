@@ -5,7 +5,7 @@ use chat_line_protocol::server::{CommandError, Intent, LineBuffer, command_word,
 use chat_model::message::may_be_once_id;
 use chat_model::room::{MAX_TOPIC_BYTES, may_be_room};
 use chat_model::text::is_clean;
-use chat_model::{Audience, PushMode, Request, RoomAct, Treatment};
+use chat_model::{Audience, HistorySpan, PushMode, Request, RoomAct, Treatment};
 
 use crate::choices::Choices;
 
@@ -168,6 +168,19 @@ fn written(request: &Request<'_>) -> String {
         Request::ShowTopic { room } => format!("topic {room}"),
         Request::DropToken { name } => format!("token drop {name}"),
         Request::ListTokens => "tokens".into(),
+        Request::History { of, span, count } => {
+            assert!((1..=1_000).contains(count) && is_clean(of));
+            let from = match span {
+                HistorySpan::Newest => String::new(),
+                HistorySpan::Before(number) => format!(" before {}", number.0),
+                HistorySpan::After(number) => format!(" after {}", number.0),
+            };
+            format!("history {of} {count}{from}")
+        }
+        Request::Search { of, words } => {
+            assert!(is_clean(words) && !words.is_empty());
+            format!("search {} {words}", of.as_deref().unwrap_or("*"))
+        }
         other => {
             assert_eq!(*other, Request::Fetch);
             "fetch".into()

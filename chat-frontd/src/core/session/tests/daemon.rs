@@ -175,6 +175,8 @@ impl Daemon {
                 | Request::ListSessions
                 | Request::SetPush { .. }
                 | Request::ListTokens
+                | Request::History { .. }
+                | Request::Search { .. }
         );
         let decision = match self.refusals.pop_front() {
             Some(refusal) => Decision::Plain(refusal),
@@ -248,7 +250,9 @@ impl Daemon {
             | Request::ListRooms { .. }
             | Request::ListMembers { .. }
             | Request::ShowTopic { .. }
-            | Request::Send { .. } => Outcome::Denied,
+            | Request::Send { .. }
+            | Request::History { .. }
+            | Request::Search { .. } => Outcome::Denied,
             Request::LogOut => {
                 self.account(&sender).is_online = false;
                 self.user = None;

@@ -235,6 +235,12 @@ impl<D: Dialect> Talk<D> {
             } => {
                 session.stored(first, last, (through, more), shared, self.now_ms);
             }
+            ToWorker::Kept {
+                request, messages, ..
+            } => {
+                let lines = ListLine::new(D::kept(&messages, false, false), &HeldLists::default());
+                session.listed(&request, &lines, shared, self.now_ms);
+            }
             ToWorker::Users { requests, names } => {
                 let list = ListLine::new(D::users(&names), &HeldLists::default());
                 session.listed(&requests[0], &list, shared, self.now_ms);

@@ -123,6 +123,10 @@ impl Dialect for JsonLines {
         append(&json!("."), output);
     }
 
+    fn kept(messages: &[Message<'_>], _: bool, _: bool) -> Vec<u8> {
+        format!("{{\"kept\":{}}}\n", messages.len()).into_bytes()
+    }
+
     fn users(names: &NameList<'_>) -> Vec<u8> {
         let mut line = Vec::new();
         let names: Vec<&str> = names.iter().collect();

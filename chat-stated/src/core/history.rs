@@ -1,0 +1,429 @@
+//! What of committed messages goes to the history, what clients ask of it, and what a checkpoint waits for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_model::{
+    ConnectionSerial, Message, MessageNumber, Outcome, Request, SentTo, StreamOffset,
+};
+use chat_rpc::{ToWorker, UsersRequest};
+
+use super::delivery::{NO_MESSAGES, Waiting};
+use super::link::LinkId;
+use super::{Action, Core};
+use crate::database::NoRoom;
+use crate::history::{
+    Found, Gap, HistoryEvent, HistoryRequest, KeptMessage, MAX_LINES, Question, Scope, Words,
+};
+
+/// Questions that may wait for their answers at once. Each takes 200 ms at most.
+const MAX_QUESTIONS: usize = 64;
+/// Messages that a search finds at most.
+const MAX_FOUND: usize = 50;
+/// While messages of so many bytes are on their way to the history, workers are not read.
+const MAX_PENDING_BYTES: usize = 64 * 1024 * 1024;
+/// While the history waits for space on the disk, a checkpoint waits for it until the journal has grown by so much.
+const MAX_JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+/// Damaged messages that are counted.
+const MAX_DAMAGED: usize = 1_000;
+/// How often what is too old is deleted.
+const DELETE_EVERY_MS: u64 = 60_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// What a start has found of the history.
+#[derive(Debug, Default)]
+pub struct HistoryStart {
+    /// The history is there, and has what was to be kept up to here.
+    pub through: Option<MessageNumber>,
+    /// What it lacks, found by this start.
+    pub gap: Option<Gap>,
+    /// Why it is not to be used.
+    pub failure: Option<String>,
+    /// Messages that it lacks and the journal has.
+    pub kept: Vec<KeptMessage>,
+}
+
+/// Who asked.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    link: LinkId,
+    serial: ConnectionSerial,
+    offset: StreamOffset,
+    is_search: bool,
+}
+
+/// What is known of the history.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    stage: Stage,
+    /// All that was to be kept up to here is durable, or in a gap.
+    settled: MessageNumber,
+    /// Bytes of messages on their way.
+    pending_bytes: usize,
+    is_paused: bool,
+    has_given_up: bool,
+    /// Messages that it lacks, found or made by this process.
+    gap: Option<Gap>,
+    damaged: BTreeSet<MessageNumber>,
+    questions: BTreeMap<u64, Asker>,
+    last_ticket: u64,
+    rows: u64,
+    file_bytes: u64,
+    delete_at_ms: u64,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    /// Nothing is kept, and nothing was.
+    #[default]
+    Absent,
+    Working,
+    /// For the rest of this process's life.
+    Failed {
+        error: String,
+    },
+}
+
+impl History {
+    pub(super) fn is_idle(&self) -> bool {
+        self.questions.is_empty()
+    }
+
+    fn is_working(&self) -> bool {
+        matches!(self.stage, Stage::Working)
+    }
+
+    /// Whether the journal may forget messages up to this one.
+    pub(super) fn is_settled(&self, last: MessageNumber) -> bool {
+        !self.is_working() || self.settled >= last
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.pending_bytes > MAX_PENDING_BYTES
+    }
+
+    fn lacks(&mut self, gap: Gap) {
+        let known = self.gap.get_or_insert(gap);
+        known.first = known.first.min(gap.first);
+        known.last = known.last.max(gap.last);
+    }
+
+    /// What an operator has to know of it.
+    pub(super) fn warning(&self) -> Option<String> {
+        let gap = self.gap.map(|gap| {
+            format!(
+                "the history lacks messages {} to {}",
+                gap.first.0, gap.last.0
+            )
+        });
+        let damaged = (!self.damaged.is_empty()).then(|| {
+            format!(
+                "{} messages of the history are damaged and shown to nobody: the log names them",
+                self.damaged.len()
+            )
+        });
+        let paused = self
+            .is_paused
+            .then(|| "the history waits for space on the disk: free some".to_owned());
+        let failed = match &self.stage {
+            Stage::Failed { error } => Some(format!(
+                "the history is off, the chat goes on without it: {error}"
+            )),
+            _ => None,
+        };
+        let warnings = [failed, paused, gap, damaged];
+        let warnings: Vec<String> = warnings.into_iter().flatten().collect();
+        (!warnings.is_empty()).then(|| warnings.join("; "))
+    }
+
+    /// Messages in it, bytes of its file, and bytes on their way to it.
+    pub(super) fn sizes(&self) -> (u64, u64, usize) {
+        (self.rows, self.file_bytes, self.pending_bytes)
+    }
+
+    /// Whether it is off though it should not be.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.stage, Stage::Failed { .. })
+    }
+}
+
+impl Core {
+    /// Takes what a start has found of the history. To be called before anything is committed.
+    pub fn history_opened(&mut self, start: HistoryStart) {
+        let history = &mut self.history;
+        if let Some(gap) = start.gap {
+            log::error!(
+                "the history lacks messages {} to {}",
+                gap.first.0,
+                gap.last.0
+            );
+            history.lacks(gap);
+        }
+        match (start.failure, start.through) {
+            (Some(error), _) => {
+                self.keep(start.kept);
+                self.history_failed(error);
+            }
+            (None, Some(through)) => {
+                history.stage = Stage::Working;
+                history.settled = through;
+                self.keep(start.kept);
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Sends messages that were committed to the history.
+    pub(super) fn keep_messages(&mut self) {
+        if !self.effects.kept.is_empty() {
+            let kept = std::mem::take(&mut self.effects.kept);
+            self.keep(kept);
+        }
+    }
+
+    fn keep(&mut self, kept: Vec<KeptMessage>) {
+        let (Some(first), Some(last)) = (kept.first(), kept.last()) else {
+            return;
+        };
+        if !self.history.is_working() {
+            return self.history.lacks(Gap {
+                first: first.number,
+                last: last.number,
+            });
+        }
+        let bytes: usize = kept.iter().map(KeptMessage::bytes).sum();
+        self.history.pending_bytes += bytes;
+        let request = HistoryRequest::Keep(kept);
+        self.actions.push(Action::History(request));
+    }
+
+    /// Has what is too old deleted, now and then.
+    pub(super) fn delete_old_history(&mut self) {
+        let (now, history) = (self.timestamp, &mut self.history);
+        let Some(days) = self.settings.history_days else {
+            return;
+        };
+        if !history.is_working() || now.boot_ms < history.delete_at_ms {
+            return;
+        }
+        history.delete_at_ms = now.boot_ms + DELETE_EVERY_MS;
+        let before_ms = now.wall_ms.saturating_sub(i64::from(days) * DAY_MS);
+        let request = HistoryRequest::DeleteBefore(before_ms);
+        self.actions.push(Action::History(request));
+    }
+
+    /// A checkpoint waits for the history. If that waits for space, and the journal has grown too long, what waits
+    /// becomes a gap.
+    pub(super) fn checkpoint_waits_for_history(&mut self, journal_bytes: u64) {
+        let history = &mut self.history;
+        if history.is_paused && !history.has_given_up && journal_bytes > MAX_JOURNAL_BYTES {
+            history.has_given_up = true;
+            let request = HistoryRequest::GiveUpWaiting;
+            self.actions.push(Action::History(request));
+        }
+    }
+
+    /// A question of somebody who is logged in.
+    pub(super) fn ask_history(
+        &mut self,
+        (link, serial, offset): (LinkId, ConnectionSerial, StreamOffset),
+        request: &Request<'_>,
+    ) {
+        let refusal = match &self.history.stage {
+            Stage::Absent => Some(Outcome::Denied),
+            Stage::Failed { .. } => Some(Outcome::Busy),
+            Stage::Working if self.history.questions.len() >= MAX_QUESTIONS => Some(Outcome::Busy),
+            Stage::Working => None,
+        };
+        if let Some(refusal) = refusal {
+            return self.answer(link, serial, offset, refusal);
+        }
+        // What was committed before the question goes first.
+        self.keep_messages();
+        let asker = Asker {
+            link,
+            serial,
+            offset,
+            is_search: matches!(request, Request::Search { .. }),
+        };
+        match self.question(link, serial, request) {
+            None => self.answer_asker(asker, &Found::default()),
+            Some(question) => {
+                let history = &mut self.history;
+                history.last_ticket += 1;
+                let ticket = history.last_ticket;
+                history.questions.insert(ticket, asker);
+                let request = HistoryRequest::Ask { ticket, question };
+                self.actions.push(Action::History(request));
+            }
+        }
+    }
+
+    /// What is to be looked for; nothing if there can be no such message.
+    fn question(
+        &self,
+        link: LinkId,
+        serial: ConnectionSerial,
+        request: &Request<'_>,
+    ) -> Option<Question> {
+        let own = self.state.account_on(self.connection(link, serial)?)?;
+        let with = |name: &str| {
+            let (other, _) = self.state.account(name)?;
+            Some(Scope::Conversation { own, other })
+        };
+        match request {
+            Request::History { of, span, count } => Some(Question::Page {
+                scope: with(of)?,
+                span: *span,
+                count: usize::from(*count).min(MAX_LINES),
+            }),
+            Request::Search { of, words } => Some(Question::Search {
+                scope: of.as_deref().map_or(Some(Scope::Own(own)), with)?,
+                words: Words::of(words)?,
+                count: MAX_FOUND,
+            }),
+            _ => None,
+        }
+    }
+
+    /// What came of a request to the history.
+    pub fn take_history(&mut self, event: HistoryEvent) {
+        let history = &mut self.history;
+        match event {
+            HistoryEvent::Settled {
+                through,
+                bytes,
+                rows,
+                file_bytes,
+            } => {
+                history.settled = history.settled.max(through);
+                history.pending_bytes = history.pending_bytes.saturating_sub(bytes);
+                (history.rows, history.file_bytes) = (rows, file_bytes);
+            }
+            HistoryEvent::Paused(cause) => self.history_pauses(cause),
+            HistoryEvent::Gap(gap) => {
+                log::error!(
+                    "the history lacks messages {} to {}: the disk had no space for too long",
+                    gap.first.0,
+                    gap.last.0
+                );
+                history.lacks(gap);
+            }
+            HistoryEvent::Answered { ticket, found } => {
+                let Some(asker) = history.questions.remove(&ticket) else {
+                    return;
+                };
+                match found {
+                    Some(found) => self.answer_asker(asker, &found),
+                    None => self.answer(asker.link, asker.serial, asker.offset, Outcome::Busy),
+                }
+            }
+            HistoryEvent::Failed { error } => self.history_failed(error),
+        }
+    }
+
+    fn history_pauses(&mut self, cause: Option<NoRoom>) {
+        self.history.is_paused = cause.is_some();
+        self.history.has_given_up = false;
+        if cause.is_none() {
+            log::warn!("the history has space again");
+        }
+    }
+
+    /// Nothing more is kept in this process's life, and no checkpoint waits.
+    fn history_failed(&mut self, error: String) {
+        log::error!("{error}. The history is off");
+        let (settled, last) = (self.history.settled, self.state.keeping().last);
+        if self.history.is_working() && last > settled {
+            self.history.lacks(Gap {
+                first: MessageNumber(settled.0 + 1),
+                last,
+            });
+        }
+        let history = &mut self.history;
+        history.stage = Stage::Failed { error };
+        history.pending_bytes = 0;
+        history.is_paused = false;
+        // The threads answer what they were asked.
+    }
+
+    fn answer_asker(&mut self, asker: Asker, found: &Found) {
+        self.note_damaged(&found.damaged);
+        let Asker {
+            link: link_id,
+            serial,
+            offset,
+            is_search,
+        } = asker;
+        if self.is_behind(link_id) {
+            return self.answer(link_id, serial, offset, Outcome::Busy);
+        }
+        let through = self.newest();
+        let Some(link) = self.links.get_mut(link_id) else {
+            return;
+        };
+        let reader = link
+            .connection(serial)
+            .and_then(|connection| self.state.reader_on(connection));
+        // Whose session has ended meanwhile is told that, or is gone.
+        let (Some(reader), Some(client)) = (reader, link.known_mut(serial)) else {
+            return;
+        };
+        let waiting = Waiting::next(&self.state, Some(reader), client, through, NO_MESSAGES);
+        let request = UsersRequest {
+            connection: serial,
+            offset,
+            through: waiting.through,
+            more: waiting.more,
+        };
+        let state = &self.state;
+        let messages = found.messages.iter().map(|message| Message {
+            number: message.number,
+            time_ms: message.time_ms,
+            sender: state
+                .record(message.sender)
+                .map_or("?", |record| &record.name),
+            sent_to: SentTo::People,
+            text: &message.text,
+        });
+        let item = ToWorker::Kept {
+            request,
+            is_search,
+            has_more: found.has_more,
+            messages: messages.collect(),
+        };
+        link.send(&item);
+    }
+
+    fn note_damaged(&mut self, damaged: &[MessageNumber]) {
+        for number in damaged {
+            if self.history.damaged.len() < MAX_DAMAGED && self.history.damaged.insert(*number) {
+                log::error!(
+                    "message {} of the history is damaged: it is shown to nobody",
+                    number.0
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warning_names_what_history_lacks() {
+        let mut history = History::default();
+        assert_eq!(history.warning(), None);
+        for (first, last) in [(5, 7), (3, 4)] {
+            history.lacks(Gap {
+                first: MessageNumber(first),
+                last: MessageNumber(last),
+            });
+        }
+        let warning = history.warning();
+        assert_eq!(
+            warning.as_deref(),
+            Some("the history lacks messages 3 to 7")
+        );
+    }
+}
