@@ -388,7 +388,8 @@ fn write_new(
 ) -> rusqlite::Result<()> {
     let mut connection = Connection::open_with_flags(file, flags())?;
     connection.execute_batch(&format!(
-        "PRAGMA page_size={PAGE_BYTES}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=FULL"
+        "PRAGMA page_size={PAGE_BYTES}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=FULL; \
+         PRAGMA temp_store=MEMORY"
     ))?;
     use_wal(&connection)?;
     let transaction = connection.transaction()?;
