@@ -85,6 +85,8 @@ dialogues! {
     every_form history,
     every_form history_absent,
     as_written history_outlives_kill,
+    every_form history_rooms,
+    as_written history_rooms_killed,
     every_form ids,
     as_written ids_push,
     every_form line_breaks,

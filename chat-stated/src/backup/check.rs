@@ -11,6 +11,7 @@ use super::shown_time;
 use crate::account_file::format::parse;
 use crate::account_file::read::{MAX_FILE_BYTES, ReadError, read};
 use crate::database::{CHECKPOINT_FILE, JOURNAL_FILE, StorageError};
+use crate::history::HistoryStore;
 use crate::journal::CheckedJournal;
 use crate::settings::Settings;
 use crate::state_lock::StateLock;
@@ -62,6 +63,7 @@ pub fn check_installation(settings: &Settings, out: &mut impl Write) -> anyhow::
     writeln!(out, "checking {}", state_dir.display())?;
     let mut damage = Vec::new();
     check_databases(&state_dir, &mut damage, out)?;
+    check_history(&state_dir, &mut damage, out)?;
     check_account_file(&settings.account_file(), &mut damage, out)?;
     Ok(match damage.is_empty() {
         true => Verdict::Whole,
@@ -147,6 +149,19 @@ fn check_journal_alone(
             )?;
         }
         Ok(None) => damage.push(missing(JOURNAL_FILE)),
+        Err(what) => damage.push(what),
+    }
+    Ok(())
+}
+
+fn check_history(
+    state_dir: &Path,
+    damage: &mut Vec<String>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    match sort(HistoryStore::check(state_dir))? {
+        Ok(Some(messages)) => writeln!(out, "  history.db: {messages} messages")?,
+        Ok(None) => {}
         Err(what) => damage.push(what),
     }
     Ok(())

@@ -198,8 +198,8 @@ impl Core {
         self.write_checkpoint_behind_history();
     }
 
-    /// Has the checkpoint written once the history is durable up to it: then the journal forgets nothing that the history
-    /// lacks.
+    /// Has the checkpoint written once the history is durable up to it: then the journal forgets nothing that the
+    /// history lacks.
     fn write_checkpoint_behind_history(&mut self) {
         let history = &self.history;
         let settled = |(last_kept, ..): &mut (MessageNumber, _, _)| history.is_settled(*last_kept);

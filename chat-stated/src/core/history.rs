@@ -1,19 +1,16 @@
 //! What of committed messages goes to the history, what clients ask of it, and what a checkpoint waits for.
 
+mod questions;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use chat_model::{
-    ConnectionSerial, Message, MessageNumber, Outcome, Request, SentTo, StreamOffset,
-};
-use chat_rpc::{ToWorker, UsersRequest};
+use chat_model::{ConnectionSerial, MessageNumber, Outcome, StreamOffset};
 
-use super::delivery::{NO_MESSAGES, Waiting};
 use super::link::LinkId;
 use super::{Action, Core};
 use crate::database::NoRoom;
-use crate::history::{
-    Found, Gap, HistoryEvent, HistoryRequest, KeptMessage, MAX_LINES, Question, Scope, Words,
-};
+use crate::history::{Gap, HistoryEvent, HistoryRequest, KeptMessage, Retention, RoomView, Scope};
+use crate::state::KeptRoom;
 
 /// Questions that may wait for their answers at once. Each takes 200 ms at most.
 const MAX_QUESTIONS: usize = 64;
@@ -43,12 +40,14 @@ pub struct HistoryStart {
 }
 
 /// Who asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Asker {
     link: LinkId,
     serial: ConnectionSerial,
     offset: StreamOffset,
     is_search: bool,
+    /// What was asked for; nothing if there can be no such message.
+    scope: Option<Scope>,
 }
 
 /// What is known of the history.
@@ -73,7 +72,7 @@ pub(super) struct History {
 
 #[derive(Debug, Default)]
 enum Stage {
-    /// Nothing is kept, and nothing was.
+    /// Nothing was kept yet.
     #[default]
     Absent,
     Working,
@@ -184,6 +183,10 @@ impl Core {
         let (Some(first), Some(last)) = (kept.first(), kept.last()) else {
             return;
         };
+        if matches!(self.history.stage, Stage::Absent) {
+            self.history.stage = Stage::Working;
+            self.history.settled = MessageNumber(first.number.0.saturating_sub(1));
+        }
         if !self.history.is_working() {
             return self.history.lacks(Gap {
                 first: first.number,
@@ -199,16 +202,36 @@ impl Core {
     /// Has what is too old deleted, now and then.
     pub(super) fn delete_old_history(&mut self) {
         let (now, history) = (self.timestamp, &mut self.history);
-        let Some(days) = self.settings.history_days else {
-            return;
-        };
         if !history.is_working() || now.boot_ms < history.delete_at_ms {
             return;
         }
         history.delete_at_ms = now.boot_ms + DELETE_EVERY_MS;
-        let before_ms = now.wall_ms.saturating_sub(i64::from(days) * DAY_MS);
-        let request = HistoryRequest::DeleteBefore(before_ms);
+        let rooms = self.state.kept_rooms();
+        let retention = Retention {
+            direct_since_ms: self.kept_since_ms(None),
+            rooms: rooms.map(|room| (room.room, self.view(room))).collect(),
+            last_room: self.state.last_room(),
+        };
+        let request = HistoryRequest::Delete(retention);
         self.actions.push(Action::History(request));
+    }
+
+    /// From when on messages are kept, for so many days or as many as the operator has said.
+    fn kept_since_ms(&self, days: Option<u32>) -> i64 {
+        let days = days.or(self.settings.history_days);
+        days.map_or(i64::MIN, |days| {
+            let kept_ms = i64::from(days) * DAY_MS;
+            self.timestamp.wall_ms.saturating_sub(kept_ms)
+        })
+    }
+
+    fn view(&self, room: KeptRoom) -> RoomView {
+        RoomView {
+            room: room.room,
+            after: room.after,
+            since_ms: self.kept_since_ms(room.retention_days),
+            unread_from: room.unread_from,
+        }
     }
 
     /// A checkpoint waits for the history. If that waits for space, and the journal has grown too long, what waits
@@ -219,69 +242,6 @@ impl Core {
             history.has_given_up = true;
             let request = HistoryRequest::GiveUpWaiting;
             self.actions.push(Action::History(request));
-        }
-    }
-
-    /// A question of somebody who is logged in.
-    pub(super) fn ask_history(
-        &mut self,
-        (link, serial, offset): (LinkId, ConnectionSerial, StreamOffset),
-        request: &Request<'_>,
-    ) {
-        let refusal = match &self.history.stage {
-            Stage::Absent => Some(Outcome::Denied),
-            Stage::Failed { .. } => Some(Outcome::Busy),
-            Stage::Working if self.history.questions.len() >= MAX_QUESTIONS => Some(Outcome::Busy),
-            Stage::Working => None,
-        };
-        if let Some(refusal) = refusal {
-            return self.answer(link, serial, offset, refusal);
-        }
-        // What was committed before the question goes first.
-        self.keep_messages();
-        let asker = Asker {
-            link,
-            serial,
-            offset,
-            is_search: matches!(request, Request::Search { .. }),
-        };
-        match self.question(link, serial, request) {
-            None => self.answer_asker(asker, &Found::default()),
-            Some(question) => {
-                let history = &mut self.history;
-                history.last_ticket += 1;
-                let ticket = history.last_ticket;
-                history.questions.insert(ticket, asker);
-                let request = HistoryRequest::Ask { ticket, question };
-                self.actions.push(Action::History(request));
-            }
-        }
-    }
-
-    /// What is to be looked for; nothing if there can be no such message.
-    fn question(
-        &self,
-        link: LinkId,
-        serial: ConnectionSerial,
-        request: &Request<'_>,
-    ) -> Option<Question> {
-        let own = self.state.account_on(self.connection(link, serial)?)?;
-        let with = |name: &str| {
-            let (other, _) = self.state.account(name)?;
-            Some(Scope::Conversation { own, other })
-        };
-        match request {
-            Request::History { of, span, count } => Some(Question::Page {
-                scope: with(of)?,
-                span: *span,
-                count: usize::from(*count).min(MAX_LINES),
-            }),
-            Request::Search { of, words } => Some(Question::Search {
-                scope: of.as_deref().map_or(Some(Scope::Own(own)), with)?,
-                words: Words::of(words)?,
-                count: MAX_FOUND,
-            }),
-            _ => None,
         }
     }
 
@@ -313,7 +273,7 @@ impl Core {
                     return;
                 };
                 match found {
-                    Some(found) => self.answer_asker(asker, &found),
+                    Some(found) => self.answer_asker(&asker, &found),
                     None => self.answer(asker.link, asker.serial, asker.offset, Outcome::Busy),
                 }
             }
@@ -344,54 +304,6 @@ impl Core {
         history.pending_bytes = 0;
         history.is_paused = false;
         // The threads answer what they were asked.
-    }
-
-    fn answer_asker(&mut self, asker: Asker, found: &Found) {
-        self.note_damaged(&found.damaged);
-        let Asker {
-            link: link_id,
-            serial,
-            offset,
-            is_search,
-        } = asker;
-        if self.is_behind(link_id) {
-            return self.answer(link_id, serial, offset, Outcome::Busy);
-        }
-        let through = self.newest();
-        let Some(link) = self.links.get_mut(link_id) else {
-            return;
-        };
-        let reader = link
-            .connection(serial)
-            .and_then(|connection| self.state.reader_on(connection));
-        // Whose session has ended meanwhile is told that, or is gone.
-        let (Some(reader), Some(client)) = (reader, link.known_mut(serial)) else {
-            return;
-        };
-        let waiting = Waiting::next(&self.state, Some(reader), client, through, NO_MESSAGES);
-        let request = UsersRequest {
-            connection: serial,
-            offset,
-            through: waiting.through,
-            more: waiting.more,
-        };
-        let state = &self.state;
-        let messages = found.messages.iter().map(|message| Message {
-            number: message.number,
-            time_ms: message.time_ms,
-            sender: state
-                .record(message.sender)
-                .map_or("?", |record| &record.name),
-            sent_to: SentTo::People,
-            text: &message.text,
-        });
-        let item = ToWorker::Kept {
-            request,
-            is_search,
-            has_more: found.has_more,
-            messages: messages.collect(),
-        };
-        link.send(&item);
     }
 
     fn note_damaged(&mut self, damaged: &[MessageNumber]) {

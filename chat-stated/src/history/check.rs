@@ -47,7 +47,7 @@ fn copy(original: &Connection) -> rusqlite::Result<Connection> {
     Ok(copy)
 }
 
-/// Each row by its checksum, all of them by their number and sum, and that each is in its conversations.
+/// Each row by its checksum, all of them by their number and sum, and that each is in its conversations and rooms.
 fn check_rows(database: &Database, header: &Header) -> Result<(), StorageError> {
     let error = |error| StorageError::sqlite("read", database.file())(error);
     let mut found = Header {
@@ -55,7 +55,7 @@ fn check_rows(database: &Database, header: &Header) -> Result<(), StorageError> 
         sum: 0,
         ..header.clone()
     };
-    let mut places = Sum::default();
+    let (mut places, mut rooms_places) = (Sum::default(), Sum::default());
     let mut select = database
         .connection
         .prepare("SELECT number, checksum, time_ms, audience, text FROM message")
@@ -72,6 +72,9 @@ fn check_rows(database: &Database, header: &Header) -> Result<(), StorageError> 
         for reader in &message.readers {
             places.add(conversation(message.sender, *reader), number);
         }
+        for room in &message.rooms {
+            rooms_places.add(room.0.into(), number);
+        }
     }
     if found != *header {
         let what = format!(
@@ -80,13 +83,18 @@ fn check_rows(database: &Database, header: &Header) -> Result<(), StorageError> 
         );
         return Err(StorageError::damaged(database.file(), "its messages", what));
     }
-    if places != stored_places(database).map_err(error)? {
-        let what = "they are not those of its messages";
-        return Err(StorageError::damaged(
-            database.file(),
+    for (place, places, sql) in [
+        (
             "its conversations",
-            what,
-        ));
+            places,
+            "SELECT conversation, number FROM place",
+        ),
+        ("its rooms", rooms_places, "SELECT room, number FROM room"),
+    ] {
+        if places != stored_places(database, sql).map_err(error)? {
+            let what = "they are not those of its messages";
+            return Err(StorageError::damaged(database.file(), place, what));
+        }
     }
     Ok(())
 }
@@ -99,20 +107,18 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, conversation: i64, number: MessageNumber) {
+    fn add(&mut self, key: i64, number: MessageNumber) {
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&conversation.to_le_bytes());
+        bytes[..8].copy_from_slice(&key.to_le_bytes());
         bytes[8..].copy_from_slice(&number.0.to_le_bytes());
         self.places += 1;
         self.sum = self.sum.wrapping_add(xxh3_64(&bytes));
     }
 }
 
-fn stored_places(database: &Database) -> rusqlite::Result<Sum> {
+fn stored_places(database: &Database, sql: &str) -> rusqlite::Result<Sum> {
     let mut sum = Sum::default();
-    let mut select = database
-        .connection
-        .prepare("SELECT conversation, number FROM place")?;
+    let mut select = database.connection.prepare(sql)?;
     let mut rows = select.query(())?;
     while let Some(row) = rows.next()? {
         sum.add(row.get(0)?, MessageNumber(row.get::<_, i64>(1)? as u64));

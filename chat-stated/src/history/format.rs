@@ -1,6 +1,6 @@
 //! How the file's rows, its header and the tokens of its index are written down. Pure.
 
-use chat_model::{AccountId, MessageNumber};
+use chat_model::{AccountId, MessageNumber, RoomId};
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -30,6 +30,11 @@ pub(super) const HISTORY: DatabaseKind = DatabaseKind {
             "place",
             "CREATE TABLE place (conversation INTEGER NOT NULL, number INTEGER NOT NULL, \
              PRIMARY KEY (conversation, number)) STRICT, WITHOUT ROWID",
+        ),
+        (
+            "room",
+            "CREATE TABLE room (room INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (room, number)) STRICT, \
+             WITHOUT ROWID",
         ),
         (
             "word",
@@ -154,9 +159,31 @@ pub(super) fn reader_token(reader: AccountId) -> String {
     format!("p{:x}", reader.0)
 }
 
-/// Sender and readers as a row has them: their tokens, the sender's first, the readers' in their order.
+/// The token of one of its rooms.
+pub(super) fn room_token(room: RoomId) -> String {
+    format!("r{:x}", room.0)
+}
+
+/// Who got a message, and from whom.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parties {
+    pub(super) sender: AccountId,
+    pub(super) is_notice: bool,
+    pub(super) rooms: SmallVec<[RoomId; 1]>,
+    pub(super) readers: SmallVec<[AccountId; 2]>,
+}
+
+/// Sender, rooms and readers as a row has them: their tokens, the sender's first, the others' in their order. The
+/// sender's begins with `n` if a room tells it.
 pub(super) fn audience(message: &KeptMessage) -> String {
-    let mut audience = sender_token(message.sender);
+    let mut audience = match message.is_notice {
+        true => format!("n{:x}", message.sender.0),
+        false => sender_token(message.sender),
+    };
+    for room in &message.rooms {
+        audience.push(' ');
+        audience.push_str(&room_token(*room));
+    }
     for reader in &message.readers {
         audience.push(' ');
         audience.push_str(&reader_token(*reader));
@@ -164,18 +191,28 @@ pub(super) fn audience(message: &KeptMessage) -> String {
     audience
 }
 
-/// Sender and readers of a row; nothing if these are not such tokens.
-pub(super) fn read_audience(audience: &str) -> Option<(AccountId, SmallVec<[AccountId; 2]>)> {
-    let account = |token: &str, kind: char| {
+/// What such tokens say; nothing if these are none.
+pub(super) fn read_audience(audience: &str) -> Option<Parties> {
+    let number = |token: &str, kind: char| {
         let digits = token.strip_prefix(kind)?;
-        u32::from_str_radix(digits, 16).ok().map(AccountId)
+        u32::from_str_radix(digits, 16).ok()
     };
-    let mut tokens = audience.split(' ');
-    let sender = account(tokens.next()?, 's')?;
-    let readers = tokens
-        .map(|token| account(token, 'p'))
-        .collect::<Option<_>>()?;
-    Some((sender, readers))
+    let mut tokens = audience.split(' ').peekable();
+    let first = tokens.next()?;
+    let mut parties = Parties {
+        sender: AccountId(number(first, 's').or_else(|| number(first, 'n'))?),
+        is_notice: first.starts_with('n'),
+        rooms: SmallVec::new(),
+        readers: SmallVec::new(),
+    };
+    while let Some(room) = tokens.peek().and_then(|token| number(token, 'r')) {
+        parties.rooms.push(RoomId(room));
+        tokens.next();
+    }
+    for token in tokens {
+        parties.readers.push(AccountId(number(token, 'p')?));
+    }
+    Some(parties)
 }
 
 /// The conversation of two accounts, or of one with itself.
@@ -232,14 +269,19 @@ mod tests {
             number: MessageNumber(1),
             time_ms: 0,
             sender: AccountId(u32::MAX),
+            is_notice: false,
+            rooms: smallvec![RoomId(12), RoomId(1)],
             readers: smallvec![AccountId(0), AccountId(17)],
             text: "x".into(),
         };
         let written = audience(&message);
-        assert_eq!(written, "sffffffff p0 p11");
-        let read = read_audience(&written);
-        assert_eq!(read, Some((message.sender, message.readers)));
-        for wrong in ["", "p1", "s1 s2", "s1 ", "sx p1"] {
+        assert_eq!(written, "sffffffff rc r1 p0 p11");
+        let read = read_audience(&written).unwrap();
+        assert_eq!((read.sender, read.is_notice), (message.sender, false));
+        assert_eq!((read.rooms, read.readers), (message.rooms, message.readers));
+        let notice = read_audience("n1 r2").unwrap();
+        assert_eq!((notice.sender, notice.is_notice), (AccountId(1), true));
+        for wrong in ["", "p1", "s1 s2", "s1 ", "sx p1", "s1 p1 r1"] {
             assert_eq!(read_audience(wrong), None, "{wrong:?}");
         }
     }

@@ -16,8 +16,9 @@ mod writer;
 
 pub use crate::state::KeptMessage;
 pub use format::Gap;
-pub use query::{Scope, Words};
+pub use query::{RoomView, Scope, Words};
 pub use reader::{Found, HistoryReader};
+pub use retention::{Retention, Sweep};
 pub use store::HistoryStore;
 pub use writer::{HistoryEvent, HistoryRequest, PAUSED_BYTES, Question, start_history};
 

@@ -1,12 +1,37 @@
 //! What is asked of the history, and how the full-text index is asked for words. Pure.
 
-use chat_model::AccountId;
+use std::slice;
+
+use chat_model::{AccountId, MessageNumber, RoomId};
 
 use super::KeptMessage;
-use super::format::{reader_token, sender_token};
+use super::format::{reader_token, room_token, sender_token};
+
+/// What is read of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomView {
+    /// Which room.
+    pub room: RoomId,
+    /// Messages after this one,
+    pub after: MessageNumber,
+    /// that the server took at this time or later, in milliseconds since 1970-01-01T00:00:00Z,
+    pub since_ms: i64,
+    /// or that are from this one on.
+    pub unread_from: Option<MessageNumber>,
+}
+
+impl RoomView {
+    /// Whether a message of the room is among them.
+    pub(super) fn contains(&self, message: &KeptMessage) -> bool {
+        let is_unread = self.unread_from.is_some_and(|from| message.number >= from);
+        message.number > self.after
+            && (message.time_ms >= self.since_ms || is_unread)
+            && message.rooms.contains(&self.room)
+    }
+}
 
 /// Which messages are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// What two accounts sent to one another, also among others.
     Conversation {
@@ -15,21 +40,49 @@ pub enum Scope {
         /// With whom.
         other: AccountId,
     },
-    /// All that an account sent or got.
-    Own(AccountId),
+    /// What was sent to a room.
+    Room(RoomView),
+    /// All that may be read.
+    Own {
+        /// By whom, of messages to people; `None` for none of them.
+        direct: Option<AccountId>,
+        /// Of rooms.
+        rooms: Vec<RoomView>,
+    },
 }
 
 impl Scope {
     /// Whether a message belongs to it.
-    pub(super) fn contains(&self, message: &KeptMessage) -> bool {
+    pub(crate) fn contains(&self, message: &KeptMessage) -> bool {
         let (sender, readers) = (message.sender, &message.readers);
         match self {
             Self::Conversation { own, other } => {
                 sender == *own && readers.contains(other)
                     || sender == *other && readers.contains(own)
             }
-            Self::Own(own) => sender == *own || readers.contains(own),
+            Self::Room(room) => room.contains(message),
+            Self::Own { direct, .. } => {
+                let is_own = |own: &AccountId| {
+                    readers.contains(own) || sender == *own && !readers.is_empty()
+                };
+                direct.as_ref().is_some_and(is_own) || self.room_of(message).is_some()
+            }
         }
+    }
+
+    /// The room as of which a message is shown: the first that may be read.
+    pub fn room_of(&self, message: &KeptMessage) -> Option<RoomId> {
+        let views = match self {
+            Self::Conversation { .. } => &[],
+            Self::Room(view) => slice::from_ref(view),
+            Self::Own { rooms, .. } => rooms.as_slice(),
+        };
+        let mut rooms = message.rooms.iter();
+        let found = rooms.find(|room| {
+            let view = views.iter().find(|view| view.room == **room);
+            view.is_some_and(|view| view.contains(message))
+        });
+        found.copied()
     }
 
     fn expression(&self) -> String {
@@ -38,7 +91,13 @@ impl Scope {
                 format!("{} AND {}", sender_token(*own), reader_token(*other)),
                 format!("{} AND {}", sender_token(*other), reader_token(*own)),
             ),
-            Self::Own(own) => (sender_token(*own), reader_token(*own)),
+            Self::Room(view) => return format!("audience : {}", room_token(view.room)),
+            Self::Own { direct, rooms } => {
+                let direct = direct.map(|own| [sender_token(own), reader_token(own)]);
+                let rooms = rooms.iter().map(|view| room_token(view.room));
+                let tokens: Vec<String> = direct.into_iter().flatten().chain(rooms).collect();
+                return format!("audience : ({})", tokens.join(" OR "));
+            }
         };
         format!("audience : (({sent}) OR ({got}))")
     }
@@ -108,9 +167,19 @@ mod tests {
     #[test]
     fn words_become_an_expression() {
         let words = Words::of("  Tea \"at\"  noo ").unwrap();
+        let view = RoomView {
+            room: RoomId(3),
+            after: MessageNumber(0),
+            since_ms: 0,
+            unread_from: None,
+        };
+        let own = Scope::Own {
+            direct: Some(AccountId(17)),
+            rooms: vec![view],
+        };
         assert_eq!(
-            words.expression(&Scope::Own(AccountId(17))),
-            "audience : ((s11) OR (p11)) AND text : \"Tea\" AND text : \" at \" AND text : \"noo\" *"
+            words.expression(&own),
+            "audience : (s11 OR p11 OR r3) AND text : \"Tea\" AND text : \" at \" AND text : \"noo\" *"
         );
         let between = Scope::Conversation {
             own: AccountId(1),

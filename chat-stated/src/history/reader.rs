@@ -45,7 +45,7 @@ impl HistoryReader {
         Self { database }
     }
 
-    /// At most so many messages that two accounts sent to one another.
+    /// At most so many messages of a conversation or of a room.
     pub fn page(
         &self,
         scope: &Scope,
@@ -53,17 +53,23 @@ impl HistoryReader {
         count: usize,
     ) -> Result<Found, StorageError> {
         let read = || {
-            let Scope::Conversation { own, other } = scope else {
-                return Ok(Found::default());
+            let (of, key, first) = match scope {
+                Scope::Conversation { own, other } => {
+                    ("place WHERE conversation", conversation(*own, *other), 0)
+                }
+                Scope::Room(view) => ("room WHERE room", view.room.0.into(), signed(view.after)),
+                Scope::Own { .. } => return Ok(Found::default()),
             };
-            let key = conversation(*own, *other);
-            let (sql, from) = match span {
-                HistorySpan::Newest => (OLDER, i64::MAX),
-                HistorySpan::Before(number) => (OLDER, signed(number)),
-                HistorySpan::After(number) => (NEWER, signed(number)),
+            let (order, after, before) = match span {
+                HistorySpan::Newest => ("DESC", first, i64::MAX),
+                HistorySpan::Before(number) => ("DESC", first, signed(number)),
+                HistorySpan::After(number) => ("ASC", first.max(signed(number)), i64::MAX),
             };
-            let mut select = self.database.connection.prepare_cached(sql)?;
-            let mut numbers = select.query((key, from))?;
+            let sql = format!(
+                "SELECT number FROM {of} = ?1 AND number > ?2 AND number < ?3 ORDER BY number {order}"
+            );
+            let mut select = self.database.connection.prepare_cached(&sql)?;
+            let mut numbers = select.query((key, after, before))?;
             let mut gathering = Gathering::new(count.min(MAX_LINES));
             let mut rows = self.rows()?;
             while let Some(number) = numbers.next()? {
@@ -174,14 +180,11 @@ impl HistoryReader {
     }
 }
 
-const OLDER: &str =
-    "SELECT number FROM place WHERE conversation = ?1 AND number < ?2 ORDER BY number DESC";
-const NEWER: &str =
-    "SELECT number FROM place WHERE conversation = ?1 AND number > ?2 ORDER BY number";
-const ROW: &str = "SELECT number, checksum, time_ms, audience, text FROM message WHERE number = ?1";
+pub(super) const ROW: &str =
+    "SELECT number, checksum, time_ms, audience, text FROM message WHERE number = ?1";
 
 /// SQLite's integers have a sign; no message has such a number.
-fn signed(number: MessageNumber) -> i64 {
+pub(super) fn signed(number: MessageNumber) -> i64 {
     i64::try_from(number.0).unwrap_or(i64::MAX)
 }
 
@@ -197,11 +200,13 @@ pub(super) fn take_row(number: MessageNumber, row: &rusqlite::Row<'_>) -> rusqli
         let (audience, text) = (row.get_ref(3)?.as_str()?, row.get_ref(4)?.as_str()?);
         let is_whole = row_checksum(number, time_ms, audience, text) == checksum as u64;
         let parties = read_audience(audience).filter(|_| is_whole);
-        Ok(parties.map(|(sender, readers)| KeptMessage {
+        Ok(parties.map(|parties| KeptMessage {
             number,
             time_ms,
-            sender,
-            readers,
+            sender: parties.sender,
+            is_notice: parties.is_notice,
+            rooms: parties.rooms,
+            readers: parties.readers,
             text: text.into(),
         }))
     };

@@ -197,6 +197,10 @@ fn add(rows: &Connection, message: &KeptMessage, header: &mut Header) -> rusqlit
     for reader in &message.readers {
         place.execute((format::conversation(message.sender, *reader), number))?;
     }
+    let mut room_place = rows.prepare_cached("INSERT INTO room (room, number) VALUES (?1, ?2)")?;
+    for room in &message.rooms {
+        room_place.execute((room.0, number))?;
+    }
     header.add(checksum);
     Ok(())
 }

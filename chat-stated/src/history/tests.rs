@@ -3,11 +3,12 @@
 mod damage;
 mod speed;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use chat_model::{AccountId, HistorySpan, MessageNumber};
-use smallvec::SmallVec;
+use chat_model::{AccountId, HistorySpan, MessageNumber, RoomId};
+use smallvec::{SmallVec, smallvec};
 
 use super::*;
 use crate::database::testing::{PATIENCE, quick_directory};
@@ -21,6 +22,8 @@ fn message(number: u64, sender: AccountId, readers: &[AccountId], text: &str) ->
         number: MessageNumber(number),
         time_ms: 1_000 * number as i64,
         sender,
+        is_notice: false,
+        rooms: smallvec![],
         readers: SmallVec::from_slice(readers),
         text: text.into(),
     }
@@ -58,6 +61,29 @@ fn store_with(dir: &Path, messages: &[KeptMessage]) -> HistoryStore {
 
 fn between(own: AccountId, other: AccountId) -> Scope {
     Scope::Conversation { own, other }
+}
+
+fn own(direct: AccountId) -> Scope {
+    Scope::Own {
+        direct: Some(direct),
+        rooms: Vec::new(),
+    }
+}
+
+fn to_rooms(number: u64, rooms: &[u32], readers: &[AccountId], text: &str) -> KeptMessage {
+    KeptMessage {
+        rooms: rooms.iter().copied().map(RoomId).collect(),
+        ..message(number, ANN, readers, text)
+    }
+}
+
+fn view(room: u32, after: u64, since: i64) -> RoomView {
+    RoomView {
+        room: RoomId(room),
+        after: MessageNumber(after),
+        since_ms: 1_000 * since,
+        unread_from: None,
+    }
 }
 
 /// The numbers that were found, and whether there is more.
@@ -130,7 +156,7 @@ fn search_finds_all_words_in_any_case() {
                 .unwrap(),
         )
     };
-    let everything = Scope::Own(ANN);
+    let everything = own(ANN);
     for (line, expected) in [
         ("lunch", vec![1, 2, 3]),
         ("lunc", vec![1, 2, 3]),
@@ -149,16 +175,19 @@ fn search_finds_all_words_in_any_case() {
         ("\u{5927}", vec![]),
     ] {
         let found = match Words::of(line) {
-            Some(_) => search(everything, line, 50).0,
+            Some(_) => search(everything.clone(), line, 50).0,
             None => Vec::new(),
         };
         assert_eq!(found, expected, "{line}");
     }
-    assert_eq!(search(everything, "lunch", 2), (vec![2, 3], true));
-    assert_eq!(search(everything, "lunch", 3), (vec![1, 2, 3], false));
+    assert_eq!(search(everything.clone(), "lunch", 2), (vec![2, 3], true));
+    assert_eq!(
+        search(everything.clone(), "lunch", 3),
+        (vec![1, 2, 3], false)
+    );
     assert_eq!(search(between(ANN, CAROL), "lunch", 9).0, [3]);
     assert_eq!(search(between(CAROL, BOB), "lunch", 9).0, [3, 5]);
-    assert_eq!(search(Scope::Own(CAROL), "sure", 9).0, [0_u64; 0]);
+    assert_eq!(search(own(CAROL), "sure", 9).0, [0_u64; 0]);
 }
 
 #[test]
@@ -168,7 +197,7 @@ fn search_is_cut_when_time_is_over() {
     let reader = store.reader().unwrap();
     for line in ["word", "\u{4eac}"] {
         let words = Words::of(line).unwrap();
-        let found = reader.search_within(&Scope::Own(BOB), &words, MAX_LINES, Duration::ZERO);
+        let found = reader.search_within(&own(BOB), &words, MAX_LINES, Duration::ZERO);
         assert!(found.unwrap().has_more, "{line}");
     }
 }
@@ -226,7 +255,9 @@ fn old_messages_are_deleted_in_pieces() {
     let messages = talk(3_000);
     let mut store = store_with(dir.path(), &messages);
     let mut pieces = 1;
-    while store.delete_before(2_900_000).unwrap() {
+    let retention = Retention::of_direct(2_900_000);
+    let mut sweep = Sweep::behind(MessageNumber(0), retention);
+    while store.delete_old(&mut sweep).unwrap() {
         pieces += 1;
     }
     assert!(pieces > 3, "{pieces}");
@@ -240,7 +271,7 @@ fn old_messages_are_deleted_in_pieces() {
     let words = Words::of("message1").unwrap();
     assert_eq!(
         reader
-            .search_within(&Scope::Own(BOB), &words, 50, PATIENCE)
+            .search_within(&own(BOB), &words, 50, PATIENCE)
             .unwrap(),
         Found::default()
     );
@@ -248,6 +279,96 @@ fn old_messages_are_deleted_in_pieces() {
         .append(None, &[message(3_001, ANN, &[BOB], "new")])
         .unwrap();
     assert_eq!(HistoryStore::check(dir.path()).unwrap(), Some(left + 1));
+}
+
+#[test]
+fn rooms_are_read_from_where_one_may() {
+    let dir = quick_directory();
+    let messages = [
+        to_rooms(1, &[4], &[], "tea"),
+        to_rooms(2, &[4, 5], &[BOB], "tea at two"),
+        message(3, ANN, &[CAROL], "tea for carol"),
+        to_rooms(5, &[5], &[], "tea at five"),
+        to_rooms(6, &[4], &[], "more tea"),
+    ];
+    let store = store_with(dir.path(), &messages);
+    let reader = store.reader().unwrap();
+    let page = |view: RoomView, span| {
+        let found = reader.page(&Scope::Room(view), span, 2).unwrap();
+        numbers(&found)
+    };
+    let after = HistorySpan::After(MessageNumber(1));
+    assert_eq!(page(view(4, 0, 0), HistorySpan::Newest), (vec![2, 6], true));
+    assert_eq!(page(view(4, 1, 0), after), (vec![2, 6], false));
+    assert_eq!(page(view(4, 2, 0), after), (vec![6], false));
+    assert_eq!(page(view(4, 0, 3), HistorySpan::Newest), (vec![6], false));
+    let unread = RoomView {
+        unread_from: Some(MessageNumber(2)),
+        ..view(4, 0, 3)
+    };
+    assert_eq!(page(unread, HistorySpan::Newest), (vec![2, 6], false));
+    let before = HistorySpan::Before(MessageNumber(2));
+    assert_eq!(page(view(5, 0, 0), before), (vec![], false));
+    let words = Words::of("tea").unwrap();
+    let search = |scope: Scope| {
+        let found = reader.search_within(&scope, &words, 50, PATIENCE).unwrap();
+        let rooms = found.messages.iter().map(|it| scope.room_of(it));
+        (rooms.collect::<Vec<_>>(), numbers(&found).0)
+    };
+    assert_eq!(search(Scope::Room(view(5, 2, 0))).1, [5]);
+    let of_bob = Scope::Own {
+        direct: Some(BOB),
+        rooms: vec![view(5, 2, 0)],
+    };
+    assert_eq!(search(of_bob), (vec![None, Some(RoomId(5))], vec![2, 5]));
+    let of_rooms = Scope::Own {
+        direct: None,
+        rooms: vec![view(4, 1, 0), view(5, 0, 0)],
+    };
+    let (four, five) = (Some(RoomId(4)), Some(RoomId(5)));
+    assert_eq!(search(of_rooms), (vec![four, five, four], vec![2, 5, 6]));
+    assert_eq!(HistoryStore::check(dir.path()).unwrap(), Some(5));
+}
+
+#[test]
+fn rooms_are_deleted_by_their_own_time() {
+    let dir = quick_directory();
+    let text = "x";
+    let mut messages = Vec::new();
+    for number in 1..=1_200 {
+        messages.push(match number % 4 {
+            0 => to_rooms(number, &[1], &[], text),
+            1 => to_rooms(number, &[2], &[], text),
+            2 => to_rooms(number, &[1, 2], &[BOB], text),
+            _ => to_rooms(number, &[3], &[], text),
+        });
+    }
+    // Room 3 is gone, and of room 9 nothing is known yet.
+    messages.push(to_rooms(1_201, &[9], &[], text));
+    let mut store = store_with(dir.path(), &messages);
+    let unread = RoomView {
+        unread_from: Some(MessageNumber(1_000)),
+        ..view(2, 0, 9_999)
+    };
+    let retention = Retention {
+        direct_since_ms: 400_000,
+        rooms: BTreeMap::from([(RoomId(1), view(1, 0, 900)), (RoomId(2), unread)]),
+        last_room: RoomId(3),
+    };
+    let mut sweep = Sweep::behind(MessageNumber(0), retention);
+    while store.delete_old(&mut sweep).unwrap() {}
+    let left = messages.iter().filter(|it| match it.number.0 {
+        1_201 => true,
+        number => match number % 4 {
+            0 => number >= 900,
+            1 => number >= 1_000,
+            2 => number >= 400,
+            _ => false,
+        },
+    });
+    let left = left.count() as u64;
+    assert_eq!(store.rows(), left);
+    assert_eq!(HistoryStore::check(dir.path()).unwrap(), Some(left));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The I/O threads of the history: one writes what is to be kept, one reads what is asked.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chat_model::{HistorySpan, MessageNumber};
 
-use super::{Found, Gap, HistoryReader, HistoryStore, Scope, Words};
+use super::{Found, Gap, HistoryReader, HistoryStore, Retention, Scope, Sweep, Words};
 use crate::database::{NamedFiles, NoRoom, StorageError};
 use crate::io_thread::{CompletionSink, IoThread};
 use crate::state::KeptMessage;
@@ -32,8 +33,8 @@ pub enum HistoryRequest {
         /// What it is.
         question: Question,
     },
-    /// Delete what the server took before this time, in milliseconds since 1970-01-01T00:00:00Z.
-    DeleteBefore(i64),
+    /// Delete what is not to stay.
+    Delete(Retention),
     /// Wait no longer for space: what waits becomes a gap.
     GiveUpWaiting,
 }
@@ -41,7 +42,7 @@ pub enum HistoryRequest {
 /// A question of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// A page of a conversation.
+    /// A page of a conversation or of a room.
     Page {
         /// Whose.
         scope: Scope,
@@ -93,54 +94,69 @@ pub enum HistoryEvent {
     },
 }
 
-/// Starts the threads. What comes of requests goes to `sink`, what comes of questions to `answers`.
+/// Starts the threads on a history, or on a state directory where one is made for the first message. What comes of
+/// requests goes to `sink`, what comes of questions to `answers`.
 pub fn start_history(
-    store: HistoryStore,
+    dir: PathBuf,
+    store: Option<HistoryStore>,
     sink: CompletionSink<HistoryEvent>,
     answers: CompletionSink<HistoryEvent>,
 ) -> anyhow::Result<IoThread<HistoryRequest>> {
-    let reader = store.reader()?;
-    let files = store.named_files()?;
-    let reader = start_reader(reader, answers)?;
     let mut writer = Writer {
-        store: Some(store),
-        files,
-        reader,
+        dir,
+        store: None,
+        has_failed: false,
+        reader: start_reader(answers)?,
         sink,
+        swept: MessageNumber(0),
         pending: Vec::new(),
         pending_bytes: 0,
         gap: None,
         is_paused: false,
         act_at: None,
-        delete_before_ms: None,
+        sweep: None,
     };
+    if let Some(store) = store {
+        writer.open(store)?;
+    }
     Ok(IoThread::start("history", move |requests| {
         writer.run(&requests)
     })?)
 }
 
-fn start_reader(
-    reader: HistoryReader,
-    mut sink: CompletionSink<HistoryEvent>,
-) -> io::Result<IoThread<(u64, Question)>> {
+/// What the reading thread is told.
+enum ReaderRequest {
+    Open(HistoryReader),
+    Ask(u64, Question),
+}
+
+fn start_reader(mut sink: CompletionSink<HistoryEvent>) -> io::Result<IoThread<ReaderRequest>> {
     IoThread::start(
         "history-reader",
-        move |questions: Receiver<(u64, Question)>| {
-            for (ticket, question) in questions {
-                let found = match question {
+        move |requests: Receiver<ReaderRequest>| {
+            let mut reader = None;
+            for request in requests {
+                let (ticket, question) = match request {
+                    ReaderRequest::Open(opened) => {
+                        reader = Some(opened);
+                        continue;
+                    }
+                    ReaderRequest::Ask(ticket, question) => (ticket, question),
+                };
+                let found = reader.as_ref().map(|reader| match question {
                     Question::Page { scope, span, count } => reader.page(&scope, span, count),
                     Question::Search {
                         scope,
                         words,
                         count,
                     } => reader.search(&scope, &words, count),
-                };
-                let found = found.map_err(|error| {
+                });
+                let found = found.transpose().unwrap_or_else(|error| {
                     sink(HistoryEvent::Failed {
                         error: error.to_string(),
                     });
+                    None
                 });
-                let found = found.ok();
                 sink(HistoryEvent::Answered { ticket, found });
             }
         },
@@ -148,10 +164,11 @@ fn start_reader(
 }
 
 struct Writer {
-    /// None once it has failed.
-    store: Option<HistoryStore>,
-    files: NamedFiles,
-    reader: IoThread<(u64, Question)>,
+    dir: PathBuf,
+    /// None until there is something to be kept, and once it has failed.
+    store: Option<(HistoryStore, NamedFiles)>,
+    has_failed: bool,
+    reader: IoThread<ReaderRequest>,
     sink: CompletionSink<HistoryEvent>,
     pending: Vec<KeptMessage>,
     pending_bytes: usize,
@@ -161,10 +178,25 @@ struct Writer {
     is_paused: bool,
     /// When what waits is to be written.
     act_at: Option<Instant>,
-    delete_before_ms: Option<i64>,
+    /// A pass over what is to be deleted.
+    sweep: Option<Sweep>,
+    /// Rows up to here need not be looked at by the next one.
+    swept: MessageNumber,
 }
 
 impl Writer {
+    fn open(&mut self, store: HistoryStore) -> Result<(), StorageError> {
+        self.reader.send(ReaderRequest::Open(store.reader()?));
+        let files = store.named_files()?;
+        self.store = Some((store, files));
+        Ok(())
+    }
+
+    fn make(&mut self) -> Result<(), StorageError> {
+        let store = HistoryStore::create(&self.dir, MessageNumber(0))?;
+        self.open(store)
+    }
+
     fn run(&mut self, requests: &Receiver<HistoryRequest>) {
         loop {
             let request = match self.wait_time() {
@@ -180,7 +212,7 @@ impl Writer {
     }
 
     fn wait_time(&self) -> Option<Duration> {
-        if self.delete_before_ms.is_some() && !self.is_paused {
+        if self.sweep.is_some() && !self.is_paused {
             return Some(Duration::ZERO);
         }
         let act_at = self.act_at?;
@@ -194,10 +226,12 @@ impl Writer {
                 if !self.is_paused {
                     self.write();
                 }
-                self.reader.send((ticket, question));
+                self.reader.send(ReaderRequest::Ask(ticket, question));
             }
-            HistoryRequest::DeleteBefore(time_ms) => {
-                self.delete_before_ms = self.store.is_some().then_some(time_ms);
+            HistoryRequest::Delete(retention) => {
+                if self.store.is_some() && self.sweep.is_none() {
+                    self.sweep = Some(Sweep::behind(self.swept, retention));
+                }
             }
             HistoryRequest::GiveUpWaiting => {
                 if self.is_paused {
@@ -211,7 +245,7 @@ impl Writer {
     }
 
     fn keep(&mut self, messages: Vec<KeptMessage>) {
-        if self.store.is_none() {
+        if self.has_failed {
             return;
         }
         self.pending_bytes += messages.iter().map(KeptMessage::bytes).sum::<usize>();
@@ -233,11 +267,11 @@ impl Writer {
         if has_waited {
             return self.write();
         }
-        if let (Some(time_ms), Some(store)) = (self.delete_before_ms, &mut self.store) {
-            match store.delete_before(time_ms) {
-                Ok(true) => {}
+        if let (Some(sweep), Some((store, _))) = (&mut self.sweep, &mut self.store) {
+            match store.delete_old(sweep) {
+                Ok(true) => self.swept = sweep.looked_at().unwrap_or(self.swept),
                 Ok(false) => {
-                    self.delete_before_ms = None;
+                    self.sweep = None;
                     self.settle(0);
                 }
                 Err(error) => self.failed(error),
@@ -248,17 +282,10 @@ impl Writer {
     /// Writes what waits.
     fn write(&mut self) {
         self.act_at = None;
-        let Some(store) = &mut self.store else {
-            return;
-        };
-        if self.pending.is_empty() && self.gap.is_none() {
+        if self.has_failed || self.pending.is_empty() && self.gap.is_none() {
             return;
         }
-        let result = self
-            .files
-            .check()
-            .and_then(|()| store.append(self.gap, &self.pending));
-        match result {
+        match self.append() {
             Ok(()) => {
                 self.gap = None;
                 self.pending.clear();
@@ -272,6 +299,17 @@ impl Writer {
         }
     }
 
+    fn append(&mut self) -> Result<(), StorageError> {
+        if self.store.is_none() {
+            self.make()?;
+        }
+        let Some((store, files)) = &mut self.store else {
+            return Ok(());
+        };
+        files.check()?;
+        store.append(self.gap, &self.pending)
+    }
+
     fn failed(&mut self, error: StorageError) {
         if let Some(cause) = error.no_room() {
             self.act_at = Some(Instant::now() + RETRY_TIME);
@@ -281,11 +319,12 @@ impl Writer {
             }
             return;
         }
-        if let Some(store) = self.store.take() {
+        self.has_failed = true;
+        if let Some((store, _)) = self.store.take() {
             store.note_failure(&error);
         }
         self.act_at = None;
-        self.delete_before_ms = None;
+        self.sweep = None;
         self.pending = Vec::new();
         (self.sink)(HistoryEvent::Failed {
             error: error.to_string(),
@@ -310,14 +349,16 @@ impl Writer {
     }
 
     fn settle(&mut self, bytes: usize) {
-        let Some(store) = &self.store else {
+        let store = self.store.as_ref().map(|(store, _)| store);
+        let through = store.map(HistoryStore::through);
+        let Some(through) = self.gap.map(|gap| gap.last).or(through) else {
             return;
         };
         let settled = HistoryEvent::Settled {
-            through: self.gap.map_or(store.through(), |gap| gap.last),
+            through,
             bytes,
-            rows: store.rows(),
-            file_bytes: store.used_bytes().unwrap_or_default(),
+            rows: store.map_or(0, HistoryStore::rows),
+            file_bytes: store.map_or(0, |store| store.used_bytes().unwrap_or_default()),
         };
         (self.sink)(settled);
     }

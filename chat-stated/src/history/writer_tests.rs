@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
 use chat_model::{AccountId, HistorySpan};
@@ -15,15 +16,25 @@ fn message(number: u64, text: &str) -> KeptMessage {
         number: MessageNumber(number),
         time_ms: number as i64,
         sender: ANN,
+        is_notice: false,
+        rooms: smallvec![],
         readers: smallvec![BOB],
         text: text.into(),
     }
 }
 
 fn start(store: HistoryStore) -> (IoThread<HistoryRequest>, Receiver<HistoryEvent>) {
+    start_in(Path::new(""), Some(store))
+}
+
+fn start_in(
+    dir: &Path,
+    store: Option<HistoryStore>,
+) -> (IoThread<HistoryRequest>, Receiver<HistoryEvent>) {
     let (sender, events) = channel();
     let answers = sender.clone();
     let history = start_history(
+        dir.to_owned(),
         store,
         Box::new(move |event| drop(sender.send(event))),
         Box::new(move |event| drop(answers.send(event))),
@@ -69,6 +80,19 @@ fn question_waits_for_messages_before_it() {
         ask(&history, number);
         assert_eq!(answer(&events), Some((1..=number).collect()));
     }
+}
+
+#[test]
+fn file_is_made_for_first_message() {
+    let dir = quick_directory();
+    let (history, events) = start_in(dir.path(), None);
+    history.send(HistoryRequest::Delete(Retention::of_direct(0)));
+    ask(&history, 1);
+    assert_eq!(answer(&events), None);
+    assert!(!dir.path().join(HistoryStore::FILE_NAME).exists());
+    history.send(HistoryRequest::Keep(vec![message(7, "hi")]));
+    ask(&history, 2);
+    assert_eq!(answer(&events), Some(vec![7]));
 }
 
 #[test]

@@ -42,6 +42,11 @@ impl RecoveredHistory {
         found
     }
 
+    /// The state directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Takes messages that the journal has, those that are in the history already, too.
     pub(super) fn add(&mut self, kept: Vec<KeptMessage>) {
         let through = self.store.as_ref().map(HistoryStore::through);
@@ -66,7 +71,8 @@ impl RecoveredHistory {
 
     /// Opens what is to be used: makes the history if it is wanted and not there, and writes down what it lacks.
     pub(super) fn begin(mut self, settings: &Settings) -> (Option<HistoryStore>, HistoryStart) {
-        let is_wanted = settings.direct_history || !self.start.kept.is_empty();
+        let was_any = self.last_in_checkpoint > MessageNumber(0);
+        let is_wanted = settings.direct_history || was_any || !self.start.kept.is_empty();
         if self.store.is_none() && self.start.failure.is_none() && is_wanted {
             match HistoryStore::create(&self.dir, MessageNumber(0)) {
                 Ok(store) => self.store = Some(store),
@@ -92,5 +98,37 @@ impl RecoveredHistory {
             store.append(Some(gap), &[])?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+
+    use super::*;
+    use crate::database::testing::quick_directory;
+
+    #[test]
+    fn history_of_later_state_is_refused() {
+        let dir = quick_directory();
+        let message = KeptMessage {
+            number: MessageNumber(3),
+            time_ms: 0,
+            sender: chat_model::AccountId(0),
+            is_notice: false,
+            rooms: smallvec![chat_model::RoomId(1)],
+            readers: smallvec![],
+            text: "hi".into(),
+        };
+        let mut store = HistoryStore::create(dir.path(), MessageNumber(0)).unwrap();
+        store.append(None, &[message]).unwrap();
+        drop(store);
+        // An older copy of the state was put beside it: it has no message yet.
+        let state = State::default();
+        let mut found = RecoveredHistory::open(dir.path(), &state);
+        found.compare(&state);
+        assert!(found.store.is_none());
+        let failure = found.start.failure.unwrap();
+        assert!(failure.contains("belongs to another state"), "{failure}");
     }
 }

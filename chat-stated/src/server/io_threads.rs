@@ -23,8 +23,7 @@ pub(super) struct IoThreads {
     journal: Box<dyn Journal>,
     checkpoints: CheckpointWriter,
     texts: IoThread<TextRequest>,
-    /// There is one if anything is kept, or was.
-    history: Option<IoThread<HistoryRequest>>,
+    history: IoThread<HistoryRequest>,
     passwords: PasswordPool,
     account_file: AccountFileWriter,
     reserve: IoThread<ReserveRequest>,
@@ -54,17 +53,15 @@ impl IoThreads {
             Box::new(queue.sink(Completion::Checkpoint)),
         )
         .context("cannot start the checkpoint's thread")?;
+        let history_dir = recovered.history.dir().to_owned();
         let (store, history_start) = recovered.history.begin(settings);
-        let history = store
-            .map(|store| {
-                start_history(
-                    store,
-                    Box::new(queue.sink(Completion::History)),
-                    Box::new(queue.sink(Completion::History)),
-                )
-            })
-            .transpose()
-            .context("cannot start the threads of the history")?;
+        let history = start_history(
+            history_dir,
+            store,
+            Box::new(queue.sink(Completion::History)),
+            Box::new(queue.sink(Completion::History)),
+        )
+        .context("cannot start the threads of the history")?;
         let passwords = PasswordPool::start(
             PoolSettings {
                 threads: hashing_threads,
@@ -131,11 +128,7 @@ impl IoThreads {
                 changes: records,
             }),
             Action::ReadTexts { ticket, places } => self.texts.send(TextRequest { ticket, places }),
-            Action::History(request) => {
-                if let Some(history) = &self.history {
-                    history.send(request);
-                }
-            }
+            Action::History(request) => self.history.send(request),
             Action::ForgetJournal(position) => self.journal.forget_through(position),
             Action::GiveUpReserve => self.reserve.send(ReserveRequest::GiveUp),
             Action::TakeReserve => self.reserve.send(ReserveRequest::Take),

@@ -1,9 +1,12 @@
-//! What of the messages is kept in the history, which is no part of the state.
+//! What of the messages is kept in the history, which is no part of the state, and who may read it.
 
-use chat_model::{AccountId, MessageNumber};
+use chat_model::{AccountId, MessageNumber, RoomId};
 use smallvec::SmallVec;
 
-use super::message::{StoredMessage, Text};
+use super::State;
+use super::membership::Membership;
+use super::message::{Readers, StoredMessage, Text};
+use super::room::Room;
 use crate::entry::HistoryRules;
 
 /// A message that is to be kept, or was.
@@ -13,9 +16,13 @@ pub struct KeptMessage {
     pub number: MessageNumber,
     /// When the server took it, in milliseconds since 1970-01-01T00:00:00Z.
     pub time_ms: i64,
-    /// Who sent it.
+    /// Who sent it, or did what the room tells.
     pub sender: AccountId,
-    /// Who got it, each once.
+    /// A room tells it.
+    pub is_notice: bool,
+    /// Rooms that got it, in the order in which they were named, each once.
+    pub rooms: SmallVec<[RoomId; 1]>,
+    /// Accounts that got it beside them and for whom it is kept, each once.
     pub readers: SmallVec<[AccountId; 2]>,
     /// 1 byte to 1 MiB.
     pub text: Box<str>,
@@ -24,8 +31,9 @@ pub struct KeptMessage {
 impl KeptMessage {
     /// What it takes in memory until it is on disk, roughly.
     pub fn bytes(&self) -> usize {
-        const FIXED: usize = 64;
-        FIXED + self.readers.len() * size_of::<AccountId>() + self.text.len()
+        const FIXED: usize = 80;
+        let names = self.readers.len() + self.rooms.len();
+        FIXED + names * size_of::<AccountId>() + self.text.len()
     }
 }
 
@@ -39,16 +47,23 @@ pub struct Keeping {
 }
 
 impl Keeping {
-    /// The message to some accounts, if it is to be kept.
+    /// The message to some rooms and accounts, if it is to be kept. What goes to rooms always is.
     pub(super) fn keep(
         &mut self,
         message: &StoredMessage,
+        rooms: &[RoomId],
         readers: &[AccountId],
     ) -> Option<KeptMessage> {
         let Text::Resident(text) = &message.text else {
             return None;
         };
-        if !self.rules.keeps_direct {
+        let is_notice =
+            matches!(&message.readers, Readers::Rooms(readers) if readers.notice_of.is_some());
+        let readers = match self.rules.keeps_direct && !is_notice {
+            true => readers,
+            false => &[],
+        };
+        if rooms.is_empty() && readers.is_empty() {
             return None;
         }
         self.last = message.number;
@@ -56,8 +71,78 @@ impl Keeping {
             number: message.number,
             time_ms: message.time_ms,
             sender: message.sender,
+            is_notice,
+            rooms: SmallVec::from_slice(rooms),
             readers: SmallVec::from_slice(readers),
             text: text.clone(),
         })
+    }
+}
+
+/// What somebody may read of a room's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRoom {
+    /// Which room.
+    pub room: RoomId,
+    /// Messages after this one.
+    pub after: MessageNumber,
+    /// For how many days they are kept, if the owner has said.
+    pub retention_days: Option<u32>,
+    /// From this one on they are kept in any case: not all members have read them.
+    pub unread_from: Option<MessageNumber>,
+}
+
+impl Room {
+    /// What a member may read, or somebody else. Of a private room that is what came since the member joined.
+    fn kept_for(&self, room: RoomId, membership: Option<&Membership>) -> KeptRoom {
+        let joined_after = membership.map_or(MessageNumber(0), |it| it.joined_after);
+        KeptRoom {
+            room,
+            after: match self.record.is_private {
+                true => joined_after,
+                false => MessageNumber(0),
+            },
+            retention_days: self.record.retention_days,
+            unread_from: self.feed.first().map(|(number, _)| number),
+        }
+    }
+}
+
+impl State {
+    /// What an account may read of a room's history; nothing if it may not. What is public is for everybody who is not
+    /// banned.
+    pub fn kept_room(&self, account: AccountId, name: &str) -> Option<KeptRoom> {
+        let id = self.rooms.id_of(name)?;
+        let room = self.rooms.get(id)?;
+        let membership = self.record(account)?.memberships.get(id);
+        let is_banned = room.record.banned.binary_search(&account).is_ok();
+        let may_read = membership.is_some() || !room.record.is_private && !is_banned;
+        may_read.then(|| room.kept_for(id, membership))
+    }
+
+    /// The same of all rooms of which it is a member.
+    pub fn kept_rooms_of(&self, account: AccountId) -> impl Iterator<Item = KeptRoom> {
+        let memberships = self.record(account).map(|record| &record.memberships);
+        let memberships = memberships.into_iter().flat_map(|it| it.as_slice());
+        memberships.filter_map(|membership| {
+            let room = self.rooms.get(membership.room)?;
+            Some(room.kept_for(membership.room, Some(membership)))
+        })
+    }
+
+    /// What is kept of all rooms, by rising number.
+    pub fn kept_rooms(&self) -> impl Iterator<Item = KeptRoom> {
+        let rooms = self.rooms.rooms.iter();
+        rooms.map(|(id, room)| room.kept_for(*id, None))
+    }
+
+    /// The last room that was ever made.
+    pub fn last_room(&self) -> RoomId {
+        self.rooms.last
+    }
+
+    /// The name of a room.
+    pub fn room_name(&self, room: RoomId) -> Option<&str> {
+        self.rooms.get(room).map(|room| &*room.record.name)
     }
 }

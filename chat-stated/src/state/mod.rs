@@ -68,7 +68,7 @@ pub use builder::RestoreError;
 pub use clock::StateMs;
 pub use effects::{ActRefusal, Decided, Effects, FileLine, Operated, OperatorOutcome};
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
-pub use kept::{Keeping, KeptMessage};
+pub use kept::{Keeping, KeptMessage, KeptRoom};
 pub use membership::{Membership, Memberships};
 pub use places::{Place, PlaceId, Places, Reader, Session};
 pub use quota::{ExceededQuota, QuotaLimit};

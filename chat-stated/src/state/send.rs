@@ -61,7 +61,7 @@ impl Post<'_> {
             nobody if nobody.is_nobody() => Ok(false),
             Addressed::Accounts(readers) => self.send_to_accounts(readers, draft, kept),
             Addressed::Everyone => self.send_to_everyone(draft),
-            Addressed::Rooms(to) => self.send_to_rooms(to, draft),
+            Addressed::Rooms(to) => self.send_to_rooms(to, draft, kept),
         };
         match stored {
             Ok(has_readers) => Sent {
@@ -120,7 +120,7 @@ impl Post<'_> {
             several => Readers::Some(self.messages.group(several)),
         };
         let message = self.message(draft, stored_readers);
-        kept.extend(self.keeping.keep(&message, readers));
+        kept.extend(self.keeping.keep(&message, &[], readers));
         let key = self.messages.store(message, readers.len() as u32);
         self.push_to_queues(readers, key, (sender, text_bytes));
         Ok(true)
@@ -145,7 +145,12 @@ impl Post<'_> {
     }
 
     /// Stores a message to rooms, unless a limit forbids it. No work grows with their members.
-    fn send_to_rooms(&mut self, to: &AddressedRooms, draft: Draft<'_>) -> Result<bool, Refusal> {
+    fn send_to_rooms(
+        &mut self,
+        to: &AddressedRooms,
+        draft: Draft<'_>,
+        kept: &mut Vec<KeptMessage>,
+    ) -> Result<bool, Refusal> {
         let per_minute = self.rooms.limits.sends_per_minute;
         for room in &to.rooms {
             let sends = self.rooms.get(*room).map(|room| room.record.sends);
@@ -163,7 +168,7 @@ impl Post<'_> {
                 room.record.sends.take(self.now, per_minute);
             }
         }
-        Ok(self.store_in_rooms(to, None, draft))
+        Ok(self.store_in_rooms(to, None, draft, kept))
     }
 
     /// Stores a message, or what a room tells. Says whether it has readers.
@@ -172,6 +177,7 @@ impl Post<'_> {
         to: &AddressedRooms,
         notice_of: Option<Arc<str>>,
         draft: Draft<'_>,
+        kept: &mut Vec<KeptMessage>,
     ) -> bool {
         let (sender, text_bytes) = (draft.sender, draft.text.len());
         let with_readers = to.rooms.iter().filter_map(|room| {
@@ -194,6 +200,7 @@ impl Post<'_> {
             notice_of,
         }));
         let message = self.message(draft, readers);
+        kept.extend(self.keeping.keep(&message, &to.rooms, &to.accounts));
         let holders = with_readers.len() + to.accounts.len();
         if holders == 0 {
             return false;
@@ -291,7 +298,7 @@ impl State {
         if let Some(refusal) = refusal {
             return Err(refusal);
         }
-        if post.store_in_rooms(&to, room, draft) {
+        if post.store_in_rooms(&to, room, draft, &mut effects.kept) {
             effects.reach(&Addressed::Rooms(to));
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Which messages the history is to keep.
 
-use chat_model::Audience;
+use chat_model::{AccountId, Audience, MessageNumber, Outcome, RoomAct, RoomId, Treatment};
 use chat_stated::entry::{Action, Entry, HistoryRules};
-use chat_stated::state::Keeping;
+use chat_stated::state::{Keeping, KeptMessage};
 
 use super::world::{SENT, World};
 
@@ -19,6 +19,36 @@ impl World {
         assert_eq!(kept.number, self.state.last_message());
         assert_eq!((kept.sender.0, &*kept.text), (0, "hi"));
         Some(kept.readers.iter().map(|reader| reader.0).collect())
+    }
+
+    fn change_room(&mut self, user: u64, act: RoomAct<'static>) {
+        let room = "#a".to_owned();
+        let outcome = self.request(user, Action::ChangeRoom { room, act });
+        assert_eq!(outcome, Outcome::Done);
+    }
+
+    fn treat_bob(&mut self, treatment: Treatment) {
+        let user = "bob".into();
+        self.change_room(0, RoomAct::Treat { treatment, user });
+    }
+
+    fn last_kept(&mut self) -> Option<KeptMessage> {
+        self.last_effects.kept.pop()
+    }
+
+    /// Sends a text to the room and to bob.
+    fn kept_of_room(&mut self) -> KeptMessage {
+        let names: chat_model::NameList<'_> = ["#a", "bob"].into_iter().collect();
+        let audience = Audience::Mixed(names.into_owned());
+        let text = "hi".to_owned();
+        assert_eq!(self.request(0, Action::Send { audience, text }), SENT);
+        self.last_kept().expect("it is kept")
+    }
+
+    /// Behind which message bob may read the room's history.
+    fn read_by_bob_after(&self) -> Option<MessageNumber> {
+        let kept = self.state.kept_room(AccountId(1), "#a");
+        kept.map(|kept| kept.after)
     }
 }
 
@@ -54,4 +84,44 @@ fn rules_and_last_kept_message_outlive_restart() {
     world.restart();
     assert_eq!(*world.state.keeping(), keeping);
     assert_eq!(world.kept_for(to(&["bob"])), Some(vec![1]));
+}
+
+#[test]
+fn messages_of_rooms_are_always_kept() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.change_room(0, RoomAct::Join);
+    let kept = world.kept_of_room();
+    assert_eq!((&kept.rooms[..], kept.readers.len()), (&[RoomId(1)][..], 0));
+    assert_eq!(world.state.keeping().last, kept.number);
+    world.keep_direct(true);
+    let kept = world.kept_of_room();
+    assert_eq!(
+        (kept.rooms.len(), &kept.readers[..]),
+        (1, &[AccountId(1)][..])
+    );
+    world.change_room(0, RoomAct::SetTopic("tea".into()));
+    let kept = world.last_kept().expect("it is kept");
+    assert!(kept.is_notice && kept.rooms.len() == 1 && kept.readers.is_empty());
+    world.treat_bob(Treatment::Invite);
+    assert_eq!(world.last_kept(), None);
+}
+
+#[test]
+fn private_room_is_read_from_joining_on() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    assert_eq!(world.read_by_bob_after(), None);
+    world.change_room(0, RoomAct::Join);
+    world.kept_of_room();
+    assert_eq!(world.read_by_bob_after(), Some(MessageNumber(0)));
+    world.change_room(0, RoomAct::SetPrivate(true));
+    assert_eq!(world.read_by_bob_after(), None);
+    world.treat_bob(Treatment::Invite);
+    assert_eq!(world.read_by_bob_after(), None);
+    world.change_room(1, RoomAct::Join);
+    let joined = world.state.last_message();
+    assert_eq!(world.read_by_bob_after(), Some(joined));
+    world.change_room(0, RoomAct::SetPrivate(false));
+    assert_eq!(world.read_by_bob_after(), Some(MessageNumber(0)));
+    world.treat_bob(Treatment::Ban);
+    assert_eq!(world.read_by_bob_after(), None);
 }

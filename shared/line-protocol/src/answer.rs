@@ -20,7 +20,7 @@ pub struct ServerLimits {
 }
 
 /// What works, in the words of `features`.
-const FEATURES: &str = "push ids sessions tokens rooms once";
+const FEATURES: &str = "push ids sessions tokens rooms once history search";
 
 /// What has to be remembered of a line in the chat until its answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -475,7 +475,7 @@ mod tests {
             (
                 "features",
                 Outcome::Done,
-                "features:time_out=1800 line=8192 push ids sessions tokens rooms once\n",
+                "features:time_out=1800 line=8192 push ids sessions tokens rooms once history search\n",
             ),
             ("dance", Outcome::Done, "error:command:dance\n"),
             (

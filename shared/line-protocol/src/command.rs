@@ -166,12 +166,12 @@ pub const COMMANDS: &[CommandUsage] = &[
     usage(Command::Deop, "deop #ROOM USER", "the opposite of op"),
     usage(
         Command::History,
-        "history USER [N] [before|after NUMBER]",
-        "earlier messages with a user, if the server keeps them",
+        "history #ROOM|USER [N] [before|after NUMBER]",
+        "earlier messages of a room, or with a user if the server keeps them",
     ),
     usage(
         Command::Search,
-        "search USER|* WORDS",
+        "search #ROOM|USER|* WORDS",
         "earlier messages with all these words",
     ),
     usage(Command::LogOut, "logout", "log out"),

@@ -182,9 +182,9 @@ pub enum Request<'a> {
         #[serde(borrow)]
         room: Cow<'a, str>,
     },
-    /// Kept messages of a conversation. Outcomes: `Denied`, `Busy`; else the messages themselves.
+    /// Kept messages of a room or a conversation. Outcomes: `Denied`, `Busy`; else the messages themselves.
     History {
-        /// With whom, as typed.
+        /// The room, or with whom, as typed.
         #[serde(borrow)]
         of: Cow<'a, str>,
         /// Where they begin.
@@ -194,7 +194,7 @@ pub enum Request<'a> {
     },
     /// The newest kept messages that have all these words. Outcomes: `Denied`, `Busy`; else the messages themselves.
     Search {
-        /// With whom, as typed; `None` for all that one may read.
+        /// The room, or with whom, as typed; `None` for all that one may read.
         #[serde(borrow)]
         of: Option<Cow<'a, str>>,
         /// The words, as typed.

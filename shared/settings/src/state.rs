@@ -405,7 +405,7 @@ pub struct StateSettings {
     )]
     pub direct_history: bool,
 
-    /// Days that messages are kept in the history
+    /// Days that messages are kept in the history. The owner of a room may say otherwise for it
     #[arg(
         long,
         help_heading = "[history]",

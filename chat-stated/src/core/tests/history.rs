@@ -60,6 +60,22 @@ fn checkpoint_waits_until_history_is_durable() {
 }
 
 #[test]
+fn history_begins_with_first_kept_message() {
+    let mut worker = Attached::new();
+    let rules = HistoryRules { keeps_direct: true };
+    worker.core.batches.push(Entry::KeepHistory(rules));
+    settle(&mut worker.core);
+    assert!(turn(&mut worker).0.is_empty());
+    worker.fill_queue(3);
+    let (requests, _) = turn(&mut worker);
+    assert!(matches!(&requests[..], [HistoryRequest::Keep(kept), ..] if kept.len() == 3));
+    worker.core.begin_checkpoint_for_room();
+    assert!(!turn(&mut worker).1);
+    worker.core.take_history(settled(3));
+    assert!(turn(&mut worker).1);
+}
+
+#[test]
 fn failed_history_holds_up_no_checkpoint() {
     let mut worker = with_history();
     worker.fill_queue(3);

@@ -17,15 +17,25 @@ fn seen(dir: &Path) -> Result<Vec<Found>, StorageError> {
         }
         for line in ["word3", "message2", "w", "caf\u{e9}", "\u{4eac}"] {
             let words = Words::of(line).expect("it has words");
-            seen.push(reader.search_within(&Scope::Own(own), &words, MAX_LINES, PATIENCE)?);
+            seen.push(reader.search_within(&super::own(own), &words, MAX_LINES, PATIENCE)?);
         }
+    }
+    for room in [1, 2] {
+        let scope = Scope::Room(view(room, 0, 0));
+        seen.push(reader.page(&scope, HistorySpan::Newest, MAX_LINES)?);
     }
     Ok(seen)
 }
 
+fn messages() -> Vec<KeptMessage> {
+    let mut messages = talk(60);
+    messages.extend((61..70).map(|number| to_rooms(number, &[1, 2], &[BOB], "word3 of rooms")));
+    messages
+}
+
 /// Without a log, and with all in the file.
 fn written_file(dir: &Path) -> Vec<u8> {
-    let store = store_with(dir, &talk(60));
+    let store = store_with(dir, &messages());
     store.database().write_back_whole_wal().unwrap();
     drop(store);
     let file = dir.join(HistoryStore::FILE_NAME);
@@ -65,7 +75,7 @@ fn flip(step: usize) {
         // Whatever it is, what is read of it is no other message.
         let seen = seen(dir.path());
         for found in seen.iter().flatten() {
-            let known = talk(60);
+            let known = messages();
             assert!(
                 found.messages.iter().all(|message| known.contains(message)),
                 "byte {offset}"

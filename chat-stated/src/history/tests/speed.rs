@@ -124,21 +124,19 @@ fn history_of_a_million() {
         ("rare word", "zzjx"),
     ] {
         measure(what, &mut |texts| {
-            let scope = Scope::Own(AccountId(texts.next(1_000) as u32));
+            let scope = own(AccountId(texts.next(1_000) as u32));
             reader
                 .search(&scope, &Words::of(word).unwrap(), 50)
                 .unwrap()
         });
     }
     measure("any word", &mut |texts| {
-        let scope = Scope::Own(AccountId(texts.next(1_000) as u32));
+        let scope = own(AccountId(texts.next(1_000) as u32));
         let words = Words::of(&texts.word()).unwrap();
         reader.search(&scope, &words, 50).unwrap()
     });
     measure("scan", &mut |_| {
         let words = Words::of("\u{6771}").unwrap();
-        reader
-            .search(&Scope::Own(AccountId(5)), &words, 50)
-            .unwrap()
+        reader.search(&own(AccountId(5)), &words, 50).unwrap()
     });
 }

@@ -175,12 +175,18 @@ fn parse_last(rest: &[u8]) -> Result<Intent<'static>, CommandError> {
 const USUAL_COUNT: u16 = 50;
 const MAX_COUNT: u16 = 1_000;
 
-/// `USER [N] [before NUMBER|after NUMBER]`.
+/// A user, or a room of a name that a room may have.
+fn kept_of(word: &[u8]) -> Option<Cow<'_, str>> {
+    let of = text::clean(word);
+    (!is_of_room(&of) || may_be_room(&of)).then_some(of)
+}
+
+/// `#ROOM|USER [N] [before NUMBER|after NUMBER]`.
 fn parse_history(rest: &[u8]) -> Option<Intent<'_>> {
     let mut words = rest
         .split(|byte| is_white(*byte))
         .filter(|word| !word.is_empty());
-    let of = text::clean(words.next()?);
+    let of = kept_of(words.next()?)?;
     let mut next = words.next();
     let mut count = USUAL_COUNT;
     if let Some(asked) = next.and_then(number) {
@@ -197,14 +203,17 @@ fn parse_history(rest: &[u8]) -> Option<Intent<'_>> {
     is_right.then_some(Intent::Request(Request::History { of, span, count }))
 }
 
-/// `USER|* WORDS`.
+/// `#ROOM|USER|* WORDS`.
 fn parse_search(rest: &[u8]) -> Option<Intent<'_>> {
     let (of, words) = split_word(rest);
     let words = trim(words);
     if words.is_empty() {
         return None;
     }
-    let of = (of != b"*").then(|| text::clean(of));
+    let of = match of {
+        b"*" => None,
+        of => Some(kept_of(of)?),
+    };
     let words = text::clean(words);
     Some(Intent::Request(Request::Search { of, words }))
 }
@@ -667,6 +676,8 @@ mod tests {
             ("token show a", "token"),
             ("tokens a", "tokens"),
             ("history", "history"),
+            ("history #A", "history"),
+            ("search # tea", "search"),
             ("history bob 0", "history"),
             ("history bob x", "history"),
             ("history bob 7 7", "history"),
