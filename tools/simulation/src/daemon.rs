@@ -9,7 +9,7 @@ use chat_stated::core::pending_work::{MemoryHost, PendingWork, Work};
 use chat_stated::core::{Action, Core, CoreSettings, LinkId, SourceLimits};
 use chat_stated::database::{NoRoom, StorageError};
 use chat_stated::disk_reserve::ReserveRequest;
-use chat_stated::entry::{Batch, HistoryRules, Limits, Timestamp};
+use chat_stated::entry::{Batch, HistoryRules, Limits, SessionLimits, Timestamp};
 use chat_stated::history::{HistoryEvent, HistoryRequest};
 use chat_stated::journal::LogIndex;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
@@ -20,6 +20,7 @@ use fastrand::Rng;
 
 use crate::account_file;
 use crate::disk::Disk;
+use crate::oracle::UNUSED_MS;
 use crate::pipe::Pipe;
 
 /// How long a block lasts in the simulation.
@@ -72,6 +73,9 @@ impl Daemon {
                 sender_share_percent: 60,
                 broadcast_messages: 40,
                 ..Limits::default()
+            },
+            session_limits: SessionLimits {
+                unused_ms: UNUSED_MS,
             },
             checkpoint_every_entries: 40,
             checkpoint_reading_ms: CHECKPOINT_READING_MS,

@@ -17,6 +17,10 @@ pub struct Report {
     pub repeated_sends: usize,
     /// Messages to the room that were acknowledged.
     pub of_room: usize,
+    /// Places of sessions that were given up.
+    pub places_lost: usize,
+    /// Connections whose session was taken over.
+    pub replaced: usize,
     /// Deaths of clients that were connected.
     pub client_deaths: usize,
     /// Deaths of the daemon.

@@ -34,6 +34,8 @@ fn every_promise_holds_in_every_world() {
     assert!(repeated_sends > 500, "{repeated_sends}");
     let of_room = sum(|report| report.of_room);
     assert!(of_room > 5_000, "{of_room}");
+    let (lost, replaced) = (sum(|it| it.places_lost), sum(|it| it.replaced));
+    assert!(lost > 100 && replaced > 500, "{lost} {replaced}");
     assert!(sum(|report| report.client_deaths) > 500);
     assert!(sum(|report| report.daemon_deaths) > 1_000);
     assert!(sum(|report| report.worker_deaths) > 1_000);

@@ -6,6 +6,7 @@ mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chat_model::{SessionName, UserSession};
 use chat_stated::core::LinkId;
 use chat_stated::entry::Timestamp;
 use fastrand::Rng;
@@ -51,6 +52,8 @@ pub fn run(seed: u64, steps: usize) -> Result<Report, Violation> {
             repeats: world.oracle.repeats,
             repeated_sends: world.oracle.repeated_sends,
             of_room: world.oracle.of_room,
+            places_lost: world.oracle.places_lost,
+            replaced: world.oracle.replaced,
             failed_starts: world.supervisor.failed_starts + world.master.failed_starts,
             ..world.report
         }),
@@ -77,6 +80,8 @@ struct World {
     clients: Vec<Client>,
     /// Accounts that surely exist.
     registered: BTreeSet<usize>,
+    /// Users who were logged in.
+    were_in: BTreeSet<usize>,
     oracle: Oracle,
     report: Report,
     storms: Storms,
@@ -90,10 +95,24 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let names: Vec<String> = (0..CLIENTS).map(|user| format!("user{user}")).collect();
-        let clients: Vec<Client> = names
-            .iter()
-            .enumerate()
-            .map(|(user, name)| Client::new(user, name.clone(), user < FIRST_ACCOUNTS))
+        let named = |name| UserSession::Named(SessionName::parse(name).expect("a name"));
+        let mut seats: Vec<(usize, UserSession)> = (0..CLIENTS)
+            .map(|user| (user, UserSession::Plain))
+            .collect();
+        seats.extend([
+            (0, named("phone")),
+            (1, named("phone")),
+            (1, named("desk")),
+            (0, UserSession::SendOnly),
+        ]);
+        // Two clients take the same session over from one another.
+        let of_clients = (0..seats.len()).chain([CLIENTS, CLIENTS + 3]);
+        let clients: Vec<Client> = of_clients
+            .map(|seat| {
+                let (user, session) = seats[seat];
+                let user = (user, names[user].as_str());
+                Client::new(user, (seat, session), user.0 < FIRST_ACCOUNTS)
+            })
             .collect();
         let mut disk = Disk::default();
         for client in &clients[..FIRST_ACCOUNTS] {
@@ -124,7 +143,8 @@ impl World {
             tcps: BTreeMap::new(),
             clients,
             registered: (0..FIRST_ACCOUNTS).collect(),
-            oracle: Oracle::new(names),
+            were_in: BTreeSet::new(),
+            oracle: Oracle::new(names, &seats),
             report: Report::default(),
             storms: Storms::default(),
             calm_since_ms: 1_000,
@@ -191,18 +211,18 @@ impl World {
         for _ in 0..MAX_DRAIN_STEPS {
             *step += 1;
             self.worker_session_goes_on()?;
-            if self
-                .clients
-                .iter()
-                .all(|client| client.is_drained || !client.has_account)
-            {
+            if self.clients.iter().all(|client| {
+                client.is_drained
+                    || !client.has_account
+                    || (!client.is_plain() && !self.were_in.contains(&client.user))
+            }) {
                 let behind = self.oracle.unread_by();
                 if behind.is_empty() {
                     return Ok(());
                 }
                 // What was on its way when they left: they come again.
-                for user in behind {
-                    self.clients[user].is_drained = false;
+                for client in &mut self.clients {
+                    client.is_drained &= !behind.contains(&client.seat);
                 }
             }
         }

@@ -3,26 +3,30 @@
 use super::{WORKERS, World};
 use crate::client::News;
 use crate::daemon::BLOCK_TIME_MS;
+use crate::oracle::UNUSED_MS;
 use crate::tcp::{Fin, Tcp};
 use crate::worker::TcpId;
 
 impl World {
     pub(super) fn client_speaks(&mut self, index: usize) {
-        let users: Vec<(String, bool)> = self
-            .clients
-            .iter()
+        let plain = self.clients.iter().filter(|client| client.is_plain());
+        let users: Vec<(String, bool)> = plain
             .map(|client| (client.name.clone(), self.registered.contains(&client.user)))
             .collect();
         let client = &mut self.clients[index];
         if client.talk.is_none() {
+            let rests = !self.is_draining && self.now_ms < client.rests_until_ms;
+            // The plain session is the first of each user.
+            let is_early = !client.is_plain() && !self.were_in.contains(&client.user);
             let is_over = client.is_drained || (self.is_draining && !client.has_account);
+            let is_over = is_over || rests || is_early;
             let worker = self.rng.usize(..WORKERS);
             if let (false, Some(worker)) = (is_over, &mut self.workers[worker]) {
                 self.next_tcp += 1;
                 self.tcps.insert(self.next_tcp, Tcp::new());
                 worker.connect(self.next_tcp, client.address);
-                client.connected(self.next_tcp);
-                self.oracle.opened(self.next_tcp, client.user);
+                client.connected(index, self.next_tcp);
+                self.oracle.opened(self.next_tcp, client.seat);
             }
             return;
         }
@@ -82,6 +86,7 @@ impl World {
                 // A login shows that the account exists, even if its registration's answer was cut off.
                 self.clients[index].has_account = true;
                 self.registered.insert(user);
+                self.were_in.insert(user);
             }
         }
         Ok(())
@@ -92,6 +97,9 @@ impl World {
         let client = &mut self.clients[index];
         client.is_drained |= client.is_draining && client.has_left();
         client.talk = None;
+        if !client.is_plain() && self.rng.u8(..3) == 0 {
+            client.rests_until_ms = self.now_ms + self.rng.u64(..3 * UNUSED_MS);
+        }
         if let Some(tcp) = self.tcps.get_mut(&id) {
             tcp.is_let_go_by_client = true;
             if tcp.client_fin == Fin::Open {

@@ -124,7 +124,7 @@ impl World {
         self.check_sessions()
     }
 
-    /// Nobody is in the chat twice, as the state sees it.
+    /// No session is in the chat twice, as the state sees it.
     fn check_sessions(&self) -> Result<(), String> {
         let Some(daemon) = &self.daemon else {
             return Ok(());
@@ -133,12 +133,15 @@ impl World {
         for (worker_session, _) in state.worker_sessions() {
             let mut users = BTreeSet::new();
             for connection in state.connections(worker_session) {
-                if let Some(account) = state.account_on(connection) {
-                    let record = state.record(account);
-                    let mut sessions = record.into_iter().flat_map(|it| it.places.sessions());
-                    if sessions.next() != Some(connection) || !users.insert(account) {
-                        return Err(format!("account {} is logged in twice", account.0));
-                    }
+                let Some(reader) = state.reader_on(connection) else {
+                    continue;
+                };
+                let record = state.record(reader.account);
+                let place = record.and_then(|record| record.places.get(reader.place));
+                let session = place.and_then(|place| place.session());
+                if session != Some(connection) || !users.insert(reader) {
+                    let account = reader.account.0;
+                    return Err(format!("a session of account {account} is logged in twice"));
                 }
             }
         }

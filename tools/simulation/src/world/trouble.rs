@@ -47,8 +47,11 @@ impl World {
     /// A client's process dies. Its kernel sends a FIN behind what it had taken, or resets the connection if
     /// something is unread. What the program had read and not confirmed must come again.
     fn client_dies(&mut self) {
-        let index = self.rng.usize(..self.clients.len());
-        let Some(id) = self.clients[index].talk.as_ref().map(|talk| talk.tcp) else {
+        let clients = self.clients.iter().enumerate();
+        let connected =
+            clients.filter_map(|(index, client)| Some((index, client.talk.as_ref()?.tcp)));
+        let connected: Vec<_> = connected.collect();
+        let Some((index, id)) = self.rng.choice(connected) else {
             return;
         };
         self.report.client_deaths += 1;

@@ -1,42 +1,24 @@
-//! A client: says random things, and holds every answer against the protocol.
+//! A connection of a client, from its side: what it says in the chat, and how it reads the answers.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 
 use fastrand::Rng;
 
-use crate::oracle::{Fate, MessageId, Oracle, User, message_of, sender_of};
+use super::Step;
+use crate::oracle::{Fate, MessageId, Oracle, Seat, User, message_of, sender_of};
 use crate::worker::TcpId;
-
-/// Where in the dialogue a client is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    /// Nothing is owed: a user is to be named.
-    Idle,
-    Named,
-    /// `register` was answered with `y`.
-    Offered,
-    /// The two lines of a new password are wanted.
-    Registering,
-    /// Both passwords were sent.
-    Registered,
-    PasswordWanted,
-    PasswordSent,
-    Chat,
-    Over,
-}
 
 /// A line in the chat that is not wholly answered.
 #[derive(Clone, Debug)]
-struct Asked {
-    what: What,
+pub(super) struct Asked {
+    pub(super) what: What,
     /// Where its line ends in the client's stream.
     end: u64,
     is_answered: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     Send(MessageId),
     /// A message by `once`: the line, and whether it was sent before over another connection.
     SendOnce {
@@ -47,6 +29,8 @@ enum What {
     Push(bool),
     /// The answer must be exactly this.
     Exactly(&'static str),
+    /// The answer is a list of sessions, or says that none is given up.
+    Sessions,
     /// The answer must begin with this user's name or another's.
     Users,
     Join(User),
@@ -57,70 +41,34 @@ enum What {
 #[derive(Debug)]
 pub(crate) struct Talk {
     pub(crate) tcp: TcpId,
-    step: Step,
-    asked: VecDeque<Asked>,
-    is_waiting_for_first_done: bool,
-    input: Vec<u8>,
+    /// The client's number.
+    client: usize,
+    is_send_only: bool,
+    pub(super) step: Step,
+    pub(super) asked: VecDeque<Asked>,
+    pub(super) is_waiting_for_first_done: bool,
+    pub(super) input: Vec<u8>,
     /// To be sent, in pieces.
     pub(crate) output: Vec<u8>,
     /// Length of the client's stream, sent or not.
     said: u64,
     is_push_on: bool,
-    sent_password_at_ms: u64,
+    pub(super) sent_password_at_ms: u64,
     last_number: Option<u64>,
-    /// The last message of each sender.
-    last_of: BTreeMap<String, MessageId>,
+    /// The last message of each sequence.
+    last_of: BTreeMap<u64, MessageId>,
     pub(crate) wants_fin: bool,
-    has_said_goodbye: bool,
+    pub(super) has_said_goodbye: bool,
     /// Its message by `once` was answered, for good.
-    is_once_answered: bool,
+    pub(super) is_once_answered: bool,
 }
 
-#[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) user: User,
-    pub(crate) name: String,
-    password: String,
-    pub(crate) address: IpAddr,
-    pub(crate) talk: Option<Talk>,
-    /// Only reads what waits, and leaves.
-    pub(crate) is_draining: bool,
-    /// Drained, and left in good order.
-    pub(crate) is_drained: bool,
-    pub(crate) has_account: bool,
-    /// A message by `once` of which it is not known whether it was stored. It is sent again.
-    unanswered: Option<(MessageId, String)>,
-}
-
-/// What a client has learnt that the world must know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    LoggedIn,
-    Registered,
-}
-
-impl Client {
-    pub(crate) fn new(user: User, name: String, has_account: bool) -> Self {
+impl Talk {
+    pub(super) fn new(client: usize, tcp: TcpId, is_send_only: bool) -> Self {
         Self {
-            user,
-            password: format!("password of {name}"),
-            name,
-            address: IpAddr::from([10, 0, 0, user as u8]),
-            talk: None,
-            is_draining: false,
-            is_drained: false,
-            has_account,
-            unanswered: None,
-        }
-    }
-
-    pub(crate) fn password(&self) -> &str {
-        &self.password
-    }
-
-    pub(crate) fn connected(&mut self, tcp: TcpId) {
-        self.talk = Some(Talk {
             tcp,
+            client,
+            is_send_only,
             step: Step::Idle,
             asked: VecDeque::new(),
             is_waiting_for_first_done: false,
@@ -134,169 +82,16 @@ impl Client {
             wants_fin: false,
             has_said_goodbye: false,
             is_once_answered: false,
-        });
-    }
-
-    /// Whether it said goodbye in good order, having read all that waited.
-    pub(crate) fn has_left(&self) -> bool {
-        self.talk.as_ref().is_some_and(|talk| talk.has_said_goodbye)
-    }
-
-    /// So much time may have passed that the server has forgotten its messages by `once`: it gives them up.
-    pub(crate) fn give_up_unanswered(&mut self) {
-        self.unanswered = None;
-    }
-
-    /// Says something, if it is its turn to.
-    pub(crate) fn say(
-        &mut self,
-        oracle: &mut Oracle,
-        users: &[(String, bool)],
-        now_ms: u64,
-        rng: &mut Rng,
-    ) {
-        let (name, password, user) = (self.name.clone(), self.password.clone(), self.user);
-        let is_draining = self.is_draining;
-        let Some(talk) = &mut self.talk else {
-            return;
-        };
-        if talk.wants_fin {
-            return;
-        }
-        match talk.step {
-            Step::Idle => {
-                talk.line(&name);
-                talk.step = Step::Named;
-            }
-            Step::PasswordWanted => {
-                let is_wrong = !is_draining && rng.u8(..8) == 0;
-                talk.line(if is_wrong { "not it" } else { &password });
-                talk.sent_password_at_ms = now_ms;
-                talk.step = Step::PasswordSent;
-            }
-            Step::Registering => {
-                talk.line(&password);
-                talk.line(&password);
-                talk.step = Step::Registered;
-            }
-            Step::Chat if is_draining => {
-                if talk.asked.is_empty() && !talk.is_waiting_for_first_done {
-                    talk.ask("logout", What::LogOut, oracle);
-                }
-            }
-            Step::Chat => {
-                let is_leaving = talk.asked.iter().any(|asked| asked.what == What::LogOut);
-                // Nothing is sent behind a message by `once`: it would overtake the one that is sent again.
-                if talk.asked.len() < 4 && !is_leaving && !talk.awaits_once() {
-                    match self.unanswered.clone() {
-                        Some((id, line)) => talk.send_once(id, line, true, oracle),
-                        None => talk.say_something(user, oracle, users, rng),
-                    }
-                    self.unanswered = talk.sent_once().or(self.unanswered.take());
-                }
-            }
-            Step::Named | Step::Offered | Step::Registered | Step::PasswordSent | Step::Over => {}
         }
     }
 
-    /// Takes what the client read from its connection. An error is a promise that was broken.
-    pub(crate) fn read(
-        &mut self,
-        bytes: &[u8],
-        oracle: &mut Oracle,
-        now_ms: u64,
-        block_time_ms: u64,
-    ) -> Result<Vec<News>, String> {
-        let Some(talk) = &mut self.talk else {
-            return Ok(Vec::new());
-        };
-        talk.input.extend_from_slice(bytes);
-        let mut news = Vec::new();
-        while let Some(end) = self
-            .talk
-            .as_ref()
-            .and_then(|talk| talk.input.iter().position(|byte| *byte == b'\n'))
-        {
-            let Some(talk) = &mut self.talk else {
-                break;
-            };
-            let line: Vec<u8> = talk.input.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line[..end]).into_owned();
-            news.extend(
-                self.take_line(&line, oracle, now_ms, block_time_ms)
-                    .map_err(|error| format!("{} read {line:?}: {error}", self.name))?,
-            );
-        }
-        Ok(news)
-    }
-
-    fn take_line(
-        &mut self,
-        line: &str,
-        oracle: &mut Oracle,
-        now_ms: u64,
-        block_time_ms: u64,
-    ) -> Result<Option<News>, String> {
-        let (user, address) = (self.user, self.address);
-        let Some(talk) = &mut self.talk else {
-            return Ok(None);
-        };
-        if line == "timeout" && talk.asked.is_empty() {
-            talk.step = Step::Over;
-            return Ok(None);
-        }
-        if talk.step == Step::Chat {
-            talk.take_chat_line(line, user, oracle)?;
-            if std::mem::take(&mut talk.is_once_answered) {
-                self.unanswered = None;
-            }
-            return Ok(None);
-        }
-        let (step, news) = match (talk.step, line) {
-            (Step::Named, "password") | (Step::PasswordSent, "password") => {
-                (Step::PasswordWanted, None)
-            }
-            (Step::Named, "register") if !self.has_account => {
-                talk.line("y");
-                (Step::Offered, None)
-            }
-            (Step::Offered, "password") => (Step::Registering, None),
-            (Step::Named | Step::PasswordSent, "connected") => (Step::Idle, None),
-            (Step::Named, "username") if !self.has_account => (Step::Idle, None),
-            (Step::Registered, "username") => (Step::Idle, None),
-            (Step::Registered, "registered") => (Step::Idle, Some(News::Registered)),
-            (Step::Named | Step::Registered, "error:busy:" | "error:full:") => (Step::Idle, None),
-            (Step::PasswordSent, "error:busy:" | "error:full:") => (Step::PasswordWanted, None),
-            (Step::Named, blocked) if blocked.starts_with("blocked:") => (Step::Over, None),
-            (Step::PasswordSent, seconds) if seconds.parse::<u64>().is_ok() => {
-                let until_ms = talk.sent_password_at_ms + block_time_ms;
-                if now_ms < until_ms {
-                    oracle.blocked(user, address, until_ms);
-                }
-                (Step::Over, None)
-            }
-            (Step::PasswordSent, "welcome") => {
-                if oracle.is_blocked(user, address, now_ms) {
-                    return Err("the block has not ended".to_owned());
-                }
-                talk.is_waiting_for_first_done = true;
-                (Step::Chat, Some(News::LoggedIn))
-            }
-            _ => return Err(format!("not an answer in {:?}", talk.step)),
-        };
-        talk.step = step;
-        Ok(news)
-    }
-}
-
-impl Talk {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         self.output.extend_from_slice(line.as_bytes());
         self.output.push(b'\n');
         self.said += line.len() as u64 + 1;
     }
 
-    fn ask(&mut self, line: &str, what: What, oracle: &mut Oracle) {
+    pub(super) fn ask(&mut self, line: &str, what: What, oracle: &mut Oracle) {
         self.line(line);
         if what == What::Push(true) {
             oracle.push_may_be_on(self.tcp);
@@ -308,7 +103,35 @@ impl Talk {
         });
     }
 
-    fn send_once(&mut self, id: MessageId, line: String, is_repeat: bool, oracle: &mut Oracle) {
+    /// Messages that this connection sends keep their order among themselves. A client sends on one connection after
+    /// the other; only to a client that only sends may the older one be of use still.
+    fn sequence(&self) -> u64 {
+        const CONNECTIONS: u64 = 1 << 32;
+        match self.is_send_only {
+            true => CONNECTIONS + self.tcp as u64,
+            false => self.client as u64,
+        }
+    }
+
+    pub(super) fn drop_session(
+        &mut self,
+        user: User,
+        oracle: &mut Oracle,
+        now_ms: u64,
+        rng: &mut Rng,
+    ) {
+        let name = ["phone", "desk"][rng.usize(..2)];
+        oracle.may_be_dropped(user, name, now_ms);
+        self.ask(&format!("sessions drop {name}"), What::Sessions, oracle);
+    }
+
+    pub(super) fn send_once(
+        &mut self,
+        id: MessageId,
+        line: String,
+        is_repeat: bool,
+        oracle: &mut Oracle,
+    ) {
         oracle.repeated_sends += usize::from(is_repeat);
         let what = What::SendOnce {
             id,
@@ -318,12 +141,12 @@ impl Talk {
         self.ask(&line, what, oracle);
     }
 
-    fn awaits_once(&self) -> bool {
+    pub(super) fn awaits_once(&self) -> bool {
         self.sent_once().is_some()
     }
 
     /// The message by `once` that is not wholly answered.
-    fn sent_once(&self) -> Option<(MessageId, String)> {
+    pub(super) fn sent_once(&self) -> Option<(MessageId, String)> {
         let last = self.asked.back()?;
         match &last.what {
             What::SendOnce { id, line, .. } => Some((*id, line.clone())),
@@ -331,7 +154,7 @@ impl Talk {
         }
     }
 
-    fn say_something(
+    pub(super) fn say_something(
         &mut self,
         user: User,
         oracle: &mut Oracle,
@@ -345,7 +168,7 @@ impl Talk {
                     true => (format!("(#room {})", users[named].0), vec![named]),
                     false => ("#room".to_owned(), Vec::new()),
                 };
-                let id = oracle.new_room_message(user, named);
+                let id = oracle.new_room_message((user, self.sequence()), named);
                 self.ask(&format!("send {names} m{id}"), What::Send(id), oracle);
             }
             0..10 => {
@@ -367,7 +190,7 @@ impl Talk {
                     [name] => (*name).to_owned(),
                     several => format!("({} nobody)", several.join(" ")),
                 };
-                let id = oracle.new_message(user, readers, false);
+                let id = oracle.new_message((user, self.sequence()), readers, false);
                 let line = format!("send {names} m{id}");
                 match rng.u8(..16) {
                     0 => self.send_once(id, format!("once id{id} {line}"), false, oracle),
@@ -376,7 +199,8 @@ impl Talk {
             }
             60..66 => {
                 let readers = (0..users.len()).filter(|reader| *reader != user && users[*reader].1);
-                let id = oracle.new_message(user, readers.collect(), true);
+                let sender = (user, self.sequence());
+                let id = oracle.new_message(sender, readers.collect(), true);
                 self.ask(&format!("broadcast m{id}"), What::Send(id), oracle);
             }
             66..78 => self.ask("fetch", What::Exactly("fetching"), oracle),
@@ -400,10 +224,10 @@ impl Talk {
         }
     }
 
-    fn take_chat_line(
+    pub(super) fn take_chat_line(
         &mut self,
         line: &str,
-        user: User,
+        seat: Seat,
         oracle: &mut Oracle,
     ) -> Result<(), String> {
         if line.starts_with('[') {
@@ -416,14 +240,15 @@ impl Talk {
             }
             self.check_number(line)?;
             let sender = sender_of(line).unwrap_or_default();
+            let sequence = oracle.sequence_of(id).unwrap_or_default();
             if self
                 .last_of
-                .insert(sender.to_owned(), id)
+                .insert(sequence, id)
                 .is_some_and(|last| last >= id)
             {
                 return Err("a message again, or behind a later one".to_owned());
             }
-            return oracle.read_message(user, sender, id);
+            return oracle.read_message(seat, sender, id);
         }
         if line == "DONE" {
             if std::mem::take(&mut self.is_waiting_for_first_done) {
@@ -475,12 +300,17 @@ impl Talk {
             }
             What::Push(on) if line.starts_with("push:") => self.is_push_on = *on,
             What::Exactly(answer) if line == *answer => {}
+            What::Users if !line.is_empty() || self.is_send_only => {}
+            What::Sessions
+                if line.starts_with("sessions:")
+                    || ["error:denied:sessions", "error:args:sessions"].contains(&line)
+                    || is_busy
+                    || line.starts_with("error:full:") => {}
             What::Join(user) if line == "join:#room" => {
                 oracle.joined(*user);
                 oracle.line_is_on_disk(self.tcp, end);
             }
             What::Join(_) if is_refused => {}
-            What::Users if !line.is_empty() => {}
             What::LogOut if line == "goodbye" => {
                 self.asked.clear();
                 self.has_said_goodbye = true;
