@@ -19,6 +19,8 @@ pub(crate) fn prompt_text(prompt: Prompt) -> &'static str {
         Prompt::Password => "Password: ",
         Prompt::NewPassword => "Password: ",
         Prompt::RepeatPassword => "Repeat the password: ",
+        Prompt::CurrentPassword => "Current password: ",
+        Prompt::ChangedPassword => "New password: ",
         Prompt::Command => "> ",
     }
 }
@@ -181,7 +183,18 @@ fn answer(requested: &str, line: &str) -> String {
             ),
         },
         Answer::Sessions(names) => sessions(&String::from_utf8_lossy(names)),
+        Answer::Passwd(result) => password_change(result, line),
         Answer::OfRooms(rest) => of_rooms(command, &String::from_utf8_lossy(rest)),
+        _ => isolated_if_needed(line),
+    }
+}
+
+/// What `passwd` was answered.
+fn password_change(result: &[u8], line: &str) -> String {
+    match result {
+        b"" => "Your password is changed. Your other sessions and your tokens have ended.".into(),
+        b"wrong" => "Not changed: the current password is wrong.".into(),
+        b"differ" => "Not changed: the new passwords differ, or are empty.".into(),
         _ => isolated_if_needed(line),
     }
 }

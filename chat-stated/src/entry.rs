@@ -300,6 +300,20 @@ pub enum Action {
         /// Well-formed.
         name: String,
     },
+    /// Give one's own account another password; the current one was right. Since format 6.
+    ChangePassword {
+        /// From where.
+        address: IpAddr,
+        /// Which of the account's passwords the current one was.
+        password_version: u32,
+        /// The secret of the new one, ready-made.
+        secret: String,
+    },
+    /// The same; the current password was wrong. Since format 6.
+    FailPasswordChange {
+        /// From where.
+        address: IpAddr,
+    },
     /// Send a message, unless the same user has sent one with this identifier. Since format 6.
     SendOnce {
         /// Which.
@@ -333,11 +347,13 @@ impl Action {
             Self::Register { .. }
             | Self::Send { .. }
             | Self::SendOnce { .. }
-            | Self::NewToken { .. } => true,
+            | Self::NewToken { .. }
+            | Self::ChangePassword { .. } => true,
             Self::ChangeRoom { act, .. } => !matches!(act, RoomAct::Leave | RoomAct::Drop),
             Self::LogIn { .. }
             | Self::FailedLogIn { .. }
             | Self::DropSession { .. }
+            | Self::FailPasswordChange { .. }
             | Self::DropToken { .. }
             | Self::LogOut => false,
         }

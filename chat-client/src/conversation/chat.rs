@@ -57,6 +57,8 @@ pub(super) struct Chat {
     /// The line that the user entered while the client's own command was in flight.
     waiting: Option<Vec<u8>>,
     leaving: bool,
+    /// Lines of `passwd` that are still to be typed.
+    passwords_wanted: u8,
     /// Messages come by themselves: what was shown has to be confirmed by a command.
     pushes: bool,
     /// When the client is to send a command of its own.
@@ -75,12 +77,23 @@ impl Chat {
     }
 
     pub(super) fn prompt(&self) -> Option<Prompt> {
+        match self.passwords_wanted {
+            0 => {}
+            1 => return Some(Prompt::RepeatPassword),
+            2 => return Some(Prompt::ChangedPassword),
+            _ => return Some(Prompt::CurrentPassword),
+        }
         let awaits_own = self
             .in_flight
             .iter()
             .any(|command| command.origin != Origin::Confirmation);
         let is_ready = !self.leaving && !awaits_own && self.waiting.is_none();
         is_ready.then_some(Prompt::Command)
+    }
+
+    /// Whether the server waits for a password.
+    pub(super) fn awaits_password(&self) -> bool {
+        self.passwords_wanted > 0
     }
 
     pub(super) fn is_leaving(&self) -> bool {
@@ -116,8 +129,25 @@ impl Conversation {
         let Stage::Chat(chat) = &mut self.stage else {
             return;
         };
-        if !chat.leaving {
+        if chat.awaits_password() {
+            self.give_changed_password(line);
+        } else if !chat.leaving {
             self.perform(line);
+        }
+    }
+
+    /// One of the lines of `passwd`.
+    fn give_changed_password(&mut self, password: &[u8]) {
+        if let Stage::Chat(chat) = &mut self.stage {
+            chat.passwords_wanted -= 1;
+        }
+        self.send(|dialogue, output| dialogue.give_changed_password(password, output));
+    }
+
+    /// The user does not want to change the password any more: the server takes an empty one for a wrong repetition.
+    fn give_up_password_change(&mut self) {
+        while matches!(&self.stage, Stage::Chat(chat) if chat.awaits_password()) {
+            self.give_changed_password(b"");
         }
     }
 
@@ -155,6 +185,7 @@ impl Conversation {
             return self.end(ExitStatus::Lost);
         }
         chat.leaving = true;
+        self.give_up_password_change();
         // From here on, answers are awaited for a shorter time.
         self.answer_due = None;
         self.leave_if_idle();
@@ -215,10 +246,22 @@ impl Conversation {
             Event::CaughtUp => self.caught_up(),
             Event::Answer(command, answer) => self.answer(command, answer, line),
             Event::Done(command) => self.done(command),
+            Event::PasswordsWanted => self.passwords_wanted(),
+            Event::Locked { seconds } => self.blocked(seconds, true),
             Event::Goodbye => self.goodbye(),
             Event::TimedOut => self.time_out(),
             Event::Replaced => self.replaced(),
             _ => self.show(Report::Unexpected(without_breaks(line))),
+        }
+    }
+
+    fn passwords_wanted(&mut self) {
+        let Stage::Chat(chat) = &mut self.stage else {
+            return;
+        };
+        chat.passwords_wanted = 3;
+        if chat.leaving {
+            self.give_up_password_change();
         }
     }
 
@@ -304,6 +347,9 @@ impl Conversation {
             Origin::ForgetToken => return self.token_dropped(answer),
             Origin::TakeBackToken => return,
             Origin::User | Origin::PushOn | Origin::Confirmation | Origin::PushOff => {}
+        }
+        if let Answer::Passwd(result) = answer {
+            self.something_refused |= !result.is_empty();
         }
         let report = match answer {
             Answer::Refused(refusal) => return self.refused(&refusal, command, origin),

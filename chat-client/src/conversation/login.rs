@@ -151,7 +151,7 @@ impl Conversation {
         }
     }
 
-    fn blocked(&mut self, seconds: u64, now: bool) {
+    pub(super) fn blocked(&mut self, seconds: u64, now: bool) {
         self.show(Report::Blocked { seconds, now });
         self.end(ExitStatus::Blocked);
     }

@@ -110,6 +110,10 @@ pub(crate) enum Prompt {
     NewPassword,
     /// The password of a new account again.
     RepeatPassword,
+    /// The password that is to be changed.
+    CurrentPassword,
+    /// The password instead of it.
+    ChangedPassword,
     /// A command of the chat.
     Command,
 }
@@ -119,7 +123,11 @@ impl Prompt {
     pub(crate) fn is_secret(self) -> bool {
         matches!(
             self,
-            Prompt::Password | Prompt::NewPassword | Prompt::RepeatPassword
+            Prompt::Password
+                | Prompt::NewPassword
+                | Prompt::RepeatPassword
+                | Prompt::CurrentPassword
+                | Prompt::ChangedPassword
         )
     }
 }
@@ -329,7 +337,7 @@ impl Conversation {
     fn watch_the_answer(&mut self) {
         let owes = match &self.stage {
             Stage::Login(login) => login.prompt(self.dialogue.step()).is_none(),
-            Stage::Chat(_) => self.awaits_an_answer(),
+            Stage::Chat(chat) => self.awaits_an_answer() && !chat.awaits_password(),
             Stage::Over => false,
         };
         if !owes {

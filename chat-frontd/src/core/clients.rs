@@ -17,6 +17,8 @@ pub(super) const KEY_BITS: u32 = 20;
 const NO_KEY: u64 = (1 << KEY_BITS) - 1;
 /// Clients in memory that wait to become others; more are given back.
 const MAX_SPARE: usize = 32;
+/// Where most trusted clients come from.
+const USUAL_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A client as it is kept.
 #[derive(Debug)]
@@ -37,7 +39,9 @@ pub(super) struct Clients {
     limits: SessionLimits,
     /// Where those come from that are not trusted. Keys are our own, no peer can choose them to collide.
     untrusted: HashMap<ClientKey, IpAddr, foldhash::fast::RandomState>,
-    /// How fast lines of those are taken.
+    /// Where trusted ones come from, unless from [`USUAL_ADDRESS`]: parked ones do not know it.
+    elsewhere: HashMap<ClientKey, IpAddr, foldhash::fast::RandomState>,
+    /// How fast lines of untrusted ones are taken.
     lines: Rate,
     opened: u64,
 }
@@ -49,6 +53,7 @@ impl Clients {
             spare: Vec::new(),
             limits,
             untrusted: HashMap::default(),
+            elsewhere: HashMap::default(),
             lines,
             opened: 0,
         }
@@ -98,6 +103,8 @@ impl Clients {
         if let Some(address) = untrusted {
             self.untrusted.insert(key, address);
             session.become_untrusted(address, Pace::new(self.lines));
+        } else if session.address() != USUAL_ADDRESS {
+            self.elsewhere.insert(key, session.address());
         }
         entry.insert(Kept::Active(Box::new(Client::new(session))));
         key
@@ -143,6 +150,9 @@ impl Clients {
             if let Some(address) = self.untrusted.get(&key) {
                 let pace = Pace::new(self.lines);
                 client.session.become_untrusted(*address, pace);
+            } else {
+                let address = self.elsewhere.get(&key).copied();
+                client.session.comes_from(address.unwrap_or(USUAL_ADDRESS));
             }
             *kept = Kept::Active(client);
         }
@@ -184,6 +194,7 @@ impl Clients {
     /// Takes a client out.
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Removed> {
         self.untrusted.remove(&key);
+        self.elsewhere.remove(&key);
         Some(match self.kept.try_remove(key)? {
             Kept::Parked(parked) => Removed {
                 serial: parked.serial(),

@@ -310,9 +310,10 @@ impl Core {
         if !is_last_try {
             waiting.retry_at_ms = Some(self.timestamp.boot_ms + RETRY_MS);
         }
-        // A login does not hang on the file; who registers is told that there was no room.
+        // A login does not hang on the file; who registers or changes a password is told that there was no room.
         let told = match &waiting.then {
-            Some(Then::Answer(_, Outcome::Registered) | Then::EndAct(_)) if !is_last_try => None,
+            Some(Then::Answer(_, outcome)) if needs_line(outcome) && !is_last_try => None,
+            Some(Then::EndAct(_)) if !is_last_try => None,
             _ => waiting.then.take(),
         };
         if is_last_try {
@@ -322,7 +323,7 @@ impl Core {
             self.appends.waiting.remove(&ticket);
         }
         match told {
-            Some(Then::Answer(request, Outcome::Registered)) => {
+            Some(Then::Answer(request, outcome)) if needs_line(&outcome) => {
                 self.answer_request(request, Outcome::DiskFull);
             }
             Some(Then::Answer(request, outcome)) => self.answer_request(request, outcome),
@@ -398,4 +399,9 @@ impl Core {
         }
         self.retry_lines();
     }
+}
+
+/// Whether an outcome says that the account file has the line.
+fn needs_line(outcome: &Outcome<'_>) -> bool {
+    matches!(outcome, Outcome::Registered | Outcome::Stored { .. })
 }

@@ -8,6 +8,7 @@ use chat_model::{AccountId, ConnectionSerial, Outcome, Password, RequestName, Us
 use chat_node::logs::security_log::Event;
 
 use super::link::LinkId;
+use super::password_changes::PasswordChange;
 use super::requests::Asked;
 use super::tokens::digest_of;
 use super::{Action, Core};
@@ -19,7 +20,7 @@ use crate::passwords::remembered::RememberedPasswords;
 use crate::state::Reader;
 
 /// Longest password; as long as a line of a client may be. Thousands may wait to be hashed.
-const MAX_PASSWORD_BYTES: usize = 64 * 1024;
+pub(super) const MAX_PASSWORD_BYTES: usize = 64 * 1024;
 
 /// Passwords that are being hashed, and what is remembered of right ones.
 pub(super) struct Logins {
@@ -47,7 +48,7 @@ struct Waiting {
 }
 
 #[derive(Debug)]
-enum What {
+pub(super) enum What {
     Register {
         name: String,
     },
@@ -58,6 +59,7 @@ enum What {
         address: IpAddr,
         password: Password<'static>,
     },
+    ChangePassword(PasswordChange),
 }
 
 impl Logins {
@@ -71,7 +73,17 @@ impl Logins {
         }
     }
 
-    /// What stands for a password came.
+    /// Whether this was found to be a right password of an account.
+    pub(super) fn is_remembered(&self, account: AccountId, version: u32, password: &[u8]) -> bool {
+        self.remembered.matches(account, version, password)
+    }
+
+    /// This is a right password of an account.
+    pub(super) fn remember(&mut self, account: AccountId, version: u32, password: &[u8]) {
+        self.remembered.remember(account, version, password);
+    }
+
+    /// A password came, or what stands for one.
     pub(super) fn note_secret(&mut self) {
         self.saw_password = true;
     }
@@ -246,8 +258,7 @@ impl Core {
         if has_token
             || self
                 .logins
-                .remembered
-                .matches(account, password_version, password)
+                .is_remembered(account, password_version, password)
         {
             return self.log_in(
                 self.state.reader_of(account, &session),
@@ -298,7 +309,7 @@ impl Core {
         true
     }
 
-    fn hash(&mut self, asked: Asked, what: What, source: IpAddr, job: PasswordJob) {
+    pub(super) fn hash(&mut self, asked: Asked, what: What, source: IpAddr, job: PasswordJob) {
         let ticket = self.logins.next_ticket();
         self.logins.waiting.insert(ticket, Waiting { asked, what });
         self.actions.push(Action::Hash {
@@ -341,9 +352,7 @@ impl Core {
                     self.attempt(asked, Attempt::FailedLogIn { account, address });
                     return;
                 }
-                self.logins
-                    .remembered
-                    .remember(account, password_version, password.as_bytes());
+                self.logins.remember(account, password_version, &password);
                 self.log_in(
                     self.state.reader_of(account, &session),
                     asked,
@@ -359,6 +368,9 @@ impl Core {
             (_, PasswordResult::Failed(error)) => {
                 log::error!("cannot check a password: {error}");
                 self.answer(asked.link, asked.serial, asked.offset, Outcome::Busy);
+            }
+            (What::ChangePassword(change), result) => {
+                self.password_change_done(asked, change, result);
             }
             (_, result) => unreachable!("a password job was answered with {result:?}"),
         }

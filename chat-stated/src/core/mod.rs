@@ -18,6 +18,7 @@ mod lists;
 mod logins;
 mod metrics;
 mod operations;
+mod password_changes;
 pub mod pending_work;
 mod requests;
 mod send_batches;

@@ -134,6 +134,11 @@ impl Core {
                 self.logins.note_secret();
                 self.attempt_if(asked, new_token_action(&name, &secret));
             }
+            Request::ChangePassword {
+                current,
+                new,
+                address,
+            } => self.take_password_change(asked, (&current, &new), address),
             Request::DropToken { name } => self.attempt_if(asked, drop_token_action(&name)),
             Request::LogOut => self.attempt(asked, Attempt::LogOut),
             Request::ChangeRoom { room, act } => match room_action(&room, act) {

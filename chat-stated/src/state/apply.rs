@@ -173,6 +173,21 @@ impl State {
                 (self.new_token(account, &name, digest, effects), None)
             }
             (Action::DropToken { name }, Some(account)) => (self.drop_token(account, &name), None),
+            (
+                Action::ChangePassword {
+                    address,
+                    password_version,
+                    secret,
+                },
+                Some(account),
+            ) => {
+                let who = (connection, account);
+                self.change_password(who, address, password_version, &secret, effects)
+            }
+            (Action::FailPasswordChange { address }, Some(account)) => {
+                let who = (connection, account);
+                (self.fail_password_change(who, address, effects), None)
+            }
             (Action::LogOut, Some(_)) => {
                 self.end_session(connection);
                 (Outcome::LoggedOut, None)
@@ -231,7 +246,7 @@ impl State {
         record.secret_version += 1;
     }
 
-    fn fail_log_in(
+    pub(super) fn fail_log_in(
         &mut self,
         connection: ConnectionId,
         id: AccountId,

@@ -29,6 +29,7 @@ mod once_page;
 mod operations;
 mod paging;
 pub(crate) mod parts;
+mod password_changes;
 mod places;
 mod queue;
 mod quota;

@@ -87,9 +87,7 @@ impl State {
             true => self.enable_with_line(id),
             false => self.cut_off(id, effects),
         }
-        self.replace_secret(id, secret);
-        self.accounts.change(id).record.password_version += 1;
-        self.drop_tokens_of(id);
+        self.give_password(id, secret);
         self.added(id)
     }
 

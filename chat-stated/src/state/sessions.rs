@@ -261,13 +261,24 @@ impl State {
 
     /// Ends all sessions of an account.
     pub(super) fn cut_off(&mut self, id: AccountId, effects: &mut Effects) {
+        self.cut_off_but(id, None, effects);
+    }
+
+    /// The same, save one.
+    pub(super) fn cut_off_but(
+        &mut self,
+        id: AccountId,
+        kept: Option<ConnectionId>,
+        effects: &mut Effects,
+    ) {
         let record = self.record(id);
         let readers = record
             .into_iter()
             .flat_map(|record| record.places.sessions());
         let sessions = readers.chain(self.accounts.senders_of(id));
-        let sessions: SmallVec<[ConnectionId; 2]> = sessions.collect();
-        for session in sessions {
+        let ended = sessions.filter(|session| Some(*session) != kept);
+        let ended: SmallVec<[ConnectionId; 2]> = ended.collect();
+        for session in ended {
             self.end_session(session);
             effects.cut_off.push(session);
         }

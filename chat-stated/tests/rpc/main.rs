@@ -14,6 +14,7 @@ mod hostile_worker;
 mod logins;
 mod lost_files;
 mod pages;
+mod password_changes;
 mod pipelining;
 mod process_ends;
 mod push;

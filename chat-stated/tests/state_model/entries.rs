@@ -108,6 +108,8 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
                     | Try::SendMixed { .. }
                     | Try::NewToken(_)
                     | Try::DropToken(_)
+                    | Try::ChangePassword { .. }
+                    | Try::FailPasswordChange { .. }
                     | Try::LogOut
             );
             let connection = connection.connection(model, needs_login);
@@ -116,7 +118,7 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
                 name: RequestName { connection, offset },
                 answered,
                 progress: progress(*marks),
-                action: action_of(action, model),
+                action: action_of(action, connection, model),
             }
         }
         Step::SendBatch {
@@ -259,7 +261,7 @@ fn newest_secret(name: usize, model: &Model) -> (AccountId, u32) {
     }
 }
 
-fn action_of(action: &Try, model: &Model) -> Action {
+fn action_of(action: &Try, connection: ConnectionId, model: &Model) -> Action {
     match action {
         Try::Register(name) => Action::Register {
             name: NAMES[*name].to_owned(),
@@ -300,6 +302,18 @@ fn action_of(action: &Try, model: &Model) -> Action {
         Try::NewToken(number) => Action::NewToken {
             name: number.to_string(),
             digest: TokenDigest([*number; 32]),
+        },
+        Try::ChangePassword { host, stale } => {
+            let found = model.connection(connection).and_then(|found| found.account);
+            let version = found.map_or(0, |account| model.accounts[account].password_version);
+            Action::ChangePassword {
+                address: address(*host),
+                password_version: version.wrapping_sub(u32::from(*stale)),
+                secret: format!("changed-{version}"),
+            }
+        }
+        Try::FailPasswordChange { host } => Action::FailPasswordChange {
+            address: address(*host),
         },
         Try::DropToken(number) => Action::DropToken {
             name: number.to_string(),

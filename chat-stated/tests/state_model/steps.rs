@@ -61,6 +61,13 @@ pub(super) enum Try {
     },
     NewToken(u8),
     DropToken(u8),
+    ChangePassword {
+        host: u8,
+        stale: bool,
+    },
+    FailPasswordChange {
+        host: u8,
+    },
     /// No names: a broadcast.
     SendOnce {
         id: u8,
@@ -243,6 +250,9 @@ fn tries() -> impl Strategy<Value = Try> {
         5 => text_bytes().prop_map(|bytes| Try::Broadcast { bytes }),
         1 => (0u8..20).prop_map(Try::NewToken),
         1 => (0u8..20).prop_map(Try::DropToken),
+        2 => (host(), prop::bool::weighted(0.15))
+            .prop_map(|(host, stale)| Try::ChangePassword { host, stale }),
+        3 => host().prop_map(|host| Try::FailPasswordChange { host }),
         4 => (0u8..5, prop::collection::vec(name(), 0..4), text_bytes())
             .prop_map(|(id, names, bytes)| Try::SendOnce { id, names, bytes }),
         6 => (0..ROOMS.len(), room_tries(), name())

@@ -5,6 +5,7 @@ mod blocks;
 mod checkpoints;
 mod history;
 mod once;
+mod password_changes;
 mod queues;
 mod requests;
 mod rooms;

@@ -20,7 +20,7 @@ pub struct ServerLimits {
 }
 
 /// What works, in the words of `features`.
-const FEATURES: &str = "push ids sessions tokens rooms once history search";
+const FEATURES: &str = "push ids sessions tokens rooms history search once passwd";
 
 /// What has to be remembered of a line in the chat until its answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub enum Asked {
     Ids(bool),
     /// A token with this secret.
     NewToken(Password<'static>),
+    /// Another password: its lines are wanted.
+    Passwd,
+    /// The last line of `passwd`: the new passwords differ.
+    PasswordsDiffer,
     /// What the server can do.
     Features(ServerLimits),
     /// A command whose answer repeats a room's name or its topic.
@@ -58,6 +62,7 @@ impl Asked {
         limits: impl FnOnce() -> ServerLimits,
     ) -> Self {
         match parsed {
+            Ok(Intent::Passwd) => Self::Passwd,
             Ok(Intent::Features) => Self::Features(limits()),
             // Who gives it its secret remembers that.
             Ok(Intent::NewToken(_)) => Self::Command(Command::Token),
@@ -135,6 +140,7 @@ impl Asked {
             Self::Push(_) => words::PUSH,
             Self::Ids(_) => words::IDS,
             Self::NewToken(_) => words::TOKEN,
+            Self::Passwd | Self::PasswordsDiffer => words::PASSWD,
             Self::Features(_) => words::FEATURES,
             Self::Room { command, .. } => command.word(),
             Self::Refused { word, .. } => word,
@@ -144,6 +150,9 @@ impl Asked {
     /// Writes what came of it. Returns false if no such line can have this outcome.
     pub fn answer(&self, outcome: &Outcome<'_>, output: &mut Vec<u8>) -> bool {
         match outcome {
+            outcome if *self == Self::Command(Command::Passwd) => {
+                return answer_password_change(outcome, output);
+            }
             Outcome::Stored { .. } if self.word() == words::TOKEN => self.answer_token(output),
             Outcome::NameUnavailable if self.word() == words::TOKEN => {
                 append_refusal(words::ARGS, words::TOKEN, output);
@@ -187,6 +196,8 @@ impl Asked {
         let answer = match self {
             Self::Refused { kind, word } => return append_refusal(kind, word, output),
             Self::Features(limits) => return append_features(*limits, output),
+            Self::Passwd => words::PASSWORD,
+            Self::PasswordsDiffer => words::PASSWD_DIFFER,
             Self::Push(PushMode::On) => "push:on",
             Self::Push(PushMode::Ack) => "push:ack",
             Self::Push(PushMode::Off) => "push:off",
@@ -223,9 +234,25 @@ fn command_of(request: &Request<'_>) -> Command {
         Request::ListTokens => Command::Tokens,
         Request::History { .. } => Command::History,
         Request::Search { .. } => Command::Search,
+        Request::ChangePassword { .. } => Command::Passwd,
         // No line in the chat is another request.
         _ => Command::Fetch,
     }
+}
+
+/// Writes what came of a changed password. Returns false if it cannot have this outcome.
+fn answer_password_change(outcome: &Outcome<'_>, output: &mut Vec<u8>) -> bool {
+    match outcome {
+        Outcome::Stored { .. } => append_named(words::PASSWD, b"", output),
+        Outcome::PasswordNeeded => append_line(words::PASSWD_WRONG, output),
+        Outcome::Locked { seconds_left } => append_line(&seconds_left.to_string(), output),
+        Outcome::DiskFull => append_refusal(words::FULL, words::PASSWD, output),
+        other => {
+            append_refusal(words::BUSY, words::PASSWD, output);
+            return *other == Outcome::Busy;
+        }
+    }
+    true
 }
 
 fn append_features(limits: ServerLimits, output: &mut Vec<u8>) {
@@ -324,6 +351,8 @@ pub enum Answer<'a> {
     Token(&'a [u8]),
     /// Names of the user's tokens, one space between.
     Tokens(&'a [u8]),
+    /// What came of a changed password: nothing if it was done, or the word for why not.
+    Passwd(&'a [u8]),
     /// Words for what the server can do, one space between.
     Features(&'a [u8]),
     /// The sessions of the user, one space between; a star stands before those that are online.
@@ -358,6 +387,7 @@ impl<'a> Answer<'a> {
             Command::Ids => after_word(line, words::IDS).and_then(ids),
             Command::Token => after_word(line, words::TOKEN).map(Self::Token),
             Command::Tokens => after_word(line, words::TOKENS).map(Self::Tokens),
+            Command::Passwd => after_word(line, words::PASSWD).map(Self::Passwd),
             Command::Features => after_word(line, words::FEATURES).map(Self::Features),
             Command::Sessions => after_word(line, words::SESSIONS).map(Self::Sessions),
             command if command.is_of_rooms() => after_word(line, command.word()).map(Self::OfRooms),
@@ -475,8 +505,10 @@ mod tests {
             (
                 "features",
                 Outcome::Done,
-                "features:time_out=1800 line=8192 push ids sessions tokens rooms once history search\n",
+                "features:time_out=1800 line=8192 push ids sessions tokens rooms history search once passwd\n",
             ),
+            ("passwd", Outcome::Done, "password\n"),
+            ("passwd x", Outcome::Done, "error:args:passwd\n"),
             ("dance", Outcome::Done, "error:command:dance\n"),
             (
                 "sessions drop old",
@@ -520,6 +552,29 @@ mod tests {
             (STORED, "token:secret\n"),
             (Outcome::NameUnavailable, "error:args:token\n"),
             (Outcome::QueueFull, "error:quota:token\n"),
+        ] {
+            let mut output = Vec::new();
+            assert!(asked.answer(&outcome, &mut output));
+            assert_eq!(String::from_utf8(output).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn changed_password_has_answers_of_its_own() {
+        let asked = Asked::Command(Command::Passwd);
+        let locked = Outcome::Locked { seconds_left: 60 };
+        for (asked, outcome, expected) in [
+            (&asked, STORED, "passwd:\n"),
+            (&asked, Outcome::PasswordNeeded, "passwd:wrong\n"),
+            (&asked, locked, "60\n"),
+            (&asked, Outcome::DiskFull, "error:full:passwd\n"),
+            (&asked, Outcome::Busy, "error:busy:passwd\n"),
+            (&Asked::PasswordsDiffer, Outcome::Done, "passwd:differ\n"),
+            (
+                &Asked::PasswordsDiffer,
+                Outcome::Busy,
+                "error:busy:passwd\n",
+            ),
         ] {
             let mut output = Vec::new();
             assert!(asked.answer(&outcome, &mut output));

@@ -25,6 +25,8 @@ pub enum Command {
     Token,
     /// `tokens`.
     Tokens,
+    /// `passwd`.
+    Passwd,
     /// `features`.
     Features,
     /// `sessions`.
@@ -124,6 +126,7 @@ pub const COMMANDS: &[CommandUsage] = &[
         "no login with that secret any more",
     ),
     usage(Command::Tokens, "tokens", "names of your tokens"),
+    usage(Command::Passwd, "passwd", "change your password"),
     usage(Command::Features, "features", "what the server can do"),
     usage(
         Command::Sessions,
@@ -208,6 +211,7 @@ impl Command {
             Self::Once => words::ONCE,
             Self::Token => words::TOKEN,
             Self::Tokens => words::TOKENS,
+            Self::Passwd => words::PASSWD,
             Self::Features => words::FEATURES,
             Self::Sessions => words::SESSIONS,
             Self::Join => words::JOIN,

@@ -49,6 +49,7 @@ kinds! {
         ListRooms "list-rooms",
         ListMembers "list-members",
         ShowTopic "show-topic",
+        ChangePassword "change-password",
     }
 }
 
@@ -106,6 +107,7 @@ impl Request<'_> {
             Self::ListRooms { .. } => RequestKind::ListRooms,
             Self::ListMembers { .. } => RequestKind::ListMembers,
             Self::ShowTopic { .. } => RequestKind::ShowTopic,
+            Self::ChangePassword { .. } => RequestKind::ChangePassword,
         }
     }
 }

@@ -201,6 +201,18 @@ pub enum Request<'a> {
         #[serde(borrow)]
         words: Cow<'a, str>,
     },
+    /// Another password for the user. Outcomes: `Stored`, once the account file has it; `PasswordNeeded` if the current
+    /// one is wrong; `Locked`, which ends the session; `Busy`, `DiskFull`.
+    ChangePassword {
+        /// The password of before, as typed.
+        #[serde(borrow)]
+        current: Password<'a>,
+        /// As typed; any bytes but none.
+        #[serde(borrow)]
+        new: Password<'a>,
+        /// Where the client comes from.
+        address: IpAddr,
+    },
 }
 
 impl Request<'_> {
@@ -277,6 +289,15 @@ impl Request<'_> {
             },
             Self::ShowTopic { room } => Request::ShowTopic {
                 room: room.into_owned().into(),
+            },
+            Self::ChangePassword {
+                current,
+                new,
+                address,
+            } => Request::ChangePassword {
+                current: current.into_owned(),
+                new: new.into_owned(),
+                address,
             },
         }
     }
@@ -355,6 +376,15 @@ impl Request<'_> {
             Self::ShowTopic { room } => Request::ShowTopic {
                 room: (&**room).into(),
             },
+            Self::ChangePassword {
+                current,
+                new,
+                address,
+            } => Request::ChangePassword {
+                current: Password::borrowed(current),
+                new: Password::borrowed(new),
+                address: *address,
+            },
         }
     }
 
@@ -374,6 +404,7 @@ impl Request<'_> {
             Self::ListMembers { room } | Self::ShowTopic { room } => room.len(),
             Self::History { of, .. } => of.len(),
             Self::Search { of, words } => of.as_deref().map_or(0, str::len) + words.len(),
+            Self::ChangePassword { current, new, .. } => current.len() + new.len(),
             Self::Fetch
             | Self::ListUsers { .. }
             | Self::SetPush { .. }
@@ -388,7 +419,10 @@ impl Request<'_> {
     pub fn holds_password(&self) -> bool {
         matches!(
             self,
-            Self::Register { .. } | Self::LogIn { .. } | Self::NewToken { .. }
+            Self::Register { .. }
+                | Self::LogIn { .. }
+                | Self::NewToken { .. }
+                | Self::ChangePassword { .. }
         )
     }
 }

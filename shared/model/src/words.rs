@@ -117,6 +117,8 @@ words! {
     BEFORE = "before";
     /// Argument of `history`.
     AFTER = "after";
+    /// Command, and with `:` its answer: another password for the user.
+    PASSWD = "passwd";
     /// Argument of `push` and `ids`.
     ON = "on";
     /// Argument of `push`: as they come, and kept until the client speaks again.
@@ -127,6 +129,10 @@ words! {
 
 /// Answer to a message that everybody got: [`SENT`] and a colon.
 pub const SENT_TO_ALL: &str = "sent:";
+/// Answer to a change of the password: the one of before was wrong.
+pub const PASSWD_WRONG: &str = "passwd:wrong";
+/// The same: the new ones differ, or are empty.
+pub const PASSWD_DIFFER: &str = "passwd:differ";
 /// Any answer but [`YES`] declines; clients send this one. A name may be like it.
 pub const NO: &str = "n";
 

@@ -29,7 +29,7 @@ fn names() -> NameList<'static> {
     ["ann", "bob"].into_iter().collect()
 }
 
-fn requests() -> [Request<'static>; 21] {
+fn requests() -> [Request<'static>; 22] {
     let (name, address) = (|| "ann".into(), [192, 0, 2, 1].into());
     let password = Password::borrowed(b"\xff");
     [
@@ -93,6 +93,11 @@ fn requests() -> [Request<'static>; 21] {
             of: Some("bob".into()),
             words: "hi".into(),
         },
+        Request::ChangePassword {
+            current: Password::borrowed(b"\xff"),
+            new: Password::borrowed(b"ab"),
+            address,
+        },
     ]
 }
 
@@ -148,7 +153,7 @@ macro_rules! check {
     };
 }
 
-const GOLDEN_REQUESTS: [&str; 21] = [
+const GOLDEN_REQUESTS: [&str; 22] = [
     "0107fb2c01040302010003616e6e00c0000201",
     "0107fb2c01040302010103616e6e01ff00c0000201",
     "0107fb2c01040302010203616e6e01ff00c0000201",
@@ -170,6 +175,7 @@ const GOLDEN_REQUESTS: [&str; 21] = [
     "0107fb2c010403020111022361",
     "0107fb2c01040302011203626f62010532",
     "0107fb2c0104030201130103626f62026869",
+    "0107fb2c01040302011401ff02616200c0000201",
 ];
 
 #[test]

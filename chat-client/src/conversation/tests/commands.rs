@@ -1,7 +1,7 @@
 //! Commands in the chat and their answers, and leaving it.
 
 use super::{ASKED, Play};
-use crate::conversation::{Input, MAX_LINE_BYTES};
+use crate::conversation::{Input, MAX_LINE_BYTES, Prompt};
 
 #[test]
 fn each_answer_has_its_own_words() {
@@ -204,4 +204,67 @@ fn line_too_long_is_not_sent() {
     let mut play = Play::script();
     play.handle(Input::LineTooLong(9000));
     assert_eq!(play.log.last().expect("an end"), "= 5");
+}
+
+#[test]
+fn passwd_asks_for_three_passwords() {
+    for (answer, words) in [
+        (
+            "passwd:",
+            "* Your password is changed. Your other sessions and your tokens have ended.",
+        ),
+        (
+            "passwd:wrong",
+            "* Not changed: the current password is wrong.",
+        ),
+        (
+            "passwd:differ",
+            "* Not changed: the new passwords differ, or are empty.",
+        ),
+    ] {
+        let mut play = Play::interactive().in_chat();
+        play.person_says("passwd").is_asked(None);
+        play.server_says("password");
+        let prompts = [
+            Prompt::CurrentPassword,
+            Prompt::ChangedPassword,
+            Prompt::RepeatPassword,
+        ];
+        for (prompt, line) in prompts.into_iter().zip(["pw", "new", "new"]) {
+            // The server is not waited for meanwhile.
+            play.is_asked(Some(prompt)).seconds_pass(200);
+            play.person_says(line);
+        }
+        play.is_asked(None).server_says(answer).server_says("DONE");
+        play.is_asked(ASKED);
+        play.came_out(&["-> passwd", "-> pw", "-> new", "-> new", words]);
+    }
+}
+
+#[test]
+fn leaving_gives_up_password_change() {
+    let mut play = Play::interactive().in_chat();
+    play.person_says("passwd").server_says("password");
+    play.person_says("pw").handle(Input::Leave);
+    play.server_says("passwd:differ").server_says("DONE");
+    play.came_out(&[
+        "-> passwd",
+        "-> pw",
+        "-> ",
+        "-> ",
+        "* Not changed: the new passwords differ, or are empty.",
+        "-> logout",
+    ]);
+}
+
+#[test]
+fn third_wrong_password_in_chat_ends_client() {
+    let mut play = Play::interactive().in_chat();
+    play.person_says("passwd").server_says("password");
+    for line in ["a", "b", "b"] {
+        play.person_says(line);
+    }
+    play.log.clear();
+    play.server_says("60");
+    assert_eq!(play.log.last().map(String::as_str), Some("= 4"));
 }

@@ -1,10 +1,10 @@
 //! The line protocol as a session's dialect.
 
 use chat_line_protocol::server::{
-    self, Asked, LineBuffer, Login, MessageLines, ServerLimits, append_line, append_refusal,
-    kept_lines, parse, users_line,
+    self, Asked, LineBuffer, Login, MessageLines, PasswordChange, PasswordsDiffer, ServerLimits,
+    append_line, append_refusal, kept_lines, parse, users_line,
 };
-use chat_line_protocol::words;
+use chat_line_protocol::{Command, words};
 use chat_model::{Message, NameList, Outcome, Request};
 
 use super::{CloseReason, Dialect, Intent, LineContext};
@@ -16,6 +16,8 @@ pub(crate) struct LineProtocol {
     /// `None` once the client is logged in.
     login: Option<Login>,
     has_ids: bool,
+    /// Between `passwd` and the last of its lines.
+    password_change: Option<Box<PasswordChange>>,
 }
 
 /// What is remembered of a line until it is answered.
@@ -35,6 +37,7 @@ impl Default for LineProtocol {
         Self {
             login: Some(Login::default()),
             has_ids: false,
+            password_change: None,
         }
     }
 }
@@ -52,6 +55,7 @@ impl Dialect for LineProtocol {
         Self {
             login: None,
             has_ids,
+            password_change: None,
         }
     }
 
@@ -83,6 +87,15 @@ impl Dialect for LineProtocol {
                 Intent::Request(request, Memo::Login { name })
             });
         }
+        if let Some(change) = &mut self.password_change {
+            return match change.take_line(line, context.address) {
+                None => Intent::Handled,
+                Some(asked) => {
+                    self.password_change = None;
+                    intent_of_password_change(asked)
+                }
+            };
+        }
         let parsed = parse(line);
         let limits = || ServerLimits {
             time_out_s: context.limits.time_out_ms.div_ceil(1_000),
@@ -93,6 +106,10 @@ impl Dialect for LineProtocol {
             Ok(server::Intent::Request(request)) => Intent::Request(request, memo),
             Ok(server::Intent::Push(mode)) => Intent::Push(mode, memo),
             Ok(server::Intent::LogOut) => Intent::LogOut,
+            Ok(server::Intent::Passwd) => {
+                self.password_change = Some(Box::default());
+                Intent::Prompt(memo)
+            }
             Ok(server::Intent::NewToken(name)) => {
                 let secret = context.secrets.next();
                 let memo = Memo::Chat(Asked::NewToken(secret.clone()));
@@ -110,7 +127,17 @@ impl Dialect for LineProtocol {
             append_refusal(words::LENGTH, "", output.buffer());
             return Intent::Close;
         }
+        let of_passwd = self.password_change.take().is_some();
+        let line = if of_passwd {
+            words::PASSWD.as_bytes()
+        } else {
+            line
+        };
         Intent::Request(Request::Fetch, Memo::Chat(Asked::too_long(line)))
+    }
+
+    fn awaits_secret(&self) -> bool {
+        self.password_change.is_some()
     }
 
     fn too_many_recipients(memo: Memo) -> Memo {
@@ -177,5 +204,13 @@ impl Dialect for LineProtocol {
             CloseReason::Replaced => append_line(words::REPLACED, output),
             CloseReason::TooManyConnections => append_refusal(words::BUSY, "", output),
         }
+    }
+}
+
+/// What the lines of a `passwd` come to.
+fn intent_of_password_change(asked: Result<Request<'_>, PasswordsDiffer>) -> Intent<'_, Memo> {
+    match asked {
+        Ok(request) => Intent::Request(request, Memo::Chat(Asked::Command(Command::Passwd))),
+        Err(PasswordsDiffer) => Intent::Request(Request::Fetch, Memo::Chat(Asked::PasswordsDiffer)),
     }
 }

@@ -22,6 +22,8 @@ pub(crate) use line_protocol::LineProtocol;
 pub(crate) enum Intent<'a, Memo> {
     /// Nothing of the session: the dialect has answered, or waits for another line.
     Handled,
+    /// The client is told at once, and is to send more lines: no messages come with that, and no end of an answer.
+    Prompt(Memo),
     /// Something that the state daemon does. A refused line fetches: what waits for its client comes with the answer.
     Request(Request<'a>, Memo),
     /// When messages come, as soon as it is answered.
@@ -85,6 +87,11 @@ pub(crate) trait Dialect: Debug + Default {
         context: &mut LineContext<'_>,
         output: &mut Output,
     ) -> Intent<'a, Self::Memo>;
+
+    /// Whether the next line of a client that is logged in may be a password.
+    fn awaits_secret(&self) -> bool {
+        false
+    }
 
     /// Understands a line over the limit, of which this came before the limit.
     fn take_long_line(&mut self, line: &[u8], output: &mut Output) -> Intent<'static, Self::Memo>;

@@ -80,6 +80,12 @@ impl<D: Dialect> Session<D> {
                 // Once logged in, what comes is no password.
                 self.intake.lines.keeps_secrets(self.phase != Phase::Chat);
             }
+            Requests::One(Request::ChangePassword { .. }) => {
+                if matches!(outcome, Outcome::Locked { .. }) {
+                    self.phase = Phase::Over;
+                }
+                self.intake.lines.keeps_secrets(false);
+            }
             _ => {}
         }
     }
@@ -231,6 +237,9 @@ impl<D: Dialect> Session<D> {
         let Some(slot) = self.pipeline.pop_front() else {
             return;
         };
+        if slot.is_prompt {
+            return;
+        }
         if let Some(answer) = &slot.answer {
             let is_refused = slot.memo.as_ref().is_some_and(D::is_refused);
             let (request, outcome) = match is_refused {

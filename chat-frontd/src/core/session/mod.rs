@@ -130,6 +130,11 @@ impl<D: Dialect> Session<D> {
         }
     }
 
+    /// A parked client's, which did not know it.
+    pub(crate) fn comes_from(&mut self, address: IpAddr) {
+        self.address = address;
+    }
+
     /// An untrusted client's: where it comes from, and how fast its lines are taken.
     pub(crate) fn become_untrusted(&mut self, address: IpAddr, pace: Pace) {
         self.address = address;
@@ -148,7 +153,7 @@ impl<D: Dialect> Session<D> {
 
     /// Whether what comes from the client may be a password.
     pub(crate) fn expects_secret(&self) -> bool {
-        self.phase != Phase::Chat
+        self.phase != Phase::Chat || self.dialect.awaits_secret()
     }
 
     /// Whether the client has sent its password without waiting to be asked for it: what asks for it can go with the
@@ -208,6 +213,7 @@ impl<D: Dialect> Session<D> {
         self.ending.is_none()
             && self.phase != Phase::Over
             && self.pipeline.lines() < max_lines
+            && !self.pipeline.ends_with_password_change()
             && self.pipeline.held_bytes() <= MAX_HELD_BYTES
             && self.output.pending_bytes() <= self.limits.max_unread_bytes
     }
@@ -319,6 +325,11 @@ impl<D: Dialect> Session<D> {
         };
         let (request, memo, push) = match intent {
             Intent::Handled => return,
+            Intent::Prompt(memo) => {
+                let memo_bytes = D::held_bytes(&memo);
+                self.pipeline.push(Slot::prompt(line.end, memo, memo_bytes));
+                return self.intake.lines.keeps_secrets(true);
+            }
             Intent::Close => return self.phase = Phase::Over,
             Intent::LogOut => return self.begin_ending(Ending::LogOut),
             Intent::Push(mode, memo) => {
@@ -362,6 +373,10 @@ impl<D: Dialect> Session<D> {
         let mut slot = Slot::new(line.end, Requests::One(request), memo, memo_bytes);
         slot.push = push;
         self.pipeline.push(slot);
+        if self.phase == Phase::Chat {
+            let has_secrets = self.pipeline.ends_with_password_change();
+            self.intake.lines.keeps_secrets(has_secrets);
+        }
     }
 
     /// The daemon ended the session.

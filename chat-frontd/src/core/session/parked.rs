@@ -11,7 +11,7 @@ use super::output::Output;
 use super::{Phase, Session, SessionLimits};
 use crate::core::dialect::Dialect;
 
-/// Of clients that are logged in nobody asks where they come from.
+/// Whoever restores a client says where it comes from.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// A logged in client that is owed nothing and owes nothing: what [`Session::restore`] makes the same session of.
@@ -67,7 +67,7 @@ impl<D: Dialect> Session<D> {
         // Field by field, so that whoever adds one has to say what parking makes of it.
         let Self {
             serial,
-            // Named at logins only.
+            // Known to whoever restores it.
             address: _,
             // The same for all.
             limits: _,

@@ -131,13 +131,18 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
 
     /// A line that is to be asked, or refused while the daemon is lost.
     pub(super) fn push(&mut self, mut slot: Slot<Memo>) {
-        if self.is_daemon_lost {
+        if self.is_daemon_lost && !slot.stage.is_answered() {
             refuse(&mut slot);
         }
         self.lines += slot.lines();
         self.lists += usize::from(slot.requests.is_for_list());
         self.held_bytes += slot.held_bytes;
         self.queue.push_back(slot);
+    }
+
+    /// Whether the last line changes the password: what it may come to decides what those behind it are.
+    pub(super) fn ends_with_password_change(&self) -> bool {
+        self.queue.back().is_some_and(Slot::changes_password)
     }
 
     /// A message: it goes with those before it that were not asked yet, if there is room.
@@ -221,6 +226,10 @@ impl<Memo: Clone + PartialEq> Pipeline<Memo> {
         let next = next?;
         let is_list = self.queue[next].requests.is_for_list();
         if is_list && !may_ask_for_list || self.has_list_before(next) {
+            return None;
+        }
+        // It may end the session: all before it is answered first.
+        if next > 0 && self.queue[next].changes_password() {
             return None;
         }
         self.next_to_ask += 1;

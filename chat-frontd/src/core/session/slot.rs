@@ -146,6 +146,8 @@ pub(super) struct Slot<Memo> {
     pub(super) requests: Requests,
     /// What the dialect has to know to write the answer. `None` for the end of the session, which is not answered.
     pub(super) memo: Option<Memo>,
+    /// Its answer asks for more lines, and has no end.
+    pub(super) is_prompt: bool,
     /// When messages come, from the answer on.
     pub(super) push: Option<PushMode>,
     pub(super) stage: Stage,
@@ -172,18 +174,33 @@ impl<Memo: Clone> Slot<Memo> {
         }
     }
 
+    /// A line that is answered at once, by which its client is asked for more.
+    pub(super) fn prompt(offset: StreamOffset, memo: Memo, memo_bytes: usize) -> Self {
+        let requests = Requests::One(Request::Fetch);
+        let mut slot = Self::new(offset, requests, memo, memo_bytes);
+        slot.is_prompt = true;
+        slot.answered(Answer::Outcome(Outcome::Done), MessageNumber::default());
+        slot
+    }
+
     /// A request of which nothing is written.
     pub(super) fn without_answer(offset: StreamOffset, requests: Requests) -> Self {
         Self {
             offset,
             requests,
             memo: None,
+            is_prompt: false,
             push: None,
             stage: Stage::Unasked,
             answer: None,
             memo_bytes: 0,
             held_bytes: 0,
         }
+    }
+
+    /// Whether it changes the password of the user.
+    pub(super) fn changes_password(&self) -> bool {
+        matches!(self.requests, Requests::One(Request::ChangePassword { .. }))
     }
 
     /// How many lines it stands for.

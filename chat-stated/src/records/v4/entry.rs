@@ -291,7 +291,11 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
             | memory::Action::DropSession { .. }
             | memory::Action::ChangeRoom { .. }
             | memory::Action::NewToken { .. }
-            | memory::Action::DropToken { .. } => unreachable!("format 4 cannot express it"),
+            | memory::Action::DropToken { .. }
+            | memory::Action::ChangePassword { .. }
+            | memory::Action::FailPasswordChange { .. } => {
+                unreachable!("format 4 cannot express it")
+            }
         }
     }
 }

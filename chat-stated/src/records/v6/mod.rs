@@ -1,5 +1,5 @@
-//! Format 6: messages that are sent once, sessions of users, rooms, tokens, and what the history keeps. All else is as
-//! in format 5.
+//! Format 6: messages that are sent once, sessions of users, rooms, tokens, passwords that users change, and what the
+//! history keeps. All else is as in format 5.
 
 pub(crate) mod rooms;
 pub(crate) mod sessions;
@@ -94,6 +94,14 @@ pub(crate) enum Action<'a> {
     },
     DropToken {
         name: &'a str,
+    },
+    ChangePassword {
+        address: Address,
+        password_version: u32,
+        secret: &'a str,
+    },
+    FailPasswordChange {
+        address: Address,
     },
 }
 
@@ -197,6 +205,18 @@ impl<'a> Action<'a> {
                 digest: digest.0,
             }),
             memory::Action::DropToken { name } => Some(Self::DropToken { name }),
+            memory::Action::ChangePassword {
+                address,
+                password_version,
+                secret,
+            } => Some(Self::ChangePassword {
+                address: (*address).into(),
+                password_version: *password_version,
+                secret,
+            }),
+            memory::Action::FailPasswordChange { address } => Some(Self::FailPasswordChange {
+                address: (*address).into(),
+            }),
             _ => None,
         }
     }
@@ -237,6 +257,18 @@ impl<'a> Action<'a> {
                 digest: memory::TokenDigest(digest),
             },
             Self::DropToken { name } => memory::Action::DropToken { name: name.into() },
+            Self::ChangePassword {
+                address,
+                password_version,
+                secret,
+            } => memory::Action::ChangePassword {
+                address: address.into(),
+                password_version,
+                secret: secret.into(),
+            },
+            Self::FailPasswordChange { address } => memory::Action::FailPasswordChange {
+                address: address.into(),
+            },
         })
     }
 }

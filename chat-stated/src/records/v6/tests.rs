@@ -70,6 +70,14 @@ fn actions() -> Vec<Action> {
             digest: TokenDigest([7; 32]),
         },
         Action::DropToken { name: "a".into() },
+        Action::ChangePassword {
+            address: [192, 0, 2, 1].into(),
+            password_version: 3,
+            secret: "s".into(),
+        },
+        Action::FailPasswordChange {
+            address: [192, 0, 2, 1].into(),
+        },
     ]
 }
 
@@ -93,13 +101,15 @@ fn golden_bytes_of_history() {
 }
 
 /// Bytes of each action behind the head of a batch with one entry.
-const GOLDEN: [&str; 6] = [
+const GOLDEN: [&str; 8] = [
     "01010105fb2c01090000000006060606060606060606060606060606000006626f62657665020303026869",
     "01010105fb2c01090000000301052361626f62020203026869",
     "01010105fb2c010900000004022361020178",
     "01010105fb2c010900000004022361060403626f62",
     "01010105fb2c01090000000501610707070707070707070707070707070707070707070707070707070707070707",
     "01010105fb2c0109000000060161",
+    "01010105fb2c01090000000700c0000201030173",
+    "01010105fb2c01090000000800c0000201",
 ];
 
 #[test]

@@ -74,6 +74,43 @@ impl Model {
         Outcome::LoggedIn
     }
 
+    pub(super) fn change_password(
+        &mut self,
+        (connection, id): (ConnectionId, usize),
+        address: IpAddr,
+        password_version: u32,
+        secret: &str,
+        outcome: &mut Applied,
+    ) -> Outcome<'static> {
+        if let Some(seconds_left) = self.block_seconds_left(id, address, self.now_ms) {
+            self.log_out(connection);
+            return Outcome::Locked { seconds_left };
+        }
+        if self.accounts[id].password_version != password_version {
+            return Outcome::PasswordNeeded;
+        }
+        self.failures_ms.remove(&(id, address));
+        self.cut_off_but(id, Some(connection), outcome);
+        self.give_password(id, secret);
+        let account = &mut self.accounts[id];
+        outcome.file_line = Some((account.name.clone(), account.version, secret.to_owned()));
+        Outcome::Stored {
+            unknown: NameList::new(),
+        }
+    }
+
+    pub(super) fn give_password(&mut self, id: usize, secret: &str) {
+        let account = &mut self.accounts[id];
+        if account.filed == FileStatus::Yes {
+            let previous = Some(account.secret.as_str().into());
+            account.filed = FileStatus::No { previous };
+        }
+        account.secret = secret.to_owned();
+        account.version += 1;
+        account.password_version += 1;
+        account.tokens.clear();
+    }
+
     pub(super) fn failed_log_in(
         &mut self,
         account: AccountId,

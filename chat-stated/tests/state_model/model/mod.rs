@@ -459,6 +459,24 @@ impl Model {
                     None => Outcome::NameUnavailable,
                 }
             }
+            (
+                Action::ChangePassword {
+                    address,
+                    password_version,
+                    secret,
+                },
+                Some(account),
+            ) => {
+                let who = (connection, account);
+                self.change_password(who, *address, *password_version, secret, outcome)
+            }
+            (Action::FailPasswordChange { address }, Some(account)) => {
+                let outcome = self.failed_log_in(AccountId(account as u32), *address);
+                if matches!(outcome, Outcome::Locked { .. }) {
+                    self.log_out(connection);
+                }
+                outcome
+            }
             (Action::SendOnce { id, audience, text }, Some(sender)) => {
                 self.send_once(sender, id.0, (audience, text), wall_ms, outcome)
             }

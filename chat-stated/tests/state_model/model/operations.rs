@@ -62,14 +62,7 @@ impl Model {
         } else {
             self.cut_off(id, outcome);
         }
-        let account = &mut self.accounts[id];
-        if account.filed == FileStatus::Yes {
-            let previous = Some(account.secret.as_str().into());
-            account.filed = FileStatus::No { previous };
-        }
-        account.secret = secret.to_owned();
-        account.version += 1;
-        account.password_version += 1;
+        self.give_password(id, secret);
         OperatorOutcome::Added(self.line_of(id))
     }
 

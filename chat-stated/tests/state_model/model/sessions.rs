@@ -152,6 +152,16 @@ impl Model {
     }
 
     pub(super) fn cut_off(&mut self, id: usize, outcome: &mut Applied) {
+        self.cut_off_but(id, None, outcome);
+    }
+
+    /// Ends all sessions of an account but this one.
+    pub(super) fn cut_off_but(
+        &mut self,
+        id: usize,
+        kept: Option<ConnectionId>,
+        outcome: &mut Applied,
+    ) {
         let places = self.accounts[id].places.iter();
         let mut sessions: Vec<ConnectionId> = places.filter_map(|place| place.session).collect();
         sessions.extend(self.connections().into_iter().filter(|connection| {
@@ -159,6 +169,9 @@ impl Model {
             found.is_some_and(|found| found.account == Some(id) && found.place.is_none())
         }));
         for session in sessions {
+            if Some(session) == kept {
+                continue;
+            }
             self.log_out(session);
             outcome.cut_off.push(session);
         }

@@ -76,6 +76,8 @@ pub enum Event<'a> {
     Message(MessageLine<'a>),
     /// All that waited at the login has come.
     CaughtUp,
+    /// A change of the password was asked for: the current one is wanted, the new one, and that again.
+    PasswordsWanted,
     /// The oldest command that was not answered is.
     Answer(Command, Answer<'a>),
     /// What came with a command's answer is complete.
@@ -171,6 +173,11 @@ impl Dialogue {
     pub fn ask(&mut self, line: &[u8], output: &mut Vec<u8>) {
         append_line(line, output);
         self.asked_for(Command::of(line));
+    }
+
+    /// Appends one of the lines behind [`Event::PasswordsWanted`].
+    pub fn give_changed_password(&mut self, password: &[u8], output: &mut Vec<u8>) {
+        append_line(password, output);
     }
 
     /// A command was written by other means.
@@ -271,8 +278,19 @@ impl Dialogue {
             _ if is_timeout => self.end(Event::TimedOut),
             _ if is_replaced => self.end(Event::Replaced),
             Some(Command::LogOut) if line == words::GOODBYE.as_bytes() => self.end(Event::Goodbye),
+            Some(Command::Passwd) if !self.is_answered && !is_done => self.hear_of_passwd(line),
             Some(command) if !self.is_answered && !is_done => self.answer(command, line),
             _ => Event::Unexpected(line),
+        }
+    }
+
+    fn hear_of_passwd<'a>(&mut self, line: &'a [u8]) -> Event<'a> {
+        if line == words::PASSWORD.as_bytes() {
+            return Event::PasswordsWanted;
+        }
+        match number(line) {
+            Some(seconds) => self.end(Event::Locked { seconds }),
+            None => self.answer(Command::Passwd, line),
         }
     }
 
@@ -318,6 +336,31 @@ mod tests {
             step,
             ..Dialogue::default()
         }
+    }
+
+    #[test]
+    fn passwd_wants_lines_before_its_answer() {
+        let mut dialogue = logged_in();
+        let output = &mut Vec::new();
+        dialogue.ask(b"passwd", output);
+        assert_eq!(dialogue.hear(b"password"), Event::PasswordsWanted);
+        for line in [&b"old"[..], b"new", b"new"] {
+            dialogue.give_changed_password(line, output);
+        }
+        assert_eq!(output, b"passwd\nold\nnew\nnew\n");
+        assert_eq!(dialogue.hear(MESSAGE), message(MESSAGE));
+        let wrong = Event::Answer(Command::Passwd, Answer::Passwd(b"wrong"));
+        assert_eq!(dialogue.hear(b"passwd:wrong"), wrong);
+        assert_eq!(dialogue.hear(b"DONE"), Event::Done(Command::Passwd));
+        dialogue.ask(b"passwd", output);
+        assert_eq!(dialogue.hear(b"password"), Event::PasswordsWanted);
+        let locked = Event::Locked { seconds: 60 };
+        assert_eq!(dialogue.hear(b"60"), locked);
+        assert_eq!(dialogue.step(), Step::Over);
+    }
+
+    fn message(line: &[u8]) -> Event<'_> {
+        Event::Message(MessageLine::parse(line).expect("a message"))
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Intent<'a> {
     Ids(bool),
     /// A token of this name.
     NewToken(&'a str),
+    /// Another password: its three lines follow.
+    Passwd,
     /// What the server can do.
     Features,
     /// The end of the session, once all before it is answered.
@@ -66,6 +68,7 @@ pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
             let list = Intent::Request(Request::ListTokens);
             without_arguments(words::TOKENS, rest, list)
         }
+        b"passwd" => without_arguments(words::PASSWD, rest, Intent::Passwd),
         b"features" => without_arguments(words::FEATURES, rest, Intent::Features),
         b"logout" => without_arguments(words::LOGOUT, rest, Intent::LogOut),
         b"push" => match trim(rest) {
@@ -515,6 +518,7 @@ mod tests {
         assert_eq!(parse(b"ids on"), Ok(Intent::Ids(true)));
         assert_eq!(parse(b"ids off"), Ok(Intent::Ids(false)));
         assert_eq!(parse(b"features"), Ok(Intent::Features));
+        assert_eq!(parse(b" passwd "), Ok(Intent::Passwd));
         let request = |request| Ok(Intent::Request(request));
         assert_eq!(parse(b"sessions "), request(Request::ListSessions));
         for (line, name) in [
@@ -663,6 +667,7 @@ mod tests {
             ("ids", "ids"),
             ("ids yes", "ids"),
             ("features all", "features"),
+            ("passwd secret", "passwd"),
             ("sessions phone", "sessions"),
             ("sessions drop Phone", "sessions"),
             ("sessions drop a b", "sessions"),

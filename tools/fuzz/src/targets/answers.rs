@@ -36,6 +36,7 @@ enum Question {
     Token,
     Tokens,
     Kept,
+    Passwd,
     Read,
     Push(bool),
     LogOut,
@@ -258,6 +259,11 @@ impl Daemon {
             }
             Request::NewToken { .. } | Request::DropToken { .. } => Question::Token,
             Request::ListTokens => Question::Tokens,
+            Request::ChangePassword { new, .. } => {
+                let is_page = |(_, asked): &(_, Question)| matches!(asked, Question::Page { .. });
+                assert!(!new.is_empty() && found.pending.iter().all(is_page));
+                Question::Passwd
+            }
             Request::Fetch => Question::Read,
             Request::SetPush { on } => Question::Push(*on),
             Request::ListUsers { .. } => Question::Users,
@@ -433,6 +439,7 @@ fn send_reply(
     match answer {
         Outcome::LoggedIn => found.is_logged_in = true,
         Outcome::LoggedOut => found.is_logged_out = true,
+        Outcome::Locked { .. } if question == Question::Passwd => found.is_logged_out = true,
         _ => {}
     }
     if let Question::Push(on) = question {
@@ -530,6 +537,13 @@ fn decide(question: Question, choices: &mut Choices<'_>) -> Outcome<'static> {
         (Question::Token, 2 | 3) => Outcome::NameUnavailable,
         (Question::Token, 4) => Outcome::DiskFull,
         (Question::Token, _) => Outcome::QueueFull,
+        (Question::Passwd, 0 | 1) => Outcome::Stored {
+            unknown: NameList::new(),
+        },
+        (Question::Passwd, 2) => Outcome::PasswordNeeded,
+        (Question::Passwd, 3) => Outcome::Locked { seconds_left },
+        (Question::Passwd, 4) => Outcome::DiskFull,
+        (Question::Passwd, _) => Outcome::Busy,
         (Question::Tokens, _) => Outcome::Users(["a", "b-1"].into_iter().collect()),
         (Question::LogOut, _) => Outcome::LoggedOut,
         (Question::Read | Question::Push(_) | Question::Page { .. }, _) => Outcome::Done,

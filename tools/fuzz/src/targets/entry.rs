@@ -229,7 +229,7 @@ fn session(choices: &mut Choices<'_>) -> UserSession {
 
 fn action(choices: &mut Choices<'_>) -> Action {
     let address: IpAddr = items::address(choices);
-    match choices.below(12) {
+    match choices.below(14) {
         0 => Action::Register {
             name: name(choices),
             secret: choices.text(),
@@ -253,6 +253,12 @@ fn action(choices: &mut Choices<'_>) -> Action {
             name: choices.below(20).to_string(),
             digest: TokenDigest([choices.byte(); 32]),
         },
+        12 => Action::ChangePassword {
+            address,
+            password_version: u32::from(choices.byte() / 64),
+            secret: choices.text(),
+        },
+        13 => Action::FailPasswordChange { address },
         10 => Action::DropToken {
             name: choices.below(20).to_string(),
         },

@@ -129,7 +129,7 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
     let (typed, text) = (name(choices), choices.text());
     let password = choices.one_of(&PASSWORDS);
     let address = address(choices);
-    let call = match choices.below(25) {
+    let call = match choices.below(26) {
         0 => Request::Identify {
             name: typed.into(),
             address,
@@ -166,6 +166,11 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
         },
         20 => Request::DropToken { name: typed.into() },
         21 => Request::ListTokens,
+        24 => Request::ChangePassword {
+            current: Password::borrowed(password),
+            new: Password::borrowed(choices.one_of(&PASSWORDS)),
+            address,
+        },
         16 => Request::SendOnce {
             id: typed.into(),
             audience: Audience::Accounts(names(choices)),

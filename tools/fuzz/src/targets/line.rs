@@ -119,6 +119,7 @@ fn check_meaning(line: &[u8]) {
         Ok(Intent::Ids(true)) => "ids on".into(),
         Ok(Intent::Ids(false)) => "ids off".into(),
         Ok(Intent::NewToken(name)) => format!("token new {name}"),
+        Ok(Intent::Passwd) => "passwd".into(),
         Ok(Intent::Features) => "features".into(),
         Ok(Intent::LogOut) => "logout".into(),
         Err(CommandError::Unknown { word }) => {

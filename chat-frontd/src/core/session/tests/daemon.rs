@@ -232,6 +232,9 @@ impl Daemon {
                 unknown: NameList::new(),
             },
             Request::ListTokens => Outcome::Users(NameList::new()),
+            Request::ChangePassword { current, new, .. } => {
+                self.change_password(&sender, current, new)
+            }
             Request::Fetch => Outcome::Done,
             Request::ListSessions => Outcome::Sessions {
                 online: [sender.as_str()].into_iter().collect(),
@@ -299,6 +302,24 @@ impl Daemon {
         account.is_online = true;
         self.user = Some(name.to_owned());
         Outcome::LoggedIn
+    }
+
+    fn change_password(&mut self, name: &str, current: &[u8], new: &[u8]) -> Outcome<'static> {
+        let account = self.account(name);
+        if account.password != current {
+            account.failures += 1;
+            if account.failures >= 3 {
+                account.is_online = false;
+                self.user = None;
+                return Outcome::Locked { seconds_left: 60 };
+            }
+            return Outcome::PasswordNeeded;
+        }
+        account.failures = 0;
+        account.password = new.to_vec();
+        Outcome::Stored {
+            unknown: NameList::new(),
+        }
     }
 
     fn send(&mut self, sender: &str, recipients: &NameList<'_>, text: &str) -> Decision {

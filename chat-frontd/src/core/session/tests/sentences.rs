@@ -489,3 +489,46 @@ fn only_whole_lines_count_after_fin() {
         assert_eq!(talk.daemon.queue("bob"), [(1, "hi")]);
     }
 }
+
+#[test]
+fn passwd_takes_three_lines() {
+    expect_chat(
+        "passwd\npasspass\nnew\nother\npasswd\nwrong\nnew\nnew\npasswd\npasspass\nwho\nwho\n\
+         passwd\npasspass\nagain\nagain\npasswd\nwho\nnew\nnew\nwho\n",
+        &[
+            "password",
+            "passwd:differ",
+            "DONE",
+            "password",
+            "passwd:wrong",
+            "DONE",
+            "password",
+            "passwd:",
+            "DONE",
+            "password",
+            "passwd:wrong",
+            "DONE",
+            "password",
+            "passwd:",
+            "DONE",
+            "foobar",
+            "DONE",
+        ],
+    );
+}
+
+#[test]
+fn third_wrong_current_password_closes() {
+    let wrong = "passwd\nwrong\nnew\nnew\n";
+    let refused = ["password", "passwd:wrong", "DONE"];
+    let last = ["password", "60"];
+    let answers = [
+        &["password", "welcome", "DONE"][..],
+        &refused,
+        &refused,
+        &last,
+    ]
+    .concat();
+    let sent = format!("foobar\npasspass\n{}", wrong.repeat(3));
+    expect(usual, sent, &answers, true);
+}
