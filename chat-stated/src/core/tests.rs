@@ -7,6 +7,7 @@ mod lists;
 mod pauses;
 mod refusals;
 mod send_batches;
+mod takeovers;
 mod texts;
 mod warnings;
 
@@ -214,6 +215,11 @@ impl Attached {
 
     /// The daemon died and is started again from what is durable; the worker attaches again.
     fn resumed(self) -> Self {
+        self.resumed_with(&[(1, 1)])
+    }
+
+    /// The same with these connections, and how far each was answered.
+    fn resumed_with(self, connections: &[(u64, u64)]) -> Self {
         let mut state = self.core.state;
         let mut checkpoint = self.checkpoint;
         checkpoint
@@ -234,13 +240,16 @@ impl Attached {
             position: self.position,
             checkpoint: MemoryCheckpoint::default(),
         };
-        let connections = vec![ResumedConnection {
-            connection: ConnectionSerial(1),
-            answered: StreamOffset(1),
-            progress: Default::default(),
-            taken: Default::default(),
-            push: false,
-        }];
+        let connections = connections
+            .iter()
+            .map(|(serial, answered)| ResumedConnection {
+                connection: ConnectionSerial(*serial),
+                answered: StreamOffset(*answered),
+                progress: Default::default(),
+                taken: Default::default(),
+                push: false,
+            });
+        let connections = connections.collect();
         resumed.say(&FromWorker::Resume { connections });
         resumed
     }

@@ -202,3 +202,13 @@ fn busy_login_can_be_repeated() {
     play.server_says("error:busy:")
         .is_asked(Some(Prompt::Password));
 }
+
+#[test]
+fn session_may_be_replaced_before_its_welcome() {
+    let mut play = Play::interactive().logging_in();
+    play.log.clear();
+    play.server_says("replaced").is_asked(None).came_out(&[
+        "* Another client has logged in to this session. The server closed the connection.",
+        "= 1",
+    ]);
+}

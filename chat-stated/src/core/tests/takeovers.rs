@@ -1,0 +1,133 @@
+//! Sessions that begin again elsewhere.
+
+use chat_model::{Password, SessionName};
+
+use super::*;
+
+/// The connection that logs in to the session first, and the one that takes it over.
+const OLD: u64 = 2;
+const NEW: u64 = 3;
+
+impl Attached {
+    fn connect(&mut self, serial: u64) {
+        self.say(&FromWorker::ClientConnected {
+            connection: ConnectionSerial(serial),
+            address: [127, 0, 0, 1].into(),
+            is_known: true,
+        });
+    }
+
+    fn push_request(&mut self, serial: u64, offset: u64, action: Attempt) {
+        let connection = ConnectionId {
+            serial: ConnectionSerial(serial),
+            ..self.connection
+        };
+        self.core.batches.push(Entry::Request {
+            name: RequestName {
+                connection,
+                offset: StreamOffset(offset),
+            },
+            answered: StreamOffset(0),
+            progress: Progress::default(),
+            action,
+        });
+    }
+
+    fn log_in_to_phone(&mut self, serial: u64) {
+        let (account, _) = self.core.state.account("ann").unwrap();
+        let log_in = Attempt::LogIn {
+            account,
+            session: UserSession::Named(SessionName::parse("phone").unwrap()),
+            address: [127, 0, 0, 1].into(),
+            password_version: 0,
+            new_secret: None,
+        };
+        self.push_request(serial, 1, log_in);
+    }
+
+    /// What the old connection was told since this was last called: an answer, or the word that ends it.
+    fn old_was_told(&mut self) -> Vec<String> {
+        let output = self.core.output(0).unwrap();
+        let bytes = output.pending().to_vec();
+        output.advance(bytes.len());
+        let mut reader = FrameReader::default();
+        reader.extend(&bytes);
+        let mut told = Vec::new();
+        while let Some(payload) = reader.next_frame().unwrap() {
+            // What cannot be read is the greeting.
+            for item in decode_items::<ToWorker<'_>>(payload).map_while(Result::ok) {
+                match item {
+                    ToWorker::Reply {
+                        connection,
+                        outcome,
+                        ..
+                    } if connection.0 == OLD => told.push(format!("{outcome:?}")),
+                    ToWorker::Replaced { connection } if connection.0 == OLD => {
+                        told.push("Replaced".to_owned());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        told
+    }
+}
+
+fn with_old_session() -> Attached {
+    let mut worker = Attached::new();
+    worker.connect(OLD);
+    worker.connect(NEW);
+    worker.log_in_to_phone(OLD);
+    settle(&mut worker.core);
+    worker
+}
+
+#[test]
+fn line_behind_takeover_is_not_refused() {
+    let mut worker = with_old_session();
+    worker.old_was_told();
+    worker.log_in_to_phone(NEW);
+    // It came before the worker could know.
+    let send = Attempt::Send {
+        audience: Audience::Accounts(NameList::one("ann")),
+        text: "too late".to_owned(),
+    };
+    worker.push_request(OLD, 10, send);
+    settle(&mut worker.core);
+    let told = worker.old_was_told();
+    assert!(!told.is_empty());
+    assert!(told.iter().all(|word| word == "Replaced"), "{told:?}");
+    assert_eq!(worker.core.state.waiting_messages(), 0);
+}
+
+#[test]
+fn login_without_answer_may_be_replaced() {
+    let mut worker = with_old_session();
+    worker.log_in_to_phone(NEW);
+    settle(&mut worker.core);
+    // The daemon dies before the worker hears of either.
+    let mut worker = worker.resumed_with(&[(1, 1), (OLD, 0), (NEW, 0)]);
+    worker.say(&FromWorker::Request(RequestItem {
+        connection: ConnectionSerial(OLD),
+        offset: StreamOffset(1),
+        answered: StreamOffset(0),
+        progress: Progress::default(),
+        request: Request::LogIn {
+            name: "ann/phone".into(),
+            password: Password::borrowed(b"pw"),
+            address: [127, 0, 0, 1].into(),
+        },
+    }));
+    settle(&mut worker.core);
+    let told = worker.old_was_told();
+    assert_eq!(
+        told.first().map(String::as_str),
+        Some("Replaced"),
+        "{told:?}"
+    );
+    let session = worker.core.state.reader_on(ConnectionId {
+        serial: ConnectionSerial(OLD),
+        ..worker.connection
+    });
+    assert!(session.is_none(), "it would log in again");
+}
