@@ -8,6 +8,9 @@ use crate::connection::{Connection, Received};
 use crate::processes::PATIENCE;
 use crate::server::Server;
 
+/// The room of Alice, Bob and Carol.
+pub(crate) const ROOM: &str = "#room";
+
 /// A message line as a reader saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -164,6 +167,14 @@ impl Client {
         }
     }
 
+    /// Sends a command, and expects this answer.
+    pub(crate) fn ask(&mut self, command: &str, answer: &str) {
+        self.begin(command);
+        let finished = self.finish();
+        assert_eq!(finished.answer.as_deref(), Some(answer));
+        assert!(finished.is_whole, "no DONE after {answer}");
+    }
+
     pub(crate) fn log_out(&mut self) {
         self.begin("logout");
         let finished = self.finish();
@@ -179,9 +190,21 @@ pub(crate) struct Attempt {
     pub(crate) is_acknowledged: bool,
 }
 
+/// How messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// To Bob and Carol.
+    Group,
+    /// To the room in which they are.
+    Room,
+    /// The same by `once`. What was not answered is sent again as it was.
+    Once,
+}
+
 /// Sends `m1.1`, `m2.1`, ..., and `m2.2` after a lost connection: the number of the message and of the attempt.
 pub(crate) struct Sender {
     pub(crate) client: Client,
+    sending: Sending,
     message: usize,
     attempt: usize,
     /// In the order in which they were sent.
@@ -189,9 +212,10 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client, sending: Sending) -> Self {
         Self {
             client,
+            sending,
             message: 0,
             attempt: 0,
             attempts: Vec::new(),
@@ -201,14 +225,17 @@ impl Sender {
     /// Sends the next message.
     pub(crate) fn begin_send(&mut self) {
         self.message += 1;
-        self.attempt = 0;
+        self.attempt = 1;
         self.try_to_send();
     }
 
     fn try_to_send(&mut self) {
-        self.attempt += 1;
         let text = format!("m{}.{}", self.message, self.attempt);
-        self.client.begin(&format!("send (bob carol) {text}"));
+        self.client.begin(&match self.sending {
+            Sending::Group => format!("send (bob carol) {text}"),
+            Sending::Room => format!("send {ROOM} {text}"),
+            Sending::Once => format!("once {} send {ROOM} {text}", self.message),
+        });
         self.attempts.push(Attempt {
             text,
             is_acknowledged: false,
@@ -230,6 +257,9 @@ impl Sender {
                 return;
             }
             assert!(!finished.is_whole, "DONE without an answer");
+            if self.sending != Sending::Once {
+                self.attempt += 1;
+            }
             self.try_to_send();
         }
     }

@@ -15,7 +15,7 @@ mod server;
 #[path = "../support/real_processes.rs"]
 mod support;
 
-use client::{Client, Sender};
+use client::{Client, ROOM, Sender, Sending};
 use server::Server;
 use support::{certificate, connection, installation, processes};
 
@@ -53,6 +53,7 @@ struct Cell {
     victim: Victim,
     moment: Moment,
     reading: Reading,
+    sending: Sending,
 }
 
 impl Victim {
@@ -90,14 +91,19 @@ impl Cell {
 
     fn run(self) {
         let server = Server::start();
-        let mut alice = Sender::new(Client::log_in(&server, "alice", &[]));
+        if self.sending != Sending::Group {
+            make_room(&server);
+        }
+        let mut alice = Sender::new(Client::log_in(&server, "alice", &[]), self.sending);
         let commands: &[_] = match self.reading {
             Reading::Fetch => &["ids on"],
             Reading::Push => &["ids on", "push on"],
         };
         let mut bob = Client::log_in(&server, "bob", commands);
+        let mut phone = Client::log_in(&server, "bob/phone", &["ids on"]);
         send(&mut alice, 3);
         bob.fetch();
+        phone.fetch();
         send(&mut alice, 3);
         if self.reading == Reading::Push {
             bob.await_messages(6);
@@ -125,14 +131,28 @@ impl Cell {
         }
 
         send(&mut alice, 3);
-        bob.fetch();
+        for reader in [&mut bob, &mut phone] {
+            reader.fetch();
+        }
         checks::check_connections(self, &alice, &bob);
-        bob.log_out();
-        let bob_again = Client::log_in(&server, "bob", &[]);
-        assert_eq!(bob_again.seen, [], "read in good order, and still there");
+        for (reader, name) in [(&mut bob, "bob"), (&mut phone, "bob/phone")] {
+            reader.log_out();
+            let again = Client::log_in(&server, name, &[]);
+            assert_eq!(again.seen, [], "read in good order, and still there");
+        }
         let carol = Client::log_in(&server, "carol", &[]);
         checks::check_queue(self, &alice, &carol);
-        checks::check_reader(&carol, &bob);
+        for reader in [&bob, &phone] {
+            checks::check_reader(&carol, reader);
+        }
+    }
+}
+
+fn make_room(server: &Server) {
+    for name in ["alice", "bob", "carol"] {
+        let mut member = Client::log_in(server, name, &[]);
+        member.ask(&format!("join {ROOM}"), &format!("join:{ROOM}"));
+        member.log_out();
     }
 }
 
@@ -143,12 +163,12 @@ fn send(sender: &mut Sender, count: usize) {
     }
 }
 
-/// A module for each victim, with a test for each moment.
+/// A module for each victim and way of sending, with a test for each moment.
 macro_rules! matrix {
-    ($($module:ident $victim:ident,)*) => {
+    ($($module:ident $victim:ident $sending:ident,)*) => {
         $(mod $module {
             use super::*;
-            matrix!(@cells $victim Fetch
+            matrix!(@cells $victim $sending Fetch
                 before_the_write BeforeTheWrite,
                 in_the_write InTheWrite,
                 before_the_fsync BeforeTheFsync,
@@ -157,19 +177,20 @@ macro_rules! matrix {
                 in_a_delivery InADelivery,
                 before_its_acknowledgement BeforeItsAcknowledgement,
             );
-            matrix!(@cells $victim Push
+            matrix!(@cells $victim $sending Push
                 in_a_delivery_that_is_pushed InADelivery,
                 before_the_acknowledgement_of_what_was_pushed BeforeItsAcknowledgement,
             );
         })*
     };
-    (@cells $victim:ident $reading:ident $($test:ident $moment:ident,)*) => {
+    (@cells $victim:ident $sending:ident $reading:ident $($test:ident $moment:ident,)*) => {
         $(#[test]
         fn $test() {
             let cell = Cell {
                 victim: Victim::$victim,
                 moment: Moment::$moment,
                 reading: Reading::$reading,
+                sending: Sending::$sending,
             };
             cell.run();
         })*
@@ -177,8 +198,16 @@ macro_rules! matrix {
 }
 
 matrix! {
-    state_daemon_dies StateDaemon,
-    worker_dies Worker,
-    front_master_dies FrontMaster,
-    state_supervisor_dies StateSupervisor,
+    state_daemon_dies StateDaemon Group,
+    worker_dies Worker Group,
+    front_master_dies FrontMaster Group,
+    state_supervisor_dies StateSupervisor Group,
+    state_daemon_dies_under_rooms StateDaemon Room,
+    worker_dies_under_rooms Worker Room,
+    front_master_dies_under_rooms FrontMaster Room,
+    state_supervisor_dies_under_rooms StateSupervisor Room,
+    state_daemon_dies_under_once StateDaemon Once,
+    worker_dies_under_once Worker Once,
+    front_master_dies_under_once FrontMaster Once,
+    state_supervisor_dies_under_once StateSupervisor Once,
 }
