@@ -7,7 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::conversation::Prompt;
 use crate::conversation::command::usages;
-use crate::conversation::message::Message;
+use crate::conversation::message::{Message, found};
 use crate::report::Report;
 use crate::safe_text::{isolated, isolated_if_needed};
 
@@ -137,8 +137,12 @@ pub(crate) fn message_head(message: &Message, now: Timestamp, zone: &TimeZone) -
         .unwrap_or_default();
     let room = message.room.as_deref();
     let room = room.map(|room| format!(" {}", isolated_if_needed(room)));
+    let (open, close) = match message.is_kept {
+        true => ('<', '>'),
+        false => ('[', ']'),
+    };
     format!(
-        "[{}] {number}{}{}: ",
+        "{open}{}{close} {number}{}{}: ",
         time.strftime(form),
         isolated_if_needed(&message.sender),
         room.unwrap_or_default(),
@@ -185,6 +189,10 @@ fn answer(requested: &str, line: &str) -> String {
         Answer::Sessions(names) => sessions(&String::from_utf8_lossy(names)),
         Answer::Passwd(result) => password_change(result, line),
         Answer::OfRooms(rest) => of_rooms(command, &String::from_utf8_lossy(rest)),
+        Answer::Other(_) => match found(line) {
+            Some((count, has_more)) => kept_messages(count, has_more),
+            None => isolated_if_needed(line),
+        },
         _ => isolated_if_needed(line),
     }
 }
@@ -196,6 +204,19 @@ fn password_change(result: &[u8], line: &str) -> String {
         b"wrong" => "Not changed: the current password is wrong.".into(),
         b"differ" => "Not changed: the new passwords differ, or are empty.".into(),
         _ => isolated_if_needed(line),
+    }
+}
+
+/// How many messages of the history follow.
+fn kept_messages(count: u64, has_more: bool) -> String {
+    match (count, has_more) {
+        (0, false) => "No messages in the history.".into(),
+        (0, true) => "Nothing found so far. There may be more.".into(),
+        (count, false) => format!("{} of the history:", counted(count, "message")),
+        (count, true) => format!(
+            "{} of the history, and there may be more:",
+            counted(count, "message")
+        ),
     }
 }
 

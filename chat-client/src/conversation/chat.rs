@@ -9,7 +9,7 @@ use chat_model::PushMode;
 
 use super::command::{HELP, QUIT, recipients};
 use super::kept_login::Errand;
-use super::message::Message;
+use super::message::{Message, found};
 use super::{Conversation, Prompt, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
@@ -251,8 +251,21 @@ impl Conversation {
             Event::Goodbye => self.goodbye(),
             Event::TimedOut => self.time_out(),
             Event::Replaced => self.replaced(),
-            _ => self.show(Report::Unexpected(without_breaks(line))),
+            _ => match self.kept_message(line) {
+                Some(message) => self.show(Report::Message(message)),
+                None => self.show(Report::Unexpected(without_breaks(line))),
+            },
         }
+    }
+
+    /// A message of the history, if that is what was asked for.
+    fn kept_message(&self, line: &str) -> Option<Message> {
+        let Stage::Chat(chat) = &self.stage else {
+            return None;
+        };
+        let asked = Command::of(chat.in_flight.front()?.line.as_bytes());
+        let is_of_history = matches!(asked, Command::History | Command::Search);
+        is_of_history.then(|| Message::of_history(line)).flatten()
     }
 
     fn passwords_wanted(&mut self) {
@@ -372,7 +385,9 @@ impl Conversation {
                 word: words::IDS,
                 mode: if is_on { words::ON } else { words::OFF }.to_owned(),
             },
-            Answer::Other(_) if command != Command::Other => Report::Unexpected(line.to_owned()),
+            Answer::Other(_) if command != Command::Other && found(line).is_none() => {
+                Report::Unexpected(line.to_owned())
+            }
             // A script reads the line as it is, a person what it means.
             _ => Report::Answer {
                 requested,

@@ -1,6 +1,7 @@
 //! A message line of the server.
 
-use chat_line_protocol::client::MessageLine;
+use chat_line_protocol::client::{MessageLine, number};
+use chat_line_protocol::words;
 use jiff::Timestamp;
 
 use crate::safe_text::without_breaks;
@@ -20,6 +21,8 @@ pub(crate) struct Message {
     pub(crate) text: String,
     /// The whole line, without breaks.
     pub(crate) line: String,
+    /// It comes from the history: it is not new.
+    pub(crate) is_kept: bool,
 }
 
 impl Message {
@@ -34,8 +37,29 @@ impl Message {
                 .map(|room| without_breaks(&String::from_utf8_lossy(room))),
             text: String::from_utf8_lossy(parsed.text).into_owned(),
             line: without_breaks(line),
+            is_kept: false,
         })
     }
+
+    /// A message of the history, which differs in the marks around its time, of a line that is safe to show.
+    pub(crate) fn of_history(line: &str) -> Option<Message> {
+        let (time, rest) = line.strip_prefix('<')?.split_once('>')?;
+        let as_new = format!("[{time}]{rest}");
+        let message = Message::of(&MessageLine::parse(as_new.as_bytes())?, line)?;
+        Some(Message {
+            is_kept: true,
+            ..message
+        })
+    }
+}
+
+/// How many messages of the history follow this answer, and whether there may be more.
+pub(crate) fn found(line: &str) -> Option<(u64, bool)> {
+    let (word, count) = line.split_once(':')?;
+    let is_of_history = word == words::HISTORY || word == words::SEARCH;
+    let digits = count.strip_suffix('+').unwrap_or(count);
+    let count_of_messages = number(digits.as_bytes()).filter(|_| is_of_history)?;
+    Some((count_of_messages, digits != count))
 }
 
 #[cfg(test)]

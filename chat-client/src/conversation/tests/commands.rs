@@ -268,3 +268,26 @@ fn third_wrong_password_in_chat_ends_client() {
     play.server_says("60");
     assert_eq!(play.log.last().map(String::as_str), Some("= 4"));
 }
+
+#[test]
+fn messages_of_the_history_are_shown() {
+    let kept = "<2026-11-22T11:18:31Z> #41 eve #kitchen: tea?";
+    let mut play = Play::interactive().in_chat();
+    play.person_says("history #kitchen").is_asked(None);
+    play.server_says("history:1").server_says(kept);
+    play.server_says("DONE").is_asked(ASKED);
+    let shown = format!("* {kept}");
+    play.came_out(&["-> history #kitchen", "* 1 message of the history:", &shown]);
+    play.person_says("search * te").is_asked(None);
+    play.server_says("search:0+")
+        .server_says("DONE")
+        .is_asked(ASKED);
+    play.came_out(&[
+        "-> search * te",
+        "* Nothing found so far. There may be more.",
+    ]);
+    // Not asked for.
+    play.server_says(kept);
+    let unexpected = format!("* The server says: \u{2068}{kept}\u{2069}");
+    play.came_out(&[&unexpected]);
+}

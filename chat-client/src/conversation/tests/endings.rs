@@ -106,7 +106,7 @@ fn completion_knows_commands_and_names_seen() {
         .server_says("DONE");
     let completions = |before: &str| play.conversation.completions(before);
     assert_eq!(completions("br"), ["broadcast"]);
-    assert_eq!(completions("se"), ["send", "sessions"]);
+    assert_eq!(completions("se"), ["send", "sessions", "search"]);
     assert_eq!(completions("send (bob al"), ["alice"]);
     assert_eq!(completions("last al"), [""; 0]);
     assert!(
