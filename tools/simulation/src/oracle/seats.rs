@@ -22,6 +22,8 @@ pub(super) struct SeatState {
     /// Until then its place may be a new one.
     may_be_new_until_ms: u64,
     logged_in: BTreeSet<TcpId>,
+    /// Another session may have taken the first place of the account before it.
+    never_logged_in: bool,
     /// Since when nobody is logged in.
     away_since_ms: Option<u64>,
 }
@@ -35,6 +37,7 @@ impl SeatState {
             lost: 0,
             may_be_new_until_ms: 0,
             logged_in: BTreeSet::new(),
+            never_logged_in: true,
             away_since_ms: Some(0),
         }
     }
@@ -47,7 +50,9 @@ impl SeatState {
 
     pub(super) fn may_lose_place(&self, now_ms: u64) -> bool {
         let is_away = |since_ms: u64| now_ms >= since_ms + UNUSED_MS / 2;
-        now_ms < self.may_be_new_until_ms || self.away_since_ms.is_some_and(is_away)
+        self.never_logged_in
+            || now_ms < self.may_be_new_until_ms
+            || self.away_since_ms.is_some_and(is_away)
     }
 }
 
@@ -61,6 +66,7 @@ impl Oracle {
         if seat.may_lose_place(now_ms) {
             seat.may_be_new_until_ms = seat.may_be_new_until_ms.max(now_ms + MAY_BE_NEW_MS);
         }
+        seat.never_logged_in = false;
         seat.has_place = seat.session != UserSession::SendOnly;
         seat.away_since_ms = None;
         seat.logged_in.insert(tcp);
