@@ -108,7 +108,7 @@ impl Talk {
     fn sequence(&self) -> u64 {
         const CONNECTIONS: u64 = 1 << 32;
         match self.is_send_only {
-            true => CONNECTIONS + self.tcp as u64,
+            true => CONNECTIONS + self.tcp,
             false => self.client as u64,
         }
     }
