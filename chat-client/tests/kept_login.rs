@@ -87,6 +87,14 @@ fn login_is_kept_used_and_forgotten() {
     server.finish();
 }
 
+/// A login of bob as an earlier run has kept it, in a file of this mode.
+fn keep_login_of_bob(state_home: &Path, port: u16, mode: u32) {
+    let logins = state_home.join(format!("chat-client/logins/127.0.0.1:{port}"));
+    fs::create_dir_all(&logins).expect("a directory");
+    fs::write(logins.join("bob"), "laptop-1\ntoken-1\n").expect("a file");
+    fs::set_permissions(logins.join("bob"), fs::Permissions::from_mode(mode)).expect("a mode");
+}
+
 #[test]
 fn kept_login_asks_for_nothing_at_terminal() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -97,12 +105,7 @@ fn kept_login_asks_for_nothing_at_terminal() {
         false,
     );
     let port = server.address.port();
-    let logins = directory
-        .path()
-        .join(format!("chat-client/logins/127.0.0.1:{port}"));
-    fs::create_dir_all(&logins).expect("a directory");
-    fs::write(logins.join("bob"), "laptop-1\ntoken-1\n").expect("a file");
-    fs::set_permissions(logins.join("bob"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    keep_login_of_bob(directory.path(), port, 0o600);
     let mut command = client();
     command.env("XDG_STATE_HOME", directory.path());
     command.args(["127.0.0.1", &port.to_string(), "--user=bob", "--keep-login"]);
@@ -123,13 +126,7 @@ fn kept_login_asks_for_nothing_at_terminal() {
 fn login_that_others_can_read_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let server = FakeServer::play(dialogue("> bob\n < password\n ! end"), false);
-    let port = server.address.port();
-    let logins = directory
-        .path()
-        .join(format!("chat-client/logins/127.0.0.1:{port}"));
-    fs::create_dir_all(&logins).expect("a directory");
-    fs::write(logins.join("bob"), "laptop-1\ntoken-1\n").expect("a file");
-    fs::set_permissions(logins.join("bob"), fs::Permissions::from_mode(0o644)).expect("a mode");
+    keep_login_of_bob(directory.path(), server.address.port(), 0o644);
     let run = run(&server, directory.path(), &["--user=bob", "--keep-login"]);
     assert_eq!(run.status, Some(1), "{run:?}");
     assert!(run.stderr.contains("chmod 600"), "{run:?}");

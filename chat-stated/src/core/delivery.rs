@@ -85,8 +85,7 @@ impl Core {
             return;
         };
         let connection = link.connection(serial);
-        let was_replaced = connection.is_some_and(|it| self.state.was_replaced(it));
-        if was_replaced && outcome == Outcome::Refused {
+        if outcome == Outcome::Refused && connection.is_some_and(|it| self.state.was_replaced(it)) {
             // What came behind the end of its session is told of that end, and of nothing else.
             return link.send(&ToWorker::Replaced { connection: serial });
         }

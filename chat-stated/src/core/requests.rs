@@ -123,10 +123,11 @@ impl Core {
             Request::Send { audience, text } => {
                 self.attempt_if(asked, send_action(audience, &text))
             }
-            Request::DropSession { name } => match session_to_drop(name.as_deref()) {
-                Some(session) => self.attempt(asked, Attempt::DropSession { session }),
-                None => self.read(asked, Read::Refuse),
-            },
+            Request::DropSession { name } => {
+                let session = session_to_drop(name.as_deref());
+                let action = session.map(|session| Attempt::DropSession { session });
+                self.attempt_if(asked, action);
+            }
             Request::SendOnce { id, audience, text } => {
                 self.attempt_if(asked, send_once_action(&id, audience, &text));
             }
@@ -141,10 +142,7 @@ impl Core {
             } => self.take_password_change(asked, (&current, &new), address),
             Request::DropToken { name } => self.attempt_if(asked, drop_token_action(&name)),
             Request::LogOut => self.attempt(asked, Attempt::LogOut),
-            Request::ChangeRoom { room, act } => match room_action(&room, act) {
-                Some(action) => self.attempt(asked, action),
-                None => self.read(asked, Read::Refuse),
-            },
+            Request::ChangeRoom { room, act } => self.attempt_if(asked, room_action(&room, act)),
             read => self.read(asked, Read::Request(read.into_owned())),
         }
     }
@@ -355,10 +353,12 @@ impl Core {
             if outcome == Outcome::LoggedIn {
                 self.note_login(link, request.connection.serial);
             }
-            let account = self.state.account_on(request.connection);
-            let outcome = match (outcome, account) {
-                (Outcome::SessionDropped, Some(account)) => self.sessions_of(account),
-                (outcome, _) => outcome,
+            let outcome = match outcome {
+                Outcome::SessionDropped => {
+                    let account = self.state.account_on(request.connection);
+                    account.map_or(outcome, |account| self.sessions_of(account))
+                }
+                outcome => outcome,
             };
             self.answer(link, request.connection.serial, request.offset, outcome);
         }
