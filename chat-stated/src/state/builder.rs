@@ -1,40 +1,24 @@
 //! The state from its parts, as a checkpoint has them.
 
-mod messages;
-mod pages;
-
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chat_model::{AccountId, MessageNumber, RoomId};
 
-use self::pages::{RestoredPage, RestoredTexts};
 use super::State;
 use super::account_record::AccountRecord;
 use super::failures::Failures;
 use super::header::Header;
 use super::kept::Keeping;
 use super::membership::{Membership, Memberships};
-use super::message::PageNumber;
+use super::message::{MessageParts, PageNumber};
 use super::once_page::{OncePage, OncePageKey};
+use super::restore_error::RestoreError;
+use super::restored_pages::{RestoredPages, RestoredTexts};
 use super::room::RoomRecord;
 use super::rooms::RoomsHeader;
 use super::token::Token;
 use super::worker_sessions::WorkerSessions;
 use crate::entry::{SessionLimits, WaitingLimits};
-
-/// Why parts do not make a state.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RestoreError {
-    /// The records contradict each other.
-    #[error("the records contradict each other: {0}")]
-    Contradiction(&'static str),
-    /// The checkpoint has messages without their texts, because they were read by the time it was written, and the
-    /// journal behind it ends before that.
-    #[error(
-        "it ends before messages were read that the checkpoint takes for read: its end is missing"
-    )]
-    ReadingMissing,
-}
 
 /// A state in the making, from its parts in any order.
 ///
@@ -46,20 +30,8 @@ pub(crate) struct StateBuilder {
     /// Accounts that came before one with a lower number.
     early_accounts: BTreeMap<u64, AccountRecord>,
     memberships: Vec<(u64, Vec<Membership>)>,
-    pages: Vec<RestoredPage>,
-    page_indexes: HashMap<PageNumber, PageIndex>,
-    /// Texts whose page has not come yet.
-    early_texts: BTreeMap<PageNumber, Vec<(MessageNumber, Box<str>)>>,
-    /// How many bytes of text may be in memory.
-    resident_text_bytes: u64,
-    /// How many are.
-    taken_text_bytes: u64,
-    /// Of the texts that have not come, how many bytes are not wanted; set once the first is asked for.
-    unwanted_text_bytes: Option<u64>,
+    pages: RestoredPages,
 }
-
-/// Where a page stands among those of a [`StateBuilder`].
-type PageIndex = usize;
 
 impl Default for StateBuilder {
     fn default() -> Self {
@@ -75,12 +47,7 @@ impl StateBuilder {
             has_header: false,
             early_accounts: BTreeMap::new(),
             memberships: Vec::new(),
-            pages: Vec::new(),
-            page_indexes: HashMap::new(),
-            early_texts: BTreeMap::new(),
-            resident_text_bytes,
-            taken_text_bytes: 0,
-            unwanted_text_bytes: None,
+            pages: RestoredPages::within(resident_text_bytes),
         }
     }
 
@@ -173,6 +140,53 @@ impl StateBuilder {
         }
     }
 
+    /// Takes the messages of a page whose texts come apart, before or after.
+    pub(crate) fn add_page(&mut self, number: PageNumber, messages: Vec<MessageParts>) {
+        self.add_messages(number, messages, RestoredTexts::Missing);
+    }
+
+    /// Takes the messages of a page that has no texts.
+    pub(crate) fn add_page_without_texts(
+        &mut self,
+        number: PageNumber,
+        messages: Vec<MessageParts>,
+    ) {
+        self.add_messages(number, messages, RestoredTexts::Nowhere);
+    }
+
+    fn add_messages(
+        &mut self,
+        number: PageNumber,
+        listed: Vec<MessageParts>,
+        texts: RestoredTexts,
+    ) {
+        let last_ms = &mut self.state.last_message.time_ms;
+        let times = listed.iter().map(|parts| parts.time_ms);
+        *last_ms = times.fold(*last_ms, i64::max);
+        self.pages
+            .add(number, listed, texts, &mut self.state.messages);
+    }
+
+    /// Takes the texts of a page.
+    pub(crate) fn add_texts(
+        &mut self,
+        page: PageNumber,
+        texts: Vec<(MessageNumber, &str)>,
+    ) -> Result<(), RestoreError> {
+        self.pages.add_texts(page, texts, &mut self.state.messages)
+    }
+
+    /// Whether this page of texts is wanted, once all is taken that is no text: of the texts, those of the newest pages
+    /// are that fit into memory. To be asked once for each page.
+    pub(crate) fn wants_texts(&mut self, page: PageNumber) -> bool {
+        self.pages.wants_texts(page)
+    }
+
+    /// A page of texts that was wanted is damaged: whether the state is of use without it.
+    pub(crate) fn does_without_texts(&mut self, page: PageNumber) -> bool {
+        self.pages.does_without_texts(page)
+    }
+
     /// The state, once every part was taken.
     pub(crate) fn finish(mut self) -> Result<State, RestoreError> {
         let has_accounts = self.state.accounts.len() > 0 || !self.early_accounts.is_empty();
@@ -180,21 +194,7 @@ impl StateBuilder {
         if !self.has_header && !is_new {
             return Err(RestoreError::Contradiction("the header is missing"));
         }
-        for (number, texts) in std::mem::take(&mut self.early_texts) {
-            let index = self.page_indexes.get(&number).copied();
-            let index = index.ok_or(RestoreError::Contradiction("texts of no messages"))?;
-            let texts = texts.iter().map(|(number, text)| (*number, &**text));
-            self.add_texts_of(index, texts.collect())?;
-        }
-        let is_missing = |page: &RestoredPage| page.texts == RestoredTexts::Missing;
-        if self.pages.iter().any(is_missing) {
-            return Err(RestoreError::Contradiction("a page of texts is missing"));
-        }
-        if self.page_indexes.contains_key(&0) || self.page_indexes.len() < self.pages.len() {
-            return Err(RestoreError::Contradiction(
-                "a page has no number of its own",
-            ));
-        }
+        let pages = self.pages.finish(&mut self.state.messages)?;
         if !self.early_accounts.is_empty() {
             return Err(RestoreError::Contradiction("an account is missing"));
         }
@@ -206,7 +206,7 @@ impl StateBuilder {
             let record = self.state.accounts.restore(account);
             record.memberships = Memberships::of(memberships);
         }
-        self.state.restore_messages(self.pages)?;
+        self.state.restore_messages(pages)?;
         self.state.restore_remembered()?;
         self.state.restore_tokens()?;
         Ok(self.state)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chat_model::MessageNumber;
 
 use super::State;
-use super::builder::RestoreError;
 use super::message::Readers;
+use super::restore_error::RestoreError;
 use chat_model::AccountId;
 
 impl State {

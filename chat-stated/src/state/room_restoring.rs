@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chat_model::{AccountId, RoomId};
 
 use super::State;
-use super::builder::RestoreError;
 use super::message::MessageKey;
+use super::restore_error::RestoreError;
 use super::room::{Room, RoomRecord};
 use super::rooms::{MemberCursors, Rooms, RoomsHeader};
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use chat_model::{AccountId, MessageNumber, RoomId};
 
-use super::RestoreError;
-use super::pages::{RestoredPage, RestoredTexts};
-use crate::state::State;
-use crate::state::account_record::AccountRecord;
-use crate::state::groups::Group;
-use crate::state::message::{MessageKey, Readers, RoomReaders};
-use crate::state::once_page::{OncePageKey, waiting_bytes};
-use crate::state::rooms::MemberCursors;
-use crate::state::token::TOKEN_BYTES;
+use super::State;
+use super::account_record::AccountRecord;
+use super::groups::Group;
+use super::message::{MessageKey, Readers, RoomReaders};
+use super::once_page::{OncePageKey, waiting_bytes};
+use super::restore_error::RestoreError;
+use super::restored_pages::{RestoredPage, RestoredTexts};
+use super::rooms::MemberCursors;
+use super::token::TOKEN_BYTES;
 
 impl State {
     /// Puts the messages of pages into their readers' queues, oldest first.

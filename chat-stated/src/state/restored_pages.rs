@@ -1,12 +1,12 @@
 //! Pages of messages and of their texts, in any order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chat_model::MessageNumber;
 
-use super::{PageIndex, RestoreError, StateBuilder};
-use crate::state::message::{MessageKey, MessageParts, PageNumber, Readers, StoredMessage};
-use crate::state::messages::Messages;
+use super::message::{MessageKey, MessageParts, PageNumber, Readers, StoredMessage};
+use super::messages::Messages;
+use super::restore_error::RestoreError;
 
 #[derive(Debug)]
 pub(super) struct RestoredPage {
@@ -26,33 +26,75 @@ pub(super) enum RestoredTexts {
     Resident,
 }
 
-impl StateBuilder {
-    /// Takes the messages of a page whose texts come apart, before or after.
-    pub(crate) fn add_page(&mut self, number: PageNumber, messages: Vec<MessageParts>) {
-        self.add_messages(number, messages, RestoredTexts::Missing);
+/// The pages of a state in the making. Their messages are put where they are to stay as they come.
+#[derive(Debug)]
+pub(super) struct RestoredPages {
+    pages: Vec<RestoredPage>,
+    indexes: HashMap<PageNumber, PageIndex>,
+    /// Texts whose page has not come yet.
+    early_texts: BTreeMap<PageNumber, Vec<(MessageNumber, Box<str>)>>,
+    /// How many bytes of text may be in memory.
+    resident_text_bytes: u64,
+    /// How many are.
+    taken_text_bytes: u64,
+    /// Of the texts that have not come, how many bytes are not wanted; set once the first is asked for.
+    unwanted_text_bytes: Option<u64>,
+}
+
+/// Where a page stands among those of a [`RestoredPages`].
+type PageIndex = usize;
+
+impl RestoredPages {
+    /// None yet. No more than so many bytes of text are kept in memory.
+    pub(super) fn within(resident_text_bytes: u64) -> Self {
+        Self {
+            pages: Vec::new(),
+            indexes: HashMap::new(),
+            early_texts: BTreeMap::new(),
+            resident_text_bytes,
+            taken_text_bytes: 0,
+            unwanted_text_bytes: None,
+        }
     }
 
-    /// Takes the messages of a page that has no texts.
-    pub(crate) fn add_page_without_texts(
-        &mut self,
-        number: PageNumber,
-        messages: Vec<MessageParts>,
-    ) {
-        self.add_messages(number, messages, RestoredTexts::Nowhere);
+    pub(super) fn is_empty(&self) -> bool {
+        self.pages.is_empty()
     }
 
-    fn add_messages(
+    /// All pages, once every part was taken.
+    pub(super) fn finish(
+        mut self,
+        messages: &mut Messages,
+    ) -> Result<Vec<RestoredPage>, RestoreError> {
+        for (number, texts) in std::mem::take(&mut self.early_texts) {
+            let index = self.indexes.get(&number).copied();
+            let index = index.ok_or(RestoreError::Contradiction("texts of no messages"))?;
+            let texts = texts.iter().map(|(number, text)| (*number, &**text));
+            self.add_texts_of(index, texts.collect(), messages)?;
+        }
+        let is_missing = |page: &RestoredPage| page.texts == RestoredTexts::Missing;
+        if self.pages.iter().any(is_missing) {
+            return Err(RestoreError::Contradiction("a page of texts is missing"));
+        }
+        if self.indexes.contains_key(&0) || self.indexes.len() < self.pages.len() {
+            return Err(RestoreError::Contradiction(
+                "a page has no number of its own",
+            ));
+        }
+        Ok(self.pages)
+    }
+
+    /// Takes the messages of a page.
+    pub(super) fn add(
         &mut self,
         number: PageNumber,
         listed: Vec<MessageParts>,
         texts: RestoredTexts,
+        messages: &mut Messages,
     ) {
         let mut text_bytes = 0;
-        let messages = &mut self.state.messages;
-        let last_ms = &mut self.state.last_message.time_ms;
         let keys = listed.into_iter().map(|mut parts| {
             text_bytes += u64::from(parts.text_bytes);
-            *last_ms = parts.time_ms.max(*last_ms);
             if let Readers::Some(group) = &parts.readers {
                 parts.readers = Readers::Some(messages.group(group));
             }
@@ -61,7 +103,7 @@ impl StateBuilder {
             (number_of_message, key)
         });
         let keys = keys.collect();
-        self.page_indexes.insert(number, self.pages.len());
+        self.indexes.insert(number, self.pages.len());
         self.pages.push(RestoredPage {
             number,
             keys,
@@ -71,13 +113,14 @@ impl StateBuilder {
     }
 
     /// Takes the texts of a page.
-    pub(crate) fn add_texts(
+    pub(super) fn add_texts(
         &mut self,
         page: PageNumber,
         texts: Vec<(MessageNumber, &str)>,
+        messages: &mut Messages,
     ) -> Result<(), RestoreError> {
-        if let Some(index) = self.page_indexes.get(&page) {
-            return self.add_texts_of(*index, texts);
+        if let Some(index) = self.indexes.get(&page) {
+            return self.add_texts_of(*index, texts, messages);
         }
         let texts = texts
             .into_iter()
@@ -87,10 +130,11 @@ impl StateBuilder {
     }
 
     /// Takes the texts of a page that is there; they are kept within the budget.
-    pub(super) fn add_texts_of(
+    fn add_texts_of(
         &mut self,
         index: PageIndex,
         texts: Vec<(MessageNumber, &str)>,
+        messages: &mut Messages,
     ) -> Result<(), RestoreError> {
         let page = &mut self.pages[index];
         if page.texts == RestoredTexts::Nowhere {
@@ -98,7 +142,6 @@ impl StateBuilder {
                 "texts of messages that have none",
             ));
         }
-        let messages = &mut self.state.messages;
         let texts = texts_of_messages(texts, &page.keys, messages).ok_or(
             RestoreError::Contradiction("a page of texts is not that of its messages"),
         )?;
@@ -115,8 +158,8 @@ impl StateBuilder {
 
     /// Whether this page of texts is wanted, once all is taken that is no text: of the texts, those of the newest pages
     /// are that fit into memory. To be asked once for each page.
-    pub(crate) fn wants_texts(&mut self, page: PageNumber) -> bool {
-        let Some(index) = self.page_indexes.get(&page) else {
+    pub(super) fn wants_texts(&mut self, page: PageNumber) -> bool {
+        let Some(index) = self.indexes.get(&page) else {
             // Taken, and found to be texts of nothing.
             return true;
         };
@@ -142,8 +185,8 @@ impl StateBuilder {
     }
 
     /// A page of texts that was wanted is damaged: whether the state is of use without it.
-    pub(crate) fn does_without_texts(&mut self, page: PageNumber) -> bool {
-        let Some(index) = self.page_indexes.get(&page) else {
+    pub(super) fn does_without_texts(&mut self, page: PageNumber) -> bool {
+        let Some(index) = self.indexes.get(&page) else {
             return false;
         };
         self.pages[*index].texts = RestoredTexts::OnPage;
