@@ -246,6 +246,7 @@ fn log_in(account: u32) -> Action {
         address: ADDRESS,
         password_version: 0,
         new_secret: None,
+        asked_boot_ms: None,
     }
 }
 

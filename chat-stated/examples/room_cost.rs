@@ -54,6 +54,7 @@ impl World {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             password_version: 0,
             new_secret: None,
+            asked_boot_ms: None,
         });
     }
 

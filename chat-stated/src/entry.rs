@@ -266,6 +266,9 @@ pub enum Action {
         password_version: u32,
         /// A stronger secret for the same password, where the old one is of a weaker kind.
         new_secret: Option<String>,
+        /// When the client asked, by the boot clock of the batch's stamp. `None`: when the entry was made. Since format
+        /// 6, for named sessions only: who asked before the one that is logged in does not take the session over.
+        asked_boot_ms: Option<u64>,
     },
     /// A try to log in; the password was wrong.
     FailedLogIn {

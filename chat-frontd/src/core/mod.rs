@@ -262,10 +262,11 @@ impl Core {
 
     /// Bytes came from a client.
     pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
+        let now_ms = self.now_ms;
         if let Some(client) = self.restore(key)
             && !client.session.is_over()
         {
-            client.session.received(bytes);
+            client.session.received(bytes, now_ms);
             self.list(key);
         }
     }

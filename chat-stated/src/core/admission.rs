@@ -60,11 +60,17 @@ impl Core {
     }
 
     /// Has what came of a client's last try to log in in the security log.
-    fn note_last_try(&mut self, event: Event, (link, serial): (LinkId, ConnectionSerial)) {
+    fn note_last_try(
+        &mut self,
+        event: Event,
+        (link, serial): (LinkId, ConnectionSerial),
+        limit: Option<&'static str>,
+    ) {
         if let Some((address, user)) = self.sources.last_try((link, serial)) {
             let details = Details {
                 source: Some(address),
                 user: Some(user),
+                limit,
                 connection: self.connection(link, serial).map(number),
                 ..Details::default()
             };
@@ -74,7 +80,7 @@ impl Core {
 
     /// Somebody is logged in, and is about to be told so.
     pub(super) fn note_login(&mut self, link: LinkId, serial: ConnectionSerial) {
-        self.note_last_try(Event::Login, (link, serial));
+        self.note_last_try(Event::Login, (link, serial), None);
         self.sources.logged_in((link, serial));
     }
 
@@ -115,6 +121,8 @@ impl Core {
             Outcome::Locked { .. } if block_began == Some(connection) => Event::BlockBegan,
             // It was under way when the block began.
             Outcome::Locked { .. } => Event::Blocked,
+            // One named session too many.
+            Outcome::NameUnavailable if exceeded.is_some() => Event::Quota,
             Outcome::QueueFull => return self.note_sender(Event::Quota, request, exceeded),
             Outcome::DiskFull => {
                 self.waiting_is_full();
@@ -123,7 +131,8 @@ impl Core {
             _ => return,
         };
         if let Some(link) = self.links.of(connection.worker_session) {
-            self.note_last_try(event, (link, connection.serial));
+            let limit = exceeded.map(|it| it.limit.name());
+            self.note_last_try(event, (link, connection.serial), limit);
         }
     }
 

@@ -58,6 +58,7 @@ pub(super) enum What {
         password_version: u32,
         address: IpAddr,
         password: Password<'static>,
+        asked_boot_ms: Option<u64>,
     },
     ChangePassword(PasswordChange),
 }
@@ -218,6 +219,7 @@ impl Core {
         name: &str,
         password: &[u8],
         address: IpAddr,
+        waited_ms: u64,
     ) {
         self.logins.saw_password = true;
         if self.answer_again(asked) {
@@ -253,6 +255,10 @@ impl Core {
         if !self.lets_log_in(asked, name, address) {
             return;
         }
+        // Nothing else is decided by it: what is plain is journalled as before there were named sessions.
+        let takes_over = matches!(session, UserSession::Named(_));
+        let asked_boot_ms = self.timestamp.boot_ms.saturating_sub(waited_ms);
+        let asked_boot_ms = takes_over.then_some(asked_boot_ms);
         let has_token =
             digest_of(password).is_some_and(|digest| self.state.has_token(account, &digest));
         if has_token
@@ -269,6 +275,7 @@ impl Core {
                     address,
                     password_version,
                     new_secret: None,
+                    asked_boot_ms,
                 },
             );
         }
@@ -282,6 +289,7 @@ impl Core {
             password_version,
             address,
             password: password.into(),
+            asked_boot_ms,
         };
         self.hash(asked, what, address, job);
     }
@@ -345,6 +353,7 @@ impl Core {
                     password_version,
                     address,
                     password,
+                    asked_boot_ms,
                 },
                 PasswordResult::Verified { right, new_secret },
             ) => {
@@ -362,6 +371,7 @@ impl Core {
                         address,
                         password_version,
                         new_secret,
+                        asked_boot_ms,
                     },
                 );
             }

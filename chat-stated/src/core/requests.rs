@@ -119,7 +119,8 @@ impl Core {
                 name,
                 password,
                 address,
-            } => self.take_password(asked, &name, &password, address),
+                waited_ms,
+            } => self.take_password(asked, &name, &password, address, waited_ms),
             Request::Send { audience, text } => {
                 self.attempt_if(asked, send_action(audience, &text))
             }

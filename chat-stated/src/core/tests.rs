@@ -207,6 +207,7 @@ impl Attached {
                 address: [127, 0, 0, 1].into(),
                 password_version: 0,
                 new_secret: None,
+                asked_boot_ms: None,
             },
         });
         settle(&mut attached.core);

@@ -152,12 +152,13 @@ impl Accounts {
         reader: Reader,
         session: &UserSession,
         connection: ConnectionId,
+        asked_at: StateMs,
     ) {
         self.change_presence(reader.account, |account| {
             account
                 .record
                 .places
-                .log_in(reader.place, session, connection);
+                .log_in(reader.place, session, connection, asked_at);
         });
     }
 

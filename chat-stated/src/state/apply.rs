@@ -130,15 +130,18 @@ impl State {
                     address,
                     password_version,
                     new_secret,
+                    asked_boot_ms,
                 },
                 None,
             ) => {
+                let asked_at = asked_boot_ms.map(|boot_ms| self.clock.time_of(boot_ms));
                 let login = Login {
                     account,
                     session,
                     address,
                     password_version,
                     new_secret,
+                    asked_at: asked_at.unwrap_or(self.clock.now()),
                 };
                 self.log_in(connection, login, effects)
             }

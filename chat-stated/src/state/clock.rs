@@ -44,6 +44,12 @@ impl Clock {
         self.now.plus(elapsed_ms)
     }
 
+    /// What the time was at a moment of the last stamp's boot.
+    pub(super) fn time_of(&self, boot_ms: u64) -> StateMs {
+        let last_ms = self.last.map_or(boot_ms, |last| last.boot_ms);
+        StateMs(self.now.0.saturating_sub(last_ms.saturating_sub(boot_ms)))
+    }
+
     pub(super) fn advance(&mut self, timestamp: &Timestamp) {
         self.now = self.time_at(timestamp);
         let boot_ms = match &self.last {

@@ -82,7 +82,7 @@ pub struct Place {
     received: MessageNumber,
     /// [`NOWHERE`] while it is not online.
     session: ConnectionId,
-    /// When its last session ended; 0 before it was used.
+    /// When its last session ended; 0 before it was used. While a named session is logged in: when its client asked.
     last_used: StateMs,
 }
 
@@ -145,10 +145,23 @@ impl Place {
         self.was_used.then_some(self.last_used)
     }
 
+    /// Whether the client of a named session that is logged in asked for it after this.
+    pub(super) fn is_newer_than(&self, asked_at: StateMs) -> bool {
+        self.is_online && self.name.is_some() && self.was_used && self.last_used > asked_at
+    }
+
     fn log_in(&mut self, name: Option<SessionName>, session: ConnectionId) {
         self.name = name.map(Box::new);
         self.is_online = true;
         self.session = session;
+    }
+
+    /// The client of its session asked for it then.
+    fn asked_for_at(&mut self, time: StateMs) {
+        if self.name.is_some() {
+            self.was_used = true;
+            self.last_used = time;
+        }
     }
 
     /// What its reader's TCP has acknowledged means nothing any more.
@@ -326,13 +339,20 @@ impl Places {
     }
 
     /// A session begins at a place.
-    pub(super) fn log_in(&mut self, id: PlaceId, session: &UserSession, connection: ConnectionId) {
+    pub(super) fn log_in(
+        &mut self,
+        id: PlaceId,
+        session: &UserSession,
+        connection: ConnectionId,
+        asked_at: StateMs,
+    ) {
         let name = match session {
             UserSession::Named(name) => Some(*name),
             UserSession::Plain | UserSession::SendOnly => None,
         };
         if let Some(place) = self.get_mut(id) {
             place.log_in(name, connection);
+            place.asked_for_at(asked_at);
         }
     }
 

@@ -11,7 +11,7 @@ pub struct ExceededQuota {
     pub queue: Option<AccountId>,
 }
 
-/// What is limited. Each has a setting of the same name.
+/// What is limited. Each has a setting of the same name, but the number of named sessions.
 #[expect(missing_docs, reason = "the settings say what they limit")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaLimit {
@@ -27,10 +27,11 @@ pub enum QuotaLimit {
     RoomMembers,
     RoomListed,
     RoomSendsPerMinute,
+    NamedSessions,
 }
 
 impl QuotaLimit {
-    /// The name of the setting.
+    /// The name of the setting, as the log has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::QueueMessages => "queue-messages",
@@ -45,6 +46,7 @@ impl QuotaLimit {
             Self::RoomMembers => "max-room-members",
             Self::RoomListed => "max-room-entries",
             Self::RoomSendsPerMinute => "room-messages-per-minute",
+            Self::NamedSessions => "named-sessions",
         }
     }
 

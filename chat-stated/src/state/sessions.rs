@@ -11,6 +11,7 @@ use super::State;
 use super::clock::StateMs;
 use super::effects::{Effects, FileLine};
 use super::places::{Placement, Places, Reader, Session};
+use super::quota::{ExceededQuota, QuotaLimit};
 
 /// Places that are given up before a batch, at most: what waited at them alone leaves the queue, and others wait
 /// meanwhile.
@@ -25,6 +26,8 @@ pub(super) struct Login {
     pub(super) password_version: u32,
     /// A stronger secret for the same password.
     pub(super) new_secret: Option<String>,
+    /// When the client asked for it.
+    pub(super) asked_at: StateMs,
 }
 
 impl State {
@@ -83,6 +86,8 @@ impl State {
         let is_right = !record.disabled && record.password_version == login.password_version;
         let is_connected = record.places.is_connected(&login.session);
         let placement = record.places.placement(&login.session);
+        let place = record.places.of_session(&login.session);
+        let is_overtaken = place.is_some_and(|place| place.is_newer_than(login.asked_at));
         if is_right {
             self.failures.clear(&source);
         }
@@ -92,19 +97,30 @@ impl State {
         if !is_right {
             return (Outcome::PasswordNeeded, None);
         }
+        if is_overtaken {
+            return (self.come_too_late(connection), None);
+        }
         match (login.session, placement) {
             (UserSession::SendOnly, _) => self.begin_sending(connection, login.account),
-            (_, Placement::TooMany) => return (Outcome::NameUnavailable, None),
+            (_, Placement::TooMany) => {
+                effects.exceeded = Some(ExceededQuota {
+                    limit: QuotaLimit::NamedSessions,
+                    queue: None,
+                });
+                return (Outcome::NameUnavailable, None);
+            }
             (session, Placement::At(place)) => {
                 let account = login.account;
-                self.begin_session(connection, Reader { account, place }, &session, effects);
+                let reader = Reader { account, place };
+                self.begin_session(connection, reader, &session, login.asked_at, effects);
             }
             (session, Placement::New) => {
                 let (account, newest) = (login.account, self.last_message.number);
                 let place = self
                     .accounts
                     .change_presence(account, |account| account.record.places.add(newest));
-                self.begin_session(connection, Reader { account, place }, &session, effects);
+                let reader = Reader { account, place };
+                self.begin_session(connection, reader, &session, login.asked_at, effects);
             }
         }
         let line = login.new_secret.and_then(|secret| {
@@ -120,6 +136,7 @@ impl State {
         connection: ConnectionId,
         reader: Reader,
         session: &UserSession,
+        asked_at: StateMs,
         effects: &mut Effects,
     ) {
         let record = self.record(reader.account);
@@ -131,11 +148,19 @@ impl State {
             }
             effects.replaced.push(replaced);
         }
-        self.accounts.log_in(reader, session, connection);
+        self.accounts.log_in(reader, session, connection, asked_at);
         self.rooms.set_online(&self.accounts, reader.account);
         if let Some(connection) = self.worker_sessions.connection_mut(connection) {
             connection.log_in(reader.into());
         }
+    }
+
+    /// Somebody logs in to a session that a newer login has. It is as if that had taken the session over.
+    fn come_too_late(&mut self, connection: ConnectionId) -> Outcome<'static> {
+        if let Some(connection) = self.worker_sessions.connection_mut(connection) {
+            connection.set_replaced();
+        }
+        Outcome::Refused
     }
 
     fn begin_sending(&mut self, connection: ConnectionId, account: AccountId) {

@@ -63,6 +63,7 @@ fn written() -> Batch {
                 address: [127, 0, 0, 1].into(),
                 password_version: 0,
                 new_secret: None,
+                asked_boot_ms: None,
             },
         ),
         request(

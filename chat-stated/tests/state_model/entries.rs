@@ -1,7 +1,9 @@
 //! What entry a random step comes to in a given state of the model.
 
 use chat_model::{AccountId, Audience, ConnectionId, MessageBatch, NameList, RequestName, RoomAct};
-use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
+use chat_model::{
+    ConnectionSerial, MessageNumber, Progress, StreamOffset, UserSession, WorkerSessionId,
+};
 
 use chat_stated::entry::{
     AccountChange, Action, Entry, OnceId, OperatorAct, SecretInFile, SendBatch, Timestamp,
@@ -273,6 +275,7 @@ fn action_of(action: &Try, connection: ConnectionId, model: &Model) -> Action {
             host,
             stale,
             upgrade,
+            waited_ms,
         } => {
             let (account, version) = newest_secret(*name, model);
             let password_version = model
@@ -285,6 +288,10 @@ fn action_of(action: &Try, connection: ConnectionId, model: &Model) -> Action {
                 address: address(*host),
                 password_version: password_version.wrapping_sub(u32::from(*stale)),
                 new_secret: upgrade.then(|| format!("upgraded-{version}")),
+                asked_boot_ms: match session {
+                    UserSession::Named(_) => model.boot_ms_before(*waited_ms),
+                    UserSession::Plain | UserSession::SendOnly => None,
+                },
             }
         }
         Try::FailedLogIn { name, host } => Action::FailedLogIn {

@@ -46,6 +46,7 @@ pub(super) enum Try {
         host: u8,
         stale: bool,
         upgrade: bool,
+        waited_ms: u64,
     },
     DropSession(UserSession),
     FailedLogIn {
@@ -239,9 +240,10 @@ fn tries() -> impl Strategy<Value = Try> {
         2 => name().prop_map(Try::Register),
         8 => (
             name(), session(), host(), prop::bool::weighted(0.15), prop::bool::weighted(0.2),
+            select(vec![0, 0, 1, 1_000, 100_000]),
         )
-            .prop_map(|(name, session, host, stale, upgrade)| Try::LogIn {
-                name, session, host, stale, upgrade,
+            .prop_map(|(name, session, host, stale, upgrade, waited_ms)| Try::LogIn {
+                name, session, host, stale, upgrade, waited_ms,
             }),
         8 => prop_oneof![4 => Just(named("a")), 1 => session()].prop_map(Try::DropSession),
         6 => (name(), host()).prop_map(|(name, host)| Try::FailedLogIn { name, host }),
@@ -396,6 +398,7 @@ pub(super) fn opening() -> Vec<Step> {
         host: 1,
         stale: false,
         upgrade: false,
+        waited_ms: 0,
     };
     let log_in_named = |name| Try::LogIn {
         name,
@@ -403,6 +406,7 @@ pub(super) fn opening() -> Vec<Step> {
         host: 1,
         stale: false,
         upgrade: false,
+        waited_ms: 0,
     };
     vec![
         Step::Configure(wide_limits()),

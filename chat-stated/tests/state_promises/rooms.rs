@@ -69,6 +69,7 @@ impl World {
             address: [127, 0, 0, 1].into(),
             password_version: 0,
             new_secret: None,
+            asked_boot_ms: None,
         };
         assert_eq!(self.request(user, log_in), Outcome::LoggedIn);
     }

@@ -137,6 +137,7 @@ fn stronger_hash_keeps_tokens() {
         address,
         password_version,
         new_secret: Some("stronger".into()),
+        asked_boot_ms: None,
     };
     assert_eq!(world.request(1, stronger), Outcome::LoggedIn);
     assert!(world.has_token());

@@ -2,9 +2,9 @@
 
 use chat_model::{Outcome, SessionName, UserSession};
 use chat_stated::entry::{Action, Entry, SessionLimits};
-use chat_stated::state::QueueState;
+use chat_stated::state::{QueueState, QuotaLimit};
 
-use super::world::{SENT, World, connection};
+use super::world::{HERE, SENT, World, connection};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -85,6 +85,32 @@ fn named_session_takes_over() {
     assert_eq!(world.online(), "ann bob");
     world.progress(2, 1, 1);
     assert_eq!(world.queue("ann/phone"), [""; 0]);
+}
+
+#[test]
+fn older_login_does_not_take_over() {
+    let mut world = ann_twice();
+    let boot_ms = world.timestamp.boot_ms;
+    let asked_at = |world: &World, boot_ms| {
+        let mut action = world.log_in_action("ann/phone", HERE);
+        if let Action::LogIn { asked_boot_ms, .. } = &mut action {
+            *asked_boot_ms = Some(boot_ms);
+        }
+        action
+    };
+    world.pass_ms(1_000);
+    let newer = asked_at(&world, boot_ms + 700);
+    assert_eq!(world.request(2, newer), Outcome::LoggedIn);
+    world.restart();
+    world.pass_ms(1_000);
+    let older = asked_at(&world, boot_ms + 699);
+    assert_eq!(world.request(3, older), Outcome::Refused);
+    assert!(world.state.was_replaced(connection(1, 3)));
+    assert!(world.last_effects.replaced.is_empty());
+    assert_eq!(world.send(2, &["bob"], "still here"), SENT);
+    let newest = asked_at(&world, boot_ms + 701);
+    assert_eq!(world.request(4, newest), Outcome::LoggedIn);
+    assert_eq!(world.last_effects.replaced, [connection(1, 2)]);
 }
 
 #[test]
@@ -180,6 +206,9 @@ fn named_sessions_are_limited() {
     }
     assert_eq!(world.look_up("ann/s16"), Outcome::NameUnavailable);
     assert_eq!(world.log_in(16, "ann/s16"), Outcome::NameUnavailable);
+    let exceeded = world.last_effects.decided[0].exceeded;
+    let limit = exceeded.map(|exceeded| exceeded.limit);
+    assert_eq!(limit, Some(QuotaLimit::NamedSessions));
     assert_eq!(world.log_in(16, "ann"), Outcome::LoggedIn, "the plain one");
     assert_eq!(world.look_up("ann/s7"), Outcome::PasswordNeeded);
     world.log_out(3);

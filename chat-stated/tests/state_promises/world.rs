@@ -165,6 +165,7 @@ impl World {
             address,
             password_version: record.password_version,
             new_secret: None,
+            asked_boot_ms: None,
         }
     }
 

@@ -459,6 +459,7 @@ pub(crate) fn log_in_from<'a>(address: IpAddr, name: &'a str, password: &'a [u8]
         name: name.into(),
         password: Password::borrowed(password),
         address,
+        waited_ms: 0,
     }
 }
 

@@ -54,6 +54,8 @@ pub enum Request<'a> {
         password: Password<'a>,
         /// Where the client comes from.
         address: IpAddr,
+        /// For how long nothing has come from the client. Of two logins to one session it tells which is the newer.
+        waited_ms: u64,
     },
     /// A message. Outcomes: `Stored`, `QueueFull`, `DiskFull`.
     Send {

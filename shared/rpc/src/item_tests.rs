@@ -46,6 +46,7 @@ fn requests() -> [Request<'static>; 22] {
             name: name(),
             password,
             address,
+            waited_ms: 9,
         },
         Request::Send {
             audience: Audience::Accounts(names()),
@@ -156,7 +157,7 @@ macro_rules! check {
 const GOLDEN_REQUESTS: [&str; 22] = [
     "0107fb2c01040302010003616e6e00c0000201",
     "0107fb2c01040302010103616e6e01ff00c0000201",
-    "0107fb2c01040302010203616e6e01ff00c0000201",
+    "0107fb2c01040302010203616e6e01ff00c000020109",
     "0107fb2c0104030201030006616e6e626f62020303026869",
     "0107fb2c010403020104",
     "0107fb2c0104030201050105",

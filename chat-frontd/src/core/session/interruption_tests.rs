@@ -22,14 +22,14 @@ fn session() -> LineSession {
 }
 
 fn say(session: &mut LineSession, line: &str) {
-    session.received(line.as_bytes());
-    session.received(b"\n");
+    session.received(line.as_bytes(), 0);
+    session.received(b"\n", 0);
     session.advance(&mut Shared::default(), 0);
 }
 
 /// Where the line ends of which the daemon is asked next.
 fn next_offset(session: &mut LineSession) -> StreamOffset {
-    match session.next_request() {
+    match session.next_request(0) {
         Some(FromWorker::Request(request)) => request.offset,
         other => panic!("{other:?} and no request"),
     }
@@ -137,7 +137,7 @@ fn lines_under_way_are_bounded() {
         while session.wants_input() {
             say(&mut session, line);
         }
-        let lines = std::iter::from_fn(|| match session.next_request()? {
+        let lines = std::iter::from_fn(|| match session.next_request(0)? {
             FromWorker::SendBatch(sends) => Some(sends.lines.len()),
             _ => Some(1),
         });

@@ -142,8 +142,9 @@ impl<D: Dialect> Session<D> {
     }
 
     /// Bytes came from the client.
-    pub(crate) fn received(&mut self, bytes: &[u8]) {
+    pub(crate) fn received(&mut self, bytes: &[u8], now_ms: u64) {
         self.intake.lines.extend(bytes);
+        self.intake.heard_at_ms = now_ms;
         if let Some(at) = memrchr(b'\n', bytes) {
             let behind = (bytes.len() - at - 1) as u64;
             self.delivery
@@ -475,11 +476,13 @@ impl<D: Dialect> Session<D> {
     }
 
     /// The next item for the daemon, which counts as sent by this.
-    pub(crate) fn next_request(&mut self) -> Option<FromWorker<'_>> {
+    pub(crate) fn next_request(&mut self, now_ms: u64) -> Option<FromWorker<'_>> {
         let may_ask_for_list = self.may_ask_for_list();
         let progress = self.delivery.progress();
-        self.pipeline
-            .next_item(may_ask_for_list, self.serial, progress)
+        let item = self
+            .pipeline
+            .next_item(may_ask_for_list, self.serial, progress);
+        item.map(|item| with_wait(item, now_ms.saturating_sub(self.intake.heard_at_ms)))
     }
 
     /// Whether a list of names can be taken: the one before it is written, as far as that was long, and paid for.
@@ -513,4 +516,14 @@ impl<D: Dialect> Session<D> {
         self.pipeline.daemon_is_lost();
         self.show_answers(counts, now_ms);
     }
+}
+
+/// A login says how long it has waited: an older one, which is asked again, must not take the session of a newer one.
+fn with_wait(mut item: FromWorker<'_>, silent_ms: u64) -> FromWorker<'_> {
+    if let FromWorker::Request(item) = &mut item
+        && let Request::LogIn { waited_ms, .. } = &mut item.request
+    {
+        *waited_ms = silent_ms;
+    }
+    item
 }

@@ -45,6 +45,7 @@ impl Crowd {
                     address: [127, 0, 0, 1].into(),
                     password_version: 0,
                     new_secret: None,
+                    asked_boot_ms: None,
                 },
             });
         }

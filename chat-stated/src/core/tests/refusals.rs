@@ -43,6 +43,7 @@ fn guess(serial: u64) -> FromWorker<'static> {
             name: "ann".into(),
             password: Password::borrowed(b"wrong"),
             address: [192, 0, 2, 1].into(),
+            waited_ms: 0,
         },
     })
 }

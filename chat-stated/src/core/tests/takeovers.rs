@@ -41,8 +41,36 @@ impl Attached {
             address: [127, 0, 0, 1].into(),
             password_version: 0,
             new_secret: None,
+            asked_boot_ms: None,
         };
         self.push_request(serial, 1, log_in);
+    }
+
+    /// A worker asks for a login to the same session, so long after it heard of its client.
+    fn ask_for_phone(&mut self, serial: u64, waited_ms: u64) {
+        let request = Request::LogIn {
+            name: "ann/phone".into(),
+            password: Password::borrowed(b"pw"),
+            address: [127, 0, 0, 1].into(),
+            waited_ms,
+        };
+        self.say(&FromWorker::Request(RequestItem {
+            connection: ConnectionSerial(serial),
+            offset: StreamOffset(1),
+            answered: StreamOffset(0),
+            progress: Progress::default(),
+            request,
+        }));
+        settle(&mut self.core);
+    }
+
+    fn is_logged_in(&self, serial: u64) -> bool {
+        let serial = ConnectionSerial(serial);
+        let reader = self.core.state.reader_on(ConnectionId {
+            serial,
+            ..self.connection
+        });
+        reader.is_some()
     }
 
     /// What the old connection was told since this was last called: an answer, or the word that ends it.
@@ -107,27 +135,34 @@ fn login_without_answer_may_be_replaced() {
     settle(&mut worker.core);
     // The daemon dies before the worker hears of either.
     let mut worker = worker.resumed_with(&[(1, 1), (OLD, 0), (NEW, 0)]);
-    worker.say(&FromWorker::Request(RequestItem {
-        connection: ConnectionSerial(OLD),
-        offset: StreamOffset(1),
-        answered: StreamOffset(0),
-        progress: Progress::default(),
-        request: Request::LogIn {
-            name: "ann/phone".into(),
-            password: Password::borrowed(b"pw"),
-            address: [127, 0, 0, 1].into(),
-        },
-    }));
-    settle(&mut worker.core);
+    worker.ask_for_phone(OLD, 0);
     let told = worker.old_was_told();
     assert_eq!(
         told.first().map(String::as_str),
         Some("Replaced"),
         "{told:?}"
     );
-    let session = worker.core.state.reader_on(ConnectionId {
-        serial: ConnectionSerial(OLD),
-        ..worker.connection
-    });
-    assert!(session.is_none(), "it would log in again");
+    assert!(!worker.is_logged_in(OLD), "it would log in again");
+}
+
+#[test]
+fn older_login_does_not_take_over() {
+    let mut worker = Attached::new();
+    let (account, record) = worker.core.state.account("ann").unwrap();
+    let version = record.password_version;
+    worker.core.logins.remember(account, version, b"pw");
+    for serial in [OLD, NEW, NEW + 1] {
+        worker.connect(serial);
+    }
+    worker.core.begin_turn(after_ms(1_000));
+    worker.ask_for_phone(NEW, 300);
+    assert!(worker.is_logged_in(NEW));
+    worker.old_was_told();
+    // The daemon that it was asked of first has died. Its client may have, too: nobody can tell.
+    worker.core.begin_turn(after_ms(2_000));
+    worker.ask_for_phone(OLD, 1_301);
+    assert_eq!(worker.old_was_told(), ["Replaced"]);
+    assert!(worker.is_logged_in(NEW) && !worker.is_logged_in(OLD));
+    worker.ask_for_phone(NEW + 1, 1_299);
+    assert!(worker.is_logged_in(NEW + 1) && !worker.is_logged_in(NEW));
 }

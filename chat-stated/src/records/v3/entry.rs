@@ -197,6 +197,7 @@ impl From<Action<'_>> for memory::Action {
                 address: address.into(),
                 password_version,
                 new_secret: new_secret.map(Into::into),
+                asked_boot_ms: None,
             },
             Action::FailedLogIn { account, address } => Self::FailedLogIn {
                 account: AccountId(account),

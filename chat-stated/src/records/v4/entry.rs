@@ -272,6 +272,7 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
                 address,
                 password_version,
                 new_secret,
+                asked_boot_ms: _,
             } => Self::LogIn {
                 account: account.0,
                 address: (*address).into(),
@@ -318,6 +319,7 @@ impl Action<'_> {
                 address: address.into(),
                 password_version,
                 new_secret: new_secret.map(Into::into),
+                asked_boot_ms: None,
             },
             Self::FailedLogIn { account, address } => memory::Action::FailedLogIn {
                 account: AccountId(account),

@@ -49,6 +49,7 @@ fn state() -> State {
         address,
         password_version: 0,
         new_secret: None,
+        asked_boot_ms: None,
     };
     let send = Action::Send {
         audience: Audience::Accounts("bob eve".split(' ').collect()),

@@ -103,6 +103,16 @@ pub(crate) enum Action<'a> {
     FailPasswordChange {
         address: Address,
     },
+    /// As `LogIn`, and when the client asked.
+    LogInAsked {
+        account: u32,
+        #[serde(borrow)]
+        session: Session<'a>,
+        address: Address,
+        password_version: u32,
+        new_secret: Option<&'a str>,
+        asked_boot_ms: u64,
+    },
 }
 
 /// Whether format 5 cannot express what is tried.
@@ -179,13 +189,29 @@ impl<'a> Action<'a> {
                 address,
                 password_version,
                 new_secret,
-            } if *session != UserSession::Plain => Some(Self::LogIn {
-                account: account.0,
-                session: session.into(),
-                address: (*address).into(),
-                password_version: *password_version,
-                new_secret: new_secret.as_deref(),
-            }),
+                asked_boot_ms,
+            } if *session != UserSession::Plain => {
+                let (account, session) = (account.0, session.into());
+                let (address, password_version) = ((*address).into(), *password_version);
+                let new_secret = new_secret.as_deref();
+                Some(match *asked_boot_ms {
+                    None => Self::LogIn {
+                        account,
+                        session,
+                        address,
+                        password_version,
+                        new_secret,
+                    },
+                    Some(asked_boot_ms) => Self::LogInAsked {
+                        account,
+                        session,
+                        address,
+                        password_version,
+                        new_secret,
+                        asked_boot_ms,
+                    },
+                })
+            }
             memory::Action::DropSession { session } => Some(Self::DropSession {
                 session: session.into(),
             }),
@@ -240,6 +266,22 @@ impl<'a> Action<'a> {
                 address: address.into(),
                 password_version,
                 new_secret: new_secret.map(Into::into),
+                asked_boot_ms: None,
+            },
+            Self::LogInAsked {
+                account,
+                session,
+                address,
+                password_version,
+                new_secret,
+                asked_boot_ms,
+            } => memory::Action::LogIn {
+                account: AccountId(account),
+                session: session.read()?,
+                address: address.into(),
+                password_version,
+                new_secret: new_secret.map(Into::into),
+                asked_boot_ms: Some(asked_boot_ms),
             },
             Self::DropSession { session } => memory::Action::DropSession {
                 session: session.read()?,

@@ -37,7 +37,7 @@ impl Model {
         &mut self,
         connection: ConnectionId,
         (account, address): (AccountId, IpAddr),
-        session: UserSession,
+        (session, asked_ms): (UserSession, u64),
         password_version: u32,
         new_secret: Option<&String>,
         outcome: &mut Applied,
@@ -60,6 +60,12 @@ impl Model {
         if !is_right {
             return Outcome::PasswordNeeded;
         }
+        if account.is_overtaken(session, asked_ms) {
+            if let Some(connection) = self.connection_mut(connection) {
+                connection.was_replaced = true;
+            }
+            return Outcome::Refused;
+        }
         if let Some(secret) = new_secret {
             if account.filed == FileStatus::Yes {
                 account.filed = FileStatus::No {
@@ -70,7 +76,7 @@ impl Model {
             account.version += 1;
             outcome.file_line = Some((account.name.clone(), account.version, secret.clone()));
         }
-        self.begin_session(id, session, connection, outcome);
+        self.begin_session(id, (session, asked_ms), connection, outcome);
         Outcome::LoggedIn
     }
 

@@ -146,6 +146,21 @@ impl Model {
         self.now_ms + passed_ms.max(0) as u64
     }
 
+    /// What the boot clock showed so long before the last stamp.
+    pub(super) fn boot_ms_before(&self, waited_ms: u64) -> Option<u64> {
+        let last = self.last_timestamp?;
+        Some(last.boot_ms.saturating_sub(waited_ms))
+    }
+
+    /// When a client asked, in the time of the state.
+    fn asked_ms(&self, boot_ms: Option<u64>) -> u64 {
+        let waited_ms = match (self.last_timestamp, boot_ms) {
+            (Some(last), Some(boot_ms)) => last.boot_ms - boot_ms,
+            _ => 0,
+        };
+        self.now_ms.saturating_sub(waited_ms)
+    }
+
     pub(super) fn id_of(&self, name: &str) -> Option<usize> {
         self.accounts
             .iter()
@@ -432,16 +447,20 @@ impl Model {
                     address,
                     password_version,
                     new_secret,
+                    asked_boot_ms,
                 },
                 None,
-            ) => self.log_in(
-                connection,
-                (*account, *address),
-                *session,
-                *password_version,
-                new_secret.as_ref(),
-                outcome,
-            ),
+            ) => {
+                let asked_ms = self.asked_ms(*asked_boot_ms);
+                self.log_in(
+                    connection,
+                    (*account, *address),
+                    (*session, asked_ms),
+                    *password_version,
+                    new_secret.as_ref(),
+                    outcome,
+                )
+            }
             (Action::FailedLogIn { account, address }, None) => {
                 self.failed_log_in(*account, *address)
             }

@@ -16,6 +16,8 @@ pub(crate) struct Place {
     pub(crate) session: Option<ConnectionId>,
     pub(crate) queue: Vec<Waiting>,
     last_used_ms: Option<u64>,
+    /// When the client that is logged in asked for it.
+    asked_ms: u64,
 }
 
 impl Place {
@@ -26,6 +28,7 @@ impl Place {
             session: None,
             queue: Vec::new(),
             last_used_ms: None,
+            asked_ms: 0,
         }
     }
 }
@@ -71,6 +74,13 @@ impl Account {
             && place.is_some_and(|place| self.places[place].session.is_some())
     }
 
+    /// Whether somebody is logged in to a named session who asked for it later.
+    pub(super) fn is_overtaken(&self, session: UserSession, asked_ms: u64) -> bool {
+        let place = self.place_of(session).map(|place| &self.places[place]);
+        let is_named = matches!(session, UserSession::Named(_));
+        is_named && place.is_some_and(|place| place.session.is_some() && place.asked_ms > asked_ms)
+    }
+
     /// The place of a session that begins now.
     fn place_for(&mut self, session: UserSession) -> &mut Place {
         let is_first = self.places[0].user_session.is_none();
@@ -106,7 +116,7 @@ impl Model {
     pub(super) fn begin_session(
         &mut self,
         id: usize,
-        session: UserSession,
+        (session, asked_ms): (UserSession, u64),
         connection: ConnectionId,
         outcome: &mut Applied,
     ) {
@@ -128,6 +138,7 @@ impl Model {
         }
         let place = self.accounts[id].place_for(session);
         place.session = Some(connection);
+        place.asked_ms = asked_ms;
         let place = place.id;
         if let Some(connection) = self.connection_mut(connection) {
             (connection.account, connection.place) = (Some(id), Some(place));

@@ -90,6 +90,7 @@ fn logged_in() -> anyhow::Result<State> {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             password_version: record.password_version,
             new_secret: None,
+            asked_boot_ms: None,
         };
         state.apply(request(serial, 1, log_in), wall_ms, effects);
     }

@@ -240,6 +240,7 @@ fn action(choices: &mut Choices<'_>) -> Action {
             address,
             password_version: u32::from(choices.byte() / 64),
             new_secret: choices.flip().then(|| choices.text()),
+            asked_boot_ms: choices.flip().then(|| u64::from(choices.byte())),
         },
         3 => Action::FailedLogIn {
             account: account(choices),

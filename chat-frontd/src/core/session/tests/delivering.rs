@@ -317,7 +317,7 @@ fn answered_login_is_not_ahead_of_prompt() {
     for _ in 0..200 {
         talk.daemon.bob_writes(&"x".repeat(1_000));
     }
-    talk.session.received(b"foobar\npasspass\n");
+    talk.session.received(b"foobar\npasspass\n", 0);
     loop {
         talk.session.advance(&mut talk.shared, 0);
         talk.request();

@@ -1,5 +1,8 @@
 //! The daemon died and came back: what was asked is asked again under its name, and nothing is lost or doubled.
 
+use chat_model::Request;
+use chat_rpc::{FromWorker, RequestItem, decode_items};
+
 use super::talk::{TIME, Talk};
 
 /// Logged in, with so many messages of bob's waiting, of which the first slice has come with `fetch`.
@@ -161,4 +164,30 @@ fn logout_is_asked_again() {
         talk.daemon_returns();
         assert_eq!(talk.ask(""), "goodbye\n");
     }
+}
+
+#[test]
+fn login_asked_again_says_how_long() {
+    let mut talk = Talk::new();
+    assert_eq!(talk.ask("foobar\n"), "password\n");
+    talk.now_ms = 100;
+    talk.say("passpass\n");
+    talk.serve(usize::MAX);
+    talk.daemon_dies();
+    talk.now_ms = 800;
+    talk.asked_ever = Some(Vec::new());
+    talk.daemon_returns();
+    assert_eq!(talk.ask(""), "welcome\nDONE\n");
+    let asked = talk.asked_ever.unwrap_or_default();
+    let items = asked
+        .iter()
+        .flat_map(|frame| decode_items::<FromWorker<'_>>(frame));
+    let waited_ms = items.filter_map(|item| match item.unwrap() {
+        FromWorker::Request(RequestItem {
+            request: Request::LogIn { waited_ms, .. },
+            ..
+        }) => Some(waited_ms),
+        _ => None,
+    });
+    assert_eq!(waited_ms.collect::<Vec<_>>(), [700]);
 }

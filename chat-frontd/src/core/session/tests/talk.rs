@@ -273,7 +273,7 @@ impl<D: Dialect> Talk<D> {
         let count = most_bytes.min(READ_BYTES).min(self.unread.len());
         let bytes: Vec<u8> = self.unread.drain(..count).collect();
         if !bytes.is_empty() {
-            self.session.received(&bytes);
+            self.session.received(&bytes, self.now_ms);
         } else if self.has_finished && self.unread.is_empty() {
             self.session.end_input();
         }
@@ -291,7 +291,7 @@ impl<D: Dialect> Talk<D> {
         if !self.is_attached {
             return;
         }
-        while let Some(item) = self.session.next_request() {
+        while let Some(item) = self.session.next_request(self.now_ms) {
             let item = frame(&item);
             self.will_ask(item);
         }

@@ -144,6 +144,7 @@ impl Pair {
             address: [127, 0, 0, 1].into(),
             password_version: record.password_version,
             new_secret: None,
+            asked_boot_ms: None,
         };
         self.request(account, action);
     }
