@@ -1,5 +1,6 @@
 //! Reading the history beside the thread that writes it.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chat_model::{HistorySpan, MessageNumber};
@@ -13,6 +14,9 @@ use crate::database::{Database, StorageError};
 
 /// A search is cut after this.
 const SEARCH_TIME: Duration = Duration::from_millis(200);
+/// How many steps of its virtual machine SQLite does before it looks at the time again. A page of the index that is read
+/// takes a few.
+const STEPS_BETWEEN_LOOKS: i32 = 100;
 /// An answer has at most so much text: one message, however long, and what fits beside it.
 const MAX_TEXT_BYTES: usize = 256 * 1024;
 
@@ -31,6 +35,22 @@ pub struct Found {
 #[derive(Debug)]
 pub struct HistoryReader {
     database: Database,
+    deadline: Arc<Deadline>,
+}
+
+/// When SQLite is to give up what it does, wherever it is: a single step of a search may read all of the index.
+#[derive(Debug, Default)]
+struct Deadline(Mutex<Option<Instant>>);
+
+impl Deadline {
+    fn set(&self, until: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    fn is_over(&self) -> bool {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// What was found of a row.
@@ -41,8 +61,14 @@ pub(super) enum Row {
 }
 
 impl HistoryReader {
-    pub(super) fn new(database: Database) -> Self {
-        Self { database }
+    pub(super) fn new(mut database: Database) -> Result<Self, StorageError> {
+        let deadline = Arc::new(Deadline::default());
+        let watched = deadline.clone();
+        database
+            .connection
+            .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || watched.is_over()))
+            .map_err(StorageError::sqlite("read", database.file()))?;
+        Ok(Self { database, deadline })
     }
 
     /// At most so many messages of a conversation or of a room.
@@ -101,22 +127,34 @@ impl HistoryReader {
         count: usize,
         time: Duration,
     ) -> Result<Found, StorageError> {
-        let gathering = Gathering::new(count.min(MAX_LINES));
-        let until = Instant::now() + time;
-        let result = match words.need_scan() {
-            true => self.scan(scope, words, gathering, until),
-            false => self.search_index(scope, words, gathering, until),
-        };
-        result.map_err(|error| self.error(error))
+        let mut gathering = Gathering::new(count.min(MAX_LINES));
+        let result = self.interrupted_after(time, || match words.need_scan() {
+            true => self.scan(scope, words, &mut gathering),
+            false => self.search_index(scope, words, &mut gathering),
+        });
+        match result {
+            Ok(()) => {}
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+                gathering.found.has_more = true;
+            }
+            Err(error) => return Err(self.error(error)),
+        }
+        Ok(gathering.finish(true))
+    }
+
+    fn interrupted_after<T>(&self, time: Duration, search: impl FnOnce() -> T) -> T {
+        self.deadline.set(Some(Instant::now() + time));
+        let result = search();
+        self.deadline.set(None);
+        result
     }
 
     fn search_index(
         &self,
         scope: &Scope,
         words: &Words,
-        mut gathering: Gathering,
-        until: Instant,
-    ) -> rusqlite::Result<Found> {
+        gathering: &mut Gathering,
+    ) -> rusqlite::Result<()> {
         let mut select = self
             .database
             .connection
@@ -128,12 +166,8 @@ impl HistoryReader {
             if !gathering.take(number, read_row(&mut rows, number)?, scope) {
                 break;
             }
-            if Instant::now() >= until {
-                gathering.found.has_more = true;
-                break;
-            }
         }
-        Ok(gathering.finish(true))
+        Ok(())
     }
 
     /// Looks through the newest messages themselves.
@@ -141,9 +175,8 @@ impl HistoryReader {
         &self,
         scope: &Scope,
         words: &Words,
-        mut gathering: Gathering,
-        until: Instant,
-    ) -> rusqlite::Result<Found> {
+        gathering: &mut Gathering,
+    ) -> rusqlite::Result<()> {
         let words = words.in_lower_case();
         let mut select = self.database.connection.prepare_cached(
             "SELECT number, checksum, time_ms, audience, text FROM message ORDER BY number DESC",
@@ -163,12 +196,8 @@ impl HistoryReader {
             if is_wanted && !gathering.take(number, row, scope) {
                 break;
             }
-            if Instant::now() >= until {
-                gathering.found.has_more = true;
-                break;
-            }
         }
-        Ok(gathering.finish(true))
+        Ok(())
     }
 
     fn rows(&self) -> rusqlite::Result<CachedStatement<'_>> {

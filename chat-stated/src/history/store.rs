@@ -107,7 +107,7 @@ impl HistoryStore {
 
     /// Another connection, for reading while this one writes.
     pub fn reader(&self) -> Result<HistoryReader, StorageError> {
-        self.database.reopen().map(HistoryReader::new)
+        HistoryReader::new(self.database.reopen()?)
     }
 
     pub(super) fn database(&self) -> &Database {

@@ -203,6 +203,28 @@ fn search_is_cut_when_time_is_over() {
 }
 
 #[test]
+fn search_that_finds_nothing_is_cut_too() {
+    let dir = quick_directory();
+    let count = 5_000;
+    let messages: Vec<_> = (1..=count)
+        .map(|number| {
+            let text = ["odd", "even"][number as usize % 2];
+            message(number, ANN, &[BOB], text)
+        })
+        .collect();
+    let store = store_with(dir.path(), &messages);
+    let reader = store.reader().unwrap();
+    let words = Words::of("even odd").unwrap();
+    let search = |time| reader.search_within(&own(BOB), &words, MAX_LINES, time);
+    let cut = Found {
+        has_more: true,
+        ..Found::default()
+    };
+    assert_eq!(search(Duration::ZERO).unwrap(), cut);
+    assert_eq!(search(PATIENCE).unwrap(), Found::default());
+}
+
+#[test]
 fn messages_outlast_the_store_that_wrote_them() {
     let dir = quick_directory();
     let messages = talk(100);
