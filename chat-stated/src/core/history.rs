@@ -108,12 +108,7 @@ impl History {
 
     /// What an operator has to know of it.
     pub(super) fn warning(&self) -> Option<String> {
-        let gap = self.gap.map(|gap| {
-            format!(
-                "the history lacks messages {} to {}",
-                gap.first.0, gap.last.0
-            )
-        });
+        let gap = self.gap.map(|gap| gap.to_string());
         let damaged = (!self.damaged.is_empty()).then(|| {
             format!(
                 "{} messages of the history are damaged and shown to nobody: the log names them",
@@ -150,11 +145,7 @@ impl Core {
     pub fn history_opened(&mut self, start: HistoryStart) {
         let history = &mut self.history;
         if let Some(gap) = start.gap {
-            log::error!(
-                "the history lacks messages {} to {}",
-                gap.first.0,
-                gap.last.0
-            );
+            log::error!("{gap}");
             history.lacks(gap);
         }
         match (start.failure, start.through) {
@@ -261,11 +252,7 @@ impl Core {
             }
             HistoryEvent::Paused(cause) => self.history_pauses(cause),
             HistoryEvent::Gap(gap) => {
-                log::error!(
-                    "the history lacks messages {} to {}: the disk had no space for too long",
-                    gap.first.0,
-                    gap.last.0
-                );
+                log::error!("{gap}: the disk had no space for too long");
                 history.lacks(gap);
             }
             HistoryEvent::Answered { ticket, found } => {

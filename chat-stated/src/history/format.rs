@@ -1,5 +1,7 @@
 //! How the file's rows, its header and the tokens of its index are written down. Pure.
 
+use std::fmt::{self, Display, Formatter};
+
 use chat_model::{AccountId, MessageNumber, RoomId};
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -65,6 +67,14 @@ pub struct Gap {
     pub first: MessageNumber,
     /// The last.
     pub last: MessageNumber,
+}
+
+/// As people are told of it.
+impl Display for Gap {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let Self { first, last } = self;
+        write!(out, "the history lacks messages {} to {}", first.0, last.0)
+    }
 }
 
 /// What the file holds, and what it lacks.
