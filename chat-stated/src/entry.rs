@@ -114,6 +114,38 @@ pub enum Entry {
     LimitRooms(RoomLimits),
     /// What is kept in the history from here on. Since format 6.
     KeepHistory(HistoryRules),
+    /// How much of it stays from here on. Since format 6.
+    LimitHistory(HistoryLimits),
+}
+
+/// How much of the messages stays in the history. Part of the journal, because it decides what goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryLimits {
+    /// For how long, in milliseconds, where no owner of a room has said otherwise.
+    pub kept_ms: u64,
+    /// The longest time that holds for a room, whatever its owner has said.
+    pub most_kept_ms: u64,
+    /// Bytes of each room, roughly as they are in the file.
+    pub room_bytes: u64,
+    /// The same of all messages to people.
+    pub direct_bytes: u64,
+}
+
+impl HistoryLimits {
+    /// What holds until the first [`Entry::LimitHistory`]. Frozen, as [`Limits::INITIAL`].
+    pub const INITIAL: Self = Self {
+        kept_ms: 90 * 86_400_000,
+        most_kept_ms: 36_500 * 86_400_000,
+        room_bytes: 1024 * 1024 * 1024,
+        direct_bytes: 16 * 1024 * 1024 * 1024,
+    };
+}
+
+/// What the settings offer: a state that has other limits gets these by an entry.
+impl Default for HistoryLimits {
+    fn default() -> Self {
+        Self::INITIAL
+    }
 }
 
 /// Which messages are kept in the history.

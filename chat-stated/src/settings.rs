@@ -7,7 +7,7 @@ pub use chat_settings::state::StateSettings as Settings;
 
 use crate::core::SourceLimits;
 use crate::disk_reserve::DiskReserve;
-use crate::entry::{HistoryRules, Limits, RoomLimits, SessionLimits, WaitingLimits};
+use crate::entry::{HistoryLimits, HistoryRules, Limits, RoomLimits, SessionLimits, WaitingLimits};
 use crate::insecure_permissions::OnInsecurePermissions;
 use crate::memory_plan::MemoryPlan;
 use crate::passwords::cost::HashingCost;
@@ -86,6 +86,17 @@ pub fn history_rules(settings: &Settings) -> HistoryRules {
     }
 }
 
+/// How much of it stays.
+pub fn history_limits(settings: &Settings) -> HistoryLimits {
+    const DAY_MS: u64 = 86_400_000;
+    HistoryLimits {
+        kept_ms: u64::from(settings.history_days) * DAY_MS,
+        most_kept_ms: u64::from(settings.max_history_days) * DAY_MS,
+        room_bytes: settings.room_history_bytes,
+        direct_bytes: settings.direct_history_bytes,
+    }
+}
+
 /// What the state refuses to grow beyond.
 pub fn limits(settings: &Settings, plan: MemoryPlan) -> Limits {
     Limits {
@@ -138,6 +149,7 @@ mod tests {
         assert_eq!(source_limits(&settings), SourceLimits::default());
         // Else every journal would have an entry that older programs cannot read.
         assert_eq!(room_limits(&settings), RoomLimits::INITIAL);
+        assert_eq!(history_limits(&settings), HistoryLimits::INITIAL);
         assert_eq!(settings.socket_path(), PathBuf::from("/r/chat-stated.sock"));
     }
 

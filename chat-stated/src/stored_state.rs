@@ -45,8 +45,8 @@ pub struct StoredBackup {
 /// the history is to keep, which is returned.
 pub fn replay(state: &mut State, batch: Batch) -> Vec<KeptMessage> {
     let wall_ms = batch.timestamp.wall_ms;
-    state.advance_clock(&batch.timestamp);
     let mut effects = Effects::default();
+    state.advance_clock(&batch.timestamp, &mut effects);
     for entry in batch.entries {
         state.apply(entry, wall_ms, &mut effects);
     }

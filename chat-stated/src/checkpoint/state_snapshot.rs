@@ -48,7 +48,7 @@ impl StateSnapshot {
             changes.put(HEADER_TABLE, ROOMS_KEY, record);
         }
         if *state.keeping() != Keeping::default() {
-            let keeping = records::encode_keeping(*state.keeping());
+            let keeping = records::encode_keeping(state.keeping());
             changes.put(HEADER_TABLE, KEEPING_KEY, keeping);
         }
         state.begin_snapshot();

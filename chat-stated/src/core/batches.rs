@@ -257,7 +257,8 @@ impl Core {
             .batches
             .take_decided()
             .map_or_else(Reads::new, |(_, reads)| reads);
-        self.state.advance_clock(&batch.timestamp);
+        self.state
+            .advance_clock(&batch.timestamp, &mut self.effects);
         let wall_ms = batch.timestamp.wall_ms;
         let mut entries = batch.entries;
         for (index, entry) in entries.drain(..).enumerate() {

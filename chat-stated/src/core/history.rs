@@ -9,8 +9,7 @@ use chat_model::{ConnectionSerial, MessageNumber, Outcome, StreamOffset};
 use super::link::LinkId;
 use super::{Action, Core};
 use crate::database::NoRoom;
-use crate::history::{Gap, HistoryEvent, HistoryRequest, KeptMessage, Retention, RoomView, Scope};
-use crate::state::KeptRoom;
+use crate::history::{Gap, HistoryEvent, HistoryRequest, KeptMessage, Retention, Scope};
 
 /// Questions that may wait for their answers at once. Each takes 200 ms at most.
 const MAX_QUESTIONS: usize = 64;
@@ -22,9 +21,6 @@ const MAX_PENDING_BYTES: usize = 64 * 1024 * 1024;
 const MAX_JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// Damaged messages that are counted.
 const MAX_DAMAGED: usize = 1_000;
-/// How often what is too old is deleted.
-const DELETE_EVERY_MS: u64 = 60_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// What a start has found of the history.
 #[derive(Debug, Default)]
@@ -67,7 +63,6 @@ pub(super) struct History {
     last_ticket: u64,
     rows: u64,
     file_bytes: u64,
-    delete_at_ms: u64,
 }
 
 #[derive(Debug, Default)]
@@ -157,16 +152,24 @@ impl Core {
                 history.stage = Stage::Working;
                 history.settled = through;
                 self.keep(start.kept);
+                self.retain_history();
             }
             (None, None) => {}
         }
     }
 
-    /// Sends messages that were committed to the history.
+    /// Sends messages that were committed to the history, and says what it has to keep no longer.
     pub(super) fn keep_messages(&mut self) {
         if !self.effects.kept.is_empty() {
             let kept = std::mem::take(&mut self.effects.kept);
             self.keep(kept);
+        }
+        if !self.effects.forgotten.is_empty() {
+            let forgotten = std::mem::take(&mut self.effects.forgotten);
+            if self.history.is_working() {
+                let request = HistoryRequest::Forget(forgotten);
+                self.actions.push(Action::History(request));
+            }
         }
     }
 
@@ -190,39 +193,16 @@ impl Core {
         self.actions.push(Action::History(request));
     }
 
-    /// Has what is too old deleted, now and then.
-    pub(super) fn delete_old_history(&mut self) {
-        let (now, history) = (self.timestamp, &mut self.history);
-        if !history.is_working() || now.boot_ms < history.delete_at_ms {
-            return;
-        }
-        history.delete_at_ms = now.boot_ms + DELETE_EVERY_MS;
+    /// Has all deleted that the state gave up before this process began.
+    fn retain_history(&mut self) {
         let rooms = self.state.kept_rooms();
         let retention = Retention {
-            direct_since_ms: self.kept_since_ms(None),
-            rooms: rooms.map(|room| (room.room, self.view(room))).collect(),
+            direct_after: self.state.direct_kept_after(),
+            rooms_after: rooms.map(|room| (room.room, room.after)).collect(),
             last_room: self.state.last_room(),
         };
-        let request = HistoryRequest::Delete(retention);
+        let request = HistoryRequest::Retain(retention);
         self.actions.push(Action::History(request));
-    }
-
-    /// From when on messages are kept, for so many days or as many as the operator has said.
-    fn kept_since_ms(&self, days: Option<u32>) -> i64 {
-        let days = days.or(self.settings.history_days);
-        days.map_or(i64::MIN, |days| {
-            let kept_ms = i64::from(days) * DAY_MS;
-            self.timestamp.wall_ms.saturating_sub(kept_ms)
-        })
-    }
-
-    fn view(&self, room: KeptRoom) -> RoomView {
-        RoomView {
-            room: room.room,
-            after: room.after,
-            since_ms: self.kept_since_ms(room.retention_days),
-            unread_from: room.unread_from,
-        }
     }
 
     /// A checkpoint waits for the history. If that waits for space, and the journal has grown too long, what waits

@@ -46,7 +46,8 @@ pub use texts::MissingTexts;
 use crate::account_file::writer::FileRequest;
 use crate::checkpoint::Change;
 use crate::entry::{
-    Batch, Entry, HistoryRules, Limits, RoomLimits, SessionLimits, Timestamp, WaitingLimits,
+    Batch, Entry, HistoryLimits, HistoryRules, Limits, RoomLimits, SessionLimits, Timestamp,
+    WaitingLimits,
 };
 use crate::history::HistoryRequest;
 use crate::journal::LogIndex;
@@ -130,8 +131,8 @@ pub struct CoreSettings {
     pub room_limits: RoomLimits,
     /// The same of what is kept in the history.
     pub history_rules: HistoryRules,
-    /// Days that messages are kept in the history; for ever without.
-    pub history_days: Option<u32>,
+    /// The same of how much of it stays.
+    pub history_limits: HistoryLimits,
     /// What clients' sources may have and do.
     pub sources: SourceLimits,
     /// How long the sessions of a worker that has not come back are kept once it could have.
@@ -169,7 +170,7 @@ impl Default for CoreSettings {
             session_limits: SessionLimits::INITIAL,
             room_limits: RoomLimits::INITIAL,
             history_rules: HistoryRules::default(),
-            history_days: None,
+            history_limits: HistoryLimits::INITIAL,
             sources: SourceLimits::default(),
             dead_worker_grace_ms: 2_000,
             max_links: 256,
@@ -225,6 +226,7 @@ impl Core {
         let session_limits = settings.session_limits;
         let room_limits = settings.room_limits;
         let history_rules = settings.history_rules;
+        let history_limits = settings.history_limits;
         let mut core = Self {
             sources: Sources::new(settings.sources.clone()),
             security: SecurityLog::default(),
@@ -249,6 +251,7 @@ impl Core {
             actions: vec![Action::TakeReserve],
         };
         core.configure(limits, waiting_limits, session_limits, room_limits);
+        core.limit_history(history_limits);
         if core.state.keeping().rules != history_rules {
             core.batches.push(Entry::KeepHistory(history_rules));
         }
@@ -276,7 +279,6 @@ impl Core {
         self.go_on_with_lists();
         self.submit_ready_batch();
         self.go_on_with_checkpoint();
-        self.delete_old_history();
         self.drop_texts();
         std::mem::take(&mut self.actions)
     }
@@ -338,6 +340,13 @@ impl Core {
         }
         if *self.state.room_limits() != room_limits {
             self.batches.push(Entry::LimitRooms(room_limits));
+        }
+    }
+
+    /// Changes how much of the history stays, from the next batch on.
+    pub fn limit_history(&mut self, limits: HistoryLimits) {
+        if self.state.keeping().limits != limits {
+            self.batches.push(Entry::LimitHistory(limits));
         }
     }
 

@@ -14,9 +14,9 @@ mod store;
 mod tests;
 mod writer;
 
-pub use crate::state::KeptMessage;
+pub use crate::state::{Forgotten, KeptMessage, KeptRoom};
 pub use format::Gap;
-pub use query::{RoomView, Scope, Words};
+pub use query::{OwnMessages, Scope, Words};
 pub use reader::{Found, HistoryReader};
 pub use retention::{Retention, Sweep};
 pub use store::HistoryStore;

@@ -4,29 +4,30 @@ use std::slice;
 
 use chat_model::{AccountId, MessageNumber, RoomId};
 
-use super::KeptMessage;
 use super::format::{reader_token, room_token, sender_token};
+use super::{KeptMessage, KeptRoom};
 
-/// What is read of a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoomView {
-    /// Which room.
-    pub room: RoomId,
-    /// Messages after this one,
-    pub after: MessageNumber,
-    /// that the server took at this time or later, in milliseconds since 1970-01-01T00:00:00Z,
-    pub since_ms: i64,
-    /// or that are from this one on.
-    pub unread_from: Option<MessageNumber>,
+impl KeptRoom {
+    /// Whether a message of the room is among what may be read.
+    pub(super) fn contains(&self, message: &KeptMessage) -> bool {
+        message.number > self.after && message.rooms.contains(&self.room)
+    }
 }
 
-impl RoomView {
-    /// Whether a message of the room is among them.
-    pub(super) fn contains(&self, message: &KeptMessage) -> bool {
-        let is_unread = self.unread_from.is_some_and(|from| message.number >= from);
-        message.number > self.after
-            && (message.time_ms >= self.since_ms || is_unread)
-            && message.rooms.contains(&self.room)
+/// An account whose messages to and from people are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnMessages {
+    /// Whose.
+    pub account: AccountId,
+    /// Those behind this one.
+    pub after: MessageNumber,
+}
+
+impl OwnMessages {
+    fn contains(&self, message: &KeptMessage) -> bool {
+        let readers = &message.readers;
+        let is_own = message.sender == self.account && !readers.is_empty();
+        message.number > self.after && (is_own || readers.contains(&self.account))
     }
 }
 
@@ -39,15 +40,17 @@ pub enum Scope {
         own: AccountId,
         /// With whom.
         other: AccountId,
+        /// Messages behind this one.
+        after: MessageNumber,
     },
     /// What was sent to a room.
-    Room(RoomView),
+    Room(KeptRoom),
     /// All that may be read.
     Own {
-        /// By whom, of messages to people; `None` for none of them.
-        direct: Option<AccountId>,
+        /// Of messages to people; `None` for none of them.
+        direct: Option<OwnMessages>,
         /// Of rooms.
-        rooms: Vec<RoomView>,
+        rooms: Vec<KeptRoom>,
     },
 }
 
@@ -56,16 +59,15 @@ impl Scope {
     pub(crate) fn contains(&self, message: &KeptMessage) -> bool {
         let (sender, readers) = (message.sender, &message.readers);
         match self {
-            Self::Conversation { own, other } => {
-                sender == *own && readers.contains(other)
-                    || sender == *other && readers.contains(own)
+            Self::Conversation { own, other, after } => {
+                let is_of_both = sender == *own && readers.contains(other)
+                    || sender == *other && readers.contains(own);
+                message.number > *after && is_of_both
             }
             Self::Room(room) => room.contains(message),
             Self::Own { direct, .. } => {
-                let is_own = |own: &AccountId| {
-                    readers.contains(own) || sender == *own && !readers.is_empty()
-                };
-                direct.as_ref().is_some_and(is_own) || self.room_of(message).is_some()
+                let direct = direct.as_ref();
+                direct.is_some_and(|own| own.contains(message)) || self.room_of(message).is_some()
             }
         }
     }
@@ -87,12 +89,13 @@ impl Scope {
 
     fn expression(&self) -> String {
         let (sent, got) = match self {
-            Self::Conversation { own, other } => (
+            Self::Conversation { own, other, .. } => (
                 format!("{} AND {}", sender_token(*own), reader_token(*other)),
                 format!("{} AND {}", sender_token(*other), reader_token(*own)),
             ),
             Self::Room(view) => return format!("audience : {}", room_token(view.room)),
             Self::Own { direct, rooms } => {
+                let direct = direct.map(|own| own.account);
                 let direct = direct.map(|own| [sender_token(own), reader_token(own)]);
                 let rooms = rooms.iter().map(|view| room_token(view.room));
                 let tokens: Vec<String> = direct.into_iter().flatten().chain(rooms).collect();
@@ -167,14 +170,15 @@ mod tests {
     #[test]
     fn words_become_an_expression() {
         let words = Words::of("  Tea \"at\"  noo ").unwrap();
-        let view = RoomView {
+        let view = KeptRoom {
             room: RoomId(3),
             after: MessageNumber(0),
-            since_ms: 0,
-            unread_from: None,
         };
         let own = Scope::Own {
-            direct: Some(AccountId(17)),
+            direct: Some(OwnMessages {
+                account: AccountId(17),
+                after: MessageNumber(0),
+            }),
             rooms: vec![view],
         };
         assert_eq!(
@@ -184,6 +188,7 @@ mod tests {
         let between = Scope::Conversation {
             own: AccountId(1),
             other: AccountId(2),
+            after: MessageNumber(0),
         };
         assert_eq!(
             Words::of("x").unwrap().expression(&between),

@@ -80,8 +80,9 @@ impl HistoryReader {
     ) -> Result<Found, StorageError> {
         let read = || {
             let (of, key, first) = match scope {
-                Scope::Conversation { own, other } => {
-                    ("place WHERE conversation", conversation(*own, *other), 0)
+                Scope::Conversation { own, other, after } => {
+                    let conversation = conversation(*own, *other);
+                    ("place WHERE conversation", conversation, signed(*after))
                 }
                 Scope::Room(view) => ("room WHERE room", view.room.0.into(), signed(view.after)),
                 Scope::Own { .. } => return Ok(Found::default()),

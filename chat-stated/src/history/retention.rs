@@ -1,4 +1,4 @@
-//! Deleting what is too old, and what was of rooms that are gone, in pieces.
+//! Deleting what has not to stay, in pieces. The state decides what that is.
 
 use std::collections::BTreeMap;
 
@@ -6,165 +6,118 @@ use chat_model::{MessageNumber, RoomId};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::format::{conversation, read_audience};
-use super::query::RoomView;
 use super::reader::{ROW, Row, signed, take_row};
 use super::store::with_advice;
-use super::{HistoryStore, KeptMessage};
+use super::{Forgotten, HistoryStore, KeptMessage};
 use crate::database::StorageError;
 
-/// Rows and rooms that are looked at in one piece.
+/// Rows that are looked at in one piece.
 const ROWS_AT_ONCE: usize = 512;
 
-/// What is to stay. The rest may be deleted.
+/// What has to stay. The rest may be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Messages to accounts that the server took at this time or later, in milliseconds since 1970-01-01T00:00:00Z.
-    pub direct_since_ms: i64,
-    /// What stays of each room.
-    pub rooms: BTreeMap<RoomId, RoomView>,
+    /// Messages to people, behind this one.
+    pub direct_after: MessageNumber,
+    /// Messages to rooms, behind these.
+    pub rooms_after: BTreeMap<RoomId, MessageNumber>,
     /// Rooms up to this one that are not among these are gone. All of later ones stays.
     pub last_room: RoomId,
 }
 
-impl Retention {
-    /// What stays of messages to accounts alone, while there are no rooms.
-    #[cfg(test)]
-    pub(super) fn of_direct(direct_since_ms: i64) -> Self {
+/// All has.
+impl Default for Retention {
+    fn default() -> Self {
         Self {
-            direct_since_ms,
-            rooms: BTreeMap::new(),
+            direct_after: MessageNumber(0),
+            rooms_after: BTreeMap::new(),
             last_room: RoomId(0),
         }
     }
+}
+
+impl Retention {
+    /// Less has to stay.
+    pub(super) fn forget(&mut self, forgotten: &Forgotten) {
+        let after = match forgotten.room {
+            Some(room) => self.rooms_after.entry(room).or_default(),
+            None => &mut self.direct_after,
+        };
+        *after = forgotten.through.max(*after);
+    }
+
+    fn room_after(&self, room: RoomId) -> MessageNumber {
+        let is_gone = room <= self.last_room;
+        let after = self.rooms_after.get(&room).copied();
+        after.unwrap_or(MessageNumber(if is_gone { u64::MAX } else { 0 }))
+    }
 
     fn keeps(&self, message: &KeptMessage) -> bool {
-        let keeps_direct = !message.readers.is_empty() && message.time_ms >= self.direct_since_ms;
+        let keeps_direct = !message.readers.is_empty() && message.number > self.direct_after;
         let mut rooms = message.rooms.iter();
-        keeps_direct || rooms.any(|room| self.keeps_in(*room, message))
-    }
-
-    fn keeps_in(&self, room: RoomId, message: &KeptMessage) -> bool {
-        let view = self.rooms.get(&room);
-        room > self.last_room || view.is_some_and(|view| view.contains(message))
+        keeps_direct || rooms.any(|room| message.number > self.room_after(*room))
     }
 }
 
-/// One pass over the history: first over all rows that are old enough, then over each room's.
-#[derive(Debug)]
+/// One pass over messages that may have to stay no longer, in their order.
+#[derive(Clone, Copy, Debug)]
 pub struct Sweep {
-    retention: Retention,
-    place: Place,
-}
-
-/// Behind what was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Row(MessageNumber),
-    Room(RoomId, MessageNumber),
-    End,
+    /// What is left of them.
+    left: Forgotten,
 }
 
 impl Sweep {
-    /// A pass that begins behind a row: what comes before has been looked at, and is kept for rooms if at all.
-    pub fn behind(number: MessageNumber, retention: Retention) -> Self {
-        Self {
-            retention,
-            place: Place::Row(number),
-        }
-    }
-
-    /// Where the next pass may begin, once this one has looked at all rows.
-    pub fn looked_at(&self) -> Option<MessageNumber> {
-        match self.place {
-            Place::Row(number) => Some(number),
-            Place::Room(..) | Place::End => None,
-        }
-    }
-
-    /// Looks a little further. Gives what is to be deleted, and where that ends.
-    fn look(&self, rows: &Connection) -> rusqlite::Result<(Vec<Old>, Place)> {
-        match self.place {
-            Place::Row(number) => self.look_at_rows(rows, number),
-            Place::Room(room, number) => self.look_at_room(rows, room, number),
-            Place::End => Ok((Vec::new(), Place::End)),
-        }
-    }
-
-    fn look_at_rows(
+    /// Looks a little further. Gives what is to be deleted, and what is left then.
+    fn look(
         &self,
         rows: &Connection,
-        after: MessageNumber,
-    ) -> rusqlite::Result<(Vec<Old>, Place)> {
-        let mut select = rows.prepare_cached(
-            "SELECT number, checksum, time_ms, audience, text FROM message WHERE number > ?1 ORDER BY number",
-        )?;
-        let mut found = select.query([signed(after)])?;
-        let (mut old, mut last) = (Vec::new(), after);
-        for _ in 0..ROWS_AT_ONCE {
-            let Some(row) = found.next()? else {
-                return Ok((old, Place::Room(RoomId(0), MessageNumber(u64::MAX))));
-            };
-            if row.get::<_, i64>(2)? >= self.retention.direct_since_ms {
-                return Ok((old, Place::Room(RoomId(0), MessageNumber(u64::MAX))));
+        retention: &Retention,
+    ) -> rusqlite::Result<(Vec<Old>, Option<Self>)> {
+        let (after, through) = (signed(self.left.after), signed(self.left.through));
+        let mut select = rows.prepare_cached(match self.left.room {
+            Some(_) => {
+                "SELECT number FROM room WHERE number > ?1 AND number <= ?2 AND room = ?3 ORDER BY number LIMIT ?4"
             }
-            last = MessageNumber(row.get::<_, i64>(0)? as u64);
-            let message = match take_row(last, row)? {
-                Row::Whole(message) => Some(message),
-                Row::Damaged | Row::Missing => None,
-            };
-            if message.as_ref().is_none_or(|it| !self.retention.keeps(it)) {
-                old.push(Old::of(row, message.is_some())?);
+            None => {
+                "SELECT number FROM message WHERE number > ?1 AND number <= ?2 AND ?3 = 0 ORDER BY number LIMIT ?4"
             }
-        }
-        Ok((old, Place::Row(last)))
-    }
-
-    fn look_at_room(
-        &self,
-        rows: &Connection,
-        room: RoomId,
-        after: MessageNumber,
-    ) -> rusqlite::Result<(Vec<Old>, Place)> {
-        let mut select = rows.prepare_cached(
-            "SELECT number FROM room WHERE room = ?1 AND number > ?2 ORDER BY number",
-        )?;
-        let mut numbers = select.query((room.0, signed(after)))?;
-        let (mut old, mut last) = (Vec::new(), after);
-        for _ in 0..ROWS_AT_ONCE {
-            let Some(number) = numbers.next()? else {
-                return Ok((old, next_room(rows, room)?));
-            };
+        })?;
+        let room = self.left.room.map_or(0, |room| room.0);
+        let mut numbers = select.query((after, through, room, ROWS_AT_ONCE as i64))?;
+        let (mut old, mut looked_at, mut last) = (Vec::new(), 0, self.left.after);
+        while let Some(number) = numbers.next()? {
             last = MessageNumber(number.get::<_, i64>(0)? as u64);
+            looked_at += 1;
             let found = rows
                 .prepare_cached(ROW)?
-                .query_row([signed(last)], |row| match take_row(last, row)? {
-                    Row::Whole(message) => Ok(Some((Old::of(row, true)?, message))),
-                    Row::Damaged | Row::Missing => Ok(None),
-                })
+                .query_row([signed(last)], |row| self.old(last, row, retention))
                 .optional()?;
-            // What is damaged goes once it is old by its time.
-            let Some((row, message)) = found.flatten() else {
-                continue;
-            };
-            if self.retention.keeps_in(room, &message) {
-                return Ok((old, next_room(rows, room)?));
-            }
-            if !self.retention.keeps(&message) {
-                old.push(row);
-            }
+            old.extend(found.flatten());
         }
-        Ok((old, Place::Room(room, last)))
+        let mut left = *self;
+        left.left.after = last;
+        Ok((old, (looked_at == ROWS_AT_ONCE).then_some(left)))
     }
-}
 
-fn next_room(rows: &Connection, room: RoomId) -> rusqlite::Result<Place> {
-    let next = rows
-        .prepare_cached("SELECT room FROM room WHERE room > ?1 ORDER BY room LIMIT 1")?
-        .query_row([room.0], |row| row.get::<_, u32>(0))
-        .optional()?;
-    Ok(next.map_or(Place::End, |room| {
-        Place::Room(RoomId(room), MessageNumber(0))
-    }))
+    fn old(
+        &self,
+        number: MessageNumber,
+        row: &rusqlite::Row<'_>,
+        retention: &Retention,
+    ) -> rusqlite::Result<Option<Old>> {
+        match take_row(number, row)? {
+            Row::Whole(message) if retention.keeps(&message) => Ok(None),
+            Row::Whole(_) => Old::of(row, true).map(Some),
+            Row::Damaged => {
+                // Nobody gets it. If it says that rooms have it, it goes with one of them.
+                let old = Old::of(row, false)?;
+                let parties = read_audience(&old.audience);
+                let has_rooms = parties.is_some_and(|parties| !parties.rooms.is_empty());
+                Ok((self.left.room.is_some() || !has_rooms).then_some(old))
+            }
+            Row::Missing => Ok(None),
+        }
+    }
 }
 
 struct Old {
@@ -177,22 +130,52 @@ struct Old {
 
 impl Old {
     fn of(row: &rusqlite::Row<'_>, is_whole: bool) -> rusqlite::Result<Self> {
+        let text = |column| match row.get::<_, String>(column) {
+            Err(_) if !is_whole => Ok(String::new()),
+            text => text,
+        };
         Ok(Self {
             number: row.get(0)?,
             checksum: row.get(1)?,
-            audience: row.get(3)?,
-            text: row.get(4)?,
+            audience: text(3)?,
+            text: text(4)?,
             is_whole,
         })
     }
 }
 
 impl HistoryStore {
-    /// Deletes some of what is not to stay. Says whether there may be more.
-    pub fn delete_old(&mut self, sweep: &mut Sweep) -> Result<bool, StorageError> {
+    /// The passes that delete all that has not to stay.
+    pub fn sweeps(&self, retention: &Retention) -> Result<Vec<Sweep>, StorageError> {
         let database = self.database();
-        let (old, next) = sweep
-            .look(&database.connection)
+        let rooms = rooms(&database.connection)
+            .map_err(StorageError::sqlite("read", database.file()))
+            .map_err(with_advice)?;
+        let rooms = rooms
+            .into_iter()
+            .map(|room| (Some(room), retention.room_after(room)));
+        let all = [(None, retention.direct_after)].into_iter().chain(rooms);
+        let old = all.filter(|(_, through)| *through > MessageNumber(0));
+        let after = MessageNumber(0);
+        let sweeps = old.map(|(room, through)| {
+            Sweep::from(Forgotten {
+                room,
+                after,
+                through,
+            })
+        });
+        Ok(sweeps.collect())
+    }
+
+    /// Deletes some of what has not to stay. Gives the pass that is left.
+    pub fn delete_old(
+        &mut self,
+        sweep: Sweep,
+        retention: &Retention,
+    ) -> Result<Option<Sweep>, StorageError> {
+        let database = self.database();
+        let (old, left) = sweep
+            .look(&database.connection, retention)
             .map_err(StorageError::sqlite("read", database.file()))
             .map_err(with_advice)?;
         // Nothing is written to find out that nothing is old.
@@ -207,8 +190,27 @@ impl HistoryStore {
             })?;
             self.database().write_back_long_wal()?;
         }
-        sweep.place = next;
-        Ok(next != Place::End)
+        Ok(left)
+    }
+}
+
+impl From<Forgotten> for Sweep {
+    fn from(left: Forgotten) -> Self {
+        Self { left }
+    }
+}
+
+/// The rooms of which there are messages.
+fn rooms(rows: &Connection) -> rusqlite::Result<Vec<RoomId>> {
+    let mut rooms: Vec<RoomId> = Vec::new();
+    let mut next = rows.prepare("SELECT room FROM room WHERE room > ?1 ORDER BY room LIMIT 1")?;
+    loop {
+        let after = rooms.last().map_or(0, |room| room.0);
+        let found = next.query_row([after], |row| row.get(0)).optional()?;
+        match found {
+            Some(room) => rooms.push(RoomId(room)),
+            None => return Ok(rooms),
+        }
     }
 }
 

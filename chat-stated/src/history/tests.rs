@@ -60,12 +60,21 @@ fn store_with(dir: &Path, messages: &[KeptMessage]) -> HistoryStore {
 }
 
 fn between(own: AccountId, other: AccountId) -> Scope {
-    Scope::Conversation { own, other }
+    Scope::Conversation {
+        own,
+        other,
+        after: MessageNumber(0),
+    }
 }
 
-fn own(direct: AccountId) -> Scope {
+fn messages_of(account: AccountId) -> Option<OwnMessages> {
+    let after = MessageNumber(0);
+    Some(OwnMessages { account, after })
+}
+
+fn own(account: AccountId) -> Scope {
     Scope::Own {
-        direct: Some(direct),
+        direct: messages_of(account),
         rooms: Vec::new(),
     }
 }
@@ -77,13 +86,24 @@ fn to_rooms(number: u64, rooms: &[u32], readers: &[AccountId], text: &str) -> Ke
     }
 }
 
-fn view(room: u32, after: u64, since: i64) -> RoomView {
-    RoomView {
+fn view(room: u32, after: u64) -> KeptRoom {
+    KeptRoom {
         room: RoomId(room),
         after: MessageNumber(after),
-        since_ms: 1_000 * since,
-        unread_from: None,
     }
+}
+
+/// Deletes all that has not to stay. Says in how many pieces.
+fn delete(store: &mut HistoryStore, retention: &Retention) -> usize {
+    let mut pieces = 0;
+    for sweep in store.sweeps(retention).unwrap() {
+        let mut left = Some(sweep);
+        while let Some(sweep) = left {
+            left = store.delete_old(sweep, retention).unwrap();
+            pieces += 1;
+        }
+    }
+    pieces
 }
 
 /// The numbers that were found, and whether there is more.
@@ -276,16 +296,15 @@ fn old_messages_are_deleted_in_pieces() {
     let dir = quick_directory();
     let messages = talk(3_000);
     let mut store = store_with(dir.path(), &messages);
-    let mut pieces = 1;
-    let retention = Retention::of_direct(2_900_000);
-    let mut sweep = Sweep::behind(MessageNumber(0), retention);
-    while store.delete_old(&mut sweep).unwrap() {
-        pieces += 1;
-    }
+    let retention = Retention {
+        direct_after: MessageNumber(2_900),
+        ..Retention::default()
+    };
+    let pieces = delete(&mut store, &retention);
     assert!(pieces > 3, "{pieces}");
     let left = messages
         .iter()
-        .filter(|message| message.time_ms >= 2_900_000)
+        .filter(|message| message.number > retention.direct_after)
         .count() as u64;
     assert_eq!(store.rows(), left);
     assert_eq!(HistoryStore::check(dir.path()).unwrap(), Some(left));
@@ -315,37 +334,31 @@ fn rooms_are_read_from_where_one_may() {
     ];
     let store = store_with(dir.path(), &messages);
     let reader = store.reader().unwrap();
-    let page = |view: RoomView, span| {
+    let page = |view: KeptRoom, span| {
         let found = reader.page(&Scope::Room(view), span, 2).unwrap();
         numbers(&found)
     };
     let after = HistorySpan::After(MessageNumber(1));
-    assert_eq!(page(view(4, 0, 0), HistorySpan::Newest), (vec![2, 6], true));
-    assert_eq!(page(view(4, 1, 0), after), (vec![2, 6], false));
-    assert_eq!(page(view(4, 2, 0), after), (vec![6], false));
-    assert_eq!(page(view(4, 0, 3), HistorySpan::Newest), (vec![6], false));
-    let unread = RoomView {
-        unread_from: Some(MessageNumber(2)),
-        ..view(4, 0, 3)
-    };
-    assert_eq!(page(unread, HistorySpan::Newest), (vec![2, 6], false));
+    assert_eq!(page(view(4, 0), HistorySpan::Newest), (vec![2, 6], true));
+    assert_eq!(page(view(4, 1), after), (vec![2, 6], false));
+    assert_eq!(page(view(4, 2), after), (vec![6], false));
     let before = HistorySpan::Before(MessageNumber(2));
-    assert_eq!(page(view(5, 0, 0), before), (vec![], false));
+    assert_eq!(page(view(5, 0), before), (vec![], false));
     let words = Words::of("tea").unwrap();
     let search = |scope: Scope| {
         let found = reader.search_within(&scope, &words, 50, PATIENCE).unwrap();
         let rooms = found.messages.iter().map(|it| scope.room_of(it));
         (rooms.collect::<Vec<_>>(), numbers(&found).0)
     };
-    assert_eq!(search(Scope::Room(view(5, 2, 0))).1, [5]);
+    assert_eq!(search(Scope::Room(view(5, 2))).1, [5]);
     let of_bob = Scope::Own {
-        direct: Some(BOB),
-        rooms: vec![view(5, 2, 0)],
+        direct: messages_of(BOB),
+        rooms: vec![view(5, 2)],
     };
     assert_eq!(search(of_bob), (vec![None, Some(RoomId(5))], vec![2, 5]));
     let of_rooms = Scope::Own {
         direct: None,
-        rooms: vec![view(4, 1, 0), view(5, 0, 0)],
+        rooms: vec![view(4, 1), view(5, 0)],
     };
     let (four, five) = (Some(RoomId(4)), Some(RoomId(5)));
     assert_eq!(search(of_rooms), (vec![four, five, four], vec![2, 5, 6]));
@@ -353,7 +366,7 @@ fn rooms_are_read_from_where_one_may() {
 }
 
 #[test]
-fn rooms_are_deleted_by_their_own_time() {
+fn rooms_are_deleted_each_for_itself() {
     let dir = quick_directory();
     let text = "x";
     let mut messages = Vec::new();
@@ -368,17 +381,14 @@ fn rooms_are_deleted_by_their_own_time() {
     // Room 3 is gone, and of room 9 nothing is known yet.
     messages.push(to_rooms(1_201, &[9], &[], text));
     let mut store = store_with(dir.path(), &messages);
-    let unread = RoomView {
-        unread_from: Some(MessageNumber(1_000)),
-        ..view(2, 0, 9_999)
-    };
+    let after = [(1, 899), (2, 999)];
+    let after = after.map(|(room, number)| (RoomId(room), MessageNumber(number)));
     let retention = Retention {
-        direct_since_ms: 400_000,
-        rooms: BTreeMap::from([(RoomId(1), view(1, 0, 900)), (RoomId(2), unread)]),
+        direct_after: MessageNumber(399),
+        rooms_after: BTreeMap::from(after),
         last_room: RoomId(3),
     };
-    let mut sweep = Sweep::behind(MessageNumber(0), retention);
-    while store.delete_old(&mut sweep).unwrap() {}
+    delete(&mut store, &retention);
     let left = messages.iter().filter(|it| match it.number.0 {
         1_201 => true,
         number => match number % 4 {
@@ -391,6 +401,49 @@ fn rooms_are_deleted_by_their_own_time() {
     let left = left.count() as u64;
     assert_eq!(store.rows(), left);
     assert_eq!(HistoryStore::check(dir.path()).unwrap(), Some(left));
+}
+
+#[test]
+fn message_goes_with_the_last_that_keeps_it() {
+    let dir = quick_directory();
+    let message = to_rooms(7, &[1, 2], &[BOB], "tea");
+    let mut store = store_with(dir.path(), &[message]);
+    let mut retention = Retention::default();
+    for (room, rows) in [(Some(RoomId(2)), 1), (None, 1), (Some(RoomId(1)), 0)] {
+        let forgotten = Forgotten {
+            room,
+            after: MessageNumber(0),
+            through: MessageNumber(7),
+        };
+        retention.forget(&forgotten);
+        let left = store.delete_old(forgotten.into(), &retention).unwrap();
+        assert!(left.is_none());
+        assert_eq!(store.rows(), rows, "{room:?}");
+    }
+    assert_eq!(HistoryStore::check(dir.path()).unwrap(), Some(0));
+}
+
+#[test]
+fn what_is_forgotten_is_not_shown() {
+    let dir = quick_directory();
+    let messages = [1, 2, 3].map(|number| message(number, ANN, &[BOB], "tea"));
+    let store = store_with(dir.path(), &messages);
+    let reader = store.reader().unwrap();
+    let after = MessageNumber(2);
+    let (own, other) = (BOB, ANN);
+    let scope = Scope::Conversation { own, other, after };
+    let page = reader.page(&scope, HistorySpan::Newest, 9).unwrap();
+    assert_eq!(numbers(&page), (vec![3], false));
+    let scope = Scope::Own {
+        direct: Some(OwnMessages {
+            account: BOB,
+            after,
+        }),
+        rooms: Vec::new(),
+    };
+    let words = Words::of("tea").unwrap();
+    let found = reader.search_within(&scope, &words, 9, PATIENCE).unwrap();
+    assert_eq!(numbers(&found), (vec![3], false));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The I/O threads of the history: one writes what is to be kept, one reads what is asked.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chat_model::{HistorySpan, MessageNumber};
 
-use super::{Found, Gap, HistoryReader, HistoryStore, Retention, Scope, Sweep, Words};
+use super::{Forgotten, Found, Gap, HistoryReader, HistoryStore, Retention, Scope, Sweep, Words};
 use crate::database::{NamedFiles, NoRoom, StorageError};
 use crate::io_thread::{CompletionSink, IoThread};
 use crate::state::KeptMessage;
@@ -33,8 +34,10 @@ pub enum HistoryRequest {
         /// What it is.
         question: Question,
     },
-    /// Delete what is not to stay.
-    Delete(Retention),
+    /// Delete all that has not to stay.
+    Retain(Retention),
+    /// Delete what has to stay no longer. All of it was to be kept before.
+    Forget(Vec<Forgotten>),
     /// Wait no longer for space: what waits becomes a gap.
     GiveUpWaiting,
 }
@@ -108,13 +111,13 @@ pub fn start_history(
         has_failed: false,
         reader: start_reader(answers)?,
         sink,
-        swept: MessageNumber(0),
+        retention: Retention::default(),
         pending: Vec::new(),
         pending_bytes: 0,
         gap: None,
         is_paused: false,
         act_at: None,
-        sweep: None,
+        sweeps: VecDeque::new(),
     };
     if let Some(store) = store {
         writer.open(store)?;
@@ -178,10 +181,9 @@ struct Writer {
     is_paused: bool,
     /// When what waits is to be written.
     act_at: Option<Instant>,
-    /// A pass over what is to be deleted.
-    sweep: Option<Sweep>,
-    /// Rows up to here need not be looked at by the next one.
-    swept: MessageNumber,
+    /// What has to stay, and the passes that delete the rest.
+    retention: Retention,
+    sweeps: VecDeque<Sweep>,
 }
 
 impl Writer {
@@ -212,7 +214,7 @@ impl Writer {
     }
 
     fn wait_time(&self) -> Option<Duration> {
-        if self.sweep.is_some() && !self.is_paused {
+        if !self.sweeps.is_empty() && !self.is_paused {
             return Some(Duration::ZERO);
         }
         let act_at = self.act_at?;
@@ -223,16 +225,11 @@ impl Writer {
         match request {
             HistoryRequest::Keep(messages) => self.keep(messages),
             HistoryRequest::Ask { ticket, question } => {
-                if !self.is_paused {
-                    self.write();
-                }
+                self.write_unless_paused();
                 self.reader.send(ReaderRequest::Ask(ticket, question));
             }
-            HistoryRequest::Delete(retention) => {
-                if self.store.is_some() && self.sweep.is_none() {
-                    self.sweep = Some(Sweep::behind(self.swept, retention));
-                }
-            }
+            HistoryRequest::Retain(retention) => self.retain(retention),
+            HistoryRequest::Forget(forgotten) => self.forget(forgotten),
             HistoryRequest::GiveUpWaiting => {
                 if self.is_paused {
                     self.give_up();
@@ -267,14 +264,43 @@ impl Writer {
         if has_waited {
             return self.write();
         }
-        if let (Some(sweep), Some((store, _))) = (&mut self.sweep, &mut self.store) {
-            match store.delete_old(sweep) {
-                Ok(true) => self.swept = sweep.looked_at().unwrap_or(self.swept),
-                Ok(false) => {
-                    self.sweep = None;
-                    self.settle(0);
+        if let (Some(sweep), Some((store, _))) = (self.sweeps.pop_front(), &mut self.store) {
+            match store.delete_old(sweep, &self.retention) {
+                Ok(Some(left)) => self.sweeps.push_front(left),
+                Ok(None) if self.sweeps.is_empty() => self.settle(0),
+                Ok(None) => {}
+                Err(error) => {
+                    self.sweeps.push_front(sweep);
+                    self.failed(error);
                 }
-                Err(error) => self.failed(error),
+            }
+        }
+    }
+
+    fn retain(&mut self, retention: Retention) {
+        self.write_unless_paused();
+        self.retention = retention;
+        let store = self.store.as_ref();
+        match store.map(|(store, _)| store.sweeps(&self.retention)) {
+            Some(Ok(sweeps)) => self.sweeps = sweeps.into(),
+            Some(Err(error)) => self.failed(error),
+            None => {}
+        }
+    }
+
+    /// What is to be deleted, or asked for, may wait to be written.
+    fn write_unless_paused(&mut self) {
+        if !self.is_paused {
+            self.write();
+        }
+    }
+
+    fn forget(&mut self, forgotten: Vec<Forgotten>) {
+        self.write_unless_paused();
+        for forgotten in forgotten {
+            self.retention.forget(&forgotten);
+            if self.store.is_some() {
+                self.sweeps.push_back(forgotten.into());
             }
         }
     }
@@ -324,7 +350,7 @@ impl Writer {
             store.note_failure(&error);
         }
         self.act_at = None;
-        self.sweep = None;
+        self.sweeps = VecDeque::new();
         self.pending = Vec::new();
         (self.sink)(HistoryEvent::Failed {
             error: error.to_string(),

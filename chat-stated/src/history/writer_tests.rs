@@ -46,6 +46,7 @@ fn ask(history: &IoThread<HistoryRequest>, ticket: u64) {
     let scope = Scope::Conversation {
         own: ANN,
         other: BOB,
+        after: MessageNumber(0),
     };
     let question = Question::Page {
         scope,
@@ -86,7 +87,7 @@ fn question_waits_for_messages_before_it() {
 fn file_is_made_for_first_message() {
     let dir = quick_directory();
     let (history, events) = start_in(dir.path(), None);
-    history.send(HistoryRequest::Delete(Retention::of_direct(0)));
+    history.send(HistoryRequest::Retain(Retention::default()));
     ask(&history, 1);
     assert_eq!(answer(&events), None);
     assert!(!dir.path().join(HistoryStore::FILE_NAME).exists());
@@ -183,6 +184,45 @@ fn gap_is_written_once_there_is_space() {
     let last = MessageNumber(2);
     let first = MessageNumber(1);
     assert_eq!(store.gaps(), [Gap { first, last }]);
+}
+
+#[test]
+fn forgotten_messages_are_deleted() {
+    let dir = quick_directory();
+    let (history, events) = start(HistoryStore::create(dir.path(), MessageNumber(0)).unwrap());
+    let forget = |through| {
+        let forgotten = Forgotten {
+            room: None,
+            after: MessageNumber(0),
+            through: MessageNumber(through),
+        };
+        history.send(HistoryRequest::Forget(vec![forgotten]));
+    };
+    let rows = || loop {
+        // The first tells what was written, the second that the pass is done.
+        match events.recv_timeout(PATIENCE).unwrap() {
+            HistoryEvent::Settled { rows, bytes: 0, .. } => return rows,
+            HistoryEvent::Settled { .. } => {}
+            event => panic!("{event:?}"),
+        }
+    };
+    history.send(HistoryRequest::Keep(vec![
+        message(1, "a"),
+        message(2, "b"),
+        message(3, "c"),
+    ]));
+    forget(2);
+    assert_eq!(rows(), 1);
+    drop(history);
+    // As a start does it that finds more than has to stay.
+    let store = HistoryStore::open(dir.path()).unwrap().unwrap();
+    let (history, events) = start(store);
+    history.send(HistoryRequest::Retain(Retention {
+        direct_after: MessageNumber(3),
+        ..Retention::default()
+    }));
+    let settled = events.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(settled, HistoryEvent::Settled { rows: 0, .. }));
 }
 
 #[test]

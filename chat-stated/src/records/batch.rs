@@ -30,7 +30,10 @@ impl EntryFormats for KnownFormats {
 
     fn lowest(entry: &Entry) -> u8 {
         match entry {
-            Entry::LimitSessions(_) | Entry::LimitRooms(_) | Entry::KeepHistory(_) => 6,
+            Entry::LimitSessions(_)
+            | Entry::LimitRooms(_)
+            | Entry::KeepHistory(_)
+            | Entry::LimitHistory(_) => 6,
             Entry::Request { action, .. } if v6::is_new(action) => 6,
             Entry::Operate { .. } => 5,
             _ => 4,

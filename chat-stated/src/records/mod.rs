@@ -166,13 +166,13 @@ pub(crate) fn decode_rooms_header(record: &[u8]) -> Option<RoomsHeader> {
 
 pub(crate) fn encode_room(room: &RoomRecord) -> Vec<u8> {
     let mut record = begin_record(6, 0);
-    encoding::encode_behind(&mut record, &v6::rooms::Room::from(room));
+    v6::rooms::encode_room(&mut record, room);
     record
 }
 
 pub(crate) fn decode_room(record: &[u8]) -> Option<RoomRecord> {
     match split_record(record) {
-        (6, content) => decode::<v6::rooms::Room<'_>>(content).map(Into::into),
+        (6, content) => v6::rooms::decode_room(content),
         _ => None,
     }
 }
@@ -224,15 +224,15 @@ pub(crate) fn decode_tokens(record: &[u8]) -> Option<Vec<Token>> {
 }
 
 /// What of the messages is kept in the history. Where it is missing, nothing is, and nothing was.
-pub(crate) fn encode_keeping(keeping: Keeping) -> Vec<u8> {
+pub(crate) fn encode_keeping(keeping: &Keeping) -> Vec<u8> {
     let mut record = begin_record(6, 0);
-    encoding::encode_behind(&mut record, &v6::state::Keeping::from(keeping));
+    v6::history::encode_keeping(&mut record, keeping);
     record
 }
 
 pub(crate) fn decode_keeping(record: &[u8]) -> Option<Keeping> {
     match split_record(record) {
-        (6, content) => decode::<v6::state::Keeping>(content).map(Into::into),
+        (6, content) => v6::history::decode_keeping(content),
         _ => None,
     }
 }

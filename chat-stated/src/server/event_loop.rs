@@ -105,7 +105,7 @@ impl EventLoop {
             session_limits: settings::session_limits(&setup.settings),
             room_limits: settings::room_limits(&setup.settings),
             history_rules: settings::history_rules(&setup.settings),
-            history_days: Some(setup.settings.history_days),
+            history_limits: settings::history_limits(&setup.settings),
             sources: settings::source_limits(&setup.settings),
             checkpoint_every_entries: setup.settings.checkpoint_every_entries,
             resident_text_bytes: settings::resident_text_bytes(&setup.settings, host.plan),
@@ -332,6 +332,7 @@ impl EventLoop {
             settings::room_limits(&new),
             settings::source_limits(&new),
         );
+        self.core.limit_history(settings::history_limits(&new));
     }
 
     fn take_completion(&mut self, completion: Completion) -> anyhow::Result<()> {

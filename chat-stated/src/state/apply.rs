@@ -17,10 +17,11 @@ use chat_model::{AccountId, ConnectionId, RequestName};
 
 impl State {
     /// Lets the time pass up to a batch's stamp. To be called before the batch's entries are applied.
-    pub fn advance_clock(&mut self, timestamp: &Timestamp) {
+    pub fn advance_clock(&mut self, timestamp: &Timestamp, effects: &mut Effects) {
         self.clock.advance(timestamp);
         self.forget_old_sends();
         self.give_up_unused_places();
+        self.forget_old_history(effects);
     }
 
     /// Takes in one entry; `wall_ms` is its batch's wall time in milliseconds.
@@ -61,6 +62,7 @@ impl State {
             Entry::LimitSessions(limits) => self.session_limits = limits,
             Entry::LimitRooms(limits) => self.rooms.limits = limits,
             Entry::KeepHistory(rules) => self.keeping.rules = rules,
+            Entry::LimitHistory(limits) => self.limit_history(limits),
             Entry::Operate { ticket, act } => self.operate(ticket, act, wall_ms, effects),
         }
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chat_model::{
-    AccountId, ConnectionId, Outcome, RequestName, RoomId, StreamOffset, WorkerSessionId,
+    AccountId, ConnectionId, MessageNumber, Outcome, RequestName, RoomId, StreamOffset,
+    WorkerSessionId,
 };
 
 use super::audience::Addressed;
@@ -35,8 +36,21 @@ pub struct Effects {
     pub operated: Vec<Operated>,
     /// Messages for the history, by number.
     pub kept: Vec<KeptMessage>,
+    /// Messages that the history need not have any longer.
+    pub forgotten: Vec<Forgotten>,
     /// The limit that the message decided last would have exceeded.
     pub(super) exceeded: Option<ExceededQuota>,
+}
+
+/// Messages that have no longer to stay in the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Those to this room; without one, those to people.
+    pub room: Option<RoomId>,
+    /// From behind this one,
+    pub after: MessageNumber,
+    /// up to this one.
+    pub through: MessageNumber,
 }
 
 /// What came of an operator's act.

@@ -4,10 +4,12 @@ use chat_model::{AccountId, MessageNumber, RoomId};
 use smallvec::SmallVec;
 
 use super::State;
+use super::clock::StateMs;
 use super::membership::Membership;
 use super::message::{Readers, StoredMessage, Text};
+use super::retained::{Kept, Retained, stored_bytes};
 use super::room::Room;
-use crate::entry::HistoryRules;
+use crate::entry::{HistoryLimits, HistoryRules};
 
 /// A message that is to be kept, or was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +40,14 @@ impl KeptMessage {
 }
 
 /// Which messages are kept from here on, and the last that was to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keeping {
     /// Decided by these.
     pub rules: HistoryRules,
+    /// How much of them stays.
+    pub limits: HistoryLimits,
+    /// What the history has of messages to people.
+    pub(crate) direct: Retained,
     /// The last message that was to be kept.
     pub last: MessageNumber,
 }
@@ -53,6 +59,7 @@ impl Keeping {
         message: &StoredMessage,
         rooms: &[RoomId],
         readers: &[AccountId],
+        now: StateMs,
     ) -> Option<KeptMessage> {
         let Text::Resident(text) = &message.text else {
             return None;
@@ -67,6 +74,14 @@ impl Keeping {
             return None;
         }
         self.last = message.number;
+        if !readers.is_empty() {
+            let in_history = Kept {
+                number: message.number,
+                at: now,
+                bytes: stored_bytes(text.len(), readers.len()),
+            };
+            self.direct.add(in_history, self.limits.of_direct());
+        }
         Some(KeptMessage {
             number: message.number,
             time_ms: message.time_ms,
@@ -86,24 +101,19 @@ pub struct KeptRoom {
     pub room: RoomId,
     /// Messages after this one.
     pub after: MessageNumber,
-    /// For how many days they are kept, if the owner has said.
-    pub retention_days: Option<u32>,
-    /// From this one on they are kept in any case: not all members have read them.
-    pub unread_from: Option<MessageNumber>,
 }
 
 impl Room {
     /// What a member may read, or somebody else. Of a private room that is what came since the member joined.
     fn kept_for(&self, room: RoomId, membership: Option<&Membership>) -> KeptRoom {
         let joined_after = membership.map_or(MessageNumber(0), |it| it.joined_after);
+        let gone = self.record.retained.gone;
         KeptRoom {
             room,
             after: match self.record.is_private {
-                true => joined_after,
-                false => MessageNumber(0),
+                true => joined_after.max(gone),
+                false => gone,
             },
-            retention_days: self.record.retention_days,
-            unread_from: self.feed.first().map(|(number, _)| number),
         }
     }
 }
@@ -134,6 +144,11 @@ impl State {
     pub fn kept_rooms(&self) -> impl Iterator<Item = KeptRoom> {
         let rooms = self.rooms.rooms.iter();
         rooms.map(|(id, room)| room.kept_for(*id, None))
+    }
+
+    /// Behind which message the history has messages to people.
+    pub fn direct_kept_after(&self) -> MessageNumber {
+        self.keeping.direct.gone
     }
 
     /// The last room that was ever made.

@@ -12,6 +12,11 @@ pub(crate) struct LastMessage {
 }
 
 impl LastMessage {
+    /// The number that the next message will have.
+    pub(super) fn next_number(&self) -> MessageNumber {
+        MessageNumber(self.number.0 + 1)
+    }
+
     /// Makes the next message the newest, in a batch that was put together at `wall_ms`. Its time is that of the batch,
     /// or a millisecond after the message before if that is later: many messages in a batch, or a clock that was set
     /// back.

@@ -40,6 +40,8 @@ mod remembered_sends;
 mod restore_error;
 mod restored_messages;
 mod restored_pages;
+mod retained;
+mod retention;
 mod room;
 mod room_acts;
 mod room_lists;
@@ -69,7 +71,7 @@ use chat_model::{MessageNumber, Outcome, WorkerSessionId};
 
 pub use account_record::{AccountRecord, FileStatus};
 pub use clock::StateMs;
-pub use effects::{ActRefusal, Decided, Effects, FileLine, Operated, OperatorOutcome};
+pub use effects::{ActRefusal, Decided, Effects, FileLine, Forgotten, Operated, OperatorOutcome};
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
 pub use kept::{Keeping, KeptMessage, KeptRoom};
 pub use membership::{Membership, Memberships};

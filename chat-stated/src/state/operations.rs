@@ -136,7 +136,7 @@ impl State {
         let account = self.accounts.get(id).ok_or(ActRefusal::NoAccount)?;
         let given_up = self.queue_state(account);
         self.miss_broadcasts(id);
-        self.leave_all_rooms(id);
+        self.leave_all_rooms(id, effects);
         self.progress_of_all(id, self.last_message.number);
         self.forget_sends_of(id);
         self.drop_tokens_of(id);

@@ -15,6 +15,7 @@ pub(crate) use super::message::{
 pub(crate) use super::once_page::{OncePage, OncePageKey, RememberedSend};
 pub(crate) use super::places::{PlaceId, PlaceParts, Places, Reader, Session};
 pub(crate) use super::rate::{Allowance, UsedAllowance};
+pub(crate) use super::retained::{Retained, Segment};
 pub(crate) use super::room::{LastDropped, RoomRecord};
 pub(crate) use super::rooms::RoomsHeader;
 pub(crate) use super::snapshot_sink::SnapshotSink;

@@ -6,6 +6,7 @@ use chat_model::{AccountId, MessageNumber};
 
 use super::feed::Feed;
 use super::rate::Allowance;
+use super::retained::Retained;
 
 /// The newest message that left a room's feed though somebody had not read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) struct RoomRecord {
     pub(crate) topic: Box<str>,
     /// For how many days its history is kept, if its owner has said.
     pub(crate) retention_days: Option<u32>,
+    /// What the history has of it.
+    pub(crate) retained: Retained,
     /// How many messages it ever had.
     pub(crate) messages: u64,
     /// How many members it ever had.
@@ -94,6 +97,7 @@ impl RoomRecord {
             banned: Vec::new(),
             topic: "".into(),
             retention_days: None,
+            retained: Retained::default(),
             messages: 0,
             members: 0,
             dropped: None,

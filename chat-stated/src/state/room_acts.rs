@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use chat_model::{AccountId, Outcome, RoomAct, RoomId, Treatment};
+use chat_model::{AccountId, MessageNumber, Outcome, RoomAct, RoomId, Treatment};
 
 use super::State;
 use super::audience::AddressedRooms;
-use super::effects::Effects;
+use super::effects::{Effects, Forgotten};
 use super::membership::Membership;
 use super::quota::{QuotaLimit, Refusal};
 use super::room::{self, RoomRecord};
@@ -81,7 +81,7 @@ impl State {
         match act {
             RoomAct::Join => Ok(()),
             RoomAct::Leave => {
-                self.leave(actor.account, id);
+                self.leave(actor.account, id, actor.effects);
                 Ok(())
             }
             RoomAct::SetTopic(topic) if is_operator => self.set_topic(actor, id, topic),
@@ -108,10 +108,11 @@ impl State {
                 let text = format!("{name} set the retention to {days} days");
                 self.tell(actor, id, &[], text)?;
                 self.change_record(id, |record| record.retention_days = Some(*days));
+                self.rooms.look_soon(id, self.clock.now());
                 Ok(())
             }
             RoomAct::Drop if is_owner => {
-                self.drop_room(id);
+                self.drop_room(id, actor.effects);
                 Ok(())
             }
             _ => Err(NotDone::Denied),
@@ -190,13 +191,13 @@ impl State {
 
     /// Ends a membership. The owner is followed by the oldest operator, or else by the oldest member. A room without
     /// members ends.
-    fn leave(&mut self, account: AccountId, id: RoomId) {
+    fn leave(&mut self, account: AccountId, id: RoomId, effects: &mut Effects) {
         self.end_membership(account, id);
         let Some(room) = self.rooms.get(id) else {
             return;
         };
         if room.members.is_empty() {
-            return self.rooms.remove(id);
+            return self.end_room(id, effects);
         }
         if room.record.owner != account {
             return;
@@ -216,7 +217,7 @@ impl State {
         });
     }
 
-    fn drop_room(&mut self, id: RoomId) {
+    fn drop_room(&mut self, id: RoomId, effects: &mut Effects) {
         let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
@@ -229,16 +230,26 @@ impl State {
         for member in members.into_iter().rev() {
             self.end_membership(member, id);
         }
+        self.end_room(id, effects);
+    }
+
+    /// Ends a room without members. Its history goes with it.
+    fn end_room(&mut self, id: RoomId, effects: &mut Effects) {
         self.rooms.remove(id);
+        effects.forgotten.push(Forgotten {
+            room: Some(id),
+            after: MessageNumber(0),
+            through: MessageNumber(u64::MAX),
+        });
     }
 
     /// An account leaves all its rooms.
-    pub(super) fn leave_all_rooms(&mut self, account: AccountId) {
+    pub(super) fn leave_all_rooms(&mut self, account: AccountId, effects: &mut Effects) {
         let memberships = self.record(account).map(|record| &record.memberships);
         let memberships = memberships.into_iter().flat_map(|it| it.as_slice());
         let rooms: Vec<RoomId> = memberships.map(|membership| membership.room).collect();
         for room in rooms {
-            self.leave(account, room);
+            self.leave(account, room, effects);
         }
     }
 
@@ -333,7 +344,7 @@ impl State {
     ) -> Done {
         let text = self.about(actor, user, what);
         self.tell(actor, id, &[user], text)?;
-        self.leave(user, id);
+        self.leave(user, id, actor.effects);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use chat_model::{AccountId, MessageNumber, RoomId};
 
 use super::accounts::Accounts;
 use super::budget::Budget;
+use super::clock::StateMs;
 use super::message::MessageKey;
 use super::room::{self, Room, RoomRecord};
 use super::snapshot_sink::SnapshotSink;
@@ -31,6 +32,8 @@ pub(super) struct Rooms {
     pub(super) by_name: BTreeMap<Arc<str>, RoomId>,
     pub(super) limits: RoomLimits,
     pub(super) last: RoomId,
+    /// When to look whether some of a room's history has to go; each room of which there is some.
+    pub(super) to_look_at: BTreeSet<(StateMs, RoomId)>,
     /// Changed, or gone, since the last snapshot began.
     changed: BTreeSet<RoomId>,
     /// The same of the snapshot under way, and not put yet.
@@ -48,6 +51,7 @@ impl Default for Rooms {
             by_name: BTreeMap::new(),
             limits: RoomLimits::INITIAL,
             last: RoomId(0),
+            to_look_at: BTreeSet::new(),
             changed: BTreeSet::new(),
             awaited: BTreeSet::new(),
             written_early: Vec::new(),
@@ -104,6 +108,8 @@ impl Rooms {
         self.will_change(id);
         if let Some(room) = self.rooms.remove(&id) {
             self.by_name.remove(&room.record.name);
+            let look_at = room.record.retained.look_at;
+            self.to_look_at.remove(&(look_at, id));
         }
     }
 

@@ -15,6 +15,7 @@ use super::last_message::LastMessage;
 use super::message::{MessageKey, Readers, RoomReaders, StoredMessage, Text};
 use super::messages::Messages;
 use super::quota::{ExceededQuota, QuotaLimit, Refusal};
+use super::retained::{Kept, stored_bytes};
 use super::rooms::Rooms;
 use super::waiting::message_bytes;
 use super::worker_sessions::WorkerSessions;
@@ -120,7 +121,7 @@ impl Post<'_> {
             several => Readers::Some(self.messages.group(several)),
         };
         let message = self.message(draft, stored_readers);
-        kept.extend(self.keeping.keep(&message, &[], readers));
+        kept.extend(self.keeping.keep(&message, &[], readers, self.now));
         let key = self.messages.store(message, readers.len() as u32);
         self.push_to_queues(readers, key, (sender, text_bytes));
         Ok(true)
@@ -185,10 +186,15 @@ impl Post<'_> {
             (readers > 0).then_some((*room, readers))
         });
         let with_readers: SmallVec<[_; 1]> = with_readers.collect();
+        let in_history = Kept {
+            number: self.last_message.next_number(),
+            at: self.now,
+            bytes: stored_bytes(text_bytes, to.rooms.len()),
+        };
         let sequences = to.rooms.iter().filter_map(|id| {
-            let record = &mut self.rooms.change(*id)?.record;
-            record.messages += 1;
-            Some((*id, record.messages - 1))
+            let limits = &self.keeping.limits;
+            let sequence = self.rooms.count_message(*id, in_history, limits)?;
+            Some((*id, sequence))
         });
         let sequences: SmallVec<[(RoomId, u64); 1]> = sequences.collect();
         for (room, sequence) in &sequences {
@@ -200,7 +206,10 @@ impl Post<'_> {
             notice_of,
         }));
         let message = self.message(draft, readers);
-        kept.extend(self.keeping.keep(&message, &to.rooms, &to.accounts));
+        kept.extend(
+            self.keeping
+                .keep(&message, &to.rooms, &to.accounts, self.now),
+        );
         let holders = with_readers.len() + to.accounts.len();
         if holders == 0 {
             return false;

@@ -185,6 +185,8 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
         Step::Configure(limits) => Entry::Configure(*limits),
         Step::LimitWaiting(limits) => Entry::LimitWaiting(*limits),
         Step::LimitSessions(limits) => Entry::LimitSessions(*limits),
+        Step::LimitHistory(limits) => Entry::LimitHistory(*limits),
+        Step::KeepHistory(rules) => Entry::KeepHistory(*rules),
         Step::Pass { .. }
         | Step::Boot { .. }
         | Step::Checkpoint

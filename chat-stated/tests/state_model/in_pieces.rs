@@ -78,10 +78,10 @@ impl InPieces {
         assert!(pages <= 2 * begun.waiting_messages);
         let mut then = running.restored([0, u64::MAX][(seed / 18 % 2) as usize]);
         for (timestamp, entry) in begun.since {
-            then.state.advance_clock(&timestamp);
+            let effects = &mut Effects::default();
+            then.state.advance_clock(&timestamp, effects);
             if let Some(entry) = entry {
-                let wall_ms = timestamp.wall_ms;
-                then.state.apply(entry, wall_ms, &mut Effects::default());
+                then.state.apply(entry, timestamp.wall_ms, effects);
             }
         }
         assert_eq!(then.state.check_replayed(), Ok(()));

@@ -3,6 +3,7 @@
 //! taken in pieces, while it goes on.
 
 mod entries;
+mod history;
 mod in_pieces;
 mod model;
 mod observe;
@@ -17,6 +18,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use history::History;
 use in_pieces::InPieces;
 use model::Model;
 use steps::Step;
@@ -78,6 +80,7 @@ struct Run {
     twin: Running,
     in_pieces: InPieces,
     restored: Option<Running>,
+    history: History,
     timestamp: Timestamp,
 }
 
@@ -89,6 +92,7 @@ impl Run {
             twin: Running::default(),
             in_pieces: InPieces::default(),
             restored: None,
+            history: History::default(),
             timestamp: Timestamp {
                 wall_ms: 1_800_000_000_000,
                 boot_ms: 50_000,
@@ -108,19 +112,27 @@ impl Run {
         self.timestamp = entries::stamp_after(step, &self.timestamp);
         let timestamp = self.timestamp;
         self.model.advance(&timestamp);
-        for state in self.states() {
-            state.advance_clock(&timestamp);
-        }
+        let states = self.states().map(|state| {
+            let mut effects = Effects::default();
+            state.advance_clock(&timestamp, &mut effects);
+            effects
+        });
+        let told: Vec<Effects> = states.collect();
+        self.history.take(&told, &self.model);
         let entry = entries::entry_of(step, &self.model);
         self.in_pieces.note(&timestamp, entry.as_ref());
         if let Some(entry) = entry {
             let wall_ms = timestamp.wall_ms;
             let expected = self.model.apply(&entry, wall_ms);
-            for state in self.states() {
+            let states = self.states().map(|state| {
                 let mut effects = Effects::default();
                 state.apply(entry.clone(), wall_ms, &mut effects);
                 assert_eq!(observe::outcome(&effects), expected, "of {entry:?}");
-            }
+                effects
+            });
+            let told: Vec<Effects> = states.collect();
+            self.history.take(&told, &self.model);
+            self.history.limit(&entry);
         }
         match step {
             Step::Checkpoint => self.checkpoint(seed),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chat_model::{SessionName, Treatment, UserSession};
-use chat_stated::entry::{Limits, SessionLimits, WaitingLimits};
+use chat_stated::entry::{HistoryLimits, HistoryRules, Limits, SessionLimits, WaitingLimits};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -157,6 +157,8 @@ pub(super) enum Step {
     Configure(Limits),
     LimitWaiting(WaitingLimits),
     LimitSessions(SessionLimits),
+    LimitHistory(HistoryLimits),
+    KeepHistory(HistoryRules),
     Pass {
         boot_ms: u64,
         wall_ms: i64,
@@ -313,6 +315,18 @@ fn waiting_limits() -> impl Strategy<Value = WaitingLimits> {
     })
 }
 
+fn history_limits() -> impl Strategy<Value = HistoryLimits> {
+    let initial = HistoryLimits::INITIAL;
+    let times = select(vec![0, 500, 3_000, initial.kept_ms]);
+    let bytes = select(vec![0, 500, 5_000, initial.room_bytes]);
+    (times, bytes.clone(), bytes).prop_map(|(kept_ms, room_bytes, direct_bytes)| HistoryLimits {
+        kept_ms,
+        most_kept_ms: kept_ms,
+        room_bytes,
+        direct_bytes,
+    })
+}
+
 /// Limits that no sequence of steps reaches, but for the block time.
 pub(super) fn wide_limits() -> Limits {
     Limits {
@@ -369,6 +383,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(Step::LimitWaiting),
         1 => select(vec![0, 500, 3_000, SessionLimits::INITIAL.unused_ms])
             .prop_map(|unused_ms| Step::LimitSessions(SessionLimits { unused_ms })),
+        1 => history_limits().prop_map(Step::LimitHistory),
+        1 => prop::bool::weighted(0.8)
+            .prop_map(|keeps_direct| Step::KeepHistory(HistoryRules { keeps_direct })),
         6 => (0u64..1_500, wall_jumps())
             .prop_map(|(boot_ms, wall_ms)| Step::Pass { boot_ms, wall_ms }),
         1 => wall_jumps().prop_map(|wall_ms| Step::Boot { wall_ms }),

@@ -1,8 +1,8 @@
 //! Which messages the history is to keep.
 
 use chat_model::{AccountId, Audience, MessageNumber, Outcome, RoomAct, RoomId, Treatment};
-use chat_stated::entry::{Action, Entry, HistoryRules};
-use chat_stated::state::{Keeping, KeptMessage};
+use chat_stated::entry::{Action, Entry, HistoryLimits, HistoryRules};
+use chat_stated::state::{Forgotten, Keeping, KeptMessage};
 
 use super::world::{SENT, World};
 
@@ -52,6 +52,26 @@ impl World {
     }
 }
 
+const DAY_MS: u64 = 86_400_000;
+
+/// Messages that are forgotten of the room, or of messages to people.
+fn forgotten(room: Option<u32>, after: u64, through: u64) -> Forgotten {
+    Forgotten {
+        room: room.map(RoomId),
+        after: MessageNumber(after),
+        through: MessageNumber(through),
+    }
+}
+
+fn limits() -> HistoryLimits {
+    HistoryLimits {
+        kept_ms: 64 * DAY_MS,
+        most_kept_ms: 96 * DAY_MS,
+        room_bytes: 1_000_000,
+        direct_bytes: 1_000_000,
+    }
+}
+
 fn to(names: &[&str]) -> Audience<'static> {
     let names: chat_model::NameList<'_> = names.iter().copied().collect();
     Audience::Accounts(names.into_owned())
@@ -80,7 +100,7 @@ fn rules_and_last_kept_message_outlive_restart() {
     let mut world = World::with_online(&["ann", "bob"]);
     world.keep_direct(true);
     world.kept_for(to(&["bob"]));
-    let keeping = *world.state.keeping();
+    let keeping = world.state.keeping().clone();
     world.restart();
     assert_eq!(*world.state.keeping(), keeping);
     assert_eq!(world.kept_for(to(&["bob"])), Some(vec![1]));
@@ -124,4 +144,108 @@ fn private_room_is_read_from_joining_on() {
     assert_eq!(world.read_by_bob_after(), Some(MessageNumber(0)));
     world.treat_bob(Treatment::Ban);
     assert_eq!(world.read_by_bob_after(), None);
+}
+
+#[test]
+fn history_goes_by_journalled_time() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.apply(Entry::LimitHistory(limits()));
+    world.keep_direct(true);
+    world.change_room(0, RoomAct::Join);
+    let number = world.kept_of_room().number.0;
+    world.jump_wall_ms(1_000 * DAY_MS as i64);
+    world.pass_ms(63 * DAY_MS);
+    assert_eq!(world.last_effects.forgotten, []);
+    world.restart();
+    world.pass_ms(DAY_MS);
+    let gone = [forgotten(Some(1), 0, number), forgotten(None, 0, number)];
+    assert_eq!(world.last_effects.forgotten, gone);
+    assert_eq!(world.read_by_bob_after(), Some(MessageNumber(number)));
+    assert_eq!(world.state.direct_kept_after(), MessageNumber(number));
+    world.restart();
+    world.pass_ms(DAY_MS);
+    assert_eq!(world.last_effects.forgotten, []);
+    assert_eq!(world.read_by_bob_after(), Some(MessageNumber(number)));
+}
+
+#[test]
+fn owner_keeps_history_within_bounds() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.apply(Entry::LimitHistory(limits()));
+    world.change_room(0, RoomAct::Join);
+    world.kept_of_room();
+    world.change_room(0, RoomAct::SetRetention { days: 1_000 });
+    let last = world.last_kept().expect("the room tells it").number.0;
+    world.pass_ms(95 * DAY_MS);
+    assert_eq!(world.last_effects.forgotten, []);
+    world.pass_ms(DAY_MS);
+    assert_eq!(world.last_effects.forgotten, [forgotten(Some(1), 0, last)]);
+    let next = world.kept_of_room().number.0;
+    world.pass_ms(DAY_MS);
+    assert_eq!(world.last_effects.forgotten, []);
+    let shorter = HistoryLimits {
+        most_kept_ms: DAY_MS,
+        ..limits()
+    };
+    world.apply(Entry::LimitHistory(shorter));
+    world.pass_ms(1);
+    assert_eq!(
+        world.last_effects.forgotten,
+        [forgotten(Some(1), last, next)]
+    );
+}
+
+#[test]
+fn unread_history_of_room_stays() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.apply(Entry::LimitHistory(limits()));
+    world.change_room(0, RoomAct::Join);
+    world.change_room(1, RoomAct::Join);
+    let number = world.kept_of_room().number;
+    world.pass_ms(100 * DAY_MS);
+    assert_eq!(world.last_effects.forgotten, []);
+    world.restart();
+    world.progress(1, number.0, number.0);
+    world.pass_ms(DAY_MS);
+    assert_eq!(
+        world.last_effects.forgotten,
+        [forgotten(Some(1), 0, number.0)]
+    );
+}
+
+#[test]
+fn history_of_room_is_bounded_in_bytes() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.apply(Entry::LimitHistory(limits()));
+    world.change_room(0, RoomAct::Join);
+    let text = "x".repeat(10_000);
+    let mut gone = MessageNumber(0);
+    for _ in 0..200 {
+        let names: chat_model::NameList<'_> = ["#a"].into_iter().collect();
+        let audience = Audience::Mixed(names.into_owned());
+        let text = text.clone();
+        world.request(0, Action::Send { audience, text });
+        world.pass_ms(1);
+        for forgotten in &world.last_effects.forgotten {
+            assert_eq!((forgotten.room, forgotten.after), (Some(RoomId(1)), gone));
+            gone = forgotten.through;
+        }
+    }
+    let kept = world.state.last_message().0 - gone.0;
+    assert!((48..=54).contains(&kept), "{kept} of 20 kB each");
+}
+
+#[test]
+fn history_goes_with_its_room() {
+    let mut world = World::with_online(&["ann", "bob"]);
+    world.change_room(0, RoomAct::Join);
+    world.change_room(1, RoomAct::Join);
+    world.kept_of_room();
+    world.change_room(0, RoomAct::Leave);
+    assert_eq!(world.last_effects.forgotten, []);
+    world.change_room(1, RoomAct::Leave);
+    let gone = [forgotten(Some(1), 0, u64::MAX)];
+    assert_eq!(world.last_effects.forgotten, gone);
+    world.pass_ms(1_000 * DAY_MS);
+    assert_eq!(world.last_effects.forgotten, []);
 }

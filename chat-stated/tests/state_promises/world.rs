@@ -108,12 +108,16 @@ impl World {
     pub(super) fn pass_ms(&mut self, boot_ms: u64) {
         self.timestamp.boot_ms += boot_ms;
         self.timestamp.wall_ms += boot_ms as i64;
-        self.state.advance_clock(&self.timestamp);
+        self.last_effects = Effects::default();
+        self.state
+            .advance_clock(&self.timestamp, &mut self.last_effects);
     }
 
     pub(super) fn jump_wall_ms(&mut self, wall_ms: i64) {
         self.timestamp.wall_ms += wall_ms;
-        self.state.advance_clock(&self.timestamp);
+        self.last_effects = Effects::default();
+        self.state
+            .advance_clock(&self.timestamp, &mut self.last_effects);
     }
 
     pub(super) fn boot_after_wall_ms(&mut self, wall_ms: i64) {

@@ -6,7 +6,7 @@ use clap::Parser;
 use crate::programs;
 
 /// The ids of the flags that a reload changes.
-const RELOADED: [&str; 39] = [
+const RELOADED: [&str; 43] = [
     "log_level",
     "trusted",
     "block_time",
@@ -27,6 +27,10 @@ const RELOADED: [&str; 39] = [
     "max_room_entries",
     "room_messages_per_minute",
     "room_queue_messages",
+    "history_days",
+    "max_history_days",
+    "room_history_bytes",
+    "direct_history_bytes",
     "max_connections",
     "max_address_connections",
     "max_network_connections",

@@ -416,6 +416,39 @@ pub struct StateSettings {
     )]
     pub history_days: u32,
 
+    /// The longest time, in days, that the owner of a room may have its history kept
+    #[arg(
+        long,
+        help_heading = "[history]",
+        value_name = "DAYS",
+        default_value_t = 36_500,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=36_500)
+    )]
+    pub max_history_days: u32,
+
+    /// What the history keeps of each room, in bytes
+    ///
+    /// A message takes about twice its text and 100 bytes. Beyond that, the oldest go, but none that a member has not
+    /// read.
+    #[arg(
+        long,
+        help_heading = "[history]",
+        value_name = "BYTES",
+        default_value_t = 1024 * 1024 * 1024,
+        value_parser = RangedU64ValueParser::<u64>::new().range(64 * 1024..)
+    )]
+    pub room_history_bytes: u64,
+
+    /// What the history keeps of all messages to users and groups, in bytes. Beyond that, the oldest go
+    #[arg(
+        long,
+        help_heading = "[history]",
+        value_name = "BYTES",
+        default_value_t = 16 * 1024 * 1024 * 1024,
+        value_parser = RangedU64ValueParser::<u64>::new().range(64 * 1024..)
+    )]
+    pub direct_history_bytes: u64,
+
     /// Disk space held in reserve, in MiB, so that logins, logouts and reading work when the disk is full
     #[arg(
         long,

@@ -9,7 +9,7 @@ use chat_stated::core::pending_work::{MemoryHost, PendingWork, Work};
 use chat_stated::core::{Action, Core, CoreSettings, LinkId, SourceLimits};
 use chat_stated::database::{NoRoom, StorageError};
 use chat_stated::disk_reserve::ReserveRequest;
-use chat_stated::entry::{Batch, HistoryRules, Limits, SessionLimits, Timestamp};
+use chat_stated::entry::{Batch, HistoryLimits, HistoryRules, Limits, SessionLimits, Timestamp};
 use chat_stated::history::{HistoryEvent, HistoryRequest};
 use chat_stated::journal::LogIndex;
 use chat_stated::passwords::pool::{PasswordJob, PasswordResult};
@@ -30,6 +30,9 @@ pub(crate) const BLOCK_TIME_MS: u64 = 4_000;
 const CHECKPOINT_READING_MS: u64 = 300;
 /// So little that most of what waits is read from the checkpoint.
 const RESIDENT_TEXT_BYTES: u64 = 40;
+
+/// So little that much of the history has to go.
+const KEPT_BYTES: u64 = 10_000;
 
 /// A worker's connection.
 #[derive(Debug, Default)]
@@ -87,6 +90,11 @@ impl Daemon {
             resident_text_bytes: RESIDENT_TEXT_BYTES,
             few_answers: 1,
             history_rules: HistoryRules { keeps_direct: true },
+            history_limits: HistoryLimits {
+                direct_bytes: KEPT_BYTES,
+                room_bytes: KEPT_BYTES,
+                ..HistoryLimits::INITIAL
+            },
             ..CoreSettings::default()
         };
         let remembered = RememberedPasswords::new(100).map_err(|error| error.to_string())?;
@@ -117,8 +125,14 @@ impl Daemon {
             }
         }
         for action in self.core.end_turn() {
-            if let Action::History(HistoryRequest::Keep(messages)) = &action {
-                disk.note_given_to_history(messages);
+            match &action {
+                Action::History(HistoryRequest::Keep(messages)) => {
+                    disk.note_given_to_history(messages);
+                }
+                Action::History(HistoryRequest::Forget(forgotten)) => {
+                    disk.note_forgotten(forgotten);
+                }
+                _ => {}
             }
             let action = match action {
                 Action::Hash { ticket, .. } if rng.u8(..20) == 0 => {

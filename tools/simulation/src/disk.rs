@@ -7,7 +7,7 @@ use chat_stated::checkpoint::{Change, MemoryCheckpoint, Restoration};
 use chat_stated::core::HistoryStart;
 use chat_stated::entry::Batch;
 use chat_stated::journal::LogIndex;
-use chat_stated::state::{KeptMessage, State};
+use chat_stated::state::{Forgotten, KeptMessage, State};
 use chat_stated::stored_state::replay;
 use chat_stated::text_page::{TextPlace, Texts};
 
@@ -24,6 +24,8 @@ pub(crate) struct Disk {
     history_through: MessageNumber,
     /// All messages that a daemon ever gave to the history, whether it died before they were durable or not.
     given_to_history: BTreeSet<MessageNumber>,
+    /// Messages to people up to this one had to stay no longer, as a daemon told.
+    forgotten_through: MessageNumber,
 }
 
 impl Disk {
@@ -58,6 +60,13 @@ impl Disk {
     pub(crate) fn note_given_to_history(&mut self, messages: &[KeptMessage]) {
         let numbers = messages.iter().map(|message| message.number);
         self.given_to_history.extend(numbers);
+    }
+
+    /// A daemon, whose state is durable, says what has to stay no longer.
+    pub(crate) fn note_forgotten(&mut self, forgotten: &[Forgotten]) {
+        let direct = forgotten.iter().filter(|it| it.room.is_none());
+        let through = direct.map(|it| it.through).max();
+        self.forgotten_through = self.forgotten_through.max(through.unwrap_or_default());
     }
 
     /// Makes messages durable in the history, and says how far it has come.
@@ -103,6 +112,10 @@ impl Disk {
             ..HistoryStart::default()
         };
         self.check_history(&start)?;
+        if state.direct_kept_after() < self.forgotten_through {
+            let number = self.forgotten_through.0;
+            return Err(format!("message {number} of the history comes back"));
+        }
         Ok((state, self.last, start))
     }
 

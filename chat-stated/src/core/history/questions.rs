@@ -9,7 +9,7 @@ use crate::core::delivery::{NO_MESSAGES, Waiting};
 use crate::core::link::LinkId;
 use crate::core::{Action, Core};
 use crate::history::{
-    Found, HistoryRequest, KeptMessage, MAX_LINES, Question, RoomView, Scope, Words,
+    Found, HistoryRequest, KeptMessage, KeptRoom, MAX_LINES, OwnMessages, Question, Scope, Words,
 };
 use crate::state::State;
 
@@ -73,9 +73,12 @@ impl Core {
 
     /// All that an account may read.
     fn whole_scope(&self, own: AccountId) -> Option<Scope> {
-        let rooms = self.state.kept_rooms_of(own);
-        let rooms: Vec<RoomView> = rooms.map(|room| self.view(room)).collect();
-        let direct = self.state.keeping().rules.keeps_direct.then_some(own);
+        let rooms: Vec<KeptRoom> = self.state.kept_rooms_of(own).collect();
+        let keeps_direct = self.state.keeping().rules.keeps_direct;
+        let direct = keeps_direct.then(|| OwnMessages {
+            account: own,
+            after: self.state.direct_kept_after(),
+        });
         let is_some = direct.is_some() || !rooms.is_empty();
         is_some.then_some(Scope::Own { direct, rooms })
     }
@@ -84,13 +87,14 @@ impl Core {
     fn scope_of(&self, own: AccountId, of: &str) -> Result<Option<Scope>, Outcome<'static>> {
         if is_of_room(of) {
             let room = self.state.kept_room(own, of).ok_or(Outcome::Denied)?;
-            return Ok(Some(Scope::Room(self.view(room))));
+            return Ok(Some(Scope::Room(room)));
         }
         if !self.state.keeping().rules.keeps_direct {
             return Err(Outcome::Denied);
         }
         let other = self.state.account(of);
-        Ok(other.map(|(other, _)| Scope::Conversation { own, other }))
+        let after = self.state.direct_kept_after();
+        Ok(other.map(|(other, _)| Scope::Conversation { own, other, after }))
     }
 
     pub(super) fn answer_asker(&mut self, asker: &Asker, found: &Found) {

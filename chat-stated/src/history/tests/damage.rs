@@ -21,7 +21,7 @@ fn seen(dir: &Path) -> Result<Vec<Found>, StorageError> {
         }
     }
     for room in [1, 2] {
-        let scope = Scope::Room(view(room, 0, 0));
+        let scope = Scope::Room(view(room, 0));
         seen.push(reader.page(&scope, HistorySpan::Newest, MAX_LINES)?);
     }
     Ok(seen)

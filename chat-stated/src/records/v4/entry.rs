@@ -187,7 +187,8 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
             memory::Entry::Operate { .. }
             | memory::Entry::LimitSessions(_)
             | memory::Entry::LimitRooms(_)
-            | memory::Entry::KeepHistory(_) => {
+            | memory::Entry::KeepHistory(_)
+            | memory::Entry::LimitHistory(_) => {
                 unreachable!("format 4 cannot express it")
             }
         }

@@ -34,11 +34,12 @@ fn state() -> State {
     let mut state = State::default();
     let address = [127, 0, 0, 1].into();
     let account = AccountId(0);
-    state.advance_clock(&Timestamp {
+    let timestamp = Timestamp {
         wall_ms: 1_795_000_000_000,
         boot_ms: 1_000_000,
         boot_id: [7; 16],
-    });
+    };
+    state.advance_clock(&timestamp, &mut Effects::default());
     let set = |name: &str| AccountChange::Set {
         name: name.into(),
         secret: "s".into(),

@@ -1,6 +1,7 @@
 //! Format 6: messages that are sent once, sessions of users, rooms, tokens, passwords that users change, and what the
 //! history keeps. All else is as in format 5.
 
+pub(crate) mod history;
 pub(crate) mod rooms;
 pub(crate) mod sessions;
 pub(crate) mod state;
@@ -15,6 +16,7 @@ use super::v4::Connection;
 use super::v4::entry::Progress;
 use super::v5;
 use crate::entry as memory;
+use history::{HistoryLimits, HistoryRules};
 use rooms::{Audience, RoomAct, RoomLimits};
 use sessions::{Session, SessionLimits};
 
@@ -33,28 +35,7 @@ pub(crate) enum Entry<'a> {
     LimitSessions(SessionLimits),
     LimitRooms(RoomLimits),
     KeepHistory(HistoryRules),
-}
-
-/// Which messages are kept in the history.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct HistoryRules {
-    keeps_direct: bool,
-}
-
-impl From<memory::HistoryRules> for HistoryRules {
-    fn from(rules: memory::HistoryRules) -> Self {
-        Self {
-            keeps_direct: rules.keeps_direct,
-        }
-    }
-}
-
-impl From<HistoryRules> for memory::HistoryRules {
-    fn from(rules: HistoryRules) -> Self {
-        Self {
-            keeps_direct: rules.keeps_direct,
-        }
-    }
+    LimitHistory(HistoryLimits),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,6 +123,7 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
             memory::Entry::LimitSessions(limits) => Self::LimitSessions((*limits).into()),
             memory::Entry::LimitRooms(limits) => Self::LimitRooms((*limits).into()),
             memory::Entry::KeepHistory(rules) => Self::KeepHistory((*rules).into()),
+            memory::Entry::LimitHistory(limits) => Self::LimitHistory((*limits).into()),
             entry => Self::OfFormat5(entry.into()),
         }
     }
@@ -155,6 +137,7 @@ impl Entry<'_> {
             Self::LimitSessions(limits) => memory::Entry::LimitSessions(limits.into()),
             Self::LimitRooms(limits) => memory::Entry::LimitRooms(limits.into()),
             Self::KeepHistory(rules) => memory::Entry::KeepHistory(rules.into()),
+            Self::LimitHistory(limits) => memory::Entry::LimitHistory(limits.into()),
             Self::Request {
                 connection,
                 offset,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use chat_model::{AccountId, MessageNumber, NameList, Names, RoomId};
 use serde::{Deserialize, Serialize};
 
+use super::history::Retained;
 use crate::entry as memory;
 use crate::records::encoding::{decode_first, encode_behind};
 use crate::records::v4;
@@ -61,7 +62,7 @@ pub(crate) struct RoomsHeader {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Room<'a> {
+struct Room<'a> {
     name: &'a str,
     owner: u32,
     operators: Vec<u32>,
@@ -247,6 +248,24 @@ fn accounts<T: FromIterator<AccountId>>(numbers: Vec<u32>) -> T {
     numbers.into_iter().map(AccountId).collect()
 }
 
+/// Writes a room down. What the history has of it stands there only if there is, or was, any.
+pub(crate) fn encode_room(bytes: &mut Vec<u8>, room: &parts::RoomRecord) {
+    encode_behind(bytes, &Room::from(room));
+    if room.retained != parts::Retained::default() {
+        encode_behind(bytes, &Retained::from(&room.retained));
+    }
+}
+
+/// A room; nothing if it cannot be read.
+pub(crate) fn decode_room(bytes: &[u8]) -> Option<parts::RoomRecord> {
+    let mut rest = bytes;
+    let mut room: parts::RoomRecord = decode_first::<Room<'_>>(&mut rest)?.into();
+    if !rest.is_empty() {
+        room.retained = decode_first::<Retained>(&mut rest)?.into();
+    }
+    rest.is_empty().then_some(room)
+}
+
 impl<'a> From<&'a parts::RoomRecord> for Room<'a> {
     fn from(room: &'a parts::RoomRecord) -> Self {
         Self {
@@ -281,6 +300,7 @@ impl From<Room<'_>> for parts::RoomRecord {
             banned: accounts(room.banned),
             topic: room.topic.into(),
             retention_days: room.retention_days,
+            retained: parts::Retained::default(),
             messages: room.messages,
             members: room.members,
             dropped: room.dropped.map(|dropped| parts::LastDropped {

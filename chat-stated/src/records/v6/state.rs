@@ -1,9 +1,7 @@
 //! Records of checkpoints.
 
-use chat_model::MessageNumber;
 use serde::{Deserialize, Serialize};
 
-use super::HistoryRules;
 use crate::entry::{OnceId, TokenDigest};
 use crate::records::encoding::{decode, decode_first, encode_behind};
 use crate::state::parts::{self, StateMs};
@@ -40,31 +38,6 @@ pub(crate) fn decode_tokens(bytes: &[u8]) -> Option<Vec<parts::Token>> {
         digest: TokenDigest(record.digest),
     });
     Some(tokens.collect())
-}
-
-/// What of the messages is kept in the history.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Keeping {
-    rules: HistoryRules,
-    last: u64,
-}
-
-impl From<parts::Keeping> for Keeping {
-    fn from(keeping: parts::Keeping) -> Self {
-        Self {
-            rules: keeping.rules.into(),
-            last: keeping.last.0,
-        }
-    }
-}
-
-impl From<Keeping> for parts::Keeping {
-    fn from(keeping: Keeping) -> Self {
-        Self {
-            rules: keeping.rules.into(),
-            last: MessageNumber(keeping.last),
-        }
-    }
 }
 
 /// Writes down messages that a user sent once.

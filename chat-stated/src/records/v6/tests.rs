@@ -4,13 +4,13 @@ use chat_model::{
 };
 
 use crate::entry::{
-    Action, Batch, Entry, HistoryRules, OnceId, RoomLimits, Timestamp, TokenDigest,
+    Action, Batch, Entry, HistoryLimits, HistoryRules, OnceId, RoomLimits, Timestamp, TokenDigest,
 };
 use crate::journal::format::{decode, encode};
 use crate::records;
 use crate::state::parts::{
-    Allowance, Keeping, LastDropped, Membership, MessageParts, Readers, RememberedSend,
-    RoomReaders, RoomRecord, StateMs, Token,
+    Allowance, Keeping, LastDropped, Membership, MessageParts, Readers, RememberedSend, Retained,
+    RoomReaders, RoomRecord, Segment, StateMs, Token,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -90,14 +90,50 @@ fn golden_bytes_of_history() {
     assert_eq!(body[0], 6);
     assert!(hex(&body).ends_with("010401"), "{}", hex(&body));
     assert_eq!(decode(&body).unwrap(), batch);
-    let keeping = Keeping {
+    let mut keeping = Keeping {
         rules,
         last: MessageNumber(300),
+        ..Keeping::default()
     };
-    let record = records::encode_keeping(keeping);
+    let record = records::encode_keeping(&keeping);
     assert_eq!(hex(&record), "ff0601fb2c01");
-    assert_eq!(records::decode_keeping(&record), Some(keeping));
+    assert_eq!(records::decode_keeping(&record).as_ref(), Some(&keeping));
     assert_eq!(records::decode_keeping(&[0xff, 5, 1, 1]), None);
+    keeping.limits = limits();
+    keeping.direct = retained();
+    let record = records::encode_keeping(&keeping);
+    assert_eq!(hex(&record), "ff0601fb2c0101020304050601070908fb2c01");
+    assert_eq!(records::decode_keeping(&record), Some(keeping));
+    assert_eq!(records::decode_keeping(&record[..record.len() - 1]), None);
+}
+
+fn limits() -> HistoryLimits {
+    HistoryLimits {
+        kept_ms: 1,
+        most_kept_ms: 2,
+        room_bytes: 3,
+        direct_bytes: 4,
+    }
+}
+
+fn retained() -> Retained {
+    let segment = Segment {
+        last: MessageNumber(7),
+        last_at: StateMs(9),
+        first_at: StateMs(8),
+        bytes: 300,
+    };
+    Retained::of(MessageNumber(5), StateMs(6), vec![segment])
+}
+
+#[test]
+fn golden_bytes_of_limits_of_history() {
+    let batch = batch(vec![Entry::LimitHistory(limits())]);
+    let mut body = Vec::new();
+    encode(&batch, &mut body).unwrap();
+    assert_eq!(body[0], 6);
+    assert!(hex(&body).ends_with("010501020304"), "{}", hex(&body));
+    assert_eq!(decode(&body).unwrap(), batch);
 }
 
 /// Bytes of each action behind the head of a batch with one entry.
@@ -184,7 +220,7 @@ fn golden_bytes_of_limits_of_rooms() {
 
 #[test]
 fn golden_bytes_of_room() {
-    let room = RoomRecord {
+    let mut room = RoomRecord {
         name: "#a".into(),
         owner: AccountId(1),
         operators: vec![AccountId(2)],
@@ -193,6 +229,7 @@ fn golden_bytes_of_room() {
         banned: vec![AccountId(4)],
         topic: "t".into(),
         retention_days: Some(90),
+        retained: Retained::default(),
         messages: 7,
         members: 5,
         dropped: Some(LastDropped {
@@ -207,7 +244,16 @@ fn golden_bytes_of_room() {
         hex(&bytes),
         "ff0602236101010201010301040174015a07050106100400"
     );
+    assert_eq!(records::decode_room(&bytes).as_ref(), Some(&room));
+    room.retained = retained();
+    let bytes = records::encode_room(&room);
+    assert!(
+        hex(&bytes).ends_with("0400050601070908fb2c01"),
+        "{}",
+        hex(&bytes)
+    );
     assert_eq!(records::decode_room(&bytes), Some(room));
+    assert_eq!(records::decode_room(&bytes[..bytes.len() - 1]), None);
 }
 
 #[test]

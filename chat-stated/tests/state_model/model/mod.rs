@@ -201,6 +201,12 @@ impl Model {
         numbers.len()
     }
 
+    /// Whether a member of a room has not read a message of it.
+    pub(super) fn is_unread_in(&self, room: usize, number: u64) -> bool {
+        let mut waiting = self.accounts.iter().flat_map(Account::queue);
+        waiting.any(|message| message.number == number && message.by_rooms.contains(&room))
+    }
+
     pub(super) fn block_seconds_left(
         &self,
         account: usize,
@@ -284,7 +290,7 @@ impl Model {
             Entry::LimitSessions(limits) => self.session_limits = *limits,
             Entry::LimitRooms(_) => unreachable!("no step makes it"),
             // What is kept is no part of the state that is compared here.
-            Entry::KeepHistory(_) => {}
+            Entry::KeepHistory(_) | Entry::LimitHistory(_) => {}
             Entry::BeginWorkerSession { .. } => {
                 self.last_worker_session += 1;
                 self.worker_sessions

@@ -71,7 +71,7 @@ fn logged_in() -> anyhow::Result<State> {
     let mut state = State::default();
     let effects = &mut Effects::default();
     let wall_ms = STAMP.wall_ms;
-    state.advance_clock(&STAMP);
+    state.advance_clock(&STAMP, effects);
     let worker_session = Entry::BeginWorkerSession {
         secret: [9; 16],
         pid: 7,
