@@ -12,7 +12,12 @@ use crate::exit_status::ExitStatus;
 const STATED: &str = "chat-stated";
 
 /// Becomes `chat-stated backup`, whose exit statuses are 0 and 1. Returns only if that cannot be started.
-pub(crate) fn run(arguments: &Arguments, file: &Path, force: bool) -> (String, ExitStatus) {
+pub(crate) fn run(
+    arguments: &Arguments,
+    file: &Path,
+    force: bool,
+    without_history: bool,
+) -> (String, ExitStatus) {
     // The one beside this program is of the same version.
     let own = std::env::current_exe();
     let program = own.map_or_else(|_| STATED.into(), |own| own.with_file_name(STATED));
@@ -26,6 +31,9 @@ pub(crate) fn run(arguments: &Arguments, file: &Path, force: bool) -> (String, E
     }
     if force {
         command.arg("--force");
+    }
+    if without_history {
+        command.arg("--without-history");
     }
     let error = command.arg("--").arg(file).exec();
     let program = program.display();

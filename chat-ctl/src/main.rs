@@ -121,6 +121,9 @@ enum Command {
         /// Replace FILE if it is there
         #[arg(long)]
         force: bool,
+        /// Leave out the history
+        #[arg(long)]
+        without_history: bool,
         /// Where the backup goes
         file: PathBuf,
     },
@@ -285,7 +288,11 @@ fn run(
         Command::Reload { force } => Ok(acts::reload(daemons, *force)),
         Command::Drain { off: true, .. } => acts::end_drain(daemons).map(done),
         Command::Drain { within, .. } => acts::drain(daemons, *within).map(done),
-        Command::Backup { force, file } => Ok(backup::run(arguments, file, *force)),
+        Command::Backup {
+            force,
+            without_history,
+            file,
+        } => Ok(backup::run(arguments, file, *force, *without_history)),
         Command::LogLevel { level } => acts::log_level(daemons, level.as_str()).map(done),
         Command::Blocks(BlocksCommand::List) => lists::blocks(daemons, json).map(done),
         Command::Blocks(BlocksCommand::Lift { name, source, .. }) => {

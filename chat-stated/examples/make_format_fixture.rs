@@ -46,6 +46,7 @@ fn main() -> anyhow::Result<()> {
     fs::write(dir.join("user_pass.txt"), accounts)?;
     let source = Source {
         state_dir: dir.clone(),
+        with_history: false,
         account_file: dir.join("user_pass.txt"),
     };
     take(

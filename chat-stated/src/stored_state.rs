@@ -7,6 +7,7 @@ use crate::backup::read::read_backup;
 use crate::checkpoint::{CheckpointSnapshot, Restoration};
 use crate::database::{CHECKPOINT_FILE, StorageError};
 use crate::entry::Batch;
+use crate::history::{CopiedRows, HistoryRow};
 use crate::journal::{CheckedJournal, LogIndex, damaged_journal, format};
 use crate::state::{Effects, KeptMessage, State};
 
@@ -39,6 +40,8 @@ pub struct StoredBackup {
     pub stored: StoredState,
     /// The account file in it.
     pub account_file: Vec<u8>,
+    /// The history in it; nothing if it has none.
+    pub history: Option<CopiedRows>,
 }
 
 /// Applies a batch that was stored. What it had for effects outside was told, or will be asked for again; but for what
@@ -137,13 +140,15 @@ impl StoredBackup {
     pub fn read(file: &Path) -> Result<Self, StorageError> {
         let damaged = |what: String| StorageError::damaged_backup(file, "its records", what);
         let mut restoration = Restoration::within(RESIDENT_TEXT_BYTES);
-        let mut account_file = Vec::new();
+        let (mut account_file, mut history) = (Vec::new(), HistoryInBackup::default());
         let (head, counts) = read_backup(file, |item| {
             match item {
                 Item::Record { table, key, value } => restoration
                     .add(table, key, value)
                     .map_err(|error| damaged(error.to_string()))?,
                 Item::AccountFile(bytes) => account_file.extend_from_slice(bytes),
+                Item::History(row) => history.add(file, &row)?,
+                Item::HistoryEnd(header) => history.end(file, header)?,
                 _ => {}
             }
             Ok::<(), StorageError>(())
@@ -181,6 +186,44 @@ impl StoredBackup {
                 entries,
             },
             account_file,
+            history: head.has_history.then(|| history.whole(file)).transpose()?,
         })
+    }
+}
+
+/// The history as far as a backup was read.
+#[derive(Default)]
+struct HistoryInBackup {
+    rows: CopiedRows,
+    is_at_end: bool,
+}
+
+impl HistoryInBackup {
+    fn add(&mut self, file: &Path, row: &HistoryRow<'_>) -> Result<(), StorageError> {
+        if !self.is_at_end && self.rows.add(row) {
+            return Ok(());
+        }
+        let place = format!("message {} of the history", row.number.0);
+        let what = "its checksum does not match its content, or it does not stand in its place";
+        Err(StorageError::damaged_backup(file, place, what))
+    }
+
+    fn end(&mut self, file: &Path, header: &[u8]) -> Result<(), StorageError> {
+        if !std::mem::replace(&mut self.is_at_end, true) && self.rows.end(header) {
+            return Ok(());
+        }
+        let what = "it has other messages than it counts";
+        Err(StorageError::damaged_backup(file, "the history", what))
+    }
+
+    fn whole(self, file: &Path) -> Result<CopiedRows, StorageError> {
+        match self.is_at_end {
+            true => Ok(self.rows),
+            false => Err(StorageError::damaged_backup(
+                file,
+                "the history",
+                "it has no end",
+            )),
+        }
     }
 }

@@ -49,6 +49,9 @@ pub(super) fn describe_backup(backup: &StoredBackup, out: &mut impl Write) -> an
     )?;
     describe_journal(stored, out)?;
     describe_state(stored, out)?;
+    if let Some(rows) = &backup.history {
+        writeln!(out, "  history: {} messages", rows.count())?;
+    }
     describe_accounts("account file", &backup.account_file, out)
 }
 

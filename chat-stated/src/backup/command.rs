@@ -35,6 +35,9 @@ pub enum StorageCommand {
         /// Replace FILE if it is there
         #[arg(long)]
         force: bool,
+        /// Leave out the history
+        #[arg(long)]
+        without_history: bool,
         /// Where the backup goes
         file: PathBuf,
     },
@@ -61,7 +64,14 @@ impl StorageCommand {
         }
         let mut out = Remarks::of("chat-stated");
         let (result, failed) = match self {
-            Self::Backup { force, file } => (back_up(settings, file, *force, &mut out), DAMAGED),
+            Self::Backup {
+                force,
+                without_history,
+                file,
+            } => {
+                let result = back_up(settings, file, *force, !without_history, &mut out);
+                (result, DAMAGED)
+            }
             Self::Check { file: Some(file) } => (check_backup(file, &mut out), UNKNOWN),
             Self::Check { file: None } => (check_installation(settings, &mut out), UNKNOWN),
             Self::AcceptJournal => (accept_journal(settings, &mut out), UNKNOWN),
@@ -95,6 +105,7 @@ fn back_up(
     settings: &Settings,
     file: &Path,
     may_replace: bool,
+    with_history: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<Verdict> {
     // Whoever chats goes first; if that cannot be had, the backup is still worth it.
@@ -109,18 +120,22 @@ fn back_up(
     let reached = ask(&run_dir).with_context(context)?;
     let source = Source {
         state_dir: settings.state_dir(),
+        with_history,
         account_file: settings.account_file(),
     };
     let now_ms = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as i64);
-    let backup = take(&source, file, may_replace, reached, now_ms).with_context(context)?;
+    let taken = take(&source, file, may_replace, reached, now_ms).with_context(context)?;
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
     writeln!(
         out,
         "wrote {} ({bytes} bytes) and read it back",
         file.display()
     )?;
-    describe_backup(&backup, out)?;
-    Ok(Verdict::Whole)
+    describe_backup(&taken.backup, out)?;
+    Ok(match taken.lacks {
+        None => Verdict::Whole,
+        Some(lacks) => Verdict::Damaged(vec![format!("the backup lacks {lacks}. It has all else")]),
+    })
 }

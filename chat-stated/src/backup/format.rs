@@ -6,13 +6,18 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use chat_model::MessageNumber;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
+use crate::history::HistoryRow;
 use crate::journal::LogIndex;
 use crate::journal::format::{DIGEST_BYTES, Digest, LogBase, MAX_BODY_BYTES};
 
-/// Number of the format that is written and read. Raised whenever a golden byte in the tests would change.
-pub const FORMAT: u32 = 1;
+/// Number of the newest format that is written and read: that of a backup with the history. Raised whenever a golden
+/// byte in the tests would change.
+pub const FORMAT: u32 = 2;
+/// The format of a backup without the history, which older programs read, too.
+const FORMAT_WITHOUT_HISTORY: u32 = 1;
 
 /// Largest content of a frame, in bytes: the largest batch with its place.
 pub const MAX_CONTENT_BYTES: usize = MAX_BODY_BYTES + 64;
@@ -34,6 +39,17 @@ pub struct Head {
     pub log_base: LogBase,
     /// The last batch in it, or in its records.
     pub last: LogIndex,
+    /// It has the history. Told by the number of the format.
+    pub has_history: bool,
+}
+
+impl Head {
+    fn format(&self) -> u32 {
+        match self.has_history {
+            true => FORMAT,
+            false => FORMAT_WITHOUT_HISTORY,
+        }
+    }
 }
 
 /// How much of each there is, in the last frame.
@@ -72,6 +88,10 @@ pub enum Item<'a> {
     },
     /// The next bytes of the account file.
     AccountFile(&'a [u8]),
+    /// A message of the history.
+    History(HistoryRow<'a>),
+    /// What stands behind the last of them.
+    HistoryEnd(&'a [u8]),
     /// The last.
     End(Counts),
 }
@@ -116,7 +136,7 @@ impl<W: Write> BackupWriter<W> {
             counts: Counts::default(),
         };
         writer.write(MAGIC)?;
-        writer.write(&FORMAT.to_le_bytes())?;
+        writer.write(&head.format().to_le_bytes())?;
         writer.add(&Item::Head(*head))?;
         Ok(writer)
     }
@@ -162,7 +182,7 @@ impl<W: Write> BackupWriter<W> {
 impl Counts {
     fn count(&mut self, item: &Item<'_>) {
         match item {
-            Item::Head(_) | Item::End(_) => {}
+            Item::Head(_) | Item::End(_) | Item::History(_) | Item::HistoryEnd(_) => {}
             Item::Batch { .. } => self.batches += 1,
             Item::Record { .. } => self.records += 1,
             Item::AccountFile(bytes) => self.account_file_bytes += bytes.len() as u64,
@@ -177,6 +197,7 @@ pub struct BackupReader<R> {
     frames: u64,
     offset: u64,
     counts: Counts,
+    has_history: bool,
     frame: Vec<u8>,
 }
 
@@ -189,6 +210,7 @@ impl<R: Read> BackupReader<R> {
             frames: 0,
             offset: 0,
             counts: Counts::default(),
+            has_history: false,
             frame: Vec::new(),
         };
         let mut start = [0; MAGIC.len() + 4];
@@ -203,14 +225,22 @@ impl<R: Read> BackupReader<R> {
         if magic != MAGIC {
             return Err(damaged("it is not that of a backup of chatserv"));
         }
-        match u32_of(version) {
-            Some(FORMAT) => {}
+        let has_history = match u32_of(version) {
+            Some(FORMAT) => true,
+            Some(FORMAT_WITHOUT_HISTORY) => false,
             other => return Err(FormatError::Version(other.unwrap_or_default())),
-        }
-        match reader.next_item()? {
-            Some(Item::Head(head)) => Ok((reader, head)),
-            _ => Err(damaged("the first frame is another one")),
-        }
+        };
+        let Some(Item::Head(head)) = reader.next_item()? else {
+            return Err(damaged("the first frame is another one"));
+        };
+        reader.has_history = has_history;
+        Ok((
+            reader,
+            Head {
+                has_history,
+                ..head
+            },
+        ))
     }
 
     /// The next frame but the first and the last; nothing at the end of a backup that is whole.
@@ -234,7 +264,8 @@ impl<R: Read> BackupReader<R> {
         }
         let (content, _) = self.frame.split_at(self.frame.len() - CHECKSUM_BYTES);
         let item = decode(content).ok_or_else(|| damaged("its content cannot be read"))?;
-        if is_first != matches!(item, Item::Head(_)) {
+        let is_of_history = matches!(item, Item::History(_) | Item::HistoryEnd(_));
+        if is_first != matches!(item, Item::Head(_)) || is_of_history && !self.has_history {
             return Err(FormatError::Damaged {
                 place: format!("frame {}", self.frames - 1),
                 what: "it is of a kind that cannot stand there",
@@ -305,6 +336,8 @@ mod kind {
     pub(super) const BATCH: u8 = b'b';
     pub(super) const RECORD: u8 = b'r';
     pub(super) const ACCOUNT_FILE: u8 = b'a';
+    pub(super) const HISTORY: u8 = b'm';
+    pub(super) const HISTORY_END: u8 = b'n';
     pub(super) const END: u8 = b'e';
 }
 
@@ -336,6 +369,13 @@ fn encode<'a>(item: &Item<'a>) -> (u8, Vec<u8>, &'a [u8]) {
             (kind::RECORD, fields, value)
         }
         Item::AccountFile(bytes) => (kind::ACCOUNT_FILE, Vec::new(), bytes),
+        Item::History(row) => {
+            let mut fields: Vec<u8> = numbers(&[row.number.0, row.time_ms as u64, row.checksum]);
+            fields.extend((row.audience.len() as u32).to_le_bytes());
+            fields.extend(row.audience.as_bytes());
+            (kind::HISTORY, fields, row.text.as_bytes())
+        }
+        Item::HistoryEnd(header) => (kind::HISTORY_END, Vec::new(), header),
         Item::End(counts) => {
             let counts = [counts.records, counts.batches, counts.account_file_bytes];
             (kind::END, numbers(&counts), &[])
@@ -357,6 +397,7 @@ fn decode(frame: &[u8]) -> Option<Item<'_>> {
                 digest: fields.digest()?,
             },
             last: fields.position()?,
+            has_history: false,
         }),
         kind::BATCH => Item::Batch {
             position: fields.position()?,
@@ -369,6 +410,14 @@ fn decode(frame: &[u8]) -> Option<Item<'_>> {
             value: std::mem::take(&mut fields.0),
         },
         kind::ACCOUNT_FILE => Item::AccountFile(std::mem::take(&mut fields.0)),
+        kind::HISTORY => Item::History(HistoryRow {
+            number: MessageNumber(u64::from_le_bytes(fields.take()?)),
+            time_ms: i64::from_le_bytes(fields.take()?),
+            checksum: u64::from_le_bytes(fields.take()?),
+            audience: fields.text()?,
+            text: str::from_utf8(std::mem::take(&mut fields.0)).ok()?,
+        }),
+        kind::HISTORY_END => Item::HistoryEnd(std::mem::take(&mut fields.0)),
         kind::END => Item::End(Counts {
             records: u64::from_le_bytes(fields.take()?),
             batches: u64::from_le_bytes(fields.take()?),
@@ -381,7 +430,15 @@ fn decode(frame: &[u8]) -> Option<Item<'_>> {
 
 struct Fields<'a>(&'a [u8]);
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    /// A text behind its length.
+    fn text(&mut self) -> Option<&'a str> {
+        let length = u32::from_le_bytes(self.take()?) as usize;
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        str::from_utf8(text).ok()
+    }
+
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (field, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -9,6 +9,7 @@ const HEAD: Head = Head {
         digest: Digest::START,
     },
     last: LogIndex(3),
+    has_history: false,
 };
 
 fn items() -> [Item<'static>; 3] {
@@ -75,18 +76,75 @@ fn what_is_written_is_read_again() {
     assert_eq!(reader.counts(), counts);
 }
 
+const HEAD_WITH_HISTORY: Head = Head {
+    has_history: true,
+    ..HEAD
+};
+
+fn items_of_history() -> [Item<'static>; 2] {
+    let row = HistoryRow {
+        number: MessageNumber(7),
+        time_ms: 9,
+        checksum: 5,
+        audience: "s1 p2",
+        text: "tea",
+    };
+    [Item::History(row), Item::HistoryEnd(b"header")]
+}
+
+fn written_with_history() -> Vec<u8> {
+    let mut writer = BackupWriter::new(Vec::new(), &HEAD_WITH_HISTORY).unwrap();
+    for item in items().iter().chain(&items_of_history()) {
+        writer.add(item).unwrap();
+    }
+    writer.finish().unwrap().0
+}
+
+#[test]
+fn history_is_of_format_2() {
+    let bytes = written_with_history();
+    assert_eq!((written(&[])[16], bytes[16]), (1, 2));
+    let (mut reader, head) = BackupReader::new(&bytes[..]).unwrap();
+    assert_eq!(head, HEAD_WITH_HISTORY);
+    for item in items().iter().chain(&items_of_history()) {
+        assert_eq!(reader.next_item().unwrap().as_ref(), Some(item));
+    }
+    assert_eq!(reader.next_item().unwrap(), None);
+    let error = read(&written(&items_of_history())).unwrap_err();
+    assert!(error.to_string().contains("cannot stand there"), "{error}");
+}
+
+#[test]
+fn golden_bytes_of_history() {
+    let [row, end] = items_of_history().map(|item| encode(&item));
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let fields =
+        "0700000000000000090000000000000005000000000000000500000073312070 32".replace(' ', "");
+    assert_eq!((row.0, hex(&row.1), row.2), (b'm', fields, &b"tea"[..]));
+    assert_eq!((end.0, end.1, end.2), (b'n', vec![], &b"header"[..]));
+}
+
 #[test]
 fn every_flipped_bit_and_cut_is_found() {
-    let bytes = written(&items());
+    find_flips_and_cuts(&written(&items()));
+    find_flips_and_cuts(&written_with_history());
+}
+
+fn find_flips_and_cuts(bytes: &[u8]) {
     for bit in 0..bytes.len() * 8 {
-        let mut flipped = bytes.clone();
+        let mut flipped = bytes.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
         assert!(read(&flipped).is_err(), "bit {bit}");
     }
     for end in 0..bytes.len() {
         assert!(read(&bytes[..end]).is_err(), "cut at {end}");
     }
-    assert!(read(&[&bytes[..], b"x"].concat()).is_err());
+    assert!(read(&[bytes, b"x"].concat()).is_err());
 }
 
 #[test]
@@ -118,8 +176,8 @@ fn frames_cannot_be_moved_or_omitted() {
 #[test]
 fn another_format_is_told_from_damage() {
     let mut bytes = written(&[]);
-    bytes[16] = 2;
-    assert!(matches!(read(&bytes), Err(FormatError::Version(2))));
+    bytes[16] = 3;
+    assert!(matches!(read(&bytes), Err(FormatError::Version(3))));
     let error = read(b"SQLite format 3\0 and so on").unwrap_err();
     assert!(
         error.to_string().contains("not that of a backup"),

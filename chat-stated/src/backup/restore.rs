@@ -18,6 +18,7 @@ use crate::account_file::create::create_with;
 use crate::account_file::read::{MAX_FILE_BYTES, ReadError, read};
 use crate::checkpoint::{Record, create_checkpoint};
 use crate::database::{StorageError, sync_directory};
+use crate::history::{CopiedRows, RestoredHistory};
 use crate::journal::{StoredRow, create_journal};
 use crate::settings::Settings;
 use crate::state_lock::LOCK_FILE;
@@ -29,7 +30,7 @@ pub const TO_RESTORE: &str = "restore.backup";
 pub const RESTORING: &str = "restoring.backup";
 
 /// What a restore makes in the state directory, whole or not.
-const STATE_FILES: [&str; 10] = [
+const STATE_FILES: [&str; 14] = [
     "journal.mark",
     "journal.mark2",
     "journal.db",
@@ -40,6 +41,10 @@ const STATE_FILES: [&str; 10] = [
     "checkpoint.db-wal",
     "checkpoint.db-shm",
     "checkpoint.db.new",
+    "history.db",
+    "history.db-wal",
+    "history.db-shm",
+    "history.db.new",
 ];
 
 /// Restores the backup in the run directory, if there is one. The state directory is locked by the caller. An error
@@ -100,6 +105,9 @@ fn unpack(settings: &Settings, file: &Path) -> anyhow::Result<()> {
     }
     write_journal(&state_dir, file, &backup)?;
     write_checkpoint(&state_dir, file, &backup)?;
+    if let Some(rows) = &backup.history {
+        write_history(&state_dir, file, rows)?;
+    }
     if !is_there(&settings.account_file())? {
         create_with(&settings.account_file(), &backup.account_file)?;
     }
@@ -113,7 +121,20 @@ fn unpack(settings: &Settings, file: &Path) -> anyhow::Result<()> {
         backup.stored.state.waiting_messages(),
         done.display()
     );
+    match &backup.history {
+        Some(rows) => log::info!("the history has {} messages", rows.count()),
+        None => log::info!("the backup has no history: a new one begins"),
+    }
     Ok(())
+}
+
+fn write_history(state_dir: &Path, file: &Path, rows: &CopiedRows) -> Result<(), StorageError> {
+    let mut history = RestoredHistory::create(state_dir)?;
+    read_backup(file, |item| match item {
+        Item::History(row) => history.add(&row),
+        _ => Ok(()),
+    })?;
+    history.finish(rows)
 }
 
 fn write_journal(state_dir: &Path, file: &Path, backup: &StoredBackup) -> Result<(), StorageError> {

@@ -15,6 +15,7 @@ use super::read::format_error;
 use crate::account_file::read::{MAX_FILE_BYTES, read};
 use crate::checkpoint::{CheckpointSnapshot, RECORD_FORMAT};
 use crate::database::{StorageError, sync_directory};
+use crate::history::HistorySource;
 use crate::journal::{JournalSnapshot, LogIndex, damaged_journal};
 use crate::stored_state::StoredBackup;
 
@@ -31,30 +32,42 @@ const ACCOUNT_FILE_LOCK_WAIT: Duration = Duration::from_secs(5);
 pub struct Source {
     /// The directory of journal and checkpoint.
     pub state_dir: PathBuf,
+    /// The history in it, too.
+    pub with_history: bool,
     /// The account file.
     pub account_file: PathBuf,
 }
 
+/// A backup that was taken, and read back.
+#[derive(Debug)]
+pub struct Taken {
+    /// What is in it.
+    pub backup: StoredBackup,
+    /// What of the history is not in it though it was to be, for people.
+    pub lacks: Option<String>,
+}
+
 /// Writes a backup, reads it back, and gives it its name once it is whole and durable. It has to reach the batch
-/// `at_least`. `taken_wall_ms` is the time it bears. A file of that name is replaced only if that is allowed.
+/// `at_least`. `taken_wall_ms` is the time it bears. A file of that name is replaced only if that is allowed. A history
+/// that is damaged keeps nothing else from being backed up.
 pub fn take(
     source: &Source,
     file: &Path,
     may_replace: bool,
     at_least: LogIndex,
     taken_wall_ms: i64,
-) -> anyhow::Result<StoredBackup> {
+) -> anyhow::Result<Taken> {
     refuse_to_replace(file, may_replace)?;
     let new = new_path(file)?;
     let out = lock_file(&new, Duration::ZERO).map_err(|error| match error {
         LockError::Held => anyhow!("another backup to {} is under way", file.display()),
         LockError::Io(error) => anyhow!("cannot create {}: {error}", new.display()),
     })?;
-    let result = write_and_check(source, &out, &new, at_least, taken_wall_ms).and_then(|backup| {
+    let result = write_and_check(source, &out, &new, at_least, taken_wall_ms).and_then(|taken| {
         refuse_to_replace(file, may_replace)?;
         fs::rename(&new, file).with_context(|| format!("cannot name {}", file.display()))?;
         sync_directory(&directory_of(file))?;
-        Ok(backup)
+        Ok(taken)
     });
     if result.is_err() {
         // What failed is said; that a useless file is left as well would only hide it.
@@ -80,13 +93,13 @@ fn write_and_check(
     new: &Path,
     at_least: LogIndex,
     taken_wall_ms: i64,
-) -> anyhow::Result<StoredBackup> {
+) -> anyhow::Result<Taken> {
     let prepare = || -> std::io::Result<()> {
         out.set_len(0)?;
         out.set_permissions(Permissions::from_mode(0o600))
     };
     prepare().map_err(StorageError::io("write", new))?;
-    let (head, counts) = write(source, out, new, taken_wall_ms)?;
+    let (head, counts, lacks) = write(source, out, new, taken_wall_ms)?;
     out.sync_all().map_err(StorageError::io("sync", new))?;
     if head.last < at_least {
         bail!(
@@ -102,7 +115,7 @@ fn write_and_check(
     if read != (head, counts.account_file_bytes) {
         bail!("{} was not read back as it was written", new.display());
     }
-    Ok(backup)
+    Ok(Taken { backup, lacks })
 }
 
 fn write(
@@ -110,15 +123,20 @@ fn write(
     out: &File,
     new: &Path,
     taken_wall_ms: i64,
-) -> anyhow::Result<(Head, Counts)> {
+) -> anyhow::Result<(Head, Counts, Option<String>)> {
     let error = |error| format_error("write", new)(error);
-    let (checkpoint, journal) = begin_snapshots(&source.state_dir)?;
+    let (checkpoint, history, journal) = begin_snapshots(source)?;
+    let (history, mut lacks) = match history {
+        Ok(history) => (history, None),
+        Err(error) => (None, Some(format!("the history: {error}"))),
+    };
     let head = Head {
         taken_wall_ms,
         record_format: RECORD_FORMAT,
         checkpoint: checkpoint.position(),
         log_base: journal.log_base_at(checkpoint.position())?,
         last: journal.last(),
+        has_history: history.is_some(),
     };
     let out = BufWriter::with_capacity(BUFFER_BYTES, out);
     let mut writer = BackupWriter::new(out, &head).map_err(error)?;
@@ -137,14 +155,28 @@ fn write(
     for bytes in read_locked(&source.account_file)?.chunks(ACCOUNT_FILE_CHUNK_BYTES) {
         writer.add(&Item::AccountFile(bytes)).map_err(error)?;
     }
+    if let Some(history) = history {
+        lacks = add_history(&history, &mut writer, new)?;
+    }
     let (_, counts) = writer.finish().map_err(error)?;
-    Ok((head, counts))
+    Ok((head, counts, lacks))
 }
 
-/// A checkpoint, and the journal from there to beyond what was durable when it became current.
-fn begin_snapshots(state_dir: &Path) -> anyhow::Result<(CheckpointSnapshot, JournalSnapshot)> {
+/// A history that is there and can be read, or why it cannot.
+type History = Result<Option<HistorySource>, StorageError>;
+
+/// A checkpoint, the history, and the journal from the checkpoint to beyond what was durable when it became current.
+/// The history has all that the checkpoint knows, and nothing that the journal does not know.
+fn begin_snapshots(
+    source: &Source,
+) -> anyhow::Result<(CheckpointSnapshot, History, JournalSnapshot)> {
+    let state_dir = source.state_dir.as_path();
     for _ in 0..SNAPSHOT_TRIES {
         let checkpoint = CheckpointSnapshot::of_running(state_dir)?;
+        let history = match source.with_history {
+            true => HistorySource::of_running(state_dir),
+            false => Ok(None),
+        };
         let journal = JournalSnapshot::of_running(state_dir)?;
         let (position, last) = (checkpoint.position(), journal.last());
         if last < position {
@@ -156,7 +188,7 @@ fn begin_snapshots(state_dir: &Path) -> anyhow::Result<(CheckpointSnapshot, Jour
         }
         // Else the next checkpoint became current in between.
         if journal.forgotten_through() <= position {
-            return Ok((checkpoint, journal));
+            return Ok((checkpoint, history, journal));
         }
     }
     bail!(
@@ -187,6 +219,21 @@ fn add_records(
         Some(error) => Err(format_error("write", new)(error)),
         None => result,
     }
+}
+
+/// Adds the messages of the history. Says what was left out because it is damaged.
+fn add_history(
+    history: &HistorySource,
+    writer: &mut BackupWriter<impl std::io::Write>,
+    new: &Path,
+) -> Result<Option<String>, StorageError> {
+    let (end, lacks) = history.read(|row| {
+        let added = writer.add(&Item::History(*row));
+        added.map_err(format_error("write", new))
+    })?;
+    let added = writer.add(&Item::HistoryEnd(&end));
+    added.map_err(format_error("write", new))?;
+    Ok(lacks)
 }
 
 /// Reads the account file while nobody appends to it.

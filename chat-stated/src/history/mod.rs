@@ -5,6 +5,7 @@
 //! no checkpoint that would let the journal forget it becomes current before ([`crate::core`]).
 
 mod check;
+mod copy;
 mod format;
 mod query;
 mod reader;
@@ -15,6 +16,7 @@ mod tests;
 mod writer;
 
 pub use crate::state::{Forgotten, KeptMessage, KeptRoom};
+pub use copy::{CopiedRows, HistoryRow, HistorySource, RestoredHistory};
 pub use format::Gap;
 pub use query::{OwnMessages, Scope, Words};
 pub use reader::{Found, HistoryReader};

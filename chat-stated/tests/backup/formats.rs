@@ -296,7 +296,7 @@ fn unknown_backup_version_is_refused() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[16] = 9;
     fs::write(&path, &bytes).unwrap();
-    let wanted = "restore.backup has format 9, this program knows formats up to 1";
+    let wanted = "restore.backup has format 9, this program knows formats up to 2";
     let started = installation.try_start();
     assert!(text(&started.stderr).contains(wanted), "{started:?}");
     let checked = installation.run(&["check", path.to_str().unwrap()]);

@@ -98,6 +98,12 @@ impl Installation {
         assert!(started.status.success(), "{}", self.said(&started));
     }
 
+    /// Starts it with messages to users kept in the history.
+    pub(crate) fn start_with_history(&self) {
+        let started = self.run(&[&FLAGS[..], &["--direct-history", "--detach"]].concat());
+        assert!(started.status.success(), "{}", self.said(&started));
+    }
+
     /// Tries to start it.
     pub(crate) fn try_start(&self) -> Output {
         self.run(&[&FLAGS[..], &["--detach"]].concat())

@@ -4,6 +4,7 @@
 
 mod checking;
 mod formats;
+mod history;
 mod installation;
 mod read_meanwhile;
 mod restoring;

@@ -121,6 +121,7 @@ fn write_after(file: &Path, digest: Digest, batches: &[Batch]) {
         checkpoint: LogIndex(1),
         log_base,
         last: LogIndex(1 + batches.len() as u64),
+        has_history: false,
     };
     let mut writer = BackupWriter::new(File::create(file).unwrap(), &head).unwrap();
     let mut last = log_base;

@@ -164,6 +164,7 @@ fn foreign_files_are_not_backed_up() {
     installation.stop();
     let source = Source {
         state_dir: installation.path("state"),
+        with_history: true,
         account_file: installation.path("user_pass.txt"),
     };
     let file = installation.path("b.backup");

@@ -3,6 +3,7 @@
 
 use chat_stated::backup::format::{BackupReader, BackupWriter, FORMAT, FormatError, Item};
 use chat_stated::checkpoint::{Restoration, StateSnapshot};
+use chat_stated::history::CopiedRows;
 use chat_stated::journal::format::decode;
 use chat_stated::state::Effects;
 use chat_stated::text_page::{TextPlace, find};
@@ -72,6 +73,7 @@ fn try_to_read(file: &[u8]) -> Result<Vec<u8>, FormatError> {
     let (mut reader, head) = BackupReader::new(file)?;
     let mut writer = BackupWriter::new(Vec::new(), &head)?;
     let mut restoration = Some(Restoration::default());
+    let mut rows = CopiedRows::default();
     while let Some(item) = reader.next_item()? {
         writer.add(&item)?;
         match item {
@@ -87,6 +89,8 @@ fn try_to_read(file: &[u8]) -> Result<Vec<u8>, FormatError> {
             Item::Batch { body, .. } => {
                 let _ = decode(body);
             }
+            Item::History(row) => drop(rows.add(&row)),
+            Item::HistoryEnd(header) => drop(rows.end(header)),
             Item::AccountFile(_) | Item::Head(_) | Item::End(_) => {}
         }
     }
