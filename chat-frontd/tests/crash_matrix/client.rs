@@ -37,6 +37,8 @@ pub(crate) struct Client {
     /// The number of logins.
     pub(crate) connections: usize,
     pub(crate) seen: Vec<Seen>,
+    /// Texts of the history, as the answers showed them.
+    pub(crate) kept: Vec<String>,
 }
 
 impl Client {
@@ -53,6 +55,7 @@ impl Client {
             connection: Connection::open(server.address, None).unwrap(),
             connections: 0,
             seen: Vec::new(),
+            kept: Vec::new(),
         };
         client.log_in_again();
         client
@@ -111,6 +114,11 @@ impl Client {
                     };
                 }
                 Received::Line(line) if line.starts_with(b"[") => self.see(&line),
+                Received::Line(line) if line.starts_with(b"<") => {
+                    let line = std::str::from_utf8(&line).unwrap();
+                    let (_, text) = line.rsplit_once(": ").unwrap();
+                    self.kept.push(text.to_owned());
+                }
                 Received::Line(line) => {
                     assert_eq!(answer, None, "answered twice");
                     answer = Some(String::from_utf8(line).unwrap());

@@ -8,6 +8,7 @@
 mod chat_client_dies;
 mod checks;
 mod client;
+mod history_dies;
 mod reader_dies;
 mod reader_process;
 mod scene;

@@ -92,6 +92,14 @@ impl Server {
         }
     }
 
+    /// Stops everything, and says what a check of the files comes to.
+    pub(crate) fn checked_at_end(&self) -> String {
+        self.installation.script("stop").expect_status(0);
+        let checked = self.installation.program(STATED, &["check"]);
+        checked.expect_status(0);
+        checked.out.clone()
+    }
+
     /// Does what an operator does after the death of a parent.
     pub(crate) fn mend(&self) {
         self.installation.script("start").expect_status(0);

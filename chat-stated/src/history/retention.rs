@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chat_model::{MessageNumber, RoomId};
+use chat_node::crash_point;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::format::{conversation, read_audience};
@@ -186,6 +187,7 @@ impl HistoryStore {
                     delete(rows, row)?;
                     header.remove(row.checksum as u64);
                 }
+                crash_point::reach("state:in-sweep");
                 Ok(())
             })?;
             self.database().write_back_long_wal()?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chat_model::MessageNumber;
+use chat_node::crash_point;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::format::{self, Gap, HISTORY, Header, row_checksum};
@@ -136,6 +137,7 @@ impl HistoryStore {
                     header.through = message.number;
                 }
             }
+            crash_point::reach("state:in-history");
             Ok(())
         })?;
         self.database.write_back_long_wal()

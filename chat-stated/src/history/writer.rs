@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chat_model::{HistorySpan, MessageNumber};
+use chat_node::crash_point;
 
 use super::{Forgotten, Found, Gap, HistoryReader, HistoryStore, Retention, Scope, Sweep, Words};
 use crate::database::{NamedFiles, NoRoom, StorageError};
@@ -333,7 +334,10 @@ impl Writer {
             return Ok(());
         };
         files.check()?;
-        store.append(self.gap, &self.pending)
+        crash_point::reach("state:before-history");
+        store.append(self.gap, &self.pending)?;
+        crash_point::reach("state:after-history");
+        Ok(())
     }
 
     fn failed(&mut self, error: StorageError) {

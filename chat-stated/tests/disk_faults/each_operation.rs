@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::cases::{are_all_wanted, try_each};
 use crate::control::{Failure, Fault, Kind};
 use crate::daemon::{Installation, TIMEOUT};
+use crate::history;
 use crate::run::{ACCOUNTS, Told, run};
 use crate::worker::Worker;
 
@@ -13,19 +14,22 @@ const ROUNDS: usize = 12;
 /// Entries after which a checkpoint is due, so that a run has some.
 const CHECKPOINT_EVERY: usize = 8;
 
-fn installation() -> Installation {
+fn installation(with_history: bool) -> Installation {
     let mut installation = Installation::new(&ACCOUNTS);
     installation.flags = vec![
         format!("--checkpoint-every-entries={CHECKPOINT_EVERY}"),
         "--resident-text-bytes=0".into(),
         "--disk-reserve=1".into(),
     ];
+    if with_history {
+        installation.flags.push("--direct-history".into());
+    }
     installation
 }
 
 /// How many operations of a kind a run has without faults.
-fn count(kind: Kind) -> i64 {
-    let installation = installation();
+fn count(kind: Kind, with_history: bool) -> i64 {
+    let installation = installation(with_history);
     installation.control.count(kind);
     let mut daemon = installation.start();
     let mut told = Told::default();
@@ -36,8 +40,8 @@ fn count(kind: Kind) -> i64 {
     installation.control.seen()
 }
 
-fn run_with(fault: Fault) {
-    let installation = installation();
+fn run_with(fault: Fault, with_history: bool) {
+    let installation = installation(with_history);
     installation.control.fail(fault);
     let mut daemon = installation.start();
     let mut told = Told::default();
@@ -64,6 +68,9 @@ fn run_with(fault: Fault) {
     drop(daemon);
     installation.control.end_faults();
     told.check_disk(&installation.run_dir());
+    if with_history {
+        history::check(&installation, &told);
+    }
 }
 
 /// The log says what could not be done, with which file, and why.
@@ -86,10 +93,10 @@ fn expect_clear_word(installation: &Installation, fault: Fault) {
 }
 
 /// Runs all cases, or of each kind, way and duration as many as `sample` says.
-fn run_all(sample: Option<usize>) {
+fn run_all(sample: Option<usize>, with_history: bool) {
     let mut faults = Vec::new();
     for kind in Kind::ALL {
-        let operations = count(kind);
+        let operations = count(kind, with_history);
         for failure in [Failure::Io, Failure::NoSpace, Failure::Short] {
             if failure == Failure::Short && kind != Kind::Write {
                 continue;
@@ -107,10 +114,15 @@ fn run_all(sample: Option<usize>) {
             }
         }
     }
-    try_each(&faults, |fault| run_with(*fault));
+    try_each(&faults, |fault| run_with(*fault, with_history));
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_whichever_operation_fails() {
-    run_all((!are_all_wanted()).then_some(4));
+    run_all((!are_all_wanted()).then_some(4), false);
+}
+
+#[test]
+fn history_lacks_only_what_it_names() {
+    run_all((!are_all_wanted()).then_some(4), true);
 }

@@ -99,11 +99,25 @@ fn expect_refusals(installation: &Installation, worker: &mut Worker<'_>, told: &
 
 #[test]
 fn full_disk_refuses_additions_and_recovers() {
+    fill_disk(&[]);
+}
+
+#[test]
+fn full_disk_with_history_recovers() {
+    let installation = fill_disk(&["--direct-history"]);
+    let log = installation.log();
+    assert!(log.contains("the history has space again"), "{log}");
+}
+
+fn fill_disk(flags: &[&str]) -> Installation {
     let mut installation = Installation::new(&ACCOUNTS);
     installation.flags = vec![
         "--checkpoint-every-entries=500".into(),
         format!("--disk-reserve={RESERVE_MIB}"),
     ];
+    installation
+        .flags
+        .extend(flags.iter().map(|flag| (*flag).to_owned()));
     let control = &installation.control;
     control.set_budget(MUCH_BYTES);
     let mut daemon = installation.start();
@@ -159,6 +173,7 @@ fn full_disk_refuses_additions_and_recovers() {
     }
     assert!(daemon.stop());
     told.check_disk(&installation.run_dir());
+    installation
 }
 
 fn wait_until(condition: impl Fn() -> bool) {

@@ -9,6 +9,7 @@ mod daemon;
 mod each_operation;
 mod flipped_bits;
 mod full_disk;
+mod history;
 mod power_cut;
 mod run;
 mod system_limits;

@@ -145,6 +145,13 @@ fn send(
     Ok(())
 }
 
+fn is_broadcast(text: &str) -> bool {
+    let round = text.split([' ', '.']).nth(1);
+    round
+        .and_then(|round| round.parse::<usize>().ok())
+        .is_some_and(|round| round % 3 == 1)
+}
+
 fn read_queue(worker: &mut Worker<'_>, told: &mut Told, observe: Observer<'_>) -> Result<(), Gone> {
     let reply = worker.ask(BOB, Ask::Fetch)?;
     expect(&reply, &[Outcome::Done]);
@@ -176,6 +183,13 @@ impl Told {
             next = place + 1;
         }
         self.expect_no_loss(&self.sent[next..]);
+    }
+
+    /// Texts to users and groups that were accepted.
+    pub(crate) fn accepted_of_people(&self) -> impl Iterator<Item = &str> {
+        let accepted = self.sent.iter().filter(|(_, fate)| *fate == Fate::Accepted);
+        let texts = accepted.map(|(text, _)| text.as_str());
+        texts.filter(|text| !is_broadcast(text))
     }
 
     fn expect_no_loss(&self, missing: &[(String, Fate)]) {
