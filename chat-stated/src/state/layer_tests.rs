@@ -75,6 +75,7 @@ fn first_of(text: &str) -> &str {
 fn state_imports_only_model_and_entries() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     check(&src.join("entry.rs"));
+    check(&src.join("entry/limits.rs"));
     for path in files() {
         check(&path);
     }
