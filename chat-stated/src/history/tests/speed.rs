@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+/// Half of the messages go to one of so many rooms.
+const ROOMS: u64 = 50;
+
 /// Words as people use them: few often, most seldom.
 struct Texts {
     seed: u64,
@@ -40,12 +43,24 @@ impl Texts {
         text
     }
 
+    fn room(&mut self) -> RoomId {
+        RoomId(1 + self.next(ROOMS) as u32)
+    }
+
     fn messages(&mut self, numbers: std::ops::Range<u64>) -> Vec<KeptMessage> {
         numbers
             .map(|number| {
                 let sender = AccountId(self.next(1_000) as u32);
                 let reader = AccountId(self.next(1_000) as u32);
-                message(number, sender, &[reader], &self.text())
+                let room = self.room();
+                let text = self.text();
+                match number % 2 {
+                    0 => message(number, sender, &[reader], &text),
+                    _ => KeptMessage {
+                        rooms: smallvec![room],
+                        ..message(number, sender, &[], &text)
+                    },
+                }
             })
             .collect()
     }
@@ -118,17 +133,38 @@ fn history_of_a_million() {
             .page(&scope, HistorySpan::Before(number), 100)
             .unwrap()
     });
-    for (what, word) in [
-        ("common word", "eb"),
-        ("letter", "a"),
-        ("rare word", "zzjx"),
-    ] {
-        measure(what, &mut |texts| {
-            let scope = own(AccountId(texts.next(1_000) as u32));
-            reader
-                .search(&scope, &Words::of(word).unwrap(), 50)
-                .unwrap()
-        });
+    measure("history #room 100 anywhere", &mut |texts| {
+        let scope = Scope::Room(view(texts.room().0, 0));
+        let number = MessageNumber(texts.next(COUNT));
+        reader
+            .page(&scope, HistorySpan::Before(number), 100)
+            .unwrap()
+    });
+    let of_user = |texts: &mut Texts| own(AccountId(texts.next(1_000) as u32));
+    let of_room = |texts: &mut Texts| Scope::Room(view(texts.room().0, 0));
+    let of_rooms = |texts: &mut Texts| Scope::Own {
+        direct: messages_of(AccountId(texts.next(1_000) as u32)),
+        rooms: (0..20).map(|_| view(texts.room().0, 0)).collect(),
+    };
+    let scopes: [(&str, &dyn Fn(&mut Texts) -> Scope); 3] = [
+        ("a user's", &of_user),
+        ("a room's", &of_room),
+        ("20 rooms'", &of_rooms),
+    ];
+    for (of, scope) in scopes {
+        for (what, word) in [
+            ("common word", "eb"),
+            ("letter", "a"),
+            ("rare word", "zzjx"),
+            ("two that never meet", "zzjx eb"),
+        ] {
+            measure(&format!("{of} {what}"), &mut |texts| {
+                let scope = scope(texts);
+                reader
+                    .search(&scope, &Words::of(word).unwrap(), 50)
+                    .unwrap()
+            });
+        }
     }
     measure("any word", &mut |texts| {
         let scope = own(AccountId(texts.next(1_000) as u32));
