@@ -14,8 +14,8 @@ use crate::database::{Database, StorageError};
 
 /// A search is cut after this.
 const SEARCH_TIME: Duration = Duration::from_millis(200);
-/// How many steps of its virtual machine SQLite does before it looks at the time again. A page of the index that is read
-/// takes a few.
+/// How many steps of its virtual machine SQLite does before it looks at the time again. A page of the index that is
+/// read takes a few.
 const STEPS_BETWEEN_LOOKS: i32 = 100;
 /// An answer has at most so much text: one message, however long, and what fits beside it.
 const MAX_TEXT_BYTES: usize = 256 * 1024;

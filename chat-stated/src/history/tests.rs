@@ -404,7 +404,7 @@ fn rooms_are_deleted_each_for_itself() {
 }
 
 #[test]
-fn message_goes_with_the_last_that_keeps_it() {
+fn message_goes_with_last_that_keeps_it() {
     let dir = quick_directory();
     let message = to_rooms(7, &[1, 2], &[BOB], "tea");
     let mut store = store_with(dir.path(), &[message]);
