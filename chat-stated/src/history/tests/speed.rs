@@ -146,12 +146,7 @@ fn history_of_a_million() {
         direct: messages_of(AccountId(texts.next(1_000) as u32)),
         rooms: (0..20).map(|_| view(texts.room().0, 0)).collect(),
     };
-    let scopes: [(&str, &dyn Fn(&mut Texts) -> Scope); 3] = [
-        ("a user's", &of_user),
-        ("a room's", &of_room),
-        ("20 rooms'", &of_rooms),
-    ];
-    for (of, scope) in scopes {
+    let mut search = |of: &str, scope: &dyn Fn(&mut Texts) -> Scope| {
         for (what, word) in [
             ("common word", "eb"),
             ("letter", "a"),
@@ -165,7 +160,10 @@ fn history_of_a_million() {
                     .unwrap()
             });
         }
-    }
+    };
+    search("a user's", &of_user);
+    search("a room's", &of_room);
+    search("20 rooms'", &of_rooms);
     measure("any word", &mut |texts| {
         let scope = own(AccountId(texts.next(1_000) as u32));
         let words = Words::of(&texts.word()).unwrap();
