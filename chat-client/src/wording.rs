@@ -135,7 +135,7 @@ pub(crate) fn message_head(message: &Message, now: Timestamp, zone: &TimeZone) -
         .number
         .map(|number| format!("#{number} "))
         .unwrap_or_default();
-    let room = message.room.as_deref();
+    let room = message.room.as_deref().or(message.went_to.as_deref());
     let room = room.map(|room| format!(" {}", isolated_if_needed(room)));
     let (open, close) = match message.is_kept {
         true => ('<', '>'),
@@ -290,6 +290,8 @@ fn switched(word: &str, mode: &str) -> String {
         }
         (words::IDS, words::ON) => "Message numbers are shown.".into(),
         (words::IDS, words::OFF) => "Message numbers are not shown.".into(),
+        (words::TO, words::ON) => "Messages show whom they went to.".into(),
+        (words::TO, words::OFF) => "Messages do not show whom they went to.".into(),
         _ => format!("{word} is now: {mode}"),
     }
 }

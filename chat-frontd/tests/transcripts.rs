@@ -139,6 +139,8 @@ dialogues! {
     as_written timeout_confirms_nothing,
     as_written timeout_each_step,
     as_written timeout_half_line,
+    every_form to,
+    as_written to_killed,
     every_form tokens,
     every_form white_space,
     as_written who_and_last,

@@ -381,10 +381,8 @@ impl Conversation {
                 }
                 .to_owned(),
             },
-            Answer::Ids(is_on) => Report::Switched {
-                word: words::IDS,
-                mode: if is_on { words::ON } else { words::OFF }.to_owned(),
-            },
+            Answer::Ids(is_on) => switched(words::IDS, is_on),
+            Answer::To(is_on) => switched(words::TO, is_on),
             Answer::Other(_) if command != Command::Other && found(line).is_none() => {
                 Report::Unexpected(line.to_owned())
             }
@@ -449,5 +447,13 @@ impl Conversation {
         } else {
             ExitStatus::Good
         });
+    }
+}
+
+fn switched(word: &'static str, is_on: bool) -> Report {
+    let mode = if is_on { words::ON } else { words::OFF };
+    Report::Switched {
+        word,
+        mode: mode.to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! A message line of the server.
 
-use chat_line_protocol::client::{MessageLine, number};
+use chat_line_protocol::client::{MessageLine, WentTo, number};
 use chat_line_protocol::words;
 use jiff::Timestamp;
 
@@ -17,6 +17,8 @@ pub(crate) struct Message {
     pub(crate) sender: String,
     /// The room it was sent to.
     pub(crate) room: Option<String>,
+    /// Whom it went to, while `to` is on: `*`, or names in parentheses.
+    pub(crate) went_to: Option<String>,
     /// What. May have line breaks (U+2028).
     pub(crate) text: String,
     /// The whole line, without breaks.
@@ -35,6 +37,12 @@ impl Message {
             room: parsed
                 .room
                 .map(|room| without_breaks(&String::from_utf8_lossy(room))),
+            went_to: parsed.went_to.map(|went_to| match went_to {
+                WentTo::Everyone => "*".to_owned(),
+                WentTo::Group(names) => {
+                    format!("({})", without_breaks(&String::from_utf8_lossy(names)))
+                }
+            }),
             text: String::from_utf8_lossy(parsed.text).into_owned(),
             line: without_breaks(line),
             is_kept: false,

@@ -12,6 +12,7 @@ use crate::text_page::TextPlace;
 const NEXT: SliceLimits = SliceLimits {
     messages: 1,
     text_bytes: 1,
+    names_groups: false,
 };
 /// Users that a warning names.
 const NAMED: usize = 10;

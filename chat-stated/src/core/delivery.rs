@@ -18,12 +18,14 @@ use crate::text_page::Texts;
 pub(super) const SLICE: SliceLimits = SliceLimits {
     messages: 1_024,
     text_bytes: 128 * 1024,
+    names_groups: false,
 };
 
 /// Nothing goes with an answer: the worker is told to ask, if there is something.
 pub(super) const NO_MESSAGES: SliceLimits = SliceLimits {
     messages: 0,
     text_bytes: 0,
+    names_groups: false,
 };
 
 /// What may be pushed to a client beyond what its worker said to be written.
@@ -90,7 +92,7 @@ impl Core {
             return link.send(&ToWorker::Replaced { connection: serial });
         }
         let reader = connection.and_then(|connection| self.state.reader_on(connection));
-        let limits = slice_limits(link);
+        let limits = slice_limits(link, serial);
         let Some(client) = link.known_mut(serial) else {
             return;
         };
@@ -133,7 +135,7 @@ impl Core {
         let reader = link
             .connection(serial)
             .and_then(|connection| self.state.reader_on(connection));
-        let limits = slice_limits(link);
+        let limits = slice_limits(link, serial);
         let Some(client) = link.known_mut(serial) else {
             return true;
         };
@@ -308,10 +310,13 @@ pub(super) fn reply(
 }
 
 /// What may go with an answer, push or page: nothing to a worker that does not take what it was sent.
-pub(super) fn slice_limits(link: &Link) -> SliceLimits {
+pub(super) fn slice_limits(link: &Link, serial: ConnectionSerial) -> SliceLimits {
     match link.is_behind() {
         true => NO_MESSAGES,
-        false => SLICE,
+        false => SliceLimits {
+            names_groups: link.names_groups(serial),
+            ..SLICE
+        },
     }
 }
 
@@ -404,7 +409,7 @@ fn next_push<'a>(
     through: MessageNumber,
 ) -> Option<(Vec<Message<'a>>, bool)> {
     let reader = state.reader_on(link.connection(serial)?)?;
-    let limits = slice_limits(link);
+    let limits = slice_limits(link, serial);
     let client = link.known_mut(serial)?;
     if client.promised_through().is_some() || client.sent_through >= through {
         return None;
@@ -417,7 +422,7 @@ fn next_push<'a>(
     let (messages, more) = next_slice(state, reader, client, through, limits);
     let bytes: usize = messages
         .iter()
-        .map(|message| message.text.len() + MESSAGE_OVERHEAD_BYTES)
+        .map(|message| message.text.len() + message.sent_to.bytes() + MESSAGE_OVERHEAD_BYTES)
         .sum();
     client.add_pushed(bytes);
     (!messages.is_empty() || more).then_some((messages, more))

@@ -26,6 +26,8 @@ pub(super) struct Link {
     clients: ConnectionMap<Client>,
     /// Clients that asked for push.
     pushed: BTreeSet<ConnectionSerial>,
+    /// Clients that asked for the names of groups.
+    with_groups: BTreeSet<ConnectionSerial>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +191,7 @@ impl Link {
             output: FrameWriter::default(),
             clients: ConnectionMap::default(),
             pushed: BTreeSet::new(),
+            with_groups: BTreeSet::new(),
         }
     }
 
@@ -259,6 +262,7 @@ impl Link {
     /// A client is gone; what was known of it.
     pub(super) fn forget(&mut self, serial: ConnectionSerial) -> Option<Client> {
         self.pushed.remove(&serial);
+        self.with_groups.remove(&serial);
         self.clients.remove(serial)
     }
 
@@ -273,6 +277,15 @@ impl Link {
         } else {
             self.pushed.remove(&serial);
         }
+    }
+
+    /// Whether a client asked for the names of groups.
+    pub(super) fn names_groups(&self, serial: ConnectionSerial) -> bool {
+        self.with_groups.contains(&serial)
+    }
+
+    pub(super) fn name_groups(&mut self, serial: ConnectionSerial) {
+        self.with_groups.insert(serial);
     }
 
     /// Clients that asked for push, by rising serial.

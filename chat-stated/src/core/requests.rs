@@ -255,6 +255,10 @@ impl Core {
                 found.set_pushed(serial, on);
                 Outcome::Done
             }
+            Request::NameGroups => {
+                found.name_groups(serial);
+                Outcome::Done
+            }
             Request::ShowTopic { room } => self.state.topic_of(account, &room),
             Request::ListRooms { .. } | Request::ListMembers { .. } if found.is_behind() => {
                 Outcome::Busy

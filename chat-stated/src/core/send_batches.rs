@@ -65,7 +65,7 @@ impl Core {
         let Some(link) = link.and_then(|link| self.links.get_mut(link)) else {
             return;
         };
-        let limits = slice_limits(link);
+        let limits = slice_limits(link, connection.serial);
         let Some(client) = link.known_mut(connection.serial) else {
             return;
         };

@@ -249,6 +249,7 @@ impl Attached {
                 progress: Default::default(),
                 taken: Default::default(),
                 push: false,
+                names_groups: false,
             });
         let connections = connections.collect();
         resumed.say(&FromWorker::Resume { connections });

@@ -280,6 +280,9 @@ impl Core {
             if resumed.push {
                 found.set_pushed(resumed.connection, true);
             }
+            if resumed.names_groups {
+                found.name_groups(resumed.connection);
+            }
         }
         let ended: Vec<ConnectionId> = self
             .state

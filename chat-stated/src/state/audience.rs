@@ -3,14 +3,18 @@
 use std::collections::HashSet;
 
 use chat_model::{AccountId, Audience, NameList, Names, Outcome, RoomId};
+use foldhash::quality::RandomState;
 use smallvec::SmallVec;
 
 use super::accounts::Accounts;
 use super::rooms::Rooms;
 
+/// So many readers are compared with one another; of more a table is made.
+const FEW: usize = 32;
+
 /// The readers of a message that is to be stored.
 pub(super) enum Addressed {
-    /// Sorted, each once. None, if no account has a name that was given.
+    /// In the order in which they were named, each once. None, if no account has a name that was given.
     Accounts(SmallVec<[AccountId; 8]>),
     /// Every account that gets broadcasts, but the sender's.
     Everyone,
@@ -21,8 +25,10 @@ pub(super) enum Addressed {
 pub(super) struct AddressedRooms {
     /// In the order in which they were named, each once; at least one.
     pub(super) rooms: SmallVec<[RoomId; 1]>,
-    /// Sorted, each once.
+    /// In the order in which they were named, each once.
     pub(super) accounts: SmallVec<[AccountId; 8]>,
+    /// How many of the accounts were named before each room; empty, if all were named behind the rooms.
+    pub(super) accounts_before: SmallVec<[u32; 1]>,
 }
 
 /// The readers that an audience stands for, and the names that stand for nobody.
@@ -57,22 +63,30 @@ impl Recipients {
         let mut addressed = AddressedRooms {
             rooms: SmallVec::new(),
             accounts: SmallVec::new(),
+            accounts_before: SmallVec::new(),
         };
         let mut unknown = NameList::new();
         let (mut rooms_seen, mut unknown_seen) = (HashSet::new(), HashSet::new());
+        let mut accounts_seen = HashSet::new();
         for name in names.iter() {
             let account = accounts.id_of(name);
             let room = rooms.id_of(name).filter(may_write);
             match (room, account) {
-                (Some(room), _) if rooms_seen.insert(room) => addressed.rooms.push(room),
-                (Some(_), _) => {}
-                (None, Some(account)) => addressed.accounts.push(account),
+                (Some(room), _) if rooms_seen.insert(room) => {
+                    addressed.rooms.push(room);
+                    let before = addressed.accounts.len() as u32;
+                    addressed.accounts_before.push(before);
+                }
+                (None, Some(account)) if accounts_seen.insert(account) => {
+                    addressed.accounts.push(account);
+                }
                 (None, None) if unknown_seen.insert(name) => unknown.push(name),
-                (None, None) => {}
+                _ => {}
             }
         }
-        addressed.accounts.sort_unstable();
-        addressed.accounts.dedup();
+        if addressed.accounts_before.iter().all(|before| *before == 0) {
+            addressed.accounts_before.clear();
+        }
         let addressed = match addressed.rooms.is_empty() {
             true => Addressed::Accounts(addressed.accounts),
             false => Addressed::Rooms(addressed),
@@ -98,8 +112,7 @@ impl Recipients {
                     None => {}
                 }
             }
-            readers.sort_unstable();
-            readers.dedup();
+            keep_first(&mut readers);
         }
         Self {
             addressed: Addressed::Accounts(readers),
@@ -113,6 +126,23 @@ impl Recipients {
             unknown: self.unknown.clone(),
         }
     }
+}
+
+/// Leaves each account where it stands first.
+fn keep_first(readers: &mut SmallVec<[AccountId; 8]>) {
+    if readers.len() > FEW {
+        let mut seen = HashSet::with_capacity_and_hasher(readers.len(), RandomState::default());
+        return readers.retain(|reader| seen.insert(*reader));
+    }
+    let mut kept = 0;
+    for index in 0..readers.len() {
+        let reader = readers[index];
+        if !readers[..kept].contains(&reader) {
+            readers[kept] = reader;
+            kept += 1;
+        }
+    }
+    readers.truncate(kept);
 }
 
 impl Addressed {

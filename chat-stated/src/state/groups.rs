@@ -7,7 +7,8 @@ use foldhash::quality::RandomState;
 
 use chat_model::AccountId;
 
-/// More than one reader, sorted, each once.
+/// More than one reader, in the order in which they were named, each once. Programs that could not show that order
+/// stored them by rising number.
 pub(crate) type Group = Arc<[AccountId]>;
 
 /// Lists that are allocated for before the table shrinks with what is in it.

@@ -73,6 +73,8 @@ impl Keeping {
         if rooms.is_empty() && readers.is_empty() {
             return None;
         }
+        let mut readers: SmallVec<[AccountId; 2]> = SmallVec::from_slice(readers);
+        readers.sort_unstable();
         self.last = message.number;
         if !readers.is_empty() {
             let in_history = Kept {
@@ -88,7 +90,7 @@ impl Keeping {
             sender: message.sender,
             is_notice,
             rooms: SmallVec::from_slice(rooms),
-            readers: SmallVec::from_slice(readers),
+            readers,
             text: text.clone(),
         })
     }

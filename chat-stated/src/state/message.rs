@@ -41,8 +41,10 @@ pub(crate) enum Readers {
 pub(crate) struct RoomReaders {
     /// In the order in which they were named, each once, with how many messages the room had before.
     pub(crate) rooms: SmallVec<[(RoomId, u64); 1]>,
-    /// Sorted, each once.
+    /// In the order in which they were named, each once.
     pub(crate) accounts: Box<[AccountId]>,
+    /// How many of the accounts were named before each room; empty, if all were named behind the rooms.
+    pub(crate) accounts_before: Box<[u32]>,
     /// It is no message: the room of this name tells of what an operator did.
     pub(crate) notice_of: Option<Arc<str>>,
 }

@@ -19,13 +19,15 @@ static NO_TEXTS: Texts = Texts::new();
 /// After all messages.
 const NEVER: MessageNumber = MessageNumber(u64::MAX);
 
-/// How much of a queue is read at once.
+/// How a queue is read: how much of it at once, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct SliceLimits {
     /// Messages.
     pub messages: usize,
-    /// Bytes of text; one message may go beyond.
+    /// Bytes of text, and of names of groups; one message may go beyond.
     pub text_bytes: usize,
+    /// Messages to a group come with the names that it went to.
+    pub names_groups: bool,
 }
 
 /// A part of a queue.
@@ -113,8 +115,9 @@ impl State {
                 slice.more = true;
                 break;
             };
-            text_bytes += text.len();
-            slice.messages.push(self.shown(reader.account, item, text));
+            let shown = self.shown(reader.account, item, text, limits.names_groups);
+            text_bytes += text.len() + shown.sent_to.bytes();
+            slice.messages.push(shown);
         }
         slice
     }

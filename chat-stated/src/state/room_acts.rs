@@ -366,6 +366,7 @@ impl State {
         let to = AddressedRooms {
             rooms: [id].into_iter().collect(),
             accounts: users.iter().copied().filter(has_room).collect(),
+            accounts_before: [].into_iter().collect(),
         };
         self.send_notice(actor, id, to, text)
     }
@@ -381,6 +382,7 @@ impl State {
         let to = AddressedRooms {
             rooms: [].into_iter().collect(),
             accounts: [user].into_iter().collect(),
+            accounts_before: [].into_iter().collect(),
         };
         self.send_notice(actor, id, to, text)
     }

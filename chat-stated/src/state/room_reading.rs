@@ -1,5 +1,6 @@
 //! Reading the feeds of an account's rooms together with its queue.
 
+use std::borrow::Cow;
 use std::iter::Peekable;
 
 use chat_model::room::ROOM_SENDER;
@@ -7,7 +8,7 @@ use chat_model::{AccountId, Message, MessageNumber, SentTo};
 
 use super::State;
 use super::account_record::AccountRecord;
-use super::message::{Readers, StoredMessage};
+use super::message::{Readers, RoomReaders, StoredMessage};
 
 /// What a reader gets next.
 #[derive(Clone, Copy, Debug)]
@@ -114,9 +115,10 @@ impl State {
         reader: AccountId,
         item: Item<'a>,
         text: &'a str,
+        names_groups: bool,
     ) -> Message<'a> {
         match item {
-            Item::Message(message) => self.readable(reader, message, text),
+            Item::Message(message) => self.readable(reader, message, text, names_groups),
             Item::Gap {
                 room,
                 number,
@@ -137,11 +139,18 @@ impl State {
         reader: AccountId,
         message: &'a StoredMessage,
         text: &'a str,
+        names_groups: bool,
     ) -> Message<'a> {
         let sender = self.record(message.sender);
         let sender = sender.map_or("", |record| record.name.as_ref());
-        let Readers::Rooms(readers) = &message.readers else {
-            return message.shown(sender, SentTo::People, text);
+        let readers = match &message.readers {
+            Readers::One(_) => return message.shown(sender, SentTo::People, text),
+            Readers::AllButSender => return message.shown(sender, SentTo::Everyone, text),
+            Readers::Some(group) => {
+                let names = names_groups.then(|| self.names_of_group(group));
+                return message.shown(sender, names.map_or(SentTo::People, SentTo::Group), text);
+            }
+            Readers::Rooms(readers) => readers,
         };
         if let Some(room) = &readers.notice_of {
             return message.shown(ROOM_SENDER, SentTo::NoticeOf(room), text);
@@ -152,9 +161,47 @@ impl State {
             let is_for_member = membership.joined_after < message.number;
             is_for_member.then(|| self.rooms.get(*room))?
         });
-        let sent_to = rooms
-            .next()
-            .map_or(SentTo::People, |room| SentTo::Room(&room.record.name));
+        let sent_to = match rooms.next() {
+            Some(room) => SentTo::Room(&room.record.name),
+            None if names_groups => SentTo::Group(self.names_of_mixed(readers)),
+            None => SentTo::People,
+        };
         message.shown(sender, sent_to, text)
     }
+
+    fn names_of_group(&self, group: &[AccountId]) -> Cow<'static, str> {
+        joined(group.iter().map(|account| self.name_of(*account)))
+    }
+
+    /// The names of rooms and accounts, in the order in which they were named. A room that is gone has none.
+    fn names_of_mixed(&self, readers: &RoomReaders) -> Cow<'static, str> {
+        let mut names = Vec::new();
+        let mut accounts = readers.accounts.iter().map(|it| self.name_of(*it));
+        let mut before = readers.accounts_before.iter();
+        let mut named = 0;
+        for (room, _) in &readers.rooms {
+            let until = before.next().map_or(0, |before| *before as usize);
+            names.extend(accounts.by_ref().take(until.saturating_sub(named)));
+            named = until;
+            names.extend(self.rooms.get(*room).map(|room| &*room.record.name));
+        }
+        names.extend(accounts);
+        joined(names.into_iter())
+    }
+
+    fn name_of(&self, account: AccountId) -> &str {
+        self.record(account).map_or("", |record| &record.name)
+    }
+}
+
+/// Names with one space between.
+fn joined<'a>(names: impl Iterator<Item = &'a str>) -> Cow<'static, str> {
+    let mut joined = String::new();
+    for name in names {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(name);
+    }
+    joined.into()
 }

@@ -203,6 +203,7 @@ impl Post<'_> {
         let readers = Readers::Rooms(Arc::new(RoomReaders {
             rooms: sequences,
             accounts: to.accounts.as_slice().into(),
+            accounts_before: to.accounts_before.as_slice().into(),
             notice_of,
         }));
         let message = self.message(draft, readers);

@@ -124,6 +124,7 @@ fn queue(state: &State, name: &str) -> Vec<String> {
     let all = SliceLimits {
         messages: usize::MAX,
         text_bytes: usize::MAX,
+        names_groups: false,
     };
     let slice = state.read_queue(
         Reader::first(account),

@@ -21,6 +21,7 @@ use super::worker::{Worker, texts};
 const ALL: SliceLimits = SliceLimits {
     messages: usize::MAX,
     text_bytes: usize::MAX,
+    names_groups: false,
 };
 
 /// Enough for a checkpoint.

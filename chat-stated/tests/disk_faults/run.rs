@@ -30,6 +30,7 @@ const DAVE: u64 = 4;
 const ALL: SliceLimits = SliceLimits {
     messages: usize::MAX,
     text_bytes: usize::MAX,
+    names_groups: false,
 };
 
 /// What became of a message.

@@ -179,6 +179,7 @@ impl<'a> Worker<'a> {
                     progress: client.progress,
                     taken: client.progress.sent,
                     push: false,
+                    names_groups: false,
                 });
             let resume = FromWorker::Resume {
                 connections: connections.collect(),

@@ -75,6 +75,7 @@ fn worker_cannot_confirm_for_foreign_client() {
         FromWorker::Resume {
             connections: vec![ResumedConnection {
                 push: true,
+                names_groups: false,
                 ..forged.resumed()
             }],
         },

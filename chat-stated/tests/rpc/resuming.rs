@@ -160,7 +160,7 @@ fn delivery_goes_on_after_what_worker_took() {
         assert_eq!(worker.answer(&mut ann, send("bob", text)), SENT);
     }
     let (mut bob, welcome) = worker.log_in_reading("bob");
-    let [first, second, _] = welcome.messages[..] else {
+    let [first, second, _] = &welcome.messages[..] else {
         panic!("{welcome:?}");
     };
     bob.progress = everything_up_to(first.number);
@@ -193,6 +193,7 @@ fn push_resumes_with_new_messages() {
     assert_eq!(worker.answer(&mut ann, send("bob", "1")), SENT);
     let resumed = ResumedConnection {
         push: true,
+        names_groups: false,
         ..bob.resumed()
     };
     readers_worker.come_back(&daemon, vec![resumed]);

@@ -21,7 +21,7 @@ fn waiting_message_has_sender_and_time() {
     assert_eq!(worker.answer(&mut ann, send("bob", text)), SENT);
     assert_eq!(worker.answer(&mut ann, send("bob", "second")), SENT);
     let (_, welcome) = worker.log_in_reading("bob");
-    let [first, second] = welcome.messages[..] else {
+    let [first, second] = &welcome.messages[..] else {
         panic!("{welcome:?}");
     };
     assert_eq!((first.sender, first.text), ("ann", text));

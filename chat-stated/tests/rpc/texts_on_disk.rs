@@ -42,6 +42,7 @@ fn pending_page_survives_kill() {
             progress: client.progress,
             taken,
             push: false,
+            names_groups: false,
         });
         worker.come_back(&daemon, resumed.to_vec());
         let (page, page_more) = worker.page(&bob, after, welcome.through);

@@ -135,13 +135,20 @@ fn compare_queue(stored: Stored<'_>, model: &Model, of: (usize, &Place), seed: u
     let all = SliceLimits {
         messages: usize::MAX,
         text_bytes: usize::MAX,
+        names_groups: false,
     };
     compare_slice(stored, model, of, (0, u64::MAX), all);
+    let with_names = SliceLimits {
+        names_groups: true,
+        ..all
+    };
+    compare_slice(stored, model, of, (0, u64::MAX), with_names);
     let mut after = seed % (model.last_message + 3);
     let through = seed / 7 % (model.last_message + 3);
     let limits = SliceLimits {
         messages: (seed / 11 % 4) as usize,
         text_bytes: [0, 1, 10, 100_000][(seed / 13 % 4) as usize],
+        names_groups: (seed / 17).is_multiple_of(2),
     };
     while let Some(last) = compare_slice(stored, model, of, (after, through), limits) {
         after = last;
@@ -179,14 +186,16 @@ fn compare_slice(
         .take(limits.messages)
         .take_while(|message| {
             let fits = text_bytes < limits.text_bytes;
-            text_bytes += message.text.len();
+            let (label, is_names) = model.label(message, limits.names_groups);
+            text_bytes += message.text.len() + if is_names { label.len() } else { 0 };
             fits
         })
         .count();
     let expected: Vec<_> = asked[..fitting]
         .iter()
         .map(|message| {
-            let sender = match model.label(message).starts_with("notice") {
+            let (label, _) = model.label(message, limits.names_groups);
+            let sender = match label.starts_with("notice") {
                 true => "*",
                 false => model.accounts[message.sender].name.as_str(),
             };
@@ -194,7 +203,7 @@ fn compare_slice(
                 message.number,
                 message.time_ms,
                 sender,
-                model.label(message),
+                label,
                 message.text.as_str(),
             )
         })
@@ -223,9 +232,11 @@ fn compare_slice(
 
 /// Where a message was sent, as the model tells it.
 fn label(message: &Message<'_>) -> String {
-    match message.sent_to {
+    match &message.sent_to {
         SentTo::People => String::new(),
-        SentTo::Room(room) => room.to_owned(),
+        SentTo::Everyone => "everyone".to_owned(),
+        SentTo::Group(names) => names.clone().into_owned(),
+        SentTo::Room(room) => (*room).to_owned(),
         SentTo::NoticeOf(room) => format!("notice of {room}"),
         SentTo::GapIn(room, messages) => format!("{messages} missing in {room}"),
     }

@@ -12,6 +12,7 @@ use chat_stated::state::{Effects, Reader, SliceLimits, State};
 const ALL: SliceLimits = SliceLimits {
     messages: usize::MAX,
     text_bytes: usize::MAX,
+    names_groups: false,
 };
 
 /// Accounts `u0`, `u1`, ..., each logged in on the connection of its number.
@@ -102,10 +103,20 @@ impl World {
 
     /// All that waits for a user, as lines.
     fn waiting(&self, user: usize) -> Vec<String> {
+        self.waiting_with(user, false)
+    }
+
+    /// The same, with the names of groups or without.
+    fn waiting_with(&self, user: usize, names_groups: bool) -> Vec<String> {
         let newest = self.state.last_message();
+        let limits = SliceLimits {
+            names_groups,
+            ..ALL
+        };
+        let reader = Reader::first(id(user));
         let slice = self
             .state
-            .read_queue(Reader::first(id(user)), MessageNumber(0), newest, ALL);
+            .read_queue(reader, MessageNumber(0), newest, limits);
         slice.messages.iter().map(line).collect()
     }
 
@@ -159,7 +170,9 @@ fn connection(user: usize) -> ConnectionId {
 
 fn line(message: &Message<'_>) -> String {
     let (number, sender, text) = (message.number.0, message.sender, message.text);
-    match message.sent_to {
+    match &message.sent_to {
+        SentTo::Everyone => format!("{number} {sender} *: {text}"),
+        SentTo::Group(names) => format!("{number} {sender} ({names}): {text}"),
         SentTo::People => format!("{number} {sender}: {text}"),
         SentTo::Room(room) | SentTo::NoticeOf(room) => format!("{number} {sender} {room}: {text}"),
         SentTo::GapIn(room, messages) => format!("{number} {sender} {room}: {messages} earlier"),
@@ -223,6 +236,33 @@ fn mixed_audience_gets_message_once() {
         world.confirm_all(user);
     }
     assert_eq!(world.state.waiting_messages(), 0);
+}
+
+#[test]
+fn reader_learns_whom_it_went_to() {
+    let mut world = World::of(4);
+    world.join([0, 1], "#a");
+    assert_eq!(world.send(0, &["u3", "u2", "u3"], "one"), stored(&[]));
+    let sent = world.send(0, &["u3", "#a", "no", "u2", "u3"], "two");
+    assert_eq!(sent, stored(&["no"]));
+    assert_eq!(world.send(0, &["no", "u2"], "three"), stored(&["no"]));
+    assert_eq!(world.send(0, &["#a", "u2"], "four"), stored(&[]));
+    let expected = [
+        "1 u0 (u3 u2): one",
+        "2 u0 (u3 #a u2): two",
+        "3 u0: three",
+        "4 u0 (#a u2): four",
+    ];
+    for _ in 0..2 {
+        let named = world.waiting_with(2, true);
+        assert_eq!(named, expected);
+        assert_eq!(world.waiting(2)[0], "1 u0: one", "nobody asked");
+        assert_eq!(
+            world.waiting_with(1, true),
+            ["2 u0 #a: two", "4 u0 #a: four"]
+        );
+        world = world.restored();
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(super) const TEN_YEARS_MS: i64 = 10 * 365 * 86_400_000;
 pub(super) const ALL: SliceLimits = SliceLimits {
     messages: usize::MAX,
     text_bytes: usize::MAX,
+    names_groups: false,
 };
 pub(super) const SENT: Outcome<'static> = Outcome::Stored {
     unknown: NameList::new(),

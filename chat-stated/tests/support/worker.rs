@@ -120,6 +120,7 @@ impl Client {
             progress: self.progress,
             taken: self.progress.sent,
             push: false,
+            names_groups: false,
         }
     }
 }

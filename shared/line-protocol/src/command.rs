@@ -19,6 +19,8 @@ pub enum Command {
     Push,
     /// `ids`.
     Ids,
+    /// `to`.
+    To,
     /// `once`.
     Once,
     /// `token`.
@@ -115,6 +117,7 @@ pub const COMMANDS: &[CommandUsage] = &[
         "when new messages are shown",
     ),
     usage(Command::Ids, "ids on|off", "show message numbers"),
+    usage(Command::To, "to on|off", "show whom a message went to"),
     usage(
         Command::Token,
         "token new NAME",
@@ -208,6 +211,7 @@ impl Command {
             Self::Fetch => words::FETCH,
             Self::Push => words::PUSH,
             Self::Ids => words::IDS,
+            Self::To => words::TO,
             Self::Once => words::ONCE,
             Self::Token => words::TOKEN,
             Self::Tokens => words::TOKENS,
@@ -297,6 +301,7 @@ mod tests {
             ("broadcast x", Command::Broadcast),
             ("push on", Command::Push),
             ("ids off", Command::Ids),
+            ("to on", Command::To),
             ("logout", Command::LogOut),
             ("fetch", Command::Fetch),
             ("once 1 send bob hi", Command::Once),

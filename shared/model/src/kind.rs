@@ -50,6 +50,7 @@ kinds! {
         ListMembers "list-members",
         ShowTopic "show-topic",
         ChangePassword "change-password",
+        NameGroups "name-groups",
     }
 }
 
@@ -108,6 +109,7 @@ impl Request<'_> {
             Self::ListMembers { .. } => RequestKind::ListMembers,
             Self::ShowTopic { .. } => RequestKind::ShowTopic,
             Self::ChangePassword { .. } => RequestKind::ChangePassword,
+            Self::NameGroups => RequestKind::NameGroups,
         }
     }
 }

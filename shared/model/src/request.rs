@@ -178,6 +178,8 @@ pub enum Request<'a> {
         /// Where the client comes from.
         address: IpAddr,
     },
+    /// From now on a message to a group comes with the names that it went to. Outcome: `Done`.
+    NameGroups,
 }
 
 impl Request<'_> {
@@ -204,6 +206,7 @@ impl Request<'_> {
             | Self::ListSessions
             | Self::ListTokens
             | Self::LogOut
+            | Self::NameGroups
             | Self::ListRooms { .. } => 0,
         }
     }

@@ -119,11 +119,13 @@ words! {
     AFTER = "after";
     /// Command, and with `:` its answer: another password for the user.
     PASSWD = "passwd";
-    /// Argument of `push` and `ids`.
+    /// Command, and with `:` and the mode its answer: message lines say whom a message went to.
+    TO = "to";
+    /// Argument of `push`, `ids` and `to`.
     ON = "on";
     /// Argument of `push`: as they come, and kept until the client speaks again.
     ACK = "ack";
-    /// Argument of `push` and `ids`.
+    /// Argument of `push`, `ids` and `to`.
     OFF = "off";
 }
 

@@ -76,6 +76,8 @@ pub struct ResumedConnection {
     pub taken: MessageNumber,
     /// Whether `push` is on.
     pub push: bool,
+    /// Whether it asked for the names of groups, as [`Request::NameGroups`] does.
+    pub names_groups: bool,
 }
 
 /// One client line that needs the daemon.

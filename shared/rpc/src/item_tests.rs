@@ -2,7 +2,7 @@
 //!
 //! [`VERSION`]: crate::VERSION
 
-use chat_model::{HistorySpan, MessageBatchBuilder, Password, RoomAct, Treatment};
+use chat_model::{HistorySpan, MessageBatchBuilder, Password, RoomAct, SentTo, Treatment};
 
 use super::*;
 use crate::frame::{decode_one, encode_one};
@@ -29,7 +29,7 @@ fn names() -> NameList<'static> {
     ["ann", "bob"].into_iter().collect()
 }
 
-fn requests() -> [Request<'static>; 22] {
+fn requests() -> [Request<'static>; 23] {
     let (name, address) = (|| "ann".into(), [192, 0, 2, 1].into());
     let password = Password::borrowed(b"\xff");
     [
@@ -99,6 +99,7 @@ fn requests() -> [Request<'static>; 22] {
             new: Password::borrowed(b"ab"),
             address,
         },
+        Request::NameGroups,
     ]
 }
 
@@ -154,7 +155,7 @@ macro_rules! check {
     };
 }
 
-const GOLDEN_REQUESTS: [&str; 22] = [
+const GOLDEN_REQUESTS: [&str; 23] = [
     "0107fb2c01040302010003616e6e00c0000201",
     "0107fb2c01040302010103616e6e01ff00c0000201",
     "0107fb2c01040302010203616e6e01ff00c000020109",
@@ -177,6 +178,7 @@ const GOLDEN_REQUESTS: [&str; 22] = [
     "0107fb2c01040302011203626f62010532",
     "0107fb2c0104030201130103626f62026869",
     "0107fb2c01040302011401ff02616200c0000201",
+    "0107fb2c010403020115",
 ];
 
 #[test]
@@ -226,12 +228,13 @@ fn golden_bytes_of_what_workers_say() {
         progress: PROGRESS,
         taken: MessageNumber(5),
         push: true,
+        names_groups: false,
     }];
     check!(
         FromWorker::Resume {
             connections: connections.clone()
         },
-        "000107fb2c010302010501"
+        "000107fb2c01030201050100"
     );
     let page = || FromWorker::Page {
         connection: CONNECTION,
@@ -275,6 +278,22 @@ fn golden_bytes_of_what_workers_say() {
 }
 
 #[test]
+fn golden_bytes_of_recipients() {
+    for (sent_to, golden) in [
+        (SentTo::People, "00"),
+        (SentTo::Room("#a"), "01022361"),
+        (SentTo::NoticeOf("#a"), "02022361"),
+        (SentTo::GapIn("#a", 9), "0302236109"),
+        (SentTo::Everyone, "04"),
+        (SentTo::Group("ann #a".into()), "0506616e6e202361"),
+    ] {
+        let bytes = encode_one(&sent_to).unwrap();
+        assert_eq!(hex(&bytes), golden);
+        assert_eq!(decode_one(&bytes), Ok(sent_to));
+    }
+}
+
+#[test]
 fn golden_bytes_of_what_daemon_says() {
     let connection = CONNECTION;
     let messages = || {
@@ -282,7 +301,7 @@ fn golden_bytes_of_what_daemon_says() {
             number: MessageNumber(4),
             time_ms: 1_795_346_311_250,
             sender: "bob",
-            sent_to: chat_model::SentTo::People,
+            sent_to: SentTo::People,
             text: "hi",
         }]
     };

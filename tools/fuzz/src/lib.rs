@@ -39,6 +39,8 @@ const PROTOCOL_WORDS: &[&[u8]] = &[
     b"push off\n",
     b"ids on\n",
     b"ids off\n",
+    b"to on\n",
+    b"to off\n",
     b"logout\n",
     b"y\n",
     b"\r\n",

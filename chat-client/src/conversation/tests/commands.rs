@@ -31,6 +31,7 @@ fn each_answer_has_its_own_words() {
             "New messages are shown on request; an empty line fetches them.",
         ),
         ("ids on", "ids:on", "Message numbers are shown."),
+        ("to on", "to:on", "Messages show whom they went to."),
         (
             "dance",
             "error:command:dance",

@@ -1,8 +1,8 @@
 //! The line protocol as a session's dialect.
 
 use chat_line_protocol::server::{
-    self, Asked, LineBuffer, Login, MessageLines, PasswordChange, PasswordsDiffer, ServerLimits,
-    append_line, append_refusal, kept_lines, parse, users_line,
+    self, Asked, LineBuffer, LineForm, Login, MessageLines, PasswordChange, PasswordsDiffer,
+    ServerLimits, append_line, append_refusal, kept_lines, parse, users_line,
 };
 use chat_line_protocol::{Command, words};
 use chat_model::{Message, NameList, Outcome, Request};
@@ -15,7 +15,7 @@ use crate::core::session::Output;
 pub(crate) struct LineProtocol {
     /// `None` once the client is logged in.
     login: Option<Login>,
-    has_ids: bool,
+    form: LineForm,
     /// Between `passwd` and the last of its lines.
     password_change: Option<Box<PasswordChange>>,
 }
@@ -36,7 +36,7 @@ impl Default for LineProtocol {
     fn default() -> Self {
         Self {
             login: Some(Login::default()),
-            has_ids: false,
+            form: LineForm::default(),
             password_change: None,
         }
     }
@@ -44,17 +44,17 @@ impl Default for LineProtocol {
 
 impl Dialect for LineProtocol {
     type Memo = Memo;
-    type Parked = bool;
+    type Parked = LineForm;
     type Scratch = MessageLines;
 
-    fn park(&self) -> bool {
-        self.has_ids
+    fn park(&self) -> LineForm {
+        self.form
     }
 
-    fn restore(has_ids: bool) -> Self {
+    fn restore(form: LineForm) -> Self {
         Self {
             login: None,
-            has_ids,
+            form,
             password_change: None,
         }
     }
@@ -116,9 +116,10 @@ impl Dialect for LineProtocol {
                 let name = name.into();
                 Intent::Request(Request::NewToken { name, secret }, memo)
             }
-            Ok(server::Intent::Ids(_) | server::Intent::Features) | Err(_) => {
-                Intent::Request(Request::Fetch, memo)
-            }
+            Ok(server::Intent::To(true)) => Intent::Request(Request::NameGroups, memo),
+            // What the daemon names is not shown then: it may be on its way.
+            Ok(server::Intent::To(false) | server::Intent::Ids(_) | server::Intent::Features)
+            | Err(_) => Intent::Request(Request::Fetch, memo),
         }
     }
 
@@ -161,8 +162,10 @@ impl Dialect for LineProtocol {
     fn answer(&mut self, memo: &Memo, outcome: &Outcome<'_>, output: &mut Vec<u8>) {
         let is_possible = match (memo, &mut self.login) {
             (Memo::Chat(asked), _) => {
-                if let (Asked::Ids(has_ids), Outcome::Done) = (asked, outcome) {
-                    self.has_ids = *has_ids;
+                match (asked, outcome) {
+                    (Asked::Ids(is_on), Outcome::Done) => self.form.has_id = *is_on,
+                    (Asked::To(is_on), Outcome::Done) => self.form.has_to = *is_on,
+                    _ => {}
                 }
                 asked.answer(outcome, output)
             }
@@ -194,7 +197,7 @@ impl Dialect for LineProtocol {
     }
 
     fn message(&self, lines: &mut MessageLines, message: &Message<'_>, output: &mut Vec<u8>) {
-        lines.append(output, message, self.has_ids);
+        lines.append(output, message, self.form);
     }
 
     fn close(&self, reason: CloseReason, output: &mut Vec<u8>) {

@@ -99,6 +99,8 @@ pub(crate) struct Session<D: Dialect> {
     pub(crate) delivery: Delivery,
     pub(crate) output: Output,
     push: PushMode,
+    /// The daemon names groups from now on.
+    names_groups: bool,
     ending: Option<Ending>,
     /// Happened, and not logged yet.
     event: Option<Event>,
@@ -124,6 +126,7 @@ impl<D: Dialect> Session<D> {
             delivery: Delivery::default(),
             output: Output::default(),
             push: PushMode::Off,
+            names_groups: false,
             ending: None,
             event: None,
             is_rejected: false,
@@ -368,7 +371,10 @@ impl<D: Dialect> Session<D> {
                 self.event = Some(Event::GroupSize);
                 (Request::Fetch, D::too_many_recipients(memo), None)
             }
-            Intent::Request(request, memo) => (request.into_owned(), memo, None),
+            Intent::Request(request, memo) => {
+                self.names_groups |= request == Request::NameGroups;
+                (request.into_owned(), memo, None)
+            }
         };
         let memo_bytes = D::held_bytes(&memo);
         let mut slot = Slot::new(line.end, Requests::One(request), memo, memo_bytes);
@@ -508,6 +514,7 @@ impl<D: Dialect> Session<D> {
             progress: self.delivery.progress(),
             taken: self.inbox.taken(),
             push: push.is_on(),
+            names_groups: self.names_groups,
         })
     }
 

@@ -25,6 +25,7 @@ pub(crate) struct ParkedSession<Parked> {
     output_usual_bytes: u32,
     dialect: Parked,
     push: PushMode,
+    names_groups: bool,
     taken: MessageNumber,
     acknowledged: MessageNumber,
     /// What was acknowledged after this is confirmed by the client's next line.
@@ -57,6 +58,7 @@ impl<Parked> ParkedSession<Parked> {
             progress: self.progress(),
             taken: self.taken,
             push: self.push.is_on(),
+            names_groups: self.names_groups,
         }
     }
 }
@@ -79,6 +81,7 @@ impl<D: Dialect> Session<D> {
             delivery,
             output,
             push,
+            names_groups,
             ending,
             event,
             // It is over then.
@@ -107,6 +110,7 @@ impl<D: Dialect> Session<D> {
             output_usual_bytes: output.usual_bytes(),
             dialect: dialect.park(),
             push: *push,
+            names_groups: *names_groups,
             taken: inbox.taken(),
             acknowledged,
             confirmed,
@@ -140,6 +144,7 @@ impl<D: Dialect> Session<D> {
             delivery,
             output: Output::at(parked.output_total, parked.output_usual_bytes),
             push: parked.push,
+            names_groups: parked.names_groups,
             ..Self::new(parked.serial, NO_ADDRESS, limits, parked.idle_since_ms)
         };
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chat_model::{AccountId, MessageNumber, NameList, Names, RoomId};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::history::Retained;
 use crate::entry as memory;
@@ -105,6 +106,16 @@ enum Message<'a, G> {
         rooms: Vec<(u32, u64)>,
         accounts: Vec<u32>,
         notice_of: Option<&'a str>,
+    },
+    /// The same, where an account was named before a room: how many before each.
+    OfMixed {
+        number: u64,
+        sender: u32,
+        time_ms: i64,
+        text_bytes: u32,
+        rooms: Vec<(u32, u64)>,
+        accounts: Vec<u32>,
+        accounts_before: Vec<u32>,
     },
 }
 
@@ -366,17 +377,38 @@ pub(crate) fn encode_page<'a>(
             encode_behind(bytes, &record);
             continue;
         };
-        let rooms = readers.rooms.iter();
-        let record: Message<'_, GroupRef<'a>> = Message::OfRooms {
-            number: message.number.0,
-            sender: message.sender.0,
-            time_ms: message.time_ms,
-            text_bytes: message.text_bytes,
-            rooms: rooms.map(|(room, sequence)| (room.0, *sequence)).collect(),
-            accounts: numbers(&readers.accounts),
+        encode_behind(bytes, &record_of_rooms(message, readers));
+    }
+}
+
+fn record_of_rooms<'a>(
+    message: MessageParts<&'a parts::Readers>,
+    readers: &'a parts::RoomReaders,
+) -> Message<'a, GroupRef<'a>> {
+    let rooms = readers.rooms.iter();
+    let rooms = rooms.map(|(room, sequence)| (room.0, *sequence)).collect();
+    let (number, sender) = (message.number.0, message.sender.0);
+    let (time_ms, text_bytes) = (message.time_ms, message.text_bytes);
+    let accounts = numbers(&readers.accounts);
+    match readers.accounts_before.is_empty() {
+        true => Message::OfRooms {
+            number,
+            sender,
+            time_ms,
+            text_bytes,
+            rooms,
+            accounts,
             notice_of: readers.notice_of.as_deref(),
-        };
-        encode_behind(bytes, &record);
+        },
+        false => Message::OfMixed {
+            number,
+            sender,
+            time_ms,
+            text_bytes,
+            rooms,
+            accounts,
+            accounts_before: readers.accounts_before.to_vec(),
+        },
     }
 }
 
@@ -386,9 +418,17 @@ pub(crate) fn decode_page(bytes: &[u8]) -> Option<Vec<MessageParts>> {
     let count: u64 = decode_first(&mut rest)?;
     let (mut page, mut messages) = (v4::state::PageReader::default(), Vec::new());
     for _ in 0..count {
-        messages.push(match decode_first::<Message<'_, Vec<u32>>>(&mut rest)? {
-            Message::OfFormat4(message) => page.read(message)?,
-            Message::OfRooms {
+        let message = decode_first::<Message<'_, Vec<u32>>>(&mut rest)?;
+        messages.push(message.read(&mut page)?);
+    }
+    rest.is_empty().then_some(messages)
+}
+
+impl Message<'_, Vec<u32>> {
+    fn read(self, page: &mut v4::state::PageReader) -> Option<MessageParts> {
+        let (number, sender, time_ms, text_bytes, readers) = match self {
+            Self::OfFormat4(message) => return page.read(message),
+            Self::OfRooms {
                 number,
                 sender,
                 time_ms,
@@ -397,23 +437,48 @@ pub(crate) fn decode_page(bytes: &[u8]) -> Option<Vec<MessageParts>> {
                 accounts: named,
                 notice_of,
             } => {
-                let rooms = rooms.into_iter();
                 let readers = parts::RoomReaders {
-                    rooms: rooms
-                        .map(|(room, sequence)| (RoomId(room), sequence))
-                        .collect(),
+                    rooms: numbered(rooms),
                     accounts: accounts(named),
+                    accounts_before: Box::default(),
                     notice_of: notice_of.map(Into::into),
                 };
-                MessageParts::of_any_format(
-                    MessageNumber(number),
-                    AccountId(sender),
-                    time_ms,
-                    text_bytes,
-                    parts::Readers::Rooms(readers.into()),
-                )
+                (number, sender, time_ms, text_bytes, readers)
             }
-        });
+            Self::OfMixed {
+                number,
+                sender,
+                time_ms,
+                text_bytes,
+                rooms,
+                accounts: named,
+                accounts_before,
+            } => {
+                if accounts_before.len() != rooms.len() {
+                    return None;
+                }
+                let readers = parts::RoomReaders {
+                    rooms: numbered(rooms),
+                    accounts: accounts(named),
+                    accounts_before: accounts_before.into(),
+                    notice_of: None,
+                };
+                (number, sender, time_ms, text_bytes, readers)
+            }
+        };
+        Some(MessageParts::of_any_format(
+            MessageNumber(number),
+            AccountId(sender),
+            time_ms,
+            text_bytes,
+            parts::Readers::Rooms(readers.into()),
+        ))
     }
-    rest.is_empty().then_some(messages)
+}
+
+fn numbered(rooms: Vec<(u32, u64)>) -> SmallVec<[(RoomId, u64); 1]> {
+    let rooms = rooms.into_iter();
+    rooms
+        .map(|(room, sequence)| (RoomId(room), sequence))
+        .collect()
 }

@@ -274,6 +274,7 @@ fn golden_bytes_of_page_with_room() {
     let readers = RoomReaders {
         rooms: [(RoomId(1), 5)].into_iter().collect(),
         accounts: [AccountId(7)].into(),
+        accounts_before: Box::default(),
         notice_of: None,
     };
     let message = MessageParts {
@@ -285,6 +286,26 @@ fn golden_bytes_of_page_with_room() {
     };
     let bytes = records::encode_page([message.as_ref()].into_iter());
     assert_eq!(hex(&bytes), "ff06010104021003010105010700");
+    assert_eq!(records::decode_page(&bytes), Some(vec![message]));
+}
+
+#[test]
+fn golden_bytes_of_page_with_mixed_order() {
+    let readers = RoomReaders {
+        rooms: [(RoomId(1), 5)].into_iter().collect(),
+        accounts: [AccountId(7), AccountId(3)].into(),
+        accounts_before: [1].into(),
+        notice_of: None,
+    };
+    let message = MessageParts {
+        number: MessageNumber(4),
+        sender: AccountId(2),
+        time_ms: 8,
+        text_bytes: 3,
+        readers: Readers::Rooms(readers.into()),
+    };
+    let bytes = records::encode_page([message.as_ref()].into_iter());
+    assert_eq!(hex(&bytes), "ff060102040210030101050207030101");
     assert_eq!(records::decode_page(&bytes), Some(vec![message]));
 }
 

@@ -45,11 +45,11 @@ impl Model {
     ) -> Outcome<'static> {
         let mut unknown: Vec<String> = Vec::new();
         let mut readers = BTreeSet::new();
+        let mut named = Vec::new();
         for name in recipients.iter() {
             match self.id_of(name) {
-                Some(id) => {
-                    readers.insert(id);
-                }
+                Some(id) if readers.insert(id) => named.push(Named::Account(id)),
+                Some(_) => {}
                 None if !unknown.iter().any(|other| other == name) => unknown.push(name.to_owned()),
                 None => {}
             }
@@ -80,6 +80,10 @@ impl Model {
         let names = readers.len();
         for reader in readers {
             self.put((reader, names), sender, text, false);
+            for place in &mut self.accounts[reader].places {
+                let message = place.queue.last_mut().expect("it was put");
+                message.named.clone_from(&named);
+            }
             outcome.reached.insert(reader as u32);
         }
         let unknown = unknown.iter().map(String::as_str).collect();
@@ -165,6 +169,7 @@ impl Model {
             by_rooms: BTreeSet::new(),
             in_rooms: BTreeSet::new(),
             to_rooms: ToRooms::default(),
+            named: Vec::new(),
             readers: names,
             received: false,
         };

@@ -27,6 +27,13 @@ use chat_stated::state::{FileStatus, OperatorOutcome};
 
 const MS_PER_MINUTE: u64 = 60_000;
 
+/// Whom a message names, by number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Named {
+    Account(usize),
+    Room(usize),
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) number: u64,
@@ -41,6 +48,8 @@ pub(super) struct Waiting {
     /// Numbers of the rooms that it was for and that the reader was in, the sender too.
     in_rooms: BTreeSet<usize>,
     to_rooms: ToRooms,
+    /// Whom it names, in the order in which they were named, each once; nobody for a broadcast.
+    named: Vec<Named>,
     /// How many names it went to.
     readers: usize,
     /// The reader's TCP has it.

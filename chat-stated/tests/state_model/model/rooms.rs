@@ -24,6 +24,8 @@ pub(crate) struct Room {
 pub(crate) struct ToRooms {
     /// Numbers of the rooms, in the order in which they were named.
     rooms: Vec<usize>,
+    /// The same with those who get it by name between.
+    order: Vec<Named>,
     notice_of: Option<String>,
 }
 
@@ -68,8 +70,28 @@ impl Model {
         )
     }
 
-    /// What a reader sees of where a message was sent.
-    pub(crate) fn label(&self, message: &Waiting) -> String {
+    /// What a reader sees of where a message was sent, and whether it is a list of names.
+    pub(crate) fn label(&self, message: &Waiting, names_groups: bool) -> (String, bool) {
+        let place = self.room_or_notice(message);
+        if !place.is_empty() {
+            return (place, false);
+        }
+        if message.broadcast {
+            return ("everyone".to_owned(), false);
+        }
+        let names_room = message.named.iter().any(|it| matches!(it, Named::Room(_)));
+        if !names_groups || message.named.len() < 2 && !names_room {
+            return (String::new(), false);
+        }
+        let names = message.named.iter().filter_map(|named| match named {
+            Named::Account(id) => Some(self.accounts[*id].name.as_str()),
+            Named::Room(id) if self.rooms[*id].members.is_empty() => None,
+            Named::Room(id) => Some(self.rooms[*id].name.as_str()),
+        });
+        (names.collect::<Vec<_>>().join(" "), true)
+    }
+
+    fn room_or_notice(&self, message: &Waiting) -> String {
         if let Some(room) = &message.to_rooms.notice_of {
             return format!("notice of {room}");
         }
@@ -88,15 +110,18 @@ impl Model {
     ) -> Outcome<'static> {
         let (mut rooms, mut unknown) = (Vec::new(), Vec::new());
         let mut named = BTreeSet::new();
+        let mut order = Vec::new();
         for name in recipients.iter() {
             let room = self.room_of_name(name);
             let room = room.filter(|room| self.rooms[*room].members.contains(&sender));
             match (room, self.id_of(name)) {
-                (Some(room), _) if !rooms.contains(&room) => rooms.push(room),
-                (Some(_), _) => {}
-                (None, Some(id)) => drop(named.insert(id)),
+                (Some(room), _) if !rooms.contains(&room) => {
+                    rooms.push(room);
+                    order.push(Named::Room(room));
+                }
+                (None, Some(id)) if named.insert(id) => order.push(Named::Account(id)),
                 (None, None) if !unknown.contains(&name) => unknown.push(name),
-                (None, None) => {}
+                _ => {}
             }
         }
         if rooms.is_empty() {
@@ -104,6 +129,7 @@ impl Model {
         }
         let to = ToRooms {
             rooms,
+            order,
             notice_of: None,
         };
         if let Err(refusal) = self.put_in_rooms(sender, to, named, text, wall_ms, outcome) {
@@ -157,6 +183,7 @@ impl Model {
                 message.by_rooms = by_rooms.clone();
                 message.in_rooms = in_rooms.clone();
                 message.to_rooms = to.clone();
+                message.named.clone_from(&to.order);
             }
         }
         outcome.reached.extend(named.iter().map(|id| *id as u32));
@@ -336,6 +363,7 @@ impl Model {
         let named = users.iter().copied().filter(has_room).collect();
         let to = ToRooms {
             rooms: if is_for_members { vec![id] } else { Vec::new() },
+            order: Vec::new(),
             notice_of: Some(self.rooms[id].name.clone()),
         };
         self.put_in_rooms(sender, to, named, text, wall_ms, outcome)

@@ -30,6 +30,8 @@ pub enum Asked {
     Push(PushMode),
     /// Whether message lines have numbers.
     Ids(bool),
+    /// Whether message lines say whom a message went to.
+    To(bool),
     /// A token with this secret.
     NewToken(Password<'static>),
     /// Another password: its lines are wanted.
@@ -67,6 +69,7 @@ impl Asked {
             Ok(Intent::NewToken(_)) => Self::Command(Command::Token),
             Ok(Intent::Push(mode)) => Self::Push(*mode),
             Ok(Intent::Ids(is_on)) => Self::Ids(*is_on),
+            Ok(Intent::To(is_on)) => Self::To(*is_on),
             Ok(Intent::Request(Request::ChangeRoom { room, act })) => Self::of_room(room, act),
             Ok(Intent::Request(request)) => Self::Command(command_of(request)),
             // It is not answered as a line is.
@@ -138,6 +141,7 @@ impl Asked {
             Self::Command(command) => command.word(),
             Self::Push(_) => words::PUSH,
             Self::Ids(_) => words::IDS,
+            Self::To(_) => words::TO,
             Self::NewToken(_) => words::TOKEN,
             Self::Passwd | Self::PasswordsDiffer => words::PASSWD,
             Self::Features(_) => words::FEATURES,
@@ -202,6 +206,8 @@ impl Asked {
             Self::Push(PushMode::Off) => "push:off",
             Self::Ids(true) => "ids:on",
             Self::Ids(false) => "ids:off",
+            Self::To(true) => "to:on",
+            Self::To(false) => "to:off",
             Self::Room { command, repeated } => {
                 return append_named(command.word(), repeated.as_bytes(), output);
             }

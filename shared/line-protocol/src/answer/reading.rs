@@ -20,6 +20,8 @@ pub enum Answer<'a> {
     Push(PushMode),
     /// Whether message lines have numbers from now on.
     Ids(bool),
+    /// Whether message lines say from now on whom a message went to.
+    To(bool),
     /// The secret of the new token; empty if one was dropped.
     Token(&'a [u8]),
     /// Names of the user's tokens, one space between.
@@ -57,7 +59,8 @@ impl<'a> Answer<'a> {
                 unknown.map(Self::SentExcept)
             }
             Command::Push => after_word(line, words::PUSH).and_then(push),
-            Command::Ids => after_word(line, words::IDS).and_then(ids),
+            Command::Ids => after_word(line, words::IDS).and_then(is_on).map(Self::Ids),
+            Command::To => after_word(line, words::TO).and_then(is_on).map(Self::To),
             Command::Token => after_word(line, words::TOKEN).map(Self::Token),
             Command::Tokens => after_word(line, words::TOKENS).map(Self::Tokens),
             Command::Passwd => after_word(line, words::PASSWD).map(Self::Passwd),
@@ -81,9 +84,9 @@ fn push(mode: &[u8]) -> Option<Answer<'_>> {
     Some(Answer::Push(mode.1))
 }
 
-fn ids(mode: &[u8]) -> Option<Answer<'_>> {
+fn is_on(mode: &[u8]) -> Option<bool> {
     let is_on = mode == words::ON.as_bytes();
-    (is_on || mode == words::OFF.as_bytes()).then_some(Answer::Ids(is_on))
+    (is_on || mode == words::OFF.as_bytes()).then_some(is_on)
 }
 
 /// What stands behind a word and a colon.
@@ -139,6 +142,7 @@ mod tests {
         let mode = PushMode::Ack;
         assert_eq!(read(Command::Push, "push:ack"), Answer::Push(mode));
         assert_eq!(read(Command::Ids, "ids:off"), Answer::Ids(false));
+        assert_eq!(read(Command::To, "to:on"), Answer::To(true));
         assert_eq!(read(Command::Join, "join:#a"), Answer::OfRooms(b"#a"));
         assert_eq!(read(Command::Kick, "kick:"), Answer::OfRooms(b""));
         for (command, line) in [
@@ -146,6 +150,7 @@ mod tests {
             (Command::Broadcast, "send:a"),
             (Command::Push, "push:maybe"),
             (Command::Ids, "ids:"),
+            (Command::To, "to:bob"),
             (Command::Other, "fetching"),
         ] {
             assert_eq!(read(command, line), Answer::Other(line.as_bytes()));

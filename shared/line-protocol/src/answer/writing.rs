@@ -7,7 +7,7 @@ use crate::server::{MessageLines, append_line};
 use crate::words;
 
 /// What works, in the words of `features`.
-const FEATURES: &str = "push ids sessions tokens rooms history search once passwd";
+const FEATURES: &str = "push ids to sessions tokens rooms history search once passwd";
 
 /// Writes what came of a changed password. Returns false if it cannot have this outcome.
 pub(super) fn answer_password_change(outcome: &Outcome<'_>, output: &mut Vec<u8>) -> bool {

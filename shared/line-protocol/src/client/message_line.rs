@@ -3,6 +3,15 @@
 use jiff::Timestamp;
 use memchr::memchr;
 
+/// Whom a message went to, where the line says that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WentTo<'a> {
+    /// With `to on`: every account.
+    Everyone,
+    /// With `to on`: names of users and rooms, one space between.
+    Group(&'a [u8]),
+}
+
 /// One message as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageLine<'a> {
@@ -13,13 +22,15 @@ pub struct MessageLine<'a> {
     pub sender: &'a [u8],
     /// The room it was sent to.
     pub room: Option<&'a [u8]>,
+    /// With `to on`: whom it was sent to, where that was neither a room nor the reader alone.
+    pub went_to: Option<WentTo<'a>>,
     /// The text.
     pub text: &'a [u8],
 }
 
 impl<'a> MessageLine<'a> {
-    /// Takes `[time] sender: text` apart, with or without `#number` before the sender and a room behind it. No answer
-    /// is taken for a message, as no name holds a bracket.
+    /// Takes `[time] sender: text` apart, with or without `#number` before the sender, and behind it a room, `*` or
+    /// a group. No answer is taken for a message, as no name holds a bracket.
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let (time, rest) = split_at(line.strip_prefix(b"[")?, b']')?;
         let (first, behind) = split_at(rest.strip_prefix(b" ")?, b' ')?;
@@ -28,25 +39,32 @@ impl<'a> MessageLine<'a> {
             Some(_) => split_at(behind, b' ')?,
             None => (first, behind),
         };
-        if let Some(sender) = sender.strip_suffix(b":") {
-            let room = None;
-            return Some(Self {
-                time,
-                number,
-                sender,
-                room,
-                text,
-            });
-        }
-        let (room, text) = split_at(text, b' ')?;
-        let room = room.strip_suffix(b":")?;
-        room.starts_with(b"#").then_some(Self {
+        let mut message = Self {
             time,
             number,
             sender,
-            room: Some(room),
+            room: None,
+            went_to: None,
             text,
-        })
+        };
+        if let Some(sender) = sender.strip_suffix(b":") {
+            message.sender = sender;
+            return Some(message);
+        }
+        if let Some(group) = text.strip_prefix(b"(") {
+            let (names, behind) = split_at(group, b')')?;
+            message.went_to = Some(WentTo::Group(names));
+            message.text = behind.strip_prefix(b": ")?;
+            return Some(message);
+        }
+        let (word, text) = split_at(text, b' ')?;
+        match word.strip_suffix(b":")? {
+            b"*" => message.went_to = Some(WentTo::Everyone),
+            room if room.starts_with(b"#") => message.room = Some(room),
+            _ => return None,
+        }
+        message.text = text;
+        Some(message)
     }
 
     /// When the server took it, unless the line says something that is no time.
@@ -107,6 +125,22 @@ mod tests {
     }
 
     #[test]
+    fn line_may_say_whom_it_went_to() {
+        for (went_to, expected) in [
+            (" *", WentTo::Everyone),
+            (" (ann #a)", WentTo::Group(b"ann #a")),
+        ] {
+            for (head, number) in [("", None), ("#4 ", Some(4))] {
+                let line = format!("{TIME} {head}bob{went_to}: (a): b");
+                let parsed = MessageLine::parse(line.as_bytes()).unwrap();
+                assert_eq!((parsed.number, parsed.sender), (number, &b"bob"[..]));
+                assert_eq!(parsed.went_to, Some(expected));
+                assert_eq!(parsed.text, b"(a): b");
+            }
+        }
+    }
+
+    #[test]
     fn other_lines_are_no_messages() {
         for line in [
             "",
@@ -115,6 +149,9 @@ mod tests {
             "[x] bob",
             "[x] # bob: a",
             "[x] #1x bob: a",
+            "[x] bob (ann: a",
+            "[x] bob (ann) a",
+            "[x] bob all: a",
             "[2026-11-22T11:18:31Z] bob hi there",
         ] {
             assert_eq!(MessageLine::parse(line.as_bytes()), None, "{line}");

@@ -8,4 +8,4 @@ pub use crate::answer::{Answer, Refusal};
 pub use crate::command::{Command, split_word};
 pub use dialogue::{Dialogue, Event, Step};
 pub use line_splitter::{Line, LineSplitter};
-pub use message_line::{MessageLine, number};
+pub use message_line::{MessageLine, WentTo, number};

@@ -26,6 +26,8 @@ pub enum Intent<'a> {
     Push(PushMode),
     /// Whether message lines have numbers.
     Ids(bool),
+    /// Whether message lines say whom a message went to.
+    To(bool),
     /// A token of this name.
     NewToken(&'a str),
     /// Another password: its three lines follow.
@@ -85,6 +87,11 @@ pub fn parse(line: &[u8]) -> Result<Intent<'_>, CommandError> {
             b"on" => Ok(Intent::Ids(true)),
             b"off" => Ok(Intent::Ids(false)),
             _ => Err(arguments(words::IDS)),
+        },
+        b"to" => match trim(rest) {
+            b"on" => Ok(Intent::To(true)),
+            b"off" => Ok(Intent::To(false)),
+            _ => Err(arguments(words::TO)),
         },
         b"sessions" => parse_sessions(trim(rest)).ok_or(arguments(words::SESSIONS)),
         b"join" => change_room(words::JOIN, rest, |rest| no_more(rest, RoomAct::Join)),

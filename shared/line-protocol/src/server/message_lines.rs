@@ -5,6 +5,23 @@ use std::io::Write;
 use chat_model::{Message, SentTo};
 use jiff::Timestamp;
 
+/// What a message line has beside time, sender and text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineForm {
+    /// The number of the message, as `ids on` wants it.
+    pub has_id: bool,
+    /// Whom the message went to, as `to on` wants it.
+    pub has_to: bool,
+}
+
+impl LineForm {
+    /// Of messages that are kept.
+    const KEPT: Self = Self {
+        has_id: true,
+        has_to: false,
+    };
+}
+
 /// Writes message lines. Many messages bear the same second, so the last one's text is kept.
 #[derive(Debug, Default)]
 pub struct MessageLines {
@@ -13,22 +30,22 @@ pub struct MessageLines {
 }
 
 impl MessageLines {
-    /// Appends `[time] sender: text`, or with `has_id` `[time] #number sender: text`, and the line end. The name of a
-    /// room stands behind the sender.
-    pub fn append(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>, has_id: bool) {
-        self.append_between(buffer, message, has_id, [b'[', b']']);
+    /// Appends `[time] sender: text`, or with the number `[time] #number sender: text`, and the line end. The name of a
+    /// room stands behind the sender, and so does whom the message went to.
+    pub fn append(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>, form: LineForm) {
+        self.append_between(buffer, message, form, [b'[', b']']);
     }
 
     /// Appends `<time> #number sender: text`, as messages that are kept are shown.
     pub fn append_kept(&mut self, buffer: &mut Vec<u8>, message: &Message<'_>) {
-        self.append_between(buffer, message, true, [b'<', b'>']);
+        self.append_between(buffer, message, LineForm::KEPT, [b'<', b'>']);
     }
 
     fn append_between(
         &mut self,
         buffer: &mut Vec<u8>,
         message: &Message<'_>,
-        has_id: bool,
+        form: LineForm,
         [open, close]: [u8; 2],
     ) {
         let time = self.time(message.time_ms.div_euclid(1_000));
@@ -36,18 +53,23 @@ impl MessageLines {
         buffer.push(open);
         buffer.extend_from_slice(time.as_bytes());
         buffer.extend_from_slice(&[close, b' ']);
-        if has_id {
+        if form.has_id {
             // Writing to a vector cannot fail.
             let _ = write!(buffer, "#{} ", message.number.0);
         }
         buffer.extend_from_slice(message.sender.as_bytes());
-        let room = match message.sent_to {
-            SentTo::People => None,
-            SentTo::Room(room) | SentTo::NoticeOf(room) | SentTo::GapIn(room, _) => Some(room),
-        };
-        if let Some(room) = room {
-            buffer.push(b' ');
-            buffer.extend_from_slice(room.as_bytes());
+        match &message.sent_to {
+            SentTo::Room(room) | SentTo::NoticeOf(room) | SentTo::GapIn(room, _) => {
+                buffer.push(b' ');
+                buffer.extend_from_slice(room.as_bytes());
+            }
+            SentTo::Everyone if form.has_to => buffer.extend_from_slice(b" *"),
+            SentTo::Group(names) if form.has_to => {
+                buffer.extend_from_slice(b" (");
+                buffer.extend_from_slice(names.as_bytes());
+                buffer.push(b')');
+            }
+            SentTo::People | SentTo::Everyone | SentTo::Group(_) => {}
         }
         buffer.extend_from_slice(b": ");
         if let SentTo::GapIn(room, messages) = message.sent_to {
@@ -83,10 +105,14 @@ mod tests {
     use super::*;
 
     fn line(time_ms: i64, has_id: bool) -> String {
-        line_of("bob", SentTo::People, time_ms, has_id)
+        let form = LineForm {
+            has_id,
+            has_to: false,
+        };
+        line_of("bob", SentTo::People, time_ms, form)
     }
 
-    fn line_of(sender: &str, sent_to: SentTo<'_>, time_ms: i64, has_id: bool) -> String {
+    fn line_of(sender: &str, sent_to: SentTo<'_>, time_ms: i64, form: LineForm) -> String {
         let text = match sent_to {
             SentTo::GapIn(..) => "",
             _ => "hi  there",
@@ -99,22 +125,46 @@ mod tests {
             text,
         };
         let mut buffer = Vec::new();
-        MessageLines::default().append(&mut buffer, &message, has_id);
+        MessageLines::default().append(&mut buffer, &message, form);
         String::from_utf8(buffer).unwrap()
     }
 
     #[test]
     fn lines_of_rooms_name_them() {
         let time = "[1970-01-01T00:00:00Z]";
-        let of_room = line_of("ann", SentTo::Room("#a"), 0, true);
+        let plain = LineForm::default();
+        let of_room = line_of("ann", SentTo::Room("#a"), 0, LineForm::KEPT);
         assert_eq!(of_room, format!("{time} #12 ann #a: hi  there\n"));
-        let notice = line_of("*", SentTo::NoticeOf("#a"), 0, false);
+        let notice = line_of("*", SentTo::NoticeOf("#a"), 0, plain);
         assert_eq!(notice, format!("{time} * #a: hi  there\n"));
-        let gap = line_of("*", SentTo::GapIn("#a", 7), 0, false);
+        let gap = line_of("*", SentTo::GapIn("#a", 7), 0, plain);
         assert_eq!(
             gap,
             format!("{time} * #a: 7 earlier messages: history #a\n")
         );
+    }
+
+    #[test]
+    fn recipients_are_shown_if_wanted() {
+        let time = "[1970-01-01T00:00:00Z]";
+        let with_to = |has_id| LineForm {
+            has_id,
+            has_to: true,
+        };
+        for (sent_to, expected) in [
+            (SentTo::People, "bob: hi  there"),
+            (SentTo::Everyone, "bob *: hi  there"),
+            (SentTo::Group("ann #a".into()), "bob (ann #a): hi  there"),
+            (SentTo::Room("#a"), "bob #a: hi  there"),
+        ] {
+            let line = line_of("bob", sent_to.clone(), 0, with_to(false));
+            assert_eq!(line, format!("{time} {expected}\n"));
+            let line = line_of("bob", sent_to.clone(), 0, with_to(true));
+            assert_eq!(line, format!("{time} #12 {expected}\n"));
+            let is_for_people = !matches!(sent_to, SentTo::Room(_));
+            let line = line_of("bob", sent_to, 0, LineForm::default());
+            assert_eq!(line == format!("{time} bob: hi  there\n"), is_for_people);
+        }
     }
 
     #[test]

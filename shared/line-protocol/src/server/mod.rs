@@ -10,7 +10,7 @@ pub use crate::answer::{Asked, ServerLimits, append_refusal, kept_lines, users_l
 pub use command::{CommandError, Intent, command_word, parse};
 pub use line_buffer::{Line, LineBuffer};
 pub use login::Login;
-pub use message_lines::MessageLines;
+pub use message_lines::{LineForm, MessageLines};
 pub use password_change::{PasswordChange, PasswordsDiffer};
 
 /// Writes a line and its end.

@@ -58,6 +58,7 @@ impl Request<'_> {
                 words: words.into_owned().into(),
             },
             Self::LogOut => Request::LogOut,
+            Self::NameGroups => Request::NameGroups,
             Self::NewToken { name, secret } => Request::NewToken {
                 name: name.into_owned().into(),
                 secret: secret.into_owned(),
@@ -146,6 +147,7 @@ impl Request<'_> {
                 words: (&**words).into(),
             },
             Self::LogOut => Request::LogOut,
+            Self::NameGroups => Request::NameGroups,
             Self::NewToken { name, secret } => Request::NewToken {
                 name: (&**name).into(),
                 secret: Password::borrowed(secret),

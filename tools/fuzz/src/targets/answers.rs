@@ -264,7 +264,7 @@ impl Daemon {
                 assert!(!new.is_empty() && found.pending.iter().all(is_page));
                 Question::Passwd
             }
-            Request::Fetch => Question::Read,
+            Request::Fetch | Request::NameGroups => Question::Read,
             Request::SetPush { on } => Question::Push(*on),
             Request::ListUsers { .. } => Question::Users,
             Request::ListSessions => Question::Sessions,

@@ -82,6 +82,7 @@ pub(super) fn push_from_worker(choices: &mut Choices<'_>, writer: &mut FrameWrit
                 progress: progress(choices),
                 taken: number(choices),
                 push: choices.flip(),
+                names_groups: false,
             });
             writer.push(&FromWorker::Resume {
                 connections: connections.collect(),
@@ -160,6 +161,7 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
         9 => Request::ListUsers {
             seen_within_minutes: Some(choices.number()),
         },
+        10 if choices.flip() => Request::NameGroups,
         10 => Request::SetPush { on: choices.flip() },
         19 => Request::NewToken {
             name: typed.into(),
@@ -253,6 +255,8 @@ fn sent_to(choices: &mut Choices<'_>) -> SentTo<'static> {
         0 => SentTo::Room("#a"),
         1 => SentTo::NoticeOf("#a"),
         2 => SentTo::GapIn("#a", choices.number()),
+        3 => SentTo::Everyone,
+        4 => SentTo::Group("ann #a".into()),
         _ => SentTo::People,
     }
 }

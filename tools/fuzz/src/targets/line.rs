@@ -118,6 +118,8 @@ fn check_meaning(line: &[u8]) {
         Ok(Intent::Push(PushMode::Off)) => "push off".into(),
         Ok(Intent::Ids(true)) => "ids on".into(),
         Ok(Intent::Ids(false)) => "ids off".into(),
+        Ok(Intent::To(true)) => "to on".into(),
+        Ok(Intent::To(false)) => "to off".into(),
         Ok(Intent::NewToken(name)) => format!("token new {name}"),
         Ok(Intent::Passwd) => "passwd".into(),
         Ok(Intent::Features) => "features".into(),

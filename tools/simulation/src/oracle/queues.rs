@@ -15,6 +15,7 @@ impl Oracle {
         const ALL: SliceLimits = SliceLimits {
             messages: usize::MAX,
             text_bytes: usize::MAX,
+            names_groups: false,
         };
         for seat in 0..self.seats.len() {
             let SeatState { user, session, .. } = self.seats[seat];

@@ -191,3 +191,15 @@ fn login_asked_again_says_how_long() {
     });
     assert_eq!(waited_ms.collect::<Vec<_>>(), [700]);
 }
+
+#[test]
+fn groups_are_named_after_resumption() {
+    let mut talk = Talk::logged_in();
+    let names_groups = |talk: &mut Talk| {
+        let resumed = talk.session.resume();
+        resumed.is_some_and(|resumed| resumed.names_groups)
+    };
+    assert!(!names_groups(&mut talk));
+    assert_eq!(talk.ask("to on\n"), "to:on\nDONE\n");
+    assert!(names_groups(&mut talk));
+}

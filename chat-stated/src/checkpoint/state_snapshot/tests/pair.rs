@@ -15,6 +15,7 @@ pub(super) const ACCOUNTS: u64 = 12;
 pub(super) const ALL: SliceLimits = SliceLimits {
     messages: usize::MAX,
     text_bytes: usize::MAX,
+    names_groups: false,
 };
 
 /// Numbers that look random, by splitmix64.

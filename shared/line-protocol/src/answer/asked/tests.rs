@@ -42,6 +42,8 @@ fn outcomes_as_they_are_written() {
         ("push ack", Outcome::Done, "push:ack\n"),
         ("push on", Outcome::Busy, "error:busy:push\n"),
         ("ids on", Outcome::Done, "ids:on\n"),
+        ("to off", Outcome::Done, "to:off\n"),
+        ("to on", Outcome::Busy, "error:busy:to\n"),
         ("token drop a", stored(&[]), "token:\n"),
         (
             "token drop a",
@@ -57,7 +59,7 @@ fn outcomes_as_they_are_written() {
         (
             "features",
             Outcome::Done,
-            "features:time_out=1800 line=8192 push ids sessions tokens rooms history search once passwd\n",
+            "features:time_out=1800 line=8192 push ids to sessions tokens rooms history search once passwd\n",
         ),
         ("passwd", Outcome::Done, "password\n"),
         ("passwd x", Outcome::Done, "error:args:passwd\n"),

@@ -125,6 +125,8 @@ fn every_command_as_it_is_meant() {
     assert_eq!(parse(b"push off"), Ok(Intent::Push(PushMode::Off)));
     assert_eq!(parse(b"ids on"), Ok(Intent::Ids(true)));
     assert_eq!(parse(b"ids off"), Ok(Intent::Ids(false)));
+    assert_eq!(parse(b"to on"), Ok(Intent::To(true)));
+    assert_eq!(parse(b" to  off "), Ok(Intent::To(false)));
     assert_eq!(parse(b"features"), Ok(Intent::Features));
     assert_eq!(parse(b" passwd "), Ok(Intent::Passwd));
     let request = |request| Ok(Intent::Request(request));
@@ -274,6 +276,9 @@ fn wrong_arguments_are_named_by_their_command() {
         ("push on off", "push"),
         ("ids", "ids"),
         ("ids yes", "ids"),
+        ("to", "to"),
+        ("to bob", "to"),
+        ("to on off", "to"),
         ("features all", "features"),
         ("passwd secret", "passwd"),
         ("sessions phone", "sessions"),
