@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chat_model::RoomId;
+use chat_model::{AccountId, RoomId};
 use chat_stated::entry::{Entry, HistoryLimits};
-use chat_stated::state::{Effects, Forgotten, KeptMessage};
+use chat_stated::state::{Effects, Forgotten, KeptMessage, State};
 
 use super::model::Model;
+use super::steps::ROOMS;
 
 /// A message in it.
 struct Kept {
@@ -46,6 +47,34 @@ impl History {
         for forgotten in &first.forgotten {
             self.forget(forgotten, model);
         }
+    }
+
+    /// Everybody may read what the model lets them read, and nothing else.
+    pub(super) fn compare_readers(&self, state: &State, model: &Model) {
+        for account in 0..model.accounts.len() {
+            let id = AccountId(account as u32);
+            for room in ROOMS {
+                let view = state.kept_room(id, room);
+                let after = model.reads_room_after(account, room);
+                assert_eq!(view.is_some(), after.is_some(), "{account} in {room}");
+                if let (Some(view), Some(after)) = (view, after) {
+                    let read = self.read_after(view.room, view.after.0);
+                    assert_eq!(read, self.read_after(view.room, after));
+                }
+            }
+            let of_member: Vec<_> = model.rooms_of(account);
+            let mut views: Vec<_> = state.kept_rooms_of(id).collect();
+            views.sort_unstable_by_key(|view| state.room_name(view.room));
+            let expected = of_member.iter().map(|room| state.kept_room(id, room));
+            assert!(views.into_iter().map(Some).eq(expected));
+        }
+    }
+
+    /// What the history has of a room behind a message.
+    fn read_after(&self, room: RoomId, after: u64) -> Vec<u64> {
+        let kept = self.kept.get(&Some(room)).into_iter().flatten();
+        let numbers = kept.map(|message| message.number);
+        numbers.filter(|number| *number > after).collect()
     }
 
     fn keep(&mut self, message: &KeptMessage, at_ms: u64) {

@@ -156,6 +156,7 @@ impl Run {
                 &timestamp,
                 seed,
             );
+            self.history.compare_readers(&running.state, &self.model);
         }
     }
 

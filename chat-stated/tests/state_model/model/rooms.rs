@@ -13,6 +13,8 @@ pub(crate) struct Room {
     operators: Vec<usize>,
     /// In the order in which they joined.
     members: Vec<usize>,
+    /// By member: the last message when it joined.
+    joined_after: BTreeMap<usize, u64>,
     is_private: bool,
     invited: BTreeSet<usize>,
     banned: BTreeSet<usize>,
@@ -46,6 +48,16 @@ impl Model {
         let mut names: Vec<&str> = rooms.map(|room| room.name.as_str()).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Behind which message an account may read the history of a room; nothing if it may not.
+    pub(crate) fn reads_room_after(&self, account: usize, room: &str) -> Option<u64> {
+        let room = &self.rooms[self.room_of_name(room)?];
+        match room.joined_after.get(&account) {
+            Some(joined_after) if room.is_private => Some(*joined_after),
+            Some(_) => Some(0),
+            None => (!room.is_private && !room.banned.contains(&account)).then_some(0),
+        }
     }
 
     /// The members as they are listed for an account, if it may know them.
@@ -216,6 +228,7 @@ impl Model {
                 owner: account,
                 operators: Vec::new(),
                 members: vec![account],
+                joined_after: [(account, self.last_message)].into(),
                 is_private: false,
                 invited: BTreeSet::new(),
                 banned: BTreeSet::new(),
@@ -232,6 +245,7 @@ impl Model {
         }
         room.invited.remove(&account);
         room.members.push(account);
+        room.joined_after.insert(account, self.last_message);
         Ok(())
     }
 
@@ -372,6 +386,7 @@ impl Model {
     fn leave(&mut self, account: usize, id: usize) {
         let room = &mut self.rooms[id];
         room.members.retain(|member| *member != account);
+        room.joined_after.remove(&account);
         room.operators.retain(|operator| *operator != account);
         let oldest = room.operators.first().or(room.members.first()).copied();
         if room.owner == account
