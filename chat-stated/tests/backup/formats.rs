@@ -1,5 +1,7 @@
-//! Every format that was ever released is read, or refused with a clear word. `examples/make_format_fixture.rs` makes a
+//! Every format that was ever released is read, or refused with a clear word. `examples/make_format_fixture/` makes a
 //! fixture; a new version of a format gets a new directory, and the old ones stay as they are.
+
+mod format_6;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -94,12 +96,18 @@ const FIXTURES: [Fixture; 6] = [
         bobs: BOBS_SINCE_V3,
         waiting_bytes: 1_000_000,
     },
-    // Has a message that was sent once.
+    // Has a message that was sent once, and all that is in `format_6.rs`.
     Fixture {
         directory: "v6",
-        rpc: 5,
-        entries: 4,
-        bobs: BOBS_SINCE_V3,
+        rpc: 7,
+        entries: 7,
+        bobs: &[
+            (1, "first"),
+            (2, "to all"),
+            (4, "to both"),
+            (5, "to both again"),
+            (17, "after it"),
+        ],
         waiting_bytes: 1_000_000,
     },
 ];
@@ -143,7 +151,11 @@ fn check_state(fixture: &Fixture, stored: &StoredState) {
     let state = &stored.state;
     assert_eq!((stored.checkpoint.0, stored.last.0), (4, 6));
     assert_eq!(stored.entries, fixture.entries);
-    assert_eq!(state.account_count(), 4);
+    let of_format_6 = match fixture.directory {
+        "v6" => format_6::check(state),
+        _ => 0,
+    };
+    assert_eq!(state.account_count(), 4 + of_format_6);
     for name in ["alice", "bob", "carol", "dave"] {
         assert_eq!(&*state.account(name).unwrap().1.secret, SECRET);
     }

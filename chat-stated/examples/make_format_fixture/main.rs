@@ -3,12 +3,15 @@
 //! Run it once for each new version of a format, into a new directory, and never change an old one:
 //! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v6`
 
+mod format_6;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use chat_model::{AccountId, Audience, ConnectionId, RequestName};
 use chat_model::{ConnectionSerial, MessageNumber, Progress, StreamOffset, WorkerSessionId};
 use chat_rpc::{Greeting, Hello, Refusal, ResumeToken, VERSION};
@@ -26,6 +29,11 @@ use chat_stated::stored_state::replay;
 
 const SECRET: &str = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
 const WALL_MS: i64 = 1_795_000_000_000;
+/// So often it is tried to write a database back.
+const TRIES: usize = 1_000;
+const BOOT_MS: u64 = 1_000_000;
+/// Those that are there before dave registers.
+const ACCOUNTS: [&str; 6] = ["alice", "bob", "carol", "erin", "frank", "grace"];
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const CREDENTIAL: ResumeToken = ResumeToken {
     worker_session: WorkerSessionId(1),
@@ -57,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         WALL_MS,
     )?;
     for name in ["journal.db", "checkpoint.db"] {
+        write_back(&dir, name)?;
         for suffix in ["-wal", "-shm"] {
             let _ = fs::remove_file(dir.join(format!("{name}{suffix}")));
         }
@@ -64,8 +73,22 @@ fn main() -> anyhow::Result<()> {
     write_frames(&dir)
 }
 
+/// Puts what is only in a database's log into the database. The thread that wrote it may still have it open.
+fn write_back(dir: &Path, name: &str) -> anyhow::Result<()> {
+    let database = rusqlite::Connection::open(dir.join(name))?;
+    for _ in 0..TRIES {
+        let is_busy: bool =
+            database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+        if !is_busy {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bail!("{name} is in use")
+}
+
 fn lines() -> String {
-    let names = ["alice", "bob", "carol", "dave"];
+    let names = ["alice", "bob", "carol", "erin", "frank", "grace", "dave"];
     names.map(|name| format!("{name},{SECRET}\n")).concat()
 }
 
@@ -84,7 +107,7 @@ fn write_state(dir: &Path) -> anyhow::Result<()> {
         journal.submit(batch);
         match events.recv()? {
             JournalEvent::Committed { batch, .. } => drop(replay(state, batch)),
-            other => anyhow::bail!("{other:?}"),
+            other => bail!("{other:?}"),
         }
         Ok(())
     };
@@ -102,7 +125,7 @@ fn write_state(dir: &Path) -> anyhow::Result<()> {
     journal.forget_through(LogIndex(2));
     commit(batch_after(), &mut journal, &mut state)?;
     ensure!(
-        state.waiting_messages() == 5,
+        state.waiting_messages() == 10,
         "{}",
         state.waiting_messages()
     );
@@ -123,7 +146,7 @@ fn write_checkpoint(store: CheckpointStore, snapshot: StateSnapshot) -> anyhow::
     });
     match events.recv()? {
         CheckpointEvent::Written { .. } => Ok(()),
-        other => anyhow::bail!("{other:?}"),
+        other => bail!("{other:?}"),
     }
 }
 
@@ -145,8 +168,8 @@ fn batches_before() -> Vec<Batch> {
             },
         ]),
         batch(vec![
-            Entry::ChangeAccounts(["alice", "bob", "carol"].map(account).to_vec()),
-            Entry::FileStatus([0, 1, 2].map(filed).to_vec()),
+            Entry::ChangeAccounts(ACCOUNTS.map(account).to_vec()),
+            Entry::FileStatus([0, 1, 2, 3, 4, 5].map(filed).to_vec()),
         ]),
         batch(vec![
             request(1, 1, log_in(0)),
@@ -163,12 +186,12 @@ fn batches_before() -> Vec<Batch> {
             request(1, 5, send(&["bob", "carol"], "to both")),
             request(1, 6, send(&["bob", "carol"], "to both again")),
         ]),
-        batch(vec![
-            request(2, 1, failed(2)),
-            request(2, 2, failed(2)),
-            request(2, 3, failed(2)),
-        ]),
+        batch(failures().chain(format_6::before()).collect()),
     ]
+}
+
+fn failures() -> impl Iterator<Item = Entry> {
+    (1..=3).map(|offset| request(2, offset, failed(2)))
 }
 
 fn batch_meanwhile() -> Batch {
@@ -199,7 +222,8 @@ fn batch_after() -> Batch {
         ticket: 1,
         act: lift,
     };
-    batch(vec![request(3, 1, register), lift])
+    let entries = [request(3, 1, register), lift];
+    batch(entries.into_iter().chain(format_6::after()).collect())
 }
 
 fn connection(serial: u64) -> ConnectionId {
@@ -212,7 +236,7 @@ fn connection(serial: u64) -> ConnectionId {
 fn batch(entries: Vec<Entry>) -> Batch {
     let timestamp = Timestamp {
         wall_ms: WALL_MS,
-        boot_ms: 1_000_000,
+        boot_ms: BOOT_MS,
         boot_id: *b"fixture boot id ",
     };
     Batch { timestamp, entries }
