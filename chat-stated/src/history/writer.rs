@@ -1,7 +1,6 @@
-//! The I/O threads of the history: one writes what is to be kept, one reads what is asked.
+//! The I/O thread of the history: writes what is to be kept, and reads what is asked.
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -98,19 +97,18 @@ pub enum HistoryEvent {
     },
 }
 
-/// Starts the threads on a history, or on a state directory where one is made for the first message. What comes of
-/// requests goes to `sink`, what comes of questions to `answers`.
+/// Starts the thread on a history, or on a state directory where one is made for the first message. One thread is
+/// enough: a question waits for what is to be written before it, and takes 200 ms at most.
 pub fn start_history(
     dir: PathBuf,
     store: Option<HistoryStore>,
     sink: CompletionSink<HistoryEvent>,
-    answers: CompletionSink<HistoryEvent>,
 ) -> anyhow::Result<IoThread<HistoryRequest>> {
     let mut writer = Writer {
         dir,
         store: None,
         has_failed: false,
-        reader: start_reader(answers)?,
+        reader: None,
         sink,
         retention: Retention::default(),
         pending: Vec::new(),
@@ -128,51 +126,12 @@ pub fn start_history(
     })?)
 }
 
-/// What the reading thread is told.
-enum ReaderRequest {
-    Open(HistoryReader),
-    Ask(u64, Question),
-}
-
-fn start_reader(mut sink: CompletionSink<HistoryEvent>) -> io::Result<IoThread<ReaderRequest>> {
-    IoThread::start(
-        "history-reader",
-        move |requests: Receiver<ReaderRequest>| {
-            let mut reader = None;
-            for request in requests {
-                let (ticket, question) = match request {
-                    ReaderRequest::Open(opened) => {
-                        reader = Some(opened);
-                        continue;
-                    }
-                    ReaderRequest::Ask(ticket, question) => (ticket, question),
-                };
-                let found = reader.as_ref().map(|reader| match question {
-                    Question::Page { scope, span, count } => reader.page(&scope, span, count),
-                    Question::Search {
-                        scope,
-                        words,
-                        count,
-                    } => reader.search(&scope, &words, count),
-                });
-                let found = found.transpose().unwrap_or_else(|error| {
-                    sink(HistoryEvent::Failed {
-                        error: error.to_string(),
-                    });
-                    None
-                });
-                sink(HistoryEvent::Answered { ticket, found });
-            }
-        },
-    )
-}
-
 struct Writer {
     dir: PathBuf,
     /// None until there is something to be kept, and once it has failed.
     store: Option<(HistoryStore, NamedFiles)>,
     has_failed: bool,
-    reader: IoThread<ReaderRequest>,
+    reader: Option<HistoryReader>,
     sink: CompletionSink<HistoryEvent>,
     pending: Vec<KeptMessage>,
     pending_bytes: usize,
@@ -189,7 +148,7 @@ struct Writer {
 
 impl Writer {
     fn open(&mut self, store: HistoryStore) -> Result<(), StorageError> {
-        self.reader.send(ReaderRequest::Open(store.reader()?));
+        self.reader = Some(store.reader()?);
         let files = store.named_files()?;
         self.store = Some((store, files));
         Ok(())
@@ -227,7 +186,7 @@ impl Writer {
             HistoryRequest::Keep(messages) => self.keep(messages),
             HistoryRequest::Ask { ticket, question } => {
                 self.write_unless_paused();
-                self.reader.send(ReaderRequest::Ask(ticket, question));
+                self.answer(ticket, question);
             }
             HistoryRequest::Retain(retention) => self.retain(retention),
             HistoryRequest::Forget(forgotten) => self.forget(forgotten),
@@ -240,6 +199,25 @@ impl Writer {
         if self.act_at.is_some_and(|at| at <= Instant::now()) {
             self.act();
         }
+    }
+
+    fn answer(&mut self, ticket: u64, question: Question) {
+        let reader = self.reader.as_ref();
+        let found = reader.map(|reader| match question {
+            Question::Page { scope, span, count } => reader.page(&scope, span, count),
+            Question::Search {
+                scope,
+                words,
+                count,
+            } => reader.search(&scope, &words, count),
+        });
+        let found = found.transpose().unwrap_or_else(|error| {
+            (self.sink)(HistoryEvent::Failed {
+                error: error.to_string(),
+            });
+            None
+        });
+        (self.sink)(HistoryEvent::Answered { ticket, found });
     }
 
     fn keep(&mut self, messages: Vec<KeptMessage>) {

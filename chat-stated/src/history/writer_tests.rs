@@ -32,12 +32,10 @@ fn start_in(
     store: Option<HistoryStore>,
 ) -> (IoThread<HistoryRequest>, Receiver<HistoryEvent>) {
     let (sender, events) = channel();
-    let answers = sender.clone();
     let history = start_history(
         dir.to_owned(),
         store,
         Box::new(move |event| drop(sender.send(event))),
-        Box::new(move |event| drop(answers.send(event))),
     );
     (history.unwrap(), events)
 }

@@ -59,9 +59,8 @@ impl IoThreads {
             history_dir,
             store,
             Box::new(queue.sink(Completion::History)),
-            Box::new(queue.sink(Completion::History)),
         )
-        .context("cannot start the threads of the history")?;
+        .context("cannot start the thread of the history")?;
         let passwords = PasswordPool::start(
             PoolSettings {
                 threads: hashing_threads,
