@@ -190,7 +190,7 @@ impl HistoryStore {
                 crash_point::reach("state:in-sweep");
                 Ok(())
             })?;
-            self.database().write_back_long_wal()?;
+            self.database().empty_long_wal()?;
         }
         Ok(left)
     }

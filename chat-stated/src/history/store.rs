@@ -140,7 +140,7 @@ impl HistoryStore {
             crash_point::reach("state:in-history");
             Ok(())
         })?;
-        self.database.write_back_long_wal()
+        self.database.empty_long_wal()
     }
 
     /// Changes rows together with the header.

@@ -168,8 +168,17 @@ impl Writer {
             match request {
                 Ok(request) => self.take(request),
                 Err(RecvTimeoutError::Timeout) => self.act(),
-                Err(RecvTimeoutError::Disconnected) => return self.write(),
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
+        }
+    }
+
+    fn end(&mut self) {
+        self.write();
+        if let Some((store, _)) = &self.store
+            && let Err(error) = store.database().write_back_whole_wal()
+        {
+            log::warn!("{error}. The next start takes longer");
         }
     }
 
