@@ -4,6 +4,7 @@ use chat_model::Outcome;
 use std::time::Instant;
 
 use crate::daemon::{Installation, TIMEOUT};
+use crate::history;
 use crate::run::{ACCOUNTS, Fate, Told};
 use crate::worker::{Ask, Worker};
 
@@ -104,12 +105,13 @@ fn full_disk_refuses_additions_and_recovers() {
 
 #[test]
 fn full_disk_with_history_recovers() {
-    let installation = fill_disk(&["--direct-history"]);
+    let (installation, told) = fill_disk(&["--direct-history"]);
+    history::check(&installation, &told);
     let log = installation.log();
-    assert!(log.contains("the history has space again"), "{log}");
+    assert!(!log.contains("the history lacks"), "{log}");
 }
 
-fn fill_disk(flags: &[&str]) -> Installation {
+fn fill_disk(flags: &[&str]) -> (Installation, Told) {
     let mut installation = Installation::new(&ACCOUNTS);
     installation.flags = vec![
         "--checkpoint-every-entries=500".into(),
@@ -173,7 +175,7 @@ fn fill_disk(flags: &[&str]) -> Installation {
     }
     assert!(daemon.stop());
     told.check_disk(&installation.run_dir());
-    installation
+    (installation, told)
 }
 
 fn wait_until(condition: impl Fn() -> bool) {
