@@ -7,7 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::conversation::Prompt;
 use crate::conversation::command::usages;
-use crate::conversation::message::{Message, found};
+use crate::conversation::message::Message;
 use crate::report::Report;
 use crate::safe_text::{isolated, isolated_if_needed};
 
@@ -189,10 +189,7 @@ fn answer(requested: &str, line: &str) -> String {
         Answer::Sessions(names) => sessions(&String::from_utf8_lossy(names)),
         Answer::Passwd(result) => password_change(result, line),
         Answer::OfRooms(rest) => of_rooms(command, &String::from_utf8_lossy(rest)),
-        Answer::Other(_) => match found(line) {
-            Some((count, has_more)) => kept_messages(count, has_more),
-            None => isolated_if_needed(line),
-        },
+        Answer::Found { count, has_more } => kept_messages(count, has_more),
         _ => isolated_if_needed(line),
     }
 }

@@ -9,7 +9,7 @@ use chat_model::PushMode;
 
 use super::command::{HELP, QUIT, recipients};
 use super::kept_login::Errand;
-use super::message::{Message, found};
+use super::message::Message;
 use super::{Conversation, Prompt, Stage, refused};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
@@ -251,21 +251,12 @@ impl Conversation {
             Event::Goodbye => self.goodbye(),
             Event::TimedOut => self.time_out(),
             Event::Replaced => self.replaced(),
-            _ => match self.kept_message(line) {
-                Some(message) => self.show(Report::Message(message)),
+            Event::Kept(message) => match Message::of(&message, line) {
+                Some(message) => self.show(Report::Message(message.kept())),
                 None => self.show(Report::Unexpected(without_breaks(line))),
             },
+            _ => self.show(Report::Unexpected(without_breaks(line))),
         }
-    }
-
-    /// A message of the history, if that is what was asked for.
-    fn kept_message(&self, line: &str) -> Option<Message> {
-        let Stage::Chat(chat) = &self.stage else {
-            return None;
-        };
-        let asked = Command::of(chat.in_flight.front()?.line.as_bytes());
-        let is_of_history = matches!(asked, Command::History | Command::Search);
-        is_of_history.then(|| Message::of_history(line)).flatten()
     }
 
     fn passwords_wanted(&mut self) {
@@ -383,9 +374,7 @@ impl Conversation {
             },
             Answer::Ids(is_on) => switched(words::IDS, is_on),
             Answer::To(is_on) => switched(words::TO, is_on),
-            Answer::Other(_) if command != Command::Other && found(line).is_none() => {
-                Report::Unexpected(line.to_owned())
-            }
+            Answer::Other(_) if command != Command::Other => Report::Unexpected(line.to_owned()),
             // A script reads the line as it is, a person what it means.
             _ => Report::Answer {
                 requested,

@@ -1,7 +1,6 @@
 //! A message line of the server.
 
-use chat_line_protocol::client::{MessageLine, WentTo, number};
-use chat_line_protocol::words;
+use chat_line_protocol::client::{MessageLine, WentTo};
 use jiff::Timestamp;
 
 use crate::safe_text::without_breaks;
@@ -49,25 +48,13 @@ impl Message {
         })
     }
 
-    /// A message of the history, which differs in the marks around its time, of a line that is safe to show.
-    pub(crate) fn of_history(line: &str) -> Option<Message> {
-        let (time, rest) = line.strip_prefix('<')?.split_once('>')?;
-        let as_new = format!("[{time}]{rest}");
-        let message = Message::of(&MessageLine::parse(as_new.as_bytes())?, line)?;
-        Some(Message {
+    /// The same as a message of the history.
+    pub(crate) fn kept(self) -> Message {
+        Message {
             is_kept: true,
-            ..message
-        })
+            ..self
+        }
     }
-}
-
-/// How many messages of the history follow this answer, and whether there may be more.
-pub(crate) fn found(line: &str) -> Option<(u64, bool)> {
-    let (word, count) = line.split_once(':')?;
-    let is_of_history = word == words::HISTORY || word == words::SEARCH;
-    let digits = count.strip_suffix('+').unwrap_or(count);
-    let count_of_messages = number(digits.as_bytes()).filter(|_| is_of_history)?;
-    Some((count_of_messages, digits != count))
 }
 
 #[cfg(test)]

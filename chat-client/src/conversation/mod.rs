@@ -251,7 +251,7 @@ impl Conversation {
                 self.login_event(event, step, line);
             }
             Stage::Chat(_) => {
-                let is_message = line.starts_with(b"[");
+                let is_message = matches!(line.first(), Some(b'[' | b'<'));
                 let line = &match is_message {
                     true => safe_with_breaks(line),
                     false => safe(line),

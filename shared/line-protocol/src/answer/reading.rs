@@ -2,6 +2,7 @@
 
 use chat_model::PushMode;
 
+use crate::client::number;
 use crate::command::Command;
 use crate::words;
 
@@ -34,6 +35,13 @@ pub enum Answer<'a> {
     Sessions(&'a [u8]),
     /// What a command of rooms is answered behind its word: names, a topic, a room, or nothing.
     OfRooms(&'a [u8]),
+    /// So many messages of the history follow.
+    Found {
+        /// How many.
+        count: u64,
+        /// Whether a search found more than these.
+        has_more: bool,
+    },
     /// Nothing was done.
     Refused(Refusal<'a>),
     /// Something that this command is not known to be answered.
@@ -66,11 +74,20 @@ impl<'a> Answer<'a> {
             Command::Passwd => after_word(line, words::PASSWD).map(Self::Passwd),
             Command::Features => after_word(line, words::FEATURES).map(Self::Features),
             Command::Sessions => after_word(line, words::SESSIONS).map(Self::Sessions),
+            Command::History | Command::Search => after_word(line, command.word()).and_then(found),
             command if command.is_of_rooms() => after_word(line, command.word()).map(Self::OfRooms),
             _ => None,
         };
         known.unwrap_or(Self::Other(line))
     }
+}
+
+fn found(count: &[u8]) -> Option<Answer<'_>> {
+    let digits = count.strip_suffix(b"+").unwrap_or(count);
+    Some(Answer::Found {
+        count: number(digits)?,
+        has_more: digits != count,
+    })
 }
 
 fn push(mode: &[u8]) -> Option<Answer<'_>> {
@@ -145,7 +162,12 @@ mod tests {
         assert_eq!(read(Command::To, "to:on"), Answer::To(true));
         assert_eq!(read(Command::Join, "join:#a"), Answer::OfRooms(b"#a"));
         assert_eq!(read(Command::Kick, "kick:"), Answer::OfRooms(b""));
+        let found = |count, has_more| Answer::Found { count, has_more };
+        assert_eq!(read(Command::History, "history:2"), found(2, false));
+        assert_eq!(read(Command::Search, "search:50+"), found(50, true));
         for (command, line) in [
+            (Command::History, "history:x"),
+            (Command::Search, "search:"),
             (Command::Fetch, "sent:"),
             (Command::Broadcast, "send:a"),
             (Command::Push, "push:maybe"),

@@ -80,6 +80,8 @@ pub enum Event<'a> {
     PasswordsWanted,
     /// The oldest command that was not answered is.
     Answer(Command, Answer<'a>),
+    /// A message of the history, behind the answer that counts them. It is not new.
+    Kept(MessageLine<'a>),
     /// What came with a command's answer is complete.
     Done(Command),
     /// The logout is done; the server closes.
@@ -100,6 +102,8 @@ pub struct Dialogue {
     asked: VecDeque<Command>,
     /// The oldest was answered; its `DONE` is to come.
     is_answered: bool,
+    /// Messages of the history that are to come with this answer.
+    kept_to_come: u64,
 }
 
 impl Default for Dialogue {
@@ -108,6 +112,7 @@ impl Default for Dialogue {
             step: Step::Name,
             asked: VecDeque::new(),
             is_answered: false,
+            kept_to_come: 0,
         }
     }
 }
@@ -118,6 +123,7 @@ impl Dialogue {
         self.step = Step::Name;
         self.asked.clear();
         self.is_answered = false;
+        self.kept_to_come = 0;
     }
 
     /// How far it is.
@@ -251,6 +257,12 @@ impl Dialogue {
         if let Some(message) = MessageLine::parse(line) {
             return Event::Message(message);
         }
+        if self.kept_to_come > 0
+            && let Some(message) = MessageLine::parse_kept(line)
+        {
+            self.kept_to_come -= 1;
+            return Event::Kept(message);
+        }
         let is_done = line == words::DONE.as_bytes();
         let is_timeout = line == words::TIMEOUT.as_bytes();
         let is_replaced = line == words::REPLACED.as_bytes();
@@ -268,6 +280,7 @@ impl Dialogue {
         match self.asked.front().copied() {
             Some(command) if self.is_answered && is_done => {
                 self.is_answered = false;
+                self.kept_to_come = 0;
                 self.asked.pop_front();
                 Event::Done(command)
             }
@@ -296,7 +309,11 @@ impl Dialogue {
 
     fn answer<'a>(&mut self, command: Command, line: &'a [u8]) -> Event<'a> {
         self.is_answered = true;
-        Event::Answer(command, Answer::read(command, line))
+        let answer = Answer::read(command, line);
+        if let Answer::Found { count, .. } = answer {
+            self.kept_to_come = count;
+        }
+        Event::Answer(command, answer)
     }
 
     fn end<'a>(&mut self, event: Event<'a>) -> Event<'a> {
@@ -357,6 +374,22 @@ mod tests {
         let locked = Event::Locked { seconds: 60 };
         assert_eq!(dialogue.hear(b"60"), locked);
         assert_eq!(dialogue.step(), Step::Over);
+    }
+
+    #[test]
+    fn history_follows_its_answer() {
+        let mut dialogue = logged_in();
+        let kept = b"<t> #1 a: b";
+        assert_eq!(dialogue.hear(kept), Event::Unexpected(kept));
+        dialogue.ask(b"history #a 1", &mut Vec::new());
+        let (count, has_more) = (1, false);
+        let found = Event::Answer(Command::History, Answer::Found { count, has_more });
+        assert_eq!(dialogue.hear(b"history:1"), found);
+        let message_of_history = MessageLine::parse_kept(kept).expect("a message");
+        assert_eq!(dialogue.hear(kept), Event::Kept(message_of_history));
+        assert_eq!(dialogue.hear(kept), Event::Unexpected(kept));
+        assert_eq!(dialogue.hear(MESSAGE), message(MESSAGE));
+        assert_eq!(dialogue.hear(b"DONE"), Event::Done(Command::History));
     }
 
     fn message(line: &[u8]) -> Event<'_> {

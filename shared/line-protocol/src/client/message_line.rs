@@ -32,7 +32,17 @@ impl<'a> MessageLine<'a> {
     /// Takes `[time] sender: text` apart, with or without `#number` before the sender, and behind it a room, `*` or
     /// a group. No answer is taken for a message, as no name holds a bracket.
     pub fn parse(line: &'a [u8]) -> Option<Self> {
-        let (time, rest) = split_at(line.strip_prefix(b"[")?, b']')?;
+        Self::between(b'[', line, b']')
+    }
+
+    /// The same for a message of the history, `<time> #number sender: text`.
+    pub fn parse_kept(line: &'a [u8]) -> Option<Self> {
+        Self::between(b'<', line, b'>')
+    }
+
+    /// A message whose time stands between these marks.
+    fn between(open: u8, line: &'a [u8], close: u8) -> Option<Self> {
+        let (time, rest) = split_at(line.strip_prefix(&[open])?, close)?;
         let (first, behind) = split_at(rest.strip_prefix(b" ")?, b' ')?;
         let number = first.strip_prefix(b"#").and_then(number);
         let (sender, text) = match number {
@@ -138,6 +148,16 @@ mod tests {
                 assert_eq!(parsed.text, b"(a): b");
             }
         }
+    }
+
+    #[test]
+    fn kept_messages_have_marks_of_their_own() {
+        let line = b"<2026-11-22T11:18:31Z> #4 ann #a: hi";
+        let parsed = MessageLine::parse_kept(line).unwrap();
+        assert_eq!((parsed.number, parsed.sender), (Some(4), &b"ann"[..]));
+        assert_eq!((parsed.room, parsed.text), (Some(&b"#a"[..]), &b"hi"[..]));
+        assert_eq!(MessageLine::parse(line), None);
+        assert_eq!(MessageLine::parse_kept(b"[x] bob: hi"), None);
     }
 
     #[test]
