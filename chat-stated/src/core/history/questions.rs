@@ -107,14 +107,15 @@ impl Core {
         let Some(link) = self.links.get_mut(link_id) else {
             return;
         };
-        let reader = link
-            .connection(serial)
-            .and_then(|connection| self.state.reader_on(connection));
+        let connection = link.connection(serial);
+        let connection = connection.filter(|it| self.state.account_on(*it).is_some());
         // Whose session has ended meanwhile is told that, or is gone.
-        let (Some(reader), Some(client)) = (reader, link.known_mut(serial)) else {
+        let (Some(connection), Some(client)) = (connection, link.known_mut(serial)) else {
             return;
         };
-        let waiting = Waiting::next(&self.state, Some(reader), client, through, NO_MESSAGES);
+        // A session that only sends reads nothing, and may ask all the same.
+        let reader = self.state.reader_on(connection);
+        let waiting = Waiting::next(&self.state, reader, client, through, NO_MESSAGES);
         let request = UsersRequest {
             connection: serial,
             offset,
