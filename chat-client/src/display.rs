@@ -22,6 +22,8 @@ pub(crate) struct Display {
     collected: String,
     /// The last row on the screen holds a prompt, which must go before anything is shown.
     prompt_is_shown: bool,
+    /// The same for a prompt that stands alone, on the standard error.
+    plain_prompt_is_shown: bool,
 }
 
 impl Display {
@@ -34,6 +36,7 @@ impl Display {
             output,
             collected: String::new(),
             prompt_is_shown: false,
+            plain_prompt_is_shown: false,
         }
     }
 
@@ -50,11 +53,13 @@ impl Display {
             _ => {
                 // In the order in which it happened, for whoever sees both.
                 self.flush()?;
+                self.leave_plain_prompt()?;
                 return self
                     .output
                     .write_words(format!("{}\n", text_of(report)).as_bytes());
             }
         };
+        self.leave_plain_prompt()?;
         self.add_line(&line);
         Ok(())
     }
@@ -62,7 +67,31 @@ impl Display {
     /// Shows a prompt that stands alone, for a terminal that is not edited on.
     pub(crate) fn show_plain_prompt(&mut self, prompt: &str) -> io::Result<()> {
         self.flush()?;
+        self.plain_prompt_is_shown = true;
         self.output.write_words(prompt.as_bytes())
+    }
+
+    /// Whether something was shown since a prompt that stands alone, so that the prompt has to be shown again. Not if
+    /// the output goes elsewhere: what takes it may show it later than this terminal shows the prompt.
+    pub(crate) fn has_left_plain_prompt(&self) -> bool {
+        self.at_terminal && !self.plain_prompt_is_shown
+    }
+
+    /// A line was typed behind a prompt that stands alone; its end too, if that was hidden.
+    pub(crate) fn plain_prompt_answered(&mut self, end_was_hidden: bool) -> io::Result<()> {
+        self.plain_prompt_is_shown = false;
+        match end_was_hidden {
+            true => self.output.write_words(b"\n"),
+            false => Ok(()),
+        }
+    }
+
+    /// What follows stands below a prompt that stands alone, not behind it.
+    fn leave_plain_prompt(&mut self) -> io::Result<()> {
+        match std::mem::take(&mut self.plain_prompt_is_shown) {
+            true => self.output.write_words(b"\n"),
+            false => Ok(()),
+        }
     }
 
     /// Shows the row with the prompt and the line being typed.

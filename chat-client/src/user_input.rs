@@ -299,10 +299,8 @@ impl LineInput {
         {
             *line = first_line(line)?;
         }
-        if self.shown_prompt.take().is_some_and(Prompt::is_secret) {
-            // The line end was hidden, too.
-            display.show_plain_prompt("\n")?;
-        }
+        let was_hidden = self.shown_prompt.take().is_some_and(Prompt::is_secret);
+        display.plain_prompt_answered(was_hidden)?;
         if let Some(mode) = &mut self.mode
             && prompt != Prompt::Command
         {
@@ -316,7 +314,7 @@ impl LineInput {
         let (Some(mode), Some(prompt)) = (&mut self.mode, prompt) else {
             return display.flush();
         };
-        if self.shown_prompt.is_none() {
+        if self.shown_prompt.is_none() || display.has_left_plain_prompt() {
             mode.set_line_by_line(!prompt.is_secret())?;
             display.show_plain_prompt(prompt_text(prompt))?;
             self.shown_prompt = Some(prompt);

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::terminal::{Terminal, start_client};
-use support::{FakeServer, dialogue};
+use support::{FakeServer, client, dialogue};
 
 const LOGIN: &str = "> bob\n < password\n > hunter2\n < welcome\n < DONE\n";
 const PUSH: &str = "> push ack\n < push:ack\n < DONE\n";
@@ -276,4 +276,30 @@ fn unsent_text_is_shown_at_end() {
             .wait_for("\r\nNot sent: send ann half a li\r\n");
         terminal.end();
     }
+}
+
+#[test]
+fn message_stands_below_prompt_with_piped_output() {
+    let steps = "> bob\n < password\n > hunter2\n < welcome\n < DONE
+        > push ack\n < push:ack\n < DONE\n ! cue
+        < [2026-11-22T11:18:31Z] eve: hi
+        > fetch\n < fetching\n < DONE\n ! reached
+        > push off\n < push:off\n < DONE\n > logout\n < goodbye\n ! end";
+    let server = FakeServer::play(dialogue(steps), false);
+    let port = server.address.port().to_string();
+    let program = client().get_program().to_owned();
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "\"$0\" 127.0.0.1 \"$1\" | cat"])
+        .arg(program)
+        .arg(port);
+    let mut terminal = Terminal::of(shell, server);
+    terminal.wait_for("User name: ").press("bob\r");
+    terminal.wait_for("Password: ").press("hunter2\r");
+    terminal.wait_for("Welcome, bob.").wait_for("\r\n> ");
+    terminal.server.cue();
+    terminal.wait_for("\r\n[2026-11-22T11:18:31Z] eve: hi\r\n");
+    terminal.server.wait_until_reached();
+    terminal.press("quit\r").wait_for("Goodbye.");
+    terminal.end();
 }
