@@ -4,13 +4,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Parser, value_parser};
+use clap::{ArgAction, Args, Parser, value_parser};
 
-/// Log in to a chat server and exchange messages, at a terminal or in a pipe.
+use crate::scripting::command_line::ScriptCommand;
+
+/// Log in to a chat server and exchange messages, at a terminal, in a pipe, or by a command.
 #[derive(Debug, Parser)]
-#[command(name = "chat-client", version = chat_node::VERSION, after_help = AFTER_HELP)]
+#[command(
+    name = "chat-client",
+    version = chat_node::VERSION,
+    after_help = AFTER_HELP,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Arguments {
-    /// Name or address of the server
+    /// Name or address of the server, or what the settings file calls it
     #[arg(default_value = "127.0.0.1", env = "CHAT_HOST")]
     pub(crate) host: String,
 
@@ -18,25 +25,15 @@ pub(crate) struct Arguments {
     #[arg(default_value_t = 4119, env = "CHAT_PORT", value_parser = value_parser!(u16).range(1..))]
     pub(crate) port: u16,
 
-    /// Use TLS and verify the certificate of the server
-    #[arg(long, env = "CHAT_TLS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
-    pub(crate) tls: bool,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
 
-    /// With --tls, also trust the certificates in this file (PEM), in addition to those that the system trusts
-    #[arg(long, value_name = "FILE", env = "CHAT_CA")]
-    pub(crate) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) login: LoginArguments,
 
     /// At a terminal, do not let the server push messages; an empty line fetches them
     #[arg(long, env = "CHAT_NO_PUSH", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) no_push: bool,
-
-    /// Read the password from the first line of this file, which must be readable only by its owner
-    #[arg(long, value_name = "FILE", env = "CHAT_PASSWORD_FILE")]
-    pub(crate) password_file: Option<PathBuf>,
-
-    /// Log in as this user, or to a session of a user (NAME/SESSION); the first question for a name is not asked
-    #[arg(long, value_name = "NAME", env = "CHAT_USER", value_parser = user_name)]
-    pub(crate) user: Option<String>,
 
     /// Stay logged in: keep a token of the user, and use it instead of the password at later logins
     #[arg(long, env = "CHAT_KEEP_LOGIN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
@@ -46,13 +43,44 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) forget_login: bool,
 
+    /// Print the results of a command as JSON, an object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<ScriptCommand>,
+}
+
+impl Arguments {
+    /// Whether a password comes from a descriptor that this process was started with.
+    pub(crate) fn take_descriptors(&self) -> bool {
+        let new = match &self.command {
+            Some(ScriptCommand::Passwd(passwd)) => passwd.new_password_fd,
+            _ => None,
+        };
+        self.login.password_fd.or(new).is_some()
+    }
+}
+
+/// How to reach the server.
+#[derive(Debug, Args)]
+pub(crate) struct Connecting {
+    /// Use TLS and verify the certificate of the server
+    #[arg(long, env = "CHAT_TLS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue, global = true)]
+    pub(crate) tls: bool,
+
+    /// With --tls, also trust the certificates in this file (PEM), in addition to those that the system trusts
+    #[arg(long, value_name = "FILE", env = "CHAT_CA", global = true)]
+    pub(crate) ca: Option<PathBuf>,
+
     /// How long to try to connect to each address of the server
     #[arg(
         long,
         value_name = "SECONDS",
         default_value_t = 10,
         env = "CHAT_CONNECT_TIMEOUT",
-        value_parser = value_parser!(u64).range(1..=86_400)
+        value_parser = value_parser!(u64).range(1..=86_400),
+        global = true
     )]
     connect_timeout: u64,
 
@@ -62,12 +90,17 @@ pub(crate) struct Arguments {
         value_name = "SECONDS",
         default_value_t = 120,
         env = "CHAT_ANSWER_TIMEOUT",
-        value_parser = value_parser!(u64).range(1..=86_400)
+        value_parser = value_parser!(u64).range(1..=86_400),
+        global = true
     )]
     answer_timeout: u64,
+
+    /// The settings file with named servers [default: chatserv/client.toml in $XDG_CONFIG_HOME or ~/.config]
+    #[arg(long, value_name = "FILE", env = "CHAT_CLIENT_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
 }
 
-impl Arguments {
+impl Connecting {
     /// How long to try to connect to each address.
     pub(crate) fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout)
@@ -77,6 +110,26 @@ impl Arguments {
     pub(crate) fn answer_timeout(&self) -> Duration {
         Duration::from_secs(self.answer_timeout)
     }
+}
+
+/// Who logs in.
+#[derive(Debug, Args)]
+pub(crate) struct LoginArguments {
+    /// Log in as this user, or to a session of a user (NAME/SESSION); the first question for a name is not asked
+    #[arg(long, value_name = "NAME", env = "CHAT_USER", value_parser = user_name, global = true)]
+    pub(crate) user: Option<String>,
+
+    /// Read the password from the first line of this file, which must be readable only by its owner
+    #[arg(long, value_name = "FILE", env = "CHAT_PASSWORD_FILE", global = true)]
+    pub(crate) password_file: Option<PathBuf>,
+
+    /// Read the password from the first line of this descriptor
+    #[arg(long, value_name = "N", global = true)]
+    pub(crate) password_fd: Option<u32>,
+
+    /// Run this command by the shell; the first line of its output is the password
+    #[arg(long, value_name = "COMMAND", global = true)]
+    pub(crate) password_command: Option<String>,
 }
 
 /// A name that is one line.
@@ -104,4 +157,4 @@ Exit status:
   4  blocked after wrong passwords; the message says for how many seconds
   5  ended without a login
   6  in a pipe: logged out normally, but a command was refused, a line was
-     too long, or a recipient is unknown";
+     too long, or a recipient is unknown; also of a command like `send`";

@@ -1,6 +1,5 @@
 //! Logins that are kept between runs: a token for each server and user, in a file that only its owner may use.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::conversation::KeptLogin;
 use crate::secret_file;
+use crate::state_directory::{self, file_name};
 
 /// Most bytes of such a file.
 const MAX_FILE_BYTES: usize = 4096;
@@ -28,14 +28,8 @@ pub(crate) struct KeptLogins {
 impl KeptLogins {
     /// Those at this server. What was kept over TLS is never sent without it.
     pub(crate) fn at(host: &str, port: u16, tls: bool) -> Self {
-        let state = variable("XDG_STATE_HOME").map(PathBuf::from);
-        let state = state.filter(|path| path.is_absolute());
-        let state =
-            state.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/state")));
-        let tls = if tls { "+tls" } else { "" };
-        let server = format!("{}:{port}{tls}", file_name(host));
         Self {
-            directory: state.map(|state| state.join("chat-client/logins").join(server)),
+            directory: state_directory::of_server("logins", host, port, tls),
         }
     }
 
@@ -106,10 +100,6 @@ impl KeptLogins {
     }
 }
 
-fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
-}
-
 /// The name of the token in the first line, its secret in the second.
 fn parse(bytes: &[u8]) -> Option<KeptLogin> {
     let text = bytes.strip_suffix(b"\n")?;
@@ -123,21 +113,6 @@ fn parse(bytes: &[u8]) -> Option<KeptLogin> {
         token_name: name.to_owned(),
         secret: Password::from(secret),
     })
-}
-
-/// A name as that of a file: what has a meaning in paths is written as `%` and two digits.
-fn file_name(name: &str) -> String {
-    let mut file_name = String::with_capacity(name.len());
-    for (at, byte) in name.bytes().enumerate() {
-        let is_plain =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && at > 0);
-        if is_plain {
-            file_name.push(char::from(byte));
-        } else {
-            file_name.push_str(&format!("%{byte:02x}"));
-        }
-    }
-    file_name
 }
 
 /// A name for a new token, by which its user knows this host, and which the account does not have yet.
@@ -214,14 +189,6 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
         let error = logins.find("ann").expect_err("an error");
         assert!(error.contains("chmod 600"), "{error}");
-    }
-
-    #[test]
-    fn names_are_no_paths() {
-        assert_eq!(file_name("ann.b_c-1"), "ann.b_c-1");
-        assert_eq!(file_name("../a b"), "%2e.%2fa%20b");
-        assert_eq!(file_name("::1"), "%3a%3a1");
-        assert_eq!(file_name("é"), "%c3%a9");
     }
 
     #[test]

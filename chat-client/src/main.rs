@@ -12,12 +12,16 @@ mod kept_logins;
 mod keys;
 mod layout;
 mod line_editor;
+mod named_servers;
 mod output;
-mod password_file;
+mod password_source;
 mod report;
 mod safe_text;
+mod scripting;
 mod secret_file;
 mod signals;
+mod state_directory;
+mod target;
 mod terminal;
 mod time_zone;
 mod tls;
@@ -27,27 +31,38 @@ mod wording;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use chat_node::process::inherited_fd;
 use chat_node::process::standard_streams::stdout_was_closed;
 use chat_node::sandbox::keep_memory_secret;
 use chat_node::settings::command_line;
+use clap::ArgMatches;
 
 use crate::arguments::Arguments;
-use crate::connection::Connection;
 use crate::conversation::{Conversation, Keeping, Options};
 use crate::display::Display;
 use crate::event_loop::EventLoop;
 use crate::exit_status::ExitStatus;
-use crate::kept_logins::KeptLogins;
 use crate::output::Output;
+use crate::password_source::PasswordSource;
 use crate::signals::Signals;
+use crate::target::Target;
 use crate::terminal::TerminalMode;
 use crate::user_input::{KeyInput, LineInput, UserInput};
 
 fn main() -> ExitCode {
-    let arguments: Arguments = match command_line::parse() {
-        Ok(arguments) => arguments,
+    let (arguments, matches): (Arguments, _) = match command_line::parse_with(|command| command) {
+        Ok(parsed) => parsed,
         Err(done) => return done,
     };
+    if arguments.take_descriptors()
+        && let Err(error) = inherited_fd::adopt_all()
+    {
+        let _ = writeln!(
+            io::stderr(),
+            "chat-client: cannot take over descriptors: {error}"
+        );
+        return ExitStatus::Lost.into();
+    }
     // This process will hold a password.
     if let Err(error) = keep_memory_secret() {
         let _ = writeln!(
@@ -55,7 +70,12 @@ fn main() -> ExitCode {
             "chat-client: core dumps cannot be forbidden: {error}"
         );
     }
-    match run(&arguments) {
+    let result = match &arguments.command {
+        Some(command) => Target::of(&arguments, &matches)
+            .and_then(|target| scripting::run(command, target, arguments.json)),
+        None => run(&arguments, &matches),
+    };
+    match result {
         Ok(status) => status.into(),
         Err(message) => {
             // If even this fails, only the exit status tells of the error.
@@ -65,22 +85,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
+fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<ExitStatus, String> {
     if stdout_was_closed() {
         return Err("the standard output is closed, so no message could be shown".to_owned());
     }
-    if arguments.ca.is_some() && !arguments.tls {
-        return Err("--ca requires --tls".to_owned());
+    if arguments.json {
+        return Err("--json is for commands such as `who`".to_owned());
     }
-    let password = arguments.password_file.as_deref();
-    let password = password.map(password_file::read).transpose()?;
-    let ca = arguments.ca.as_deref();
-    let tls = arguments.tls.then(|| tls::config(ca)).transpose()?;
-    let (host, port) = (&arguments.host, arguments.port);
-    let mut connection = Connection::open(host, port, arguments.connect_timeout())?;
-    if let Some(config) = tls {
-        connection = connection.with_tls(host, config, arguments.connect_timeout())?;
-    }
+    let target = Target::of(arguments, matches)?;
+    let password = target.password.as_ref();
+    let password = password.map(PasswordSource::read).transpose()?;
+    let connection = target.connect(target.tls_config()?, None)?;
     let interactive = io::stdin().is_terminal();
     let signals =
         Signals::listen(interactive).map_err(|error| format!("cannot catch signals: {error}"))?;
@@ -91,17 +106,16 @@ fn run(arguments: &Arguments) -> Result<ExitStatus, String> {
         // To forget a login is no conversation with the user.
         interactive: interactive && keeping != Keeping::Forget,
         push: interactive && !arguments.no_push,
-        tls: arguments.tls,
-        answer_timeout: arguments.answer_timeout(),
-        user: arguments.user.clone(),
+        tls: target.uses_tls,
+        answer_timeout: target.answer_timeout,
+        user: target.user.clone(),
         password,
         keeping,
     });
-    let kept_logins = KeptLogins::at(host, port, arguments.tls);
     EventLoop::new(
         conversation,
         connection,
-        kept_logins,
+        target.kept_logins(),
         input_and_display,
         signals,
     )

@@ -17,8 +17,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(1);
 
 /// Both standard streams.
 pub(crate) struct Output {
-    /// Readable once a signal to end has come.
-    interrupt: OwnedFd,
+    /// Readable once a signal to end has come, if signals are listened to.
+    interrupt: Option<OwnedFd>,
     /// Without it, a job whose other programs have stopped would never stop as a whole.
     stop: Option<StopSignal>,
     waited: Duration,
@@ -35,10 +35,19 @@ impl Output {
     pub(crate) fn new(signals: &Signals) -> io::Result<Output> {
         let stop = signals.stop.as_ref().map(StopSignal::try_clone);
         Ok(Output {
-            interrupt: signals.leave.try_clone()?,
+            interrupt: Some(signals.leave.try_clone()?),
             stop: stop.transpose()?,
             waited: Duration::ZERO,
         })
+    }
+
+    /// Waits as long as it takes: a signal does what it does by default.
+    pub(crate) fn patient() -> Output {
+        Output {
+            interrupt: None,
+            stop: None,
+            waited: Duration::ZERO,
+        }
     }
 
     /// Writes all of it to standard output.
@@ -80,25 +89,29 @@ impl Output {
     fn wait_until_writable(&mut self, fd: BorrowedFd<'_>) -> Result<(), WriteError> {
         let begun = Instant::now();
         let result = loop {
-            let mut fds = vec![
-                PollFd::new(fd, PollFlags::POLLOUT),
-                PollFd::new(self.interrupt.as_fd(), PollFlags::POLLIN),
-            ];
             let stop = self.stop.as_ref();
-            fds.extend(stop.map(|stop| PollFd::new(stop.as_fd(), PollFlags::POLLIN)));
+            let watched = [
+                self.interrupt.as_ref().map(AsFd::as_fd),
+                stop.map(AsFd::as_fd),
+            ];
+            let mut fds = vec![PollFd::new(fd, PollFlags::POLLOUT)];
+            let inputs = watched.iter().flatten();
+            fds.extend(inputs.map(|&fd| PollFd::new(fd, PollFlags::POLLIN)));
             match poll(&mut fds, PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => break Err(WriteError::Failed(error)),
             }
-            let is_ready = |at: usize| fds.get(at).is_some_and(|fd| fd.any() == Some(true));
+            let mut polled = fds.iter().map(|fd| fd.any() == Some(true));
             // An output that is broken is writable, too: the write tells how.
-            if is_ready(0) {
+            if polled.next() == Some(true) {
                 break Ok(());
             }
-            if is_ready(1) {
+            let [interrupted, stopped] =
+                watched.map(|fd| fd.is_some() && polled.next() == Some(true));
+            if interrupted {
                 break Err(WriteError::Interrupted);
             }
-            if let Some(stop) = stop.filter(|_| is_ready(2))
+            if let Some(stop) = stop.filter(|_| stopped)
                 && let Err(error) = stop.let_through()
             {
                 break Err(WriteError::Failed(error));

@@ -11,7 +11,11 @@ const OTHERS: u32 = 0o077;
 
 /// The first bytes of the file, `limit_bytes` at most.
 pub(crate) fn read(path: &Path, limit_bytes: usize) -> io::Result<Password<'static>> {
-    let file = File::open(path)?;
+    read_open(File::open(path)?, limit_bytes)
+}
+
+/// The same of a file that is open.
+pub(crate) fn read_open(file: File, limit_bytes: usize) -> io::Result<Password<'static>> {
     let metadata = file.metadata()?;
     let mode = metadata.permissions().mode() & 0o7777;
     // A pipe or a terminal is whose it is.

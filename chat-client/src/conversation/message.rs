@@ -48,6 +48,16 @@ impl Message {
         })
     }
 
+    /// The line without a number, as it comes at a login.
+    pub(crate) fn unnumbered_line(&self) -> String {
+        let Message {
+            time, sender, text, ..
+        } = self;
+        let room = self.room.as_deref();
+        let room = room.map(|room| format!(" {room}")).unwrap_or_default();
+        without_breaks(&format!("[{time}] {sender}{room}: {text}"))
+    }
+
     /// The same as a message of the history.
     pub(crate) fn kept(self) -> Message {
         Message {

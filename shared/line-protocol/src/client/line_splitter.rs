@@ -53,6 +53,11 @@ impl LineSplitter {
         Some(self.finish())
     }
 
+    /// Whether [`Self::take`] has a line.
+    pub fn has_line(&self) -> bool {
+        self.given[self.taken..].contains(&b'\n')
+    }
+
     /// The unfinished line at the end of the stream, if there is one.
     pub fn take_rest(&mut self) -> Option<Line> {
         (!self.unfinished.is_empty()).then(|| self.finish())
@@ -117,7 +122,9 @@ mod tests {
             assert_eq!(splitter.take(), None);
         }
         assert!(splitter.unfinished.len() <= 6 && splitter.given.len() <= 1000);
+        assert!(!splitter.has_line());
         splitter.give(b"\n");
+        assert!(splitter.has_line());
         assert_eq!(splitter.take(), Some(Line::TooLong(1_000_000)));
     }
 }

@@ -1,0 +1,206 @@
+//! Servers that the user has given names, in `~/.config/chatserv/client.toml`:
+//!
+//! ```toml
+//! [servers.work]
+//! host = "chat.example.org"
+//! user = "cron"
+//! password_file = "work.password"
+//! ```
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use chat_node::settings::settings_file::{Entry, FileValue, SettingsFile};
+
+/// Where the file is, below the directory of the user's settings.
+const FILE: &str = "chatserv/client.toml";
+const SECTION: &str = "servers.";
+const OTHERS: u32 = 0o077;
+
+/// What the file says of one server.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct NamedServer {
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) tls: Option<bool>,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) user: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) password_command: Option<String>,
+}
+
+/// The server of this name, if the file has one. A file that was named has to be there. An error names the file.
+pub(crate) fn find(name: &str, file: Option<&Path>) -> Result<Option<NamedServer>, String> {
+    let Some(path) = file.map(Path::to_owned).or_else(default_file) else {
+        return Ok(None);
+    };
+    let found = SettingsFile::read(&path).map_err(|error| error.to_string())?;
+    let Some(settings) = found else {
+        return match file {
+            Some(_) => Err(format!("there is no settings file {}", path.display())),
+            None => Ok(None),
+        };
+    };
+    refuse_exposed(&path, settings.entries())?;
+    server(name, &path, settings.entries())
+}
+
+fn default_file() -> Option<PathBuf> {
+    let variable = |name| env::var_os(name).map(PathBuf::from);
+    let settings = variable("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+    let settings = settings.or_else(|| variable("HOME").map(|home| home.join(".config")))?;
+    Some(settings.join(FILE))
+}
+
+/// Whoever can write to a file that says where passwords come from gets at the passwords.
+fn refuse_exposed(path: &Path, entries: &[Entry]) -> Result<(), String> {
+    let names_password = entries.iter().any(|entry| entry.key.contains(".password_"));
+    if !names_password {
+        return Ok(());
+    }
+    let shown = path.display();
+    let found = fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let mode = found.permissions().mode() & 0o7777;
+    match mode & OTHERS {
+        0 => Ok(()),
+        _ => Err(format!(
+            "settings file {shown}: it says where a password is, and others can get at it (mode {mode:04o}): \
+             chmod 600 it"
+        )),
+    }
+}
+
+fn server(name: &str, path: &Path, entries: &[Entry]) -> Result<Option<NamedServer>, String> {
+    let mut server = None;
+    for entry in entries {
+        let of_server = entry.key.strip_prefix(SECTION);
+        let Some((named, field)) = of_server.and_then(|key| key.rsplit_once('.')) else {
+            return Err(complaint(path, entry, "there is no such setting"));
+        };
+        // The others are looked at, too, so that a mistake is not found at the first use.
+        let mut other = NamedServer::default();
+        let found = match named == name {
+            true => server.get_or_insert_with(NamedServer::default),
+            false => &mut other,
+        };
+        found
+            .set(field, &entry.value, path)
+            .map_err(|reason| complaint(path, entry, reason))?;
+    }
+    Ok(server)
+}
+
+fn complaint(path: &Path, entry: &Entry, reason: &str) -> String {
+    format!("{}:{}: {}: {reason}", path.display(), entry.line, entry.key)
+}
+
+impl NamedServer {
+    fn set(&mut self, field: &str, value: &FileValue, path: &Path) -> Result<(), &'static str> {
+        // Relative to the file that names them.
+        let beside = |text: &str| path.parent().unwrap_or(path).join(text);
+        match (field, value) {
+            ("host", FileValue::Text(text)) => self.host = Some(text.clone()),
+            ("port", FileValue::Integer(digits)) => {
+                let port = digits.parse().ok().filter(|port| *port > 0);
+                self.port = Some(port.ok_or("a port is a number from 1 to 65535")?);
+            }
+            ("tls", FileValue::Bool(is_on)) => self.tls = Some(*is_on),
+            ("ca", FileValue::Text(text)) => self.ca = Some(beside(text)),
+            ("user", FileValue::Text(text)) => self.user = Some(text.clone()),
+            ("password_file", FileValue::Text(text)) => self.password_file = Some(beside(text)),
+            ("password_command", FileValue::Text(text)) => {
+                self.password_command = Some(text.clone());
+            }
+            ("host" | "port" | "tls" | "ca" | "user" | "password_file" | "password_command", _) => {
+                return Err("this setting has another kind of value");
+            }
+            ("password", _) => return Err("a password is not written here: use password_file"),
+            _ => return Err("there is no such setting"),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, name: &str) -> Result<Option<NamedServer>, String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("client.toml");
+        fs::write(&path, text).expect("a file");
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&path, mode).expect("a mode");
+        let root = directory.path().display().to_string() + "/";
+        find(name, Some(&path))
+            .map_err(|error| error.replace(&root, ""))
+            .map(|server| {
+                server.map(|server| NamedServer {
+                    password_file: server
+                        .password_file
+                        .map(|path| path.strip_prefix(&root).unwrap_or(&path).to_owned()),
+                    ..server
+                })
+            })
+    }
+
+    #[test]
+    fn server_is_found_by_name() {
+        let text = "[servers.work]\nhost = 'chat.example.org'\nport = 4120\ntls = true\nuser = 'cron'\n\
+                    password_file = 'work.password'\n[servers.home]\npassword_command = 'pass chat'\n";
+        let work = NamedServer {
+            host: Some("chat.example.org".into()),
+            port: Some(4120),
+            tls: Some(true),
+            user: Some("cron".into()),
+            password_file: Some("work.password".into()),
+            ..NamedServer::default()
+        };
+        assert_eq!(read(text, "work"), Ok(Some(work)));
+        assert_eq!(read(text, "elsewhere"), Ok(None));
+    }
+
+    #[test]
+    fn mistakes_name_line_and_key() {
+        for (text, error) in [
+            (
+                "[servers.a]\nhots = 'x'\n",
+                "client.toml:2: servers.a.hots: there is no such setting",
+            ),
+            (
+                "[servers.a]\nport = 0\n",
+                "client.toml:2: servers.a.port: a port is a number from 1 to 65535",
+            ),
+            (
+                "[servers.a]\nport = '1'\n",
+                "client.toml:2: servers.a.port: this setting has another kind of value",
+            ),
+            (
+                "[servers.a]\npassword = 'x'\n",
+                "client.toml:2: servers.a.password: a password is not written here: use password_file",
+            ),
+            ("x = 1\n", "client.toml:1: x: there is no such setting"),
+        ] {
+            assert_eq!(read(text, "b"), Err(error.to_owned()));
+        }
+    }
+
+    #[test]
+    fn file_with_passwords_is_private() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("client.toml");
+        for (text, is_refused) in [
+            ("[servers.a]\nhost = 'x'\n", false),
+            ("[servers.a]\npassword_file = 'x'\n", true),
+        ] {
+            fs::write(&path, text).expect("a file");
+            let mode = fs::Permissions::from_mode(0o644);
+            fs::set_permissions(&path, mode).expect("a mode");
+            let found = find("a", Some(&path));
+            assert_eq!(found.is_err(), is_refused, "{found:?}");
+        }
+        assert!(find("a", Some(&directory.path().join("none"))).is_err());
+    }
+}

@@ -1,0 +1,246 @@
+//! `listen` and `fetch`: messages as they come, each given once.
+
+use std::time::{Duration, Instant};
+
+use chat_line_protocol::client::{Answer, Command};
+use chat_line_protocol::words;
+use chat_model::SessionName;
+use chat_model::UserSession;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::backoff::Backoff;
+use super::command_line::Listen;
+use super::delivery::{Delivery, Given, pause};
+use super::failure::Failure;
+use super::handled::Handled;
+use super::handled_file::HandledFile;
+use super::login::Login;
+use super::records::{Printer, Record};
+use super::session::{Heard, Session};
+use crate::conversation::message::Message;
+use crate::exit_status::ExitStatus;
+use crate::signals::Signals;
+
+/// The session of `listen` if none is named.
+const DEFAULT_SESSION: &str = "listen";
+/// How long after a message a line confirms it.
+const CONFIRM_AFTER: Duration = Duration::from_secs(1);
+/// The longest silence, if the server closes no sooner.
+const LONGEST_SILENCE_S: u64 = 300;
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Prints what waits, and leaves. The server takes it for read when everything is printed.
+pub(crate) fn fetch(
+    login: &Login,
+    session: Option<&str>,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    let which = session.map_or(Ok(login.session), named)?;
+    let mut connection = login.connect(None, None)?;
+    login.log_in(&mut connection, which)?;
+    loop {
+        match connection.hear_next()? {
+            Heard::Message(message) => printer.print(&Record::of_message(&message))?,
+            Heard::CaughtUp => break,
+            _ => {}
+        }
+    }
+    connection.log_out(|message| printer.print(&Record::of_message(message)))
+}
+
+fn named(name: &str) -> Result<UserSession, Failure> {
+    let session = SessionName::parse(name).map(UserSession::Named);
+    session.ok_or_else(|| Failure::input(&format!("no session can be called {name}")))
+}
+
+/// What `listen` is doing.
+struct Listener<'a> {
+    login: &'a Login,
+    wanted: &'a Listen,
+    printer: &'a mut Printer,
+    signals: &'a Signals,
+    delivery: Delivery<'a>,
+    handled: Handled,
+    file: HandledFile,
+    /// How many messages are still to be given, if there is an end to it.
+    left: Option<u64>,
+    /// The server is not reached, and this was told.
+    is_away: bool,
+}
+
+/// Gives each message once, over as many connections as it takes, until a signal or the wanted number ends it.
+pub(crate) fn listen(
+    login: &Login,
+    wanted: &Listen,
+    printer: &mut Printer,
+    signals: &Signals,
+) -> Result<ExitStatus, Failure> {
+    let which = match (&wanted.session, login.session) {
+        (Some(name), _) => named(name)?,
+        (None, UserSession::Plain) => named(DEFAULT_SESSION)?,
+        (None, session) => session,
+    };
+    let path = login.handled_file(which).map_err(Failure::local)?;
+    let (file, handled) = HandledFile::open(&path).map_err(Failure::local)?;
+    let delivery = match (&wanted.exec, wanted.ask) {
+        (Some(command), _) => Delivery::Run(command),
+        (None, true) => Delivery::PrintOnRequest,
+        (None, false) => Delivery::Print,
+    };
+    let mut listener = Listener {
+        login,
+        wanted,
+        printer,
+        signals,
+        delivery,
+        handled,
+        file,
+        left: wanted.count,
+        is_away: false,
+    };
+    let mut backoff = Backoff::up_to(LONGEST_PAUSE);
+    loop {
+        let failure = match listener.one_session(which, &mut backoff) {
+            Ok(()) => return Ok(ExitStatus::Good),
+            Err(failure) => failure,
+        };
+        if failure.is_interruption() {
+            return Ok(ExitStatus::Good);
+        }
+        if !failure.is_temporary {
+            return Err(failure);
+        }
+        if !std::mem::replace(&mut listener.is_away, true) {
+            let text = format!("{}; trying again", failure.text);
+            listener.printer.say(&text)?;
+        }
+        if pause(backoff.next(fastrand::f64()), &signals.leave).is_err() {
+            return Ok(ExitStatus::Good);
+        }
+    }
+}
+
+impl Listener<'_> {
+    /// One connection. Ends well if nobody asks for messages any more.
+    fn one_session(&mut self, which: UserSession, backoff: &mut Backoff) -> Result<(), Failure> {
+        let leave = self.signals.leave.try_clone();
+        let leave = leave.map_err(|error| Failure::local(error.to_string()))?;
+        let mut session = self.login.connect(None, Some(leave))?;
+        self.login.log_in(&mut session, which)?;
+        *backoff = Backoff::up_to(LONGEST_PAUSE);
+        self.is_away = false;
+        self.handled.begin_session();
+        loop {
+            match session.hear_next()? {
+                Heard::Message(message) if self.take(&message)? == Given::NoMore => return Ok(()),
+                Heard::CaughtUp => break,
+                _ => {}
+            }
+        }
+        self.handled.end_repeats();
+        let mut silence_s = LONGEST_SILENCE_S;
+        for line in [words::FEATURES, "ids on", "push ack"] {
+            let Some(answer) = self.ask(&mut session, line)? else {
+                return Ok(());
+            };
+            let time_out_s = time_out_s(&answer).map(|time_out_s| (time_out_s / 3).max(1));
+            silence_s = time_out_s.map_or(silence_s, |time_out_s| silence_s.min(time_out_s));
+        }
+        self.wait_for_messages(&mut session, Duration::from_secs(silence_s))
+    }
+
+    fn wait_for_messages(
+        &mut self,
+        session: &mut Session,
+        longest_silence: Duration,
+    ) -> Result<(), Failure> {
+        loop {
+            let silence = match self.handled.is_empty() {
+                true => longest_silence,
+                false => CONFIRM_AFTER,
+            };
+            let mut until = Instant::now() + silence;
+            // A line confirms what has arrived, so everything is taken before one is sent.
+            while session.has_line(until)? {
+                if let Heard::Message(message) = session.hear_next()?
+                    && self.take(&message)? == Given::NoMore
+                {
+                    return Ok(());
+                }
+                until = until.min(Instant::now() + CONFIRM_AFTER);
+            }
+            if self.ask(session, words::FETCH)?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Asks for something, and takes the messages that come with the answer; nothing, if that was the last message.
+    fn ask(&mut self, session: &mut Session, line: &str) -> Result<Option<String>, Failure> {
+        self.handled.line_sent();
+        session.send(|dialogue, output| dialogue.ask(line.as_bytes(), output))?;
+        let mut answer = String::new();
+        loop {
+            match session.hear_next()? {
+                Heard::Message(message) if self.take(&message)? == Given::NoMore => {
+                    return Ok(None);
+                }
+                Heard::Answer(line) => answer = line,
+                Heard::Done => break,
+                _ => {}
+            }
+        }
+        if !matches!(
+            Answer::read(Command::of(line.as_bytes()), answer.as_bytes()),
+            Answer::Refused(_)
+        ) {
+            let confirmed = self.handled.line_answered();
+            let removed = self.file.remove(confirmed, self.handled.is_empty());
+            removed.map_err(Failure::local)?;
+        }
+        Ok(Some(answer))
+    }
+
+    /// Gives a message away, unless it was given already or nobody wants it.
+    fn take(&mut self, message: &Message) -> Result<Given, Failure> {
+        let id = xxh3_128(message.unnumbered_line().as_bytes());
+        if self.handled.is_repeat(id) {
+            return Ok(Given::Yes);
+        }
+        let is_wanted = self.is_wanted(message);
+        if is_wanted
+            && self
+                .delivery
+                .give(message, self.printer, &self.signals.leave)?
+                == Given::NoMore
+        {
+            return Ok(Given::NoMore);
+        }
+        self.file.add(id).map_err(Failure::local)?;
+        self.handled.add(id);
+        if is_wanted && let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return Ok(Given::NoMore);
+            }
+        }
+        Ok(Given::Yes)
+    }
+
+    fn is_wanted(&self, message: &Message) -> bool {
+        let is_among = |names: &[String], name: Option<&String>| {
+            names.is_empty() || name.is_some_and(|name| names.contains(name))
+        };
+        is_among(&self.wanted.from, Some(&message.sender))
+            && is_among(&self.wanted.room, message.room.as_ref())
+    }
+}
+
+/// After how many seconds of silence the server closes, if this answer says so.
+fn time_out_s(features: &str) -> Option<u64> {
+    let words = features.strip_prefix(words::FEATURES)?.strip_prefix(':')?;
+    let mut values = words
+        .split(' ')
+        .filter_map(|word| word.strip_prefix("time_out="));
+    values.next()?.parse().ok()
+}
