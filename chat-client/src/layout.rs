@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
 use crate::safe_text::{LINE_BREAK, isolated_if_needed};
@@ -10,14 +11,14 @@ use crate::safe_text::{LINE_BREAK, isolated_if_needed};
 /// Columns by which a row that goes on is indented in a terminal of 64 columns or more.
 const INDENT: usize = 8;
 /// What a tab becomes, wherever it stands.
-const TAB: &str = "    ";
+pub(crate) const TAB: &str = "    ";
 
 /// A message, of which `head` was made here and `text` comes from its sender. Writing directions of the text stay in
 /// it.
 pub(crate) fn lay_out_message(head: &str, text: &str, columns: usize) -> String {
     let line = format!("{head}{}", text.replace('\t', TAB));
     let text_start = head.len();
-    let rows = rows(&line, columns).into_iter().map(|row| {
+    let rows = rows_between(&line, columns).into_iter().map(|row| {
         let split = text_start.clamp(row.start, row.end);
         let text = isolated_if_needed(&line[split..row.end]);
         format!("{}{text}", &line[row.start..split])
@@ -29,7 +30,7 @@ pub(crate) fn lay_out_message(head: &str, text: &str, columns: usize) -> String 
 pub(crate) fn lay_out_words(words: &str, columns: usize) -> String {
     let lines = words.split('\n').map(|line| {
         let line = line.replace('\t', TAB);
-        let rows = rows(&line, columns).into_iter();
+        let rows = rows_between(&line, columns).into_iter();
         joined(rows.map(|row| line[row].to_owned()), columns)
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -40,28 +41,34 @@ fn joined(rows: impl Iterator<Item = String>, columns: usize) -> String {
     rows.collect::<Vec<_>>().join(&format!("\n{indent}"))
 }
 
+/// The rows of a line in a terminal of so many columns.
+fn rows_between(line: &str, columns: usize) -> Vec<Range<usize>> {
+    // The last column stays free: some terminals go to the next row when it is written, others later.
+    let room = columns.saturating_sub(1);
+    rows(line, room, room.saturating_sub(indent(columns)))
+}
+
 fn indent(columns: usize) -> usize {
     INDENT.min(columns / 8)
 }
 
-/// Which part of the line each row has. Rows end at a line break. Full ones
-/// end behind a space if there is one in their second half.
-fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
-    // The last column stays free: some terminals go to the next row when it is written, others later.
-    let mut room = columns.saturating_sub(1).max(1);
-    let room_behind_indent = room.saturating_sub(indent(columns)).max(1);
+/// Which part of the line each row has. Rows end at a line break. Full ones end behind a space if there is one in their
+/// second half, and never within what is seen as one character.
+pub(crate) fn rows(line: &str, first_columns: usize, other_columns: usize) -> Vec<Range<usize>> {
+    let mut room = first_columns.max(1);
+    let other_columns = other_columns.max(1);
     let mut rows = Vec::new();
     let (mut start, mut used) = (0, 0);
     let mut last_space = None;
-    for (at, character) in line.char_indices() {
-        if character == LINE_BREAK {
+    for (at, grapheme) in pieces(line, first_columns.min(other_columns)) {
+        if grapheme.starts_with(LINE_BREAK) {
             rows.push(start..at);
             (start, used) = (at + LINE_BREAK.len_utf8(), 0);
-            room = room_behind_indent;
+            room = other_columns;
             last_space = None;
             continue;
         }
-        let width = columns_at_most(character);
+        let width = columns_at_most(grapheme);
         if used + width > room && at > start {
             let (end, kept) = last_space
                 .filter(|&(_, kept)| kept * 2 >= room)
@@ -69,11 +76,11 @@ fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
             rows.push(start..end);
             start = end;
             used -= kept;
-            room = room_behind_indent;
+            room = other_columns;
             last_space = None;
         }
         used += width;
-        if character == ' ' {
+        if grapheme == " " {
             last_space = Some((at + 1, used));
         }
     }
@@ -81,11 +88,31 @@ fn rows(line: &str, columns: usize) -> Vec<Range<usize>> {
     rows
 }
 
-/// How many columns any terminal gives the character: those that do not know how to combine characters show each alone.
-fn columns_at_most(character: char) -> usize {
-    let is_half_of_a_flag = matches!(character, '\u{1f1e6}'..='\u{1f1ff}');
-    let least = if is_half_of_a_flag { 2 } else { 1 };
-    character.width().unwrap_or(0).max(least)
+/// What is seen as one character each, with its place. One that fits into no row is taken apart.
+fn pieces(line: &str, columns: usize) -> impl Iterator<Item = (usize, &str)> {
+    let graphemes = line.grapheme_indices(true);
+    graphemes.flat_map(move |(at, grapheme)| {
+        let is_too_wide = columns_at_most(grapheme) > columns;
+        let whole = (!is_too_wide).then_some((at, grapheme));
+        let parts = is_too_wide.then(|| {
+            grapheme.char_indices().map(move |(within, character)| {
+                let end = within + character.len_utf8();
+                (at + within, &grapheme[within..end])
+            })
+        });
+        whole.into_iter().chain(parts.into_iter().flatten())
+    })
+}
+
+/// How many columns any terminal gives what is seen as one character: those that do not know how to combine characters
+/// show each alone.
+pub(crate) fn columns_at_most(grapheme: &str) -> usize {
+    let columns = grapheme.chars().map(|character| {
+        let is_half_of_a_flag = matches!(character, '\u{1f1e6}'..='\u{1f1ff}');
+        let least = if is_half_of_a_flag { 2 } else { 1 };
+        character.width().unwrap_or(0).max(least)
+    });
+    columns.sum()
 }
 
 #[cfg(test)]
@@ -129,7 +156,7 @@ mod tests {
             for columns in [0, 1, 2, 9, 40, 80, 1000] {
                 let shown = lay_out_message("[03:09] ann: ", &text, columns);
                 for (number, row) in shown.split('\n').enumerate() {
-                    let width: usize = row.chars().map(columns_at_most).sum();
+                    let width: usize = columns_at_most(row);
                     assert!(width < columns.max(4), "{columns}: {row:?}");
                     assert!(number == 0 || row.starts_with(&" ".repeat(indent(columns))));
                 }
