@@ -43,6 +43,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) forget_login: bool,
 
+    /// Show all conversations on the whole terminal
+    #[arg(long)]
+    pub(crate) full_screen: bool,
+
     /// Print the results of a command as JSON, an object a line
     #[arg(long, global = true)]
     pub(crate) json: bool,

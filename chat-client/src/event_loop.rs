@@ -18,8 +18,9 @@ use crate::signals::Signals;
 use crate::user_input::{UserAction, UserInput};
 
 /// Longest line of a server that is shown. The answer to `who` may be long.
-const MAX_SERVER_LINE_BYTES: usize = 16 * 1024 * 1024;
-const READ_BYTES: usize = 65_536;
+pub(crate) const MAX_SERVER_LINE_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes that are read at once.
+pub(crate) const READ_BYTES: usize = 65_536;
 
 /// A running dialogue.
 pub(crate) struct EventLoop {
@@ -293,7 +294,8 @@ impl EventLoop {
     }
 }
 
-fn is_readable(fd: BorrowedFd<'_>) -> io::Result<bool> {
+/// Whether reading from this gives something now.
+pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> io::Result<bool> {
     let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
     match poll(&mut fds, PollTimeout::ZERO) {
         Ok(_) => Ok(fds[0].any() == Some(true)),
@@ -303,7 +305,7 @@ fn is_readable(fd: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 /// Reads once without the buffer of the standard library, which poll ignores. 0 is the end of the input.
-fn read_stdin(buffer: &mut [u8]) -> io::Result<Option<usize>> {
+pub(crate) fn read_stdin(buffer: &mut [u8]) -> io::Result<Option<usize>> {
     match nix::unistd::read(io::stdin(), buffer) {
         Ok(length) => Ok(Some(length)),
         // The terminal is closed.

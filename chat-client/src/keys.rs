@@ -128,7 +128,8 @@ fn pasted_key(byte: u8) -> Option<Key> {
     }
 }
 
-fn plain_key(byte: u8) -> Option<Key> {
+/// The key of a byte that is no part of a character or of a sequence.
+pub(crate) fn plain_key(byte: u8) -> Option<Key> {
     Some(match byte {
         b'\r' | b'\n' => Key::Enter,
         0x01 => Key::Home,
@@ -151,7 +152,8 @@ fn plain_key(byte: u8) -> Option<Key> {
     })
 }
 
-fn sequence_key(sequence: &[u8]) -> Option<Key> {
+/// The key of a sequence, here without its Escape.
+pub(crate) fn sequence_key(sequence: &[u8]) -> Option<Key> {
     Some(match sequence {
         b"[A" | b"OA" => Key::Up,
         b"[B" | b"OB" => Key::Down,

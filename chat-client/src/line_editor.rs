@@ -138,6 +138,28 @@ impl LineEditor {
         drawn
     }
 
+    /// What was typed.
+    pub(crate) fn text(&self) -> String {
+        self.text.iter().collect()
+    }
+
+    /// What stands before the cursor.
+    pub(crate) fn before_cursor(&self) -> String {
+        self.text[..self.cursor].iter().collect()
+    }
+
+    /// Replaces the text; the cursor stands before the character with this index.
+    pub(crate) fn set(&mut self, text: &str, cursor: usize) {
+        self.replace(text.chars().take(MAX_CHARACTERS).collect());
+        self.cursor = cursor.min(self.text.len());
+        self.recalled = None;
+    }
+
+    /// The lines that were typed before, the last one first.
+    pub(crate) fn earlier_lines(&self) -> impl Iterator<Item = String> {
+        self.history.iter().rev().map(|line| line.iter().collect())
+    }
+
     /// Takes what was typed.
     pub(crate) fn take_text(&mut self) -> String {
         self.cursor = 0;

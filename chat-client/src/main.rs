@@ -17,6 +17,7 @@ mod output;
 mod password_source;
 mod report;
 mod safe_text;
+mod screen;
 mod scripting;
 mod secret_file;
 mod signals;
@@ -36,14 +37,17 @@ use chat_node::process::standard_streams::stdout_was_closed;
 use chat_node::sandbox::keep_memory_secret;
 use chat_node::settings::command_line;
 use clap::ArgMatches;
+use rustls::ClientConfig;
 
 use crate::arguments::Arguments;
+use crate::connection::Connection;
 use crate::conversation::{Conversation, Keeping, Options};
 use crate::display::Display;
 use crate::event_loop::EventLoop;
 use crate::exit_status::ExitStatus;
 use crate::output::Output;
 use crate::password_source::PasswordSource;
+use crate::screen::Credentials;
 use crate::signals::Signals;
 use crate::target::Target;
 use crate::terminal::TerminalMode;
@@ -95,10 +99,22 @@ fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<ExitStatus, String
     let target = Target::of(arguments, matches)?;
     let password = target.password.as_ref();
     let password = password.map(PasswordSource::read).transpose()?;
-    let connection = target.connect(target.tls_config()?, None)?;
+    let tls = target.tls_config()?;
+    let connection = target.connect(tls.clone(), None)?;
     let interactive = io::stdin().is_terminal();
     let signals =
         Signals::listen(interactive).map_err(|error| format!("cannot catch signals: {error}"))?;
+    if arguments.full_screen {
+        let credentials = Credentials {
+            user: target.user.clone(),
+            password,
+            keeping: keeping(arguments),
+            tls: target.uses_tls,
+            answer_timeout: target.answer_timeout,
+        };
+        return run_full_screen((target, tls), connection, credentials, signals)
+            .map_err(|error| format!("the full screen has ended: {error}"));
+    }
     let input_and_display = open_input_and_output(interactive, &signals)
         .map_err(|error| format!("cannot use the terminal: {error}"))?;
     let keeping = keeping(arguments);
@@ -123,6 +139,30 @@ fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<ExitStatus, String
     .map_err(|error| format!("cannot read the input or write the output: {error}"))
 }
 
+fn run_full_screen(
+    server: (Target, Option<ClientConfig>),
+    connection: Connection,
+    credentials: Credentials,
+    mut signals: Signals,
+) -> io::Result<ExitStatus> {
+    if !is_editable_terminal(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(io::Error::other(
+            "the input and the output have to be a terminal",
+        ));
+    }
+    signals.listen_to_hang_up()?;
+    let (status, words) = screen::run(server, connection, credentials, signals)?;
+    for words in words {
+        writeln!(io::stdout(), "{}", safe_text::without_breaks(&words))?;
+    }
+    Ok(status)
+}
+
+/// Whether a cursor can be moved on the terminal.
+fn is_editable_terminal(at_terminal: bool) -> bool {
+    at_terminal && std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty())
+}
+
 fn keeping(arguments: &Arguments) -> Keeping {
     match (arguments.forget_login, arguments.keep_login) {
         (true, _) => Keeping::Forget,
@@ -136,9 +176,7 @@ fn keeping(arguments: &Arguments) -> Keeping {
 /// Chooses the kind of input and output: a terminal with line editing, a plain terminal, or a pipe.
 fn open_input_and_output(interactive: bool, signals: &Signals) -> io::Result<(UserInput, Display)> {
     let at_terminal = interactive && io::stdout().is_terminal();
-    let editable = at_terminal
-        && std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty());
-    let user_input = if editable {
+    let user_input = if is_editable_terminal(at_terminal) {
         UserInput::Keys(Box::new(KeyInput::new()?))
     } else if interactive {
         UserInput::Lines(Box::new(LineInput::new(Some(TerminalMode::of_stdin()?))))

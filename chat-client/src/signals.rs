@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 
 /// The signals that are listened to.
 pub(crate) struct Signals {
@@ -19,6 +19,8 @@ pub(crate) struct Signals {
     pub(crate) continued: SignalPipe,
     /// The program is to stop; only at a terminal.
     pub(crate) stop: Option<StopSignal>,
+    /// The program is to end at once; only in the full screen, which has something to put back.
+    pub(crate) hang_up: Option<SignalPipe>,
 }
 
 impl Signals {
@@ -29,7 +31,14 @@ impl Signals {
             resized: SignalPipe::of(&[SIGWINCH])?,
             continued: SignalPipe::of(&[SIGCONT])?,
             stop: at_terminal.then(StopSignal::hold).transpose()?,
+            hang_up: None,
         })
+    }
+
+    /// Listens also for the signals that would end the full screen without putting the terminal back.
+    pub(crate) fn listen_to_hang_up(&mut self) -> io::Result<()> {
+        self.hang_up = Some(SignalPipe::of(&[SIGHUP, SIGQUIT])?);
+        Ok(())
     }
 }
 

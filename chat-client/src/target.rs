@@ -96,6 +96,11 @@ impl Target {
         }
     }
 
+    /// How people call the server.
+    pub(crate) fn name(&self) -> String {
+        format!("{} port {}", self.host, self.port)
+    }
+
     /// The logins that are kept for this server.
     pub(crate) fn kept_logins(&self) -> KeptLogins {
         KeptLogins::at(&self.host, self.port, self.uses_tls)

@@ -1,6 +1,8 @@
 //! The modes of the terminal that the client changes, and puts back when it ends.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{
@@ -8,21 +10,36 @@ use nix::sys::termios::{
 };
 use nix::unistd::Pid;
 
-/// Columns that are assumed where the terminal does not tell.
-const DEFAULT_COLUMNS: usize = 80;
+/// Columns and rows that are assumed where the terminal does not tell.
+const DEFAULT_SIZE: (u16, u16) = (80, 24);
+
+/// What the terminal is asked for beside its mode, and how that is taken back.
+#[derive(Clone, Copy)]
+struct Wishes {
+    ask: &'static [u8],
+    take_back: &'static [u8],
+}
+
+/// Have the terminal put marks around what is pasted.
+const MARKED_PASTES: Wishes = Wishes {
+    ask: b"\x1b[?2004h",
+    take_back: b"\x1b[?2004l",
+};
+/// The other screen, without wrapping of rows; marks around pastes, and reports of mouse and focus.
+const FULL_SCREEN: Wishes = Wishes {
+    ask: b"\x1b[?1049h\x1b[?7l\x1b[?2004h\x1b[?1002h\x1b[?1006h\x1b[?1004h",
+    take_back: b"\x1b[0m\x1b[?1004l\x1b[?1006l\x1b[?1002l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l",
+};
 
 /// The terminal of the standard input. Dropping it restores what was found.
 pub(crate) struct TerminalMode {
     found: Termios,
     /// What was set last.
     wanted: Termios,
-    /// The terminal is to mark what is pasted.
-    marks_pastes: bool,
+    wishes: Option<Wishes>,
+    /// Something was set that is to be restored. Once only: leaving the other screen twice moves the cursor.
+    is_set: Arc<AtomicBool>,
 }
-
-/// Have the terminal put marks around what is pasted, and no longer.
-const MARK_PASTES: &[u8] = b"\x1b[?2004h";
-const DO_NOT_MARK_PASTES: &[u8] = b"\x1b[?2004l";
 
 impl TerminalMode {
     /// Remembers the mode of the terminal.
@@ -31,20 +48,32 @@ impl TerminalMode {
         Ok(TerminalMode {
             wanted: found.clone(),
             found,
-            marks_pastes: false,
+            wishes: None,
+            is_set: Arc::default(),
         })
     }
 
     /// Gives each key as it is pressed, and shows none.
     pub(crate) fn set_key_by_key(&mut self) -> io::Result<()> {
+        self.wanted = self.key_by_key();
+        self.wishes = Some(MARKED_PASTES);
+        self.set_again()
+    }
+
+    /// The same on a screen of its own.
+    pub(crate) fn set_full_screen(&mut self) -> io::Result<()> {
+        self.wanted = self.key_by_key();
+        self.wishes = Some(FULL_SCREEN);
+        self.set_again()
+    }
+
+    fn key_by_key(&self) -> Termios {
         let mut mode = self.found.clone();
         mode.local_flags &=
             !(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
         mode.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         mode.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        self.wanted = mode;
-        self.marks_pastes = true;
-        self.set_again()
+        mode
     }
 
     /// Gives line by line, and shows what is typed or does not.
@@ -58,22 +87,47 @@ impl TerminalMode {
     /// Sets what was set last. A shell changes the mode while the program is stopped.
     pub(crate) fn set_again(&self) -> io::Result<()> {
         tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.wanted)?;
-        self.ask_terminal(MARK_PASTES);
-        Ok(())
-    }
-
-    fn ask_terminal(&self, sequence: &[u8]) {
-        if self.marks_pastes {
-            // A terminal that is gone needs nothing.
-            let _ = nix::unistd::write(io::stdout(), sequence);
+        self.is_set.store(true, Ordering::Relaxed);
+        if let Some(wishes) = self.wishes {
+            tell_terminal(wishes.ask);
         }
+        Ok(())
     }
 
     /// Sets what was found.
     pub(crate) fn restore(&self) {
-        self.ask_terminal(DO_NOT_MARK_PASTES);
+        restore(
+            &self.is_set,
+            &self.found,
+            self.wishes.map_or(&[], |wishes| wishes.take_back),
+        );
+    }
+
+    /// Restores it before a panic is told, so that people see what is told.
+    pub(crate) fn restore_on_panic(&self) {
+        let is_set = Arc::clone(&self.is_set);
+        let found = Mutex::new(self.found.clone());
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            restore(&is_set, &found, FULL_SCREEN.take_back);
+            tell(panic);
+        }));
+    }
+}
+
+fn restore(is_set: &AtomicBool, found: &Termios, take_back: &[u8]) {
+    if is_set.swap(false, Ordering::Relaxed) {
+        tell_terminal(take_back);
         // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.found);
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, found);
+    }
+}
+
+fn tell_terminal(sequence: &[u8]) {
+    if !sequence.is_empty() {
+        // A terminal that is gone needs nothing.
+        let _ = nix::unistd::write(io::stdout(), sequence);
     }
 }
 
@@ -91,7 +145,14 @@ pub(crate) fn stop_job() -> io::Result<()> {
 
 /// How wide the terminal of the standard output is now.
 pub(crate) fn columns() -> usize {
-    window_size::columns_of_stdout().unwrap_or(DEFAULT_COLUMNS)
+    usize::from(size().0)
+}
+
+/// How many columns and rows the terminal of the standard output has now.
+pub(crate) fn size() -> (u16, u16) {
+    let (columns, rows) = window_size::of_stdout().unwrap_or_default();
+    let or = |size: u16, default| if size > 0 { size } else { default };
+    (or(columns, DEFAULT_SIZE.0), or(rows, DEFAULT_SIZE.1))
 }
 
 /// The window size is asked for by an ioctl, for which no safe wrapper exists here.
@@ -103,7 +164,7 @@ mod window_size {
 
     nix::ioctl_read_bad!(get_window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
 
-    pub(super) fn columns_of_stdout() -> Option<usize> {
+    pub(super) fn of_stdout() -> Option<(u16, u16)> {
         let mut size = nix::libc::winsize {
             ws_row: 0,
             ws_col: 0,
@@ -112,6 +173,6 @@ mod window_size {
         };
         // SAFETY: TIOCGWINSZ writes one `winsize`, to which the pointer is valid for the call.
         unsafe { get_window_size(io::stdout().as_raw_fd(), &raw mut size) }.ok()?;
-        (size.ws_col > 0).then_some(usize::from(size.ws_col))
+        Some((size.ws_col, size.ws_row))
     }
 }

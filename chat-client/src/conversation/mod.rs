@@ -20,6 +20,7 @@ use chat_line_protocol::{Command, DEFAULT_MAX_LINE_BYTES};
 use chat_model::Password;
 
 use self::chat::Chat;
+use self::kept_login::Errand;
 pub(crate) use self::kept_login::{Keeping, KeptLogin};
 use self::login::Login;
 use crate::exit_status::ExitStatus;
@@ -206,6 +207,30 @@ impl Conversation {
             Stage::Chat(chat) if self.dialogue.is_chatting() => chat.prompt(),
             Stage::Chat(_) | Stage::Over => None,
         }
+    }
+
+    /// Whether the user is logged in.
+    pub(crate) fn is_welcome(&self) -> bool {
+        matches!(self.stage, Stage::Chat(_))
+    }
+
+    /// Whether the server has said anything.
+    pub(crate) fn has_heard_server(&self) -> bool {
+        self.server_was_heard
+    }
+
+    /// What the chat goes on with, for the full screen: the dialogue, the account, and the name of a token that is to
+    /// be made and kept.
+    pub(crate) fn into_chat(self) -> (Dialogue, String, Option<String>) {
+        let (account, errand) = match self.stage {
+            Stage::Chat(chat) => (chat.account, chat.errand),
+            _ => (String::new(), None),
+        };
+        let token_name = match errand {
+            Some(Errand::Make(name)) => Some(name),
+            _ => None,
+        };
+        (self.dialogue, account, token_name)
     }
 
     /// When the next [`Input::Tick`] is due.

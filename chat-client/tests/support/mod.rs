@@ -1,5 +1,6 @@
 //! A server that plays a fixed dialogue, and the client run against it.
 
+pub(crate) mod screen;
 pub(crate) mod terminal;
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -188,6 +189,7 @@ pub(crate) fn client() -> Command {
         "CHAT_USER",
         "CHAT_KEEP_LOGIN",
         "XDG_STATE_HOME",
+        "NO_COLOR",
     ] {
         command.env_remove(name);
     }

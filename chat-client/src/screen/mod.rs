@@ -1,0 +1,55 @@
+//! The full screen: all conversations of the user at a terminal.
+
+mod backend;
+mod clipboard;
+mod dialer;
+mod event_loop;
+mod keys;
+mod model;
+mod view;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+
+use ratatui_core::terminal::Terminal;
+use rustls::ClientConfig;
+
+use self::backend::TerminalBackend;
+use self::event_loop::EventLoop;
+use self::model::Model;
+pub(crate) use self::model::link::Credentials;
+use self::model::link::Link;
+use crate::connection::Connection;
+use crate::exit_status::ExitStatus;
+use crate::output::Output;
+use crate::signals::Signals;
+use crate::target::Target;
+use crate::terminal::TerminalMode;
+use crate::time_zone;
+
+/// Runs the full screen over a connection that is made, and over those that follow it; gives the exit status, and words
+/// to show behind the screen.
+pub(crate) fn run(
+    (server, tls): (Target, Option<ClientConfig>),
+    connection: Connection,
+    credentials: Credentials,
+    signals: Signals,
+) -> io::Result<(ExitStatus, Vec<String>)> {
+    let name = server.name();
+    let link = Link::new(credentials, &format!("{:016x}", random()), random());
+    let model = Model::new(link, name, time_zone::local());
+    let output = Output::new(&signals)?;
+    // See no-color.org.
+    let has_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let terminal = Terminal::new(TerminalBackend::new(output, has_colours))?;
+    let mut mode = TerminalMode::of_stdin()?;
+    mode.restore_on_panic();
+    mode.set_full_screen()?;
+    EventLoop::new(model, terminal, mode, signals, (server, tls), connection).run()
+}
+
+/// A number that another run does not have: the standard library seeds its hash maps from the system's random numbers.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

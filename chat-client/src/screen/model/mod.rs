@@ -1,0 +1,274 @@
+//! What the full screen shows, without I/O: keys, lines of the server and times go in, actions come out.
+
+mod back_off;
+mod chat;
+mod composer;
+mod keyboard;
+pub(crate) mod link;
+mod news;
+mod notice;
+mod online;
+mod outbox;
+mod repeats;
+pub(crate) mod request;
+mod slash;
+pub(crate) mod target;
+#[cfg(test)]
+pub(super) mod tests;
+pub(crate) mod transcript;
+mod transcripts;
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub(crate) use self::composer::Composer;
+use self::link::{Link, LinkAction};
+pub(crate) use self::notice::Notifying;
+pub(crate) use self::slash::SLASH_COMMANDS;
+use self::target::Target;
+use self::transcript::Entry;
+pub(crate) use self::transcripts::Transcripts;
+use super::keys::Typed;
+use crate::conversation::{self, KeptLogin, Prompt};
+use crate::exit_status::ExitStatus;
+
+/// After this long without an answer, the client says that it still waits.
+pub(crate) const STILL_WAITING: Duration = Duration::from_secs(3);
+/// While a time is shown that changes, it is shown anew this often.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) enum Input<'a> {
+    /// The user did something.
+    Typed(Typed),
+    /// The connection is made.
+    Connected,
+    /// The connection has ended, or could not be made.
+    Lost(Option<String>),
+    /// A line of the server, without its end.
+    ServerLine(&'a [u8]),
+    /// What is kept of a login; after [`Action::FindLogin`].
+    LoginFound(Result<Option<KeptLogin>, String>),
+    /// Whether the login could be kept; after [`Action::StoreLogin`].
+    LoginStored(Result<(), String>),
+    /// The terminal has this many columns and rows.
+    Resized(u16, u16),
+    /// The user or the system wants the program to end.
+    Leave,
+    /// Time has passed.
+    Tick,
+}
+
+/// What is to be done outside.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Connect to the server.
+    Connect,
+    /// Break the connection off.
+    Close,
+    /// Send a line, with its end, after all that has arrived was shown.
+    Send(Vec<u8>),
+    /// Find the kept login of this account.
+    FindLogin(String),
+    /// Keep this login of an account.
+    StoreLogin(String, KeptLogin),
+    /// Tell the user by the terminal.
+    Notify(Notifying, String),
+    /// Give this text to the clipboard of the terminal.
+    Copy(String),
+    /// Draw all anew.
+    Redraw,
+    /// Stop the whole job.
+    StopJob,
+    /// The program is over, with these words behind the screen.
+    End(ExitStatus, String),
+}
+
+/// A question that takes all keys until it is answered: whether to put in what was pasted.
+pub(crate) struct PasteQuestion {
+    pub(crate) text: String,
+    pub(crate) lines: usize,
+}
+
+/// The choice of a conversation by a part of its name.
+#[derive(Default)]
+pub(crate) struct Switcher {
+    pub(crate) part: String,
+    pub(crate) chosen: usize,
+}
+
+/// The state of the full screen.
+pub(crate) struct Model {
+    pub(crate) link: Link,
+    pub(crate) transcripts: Transcripts,
+    pub(crate) composer: Composer,
+    /// The answer to a prompt.
+    pub(crate) answer: Composer,
+    /// Words of the login, and the server's name.
+    pub(crate) login_words: Vec<String>,
+    pub(crate) server: String,
+    pub(crate) account: String,
+    /// A line for the user until the next key.
+    pub(crate) hint: Option<String>,
+    pub(crate) paste: Option<PasteQuestion>,
+    pub(crate) switcher: Option<Switcher>,
+    /// How many rows of the help are scrolled away, while it is shown.
+    pub(crate) help: Option<u16>,
+    /// Where the selection by the mouse begins and ends.
+    pub(crate) selection: Option<((u16, u16), (u16, u16))>,
+    /// What the user wants to see beside the conversation, if he has said so.
+    pub(crate) wants_list: Option<bool>,
+    pub(crate) wants_members: Option<bool>,
+    pub(crate) size: (u16, u16),
+    pub(crate) online: Vec<String>,
+    pub(crate) zone: TimeZone,
+    pub(crate) now: Duration,
+    pub(crate) wall: Timestamp,
+    known_names: BTreeSet<String>,
+    ignored: BTreeSet<String>,
+    notifying: Notifying,
+    has_focus: bool,
+    /// Where own messages stand whose answer is awaited.
+    waiting: HashMap<u64, Target>,
+    has_direct_history: bool,
+    /// The user was told what would be lost by leaving.
+    leave_was_warned: bool,
+    /// The last key was Ctrl-C, with nothing typed.
+    was_interrupted: bool,
+    actions: Vec<Action>,
+}
+
+impl Model {
+    /// Begins with a connection that is made already.
+    pub(crate) fn new(link: Link, server: String, zone: TimeZone) -> Self {
+        Self {
+            link,
+            transcripts: Transcripts::default(),
+            composer: Composer::default(),
+            answer: Composer::default(),
+            login_words: Vec::new(),
+            server,
+            account: String::new(),
+            hint: None,
+            paste: None,
+            switcher: None,
+            help: None,
+            selection: None,
+            wants_list: None,
+            wants_members: None,
+            size: (80, 24),
+            online: Vec::new(),
+            zone,
+            now: Duration::ZERO,
+            wall: Timestamp::UNIX_EPOCH,
+            known_names: BTreeSet::new(),
+            ignored: BTreeSet::new(),
+            notifying: Notifying::Bell,
+            has_focus: true,
+            waiting: HashMap::new(),
+            has_direct_history: true,
+            leave_was_warned: false,
+            was_interrupted: false,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Handles an input at this time since the start, and at this time of day.
+    pub(crate) fn handle(
+        &mut self,
+        input: Input<'_>,
+        now: Duration,
+        wall: Timestamp,
+    ) -> Vec<Action> {
+        (self.now, self.wall) = (now, wall);
+        match input {
+            Input::Typed(typed) => self.typed(typed),
+            Input::Connected => self.link.connected(now),
+            Input::Lost(reason) => self.link.lost(reason, now),
+            Input::ServerLine(line) => self.link.heard(line, now),
+            Input::LoginFound(found) => {
+                self.link
+                    .login_input(conversation::Input::LoginFound(found), now);
+            }
+            Input::LoginStored(Ok(())) => self.hint = Some("This login is kept.".to_owned()),
+            Input::LoginStored(Err(reason)) => {
+                self.note(&format!("The login is not kept: {reason}."))
+            }
+            Input::Resized(columns, rows) => self.size = (columns, rows),
+            Input::Leave => self.leave_at_once(),
+            Input::Tick => self.link.tick(now),
+        }
+        self.take_from_link();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When the next [`Input::Tick`] is due.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let waits = self.link.waits_since().map(|since| {
+            let shown_from = since + STILL_WAITING;
+            shown_from.max(self.now + SECOND)
+        });
+        let is_counting = matches!(self.link.parted(), Some((_, Some(_))));
+        let counts = is_counting.then_some(self.now + SECOND);
+        self.link
+            .deadline()
+            .into_iter()
+            .chain(waits)
+            .chain(counts)
+            .min()
+    }
+
+    /// What the user is asked, if anything.
+    pub(crate) fn prompt(&self) -> Option<Prompt> {
+        self.link.prompt()
+    }
+
+    /// Whether the login takes the whole screen.
+    pub(crate) fn is_logging_in(&self) -> bool {
+        !self.link.was_online()
+    }
+
+    /// What was typed and the server does not have, for when the program ends.
+    pub(crate) fn unsent(&mut self) -> Vec<String> {
+        let mut unsent: Vec<String> = self.link.unsent_lines();
+        let current = self.composer.take();
+        let drafts = self.transcripts.all().iter();
+        let drafts = drafts.map(|transcript| transcript.draft.clone());
+        unsent.extend(drafts.chain([current]).filter(|draft| !draft.is_empty()));
+        unsent
+    }
+
+    /// Adds words of the client to the conversation that is shown.
+    fn note(&mut self, words: &str) {
+        for words in words.lines() {
+            let entry = Entry::of_client(self.wall, words);
+            self.transcripts.current_mut().add(entry, false, false);
+        }
+    }
+
+    fn take_from_link(&mut self) {
+        loop {
+            let (actions, news) = self.link.take();
+            if actions.is_empty() && news.is_empty() {
+                return;
+            }
+            for news in news {
+                self.learn(news);
+            }
+            for action in actions {
+                self.actions.push(match action {
+                    LinkAction::Connect => Action::Connect,
+                    LinkAction::Close => Action::Close,
+                    LinkAction::Send(line) => Action::Send(line),
+                    LinkAction::FindLogin(account) => Action::FindLogin(account),
+                    LinkAction::StoreLogin(account, login) => Action::StoreLogin(account, login),
+                    LinkAction::End(status, words) => Action::End(status, words),
+                });
+            }
+        }
+    }
+}
