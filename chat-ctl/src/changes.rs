@@ -103,9 +103,11 @@ pub(crate) fn forget_account(
             messages,
             bytes,
             broadcasts,
-        } => format!(
-            "{name} is forgotten; {messages} messages of {bytes} bytes and {broadcasts} broadcasts were given up\n"
-        ),
+            room_messages,
+        } => {
+            let what = waiting(messages, bytes, broadcasts, room_messages);
+            format!("{name} is forgotten; {what} were given up\n")
+        }
         _ => return Err(client.unexpected()),
     };
     Ok((text, ExitStatus::Done))
@@ -118,13 +120,41 @@ fn would_give_up(name: &str, queue: Option<&QueueRow>, now: Timestamp) -> String
             let sent_ms = queue.oldest_ms.unwrap_or_else(|| now.as_millisecond());
             let age_ms = now.as_millisecond().saturating_sub(sent_ms);
             let age = duration(u64::try_from(age_ms).unwrap_or(0) / 1_000);
-            let (messages, bytes, broadcasts) = (queue.messages, queue.bytes, queue.broadcasts);
-            format!(
-                "{messages} messages of {bytes} bytes and {broadcasts} broadcasts wait for {name}, the oldest for {age}"
-            )
+            let what = waiting(
+                queue.messages,
+                queue.bytes,
+                queue.broadcasts,
+                queue.room_messages,
+            );
+            format!("{what} wait for {name}, the oldest for {age}")
         }
     };
     format!("{what}; nothing is changed without --yes\n")
+}
+
+/// What is in a queue. Of rooms only if there is anything.
+fn waiting(messages: u64, bytes: u64, broadcasts: u64, room_messages: u64) -> String {
+    match room_messages {
+        0 => format!("{messages} messages of {bytes} bytes and {broadcasts} broadcasts"),
+        _ => format!(
+            "{messages} messages of {bytes} bytes, {broadcasts} broadcasts and {room_messages} messages of rooms"
+        ),
+    }
+}
+
+/// Lets a token stand for the password no longer.
+pub(crate) fn drop_token(
+    daemons: &Daemons,
+    json: bool,
+    name: &str,
+    token: &str,
+) -> Result<String, ControlError> {
+    let said = format!("{token} is no token of {name} any more; its sessions go on until they end");
+    let wanted = Change::DropToken {
+        name: name.to_owned(),
+        token: token.to_owned(),
+    };
+    of_account(daemons, json, wanted, [said, String::new()])
 }
 
 /// Sends a broadcast in the name of an account.
@@ -165,6 +195,6 @@ fn of_account(
     }
 }
 
-fn change(client: &mut ControlClient, change: Change) -> Result<Answer, ControlError> {
+pub(crate) fn change(client: &mut ControlClient, change: Change) -> Result<Answer, ControlError> {
     client.ask_child(STATE, Question::Change { change })
 }

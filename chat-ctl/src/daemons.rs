@@ -126,6 +126,9 @@ fn queue_totals(client: &mut ControlClient) -> Result<Option<QueueTotals>, Contr
         all.nearly_full += part.nearly_full;
         all.full += part.full;
         all.oldest_ms = all.oldest_ms.into_iter().chain(part.oldest_ms).min();
+        all.places += part.places;
+        all.tokens += part.tokens;
+        all.memberships += part.memberships;
         all.next = part.next;
         if all.next.is_none() {
             return Ok(Some(all));

@@ -1,13 +1,16 @@
-//! `chatctl queues`, `accounts list` and `blocks list`: what the state process knows.
+//! `chatctl queues`, `accounts list`, `accounts show` and `blocks list`: what the state process knows.
 
 use std::cmp::Reverse;
 
 use chat_node::control::client::{ControlClient, ControlError};
-use chat_node::control::protocol::{AccountRow, BlockRow, QueueRow};
+use chat_node::control::protocol::{
+    AccountDetails, AccountRow, Answer, BlockRow, Question, QueueRow,
+};
 use jiff::Timestamp;
 
 use crate::daemons::Daemons;
-use crate::pages;
+use crate::pages::{self, STATE};
+use crate::rooms::role;
 use crate::table::{Table, duration, yes};
 
 /// Queues, those with the most first; `only_full` leaves the others out.
@@ -18,7 +21,7 @@ pub(crate) fn queues(
 ) -> Result<String, ControlError> {
     let mut queues = pages::queues(&mut ControlClient::connect(&daemons.state)?)?;
     queues.retain(|queue| queue.is_full || !only_full);
-    queues.sort_by_key(|queue| Reverse((queue.messages, queue.broadcasts)));
+    queues.sort_by_key(|queue| Reverse((queue.messages, queue.broadcasts, queue.room_messages)));
     Ok(match json {
         true => crate::json(&queues),
         false => render_queues(&queues, Timestamp::now()),
@@ -36,6 +39,7 @@ fn render_queues(queues: &[QueueRow], now: Timestamp) -> String {
         "MESSAGES",
         "BYTES",
         "BROADCASTS",
+        "IN ROOMS",
         "OLDEST",
         "FULL",
     ]);
@@ -46,6 +50,7 @@ fn render_queues(queues: &[QueueRow], now: Timestamp) -> String {
             queue.messages.to_string(),
             queue.bytes.to_string(),
             queue.broadcasts.to_string(),
+            queue.room_messages.to_string(),
             queue.oldest_ms.map_or_else(String::new, age),
             yes(queue.is_full),
         ]);
@@ -75,6 +80,44 @@ pub(crate) fn accounts(daemons: &Daemons, json: bool) -> Result<String, ControlE
         true => crate::json(&accounts),
         false => render_accounts(&accounts),
     })
+}
+
+/// All of one account.
+pub(crate) fn account(daemons: &Daemons, json: bool, name: &str) -> Result<String, ControlError> {
+    let mut client = ControlClient::connect(&daemons.state)?;
+    let name = name.to_owned();
+    match client.ask_child(STATE, Question::Account { name })? {
+        Answer::Account(account) if json => Ok(crate::json(&account)),
+        Answer::Account(account) => Ok(render_account(&account)),
+        _ => Err(client.unexpected()),
+    }
+}
+
+fn render_account(account: &AccountDetails) -> String {
+    let mut sessions = Table::new(&["SESSION", "ONLINE"]);
+    for session in &account.sessions {
+        sessions.add([session.name.clone(), yes(session.is_online)]);
+    }
+    let mut text = render_accounts(std::slice::from_ref(&account.row));
+    text += "\n";
+    text += &sessions.render();
+    if !account.tokens.is_empty() {
+        let mut tokens = Table::new(&["TOKEN"]);
+        for token in &account.tokens {
+            tokens.add([token.clone()]);
+        }
+        text += "\n";
+        text += &tokens.render();
+    }
+    if !account.rooms.is_empty() {
+        let mut rooms = Table::new(&["ROOM", "ROLE"]);
+        for room in &account.rooms {
+            rooms.add([room.name.clone(), role(room.role).to_owned()]);
+        }
+        text += "\n";
+        text += &rooms.render();
+    }
+    text
 }
 
 fn render_accounts(accounts: &[AccountRow]) -> String {
@@ -123,6 +166,7 @@ mod tests {
             bytes: 10 * messages,
             is_full: messages > 1,
             broadcasts,
+            room_messages: 2 * broadcasts,
             oldest_ms: Some(1_000),
         }
     }
@@ -132,10 +176,10 @@ mod tests {
         let now = Timestamp::from_second(8).unwrap();
         let queues = [queue("ann", 2, 0), queue("bob", 1, 7), queue("carol", 0, 3)];
         let expected = "\
-USER   ONLINE  MESSAGES  BYTES  BROADCASTS  OLDEST  FULL
-ann    yes     2         20     0           7s      yes
-bob            1         10     7           7s
-carol          0         0      3           7s
+USER   ONLINE  MESSAGES  BYTES  BROADCASTS  IN ROOMS  OLDEST  FULL
+ann    yes     2         20     0           0         7s      yes
+bob            1         10     7           14        7s
+carol          0         0      3           6         7s
 broadcasts are held by 2 accounts; bob holds the most, 7
 ";
         assert_eq!(render_queues(&queues, now), expected);

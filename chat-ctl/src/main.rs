@@ -12,6 +12,7 @@ mod lists;
 mod metrics;
 mod new_password;
 mod pages;
+mod rooms;
 mod settings;
 mod status;
 mod table;
@@ -80,6 +81,9 @@ enum Command {
     /// Look at the accounts, and change them
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Look at the rooms, and act on them; the # before a name may be left out
+    #[command(subcommand)]
+    Rooms(RoomsCommand),
     /// Look at the blocks that wrong passwords began, and end them
     #[command(subcommand)]
     Blocks(BlocksCommand),
@@ -158,9 +162,51 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+enum RoomsCommand {
+    /// Print each room: owner, members, who is online, whether it is private, its messages and topic
+    ///
+    /// UNREAD and BYTES are of messages that some member has not confirmed. HISTORY is the size of the history in
+    /// bytes, DAYS how long it is kept, if its owner or an operator has said.
+    List,
+    /// Print a room, its members and their roles
+    Show {
+        /// The room
+        room: String,
+    },
+    /// End a room, whoever owns it; its history goes with it, and its members are told
+    Drop {
+        /// The room
+        room: String,
+        /// Do it; without this, only print what the room has, and exit with status 5
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Set for how many days the history of a room is kept; its members are told
+    Retention {
+        /// The room
+        room: String,
+        /// Days
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        days: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum AccountsCommand {
     /// Print each account: whether the account file has it, whether it is disabled or online, and how much waits
     List,
+    /// Print one account with its sessions, tokens and rooms
+    Show {
+        /// The user
+        name: String,
+    },
+    /// Let a token stand for the password no longer, as for a client that was lost; its sessions go on
+    DropToken {
+        /// The user
+        name: String,
+        /// The name of the token
+        token: String,
+    },
     /// Make an account; its password is read from the standard input
     Add {
         /// The user
@@ -264,6 +310,20 @@ fn run(
         Command::Who => who::run(daemons, json),
         Command::Queues { full } => lists::queues(daemons, json, *full).map(done),
         Command::Accounts(AccountsCommand::List) => lists::accounts(daemons, json).map(done),
+        Command::Accounts(AccountsCommand::Show { name }) => {
+            lists::account(daemons, json, name).map(done)
+        }
+        Command::Accounts(AccountsCommand::DropToken { name, token }) => {
+            changes::drop_token(daemons, json, name, token).map(done)
+        }
+        Command::Rooms(RoomsCommand::List) => rooms::list(daemons, json).map(done),
+        Command::Rooms(RoomsCommand::Show { room }) => rooms::show(daemons, json, room).map(done),
+        Command::Rooms(RoomsCommand::Drop { room, yes }) => {
+            rooms::drop_room(daemons, json, room, *yes)
+        }
+        Command::Rooms(RoomsCommand::Retention { room, days }) => {
+            rooms::set_retention(daemons, json, room, *days).map(done)
+        }
         Command::Accounts(AccountsCommand::Add { name }) => {
             changes::add_account(daemons, json, name).map(done)
         }

@@ -2,7 +2,8 @@
 
 use chat_node::control::client::{ControlClient, ControlError};
 use chat_node::control::protocol::{
-    AccountRow, Answer, BlockRow, ClientRow, Page, Question, QueueRow, SessionRow,
+    AccountRow, Answer, BlockRow, ClientRow, MemberRow, Page, Question, QueueRow, RoomRow,
+    SessionRow,
 };
 
 /// The number of the state process.
@@ -51,6 +52,38 @@ pub(crate) fn blocks(client: &mut ControlClient) -> Result<Vec<BlockRow>, Contro
         |after| Question::Blocks { after },
         |answer| match answer {
             Answer::Blocks(page) => Some(page),
+            _ => None,
+        },
+    )
+}
+
+pub(crate) fn rooms(client: &mut ControlClient) -> Result<Vec<RoomRow>, ControlError> {
+    all(
+        client,
+        STATE,
+        |from| Question::Rooms { from },
+        |answer| match answer {
+            Answer::Rooms(page) => Some(page),
+            _ => None,
+        },
+    )
+}
+
+/// The members of a room.
+pub(crate) fn members(
+    client: &mut ControlClient,
+    room: &str,
+) -> Result<Vec<MemberRow>, ControlError> {
+    let room = || room.to_owned();
+    all(
+        client,
+        STATE,
+        |after| Question::Members {
+            room: room(),
+            after,
+        },
+        |answer| match answer {
+            Answer::Members(page) => Some(page),
             _ => None,
         },
     )

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use chat_model::{
     AccountId, Audience, ConnectionId, MessageBatch, NameList, Progress, RequestName, RoomAct,
-    StreamOffset, UserSession, WorkerSessionId,
+    RoomId, StreamOffset, UserSession, WorkerSessionId,
 };
 
 pub use limits::{HistoryLimits, HistoryRules, Limits, RoomLimits, SessionLimits, WaitingLimits};
@@ -171,12 +171,34 @@ pub enum OperatorAct {
         /// 1 byte to 1 MiB, without control characters but TAB.
         text: String,
     },
+    /// End a room, whoever owns it. Since format 6.
+    DropRoom {
+        /// Which.
+        room: RoomId,
+    },
+    /// Say for how long the history of a room is kept. Since format 6.
+    SetRoomRetention {
+        /// Which.
+        room: RoomId,
+        /// At least 1.
+        days: u32,
+    },
+    /// Let a token stand for no password any more. Since format 6.
+    DropToken {
+        /// Whose.
+        account: AccountId,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl OperatorAct {
     /// Whether something of it stays on the disk for as long as it likes.
     pub fn adds(&self) -> bool {
-        matches!(self, Self::AddAccount { .. } | Self::Announce { .. })
+        matches!(
+            self,
+            Self::AddAccount { .. } | Self::Announce { .. } | Self::SetRoomRetention { .. }
+        )
     }
 }
 

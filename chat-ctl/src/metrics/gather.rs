@@ -4,8 +4,8 @@ use chat_node::control::client::{ControlClient, ControlError};
 use chat_node::control::protocol::{Answer, Question, QueueTotals};
 use chat_node::files::run_dir::RunDir;
 use chat_node::metrics::catalogue::{
-    BUILD, CERTIFICATE_END, CHILD_RESTARTS, CHILD_SERVING, HEALTH, Metric, OLDEST, QUEUES,
-    REFUSALS, UP,
+    BUILD, CERTIFICATE_END, CHILD_RESTARTS, CHILD_SERVING, HEALTH, MEMBERSHIPS, Metric, OLDEST,
+    PLACES, QUEUES, REFUSALS, TOKENS, UP,
 };
 use chat_node::metrics::samples::{Sample, Samples};
 
@@ -52,8 +52,14 @@ fn add_queues(samples: &mut Samples, totals: QueueTotals, now: Timestamp) {
         nearly_full,
         full,
         oldest_ms,
+        places,
+        tokens,
+        memberships,
         next: _,
     } = totals;
+    samples.add(&PLACES, &[], places);
+    samples.add(&TOKENS, &[], tokens);
+    samples.add(&MEMBERSHIPS, &[], memberships);
     samples.add(&QUEUES, &["normal"], waiting.saturating_sub(nearly_full));
     samples.add(&QUEUES, &["nearly-full"], nearly_full.saturating_sub(full));
     samples.add(&QUEUES, &["full"], full);

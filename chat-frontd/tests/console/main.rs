@@ -6,9 +6,12 @@
 //! In the documents the checkout is `/srv/chatserv` and the run directory `run`. The port 4119 and its like stand for
 //! free ones. Times, sizes, numbers of processes and the width of columns may differ; `...` stands for anything in a
 //! line, and alone in a line for any number of lines.
+//!
+//! Boxes that are marked `chat NAME` are what people see who talk by `chat-client`: `conversation` plays them.
 #![allow(clippy::unwrap_used)]
 
 mod boxes;
+mod conversation;
 #[path = "../support/free_port.rs"]
 mod free_port;
 #[allow(dead_code)]
@@ -22,6 +25,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use boxes::{Chapter, chapters};
+use conversation::{chat_boxes, talk};
 use installation::repository;
 
 /// Each is some processes.
@@ -57,5 +61,15 @@ fn commands_print_what_boxes_show() {
             }
         });
     }
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn people_see_what_page_of_rooms_shows() {
+    const PAGE: &str = "docs/rooms.md";
+    let text = fs::read_to_string(repository().join(PAGE)).unwrap();
+    let boxes = chat_boxes(PAGE, &text);
+    assert!(!boxes.is_empty());
+    let complaints = talk(&boxes);
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }

@@ -14,7 +14,7 @@ use crate::printed::is_as_shown;
 const HOME: &str = "/srv/chatserv";
 const BIN_DIR: &str = "/srv/chatserv/target/release";
 /// Ports of the documents, the usual one first.
-const PORTS: [&str; 4] = ["4119", "4120", "4121", "4200"];
+pub(crate) const PORTS: [&str; 4] = ["4119", "4120", "4121", "4200"];
 
 /// Stands before the exit status of a command, behind its output.
 const MARK: char = '\u{1}';
@@ -52,14 +52,14 @@ fn complaint(step: &Step, place: &str, status: &str, output: &str) -> Option<Str
 }
 
 /// A directory in which the commands are run. What they leave running is stopped when it is dropped.
-struct Scene {
+pub(crate) struct Scene {
     home: tempfile::TempDir,
     /// Texts of the documents, and what stands for them here.
     places: Vec<(String, String)>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let path = home.path();
         // Children of a server that root starts have to pass it.
@@ -79,11 +79,20 @@ impl Scene {
         scene
     }
 
-    fn run_dir(&self) -> std::path::PathBuf {
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The port that stands here for one of the documents.
+    pub(crate) fn port_here(&self, port: &str) -> String {
+        self.placed_here(port)
+    }
+
+    pub(crate) fn run_dir(&self) -> std::path::PathBuf {
         self.home.path().join("run")
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         let path = std::env::var("PATH").unwrap_or_default();
         for (name, _) in std::env::vars_os() {

@@ -34,6 +34,8 @@ mod process_memory;
 #[cfg(test)]
 mod reloading;
 #[cfg(test)]
+mod rooms;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod secrets;

@@ -136,7 +136,12 @@ impl Core {
         }
     }
 
-    fn note_sender(&mut self, event: Event, request: RequestName, exceeded: Option<ExceededQuota>) {
+    pub(super) fn note_sender(
+        &mut self,
+        event: Event,
+        request: RequestName,
+        exceeded: Option<ExceededQuota>,
+    ) {
         let name_of = |account: AccountId| self.state.record(account).map(|it| it.name.as_ref());
         let sender = self.state.account_on(request.connection);
         let details = Details {

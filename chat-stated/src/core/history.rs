@@ -129,6 +129,24 @@ impl History {
         (self.rows, self.file_bytes, self.pending_bytes)
     }
 
+    /// How far it is behind a message that belongs into it, in message numbers.
+    pub(super) fn lag(&self, last: MessageNumber) -> u64 {
+        match self.is_working() {
+            true => last.0.saturating_sub(self.settled.0),
+            false => 0,
+        }
+    }
+
+    /// Whether it lacks messages.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.gap.is_some()
+    }
+
+    /// How many damaged messages were found in it.
+    pub(super) fn damaged_count(&self) -> usize {
+        self.damaged.len()
+    }
+
     /// Whether it is off though it should not be.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.stage, Stage::Failed { .. })

@@ -1,11 +1,13 @@
 //! What the operator's tool asks the state process.
 
 use chat_node::control::protocol::{
-    AccountRow, Answer, BlockPlace, BlockRow, Page, Question, QueueRow, QueueTotals, SessionRow,
+    AccountDetails, AccountRow, Answer, BlockPlace, BlockRow, MemberRow, Page, PlaceRow, Question,
+    QueueRow, QueueTotals, Role, RoomOfAccount, RoomRow, SessionRow,
 };
 use chat_node::logs::log_format;
 
 use super::Core;
+use super::operations::no_room;
 use crate::state::{self, QueueState};
 
 impl Core {
@@ -57,6 +59,32 @@ impl Core {
                     }),
                 }))
             }
+            Question::Rooms { from } => {
+                let page = self.state.rooms_page(from.unwrap_or(0));
+                Ok(Answer::Rooms(Page {
+                    rows: page.rows.into_iter().map(room_row).collect(),
+                    next: page.next,
+                }))
+            }
+            Question::Room { name } => {
+                let row = self.state.room_named(name);
+                let row = row.ok_or_else(|| no_room(name))?;
+                Ok(Answer::Room(room_row(row)))
+            }
+            Question::Members { room, after } => {
+                let page = self.state.members_page(room, after.as_deref());
+                let page = page.ok_or_else(|| no_room(room))?;
+                Ok(Answer::Members(Page {
+                    rows: page.rows.into_iter().map(member_row).collect(),
+                    next: page.next,
+                }))
+            }
+            Question::Account { name } => {
+                let account = self.account_named(name)?;
+                let details = self.state.account_details(account);
+                let details = details.ok_or("there is no such account")?;
+                Ok(Answer::Account(account_details(details)))
+            }
             Question::Backup => Ok(Answer::Applied {
                 log_index: self.checkpoints.applied().0,
             }),
@@ -70,6 +98,9 @@ impl Core {
                     nearly_full,
                     full,
                     oldest_ms,
+                    places,
+                    tokens,
+                    memberships,
                     next,
                 } = self.state.queue_totals(from.unwrap_or(0));
                 Ok(Answer::QueueTotals(QueueTotals {
@@ -77,6 +108,9 @@ impl Core {
                     nearly_full,
                     full,
                     oldest_ms,
+                    places,
+                    tokens,
+                    memberships,
                     next,
                 }))
             }
@@ -105,6 +139,7 @@ fn queue_row(row: state::AccountRow) -> QueueRow {
         bytes,
         is_full,
         broadcasts,
+        room_messages,
         oldest_ms,
     } = row.queue;
     QueueRow {
@@ -114,6 +149,7 @@ fn queue_row(row: state::AccountRow) -> QueueRow {
         bytes,
         is_full,
         broadcasts,
+        room_messages,
         oldest_ms,
     }
 }
@@ -124,7 +160,58 @@ fn account_row(row: state::AccountRow) -> AccountRow {
         is_in_file: row.is_in_file,
         is_disabled: row.is_disabled,
         is_online: row.is_online,
-        waiting: row.queue.messages + row.queue.broadcasts,
+        waiting: row.queue.messages + row.queue.broadcasts + row.queue.room_messages,
+    }
+}
+
+fn account_details(details: state::AccountDetails) -> AccountDetails {
+    let sessions = details.sessions.into_iter();
+    let rooms = details.rooms.into_iter();
+    AccountDetails {
+        row: account_row(details.row),
+        sessions: sessions
+            .map(|(name, is_online)| PlaceRow { name, is_online })
+            .collect(),
+        tokens: details.tokens.iter().map(str::to_owned).collect(),
+        rooms: rooms
+            .map(|(name, room_role)| RoomOfAccount {
+                name: name.to_string(),
+                role: role(room_role),
+            })
+            .collect(),
+    }
+}
+
+fn room_row(row: state::RoomRow) -> RoomRow {
+    RoomRow {
+        name: row.name.to_string(),
+        owner: row.owner.to_string(),
+        members: row.members,
+        online: row.online,
+        is_private: row.is_private,
+        messages: row.messages,
+        unread: row.unread,
+        unread_bytes: row.unread_bytes,
+        history_bytes: row.history_bytes,
+        retention_days: row.retention_days,
+        topic: row.topic.into(),
+    }
+}
+
+fn member_row(row: state::MemberRow) -> MemberRow {
+    MemberRow {
+        name: row.name.to_string(),
+        role: role(row.role),
+        is_online: row.is_online,
+        unread: row.unread,
+    }
+}
+
+fn role(role: state::Role) -> Role {
+    match role {
+        state::Role::Owner => Role::Owner,
+        state::Role::Operator => Role::Operator,
+        state::Role::Member => Role::Member,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use chat_node::metrics::catalogue::{
     ACCOUNTS, BROADCAST_BYTES, BROADCASTS, CHECKPOINT_FAILED, CHECKPOINT_PENDING, CONFIRMED,
-    DAMAGED_TEXTS, DISK_REFUSING, HISTORY_BYTES, HISTORY_FAILED, HISTORY_MESSAGES,
-    HISTORY_PENDING_BYTES, MAX_ACCOUNTS, MAX_BROADCAST_BYTES, MAX_BROADCASTS, MAX_WAITING_BYTES,
-    PASSWORDS_WAITING, SESSIONS, STORED, WAITING, WAITING_BYTES,
+    DAMAGED_TEXTS, DISK_REFUSING, HISTORY_BYTES, HISTORY_DAMAGED, HISTORY_FAILED, HISTORY_LACKS,
+    HISTORY_LAG, HISTORY_MESSAGES, HISTORY_PENDING_BYTES, MAX_ACCOUNTS, MAX_BROADCAST_BYTES,
+    MAX_BROADCASTS, MAX_ROOMS, MAX_WAITING_BYTES, PASSWORDS_WAITING, ROOMS, SESSIONS, STORED,
+    WAITING, WAITING_BYTES,
 };
 use chat_node::metrics::samples::Samples;
 
@@ -25,6 +26,8 @@ impl Core {
         samples.add_size(&ACCOUNTS, &[], state.account_count());
         samples.add(&MAX_ACCOUNTS, &[], limits.accounts.into());
         samples.add_size(&SESSIONS, &[], state.session_count());
+        samples.add_size(&ROOMS, &[], state.room_count());
+        samples.add(&MAX_ROOMS, &[], state.room_limits().rooms.into());
         let (broadcasts, broadcast_bytes) = state.waiting_broadcasts();
         samples.add(&BROADCASTS, &[], broadcasts.into());
         samples.add(&MAX_BROADCASTS, &[], limits.broadcast_messages.into());
@@ -39,6 +42,9 @@ impl Core {
         samples.add(&HISTORY_MESSAGES, &[], messages);
         samples.add(&HISTORY_BYTES, &[], bytes);
         samples.add_size(&HISTORY_PENDING_BYTES, &[], pending_bytes);
+        samples.add(&HISTORY_LAG, &[], self.history.lag(state.keeping().last));
+        samples.add(&HISTORY_LACKS, &[], self.history.is_incomplete().into());
+        samples.add_size(&HISTORY_DAMAGED, &[], self.history.damaged_count());
         let is_off = u64::from(self.history.has_failed());
         samples.add(&HISTORY_FAILED, &[], is_off);
         let is_refusing = u64::from(self.space_warning().is_some());

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chat_model::message::may_be_text;
-use chat_model::{AccountId, Password, name, text};
+use chat_model::{AccountId, Password, RoomId, name, text};
 use chat_node::control::change::{Change, TypedPassword};
 use chat_node::control::protocol::Answer;
 
@@ -117,6 +117,22 @@ impl Core {
                 }
                 self.try_act(question, OperatorAct::Announce { sender, text })?
             }
+            Change::DropRoom { room } => {
+                let room = self.room_of_name(room)?;
+                self.try_act(question, OperatorAct::DropRoom { room })?
+            }
+            Change::SetRoomRetention { days: 0, .. } => {
+                return Err("a room is kept for at least 1 day".to_owned());
+            }
+            Change::SetRoomRetention { room, days } => {
+                let (room, days) = (self.room_of_name(room)?, *days);
+                self.try_act(question, OperatorAct::SetRoomRetention { room, days })?
+            }
+            Change::DropToken { name, token } => {
+                let account = self.account_named(name)?;
+                let name = token.clone();
+                self.try_act(question, OperatorAct::DropToken { account, name })?
+            }
         };
         self.operations.under_way = Some(UnderWay { question, step });
         Ok(())
@@ -131,10 +147,15 @@ impl Core {
         self.operations.answers.push((ticket, answer));
     }
 
-    fn account_named(&self, name: &str) -> Result<AccountId, String> {
+    pub(super) fn account_named(&self, name: &str) -> Result<AccountId, String> {
         let found = self.state.account(name);
         let (account, _) = found.ok_or_else(|| format!("there is no account {name}"))?;
         Ok(account)
+    }
+
+    fn room_of_name(&self, name: &str) -> Result<RoomId, String> {
+        let found = self.state.room_id(name);
+        found.ok_or_else(|| no_room(name))
     }
 
     fn try_act(&mut self, ticket: u64, act: OperatorAct) -> Result<Step, String> {
@@ -291,11 +312,12 @@ impl Core {
                         messages: given_up.messages,
                         bytes: given_up.bytes,
                         broadcasts: given_up.broadcasts,
+                        room_messages: given_up.room_messages,
                     };
                     self.remove_lines(vec![line], Some((question, answer)));
                     continue;
                 }
-                OperatorOutcome::Announced => Ok(Answer::Done),
+                OperatorOutcome::Announced | OperatorOutcome::Done => Ok(Answer::Done),
                 OperatorOutcome::Refused(ActRefusal::AlreadySo) => Ok(Answer::Unchanged),
                 OperatorOutcome::Refused(reason) => Err(refusal(reason)),
             };
@@ -314,6 +336,11 @@ impl Core {
             self.end_question(question, answer);
         }
     }
+}
+
+/// Why nothing is known of a room.
+pub(super) fn no_room(name: &str) -> String {
+    format!("there is no room {name}")
 }
 
 const NO_ROOM: &str = "the disk has no room for it: nothing is changed";
@@ -342,6 +369,8 @@ fn refusal(reason: ActRefusal) -> String {
         ActRefusal::TooManyAccounts => {
             "there may be no more accounts (CHAT_MAX_ACCOUNTS)".to_owned()
         }
+        ActRefusal::NoSuchRoom => "there is no such room any more".to_owned(),
+        ActRefusal::NoToken => "the account has no such token".to_owned(),
         ActRefusal::NoAccount => "there is no such account".to_owned(),
         ActRefusal::NoSecret => {
             "the account was forgotten, and its password with it: add it again".to_owned()

@@ -35,6 +35,7 @@ impl EntryFormats for KnownFormats {
             | Entry::KeepHistory(_)
             | Entry::LimitHistory(_) => 6,
             Entry::Request { action, .. } if v6::is_new(action) => 6,
+            Entry::Operate { act, .. } if v6::is_new_act(act) => 6,
             Entry::Operate { .. } => 5,
             _ => 4,
         }

@@ -89,6 +89,8 @@ pub enum OperatorOutcome {
     },
     /// Everybody gets the text.
     Announced,
+    /// It is so now.
+    Done,
     /// Nothing is changed.
     Refused(ActRefusal),
 }
@@ -102,6 +104,10 @@ pub enum ActRefusal {
     TooManyAccounts,
     /// There is no such account.
     NoAccount,
+    /// There is no such room any more.
+    NoSuchRoom,
+    /// The account has no such token.
+    NoToken,
     /// It is so already.
     AlreadySo,
     /// The account was forgotten, and its secret with it.

@@ -20,6 +20,11 @@ const MAX_ROWS: usize = 200;
 /// Most accounts that are looked at for a page.
 const MAX_LOOKED_AT: usize = 4_096;
 
+/// What it costs to look at the queue of an account, as so many accounts without rooms.
+fn cost_of(account: &Account) -> usize {
+    1 + account.record.memberships.as_slice().len()
+}
+
 /// From here on a queue is nearly full.
 const NEARLY_FULL_PERCENT: u64 = 90;
 
@@ -44,7 +49,7 @@ pub struct SessionRow {
 }
 
 /// An account.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRow {
     /// Its name.
     pub name: Arc<str>,
@@ -69,6 +74,8 @@ pub struct QueueState {
     pub is_full: bool,
     /// Broadcasts that its reader has not confirmed; its own count, too.
     pub broadcasts: u64,
+    /// Messages of its rooms that its reader has not confirmed.
+    pub room_messages: u64,
     /// When the oldest of all these was sent, in milliseconds since 1970.
     pub oldest_ms: Option<i64>,
 }
@@ -76,11 +83,11 @@ pub struct QueueState {
 impl QueueState {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.messages == 0 && self.broadcasts == 0
+        self.messages == 0 && self.broadcasts == 0 && self.room_messages == 0
     }
 }
 
-/// What is in the queues of some accounts.
+/// What is in the queues of some accounts, and what these have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueTotals {
     /// Queues in which something waits.
@@ -91,6 +98,12 @@ pub struct QueueTotals {
     pub full: u64,
     /// When the oldest message in them was sent, in milliseconds since 1970.
     pub oldest_ms: Option<i64>,
+    /// Sessions that have a place in them.
+    pub places: u64,
+    /// Tokens of these accounts.
+    pub tokens: u64,
+    /// Memberships of these accounts in rooms.
+    pub memberships: u64,
     /// Where the next accounts begin; none if these were the last.
     pub next: Option<u32>,
 }
@@ -151,31 +164,40 @@ impl State {
         from: u32,
         is_wanted: impl Fn(&AccountRow) -> bool,
     ) -> Page<AccountRow, u32> {
-        let mut rows = Vec::new();
-        for number in (from..=u32::MAX).take(MAX_LOOKED_AT) {
+        let (mut rows, mut looked_at) = (Vec::new(), 0);
+        for number in from..=u32::MAX {
             let Some(account) = self.accounts.get(AccountId(number)) else {
                 return Page { rows, next: None };
             };
-            if rows.len() == MAX_ROWS {
+            if rows.len() == MAX_ROWS || looked_at >= MAX_LOOKED_AT {
                 let next = Some(number);
                 return Page { rows, next };
             }
+            looked_at += cost_of(account);
             let row = self.account_row(account);
             if is_wanted(&row) {
                 rows.push(row);
             }
         }
-        let next = from.checked_add(MAX_LOOKED_AT as u32);
-        Page { rows, next }
+        Page { rows, next: None }
     }
 
     /// What is in the queues of some accounts, by number, from this one on.
     pub fn queue_totals(&self, from: u32) -> QueueTotals {
-        let mut totals = QueueTotals::default();
-        for number in (from..=u32::MAX).take(MAX_LOOKED_AT) {
+        let (mut totals, mut looked_at) = (QueueTotals::default(), 0);
+        for number in from..=u32::MAX {
             let Some(account) = self.accounts.get(AccountId(number)) else {
                 return totals;
             };
+            if looked_at >= MAX_LOOKED_AT {
+                totals.next = Some(number);
+                return totals;
+            }
+            looked_at += cost_of(account);
+            let places = account.record.places.iter();
+            totals.places += places.filter_map(Place::user_session).count() as u64;
+            totals.tokens += self.token_count(AccountId(number)) as u64;
+            totals.memberships += account.record.memberships.as_slice().len() as u64;
             let queue = self.queue_state(account);
             totals.waiting += u64::from(!queue.is_empty());
             let fill_percent = account.queue.fill_percent(&self.limits);
@@ -183,11 +205,10 @@ impl State {
             totals.full += u64::from(queue.is_full);
             totals.oldest_ms = totals.oldest_ms.into_iter().chain(queue.oldest_ms).min();
         }
-        totals.next = from.checked_add(MAX_LOOKED_AT as u32);
         totals
     }
 
-    fn account_row(&self, account: &Account) -> AccountRow {
+    pub(super) fn account_row(&self, account: &Account) -> AccountRow {
         let record = &account.record;
         AccountRow {
             name: record.name.clone(),
@@ -207,12 +228,15 @@ impl State {
         let all_broadcasts = &self.messages.broadcasts;
         let oldest_broadcast = self.messages.of_feed_after(all_broadcasts, cursor).next();
         let oldest_broadcast = oldest_broadcast.map(|message| message.time_ms);
+        let (room_messages, oldest_in_rooms) = self.unread_in_rooms(&account.record);
+        let oldest = oldest.into_iter().chain(oldest_broadcast);
         QueueState {
             messages: queue.len() as u64,
             bytes: queue.counted_bytes(),
             is_full: queue.is_full(&self.limits),
             broadcasts: all_broadcasts.count_after(cursor) as u64,
-            oldest_ms: oldest.into_iter().chain(oldest_broadcast).min(),
+            room_messages,
+            oldest_ms: oldest.chain(oldest_in_rooms).min(),
         }
     }
 
@@ -311,6 +335,7 @@ mod tests {
             full: 1,
             oldest_ms: Some(1_000),
             next: None,
+            ..QueueTotals::default()
         };
         assert_eq!(state.queue_totals(0), totals);
         assert_eq!(state.queue_totals(u32::MAX), QueueTotals::default());

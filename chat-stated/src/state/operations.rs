@@ -41,6 +41,11 @@ impl State {
             OperatorAct::EnableAccount { account } => self.enable(account),
             OperatorAct::ForgetAccount { account } => self.forget(account, effects),
             OperatorAct::Announce { sender, text } => self.announce(sender, text, wall_ms, effects),
+            OperatorAct::DropRoom { room } => self.drop_room_by_operator(room, wall_ms, effects),
+            OperatorAct::SetRoomRetention { room, days } => {
+                self.set_retention_by_operator(room, days, wall_ms, effects)
+            }
+            OperatorAct::DropToken { account, name } => self.drop_token_by_operator(account, &name),
         };
         let outcome = outcome.unwrap_or_else(OperatorOutcome::Refused);
         effects.operated.push(Operated { ticket, outcome });
@@ -158,6 +163,14 @@ impl State {
             name,
             given_up,
         })
+    }
+
+    fn drop_token_by_operator(&mut self, id: AccountId, name: &str) -> Act {
+        self.record(id).ok_or(ActRefusal::NoAccount)?;
+        match self.drop_token(id, name).is_stored_for_all() {
+            true => Ok(OperatorOutcome::Done),
+            false => Err(ActRefusal::NoToken),
+        }
     }
 
     fn announce(

@@ -102,6 +102,11 @@ impl Retained {
         });
     }
 
+    /// What the history has takes so many bytes, roughly.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Two neighbours that take least become one.
     fn merge_smallest(&mut self) {
         let pairs = self.segments.windows(2).enumerate();

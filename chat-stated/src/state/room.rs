@@ -4,9 +4,22 @@ use std::sync::Arc;
 
 use chat_model::{AccountId, MessageNumber};
 
+use super::account_record::AccountRecord;
 use super::feed::Feed;
+use super::membership::Membership;
 use super::rate::Allowance;
 use super::retained::Retained;
+
+/// What a member is in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// There is one.
+    Owner,
+    /// May do nearly all that the owner may.
+    Operator,
+    /// Anybody else who is in it.
+    Member,
+}
 
 /// The newest message that left a room's feed though somebody had not read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +90,22 @@ impl Room {
     /// Members of whom somebody is logged in.
     pub(super) fn online(&self) -> &[AccountId] {
         &self.online
+    }
+
+    /// What a member is here.
+    pub(super) fn role_of(&self, member: AccountId) -> Role {
+        match member {
+            member if member == self.record.owner => Role::Owner,
+            member if self.record.operators.contains(&member) => Role::Operator,
+            _ => Role::Member,
+        }
+    }
+
+    /// Messages that wait for a member. Costs the same whatever their number.
+    pub(super) fn unread_by(&self, record: &AccountRecord, membership: &Membership) -> u64 {
+        let cursor = membership.joined_after.max(record.places.cursor());
+        let not_confirmed = self.record.messages.saturating_sub(membership.counted);
+        not_confirmed.min(self.feed.count_after(cursor) as u64)
     }
 
     /// Whether an account may do what operators do; it is a member.

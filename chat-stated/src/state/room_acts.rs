@@ -14,7 +14,7 @@ use super::room_messages::place_of;
 use super::send::Draft;
 
 /// Why an act changes nothing.
-enum NotDone {
+pub(super) enum NotDone {
     /// The user may not.
     Denied,
     /// It names somebody whom it cannot concern.
@@ -29,14 +29,16 @@ impl From<QuotaLimit> for NotDone {
     }
 }
 
-type Done = Result<(), NotDone>;
+pub(super) type Done = Result<(), NotDone>;
 
 /// Who does something to a room, and when.
-struct Actor<'a> {
-    account: AccountId,
-    name: Arc<str>,
-    wall_ms: i64,
-    effects: &'a mut Effects,
+pub(super) struct Actor<'a> {
+    /// Is charged with what members are told.
+    pub(super) account: AccountId,
+    /// As members are told.
+    pub(super) name: Arc<str>,
+    pub(super) wall_ms: i64,
+    pub(super) effects: &'a mut Effects,
 }
 
 impl State {
@@ -107,8 +109,7 @@ impl State {
                 let name = &actor.name;
                 let text = format!("{name} set the retention to {days} days");
                 self.tell(actor, id, &[], text)?;
-                self.change_record(id, |record| record.retention_days = Some(*days));
-                self.rooms.look_soon(id, self.clock.now());
+                self.keep_for(id, *days);
                 Ok(())
             }
             RoomAct::Drop if is_owner => {
@@ -129,6 +130,12 @@ impl State {
         if let Some(room) = self.rooms.change(id) {
             change(&mut room.record);
         }
+    }
+
+    /// The history of a room is kept for so many days.
+    pub(super) fn keep_for(&mut self, id: RoomId, days: u32) {
+        self.change_record(id, |record| record.retention_days = Some(days));
+        self.rooms.look_soon(id, self.clock.now());
     }
 
     fn join(&mut self, actor: &Actor<'_>, name: &str) -> Done {
@@ -217,7 +224,22 @@ impl State {
         });
     }
 
-    fn drop_room(&mut self, id: RoomId, effects: &mut Effects) {
+    /// Tells members of a room by name: what they get stays when the room ends. A full queue is no obstacle.
+    pub(super) fn tell_each(&mut self, actor: &mut Actor<'_>, id: RoomId, text: String) {
+        let members = self.rooms.get(id).map_or(&[][..], |room| &room.members);
+        let told = members.iter();
+        let told = told.filter(|member| self.can_be_told(**member, actor, &text));
+        let to = AddressedRooms {
+            rooms: [].into_iter().collect(),
+            accounts: told.copied().collect(),
+            accounts_before: [].into_iter().collect(),
+        };
+        if !to.accounts.is_empty() {
+            let _ = self.send_notice(actor, id, to, text);
+        }
+    }
+
+    pub(super) fn drop_room(&mut self, id: RoomId, effects: &mut Effects) {
         let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
@@ -351,24 +373,27 @@ impl State {
     /// Tells the members of a room, and these users, by a line of the room.
     ///
     /// A user whose queue is full is told nothing: that must not keep operators from acting.
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         actor: &mut Actor<'_>,
         id: RoomId,
         users: &[AccountId],
         text: String,
     ) -> Done {
-        let has_room = |user: &AccountId| {
-            let queue = self.accounts.get(*user).map(|account| &account.queue);
-            let room = queue.map(|it| it.room_for(actor.account, text.len(), &self.limits));
-            room.is_some_and(|room| room.is_ok())
-        };
+        let told = users.iter().copied();
+        let told = told.filter(|user| self.can_be_told(*user, actor, &text));
         let to = AddressedRooms {
             rooms: [id].into_iter().collect(),
-            accounts: users.iter().copied().filter(has_room).collect(),
+            accounts: told.collect(),
             accounts_before: [].into_iter().collect(),
         };
         self.send_notice(actor, id, to, text)
+    }
+
+    fn can_be_told(&self, user: AccountId, actor: &Actor<'_>, text: &str) -> bool {
+        let queue = self.accounts.get(user).map(|account| &account.queue);
+        let room = queue.map(|it| it.room_for(actor.account, text.len(), &self.limits));
+        room.is_some_and(|room| room.is_ok())
     }
 
     /// Tells one user by a line of a room.

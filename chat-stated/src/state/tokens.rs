@@ -28,6 +28,11 @@ impl State {
         tokens.map(|token| &*token.name).collect()
     }
 
+    /// How many tokens an account has.
+    pub(super) fn token_count(&self, account: AccountId) -> usize {
+        self.tokens.get(account).map_or(0, Vec::len)
+    }
+
     pub(super) fn new_token(
         &mut self,
         account: AccountId,

@@ -1,6 +1,8 @@
 //! What entry a random step comes to in a given state of the model.
 
-use chat_model::{AccountId, Audience, ConnectionId, MessageBatch, NameList, RequestName, RoomAct};
+use chat_model::{
+    AccountId, Audience, ConnectionId, MessageBatch, NameList, RequestName, RoomAct, RoomId,
+};
 use chat_model::{
     ConnectionSerial, MessageNumber, Progress, StreamOffset, UserSession, WorkerSessionId,
 };
@@ -255,7 +257,25 @@ fn act_of(act: &Act, model: &Model) -> OperatorAct {
             sender: newest_secret(*name, model).0,
             text: text_of(*bytes),
         },
+        Act::DropRoom(room) => OperatorAct::DropRoom {
+            room: newest_room(*room, model),
+        },
+        Act::SetRoomRetention { room, days } => OperatorAct::SetRoomRetention {
+            room: newest_room(*room, model),
+            days: *days,
+        },
+        Act::DropToken { name, token } => OperatorAct::DropToken {
+            account: newest_secret(*name, model).0,
+            name: token.to_string(),
+        },
     }
+}
+
+/// The last room that was made with this name, or one that was never made.
+fn newest_room(room: usize, model: &Model) -> RoomId {
+    let mut rooms = model.rooms.iter();
+    let made = rooms.rposition(|it| it.name == ROOMS[room]);
+    RoomId(made.map_or(99, |made| made as u32 + 1))
 }
 
 fn newest_secret(name: usize, model: &Model) -> (AccountId, u32) {

@@ -117,6 +117,15 @@ pub(super) enum Act {
         name: usize,
         bytes: usize,
     },
+    DropRoom(usize),
+    SetRoomRetention {
+        room: usize,
+        days: u32,
+    },
+    DropToken {
+        name: usize,
+        token: u8,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -279,6 +288,9 @@ fn act() -> impl Strategy<Value = Act> {
         3 => name().prop_map(Act::Enable),
         1 => name().prop_map(Act::Forget),
         2 => (name(), text_bytes()).prop_map(|(name, bytes)| Act::Announce { name, bytes }),
+        1 => (0..ROOMS.len()).prop_map(Act::DropRoom),
+        2 => (0..ROOMS.len(), 1u32..3).prop_map(|(room, days)| Act::SetRoomRetention { room, days }),
+        1 => (name(), 0u8..3).prop_map(|(name, token)| Act::DropToken { name, token }),
     ]
 }
 

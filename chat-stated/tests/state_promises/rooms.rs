@@ -7,7 +7,7 @@ use chat_model::{
 
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
 use chat_stated::entry::{AccountChange, Action, Entry, OperatorAct, RoomLimits};
-use chat_stated::state::{Effects, Reader, SliceLimits, State};
+use chat_stated::state::{ActRefusal, Effects, OperatorOutcome, Reader, Role, SliceLimits, State};
 
 const ALL: SliceLimits = SliceLimits {
     messages: usize::MAX,
@@ -501,6 +501,82 @@ fn forgotten_account_leaves_its_rooms() {
     assert_eq!(world.members("#a"), "~u0");
     world.send(0, &["#a"], "x");
     assert_eq!(world.state.waiting_messages(), 0);
+}
+
+fn operate(world: &mut World, act: OperatorAct) -> OperatorOutcome {
+    world.apply(Entry::Operate { ticket: 1, act });
+    world.effects.operated.pop().expect("it is decided").outcome
+}
+
+#[test]
+fn members_are_told_what_server_operators_do() {
+    let mut world = World::of(3);
+    world.join([0, 1], "#a");
+    let room = world.state.room_id("#a").expect("it is there");
+    let set = OperatorAct::SetRoomRetention { room, days: 7 };
+    assert_eq!(operate(&mut world, set.clone()), OperatorOutcome::Done);
+    let already = OperatorOutcome::Refused(ActRefusal::AlreadySo);
+    assert_eq!(operate(&mut world, set), already);
+    let told = "1 * #a: an operator of the server set the retention to 7 days";
+    for member in [0, 1] {
+        assert_eq!(world.waiting(member), [told]);
+    }
+    assert_eq!(world.waiting(2), [""; 0]);
+    assert_eq!(
+        world.state.room_named("#a").expect("there").retention_days,
+        Some(7)
+    );
+    world.confirm_all(0);
+    world.confirm_all(1);
+
+    let drop = OperatorAct::DropRoom { room };
+    assert_eq!(operate(&mut world, drop.clone()), OperatorOutcome::Done);
+    let told = "2 * #a: an operator of the server dropped the room";
+    for member in [0, 1] {
+        assert_eq!(world.waiting(member), [told]);
+        assert!(world.state.rooms_of(id(member)).is_empty());
+    }
+    let gone = OperatorOutcome::Refused(ActRefusal::NoSuchRoom);
+    assert_eq!(operate(&mut world, drop), gone);
+    assert_eq!(world.restored().waiting(0), [told]);
+}
+
+#[test]
+fn operators_see_rooms_and_unread_messages() {
+    let mut world = World::of(3);
+    world.join([0, 1, 2], "#a");
+    world.join([1], "#b");
+    world.treat(0, Treatment::Op, "u2");
+    world.send(0, &["#a"], "xx");
+    world.confirm_all(2);
+    let page = world.state.rooms_page(0);
+    let names: Vec<&str> = page.rows.iter().map(|row| &*row.name).collect();
+    assert_eq!((names, page.next), (vec!["#a", "#b"], None));
+    let room = &page.rows[0];
+    assert_eq!((&*room.owner, room.members, room.online), ("u0", 3, 3));
+    assert_eq!((room.messages, room.unread), (2, 2));
+    let members = |after| {
+        let page = world.state.members_page("#a", after).expect("it is there");
+        let rows = page.rows.into_iter();
+        let rows = rows.map(|row| (row.name.to_string(), row.role, row.unread));
+        rows.collect::<Vec<_>>()
+    };
+    let [u1, u2] = [("u1", Role::Member, 2), ("u2", Role::Operator, 0)];
+    let [u1, u2] = [u1, u2].map(|(name, role, unread)| (name.to_owned(), role, unread));
+    assert_eq!(members(None)[1..], [u1.clone(), u2.clone()]);
+    assert_eq!(members(Some("u0")), [u1, u2]);
+    assert_eq!(world.state.members_page("#c", None), None);
+    let queues = world.state.accounts_page(0).rows;
+    let in_rooms: Vec<u64> = queues.iter().map(|row| row.queue.room_messages).collect();
+    assert_eq!(in_rooms[1..], [2, 0]);
+    let totals = world.state.queue_totals(0);
+    assert_eq!((totals.memberships, totals.places), (4, 3));
+    let details = world.state.account_details(id(1)).expect("it is there");
+    assert_eq!(
+        details.rooms,
+        [("#a".into(), Role::Member), ("#b".into(), Role::Owner)]
+    );
+    assert_eq!(details.sessions, [("u1".to_owned(), true)]);
 }
 
 #[test]

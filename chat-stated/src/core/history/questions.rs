@@ -1,7 +1,10 @@
 //! What clients ask of the history, and what they may read.
 
 use chat_model::room::{ROOM_SENDER, is_of_room};
-use chat_model::{AccountId, ConnectionSerial, Message, Outcome, Request, SentTo, StreamOffset};
+use chat_model::{
+    AccountId, ConnectionSerial, Message, Outcome, Request, RequestName, SentTo, StreamOffset,
+};
+use chat_node::logs::security_log::Event;
 use chat_rpc::{ToWorker, UsersRequest};
 
 use super::{Asker, MAX_FOUND, MAX_QUESTIONS, Stage};
@@ -34,13 +37,13 @@ impl Core {
             scope: scope.clone(),
         };
         let history = &mut self.history;
-        let is_busy = match &history.stage {
+        match &history.stage {
             Stage::Absent => return self.answer_asker(&asker, &Found::default()),
-            Stage::Failed { .. } => true,
-            Stage::Working => history.questions.len() >= MAX_QUESTIONS,
-        };
-        if is_busy {
-            return self.answer(link, serial, offset, Outcome::Busy);
+            Stage::Failed { .. } => return self.answer(link, serial, offset, Outcome::Busy),
+            Stage::Working if history.questions.len() >= MAX_QUESTIONS => {
+                return self.refuse_question((link, serial, offset));
+            }
+            Stage::Working => {}
         }
         let Some(question) = scope.and_then(|scope| question(scope, request)) else {
             return self.answer_asker(&asker, &Found::default());
@@ -50,6 +53,18 @@ impl Core {
         history.questions.insert(ticket, asker);
         let request = HistoryRequest::Ask { ticket, question };
         self.actions.push(Action::History(request));
+    }
+
+    /// Too many questions wait already.
+    fn refuse_question(
+        &mut self,
+        (link, serial, offset): (LinkId, ConnectionSerial, StreamOffset),
+    ) {
+        if let Some(connection) = self.connection(link, serial) {
+            let request = RequestName { connection, offset };
+            self.note_sender(Event::HistoryBusy, request, None);
+        }
+        self.answer(link, serial, offset, Outcome::Busy);
     }
 
     /// Where is to be looked; nothing if there can be no such message.

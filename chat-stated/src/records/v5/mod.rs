@@ -131,6 +131,11 @@ impl<'a> From<&'a memory::OperatorAct> for OperatorAct<'a> {
                 sender: sender.0,
                 text,
             },
+            memory::OperatorAct::DropRoom { .. }
+            | memory::OperatorAct::SetRoomRetention { .. }
+            | memory::OperatorAct::DropToken { .. } => {
+                unreachable!("format 5 cannot express it")
+            }
         }
     }
 }

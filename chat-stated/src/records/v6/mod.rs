@@ -1,7 +1,8 @@
 //! Format 6: messages that are sent once, sessions of users, rooms, tokens, passwords that users change, and what the
-//! history keeps. All else is as in format 5.
+//! history keeps; what operators do to rooms and tokens. All else is as in format 5.
 
 pub(crate) mod history;
+mod operations;
 pub(crate) mod rooms;
 pub(crate) mod sessions;
 pub(crate) mod state;
@@ -17,6 +18,7 @@ use super::v4::entry::Progress;
 use super::v5;
 use crate::entry as memory;
 use history::{HistoryLimits, HistoryRules};
+use operations::OperatorAct;
 use rooms::{Audience, RoomAct, RoomLimits};
 use sessions::{Session, SessionLimits};
 
@@ -36,6 +38,11 @@ pub(crate) enum Entry<'a> {
     LimitRooms(RoomLimits),
     KeepHistory(HistoryRules),
     LimitHistory(HistoryLimits),
+    Operate {
+        ticket: u64,
+        #[serde(borrow)]
+        act: OperatorAct<'a>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,6 +108,11 @@ pub(crate) fn is_new(action: &memory::Action) -> bool {
     Action::of(action).is_some()
 }
 
+/// Whether format 5 cannot express what an operator does.
+pub(crate) fn is_new_act(act: &memory::OperatorAct) -> bool {
+    OperatorAct::of(act).is_some()
+}
+
 impl<'a> From<&'a memory::Entry> for Entry<'a> {
     fn from(entry: &'a memory::Entry) -> Self {
         if let memory::Entry::Request {
@@ -118,6 +130,12 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
                 progress: (*progress).into(),
                 action,
             };
+        }
+        if let memory::Entry::Operate { ticket, act } = entry
+            && let Some(act) = OperatorAct::of(act)
+        {
+            let ticket = *ticket;
+            return Self::Operate { ticket, act };
         }
         match entry {
             memory::Entry::LimitSessions(limits) => Self::LimitSessions((*limits).into()),
@@ -138,6 +156,10 @@ impl Entry<'_> {
             Self::LimitRooms(limits) => memory::Entry::LimitRooms(limits.into()),
             Self::KeepHistory(rules) => memory::Entry::KeepHistory(rules.into()),
             Self::LimitHistory(limits) => memory::Entry::LimitHistory(limits.into()),
+            Self::Operate { ticket, act } => memory::Entry::Operate {
+                ticket,
+                act: act.into(),
+            },
             Self::Request {
                 connection,
                 offset,

@@ -4,7 +4,8 @@ use chat_model::{
 };
 
 use crate::entry::{
-    Action, Batch, Entry, HistoryLimits, HistoryRules, OnceId, RoomLimits, Timestamp, TokenDigest,
+    Action, Batch, Entry, HistoryLimits, HistoryRules, OnceId, OperatorAct, RoomLimits, Timestamp,
+    TokenDigest,
 };
 use crate::journal::format::{decode, encode};
 use crate::records;
@@ -167,6 +168,31 @@ fn golden_bytes_of_every_action() {
         assert_eq!(decode(&body), Ok(batch));
     }
     assert_eq!(found, GOLDEN);
+}
+
+#[test]
+fn golden_bytes_of_every_act_of_operators() {
+    let acts = [
+        OperatorAct::DropRoom { room: RoomId(7) },
+        OperatorAct::SetRoomRetention {
+            room: RoomId(7),
+            days: 300,
+        },
+        OperatorAct::DropToken {
+            account: AccountId(7),
+            name: "a".into(),
+        },
+    ];
+    let golden = ["01060900 07", "01060901 07fb2c01", "01060902 070161"];
+    for (act, golden) in acts.into_iter().zip(golden) {
+        let batch = batch(vec![Entry::Operate { ticket: 9, act }]);
+        let mut body = Vec::new();
+        encode(&batch, &mut body).unwrap();
+        assert_eq!(body[0], 6);
+        let golden = golden.replace(' ', "");
+        assert!(hex(&body).ends_with(&golden), "{}", hex(&body));
+        assert_eq!(decode(&body), Ok(batch));
+    }
 }
 
 #[test]

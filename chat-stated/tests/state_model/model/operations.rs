@@ -1,8 +1,13 @@
 //! What operators do.
 
+use chat_model::RoomId;
+
 use super::*;
 use chat_stated::entry::{OperatorAct, SecretInFile};
 use chat_stated::state::{ActRefusal, FileLine, QueueState, QuotaLimit};
+
+/// Who did it, in what members of a room are told.
+const SERVER_OPERATOR: &str = "an operator of the server";
 
 /// Stands for each limit of broadcasts.
 pub(crate) const ANY_LIMIT: QuotaLimit = QuotaLimit::BroadcastMessages;
@@ -53,6 +58,27 @@ impl Model {
                     _ => OperatorOutcome::Refused(ActRefusal::TooMuchWaits),
                 }
             }),
+            OperatorAct::DropRoom { room } => self.on_room(*room, |model, id| {
+                let owner = model.rooms[id].owner;
+                model.drop_room_of((owner, id), SERVER_OPERATOR, wall_ms, outcome);
+                OperatorOutcome::Done
+            }),
+            OperatorAct::SetRoomRetention { room, days } => self.on_room(*room, |model, id| {
+                let room = &mut model.rooms[id];
+                if room.retention_days.replace(*days) == Some(*days) {
+                    return OperatorOutcome::Refused(ActRefusal::AlreadySo);
+                }
+                let owner = room.owner;
+                let text = format!("{SERVER_OPERATOR} set the retention to {days} days");
+                let _ = model.tell(owner, (id, true), &[owner], &text, wall_ms, outcome);
+                OperatorOutcome::Done
+            }),
+            OperatorAct::DropToken { account, name } => self.on_account(*account, |model, id| {
+                match model.accounts[id].tokens.remove(name) {
+                    Some(_) => OperatorOutcome::Done,
+                    None => OperatorOutcome::Refused(ActRefusal::NoToken),
+                }
+            }),
         }
     }
 
@@ -90,6 +116,18 @@ impl Model {
             filed,
             name,
             given_up: QueueState::default(),
+        }
+    }
+
+    fn on_room(
+        &mut self,
+        room: RoomId,
+        act: impl FnOnce(&mut Self, usize) -> OperatorOutcome,
+    ) -> OperatorOutcome {
+        let id = room.0 as usize - 1;
+        match self.rooms.get(id) {
+            Some(room) if !room.members.is_empty() => act(self, id),
+            _ => OperatorOutcome::Refused(ActRefusal::NoSuchRoom),
         }
     }
 

@@ -8,17 +8,19 @@ use super::*;
 #[derive(Clone, Debug)]
 pub(crate) struct Room {
     pub(crate) name: String,
-    owner: usize,
+    pub(super) owner: usize,
     /// In the order in which they became.
     operators: Vec<usize>,
     /// In the order in which they joined.
-    members: Vec<usize>,
+    pub(super) members: Vec<usize>,
     /// By member: the last message when it joined.
     joined_after: BTreeMap<usize, u64>,
     is_private: bool,
     invited: BTreeSet<usize>,
     banned: BTreeSet<usize>,
     pub(crate) topic: String,
+    /// For how many days an operator of the server has its history kept.
+    pub(super) retention_days: Option<u32>,
 }
 
 /// To whom a message goes beside those who get it by name.
@@ -233,6 +235,7 @@ impl Model {
                 invited: BTreeSet::new(),
                 banned: BTreeSet::new(),
                 topic: String::new(),
+                retention_days: None,
             });
             return Ok(());
         };
@@ -363,7 +366,7 @@ impl Model {
 
     /// A line of a room for its members, or not for them, and for users. Of those who are told beside the members, a
     /// full queue is no obstacle.
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         sender: usize,
         (id, is_for_members): (usize, bool),
@@ -381,6 +384,26 @@ impl Model {
             notice_of: Some(self.rooms[id].name.clone()),
         };
         self.put_in_rooms(sender, to, named, text, wall_ms, outcome)
+    }
+
+    /// Its members are told whose queues have room.
+    pub(super) fn drop_room_of(
+        &mut self,
+        (sender, id): (usize, usize),
+        by: &str,
+        wall_ms: i64,
+        outcome: &mut Applied,
+    ) {
+        let text = format!("{by} dropped the room");
+        let members = self.rooms[id].members.clone();
+        let is_told = |user: &usize| self.has_room(*user, sender, text.len() as u64);
+        let told: Vec<usize> = members.iter().copied().filter(is_told).collect();
+        if !told.is_empty() {
+            let _ = self.tell(sender, (id, false), &told, &text, wall_ms, outcome);
+        }
+        for member in members {
+            self.leave(member, id);
+        }
     }
 
     fn leave(&mut self, account: usize, id: usize) {

@@ -62,6 +62,25 @@ pub enum Change {
         /// The account.
         name: String,
     },
+    /// Ends a room, whoever owns it. Its members are told.
+    DropRoom {
+        /// Its name, with its mark.
+        room: String,
+    },
+    /// Sets for how many days the history of a room is kept. Its members are told.
+    SetRoomRetention {
+        /// Its name, with its mark.
+        room: String,
+        /// At least 1.
+        days: u32,
+    },
+    /// Lets a token stand for the password of an account no longer. Its sessions go on.
+    DropToken {
+        /// The account.
+        name: String,
+        /// The name of the token.
+        token: String,
+    },
 }
 
 /// A password on its way to where it is hashed, or a hash: hex digits, which need no escapes that would leave copies.
@@ -129,6 +148,13 @@ impl Change {
             Self::EnableAccount { name } => of_user("account-enable", name),
             Self::ForgetAccount { name } => of_user("account-forget", name),
             Self::Announce { sender, .. } => of_user("announce", sender),
+            Self::DropRoom { room } => format!("event=room-drop room={}", one_word(room)),
+            Self::SetRoomRetention { room, days } => {
+                format!("event=room-retention room={} days={days}", one_word(room))
+            }
+            Self::DropToken { name, token } => {
+                of_user("token-drop", name) + &format!(" token={}", one_word(token))
+            }
         }
     }
 }

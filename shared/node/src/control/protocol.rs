@@ -212,6 +212,28 @@ pub enum Question {
         /// As in `Queues`.
         from: Option<u32>,
     },
+    /// Of the state process: all rooms.
+    Rooms {
+        /// As in `Queues`.
+        from: Option<u32>,
+    },
+    /// Of the state process: one room.
+    Room {
+        /// Its name, with its mark.
+        name: String,
+    },
+    /// Of the state process: the members of a room.
+    Members {
+        /// The name of the room, with its mark.
+        room: String,
+        /// The last name of the page before.
+        after: Option<String>,
+    },
+    /// Of the state process: all of one account.
+    Account {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Question {
@@ -250,7 +272,11 @@ impl Question {
             | Self::Queues { .. }
             | Self::Accounts { .. }
             | Self::Blocks { .. }
-            | Self::Clients { .. } => None,
+            | Self::Clients { .. }
+            | Self::Rooms { .. }
+            | Self::Room { .. }
+            | Self::Members { .. }
+            | Self::Account { .. } => None,
         }
     }
 }
@@ -293,6 +319,9 @@ pub enum Answer {
         bytes: u64,
         /// Broadcasts that were given up.
         broadcasts: u64,
+        /// Messages of rooms that were given up.
+        #[serde(default)]
+        room_messages: u64,
     },
     /// To [`Change::LiftBlocks`].
     Lifted {
@@ -303,9 +332,17 @@ pub enum Answer {
     Metrics(MetricsAnswer),
     /// To [`Question::QueueTotals`].
     QueueTotals(QueueTotals),
+    /// To [`Question::Rooms`].
+    Rooms(Page<RoomRow, u32>),
+    /// To [`Question::Room`].
+    Room(RoomRow),
+    /// To [`Question::Members`].
+    Members(Page<MemberRow, String>),
+    /// To [`Question::Account`].
+    Account(AccountDetails),
 }
 
-/// What is in the queues of some accounts.
+/// What is in the queues of some accounts, and what these have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueTotals {
     /// Queues in which something waits.
@@ -316,6 +353,15 @@ pub struct QueueTotals {
     pub full: u64,
     /// When the oldest message in them was sent, in milliseconds since 1970.
     pub oldest_ms: Option<i64>,
+    /// Sessions that have a place in them.
+    #[serde(default)]
+    pub places: u64,
+    /// Tokens of these accounts.
+    #[serde(default)]
+    pub tokens: u64,
+    /// Memberships of these accounts in rooms.
+    #[serde(default)]
+    pub memberships: u64,
     /// Where the next question begins; none if these were the last accounts.
     pub next: Option<u32>,
 }
@@ -379,6 +425,9 @@ pub struct QueueRow {
     pub is_full: bool,
     /// Broadcasts that it holds, its own included.
     pub broadcasts: u64,
+    /// Messages of its rooms that it has not confirmed.
+    #[serde(default)]
+    pub room_messages: u64,
     /// When the oldest was sent, in milliseconds since 1970.
     pub oldest_ms: Option<i64>,
 }
@@ -394,8 +443,92 @@ pub struct AccountRow {
     pub is_disabled: bool,
     /// Somebody is logged in.
     pub is_online: bool,
-    /// Messages and broadcasts that wait.
+    /// Messages, broadcasts and messages of rooms that wait.
     pub waiting: u64,
+}
+
+/// All of one account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDetails {
+    /// As in the list.
+    #[serde(flatten)]
+    pub row: AccountRow,
+    /// Its sessions that have a place in its queue.
+    pub sessions: Vec<PlaceRow>,
+    /// Names of its tokens.
+    pub tokens: Vec<String>,
+    /// Its rooms, by name.
+    pub rooms: Vec<RoomOfAccount>,
+}
+
+/// A session that has a place in the queue of its account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceRow {
+    /// `ann`, or `ann/phone` for a named session.
+    pub name: String,
+    /// It is logged in.
+    pub is_online: bool,
+}
+
+/// A room of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomOfAccount {
+    /// Its name.
+    pub name: String,
+    /// What the account is there.
+    pub role: Role,
+}
+
+/// What a member is in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// There is one.
+    Owner,
+    /// May do nearly all that the owner may.
+    Operator,
+    /// Anybody else who is in it.
+    Member,
+}
+
+/// A room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomRow {
+    /// Its name, with its mark.
+    pub name: String,
+    /// The name of its owner.
+    pub owner: String,
+    /// How many members it has.
+    pub members: u64,
+    /// Members who are logged in.
+    pub online: u64,
+    /// Only who is invited joins.
+    pub is_private: bool,
+    /// How many messages it ever had.
+    pub messages: u64,
+    /// Messages that some member has not confirmed.
+    pub unread: u64,
+    /// Bytes of their texts.
+    pub unread_bytes: u64,
+    /// Bytes that the history has of it, roughly as in the file.
+    pub history_bytes: u64,
+    /// For how many days its history is kept; nothing if the setting says.
+    pub retention_days: Option<u32>,
+    /// What it is about; empty if nobody has said.
+    pub topic: String,
+}
+
+/// A member of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// The account.
+    pub name: String,
+    /// What it is there.
+    pub role: Role,
+    /// Somebody is logged in.
+    pub is_online: bool,
+    /// Messages of the room that it has not confirmed.
+    pub unread: u64,
 }
 
 /// A block.

@@ -61,6 +61,8 @@ pub enum Event {
     Quota,
     /// The budget of waiting messages was full.
     Full,
+    /// Too many questions to the history waited for their answers.
+    HistoryBusy,
     /// A TLS handshake failed.
     TlsHandshake,
     /// Somebody logged in. Nothing was refused.
@@ -90,6 +92,7 @@ impl Event {
             Self::GroupSize => "group-size",
             Self::Quota => "quota",
             Self::Full => "full",
+            Self::HistoryBusy => "history-busy",
             Self::TlsHandshake => "tls-handshake",
             Self::Login => "login",
         }

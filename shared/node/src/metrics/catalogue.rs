@@ -141,6 +141,16 @@ metrics! {
         "Most accounts that there may be";
     SESSIONS: Gauge "chatserv_sessions" []
         "Users who are logged in";
+    PLACES: Gauge "chatserv_user_sessions" []
+        "Sessions of users that messages wait for, logged in or not; one that only sends is none of them";
+    TOKENS: Gauge "chatserv_tokens" []
+        "Tokens of all users";
+    ROOMS: Gauge "chatserv_rooms" []
+        "Rooms";
+    MAX_ROOMS: Gauge "chatserv_max_rooms" []
+        "Most rooms that there may be";
+    MEMBERSHIPS: Gauge "chatserv_room_members" []
+        "Members of all rooms; a user counts in each room";
     BROADCASTS: Gauge "chatserv_broadcasts_waiting" []
         "Broadcasts that somebody has not confirmed";
     MAX_BROADCASTS: Gauge "chatserv_max_broadcasts" []
@@ -169,6 +179,12 @@ metrics! {
         "Bytes of the history's file that hold something";
     HISTORY_PENDING_BYTES: Gauge "chatserv_history_pending_bytes" []
         "Bytes of messages that are on their way to the history";
+    HISTORY_LAG: Gauge "chatserv_history_lag_messages" []
+        "How far the newest message in the history is behind the newest one that belongs there, in numbers";
+    HISTORY_LACKS: Gauge "chatserv_history_incomplete" []
+        "1 if the history lacks messages; `chatctl status` says which";
+    HISTORY_DAMAGED: Gauge "chatserv_history_damaged_messages" []
+        "Messages of the history that were found damaged since the process began; they are shown to nobody";
     HISTORY_FAILED: Gauge "chatserv_history_failed" []
         "1 if the history is off because its file failed";
     FILE_BYTES: Gauge "chatserv_file_bytes" ["file"]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use chat_model::message::may_be_recipient;
 use chat_model::{AccountId, Audience, ConnectionId, NameList, RequestName};
 use chat_model::{
-    ConnectionSerial, MessageNumber, Progress, SessionName, StreamOffset, UserSession,
+    ConnectionSerial, MessageNumber, Progress, RoomId, SessionName, StreamOffset, UserSession,
     WorkerSessionId,
 };
 use chat_stated::checkpoint::{MemoryCheckpoint, Restoration, StateSnapshot};
@@ -159,7 +159,7 @@ fn entry(choices: &mut Choices<'_>) -> Entry {
 
 fn operator_act(choices: &mut Choices<'_>) -> OperatorAct {
     let account = account(choices);
-    match choices.below(8) {
+    match choices.below(11) {
         0 => OperatorAct::TakeAccountFile((0..choices.below(4)).map(|_| change(choices)).collect()),
         1 => OperatorAct::AddAccount {
             name: name(choices),
@@ -175,6 +175,17 @@ fn operator_act(choices: &mut Choices<'_>) -> OperatorAct {
         6 => OperatorAct::Announce {
             sender: account,
             text: choices.text(),
+        },
+        7 => OperatorAct::DropRoom {
+            room: RoomId(choices.number() as u32),
+        },
+        8 => OperatorAct::SetRoomRetention {
+            room: RoomId(choices.number() as u32),
+            days: choices.number() as u32,
+        },
+        9 => OperatorAct::DropToken {
+            account,
+            name: name(choices),
         },
         _ => OperatorAct::LiftBlocks {
             account: (choices.below(2) == 1).then_some(account),
