@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use mio::net::TcpStream;
 use nix::errno::Errno;
@@ -12,13 +13,21 @@ use socket2::{Domain, Protocol, Socket, Type};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddresses {
     server: SocketAddr,
+    first: u32,
     count: u32,
 }
+
+/// Addresses of loopback that may be used.
+const MOST: u32 = 1 << 16;
 
 impl ClientAddresses {
     /// One for all: whichever the system chooses.
     pub fn one(server: SocketAddr) -> Self {
-        Self { server, count: 1 }
+        Self {
+            server,
+            first: 0,
+            count: 1,
+        }
     }
 
     /// `count` addresses of loopback in turn, if the server is on it and speaks IPv4; otherwise one.
@@ -26,12 +35,21 @@ impl ClientAddresses {
     /// The ports of each are a list of its own, in which those of clients that have left stand for a minute: where
     /// there is but one, the system spends more on finding a free port than on all else of a connection.
     pub fn several(server: SocketAddr, count: usize) -> Self {
-        const MOST: usize = 1 << 16;
         let count = match server.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => count.clamp(1, MOST) as u32,
+            IpAddr::V4(ip) if ip.is_loopback() => count.clamp(1, MOST as usize) as u32,
             _ => 1,
         };
-        Self { server, count }
+        Self {
+            count,
+            ..Self::one(server)
+        }
+    }
+
+    /// As many others, that were not given out by this before as long as there are such.
+    pub fn fresh(self) -> Self {
+        static GIVEN_OUT: AtomicU32 = AtomicU32::new(0);
+        let first = GIVEN_OUT.fetch_add(self.count, Ordering::Relaxed);
+        Self { first, ..self }
     }
 
     /// Where a client comes from; `None` if that is left to the system.
@@ -39,7 +57,7 @@ impl ClientAddresses {
         if self.count == 1 {
             return None;
         }
-        let place = client as u32 % self.count;
+        let place = self.first.wrapping_add(client as u32 % self.count) % MOST;
         let first = Ipv4Addr::LOCALHOST.to_bits();
         Some(Ipv4Addr::from_bits(first + place).into())
     }
@@ -88,6 +106,8 @@ mod tests {
             "127.0.0.2",
         ];
         assert_eq!(from, expected);
+        let two = [several.fresh(), several.fresh()].map(|fresh| accepted(fresh, 0));
+        assert_ne!(two[0], two[1]);
         let one = ClientAddresses::one(server);
         assert_eq!(accepted(one, 0), accepted(one, 1));
     }

@@ -73,10 +73,10 @@ impl Crowd {
         Self::coming_from(ClientAddresses::one(server), clients)
     }
 
-    /// The same, for so many clients that they come from many addresses.
+    /// The same, for so many clients that they come from many addresses, other ones than those of crowds before.
     pub fn from_many_addresses(server: SocketAddr, clients: usize) -> io::Result<Self> {
         let addresses = clients.div_ceil(CLIENTS_OF_AN_ADDRESS);
-        Self::coming_from(ClientAddresses::several(server, addresses), clients)
+        Self::coming_from(ClientAddresses::several(server, addresses).fresh(), clients)
     }
 
     fn coming_from(addresses: ClientAddresses, clients: usize) -> io::Result<Self> {

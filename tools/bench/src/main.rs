@@ -12,7 +12,7 @@ use chat_bench::speed::floors::{echo, frames};
 use chat_bench::speed::measurement::{Measurement, append};
 use chat_bench::speed::setup::Repetition;
 use chat_bench::speed::{
-    accounts, attack, fan_out, floors, idle, latency, logins, offline, page, queued, relay,
+    accounts, attack, fan_out, floors, idle, latency, logins, offline, page, queued, relay, rooms,
 };
 use chat_bench::{crash, hot_paths, outage, soak, startup};
 use chat_node::logs::output::complain;
@@ -34,6 +34,7 @@ enum Work {
     Soak(soak::Options),
     Startup(startup::Options),
     Relay(relay::Options),
+    Rooms(rooms::Options),
     FanOut(fan_out::Options),
     Offline(offline::Options),
     Idle(idle::Options),
@@ -103,6 +104,7 @@ fn run(work: &Work) -> anyhow::Result<bool> {
         Work::Soak(options) => told!(soak::run, options),
         Work::Startup(options) => told!(startup::run, options),
         Work::Relay(options) => measured!(relay::run, options),
+        Work::Rooms(options) => measured!(rooms::run, options),
         Work::FanOut(options) => measured!(fan_out::run, options),
         Work::Offline(options) => measured!(offline::run, options),
         Work::Idle(options) => measured!(idle::run, options),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use chat_bench::speed::measurement::Measurement;
-use chat_bench::speed::{accounts, fan_out, floors, idle, latency, logins, offline, relay};
+use chat_bench::speed::{accounts, fan_out, floors, idle, latency, logins, offline, relay, rooms};
 use clap::{Args, Parser};
 
 #[derive(Parser)]
@@ -42,9 +42,23 @@ fn relay_delivers_and_acknowledges_what_was_sent() {
 
 #[test]
 fn fan_out_reaches_everybody() {
-    let flags = of_server("--seconds=1 --readers=20 --window=4");
+    let flags = of_server("--seconds=1 --readers=20 --window=4 --to=everyone,group,room");
     let measured = fan_out::run(&parse(&flags)).unwrap();
-    assert!(figure(&measured, "deliveries/s") > 0.0);
+    for name in [
+        "deliveries/s",
+        "group deliveries/s",
+        "room deliveries/s",
+        "room server CPU s/M",
+    ] {
+        assert!(figure(&measured, name) > 0.0, "{name}");
+    }
+}
+
+#[test]
+fn messages_to_rooms_reach_members_and_history() {
+    let flags = of_server("--seconds=1 --rooms=5 --members=4 --senders=2 --rate=500");
+    let measured = rooms::run(&parse(&flags)).unwrap();
+    assert!(figure(&measured, "history bytes a message") > 0.0);
 }
 
 #[test]
@@ -56,11 +70,21 @@ fn offline_messages_are_drained() {
 
 #[test]
 fn idle_clients_take_memory_and_logins_time() {
-    let measured = idle::run(&parse(&of_server("--clients=200"))).unwrap();
-    assert!(figure(&measured, "KiB for all (PSS)") > 0.0);
-    let flags = of_server("--clients=50 --cold-clients=5");
+    let flags = of_server("--clients=200 --rooms=2 --room-members=50");
+    let measured = idle::run(&parse(&flags)).unwrap();
+    for name in ["KiB for all (PSS)", "KiB a member (PSS)"] {
+        assert!(figure(&measured, name) > 0.0, "{name}");
+    }
+    let flags = of_server("--clients=50 --cold-clients=5 --tokens");
     let measured = logins::run(&parse(&flags)).unwrap();
-    assert!(figure(&measured, "warm logins/s") > 0.0 && figure(&measured, "cold logins/s") > 0.0);
+    for name in [
+        "warm logins/s",
+        "warm token logins/s",
+        "token logins/s after kill -9",
+        "cold logins/s",
+    ] {
+        assert!(figure(&measured, name) > 0.0, "{name}");
+    }
 }
 
 #[test]

@@ -11,11 +11,8 @@ pub enum Dialect {
     AcknowledgedIrc,
 }
 
-/// The channel that clients of IRC meet in.
-const CHANNEL: &str = "#bench";
-
-/// The password of every account of ours.
-const PASSWORD: &str = crate::installation::Accounts::PASSWORD;
+/// The channel that clients of IRC meet in, and a room of ours.
+pub const CHANNEL: &str = "#bench";
 
 /// What our server answers to each message that it took.
 const TAKEN: &[u8] = b"sent:\nDONE\n";
@@ -60,10 +57,10 @@ impl Dialect {
     }
 
     /// All that a client says to get in, in one piece; in IRC, the channel comes later.
-    pub fn enter(self, name: &str, presence: Presence) -> Vec<u8> {
+    pub fn enter(self, (name, password): (&str, &str), presence: Presence) -> Vec<u8> {
         match self {
-            Self::Chatserv if presence == Presence::LoggedIn => format!("{name}\n{PASSWORD}\n"),
-            Self::Chatserv => format!("{name}\n{PASSWORD}\npush on\n"),
+            Self::Chatserv if presence == Presence::LoggedIn => format!("{name}\n{password}\n"),
+            Self::Chatserv => format!("{name}\n{password}\npush on\n"),
             Self::Irc | Self::AcknowledgedIrc => {
                 format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n")
             }

@@ -3,22 +3,24 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 
+use super::asking::ask_all;
 use super::deliveries::{Answers, Deliveries};
-use super::dialect::Dialect;
+use super::dialect::{CHANNEL, Dialect};
 use super::gathering::{Presence, gather};
 use super::hearing::Hearing;
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::setup::{Flow, Setup, Stage};
 use super::target::Target;
-use super::traffic::{Stopwatch, Traffic, flow, flow_until};
+use super::traffic::{SERVER_CPU, Stopwatch, Traffic, flow, flow_until};
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Plan};
 
-/// One client sends to all who are online (`broadcast`, or a channel of IRC): how many deliveries are there in a
-/// second?
+/// One client sends to all who are online (`broadcast`, a group, a room, or a channel of IRC): how many deliveries are
+/// there in a second?
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
     /// What is the same in all measurements.
@@ -43,14 +45,60 @@ pub struct Options {
     )]
     pub window: u64,
 
+    /// Whom messages go to, each in turn on a fresh server; IRC knows everyone alone
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHO,...",
+        value_delimiter = ',',
+        default_value = "everyone"
+    )]
+    pub to: Vec<To>,
+
     /// How long are messages, and how long do they flow.
     #[command(flatten)]
     pub flow: Flow,
 }
 
+/// Whom messages go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    /// All who are there: a broadcast, or the channel of IRC
+    Everyone,
+    /// All who are there, by name
+    Group,
+    /// A room that all are members of
+    Room,
+}
+
+impl To {
+    /// What its figures are called.
+    fn figures(self) -> [&'static str; 2] {
+        match self {
+            Self::Everyone => ["deliveries/s", SERVER_CPU],
+            Self::Group => ["group deliveries/s", "group server CPU s/M"],
+            Self::Room => ["room deliveries/s", "room server CPU s/M"],
+        }
+    }
+
+    /// The line that sends a text.
+    fn line(self, dialect: Dialect, readers: &[String], text: &str) -> Vec<u8> {
+        match self {
+            Self::Everyone => dialect.send_to_all(text),
+            Self::Group => dialect.send(&format!("({})", readers.join(" ")), text),
+            Self::Room => dialect.send(CHANNEL, text),
+        }
+    }
+}
+
 /// Measures it.
 pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
     let stage = Stage::new(&options.setup)?;
+    let is_ours = options.setup.server.dialect() == Dialect::Chatserv;
+    ensure!(
+        is_ours || options.to == [To::Everyone],
+        "this server is measured with everyone alone"
+    );
     let parameters = [
         ("readers", options.readers as u64),
         ("window", options.window),
@@ -58,25 +106,50 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
         ("workers", options.setup.workers as u64),
     ];
     let measurement = stage.measure("fan-out", &parameters, |progress| {
-        let accounts = Accounts {
-            prefix: "fan".into(),
-            count: options.readers + 1,
-        };
-        // One sender may not speak to everybody as often as here, unless it is allowed to.
-        let plan = Plan {
-            state_flags: vec![format!("--broadcasts-per-minute={}", u32::MAX)],
-            ..Plan::default()
-        };
-        let target = stage.start(&options.setup, &accounts, plan)?;
-        let figures = fan_out(options, &target, &accounts, progress)?;
-        target.end()?;
+        let mut figures = Vec::new();
+        for to in &options.to {
+            figures.extend(on_fresh_server(&stage, options, *to, progress)?);
+        }
         Ok(figures)
     })?;
     Ok(vec![measurement])
 }
 
+fn on_fresh_server(
+    stage: &Stage<'_>,
+    options: &Options,
+    to: To,
+    progress: &mut Progress,
+) -> anyhow::Result<Vec<(&'static str, f64)>> {
+    let accounts = Accounts {
+        prefix: "fan".into(),
+        count: options.readers + 1,
+    };
+    // One sender may not speak to so many as often as here, unless it is allowed to.
+    let mut state_flags = vec![format!("--broadcasts-per-minute={}", u32::MAX)];
+    if to == To::Room {
+        state_flags.push(format!("--room-messages-per-minute={}", u32::MAX));
+        state_flags.push(format!("--max-room-members={}", accounts.count));
+    }
+    let plan = Plan {
+        state_flags,
+        ..Plan::default()
+    };
+    let target = stage.start(&options.setup, &accounts, plan)?;
+    let mut figures = fan_out(options, to, &target, &accounts, progress)?;
+    target.end()?;
+    for (figure, name) in figures.iter_mut().zip(to.figures()) {
+        figure.0 = name;
+    }
+    if to != To::Everyone {
+        figures.truncate(to.figures().len());
+    }
+    Ok(figures)
+}
+
 fn fan_out(
     options: &Options,
+    to: To,
     target: &Target,
     accounts: &Accounts,
     progress: &mut Progress,
@@ -90,7 +163,14 @@ fn fan_out(
         0..names.len(),
         Presence::Meeting,
     )?;
-    let mut hall = Hall::new(options, target.dialect);
+    if to == To::Room {
+        ask_all(&mut crowd, 0..names.len(), 1, |_| {
+            format!("join {CHANNEL}\n")
+        })?;
+    }
+    let text = "x".repeat(options.flow.text_bytes);
+    let line = to.line(target.dialect, &names[1..], &text);
+    let mut hall = Hall::new(options, target.dialect, line);
     flow(&mut hall, &mut crowd, Duration::from_secs(1), progress)?;
     let stopwatch = Stopwatch::start(target.processes(), hall.done());
     let span = Duration::from_secs(options.flow.seconds);
@@ -114,9 +194,9 @@ struct Hall {
 }
 
 impl Hall {
-    fn new(options: &Options, dialect: Dialect) -> Self {
+    fn new(options: &Options, dialect: Dialect, line: Vec<u8>) -> Self {
         Self {
-            line: dialect.send_to_all(&"x".repeat(options.flow.text_bytes)),
+            line,
             readers: options.readers as u64,
             window: options.window,
             is_ending: false,

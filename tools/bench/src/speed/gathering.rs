@@ -10,6 +10,7 @@ use super::dialect::{Dialect, Entry};
 use super::hearing::{self, Hearing};
 use super::target::Target;
 use crate::crowd::{Closed, Crowd};
+use crate::installation::Accounts;
 
 /// How long nobody at all may come in.
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
@@ -20,6 +21,7 @@ struct Gathering<'a> {
     dialect: Dialect,
     presence: Presence,
     names: &'a [String],
+    password: &'a dyn Fn(usize) -> &'a str,
     was_switched: Vec<bool>,
     is_in: Vec<bool>,
     arrived: usize,
@@ -33,10 +35,23 @@ pub fn gather(
     clients: Range<usize>,
     presence: Presence,
 ) -> anyhow::Result<()> {
+    let password = |_| Accounts::PASSWORD;
+    gather_by(crowd, target, (names, &password), clients, presence)
+}
+
+/// The same, with a password or a token of each.
+pub fn gather_by<'a>(
+    crowd: &mut Crowd,
+    target: &Target,
+    (names, password): (&'a [String], &'a dyn Fn(usize) -> &'a str),
+    clients: Range<usize>,
+    presence: Presence,
+) -> anyhow::Result<()> {
     let mut gathering = Gathering {
         dialect: target.dialect,
         presence,
         names,
+        password,
         was_switched: vec![false; names.len()],
         is_in: vec![false; names.len()],
         arrived: 0,
@@ -64,7 +79,8 @@ pub fn gather(
 
 impl Hearing for Gathering<'_> {
     fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
-        output.extend_from_slice(&self.dialect.enter(&self.names[client], self.presence));
+        let credentials = (self.names[client].as_str(), (self.password)(client));
+        output.extend_from_slice(&self.dialect.enter(credentials, self.presence));
     }
 
     fn line(&mut self, client: usize, line: &[u8], output: &mut Vec<u8>) -> anyhow::Result<()> {

@@ -2,9 +2,11 @@
 
 use clap::builder::RangedU64ValueParser;
 
+use super::asking::ask_all;
 use super::gathering::{Presence, gather};
 use super::measurement::Measurement;
 use super::setup::{Setup, Stage};
+use super::target::Target;
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Plan};
 use crate::process_tree::{Memory, memory};
@@ -25,43 +27,115 @@ pub struct Options {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=19_000)
     )]
     pub clients: Vec<usize>,
+
+    /// Rooms that each client is a member of. Then all are also measured as members, and the memberships
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=100)
+    )]
+    pub rooms: usize,
+
+    /// Members of each room
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 100,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000)
+    )]
+    pub room_members: usize,
 }
 
 /// Measures it.
 pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
     let stage = Stage::new(&options.setup)?;
-    let one = |clients: &usize| of_clients(&stage, &options.setup, *clients);
+    let one = |clients: &usize| of_clients(&stage, options, *clients);
     options.clients.iter().map(one).collect()
 }
 
-fn of_clients(stage: &Stage<'_>, setup: &Setup, clients: usize) -> anyhow::Result<Measurement> {
-    let parameters = [
+fn of_clients(stage: &Stage<'_>, options: &Options, clients: usize) -> anyhow::Result<Measurement> {
+    let mut parameters = vec![
         ("clients", clients as u64),
-        ("workers", setup.workers as u64),
+        ("workers", options.setup.workers as u64),
     ];
+    if options.rooms > 0 {
+        parameters.push(("rooms", options.rooms as u64));
+        parameters.push(("room_members", options.room_members as u64));
+    }
     stage.measure("idle", &parameters, |_| {
         let accounts = Accounts {
             prefix: "idle".into(),
             count: clients,
         };
-        let target = stage.start(setup, &accounts, Plan::default())?;
-        // What the first client makes the server prepare is not the price of a client.
+        let rooms = clients.div_ceil(options.room_members) * options.rooms;
+        let plan = Plan {
+            state_flags: match rooms {
+                0 => Vec::new(),
+                _ => vec![format!("--max-rooms={rooms}")],
+            },
+            ..Plan::default()
+        };
+        let target = stage.start(&options.setup, &accounts, plan)?;
         let names = accounts.names();
-        let mut crowd = Crowd::from_many_addresses(target.address, names.len())?;
-        gather(&mut crowd, &target, &names, 0..1, Presence::LoggedIn)?;
-        let before = memory(&target.processes());
-        gather(&mut crowd, &target, &names, 1..clients, Presence::LoggedIn)?;
-        let all = memory(&target.processes());
+        let (before, all) = come_in(&target, &names)?.0;
+        let mut figures = figures(before, all, clients).to_vec();
+        if options.rooms > 0 {
+            figures.extend(as_members(stage, options, &target, &names)?);
+        }
         target.end()?;
-        Ok(figures(before, all, clients))
+        Ok(figures)
     })
 }
 
-fn figures(before: Memory, all: Memory, clients: usize) -> Vec<(&'static str, f64)> {
+/// What the server takes with one client, and with all. What the first one makes it prepare is not the price of a
+/// client.
+fn come_in(target: &Target, names: &[String]) -> anyhow::Result<((Memory, Memory), Crowd)> {
+    let mut crowd = Crowd::from_many_addresses(target.address, names.len())?;
+    gather(&mut crowd, target, names, 0..1, Presence::LoggedIn)?;
+    let before = memory(&target.processes());
+    gather(
+        &mut crowd,
+        target,
+        names,
+        1..names.len(),
+        Presence::LoggedIn,
+    )?;
+    Ok(((before, memory(&target.processes())), crowd))
+}
+
+/// The same of members, and what a membership takes. Before and after they join, the server starts again: so it has
+/// nothing but its state.
+fn as_members(
+    stage: &Stage<'_>,
+    options: &Options,
+    target: &Target,
+    names: &[String],
+) -> anyhow::Result<Vec<(&'static str, f64)>> {
+    stage.restart(target)?;
+    let ((without, _), mut crowd) = come_in(target, names)?;
+    ask_all(&mut crowd, 0..names.len(), options.rooms, |client| {
+        let group = client / options.room_members;
+        let join = |room| format!("join #group{group}-{room}\n");
+        (0..options.rooms).map(join).collect()
+    })?;
+    drop(crowd);
+    stage.restart(target)?;
+    let ((before, all), _) = come_in(target, names)?;
+    let [(_, client_kib), ..] = figures(before, all, names.len());
+    let memberships = (names.len() * options.rooms) as f64;
+    let more = before.anonymous_bytes as f64 - without.anonymous_bytes as f64;
+    Ok(vec![
+        ("KiB a member (PSS)", client_kib),
+        ("bytes a membership (anonymous)", more / memberships),
+    ])
+}
+
+fn figures(before: Memory, all: Memory, clients: usize) -> [(&'static str, f64); 3] {
     const KIB: f64 = 1024.0;
     let more = |of: fn(Memory) -> u64| of(all) as f64 - of(before) as f64;
     let clients = clients as f64;
-    vec![
+    [
         (
             "KiB a client (PSS)",
             more(|memory| memory.proportional_bytes) / KIB / clients,

@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
 
+use super::asking::ask_all;
 use super::dialect::Dialect;
-use super::gathering::{Presence, gather};
+use super::gathering::{Presence, gather, gather_by};
 use super::measurement::Measurement;
 use super::progress::Progress;
 use super::setup::{Setup, Stage};
+use super::target::Target;
 use super::traffic::Stopwatch;
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Hashing, Plan};
@@ -38,6 +40,10 @@ pub struct Options {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=19_000)
     )]
     pub cold_clients: usize,
+
+    /// Log them in with tokens, too: warm, and after all processes were killed with -9 and started again
+    #[arg(long)]
+    pub tokens: bool,
 }
 
 /// Measures it.
@@ -49,7 +55,7 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
         ("workers", options.setup.workers as u64),
     ];
     let measurement = stage.measure("logins", &parameters, |progress| {
-        let mut figures = warm(&stage, &options.setup, options.clients, progress)?;
+        let mut figures = warm(&stage, options, progress)?;
         if options.setup.server.dialect() == Dialect::Chatserv {
             figures.push(cold(&stage, &options.setup, options.cold_clients)?);
         }
@@ -60,41 +66,54 @@ pub fn run(options: &Options) -> anyhow::Result<Vec<Measurement>> {
 
 fn warm(
     stage: &Stage<'_>,
-    setup: &Setup,
-    clients: usize,
+    options: &Options,
     progress: &mut Progress,
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
-    let accounts = accounts(clients);
-    let target = stage.start(setup, &accounts, Plan::default())?;
+    let accounts = accounts(options.clients);
+    let target = stage.start(&options.setup, &accounts, Plan::default())?;
     let names = accounts.names();
     // The first time the hash is computed, and remembered.
-    let mut crowd = Crowd::from_many_addresses(target.address, clients)?;
-    progress.show(Instant::now(), 0.1);
-    gather(
-        &mut crowd,
-        &target,
-        &names,
-        0..names.len(),
-        Presence::LoggedIn,
-    )?;
-    drop(crowd);
-    progress.show(Instant::now(), 0.5);
+    let password = |_| Accounts::PASSWORD;
+    log_in_all(&target, &names, &password, "first logins/s")?;
+    progress.show(Instant::now(), 0.3);
+    let (mut figures, mut crowd) = log_in_all(&target, &names, &password, "warm logins/s")?;
+    if options.tokens {
+        let new_token = |_| "token new bench\n".to_owned();
+        let answers = ask_all(&mut crowd, 0..names.len(), 1, new_token)?;
+        drop(crowd);
+        progress.show(Instant::now(), 0.6);
+        let token = |client: usize| answers[client].trim_start_matches("token:");
+        let warm = log_in_all(&target, &names, &token, "warm token logins/s")?.0;
+        stage.kill_and_start(&target)?;
+        let killed = log_in_all(&target, &names, &token, "token logins/s after kill -9")?.0;
+        figures.extend([warm[0], killed[0]]);
+    }
+    target.end()?;
+    Ok(figures)
+}
+
+/// Logs all in, once those of before have left.
+fn log_in_all<'a>(
+    target: &Target,
+    names: &'a [String],
+    password: &'a dyn Fn(usize) -> &'a str,
+    rate: &'static str,
+) -> anyhow::Result<(Vec<(&'static str, f64)>, Crowd)> {
     // They left in this order: what the server does for those who leave is not the price of a login.
     for name in names.first().into_iter().chain(names.last()) {
         target.wait_until_left(name)?;
     }
-    let mut crowd = Crowd::from_many_addresses(target.address, clients)?;
+    let mut crowd = Crowd::from_many_addresses(target.address, names.len())?;
     let stopwatch = Stopwatch::start(target.processes(), 0);
-    gather(
+    let all = 0..names.len();
+    gather_by(
         &mut crowd,
-        &target,
-        &names,
-        0..names.len(),
+        target,
+        (names, password),
+        all,
         Presence::LoggedIn,
     )?;
-    let figures = stopwatch.figures("warm logins/s", clients as u64);
-    target.end()?;
-    Ok(figures)
+    Ok((stopwatch.figures(rate, names.len() as u64), crowd))
 }
 
 fn cold(stage: &Stage<'_>, setup: &Setup, clients: usize) -> anyhow::Result<(&'static str, f64)> {

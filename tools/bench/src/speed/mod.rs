@@ -1,6 +1,7 @@
 //! How fast the server is: one subcommand a kind of work, each with its figures from several runs.
 
 pub mod accounts;
+pub mod asking;
 pub mod attack;
 pub mod attackers;
 pub mod deliveries;
@@ -21,6 +22,7 @@ pub mod placement;
 pub mod progress;
 pub mod queued;
 pub mod relay;
+pub mod rooms;
 pub mod setup;
 pub mod target;
 pub mod traffic;

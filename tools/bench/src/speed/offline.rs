@@ -249,7 +249,8 @@ impl Traffic for Readers<'_> {
 
 impl Hearing for Readers<'_> {
     fn opened(&mut self, client: usize, output: &mut Vec<u8>) {
-        output.extend_from_slice(&Dialect::Chatserv.enter(&self.names[client], Presence::LoggedIn));
+        let credentials = (self.names[client].as_str(), Accounts::PASSWORD);
+        output.extend_from_slice(&Dialect::Chatserv.enter(credentials, Presence::LoggedIn));
         output.extend_from_slice(b"logout\n");
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use super::dialect::{Dialect, Presence};
+use crate::installation::Accounts;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,8 @@ impl Person {
             stream: BufReader::new(stream),
             line: Vec::new(),
         };
-        person.say(&Dialect::Chatserv.enter(name, Presence::LoggedIn))?;
+        let credentials = (name, Accounts::PASSWORD);
+        person.say(&Dialect::Chatserv.enter(credentials, Presence::LoggedIn))?;
         loop {
             match person.hear()? {
                 b"connected" => return Ok(None),

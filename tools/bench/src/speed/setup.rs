@@ -146,6 +146,11 @@ impl<'a> Stage<'a> {
         self.placement.on_server_core(|| target.restart())?
     }
 
+    /// Kills all processes of a server of ours with -9, and starts it, on its core.
+    pub fn kill_and_start(&self, target: &Target) -> anyhow::Result<()> {
+        self.placement.on_server_core(|| target.kill_and_start())?
+    }
+
     /// Does all runs: `run` is given the bar to show its way, and returns its figures.
     pub fn measure<'f>(
         &self,

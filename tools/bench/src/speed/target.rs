@@ -5,13 +5,20 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
+use chat_node::control::client::ControlClient;
+use chat_node::control::protocol::{Answer, MetricsAnswer, Question};
+use chat_node::files::run_dir::RunDir;
+use chat_node::metrics::catalogue::Metric;
+use chat_node::metrics::samples::Value;
+use chat_node::process::identity::ProcessIdentity;
 use chat_stated::journal::CommitSummary;
 use clap::ValueEnum;
+use nix::sys::signal::Signal;
 
 use super::dialect::Dialect;
 use super::peer::{Peer, PeerKind};
 use super::person::Person;
-use crate::installation::{Accounts, Daemon, Installation, Plan, free_address};
+use crate::installation::{Accounts, Daemon, Installation, Plan, Processes, free_address};
 use crate::process_tree::descendants;
 
 /// How long a client that has hung up may be thought to be there.
@@ -142,14 +149,66 @@ impl Target {
 
     /// Stops it and starts it again. How long the start took until it serves.
     pub fn restart(&self) -> anyhow::Result<Duration> {
-        let ServedBy::Ours(installation) = &self.served_by else {
-            bail!("only our own server is started again");
-        };
+        let installation = self.ours()?;
         installation.stop()?;
         let began_at = Instant::now();
         installation.start(Daemon::State)?;
         installation.start(Daemon::Front)?;
         Ok(began_at.elapsed())
+    }
+
+    /// Kills all its processes with -9, and starts it.
+    pub fn kill_and_start(&self) -> anyhow::Result<()> {
+        let installation = self.ours()?;
+        for daemon in [Daemon::State, Daemon::Front] {
+            let Processes { parent, children } = installation.processes(daemon);
+            for process in parent.iter().chain(&children) {
+                // One of them may end by itself once its parent is gone.
+                let _ = process.signal(Signal::SIGKILL);
+            }
+            let deadline = Instant::now() + PATIENCE;
+            while parent
+                .iter()
+                .chain(&children)
+                .any(ProcessIdentity::is_alive)
+            {
+                ensure!(
+                    Instant::now() < deadline,
+                    "{} does not die",
+                    daemon.program()
+                );
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        installation.start(Daemon::State)?;
+        installation.start(Daemon::Front)
+    }
+
+    /// What the state process counts and measures now: the values of these metrics.
+    pub fn state_metrics<const COUNT: usize>(
+        &self,
+        metrics: [&Metric; COUNT],
+    ) -> anyhow::Result<[u64; COUNT]> {
+        let run_dir = RunDir::new(self.ours()?.run_dir(), Daemon::State.program());
+        let answer = ControlClient::connect(&run_dir)?.ask_child(1, Question::Metrics)?;
+        let Answer::Metrics(MetricsAnswer { samples }) = answer else {
+            bail!("the state process answers {answer:?}");
+        };
+        let value = |metric: &Metric| {
+            let sample = samples.iter().find(|sample| sample.metric == metric.name);
+            match sample.map(|sample| &sample.value) {
+                Some(Value::Number(number)) => *number,
+                _ => 0,
+            }
+        };
+        Ok(metrics.map(value))
+    }
+
+    fn ours(&self) -> anyhow::Result<&Installation> {
+        match &self.served_by {
+            ServedBy::Ours(installation) => Ok(installation),
+            ServedBy::Peer(_) => bail!("only our own server can do that"),
+        }
     }
 
     /// Stops it and removes what it left. What it says of its commits, if it has any.

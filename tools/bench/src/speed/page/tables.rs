@@ -82,9 +82,12 @@ const ECHO_64: Wanted = wanted("echo", &[("window", 64)], "lines/s");
 const ECHO_1: Wanted = wanted("echo", &[("window", 1)], "lines/s");
 const RELAY_64: &[(&str, u64)] = &[("pairs", 50), ("window", 64)];
 const RELAY_1: &[(&str, u64)] = &[("pairs", 50), ("window", 1)];
+const FAN_OUT: &[(&str, u64)] = &[("readers", 1_000)];
+const IDLE: &[(&str, u64)] = &[("clients", 10_000)];
+const LOGINS: &[(&str, u64)] = &[("clients", 10_000)];
 const OFFLINE: &[(&str, u64)] = &[("messages", 100_000), ("users", 1_000)];
 
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 21] = [
     rate(
         "relay, 50 pairs, 64 undelivered each, msgs/s",
         wanted(RELAY, RELAY_64, "msgs/s"),
@@ -107,7 +110,17 @@ const ROWS: [Row; 15] = [
     )),
     rate(
         "fan-out to 1,000 online, deliveries/s",
-        wanted("fan-out", &[("readers", 1_000)], "deliveries/s"),
+        wanted("fan-out", FAN_OUT, "deliveries/s"),
+        Some(ECHO_64),
+    ),
+    rate(
+        "fan-out to a group of 1,000 online, deliveries/s",
+        wanted("fan-out", FAN_OUT, "group deliveries/s"),
+        Some(ECHO_64),
+    ),
+    rate(
+        "fan-out to a room of 1,000 online, deliveries/s",
+        wanted("fan-out", FAN_OUT, "room deliveries/s"),
         Some(ECHO_64),
     ),
     rate(
@@ -122,12 +135,32 @@ const ROWS: [Row; 15] = [
     ),
     cost(
         "user memory per idle connection, KiB (PSS)",
-        wanted("idle", &[("clients", 10_000)], "KiB a client (PSS)"),
+        wanted("idle", IDLE, "KiB a client (PSS)"),
+        None,
+    ),
+    cost(
+        "the same of members of 10 rooms each, KiB (PSS)",
+        wanted("idle", IDLE, "KiB a member (PSS)"),
+        None,
+    ),
+    cost(
+        "memory per membership, bytes",
+        wanted("idle", IDLE, "bytes a membership (anonymous)"),
         None,
     ),
     rate(
         "logins/s, 10,000 clients, warm",
-        wanted("logins", &[("clients", 10_000)], "warm logins/s"),
+        wanted("logins", LOGINS, "warm logins/s"),
+        Some(ECHO_1),
+    ),
+    rate(
+        "the same with tokens",
+        wanted("logins", LOGINS, "warm token logins/s"),
+        Some(ECHO_1),
+    ),
+    rate(
+        "the same with tokens, after `kill -9` of all processes and a start",
+        wanted("logins", LOGINS, "token logins/s after kill -9"),
         Some(ECHO_1),
     ),
     cost(
