@@ -49,6 +49,7 @@ impl State {
                 account.map_or("".into(), |account| account.record.name.clone())
             };
             room.members.sort_by_cached_key(name);
+            room.members.shrink_to_fit();
             if !room.members.contains(&room.record.owner) || id.0 > self.rooms.last.0 {
                 return Err(RestoreError::Contradiction("a room without its owner"));
             }

@@ -342,7 +342,9 @@ pub(crate) fn encode_memberships(bytes: &mut Vec<u8>, memberships: &[parts::Memb
 pub(crate) fn decode_memberships(bytes: &[u8]) -> Option<Vec<parts::Membership>> {
     let mut rest = bytes;
     let count: u64 = decode_first(&mut rest)?;
-    let mut memberships = Vec::new();
+    // A vector that grows leaves holes in the memory. No record takes less than four bytes.
+    let most = usize::try_from(count).ok()?.min(rest.len() / 4);
+    let mut memberships = Vec::with_capacity(most);
     for _ in 0..count {
         let record: Membership = decode_first(&mut rest)?;
         memberships.push(parts::Membership {
