@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::Core;
 use super::link::{Client, Link, LinkId};
+use super::pushes::push_to_many;
 use super::texts::AskedPage;
 use crate::state::{Decided, Reader, SliceLimits, State};
 use crate::text_page::Texts;
@@ -29,7 +30,7 @@ pub(super) const NO_MESSAGES: SliceLimits = SliceLimits {
 };
 
 /// What may be pushed to a client beyond what its worker said to be written.
-const PUSH_WINDOW_BYTES: usize = 128 * 1024;
+pub(super) const PUSH_WINDOW_BYTES: usize = 128 * 1024;
 
 /// What a message costs beside its text, for the push window.
 const MESSAGE_OVERHEAD_BYTES: usize = 48;
@@ -236,22 +237,6 @@ impl Core {
     }
 }
 
-/// Pushes to clients of a worker what they have not been sent. What is the same for several is sent once.
-fn push_to_many(
-    state: &State,
-    link: &mut Link,
-    serials: Vec<ConnectionSerial>,
-    through: MessageNumber,
-) {
-    let mut gathered = Gathered::default();
-    for serial in serials {
-        if let Some((messages, more)) = next_push(state, link, serial, through) {
-            gathered.add(link, serial, messages, through, more);
-        }
-    }
-    gathered.send(link, through);
-}
-
 /// What goes with an answer.
 pub(super) struct Waiting<'a> {
     pub(super) messages: Vec<Message<'a>>,
@@ -320,53 +305,15 @@ pub(super) fn slice_limits(link: &Link, serial: ConnectionSerial) -> SliceLimits
     }
 }
 
-/// Several clients' equal pushes, one behind the other, as one.
-#[derive(Default)]
-struct Gathered<'a> {
-    connections: Vec<ConnectionSerial>,
-    messages: Vec<Message<'a>>,
+/// What a push counts for the push window.
+pub(super) fn push_bytes(messages: &[Message<'_>]) -> usize {
+    messages
+        .iter()
+        .map(|message| message.text.len() + message.sent_to.bytes() + MESSAGE_OVERHEAD_BYTES)
+        .sum()
 }
 
-impl<'a> Gathered<'a> {
-    fn add(
-        &mut self,
-        link: &mut Link,
-        serial: ConnectionSerial,
-        messages: Vec<Message<'a>>,
-        through: MessageNumber,
-        more: bool,
-    ) {
-        if more {
-            push(link, vec![serial], messages, through, more);
-            return;
-        }
-        let is_same = self.messages.len() == messages.len()
-            && self.messages.first().map(|first| first.number)
-                == messages.first().map(|first| first.number)
-            && self.messages.last().map(|last| last.number)
-                == messages.last().map(|last| last.number)
-            && self.messages == messages;
-        if !is_same {
-            let earlier = std::mem::replace(
-                self,
-                Self {
-                    connections: Vec::new(),
-                    messages,
-                },
-            );
-            earlier.send(link, through);
-        }
-        self.connections.push(serial);
-    }
-
-    fn send(self, link: &mut Link, through: MessageNumber) {
-        if !self.connections.is_empty() {
-            push(link, self.connections, self.messages, through, false);
-        }
-    }
-}
-
-fn push(
+pub(super) fn push(
     link: &mut Link,
     connections: Vec<ConnectionSerial>,
     messages: Vec<Message<'_>>,
@@ -402,7 +349,7 @@ fn next_slice<'a>(
 }
 
 /// What there is to be pushed to a client now; `None` if nothing, or if it has to ask for it.
-fn next_push<'a>(
+pub(super) fn next_push<'a>(
     state: &'a State,
     link: &mut Link,
     serial: ConnectionSerial,
@@ -420,10 +367,6 @@ fn next_push<'a>(
         return Some((Vec::new(), true));
     }
     let (messages, more) = next_slice(state, reader, client, through, limits);
-    let bytes: usize = messages
-        .iter()
-        .map(|message| message.text.len() + message.sent_to.bytes() + MESSAGE_OVERHEAD_BYTES)
-        .sum();
-    client.add_pushed(bytes);
+    client.add_pushed(push_bytes(&messages));
     (!messages.is_empty() || more).then_some((messages, more))
 }

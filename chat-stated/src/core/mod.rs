@@ -20,6 +20,7 @@ mod metrics;
 mod operations;
 mod password_changes;
 pub mod pending_work;
+mod pushes;
 mod requests;
 mod send_batches;
 mod sources;

@@ -80,6 +80,11 @@ impl Feed {
             .map(|entry| (entry.number, entry.key))
     }
 
+    /// Whether there is nothing after a number.
+    pub(super) fn is_past(&self, after: MessageNumber) -> bool {
+        self.entries.back().is_none_or(|last| last.number <= after)
+    }
+
     /// How many messages there are after a number, without counting them one by one.
     pub(super) fn count_after(&self, after: MessageNumber) -> usize {
         self.entries.len() - self.place_after(after)

@@ -10,6 +10,7 @@ mod audience;
 mod budget;
 mod builder;
 mod clock;
+mod common_part;
 mod damaged_page;
 mod effects;
 mod failures;
@@ -73,6 +74,7 @@ use chat_model::{MessageNumber, Outcome, WorkerSessionId};
 
 pub use account_record::{AccountRecord, FileStatus};
 pub use clock::StateMs;
+pub use common_part::CommonPart;
 pub use effects::{ActRefusal, Decided, Effects, FileLine, Forgotten, Operated, OperatorOutcome};
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
 pub use kept::{Keeping, KeptMessage, KeptRoom};

@@ -5,6 +5,7 @@ use std::iter::Peekable;
 
 use chat_model::room::ROOM_SENDER;
 use chat_model::{AccountId, Message, MessageNumber, SentTo};
+use smallvec::SmallVec;
 
 use super::State;
 use super::account_record::AccountRecord;
@@ -59,12 +60,16 @@ pub(super) fn merge<'a>(
 }
 
 /// Many runs by rising number as one; what stands in several comes once.
-struct Merged<I: Iterator>(Vec<Peekable<I>>);
+struct Merged<I: Iterator>(SmallVec<[Peekable<I>; 1]>);
 
 impl<'a, I: Iterator<Item = &'a StoredMessage>> Iterator for Merged<I> {
     type Item = &'a StoredMessage;
 
     fn next(&mut self) -> Option<&'a StoredMessage> {
+        // Mostly one room has news: what reaches a thousand members is read a thousand times.
+        if let [run] = self.0.as_mut_slice() {
+            return run.next();
+        }
         let firsts = self.0.iter_mut().filter_map(|run| run.peek());
         let number = firsts.map(|message| message.number).min()?;
         let mut found = None;
@@ -87,6 +92,9 @@ impl State {
         let feeds = memberships.iter().filter_map(|membership| {
             let room = self.rooms.get(membership.room)?;
             let after = membership.joined_after.max(after);
+            if room.feed.is_past(after) {
+                return None;
+            }
             let messages = self.messages.of_feed_after(&room.feed, after);
             Some(messages.filter(move |it| it.sender != reader).peekable())
         });
