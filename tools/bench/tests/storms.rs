@@ -93,8 +93,8 @@ fn readers_that_die_confirm_nothing_by_that() {
 #[test]
 fn rooms_keep_order_for_every_session() {
     let report = storm(
-        "--seed=15 --kill=worker=5,state=4,supervisor=1,master=1,all=1 --kills=40 --messages=8000 \
-         --kill-interval-ms=150 --rooms=4 --room-members=5 --sessions=2 --once-percent=50 --reader-processes=0",
+        "--seed=15 --kill=worker=5,state=4,supervisor=1,master=1,all=1,reader=4 --kills=40 --messages=8000 \
+         --kill-interval-ms=150 --rooms=4 --room-members=5 --sessions=2 --once-percent=50",
     );
     let counts = &report.outcome.counts;
     assert!(counts.asked_again > 0);
