@@ -55,7 +55,8 @@ fn render_list(rooms: &[RoomRow]) -> String {
             room.unread_bytes.to_string(),
             room.history_bytes.to_string(),
             days(room),
-            room.topic.clone(),
+            // A line break in a text, which other programs would take for one here.
+            room.topic.replace('\u{2028}', " "),
         ]);
     }
     table.render()
@@ -196,7 +197,7 @@ mod tests {
         };
         let expected = "\
 ROOM  OWNER  MEMBERS  ONLINE  PRIVATE  MESSAGES  UNREAD  BYTES  HISTORY  DAYS  TOPIC
-#tea  ann    2        1       yes      9         3       30     900      30    green\\u{2028}black
+#tea  ann    2        1       yes      9         3       30     900      30    green black
 ";
         assert_eq!(render_list(&[room]), expected);
     }
