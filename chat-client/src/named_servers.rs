@@ -9,6 +9,7 @@
 
 use std::env;
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,12 @@ pub(crate) struct NamedServer {
 }
 
 /// The server of this name, if the file has one. A file that was named has to be there. An error names the file.
+///
+/// An address is no name: who gives one needs no file, and may run where the file cannot be looked for.
 pub(crate) fn find(name: &str, file: Option<&Path>) -> Result<Option<NamedServer>, String> {
+    if file.is_none() && name.parse::<IpAddr>().is_ok() {
+        return Ok(None);
+    }
     let Some(path) = file.map(Path::to_owned).or_else(default_file) else {
         return Ok(None);
     };
