@@ -87,6 +87,7 @@ dialogues! {
     as_written history_outlives_kill,
     every_form history_rooms,
     as_written history_rooms_killed,
+    every_form history_send_only,
     every_form ids,
     as_written ids_push,
     every_form line_breaks,
