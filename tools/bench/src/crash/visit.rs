@@ -133,7 +133,7 @@ fn visit(server: SocketAddr, name: &str, commands: &[&str]) -> anyhow::Result<Vi
             Event::Answer(..) => visit
                 .answers
                 .push(String::from_utf8_lossy(line).into_owned()),
-            Event::Unexpected([b'<', ..]) => {
+            Event::Kept(_) => {
                 visit
                     .history
                     .push(String::from_utf8_lossy(line).into_owned());

@@ -198,8 +198,8 @@ impl Pending {
     }
 }
 
-/// Message `n` is due at `n / rate` seconds. It goes to room `n` modulo their number, from its senders in turn. A room's
-/// members are neighbours; the first of them send.
+/// Message `n` is due at `n / rate` seconds. It goes to room `n` modulo their number, from its senders in turn. The
+/// members of a room are neighbours; the first of them send.
 struct RoomFlow {
     options: Options,
     now: Duration,
