@@ -245,14 +245,19 @@ fn action(choices: &mut Choices<'_>) -> Action {
             name: name(choices),
             secret: choices.text(),
         },
-        1 | 2 => Action::LogIn {
-            account: account(choices),
-            session: session(choices),
-            address,
-            password_version: u32::from(choices.byte() / 64),
-            new_secret: choices.flip().then(|| choices.text()),
-            asked_boot_ms: choices.flip().then(|| u64::from(choices.byte())),
-        },
+        1 | 2 => {
+            let session = session(choices);
+            // Only a login that may take a session over has it, and only of those it is recorded.
+            let takes_over = matches!(session, UserSession::Named(_));
+            Action::LogIn {
+                account: account(choices),
+                session,
+                address,
+                password_version: u32::from(choices.byte() / 64),
+                new_secret: choices.flip().then(|| choices.text()),
+                asked_boot_ms: (takes_over && choices.flip()).then(|| u64::from(choices.byte())),
+            }
+        }
         3 => Action::FailedLogIn {
             account: account(choices),
             address,
