@@ -4,7 +4,6 @@ use chat_model::{MessageNumber, RoomId};
 
 /// What an account has in a room. There are as many in memory as members of all rooms: it is kept small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C, packed(4))]
 pub struct Membership {
     /// Which room.
     pub room: RoomId,
@@ -91,7 +90,7 @@ mod tests {
 
     #[test]
     fn memberships_are_small() {
-        assert_eq!(size_of::<Membership>(), 20);
+        assert_eq!(size_of::<Membership>(), 24);
         assert_eq!(size_of::<Memberships>(), 8);
     }
 }

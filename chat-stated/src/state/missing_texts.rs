@@ -37,7 +37,7 @@ impl State {
                         let memberships = &account.record.memberships;
                         let is_for = |room| {
                             let membership = memberships.get(room);
-                            membership.is_some_and(|it| { it.joined_after } < *number)
+                            membership.is_some_and(|it| it.joined_after < *number)
                         };
                         *id != message.sender && readers.rooms.iter().any(|(room, _)| is_for(*room))
                     });

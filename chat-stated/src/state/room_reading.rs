@@ -166,7 +166,7 @@ impl State {
         let memberships = self.record(reader).map(|record| &record.memberships);
         let mut rooms = readers.rooms.iter().filter_map(|(room, _)| {
             let membership = memberships?.get(*room)?;
-            let is_for_member = { membership.joined_after } < message.number;
+            let is_for_member = membership.joined_after < message.number;
             is_for_member.then(|| self.rooms.get(*room))?
         });
         let sent_to = match rooms.next() {
