@@ -11,7 +11,7 @@ pub(crate) enum ScriptCommand {
     Broadcast(Message),
     /// Give each message once as it comes, and come back by itself when the connection breaks
     Listen(Listen),
-    /// Print what waits, and take it for read
+    /// Print what waits, and count it as read
     Fetch(Fetch),
     /// Print who is online, a name a line
     Who,

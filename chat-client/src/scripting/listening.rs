@@ -29,7 +29,7 @@ const CONFIRM_AFTER: Duration = Duration::from_secs(1);
 const LONGEST_SILENCE_S: u64 = 300;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Prints what waits, and leaves. The server takes it for read when everything is printed.
+/// Prints what waits, and leaves. The server counts it as read when all is printed.
 pub(crate) fn fetch(
     login: &Login,
     session: Option<&str>,
