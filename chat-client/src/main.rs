@@ -3,6 +3,7 @@
 #![warn(clippy::print_stderr)]
 
 mod arguments;
+mod back_off;
 mod connection;
 mod conversation;
 mod display;

@@ -8,8 +8,6 @@ mod keys;
 mod model;
 mod view;
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 
 use ratatui_core::terminal::Terminal;
@@ -37,7 +35,11 @@ pub(crate) fn run(
     signals: Signals,
 ) -> io::Result<(ExitStatus, Vec<String>)> {
     let name = server.name();
-    let link = Link::new(credentials, &format!("{:016x}", random()), random());
+    let link = Link::new(
+        credentials,
+        &format!("{:016x}", fastrand::u64(..)),
+        fastrand::u64(..),
+    );
     let model = Model::new(link, name, time_zone::local());
     let output = Output::new(&signals)?;
     // See no-color.org.
@@ -47,9 +49,4 @@ pub(crate) fn run(
     mode.restore_on_panic();
     mode.set_full_screen()?;
     EventLoop::new(model, terminal, mode, signals, (server, tls), connection).run()
-}
-
-/// A number that another run does not have: the standard library seeds its hash maps from the system's random numbers.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }

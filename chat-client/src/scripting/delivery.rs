@@ -1,6 +1,7 @@
 //! How `listen` gives a message away. Only then it counts as handled.
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -9,13 +10,16 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::backoff::Backoff;
 use super::failure::Failure;
 use super::records::{Printer, Record};
+use crate::back_off::BackOff;
 use crate::conversation::message::Message;
 use crate::safe_text::LINE_BREAK;
 use crate::signals::SignalPipe;
 
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Of what a pause is without its random part.
+const SPREAD: RangeInclusive<f64> = 0.75..=1.25;
 /// The longest pause before a command that failed is run again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -98,7 +102,7 @@ fn run_until_done(
     printer: &mut Printer,
     leave: &SignalPipe,
 ) -> Result<(), Failure> {
-    let mut backoff = Backoff::up_to(LONGEST_PAUSE);
+    let mut back_off = back_off(LONGEST_PAUSE);
     loop {
         let status = run(command, message)
             .map_err(|error| Failure::local(format!("cannot run `{command}`: {error}")))?;
@@ -108,8 +112,13 @@ fn run_until_done(
         printer.say(&format!(
             "the command failed ({status}); it gets the message again"
         ))?;
-        pause(backoff.next(fastrand::f64()), leave)?;
+        pause(back_off.next(fastrand::f64()), leave)?;
     }
+}
+
+/// Pauses of a command, up to this length.
+pub(crate) fn back_off(longest: Duration) -> BackOff {
+    BackOff::new(FIRST_PAUSE, longest, SPREAD)
 }
 
 /// Waits, but not beyond a signal to end.

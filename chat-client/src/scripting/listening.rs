@@ -8,15 +8,15 @@ use chat_model::SessionName;
 use chat_model::UserSession;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::backoff::Backoff;
 use super::command_line::Listen;
-use super::delivery::{Delivery, Given, pause};
+use super::delivery::{Delivery, Given, back_off, pause};
 use super::failure::Failure;
 use super::handled::Handled;
 use super::handled_file::HandledFile;
 use super::login::Login;
 use super::records::{Printer, Record};
 use super::session::{Heard, Session};
+use crate::back_off::BackOff;
 use crate::conversation::message::Message;
 use crate::exit_status::ExitStatus;
 use crate::signals::Signals;
@@ -98,9 +98,9 @@ pub(crate) fn listen(
         left: wanted.count,
         is_away: false,
     };
-    let mut backoff = Backoff::up_to(LONGEST_PAUSE);
+    let mut back_off = back_off(LONGEST_PAUSE);
     loop {
-        let failure = match listener.one_session(which, &mut backoff) {
+        let failure = match listener.one_session(which, &mut back_off) {
             Ok(()) => return Ok(ExitStatus::Good),
             Err(failure) => failure,
         };
@@ -114,7 +114,7 @@ pub(crate) fn listen(
             let text = format!("{}; trying again", failure.text);
             listener.printer.say(&text)?;
         }
-        if pause(backoff.next(fastrand::f64()), &signals.leave).is_err() {
+        if pause(back_off.next(fastrand::f64()), &signals.leave).is_err() {
             return Ok(ExitStatus::Good);
         }
     }
@@ -122,12 +122,12 @@ pub(crate) fn listen(
 
 impl Listener<'_> {
     /// One connection. Ends well if nobody asks for messages any more.
-    fn one_session(&mut self, which: UserSession, backoff: &mut Backoff) -> Result<(), Failure> {
+    fn one_session(&mut self, which: UserSession, back_off: &mut BackOff) -> Result<(), Failure> {
         let leave = self.signals.leave.try_clone();
         let leave = leave.map_err(|error| Failure::local(error.to_string()))?;
         let mut session = self.login.connect(None, Some(leave))?;
         self.login.log_in(&mut session, which)?;
-        *backoff = Backoff::up_to(LONGEST_PAUSE);
+        back_off.restart();
         self.is_away = false;
         self.handled.begin_session();
         loop {

@@ -1,7 +1,6 @@
 //! Commands for scripts: each logs in, does one thing, and ends with a status.
 
 mod asking;
-mod backoff;
 pub(crate) mod command_line;
 mod delivery;
 mod failure;

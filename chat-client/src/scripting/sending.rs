@@ -8,8 +8,8 @@ use chat_line_protocol::client::{Answer, Command};
 use chat_line_protocol::words;
 use chat_node::files::text_file::without_byte_order_mark;
 
-use super::backoff::Backoff;
 use super::command_line::Message;
+use super::delivery::back_off;
 use super::failure::Failure;
 use super::login::Login;
 use super::records::{Printer, Record};
@@ -79,13 +79,13 @@ fn send_line(login: &Login, line: &str, patience: Duration) -> Result<Vec<String
     let begun = Instant::now();
     // An attempt that is all there is has the usual limits of time.
     let deadline = (!patience.is_zero()).then(|| begun + patience);
-    let mut backoff = Backoff::up_to(LONGEST_PAUSE);
+    let mut back_off = back_off(LONGEST_PAUSE);
     loop {
         let failure = match attempt(login, line, deadline) {
             Err(failure) if failure.is_temporary => failure,
             result => return result,
         };
-        let pause = backoff.next(fastrand::f64());
+        let pause = back_off.next(fastrand::f64());
         if begun.elapsed() + pause >= patience {
             return Err(failure);
         }

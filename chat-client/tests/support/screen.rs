@@ -1,20 +1,18 @@
 //! The full screen at a pseudo-terminal of some size, held in an emulator.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::num::NonZero;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::{Pid, ttyname};
 
+use super::terminal::{output_of, pseudo_terminal, spawn_at};
 use super::{FakeServer, PATIENCE, client};
 
 /// The client in the full screen, and what it shows.
@@ -23,7 +21,7 @@ pub(crate) struct Screen {
     keyboard: File,
     path: PathBuf,
     /// Keeps the terminal alive beyond the client.
-    slave: OwnedFd,
+    terminal: File,
     output: Receiver<Vec<u8>>,
     pub(crate) emulator: vt100::Parser,
     /// The mode of the terminal before the client began.
@@ -41,43 +39,18 @@ impl Screen {
     }
 
     /// This program at a terminal of so many columns and rows.
-    pub(crate) fn of(
-        mut command: Command,
-        server: FakeServer,
-        (columns, rows): (u16, u16),
-    ) -> Screen {
-        let size = Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        let ends = openpty(&size, None).expect("a pseudo-terminal");
-        let path = ttyname(&ends.slave).expect("a name");
-        let found = tcgetattr(&ends.slave).expect("a mode");
-        let end = || Stdio::from(ends.slave.try_clone().expect("a descriptor"));
-        let child = command
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .expect("a program");
-        let keyboard = File::from(ends.master);
-        let mut master = keyboard.try_clone().expect("a descriptor");
-        let (sender, output) = mpsc::channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = master.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+    pub(crate) fn of(command: Command, server: FakeServer, (columns, rows): (u16, u16)) -> Screen {
+        let (keyboard, terminal) = pseudo_terminal();
+        let path = ttyname(&terminal).expect("a name");
+        set_size(&path, (columns, rows));
+        let found = tcgetattr(&terminal).expect("a mode");
+        let child = spawn_at(command, &terminal);
+        let output = output_of(&keyboard);
         Screen {
             child,
             keyboard,
             path,
-            slave: ends.slave,
+            terminal,
             output,
             emulator: vt100::Parser::new(at_least_one(rows), at_least_one(columns), 0),
             found,
@@ -119,12 +92,7 @@ impl Screen {
 
     /// Gives the terminal another size. It is not the client's controlling terminal, so the signal is sent by hand.
     pub(crate) fn resize(&mut self, (columns, rows): (u16, u16)) {
-        let status = Command::new("stty")
-            .arg("-F")
-            .arg(&self.path)
-            .args(["cols", &columns.to_string(), "rows", &rows.to_string()])
-            .status();
-        assert!(status.expect("stty").success());
+        set_size(&self.path, (columns, rows));
         self.emulator
             .screen_mut()
             .set_size(at_least_one(rows), at_least_one(columns));
@@ -143,7 +111,7 @@ impl Screen {
         assert_eq!(now.local_flags, self.found.local_flags);
         assert_eq!(now.input_flags, self.found.input_flags);
         // The reader ends with the terminal.
-        drop(self.slave);
+        drop(self.terminal);
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
             self.emulator.process(&bytes);
         }
@@ -154,6 +122,15 @@ impl Screen {
         self.server.finish();
         (status, screen.contents())
     }
+}
+
+fn set_size(terminal: &Path, (columns, rows): (u16, u16)) {
+    let status = Command::new("stty")
+        .arg("-F")
+        .arg(terminal)
+        .args(["cols", &columns.to_string(), "rows", &rows.to_string()])
+        .status();
+    assert!(status.expect("stty").success());
 }
 
 fn at_least_one(size: u16) -> NonZero<u16> {

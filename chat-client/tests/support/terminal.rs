@@ -67,17 +67,7 @@ impl Terminal {
     }
 
     fn with(child: Child, keyboard: File, server: FakeServer) -> Terminal {
-        let mut master = keyboard.try_clone().expect("a descriptor");
-        let (sender, output) = mpsc::channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // The end of the terminal reads as an error.
-            while let Ok(length @ 1..) = master.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        let output = output_of(&keyboard);
         Terminal {
             child,
             keyboard,
@@ -139,24 +129,50 @@ pub(crate) fn start_client(server: &FakeServer, arguments: &[&str], term: &str) 
     at_a_terminal(command)
 }
 
-fn at_a_terminal(mut command: Command) -> (Child, File) {
+/// What appears on a terminal, read from its program's other end.
+pub(super) fn output_of(keyboard: &File) -> Receiver<Vec<u8>> {
+    let mut master = keyboard.try_clone().expect("a descriptor");
+    let (sender, output) = mpsc::channel();
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // The end of the terminal reads as an error.
+        while let Ok(length @ 1..) = master.read(&mut buffer) {
+            if sender.send(buffer[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    output
+}
+
+fn at_a_terminal(command: Command) -> (Child, File) {
+    let (keyboard, terminal) = pseudo_terminal();
+    (spawn_at(command, &terminal), keyboard)
+}
+
+/// A program at this terminal.
+pub(super) fn spawn_at(mut command: Command, terminal: &File) -> Child {
+    let end = || Stdio::from(terminal.try_clone().expect("a descriptor"));
+    command
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .expect("a program")
+}
+
+/// Both ends: the one of who types and reads, and the terminal of a program.
+pub(super) fn pseudo_terminal() -> (File, File) {
     // Not inherited by the clients of other tests, else it would outlive this one.
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = posix_openpt(flags).expect("a pseudo-terminal");
     grantpt(&master).expect("its other end");
     unlockpt(&master).expect("its other end");
-    let slave = OpenOptions::new()
+    let terminal = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(OFlag::O_NOCTTY.bits())
         .open(ptsname_r(&master).expect("a name"))
         .expect("its other end");
-    let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
-    let child = command
-        .stdin(end())
-        .stdout(end())
-        .stderr(end())
-        .spawn()
-        .expect("a program");
-    (child, File::from(OwnedFd::from(master)))
+    (File::from(OwnedFd::from(master)), terminal)
 }

@@ -3,21 +3,27 @@
 //! One line is under way at a time. So a line that was not answered is known, and a message among them is sent again
 //! by the same `once`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chat_model::Password;
 
-use super::back_off::BackOff;
 use super::online::Online;
 use super::outbox::Outbox;
 use super::repeats::Repeats;
 use super::request::{Delivery, Request};
 use super::target::Target;
+use crate::back_off::BackOff;
 use crate::conversation::message::Message;
 use crate::conversation::{Conversation, Effect, Input, Keeping, KeptLogin, Options, Prompt};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
 use crate::wording::text_of;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Of what a pause is without its random part.
+const SPREAD: RangeInclusive<f64> = 0.5..=1.0;
 
 /// What the link is to do outside, in order.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,6 +124,7 @@ pub(crate) struct Link {
     stage: Stage,
     lasting: Lasting,
     back_off: BackOff,
+    random: fastrand::Rng,
     was_online: bool,
 }
 
@@ -137,7 +144,8 @@ impl Link {
                 actions: Vec::new(),
                 news: Vec::new(),
             },
-            back_off: BackOff::new(seed),
+            back_off: BackOff::new(FIRST_PAUSE, LONGEST_PAUSE, SPREAD),
+            random: fastrand::Rng::with_seed(seed),
             was_online: false,
         }
     }
@@ -367,7 +375,7 @@ impl Link {
             _ => {}
         }
         self.lasting.outbox.connection_ended();
-        let until = self.lasting.now + self.back_off.next_pause();
+        let until = self.lasting.now + self.back_off.next(self.random.f64());
         self.stage = Stage::Pause(until, reason);
         self.lasting.actions.push(LinkAction::Close);
     }

@@ -1,6 +1,5 @@
 //! What the full screen shows, without I/O: keys, lines of the server and times go in, actions come out.
 
-mod back_off;
 mod chat;
 mod composer;
 mod keyboard;
