@@ -15,13 +15,16 @@ pub(super) fn push_to_many(
     through: MessageNumber,
 ) {
     let mut gathered = Gathered::default();
-    for serial in serials {
+    let mut rest = serials.into_iter();
+    while let Some(serial) = rest.next() {
         if gathered.add_alike(state, link, serial, through) {
             continue;
         }
         let after = link.known_mut(serial).map(|client| client.sent_through);
+        // What others may have in common with the last one is nobody's question.
         if let Some((messages, more)) = next_push(state, link, serial, through)
             && gathered.add(link, serial, messages, through, more)
+            && rest.len() > 0
         {
             gathered.common = after.and_then(|after| {
                 let reader = state.reader_on(link.connection(serial)?)?;
