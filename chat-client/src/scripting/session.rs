@@ -11,13 +11,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::failure::Failure;
 use crate::connection::{Connection, reason};
 use crate::conversation::message::Message;
+use crate::event_loop::{MAX_SERVER_LINE_BYTES, READ_BYTES};
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
 use crate::safe_text::safe_with_breaks;
-
-/// Longest line of a server. The answer to `who` may be long.
-const MAX_SERVER_LINE_BYTES: usize = 16 * 1024 * 1024;
-const READ_BYTES: usize = 65_536;
 
 /// A connection, and how far its dialogue is.
 pub(crate) struct Session {
