@@ -128,6 +128,7 @@ dialogues! {
     every_form send_unknown,
     as_written sessions,
     as_written sessions_killed,
+    as_written sessions_late,
     every_form sessions_names,
     as_written sessions_send_only,
     as_written state_away,

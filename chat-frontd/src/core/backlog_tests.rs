@@ -185,13 +185,13 @@ fn parked_client_has_no_login_deadline() {
     let (key, connection) = opened_from(&mut core, [192, 0, 2, 1].into(), b"ann\n");
     reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
     serve_listed(&mut core);
-    core.begin_turn(10_000);
+    core.begin_turn(10_000, 10_000);
     core.received(key, b"secret\n");
     serve_listed(&mut core);
     reply(&mut core, &mut said, connection, 11, Outcome::LoggedIn);
     serve_listed(&mut core);
     // The pace of its lines is as good as new.
-    core.begin_turn(20_000);
+    core.begin_turn(20_000, 20_000);
     serve_listed(&mut core);
     assert_eq!(core.next_deadline_ms(), Some(TIME_OUT_MS));
 }
@@ -201,12 +201,12 @@ fn waiting_untrusted_client_costs_no_turns() {
     let (mut core, mut said) = attached();
     let untrusted = [192, 0, 2, 1].into();
     let (_, connection) = opened_from(&mut core, untrusted, b"ann\nsecret\n");
-    core.begin_turn(10_000);
+    core.begin_turn(10_000, 10_000);
     serve_listed(&mut core);
     assert_eq!(core.next_deadline_ms(), Some(LOGIN_MS));
     reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
     serve_listed(&mut core);
-    core.begin_turn(20_000);
+    core.begin_turn(20_000, 20_000);
     serve_listed(&mut core);
     assert_eq!(core.next_deadline_ms(), Some(LOGIN_MS));
     reply(&mut core, &mut said, connection, 11, Outcome::Busy);
@@ -261,7 +261,7 @@ fn expect_nothing_had(end: impl Fn(&mut Core, ClientKey)) {
 fn end_without_line_confirms_nothing() {
     expect_nothing_had(Core::ended);
     expect_nothing_had(|core, _| core.stop());
-    expect_nothing_had(|core, _| core.begin_turn(TIME_OUT_MS));
+    expect_nothing_had(|core, _| core.begin_turn(TIME_OUT_MS, TIME_OUT_MS));
 }
 
 #[test]

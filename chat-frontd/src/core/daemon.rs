@@ -110,7 +110,7 @@ impl Core {
         };
         while self.link.has_room() {
             let progress = client.session.progress();
-            let Some(request) = client.session.next_request(self.now_ms) else {
+            let Some(request) = client.session.next_request() else {
                 break;
             };
             client.reported = progress;

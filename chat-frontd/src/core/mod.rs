@@ -42,6 +42,9 @@ const STOPPING_CLOSING_MS: u64 = 300;
 /// A worker that is to stop closes all connections within this.
 const STOP_MS: u64 = 6_000;
 
+/// What has waited for less counts as read when it came: twice the step of the clock by which the kernel knows that.
+const MAX_LATENESS_MS: u64 = 20;
+
 /// What the core wants to have done with a client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -82,6 +85,10 @@ pub struct CoreSettings {
 pub struct Core {
     settings: CoreSettings,
     now_ms: u64,
+    /// The host's boot clock at the beginning of this turn.
+    boot_ms: u64,
+    /// What is read in this turn may have come long ago.
+    is_after_pause: bool,
     link: Link,
     clients: Clients,
     /// The output of those who are to get nothing now.
@@ -107,6 +114,8 @@ impl Core {
     pub fn new(settings: CoreSettings, now_ms: u64) -> Self {
         Self {
             now_ms,
+            boot_ms: 0,
+            is_after_pause: true,
             link: Link::new(now_ms),
             clients: Clients::new(settings.limits, settings.unauthenticated.lines),
             shared: Shared::new(Secrets::of(settings.secret_seed)),
@@ -140,9 +149,12 @@ impl Core {
         self.settings.unauthenticated = unauthenticated;
     }
 
-    /// Begins a turn of the loop: what comes in from here on came now.
-    pub fn begin_turn(&mut self, now_ms: u64) {
+    /// Begins a turn of the loop: what comes in from here on came now. Also takes the host's boot clock, by which the
+    /// state daemon knows which of two logins is the newer, whatever the worker that heard of it.
+    pub fn begin_turn(&mut self, now_ms: u64, boot_ms: u64) {
         self.now_ms = now_ms;
+        self.is_after_pause = boot_ms.saturating_sub(self.boot_ms) > MAX_LATENESS_MS;
+        self.boot_ms = boot_ms;
         self.announce_loss_if_due();
         while let Some((key, reason)) = self.timers.pop_due(now_ms) {
             match reason {
@@ -260,13 +272,24 @@ impl Core {
         client.is_some_and(|client| client.session.expects_secret())
     }
 
+    /// Whether what is read now can be a login that has waited for this worker, while a newer one came to another.
+    pub fn may_read_late_login(&self, key: ClientKey) -> bool {
+        self.is_after_pause && self.expects_secret(key)
+    }
+
     /// Bytes came from a client.
     pub fn received(&mut self, key: ClientKey, bytes: &[u8]) {
-        let now_ms = self.now_ms;
+        self.received_late(key, bytes, 0);
+    }
+
+    /// Bytes came from a client, and have waited for so long to be read, as far as that is known.
+    pub fn received_late(&mut self, key: ClientKey, bytes: &[u8], late_ms: u64) {
+        let late_ms = Some(late_ms).filter(|late_ms| *late_ms > MAX_LATENESS_MS);
+        let boot_ms = self.boot_ms.saturating_sub(late_ms.unwrap_or(0));
         if let Some(client) = self.restore(key)
             && !client.session.is_over()
         {
-            client.session.received(bytes, now_ms);
+            client.session.received(bytes, boot_ms);
             self.list(key);
         }
     }

@@ -169,7 +169,8 @@ impl ClientSocket {
                 self.is_readable = bytes == READ_BYTES || self.is_read_closed;
                 crash_point::reach("worker:before-acknowledgement");
                 let is_secret = core.expects_secret(key);
-                core.received(key, &scratch[..bytes]);
+                let late_ms = late_ms(&self.stream, key, core);
+                core.received_late(key, &scratch[..bytes], late_ms);
                 if is_secret {
                     scratch[..bytes].zeroize();
                 }
@@ -235,6 +236,14 @@ impl ClientSocket {
             Ok(()) => Alive::Yes,
             Err(_) => Alive::No,
         }
+    }
+}
+
+/// How long what was just read has waited for that, where it can be a login that came to a worker at a standstill.
+pub(super) fn late_ms(stream: &TcpStream, key: ClientKey, core: &Core) -> u64 {
+    match core.may_read_late_login(key) {
+        true => tcp_queues::data_age_ms(stream),
+        false => 0,
     }
 }
 

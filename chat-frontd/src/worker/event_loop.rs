@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use chat_model::ConnectionSerial;
+use chat_node::boot_clock;
 use chat_node::control::protocol::{Answer, Question};
 use chat_node::limits::memory::AvailableMemory;
 use chat_node::limits::network::Networks;
@@ -207,7 +208,7 @@ impl EventLoop {
                 _ => {}
             }
             self.now_ms = self.began.elapsed().as_millis() as u64;
-            self.core.begin_turn(self.now_ms);
+            self.core.begin_turn(self.now_ms, boot_clock::now_ms());
             for event in &events {
                 self.take_event(event)?;
             }

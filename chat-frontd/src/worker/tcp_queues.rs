@@ -1,10 +1,10 @@
-//! How much of a connection's bytes lies in the kernel, and whether its end does.
+//! How much of a connection's bytes lies in the kernel, since when, and whether its end does.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-use nix::libc::POLLRDHUP;
+use nix::libc::{self, POLLRDHUP};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 mod requests {
@@ -30,6 +30,29 @@ pub(super) fn unread_bytes(socket: &impl AsFd) -> io::Result<u64> {
     // SAFETY: as above.
     unsafe { requests::bytes_unread(socket.as_fd().as_raw_fd(), &mut bytes) }?;
     Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// How long ago, in milliseconds, bytes came last, read or not; 0 if that cannot be told. As exact as the ticks of the
+/// kernel, of which there are at least 100 in a second. Time in which the host slept is not in it.
+pub(super) fn data_age_ms(socket: &impl AsFd) -> u64 {
+    // SAFETY: all zeroes are a value of this struct of integers.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut bytes = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and the kernel writes `bytes` at most, for
+    // which `info` has the room.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &mut bytes,
+        )
+    };
+    match result {
+        0 => info.tcpi_last_data_recv.into(),
+        _ => 0,
+    }
 }
 
 /// Whether a FIN has come, behind what is unread or not; or the connection is broken. What cannot be told counts as
@@ -64,6 +87,9 @@ mod tests {
             assert!(Instant::now() < deadline);
         }
         assert_eq!(unread_bytes(&far).unwrap(), 5, "the end is behind it");
+        while data_age_ms(&far) < 50 {
+            assert!(Instant::now() < deadline);
+        }
         far.read_exact(&mut [0; 5]).unwrap();
         assert_eq!(unread_bytes(&far).unwrap(), 0);
     }

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 
 use zeroize::Zeroize;
 
-use super::client_socket::{Alive, ClientSocket, READ_BYTES, WRITE_BYTES};
+use super::client_socket::{Alive, ClientSocket, READ_BYTES, WRITE_BYTES, late_ms};
 use crate::core::{ClientKey, Core};
 
 impl ClientSocket {
@@ -65,7 +65,8 @@ impl ClientSocket {
             core.observed(key, seen);
         }
         if !plain.is_empty() {
-            core.received(key, &plain);
+            let late_ms = late_ms(&self.stream, key, core);
+            core.received_late(key, &plain, late_ms);
         }
         if is_secret {
             plain.zeroize();

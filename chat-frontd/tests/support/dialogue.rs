@@ -99,10 +99,10 @@ pub(crate) enum InstallationStep {
     Wait(Duration),
     /// kill -9.
     Kill(Victim),
-    /// Stop the state daemon where it is.
-    PauseState,
+    /// Stop it where it is.
+    Pause(Victim),
     /// Let it go on.
-    ContinueState,
+    Continue(Victim),
     /// Add these bytes to the account file.
     AppendToAccounts(Vec<u8>),
     /// Remove all lines of this name from the account file.
@@ -259,8 +259,8 @@ fn parse_installation_step(written: &str) -> Result<InstallationStep, String> {
         ("stop", "") => InstallationStep::Stop,
         ("start", "") => InstallationStep::Start,
         ("reload", "") => InstallationStep::Reload,
-        ("pause", "state") => InstallationStep::PauseState,
-        ("continue", "state") => InstallationStep::ContinueState,
+        ("pause", victim) => InstallationStep::Pause(parse_victim(victim)?),
+        ("continue", victim) => InstallationStep::Continue(parse_victim(victim)?),
         ("wait", seconds) => InstallationStep::Wait(Duration::from_secs(
             seconds.parse().map_err(|_| "wait SECONDS is meant")?,
         )),
@@ -279,7 +279,7 @@ fn parse_victim(written: &str) -> Result<Victim, String> {
         "supervisor" => Victim::Supervisor,
         "master" => Victim::Master,
         "workers" => Victim::Workers,
-        _ => return Err("kill state, supervisor, master, workers or worker of X".to_owned()),
+        _ => return Err("state, supervisor, master, workers or worker of X".to_owned()),
     })
 }
 

@@ -339,14 +339,8 @@ impl Replay<'_> {
                 Ok(())
             }
             InstallationStep::Kill(victim) => self.kill(victim),
-            InstallationStep::PauseState => {
-                processes::signal(installation.state_daemon()?, Signal::SIGSTOP);
-                Ok(())
-            }
-            InstallationStep::ContinueState => {
-                processes::signal(installation.state_daemon()?, Signal::SIGCONT);
-                Ok(())
-            }
+            InstallationStep::Pause(victim) => self.signal(victim, Signal::SIGSTOP),
+            InstallationStep::Continue(victim) => self.signal(victim, Signal::SIGCONT),
             InstallationStep::AppendToAccounts(bytes) => account_file::append(&accounts, bytes),
             InstallationStep::RemoveFromAccounts(name) => account_file::remove(&accounts, name),
             InstallationStep::AccountsHave(pattern) => account_file::await_line(&accounts, pattern),
@@ -354,14 +348,29 @@ impl Replay<'_> {
     }
 
     fn kill(&mut self, victim: &Victim) -> Result<(), String> {
-        let installation = self.installation;
+        let pids = self.pids_of(victim)?;
         match victim {
-            Victim::State => processes::kill_hard(&[installation.state_daemon()?]),
-            Victim::Workers => processes::kill_hard(&installation.workers()?),
-            Victim::WorkerOf(client) => processes::kill_hard(&[self.worker_of(*client)?]),
-            Victim::Supervisor => kill_family(installation.supervisor()?),
-            Victim::Master => kill_family(installation.master()?),
+            Victim::Supervisor | Victim::Master => pids.into_iter().try_for_each(kill_family),
+            Victim::State | Victim::Workers | Victim::WorkerOf(_) => processes::kill_hard(&pids),
         }
+    }
+
+    fn signal(&mut self, victim: &Victim, signal: Signal) -> Result<(), String> {
+        for pid in self.pids_of(victim)? {
+            processes::signal(pid, signal);
+        }
+        Ok(())
+    }
+
+    fn pids_of(&mut self, victim: &Victim) -> Result<Vec<i32>, String> {
+        let installation = self.installation;
+        Ok(match victim {
+            Victim::State => vec![installation.state_daemon()?],
+            Victim::Workers => installation.workers()?,
+            Victim::WorkerOf(client) => vec![self.worker_of(*client)?],
+            Victim::Supervisor => vec![installation.supervisor()?],
+            Victim::Master => vec![installation.master()?],
+        })
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Link {
     pushed: BTreeSet<ConnectionSerial>,
     /// Clients that asked for the names of groups.
     with_groups: BTreeSet<ConnectionSerial>,
+    /// The worker has ended; what it said before is still read.
+    pub(super) has_hung_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +194,7 @@ impl Link {
             clients: ConnectionMap::default(),
             pushed: BTreeSet::new(),
             with_groups: BTreeSet::new(),
+            has_hung_up: false,
         }
     }
 

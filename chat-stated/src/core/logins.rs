@@ -28,7 +28,7 @@ pub(super) struct Logins {
     last_ticket: u64,
     /// A password came since this was last asked.
     saw_password: bool,
-    waiting: BTreeMap<u64, Waiting>,
+    pub(super) waiting: BTreeMap<u64, Waiting>,
     /// Registrations whose names are looked for in the account file.
     looked_for: BTreeMap<u64, Registration>,
 }
@@ -42,7 +42,7 @@ struct Registration {
 }
 
 #[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     asked: Asked,
     what: What,
 }
@@ -219,9 +219,17 @@ impl Core {
         name: &str,
         password: &[u8],
         address: IpAddr,
-        waited_ms: u64,
+        asked_boot_ms: u64,
     ) {
         self.logins.saw_password = true;
+        // Its client is gone. It would hold a session, or make a place again that was given up meanwhile.
+        if self
+            .links
+            .get(asked.link)
+            .is_none_or(|link| link.has_hung_up)
+        {
+            return;
+        }
         if self.answer_again(asked) {
             return;
         }
@@ -257,7 +265,6 @@ impl Core {
         }
         // Nothing else is decided by it: what is plain is journalled as before there were named sessions.
         let takes_over = matches!(session, UserSession::Named(_));
-        let asked_boot_ms = self.timestamp.boot_ms.saturating_sub(waited_ms);
         let asked_boot_ms = takes_over.then_some(asked_boot_ms);
         let has_token =
             digest_of(password).is_some_and(|digest| self.state.has_token(account, &digest));

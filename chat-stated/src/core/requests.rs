@@ -119,8 +119,8 @@ impl Core {
                 name,
                 password,
                 address,
-                waited_ms,
-            } => self.take_password(asked, &name, &password, address, waited_ms),
+                asked_boot_ms,
+            } => self.take_password(asked, &name, &password, address, asked_boot_ms),
             Request::Send { audience, text } => {
                 self.attempt_if(asked, send_action(audience, &text))
             }

@@ -58,6 +58,13 @@ impl Core {
         }
     }
 
+    /// A worker has ended; what it said before that is still to come.
+    pub fn link_hung_up(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.has_hung_up = true;
+        }
+    }
+
     /// A worker's connection is gone, and so, to us, is the worker.
     pub fn link_closed(&mut self, link: LinkId) {
         let Some(closed) = self.links.remove(link) else {

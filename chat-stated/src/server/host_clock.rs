@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use nix::time::{ClockId, clock_gettime};
+use chat_node::boot_clock;
 
 use crate::entry::Timestamp;
 
@@ -33,14 +33,8 @@ impl HostClock {
         };
         Timestamp {
             wall_ms,
-            boot_ms: boot_ms(),
+            boot_ms: boot_clock::now_ms(),
             boot_id: self.boot_id,
         }
     }
-}
-
-fn boot_ms() -> u64 {
-    let time =
-        clock_gettime(ClockId::CLOCK_BOOTTIME).expect("Linux has had this clock since 2.6.39");
-    time.tv_sec() as u64 * 1_000 + time.tv_nsec() as u64 / 1_000_000
 }

@@ -18,6 +18,9 @@ impl StateMs {
     }
 }
 
+/// What says that it was asked later than this after the last stamp was asked by a wrong clock.
+const MAX_AHEAD_MS: u64 = 10_000;
+
 /// Turns stamps into the state's time. Within a boot it follows the boot clock, which no one can set;
 /// across boots the wall clock, as far as that went forward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,10 +47,13 @@ impl Clock {
         self.now.plus(elapsed_ms)
     }
 
-    /// What the time was at a moment of the last stamp's boot.
+    /// What the time was at a moment of the last stamp's boot. The stamp is as old as the turn of the loop: what
+    /// somebody asked for since then is a little ahead of it.
     pub(super) fn time_of(&self, boot_ms: u64) -> StateMs {
         let last_ms = self.last.map_or(boot_ms, |last| last.boot_ms);
-        StateMs(self.now.0.saturating_sub(last_ms.saturating_sub(boot_ms)))
+        let ahead_ms = boot_ms.saturating_sub(last_ms).min(MAX_AHEAD_MS);
+        let past_ms = self.now.0.saturating_sub(last_ms.saturating_sub(boot_ms));
+        StateMs(past_ms).plus(ahead_ms)
     }
 
     pub(super) fn advance(&mut self, timestamp: &Timestamp) {
@@ -84,6 +90,24 @@ mod tests {
         clock.advance(&timestamp(1, 1_400, i64::MAX));
         clock.advance(&timestamp(1, 2_000, 0));
         assert_eq!(clock.now(), StateMs(1_000));
+    }
+
+    #[test]
+    fn request_is_little_ahead_at_most() {
+        let mut clock = Clock::default();
+        assert_eq!(clock.time_of(5), StateMs(0));
+        clock.advance(&timestamp(1, 1_000, 0));
+        clock.advance(&timestamp(1, 3_000, 0));
+        for (boot_ms, time_ms) in [
+            (0, 0),
+            (2_999, 1_999),
+            (3_000, 2_000),
+            (3_001, 2_001),
+            (13_000, 12_000),
+            (u64::MAX, 12_000),
+        ] {
+            assert_eq!(clock.time_of(boot_ms), StateMs(time_ms), "{boot_ms}");
+        }
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub(super) enum Try {
         host: u8,
         stale: bool,
         upgrade: bool,
-        waited_ms: u64,
+        /// Negative if it was asked after the last stamp.
+        waited_ms: i64,
     },
     DropSession(UserSession),
     FailedLogIn {
@@ -251,7 +252,7 @@ fn tries() -> impl Strategy<Value = Try> {
         2 => name().prop_map(Try::Register),
         8 => (
             name(), session(), host(), prop::bool::weighted(0.15), prop::bool::weighted(0.2),
-            select(vec![0, 0, 1, 1_000, 100_000]),
+            select(vec![0, 0, 1, 1_000, 100_000, -1, -100_000]),
         )
             .prop_map(|(name, session, host, stale, upgrade, waited_ms)| Try::LogIn {
                 name, session, host, stale, upgrade, waited_ms,

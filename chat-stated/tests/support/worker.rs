@@ -460,7 +460,7 @@ pub(crate) fn log_in_from<'a>(address: IpAddr, name: &'a str, password: &'a [u8]
         name: name.into(),
         password: Password::borrowed(password),
         address,
-        waited_ms: 0,
+        asked_boot_ms: 0,
     }
 }
 

@@ -54,8 +54,8 @@ pub enum Request<'a> {
         password: Password<'a>,
         /// Where the client comes from.
         address: IpAddr,
-        /// For how long nothing has come from the client. Of two logins to one session it tells which is the newer.
-        waited_ms: u64,
+        /// When the client asked, by the host's boot clock. Of two logins to one session it tells which is the newer.
+        asked_boot_ms: u64,
     },
     /// A message. Outcomes: `Stored`, `QueueFull`, `DiskFull`.
     Send {
@@ -208,6 +208,13 @@ impl Request<'_> {
             | Self::LogOut
             | Self::NameGroups
             | Self::ListRooms { .. } => 0,
+        }
+    }
+
+    /// Notes when the client asked for this, by the host's boot clock, if that decides anything.
+    pub fn note_asked_at(&mut self, boot_ms: u64) {
+        if let Self::LogIn { asked_boot_ms, .. } = self {
+            *asked_boot_ms = boot_ms;
         }
     }
 

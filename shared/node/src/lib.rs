@@ -6,6 +6,7 @@
 /// The version of all programs; release builds name their commit: `0.1.0 (commit 6df7733bd1c2)`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("CHAT_SHOWN_COMMIT"));
 
+pub mod boot_clock;
 pub mod control;
 pub mod crash_point;
 pub mod daemon;

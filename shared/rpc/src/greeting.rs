@@ -6,7 +6,7 @@ use super::frame::{FrameError, decode_one, encode_one};
 use chat_model::WorkerSessionId;
 
 /// Version of everything in this crate. Raised by every change of an encoded type.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Starts every hello, so that a stranger on the socket is told from an older binary.
 const MAGIC: &[u8; 8] = b"chatserv";

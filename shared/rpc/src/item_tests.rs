@@ -46,7 +46,7 @@ fn requests() -> [Request<'static>; 23] {
             name: name(),
             password,
             address,
-            waited_ms: 9,
+            asked_boot_ms: 9,
         },
         Request::Send {
             audience: Audience::Accounts(names()),

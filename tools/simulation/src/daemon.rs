@@ -162,6 +162,10 @@ impl Daemon {
             link.is_open_in_core = true;
             self.core.link_opened(id, link.pid);
         }
+        // The event queue may tell of the end later.
+        if link.is_closed && rng.bool() {
+            self.core.link_hung_up(id);
+        }
         let bytes = link.to_daemon.read(rng.usize(..600));
         link.reader.extend(&bytes);
         while let Ok(Some(payload)) = link.reader.next_frame() {

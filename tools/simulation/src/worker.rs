@@ -98,7 +98,7 @@ impl Worker {
         tcps: &mut BTreeMap<TcpId, Tcp>,
         rng: &mut Rng,
     ) -> Result<(), String> {
-        self.core.begin_turn(now_ms);
+        self.core.begin_turn(now_ms, now_ms);
         let mut daemon = daemon;
         self.read_daemon(daemon.as_deref_mut(), new_link, rng)
             .map_err(|error| format!("{error:#}"))?;

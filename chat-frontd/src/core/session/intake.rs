@@ -16,8 +16,8 @@ pub(super) struct Intake {
     /// `None` for those whose lines are taken as fast as they come.
     pace: Option<Box<Pace>>,
     has_logged_delay: bool,
-    /// When bytes came last.
-    pub(super) heard_at_ms: u64,
+    /// When bytes came last, by the host's boot clock.
+    pub(super) heard_boot_ms: u64,
     /// When a line was taken last, or its answer was complete.
     pub(super) idle_since_ms: u64,
 }
@@ -40,7 +40,7 @@ impl Intake {
             has_fin: false,
             pace: None,
             has_logged_delay: false,
-            heard_at_ms: idle_since_ms,
+            heard_boot_ms: 0,
             idle_since_ms,
         }
     }
@@ -55,7 +55,7 @@ impl Intake {
             // It may be logged again.
             has_logged_delay: _,
             // It is of use until the login is done.
-            heard_at_ms: _,
+            heard_boot_ms: _,
             idle_since_ms: _,
         } = self;
         lines.is_empty() && !is_over && !has_fin && pace.as_ref().is_none_or(|pace| pace.is_full())

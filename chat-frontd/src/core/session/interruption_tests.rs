@@ -29,7 +29,7 @@ fn say(session: &mut LineSession, line: &str) {
 
 /// Where the line ends of which the daemon is asked next.
 fn next_offset(session: &mut LineSession) -> StreamOffset {
-    match session.next_request(0) {
+    match session.next_request() {
         Some(FromWorker::Request(request)) => request.offset,
         other => panic!("{other:?} and no request"),
     }
@@ -137,7 +137,7 @@ fn lines_under_way_are_bounded() {
         while session.wants_input() {
             say(&mut session, line);
         }
-        let lines = std::iter::from_fn(|| match session.next_request(0)? {
+        let lines = std::iter::from_fn(|| match session.next_request()? {
             FromWorker::SendBatch(sends) => Some(sends.lines.len()),
             _ => Some(1),
         });

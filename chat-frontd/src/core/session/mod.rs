@@ -144,10 +144,10 @@ impl<D: Dialect> Session<D> {
         self.intake.slow_down(pace);
     }
 
-    /// Bytes came from the client.
-    pub(crate) fn received(&mut self, bytes: &[u8], now_ms: u64) {
+    /// Bytes came from the client, at this time of the host's boot clock.
+    pub(crate) fn received(&mut self, bytes: &[u8], boot_ms: u64) {
         self.intake.lines.extend(bytes);
-        self.intake.heard_at_ms = now_ms;
+        self.intake.heard_boot_ms = boot_ms;
         if let Some(at) = memrchr(b'\n', bytes) {
             let behind = (bytes.len() - at - 1) as u64;
             self.delivery
@@ -371,8 +371,10 @@ impl<D: Dialect> Session<D> {
                 self.event = Some(Event::GroupSize);
                 (Request::Fetch, D::too_many_recipients(memo), None)
             }
-            Intent::Request(request, memo) => {
+            Intent::Request(mut request, memo) => {
                 self.names_groups |= request == Request::NameGroups;
+                // Asked again of another daemon, it is as old as it is.
+                request.note_asked_at(self.intake.heard_boot_ms);
                 (request.into_owned(), memo, None)
             }
         };
@@ -482,13 +484,11 @@ impl<D: Dialect> Session<D> {
     }
 
     /// The next item for the daemon, which counts as sent by this.
-    pub(crate) fn next_request(&mut self, now_ms: u64) -> Option<FromWorker<'_>> {
+    pub(crate) fn next_request(&mut self) -> Option<FromWorker<'_>> {
         let may_ask_for_list = self.may_ask_for_list();
         let progress = self.delivery.progress();
-        let item = self
-            .pipeline
-            .next_item(may_ask_for_list, self.serial, progress);
-        item.map(|item| with_wait(item, now_ms.saturating_sub(self.intake.heard_at_ms)))
+        self.pipeline
+            .next_item(may_ask_for_list, self.serial, progress)
     }
 
     /// Whether a list of names can be taken: the one before it is written, as far as that was long, and paid for.
@@ -523,14 +523,4 @@ impl<D: Dialect> Session<D> {
         self.pipeline.daemon_is_lost();
         self.show_answers(counts, now_ms);
     }
-}
-
-/// A login says how long it has waited: an older one, which is asked again, must not take the session of a newer one.
-fn with_wait(mut item: FromWorker<'_>, silent_ms: u64) -> FromWorker<'_> {
-    if let FromWorker::Request(item) = &mut item
-        && let Request::LogIn { waited_ms, .. } = &mut item.request
-    {
-        *waited_ms = silent_ms;
-    }
-    item
 }

@@ -15,7 +15,7 @@ use super::draining::DrainStage;
 use super::{EventLoop, FIRST_CLIENT, FIRST_LISTENER, INTEREST};
 use crate::core::ClientKey;
 use crate::worker::admission::{Admission, Wait};
-use crate::worker::client_socket::ClientSocket;
+use crate::worker::client_socket::{ClientSocket, late_ms};
 use crate::worker::full;
 use crate::worker::handshakes::Established;
 use crate::worker::proxied::Introduced;
@@ -265,7 +265,9 @@ impl EventLoop {
         let is_over = tls.has_close_notify();
         self.opened(key, stream, peer.ip(), Some(tls), registered);
         if !plain.is_empty() {
-            self.core.received(key, &plain);
+            let socket = self.sockets.get(key).and_then(Option::as_ref);
+            let late_ms = socket.map_or(0, |socket| late_ms(&socket.stream, key, &self.core));
+            self.core.received_late(key, &plain, late_ms);
             plain.zeroize();
         }
         if is_over {

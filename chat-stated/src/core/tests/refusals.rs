@@ -43,7 +43,7 @@ fn guess(serial: u64) -> FromWorker<'static> {
             name: "ann".into(),
             password: Password::borrowed(b"wrong"),
             address: [192, 0, 2, 1].into(),
-            waited_ms: 0,
+            asked_boot_ms: 0,
         },
     })
 }

@@ -46,13 +46,22 @@ impl Attached {
         self.push_request(serial, 1, log_in);
     }
 
-    /// A worker asks for a login to the same session, so long after it heard of its client.
-    fn ask_for_phone(&mut self, serial: u64, waited_ms: u64) {
+    /// A worker asks for a login to the same session, of which it heard so long after the start.
+    fn ask_for_phone(&mut self, serial: u64, asked_ms: u64) {
+        self.say_log_in(serial, asked_ms);
+        settle(&mut self.core);
+    }
+
+    fn say_log_in(&mut self, serial: u64, asked_ms: u64) {
+        self.ask_with(serial, asked_ms, b"pw");
+    }
+
+    fn ask_with(&mut self, serial: u64, asked_ms: u64, password: &[u8]) {
         let request = Request::LogIn {
             name: "ann/phone".into(),
-            password: Password::borrowed(b"pw"),
+            password: Password::borrowed(password),
             address: [127, 0, 0, 1].into(),
-            waited_ms,
+            asked_boot_ms: START.boot_ms + asked_ms,
         };
         self.say(&FromWorker::Request(RequestItem {
             connection: ConnectionSerial(serial),
@@ -61,7 +70,6 @@ impl Attached {
             progress: Progress::default(),
             request,
         }));
-        settle(&mut self.core);
     }
 
     fn is_logged_in(&self, serial: u64) -> bool {
@@ -145,8 +153,8 @@ fn login_without_answer_may_be_replaced() {
     assert!(!worker.is_logged_in(OLD), "it would log in again");
 }
 
-#[test]
-fn older_login_does_not_take_over() {
+/// With a password that need not be hashed.
+fn with_known_password() -> Attached {
     let mut worker = Attached::new();
     let (account, record) = worker.core.state.account("ann").unwrap();
     let version = record.password_version;
@@ -154,15 +162,65 @@ fn older_login_does_not_take_over() {
     for serial in [OLD, NEW, NEW + 1] {
         worker.connect(serial);
     }
+    worker
+}
+
+#[test]
+fn older_login_does_not_take_over() {
+    let mut worker = with_known_password();
     worker.core.begin_turn(after_ms(1_000));
-    worker.ask_for_phone(NEW, 300);
+    worker.ask_for_phone(NEW, 700);
     assert!(worker.is_logged_in(NEW));
     worker.old_was_told();
     // The daemon that it was asked of first has died. Its client may have, too: nobody can tell.
     worker.core.begin_turn(after_ms(2_000));
-    worker.ask_for_phone(OLD, 1_301);
+    worker.ask_for_phone(OLD, 699);
     assert_eq!(worker.old_was_told(), ["Replaced"]);
     assert!(worker.is_logged_in(NEW) && !worker.is_logged_in(OLD));
-    worker.ask_for_phone(NEW + 1, 1_299);
+    worker.ask_for_phone(NEW + 1, 701);
     assert!(worker.is_logged_in(NEW + 1) && !worker.is_logged_in(NEW));
+}
+
+#[test]
+fn login_read_late_does_not_take_over() {
+    let mut worker = with_known_password();
+    worker.core.begin_turn(after_ms(1_000));
+    // Both came in this turn, and the older one was read last: it lay on the socket of another worker.
+    worker.say_log_in(NEW, 1_002);
+    worker.say_log_in(OLD, 1_001);
+    settle(&mut worker.core);
+    assert_eq!(worker.old_was_told(), ["Replaced"]);
+    assert!(worker.is_logged_in(NEW) && !worker.is_logged_in(OLD));
+}
+
+#[test]
+fn password_hashed_late_does_not_take_over() {
+    let mut worker = with_known_password();
+    worker.core.begin_turn(after_ms(1_000));
+    worker.ask_with(OLD, 900, b"another");
+    // The pool takes its time.
+    worker.core.actions.clear();
+    let ticket = worker.core.logins.waiting.keys().next().copied().unwrap();
+    worker.core.begin_turn(after_ms(2_000));
+    worker.ask_for_phone(NEW, 1_900);
+    let right = PasswordResult::Verified {
+        right: true,
+        new_secret: None,
+    };
+    worker.core.password_done(ticket, right);
+    settle(&mut worker.core);
+    assert_eq!(worker.old_was_told(), ["Replaced"]);
+    assert!(worker.is_logged_in(NEW) && !worker.is_logged_in(OLD));
+}
+
+#[test]
+fn login_of_ended_worker_is_passed_over() {
+    let mut worker = with_known_password();
+    worker.core.begin_turn(after_ms(1_000));
+    worker.core.link_hung_up(0);
+    worker.ask_for_phone(OLD, 999);
+    assert!(!worker.is_logged_in(OLD));
+    let (account, _) = worker.core.state.account("ann").unwrap();
+    let (online, offline) = worker.core.state.sessions_of(account);
+    assert_eq!((online.len(), offline.len()), (1, 0), "no place is made");
 }

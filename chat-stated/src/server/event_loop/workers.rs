@@ -103,6 +103,9 @@ impl EventLoop {
         if socket.closing_since.is_some() {
             return;
         }
+        if socket.is_read_closed {
+            self.core.link_hung_up(link);
+        }
         loop {
             match socket.reader.next_frame() {
                 Ok(Some(payload)) if self.core.expects_hello(link) => {

@@ -156,18 +156,18 @@ impl Model {
     }
 
     /// What the boot clock showed so long before the last stamp.
-    pub(super) fn boot_ms_before(&self, waited_ms: u64) -> Option<u64> {
+    pub(super) fn boot_ms_before(&self, waited_ms: i64) -> Option<u64> {
         let last = self.last_timestamp?;
-        Some(last.boot_ms.saturating_sub(waited_ms))
+        Some(last.boot_ms.saturating_add_signed(-waited_ms))
     }
 
     /// When a client asked, in the time of the state.
     fn asked_ms(&self, boot_ms: Option<u64>) -> u64 {
         let waited_ms = match (self.last_timestamp, boot_ms) {
-            (Some(last), Some(boot_ms)) => last.boot_ms - boot_ms,
+            (Some(last), Some(boot_ms)) => i128::from(last.boot_ms) - i128::from(boot_ms),
             _ => 0,
         };
-        self.now_ms.saturating_sub(waited_ms)
+        (i128::from(self.now_ms) - waited_ms.max(-10_000)).max(0) as u64
     }
 
     pub(super) fn id_of(&self, name: &str) -> Option<usize> {

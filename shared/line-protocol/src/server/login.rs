@@ -78,7 +78,7 @@ impl Login {
                     name: Cow::Owned(name.clone()),
                     password: Password::borrowed(line),
                     address,
-                    waited_ms: 0,
+                    asked_boot_ms: 0,
                 };
                 self.step = Step::Password { name };
                 return Some(request);

@@ -26,12 +26,12 @@ impl Request<'_> {
                 name,
                 password,
                 address,
-                waited_ms,
+                asked_boot_ms,
             } => Request::LogIn {
                 name: name.into_owned().into(),
                 password: password.into_owned(),
                 address,
-                waited_ms,
+                asked_boot_ms,
             },
             Self::Send { audience, text } => Request::Send {
                 audience: audience.into_owned(),
@@ -115,12 +115,12 @@ impl Request<'_> {
                 name,
                 password,
                 address,
-                waited_ms,
+                asked_boot_ms,
             } => Request::LogIn {
                 name: (&**name).into(),
                 password: Password::borrowed(password),
                 address: *address,
-                waited_ms: *waited_ms,
+                asked_boot_ms: *asked_boot_ms,
             },
             Self::Send { audience, text } => Request::Send {
                 audience: audience.borrowed(),

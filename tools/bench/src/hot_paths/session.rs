@@ -126,7 +126,7 @@ impl Worker {
     /// The client says something, and all is done that comes of it.
     fn says(&mut self, lines: &[u8]) -> anyhow::Result<()> {
         self.now_ms += 1;
-        self.core.begin_turn(self.now_ms);
+        self.core.begin_turn(self.now_ms, self.now_ms);
         self.core.received(self.client, lines);
         self.serve()
     }
@@ -172,7 +172,7 @@ impl Worker {
 
     fn is_told(&mut self, told: &ToWorker<'_>) -> anyhow::Result<()> {
         self.now_ms += 1;
-        self.core.begin_turn(self.now_ms);
+        self.core.begin_turn(self.now_ms, self.now_ms);
         self.said.push(told)?;
         let bytes = self.said.pending();
         let count = bytes.len();

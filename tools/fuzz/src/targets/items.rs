@@ -144,7 +144,7 @@ fn push_request(choices: &mut Choices<'_>, connection: ConnectionSerial, writer:
             name: typed.into(),
             password: Password::borrowed(password),
             address,
-            waited_ms: u64::from(choices.byte()),
+            asked_boot_ms: u64::from(choices.byte()),
         },
         4 | 5 => Request::Send {
             audience: Audience::Accounts(names(choices)),

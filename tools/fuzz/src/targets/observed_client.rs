@@ -167,7 +167,7 @@ impl Worker {
 
     /// One turn of the loop.
     pub(super) fn turn(&mut self) {
-        self.core.begin_turn(self.now_ms);
+        self.core.begin_turn(self.now_ms, self.now_ms);
         self.perform_actions();
         for key in self.core.take_wanted_observations() {
             self.observe(key);

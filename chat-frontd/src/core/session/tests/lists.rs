@@ -73,7 +73,7 @@ fn requests_behind_a_list_wait() {
     talk.say("fetch\nsend bob one\nwho\nsend bob two\nlast 5\nfetch\n");
     talk.serve(usize::MAX);
     assert_eq!(talk.asked.len(), 3, "up to the list");
-    assert_eq!(talk.session.next_request(0), None);
+    assert_eq!(talk.session.next_request(), None);
     talk.settle();
     let answers =
         "fetching\nDONE\nsent:\nDONE\nfoobar\nDONE\nsent:\nDONE\nfoobar\nDONE\nfetching\nDONE\n";
@@ -110,7 +110,7 @@ fn list_costs_lines_by_size() {
     while talk.session.output.pending_bytes() > 0 {
         talk.serve(usize::MAX);
     }
-    assert_eq!(talk.session.next_request(0), None);
+    assert_eq!(talk.session.next_request(), None);
     let until_ms = talk.session.paced_until_ms().unwrap();
     assert!((price_ms - 50..=price_ms + 50).contains(&until_ms));
     assert_eq!(talk.session.pace_due_ms(), Some(until_ms));

@@ -291,7 +291,7 @@ impl<D: Dialect> Talk<D> {
         if !self.is_attached {
             return;
         }
-        while let Some(item) = self.session.next_request(self.now_ms) {
+        while let Some(item) = self.session.next_request() {
             let item = frame(&item);
             self.will_ask(item);
         }

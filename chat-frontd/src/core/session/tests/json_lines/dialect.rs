@@ -62,7 +62,7 @@ impl Dialect for JsonLines {
                 name: user.into(),
                 password: Password::from(password.as_bytes()),
                 address: context.address,
-                waited_ms: 0,
+                asked_boot_ms: 0,
             },
             Command::Say { to, text } => {
                 let names: NameList<'_> = to.iter().map(String::as_str).collect();
