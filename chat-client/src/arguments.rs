@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) login: LoginArguments,
 
-    /// At a terminal, do not let the server push messages; an empty line fetches them
+    /// At a terminal, do not let the server push messages; an empty line fetches them. Implies --plain
     #[arg(long, env = "CHAT_NO_PUSH", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) no_push: bool,
 
@@ -43,8 +43,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) forget_login: bool,
 
-    /// Show all conversations on the whole terminal
-    #[arg(long)]
+    /// At a terminal, take lines and show lines, instead of using the whole screen
+    #[arg(long, env = "CHAT_PLAIN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) plain: bool,
+
+    /// Use the whole screen of the terminal, or fail where that is not possible
+    #[arg(long, overrides_with_all = ["plain", "no_push"])]
     pub(crate) full_screen: bool,
 
     /// Print the results of a command as JSON, an object a line
@@ -145,6 +149,10 @@ fn user_name(name: &str) -> Result<String, &'static str> {
 }
 
 const AFTER_HELP: &str = "\
+At a terminal, the client uses the whole screen; F1 shows keys and commands there.
+With --plain, on a terminal whose cursor cannot be moved (TERM=dumb), or whose
+size is below 20 columns and 6 rows, it takes lines, and shows lines.
+
 In a pipe, the first two lines are the user name and the password, the others are commands:
   printf 'bob\\nsecret\\nsend alice hi\\nlogout\\n' | chat-client HOST PORT
 Messages and the answers to `who` and `last` go to the standard output, as the

@@ -54,6 +54,9 @@ use crate::target::Target;
 use crate::terminal::TerminalMode;
 use crate::user_input::{KeyInput, LineInput, UserInput};
 
+/// What `TERM` calls terminals whose cursor cannot be moved.
+const TERMS_WITHOUT_CURSOR: [&str; 5] = ["", "dumb", "unknown", "network", "dialup"];
+
 fn main() -> ExitCode {
     let (arguments, matches): (Arguments, _) = match command_line::parse_with(|command| command) {
         Ok(parsed) => parsed,
@@ -105,7 +108,7 @@ fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<ExitStatus, String
     let interactive = io::stdin().is_terminal();
     let signals =
         Signals::listen(interactive).map_err(|error| format!("cannot catch signals: {error}"))?;
-    if arguments.full_screen {
+    if wants_full_screen(arguments)? {
         let credentials = Credentials {
             user: target.user.clone(),
             password,
@@ -146,11 +149,6 @@ fn run_full_screen(
     credentials: Credentials,
     mut signals: Signals,
 ) -> io::Result<ExitStatus> {
-    if !is_editable_terminal(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(io::Error::other(
-            "the input and the output have to be a terminal",
-        ));
-    }
     signals.listen_to_hang_up()?;
     let (status, words) = screen::run(server, connection, credentials, signals)?;
     for words in words {
@@ -159,9 +157,36 @@ fn run_full_screen(
     Ok(status)
 }
 
+/// Whether to use the whole screen. It is used where that is possible, unless the user wants lines.
+fn wants_full_screen(arguments: &Arguments) -> Result<bool, String> {
+    let wants_lines = arguments.plain || arguments.no_push || arguments.forget_login;
+    if wants_lines && !arguments.full_screen {
+        return Ok(false);
+    }
+    let obstacle = obstacle_to_full_screen();
+    match obstacle.filter(|_| arguments.full_screen) {
+        Some(obstacle) => Err(format!("--full-screen is not possible: {obstacle}")),
+        None => Ok(obstacle.is_none()),
+    }
+}
+
+/// Why the whole screen cannot be used.
+fn obstacle_to_full_screen() -> Option<&'static str> {
+    let (columns, rows) = terminal::size();
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Some("the input and the output have to be a terminal");
+    }
+    if !is_editable_terminal(true) {
+        return Some("TERM names a terminal whose cursor cannot be moved");
+    }
+    let is_small = columns < screen::LEAST_START_SIZE.0 || rows < screen::LEAST_START_SIZE.1;
+    is_small.then_some("the terminal has less than 20 columns or 6 rows")
+}
+
 /// Whether a cursor can be moved on the terminal.
 fn is_editable_terminal(at_terminal: bool) -> bool {
-    at_terminal && std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty())
+    let term = std::env::var_os("TERM");
+    at_terminal && term.is_some_and(|term| !TERMS_WITHOUT_CURSOR.iter().any(|known| term == *known))
 }
 
 fn keeping(arguments: &Arguments) -> Keeping {

@@ -108,7 +108,8 @@ fn kept_login_asks_for_nothing_at_terminal() {
     keep_login_of_bob(directory.path(), port, 0o600);
     let mut command = client();
     command.env("XDG_STATE_HOME", directory.path());
-    command.args(["127.0.0.1", &port.to_string(), "--user=bob", "--keep-login"]);
+    command.args(["--plain", "127.0.0.1", &port.to_string()]);
+    command.args(["--user=bob", "--keep-login"]);
     let mut terminal = Terminal::of(command, server);
     terminal
         .wait_for("Welcome, bob.")

@@ -242,6 +242,34 @@ fn password_stays_hidden_after_stop() {
 }
 
 #[test]
+fn lines_where_screen_is_impossible_or_unwanted() {
+    let big = (80, 24);
+    for (arguments, (variable, value), size) in [
+        (&["--plain"][..], ("TERM", "xterm"), big),
+        (&["--no-push"], ("TERM", "xterm"), big),
+        (&[], ("CHAT_PLAIN", "1"), big),
+        (&[], ("TERM", "dumb"), big),
+        (&[], ("TERM", ""), big),
+        (&[], ("TERM", "xterm"), (19, 24)),
+        (&[], ("TERM", "xterm"), (80, 5)),
+    ] {
+        let server = FakeServer::play(steps(&["! end\n"]), false);
+        let mut command = support::client();
+        let port = server.address.port().to_string();
+        command.args(["127.0.0.1", &port]).args(arguments);
+        command.env(variable, value);
+        let mut screen = Screen::of(command, server, size);
+        screen.wait_for("User name:");
+        assert!(
+            !screen.emulator.screen().alternate_screen(),
+            "{variable}={value} {size:?}"
+        );
+        screen.press("\x04");
+        assert_eq!(screen.end().0, Some(5));
+    }
+}
+
+#[test]
 fn pipe_has_no_full_screen() {
     let server = FakeServer::play(steps(&["! end\n"]), false);
     let mut command = support::client();

@@ -26,6 +26,9 @@ use crate::target::Target;
 use crate::terminal::TerminalMode;
 use crate::time_zone;
 
+/// Columns and rows that the terminal has at least when the program begins. Later it may have less.
+pub(crate) const LEAST_START_SIZE: (u16, u16) = (20, 6);
+
 /// Runs the full screen over a connection that is made, and over those that follow it; gives the exit status, and words
 /// to show behind the screen.
 pub(crate) fn run(

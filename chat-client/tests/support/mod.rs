@@ -179,6 +179,7 @@ pub(crate) fn client() -> Command {
         "CHAT_HOST",
         "CHAT_PORT",
         "CHAT_NO_PUSH",
+        "CHAT_PLAIN",
         "CHAT_TLS",
         "CHAT_CA",
         "SSL_CERT_FILE",

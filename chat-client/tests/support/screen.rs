@@ -34,7 +34,7 @@ impl Screen {
     pub(crate) fn start(server: FakeServer, (columns, rows): (u16, u16)) -> Screen {
         let mut command = client();
         let port = server.address.port().to_string();
-        command.args(["--full-screen", "127.0.0.1", &port]);
+        command.args(["127.0.0.1", &port]);
         Screen::of(command, server, (columns, rows))
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// The client, with the server of this dialogue.
+    /// The client in the line mode, with the server of this dialogue.
     pub(crate) fn start(steps: &str, arguments: &[&str], term: &str) -> Terminal {
         let server = FakeServer::play(dialogue(steps), false);
         let (child, keyboard) = start_client(&server, arguments, term);
@@ -39,7 +39,7 @@ impl Terminal {
         Terminal::with(child, keyboard, server)
     }
 
-    /// An interactive shell with job control; `$client` is what starts the client.
+    /// An interactive shell with job control; `$client` is what starts the client, in the line mode.
     pub(crate) fn start_shell(steps: &str, term: &str) -> Terminal {
         Terminal::shell_with(dialogue(steps), term)
     }
@@ -58,7 +58,7 @@ impl Terminal {
             .env(
                 "client",
                 format!(
-                    "{} 127.0.0.1 {port} --no-push",
+                    "{} 127.0.0.1 {port} --plain --no-push",
                     client.get_program().display()
                 ),
             );
@@ -119,11 +119,11 @@ impl Terminal {
     }
 }
 
-/// The client at one end of a pseudo-terminal, and the other end.
+/// The client in the line mode at one end of a pseudo-terminal, and the other end.
 pub(crate) fn start_client(server: &FakeServer, arguments: &[&str], term: &str) -> (Child, File) {
     let mut command = client();
     command
-        .args(["127.0.0.1", &server.address.port().to_string()])
+        .args(["--plain", "127.0.0.1", &server.address.port().to_string()])
         .args(arguments)
         .env("TERM", term);
     at_a_terminal(command)

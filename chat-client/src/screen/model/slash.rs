@@ -158,7 +158,7 @@ fn command(line: &str, current: &Target) -> Typed {
         "quit" | "exit" | "bye" | "logout" => Typed::Quit,
         "help" | "h" => Typed::Help,
         "push" | "ids" | "once" => Typed::Wrong(format!(
-            "The client uses `{word}` itself. Start it without --full-screen to type it."
+            "The client uses `{word}` itself. Start it with --plain to type it."
         )),
         _ if Command::of(line.as_bytes()) != Command::Other => Typed::Ask(line.to_owned()),
         "" => Typed::Wrong("A command follows the slash; /help lists them.".to_owned()),
