@@ -56,7 +56,7 @@ pub enum Scope {
 
 impl Scope {
     /// Whether a message belongs to it.
-    pub(crate) fn contains(&self, message: &KeptMessage) -> bool {
+    pub fn contains(&self, message: &KeptMessage) -> bool {
         let (sender, readers) = (message.sender, &message.readers);
         match self {
             Self::Conversation { own, other, after } => {
@@ -146,7 +146,7 @@ impl Words {
     }
 
     /// The words in lower case, as a scan compares them.
-    pub(super) fn in_lower_case(&self) -> Vec<String> {
+    pub fn in_lower_case(&self) -> Vec<String> {
         self.words.iter().map(|word| word.to_lowercase()).collect()
     }
 }

@@ -39,7 +39,7 @@ impl Default for Retention {
 
 impl Retention {
     /// Less has to stay.
-    pub(super) fn forget(&mut self, forgotten: &Forgotten) {
+    pub fn forget(&mut self, forgotten: &Forgotten) {
         let after = match forgotten.room {
             Some(room) => self.rooms_after.entry(room).or_default(),
             None => &mut self.direct_after,
@@ -53,7 +53,8 @@ impl Retention {
         after.unwrap_or(MessageNumber(if is_gone { u64::MAX } else { 0 }))
     }
 
-    fn keeps(&self, message: &KeptMessage) -> bool {
+    /// Whether a message has to stay.
+    pub fn keeps(&self, message: &KeptMessage) -> bool {
         let keeps_direct = !message.readers.is_empty() && message.number > self.direct_after;
         let mut rooms = message.rooms.iter();
         keeps_direct || rooms.any(|room| message.number > self.room_after(*room))

@@ -41,6 +41,8 @@ pub(crate) struct Link {
     pub(crate) to_worker: Pipe,
     /// Either side is gone; what is under way to the other still arrives.
     pub(crate) is_closed: bool,
+    /// The daemon does not come to read it before.
+    pub(crate) unread_until_ms: u64,
     reader: FrameReader,
     is_open_in_core: bool,
     pid: u32,
@@ -119,7 +121,9 @@ impl Daemon {
     pub(crate) fn turn(&mut self, timestamp: Timestamp, disk: &mut Disk, rng: &mut Rng) {
         self.core.begin_turn(timestamp);
         if self.is_ready() {
-            let ids: Vec<LinkId> = self.links.keys().copied().collect();
+            let links = self.links.iter();
+            let read = links.filter(|(_, link)| link.unread_until_ms <= timestamp.boot_ms);
+            let ids: Vec<LinkId> = read.map(|(id, _)| *id).collect();
             for id in ids {
                 self.read_link(id, rng);
             }
@@ -239,6 +243,8 @@ impl Daemon {
 
     /// Dies: of what was being written some is durable, some is torn, some is gone.
     pub(crate) fn die(mut self, disk: &mut Disk, rng: &mut Rng) -> Result<(), String> {
+        // Its thread writes one after the other.
+        let mut is_history_written = true;
         for work in self.work.take_all() {
             match work {
                 // A commit that had reached the disk, though nobody was told; the next ones had not begun.
@@ -247,6 +253,12 @@ impl Daemon {
                 }
                 Work::WriteCheckpoint(position, records) if rng.bool() => {
                     disk.write_checkpoint(position, &records)?;
+                }
+                Work::History(HistoryRequest::Keep(messages)) => {
+                    is_history_written &= rng.bool();
+                    if is_history_written {
+                        disk.history.keep(messages);
+                    }
                 }
                 Work::File(FileRequest::Append { lines, .. }) if rng.bool() => {
                     let torn = rng.usize(..=lines.len());
@@ -283,15 +295,32 @@ impl MemoryHost for Host<'_> {
     }
 
     fn history(&mut self, request: HistoryRequest) -> Option<HistoryEvent> {
-        let HistoryRequest::Keep(messages) = request else {
-            return None;
-        };
-        Some(HistoryEvent::Settled {
-            through: self.disk.keep(&messages),
-            bytes: messages.iter().map(KeptMessage::bytes).sum(),
-            rows: 0,
-            file_bytes: 0,
-        })
+        let history = &mut self.disk.history;
+        // The thread deletes between its other work.
+        if self.rng.bool() {
+            history.sweep();
+        }
+        match request {
+            HistoryRequest::Keep(messages) => Some(HistoryEvent::Settled {
+                bytes: messages.iter().map(KeptMessage::bytes).sum(),
+                through: history.keep(messages),
+                rows: 0,
+                file_bytes: 0,
+            }),
+            HistoryRequest::Ask { ticket, question } => {
+                let found = (self.rng.u8(..50) > 0).then(|| history.answer(&question));
+                Some(HistoryEvent::Answered { ticket, found })
+            }
+            HistoryRequest::Retain(retention) => {
+                history.retain(retention);
+                None
+            }
+            HistoryRequest::Forget(forgotten) => {
+                history.forget(&forgotten);
+                None
+            }
+            HistoryRequest::GiveUpWaiting => None,
+        }
     }
 
     fn hash(&mut self, job: &PasswordJob) -> PasswordResult {

@@ -11,6 +11,8 @@ use chat_stated::state::{Forgotten, KeptMessage, State};
 use chat_stated::stored_state::replay;
 use chat_stated::text_page::{TextPlace, Texts};
 
+use crate::history_file::HistoryFile;
+
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     /// Batches that the checkpoint does not have, by rising position.
@@ -19,9 +21,7 @@ pub(crate) struct Disk {
     checkpoint: MemoryCheckpoint,
     checkpoint_at: LogIndex,
     pub(crate) account_file: Vec<u8>,
-    /// Numbers of the messages in the history, and the last that was to be there.
-    history: BTreeSet<MessageNumber>,
-    history_through: MessageNumber,
+    pub(crate) history: HistoryFile,
     /// All messages that a daemon ever gave to the history, whether it died before they were durable or not.
     given_to_history: BTreeSet<MessageNumber>,
     /// Messages to people up to this one had to stay no longer, as a daemon told.
@@ -69,17 +69,6 @@ impl Disk {
         self.forgotten_through = self.forgotten_through.max(through.unwrap_or_default());
     }
 
-    /// Makes messages durable in the history, and says how far it has come.
-    pub(crate) fn keep(&mut self, messages: &[KeptMessage]) -> MessageNumber {
-        for message in messages {
-            if message.number > self.history_through {
-                self.history.insert(message.number);
-                self.history_through = message.number;
-            }
-        }
-        self.history_through
-    }
-
     pub(crate) fn forget_journal(&mut self, through: LogIndex) {
         self.journal.retain(|(position, _)| *position > through);
     }
@@ -105,9 +94,9 @@ impl Disk {
             kept.extend(replay(&mut state, batch.clone()));
         }
         state.check_replayed().map_err(|error| error.to_string())?;
-        kept.retain(|message| message.number > self.history_through);
+        kept.retain(|message| message.number > self.history.through());
         let start = HistoryStart {
-            through: Some(self.history_through),
+            through: Some(self.history.through()),
             kept,
             ..HistoryStart::default()
         };
@@ -122,7 +111,8 @@ impl Disk {
     /// What was given to the history and is not durable there comes again from the journal.
     fn check_history(&self, start: &HistoryStart) -> Result<(), String> {
         let again: BTreeSet<_> = start.kept.iter().map(|message| message.number).collect();
-        let has = |number: &&MessageNumber| self.history.contains(number) || again.contains(number);
+        let has =
+            |number: &&MessageNumber| self.history.ever_had(**number) || again.contains(number);
         match self.given_to_history.iter().find(|number| !has(number)) {
             Some(lost) => Err(format!("message {} is lost to the history", lost.0)),
             None => Ok(()),

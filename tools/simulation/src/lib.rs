@@ -9,6 +9,7 @@ mod account_file;
 mod client;
 mod daemon;
 mod disk;
+mod history_file;
 mod oracle;
 mod parent;
 mod pipe;

@@ -17,6 +17,8 @@ pub struct Report {
     pub repeated_sends: usize,
     /// Messages to the room that were acknowledged.
     pub of_room: usize,
+    /// Messages in answers of the history.
+    pub history_lines: usize,
     /// Places of sessions that were given up.
     pub places_lost: usize,
     /// Connections whose session was taken over.

@@ -34,6 +34,8 @@ fn every_promise_holds_in_every_world() {
     assert!(repeated_sends > 500, "{repeated_sends}");
     let of_room = sum(|report| report.of_room);
     assert!(of_room > 5_000, "{of_room}");
+    let history_lines = sum(|report| report.history_lines);
+    assert!(history_lines > 10_000, "{history_lines}");
     let (lost, replaced) = (sum(|it| it.places_lost), sum(|it| it.replaced));
     assert!(lost > 100 && replaced > 500, "{lost} {replaced}");
     assert!(sum(|report| report.client_deaths) > 500);

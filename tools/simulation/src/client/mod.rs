@@ -111,7 +111,7 @@ impl Client {
         rng: &mut Rng,
     ) {
         let (name, password) = (self.name.clone(), self.password.clone());
-        let user = self.user;
+        let (user, seat) = (self.user, self.seat);
         let is_plain = self.is_plain();
         let is_draining = self.is_draining;
         let Some(talk) = &mut self.talk else {
@@ -129,6 +129,7 @@ impl Client {
                 let is_wrong = !is_draining && rng.u8(..8) == 0;
                 talk.line(if is_wrong { "not it" } else { &password });
                 talk.sent_password_at_ms = now_ms;
+                oracle.asks_to_log_in(talk.tcp, seat);
                 talk.step = Step::PasswordSent;
             }
             Step::Registering => {
@@ -209,7 +210,7 @@ impl Client {
         }
         let is_in = matches!(talk.step, Step::Chat | Step::PasswordSent);
         if is_in && line == "replaced" && matches!(session, UserSession::Named(_)) {
-            oracle.replaced += 1;
+            oracle.told_replaced(talk.tcp, seat, talk.sent_password_at_ms)?;
             talk.asked.clear();
             talk.step = Step::Over;
             return Ok(None);

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use fastrand::Rng;
 
 use super::Step;
-use crate::oracle::{Fate, MessageId, Oracle, Seat, User, message_of, sender_of};
+use crate::oracle::{
+    Fate, HistoryAnswer, HistoryQuestion, MessageId, Oracle, Seat, User, message_of, sender_of,
+};
 use crate::worker::TcpId;
 
 /// A line in the chat that is not wholly answered.
@@ -34,6 +36,7 @@ pub(super) enum What {
     /// The answer must begin with this user's name or another's.
     Users,
     Join(User),
+    History(HistoryQuestion),
     LogOut,
 }
 
@@ -53,6 +56,8 @@ pub(crate) struct Talk {
     /// Length of the client's stream, sent or not.
     said: u64,
     is_push_on: bool,
+    /// Of the history, as far as it was read.
+    answer: Option<HistoryAnswer>,
     pub(super) sent_password_at_ms: u64,
     last_number: Option<u64>,
     /// The last message of each sequence.
@@ -76,6 +81,7 @@ impl Talk {
             output: Vec::new(),
             said: 0,
             is_push_on: false,
+            answer: None,
             sent_password_at_ms: 0,
             last_number: None,
             last_of: BTreeMap::new(),
@@ -204,7 +210,12 @@ impl Talk {
                 self.ask(&format!("broadcast m{id}"), What::Send(id), oracle);
             }
             66..78 => self.ask("fetch", What::Exactly("fetching"), oracle),
-            78..82 => self.ask("who", What::Users, oracle),
+            78..80 => {
+                let question = oracle.new_question(user, rng);
+                let line = question.line(oracle.names());
+                self.ask(&line, What::History(question), oracle);
+            }
+            80..82 => self.ask("who", What::Users, oracle),
             82..84 => self.ask("last 5", What::Users, oracle),
             84..88 => self.ask("push on", What::Push(true), oracle),
             88..90 => self.ask("push ack", What::Push(true), oracle),
@@ -230,6 +241,10 @@ impl Talk {
         seat: Seat,
         oracle: &mut Oracle,
     ) -> Result<(), String> {
+        if let Some(answer) = &mut self.answer {
+            answer.take(line, oracle)?;
+            return self.check_answer(oracle);
+        }
         if line.starts_with('[') {
             let id = message_of(line).ok_or("a message that nobody sent")?;
             let is_due = self.is_waiting_for_first_done
@@ -311,6 +326,10 @@ impl Talk {
                 oracle.line_is_on_disk(self.tcp, end);
             }
             What::Join(_) if is_refused => {}
+            What::History(question) => {
+                self.answer = question.clone().answered(line)?;
+                self.check_answer(oracle)?;
+            }
             What::LogOut if line == "goodbye" => {
                 self.asked.clear();
                 self.has_said_goodbye = true;
@@ -320,6 +339,15 @@ impl Talk {
             _ => return Err(format!("not an answer to {what:?}")),
         }
         Ok(())
+    }
+
+    /// Checks an answer of the history once it is whole.
+    fn check_answer(&mut self, oracle: &mut Oracle) -> Result<(), String> {
+        let is_whole = |answer: &mut HistoryAnswer| answer.missing_lines == 0;
+        match self.answer.take_if(is_whole) {
+            Some(answer) => answer.check(oracle),
+            None => Ok(()),
+        }
     }
 
     /// Numbers grow within a connection.

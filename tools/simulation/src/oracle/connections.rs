@@ -145,6 +145,7 @@ impl Oracle {
     /// Nothing of a connection is left at either side.
     pub(crate) fn closed(&mut self, tcp: TcpId, now_ms: u64) {
         self.nobody_is_logged_in(tcp, now_ms);
+        self.logins.closed(tcp, now_ms);
         if let Some(connection) = self.connections.remove(&tcp) {
             let gone = connection.may_have_left(now_ms);
             let seat = connection.seat;

@@ -1,8 +1,10 @@
 //! What the promises of the protocol demand, followed from what clients did and saw.
 
 mod connections;
+mod history;
 mod queues;
 mod seats;
+mod takeovers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,7 +12,10 @@ use std::net::IpAddr;
 use chat_model::{MessageNumber, UserSession};
 
 use self::connections::Connection;
+use self::history::KeptAfter;
+pub(crate) use self::history::{HistoryAnswer, HistoryQuestion};
 use self::seats::SeatState;
+use self::takeovers::Logins;
 use crate::worker::TcpId;
 
 /// Number of a message in the simulation; its text is `m` and this.
@@ -40,6 +45,8 @@ struct Message {
     /// Messages of one sequence keep their order.
     sequence: u64,
     readers: Vec<User>,
+    /// Those whose names it bears.
+    named: Vec<User>,
     /// Those who certainly are to get it, and how often each had lost its place when it was sent.
     seats: Vec<(Seat, u32)>,
     /// For every account, those too that are being made.
@@ -47,6 +54,8 @@ struct Message {
     /// For all members of the room, those too whose joining is not known to have come about.
     is_for_room: bool,
     fate: Fate,
+    /// As which of those that were.
+    acknowledged_at: Option<usize>,
 }
 
 /// The accounts' queues as they must be.
@@ -73,6 +82,10 @@ pub(crate) struct Oracle {
     may_be_members: BTreeSet<User>,
     /// The numbers of messages: the same in each queue.
     numbers: BTreeMap<MessageId, MessageNumber>,
+    kept_after: KeptAfter,
+    logins: Logins,
+    /// Messages in answers of the history.
+    pub(crate) history_lines: usize,
     /// How many messages of the room were acknowledged.
     pub(crate) of_room: usize,
     /// Messages that were read again, over another connection.
@@ -110,23 +123,27 @@ impl Oracle {
             sender,
             sequence,
             seats,
+            named: if is_broadcast {
+                Vec::new()
+            } else {
+                readers.clone()
+            },
             readers,
             is_broadcast,
             is_for_room: false,
             fate: Fate::Unknown,
+            acknowledged_at: None,
         });
         self.messages.len() - 1
     }
 
     /// A member is about to send a message to the room and to others.
-    pub(crate) fn new_room_message(
-        &mut self,
-        sender: (User, u64),
-        mut named: Vec<User>,
-    ) -> MessageId {
+    pub(crate) fn new_room_message(&mut self, sender: (User, u64), named: Vec<User>) -> MessageId {
         let members = self.members.iter().copied();
-        named.extend(members.filter(|member| *member != sender.0));
-        let id = self.new_message(sender, named, false);
+        let members = members.filter(|member| *member != sender.0);
+        let readers = named.iter().copied().chain(members).collect();
+        let id = self.new_message(sender, readers, false);
+        self.messages[id].named = named;
         self.messages[id].is_for_room = true;
         id
     }
@@ -150,6 +167,10 @@ impl Oracle {
         self.messages[message].fate = fate;
         if fate == Fate::Acknowledged {
             self.acknowledged += 1;
+            let acknowledged_at = self.acknowledged;
+            self.messages[message]
+                .acknowledged_at
+                .get_or_insert(acknowledged_at);
             self.of_room += usize::from(self.messages[message].is_for_room);
             for (seat, lost) in self.messages[message].seats.clone() {
                 if self.seats[seat].lost == lost && !self.left.contains(&(seat, message)) {
@@ -157,6 +178,10 @@ impl Oracle {
                 }
             }
         }
+    }
+
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Which messages keep their order with this one.

@@ -17,6 +17,7 @@ impl Oracle {
             text_bytes: usize::MAX,
             names_groups: false,
         };
+        self.note_kept(state);
         for seat in 0..self.seats.len() {
             let SeatState { user, session, .. } = self.seats[seat];
             let Some((account, record)) = state.account(&self.names[user]) else {

@@ -59,6 +59,7 @@ impl SeatState {
 impl Oracle {
     /// A client was told that it is logged in.
     pub(crate) fn logged_in(&mut self, tcp: TcpId, now_ms: u64) {
+        self.logins.is_heard(tcp, now_ms);
         let Some(connection) = self.connections.get(&tcp) else {
             return;
         };

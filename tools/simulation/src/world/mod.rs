@@ -52,6 +52,7 @@ pub fn run(seed: u64, steps: usize) -> Result<Report, Violation> {
             repeats: world.oracle.repeats,
             repeated_sends: world.oracle.repeated_sends,
             of_room: world.oracle.of_room,
+            history_lines: world.oracle.history_lines,
             places_lost: world.oracle.places_lost,
             replaced: world.oracle.replaced,
             failed_starts: world.supervisor.failed_starts + world.master.failed_starts,
@@ -85,6 +86,9 @@ struct World {
     oracle: Oracle,
     report: Report,
     storms: Storms,
+    daemon_stands_until_ms: u64,
+    workers_stand_until_ms: [u64; WORKERS],
+    workers_die_at_ms: [u64; WORKERS],
     /// When a process died last, or a storm ended.
     calm_since_ms: u64,
     is_served: bool,
@@ -147,6 +151,9 @@ impl World {
             oracle: Oracle::new(names, &seats),
             report: Report::default(),
             storms: Storms::default(),
+            daemon_stands_until_ms: 0,
+            workers_stand_until_ms: [0; WORKERS],
+            workers_die_at_ms: [u64::MAX; WORKERS],
             calm_since_ms: 1_000,
             is_served: false,
             is_draining: false,
@@ -184,14 +191,14 @@ impl World {
             self.master_turns()?;
         }
         for index in 0..WORKERS {
-            if self.rng.bool() {
+            if self.rng.bool() && self.now_ms >= self.workers_stand_until_ms[index] {
                 self.worker_turns(index);
             }
         }
         if self.rng.bool() {
             self.supervisor_turns()?;
         }
-        if self.rng.bool() {
+        if self.rng.bool() && self.now_ms >= self.daemon_stands_until_ms {
             self.daemon_turns()?;
         }
         if self.rng.bool() {
@@ -205,6 +212,7 @@ impl World {
     fn drain(&mut self, step: &mut usize) -> Result<(), String> {
         self.is_draining = true;
         self.storms = Storms::default();
+        self.workers_die_at_ms = [u64::MAX; WORKERS];
         for client in &mut self.clients {
             client.is_draining = true;
         }

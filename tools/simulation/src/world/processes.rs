@@ -69,6 +69,9 @@ impl World {
         let Some(worker) = &mut self.workers[index] else {
             return;
         };
+        if self.now_ms >= self.workers_die_at_ms[index] {
+            return self.end_worker(index);
+        }
         // Something else may have been what woke it.
         let sees_its_parent_gone = !self.master.is_alive() && self.rng.u8(..4) > 0;
         if sees_its_parent_gone {
@@ -186,6 +189,7 @@ impl World {
         let Some(pid) = self.state_pid.take() else {
             return Ok(());
         };
+        self.daemon_stands_until_ms = 0;
         self.supervisor.child_has_ended(pid);
         self.report.daemon_deaths += 1;
         self.calm_since_ms = self.now_ms;
@@ -211,6 +215,8 @@ impl World {
         let Some(worker) = self.workers[index].take() else {
             return;
         };
+        self.workers_stand_until_ms[index] = 0;
+        self.workers_die_at_ms[index] = u64::MAX;
         self.master.child_has_ended(worker.pid);
         self.report.worker_deaths += 1;
         self.calm_since_ms = self.now_ms;
@@ -219,6 +225,7 @@ impl World {
                 tcp.is_let_go_by_worker = true;
                 tcp.is_reset = true;
                 self.oracle.ended(id, self.now_ms);
+                self.oracle.worker_died(id, self.now_ms);
             }
         }
         if let (Some(daemon), Some(link)) = (&mut self.daemon, worker.link())

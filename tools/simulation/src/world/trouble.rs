@@ -1,10 +1,13 @@
 //! What goes wrong.
 
 use super::{WORKERS, World};
+use crate::worker::Worker;
 
 const DAY_MS: i64 = 86_400_000;
 /// An operator notices within this that a parent is gone, and starts it again.
 const OPERATOR_PAUSE_MS: u64 = 2_000;
+/// How long a process may stand still.
+const LONGEST_STANDSTILL_MS: u64 = 3_000;
 /// How long a storm may last in which processes die as soon as they have begun.
 const LONGEST_STORM_MS: u64 = 30_000;
 
@@ -17,7 +20,7 @@ pub(super) struct Storms {
 
 impl World {
     pub(super) fn trouble(&mut self) -> Result<(), String> {
-        match self.rng.u8(..48) {
+        match self.rng.u8(..54) {
             0..5 => self.client_aborts(),
             5..10 => self.client_dies(),
             10..20 => self.daemon_dies()?,
@@ -28,9 +31,34 @@ impl World {
             36..38 => self.supervisor_dies(),
             38..40 => self.master_dies(),
             40 => self.storm_begins(),
+            41..43 => self.daemon_stands_until_ms = self.end_of_standstill(),
+            43..45 => {
+                let index = self.rng.usize(..WORKERS);
+                self.workers_stand_until_ms[index] = self.end_of_standstill();
+            }
+            45..51 => self.worker_dies_unread(),
             _ => self.supervisor.reload(),
         }
         Ok(())
+    }
+
+    /// A process is not run for a while: what is sent to it waits.
+    fn end_of_standstill(&mut self) -> u64 {
+        self.now_ms + self.rng.u64(..LONGEST_STANDSTILL_MS)
+    }
+
+    /// What a worker says lies on its socket for a while, and it dies meanwhile.
+    fn worker_dies_unread(&mut self) {
+        let index = self.rng.usize(..WORKERS);
+        let dies_at_ms = self.now_ms + self.rng.u64(..1_000);
+        let unread_until_ms = dies_at_ms + self.rng.u64(..LONGEST_STANDSTILL_MS);
+        let link = self.workers[index].as_ref().and_then(Worker::link);
+        if let (Some(daemon), Some(link)) = (&mut self.daemon, link)
+            && let Some(link) = daemon.links.get_mut(&link)
+        {
+            link.unread_until_ms = unread_until_ms;
+            self.workers_die_at_ms[index] = dies_at_ms;
+        }
     }
 
     fn client_aborts(&mut self) {
