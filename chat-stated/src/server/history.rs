@@ -6,7 +6,6 @@ use chat_model::MessageNumber;
 
 use crate::core::HistoryStart;
 use crate::history::{Gap, HistoryStore};
-use crate::settings::Settings;
 use crate::state::{KeptMessage, State};
 
 /// The history as it was found.
@@ -70,9 +69,9 @@ impl RecoveredHistory {
     }
 
     /// Opens what is to be used: makes the history if it is wanted and not there, and writes down what it lacks.
-    pub(super) fn begin(mut self, settings: &Settings) -> (Option<HistoryStore>, HistoryStart) {
+    pub fn begin(mut self, keeps_direct: bool) -> (Option<HistoryStore>, HistoryStart) {
         let was_any = self.last_in_checkpoint > MessageNumber(0);
-        let is_wanted = settings.direct_history || was_any || !self.start.kept.is_empty();
+        let is_wanted = keeps_direct || was_any || !self.start.kept.is_empty();
         if self.store.is_none() && self.start.failure.is_none() && is_wanted {
             match HistoryStore::create(&self.dir, MessageNumber(0)) {
                 Ok(store) => self.store = Some(store),

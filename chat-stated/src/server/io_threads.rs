@@ -54,7 +54,7 @@ impl IoThreads {
         )
         .context("cannot start the checkpoint's thread")?;
         let history_dir = recovered.history.dir().to_owned();
-        let (store, history_start) = recovered.history.begin(settings);
+        let (store, history_start) = recovered.history.begin(settings.direct_history);
         let history = start_history(
             history_dir,
             store,

@@ -19,16 +19,20 @@ struct Recorded {
     events: Vec<Event>,
     /// What was told at each mark.
     told: Vec<Told>,
+    with_history: bool,
 }
 
 impl Recorded {
-    fn new(fault: Option<Fault>) -> Self {
+    fn new(fault: Option<Fault>, with_history: bool) -> Self {
         let mut installation = Installation::new(&ACCOUNTS);
         installation.flags = vec![
             "--checkpoint-every-entries=25".into(),
             "--resident-text-bytes=0".into(),
             "--disk-reserve=1".into(),
         ];
+        if with_history {
+            installation.flags.push("--direct-history".into());
+        }
         let accounts = fs::read(installation.run_dir().join("user_pass.txt")).unwrap();
         if let Some(fault) = fault {
             installation.control.fail(fault);
@@ -55,6 +59,7 @@ impl Recorded {
             accounts,
             events: trace::read(&installation.trace()),
             told,
+            with_history,
         }
     }
 
@@ -76,6 +81,9 @@ impl Recorded {
         let dir = quick_directory();
         disk.write(cut, dir.path());
         told.check_disk(dir.path());
+        if self.with_history {
+            told.check_history(dir.path());
+        }
     }
 }
 
@@ -86,6 +94,9 @@ fn cut_everywhere(recorded: &Recorded, sample: Option<usize>, seeds: u64) {
     let mut cuts = Vec::new();
     for (turn, events) in (0..=all).step_by(step).enumerate() {
         cuts.extend([(events, Cut::Keeps), (events, Cut::Drops)]);
+        if recorded.with_history {
+            cuts.extend([(events, Cut::DropsHistory), (events, Cut::KeepsHistory)]);
+        }
         let seed = |seed: u64| Cut::Mixes(turn as u64 * seeds + seed);
         cuts.extend((0..seeds).map(|number| (events, seed(number))));
     }
@@ -94,12 +105,25 @@ fn cut_everywhere(recorded: &Recorded, sample: Option<usize>, seeds: u64) {
 
 #[test]
 fn nothing_acknowledged_is_lost_whenever_power_goes() {
-    let recorded = Recorded::new(None);
+    let recorded = Recorded::new(None, false);
     assert!(recorded.events.len() > 1_000, "{}", recorded.events.len());
     if are_all_wanted() {
         cut_everywhere(&recorded, None, 6);
     } else {
         cut_everywhere(&recorded, Some(150), 2);
+    }
+}
+
+#[test]
+fn history_has_everything_whenever_power_goes() {
+    let recorded = Recorded::new(None, true);
+    let is_sync =
+        |event: &&Event| matches!(event, Event::Sync { path } if path.starts_with("state/history"));
+    let syncs = recorded.events.iter().filter(is_sync).count();
+    assert!(syncs > 5, "{syncs}");
+    match are_all_wanted() {
+        true => cut_everywhere(&recorded, None, 6),
+        false => cut_everywhere(&recorded, Some(150), 2),
     }
 }
 
@@ -111,12 +135,13 @@ fn failed_sync_is_rewritten_before_use() {
         false => vec![2, 11, 26, 35, 47, 60, 71, 90],
     };
     try_each(&places, |at| {
-        let recorded = Recorded::new(Some(Fault {
+        let fault = Fault {
             kind: Kind::Sync,
             at: *at,
             failure: Failure::Io,
             for_ever: false,
-        }));
+        };
+        let recorded = Recorded::new(Some(fault), false);
         let is_lost = |event: &Event| matches!(event, Event::LostSync { .. });
         let lost = recorded.events.iter().position(is_lost).unwrap();
         let step = ((recorded.events.len() - lost) / 12).max(1);

@@ -8,6 +8,7 @@ use chat_model::{MessageNumber, Outcome};
 use chat_stated::account_file::difference::{FileStatus as InFile, KnownAccount, difference};
 use chat_stated::account_file::format::parse;
 use chat_stated::account_file::read::{MAX_FILE_BYTES, read};
+use chat_stated::history::HistorySource;
 use chat_stated::server::recovery::{Recovered, recover};
 use chat_stated::state::{FileStatus, Reader, SliceLimits, State};
 use chat_stated::text_page::Texts;
@@ -207,6 +208,40 @@ impl Told {
         let (state, texts) = recover_all(&state_dir, 0).unwrap_or_else(|error| panic!("{error:#}"));
         self.check_state(&state, &texts);
         self.check_accounts(run_dir, &state);
+    }
+
+    /// Recovers the history as the daemon would, and compares it with what was told.
+    pub(crate) fn check_history(&self, run_dir: &Path) {
+        let state_dir = run_dir.join("state");
+        let _lock = state_at_rest(&state_dir);
+        let Recovered { history, .. } =
+            recover(&state_dir, 0).unwrap_or_else(|error| panic!("{error:#}"));
+        let (store, start) = history.begin(true);
+        assert_eq!((start.failure, start.gap), (None, None));
+        // What the journal has and the history lacks is written first.
+        store.unwrap().append(None, &start.kept).unwrap();
+        let source = HistorySource::of_running(&state_dir).unwrap().unwrap();
+        let mut texts = Vec::new();
+        let read = source.read(|row| {
+            texts.push(row.text.to_owned());
+            Ok(())
+        });
+        assert_eq!(read.unwrap().1, None);
+        self.check_kept(&texts);
+    }
+
+    /// Whether all that was accepted is there, once and in order.
+    fn check_kept(&self, texts: &[String]) {
+        let mut sent = self.sent.iter();
+        for kept in texts {
+            let found = sent.find(|(text, _)| text == kept);
+            let (_, fate) = found.unwrap_or_else(|| panic!("never, twice, or late: {kept:?}"));
+            assert_ne!(*fate, Fate::Refused, "was refused: {kept:?}");
+            assert!(!is_broadcast(kept), "a broadcast was kept: {kept:?}");
+        }
+        let mut wanted = self.accepted_of_people();
+        let lost = wanted.find(|wanted| !texts.iter().any(|text| text == wanted));
+        assert_eq!(lost, None, "lost to the history");
     }
 
     /// Compares a state with what was told.

@@ -111,6 +111,10 @@ pub(crate) fn read(trace: &Path) -> Vec<Event> {
 pub(crate) enum Cut {
     Keeps,
     Drops,
+    /// Drops what belongs to the history, and keeps all else.
+    DropsHistory,
+    /// Keeps what belongs to the history, and drops all else.
+    KeepsHistory,
     /// Keeps, drops and tears as this seed says.
     Mixes(u64),
 }
@@ -218,14 +222,16 @@ impl Disk {
             Cut::Mixes(seed) => seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             _ => 1,
         });
-        let mut chance = |of: u64| match cut {
+        let mut chance = |name: &str| match cut {
             Cut::Keeps => true,
             Cut::Drops => false,
-            Cut::Mixes(_) => random.below(of) == 0,
+            Cut::DropsHistory => !is_of_history(name),
+            Cut::KeepsHistory => is_of_history(name),
+            Cut::Mixes(_) => random.below(2) == 0,
         };
         let mut names = self.names_on_disk.clone();
         for step in &self.unsynced_names {
-            if chance(2) {
+            if chance(step[0].name()) {
                 rename(&mut names, step);
             }
         }
@@ -239,12 +245,12 @@ impl Disk {
             let mut bytes = content.on_disk.clone();
             for change in &content.unsynced {
                 match change {
-                    Change::Write(offset, data) if !chance(2) => {
-                        if chance(2) {
-                            tear(&mut bytes, *offset, data, || chance(2));
+                    Change::Write(offset, data) if !chance(&name) => {
+                        if chance(&name) {
+                            tear(&mut bytes, *offset, data, || chance(&name));
                         }
                     }
-                    Change::Truncate(_) if !chance(2) => {}
+                    Change::Truncate(_) if !chance(&name) => {}
                     change => apply(&mut bytes, change),
                 }
             }
@@ -253,9 +259,19 @@ impl Disk {
     }
 }
 
+impl Naming {
+    fn name(&self) -> &str {
+        let (Self::Set(name, _) | Self::Remove(name)) = self;
+        name
+    }
+}
+
 fn is_in(dir: &str, naming: &Naming) -> bool {
-    let (Naming::Set(name, _) | Naming::Remove(name)) = naming;
-    name.starts_with("state/") == (dir == "state")
+    naming.name().starts_with("state/") == (dir == "state")
+}
+
+fn is_of_history(name: &str) -> bool {
+    name.starts_with("state/history")
 }
 
 fn rename(names: &mut BTreeMap<String, usize>, step: &[Naming]) {
