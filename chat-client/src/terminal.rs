@@ -176,3 +176,54 @@ mod window_size {
         Some((size.ws_col, size.ws_row))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
+    use nix::pty::openpty;
+
+    use super::*;
+
+    /// The test of this name is started again at a terminal, where this variable makes it panic.
+    const AT_TERMINAL: &str = "TEST_PANICS_AT_TERMINAL";
+    const NAME: &str = "terminal::tests::panic_leaves_terminal_whole";
+
+    #[test]
+    fn panic_leaves_terminal_whole() {
+        if std::env::var_os(AT_TERMINAL).is_some() {
+            let mut mode = TerminalMode::of_stdin().expect("a terminal");
+            mode.restore_on_panic();
+            mode.set_full_screen().expect("a terminal");
+            panic!("on purpose");
+        }
+        let pty = openpty(None, None).expect("a terminal");
+        let found = tcgetattr(&pty.slave).expect("a mode");
+        let end = || Stdio::from(pty.slave.try_clone().expect("a descriptor"));
+        let mut child = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", NAME, "--nocapture", "--test-threads=1"])
+            .env(AT_TERMINAL, "1")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .expect("this test again");
+        assert!(!child.wait().expect("an end").success());
+        assert!(tcgetattr(&pty.slave).expect("a mode") == found);
+        drop(pty.slave);
+        let mut shown = Vec::new();
+        // The end of the terminal reads as an error.
+        let _ = File::from(pty.master).read_to_end(&mut shown);
+        let shown = String::from_utf8_lossy(&shown);
+        let text_of = |wishes: &'static [u8]| str::from_utf8(wishes).expect("text");
+        let asked = shown.find(text_of(FULL_SCREEN.ask)).expect("a full screen");
+        let taken_back = shown
+            .find(text_of(FULL_SCREEN.take_back))
+            .expect("no full screen");
+        let told = shown.find("on purpose").expect("a reason");
+        assert!(asked < taken_back && taken_back < told, "{shown:?}");
+        assert_eq!(shown.matches(text_of(FULL_SCREEN.take_back)).count(), 1);
+    }
+}

@@ -1,10 +1,9 @@
-//! The full screen: a pseudo-terminal here, held in an emulator.
+//! The full screen: a pseudo-terminal here, held in two emulators. How it ends: `ways_out.rs`.
 
 // Each test is a program of its own, and uses another part of it.
 #[allow(dead_code)]
 mod support;
 
-use nix::sys::signal::Signal;
 use support::screen::Screen;
 use support::terminal::Terminal;
 use support::{FakeServer, Step, dialogue};
@@ -78,25 +77,6 @@ fn screen_follows_size_of_terminal() {
     }
     screen.wait_for("an old message").press("\x04");
     assert_eq!(screen.end().0, Some(0));
-}
-
-#[test]
-fn terminal_is_whole_after_each_way_out() {
-    for (keys, signal, leave, status) in [
-        ("/quit\r", None, LEAVE, Some(0)),
-        ("\x04", None, LEAVE, Some(0)),
-        ("", Some(Signal::SIGTERM), LEAVE, Some(0)),
-        ("", Some(Signal::SIGINT), LEAVE, Some(0)),
-        ("", Some(Signal::SIGHUP), "! broken\n", Some(1)),
-        ("", Some(Signal::SIGQUIT), "! broken\n", Some(1)),
-    ] {
-        let mut screen = start(&[leave], (80, 24));
-        screen.press(keys);
-        if let Some(signal) = signal {
-            screen.signal(signal);
-        }
-        assert_eq!(screen.end().0, status, "{keys:?} {signal:?}");
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A server that plays a fixed dialogue, and the client run against it.
 
+pub(crate) mod alacritty;
 pub(crate) mod screen;
 pub(crate) mod terminal;
 

@@ -1,4 +1,4 @@
-//! The full screen at a pseudo-terminal of some size, held in an emulator.
+//! The full screen at a pseudo-terminal of some size, held in two emulators.
 
 use std::fs::File;
 use std::io::Write;
@@ -6,24 +6,41 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use alacritty_terminal::term::TermMode;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::{Pid, ttyname};
 
+use super::alacritty::Alacritty;
 use super::terminal::{output_of, pseudo_terminal, spawn_at};
 use super::{FakeServer, PATIENCE, client};
+
+/// How often to look at what tells nothing of a change.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// All that a program can leave behind on a terminal, apart from text.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Modes {
+    terminal: Termios,
+    second: TermMode,
+    /// Other screen, no cursor, pastes, mouse, keys of the cursor, keys of the pad.
+    first: (bool, bool, bool, vt100::MouseProtocolMode, bool, bool),
+}
 
 /// The client in the full screen, and what it shows.
 pub(crate) struct Screen {
     pub(crate) child: Child,
-    keyboard: File,
+    pub(crate) keyboard: File,
     path: PathBuf,
     /// Keeps the terminal alive beyond the client.
     terminal: File,
     output: Receiver<Vec<u8>>,
     pub(crate) emulator: vt100::Parser,
+    pub(crate) second: Alacritty,
+    /// All bytes that appeared.
+    everything: Vec<u8>,
     /// The mode of the terminal before the client began.
     found: Termios,
     pub(crate) server: FakeServer,
@@ -53,6 +70,8 @@ impl Screen {
             terminal,
             output,
             emulator: vt100::Parser::new(at_least_one(rows), at_least_one(columns), 0),
+            second: Alacritty::new((columns, rows)),
+            everything: Vec::new(),
             found,
             server,
         }
@@ -65,9 +84,47 @@ impl Screen {
         while !is_so(self.emulator.screen()) {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
-                Ok(bytes) => self.emulator.process(&bytes),
+                Ok(bytes) => self.appeared(&bytes),
                 Err(_) => panic!("not seen: {what}. The screen:\n{}", self.text()),
             }
+        }
+    }
+
+    /// The same with what both emulators and the terminal itself say.
+    #[track_caller]
+    pub(crate) fn wait_until_seen(&mut self, what: &str, is_so: impl Fn(&Screen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left.min(LOOK_AGAIN)) {
+                Ok(bytes) => self.appeared(&bytes),
+                Err(_) if !left.is_zero() => {}
+                Err(_) => panic!("not seen: {what}. The screen:\n{}", self.text()),
+            }
+        }
+    }
+
+    /// What something else than the client writes to the terminal is taken the same way.
+    pub(crate) fn appeared(&mut self, bytes: &[u8]) {
+        self.emulator.process(bytes);
+        self.second.process(bytes);
+        self.everything.extend_from_slice(bytes);
+    }
+
+    /// The modes of the terminal, and those of the emulators.
+    pub(crate) fn modes(&self) -> Modes {
+        let screen = self.emulator.screen();
+        Modes {
+            terminal: tcgetattr(&self.keyboard).expect("a mode"),
+            second: self.second.modes(),
+            first: (
+                screen.alternate_screen(),
+                screen.hide_cursor(),
+                screen.bracketed_paste(),
+                screen.mouse_protocol_mode(),
+                screen.application_cursor(),
+                screen.application_keypad(),
+            ),
         }
     }
 
@@ -96,6 +153,7 @@ impl Screen {
         self.emulator
             .screen_mut()
             .set_size(at_least_one(rows), at_least_one(columns));
+        self.second.resize((columns, rows));
         self.signal(Signal::SIGWINCH);
     }
 
@@ -108,17 +166,21 @@ impl Screen {
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().expect("an end").code();
         let now = tcgetattr(&self.keyboard).expect("a mode");
-        assert_eq!(now.local_flags, self.found.local_flags);
-        assert_eq!(now.input_flags, self.found.input_flags);
+        assert!(now == self.found, "{now:?}\n{:?}", self.found);
         // The reader ends with the terminal.
         drop(self.terminal);
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
             self.emulator.process(&bytes);
+            self.second.process(&bytes);
+            self.everything.extend_from_slice(&bytes);
         }
         let screen = self.emulator.screen();
         assert!(!screen.alternate_screen() && !screen.hide_cursor());
         assert!(!screen.bracketed_paste());
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        assert_eq!(self.second.modes(), Alacritty::new((80, 24)).modes());
+        let everything = String::from_utf8_lossy(&self.everything);
+        assert!(!everything.contains("hunt"), "the password was shown");
         self.server.finish();
         (status, screen.contents())
     }

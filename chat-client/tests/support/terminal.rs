@@ -151,7 +151,7 @@ fn at_a_terminal(command: Command) -> (Child, File) {
 }
 
 /// A program at this terminal.
-pub(super) fn spawn_at(mut command: Command, terminal: &File) -> Child {
+pub(crate) fn spawn_at(mut command: Command, terminal: &File) -> Child {
     let end = || Stdio::from(terminal.try_clone().expect("a descriptor"));
     command
         .stdin(end())
@@ -162,7 +162,7 @@ pub(super) fn spawn_at(mut command: Command, terminal: &File) -> Child {
 }
 
 /// Both ends: the one of who types and reads, and the terminal of a program.
-pub(super) fn pseudo_terminal() -> (File, File) {
+pub(crate) fn pseudo_terminal() -> (File, File) {
     // Not inherited by the clients of other tests, else it would outlive this one.
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = posix_openpt(flags).expect("a pseudo-terminal");
