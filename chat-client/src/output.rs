@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::signals::{Signals, StopSignal};
+use crate::signals::{SignalPipe, Signals, StopSignal};
 
 /// Fits into a pipe that poll reports as writable, so that the write itself does not block.
 const MAX_WRITE_BYTES: usize = nix::libc::PIPE_BUF;
@@ -18,7 +18,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(1);
 /// Both standard streams.
 pub(crate) struct Output {
     /// Readable once a signal to end has come, if signals are listened to.
-    interrupt: Option<OwnedFd>,
+    interrupts: Vec<OwnedFd>,
+    /// From then on, an output that takes nothing is an error.
+    patient_until: Option<Instant>,
     /// Without it, a job whose other programs have stopped would never stop as a whole.
     stop: Option<StopSignal>,
     waited: Duration,
@@ -34,8 +36,11 @@ impl Output {
     /// Heeds the signals to end and to stop while it waits.
     pub(crate) fn new(signals: &Signals) -> io::Result<Output> {
         let stop = signals.stop.as_ref().map(StopSignal::try_clone);
+        let interrupts = [Some(&signals.leave), signals.hang_up.as_ref()];
+        let interrupts = interrupts.into_iter().flatten().map(SignalPipe::try_clone);
         Ok(Output {
-            interrupt: Some(signals.leave.try_clone()?),
+            interrupts: interrupts.collect::<io::Result<_>>()?,
+            patient_until: None,
             stop: stop.transpose()?,
             waited: Duration::ZERO,
         })
@@ -44,7 +49,8 @@ impl Output {
     /// Waits as long as it takes: a signal does what it does by default.
     pub(crate) fn patient() -> Output {
         Output {
-            interrupt: None,
+            interrupts: Vec::new(),
+            patient_until: None,
             stop: None,
             waited: Duration::ZERO,
         }
@@ -65,6 +71,11 @@ impl Output {
             Err(WriteError::Interrupted) => Err(interrupted()),
             Ok(()) | Err(WriteError::Failed(_)) => Ok(()),
         }
+    }
+
+    /// Waits for this long at most from now on.
+    pub(crate) fn lose_patience_after(&mut self, pause: Duration) {
+        self.patient_until.get_or_insert(Instant::now() + pause);
     }
 
     /// Total time for which an output took nothing.
@@ -90,14 +101,12 @@ impl Output {
         let begun = Instant::now();
         let result = loop {
             let stop = self.stop.as_ref();
-            let watched = [
-                self.interrupt.as_ref().map(AsFd::as_fd),
-                stop.map(AsFd::as_fd),
-            ];
             let mut fds = vec![PollFd::new(fd, PollFlags::POLLOUT)];
-            let inputs = watched.iter().flatten();
-            fds.extend(inputs.map(|&fd| PollFd::new(fd, PollFlags::POLLIN)));
-            match poll(&mut fds, PollTimeout::NONE) {
+            let inputs = self.interrupts.iter().map(AsFd::as_fd);
+            let inputs = inputs.chain(stop.map(AsFd::as_fd));
+            fds.extend(inputs.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+            match poll(&mut fds, self.timeout()) {
+                Ok(0) => break Err(WriteError::Interrupted),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => break Err(WriteError::Failed(error)),
             }
@@ -106,12 +115,11 @@ impl Output {
             if polled.next() == Some(true) {
                 break Ok(());
             }
-            let [interrupted, stopped] =
-                watched.map(|fd| fd.is_some() && polled.next() == Some(true));
-            if interrupted {
+            let is_interrupted = polled.by_ref().take(self.interrupts.len());
+            if is_interrupted.filter(|is_ready| *is_ready).count() > 0 {
                 break Err(WriteError::Interrupted);
             }
-            if let Some(stop) = stop.filter(|_| stopped)
+            if let Some(stop) = stop.filter(|_| polled.next() == Some(true))
                 && let Err(error) = stop.let_through()
             {
                 break Err(WriteError::Failed(error));
@@ -119,6 +127,13 @@ impl Output {
         };
         self.waited += begun.elapsed();
         result
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        self.patient_until.map_or(PollTimeout::NONE, |until| {
+            let left = until.saturating_duration_since(Instant::now());
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        })
     }
 }
 

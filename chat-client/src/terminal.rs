@@ -1,15 +1,21 @@
 //! The modes of the terminal that the client changes, and puts back when it ends.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{
-    LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+    InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
 };
 use nix::unistd::Pid;
 
+/// A terminal that takes nothing for so long is blocked.
+const BLOCKED_MS: u16 = 200;
+const MAX_WRITE_BYTES: usize = 128;
 /// Columns and rows that are assumed where the terminal does not tell.
 const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
@@ -63,6 +69,8 @@ impl TerminalMode {
     /// The same on a screen of its own.
     pub(crate) fn set_full_screen(&mut self) -> io::Result<()> {
         self.wanted = self.key_by_key();
+        // Ctrl-S would stop the output, and nothing would say so.
+        self.wanted.input_flags.remove(InputFlags::IXON);
         self.wishes = Some(FULL_SCREEN);
         self.set_again()
     }
@@ -86,7 +94,8 @@ impl TerminalMode {
 
     /// Sets what was set last. A shell changes the mode while the program is stopped.
     pub(crate) fn set_again(&self) -> io::Result<()> {
-        tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.wanted)?;
+        // Without waiting for the output, which a terminal may not take.
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &self.wanted)?;
         self.is_set.store(true, Ordering::Relaxed);
         if let Some(wishes) = self.wishes {
             tell_terminal(wishes.ask);
@@ -120,15 +129,36 @@ fn restore(is_set: &AtomicBool, found: &Termios, take_back: &[u8]) {
     if is_set.swap(false, Ordering::Relaxed) {
         tell_terminal(take_back);
         // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, found);
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, found);
     }
 }
 
 fn tell_terminal(sequence: &[u8]) {
     if !sequence.is_empty() {
         // A terminal that is gone needs nothing.
-        let _ = nix::unistd::write(io::stdout(), sequence);
+        let _ = write_unless_blocked(io::stdout(), sequence);
     }
+}
+
+/// Writes to a terminal, unless that takes nothing for a while: no signal could end the program meanwhile.
+pub(crate) fn write_unless_blocked(terminal: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    let mut left = bytes;
+    while !left.is_empty() {
+        let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLOUT)];
+        match poll(&mut fds, BLOCKED_MS) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => {}
+            Err(Errno::EINTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        // A terminal that can be written to takes so much without a wait.
+        match nix::unistd::write(&terminal, &left[..left.len().min(MAX_WRITE_BYTES)]) {
+            Ok(written) => left = &left[written..],
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 impl Drop for TerminalMode {

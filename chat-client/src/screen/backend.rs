@@ -1,6 +1,7 @@
 //! Cells as bytes for the terminal.
 
 use std::io;
+use std::time::Duration;
 
 use ratatui_core::backend::{Backend, ClearType, WindowSize};
 use ratatui_core::buffer::Cell;
@@ -34,6 +35,11 @@ impl TerminalBackend {
             has_colours,
             collected: Vec::new(),
         }
+    }
+
+    /// From so long on, a terminal that takes nothing is an error.
+    pub(crate) fn lose_patience_after(&mut self, pause: Duration) {
+        self.output.lose_patience_after(pause);
     }
 
     /// Adds a sequence that is no cell.
