@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, Parser, value_parser};
+use clap::{ArgAction, Args, CommandFactory, Parser, value_parser};
 
 use crate::scripting::command_line::ScriptCommand;
 
@@ -60,6 +60,13 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Whether the command line takes this word for a command.
+    pub(crate) fn is_command(word: &str) -> bool {
+        <Self as CommandFactory>::command()
+            .find_subcommand(word)
+            .is_some()
+    }
+
     /// Whether a password comes from a descriptor that this process was started with.
     pub(crate) fn take_descriptors(&self) -> bool {
         let new = match &self.command {

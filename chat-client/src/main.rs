@@ -4,11 +4,14 @@
 
 mod arguments;
 mod back_off;
+mod check_config;
+mod client_settings;
 mod connection;
 mod conversation;
 mod display;
 mod event_loop;
 mod exit_status;
+mod first_run;
 mod kept_logins;
 mod keys;
 mod layout;
@@ -33,6 +36,7 @@ mod wording;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use chat_model::Password;
 use chat_node::process::inherited_fd;
 use chat_node::process::standard_streams::stdout_was_closed;
 use chat_node::sandbox::keep_memory_secret;
@@ -41,6 +45,7 @@ use clap::ArgMatches;
 use rustls::ClientConfig;
 
 use crate::arguments::Arguments;
+use crate::client_settings::ClientSettings;
 use crate::connection::Connection;
 use crate::conversation::{Conversation, Keeping, Options};
 use crate::display::Display;
@@ -48,7 +53,8 @@ use crate::event_loop::EventLoop;
 use crate::exit_status::ExitStatus;
 use crate::output::Output;
 use crate::password_source::PasswordSource;
-use crate::screen::Credentials;
+use crate::screen::{Credentials, Settings};
+use crate::scripting::command_line::ScriptCommand;
 use crate::signals::Signals;
 use crate::target::Target;
 use crate::terminal::TerminalMode;
@@ -79,49 +85,113 @@ fn main() -> ExitCode {
         );
     }
     let result = match &arguments.command {
+        Some(ScriptCommand::CheckConfig) => check_config(&arguments),
         Some(command) => Target::of(&arguments, &matches)
             .and_then(|target| scripting::run(command, target, arguments.json)),
-        None => run(&arguments, &matches),
+        None => run(arguments, &matches),
     };
     match result {
         Ok(status) => status.into(),
         Err(message) => {
+            let message = format!("chat-client: {message}\n");
             // If even this fails, only the exit status tells of the error.
-            let _ = writeln!(io::stderr(), "chat-client: {message}");
+            let _ = match io::stderr().is_terminal() {
+                // It may be the one that took nothing.
+                true => terminal::write_unless_blocked(io::stderr(), message.as_bytes()),
+                false => io::stderr().write_all(message.as_bytes()),
+            };
             ExitStatus::Lost.into()
         }
     }
 }
 
-fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<ExitStatus, String> {
+fn check_config(arguments: &Arguments) -> Result<ExitStatus, String> {
+    let found = check_config::check(arguments.connecting.config.as_deref())?;
+    let written = writeln!(io::stdout(), "{found}");
+    written.map_err(|error| format!("cannot write the output: {error}"))?;
+    Ok(ExitStatus::Good)
+}
+
+/// A server, and a connection to it.
+struct Connected {
+    target: Target,
+    password: Option<Password<'static>>,
+    tls: Option<ClientConfig>,
+    connection: Connection,
+}
+
+/// Connects to the server that was named. If nobody has named one and none answers, a person is asked.
+fn connect(arguments: &mut Arguments, matches: &ArgMatches) -> Result<Connected, String> {
+    let failed = |error| format!("cannot use the terminal: {error}");
+    let may_ask = first_run::is_server_unnamed(matches)
+        && !arguments.forget_login
+        && io::stdin().is_terminal()
+        && io::stdout().is_terminal();
+    let mut is_new = false;
+    loop {
+        let target = Target::of(arguments, matches)?;
+        let password = target.password.as_ref();
+        let password = password.map(PasswordSource::read).transpose()?;
+        let tls = target.tls_config()?;
+        match target.connect(tls.clone(), None) {
+            Ok(_) if std::mem::take(&mut is_new) => {
+                // The server does not wait so long for a login: it is connected to again.
+                first_run::offer_to_keep(arguments).map_err(failed)?;
+            }
+            Ok(connection) => {
+                return Ok(Connected {
+                    target,
+                    password,
+                    tls,
+                    connection,
+                });
+            }
+            Err(error) if may_ask => {
+                is_new = first_run::ask_for_server(arguments, &error).map_err(failed)?;
+                if !is_new {
+                    return Err("no server was named".to_owned());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn run(mut arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, String> {
     if stdout_was_closed() {
         return Err("the standard output is closed, so no message could be shown".to_owned());
     }
     if arguments.json {
         return Err("--json is for commands such as `who`".to_owned());
     }
-    let target = Target::of(arguments, matches)?;
-    let password = target.password.as_ref();
-    let password = password.map(PasswordSource::read).transpose()?;
-    let tls = target.tls_config()?;
-    let connection = target.connect(tls.clone(), None)?;
+    let settings = screen_settings(&arguments)?;
+    arguments.plain |= settings.plain;
+    let is_full_screen = wants_full_screen(&arguments)?;
+    let Connected {
+        target,
+        password,
+        tls,
+        connection,
+    } = connect(&mut arguments, matches)?;
+    let arguments = &arguments;
     let interactive = io::stdin().is_terminal();
     let signals =
         Signals::listen(interactive).map_err(|error| format!("cannot catch signals: {error}"))?;
-    if wants_full_screen(arguments)? {
+    if is_full_screen {
         let credentials = Credentials {
             user: target.user.clone(),
             password,
-            keeping: keeping(arguments),
+            keeping: keeping(arguments, settings.keep_login),
             tls: target.uses_tls,
             answer_timeout: target.answer_timeout,
         };
-        return run_full_screen((target, tls), connection, credentials, signals)
+        let how = (credentials, settings);
+        return run_full_screen((target, tls), connection, how, signals)
             .map_err(|error| format!("the full screen has ended: {error}"));
     }
     let input_and_display = open_input_and_output(interactive, &signals)
         .map_err(|error| format!("cannot use the terminal: {error}"))?;
-    let keeping = keeping(arguments);
+    let keeping = keeping(arguments, false);
     let conversation = Conversation::new(Options {
         // To forget a login is no conversation with the user.
         interactive: interactive && keeping != Keeping::Forget,
@@ -146,15 +216,25 @@ fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<ExitStatus, String
 fn run_full_screen(
     server: (Target, Option<ClientConfig>),
     connection: Connection,
-    credentials: Credentials,
+    (credentials, settings): (Credentials, Settings),
     mut signals: Signals,
 ) -> io::Result<ExitStatus> {
     signals.listen_to_hang_up()?;
-    let (status, words) = screen::run(server, connection, credentials, signals)?;
+    let (status, words) = screen::run(server, connection, credentials, settings, signals)?;
     for words in words {
-        writeln!(io::stdout(), "{}", safe_text::without_breaks(&words))?;
+        let words = safe_text::without_breaks(&words) + "\n";
+        terminal::write_unless_blocked(io::stdout(), words.as_bytes())?;
     }
     Ok(status)
+}
+
+/// What the settings file says of the full screen. Where that is not possible, the file is not asked for it.
+fn screen_settings(arguments: &Arguments) -> Result<Settings, String> {
+    if obstacle_to_full_screen().is_some() {
+        return Ok(Settings::default());
+    }
+    let file = ClientSettings::read(arguments.connecting.config.as_deref())?;
+    Settings::of(file.as_ref())
 }
 
 /// Whether to use the whole screen. It is used where that is possible, unless the user wants lines.
@@ -189,8 +269,8 @@ fn is_editable_terminal(at_terminal: bool) -> bool {
     at_terminal && term.is_some_and(|term| !TERMS_WITHOUT_CURSOR.iter().any(|known| term == *known))
 }
 
-fn keeping(arguments: &Arguments) -> Keeping {
-    match (arguments.forget_login, arguments.keep_login) {
+fn keeping(arguments: &Arguments, by_settings: bool) -> Keeping {
+    match (arguments.forget_login, arguments.keep_login || by_settings) {
         (true, _) => Keeping::Forget,
         (false, true) => Keeping::Keep {
             token_name: kept_logins::new_token_name(),

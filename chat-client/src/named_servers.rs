@@ -7,18 +7,17 @@
 //! password_file = "work.password"
 //! ```
 
-use std::env;
-use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use chat_node::settings::settings_file::{Entry, FileValue, SettingsFile};
+use chat_node::settings::settings_file::FileValue;
 
-/// Where the file is, below the directory of the user's settings.
-const FILE: &str = "chatserv/client.toml";
+use crate::client_settings::ClientSettings;
+use crate::password_source::PasswordSource;
+
 const SECTION: &str = "servers.";
-const OTHERS: u32 = 0o077;
+/// Another section of the file.
+const SCREEN: &str = "screen.";
 
 /// What the file says of one server.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,51 +38,44 @@ pub(crate) fn find(name: &str, file: Option<&Path>) -> Result<Option<NamedServer
     if file.is_none() && name.parse::<IpAddr>().is_ok() {
         return Ok(None);
     }
-    let Some(path) = file.map(Path::to_owned).or_else(default_file) else {
-        return Ok(None);
-    };
-    let found = SettingsFile::read(&path).map_err(|error| error.to_string())?;
-    let Some(settings) = found else {
-        return match file {
-            Some(_) => Err(format!("there is no settings file {}", path.display())),
-            None => Ok(None),
-        };
-    };
-    refuse_exposed(&path, settings.entries())?;
-    server(name, &path, settings.entries())
-}
-
-fn default_file() -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).map(PathBuf::from);
-    let settings = variable("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
-    let settings = settings.or_else(|| variable("HOME").map(|home| home.join(".config")))?;
-    Some(settings.join(FILE))
-}
-
-/// Whoever can write to a file that says where passwords come from gets at the passwords.
-fn refuse_exposed(path: &Path, entries: &[Entry]) -> Result<(), String> {
-    let names_password = entries.iter().any(|entry| entry.key.contains(".password_"));
-    if !names_password {
-        return Ok(());
-    }
-    let shown = path.display();
-    let found = fs::metadata(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    let mode = found.permissions().mode() & 0o7777;
-    match mode & OTHERS {
-        0 => Ok(()),
-        _ => Err(format!(
-            "settings file {shown}: it says where a password is, and others can get at it (mode {mode:04o}): \
-             chmod 600 it"
-        )),
+    match ClientSettings::read(file)? {
+        Some(settings) => server(name, &settings),
+        None => Ok(None),
     }
 }
 
-fn server(name: &str, path: &Path, entries: &[Entry]) -> Result<Option<NamedServer>, String> {
+/// The names of all servers of the file, and its mistakes. Files with passwords are looked at, too.
+pub(crate) fn check(file: &ClientSettings) -> (Vec<String>, Vec<String>) {
+    let mut mistakes = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    for (key, _) in file.section(SECTION) {
+        let name = key.rsplit_once('.').map_or(key, |(name, _)| name);
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    for name in &names {
+        match server(name, file) {
+            Ok(found) => mistakes.extend(found.and_then(|found| found.unreadable_password(name))),
+            Err(mistake) if mistakes.contains(&mistake) => {}
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if names.is_empty() {
+        mistakes.extend(server("", file).err());
+    }
+    (names, mistakes)
+}
+
+fn server(name: &str, file: &ClientSettings) -> Result<Option<NamedServer>, String> {
     let mut server = None;
-    for entry in entries {
+    for entry in &file.entries {
+        if entry.key.starts_with(SCREEN) {
+            continue;
+        }
         let of_server = entry.key.strip_prefix(SECTION);
         let Some((named, field)) = of_server.and_then(|key| key.rsplit_once('.')) else {
-            return Err(complaint(path, entry, "there is no such setting"));
+            return Err(file.complaint(entry, "there is no such setting"));
         };
         // The others are looked at, too, so that a mistake is not found at the first use.
         let mut other = NamedServer::default();
@@ -92,17 +84,20 @@ fn server(name: &str, path: &Path, entries: &[Entry]) -> Result<Option<NamedServ
             false => &mut other,
         };
         found
-            .set(field, &entry.value, path)
-            .map_err(|reason| complaint(path, entry, reason))?;
+            .set(field, &entry.value, &file.path)
+            .map_err(|reason| file.complaint(entry, reason))?;
     }
     Ok(server)
 }
 
-fn complaint(path: &Path, entry: &Entry, reason: &str) -> String {
-    format!("{}:{}: {}: {reason}", path.display(), entry.line, entry.key)
-}
-
 impl NamedServer {
+    /// Why the file with the password cannot be used.
+    fn unreadable_password(&self, name: &str) -> Option<String> {
+        let source = PasswordSource::of(None, None, self.password_file.as_deref())?;
+        let error = source.read().err()?;
+        Some(format!("servers.{name}.password_file: {error}"))
+    }
+
     fn set(&mut self, field: &str, value: &FileValue, path: &Path) -> Result<(), &'static str> {
         // Relative to the file that names them.
         let beside = |text: &str| path.parent().unwrap_or(path).join(text);
@@ -131,6 +126,9 @@ impl NamedServer {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn read(text: &str, name: &str) -> Result<Option<NamedServer>, String> {

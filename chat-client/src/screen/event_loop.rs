@@ -16,7 +16,10 @@ use super::backend::TerminalBackend;
 use super::clipboard;
 use super::dialer::Dialer;
 use super::keys::Decoder;
+use super::log::Log;
 use super::model::{Action, Input, Model};
+use super::notifier::Notifier;
+use super::preferences_file::PreferencesFiles;
 use super::view;
 use crate::connection::{Connection, reason};
 use crate::event_loop::{MAX_SERVER_LINE_BYTES, READ_BYTES, is_readable, read_stdin};
@@ -28,11 +31,22 @@ use crate::terminal::{TerminalMode, stop_job};
 /// A lone Escape is a key if nothing follows it for this long.
 const ESCAPE_PAUSE: Duration = Duration::from_millis(50);
 
+/// After a signal to end, a terminal that takes nothing is waited for so long.
+const BLOCKED_TERMINAL: Duration = Duration::from_secs(1);
+
+/// What the full screen uses outside terminal and server.
+pub(crate) struct Files {
+    pub(crate) log: Log,
+    pub(crate) preferences: PreferencesFiles,
+    pub(crate) notifier: Notifier,
+}
+
 /// A running full screen.
 pub(crate) struct EventLoop {
     model: Model,
     terminal: Terminal<TerminalBackend>,
     mode: TerminalMode,
+    files: Files,
     signals: Signals,
     server: Arc<Target>,
     tls: Option<ClientConfig>,
@@ -62,8 +76,8 @@ struct Ready {
 impl EventLoop {
     pub(crate) fn new(
         model: Model,
-        terminal: Terminal<TerminalBackend>,
-        mode: TerminalMode,
+        (terminal, mode): (Terminal<TerminalBackend>, TerminalMode),
+        files: Files,
         signals: Signals,
         (server, tls): (Target, Option<ClientConfig>),
         connection: Connection,
@@ -72,6 +86,7 @@ impl EventLoop {
             model,
             terminal,
             mode,
+            files,
             signals,
             server: Arc::new(server),
             tls,
@@ -122,6 +137,7 @@ impl EventLoop {
             self.draw()?;
             self.send_once_all_is_shown()?;
             let ready = self.wait()?;
+            self.files.notifier.look();
             self.take_signals(&ready)?;
             if ready.dialer {
                 self.take_connection()?;
@@ -177,7 +193,10 @@ impl EventLoop {
     }
 
     fn wait(&self) -> io::Result<Ready> {
-        let timeout = match (self.decoder.may_be_escape(), self.model.deadline()) {
+        let now = self.started.elapsed();
+        let notifier_due = self.files.notifier.due().map(|due| now + due);
+        let due = self.model.deadline().into_iter().chain(notifier_due).min();
+        let timeout = match (self.decoder.may_be_escape(), due) {
             (true, _) => PollTimeout::try_from(ESCAPE_PAUSE).unwrap_or(PollTimeout::ZERO),
             (false, None) => PollTimeout::NONE,
             (false, Some(deadline)) => {
@@ -239,6 +258,8 @@ impl EventLoop {
         }
         if ready.leave {
             self.signals.leave.clear();
+            let terminal = self.terminal.backend_mut();
+            terminal.lose_patience_after(BLOCKED_TERMINAL);
             self.handle(Input::Leave)?;
         }
         Ok(())
@@ -360,6 +381,26 @@ impl EventLoop {
             Action::StoreLogin(account, login) => {
                 let stored = self.server.kept_logins().store(&account, &login);
                 self.handle(Input::LoginStored(stored))?;
+            }
+            Action::FindPreferences(account) => {
+                let found = self.files.preferences.read(&account);
+                self.handle(Input::PreferencesFound(found))?;
+            }
+            Action::StorePreferences(account, text) => {
+                if let Err(reason) = self.files.preferences.write(&account, &text) {
+                    self.handle(Input::Failed(reason))?;
+                }
+            }
+            Action::Log(account, line) => {
+                if let Err(reason) = self.files.log.add(&account, &line) {
+                    self.handle(Input::LogFailed(reason))?;
+                }
+            }
+            Action::RunCommand(notice) => {
+                if let Err(error) = self.files.notifier.tell(&notice) {
+                    let reason = format!("Cannot run notify_command: {error}");
+                    self.handle(Input::Failed(reason))?;
+                }
             }
             Action::Notify(how, words) => {
                 self.terminal.backend_mut().add(&how.sequence(&words));

@@ -5,7 +5,11 @@ mod clipboard;
 mod dialer;
 mod event_loop;
 mod keys;
+mod log;
 mod model;
+mod notifier;
+mod preferences_file;
+mod settings;
 mod view;
 
 use std::io;
@@ -14,10 +18,14 @@ use ratatui_core::terminal::Terminal;
 use rustls::ClientConfig;
 
 use self::backend::TerminalBackend;
-use self::event_loop::EventLoop;
+use self::event_loop::{EventLoop, Files};
+use self::log::Log;
 use self::model::Model;
 pub(crate) use self::model::link::Credentials;
 use self::model::link::Link;
+use self::notifier::Notifier;
+use self::preferences_file::PreferencesFiles;
+pub(crate) use self::settings::Settings;
 use crate::connection::Connection;
 use crate::exit_status::ExitStatus;
 use crate::output::Output;
@@ -35,6 +43,7 @@ pub(crate) fn run(
     (server, tls): (Target, Option<ClientConfig>),
     connection: Connection,
     credentials: Credentials,
+    settings: Settings,
     signals: Signals,
 ) -> io::Result<(ExitStatus, Vec<String>)> {
     let name = server.name();
@@ -43,13 +52,21 @@ pub(crate) fn run(
         &format!("{:016x}", fastrand::u64(..)),
         fastrand::u64(..),
     );
-    let model = Model::new(link, name, time_zone::local());
+    let mut model = Model::new(link, name, time_zone::local());
+    model.configure(&settings);
     let output = Output::new(&signals)?;
     // See no-color.org.
     let has_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let has_colours = has_colours && settings.colours;
     let terminal = Terminal::new(TerminalBackend::new(output, has_colours))?;
     let mut mode = TerminalMode::of_stdin()?;
     mode.restore_on_panic();
     mode.set_full_screen()?;
-    EventLoop::new(model, terminal, mode, signals, (server, tls), connection).run()
+    let files = Files {
+        log: Log(server.state_directory("logs")),
+        preferences: PreferencesFiles(server.state_directory("preferences")),
+        notifier: Notifier::new(settings.notify_command),
+    };
+    let terminal = (terminal, mode);
+    EventLoop::new(model, terminal, files, signals, (server, tls), connection).run()
 }

@@ -29,6 +29,8 @@ pub(crate) enum ScriptCommand {
     Search(Search),
     /// Make the account of --user with the password that is given
     Register,
+    /// Look for mistakes in the settings file, without connecting
+    CheckConfig,
     /// Change the password; all other sessions and all tokens of the user end
     Passwd(Passwd),
 }

@@ -90,8 +90,8 @@ fn carry_out(
         ScriptCommand::Broadcast(message) => {
             return sending::send(login, &Recipients::Everyone, message, printer);
         }
-        // It is the one that listens to signals.
-        ScriptCommand::Listen(_) => {}
+        // One listens to signals; the other needs no server.
+        ScriptCommand::Listen(_) | ScriptCommand::CheckConfig => {}
         ScriptCommand::Fetch(fetch) => {
             listening::fetch(login, fetch.session.as_deref(), printer)?;
         }

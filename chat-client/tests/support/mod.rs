@@ -190,6 +190,9 @@ pub(crate) fn client() -> Command {
         "CHAT_PASSWORD_FILE",
         "CHAT_USER",
         "CHAT_KEEP_LOGIN",
+        "CHAT_CLIENT_CONFIG",
+        "HOME",
+        "XDG_CONFIG_HOME",
         "XDG_STATE_HOME",
         "NO_COLOR",
     ] {

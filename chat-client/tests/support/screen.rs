@@ -35,7 +35,7 @@ pub(crate) struct Screen {
     pub(crate) keyboard: File,
     path: PathBuf,
     /// Keeps the terminal alive beyond the client.
-    terminal: File,
+    pub(crate) terminal: File,
     output: Receiver<Vec<u8>>,
     pub(crate) emulator: vt100::Parser,
     pub(crate) second: Alacritty,

@@ -1,6 +1,5 @@
 //! What a line typed in the chat does.
 
-use super::notice::Notifying;
 use super::request::{Delivery, Purpose};
 use super::slash::{SLASH_COMMANDS, Typed, understand};
 use super::target::Target;
@@ -39,14 +38,12 @@ impl Model {
                 transcript.entries.clear();
                 (transcript.mark, transcript.anchor) = (None, None);
             }
-            Typed::Mute => self.mute(),
-            Typed::Ignore(name) => self.ignore(name),
+            Typed::Mute { may_begin } => self.mute(may_begin),
+            Typed::Ignore { name, may_begin } => self.ignore(&name, may_begin),
+            Typed::Ignored => self.list_ignored(),
             Typed::Number(number) => self.open_index(number.wrapping_sub(1)),
             Typed::Mentions => self.open_without_draft(&Target::Mentions),
-            Typed::Notify(how) => match Notifying::named(&how) {
-                Some(notifying) => self.notifying = notifying,
-                None => self.hint = Some("Usage: /notify bell|osc9|osc777|off".to_owned()),
-            },
+            Typed::Notify(how) => return self.notify_by(&how),
             Typed::Reconnect => self.link.connect_now(self.now),
             Typed::Quit => self.leave(),
             Typed::Help => self.help = Some(0),
@@ -98,25 +95,6 @@ impl Model {
         true
     }
 
-    fn mute(&mut self) {
-        let transcript = self.transcripts.current_mut();
-        transcript.is_muted = !transcript.is_muted;
-        self.hint = Some(match transcript.is_muted {
-            true => "This conversation is muted.".to_owned(),
-            false => "This conversation is not muted any more.".to_owned(),
-        });
-    }
-
-    fn ignore(&mut self, name: String) {
-        self.hint = Some(match self.ignored.contains(&name) {
-            true => format!("{name} is not ignored any more."),
-            false => format!("{name} is ignored: new messages of this user are not shown here."),
-        });
-        if !self.ignored.remove(&name) {
-            self.ignored.insert(name);
-        }
-    }
-
     /// The user wants to leave. What is not sent yet is said first.
     pub(super) fn leave(&mut self) {
         let unsent = self.link.unsent_lines().len();
@@ -165,6 +143,17 @@ impl Model {
         candidates.retain(|candidate| candidate.starts_with(word) && !word.is_empty());
         candidates.sort();
         candidates.dedup();
+        let is_group = matches!(
+            self.transcripts.current().target,
+            Target::Room(_) | Target::Everyone | Target::Group(_)
+        );
+        if let ([name], 0) = (candidates.as_mut_slice(), start)
+            && is_group
+            && !name.starts_with(['#', '/'])
+        {
+            // Who is spoken to, as in IRC.
+            name.push(':');
+        }
         candidates
     }
 

@@ -2,12 +2,14 @@
 
 mod chat;
 mod composer;
+mod decisions;
 mod keyboard;
 pub(crate) mod link;
 mod news;
 mod notice;
 mod online;
 mod outbox;
+mod preferences;
 mod repeats;
 pub(crate) mod request;
 mod slash;
@@ -26,11 +28,15 @@ use jiff::tz::TimeZone;
 pub(crate) use self::composer::Composer;
 use self::link::{Link, LinkAction};
 pub(crate) use self::notice::Notifying;
+use self::preferences::Preferences;
 pub(crate) use self::slash::SLASH_COMMANDS;
 use self::target::Target;
 use self::transcript::Entry;
 pub(crate) use self::transcripts::Transcripts;
 use super::keys::Typed;
+use super::log::LogLine;
+use super::notifier::Notice;
+use super::settings::Settings;
 use crate::conversation::{self, KeptLogin, Prompt};
 use crate::exit_status::ExitStatus;
 
@@ -54,6 +60,12 @@ pub(crate) enum Input<'a> {
     LoginFound(Result<Option<KeptLogin>, String>),
     /// Whether the login could be kept; after [`Action::StoreLogin`].
     LoginStored(Result<(), String>),
+    /// What commands of earlier runs have decided; after [`Action::FindPreferences`].
+    PreferencesFound(Result<String, String>),
+    /// Something could not be written or run, and why.
+    Failed(String),
+    /// The log cannot be written, and why.
+    LogFailed(String),
     /// The terminal has this many columns and rows.
     Resized(u16, u16),
     /// The user or the system wants the program to end.
@@ -75,8 +87,16 @@ pub(crate) enum Action {
     FindLogin(String),
     /// Keep this login of an account.
     StoreLogin(String, KeptLogin),
+    /// Find what commands of earlier runs have decided for this account.
+    FindPreferences(String),
+    /// Keep what commands have decided for this account.
+    StorePreferences(String, String),
     /// Tell the user by the terminal.
     Notify(Notifying, String),
+    /// Tell the user by his command.
+    RunCommand(Notice),
+    /// Write into the log of this account.
+    Log(String, LogLine),
     /// Give this text to the clipboard of the terminal.
     Copy(String),
     /// Draw all anew.
@@ -128,8 +148,8 @@ pub(crate) struct Model {
     pub(crate) now: Duration,
     pub(crate) wall: Timestamp,
     known_names: BTreeSet<String>,
-    ignored: BTreeSet<String>,
-    notifying: Notifying,
+    logs: bool,
+    has_command: bool,
     has_focus: bool,
     /// Where own messages stand whose answer is awaited.
     waiting: HashMap<u64, Target>,
@@ -165,8 +185,8 @@ impl Model {
             now: Duration::ZERO,
             wall: Timestamp::UNIX_EPOCH,
             known_names: BTreeSet::new(),
-            ignored: BTreeSet::new(),
-            notifying: Notifying::Bell,
+            logs: false,
+            has_command: false,
             has_focus: true,
             waiting: HashMap::new(),
             has_direct_history: true,
@@ -174,6 +194,15 @@ impl Model {
             was_interrupted: false,
             actions: Vec::new(),
         }
+    }
+
+    /// Takes over what the settings file says.
+    pub(crate) fn configure(&mut self, settings: &Settings) {
+        self.logs = settings.log;
+        self.has_command = !settings.notify_command.is_empty();
+        let (mute, ignore) = (settings.mute.clone(), settings.ignore.clone());
+        self.transcripts.preferences = Preferences::new(settings.notify, mute, ignore);
+        self.transcripts.apply_preferences();
     }
 
     /// Handles an input at this time since the start, and at this time of day.
@@ -196,6 +225,17 @@ impl Model {
             Input::LoginStored(Ok(())) => self.hint = Some("This login is kept.".to_owned()),
             Input::LoginStored(Err(reason)) => {
                 self.note(&format!("The login is not kept: {reason}."))
+            }
+            Input::PreferencesFound(Ok(text)) => {
+                self.transcripts.preferences.read(&text);
+                self.transcripts.apply_preferences();
+            }
+            Input::PreferencesFound(Err(reason)) | Input::Failed(reason) => {
+                self.note(&format!("{reason}."));
+            }
+            Input::LogFailed(reason) => {
+                self.logs = false;
+                self.note(&format!("{reason}. Nothing more is logged in this run."));
             }
             Input::Resized(columns, rows) => self.size = (columns, rows),
             Input::Leave => self.leave_at_once(),

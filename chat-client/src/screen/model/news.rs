@@ -7,6 +7,8 @@ use super::target::Target;
 use super::transcript::{Author, Entry, History, entry_of};
 use super::{Action, Model};
 use crate::conversation::message::Message;
+use crate::screen::log::LogLine;
+use crate::screen::notifier::Notice;
 
 /// Most names that are kept for completion.
 const MAX_KNOWN_NAMES: usize = 10_000;
@@ -43,7 +45,14 @@ impl Model {
             News::Found(words, found, has_more) => self.found(&words, &found, has_more),
             News::Joined(room) => self.open(&Target::Room(room)),
             News::Left(room) => {
-                if let Some(transcript) = self.transcripts.find(&Target::Room(room)) {
+                let target = Target::Room(room);
+                let is_shown = self.transcripts.current().target == target;
+                if is_shown
+                    && self.composer.is_empty()
+                    && !self.waiting.values().any(|to| *to == target)
+                {
+                    self.transcripts.close_current();
+                } else if let Some(transcript) = self.transcripts.find(&target) {
                     transcript.members.clear();
                 }
             }
@@ -55,6 +64,10 @@ impl Model {
         self.login_words.clear();
         self.know(&account);
         self.account = account;
+        if !again {
+            let account = self.account_alone();
+            self.actions.push(Action::FindPreferences(account));
+        }
         self.note(&match again {
             false => format!(
                 "Welcome, {}. F1 shows the keys. /join #ROOM joins a room, /msg NAME TEXT writes to a user.",
@@ -70,7 +83,7 @@ impl Model {
     }
 
     fn message(&mut self, message: &Message) {
-        if self.ignored.contains(&message.sender) {
+        if self.transcripts.preferences.ignores(&message.sender) {
             return;
         }
         let target = Target::of_message(message, &self.account);
@@ -78,6 +91,7 @@ impl Model {
             self.know(&message.sender);
         }
         let entry = entry_of(message, &self.account);
+        self.log(&target, &message.sender, &entry);
         let is_to_few = matches!(target, Target::Person(_) | Target::Group(_));
         let is_direct = is_to_few && matches!(entry.author, Author::User(_));
         let is_urgent = is_direct || entry.is_mention;
@@ -100,11 +114,46 @@ impl Model {
         if self.transcripts.current().target == target {
             self.transcripts.current_mut().read();
         }
-        if is_urgent && !is_shown && !is_muted && self.notifying != Notifying::Off {
-            let text: String = message.text.chars().take(NOTICE_CHARACTERS).collect();
-            let words = format!("{}: {text}", message.sender);
-            self.actions.push(Action::Notify(self.notifying, words));
+        if is_urgent && !is_shown && !is_muted {
+            self.notify(&target, message);
         }
+    }
+
+    /// Tells the user of a message while he looks elsewhere.
+    fn notify(&mut self, target: &Target, message: &Message) {
+        let text: String = message.text.chars().take(NOTICE_CHARACTERS).collect();
+        let text = text.replace(char::is_control, " ");
+        let from = message.sender.clone();
+        let action = match self.transcripts.preferences.notifying(&target.key()) {
+            Notifying::Off => return,
+            Notifying::Command => Action::RunCommand(Notice {
+                place: target.name(),
+                from,
+                text,
+            }),
+            by_terminal => Action::Notify(by_terminal, format!("{from}: {text}")),
+        };
+        self.actions.push(action);
+    }
+
+    /// Writes an entry into the log, if the user wants one.
+    fn log(&mut self, target: &Target, author: &str, entry: &Entry) {
+        if self.logs {
+            let line = LogLine {
+                conversation: target.key(),
+                time: entry.time,
+                author: author.to_owned(),
+                text: entry.text.to_string(),
+            };
+            let account = self.account_alone();
+            self.actions.push(Action::Log(account, line));
+        }
+    }
+
+    /// The account without the session.
+    pub(super) fn account_alone(&self) -> String {
+        let account = self.account.split('/').next();
+        account.unwrap_or_default().to_owned()
     }
 
     fn is_current_room(&self, room: &str) -> bool {
@@ -141,8 +190,11 @@ impl Model {
             other => other,
         };
         let is_refused = matches!(delivery, Delivery::Refused(_));
-        if let Some(transcript) = self.transcripts.find(&target) {
-            transcript.delivered(id, delivery);
+        let transcript = self.transcripts.find(&target);
+        let entry = transcript.and_then(|transcript| transcript.delivered(id, delivery));
+        if let Some(entry) = entry.cloned().filter(|_| !is_refused) {
+            let author = self.account_alone();
+            self.log(&target, &author, &entry);
         }
         if is_refused && self.transcripts.current().target != target {
             self.hint = Some(format!("A message to {} was refused.", target.name()));
@@ -228,13 +280,13 @@ impl Model {
             self.has_direct_history = false;
         }
         let account = self.account.clone();
-        let ignored = self.ignored.clone();
+        let preferences = self.transcripts.preferences.clone();
         if let Some(transcript) = self.transcripts.find(target) {
             let kept = kept.unwrap_or_default();
             let was_empty = kept.is_empty();
             let kept = kept
                 .iter()
-                .filter(|message| !ignored.contains(&message.sender));
+                .filter(|message| !preferences.ignores(&message.sender));
             transcript.merge(kept.map(|message| entry_of(message, &account)).collect());
             if !was_empty {
                 transcript.history = History::MayHaveMore;

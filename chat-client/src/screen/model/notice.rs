@@ -9,20 +9,32 @@ pub(crate) enum Notifying {
     Osc9,
     /// The same, as rxvt began it.
     Osc777,
+    /// The user's command.
+    Command,
     /// Not at all.
     Off,
 }
 
+/// All, and what people call them.
+const NAMES: [(Notifying, &str); 5] = [
+    (Notifying::Bell, "bell"),
+    (Notifying::Osc9, "osc9"),
+    (Notifying::Osc777, "osc777"),
+    (Notifying::Command, "command"),
+    (Notifying::Off, "off"),
+];
+
 impl Notifying {
     /// The one that people call so.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        match name {
-            "bell" => Some(Self::Bell),
-            "osc9" => Some(Self::Osc9),
-            "osc777" => Some(Self::Osc777),
-            "off" => Some(Self::Off),
-            _ => None,
-        }
+        let found = NAMES.iter().find(|(_, known)| *known == name);
+        found.map(|(how, _)| *how)
+    }
+
+    /// What people call it.
+    pub(crate) fn name(self) -> &'static str {
+        let found = NAMES.iter().find(|(how, _)| *how == self);
+        found.map_or("", |(_, name)| name)
     }
 
     /// What the terminal is sent. The words have no control characters and no semicolon in them.
@@ -39,7 +51,7 @@ impl Notifying {
             Self::Bell => "\x07".to_owned(),
             Self::Osc9 => format!("\x1b]9;{words}\x07"),
             Self::Osc777 => format!("\x1b]777;notify;chatserv;{words}\x07"),
-            Self::Off => String::new(),
+            Self::Command | Self::Off => String::new(),
         }
     }
 }

@@ -26,9 +26,11 @@ pub(crate) enum Typed {
     /// Clear what is shown.
     Clear,
     /// Tell no more of the current conversation, or tell again.
-    Mute,
+    Mute { may_begin: bool },
     /// Show nothing more of this user, or show it again.
-    Ignore(String),
+    Ignore { name: String, may_begin: bool },
+    /// Say who is ignored.
+    Ignored,
     /// Open the conversation with this number.
     Number(usize),
     /// Show all messages that name the user.
@@ -98,8 +100,8 @@ pub(crate) const SLASH_COMMANDS: &[SlashCommand] = &[
     slash("ignore", "NAME", "show nothing of a user, or show it again"),
     slash(
         "notify",
-        "bell|osc9|osc777|off",
-        "how to tell of new messages",
+        "HOW",
+        "how to tell of new messages here: bell, osc9, osc777, command, off",
     ),
     slash("close", "", "close this conversation; a room stays yours"),
     slash("clear", "", "clear what is shown"),
@@ -131,9 +133,11 @@ fn command(line: &str, current: &Target) -> Typed {
         }),
         "part" | "leave" => in_room(rest, current, |room| format!("{} {room}", words::LEAVE)),
         "msg" | "m" | "query" | "q" | "send" => message(line, rest),
+        "say" => Typed::Text(after_word(line).to_owned()),
         "all" | "wall" | "broadcast" => with_argument(rest, "all TEXT", |_| {
             Typed::TextTo(Target::Everyone, after_word(line).to_owned())
         }),
+        "who" if rest.starts_with('#') => Typed::Ask(format!("{} {rest}", words::MEMBERS)),
         "names" | "members" => in_room(rest, current, |room| format!("{} {room}", words::MEMBERS)),
         "topic" => topic(line, rest, current),
         "invite" | "kick" | "ban" | "unban" | "op" | "deop" => treat(&word, rest, current),
@@ -141,18 +145,23 @@ fn command(line: &str, current: &Target) -> Typed {
         "search" | "lastlog" => search(rest),
         "history" if rest.is_empty() => Typed::History,
         "mentions" => Typed::Mentions,
-        "mute" => Typed::Mute,
-        "ignore" | "unignore" => {
-            with_argument(rest, "ignore NAME", |name| Typed::Ignore(name.to_owned()))
-        }
-        "notify" => with_argument(rest, "notify bell|osc9|osc777|off", |how| {
+        "mute" | "unmute" => Typed::Mute {
+            may_begin: word.eq_ignore_ascii_case("mute"),
+        },
+        "ignore" if rest.is_empty() => Typed::Ignored,
+        "ignore" | "unignore" => with_argument(rest, "unignore NAME", |name| Typed::Ignore {
+            name: name.to_owned(),
+            may_begin: word.eq_ignore_ascii_case("ignore"),
+        }),
+        "notify" => with_argument(rest, "notify bell|osc9|osc777|command|off", |how| {
             Typed::Notify(how.to_owned())
         }),
-        "close" | "wc" => Typed::Close,
+        "close" | "wc" | "unquery" => Typed::Close,
         "clear" => Typed::Clear,
-        "win" | "window" | "w" => match rest.parse() {
-            Ok(number) => Typed::Number(number),
-            Err(_) => usage("win NUMBER"),
+        "win" | "window" | "w" => match (rest, rest.trim_start_matches("goto ").parse()) {
+            (_, Ok(number)) => Typed::Number(number),
+            ("close", _) => Typed::Close,
+            _ => usage("win NUMBER"),
         },
         "reconnect" => Typed::Reconnect,
         "quit" | "exit" | "bye" | "logout" => Typed::Quit,
@@ -160,6 +169,9 @@ fn command(line: &str, current: &Target) -> Typed {
         "push" | "ids" | "once" => Typed::Wrong(format!(
             "The client uses `{word}` itself. Start it with --plain to type it."
         )),
+        other if elsewhere(other).is_some() => {
+            Typed::Wrong(elsewhere(other).unwrap_or_default().to_owned())
+        }
         _ if Command::of(line.as_bytes()) != Command::Other => Typed::Ask(line.to_owned()),
         "" => Typed::Wrong("A command follows the slash; /help lists them.".to_owned()),
         other => Typed::Wrong(format!(
@@ -168,9 +180,38 @@ fn command(line: &str, current: &Target) -> Typed {
     }
 }
 
+/// What there is here instead of a command of other clients.
+fn elsewhere(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "me" | "action" | "describe" => "There are no actions here: write it as a message.",
+        "nick" => {
+            "A name stays. For another account, log out, and start chat-client with --user NAME."
+        }
+        "whois" | "whowas" => "/who tells who is online, /last MINUTES who was lately.",
+        "away" | "back" => "There is no away state: messages wait until you read them.",
+        "mode" | "voice" | "devoice" | "halfop" => {
+            "Rooms have no modes. There are /op, /deop, /ban, and /room #ROOM private|public."
+        }
+        "connect" | "server" | "disconnect" | "network" => {
+            "A client has one server. Start another chat-client for another one; /reconnect connects again."
+        }
+        "set" | "save" | "bind" | "alias" | "script" | "load" => {
+            "Settings are in client.toml; /notify, /mute and /ignore are kept by themselves."
+        }
+        "notice" | "ctcp" | "dcc" | "oper" | "quote" | "raw" => {
+            "There is no such thing here; /msg sends messages."
+        }
+        _ => return None,
+    })
+}
+
 /// `/msg`, `/query` and `/send`.
 fn message(line: &str, rest: &str) -> Typed {
-    let Some(target) = Target::of(&recipients(&format!("send {rest}"))) else {
+    let named = recipients(&format!("send {rest}"));
+    // `/msg ann,bob` as in IRC.
+    let named = named.iter().flat_map(|name| name.split(','));
+    let named = named.filter(|name| !name.is_empty()).map(str::to_owned);
+    let Some(target) = Target::of(&named.collect::<Vec<_>>()) else {
         return usage("msg NAME [TEXT]");
     };
     let rest = after_word(line);
@@ -281,6 +322,7 @@ mod tests {
             ("/ban #ops bob", "ban #ops bob"),
             ("/list", "rooms all"),
             ("/who", "who"),
+            ("/who #ops", "members #ops"),
             ("/last 5", "last 5"),
             ("/sessions drop old", "sessions drop old"),
             ("/history #ops 5", "history #ops 5"),
@@ -300,6 +342,8 @@ mod tests {
             ("/msg bob  hi  there ", to(bob(), " hi  there ")),
             ("/msg (bob #tea) hi", to(group.clone(), "hi")),
             ("/send bob hi", to(bob(), "hi")),
+            ("/msg #tea,bob hi", to(group.clone(), "hi")),
+            ("/say /quit", Typed::Text("/quit".to_owned())),
             ("/query bob", Typed::Open(bob())),
             ("/msg (bob #tea)", Typed::Open(group)),
             ("/all hi  all", to(Target::Everyone, "hi  all")),
@@ -317,7 +361,19 @@ mod tests {
     #[test]
     fn wrong_commands_are_explained() {
         for typed in [
-            "/", "/dance", "/join", "/msg", "/push on", "/win x", "/search",
+            "/",
+            "/dance",
+            "/join",
+            "/msg",
+            "/push on",
+            "/win x",
+            "/search",
+            "/me waves",
+            "/nick eve",
+            "/whois ann",
+            "/mode +o",
+            "/connect x",
+            "/set x",
         ] {
             let understood = understand(typed, &room());
             assert!(

@@ -75,6 +75,15 @@ impl Target {
         }
     }
 
+    /// The name that settings and files know it by. No user and no room is called so but its own.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::Everyone => "*".to_owned(),
+            Self::Server | Self::Mentions | Self::Found => format!("({})", self.name()),
+            _ => self.name(),
+        }
+    }
+
     /// The line that sends a text there.
     pub(crate) fn line_with(&self, text: &str) -> Option<String> {
         match self {

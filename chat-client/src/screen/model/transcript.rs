@@ -194,12 +194,13 @@ impl Transcript {
         self.entries.iter().find_map(|entry| entry.number)
     }
 
-    /// Changes what is known of an own message; whether it is here.
-    pub(crate) fn delivered(&mut self, id: u64, delivery: Delivery) -> bool {
+    /// Changes what is known of an own message, and gives it.
+    pub(crate) fn delivered(&mut self, id: u64, delivery: Delivery) -> Option<&Entry> {
         let own = Author::Own(Some(id));
         let mut entries = self.entries.iter_mut().rev();
-        let entry = entries.find(|entry| entry.author == own);
-        entry.map(|entry| entry.delivery = delivery).is_some()
+        let entry = entries.find(|entry| entry.author == own)?;
+        entry.delivery = delivery;
+        Some(entry)
     }
 }
 

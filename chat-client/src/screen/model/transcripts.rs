@@ -1,5 +1,6 @@
 //! All conversations, and which one is shown.
 
+use super::preferences::Preferences;
 use super::target::Target;
 use super::transcript::{History, Transcript};
 
@@ -8,6 +9,7 @@ pub(crate) struct Transcripts {
     all: Vec<Transcript>,
     current: usize,
     before: usize,
+    pub(crate) preferences: Preferences,
 }
 
 impl Default for Transcripts {
@@ -17,6 +19,7 @@ impl Default for Transcripts {
             all: fixed.into_iter().map(Transcript::new).collect(),
             current: 0,
             before: 0,
+            preferences: Preferences::default(),
         }
     }
 }
@@ -34,6 +37,13 @@ impl Transcripts {
     /// All, in the order of their numbers.
     pub(crate) fn all(&self) -> &[Transcript] {
         &self.all
+    }
+
+    /// Mutes what the preferences mute.
+    pub(crate) fn apply_preferences(&mut self) {
+        for transcript in &mut self.all {
+            transcript.is_muted = self.preferences.is_muted(&transcript.target.key());
+        }
     }
 
     /// Nothing that was asked will be answered.
@@ -69,7 +79,9 @@ impl Transcripts {
     pub(crate) fn index_with(&mut self, target: &Target) -> usize {
         let known = self.all.iter().position(|known| known.target == *target);
         known.unwrap_or_else(|| {
-            self.all.push(Transcript::new(target.clone()));
+            let mut new = Transcript::new(target.clone());
+            new.is_muted = self.preferences.is_muted(&target.key());
+            self.all.push(new);
             self.all.len() - 1
         })
     }

@@ -2,7 +2,8 @@
 
 use super::Run;
 use crate::screen::model::transcript::{Author, History};
-use crate::screen::model::{Action, Input};
+use crate::screen::model::{Action, Input, Notifying};
+use crate::screen::settings::Settings;
 
 fn open_tea(run: &mut Run) {
     run.press("/win 3\r");
@@ -218,5 +219,84 @@ fn conversation_is_chosen_and_copied_by_mouse() {
     assert_eq!(
         run.actions.last(),
         Some(&Action::Copy("a  b\nc".to_owned()))
+    );
+}
+
+#[test]
+fn notices_differ_by_conversation() {
+    let mut run = Run::logged_in();
+    run.press("/query ann\r/notify off\r\x1b1");
+    run.hear("[2026-11-22T11:18:33Z] #7 ann: quiet");
+    run.hear("[2026-11-22T11:18:33Z] #8 dave: loud");
+    let told: Vec<&Action> = run
+        .actions
+        .iter()
+        .filter(|action| matches!(action, Action::Notify(..)))
+        .collect();
+    let expected = Action::Notify(Notifying::Bell, "dave: loud".to_owned());
+    assert_eq!(told, [&expected]);
+    let kept = Action::StorePreferences("bob".to_owned(), "notify ann off\n".to_owned());
+    assert!(run.actions.contains(&kept));
+    run.press("/notify command\r");
+    let hint = run.model.hint.as_deref();
+    assert_eq!(hint, Some("client.toml has no notify_command to run."));
+}
+
+#[test]
+fn only_what_is_shown_is_logged() {
+    let mut run = Run::logged_in();
+    run.model.configure(&Settings {
+        log: true,
+        ignore: vec!["eve".to_owned()],
+        ..Settings::default()
+    });
+    run.hear("[2026-11-22T11:18:33Z] #7 eve: noise");
+    run.hear("[2026-11-22T11:18:33Z] #8 ann #tea: bob: words");
+    let logged: Vec<String> = run
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Log(account, line) => Some(format!(
+                "{account} {} {} {}",
+                line.conversation, line.author, line.text
+            )),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(logged, ["bob #tea ann bob: words"]);
+    run.give(Input::LogFailed("The disk is full".to_owned()));
+    run.actions.clear();
+    run.hear("[2026-11-22T11:18:34Z] #9 ann #tea: more");
+    assert!(
+        !run.actions
+            .iter()
+            .any(|action| matches!(action, Action::Log(..)))
+    );
+}
+
+#[test]
+fn name_before_text_is_spoken_to() {
+    let mut run = Run::logged_in();
+    run.press("an\t");
+    assert_eq!(run.model.composer.text(), "ann ");
+    run.press("\x15");
+    open_tea(&mut run);
+    run.press("an\t");
+    assert_eq!(run.model.composer.text(), "ann: ");
+    run.press("\x15hi an\t");
+    assert_eq!(run.model.composer.text(), "hi ann ");
+}
+
+#[test]
+fn left_room_is_closed() {
+    let mut run = Run::logged_in();
+    open_tea(&mut run);
+    run.press("/part\r");
+    run.answer("leave #tea", "leave:#tea");
+    assert_eq!(run.current(), "chatserv");
+    let all = run.model.transcripts.all();
+    assert!(
+        all.iter()
+            .all(|transcript| transcript.target.name() != "#tea")
     );
 }
