@@ -14,7 +14,7 @@ use nix::sys::termios::{
 use nix::unistd::Pid;
 
 /// A terminal that takes nothing for so long is blocked.
-const BLOCKED_MS: u16 = 200;
+const BLOCKED_MS: u16 = 600;
 const MAX_WRITE_BYTES: usize = 128;
 /// Columns and rows that are assumed where the terminal does not tell.
 const DEFAULT_SIZE: (u16, u16) = (80, 24);

@@ -32,7 +32,7 @@ use crate::terminal::{TerminalMode, stop_job};
 const ESCAPE_PAUSE: Duration = Duration::from_millis(50);
 
 /// After a signal to end, a terminal that takes nothing is waited for so long.
-const BLOCKED_TERMINAL: Duration = Duration::from_secs(1);
+const BLOCKED_TERMINAL: Duration = Duration::from_millis(500);
 
 /// What the full screen uses outside terminal and server.
 pub(crate) struct Files {
