@@ -84,6 +84,7 @@ impl Model {
             text: text.into(),
             delivery: Delivery::Waiting,
             is_mention: false,
+            also_to: None,
         };
         let transcript = self.transcripts.with(target);
         transcript.add(entry, false, false);

@@ -19,9 +19,10 @@ pub(super) mod tests;
 pub(crate) mod transcript;
 mod transcripts;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use chat_line_protocol::words;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -29,6 +30,7 @@ pub(crate) use self::composer::Composer;
 use self::link::{Link, LinkAction};
 pub(crate) use self::notice::Notifying;
 use self::preferences::Preferences;
+use self::request::Purpose;
 pub(crate) use self::slash::SLASH_COMMANDS;
 use self::target::Target;
 use self::transcript::Entry;
@@ -37,11 +39,16 @@ use super::keys::Typed;
 use super::log::LogLine;
 use super::notifier::Notice;
 use super::settings::Settings;
+use super::view;
 use crate::conversation::{self, KeptLogin, Prompt};
 use crate::exit_status::ExitStatus;
 
 /// After this long without an answer, the client says that it still waits.
 pub(crate) const STILL_WAITING: Duration = Duration::from_secs(3);
+/// What is known of who is online counts for so long, while it is shown.
+const ONLINE_LASTS: Duration = Duration::from_secs(60);
+/// With more users online, nobody looks for one in that list.
+const MOST_ONLINE: usize = 1_000;
 /// While a time is shown that changes, it is shown anew this often.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -150,6 +157,8 @@ pub(crate) struct Model {
     known_names: BTreeSet<String>,
     logs: bool,
     has_command: bool,
+    /// When the server was asked who is online.
+    online_asked: Duration,
     has_focus: bool,
     /// Where own messages stand whose answer is awaited.
     waiting: HashMap<u64, Target>,
@@ -186,6 +195,7 @@ impl Model {
             wall: Timestamp::UNIX_EPOCH,
             known_names: BTreeSet::new(),
             logs: false,
+            online_asked: Duration::ZERO,
             has_command: false,
             has_focus: true,
             waiting: HashMap::new(),
@@ -239,7 +249,13 @@ impl Model {
             }
             Input::Resized(columns, rows) => self.size = (columns, rows),
             Input::Leave => self.leave_at_once(),
-            Input::Tick => self.link.tick(now),
+            Input::Tick => {
+                if self.online_due().is_some_and(|due| due <= now) {
+                    self.online_asked = now;
+                    self.ask(words::WHO.to_owned(), Purpose::Online);
+                }
+                self.link.tick(now);
+            }
         }
         self.take_from_link();
         std::mem::take(&mut self.actions)
@@ -251,6 +267,7 @@ impl Model {
             let shown_from = since + STILL_WAITING;
             shown_from.max(self.now + SECOND)
         });
+        let online_due = self.online_due();
         let is_counting = matches!(self.link.parted(), Some((_, Some(_))));
         let counts = is_counting.then_some(self.now + SECOND);
         self.link
@@ -258,7 +275,21 @@ impl Model {
             .into_iter()
             .chain(waits)
             .chain(counts)
+            .chain(online_due)
             .min()
+    }
+
+    /// Who is online, for whom it is asked again and again.
+    pub(crate) fn online_if_known(&self) -> Option<HashSet<&str>> {
+        let is_known = (1..=MOST_ONLINE).contains(&self.online.len());
+        is_known.then(|| self.online.iter().map(String::as_str).collect())
+    }
+
+    /// When to ask again who is online: only for whom it is shown, and where that is no long list.
+    fn online_due(&self) -> Option<Duration> {
+        let is_wanted =
+            self.link.is_online() && self.online.len() <= MOST_ONLINE && view::shows_members(self);
+        is_wanted.then(|| self.online_asked + ONLINE_LASTS)
     }
 
     /// What the user is asked, if anything.

@@ -32,6 +32,7 @@ impl Model {
             }
             News::Online(names) => {
                 names.iter().for_each(|name| self.know(name));
+                self.online_asked = self.now;
                 self.online = names;
             }
             News::Members(room, names) => {

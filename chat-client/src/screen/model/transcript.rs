@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     pub(crate) delivery: Delivery,
     /// It names the user.
     pub(crate) is_mention: bool,
+    /// Who else got it, where the conversation does not tell: rooms and users, one space between.
+    pub(crate) also_to: Option<Box<str>>,
 }
 
 impl Entry {
@@ -44,6 +46,7 @@ impl Entry {
             text: words.into(),
             delivery: Delivery::Stored,
             is_mention: false,
+            also_to: None,
         }
     }
 
@@ -219,7 +222,20 @@ pub(crate) fn entry_of(message: &Message, own: &str) -> Entry {
         author,
         text: message.text.as_str().into(),
         delivery: Delivery::Stored,
+        also_to: other_readers(message, own),
     }
+}
+
+/// The other readers of a message to rooms and users. Of users alone, the conversation is with all of them.
+fn other_readers(message: &Message, own: &str) -> Option<Box<str>> {
+    let names = message
+        .went_to
+        .as_deref()?
+        .trim_matches(['(', ')'])
+        .split(' ');
+    let names: Vec<&str> = names.filter(|name| *name != own).collect();
+    let has_room = names.iter().any(|name| name.starts_with('#'));
+    has_room.then(|| names.join(" ").into())
 }
 
 /// Whether the text has the name as a word of its own, in any case.
@@ -248,6 +264,19 @@ mod tests {
             .iter()
             .map(|entry| &*entry.text)
             .collect()
+    }
+
+    #[test]
+    fn other_readers_of_rooms_are_known() {
+        for (went_to, also) in [
+            ("(bob #tea dave)", Some("#tea dave")),
+            ("(bob dave)", None),
+            ("*", None),
+        ] {
+            let entry = entry(&format!("[2026-11-22T11:00:01Z] #4 ann {went_to}: hi"));
+            let expected = if went_to == "*" { None } else { also };
+            assert_eq!(entry.also_to.as_deref(), expected, "{went_to}");
+        }
     }
 
     #[test]

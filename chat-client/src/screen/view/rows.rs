@@ -90,7 +90,14 @@ fn entry_rows(entry: &Entry, index: usize, columns: usize, zone: &TimeZone) -> V
             };
             (
                 (MESSAGE, mark_style),
-                format!("{}: ", isolated_if_needed(name)),
+                match &entry.also_to {
+                    None => format!("{}: ", isolated_if_needed(name)),
+                    Some(others) => format!(
+                        "{} (also to {}): ",
+                        isolated_if_needed(name),
+                        isolated_if_needed(others)
+                    ),
+                },
                 of_name(name),
                 text_style,
             )

@@ -67,12 +67,30 @@ pub(super) fn draw_members(model: &Model, area: Rect, buffer: &mut Buffer) {
         paint(buffer, (area.x, y), SEPARATOR, QUIET_TEXT, area.right());
     }
     let transcript = model.transcripts.current();
-    let (title, names) = match transcript.target {
-        Target::Everyone => ("online", &model.online),
-        _ => ("members", &transcript.members),
+    let online = model.online_if_known();
+    let is_online = |name: &str| {
+        let account = name.trim_start_matches(['~', '@']);
+        online
+            .as_ref()
+            .is_none_or(|online| online.contains(account))
     };
+    let (title, names, away) = match transcript.target {
+        Target::Everyone => (
+            "online",
+            model.online.iter().collect::<Vec<_>>(),
+            Vec::new(),
+        ),
+        _ => {
+            let members = transcript.members.iter();
+            let (online, away) = members.partition(|name| is_online(name));
+            ("members", online, away)
+        }
+    };
+    let count = names.len() + away.len();
+    let first_away = names.len();
+    let names: Vec<&String> = names.into_iter().chain(away).collect();
     let x = area.x + 2;
-    let title = format!("{} {title}", names.len());
+    let title = format!("{count} {title}");
     paint(buffer, (x, area.y), &title, QUIET_TEXT, area.right());
     let places = usize::from(area.height.saturating_sub(1));
     let is_full = names.len() > places;
@@ -81,13 +99,25 @@ pub(super) fn draw_members(model: &Model, area: Rect, buffer: &mut Buffer) {
     } else {
         places
     };
-    for (y, name) in (area.top() + 1..).zip(names.iter().take(shown)) {
+    for ((y, name), at) in (area.top() + 1..).zip(names.iter().take(shown)).zip(0..) {
         let account = name.trim_start_matches(['~', '@']);
         let mark = &name[..name.len() - account.len()];
-        let next = paint(buffer, (x, y), mark, PLAIN, area.right());
-        let columns = usize::from(area.right().saturating_sub(next));
+        // Brackets, as colours are not seen by all.
+        let is_away = at >= first_away;
+        let open = if is_away { "(" } else { "" };
+        let next = paint(buffer, (x, y), open, QUIET_TEXT, area.right());
+        let next = paint(buffer, (next, y), mark, PLAIN, area.right());
+        let columns = usize::from(area.right().saturating_sub(next + u16::from(is_away)));
         let text = isolated_if_needed(&cut(account, columns));
-        paint(buffer, (next, y), &text, of_name(account), area.right());
+        let style = if is_away {
+            QUIET_TEXT
+        } else {
+            of_name(account)
+        };
+        let next = paint(buffer, (next, y), &text, style, area.right());
+        if is_away {
+            paint(buffer, (next, y), ")", QUIET_TEXT, area.right());
+        }
     }
     if is_full && area.height > 1 {
         let more = format!("{} more", names.len() - shown);

@@ -43,6 +43,28 @@ fn in_tea() -> Run {
 }
 
 #[test]
+fn offline_members_stand_last_in_brackets() {
+    let mut run = in_tea();
+    run.model.online = vec!["bob".to_owned()];
+    let rows = screen(&mut run, 120, 14);
+    let ends = [&rows[1], &rows[2], &rows[3]].map(|row| row.rsplit('│').next());
+    assert_eq!(ends, [Some(" 2 members"), Some(" bob"), Some(" (~ann)")]);
+    // Nothing is known yet, so nobody is said to be away.
+    run.model.online.clear();
+    assert!(screen(&mut run, 120, 14)[2].ends_with("│ ~ann"));
+}
+
+#[test]
+fn other_readers_are_named_in_head() {
+    let mut run = in_tea();
+    run.hear("[2026-11-22T11:18:40Z] #6 dave (bob #ops): look");
+    run.press("\x15\x1ba");
+    run.press("\x1ba");
+    let text = screen(&mut run, 80, 14).join("\n");
+    assert!(text.contains("dave (also to #ops): look"), "{text}");
+}
+
+#[test]
 fn wide_screen_shows_all_parts() {
     let rows = screen(&mut in_tea(), 120, 14);
     assert_eq!(rows[0], " #tea: green only");

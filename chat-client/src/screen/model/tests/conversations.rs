@@ -1,5 +1,7 @@
 //! Which conversation things go to, and moving between them.
 
+use std::time::Duration;
+
 use super::Run;
 use crate::screen::model::transcript::{Author, History};
 use crate::screen::model::{Action, Input, Notifying};
@@ -299,4 +301,20 @@ fn left_room_is_closed() {
         all.iter()
             .all(|transcript| transcript.target.name() != "#tea")
     );
+}
+
+#[test]
+fn visible_members_are_asked_for_again() {
+    let mut run = Run::logged_in();
+    open_tea(&mut run);
+    run.wait(Duration::from_secs(70));
+    assert_eq!(run.sent(), ["fetch"]);
+    run.hear("fetching");
+    run.hear("DONE");
+    run.give(Input::Resized(120, 40));
+    run.wait(Duration::from_millis(1));
+    run.answer("who", "ann");
+    assert_eq!(run.model.online, ["ann"]);
+    run.wait(Duration::from_millis(1));
+    assert!(run.sent().is_empty());
 }
