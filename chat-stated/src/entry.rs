@@ -351,8 +351,13 @@ pub enum Action {
     ChangeRoom {
         /// A name that a room may have.
         room: String,
-        /// What.
+        /// What. Members are not told of a [`RoomAct::Drop`]: journals of before [`Action::DropRoom`] have it.
         act: RoomAct<'static>,
+    },
+    /// End a room. Its other members are told.
+    DropRoom {
+        /// A name that a room may have.
+        room: String,
     },
 }
 
@@ -379,6 +384,7 @@ impl Action {
             | Self::DropSession { .. }
             | Self::FailPasswordChange { .. }
             | Self::DropToken { .. }
+            | Self::DropRoom { .. }
             | Self::LogOut => false,
         }
     }

@@ -410,8 +410,12 @@ fn room_action(room: &str, act: RoomAct<'_>) -> Option<Attempt> {
         RoomAct::Treat { user, .. } => may_be_recipient(user),
         _ => true,
     };
-    (may_be && may_be_room(room)).then(|| Attempt::ChangeRoom {
-        room: room.to_owned(),
-        act: act.into_owned(),
+    let room = (may_be && may_be_room(room)).then(|| room.to_owned())?;
+    Some(match act {
+        RoomAct::Drop => Attempt::DropRoom { room },
+        act => Attempt::ChangeRoom {
+            room,
+            act: act.into_owned(),
+        },
     })
 }

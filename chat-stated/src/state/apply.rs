@@ -174,6 +174,10 @@ impl State {
                 let outcome = self.change_room(actor, &room, &act, wall_ms, effects);
                 (outcome, None)
             }
+            (Action::DropRoom { room }, Some(actor)) => {
+                let outcome = self.drop_room_of_owner(actor, &room, wall_ms, effects);
+                (outcome, None)
+            }
             (Action::NewToken { name, digest }, Some(account)) => {
                 (self.new_token(account, &name, digest, effects), None)
             }

@@ -112,6 +112,7 @@ impl State {
                 self.keep_for(id, *days);
                 Ok(())
             }
+            // As journals of before `Action::DropRoom` have it.
             RoomAct::Drop if is_owner => {
                 self.drop_room(id, actor.effects);
                 Ok(())
@@ -224,10 +225,45 @@ impl State {
         });
     }
 
+    /// The owner ends a room. Its other members are told.
+    pub(super) fn drop_room_of_owner(
+        &mut self,
+        owner: AccountId,
+        room: &str,
+        wall_ms: i64,
+        effects: &mut Effects,
+    ) -> Outcome<'static> {
+        let found = self.room_of(owner, room);
+        let is_owner = |id: &RoomId| {
+            self.rooms
+                .get(*id)
+                .is_some_and(|it| it.record.owner == owner)
+        };
+        let (Some(id), Some(record)) = (found.filter(is_owner), self.record(owner)) else {
+            return Outcome::Denied;
+        };
+        let text = format!("{} dropped the room", record.name);
+        let mut actor = Actor {
+            account: owner,
+            name: record.name.clone(),
+            wall_ms,
+            effects,
+        };
+        self.tell_each_but(Some(owner), &mut actor, id, text);
+        self.drop_room(id, actor.effects);
+        Outcome::Done
+    }
+
     /// Tells members of a room by name: what they get stays when the room ends. A full queue is no obstacle.
-    pub(super) fn tell_each(&mut self, actor: &mut Actor<'_>, id: RoomId, text: String) {
+    pub(super) fn tell_each_but(
+        &mut self,
+        but: Option<AccountId>,
+        actor: &mut Actor<'_>,
+        id: RoomId,
+        text: String,
+    ) {
         let members = self.rooms.get(id).map_or(&[][..], |room| &room.members);
-        let told = members.iter();
+        let told = members.iter().filter(|member| Some(**member) != but);
         let told = told.filter(|member| self.can_be_told(**member, actor, &text));
         let to = AddressedRooms {
             rooms: [].into_iter().collect(),

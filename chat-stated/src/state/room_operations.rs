@@ -19,7 +19,7 @@ impl State {
     ) -> Result<OperatorOutcome, ActRefusal> {
         let mut actor = self.operator_in(id, wall_ms, effects)?;
         let text = format!("{SERVER_OPERATOR} dropped the room");
-        self.tell_each(&mut actor, id, text);
+        self.tell_each_but(None, &mut actor, id, text);
         self.drop_room(id, actor.effects);
         Ok(OperatorOutcome::Done)
     }

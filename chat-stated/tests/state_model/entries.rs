@@ -356,6 +356,13 @@ fn action_of(action: &Try, connection: ConnectionId, model: &Model) -> Action {
             text: text_of(*bytes),
         },
         Try::DropSession(session) => Action::DropSession { session: *session },
+        Try::ChangeRoom {
+            room,
+            act: RoomTry::Drop,
+            name: 1..,
+        } => Action::DropRoom {
+            room: ROOMS[*room].to_owned(),
+        },
         Try::ChangeRoom { room, act, name } => Action::ChangeRoom {
             room: ROOMS[*room].to_owned(),
             act: match act {

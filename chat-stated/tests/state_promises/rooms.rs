@@ -385,6 +385,27 @@ fn dropped_room_takes_its_messages() {
 }
 
 #[test]
+fn members_are_told_of_dropped_room() {
+    let mut world = World::of(4);
+    world.join([0, 1, 2], "#a");
+    let drop = |world: &mut World, user| {
+        let room = "#a".to_owned();
+        world.request(user, Action::DropRoom { room })
+    };
+    assert_eq!(drop(&mut world, 1), Outcome::Denied);
+    assert_eq!(drop(&mut world, 3), Outcome::Denied);
+    assert_eq!(drop(&mut world, 0), Outcome::Done);
+    for member in [1, 2] {
+        assert_eq!(world.waiting(member), ["1 * #a: u0 dropped the room"]);
+        assert!(world.state.rooms_of(id(member)).is_empty());
+    }
+    assert_eq!(world.waiting(0), [""; 0]);
+    assert_eq!(world.waiting(3), [""; 0]);
+    assert_eq!(world.restored().waiting(1).len(), 1);
+    assert_eq!(drop(&mut world, 0), Outcome::Denied, "it is gone");
+}
+
+#[test]
 fn long_absence_is_told_in_one_line() {
     let mut world = World::of(3);
     world.apply(Entry::LimitRooms(RoomLimits {

@@ -292,6 +292,7 @@ impl<'a> From<&'a memory::Action> for Action<'a> {
             memory::Action::SendOnce { .. }
             | memory::Action::DropSession { .. }
             | memory::Action::ChangeRoom { .. }
+            | memory::Action::DropRoom { .. }
             | memory::Action::NewToken { .. }
             | memory::Action::DropToken { .. }
             | memory::Action::ChangePassword { .. }

@@ -101,6 +101,10 @@ pub(crate) enum Action<'a> {
         new_secret: Option<&'a str>,
         asked_boot_ms: u64,
     },
+    /// Members are told, other than by a `ChangeRoom`.
+    DropRoom {
+        room: &'a str,
+    },
 }
 
 /// Whether format 5 cannot express what is tried.
@@ -231,6 +235,7 @@ impl<'a> Action<'a> {
                 room,
                 act: act.into(),
             }),
+            memory::Action::DropRoom { room } => Some(Self::DropRoom { room }),
             memory::Action::NewToken { name, digest } => Some(Self::NewToken {
                 name,
                 digest: digest.0,
@@ -299,6 +304,7 @@ impl<'a> Action<'a> {
                 room: room.into(),
                 act: act.read(),
             },
+            Self::DropRoom { room } => memory::Action::DropRoom { room: room.into() },
             Self::NewToken { name, digest } => memory::Action::NewToken {
                 name: name.into(),
                 digest: memory::TokenDigest(digest),

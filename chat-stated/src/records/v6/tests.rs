@@ -66,6 +66,7 @@ fn actions() -> Vec<Action> {
                 user: "bob".into(),
             },
         },
+        Action::DropRoom { room: room() },
         Action::NewToken {
             name: "a".into(),
             digest: TokenDigest([7; 32]),
@@ -138,11 +139,12 @@ fn golden_bytes_of_limits_of_history() {
 }
 
 /// Bytes of each action behind the head of a batch with one entry.
-const GOLDEN: [&str; 8] = [
+const GOLDEN: [&str; 9] = [
     "01010105fb2c01090000000006060606060606060606060606060606000006626f62657665020303026869",
     "01010105fb2c01090000000301052361626f62020203026869",
     "01010105fb2c010900000004022361020178",
     "01010105fb2c010900000004022361060403626f62",
+    "01010105fb2c01090000000a022361",
     "01010105fb2c01090000000501610707070707070707070707070707070707070707070707070707070707070707",
     "01010105fb2c0109000000060161",
     "01010105fb2c01090000000700c0000201030173",

@@ -520,6 +520,9 @@ impl Model {
             (Action::ChangeRoom { room, act }, Some(account)) => {
                 self.change_room(account, room, act, wall_ms, outcome)
             }
+            (Action::DropRoom { room }, Some(account)) => {
+                self.drop_room_of_owner(account, room, wall_ms, outcome)
+            }
             (Action::LogOut, Some(_)) => {
                 self.log_out(connection);
                 Outcome::LoggedOut

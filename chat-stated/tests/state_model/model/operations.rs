@@ -60,7 +60,7 @@ impl Model {
             }),
             OperatorAct::DropRoom { room } => self.on_room(*room, |model, id| {
                 let owner = model.rooms[id].owner;
-                model.drop_room_of((owner, id), SERVER_OPERATOR, wall_ms, outcome);
+                model.drop_room_of((owner, id), (SERVER_OPERATOR, None), wall_ms, outcome);
                 OperatorOutcome::Done
             }),
             OperatorAct::SetRoomRetention { room, days } => self.on_room(*room, |model, id| {

@@ -386,17 +386,36 @@ impl Model {
         self.put_in_rooms(sender, to, named, text, wall_ms, outcome)
     }
 
-    /// Its members are told whose queues have room.
+    pub(super) fn drop_room_of_owner(
+        &mut self,
+        account: usize,
+        room: &str,
+        wall_ms: i64,
+        outcome: &mut Applied,
+    ) -> Outcome<'static> {
+        let mut rooms = self.rooms.iter();
+        let is_own =
+            |it: &Room| it.name == room && it.owner == account && it.members.contains(&account);
+        let Some(id) = rooms.position(is_own) else {
+            return Outcome::Denied;
+        };
+        let by = self.accounts[account].name.clone();
+        self.drop_room_of((account, id), (&by, Some(account)), wall_ms, outcome);
+        Outcome::Done
+    }
+
+    /// Its members are told whose queues have room, but for one of them.
     pub(super) fn drop_room_of(
         &mut self,
         (sender, id): (usize, usize),
-        by: &str,
+        (by, but): (&str, Option<usize>),
         wall_ms: i64,
         outcome: &mut Applied,
     ) {
         let text = format!("{by} dropped the room");
         let members = self.rooms[id].members.clone();
-        let is_told = |user: &usize| self.has_room(*user, sender, text.len() as u64);
+        let is_told =
+            |user: &usize| Some(*user) != but && self.has_room(*user, sender, text.len() as u64);
         let told: Vec<usize> = members.iter().copied().filter(is_told).collect();
         if !told.is_empty() {
             let _ = self.tell(sender, (id, false), &told, &text, wall_ms, outcome);
