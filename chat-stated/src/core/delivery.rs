@@ -137,6 +137,9 @@ impl Core {
             .connection(serial)
             .and_then(|connection| self.state.reader_on(connection));
         let limits = slice_limits(link, serial);
+        // What left a room's feed meanwhile is told by a line with the number of the last of it.
+        let dropped = reader.and_then(|reader| self.state.dropped_through(reader.account));
+        let through = through.max(dropped.unwrap_or_default());
         let Some(client) = link.known_mut(serial) else {
             return true;
         };

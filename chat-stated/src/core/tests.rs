@@ -6,6 +6,7 @@ mod history;
 mod lists;
 mod pauses;
 mod refusals;
+mod room_pages;
 mod send_batches;
 mod takeovers;
 mod texts;

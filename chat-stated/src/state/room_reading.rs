@@ -117,6 +117,14 @@ impl State {
         merge(feeds, gaps.into_iter())
     }
 
+    /// The last message that left the feed of a room of an account before all had it.
+    pub fn dropped_through(&self, account: AccountId) -> Option<MessageNumber> {
+        let memberships = self.record(account)?.memberships.as_slice();
+        let rooms = memberships.iter().filter_map(|it| self.rooms.get(it.room));
+        let dropped = rooms.filter_map(|room| room.record.dropped);
+        dropped.map(|dropped| dropped.number).max()
+    }
+
     /// What a reader gets, with the text that it has.
     pub(super) fn shown<'a>(
         &'a self,
