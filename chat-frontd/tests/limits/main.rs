@@ -11,6 +11,7 @@ mod connections;
 mod fail2ban;
 mod logs;
 mod rates;
+mod rooms;
 mod server;
 mod tls;
 

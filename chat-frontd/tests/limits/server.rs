@@ -27,10 +27,19 @@ pub(crate) struct Server {
 impl Server {
     /// Nobody is trusted unless the settings say so.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
-        Self::start_listening("127.0.0.1:0", settings)
+        Self::start_with(&[], settings)
     }
 
     pub(crate) fn start_listening(listen: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_listening_with(listen, &[], settings)
+    }
+
+    /// The state daemon gets these flags.
+    pub(crate) fn start_with(flags: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::start_listening_with("127.0.0.1:0", flags, settings)
+    }
+
+    fn start_listening_with(listen: &str, flags: &[&str], settings: &[(&str, &str)]) -> Self {
         let installation = Installation::new();
         fs::create_dir(&installation.run_dir).unwrap();
         fs::write(installation.file("user_pass.txt"), ACCOUNTS).unwrap();
@@ -38,6 +47,9 @@ impl Server {
             let binary = crate::installation::bin_dir().join(program);
             let mut command = installation.command(binary);
             command.arg("--detach").env("CHAT_LISTEN", listen);
+            if program == STATED {
+                command.args(flags);
+            }
             command.env("CHAT_TRUSTED", "");
             command.envs(settings.iter().copied());
             command.stdin(Stdio::null());

@@ -15,8 +15,9 @@ use crate::history::{Gap, HistoryEvent, HistoryRequest, KeptMessage, Retention, 
 const MAX_QUESTIONS: usize = 64;
 /// Messages that a search finds at most.
 const MAX_FOUND: usize = 50;
-/// While messages of so many bytes are on their way to the history, workers are not read.
-const MAX_PENDING_BYTES: usize = 64 * 1024 * 1024;
+/// While messages of so many bytes are on their way to the history, workers are not read. In memory they take up to
+/// twice as much.
+pub(super) const MAX_PENDING_BYTES: usize = 64 * 1024 * 1024;
 /// While the history waits for space on the disk, a checkpoint waits for it until the journal has grown by so much.
 const MAX_JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// Damaged messages that are counted.
@@ -54,6 +55,8 @@ pub(super) struct History {
     settled: MessageNumber,
     /// Bytes of messages on their way.
     pending_bytes: usize,
+    /// The log has it that workers are not read because of that.
+    is_delay_logged: bool,
     is_paused: bool,
     has_given_up: bool,
     /// Messages that it lacks, found or made by this process.
@@ -93,6 +96,21 @@ impl History {
 
     pub(super) fn is_behind(&self) -> bool {
         self.pending_bytes > MAX_PENDING_BYTES
+    }
+
+    /// Says that the history is too far behind, and that it has caught up by half.
+    fn log_delay(&mut self) {
+        let mebibytes = MAX_PENDING_BYTES / 1024 / 1024;
+        if self.is_behind() && !self.is_delay_logged {
+            self.is_delay_logged = true;
+            log::warn!(
+                "messages of {mebibytes} MiB wait for the history: workers are not read until it has written some"
+            );
+        }
+        if self.is_delay_logged && self.pending_bytes <= MAX_PENDING_BYTES / 2 {
+            self.is_delay_logged = false;
+            log::info!("the history has caught up: workers are read again");
+        }
     }
 
     fn lacks(&mut self, gap: Gap) {
@@ -191,7 +209,7 @@ impl Core {
         }
     }
 
-    fn keep(&mut self, kept: Vec<KeptMessage>) {
+    pub(super) fn keep(&mut self, kept: Vec<KeptMessage>) {
         let (Some(first), Some(last)) = (kept.first(), kept.last()) else {
             return;
         };
@@ -207,6 +225,7 @@ impl Core {
         }
         let bytes: usize = kept.iter().map(KeptMessage::bytes).sum();
         self.history.pending_bytes += bytes;
+        self.history.log_delay();
         let request = HistoryRequest::Keep(kept);
         self.actions.push(Action::History(request));
     }
@@ -246,6 +265,7 @@ impl Core {
             } => {
                 history.settled = history.settled.max(through);
                 history.pending_bytes = history.pending_bytes.saturating_sub(bytes);
+                history.log_delay();
                 (history.rows, history.file_bytes) = (rows, file_bytes);
             }
             HistoryEvent::Paused(cause) => self.history_pauses(cause),

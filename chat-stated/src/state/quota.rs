@@ -28,6 +28,7 @@ pub enum QuotaLimit {
     RoomListed,
     RoomSendsPerMinute,
     NamedSessions,
+    Tokens,
 }
 
 impl QuotaLimit {
@@ -47,6 +48,7 @@ impl QuotaLimit {
             Self::RoomListed => "max-room-entries",
             Self::RoomSendsPerMinute => "room-messages-per-minute",
             Self::NamedSessions => "named-sessions",
+            Self::Tokens => "tokens",
         }
     }
 

@@ -4,6 +4,7 @@ use chat_model::{AccountId, NameList, Outcome};
 
 use super::State;
 use super::effects::Effects;
+use super::quota::{ExceededQuota, QuotaLimit};
 use super::token::{TOKEN_BYTES, Token};
 use crate::entry::TokenDigest;
 
@@ -43,7 +44,13 @@ impl State {
         let tokens = self.tokens.get(account).map_or(&[][..], |tokens| tokens);
         let place = match tokens.binary_search_by(|token| (*token.name).cmp(name)) {
             Ok(_) => return Outcome::NameUnavailable,
-            Err(_) if tokens.len() >= MOST_TOKENS => return Outcome::QueueFull,
+            Err(_) if tokens.len() >= MOST_TOKENS => {
+                effects.exceeded = Some(ExceededQuota {
+                    limit: QuotaLimit::Tokens,
+                    queue: None,
+                });
+                return Outcome::QueueFull;
+            }
             Err(place) => place,
         };
         let waiting = &self.messages.waiting_bytes;

@@ -171,6 +171,7 @@ pub struct StateSettings {
         long,
         help_heading = "[rooms]",
         value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(..=100_000),
         default_value_t = 10_000
     )]
     pub max_rooms: u32,
@@ -189,6 +190,7 @@ pub struct StateSettings {
         long,
         help_heading = "[rooms]",
         value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(..=100_000),
         default_value_t = 10_000
     )]
     pub max_room_members: u32,

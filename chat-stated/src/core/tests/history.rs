@@ -1,10 +1,11 @@
 //! What goes to the history, and what a checkpoint waits for.
 
-use chat_model::{HistorySpan, MessageNumber};
+use chat_model::{AccountId, HistorySpan, MessageNumber};
 
 use super::*;
+use crate::core::history::MAX_PENDING_BYTES;
 use crate::entry::HistoryRules;
-use crate::history::{Gap, HistoryEvent, Question};
+use crate::history::{Gap, HistoryEvent, KeptMessage, Question};
 
 /// With a history that is empty, and direct messages kept.
 fn with_history() -> Attached {
@@ -157,4 +158,28 @@ fn too_many_questions_are_refused() {
     }
     let (requests, _) = turn(&mut worker);
     assert_eq!(requests.len(), 64);
+    let refused = worker.core.security.refusals().render();
+    assert_eq!(refused, "history-busy=36\n");
+}
+
+#[test]
+fn workers_wait_for_history_far_behind() {
+    let mut worker = with_history();
+    let message = |number| KeptMessage {
+        number: MessageNumber(number),
+        time_ms: 0,
+        sender: AccountId(0),
+        is_notice: false,
+        rooms: [].into_iter().collect(),
+        readers: [AccountId(0)].into_iter().collect(),
+        text: "x".repeat(MAX_PENDING_BYTES / 4).into(),
+    };
+    for number in 1..=3 {
+        worker.core.keep(vec![message(number)]);
+        assert!(!worker.core.is_full());
+    }
+    worker.core.keep(vec![message(4)]);
+    assert!(worker.core.is_full());
+    worker.core.take_history(settled(4));
+    assert!(!worker.core.is_full());
 }
