@@ -107,8 +107,14 @@ impl Transcripts {
         if matches!(self.current().target, Target::Server | Target::Everyone) {
             return false;
         }
+        let before = match self.before {
+            before if before > self.current => before - 1,
+            before if before < self.current => before,
+            // Not to everyone: what is typed next would go there.
+            _ => 0,
+        };
         self.all.remove(self.current);
-        self.current = self.index_before().min(self.current.saturating_sub(1));
+        self.current = before;
         self.before = 0;
         self.current_mut().read();
         true
@@ -199,7 +205,13 @@ mod tests {
         transcripts.show(second);
         assert!(transcripts.close_current());
         assert_eq!(transcripts.current().target, room("#a"));
-        transcripts.show(0);
+        let second = transcripts.index_with(&room("#b"));
+        transcripts.show(second);
+        transcripts.show(first);
+        assert!(transcripts.close_current());
+        assert_eq!(transcripts.current().target, room("#b"));
+        assert!(transcripts.close_current());
+        assert_eq!(transcripts.current().target, Target::Server);
         assert!(!transcripts.close_current());
     }
 }
