@@ -122,6 +122,7 @@ impl EventLoop {
                 UserAction::Line(Line::Whole(line)) => self.handle(Input::Line(&line))?,
                 UserAction::Line(Line::TooLong(bytes)) => self.handle(Input::LineTooLong(bytes))?,
                 UserAction::Leave => self.handle(Input::Leave)?,
+                UserAction::DroppedText => self.display.show(&Report::DroppedText)?,
                 UserAction::StopJob => self.stop(true)?,
                 UserAction::Complete(before_cursor) => {
                     let candidates = self.conversation.completions(&before_cursor);

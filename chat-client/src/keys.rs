@@ -53,6 +53,7 @@ const PASTE_ENDS: &[u8] = b"[201~";
 pub(crate) struct KeyDecoder {
     pending: Vec<u8>,
     is_pasting: bool,
+    has_dropped_text: bool,
 }
 
 impl KeyDecoder {
@@ -70,10 +71,16 @@ impl KeyDecoder {
         }
     }
 
+    /// Whether characters were dropped since this was last asked, because they are not in UTF-8.
+    pub(crate) fn take_dropped_text(&mut self) -> bool {
+        std::mem::take(&mut self.has_dropped_text)
+    }
+
     fn utf8(&mut self, byte: u8) -> Option<Key> {
         if byte & 0xc0 != 0x80 {
             // The sequence was cut short: this byte is the start of something else.
             self.pending.clear();
+            self.has_dropped_text = true;
             return self.take(byte);
         }
         self.pending.push(byte);
@@ -87,6 +94,7 @@ impl KeyDecoder {
             }
             Err(error) if error.error_len().is_some() || self.pending.len() >= 4 => {
                 self.pending.clear();
+                self.has_dropped_text = true;
                 None
             }
             Err(_) => None,
@@ -218,6 +226,11 @@ mod tests {
     fn broken_utf8_harms_nothing_after_it() {
         assert_eq!(keys(b"\xff\x80a"), [Key::Character('a')]);
         assert_eq!(keys(b"\xe2\x82a"), [Key::Character('a')]);
+        let mut decoder = KeyDecoder::default();
+        for (byte, is_dropped) in [(0xe9, false), (b'a', true), (b'b', false)] {
+            decoder.take(byte);
+            assert_eq!(decoder.take_dropped_text(), is_dropped, "{byte}");
+        }
         assert_eq!(
             keys("\u{9b}a".as_bytes()),
             [Key::Character('a')],

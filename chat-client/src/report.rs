@@ -80,6 +80,8 @@ pub(crate) enum Report {
     Unexpected(String),
     /// Completions of the word before the cursor.
     Candidates(Vec<String>),
+    /// Characters that were typed are not in UTF-8.
+    DroppedText,
     /// The list of commands.
     Help,
     /// Logged out normally.

@@ -24,6 +24,8 @@ pub(crate) enum UserAction {
     Line(Line),
     /// Tab, after this text.
     Complete(String),
+    /// Characters that are not in UTF-8, which are dropped.
+    DroppedText,
     /// Ctrl-Z.
     StopJob,
     Leave,
@@ -154,6 +156,8 @@ pub(crate) struct KeyInput {
     editor: LineEditor,
     changed: bool,
     ended: bool,
+    /// Characters of the line were dropped, and whether the user knows that.
+    dropped: Option<bool>,
     /// The line is a secret, which must not be shown.
     is_secret: bool,
 }
@@ -170,6 +174,7 @@ impl KeyInput {
             editor: LineEditor::default(),
             changed: false,
             ended: false,
+            dropped: None,
             is_secret: false,
         })
     }
@@ -179,6 +184,9 @@ impl KeyInput {
         self.ended |= bytes.is_empty();
         for &byte in bytes {
             self.waiting.extend(self.decoder.take(byte));
+        }
+        if self.decoder.take_dropped_text() {
+            self.dropped.get_or_insert(false);
         }
     }
 
@@ -190,12 +198,17 @@ impl KeyInput {
         let Some(prompt) = prompt else {
             return self.interrupt();
         };
+        if self.dropped == Some(false) {
+            self.dropped = Some(true);
+            return Ok(Some(UserAction::DroppedText));
+        }
         while let Some(key) = self.waiting.pop_front() {
             let secret = prompt.is_secret();
             self.is_secret = secret;
             match self.editor.key(key, secret) {
                 Edit::Changed => self.changed = true,
                 Edit::Submitted(line) => {
+                    self.dropped = None;
                     let echoed = if secret { "" } else { &line };
                     self.finish_row(prompt_text(prompt), echoed, display)?;
                     return Ok(Some(UserAction::Line(Line::Whole(line.into_bytes()))));

@@ -34,6 +34,9 @@ pub(crate) fn text_of(report: &Report) -> String {
         Report::Welcome(name) => {
             format!("Welcome, {name}. `help` shows the commands.")
         }
+        Report::DroppedText => "The terminal sends characters that are not in UTF-8. They are dropped from your line. \
+             Set the terminal to UTF-8."
+            .into(),
         Report::EmptyAnswer => "The answer must not be empty.".into(),
         Report::NoSuchAccount(name) => format!(
             "There is no account named {name}, and the next line of the input is not `y`, which would create it. \

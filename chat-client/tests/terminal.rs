@@ -303,3 +303,59 @@ fn message_stands_below_prompt_with_piped_output() {
     terminal.press("quit\r").wait_for("Goodbye.");
     terminal.end();
 }
+
+#[test]
+fn keys_outside_utf8_are_told() {
+    let steps = "> bob\n < password\n > hunter2\n < welcome\n < DONE
+        > who\n < bob\n < DONE\n > logout\n < goodbye\n ! end";
+    let mut terminal = Terminal::start(steps, &["--no-push"], "xterm");
+    terminal.wait_for("User name: ").press("bob\r");
+    // As a terminal in Latin-1 sends it.
+    let words = "not in UTF-8";
+    terminal.wait_for("Password: ");
+    terminal.keyboard.write_all(b"\xe9hunter2").expect("a key");
+    terminal.wait_for(words).press("\r");
+    terminal.wait_for("Welcome, bob.").wait_for("> ");
+    terminal.keyboard.write_all(b"w\xe9ho").expect("a key");
+    terminal.wait_for(words).wait_for("who").press("\r");
+    terminal.wait_for("bob").wait_for("> ").press("quit\r");
+    terminal.wait_for("Goodbye.");
+    terminal.end();
+}
+
+#[test]
+fn time_zone_without_rule_is_heeded() {
+    let steps = "> bob\n < password\n > hunter2\n < welcome
+        < [2026-01-22T11:18:31Z] eve: winter\n < [2026-07-22T11:18:31Z] eve: summer
+        < DONE\n > logout\n < goodbye\n ! end";
+    let server = FakeServer::play(dialogue(steps), false);
+    let mut command = client();
+    command
+        .env("TZ", "CET-1CEST")
+        .args(["127.0.0.1", &server.address.port().to_string()])
+        .arg("--no-push");
+    let mut terminal = Terminal::of(command, server);
+    terminal.wait_for("User name: ").press("bob\r");
+    terminal.wait_for("Password: ").press("hunter2\r");
+    terminal.wait_for("12:18] eve: winter");
+    terminal.wait_for("13:18] eve: summer");
+    terminal.wait_for("> ").press("quit\r").wait_for("Goodbye.");
+    terminal.end();
+}
+
+#[test]
+fn prompt_wider_than_terminal_is_cut() {
+    let steps = "> bob\n < password\n > hunter2\n < welcome\n < DONE
+        > logout\n < goodbye\n ! end";
+    let mut terminal = Terminal::start_shell(steps, "xterm");
+    terminal
+        .wait_for("shell: ")
+        .press("stty cols 8; $client\r")
+        .wait_for("\x1b[Ke: ")
+        .press("bob\r");
+    terminal.wait_for("\x1b[Kd: ").press("hunter2\r");
+    terminal.wait_for("Welcome").wait_for("> ").press("quit\r");
+    terminal.wait_for("Goodbye").wait_for("shell: ");
+    terminal.press("exit\r");
+    terminal.end();
+}

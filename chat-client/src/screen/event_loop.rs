@@ -345,7 +345,10 @@ impl EventLoop {
                         self.handle(Input::Typed(typed))?;
                     }
                 }
-                Ok(())
+                match self.decoder.take_dropped_text() {
+                    true => self.handle(Input::Typed(super::keys::Typed::DroppedText)),
+                    false => Ok(()),
+                }
             }
         }
     }

@@ -25,6 +25,8 @@ pub(crate) enum Typed {
     Mouse(Mouse),
     /// The terminal's window got or lost the focus.
     Focus(bool),
+    /// Characters that are not in UTF-8, which are dropped.
+    DroppedText,
 }
 
 /// What the mouse did, and where.
@@ -75,6 +77,11 @@ impl Decoder {
             return self.plain(byte);
         }
         self.escape(byte)
+    }
+
+    /// Whether characters were dropped since this was last asked, because they are not in UTF-8.
+    pub(crate) fn take_dropped_text(&mut self) -> bool {
+        self.keys.take_dropped_text()
     }
 
     /// Whether a lone Escape may have been pressed: nothing that follows will come at once then.

@@ -5,9 +5,11 @@ use super::{Action, Model, PasteQuestion, Switcher};
 use crate::conversation::Prompt;
 use crate::keys::Key;
 use crate::line_editor::Edit;
+use crate::report::Report;
 use crate::safe_text::LINE_BREAK;
 use crate::screen::keys::{Mouse, MouseAct, Typed};
 use crate::screen::view;
+use crate::wording::text_of;
 
 /// Rows that the wheel scrolls.
 const WHEEL_ROWS: usize = 3;
@@ -19,6 +21,7 @@ impl Model {
         }
         match typed {
             Typed::Focus(has_focus) => self.focus(has_focus),
+            Typed::DroppedText => self.tell_of_dropped_text(),
             Typed::Key(Key::Suspend) => self.actions.push(Action::StopJob),
             Typed::Key(Key::ClearScreen) => self.actions.push(Action::Redraw),
             typed if self.paste.is_some() => self.answer_paste_question(&typed),
@@ -26,6 +29,15 @@ impl Model {
             typed if self.help.is_some() => self.typed_in_help(&typed),
             typed if self.switcher.is_some() => self.typed_in_switcher(typed),
             typed => self.typed_in_chat(typed),
+        }
+    }
+
+    fn tell_of_dropped_text(&mut self) {
+        let words = text_of(&Report::DroppedText);
+        if !self.is_logging_in() {
+            self.hint = Some(words);
+        } else if self.login_words.last() != Some(&words) {
+            self.login_words.push(words);
         }
     }
 
@@ -170,7 +182,7 @@ impl Model {
             Typed::Function(_) => {}
             Typed::Paste(bytes) => self.pasted(&bytes),
             Typed::Mouse(mouse) => self.mouse(mouse),
-            Typed::Focus(_) => {}
+            Typed::Focus(_) | Typed::DroppedText => {}
         }
         self.was_interrupted = false;
     }

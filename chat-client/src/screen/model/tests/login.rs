@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::Run;
 use crate::conversation::Prompt;
 use crate::exit_status::ExitStatus;
+use crate::report::Report;
+use crate::screen::keys::Typed;
 use crate::screen::model::{Action, Input};
+use crate::wording::text_of;
 
 const LONG: Duration = Duration::from_secs(40);
 
@@ -225,4 +228,17 @@ fn blocked_user_is_told_at_end() {
         panic!("{:?}", run.actions);
     };
     assert!(words.contains("30 seconds"), "{words}");
+}
+
+#[test]
+fn dropped_characters_are_told() {
+    let mut run = Run::start();
+    for _ in 0..2 {
+        run.give(Input::Typed(Typed::DroppedText));
+    }
+    let words = text_of(&Report::DroppedText);
+    assert_eq!(run.model.login_words, [words.as_str()]);
+    let mut run = Run::logged_in();
+    run.give(Input::Typed(Typed::DroppedText));
+    assert_eq!(run.model.hint, Some(words));
 }
