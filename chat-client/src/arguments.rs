@@ -18,7 +18,7 @@ use crate::scripting::command_line::ScriptCommand;
 )]
 pub(crate) struct Arguments {
     /// Name or address of the server, or what the settings file calls it
-    #[arg(default_value = "127.0.0.1", env = "CHAT_HOST")]
+    #[arg(value_name = "SERVER", default_value = "127.0.0.1", env = "CHAT_HOST")]
     pub(crate) host: String,
 
     /// Port of the server
@@ -32,27 +32,45 @@ pub(crate) struct Arguments {
     pub(crate) login: LoginArguments,
 
     /// At a terminal, do not let the server push messages; an empty line fetches them. Implies --plain
-    #[arg(long, env = "CHAT_NO_PUSH", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    #[arg(
+        long,
+        help_heading = "Terminal",
+        env = "CHAT_NO_PUSH",
+        value_parser = FalseyValueParser::new(),
+        action = ArgAction::SetTrue
+    )]
     pub(crate) no_push: bool,
 
     /// Stay logged in: keep a token of the user, and use it instead of the password at later logins
-    #[arg(long, env = "CHAT_KEEP_LOGIN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    #[arg(
+        long,
+        help_heading = "Login",
+        env = "CHAT_KEEP_LOGIN",
+        value_parser = FalseyValueParser::new(),
+        action = ArgAction::SetTrue
+    )]
     pub(crate) keep_login: bool,
 
     /// Drop the token that --keep-login has kept, and end
-    #[arg(long)]
+    #[arg(long, help_heading = "Login")]
     pub(crate) forget_login: bool,
 
     /// At a terminal, take lines and show lines, instead of using the whole screen
-    #[arg(long, env = "CHAT_PLAIN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    #[arg(
+        long,
+        help_heading = "Terminal",
+        env = "CHAT_PLAIN",
+        value_parser = FalseyValueParser::new(),
+        action = ArgAction::SetTrue
+    )]
     pub(crate) plain: bool,
 
     /// Use the whole screen of the terminal, or fail where that is not possible
-    #[arg(long, overrides_with_all = ["plain", "no_push"])]
+    #[arg(long, help_heading = "Terminal", overrides_with_all = ["plain", "no_push"])]
     pub(crate) full_screen: bool,
 
     /// Print the results of a command as JSON, an object a line
-    #[arg(long, global = true)]
+    #[arg(long, help_heading = "Output", global = true)]
     pub(crate) json: bool,
 
     #[command(subcommand)]
@@ -79,7 +97,22 @@ impl Arguments {
 
 /// How to reach the server.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Server")]
 pub(crate) struct Connecting {
+    /// The same as SERVER; beside SERVER, another address for it
+    #[arg(long = "host", id = "host_flag", value_name = "HOST", global = true)]
+    pub(crate) host: Option<String>,
+
+    /// The same as PORT, and counts more
+    #[arg(
+        long = "port",
+        id = "port_flag",
+        value_name = "PORT",
+        value_parser = value_parser!(u16).range(1..),
+        global = true
+    )]
+    pub(crate) port: Option<u16>,
+
     /// Use TLS and verify the certificate of the server
     #[arg(long, env = "CHAT_TLS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue, global = true)]
     pub(crate) tls: bool,
@@ -129,6 +162,7 @@ impl Connecting {
 
 /// Who logs in.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Login")]
 pub(crate) struct LoginArguments {
     /// Log in as this user, or to a session of a user (NAME/SESSION); the first question for a name is not asked
     #[arg(long, value_name = "NAME", env = "CHAT_USER", value_parser = user_name, global = true)]

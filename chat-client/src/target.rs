@@ -35,9 +35,15 @@ impl Target {
         let Arguments {
             connecting, login, ..
         } = arguments;
-        let found = named_servers::find(&arguments.host, connecting.config.as_deref())?;
-        let named = found.unwrap_or_default();
         let is_flag = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        // Beside a server, the flag is an address of it. Alone, it is the server.
+        let address = connecting.host.as_ref();
+        let (server, address) = match address {
+            Some(host) if !is_flag("host") => (host, None),
+            address => (&arguments.host, address),
+        };
+        let found = named_servers::find(server, connecting.config.as_deref())?;
+        let named = found.unwrap_or_default();
         let uses_tls = named.tls.filter(|_| !is_flag("tls"));
         let uses_tls = uses_tls.unwrap_or(connecting.tls);
         let ca = named.ca.filter(|_| !is_flag("ca"));
@@ -58,10 +64,13 @@ impl Target {
         );
         let user = named.user.filter(|_| !is_flag("user"));
         Ok(Self {
-            host: named.host.unwrap_or_else(|| arguments.host.clone()),
-            port: named
+            host: address
+                .cloned()
+                .or(named.host)
+                .unwrap_or_else(|| server.clone()),
+            port: connecting
                 .port
-                .filter(|_| !is_flag("port"))
+                .or(named.port.filter(|_| !is_flag("port")))
                 .unwrap_or(arguments.port),
             uses_tls,
             ca,

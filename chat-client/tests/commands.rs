@@ -429,6 +429,37 @@ fn server_of_settings_file_is_used() {
 }
 
 #[test]
+fn flags_count_more_than_settings_file() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("config/chatserv")).expect("a directory");
+    home.write(
+        "config/chatserv/client.toml",
+        "[servers.work]\nhost = 'chat.invalid'\nport = 1\nuser = 'cron'\npassword_file = '../../password'\n\
+         [servers.home]\nhost = '127.0.0.1'\nport = 1\n",
+    );
+    for arguments in [
+        &["work", "1", "who", "--host=127.0.0.1"][..],
+        &["--host=127.0.0.1", "work", "who"],
+        // The name of a server in the file, too.
+        &["--host=home", "who"],
+    ] {
+        let server = FakeServer::play(dialogue(&one_command("who", "ann")), false);
+        let port = server.address.port();
+        let mut command = client();
+        command
+            .env("XDG_CONFIG_HOME", home.path("config"))
+            .env("CHAT_HOST", "chat.invalid")
+            .env("CHAT_USER", "cron")
+            .env("CHAT_PASSWORD_FILE", home.path("password"))
+            .args(arguments)
+            .arg(format!("--port={port}"));
+        let run = run_with_input(command, b"");
+        assert_eq!((run.status, &*run.stdout), (Some(0), "ann\n"), "{run:?}");
+        server.finish();
+    }
+}
+
+#[test]
 fn password_comes_from_descriptor_or_command() {
     let home = Home::new();
     for source in ["--password-fd=0", "--password-command=cat password"] {

@@ -6,32 +6,52 @@ use clap::{Args, Subcommand, value_parser};
 #[derive(Debug, Subcommand)]
 pub(crate) enum ScriptCommand {
     /// Send a message; status 0 once it is stored for every recipient
+    #[command(after_help = "\
+Examples:
+  chat-client send --to 'bob,#ops' \"the backup is done\"
+  df -h / | chat-client send --to '#ops' -")]
     Send(Send),
     /// Send a message to everyone
+    #[command(after_help = "Example:\n  chat-client broadcast \"the server restarts at noon\"")]
     Broadcast(Message),
     /// Give each message once as it comes, and come back by itself when the connection breaks
+    #[command(after_help = "Example:\n  chat-client listen --session bot --exec ./answer")]
     Listen(Listen),
     /// Print what waits, and count it as read
+    #[command(after_help = "Example:\n  chat-client fetch --session digest >>digest.txt")]
     Fetch(Fetch),
     /// Print who is online, a name a line
+    #[command(after_help = "Example:\n  chat-client who | grep -qx bob && echo \"bob is online\"")]
     Who,
     /// Print who is online or was within so many minutes, a name a line
+    #[command(after_help = "Example:\n  chat-client last 15")]
     Last(Last),
     /// Print the rooms that the user is in, a name a line
+    #[command(after_help = "Example:\n  chat-client rooms --all")]
     Rooms(Rooms),
     /// Join a room, or make it
+    #[command(after_help = "Example:\n  chat-client join '#ops'")]
     Join(Room),
     /// Leave a room
+    #[command(after_help = "Example:\n  chat-client leave '#ops'")]
     Leave(Room),
     /// Print earlier messages of a room, or of a conversation if the server keeps those
+    #[command(after_help = "Example:\n  chat-client history '#ops' --count 20")]
     History(History),
     /// Print the newest earlier messages that have all these words
+    #[command(after_help = "Example:\n  chat-client search '#ops' backup failed")]
     Search(Search),
     /// Make the account of --user with the password that is given
+    #[command(
+        after_help = "Example:\n  chat-client --user cron --password-file ~/.cron-password register"
+    )]
     Register,
     /// Look for mistakes in the settings file, without connecting
     CheckConfig,
     /// Change the password; all other sessions and all tokens of the user end
+    #[command(
+        after_help = "Example:\n  chat-client --password-file old passwd --new-password-file new"
+    )]
     Passwd(Passwd),
 }
 
