@@ -77,6 +77,7 @@ impl World {
         world.apply(Entry::BeginWorkerSession {
             secret: [9; 16],
             pid: 7,
+            host: None,
         });
         for member in 0..=members {
             world.apply(Entry::ChangeAccounts(vec![AccountChange::Set {

@@ -4,6 +4,7 @@
 //! way on every machine and at every replay. Encoded entries stay readable for ever, so variants and
 //! fields are only ever added behind the existing ones, under a new format number in the journal.
 
+mod host;
 mod limits;
 
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use chat_model::{
     RoomId, StreamOffset, UserSession, WorkerSessionId,
 };
 
+pub use host::{HostId, Origin};
 pub use limits::{HistoryLimits, HistoryRules, Limits, RoomLimits, SessionLimits, WaitingLimits};
 
 /// Entries that became durable together. Applied in order.
@@ -20,6 +22,8 @@ pub use limits::{HistoryLimits, HistoryRules, Limits, RoomLimits, SessionLimits,
 pub struct Batch {
     /// When the batch was put together.
     pub timestamp: Timestamp,
+    /// Where it comes from, if several hosts write into one order. Since format 7.
+    pub origin: Option<Origin>,
     /// Not empty.
     pub entries: Vec<Entry>,
 }
@@ -31,6 +35,11 @@ impl Batch {
             .iter()
             .map(|entry| entry.attempts() as u64)
             .sum()
+    }
+
+    /// Which host put it together, if there are several.
+    pub fn host(&self) -> Option<HostId> {
+        self.origin.map(|origin| origin.host)
     }
 
     /// Whether something of it stays on the disk for as long as it likes.
@@ -64,8 +73,10 @@ pub enum Entry {
     BeginWorkerSession {
         /// Random.
         secret: [u8; 16],
-        /// The worker's process, as the kernel names it.
+        /// The worker's process, as the kernel of its host names it.
         pid: u32,
+        /// Its host, if there are several. Since format 7.
+        host: Option<HostId>,
     },
     /// A worker is gone, and with it its clients' connections.
     EndWorkerSession {
@@ -120,6 +131,18 @@ pub enum Entry {
     KeepHistory(HistoryRules),
     /// How much of it stays from here on. Since format 6.
     LimitHistory(HistoryLimits),
+    /// A host takes part from here on. Since format 7.
+    BeginHost {
+        /// As what. Not used before.
+        host: HostId,
+        /// What operators call it.
+        name: String,
+    },
+    /// A host takes part no more, and its workers neither. Since format 7.
+    EndHost {
+        /// Which.
+        host: HostId,
+    },
 }
 
 /// What an operator does to the running server.

@@ -49,7 +49,7 @@ pub struct StoredBackup {
 pub fn replay(state: &mut State, batch: Batch) -> Vec<KeptMessage> {
     let wall_ms = batch.timestamp.wall_ms;
     let mut effects = Effects::default();
-    state.advance_clock(&batch.timestamp, &mut effects);
+    state.advance_clock(&batch.timestamp, batch.host(), &mut effects);
     for entry in batch.entries {
         state.apply(entry, wall_ms, &mut effects);
     }

@@ -1,9 +1,10 @@
 //! Writes one small example of everything that is stored or said in a format of its own, for `tests/fixtures/`.
 //!
 //! Run it once for each new version of a format, into a new directory, and never change an old one:
-//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v6`
+//! `cargo run -p chat-stated --example make_format_fixture -- chat-stated/tests/fixtures/v7`
 
 mod format_6;
+mod format_7;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -162,10 +163,13 @@ fn batches_before() -> Vec<Batch> {
                 bytes: 1_000_000,
                 sender_percent: 50,
             }),
+            format_7::begin_host(),
             Entry::BeginWorkerSession {
                 secret: CREDENTIAL.secret,
                 pid: 1,
+                host: None,
             },
+            format_7::begin_worker_session(),
         ]),
         batch(vec![
             Entry::ChangeAccounts(ACCOUNTS.map(account).to_vec()),
@@ -186,7 +190,7 @@ fn batches_before() -> Vec<Batch> {
             request(1, 5, send(&["bob", "carol"], "to both")),
             request(1, 6, send(&["bob", "carol"], "to both again")),
         ]),
-        batch(failures().chain(format_6::before()).collect()),
+        of_host(batch(failures().chain(format_6::before()).collect()), 1),
     ]
 }
 
@@ -223,7 +227,10 @@ fn batch_after() -> Batch {
         act: lift,
     };
     let entries = [request(3, 1, register), lift];
-    batch(entries.into_iter().chain(format_6::after()).collect())
+    of_host(
+        batch(entries.into_iter().chain(format_6::after()).collect()),
+        2,
+    )
 }
 
 fn connection(serial: u64) -> ConnectionId {
@@ -239,7 +246,18 @@ fn batch(entries: Vec<Entry>) -> Batch {
         boot_ms: BOOT_MS,
         boot_id: *b"fixture boot id ",
     };
-    Batch { timestamp, entries }
+    Batch {
+        timestamp,
+        origin: None,
+        entries,
+    }
+}
+
+fn of_host(batch: Batch, number: u64) -> Batch {
+    Batch {
+        origin: Some(format_7::origin(number)),
+        ..batch
+    }
 }
 
 fn account(name: &str) -> AccountChange {

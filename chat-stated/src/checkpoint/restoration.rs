@@ -1,8 +1,8 @@
 //! The state from records of a checkpoint.
 
 use super::tables::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, KEEPING_KEY, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
-    READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, TOKEN_TABLE,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, HOSTS_KEY, KEEPING_KEY, MEMBERSHIP_TABLE, ONCE_TABLE,
+    PAGE_TABLE, READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, TOKEN_TABLE,
     WAITING_LIMITS_KEY,
 };
 use super::{Record, RecordSink};
@@ -82,6 +82,9 @@ impl Restoration {
             }
             (HEADER_TABLE, KEEPING_KEY) => {
                 builder.take_keeping(records::decode_keeping(bytes).ok_or(unreadable)?);
+            }
+            (HEADER_TABLE, HOSTS_KEY) => {
+                builder.take_hosts(records::decode_hosts(bytes).ok_or(unreadable)?);
             }
             (ACCOUNT_TABLE, _) => {
                 builder.add_account(key, records::decode_account(bytes).ok_or(unreadable)?);

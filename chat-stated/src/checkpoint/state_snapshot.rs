@@ -7,8 +7,8 @@ use chat_model::{AccountId, RoomId};
 
 use super::Change;
 use super::tables::{
-    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, KEEPING_KEY, MEMBERSHIP_TABLE, ONCE_TABLE, PAGE_TABLE,
-    READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, TOKEN_TABLE,
+    ACCOUNT_TABLE, HEADER_KEY, HEADER_TABLE, HOSTS_KEY, KEEPING_KEY, MEMBERSHIP_TABLE, ONCE_TABLE,
+    PAGE_TABLE, READ_MEANWHILE_TABLE, ROOM_TABLE, ROOMS_KEY, SESSION_LIMITS_KEY, TOKEN_TABLE,
     WAITING_LIMITS_KEY,
 };
 use crate::entry::SessionLimits;
@@ -17,7 +17,7 @@ use crate::state::parts::{
     AccountRecord, MessageParts, OncePage, OncePageKey, PageNumber, RoomRecord, SnapshotSink,
     StoredMessage, Text, Token,
 };
-use crate::state::{Keeping, State};
+use crate::state::{Hosts, Keeping, State};
 use crate::text_page::{self, Content, GatheredText, Gathering, TEXT_TABLE, TextPlace};
 
 /// Changes that a state, as it was when the snapshot began, makes of the checkpoint before.
@@ -50,6 +50,9 @@ impl StateSnapshot {
         if *state.keeping() != Keeping::default() {
             let keeping = records::encode_keeping(state.keeping());
             changes.put(HEADER_TABLE, KEEPING_KEY, keeping);
+        }
+        if *state.hosts() != Hosts::default() {
+            changes.put(HEADER_TABLE, HOSTS_KEY, records::encode_hosts(state));
         }
         state.begin_snapshot();
         Self { changes }

@@ -11,6 +11,8 @@ pub(super) const SESSION_LIMITS_KEY: u64 = 2;
 pub(super) const ROOMS_KEY: u64 = 3;
 /// What of the messages is kept in the history, if anything is or was. Since format 6.
 pub(super) const KEEPING_KEY: u64 = 4;
+/// The hosts that take part, if any did. Since format 7.
+pub(super) const HOSTS_KEY: u64 = 5;
 /// One record an account, by its number.
 pub(super) const ACCOUNT_TABLE: u8 = 1;
 /// One record a page of messages, by its number; their texts are the record of the same number in

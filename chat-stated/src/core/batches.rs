@@ -227,6 +227,7 @@ impl Core {
         if let Some(entries) = self.batches.take_ready(self.timestamp.boot_ms) {
             self.actions.push(Action::Submit(Batch {
                 timestamp: self.timestamp,
+                origin: None,
                 entries,
             }));
         }
@@ -246,19 +247,21 @@ impl Core {
         }
         let entries = batches.take_ready(self.timestamp.boot_ms)?;
         let timestamp = self.timestamp;
-        Some(Batch { timestamp, entries })
+        Some(Batch {
+            timestamp,
+            origin: None,
+            entries,
+        })
     }
 
     /// A batch is durable: applies its entries, and answers.
     pub fn committed(&mut self, position: LogIndex, batch: Batch, bytes: usize) {
         let attempts = batch.attempts();
-        self.checkpoints.count(position, bytes as u64, attempts);
         let mut reads = self
             .batches
             .take_decided()
             .map_or_else(Reads::new, |(_, reads)| reads);
-        self.state
-            .advance_clock(&batch.timestamp, &mut self.effects);
+        self.begin_batch(position, &batch, bytes);
         let wall_ms = batch.timestamp.wall_ms;
         let mut entries = batch.entries;
         for (index, entry) in entries.drain(..).enumerate() {
@@ -269,10 +272,8 @@ impl Core {
         self.batches.spare = entries;
         self.keep_messages();
         self.answer_reads_before(&mut reads, usize::MAX);
-        self.tell_worker_sessions_begun();
-        self.tell_cut_off();
         self.tell_operated();
-        self.dead_worker_sessions.forget_ended(&self.state);
+        self.end_batch();
         let few_answers = self.settings.few_answers;
         if self.batches.in_flight.is_none()
             && self
@@ -281,6 +282,35 @@ impl Core {
         {
             self.batches.pause = Pause::Due;
         }
+    }
+
+    /// A batch that this process did not submit is durable: applies its entries. What they decide is answered where
+    /// they come from, and no question of a worker waits for them.
+    pub fn committed_elsewhere(&mut self, position: LogIndex, batch: Batch, bytes: usize) {
+        self.begin_batch(position, &batch, bytes);
+        let wall_ms = batch.timestamp.wall_ms;
+        for entry in batch.entries {
+            self.state.apply(entry, wall_ms, &mut self.effects);
+        }
+        self.effects.decided.clear();
+        self.effects.block_began = None;
+        // A ticket names a question only in the process that journalled it.
+        self.effects.operated.clear();
+        self.keep_messages();
+        self.end_batch();
+    }
+
+    fn begin_batch(&mut self, position: LogIndex, batch: &Batch, bytes: usize) {
+        let attempts = batch.attempts();
+        self.checkpoints.count(position, bytes as u64, attempts);
+        self.state
+            .advance_clock(&batch.timestamp, batch.host(), &mut self.effects);
+    }
+
+    fn end_batch(&mut self) {
+        self.tell_worker_sessions_begun();
+        self.tell_cut_off();
+        self.dead_worker_sessions.forget_ended(&self.state);
     }
 
     fn answer_reads_before(&mut self, reads: &mut Reads, index: usize) {

@@ -47,8 +47,8 @@ pub use texts::MissingTexts;
 use crate::account_file::writer::FileRequest;
 use crate::checkpoint::Change;
 use crate::entry::{
-    Batch, Entry, HistoryLimits, HistoryRules, Limits, RoomLimits, SessionLimits, Timestamp,
-    WaitingLimits,
+    Batch, Entry, HistoryLimits, HistoryRules, HostId, Limits, RoomLimits, SessionLimits,
+    Timestamp, WaitingLimits,
 };
 use crate::history::HistoryRequest;
 use crate::journal::LogIndex;
@@ -136,6 +136,8 @@ pub struct CoreSettings {
     pub history_limits: HistoryLimits,
     /// What clients' sources may have and do.
     pub sources: SourceLimits,
+    /// Which host this is, if there are several.
+    pub host: Option<HostId>,
     /// How long the sessions of a worker that has not come back are kept once it could have.
     pub dead_worker_grace_ms: u64,
     /// Workers that may be attached at once.
@@ -173,6 +175,7 @@ impl Default for CoreSettings {
             history_rules: HistoryRules::default(),
             history_limits: HistoryLimits::INITIAL,
             sources: SourceLimits::default(),
+            host: None,
             dead_worker_grace_ms: 2_000,
             max_links: 256,
             checkpoint_every_bytes: 16 * 1024 * 1024,
@@ -231,8 +234,8 @@ impl Core {
         let mut core = Self {
             sources: Sources::new(settings.sources.clone()),
             security: SecurityLog::default(),
+            dead_worker_sessions: DeadWorkerSessions::of(&state, settings.host),
             settings,
-            dead_worker_sessions: DeadWorkerSessions::of(&state),
             confirmed_before: state.confirmed_messages(),
             state,
             timestamp,
@@ -251,6 +254,7 @@ impl Core {
             effects: Effects::default(),
             actions: vec![Action::TakeReserve],
         };
+        core.end_hosts_left();
         core.configure(limits, waiting_limits, session_limits, room_limits);
         core.limit_history(history_limits);
         if core.state.keeping().rules != history_rules {

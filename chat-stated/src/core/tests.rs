@@ -3,6 +3,7 @@
 mod account_file;
 mod checkpoints;
 mod history;
+mod hosts;
 mod lists;
 mod pauses;
 mod refusals;
@@ -178,7 +179,10 @@ struct Attached {
 
 impl Attached {
     fn new() -> Self {
-        let mut core = core_of(State::default());
+        Self::of(core_of(State::default()))
+    }
+
+    fn of(mut core: Core) -> Self {
         read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
         core.link_opened(0, 1);
         core.hello(0, &Hello { resume: None }.encode().unwrap(), [7; 16]);

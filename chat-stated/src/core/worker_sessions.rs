@@ -10,7 +10,7 @@ use chat_rpc::{
 
 use super::link::{Client, Link, LinkId, Stage};
 use super::{Action, Core};
-use crate::entry::Entry;
+use crate::entry::{Entry, HostId};
 use crate::state::State;
 use chat_model::ConnectionId;
 
@@ -28,10 +28,12 @@ pub(super) struct DeadWorkerSessions {
 }
 
 impl DeadWorkerSessions {
-    pub(super) fn of(state: &State) -> Self {
+    /// Those of this host: no other host's workers ever came here.
+    pub(super) fn of(state: &State, host: Option<HostId>) -> Self {
         Self {
             worker_sessions: state
                 .worker_sessions()
+                .filter(|(_, worker_session)| worker_session.host == host)
                 .map(|(worker_session, _)| worker_session)
                 .collect(),
             ..Self::default()
@@ -217,7 +219,11 @@ impl Core {
     fn begin_worker_session(&mut self, link: LinkId, secret: [u8; 16]) {
         if let Some(begun) = self.links.begin(link, secret) {
             let pid = begun.pid();
-            self.batches.push(Entry::BeginWorkerSession { secret, pid });
+            self.batches.push(Entry::BeginWorkerSession {
+                secret,
+                pid,
+                host: self.settings.host,
+            });
         }
     }
 
@@ -236,8 +242,27 @@ impl Core {
                         secret,
                     },
                 ),
-                None => self.end_worker_session(worker_session),
+                None if self.is_of_this_host(worker_session) => {
+                    self.end_worker_session(worker_session);
+                }
+                None => {}
             }
+        }
+    }
+
+    fn is_of_this_host(&self, worker_session: WorkerSessionId) -> bool {
+        let found = self.state.worker_session(worker_session);
+        found.is_some_and(|found| found.host == self.settings.host)
+    }
+
+    /// A host that goes on alone ends the others, and itself among them as what it was.
+    pub(super) fn end_hosts_left(&mut self) {
+        if self.settings.host.is_some() {
+            return;
+        }
+        for (host, name) in self.state.hosts().iter() {
+            log::warn!("host {name} takes part no more: this one goes on alone");
+            self.batches.push(Entry::EndHost { host });
         }
     }
 
@@ -256,7 +281,10 @@ impl Core {
         let is_right = self
             .state
             .worker_session(credential.worker_session)
-            .is_some_and(|worker_session| worker_session.secret == credential.secret);
+            .is_some_and(|worker_session| {
+                worker_session.secret == credential.secret
+                    && worker_session.host == self.settings.host
+            });
         let is_free = self.links.of(credential.worker_session).is_none()
             && !self
                 .dead_worker_sessions
@@ -375,7 +403,15 @@ mod tests {
         let mut state = State::default();
         let (secret, pid) = ([0; 16], 1);
         let mut effects = Effects::default();
-        state.apply(Entry::BeginWorkerSession { secret, pid }, 0, &mut effects);
+        state.apply(
+            Entry::BeginWorkerSession {
+                secret,
+                pid,
+                host: None,
+            },
+            0,
+            &mut effects,
+        );
         let (worker_session, _) = effects.worker_sessions_begun[0];
         let mut dead_worker_sessions = DeadWorkerSessions {
             ending: vec![worker_session],

@@ -157,6 +157,7 @@ impl Committer {
                     (self.sink)(JournalEvent::Committed {
                         position,
                         batch,
+                        own: true,
                         bytes,
                         took,
                     });

@@ -35,12 +35,14 @@ pub struct LogIndex(pub u64);
 #[derive(Debug)]
 pub enum JournalEvent {
     /// Durable, in this place of the order. Batches come out by rising position. With several hosts, the
-    /// batches of the others come out here too: whose answers are whose is told by the worker session in an entry.
+    /// batches of the others come out here too.
     Committed {
         /// Its place.
         position: LogIndex,
         /// The batch as it went in.
         batch: Batch,
+        /// Whether this process submitted it. Only then it settles what waits for a batch of this process.
+        own: bool,
         /// What it takes in the journal.
         bytes: usize,
         /// From the first byte written to all of it on disk, with the batches that went together with it.

@@ -24,6 +24,7 @@ pub(super) fn batch(number: u64, text_bytes: usize) -> Batch {
             boot_ms: number,
             boot_id: [7; 16],
         },
+        origin: None,
         entries: vec![Entry::Request {
             name: RequestName {
                 connection,

@@ -1,9 +1,9 @@
 //! Batches of entries: a batch carries the lowest format that expresses all its entries.
 
-use crate::entry::{Entry, Timestamp};
+use crate::entry::{Entry, Origin, Timestamp};
 
 use super::encoding::{decode_first, encode_behind};
-use super::{v3, v4, v5, v6};
+use super::{v3, v4, v5, v6, v7};
 
 /// Entries that memory is taken for at once when a batch is read.
 const ENTRIES_AT_ONCE: usize = 1_024;
@@ -30,6 +30,7 @@ impl EntryFormats for KnownFormats {
 
     fn lowest(entry: &Entry) -> u8 {
         match entry {
+            entry if v7::is_new(entry) => WITH_ORIGIN,
             Entry::LimitSessions(_)
             | Entry::LimitRooms(_)
             | Entry::KeepHistory(_)
@@ -43,6 +44,7 @@ impl EntryFormats for KnownFormats {
 
     fn encode_behind(bytes: &mut Vec<u8>, format: u8, entry: &Entry) {
         match format {
+            7 => encode_behind(bytes, &v7::Entry::from(entry)),
             6 => encode_behind(bytes, &v6::Entry::from(entry)),
             5 => encode_behind(bytes, &v5::Entry::from(entry)),
             _ => encode_behind(bytes, &v4::entry::Entry::from(entry)),
@@ -54,24 +56,38 @@ impl EntryFormats for KnownFormats {
             ..=3 => decode_first::<v3::entry::Entry<'_>>(rest)?.read(),
             4 => decode_first::<v4::entry::Entry<'_>>(rest)?.read(),
             5 => decode_first::<v5::Entry<'_>>(rest)?.read(),
-            _ => decode_first::<v6::Entry<'_>>(rest)?.read(),
+            6 => decode_first::<v6::Entry<'_>>(rest)?.read(),
+            _ => decode_first::<v7::Entry<'_>>(rest)?.read(),
         }
     }
+}
+
+/// When a batch was put together, and where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchHead {
+    pub(crate) timestamp: Timestamp,
+    pub(crate) origin: Option<Origin>,
 }
 
 /// Writes format and content of a batch behind what is in `body`, and nothing where that would take more than so many
 /// bytes. Says whether it was written.
 pub(crate) fn encode_batch<F: EntryFormats>(
     body: &mut Vec<u8>,
-    timestamp: Timestamp,
+    head: BatchHead,
     entries: &[F::Entry],
     max_bytes: usize,
 ) -> bool {
     let start = body.len();
-    let format = entries.iter().map(F::lowest).max();
-    let format = format.unwrap_or(LOWEST_WRITTEN);
+    let of_head = match head.origin {
+        Some(_) => WITH_ORIGIN,
+        None => LOWEST_WRITTEN,
+    };
+    let format = entries.iter().map(F::lowest).fold(of_head, u8::max);
     body.push(format);
-    encode_behind(body, &v4::Timestamp::from(timestamp));
+    encode_behind(body, &v4::Timestamp::from(head.timestamp));
+    if format >= WITH_ORIGIN {
+        encode_behind(body, &head.origin.map(v7::Origin::from));
+    }
     encode_behind(body, &(entries.len() as u64));
     for entry in entries {
         F::encode_behind(body, format, entry);
@@ -85,21 +101,28 @@ pub(crate) fn encode_batch<F: EntryFormats>(
 
 /// A format before [`LOWEST_WRITTEN`] is only read.
 const LOWEST_WRITTEN: u8 = 4;
+/// From this format on, a batch may say where it comes from.
+const WITH_ORIGIN: u8 = 7;
 
-/// Time and entries of a batch from its content, which a format's number stood before.
+/// Head and entries of a batch from its content, which a format's number stood before.
 pub(crate) fn decode_batch<F: EntryFormats>(
     format: u8,
     mut content: &[u8],
-) -> Option<(Timestamp, Vec<F::Entry>)> {
+) -> Option<(BatchHead, Vec<F::Entry>)> {
     let timestamp = match format {
         ..=3 => decode_first::<v3::Timestamp>(&mut content)?.into(),
         _ => decode_first::<v4::Timestamp>(&mut content)?.into(),
     };
+    let origin = match format {
+        WITH_ORIGIN.. => decode_first::<Option<v7::Origin>>(&mut content)?.map(Into::into),
+        _ => None,
+    };
+    let head = BatchHead { timestamp, origin };
     let count: u64 = decode_first(&mut content)?;
     let count = usize::try_from(count).ok()?;
     let mut entries = Vec::with_capacity(count.min(ENTRIES_AT_ONCE));
     for _ in 0..count {
         entries.push(F::decode_first(&mut content, format)?);
     }
-    content.is_empty().then_some((timestamp, entries))
+    content.is_empty().then_some((head, entries))
 }

@@ -12,19 +12,20 @@ pub(crate) mod v3;
 mod v4;
 mod v5;
 mod v6;
+mod v7;
 
 use chat_model::MessageNumber;
 
 use crate::entry::{SessionLimits, WaitingLimits};
 use crate::state::State;
 use crate::state::parts::{
-    AccountRecord, Header, Keeping, Membership, MessageParts, OncePage, Readers, RoomRecord,
-    RoomsHeader, Token,
+    AccountRecord, Header, HostsParts, Keeping, Membership, MessageParts, OncePage, Readers,
+    RoomRecord, RoomsHeader, Token,
 };
 use encoding::decode;
 
 /// Number of the newest format. Batches and records are written in the lowest, from 4 on, that expresses them.
-pub(crate) const FORMAT: u8 = 6;
+pub(crate) const FORMAT: u8 = 7;
 
 /// The oldest that is read.
 pub(crate) const OLDEST: u8 = 1;
@@ -233,6 +234,20 @@ pub(crate) fn encode_keeping(keeping: &Keeping) -> Vec<u8> {
 pub(crate) fn decode_keeping(record: &[u8]) -> Option<Keeping> {
     match split_record(record) {
         (6, content) => v6::history::decode_keeping(content),
+        _ => None,
+    }
+}
+
+/// The hosts that take part. Where they are missing, there is but one.
+pub(crate) fn encode_hosts(state: &State) -> Vec<u8> {
+    let mut record = begin_record(7, 0);
+    v7::state::encode_hosts(&mut record, state);
+    record
+}
+
+pub(crate) fn decode_hosts(record: &[u8]) -> Option<HostsParts> {
+    match split_record(record) {
+        (7, content) => v7::state::decode_hosts(content),
         _ => None,
     }
 }

@@ -1,11 +1,11 @@
-//! How a format 7 is added, shown in a test: a field of an entry and of a stored message that format 6 has not.
+//! How a format 8 is added, shown in a test: a field of an entry and of a stored message that format 7 has not.
 
 use chat_model::{AccountId, MessageNumber};
 use serde::{Deserialize, Serialize};
 
-use super::batch::{EntryFormats, KnownFormats, decode_batch, encode_batch};
+use super::batch::{BatchHead, EntryFormats, KnownFormats, decode_batch, encode_batch};
 use super::encoding::{decode_first, encode_behind};
-use super::{begin_record, decode_page, encode_page, split_record, v4, v6};
+use super::{begin_record, decode_page, encode_page, split_record, v4, v7};
 use crate::entry::{AccountChange, Entry, Timestamp};
 use crate::state::parts::{MessageParts, Readers};
 
@@ -26,13 +26,13 @@ struct NewMessage {
 }
 
 /// The module of the new format: only what differs.
-mod v7 {
+mod v8 {
     use super::*;
 
     #[derive(Serialize, Deserialize)]
     pub(super) struct Entry<'a> {
         #[serde(borrow)]
-        pub(super) entry: v6::Entry<'a>,
+        pub(super) entry: v7::Entry<'a>,
         pub(super) answers: Option<u64>,
     }
 
@@ -50,16 +50,16 @@ impl EntryFormats for NewFormats {
 
     fn lowest(new: &NewEntry) -> u8 {
         match new.answers {
-            Some(_) => 7,
+            Some(_) => 8,
             None => KnownFormats::lowest(&new.entry),
         }
     }
 
     fn encode_behind(bytes: &mut Vec<u8>, format: u8, new: &NewEntry) {
         match format {
-            7 => {
-                let record = v7::Entry {
-                    entry: v6::Entry::from(&new.entry),
+            8 => {
+                let record = v8::Entry {
+                    entry: v7::Entry::from(&new.entry),
                     answers: new.answers,
                 };
                 encode_behind(bytes, &record);
@@ -69,12 +69,12 @@ impl EntryFormats for NewFormats {
     }
 
     fn decode_first(rest: &mut &[u8], format: u8) -> Option<NewEntry> {
-        if format < 7 {
+        if format < 8 {
             let entry = KnownFormats::decode_first(rest, format)?;
             let answers = None;
             return Some(NewEntry { entry, answers });
         }
-        let record: v7::Entry<'_> = decode_first(rest)?;
+        let record: v8::Entry<'_> = decode_first(rest)?;
         Some(NewEntry {
             entry: record.entry.read()?,
             answers: record.answers,
@@ -87,11 +87,11 @@ fn encode_new_page(page: &[NewMessage]) -> Vec<u8> {
     if page.iter().all(|new| new.answers.is_none()) {
         return encode_page(messages);
     }
-    let mut record = begin_record(7, 0);
+    let mut record = begin_record(8, 0);
     encode_behind(&mut record, &(page.len() as u64));
     let mut writer = v4::state::PageWriter::default();
     for (new, message) in page.iter().zip(messages) {
-        let message = v7::Message {
+        let message = v8::Message {
             message: writer.record(message),
             answers: new.answers,
         };
@@ -101,7 +101,7 @@ fn encode_new_page(page: &[NewMessage]) -> Vec<u8> {
 }
 
 fn decode_new_page(record: &[u8]) -> Option<Vec<NewMessage>> {
-    let (7, mut rest) = split_record(record) else {
+    let (8, mut rest) = split_record(record) else {
         let page = decode_page(record)?.into_iter().map(|message| {
             let answers = None;
             NewMessage { message, answers }
@@ -111,7 +111,7 @@ fn decode_new_page(record: &[u8]) -> Option<Vec<NewMessage>> {
     let count: u64 = decode_first(&mut rest)?;
     let mut reader = v4::state::PageReader::default();
     let page = (0..count).map(|_| {
-        let new: v7::Message<Vec<u32>> = decode_first(&mut rest)?;
+        let new: v8::Message<Vec<u32>> = decode_first(&mut rest)?;
         Some(NewMessage {
             message: reader.read(new.message)?,
             answers: new.answers,
@@ -144,23 +144,26 @@ fn page(answers: [Option<u64>; 2]) -> Vec<NewMessage> {
     messages.collect()
 }
 
-const TIMESTAMP: Timestamp = Timestamp {
-    wall_ms: 1_795_000_000_000,
-    boot_ms: 1,
-    boot_id: [7; 16],
+const HEAD: BatchHead = BatchHead {
+    timestamp: Timestamp {
+        wall_ms: 1_795_000_000_000,
+        boot_ms: 1,
+        boot_id: [7; 16],
+    },
+    origin: None,
 };
 
 #[test]
 fn new_field_of_entry_is_kept() {
-    for (answers, format) in [([None, Some(9)], 7), ([None, None], 4)] {
+    for (answers, format) in [([None, Some(9)], 8), ([None, None], 4)] {
         let mut body = Vec::new();
         let entries = entries(answers);
         assert!(encode_batch::<NewFormats>(
-            &mut body, TIMESTAMP, &entries, MAX_BYTES
+            &mut body, HEAD, &entries, MAX_BYTES
         ));
         assert_eq!(body[0], format);
         let read = decode_batch::<NewFormats>(body[0], &body[1..]);
-        assert_eq!(read, Some((TIMESTAMP, entries)));
+        assert_eq!(read, Some((HEAD, entries)));
     }
 }
 
@@ -169,8 +172,8 @@ fn batch_without_field_is_as_before() {
     let new = entries([None, None]);
     let old: Vec<Entry> = new.iter().map(|new| new.entry.clone()).collect();
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    encode_batch::<NewFormats>(&mut with, TIMESTAMP, &new, MAX_BYTES);
-    encode_batch::<KnownFormats>(&mut without, TIMESTAMP, &old, MAX_BYTES);
+    encode_batch::<NewFormats>(&mut with, HEAD, &new, MAX_BYTES);
+    encode_batch::<KnownFormats>(&mut without, HEAD, &old, MAX_BYTES);
     assert_eq!(with, without);
 }
 
@@ -179,7 +182,8 @@ fn batch_of_format_3_is_read() {
     let timestamp = [&[1, 252, 0x40, 0x42, 0x0f, 0][..], &[7; 16]].concat();
     let disable = [&[1, 3, 1, 1, 3][..], b"eve"].concat();
     let read = decode_batch::<NewFormats>(3, &[timestamp, disable].concat());
-    let (timestamp, entries) = read.expect("it is well formed");
+    let (head, entries) = read.expect("it is well formed");
+    let timestamp = head.timestamp;
     assert_eq!((timestamp.wall_ms, timestamp.boot_ms), (-1, 1_000_000));
     let name = "eve".into();
     let entry = Entry::ChangeAccounts(vec![AccountChange::Disable { name }]);
@@ -189,7 +193,7 @@ fn batch_of_format_3_is_read() {
 
 #[test]
 fn new_field_of_message_is_kept() {
-    for (answers, format) in [([None, Some(9)], 7), ([None, None], 4)] {
+    for (answers, format) in [([None, Some(9)], 8), ([None, None], 4)] {
         let page = page(answers);
         let record = encode_new_page(&page);
         assert_eq!(split_record(&record).0, format);

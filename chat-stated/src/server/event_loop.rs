@@ -340,10 +340,15 @@ impl EventLoop {
             Completion::Journal(JournalEvent::Committed {
                 position,
                 batch,
+                own,
                 bytes,
                 took,
             }) => {
                 self.commits.add(took, batch.entries.len(), bytes);
+                if !own {
+                    self.core.committed_elsewhere(position, batch, bytes);
+                    return Ok(());
+                }
                 if let Some(next) = self.core.next_batch(&batch) {
                     self.io_threads.submit(next);
                 }

@@ -6,19 +6,26 @@ use super::State;
 use super::account_record::{AccountRecord, FileStatus};
 use super::effects::{Decided, Effects, FileLine};
 use super::failures::Failure;
+use super::hosts::Before;
 use super::membership::Memberships;
 use super::places::Places;
 use super::rate::Allowance;
 use super::send::Draft;
 use super::sessions::Login;
 use super::worker_sessions::Repeat;
-use crate::entry::{AccountChange, Action, Entry, SecretInFile, Timestamp};
+use crate::entry::{AccountChange, Action, Entry, HostId, SecretInFile, Timestamp};
 use chat_model::{AccountId, ConnectionId, RequestName};
 
 impl State {
-    /// Lets the time pass up to a batch's stamp. To be called before the batch's entries are applied.
-    pub fn advance_clock(&mut self, timestamp: &Timestamp, effects: &mut Effects) {
-        self.clock.advance(timestamp);
+    /// Lets the time pass up to the stamp of a batch of this host, if there are several. To be called before the
+    /// batch's entries are applied.
+    pub fn advance_clock(
+        &mut self,
+        timestamp: &Timestamp,
+        host: Option<HostId>,
+        effects: &mut Effects,
+    ) {
+        self.clock.advance(timestamp, host);
         self.forget_old_sends();
         self.give_up_unused_places();
         self.forget_old_history(effects);
@@ -26,10 +33,19 @@ impl State {
 
     /// Takes in one entry; `wall_ms` is its batch's wall time in milliseconds.
     pub fn apply(&mut self, entry: Entry, wall_ms: i64, effects: &mut Effects) {
+        let before = Before::of(effects);
+        self.apply_entry(entry, wall_ms, effects);
+        self.digest_decisions(before, effects);
+    }
+
+    fn apply_entry(&mut self, entry: Entry, wall_ms: i64, effects: &mut Effects) {
         match entry {
             Entry::Configure(limits) => self.limits = limits,
-            Entry::BeginWorkerSession { secret, pid } => {
-                let worker_session = self.worker_sessions.begin(secret, pid);
+            Entry::BeginWorkerSession { secret, pid, host } => {
+                if host.is_some_and(|host| !self.hosts.has(host)) {
+                    return;
+                }
+                let worker_session = self.worker_sessions.begin(secret, pid, host);
                 effects.worker_sessions_begun.push((worker_session, secret));
             }
             Entry::EndWorkerSession { worker_session } => self.end_worker_session(worker_session),
@@ -63,6 +79,8 @@ impl State {
             Entry::LimitRooms(limits) => self.rooms.limits = limits,
             Entry::KeepHistory(rules) => self.keeping.rules = rules,
             Entry::LimitHistory(limits) => self.limit_history(limits),
+            Entry::BeginHost { host, name } => self.begin_host(host, name),
+            Entry::EndHost { host } => self.end_host(host),
             Entry::Operate { ticket, act } => self.operate(ticket, act, wall_ms, effects),
         }
     }

@@ -8,6 +8,7 @@ use super::State;
 use super::account_record::AccountRecord;
 use super::failures::Failures;
 use super::header::Header;
+use super::hosts::HostsParts;
 use super::kept::Keeping;
 use super::membership::{Membership, Memberships};
 use super::message::{MessageParts, PageNumber};
@@ -30,6 +31,7 @@ pub(crate) struct StateBuilder {
     /// Accounts that came before one with a lower number.
     early_accounts: BTreeMap<u64, AccountRecord>,
     memberships: Vec<(u64, Vec<Membership>)>,
+    hosts: Option<HostsParts>,
     pages: RestoredPages,
 }
 
@@ -47,6 +49,7 @@ impl StateBuilder {
             has_header: false,
             early_accounts: BTreeMap::new(),
             memberships: Vec::new(),
+            hosts: None,
             pages: RestoredPages::within(resident_text_bytes),
         }
     }
@@ -77,6 +80,11 @@ impl StateBuilder {
     /// Takes what of the messages is kept in the history.
     pub(crate) fn take_keeping(&mut self, keeping: Keeping) {
         self.state.keeping = keeping;
+    }
+
+    /// Takes the hosts that take part.
+    pub(crate) fn take_hosts(&mut self, hosts: HostsParts) {
+        self.hosts = Some(hosts);
     }
 
     /// Takes an account.
@@ -197,6 +205,9 @@ impl StateBuilder {
         let pages = self.pages.finish(&mut self.state.messages)?;
         if !self.early_accounts.is_empty() {
             return Err(RestoreError::Contradiction("an account is missing"));
+        }
+        if let Some(hosts) = self.hosts.take() {
+            self.state.restore_hosts(hosts);
         }
         self.state.restore_senders();
         for (account, memberships) in std::mem::take(&mut self.memberships) {

@@ -17,6 +17,7 @@ mod failures;
 mod feed;
 mod groups;
 mod header;
+mod hosts;
 mod inspection;
 mod kept;
 mod last_message;
@@ -76,6 +77,7 @@ pub use account_record::{AccountRecord, FileStatus};
 pub use clock::StateMs;
 pub use common_part::CommonPart;
 pub use effects::{ActRefusal, Decided, Effects, FileLine, Forgotten, Operated, OperatorOutcome};
+pub use hosts::Hosts;
 pub use inspection::{AccountRow, BlockPlace, BlockRow, Page, QueueState, QueueTotals, SessionRow};
 pub use kept::{Keeping, KeptMessage, KeptRoom};
 pub use membership::{Membership, Memberships};
@@ -111,6 +113,7 @@ pub struct State {
     waiting_limits: WaitingLimits,
     session_limits: SessionLimits,
     clock: Clock,
+    hosts: Hosts,
     accounts: Accounts,
     failures: Failures,
     worker_sessions: WorkerSessions,
@@ -134,6 +137,7 @@ impl Default for State {
             waiting_limits: WaitingLimits::INITIAL,
             session_limits: SessionLimits::INITIAL,
             clock: Clock::default(),
+            hosts: Hosts::default(),
             accounts: Accounts::default(),
             failures: Failures::default(),
             worker_sessions: WorkerSessions::default(),

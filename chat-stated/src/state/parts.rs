@@ -2,10 +2,11 @@
 
 pub(crate) use super::account_record::{AccountRecord, FileStatus};
 pub(crate) use super::builder::StateBuilder;
-pub(crate) use super::clock::{Clock, StateMs};
+pub(crate) use super::clock::{Clock, HostClock, StateMs};
 pub(crate) use super::failures::{FailureRecord, KeptFailure, Source};
 pub(crate) use super::groups::Group;
 pub(crate) use super::header::Header;
+pub(crate) use super::hosts::{HostParts, HostsParts};
 pub(crate) use super::kept::Keeping;
 pub(crate) use super::last_message::LastMessage;
 pub(crate) use super::membership::{Membership, Memberships};

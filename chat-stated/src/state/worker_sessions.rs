@@ -6,6 +6,7 @@ use chat_model::{ConnectionSerial, NameList, Outcome, StreamOffset, WorkerSessio
 
 use super::places::{PlaceId, Session};
 use crate::connection_map::ConnectionMap;
+use crate::entry::HostId;
 use chat_model::{AccountId, ConnectionId};
 
 /// Requests of one connection whose answers the worker may not have yet.
@@ -18,6 +19,8 @@ pub struct WorkerSession {
     pub secret: [u8; 16],
     /// Its process.
     pub pid: u32,
+    /// Its host, if there are several.
+    pub host: Option<HostId>,
     /// Its clients' connections, as far as they ever did something that is journalled.
     pub(super) connections: ConnectionMap<Connection>,
 }
@@ -122,6 +125,21 @@ impl KeptOutcome {
             Self::Locked { seconds_left } => Outcome::Locked {
                 seconds_left: *seconds_left,
             },
+        }
+    }
+}
+
+/// Writes an outcome behind what is in `bytes`, the same way in every program of these rules.
+pub(super) fn digest_outcome(outcome: &Outcome<'_>, bytes: &mut Vec<u8>) {
+    match KeptOutcome::of(outcome) {
+        KeptOutcome::Plain(plain) => bytes.push(plain as u8),
+        KeptOutcome::StoredBut(names) => {
+            bytes.push(0xfe);
+            bytes.extend(names.as_bytes());
+        }
+        KeptOutcome::Locked { seconds_left } => {
+            bytes.push(0xff);
+            bytes.extend(seconds_left.to_le_bytes());
         }
     }
 }
@@ -373,7 +391,12 @@ pub(super) struct WorkerSessions {
 }
 
 impl WorkerSessions {
-    pub(super) fn begin(&mut self, secret: [u8; 16], pid: u32) -> WorkerSessionId {
+    pub(super) fn begin(
+        &mut self,
+        secret: [u8; 16],
+        pid: u32,
+        host: Option<HostId>,
+    ) -> WorkerSessionId {
         self.last += 1;
         let id = WorkerSessionId(self.last);
         self.worker_sessions.insert(
@@ -381,10 +404,17 @@ impl WorkerSessions {
             WorkerSession {
                 secret,
                 pid,
+                host,
                 connections: ConnectionMap::default(),
             },
         );
         id
+    }
+
+    pub(super) fn set_host(&mut self, worker_session: WorkerSessionId, host: HostId) {
+        if let Some(found) = self.worker_sessions.get_mut(&worker_session) {
+            found.host = Some(host);
+        }
     }
 
     pub(super) fn end(&mut self, worker_session: WorkerSessionId) -> Option<WorkerSession> {
@@ -406,6 +436,7 @@ impl WorkerSessions {
             let worker_session = WorkerSession {
                 secret: parts.secret,
                 pid: parts.pid,
+                host: None,
                 connections,
             };
             worker_sessions.insert(parts.id, worker_session);

@@ -13,7 +13,7 @@ use chat_model::{ConnectionSerial, MessageNumber, WorkerSessionId};
 use chat_rpc::{Greeting, Hello, HelloError, Refusal, ResumeToken, VERSION};
 use chat_stated::account_file::format::parse;
 use chat_stated::checkpoint::RECORD_FORMAT;
-use chat_stated::entry::Timestamp;
+use chat_stated::entry::{HostId, Timestamp};
 use chat_stated::state::{Reader, SliceLimits, State};
 use chat_stated::stored_state::{StoredBackup, StoredCheckpoint, StoredState};
 
@@ -56,7 +56,7 @@ const BOBS_SINCE_V3: &[(u64, &str)] = &[
     (6, "after it"),
 ];
 
-const FIXTURES: [Fixture; 6] = [
+const FIXTURES: [Fixture; 7] = [
     Fixture {
         directory: "v1",
         rpc: 1,
@@ -110,9 +110,23 @@ const FIXTURES: [Fixture; 6] = [
         ],
         waiting_bytes: 1_000_000,
     },
+    // Has a host that takes part, with a worker.
+    Fixture {
+        directory: "v7",
+        rpc: 8,
+        entries: 7,
+        bobs: &[
+            (1, "first"),
+            (2, "to all"),
+            (4, "to both"),
+            (5, "to both again"),
+            (17, "after it"),
+        ],
+        waiting_bytes: 1_000_000,
+    },
 ];
 const V1: &Fixture = &FIXTURES[0];
-const NEWEST: &Fixture = &FIXTURES[5];
+const NEWEST: &Fixture = &FIXTURES[6];
 
 impl Fixture {
     fn path(&self, name: &str) -> PathBuf {
@@ -152,9 +166,12 @@ fn check_state(fixture: &Fixture, stored: &StoredState) {
     assert_eq!((stored.checkpoint.0, stored.last.0), (4, 6));
     assert_eq!(stored.entries, fixture.entries);
     let of_format_6 = match fixture.directory {
-        "v6" => format_6::check(state),
+        "v6" | "v7" => format_6::check(state),
         _ => 0,
     };
+    if fixture.directory == "v7" {
+        check_hosts(state);
+    }
     assert_eq!(state.account_count(), 4 + of_format_6);
     for name in ["alice", "bob", "carol", "dave"] {
         assert_eq!(&*state.account(name).unwrap().1.secret, SECRET);
@@ -180,6 +197,15 @@ fn check_state(fixture: &Fixture, stored: &StoredState) {
         state.worker_session(WorkerSessionId(1)).unwrap().secret,
         CREDENTIAL.secret
     );
+}
+
+fn check_hosts(state: &State) {
+    let hosts: Vec<_> = state.hosts().iter().collect();
+    assert_eq!(hosts, [(HostId(300), "here")]);
+    assert_ne!(state.hosts().decisions(), 0);
+    let of_host = state.worker_sessions();
+    let of_host: Vec<_> = of_host.map(|(id, session)| (id.0, session.host)).collect();
+    assert_eq!(of_host, [(1, None), (2, Some(HostId(300)))]);
 }
 
 #[test]

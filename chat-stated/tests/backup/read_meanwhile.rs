@@ -29,7 +29,11 @@ fn batch(entries: Vec<Entry>) -> Batch {
         boot_ms: 1_000_000,
         boot_id: [1; 16],
     };
-    Batch { timestamp, entries }
+    Batch {
+        timestamp,
+        origin: None,
+        entries,
+    }
 }
 
 fn request(offset: u64, action: Action) -> Entry {
@@ -50,6 +54,7 @@ fn written() -> Batch {
         Entry::BeginWorkerSession {
             secret: [1; 16],
             pid: 1,
+            host: None,
         },
         Entry::ChangeAccounts(vec![AccountChange::Set {
             name: "ann".into(),

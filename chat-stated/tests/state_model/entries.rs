@@ -8,7 +8,7 @@ use chat_model::{
 };
 
 use chat_stated::entry::{
-    AccountChange, Action, Entry, OnceId, OperatorAct, SecretInFile, SendBatch, Timestamp,
+    AccountChange, Action, Entry, HostId, OnceId, OperatorAct, SecretInFile, SendBatch, Timestamp,
     TokenDigest,
 };
 
@@ -163,9 +163,17 @@ pub(super) fn entry_of(step: &Step, model: &Model) -> Option<Entry> {
             connection: connection.connection(model, true),
             progress: progress(*marks),
         },
-        Step::BeginWorkerSession => Entry::BeginWorkerSession {
+        Step::BeginWorkerSession(host) => Entry::BeginWorkerSession {
             secret: [7; 16],
             pid: 42,
+            host: host.map(HostId),
+        },
+        Step::BeginHost { is_new } => Entry::BeginHost {
+            host: HostId(model.last_host + u64::from(*is_new)),
+            name: "a".into(),
+        },
+        Step::EndHost(host) => Entry::EndHost {
+            host: HostId(*host),
         },
         Step::EndWorkerSession(worker_session) => Entry::EndWorkerSession {
             worker_session: WorkerSessionId(*worker_session),

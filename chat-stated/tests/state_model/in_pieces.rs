@@ -79,7 +79,7 @@ impl InPieces {
         let mut then = running.restored([0, u64::MAX][(seed / 18 % 2) as usize]);
         for (timestamp, entry) in begun.since {
             let effects = &mut Effects::default();
-            then.state.advance_clock(&timestamp, effects);
+            then.state.advance_clock(&timestamp, None, effects);
             if let Some(entry) = entry {
                 then.state.apply(entry, timestamp.wall_ms, effects);
             }

@@ -114,7 +114,7 @@ impl Run {
         self.model.advance(&timestamp);
         let states = self.states().map(|state| {
             let mut effects = Effects::default();
-            state.advance_clock(&timestamp, &mut effects);
+            state.advance_clock(&timestamp, None, &mut effects);
             effects
         });
         let told: Vec<Effects> = states.collect();
@@ -158,6 +158,9 @@ impl Run {
             );
             self.history.compare_readers(&running.state, &self.model);
         }
+        let mut digests = self.states().map(|state| state.hosts().decisions());
+        let first = digests.next();
+        assert!(digests.all(|digest| Some(digest) == first));
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Running> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chat_model::{AccountId, ConnectionId, Message, NameList, Outcome, RequestName};
 use chat_model::{MessageNumber, SentTo, StreamOffset};
 use chat_stated::checkpoint::MemoryCheckpoint;
-use chat_stated::entry::{Timestamp, TokenDigest};
+use chat_stated::entry::{HostId, Timestamp, TokenDigest};
 use chat_stated::state::{
     ActRefusal, Decided, Effects, Operated, OperatorOutcome, QueueState, Reader, SliceLimits, State,
 };
@@ -90,6 +90,7 @@ pub(super) fn compare(
         compare_rooms(state, model, id);
     }
     compare_worker_sessions(state, model);
+    compare_hosts(state, model);
     for later_ms in [0, 999, 4_000, 61_000] {
         let timestamp = Timestamp {
             boot_ms: timestamp.boot_ms + later_ms,
@@ -273,6 +274,16 @@ fn compare_worker_sessions(state: &State, model: &Model) {
             compare_connection(state, model, id);
         }
     }
+}
+
+fn compare_hosts(state: &State, model: &Model) {
+    let workers = |host: HostId| {
+        let of_host = state.worker_sessions().map(|(_, session)| session.host);
+        of_host.filter(|it| *it == Some(host)).count()
+    };
+    let hosts = state.hosts().iter();
+    let hosts = hosts.map(|(host, _)| (host.0, workers(host)));
+    assert!(hosts.eq(model.hosts()));
 }
 
 fn compare_connection(state: &State, model: &Model, id: ConnectionId) {

@@ -156,7 +156,11 @@ pub(super) enum Step {
         connection: Pick,
         progress: (Mark, Mark),
     },
-    BeginWorkerSession,
+    BeginWorkerSession(Option<u64>),
+    BeginHost {
+        is_new: bool,
+    },
+    EndHost(u64),
     EndWorkerSession(u64),
     ChangeAccounts(Vec<(usize, Option<u8>)>),
     FileStatus {
@@ -385,7 +389,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(connection, progress)| Step::Progress { connection, progress }),
         2 => (connection(), progress())
             .prop_map(|(connection, progress)| Step::Close { connection, progress }),
-        1 => Just(Step::BeginWorkerSession),
+        1 => prop::option::weighted(0.5, 1u64..4).prop_map(Step::BeginWorkerSession),
+        1 => prop::bool::weighted(0.3).prop_map(|is_new| Step::BeginHost { is_new }),
+        1 => (1u64..6).prop_map(Step::EndHost),
         1 => (1..=WORKER_SESSIONS).prop_map(Step::EndWorkerSession),
         2 => prop::collection::vec((name(), prop::option::weighted(0.7, 0u8..3)), 1..3)
             .prop_map(Step::ChangeAccounts),
@@ -440,8 +446,8 @@ pub(super) fn opening() -> Vec<Step> {
     };
     vec![
         Step::Configure(wide_limits()),
-        Step::BeginWorkerSession,
-        Step::BeginWorkerSession,
+        Step::BeginWorkerSession(None),
+        Step::BeginWorkerSession(None),
         request((1, 0), Try::Register(0)),
         request((1, 1), Try::Register(1)),
         request((2, 0), Try::Register(2)),

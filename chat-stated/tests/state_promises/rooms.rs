@@ -37,6 +37,7 @@ impl World {
         world.apply(Entry::BeginWorkerSession {
             secret: [1; 16],
             pid: 1,
+            host: None,
         });
         for user in 0..users {
             world.log_in(user);

@@ -77,6 +77,7 @@ impl World {
         self.apply(Entry::BeginWorkerSession {
             secret: [9; 16],
             pid: 7,
+            host: None,
         });
     }
 
@@ -111,14 +112,14 @@ impl World {
         self.timestamp.wall_ms += boot_ms as i64;
         self.last_effects = Effects::default();
         self.state
-            .advance_clock(&self.timestamp, &mut self.last_effects);
+            .advance_clock(&self.timestamp, None, &mut self.last_effects);
     }
 
     pub(super) fn jump_wall_ms(&mut self, wall_ms: i64) {
         self.timestamp.wall_ms += wall_ms;
         self.last_effects = Effects::default();
         self.state
-            .advance_clock(&self.timestamp, &mut self.last_effects);
+            .advance_clock(&self.timestamp, None, &mut self.last_effects);
     }
 
     pub(super) fn boot_after_wall_ms(&mut self, wall_ms: i64) {

@@ -7,7 +7,7 @@
 mod digest;
 
 use crate::entry::Batch;
-use crate::records::batch::{KnownFormats, decode_batch, encode_batch};
+use crate::records::batch::{BatchHead, KnownFormats, decode_batch, encode_batch};
 use crate::records::{self, OLDEST};
 
 pub use digest::{DIGEST_BYTES, Digest, LogBase};
@@ -37,7 +37,11 @@ pub enum FormatError {
 
 /// Writes a batch behind what is in `body`.
 pub fn encode(batch: &Batch, body: &mut Vec<u8>) -> Result<(), FormatError> {
-    match encode_batch::<KnownFormats>(body, batch.timestamp, &batch.entries, MAX_BODY_BYTES) {
+    let head = BatchHead {
+        timestamp: batch.timestamp,
+        origin: batch.origin,
+    };
+    match encode_batch::<KnownFormats>(body, head, &batch.entries, MAX_BODY_BYTES) {
         true => Ok(()),
         false => Err(FormatError::TooLarge),
     }
@@ -52,9 +56,13 @@ pub fn decode(body: &[u8]) -> Result<Batch, FormatError> {
     if content.len() > MAX_BODY_BYTES {
         return Err(FormatError::TooLarge);
     }
-    let (timestamp, entries) =
+    let (head, entries) =
         decode_batch::<KnownFormats>(format, content).ok_or(FormatError::Malformed)?;
-    Ok(Batch { timestamp, entries })
+    Ok(Batch {
+        timestamp: head.timestamp,
+        origin: head.origin,
+        entries,
+    })
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ fn batch(entries: Vec<Entry>) -> Batch {
             boot_ms: 1_000_000,
             boot_id: *b"0123456789abcdef",
         },
+        origin: None,
         entries,
     }
 }
@@ -59,6 +60,7 @@ fn entries() -> Vec<(Entry, &'static str)> {
             Entry::BeginWorkerSession {
                 secret: [1; 16],
                 pid: 4119,
+                host: None,
             },
             "010101010101010101010101010101010101fb1710",
         ),

@@ -122,9 +122,11 @@ impl Entry<'_> {
     pub(crate) fn read(self) -> Option<memory::Entry> {
         Some(match self {
             Self::Configure(limits) => memory::Entry::Configure(limits.into()),
-            Self::BeginWorkerSession { secret, pid } => {
-                memory::Entry::BeginWorkerSession { secret, pid }
-            }
+            Self::BeginWorkerSession { secret, pid } => memory::Entry::BeginWorkerSession {
+                secret,
+                pid,
+                host: None,
+            },
             Self::EndWorkerSession { worker_session } => memory::Entry::EndWorkerSession {
                 worker_session: WorkerSessionId(worker_session),
             },

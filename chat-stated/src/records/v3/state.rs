@@ -186,6 +186,7 @@ impl From<Header> for parts::Header {
             clock: parts::Clock {
                 last: header.clock.last.map(Into::into),
                 now: StateMs(header.clock.now),
+                hosts: Default::default(),
             },
             failures: header.failures.into_iter().map(read_failure).collect(),
             last_worker_session: header.worker_sessions.last,

@@ -93,6 +93,7 @@ fn golden_bytes_of_header() {
         limits: Limits::default(),
         clock: Clock {
             last: None,
+            hosts: Default::default(),
             now: StateMs(300),
         },
         failures: vec![

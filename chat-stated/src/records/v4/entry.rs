@@ -147,7 +147,7 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
     fn from(entry: &'a memory::Entry) -> Self {
         match entry {
             memory::Entry::Configure(limits) => Self::Configure((*limits).into()),
-            memory::Entry::BeginWorkerSession { secret, pid } => Self::BeginWorkerSession {
+            memory::Entry::BeginWorkerSession { secret, pid, .. } => Self::BeginWorkerSession {
                 secret: *secret,
                 pid: *pid,
             },
@@ -188,7 +188,9 @@ impl<'a> From<&'a memory::Entry> for Entry<'a> {
             | memory::Entry::LimitSessions(_)
             | memory::Entry::LimitRooms(_)
             | memory::Entry::KeepHistory(_)
-            | memory::Entry::LimitHistory(_) => {
+            | memory::Entry::LimitHistory(_)
+            | memory::Entry::BeginHost { .. }
+            | memory::Entry::EndHost { .. } => {
                 unreachable!("format 4 cannot express it")
             }
         }
@@ -200,9 +202,11 @@ impl Entry<'_> {
     pub(crate) fn read(self) -> Option<memory::Entry> {
         Some(match self {
             Self::Configure(limits) => memory::Entry::Configure(limits.into()),
-            Self::BeginWorkerSession { secret, pid } => {
-                memory::Entry::BeginWorkerSession { secret, pid }
-            }
+            Self::BeginWorkerSession { secret, pid } => memory::Entry::BeginWorkerSession {
+                secret,
+                pid,
+                host: None,
+            },
             Self::EndWorkerSession { worker_session } => memory::Entry::EndWorkerSession {
                 worker_session: WorkerSessionId(worker_session),
             },

@@ -199,6 +199,7 @@ pub(crate) fn decode_header_with(
         clock: parts::Clock {
             last: beginning.last_timestamp.map(Into::into),
             now: StateMs(beginning.now),
+            hosts: Default::default(),
         },
         last_message: parts::LastMessage {
             number: MessageNumber(beginning.last_message),

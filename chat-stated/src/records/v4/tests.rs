@@ -39,7 +39,7 @@ fn state() -> State {
         boot_ms: 1_000_000,
         boot_id: [7; 16],
     };
-    state.advance_clock(&timestamp, &mut Effects::default());
+    state.advance_clock(&timestamp, None, &mut Effects::default());
     let set = |name: &str| AccountChange::Set {
         name: name.into(),
         secret: "s".into(),
@@ -61,6 +61,7 @@ fn state() -> State {
         Entry::BeginWorkerSession {
             secret: [1; 16],
             pid: 4119,
+            host: None,
         },
         Entry::ChangeAccounts(vec![set("ann"), set("bob")]),
         request(9, Action::FailedLogIn { account, address }),

@@ -15,7 +15,11 @@ fn batch(entries: Vec<Entry>) -> Batch {
         boot_ms: 2,
         boot_id: [7; 16],
     };
-    Batch { timestamp, entries }
+    Batch {
+        timestamp,
+        origin: None,
+        entries,
+    }
 }
 
 fn acts() -> Vec<OperatorAct> {

@@ -24,7 +24,11 @@ fn batch(entries: Vec<Entry>) -> Batch {
         boot_ms: 2,
         boot_id: [7; 16],
     };
-    Batch { timestamp, entries }
+    Batch {
+        timestamp,
+        origin: None,
+        entries,
+    }
 }
 
 fn request(action: Action) -> Entry {

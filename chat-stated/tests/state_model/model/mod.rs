@@ -109,6 +109,9 @@ pub(super) struct Model {
     last_message_ms: i64,
     pub(super) now_ms: u64,
     last_worker_session: u64,
+    /// Hosts that take part, each with its worker sessions; under 0 those of the time without hosts.
+    hosts: BTreeMap<u64, BTreeSet<u64>>,
+    pub(super) last_host: u64,
     last_timestamp: Option<Timestamp>,
     failures_ms: BTreeMap<(usize, IpAddr), Vec<u64>>,
     blocked_until_ms: BTreeMap<(usize, IpAddr), u64>,
@@ -128,6 +131,8 @@ impl Model {
             last_message_ms: 0,
             now_ms: 0,
             last_worker_session: 0,
+            hosts: BTreeMap::from([(0, BTreeSet::new())]),
+            last_host: 0,
             last_timestamp: None,
             failures_ms: BTreeMap::new(),
             blocked_until_ms: BTreeMap::new(),
@@ -291,6 +296,28 @@ impl Model {
         outcome
     }
 
+    fn end_worker_session(&mut self, worker_session: u64) {
+        for connection in self.connections() {
+            if connection.worker_session.0 == worker_session {
+                self.log_out(connection);
+            }
+        }
+        self.worker_sessions.remove(&worker_session);
+    }
+
+    /// Hosts that take part, and how many worker sessions each has.
+    pub(super) fn hosts(&self) -> Vec<(u64, usize)> {
+        let hosts = self.hosts.iter().filter(|(host, _)| **host != 0);
+        let open = |of_host: &BTreeSet<u64>| {
+            let open = of_host.iter();
+            open.filter(|it| self.worker_sessions.contains_key(it))
+                .count()
+        };
+        hosts
+            .map(|(host, of_host)| (*host, open(of_host)))
+            .collect()
+    }
+
     fn apply_entry(&mut self, entry: &Entry, wall_ms: i64) -> Applied {
         let mut outcome = Applied::default();
         match entry {
@@ -300,19 +327,33 @@ impl Model {
             Entry::LimitRooms(_) => unreachable!("no step makes it"),
             // What is kept is no part of the state that is compared here.
             Entry::KeepHistory(_) | Entry::LimitHistory(_) => {}
-            Entry::BeginWorkerSession { .. } => {
+            Entry::BeginHost { host, .. } => {
+                if host.0 > self.last_host {
+                    self.last_host = host.0;
+                    self.hosts.insert(host.0, BTreeSet::new());
+                    for worker_session in std::mem::take(self.hosts.entry(0).or_default()) {
+                        self.end_worker_session(worker_session);
+                    }
+                }
+            }
+            Entry::EndHost { host } => {
+                for worker_session in self.hosts.remove(&host.0).unwrap_or_default() {
+                    self.end_worker_session(worker_session);
+                }
+            }
+            Entry::BeginWorkerSession { host, .. } => {
+                let host = host.map_or(0, |host| host.0);
+                let Some(of_host) = self.hosts.get_mut(&host) else {
+                    return outcome;
+                };
                 self.last_worker_session += 1;
+                of_host.insert(self.last_worker_session);
                 self.worker_sessions
                     .insert(self.last_worker_session, BTreeMap::new());
                 outcome.worker_sessions_begun.push(self.last_worker_session);
             }
             Entry::EndWorkerSession { worker_session } => {
-                for connection in self.connections() {
-                    if connection.worker_session == *worker_session {
-                        self.log_out(connection);
-                    }
-                }
-                self.worker_sessions.remove(&worker_session.0);
+                self.end_worker_session(worker_session.0);
             }
             Entry::ChangeAccounts(changes) => {
                 for change in changes {

@@ -55,6 +55,7 @@ pub(super) fn encode_batches(rounds: u64) -> anyhow::Result<()> {
     let text = text();
     let batch = Batch {
         timestamp: STAMP,
+        origin: None,
         entries: (0..BATCH).map(|number| send(number, &text)).collect(),
     };
     let (mut body, mut digest) = (Vec::new(), Digest::START);
@@ -71,10 +72,11 @@ fn logged_in() -> anyhow::Result<State> {
     let mut state = State::default();
     let effects = &mut Effects::default();
     let wall_ms = STAMP.wall_ms;
-    state.advance_clock(&STAMP, effects);
+    state.advance_clock(&STAMP, None, effects);
     let worker_session = Entry::BeginWorkerSession {
         secret: [9; 16],
         pid: 7,
+        host: None,
     };
     state.apply(worker_session, wall_ms, effects);
     for (serial, name) in [(SENDER, "ann"), (READER, "somebody")] {

@@ -39,7 +39,11 @@ pub fn run(bytes: &[u8]) {
             timestamp.wall_ms = choices.number() as i64;
             timestamp.boot_id[0] = choices.byte();
         }
-        let batch = Batch { timestamp, entries };
+        let batch = Batch {
+            timestamp,
+            origin: None,
+            entries,
+        };
         let mut body = Vec::new();
         assert_eq!(encode(&batch, &mut body), Ok(()));
         assert_eq!(decode(&body), Ok(batch.clone()));
@@ -117,6 +121,7 @@ fn entry(choices: &mut Choices<'_>) -> Entry {
         1 => Entry::BeginWorkerSession {
             secret: [choices.byte(); 16],
             pid: 1,
+            host: None,
         },
         2 => Entry::EndWorkerSession {
             worker_session: connection(choices).worker_session,

@@ -105,7 +105,11 @@ impl Pair {
             ..Limits::default()
         }));
         let secret = [1; 16];
-        pair.apply(&Entry::BeginWorkerSession { secret, pid: 1 });
+        pair.apply(&Entry::BeginWorkerSession {
+            secret,
+            pid: 1,
+            host: None,
+        });
         for account in 0..ACCOUNTS {
             pair.apply(&Entry::ChangeAccounts(vec![set_account(account, 0)]));
             pair.log_in(account);
