@@ -47,9 +47,13 @@ impl StateSnapshot {
             let record = records::encode_rooms_header(rooms);
             changes.put(HEADER_TABLE, ROOMS_KEY, record);
         }
-        if *state.keeping() != Keeping::default() {
-            let keeping = records::encode_keeping(state.keeping());
-            changes.put(HEADER_TABLE, KEEPING_KEY, keeping);
+        // It may have been otherwise before the first message was kept.
+        match *state.keeping() == Keeping::default() {
+            true => changes.remove(HEADER_TABLE, KEEPING_KEY),
+            false => {
+                let keeping = records::encode_keeping(state.keeping());
+                changes.put(HEADER_TABLE, KEEPING_KEY, keeping);
+            }
         }
         if *state.hosts() != Hosts::default() {
             changes.put(HEADER_TABLE, HOSTS_KEY, records::encode_hosts(state));

@@ -5,8 +5,8 @@ use chat_model::{Audience, MessageNumber, NameList};
 use self::pair::{ACCOUNTS, ALL, Pair, Stored, name, replayed, restored};
 use super::StateSnapshot;
 use crate::checkpoint::tables::{PAGE_TABLE, READ_MEANWHILE_TABLE};
-use crate::checkpoint::{Change, MemoryCheckpoint};
-use crate::entry::Action;
+use crate::checkpoint::{Change, MemoryCheckpoint, Restoration};
+use crate::entry::{Action, Entry, HistoryRules};
 use crate::state::{Effects, Reader, RestoreError};
 use crate::text_page::{self, TEXT_TABLE};
 
@@ -23,6 +23,21 @@ fn snapshot_in_pieces_equals_initial_state() {
         kept_pages += pair.kept_pages;
     }
     assert!(kept_pages > 10, "{kept_pages} pages taken for damaged");
+}
+
+/// Rules as they were at first have no record: the one before has to go.
+#[test]
+fn rules_of_history_can_go_back() {
+    let mut stored = Stored::default();
+    for keeps_direct in [true, false] {
+        let rules = HistoryRules { keeps_direct };
+        let entry = Entry::KeepHistory(rules);
+        stored.state.apply(entry, 0, &mut Effects::default());
+        let records = StateSnapshot::take_whole(&mut stored.state);
+        stored.checkpoint.write(&records).unwrap();
+        let restored = Restoration::of_all(stored.checkpoint.records()).unwrap();
+        assert_eq!(restored.keeping().rules, rules);
+    }
 }
 
 /// With so many messages for each account.
