@@ -1,12 +1,12 @@
 //! All clients of a worker: active ones, of which something is under way, and parked ones.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use chat_model::ConnectionSerial;
 use chat_node::limits::token_bucket::Rate;
 use slab::Slab;
 
+use super::addresses::Addresses;
 use super::client::{Client, Parked, Spoken};
 use super::session::{Pace, Session, SessionLimits};
 use super::timers::ClientKey;
@@ -37,10 +37,10 @@ pub(super) struct Clients {
     )]
     spare: Vec<Box<Client>>,
     limits: SessionLimits,
-    /// Where those come from that are not trusted. Keys are our own, no peer can choose them to collide.
-    untrusted: HashMap<ClientKey, IpAddr, foldhash::fast::RandomState>,
+    /// Where those come from that are not trusted.
+    untrusted: Addresses,
     /// Where trusted ones come from, unless from [`USUAL_ADDRESS`]: parked ones do not know it.
-    elsewhere: HashMap<ClientKey, IpAddr, foldhash::fast::RandomState>,
+    elsewhere: Addresses,
     /// How fast lines of untrusted ones are taken.
     lines: Rate,
     opened: u64,
@@ -52,8 +52,8 @@ impl Clients {
             kept: Slab::new(),
             spare: Vec::new(),
             limits,
-            untrusted: HashMap::default(),
-            elsewhere: HashMap::default(),
+            untrusted: Addresses::default(),
+            elsewhere: Addresses::default(),
             lines,
             opened: 0,
         }
@@ -135,7 +135,7 @@ impl Clients {
 
     /// Where a client comes from that is not trusted.
     pub(super) fn untrusted_source(&self, key: ClientKey) -> Option<IpAddr> {
-        self.untrusted.get(&key).copied()
+        self.untrusted.get(key)
     }
 
     /// A client of whom something will be under way now.
@@ -147,11 +147,11 @@ impl Clients {
                 Box::new(Client::new(session))
             });
             client.restore(parked, self.limits, is_daemon_lost);
-            if let Some(address) = self.untrusted.get(&key) {
+            if let Some(address) = self.untrusted.get(key) {
                 let pace = Pace::new(self.lines);
-                client.session.become_untrusted(*address, pace);
+                client.session.become_untrusted(address, pace);
             } else {
-                let address = self.elsewhere.get(&key).copied();
+                let address = self.elsewhere.get(key);
                 client.session.comes_from(address.unwrap_or(USUAL_ADDRESS));
             }
             *kept = Kept::Active(client);
@@ -193,8 +193,8 @@ impl Clients {
 
     /// Takes a client out.
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Removed> {
-        self.untrusted.remove(&key);
-        self.elsewhere.remove(&key);
+        self.untrusted.remove(key);
+        self.elsewhere.remove(key);
         Some(match self.kept.try_remove(key)? {
             Kept::Parked(parked) => Removed {
                 serial: parked.serial(),
@@ -220,7 +220,7 @@ impl Clients {
         let clients = kept.iter_mut().map(|(key, kept)| match kept {
             Kept::Parked(parked) => {
                 let trusted = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-                let address = untrusted.get(&key).copied().unwrap_or(trusted);
+                let address = untrusted.get(key).unwrap_or(trusted);
                 (parked.serial(), address, true)
             }
             Kept::Active(client) => {

@@ -3,6 +3,7 @@
 //! Bytes of clients and of the state daemon, acknowledgements and the time go in; bytes for both and
 //! [`Action`]s come out. The loop in [`crate::worker`] carries them; a simulation can carry them as well.
 
+mod addresses;
 #[cfg(test)]
 mod backlog_tests;
 mod client;
