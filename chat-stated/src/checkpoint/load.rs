@@ -54,6 +54,7 @@ impl CheckpointStore {
         };
         let current = read_header(&database)?;
         let has_leftovers = Load::new(current, sink).run(&database)?;
+        database.keep_pages()?;
         database.write_back_whole_wal()?;
         Ok(Loaded {
             position: current.position,

@@ -42,6 +42,11 @@ const WAL_BYTES_BEFORE_WRITE_BACK: u64 = 1024 * 1024;
 const KEPT_UNUSED_PAGES: u64 = 4 * 1024 * 1024 / PAGE_BYTES;
 const PAGES_GIVEN_BACK_AT_ONCE: u64 = 1024 * 1024 / PAGE_BYTES;
 
+/// Pages that SQLite keeps of a file, in KiB.
+const CACHE_KIB: u32 = 8_192;
+/// The same while all of a file is read once: no page is asked for again, and each that is kept takes memory for good.
+const CACHE_KIB_OF_ONE_READING: u32 = 1_024;
+
 /// How long a statement waits for another connection to the same file.
 const BUSY_TIMEOUT_MS: u64 = 5_000;
 
@@ -131,10 +136,12 @@ impl Database {
         Ok(Self { connection, file })
     }
 
-    /// Opens a file after checking everything about it but the rows. Nothing if it is not there.
+    /// Opens a file after checking everything about it but the rows. Nothing if it is not there. Few of its pages are
+    /// kept until [`Database::keep_pages`].
     pub(crate) fn open(dir: &Path, kind: &DatabaseKind) -> Result<Option<Self>, StorageError> {
         let database = Self::open_unread(dir, kind)?;
         if let Some(database) = &database {
+            database.keep_pages_of(CACHE_KIB_OF_ONE_READING)?;
             database.check_pages()?;
         }
         Ok(database)
@@ -167,6 +174,17 @@ impl Database {
         database.check_version(kind)?;
         database.check_tables(kind)?;
         Ok(Some(database))
+    }
+
+    /// Keeps pages from now on, for who writes here and there.
+    pub(crate) fn keep_pages(&self) -> Result<(), StorageError> {
+        self.keep_pages_of(CACHE_KIB)
+    }
+
+    fn keep_pages_of(&self, kib: u32) -> Result<(), StorageError> {
+        self.connection
+            .pragma_update(None, "cache_size", -i64::from(kib))
+            .map_err(StorageError::sqlite("open", &self.file))
     }
 
     /// Another connection to a file that was opened and checked before.
@@ -386,10 +404,10 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
     // Nothing is written back by a process that ends because it no longer knows what is durable.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.execute_batch(
+    connection.execute_batch(&format!(
         "PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF; \
-         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192",
-    )?;
+         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{CACHE_KIB}",
+    ))?;
     connection.query_row("PRAGMA wal_autocheckpoint=0", (), |_| Ok(()))?;
     Ok(connection)
 }

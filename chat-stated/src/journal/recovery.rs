@@ -205,6 +205,7 @@ impl CheckedJournal {
         log_base: LogBase,
         last: LogBase,
     ) -> Result<RecoveredJournal, StorageError> {
+        database.keep_pages()?;
         database.write_back_whole_wal()?;
         let store = BatchStore::new(dir, database, log_base, last)?;
         let last = last.position;
