@@ -106,7 +106,7 @@ pub(crate) fn encode_account(account: &AccountRecord) -> Vec<u8> {
         v6::sessions::encode_account(&mut record, account);
         return record;
     }
-    if account.broadcasts_after == Some(MessageNumber(0)) {
+    if account.broadcasts_after.get() == Some(MessageNumber(0)) {
         let mut record = begin_record(4, bytes);
         encoding::encode_behind(&mut record, &v4::state::Account::from(account));
         return record;

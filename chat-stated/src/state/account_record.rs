@@ -20,6 +20,25 @@ pub enum FileStatus {
     },
 }
 
+/// From where on an account gets broadcasts: in eight bytes, because there are as many as accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BroadcastsAfter(MessageNumber);
+
+impl BroadcastsAfter {
+    /// No message is this far.
+    const NONE: MessageNumber = MessageNumber(u64::MAX);
+
+    /// It gets broadcasts after this one, or none at all.
+    pub fn of(after: Option<MessageNumber>) -> Self {
+        Self(after.unwrap_or(Self::NONE))
+    }
+
+    /// The message after which it gets broadcasts; nothing if it gets none.
+    pub fn get(self) -> Option<MessageNumber> {
+        Some(self.0).filter(|after| *after != Self::NONE)
+    }
+}
+
 /// What of an account goes into a checkpoint as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRecord {
@@ -36,8 +55,8 @@ pub struct AccountRecord {
     /// Nobody can log in: the account file has no line of it, or is to lose it. In the latter case `filed` names the
     /// secret that is to go.
     pub disabled: bool,
-    /// It gets broadcasts after this one; none at all if it was disabled since format 5.
-    pub broadcasts_after: Option<MessageNumber>,
+    /// Which broadcasts it gets; none at all if it was disabled since format 5.
+    pub broadcasts_after: BroadcastsAfter,
     /// How many broadcasts it may make at once.
     pub(crate) broadcasts: Allowance,
     /// What its sessions have in its queue.
@@ -58,7 +77,7 @@ impl AccountRecord {
     }
 
     fn broadcasts_from(&self, cursor: MessageNumber) -> Option<MessageNumber> {
-        self.broadcasts_after.map(|after| after.max(cursor))
+        self.broadcasts_after.get().map(|after| after.max(cursor))
     }
 
     /// Whether this secret of a disabled account may still stand in the account file, and is to go from there.

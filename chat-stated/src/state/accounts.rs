@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chat_model::{ConnectionSerial, MessageNumber, UserSession, WorkerSessionId};
 use foldhash::quality::RandomState;
 
-use super::account_record::AccountRecord;
+use super::account_record::{AccountRecord, BroadcastsAfter};
 use super::budget::Budget;
 use super::clock::StateMs;
 use super::messages::Messages;
@@ -63,7 +63,7 @@ impl Accounts {
         let id =
             AccountId(u32::try_from(self.accounts.len()).expect("accounts are limited below 2^32"));
         self.by_name.insert(record.name.clone(), id);
-        self.without_broadcasts += usize::from(record.broadcasts_after.is_none());
+        self.without_broadcasts += usize::from(record.broadcasts_after.get().is_none());
         self.accounts.push(Account {
             record,
             queue: Queue::default(),
@@ -105,7 +105,8 @@ impl Accounts {
     /// The account gets broadcasts after this one from now on, or none.
     pub(super) fn set_broadcasts_after(&mut self, id: AccountId, after: Option<MessageNumber>) {
         let record = &mut self.change(id).record;
-        let before = std::mem::replace(&mut record.broadcasts_after, after);
+        let after_and_on = BroadcastsAfter::of(after);
+        let before = std::mem::replace(&mut record.broadcasts_after, after_and_on).get();
         self.without_broadcasts += usize::from(after.is_none());
         self.without_broadcasts -= usize::from(before.is_none());
     }

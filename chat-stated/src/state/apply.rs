@@ -3,7 +3,7 @@
 use chat_model::{MessageNumber, Outcome, Progress, StreamOffset};
 
 use super::State;
-use super::account_record::{AccountRecord, FileStatus};
+use super::account_record::{AccountRecord, BroadcastsAfter, FileStatus};
 use super::effects::{Decided, Effects, FileLine};
 use super::failures::Failure;
 use super::hosts::Before;
@@ -241,7 +241,7 @@ impl State {
             password_version: 0,
             filed,
             disabled: false,
-            broadcasts_after: Some(MessageNumber(0)),
+            broadcasts_after: BroadcastsAfter::of(Some(MessageNumber(0))),
             broadcasts: Allowance::default(),
             places: Places::beginning_after(self.last_message.number),
             memberships: Memberships::default(),

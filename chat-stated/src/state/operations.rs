@@ -211,7 +211,7 @@ impl State {
 
     /// Broadcasts from now on are for this account again, if they were not.
     pub(super) fn take_broadcasts(&mut self, id: AccountId) {
-        let is_without = |record: &AccountRecord| record.broadcasts_after.is_none();
+        let is_without = |record: &AccountRecord| record.broadcasts_after.get().is_none();
         if self.record(id).is_some_and(is_without) {
             let after = Some(self.last_message.number);
             self.accounts.set_broadcasts_after(id, after);

@@ -1,6 +1,6 @@
 //! The state in plain parts: what is written down of it, and what it is made of again.
 
-pub(crate) use super::account_record::{AccountRecord, FileStatus};
+pub(crate) use super::account_record::{AccountRecord, BroadcastsAfter, FileStatus};
 pub(crate) use super::builder::StateBuilder;
 pub(crate) use super::clock::{Clock, HostClock, StateMs};
 pub(crate) use super::failures::{FailureRecord, KeptFailure, Source};

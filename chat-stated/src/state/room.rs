@@ -138,17 +138,31 @@ impl RoomRecord {
 /// Adds an account to a sorted list, once.
 pub(super) fn insert(list: &mut Vec<AccountId>, account: AccountId) {
     if let Err(index) = list.binary_search(&account) {
-        list.insert(index, account);
+        insert_at(list, index, account);
     }
 }
 
 /// Removes an account from a sorted list. Says whether it was there.
 pub(super) fn remove(list: &mut Vec<AccountId>, account: AccountId) -> bool {
-    match list.binary_search(&account) {
-        Ok(index) => {
-            list.remove(index);
-            true
-        }
-        Err(_) => false,
+    let found = list.binary_search(&account);
+    if let Ok(index) = found {
+        remove_at(list, index);
+    }
+    found.is_ok()
+}
+
+/// Adds an account to a list that grows little by little: lists of members are most of the memory of rooms.
+pub(super) fn insert_at(list: &mut Vec<AccountId>, index: usize, account: AccountId) {
+    if list.len() == list.capacity() {
+        list.reserve_exact((list.len() / 4).max(4));
+    }
+    list.insert(index, account);
+}
+
+/// Removes an account from a list. Gives back room that is not needed any more.
+pub(super) fn remove_at(list: &mut Vec<AccountId>, index: usize) {
+    list.remove(index);
+    if list.len() * 4 <= list.capacity() {
+        list.shrink_to(list.len() * 2);
     }
 }

@@ -190,7 +190,7 @@ impl State {
         room.record.members = room.record.members.saturating_add(1);
         room::remove(&mut room.record.invited, actor.account);
         if let Err(index) = place_of(&room.members, &self.accounts, &actor.name) {
-            room.members.insert(index, actor.account);
+            room::insert_at(&mut room.members, index, actor.account);
         }
         let record = &mut self.accounts.change(actor.account).record;
         record.memberships.add(membership);

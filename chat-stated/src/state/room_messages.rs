@@ -90,7 +90,7 @@ impl State {
         self.messages
             .feed_read_by(&mut room.feed, id, after, newest);
         if let Ok(index) = place_of(&room.members, &self.accounts, &name) {
-            room.members.remove(index);
+            room::remove_at(&mut room.members, index);
         }
         room::remove(&mut room.online, id);
         room.record.operators.retain(|operator| *operator != id);

@@ -19,7 +19,7 @@ impl Rooms {
     pub(super) fn restore(&mut self, id: RoomId, record: RoomRecord) {
         self.by_name.insert(record.name.clone(), id);
         self.plan_look(id, record.retained.look_at);
-        self.rooms.insert(id, Room::new(record));
+        self.rooms.insert(id, Box::new(Room::new(record)));
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) struct RoomsHeader {
 /// All rooms.
 #[derive(Debug)]
 pub(super) struct Rooms {
-    pub(super) rooms: BTreeMap<RoomId, Room>,
+    /// In boxes, because the nodes of the tree are half empty.
+    pub(super) rooms: BTreeMap<RoomId, Box<Room>>,
     pub(super) by_name: BTreeMap<Arc<str>, RoomId>,
     pub(super) limits: RoomLimits,
     pub(super) last: RoomId,
@@ -70,18 +71,18 @@ impl Rooms {
     }
 
     pub(super) fn get(&self, id: RoomId) -> Option<&Room> {
-        self.rooms.get(&id)
+        self.rooms.get(&id).map(Box::as_ref)
     }
 
     /// The room, for what no checkpoint has as it is.
     pub(super) fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
-        self.rooms.get_mut(&id)
+        self.rooms.get_mut(&id).map(Box::as_mut)
     }
 
     /// The room, to be changed.
     pub(super) fn change(&mut self, id: RoomId) -> Option<&mut Room> {
         self.will_change(id);
-        self.rooms.get_mut(&id)
+        self.get_mut(id)
     }
 
     fn will_change(&mut self, id: RoomId) {
@@ -99,7 +100,7 @@ impl Rooms {
         self.will_change(id);
         self.by_name.insert(name.clone(), id);
         self.rooms
-            .insert(id, Room::new(RoomRecord::made_by(owner, name)));
+            .insert(id, Box::new(Room::new(RoomRecord::made_by(owner, name))));
         Some(id)
     }
 

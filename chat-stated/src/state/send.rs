@@ -97,7 +97,7 @@ impl Post<'_> {
         if !sender.broadcasts.take(self.now, per_minute) {
             return Err(QuotaLimit::BroadcastsPerMinute.into());
         }
-        let is_own = usize::from(sender.broadcasts_after.is_some());
+        let is_own = usize::from(sender.broadcasts_after.get().is_some());
         let readers = (self.accounts.with_broadcasts() - is_own) as u32;
         let message = self.message(draft, Readers::AllButSender);
         if readers > 0 {

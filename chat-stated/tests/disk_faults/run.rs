@@ -279,7 +279,7 @@ impl Told {
                 },
                 disabled: record.disabled,
                 is_to_leave_file: record.is_to_leave_file(),
-                gets_broadcasts: record.broadcasts_after.is_some(),
+                gets_broadcasts: record.broadcasts_after.get().is_some(),
             })
             .collect();
         // Nobody but the daemon changed the file.

@@ -116,7 +116,10 @@ fn compare_account(state: &State, model: &Model, id: usize) {
         let is_there = account.tokens.contains_key(&number.to_string());
         assert_eq!(state.has_token(found, &digest), is_there);
     }
-    assert_eq!(record.broadcasts_after.is_some(), account.gets_broadcasts);
+    assert_eq!(
+        record.broadcasts_after.get().is_some(),
+        account.gets_broadcasts
+    );
     let places = record.places.iter();
     let places = places.map(|place| (place.id().number(), place.user_session(), place.session()));
     let expected = account.places.iter();

@@ -293,7 +293,7 @@ impl From<Account<'_>> for parts::AccountRecord {
                 },
             },
             disabled: account.disabled,
-            broadcasts_after: Some(MessageNumber(0)),
+            broadcasts_after: parts::BroadcastsAfter::of(Some(MessageNumber(0))),
             broadcasts: parts::Allowance(account.broadcasts.map(|used| parts::UsedAllowance {
                 left: used.left,
                 at: StateMs(used.at),

@@ -371,7 +371,7 @@ impl From<Account<'_>> for parts::AccountRecord {
                 },
             },
             disabled: account.disabled,
-            broadcasts_after: Some(MessageNumber(0)),
+            broadcasts_after: parts::BroadcastsAfter::of(Some(MessageNumber(0))),
             broadcasts: parts::Allowance(account.broadcasts.map(Into::into)),
             memberships: parts::Memberships::default(),
             places: parts::Places::of_one(parts::PlaceParts {

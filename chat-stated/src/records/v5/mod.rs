@@ -10,7 +10,7 @@ use super::v3::Address;
 use super::v4::entry::AccountChange;
 use super::v4::{self, List};
 use crate::entry as memory;
-use crate::state::parts::AccountRecord;
+use crate::state::parts::{AccountRecord, BroadcastsAfter};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Entry<'a> {
@@ -64,7 +64,7 @@ impl<'a> From<&'a AccountRecord> for Account<'a> {
     fn from(account: &'a AccountRecord) -> Self {
         Self {
             account: account.into(),
-            broadcasts_after: account.broadcasts_after.map(|number| number.0),
+            broadcasts_after: account.broadcasts_after.get().map(|number| number.0),
         }
     }
 }
@@ -72,7 +72,7 @@ impl<'a> From<&'a AccountRecord> for Account<'a> {
 impl From<Account<'_>> for AccountRecord {
     fn from(account: Account<'_>) -> Self {
         Self {
-            broadcasts_after: account.broadcasts_after.map(MessageNumber),
+            broadcasts_after: BroadcastsAfter::of(account.broadcasts_after.map(MessageNumber)),
             ..account.account.into()
         }
     }

@@ -95,7 +95,7 @@ fn known_account(id: AccountId, record: &AccountRecord) -> KnownAccount<'_> {
         },
         disabled: record.disabled,
         is_to_leave_file: record.is_to_leave_file(),
-        gets_broadcasts: record.broadcasts_after.is_some(),
+        gets_broadcasts: record.broadcasts_after.get().is_some(),
     }
 }
 
