@@ -104,7 +104,7 @@ fn come_in(target: &Target, names: &[String]) -> anyhow::Result<((Memory, Memory
     Ok(((before, memory(&target.processes())), crowd))
 }
 
-/// The same of members, and what a membership takes. Before and after they join, the server starts again: so it has
+/// The same of members, and what a room and a membership take. The server starts again before each look: so it has
 /// nothing but its state.
 fn as_members(
     stage: &Stage<'_>,
@@ -112,22 +112,41 @@ fn as_members(
     target: &Target,
     names: &[String],
 ) -> anyhow::Result<Vec<(&'static str, f64)>> {
-    stage.restart(target)?;
-    let ((without, _), mut crowd) = come_in(target, names)?;
-    ask_all(&mut crowd, 0..names.len(), options.rooms, |client| {
+    let join = |client: usize| -> String {
         let group = client / options.room_members;
         let join = |room| format!("join #group{group}-{room}\n");
         (0..options.rooms).map(join).collect()
-    })?;
+    };
+    let makers = || (0..names.len()).step_by(options.room_members);
+    stage.restart(target)?;
+    let ((without, _), mut crowd) = come_in(target, names)?;
+    for maker in makers() {
+        ask_all(&mut crowd, maker..maker + 1, options.rooms, join)?;
+    }
+    drop(crowd);
+    stage.restart(target)?;
+    let ((with_rooms, _), mut crowd) = come_in(target, names)?;
+    ask_all(&mut crowd, 0..names.len(), options.rooms, join)?;
     drop(crowd);
     stage.restart(target)?;
     let ((before, all), _) = come_in(target, names)?;
     let [(_, client_kib), ..] = figures(before, all, names.len());
-    let memberships = (names.len() * options.rooms) as f64;
-    let more = before.anonymous_bytes as f64 - without.anonymous_bytes as f64;
+    let rooms = makers().count() * options.rooms;
+    let memberships = names.len() * options.rooms - rooms;
+    let bytes_each = |more: Memory, than: Memory, count: usize| {
+        let more = more.anonymous_bytes as f64 - than.anonymous_bytes as f64;
+        more / count.max(1) as f64
+    };
     Ok(vec![
         ("KiB a member (PSS)", client_kib),
-        ("bytes a membership (anonymous)", more / memberships),
+        (
+            "bytes a room of one member (anonymous)",
+            bytes_each(with_rooms, without, rooms),
+        ),
+        (
+            "bytes a membership (anonymous)",
+            bytes_each(before, with_rooms, memberships),
+        ),
     ])
 }
 
