@@ -1,5 +1,9 @@
 //! `chat-bench idle`: what clients that do nothing take of memory.
 
+use std::thread;
+use std::time::Duration;
+
+use chat_node::metrics::catalogue::CHECKPOINT_PENDING;
 use clap::builder::RangedU64ValueParser;
 
 use super::asking::ask_all;
@@ -10,6 +14,11 @@ use super::target::Target;
 use crate::crowd::Crowd;
 use crate::installation::{Accounts, Plan};
 use crate::process_tree::{Memory, memory};
+
+/// What a start journals, at most, in entries.
+const ENTRIES_OF_START: u64 = 100;
+/// How long the checkpoint of a start may take.
+const CHECKPOINT_TIME: Duration = Duration::from_secs(2);
 
 /// Clients that are logged in and silent: how much memory of the server's processes does each take?
 #[derive(clap::Args, Clone, Debug)]
@@ -104,6 +113,21 @@ fn come_in(target: &Target, names: &[String]) -> anyhow::Result<((Memory, Memory
     Ok(((before, memory(&target.processes())), crowd))
 }
 
+/// Starts a server again until it finds all in its checkpoint but for a short journal. The checkpoint that follows a
+/// start with a long one takes memory, which is then kept for later clients.
+fn restart_settled(stage: &Stage<'_>, target: &Target) -> anyhow::Result<()> {
+    let mut before = u64::MAX;
+    loop {
+        stage.restart(target)?;
+        let [replayed] = target.state_metrics([&CHECKPOINT_PENDING])?;
+        if replayed.abs_diff(before) <= ENTRIES_OF_START {
+            return Ok(());
+        }
+        before = replayed;
+        thread::sleep(CHECKPOINT_TIME);
+    }
+}
+
 /// The same of members, and what a room and a membership take. The server starts again before each look: so it has
 /// nothing but its state.
 fn as_members(
@@ -118,17 +142,17 @@ fn as_members(
         (0..options.rooms).map(join).collect()
     };
     let makers = || (0..names.len()).step_by(options.room_members);
-    stage.restart(target)?;
+    restart_settled(stage, target)?;
     let ((without, _), mut crowd) = come_in(target, names)?;
     for maker in makers() {
         ask_all(&mut crowd, maker..maker + 1, options.rooms, join)?;
     }
     drop(crowd);
-    stage.restart(target)?;
+    restart_settled(stage, target)?;
     let ((with_rooms, _), mut crowd) = come_in(target, names)?;
     ask_all(&mut crowd, 0..names.len(), options.rooms, join)?;
     drop(crowd);
-    stage.restart(target)?;
+    restart_settled(stage, target)?;
     let ((before, all), _) = come_in(target, names)?;
     let [(_, client_kib), ..] = figures(before, all, names.len());
     let rooms = makers().count() * options.rooms;
