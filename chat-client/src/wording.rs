@@ -55,7 +55,8 @@ pub(crate) fn text_of(report: &Report) -> String {
         Report::PasswordsDiffer => "The two passwords differ. Try again.".into(),
         Report::Registered(name) => format!("The account {name} has been created."),
         Report::AlreadyConnected(name) => format!(
-            "{name} is logged in already, from here or elsewhere. Log out there first, or choose another name."
+            "{name} is logged in already, from here or elsewhere. Log out there first, or choose another name. \
+             To be logged in twice, name a session: {name}/2, say."
         ),
         Report::Blocked { seconds, now: true } => format!(
             "Too many wrong passwords. You are blocked from this address for {}.",

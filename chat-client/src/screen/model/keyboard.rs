@@ -6,10 +6,10 @@ use crate::conversation::Prompt;
 use crate::keys::Key;
 use crate::line_editor::Edit;
 use crate::report::Report;
-use crate::safe_text::LINE_BREAK;
+use crate::safe_text::{LINE_BREAK, isolated_if_needed};
 use crate::screen::keys::{Mouse, MouseAct, Typed};
 use crate::screen::view;
-use crate::wording::text_of;
+use crate::wording::{prompt_text, text_of};
 
 /// Rows that the wheel scrolls.
 const WHEEL_ROWS: usize = 3;
@@ -26,7 +26,7 @@ impl Model {
             Typed::Key(Key::ClearScreen) => self.actions.push(Action::Redraw),
             typed if self.paste.is_some() => self.answer_paste_question(&typed),
             typed if self.prompt().is_some() || self.is_logging_in() => self.typed_at_prompt(typed),
-            typed if self.help.is_some() => self.typed_in_help(&typed),
+            typed if self.help.is_some() => self.typed_in_help(typed),
             typed if self.switcher.is_some() => self.typed_in_switcher(typed),
             typed => self.typed_in_chat(typed),
         }
@@ -91,7 +91,8 @@ impl Model {
         }
     }
 
-    fn typed_in_help(&mut self, typed: &Typed) {
+    /// Text closes the help and is kept: a command must not lose its slash and be sent as a message.
+    fn typed_in_help(&mut self, typed: Typed) {
         let Some(scrolled) = &mut self.help else {
             return;
         };
@@ -104,6 +105,10 @@ impl Model {
             Typed::Key(Key::Down) => *scrolled = scrolled.saturating_add(1),
             Typed::Key(Key::Up) => *scrolled = scrolled.saturating_sub(1),
             Typed::Mouse(_) => {}
+            Typed::Key(Key::Character(_)) | Typed::Paste(_) => {
+                self.help = None;
+                self.typed_in_chat(typed);
+            }
             _ => self.help = None,
         }
     }
@@ -299,14 +304,22 @@ impl Model {
         !matches!(understand(&text, target), super::slash::Typed::Text(_))
     }
 
-    /// The prompt and what is shown of its answer, while there is one.
-    pub(crate) fn shown_answer(&self) -> Option<(Prompt, String)> {
+    /// The words of the prompt and what is shown of its answer, while there is one.
+    pub(crate) fn shown_answer(&self) -> Option<(String, String)> {
         let prompt = self.prompt()?;
+        let words = match (prompt, self.link.user()) {
+            // The name is not on the screen any more, and a slip in it would make an account.
+            (Prompt::MakeAccount, Some(name)) => format!(
+                "There is no account named {}. Create one? [y/N] ",
+                isolated_if_needed(name)
+            ),
+            _ => prompt_text(prompt).to_owned(),
+        };
         let text = match prompt.is_secret() {
             true => String::new(),
             false => self.answer.text(),
         };
-        Some((prompt, text))
+        Some((words, text))
     }
 }
 

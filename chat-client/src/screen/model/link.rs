@@ -229,6 +229,11 @@ impl Link {
         }
     }
 
+    /// The name that the login gave last.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.credentials.user.as_deref()
+    }
+
     /// What the user is asked, if anything.
     pub(crate) fn prompt(&self) -> Option<Prompt> {
         match &self.stage {

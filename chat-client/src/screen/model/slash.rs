@@ -87,6 +87,11 @@ pub(crate) const SLASH_COMMANDS: &[SlashCommand] = &[
         "NAME [#ROOM]",
         "make a member an operator; deop is the opposite",
     ),
+    slash(
+        "room",
+        "#ROOM HOW",
+        "private: only who is invited joins; public: everybody; drop: end the room",
+    ),
     slash("list", "", "all public rooms"),
     slash("who", "", "who is online"),
     slash("search", "WORDS", "earlier messages with all these words"),
@@ -158,7 +163,8 @@ fn command(line: &str, current: &Target) -> Typed {
         }),
         "close" | "wc" | "unquery" => Typed::Close,
         "clear" => Typed::Clear,
-        "win" | "window" | "w" => match (rest, rest.trim_start_matches("goto ").parse()) {
+        "win" | "window" | "w" | "buffer" => match (rest, rest.trim_start_matches("goto ").parse())
+        {
             (_, Ok(number)) => Typed::Number(number),
             ("close", _) => Typed::Close,
             _ => usage("win NUMBER"),
@@ -345,6 +351,7 @@ mod tests {
             ("/msg #tea,bob hi", to(group.clone(), "hi")),
             ("/say /quit", Typed::Text("/quit".to_owned())),
             ("/query bob", Typed::Open(bob())),
+            ("/buffer 2", Typed::Number(2)),
             ("/msg (bob #tea)", Typed::Open(group)),
             ("/all hi  all", to(Target::Everyone, "hi  all")),
         ] {

@@ -125,9 +125,8 @@ impl Typing {
             );
             return Self::laid_out(String::new(), &words, words.len(), columns);
         }
-        if let Some((prompt, text)) = model.shown_answer() {
-            let prompt = crate::wording::prompt_text(prompt);
-            return Self::laid_out(prompt.to_owned(), &text, text.len(), columns);
+        if let Some((head, text)) = model.shown_answer() {
+            return Self::laid_out(head, &text, text.len(), columns);
         }
         let name = model.transcripts.current().target.name();
         let sign = if model.is_command() { '/' } else { '>' };

@@ -75,7 +75,7 @@ pub(super) fn draw_login(model: &Model, area: Rect, buffer: &mut Buffer) -> Opti
         }
     }
     y = (y + 1).min(area.bottom().saturating_sub(1));
-    let Some((prompt, text)) = model.shown_answer() else {
+    let Some((head, text)) = model.shown_answer() else {
         let words = match model.link.parted() {
             Some((reason, _)) => format!("Not connected: {reason}."),
             None => "Waiting for the server.".to_owned(),
@@ -96,10 +96,11 @@ pub(super) fn draw_login(model: &Model, area: Rect, buffer: &mut Buffer) -> Opti
         height: area.bottom() - y,
     };
     let before = model.answer.before_cursor().len().min(text.len());
-    let head = crate::wording::prompt_text(prompt);
-    let typing = super::bars::Typing::laid_out(head.to_owned(), &text, before, columns);
+    let typing = super::bars::Typing::laid_out(head, &text, before, columns);
     Some(typing.draw(input, buffer))
 }
+
+const HOW_TO_LEAVE_HELP: &str = "Page Down goes on. Esc closes this help; so does typing.";
 
 /// Keys and commands.
 pub(super) fn draw_help(area: Rect, scrolled: u16, buffer: &mut Buffer) {
@@ -115,11 +116,10 @@ pub(super) fn draw_help(area: Rect, scrolled: u16, buffer: &mut Buffer) {
     let keys = KEYS
         .iter()
         .map(|(keys, meaning)| ((*keys).to_owned(), *meaning));
-    let mut rows = vec![(
-        String::new(),
-        "Any other key closes this help; Page Down goes on.".to_owned(),
-    )];
+    let whole_width = usize::from(area.width).saturating_sub(1).max(8);
     let columns = usize::from(area.width).saturating_sub(width + 1).max(8);
+    let how_to_leave = wrapped(HOW_TO_LEAVE_HELP, whole_width);
+    let mut rows: Vec<_> = how_to_leave.map(|words| (words, String::new())).collect();
     for (form, meaning) in keys.chain(commands) {
         if form.len() >= width {
             rows.push((form, String::new()));

@@ -87,6 +87,10 @@ pub(super) fn draw_members(model: &Model, area: Rect, buffer: &mut Buffer) {
         }
     };
     let count = names.len() + away.len();
+    let title = match (count, title) {
+        (1, "members") => "member",
+        _ => title,
+    };
     let first_away = names.len();
     let names: Vec<&String> = names.into_iter().chain(away).collect();
     let x = area.x + 2;

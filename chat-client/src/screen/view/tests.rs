@@ -55,6 +55,28 @@ fn offline_members_stand_last_in_brackets() {
 }
 
 #[test]
+fn narrow_help_tells_how_to_leave() {
+    let mut run = in_tea();
+    run.press("\x15/help\r");
+    let text = screen(&mut run, 40, 12).join(" ");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert!(
+        words
+            .join(" ")
+            .contains("Esc closes this help; so does typing."),
+        "{text}"
+    );
+}
+
+#[test]
+fn single_member_is_counted_in_singular() {
+    let mut run = in_tea();
+    run.model.transcripts.current_mut().members = vec!["~ann".to_owned()];
+    let rows = screen(&mut run, 120, 14);
+    assert!(rows[1].ends_with("│ 1 member"), "{}", rows[1]);
+}
+
+#[test]
 fn other_readers_are_named_in_head() {
     let mut run = in_tea();
     run.hear("[2026-11-22T11:18:40Z] #6 dave (bob #ops): look");

@@ -59,6 +59,11 @@ fn account_is_made_at_first_login() {
     run.press("new\r");
     run.hear("register");
     assert_eq!(run.model.prompt(), Some(Prompt::MakeAccount));
+    let question = "There is no account named new. Create one? [y/N] ";
+    assert_eq!(
+        run.model.shown_answer(),
+        Some((question.to_owned(), String::new()))
+    );
     run.press("y\r");
     run.hear("password");
     run.press("pw\r");

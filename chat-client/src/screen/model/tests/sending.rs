@@ -31,6 +31,16 @@ fn plain_text_goes_to_current_conversation() {
 }
 
 #[test]
+fn command_typed_over_help_keeps_slash() {
+    let mut run = with_ann();
+    run.press("/help\r");
+    assert!(run.model.help.is_some());
+    run.press("/msg eve psst\r");
+    assert!(run.model.help.is_none());
+    assert_eq!(run.sent(), ["once abc-1 send eve psst"]);
+}
+
+#[test]
 fn messages_wait_for_each_other() {
     let mut run = with_ann();
     for text in ["a\r", "b\r", "c\r"] {
