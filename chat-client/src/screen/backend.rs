@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use ratatui_core::backend::{Backend, ClearType, WindowSize};
-use ratatui_core::buffer::Cell;
+use ratatui_core::buffer::{Cell, CellWidth};
 use ratatui_core::layout::{Position, Size};
 use ratatui_core::style::{Color, Modifier};
 
@@ -95,7 +95,13 @@ impl Backend for TerminalBackend {
         let mut look = None;
         // Where the cursor certainly is.
         let mut cursor = None;
+        // Where the symbol ends that was drawn last.
+        let mut end = (0, 0);
         for (x, y, cell) in content {
+            // A terminal that gives the symbol both cells would remove it if its second cell were drawn.
+            if y == end.1 && x < end.0 {
+                continue;
+            }
             if cursor != Some((x, y)) {
                 self.go_to(x, y);
             }
@@ -103,6 +109,13 @@ impl Backend for TerminalBackend {
             if look != Some(wanted) {
                 self.set_look(wanted);
                 look = Some(wanted);
+            }
+            let width = cell.symbol().cell_width();
+            end = (x + width, y);
+            if width > 1 && cell.symbol().chars().nth(1).is_some() {
+                // A terminal that gives it one cell shows nothing old in the second one.
+                self.add(&" ".repeat(usize::from(width)));
+                self.go_to(x, y);
             }
             self.add(cell.symbol());
             // Terminals do not agree how wide other characters are.

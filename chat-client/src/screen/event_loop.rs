@@ -1,5 +1,6 @@
 //! Moves bytes between terminal, model and server; decides nothing.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub(crate) struct EventLoop {
     unsent: Vec<Vec<u8>>,
     started: Instant,
     is_drawn: bool,
+    /// Rows of the screen in which composed characters stand.
+    composed_rows: BTreeSet<u16>,
     ended: Option<(ExitStatus, String)>,
 }
 
@@ -97,6 +100,7 @@ impl EventLoop {
             unsent: Vec::new(),
             started: Instant::now(),
             is_drawn: false,
+            composed_rows: BTreeSet::new(),
             ended: None,
         }
     }
@@ -165,9 +169,11 @@ impl EventLoop {
         if std::mem::replace(&mut self.is_drawn, true) {
             return Ok(());
         }
-        let model = &self.model;
+        let (model, composed_rows) = (&self.model, &mut self.composed_rows);
         self.terminal.draw(|frame| {
-            if let Some(cursor) = view::draw(model, frame.buffer_mut()) {
+            let cursor = view::draw(model, frame.buffer_mut());
+            *composed_rows = view::draw_composed_rows_whole(frame.buffer_mut(), composed_rows);
+            if let Some(cursor) = cursor {
                 frame.set_cursor_position(cursor);
             }
         })?;

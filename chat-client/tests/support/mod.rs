@@ -1,6 +1,8 @@
 //! A server that plays a fixed dialogue, and the client run against it.
 
 pub(crate) mod alacritty;
+pub(crate) mod golden;
+pub(crate) mod host;
 pub(crate) mod screen;
 pub(crate) mod terminal;
 
@@ -95,6 +97,11 @@ impl FakeServer {
             cues,
             reached,
         }
+    }
+
+    /// No server.
+    pub(crate) fn nobody() -> FakeServer {
+        FakeServer::play_in_turn(Vec::new(), false)
     }
 
     /// Waits until the server has come to its next `! reached`.

@@ -104,6 +104,13 @@ impl Screen {
         }
     }
 
+    /// Takes what has appeared until now.
+    pub(crate) fn take_what_appeared(&mut self) {
+        while let Ok(bytes) = self.output.try_recv() {
+            self.appeared(&bytes);
+        }
+    }
+
     /// What something else than the client writes to the terminal is taken the same way.
     pub(crate) fn appeared(&mut self, bytes: &[u8]) {
         self.emulator.process(bytes);

@@ -18,6 +18,7 @@ use ratatui_core::style::Modifier;
 use self::areas::{Areas, areas};
 pub(crate) use self::areas::{shows_list, shows_members};
 use self::bars::Typing;
+pub(crate) use self::paint::draw_composed_rows_whole;
 use self::paint::paint;
 use super::model::Model;
 use super::model::transcript::{Anchor, Author};

@@ -1,5 +1,7 @@
 //! Puts text into cells: what is seen as one character gets a cell, or two if it is wide.
 
+use std::collections::BTreeSet;
+
 use ratatui_core::buffer::{Buffer, CellDiffOption, CellWidth};
 use ratatui_core::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
@@ -67,6 +69,31 @@ fn draw_behind_always(
     for reached in x..x.saturating_add(most.saturating_sub(width)).min(end) {
         buffer[(reached, y)].set_diff_option(CellDiffOption::AlwaysUpdate);
     }
+}
+
+/// Has the rows drawn whole in which a composed character stands or stood: a terminal that gives it more cells, or
+/// each of its parts one, would keep a part of it. Gives the rows in which one stands now.
+pub(crate) fn draw_composed_rows_whole(
+    buffer: &mut Buffer,
+    stood: &BTreeSet<u16>,
+) -> BTreeSet<u16> {
+    let area = buffer.area;
+    let is_composed = |buffer: &Buffer, y| {
+        let mut cells = (area.left()..area.right()).map(|x| buffer[(x, y)].symbol());
+        cells.any(|symbol| symbol.chars().nth(1).is_some())
+    };
+    let stand: BTreeSet<u16> = (area.top()..area.bottom())
+        .filter(|y| is_composed(buffer, *y))
+        .collect();
+    for y in stand
+        .union(stood)
+        .filter(|y| (area.top()..area.bottom()).contains(y))
+    {
+        for x in area.left()..area.right() {
+            buffer[(x, *y)].set_diff_option(CellDiffOption::AlwaysUpdate);
+        }
+    }
+    stand
 }
 
 fn append(buffer: &mut Buffer, place: (u16, u16), text: &str) {
