@@ -66,8 +66,9 @@ fn status(model: &Model) -> String {
             None if model.link.waits_for_user() => " Enter connects again.".to_owned(),
             None => String::new(),
         };
+        // The reason may be long, and what does not fit is cut: so it comes last.
         return format!(
-            "Not connected: {}.{next}{unsent}",
+            "Not connected.{next}{unsent} Reason: {}",
             reason.trim_end_matches('.')
         );
     }

@@ -89,6 +89,14 @@ pub(super) fn draw_login(model: &Model, area: Rect, buffer: &mut Buffer) -> Opti
         );
         return None;
     };
+    // A question that is wider than the screen goes on below; the answer stands behind its end.
+    let mut ranges = layout::rows(&head, columns, columns);
+    let end = ranges.pop().unwrap_or(0..head.len());
+    for range in ranges {
+        paint(buffer, (1, y), &head[range], PLAIN, area.right());
+        y = (y + 1).min(area.bottom().saturating_sub(1));
+    }
+    let head = head[end].to_owned();
     let input = Rect {
         x: 1,
         y,

@@ -77,6 +77,30 @@ fn single_member_is_counted_in_singular() {
 }
 
 #[test]
+fn long_reason_does_not_hide_next_try() {
+    let mut run = in_tea();
+    let reason = "cannot connect to host port 4119: connection refused; is the server up?";
+    run.give(Input::Lost(Some(reason.to_owned())));
+    let rows = screen(&mut run, 60, 14);
+    assert!(
+        rows.iter()
+            .any(|row| row.contains("Not connected. Next try in")),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn narrow_login_shows_whole_question() {
+    let mut run = Run::start();
+    run.press("newcomer\r");
+    run.hear("register");
+    let rows = screen(&mut run, 40, 12);
+    let words: Vec<&str> = rows.iter().flat_map(|row| row.split_whitespace()).collect();
+    let question = "There is no account named newcomer. Create one? [y/N]";
+    assert!(words.join(" ").ends_with(question), "{rows:?}");
+}
+
+#[test]
 fn other_readers_are_named_in_head() {
     let mut run = in_tea();
     run.hear("[2026-11-22T11:18:40Z] #6 dave (bob #ops): look");
