@@ -201,7 +201,7 @@ fn parts_are_hidden_and_shown() {
             .shows("help")
             .press("\x1b[6~")
             .shows("help-next")
-            .press("x")
+            .press("\x1b")
             .shows("help-closed");
         stage
             .press("\x1bl")
