@@ -7,8 +7,15 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::handled::{Handled, MessageId};
+
+/// How long a killed `listen` may still seem to run. A command that it was just starting holds the lock until it runs,
+/// which takes milliseconds, or more on a busy machine.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The file, which one process may use at a time.
 pub(crate) struct HandledFile {
@@ -22,7 +29,7 @@ impl HandledFile {
         let shown = path.display();
         let failed = |error: io::Error| format!("cannot use {shown}: {error}");
         let mut file = open(path).map_err(failed)?;
-        if file.try_lock().is_err() {
+        if !lock(&file) {
             return Err(format!(
                 "another `listen` has this session ({shown}): give each its own --session"
             ));
@@ -73,6 +80,18 @@ impl HandledFile {
     }
 }
 
+/// Whether no other process has the file, now or soon.
+fn lock(file: &File) -> bool {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    while file.try_lock().is_err() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(LOCK_PAUSE);
+    }
+    true
+}
+
 fn open(path: &Path) -> io::Result<File> {
     if let Some(directory) = path.parent() {
         let mut builder = DirBuilder::new();
@@ -107,7 +126,23 @@ fn read(text: &str) -> Vec<MessageId> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    #[test]
+    fn lock_of_starting_command_is_waited_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("list");
+        let (file, _) = HandledFile::open(&path).expect("a file");
+        // A process that a killed `listen` had started has its open file for a moment.
+        let held = file.file.try_clone().expect("a descriptor");
+        let starting = Command::new("sleep").arg("0.2").stdin(held).spawn();
+        let mut starting = starting.expect("a process");
+        drop(file);
+        assert!(HandledFile::open(&path).is_ok());
+        starting.wait().expect("an end");
+    }
 
     #[test]
     fn list_outlives_its_process() {

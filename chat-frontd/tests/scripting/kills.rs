@@ -78,6 +78,7 @@ fn listener_killed_from_outside_loses_nothing() {
     send_all(&place);
     for lines in [1, 2, 5, 6, 7, 12, 20] {
         wait_until("some messages are handled", || {
+            assert!(listener.try_wait().unwrap().is_none(), "it has ended");
             place.read("out").lines().count() >= lines
         });
         listener.kill().unwrap();
@@ -86,6 +87,7 @@ fn listener_killed_from_outside_loses_nothing() {
     }
     let last = format!("m{MESSAGES}");
     wait_until("all messages are handled", || {
+        assert!(listener.try_wait().unwrap().is_none(), "it has ended");
         place.read("out").lines().any(|line| line == last)
     });
     listener.kill().unwrap();
@@ -93,9 +95,9 @@ fn listener_killed_from_outside_loses_nothing() {
     let out = place.read("out");
     for number in 1..=MESSAGES {
         let text = format!("m{number}");
-        let times = out.lines().filter(|line| *line == text).count();
-        assert!((1..=2).contains(&times), "{text}: {times} times in {out}");
+        assert!(out.lines().any(|line| line == text), "no {text} in {out}");
     }
+    // Each kill repeats one message at most. It may be the same one again.
     let repeated = out.lines().count() - MESSAGES;
     assert!(repeated <= 7, "{repeated} came again: {out}");
 }
