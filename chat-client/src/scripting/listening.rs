@@ -23,10 +23,12 @@ use crate::signals::Signals;
 
 /// The session of `listen` if none is named.
 const DEFAULT_SESSION: &str = "listen";
-/// How long after a message a line confirms it.
-const CONFIRM_AFTER: Duration = Duration::from_secs(1);
-/// The longest silence, if the server closes no sooner.
-const LONGEST_SILENCE_S: u64 = 300;
+/// The pause between two questions for messages, just after one came. Then often another one follows, and a script
+/// that answers a person seems to answer at once.
+const SHORTEST_POLL: Duration = Duration::from_millis(100);
+/// The same after a silence. A person hardly notices it, and one short line a second is little for the server.
+const LONGEST_POLL: Duration = Duration::from_secs(1);
+/// The longest pause before the next connection.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Prints what waits, and leaves. The server counts it as read when all is printed.
@@ -138,52 +140,50 @@ impl Listener<'_> {
             }
         }
         self.handled.end_repeats();
-        let mut silence_s = LONGEST_SILENCE_S;
-        for line in [words::FEATURES, "ids on", "push ack"] {
-            let Some(answer) = self.ask(&mut session, line)? else {
-                return Ok(());
-            };
-            let time_out_s = time_out_s(&answer).map(|time_out_s| (time_out_s / 3).max(1));
-            silence_s = time_out_s.map_or(silence_s, |time_out_s| silence_s.min(time_out_s));
+        match self.ask(&mut session, "ids on")? {
+            Some(came) => self.poll(&mut session, came),
+            None => Ok(()),
         }
-        self.wait_for_messages(&mut session, Duration::from_secs(silence_s))
     }
 
-    fn wait_for_messages(
-        &mut self,
-        session: &mut Session,
-        longest_silence: Duration,
-    ) -> Result<(), Failure> {
+    /// Asks for messages again and again.
+    ///
+    /// A line confirms everything that has arrived, even a message that this process has not read. Without push,
+    /// messages come only with answers, so nothing can arrive between the last look and the line.
+    fn poll(&mut self, session: &mut Session, mut came: usize) -> Result<(), Failure> {
+        let mut pause = SHORTEST_POLL;
         loop {
-            let silence = match self.handled.is_empty() {
-                true => longest_silence,
-                false => CONFIRM_AFTER,
+            pause = match came {
+                0 => LONGEST_POLL.min(2 * pause),
+                _ => SHORTEST_POLL,
             };
-            let mut until = Instant::now() + silence;
-            // A line confirms what has arrived, so everything is taken before one is sent.
-            while session.has_line(until)? {
-                if let Heard::Message(message) = session.hear_next()?
-                    && self.take(&message)? == Given::NoMore
-                {
-                    return Ok(());
-                }
-                until = until.min(Instant::now() + CONFIRM_AFTER);
-            }
-            if self.ask(session, words::FETCH)?.is_none() {
+            // Unasked, the server only says why it closes.
+            if session.has_line(Instant::now() + pause)?
+                && let Heard::Message(message) = session.hear_next()?
+                && self.take(&message)? == Given::NoMore
+            {
                 return Ok(());
+            }
+            match self.ask(session, words::FETCH)? {
+                Some(count) => came = count,
+                None => return Ok(()),
             }
         }
     }
 
-    /// Asks for something, and takes the messages that come with the answer; nothing, if that was the last message.
-    fn ask(&mut self, session: &mut Session, line: &str) -> Result<Option<String>, Failure> {
+    /// Asks for something, and takes the messages that come with the answer. Returns how many came; nothing, if nobody
+    /// asks for more.
+    fn ask(&mut self, session: &mut Session, line: &str) -> Result<Option<usize>, Failure> {
         self.handled.line_sent();
         session.send(|dialogue, output| dialogue.ask(line.as_bytes(), output))?;
-        let mut answer = String::new();
+        let (mut answer, mut came) = (String::new(), 0);
         loop {
             match session.hear_next()? {
-                Heard::Message(message) if self.take(&message)? == Given::NoMore => {
-                    return Ok(None);
+                Heard::Message(message) => {
+                    if self.take(&message)? == Given::NoMore {
+                        return Ok(None);
+                    }
+                    came += 1;
                 }
                 Heard::Answer(line) => answer = line,
                 Heard::Done => break,
@@ -198,7 +198,7 @@ impl Listener<'_> {
             let removed = self.file.remove(confirmed, self.handled.is_empty());
             removed.map_err(Failure::local)?;
         }
-        Ok(Some(answer))
+        Ok(Some(came))
     }
 
     /// Gives a message away, unless it was given already or nobody wants it.
@@ -234,13 +234,4 @@ impl Listener<'_> {
         is_among(&self.wanted.from, Some(&message.sender))
             && is_among(&self.wanted.room, message.room.as_ref())
     }
-}
-
-/// After how many seconds of silence the server closes, if this answer says so.
-fn time_out_s(features: &str) -> Option<u64> {
-    let words = features.strip_prefix(words::FEATURES)?.strip_prefix(':')?;
-    let mut values = words
-        .split(' ')
-        .filter_map(|word| word.strip_prefix("time_out="));
-    values.next()?.parse().ok()
 }

@@ -4,11 +4,10 @@ use std::fs;
 
 use crate::{Home, MESSAGE, NUMBERED, login, serve};
 
-/// What `listen` asks for once the waiting messages have come.
+/// What `listen` asks for once the waiting messages have come. New ones come with the answer to `fetch`.
 const SET_UP: &str = "< DONE
-    > features\n < features:time_out=1800 line=8192 push ids\n < DONE
     > ids on\n < ids:on\n < DONE
-    > push ack\n < push:ack\n < DONE\n";
+    > fetch\n < fetching\n";
 
 #[test]
 fn listen_gives_each_message_once() {
@@ -16,15 +15,12 @@ fn listen_gives_each_message_once() {
     let first = login(
         "/listen",
         &format!(
-            "< {MESSAGE}one\n {SET_UP} < {NUMBERED}two\n > fetch\n < fetching\n < DONE\n ! reset"
+            "< {MESSAGE}one\n {SET_UP} < {NUMBERED}two\n < DONE\n > fetch\n < fetching\n < DONE\n ! reset"
         ),
     );
     let second = login(
         "/listen",
-        &format!(
-            "< {}two\n < {MESSAGE}three\n ! end",
-            NUMBERED.replace("#5 ", "")
-        ),
+        &format!("< {}two\n < {MESSAGE}three\n ! end", unnumbered()),
     );
     // Another process goes on there.
     let third = login(
@@ -36,13 +32,48 @@ fn listen_gives_each_message_once() {
     assert_eq!(run.status, Some(0), "{run:?}");
     assert_eq!(
         run.stdout,
-        format!(
-            "{MESSAGE}one\n{}two\n{MESSAGE}three\n",
-            NUMBERED.replace("#5 ", "")
-        )
+        format!("{MESSAGE}one\n{}two\n{MESSAGE}three\n", unnumbered())
     );
     let run = home.run_at(&server, &["listen", "--count=1"], "");
     assert_eq!(run.stdout, format!("{MESSAGE}four\n"));
+    server.finish();
+}
+
+/// The same message behind `welcome`, where messages have no number.
+fn unnumbered() -> String {
+    NUMBERED.replace("#5 ", "")
+}
+
+#[test]
+fn message_just_before_fetch_is_kept() {
+    let home = Home::new();
+    // It arrives after the last answer. It waits for the next one, so no line confirms it unread.
+    let killed = login("/listen", &format!("{SET_UP} < DONE\n > fetch\n ! reset"));
+    let again = login(
+        "/listen",
+        &format!("< {}two\n {SET_UP} < {NUMBERED}three\n ! end", unnumbered()),
+    );
+    let run = home.run(&[killed, again], &["listen", "--count=2"], "");
+    let both = format!("{0}two\n{0}three\n", unnumbered());
+    assert_eq!((run.status, run.stdout), (Some(0), both));
+}
+
+#[test]
+fn killed_command_gets_its_message_again() {
+    let home = Home::new();
+    let killed = login("/listen", &format!("{SET_UP} < {NUMBERED}two\n ! end"));
+    let again = login(
+        "/listen",
+        &format!("< {}two\n < {MESSAGE}three\n ! end", unnumbered()),
+    );
+    let server = serve(&[killed, again]);
+    let script = "cat >>out; test -e ok || { : >ok; kill -9 $PPID; }";
+    let listen = ["listen", "--count=2", "--exec", script];
+    assert_eq!(home.run_at(&server, &listen, "").status, None);
+    let run = home.run_at(&server, &listen, "");
+    assert_eq!(run.status, Some(0), "{run:?}");
+    let out = fs::read_to_string(home.path("out")).expect("a file");
+    assert_eq!(out, "two\ntwo\nthree\n");
     server.finish();
 }
 
