@@ -43,6 +43,10 @@ const STOPPING_CLOSING_MS: u64 = 300;
 /// A worker that is to stop closes all connections within this.
 const STOP_MS: u64 = 6_000;
 
+/// For so long after a pause what is read may have come during it. The first turn after it may have nothing to read:
+/// the kernel ends the wait of a process that is continued, before it tells what has come.
+const AFTER_PAUSE_MS: u64 = 1_000;
+
 /// What has waited for less counts as read when it came: twice the step of the clock by which the kernel knows that.
 const MAX_LATENESS_MS: u64 = 20;
 
@@ -88,8 +92,8 @@ pub struct Core {
     now_ms: u64,
     /// The host's boot clock at the beginning of this turn.
     boot_ms: u64,
-    /// What is read in this turn may have come long ago.
-    is_after_pause: bool,
+    /// What is read before this, by the same clock, may have come long ago.
+    after_pause_until_ms: u64,
     link: Link,
     clients: Clients,
     /// The output of those who are to get nothing now.
@@ -116,7 +120,7 @@ impl Core {
         Self {
             now_ms,
             boot_ms: 0,
-            is_after_pause: true,
+            after_pause_until_ms: u64::MAX,
             link: Link::new(now_ms),
             clients: Clients::new(settings.limits, settings.unauthenticated.lines),
             shared: Shared::new(Secrets::of(settings.secret_seed)),
@@ -154,7 +158,9 @@ impl Core {
     /// state daemon knows which of two logins is the newer, whatever the worker that heard of it.
     pub fn begin_turn(&mut self, now_ms: u64, boot_ms: u64) {
         self.now_ms = now_ms;
-        self.is_after_pause = boot_ms.saturating_sub(self.boot_ms) > MAX_LATENESS_MS;
+        if boot_ms.saturating_sub(self.boot_ms) > MAX_LATENESS_MS {
+            self.after_pause_until_ms = boot_ms + AFTER_PAUSE_MS;
+        }
         self.boot_ms = boot_ms;
         self.announce_loss_if_due();
         while let Some((key, reason)) = self.timers.pop_due(now_ms) {
@@ -275,7 +281,7 @@ impl Core {
 
     /// Whether what is read now can be a login that has waited for this worker, while a newer one came to another.
     pub fn may_read_late_login(&self, key: ClientKey) -> bool {
-        self.is_after_pause && self.expects_secret(key)
+        self.boot_ms < self.after_pause_until_ms && self.expects_secret(key)
     }
 
     /// Bytes came from a client.
