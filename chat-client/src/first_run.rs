@@ -1,9 +1,7 @@
 //! Asks for the server at the first run: nobody has named one, and none answers where one is looked for. What was
 //! answered is kept only if the user gives it a name.
 
-use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, BufRead, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use clap::ArgMatches;
@@ -11,6 +9,7 @@ use clap::parser::ValueSource;
 
 use crate::arguments::Arguments;
 use crate::client_settings::{ClientSettings, default_file};
+use crate::private_file;
 
 /// Whether nobody has said which server is meant.
 pub(crate) fn is_server_unnamed(matches: &ArgMatches) -> bool {
@@ -118,18 +117,9 @@ fn keep(path: &Path, name: &str, arguments: &Arguments) -> Result<(), String> {
     let Arguments { host, port, .. } = arguments;
     let tls = arguments.connecting.tls;
     let text = format!("\n[servers.{name}]\nhost = \"{host}\"\nport = {port}\ntls = {tls}\n");
-    append(path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))
-}
-
-fn append(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(directory)?;
-    }
-    let mut options = OpenOptions::new();
-    let mut file = options.append(true).create(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    private_file::append(path, &text)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]

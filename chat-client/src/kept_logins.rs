@@ -1,16 +1,16 @@
 //! Logins that are kept between runs: a token for each server and user, in a file that only its owner may use.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use chat_model::Password;
 use jiff::Timestamp;
 
 use crate::conversation::KeptLogin;
+use crate::private_file;
 use crate::secret_file;
-use crate::state_directory::{self, file_name};
+use crate::state_directory::{self, NO_DIRECTORY, file_name};
 
 /// Most bytes of such a file.
 const MAX_FILE_BYTES: usize = 4096;
@@ -58,28 +58,9 @@ impl KeptLogins {
     /// Keeps a login, instead of what was kept for this account. It is on disk when this returns.
     pub(crate) fn store(&self, account: &str, login: &KeptLogin) -> Result<(), String> {
         let path = self.path(account)?;
-        let new = path.with_added_extension(format!("{}.new", std::process::id()));
-        let stored = (|| {
-            if let Some(directory) = path.parent() {
-                let mut builder = DirBuilder::new();
-                builder.recursive(true).mode(0o700).create(directory)?;
-            }
-            let mut options = OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&new)?;
-            for part in [login.token_name.as_bytes(), b"\n", &login.secret, b"\n"] {
-                file.write_all(part)?;
-            }
-            file.sync_all()?;
-            fs::rename(&new, &path)
-        })();
-        stored.map_err(|error: io::Error| {
-            let _ = fs::remove_file(&new);
-            format!("cannot write {}: {error}", path.display())
-        })
+        let parts = [login.token_name.as_bytes(), b"\n", &login.secret, b"\n"];
+        private_file::replace(&path, &parts)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))
     }
 
     /// Keeps no login of this account.
@@ -95,7 +76,7 @@ impl KeptLogins {
 
     fn path(&self, account: &str) -> Result<PathBuf, String> {
         let directory = self.directory.as_ref();
-        let directory = directory.ok_or("neither XDG_STATE_HOME nor HOME is set")?;
+        let directory = directory.ok_or(NO_DIRECTORY)?;
         Ok(directory.join(file_name(account)))
     }
 }

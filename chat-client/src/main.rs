@@ -19,6 +19,7 @@ mod line_editor;
 mod named_servers;
 mod output;
 mod password_source;
+mod private_file;
 mod report;
 mod safe_text;
 mod screen;

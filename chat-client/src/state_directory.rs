@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// Why there is no such directory.
+pub(crate) const NO_DIRECTORY: &str = "neither XDG_STATE_HOME nor HOME is set";
+
 /// The directory of this kind for a server, if the environment says where the state of programs is. What belongs to a
 /// server with TLS stands apart.
 pub(crate) fn of_server(kind: &str, host: &str, port: u16, tls: bool) -> Option<PathBuf> {

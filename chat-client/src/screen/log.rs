@@ -1,17 +1,15 @@
 //! What was said, on disk, if the user wants it: a file for each conversation, which grows until something rotates it.
 //!
-//! A line is written before the server is told that the message was shown. So no kill of the client loses one, but
-//! a message that was not confirmed comes again, and then stands there twice.
+//! A line is written before the server is told that the message was shown. A message that was not confirmed before a
+//! kill comes again, and then stands there twice.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::private_file;
 use crate::safe_text::LINE_BREAK;
-use crate::state_directory::file_name;
+use crate::state_directory::{NO_DIRECTORY, file_name};
 
 /// Something that was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +29,12 @@ impl Log {
     /// Adds a line to the file of its conversation. The file is opened for each, so that it may be renamed meanwhile.
     pub(crate) fn add(&self, account: &str, line: &LogLine) -> Result<(), String> {
         let directory = self.0.as_ref();
-        let directory = directory.ok_or("neither XDG_STATE_HOME nor HOME is set")?;
+        let directory = directory.ok_or(NO_DIRECTORY)?;
         let directory = directory.join(file_name(account));
         let path = directory.join(format!("{}.log", file_name(&line.conversation)));
-        let add = || -> io::Result<()> {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true).mode(0o700).create(&directory)?;
-            let mut options = OpenOptions::new();
-            let mut file = options.append(true).create(true).mode(0o600).open(&path)?;
-            file.write_all(written(line).as_bytes())
-        };
-        add().map_err(|error| format!("cannot write {}: {error}", path.display()))
+        private_file::append(&path, &written(line))
+            .map(drop)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the user has decided in the full screen, on disk: a file for each server and account.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, Read};
+use std::path::PathBuf;
 
-use crate::state_directory::file_name;
+use crate::private_file;
+use crate::state_directory::{NO_DIRECTORY, file_name};
 
 /// Most bytes of such a file.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -32,32 +32,15 @@ impl PreferencesFiles {
     /// Keeps this text instead of what was kept before.
     pub(crate) fn write(&self, account: &str, text: &str) -> Result<(), String> {
         let path = self.path(account);
-        let path = path.ok_or("neither XDG_STATE_HOME nor HOME is set")?;
-        replace(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+        let path = path.ok_or(NO_DIRECTORY)?;
+        private_file::replace(&path, &[text.as_bytes()])
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))
     }
 
     fn path(&self, account: &str) -> Option<PathBuf> {
         let directory = self.0.as_ref()?;
         Some(directory.join(file_name(account)))
     }
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(directory)?;
-    }
-    let new = path.with_added_extension(format!("{}.new", std::process::id()));
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)
 }
 
 #[cfg(test)]

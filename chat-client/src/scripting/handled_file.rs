@@ -3,14 +3,14 @@
 //! A line of 32 hexadecimal digits is a message that was given; `-N` says that the N oldest are confirmed. Lines are
 //! appended, and the file is emptied when everything is confirmed.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::handled::{Handled, MessageId};
+use crate::private_file;
 
 /// How long a killed `listen` may still seem to run. A command that it was just starting holds the lock until it runs,
 /// which takes milliseconds, or more on a busy machine.
@@ -93,13 +93,9 @@ fn lock(file: &File) -> bool {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    if let Some(directory) = path.parent() {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(directory)?;
-    }
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    let file = options.mode(0o600).open(path)?;
+    let file = private_file::open(path, &mut options)?;
     if let Some(directory) = path.parent() {
         fs::File::open(directory)?.sync_all()?;
     }

@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::conversation::KeptLogin;
 use crate::exit_status::ExitStatus;
 use crate::report::Report;
-use crate::state_directory::file_name;
+use crate::state_directory::{NO_DIRECTORY, file_name};
 use crate::target::Target;
 
 /// Everything that a login needs, read once: a command may log in several times.
@@ -82,7 +82,7 @@ impl Login {
     /// Where `listen` keeps what it has given in this session.
     pub(crate) fn handled_file(&self, which: UserSession) -> Result<PathBuf, String> {
         let directory = self.target.state_directory("listen");
-        let directory = directory.ok_or("neither XDG_STATE_HOME nor HOME is set")?;
+        let directory = directory.ok_or(NO_DIRECTORY)?;
         Ok(directory.join(file_name(&which.full_name(&self.account))))
     }
 
