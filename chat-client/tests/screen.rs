@@ -33,17 +33,8 @@ fn start(parts: &[&str], size: (u16, u16)) -> Screen {
     parts.insert(0, LOGIN);
     parts.insert(1, SET_UP);
     let mut screen = Screen::start(FakeServer::play(steps(&parts), false), size);
-    log_in(&mut screen);
+    screen.log_in();
     screen
-}
-
-fn log_in(screen: &mut Screen) {
-    screen.wait_for("User name:").press("bob\r");
-    screen.wait_for("Password:").press("hunter2\r");
-    screen.wait_for("Welcome, bob.");
-    assert!(!screen.text().contains("hunter2"));
-    // The rooms are known.
-    screen.server.wait_until_reached();
 }
 
 #[test]
@@ -109,7 +100,7 @@ fn message_is_sent_again_over_next_connection() {
     let second = [again, ready, hello, "< DONE\n", SET_UP, rest, LEAVE];
     let server = FakeServer::play_in_turn(vec![steps(&first), steps(&second)], false);
     let mut screen = Screen::start(server, (80, 24));
-    log_in(&mut screen);
+    screen.log_in();
     screen.press("/query ann\r").wait_for("ann: ready");
     screen.server.wait_until_reached();
     screen.press("are you there?\r");
@@ -125,7 +116,7 @@ fn message_is_sent_again_over_next_connection() {
 fn unsent_text_is_told_at_end() {
     let server = FakeServer::play(steps(&[LOGIN, SET_UP, "! reset\n"]), false);
     let mut screen = Screen::start(server, (80, 24));
-    log_in(&mut screen);
+    screen.log_in();
     screen.wait_for("Not connected").press("/msg ann lost?\r");
     screen.wait_for("…you: lost?").press("/quit\r");
     screen.wait_for("1 not sent").press("/quit\r");

@@ -38,15 +38,8 @@ fn start_with(directory: &Path, server: FakeServer) -> Screen {
         .env("XDG_CONFIG_HOME", directory.join("config"))
         .env("XDG_STATE_HOME", directory.join("state"));
     let mut screen = Screen::of(command, server, (80, 24));
-    log_in(&mut screen);
+    screen.log_in();
     screen
-}
-
-fn log_in(screen: &mut Screen) {
-    screen.wait_for("User name:").press("bob\r");
-    screen.wait_for("Password:").press("hunter2\r");
-    screen.wait_for("Welcome, bob.");
-    screen.server.wait_until_reached();
 }
 
 fn end(mut screen: Screen) {
@@ -145,7 +138,7 @@ fn first_run_asks_for_server() {
         .wait_for("Server:")
         .press(&format!("127.0.0.1 {port}\r"));
     screen.wait_for("Keep this server?").press("work\r");
-    log_in(&mut screen);
+    screen.log_in();
     end(screen);
     let text = fs::read_to_string(directory.path().join("chatserv/client.toml")).expect("a file");
     let expected = format!("\n[servers.work]\nhost = \"127.0.0.1\"\nport = {port}\ntls = false\n");

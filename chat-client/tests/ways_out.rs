@@ -55,18 +55,11 @@ fn start(server: FakeServer) -> Screen {
     Screen::of(in_own_session(&client_of(&server)), server, SIZE)
 }
 
-fn log_in(screen: &mut Screen) {
-    screen.wait_for("User name:").press("bob\r");
-    screen.wait_for("Password:").press("hunter2\r");
-    screen.wait_for("Welcome, bob.");
-    screen.server.wait_until_reached();
-}
-
 #[test]
 fn keys_leave_terminal_whole() {
     for keys in ["/quit\r", "\x04", "\x03\x03"] {
         let mut screen = start(server(&[LOGIN, SET_UP, LEAVE]));
-        log_in(&mut screen);
+        screen.log_in();
         screen.press(keys);
         assert_eq!(screen.end().0, Some(0), "{keys:?}");
     }
@@ -81,7 +74,7 @@ fn signals_leave_terminal_whole() {
         (Signal::SIGQUIT, "! broken\n", Some(1)),
     ] {
         let mut screen = start(server(&[LOGIN, SET_UP, leave]));
-        log_in(&mut screen);
+        screen.log_in();
         screen.signal(signal);
         assert_eq!(screen.end().0, status, "{signal}");
     }
@@ -121,7 +114,7 @@ fn wrong_password_leaves_terminal_whole() {
 #[test]
 fn lost_server_leaves_terminal_whole() {
     let mut screen = start(server(&[LOGIN, SET_UP, "! reset\n"]));
-    log_in(&mut screen);
+    screen.log_in();
     screen.wait_for("Not connected").press("/quit\r");
     assert_eq!(screen.end().0, Some(1));
 }

@@ -77,6 +77,16 @@ impl Screen {
         }
     }
 
+    /// Logs in as bob, and waits for all that the server has to say to that.
+    pub(crate) fn log_in(&mut self) {
+        self.wait_for("User name:").press("bob\r");
+        self.wait_for("Password:").press("hunter2\r");
+        self.wait_for("Welcome, bob.");
+        assert!(!self.text().contains("hunter2"));
+        // The rooms are known.
+        self.server.wait_until_reached();
+    }
+
     /// Waits until the screen is as wanted.
     #[track_caller]
     pub(crate) fn wait_until(&mut self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
