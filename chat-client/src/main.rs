@@ -165,9 +165,17 @@ fn run(mut arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, Str
     if arguments.json {
         return Err("--json is for commands such as `who`".to_owned());
     }
-    let settings = screen_settings(&arguments)?;
+    let obstacle = obstacle_to_full_screen();
+    // Where the screen is not possible, the file is not asked for it.
+    let settings = match obstacle {
+        Some(_) => Settings::default(),
+        None => {
+            let file = ClientSettings::read(arguments.connecting.config.as_deref())?;
+            Settings::of(file.as_ref())?
+        }
+    };
     arguments.plain |= settings.plain;
-    let is_full_screen = wants_full_screen(&arguments)?;
+    let is_full_screen = wants_full_screen(&arguments, obstacle)?;
     let Connected {
         target,
         password,
@@ -229,22 +237,12 @@ fn run_full_screen(
     Ok(status)
 }
 
-/// What the settings file says of the full screen. Where that is not possible, the file is not asked for it.
-fn screen_settings(arguments: &Arguments) -> Result<Settings, String> {
-    if obstacle_to_full_screen().is_some() {
-        return Ok(Settings::default());
-    }
-    let file = ClientSettings::read(arguments.connecting.config.as_deref())?;
-    Settings::of(file.as_ref())
-}
-
-/// Whether to use the whole screen. It is used where that is possible, unless the user wants lines.
-fn wants_full_screen(arguments: &Arguments) -> Result<bool, String> {
+/// Whether to use the whole screen. It is used where nothing is in the way, unless the user wants lines.
+fn wants_full_screen(arguments: &Arguments, obstacle: Option<&str>) -> Result<bool, String> {
     let wants_lines = arguments.plain || arguments.no_push || arguments.forget_login;
     if wants_lines && !arguments.full_screen {
         return Ok(false);
     }
-    let obstacle = obstacle_to_full_screen();
     match obstacle.filter(|_| arguments.full_screen) {
         Some(obstacle) => Err(format!("--full-screen is not possible: {obstacle}")),
         None => Ok(obstacle.is_none()),

@@ -280,16 +280,16 @@ impl Model {
         if kept.is_none() && matches!(target, Target::Person(_)) {
             self.has_direct_history = false;
         }
-        let account = self.account.clone();
-        let preferences = self.transcripts.preferences.clone();
+        let kept = kept.unwrap_or_default();
+        let preferences = &self.transcripts.preferences;
+        let shown = kept
+            .iter()
+            .filter(|message| !preferences.ignores(&message.sender));
+        let shown = shown.map(|message| entry_of(message, &self.account));
+        let shown = shown.collect();
         if let Some(transcript) = self.transcripts.find(target) {
-            let kept = kept.unwrap_or_default();
-            let was_empty = kept.is_empty();
-            let kept = kept
-                .iter()
-                .filter(|message| !preferences.ignores(&message.sender));
-            transcript.merge(kept.map(|message| entry_of(message, &account)).collect());
-            if !was_empty {
+            transcript.merge(shown);
+            if !kept.is_empty() {
                 transcript.history = History::MayHaveMore;
             }
         }

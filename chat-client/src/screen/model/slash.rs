@@ -175,14 +175,14 @@ fn command(line: &str, current: &Target) -> Typed {
         "push" | "ids" | "once" => Typed::Wrong(format!(
             "The client uses `{word}` itself. Start it with --plain to type it."
         )),
-        other if elsewhere(other).is_some() => {
-            Typed::Wrong(elsewhere(other).unwrap_or_default().to_owned())
-        }
-        _ if Command::of(line.as_bytes()) != Command::Other => Typed::Ask(line.to_owned()),
         "" => Typed::Wrong("A command follows the slash; /help lists them.".to_owned()),
-        other => Typed::Wrong(format!(
-            "There is no command /{other}; /help lists them. A text that begins with a slash is typed with two."
-        )),
+        other => match elsewhere(other) {
+            Some(words) => Typed::Wrong(words.to_owned()),
+            None if Command::of(line.as_bytes()) != Command::Other => Typed::Ask(line.to_owned()),
+            None => Typed::Wrong(format!(
+                "There is no command /{other}; /help lists them. A text that begins with a slash is typed with two."
+            )),
+        },
     }
 }
 

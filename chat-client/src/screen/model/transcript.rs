@@ -274,8 +274,7 @@ mod tests {
             ("*", None),
         ] {
             let entry = entry(&format!("[2026-11-22T11:00:01Z] #4 ann {went_to}: hi"));
-            let expected = if went_to == "*" { None } else { also };
-            assert_eq!(entry.also_to.as_deref(), expected, "{went_to}");
+            assert_eq!(entry.also_to.as_deref(), also, "{went_to}");
         }
     }
 
