@@ -281,10 +281,8 @@ impl Core {
         let is_right = self
             .state
             .worker_session(credential.worker_session)
-            .is_some_and(|worker_session| {
-                worker_session.secret == credential.secret
-                    && worker_session.host == self.settings.host
-            });
+            .is_some_and(|worker_session| worker_session.secret == credential.secret)
+            && self.is_of_this_host(credential.worker_session);
         let is_free = self.links.of(credential.worker_session).is_none()
             && !self
                 .dead_worker_sessions

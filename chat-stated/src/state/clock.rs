@@ -72,32 +72,32 @@ impl Clock {
             return clock.time_of(timestamp.boot_ms);
         }
         let elapsed_ms = match &self.last {
-            None => 0,
-            Some(last) if last.boot_id == timestamp.boot_id => {
-                timestamp.boot_ms.saturating_sub(last.boot_ms)
-            }
-            Some(_) if self.hosts.len() > 1 => 0,
-            Some(last) => timestamp.wall_ms.saturating_sub(last.wall_ms).max(0) as u64,
+            Some(last) if self.hosts.len() <= 1 => timestamp.wall_ms.saturating_sub(last.wall_ms),
+            _ => 0,
         };
-        self.now.plus(elapsed_ms)
+        self.now.plus(elapsed_ms.max(0) as u64)
     }
 
-    fn of_boot(&self, boot_id: [u8; 16]) -> Option<&HostClock> {
-        let mut clocks = self.hosts.values();
-        clocks.find(|clock| clock.boot_id == boot_id)
+    /// How far the clock of this boot has come. While there is but one host, the last stamp tells.
+    fn of_boot(&self, boot_id: [u8; 16]) -> Option<HostClock> {
+        let mut clocks = self.hosts.values().copied();
+        clocks.find(|clock| clock.boot_id == boot_id).or_else(|| {
+            let last = self.last.filter(|last| last.boot_id == boot_id)?;
+            Some(HostClock {
+                boot_id,
+                boot_ms: last.boot_ms,
+                at: self.now,
+            })
+        })
     }
 
     /// What the time was at a moment of the last stamp's boot. The stamp is as old as the turn of the loop: what
     /// somebody asked for since then is a little ahead of it.
     pub(super) fn time_of(&self, boot_ms: u64) -> StateMs {
         let clock = self.last.and_then(|last| self.of_boot(last.boot_id));
-        if let Some(clock) = clock {
-            return clock.time_of(boot_ms.min(clock.boot_ms + MAX_AHEAD_MS));
-        }
-        let last_ms = self.last.map_or(boot_ms, |last| last.boot_ms);
-        let ahead_ms = boot_ms.saturating_sub(last_ms).min(MAX_AHEAD_MS);
-        let past_ms = self.now.0.saturating_sub(last_ms.saturating_sub(boot_ms));
-        StateMs(past_ms).plus(ahead_ms)
+        clock.map_or(self.now, |clock| {
+            clock.time_of(boot_ms.min(clock.boot_ms.saturating_add(MAX_AHEAD_MS)))
+        })
     }
 
     /// Goes to a stamp, of this host if there are several.
@@ -180,6 +180,15 @@ mod tests {
             (u64::MAX, 12_000),
         ] {
             assert_eq!(clock.time_of(boot_ms), StateMs(time_ms), "{boot_ms}");
+        }
+    }
+
+    #[test]
+    fn clock_at_its_end_harms_nothing() {
+        for host in [None, Some(HostId(1))] {
+            let mut clock = Clock::default();
+            clock.advance(&timestamp(1, u64::MAX, 0), host);
+            assert_eq!(clock.time_of(u64::MAX), StateMs(0));
         }
     }
 
