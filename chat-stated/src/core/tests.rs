@@ -1,6 +1,7 @@
 //! The core where the world around it is slow or refuses, without that world.
 
 mod account_file;
+mod attached;
 mod checkpoints;
 mod history;
 mod hosts;
@@ -35,6 +36,7 @@ use crate::database::NoRoom;
 use crate::entry::Action as Attempt;
 use crate::passwords::pool::PasswordResult;
 use crate::text_page::Texts;
+use attached::{Attached, take_frames};
 use chat_model::{ConnectionId, RequestName, UserSession};
 
 const START: Timestamp = Timestamp {
@@ -167,174 +169,6 @@ fn resume_timeout_begins_when_workers_can_attach() {
     assert_eq!(core.dead_worker_sessions().len(), 0);
     settle(&mut core);
     assert_eq!(core.state.worker_sessions().count(), 0);
-}
-
-/// A worker with one client that is logged in, by the account `ann`.
-struct Attached {
-    core: Core,
-    connection: ConnectionId,
-    position: u64,
-    checkpoint: MemoryCheckpoint,
-}
-
-impl Attached {
-    fn new() -> Self {
-        Self::of(core_of(State::default()))
-    }
-
-    fn of(mut core: Core) -> Self {
-        read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
-        core.link_opened(0, 1);
-        core.hello(0, &Hello { resume: None }.encode().unwrap(), [7; 16]);
-        settle(&mut core);
-        let worker_session = core.state.worker_sessions().next().unwrap().0;
-        let connection = ConnectionId {
-            worker_session,
-            serial: ConnectionSerial(1),
-        };
-        let (account, _) = core.state.account("ann").unwrap();
-        let mut attached = Self {
-            core,
-            connection,
-            position: 10,
-            checkpoint: MemoryCheckpoint::default(),
-        };
-        attached.core.batches.push(Entry::Request {
-            name: RequestName {
-                connection,
-                offset: StreamOffset(1),
-            },
-            answered: StreamOffset(0),
-            progress: Default::default(),
-            action: Attempt::LogIn {
-                account,
-                session: UserSession::Plain,
-                address: [127, 0, 0, 1].into(),
-                password_version: 0,
-                new_secret: None,
-                asked_boot_ms: None,
-            },
-        });
-        settle(&mut attached.core);
-        attached
-    }
-
-    /// The daemon died and is started again from what is durable; the worker attaches again.
-    fn resumed(self) -> Self {
-        self.resumed_with(&[(1, 1)])
-    }
-
-    /// The same with these connections, and how far each was answered.
-    fn resumed_with(self, connections: &[(u64, u64)]) -> Self {
-        let mut state = self.core.state;
-        let mut checkpoint = self.checkpoint;
-        checkpoint
-            .write(&StateSnapshot::take_whole(&mut state))
-            .unwrap();
-        let mut core = core_of(Restoration::of_all(checkpoint.records()).unwrap());
-        read_file(&mut core, "ann,0000000000000000000000000000000000000000\n");
-        settle(&mut core);
-        core.link_opened(0, 1);
-        let resume = Some(ResumeToken {
-            worker_session: self.connection.worker_session,
-            secret: [7; 16],
-        });
-        core.hello(0, &Hello { resume }.encode().unwrap(), [8; 16]);
-        let mut resumed = Self {
-            core,
-            connection: self.connection,
-            position: self.position,
-            checkpoint: MemoryCheckpoint::default(),
-        };
-        let connections = connections
-            .iter()
-            .map(|(serial, answered)| ResumedConnection {
-                connection: ConnectionSerial(*serial),
-                answered: StreamOffset(*answered),
-                progress: Default::default(),
-                taken: Default::default(),
-                push: false,
-                names_groups: false,
-            });
-        let connections = connections.collect();
-        resumed.say(&FromWorker::Resume { connections });
-        resumed
-    }
-
-    fn say(&mut self, item: &FromWorker<'_>) {
-        let mut writer = FrameWriter::default();
-        writer.push(item).unwrap();
-        let frame = writer.pending().to_vec();
-        self.core.received(0, &frame[4..]);
-    }
-
-    fn ask(&mut self, offset: u64, request: Request<'_>) {
-        let item = RequestItem {
-            connection: ConnectionSerial(1),
-            offset: StreamOffset(offset),
-            answered: StreamOffset(1),
-            progress: Default::default(),
-            request,
-        };
-        self.say(&FromWorker::Request(item));
-    }
-
-    /// Has so many messages of ten bytes sent to the only account, by itself.
-    fn fill_queue(&mut self, messages: u64) {
-        for number in 0..messages {
-            let name = RequestName {
-                connection: self.connection,
-                offset: StreamOffset(100 + number),
-            };
-            self.core.batches.push(Entry::Request {
-                name,
-                answered: StreamOffset(99 + number),
-                progress: Progress::default(),
-                action: Attempt::Send {
-                    audience: Audience::Accounts(NameList::one("ann")),
-                    text: "ten bytes!".to_owned(),
-                },
-            });
-        }
-    }
-
-    fn submitted(&mut self) -> Option<Batch> {
-        let mut submitted = None;
-        for action in self.core.end_turn() {
-            match action {
-                Action::Submit(batch) => submitted = Some(batch),
-                Action::Checkpoint { records, .. } => self.checkpoint.write(&records).unwrap(),
-                _ => {}
-            }
-        }
-        submitted
-    }
-
-    fn commit(&mut self, batch: Batch) {
-        self.position += 1;
-        self.core.committed(LogIndex(self.position), batch, 0);
-    }
-
-    /// Which lines were answered since this was last called, and whether for want of room.
-    fn answered(&mut self) -> Vec<(u64, bool)> {
-        let output = self.core.output(0).unwrap();
-        let bytes = output.pending().to_vec();
-        output.advance(bytes.len());
-        let mut reader = FrameReader::default();
-        reader.extend(&bytes);
-        let mut answered = Vec::new();
-        while let Some(payload) = reader.next_frame().unwrap() {
-            for item in decode_items::<ToWorker<'_>>(payload) {
-                if let Ok(ToWorker::Reply {
-                    offset, outcome, ..
-                }) = item
-                {
-                    answered.push((offset.0, outcome == Outcome::DiskFull));
-                }
-            }
-        }
-        answered
-    }
 }
 
 const SEND: fn() -> Request<'static> = || Request::Send {

@@ -47,13 +47,22 @@ struct Fixture {
     waiting_bytes: u64,
 }
 
-/// What waits for bob in the fixtures since version 3.
-const BOBS_SINCE_V3: &[(u64, &str)] = &[
+/// What waits for bob in the fixtures of versions 3 to 5.
+const BOBS_OF_V3_TO_V5: &[(u64, &str)] = &[
     (1, "first"),
     (2, "to all"),
     (4, "to both"),
     (5, "to both again"),
     (6, "after it"),
+];
+
+/// The same since version 6, which has more messages before the last one.
+const BOBS_SINCE_V6: &[(u64, &str)] = &[
+    (1, "first"),
+    (2, "to all"),
+    (4, "to both"),
+    (5, "to both again"),
+    (17, "after it"),
 ];
 
 const FIXTURES: [Fixture; 7] = [
@@ -77,7 +86,7 @@ const FIXTURES: [Fixture; 7] = [
         directory: "v3",
         rpc: 3,
         entries: 3,
-        bobs: BOBS_SINCE_V3,
+        bobs: BOBS_OF_V3_TO_V5,
         waiting_bytes: 1_000_000,
     },
     // Has recipients as lists, and times of messages in milliseconds.
@@ -85,7 +94,7 @@ const FIXTURES: [Fixture; 7] = [
         directory: "v4",
         rpc: 5,
         entries: 3,
-        bobs: BOBS_SINCE_V3,
+        bobs: BOBS_OF_V3_TO_V5,
         waiting_bytes: 1_000_000,
     },
     // Has an act of an operator.
@@ -93,7 +102,7 @@ const FIXTURES: [Fixture; 7] = [
         directory: "v5",
         rpc: 5,
         entries: 4,
-        bobs: BOBS_SINCE_V3,
+        bobs: BOBS_OF_V3_TO_V5,
         waiting_bytes: 1_000_000,
     },
     // Has a message that was sent once, and all that is in `format_6.rs`.
@@ -101,13 +110,7 @@ const FIXTURES: [Fixture; 7] = [
         directory: "v6",
         rpc: 7,
         entries: 7,
-        bobs: &[
-            (1, "first"),
-            (2, "to all"),
-            (4, "to both"),
-            (5, "to both again"),
-            (17, "after it"),
-        ],
+        bobs: BOBS_SINCE_V6,
         waiting_bytes: 1_000_000,
     },
     // Has a host that takes part, with a worker.
@@ -115,13 +118,7 @@ const FIXTURES: [Fixture; 7] = [
         directory: "v7",
         rpc: 8,
         entries: 7,
-        bobs: &[
-            (1, "first"),
-            (2, "to all"),
-            (4, "to both"),
-            (5, "to both again"),
-            (17, "after it"),
-        ],
+        bobs: BOBS_SINCE_V6,
         waiting_bytes: 1_000_000,
     },
 ];

@@ -87,13 +87,9 @@ impl Crowd {
     /// Takes what the worker was sent: lists, and how many other answers.
     fn take(&mut self) -> (Vec<(Vec<UsersRequest>, String)>, usize) {
         let output = self.core.output(0).unwrap();
-        let mut reader = FrameReader::default();
-        reader.extend(output.pending());
-        let bytes = output.pending_bytes();
-        output.advance(bytes);
         let (mut lists, mut others) = (Vec::new(), 0);
-        while let Some(payload) = reader.next_frame().unwrap_or_default() {
-            for item in decode_items::<ToWorker<'_>>(payload).filter_map(Result::ok) {
+        for payload in take_frames(output) {
+            for item in decode_items::<ToWorker<'_>>(&payload).filter_map(Result::ok) {
                 match item {
                     ToWorker::Users { requests, names } => {
                         let names: Vec<&str> = names.iter().collect();

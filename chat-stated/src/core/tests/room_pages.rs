@@ -9,20 +9,7 @@ const BOB: u64 = 2;
 
 impl Attached {
     fn attempt(&mut self, serial: u64, offset: u64, action: Attempt) {
-        let serial = ConnectionSerial(serial);
-        let connection = ConnectionId {
-            serial,
-            ..self.connection
-        };
-        self.core.batches.push(Entry::Request {
-            name: RequestName {
-                connection,
-                offset: StreamOffset(offset),
-            },
-            answered: StreamOffset(0),
-            progress: Progress::default(),
-            action,
-        });
+        self.push_request(serial, offset, action);
         settle(&mut self.core);
     }
 
@@ -39,14 +26,9 @@ impl Attached {
             after: MessageNumber(after),
             through: MessageNumber(through),
         });
-        let output = self.core.output(0).unwrap();
-        let bytes = output.pending().to_vec();
-        output.advance(bytes.len());
-        let mut reader = FrameReader::default();
-        reader.extend(&bytes);
         let mut shown = Vec::new();
-        while let Some(payload) = reader.next_frame().unwrap() {
-            for item in decode_items::<ToWorker<'_>>(payload) {
+        for payload in take_frames(self.core.output(0).unwrap()) {
+            for item in decode_items::<ToWorker<'_>>(&payload) {
                 if let ToWorker::Page { messages, .. } = item.unwrap() {
                     shown.extend(messages.iter().map(|message| match message.sent_to {
                         SentTo::GapIn(_, messages) => Ok(messages),

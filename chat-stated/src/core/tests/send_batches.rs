@@ -20,13 +20,9 @@ impl Attached {
     /// Everything that was said since this was last called.
     fn heard(&mut self) -> Vec<String> {
         let output = self.core.output(0).unwrap();
-        let bytes = output.pending().to_vec();
-        output.advance(bytes.len());
-        let mut reader = FrameReader::default();
-        reader.extend(&bytes);
         let mut heard = Vec::new();
-        while let Some(payload) = reader.next_frame().unwrap() {
-            let items = decode_items::<ToWorker<'_>>(payload);
+        for payload in take_frames(output) {
+            let items = decode_items::<ToWorker<'_>>(&payload);
             // What cannot be read is the greeting.
             heard.extend(items.map_while(Result::ok).map(|item| in_short(&item)));
         }

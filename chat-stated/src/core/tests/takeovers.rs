@@ -17,22 +17,6 @@ impl Attached {
         });
     }
 
-    fn push_request(&mut self, serial: u64, offset: u64, action: Attempt) {
-        let connection = ConnectionId {
-            serial: ConnectionSerial(serial),
-            ..self.connection
-        };
-        self.core.batches.push(Entry::Request {
-            name: RequestName {
-                connection,
-                offset: StreamOffset(offset),
-            },
-            answered: StreamOffset(0),
-            progress: Progress::default(),
-            action,
-        });
-    }
-
     fn log_in_to_phone(&mut self, serial: u64) {
         let (account, _) = self.core.state.account("ann").unwrap();
         let log_in = Attempt::LogIn {
@@ -84,14 +68,10 @@ impl Attached {
     /// What the old connection was told since this was last called: an answer, or the word that ends it.
     fn old_was_told(&mut self) -> Vec<String> {
         let output = self.core.output(0).unwrap();
-        let bytes = output.pending().to_vec();
-        output.advance(bytes.len());
-        let mut reader = FrameReader::default();
-        reader.extend(&bytes);
         let mut told = Vec::new();
-        while let Some(payload) = reader.next_frame().unwrap() {
+        for payload in take_frames(output) {
             // What cannot be read is the greeting.
-            for item in decode_items::<ToWorker<'_>>(payload).map_while(Result::ok) {
+            for item in decode_items::<ToWorker<'_>>(&payload).map_while(Result::ok) {
                 match item {
                     ToWorker::Reply {
                         connection,

@@ -156,16 +156,12 @@ impl Reader {
 
     fn told(&mut self) -> Vec<Told> {
         let output = self.core().output(0).unwrap();
-        let bytes = output.pending().to_vec();
-        output.advance(bytes.len());
-        let mut reader = FrameReader::default();
-        reader.extend(&bytes);
         let mut told = Vec::new();
-        while let Some(payload) = reader.next_frame().unwrap() {
-            if Greeting::decode(payload).is_ok() {
+        for payload in take_frames(output) {
+            if Greeting::decode(&payload).is_ok() {
                 continue;
             }
-            for item in decode_items::<ToWorker<'_>>(payload) {
+            for item in decode_items::<ToWorker<'_>>(&payload) {
                 let texts = |messages: Vec<Message<'_>>| {
                     let texts = messages.iter().map(|message| message.text.to_owned());
                     texts.collect()
