@@ -196,6 +196,24 @@ fn parked_client_has_no_login_deadline() {
     assert_eq!(core.next_deadline_ms(), Some(TIME_OUT_MS));
 }
 
+/// The first turn of a worker that is continued may have nothing to read.
+#[test]
+fn password_may_be_late_after_pause() {
+    let (mut core, mut said) = attached();
+    let (key, connection) = opened_from(&mut core, [192, 0, 2, 1].into(), b"ann\n");
+    reply(&mut core, &mut said, connection, 4, Outcome::PasswordNeeded);
+    serve_listed(&mut core);
+    core.begin_turn(0, 10_000);
+    core.begin_turn(0, 10_001);
+    assert!(core.may_read_late_login(key));
+    for boot_ms in 10_002..11_000 {
+        core.begin_turn(0, boot_ms);
+    }
+    assert!(core.may_read_late_login(key));
+    core.begin_turn(0, 11_000);
+    assert!(!core.may_read_late_login(key), "it costs a question each");
+}
+
 #[test]
 fn waiting_untrusted_client_costs_no_turns() {
     let (mut core, mut said) = attached();
